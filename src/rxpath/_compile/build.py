@@ -1,0 +1,479 @@
+"""Compile the path: `python -m rxpath._compile.build STEM` writes STEM.so (or STEM.o where there is no ld) and prints its name.
+
+As in C: a function is compiled by itself, against the declarations of what it uses (the annotations of the functions that it calls,
+the fields that it names, the constants), into bitcode that is kept under a hash of exactly those; then everything is linked, optimised
+as one program and emitted.  The only file that imports Numba: private API of the pinned version, needed only to build."""
+import builtins
+import ctypes
+import dis
+import difflib
+import enum
+import hashlib
+import importlib
+import os
+import pathlib
+import pkgutil
+import re
+import shutil
+import subprocess
+import sys
+import time
+import types as pytypes
+from typing import Any, get_type_hints
+
+import llvmlite.binding as ll
+from llvmlite import ir
+from numba import __version__ as numba_version
+from numba import types
+from numba.core import cgutils, codegen, compiler, errors, funcdesc, registry
+from numba.core.imputils import lower_getattr_generic
+from numba.core.typing.templates import AttributeTemplate, infer_getattr
+from numba.cpython import numbers
+from numba.extending import intrinsic, models, register_model
+from numba.np import arrayobj
+from numba.np.arrayobj import make_array, record_getattr
+
+from . import functions, loader, memory, options, structs
+
+
+# ---------------------------------------------------------------- types
+class Struct(types.Record):
+    """A record that is called by its name; its integers read as int64, as in plain Python."""
+
+    def __init__(self, ct: Any) -> None:
+        fields = [(n, {"type": numba_type(c), "offset": getattr(ct, n).offset}) for n, c in ct._fields_ if not n.startswith("_pad")]
+        super().__init__(fields, ctypes.sizeof(ct), aligned=True)
+        self.name = ct.__name__
+
+
+register_model(Struct)(models.RecordModel)
+
+
+def wide(t: Any) -> Any:
+    return types.int64 if isinstance(t, types.Integer) else t
+
+
+@infer_getattr
+class StructAttribute(AttributeTemplate):
+    key = Struct
+
+    def generic_resolve(self, rec: Any, attr: str) -> Any:
+        if attr not in rec.fields:
+            near = difflib.get_close_matches(attr, rec.fields, 1)
+            raise errors.TypingError(f"struct {rec.name} has no field {attr!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+        return wide(rec.typeof(attr))
+
+
+@lower_getattr_generic(Struct)
+def struct_getattr(context: Any, builder: Any, rec: Any, value: Any, attr: str) -> Any:
+    v, t = record_getattr(context, builder, rec, value, attr), rec.typeof(attr)
+    return context.cast(builder, v, t, wide(t))
+
+
+class Declared(types.ExternalFunction):
+    """A path function seen by its callers: a C symbol with the declared signature."""
+
+    def __init__(self, f: Any) -> None:
+        hints = get_type_hints(f)
+        self.params = f.__code__.co_varnames[:f.__code__.co_argcount]
+        missing = [n for n in (*self.params, "return") if n not in hints]
+        if missing:
+            raise Refused(f, f"{missing[0]!r} has no annotation")
+        if f.__defaults__ or f.__closure__:
+            raise Refused(f, "a path function has no default arguments and no closure")
+        super().__init__(f.__name__, numba_type(hints["return"])(*[numba_type(hints[n]) for n in self.params]))
+
+    def get_call_type(self, context: Any, args: Any, kws: Any) -> Any:
+        if kws or len(args) != len(self.params):
+            raise errors.TypingError(f"{self.symbol}() takes ({', '.join(self.params)}), got {len(args) + len(kws)} arguments")
+        for name, want, got in zip(self.params, self.sig.args, args, strict=True):
+            if isinstance(want, Struct) != isinstance(got, Struct) or context.can_convert(got, want) is None or isinstance(got, types.Float):
+                raise errors.TypingError(f"{self.symbol}(): {name!r} wants {want.name}, got {getattr(got, 'name', got)}")
+        return self.sig
+
+
+class Refused(Exception):
+    """One line for the developer."""
+
+    def __init__(self, f: Any, why: str, line: int = 0) -> None:
+        c = f.__code__
+        super().__init__(f"{c.co_filename}:{line or c.co_firstlineno}: in {f.__name__}: {why}")
+
+
+_seen: dict[Any, Any] = {int: types.int64, bool: types.int64, type(None): types.none, memory.Mem: types.voidptr}
+
+
+def numba_type(t: Any) -> Any:
+    """From an annotation or a ctypes type."""
+    if t not in _seen:
+        if hasattr(t, "_length_"):
+            shape: tuple[int, ...] = ()
+            while hasattr(t, "_length_"):
+                shape, t = (*shape, t._length_), t._type_
+            return types.NestedArray(numba_type(t), shape)
+        if hasattr(t, "_fields_"):
+            _seen[t] = Struct(t)
+        elif isinstance(t, type) and issubclass(t, ctypes._SimpleCData):
+            _seen[t] = getattr(types, f"{'u' if t(-1).value > 0 else ''}int{8 * ctypes.sizeof(t)}")
+        else:
+            raise errors.TypingError(f"{t!r} is no type of the path: int, bool, None, Mem or a struct")
+    return _seen[t]
+
+
+# ---------------------------------------------------------------- intrinsics: the compiled twins of memory.py
+INTRINSICS: dict[str, Any] = {}
+i64, ptr, void, any_ = types.int64, types.voidptr, types.void, None
+
+
+def twin(result: Any, *params: Any) -> Any:
+    """The decorated function emits the code: (context, builder, signature, values) -> value."""
+    def deco(emit: Any) -> Any:
+        n = ", ".join(f"a{i}" for i in range(len(params)))
+        ns: dict[str, Any] = {"emit": emit, "make": lambda args: result(*[p or a for p, a in zip(params, args, strict=True)])}
+        exec(f"def {emit.__name__}(tyctx, {n}): return make(({n},)), emit", ns)
+        INTRINSICS[emit.__name__] = intrinsic(ns[emit.__name__])
+        return emit
+    return deco
+
+
+def _load(name: str, bits: int, swap: bool) -> None:
+    def emit(cx: Any, b: Any, sig: Any, a: Any) -> Any:
+        v = b.load(b.bitcast(b.gep(a[0], [a[1]]), ir.IntType(bits).as_pointer()), align=1)
+        v = b.bswap(v) if swap else v
+        return v if bits == 64 else b.zext(v, ir.IntType(64))
+    emit.__name__ = name
+    twin(i64, ptr, i64)(emit)
+
+
+def _store(name: str, bits: int, swap: bool) -> None:
+    def emit(cx: Any, b: Any, sig: Any, a: Any) -> Any:
+        v = a[2] if bits == 64 else b.trunc(a[2], ir.IntType(bits))
+        v = b.bswap(v) if swap else v
+        b.store(v, b.bitcast(b.gep(a[0], [a[1]]), ir.IntType(bits).as_pointer()), align=1)
+        return cx.get_dummy_value()
+    emit.__name__ = name
+    twin(void, ptr, i64, i64)(emit)
+
+
+for _n, _b, _s in (("byte", 8, False), ("be16", 16, True), ("be32", 32, True), ("be64", 64, True),
+                   ("le16", 16, False), ("le32", 32, False), ("le64", 64, False)):
+    _load(_n, _b, _s)
+    _store(f"put_{_n}", _b, _s)
+
+
+@twin(ptr, i64)
+def mem_at(cx: Any, b: Any, sig: Any, a: Any) -> Any:
+    return b.inttoptr(a[0], cgutils.voidptr_t)
+
+
+@twin(void, ptr, i64, ptr, i64, i64)
+def memcpy(cx: Any, b: Any, sig: Any, a: Any) -> Any:
+    cgutils.raw_memcpy(b, b.gep(a[0], [a[1]]), b.gep(a[2], [a[3]]), a[4], 1)
+    return cx.get_dummy_value()
+
+
+@twin(void, ptr, i64, i64, i64)
+def memset(cx: Any, b: Any, sig: Any, a: Any) -> Any:
+    cgutils.memset(b, b.gep(a[0], [a[1]]), a[3], b.trunc(a[2], ir.IntType(8)))
+    return cx.get_dummy_value()
+
+
+@twin(i64, i64)
+def popcount(cx: Any, b: Any, sig: Any, a: Any) -> Any:
+    return b.ctpop(a[0])
+
+
+def _element(cx: Any, b: Any, sig: Any, a: Any) -> Any:
+    return b.gep(make_array(sig.args[0])(cx, b, a[0]).data, [a[1]])
+
+
+@twin(i64, any_, i64, i64)
+def xchg(cx: Any, b: Any, sig: Any, a: Any) -> Any:
+    return b.atomic_rmw("xchg", _element(cx, b, sig, a), a[2], "seq_cst")
+
+
+@twin(i64, any_, i64)
+def load_acquire(cx: Any, b: Any, sig: Any, a: Any) -> Any:
+    return b.load_atomic(_element(cx, b, sig, a), "acquire", 8)
+
+
+@twin(i64, any_, i64, i64)
+def atomic_add(cx: Any, b: Any, sig: Any, a: Any) -> Any:
+    return b.atomic_rmw("add", _element(cx, b, sig, a), a[2], "seq_cst")
+
+
+@twin(void, any_, i64, i64)
+def store_release(cx: Any, b: Any, sig: Any, a: Any) -> Any:
+    b.store_atomic(a[2], _element(cx, b, sig, a), "release", 8)
+    return cx.get_dummy_value()
+
+
+# ---------------------------------------------------------------- one function -> bitcode
+class Unit(codegen.CPUCodeLibrary):
+    """Collects unoptimised code."""
+
+    def add_llvm_module(self, m: Any) -> None:
+        self._final_module.link_in(m)
+
+    def finalize(self) -> None:
+        self._finalized = True
+
+
+typing_context, target_context = registry.cpu_target.typing_context, registry.cpu_target.target_context
+flags = compiler.Flags()
+flags.no_cpython_wrapper = flags.no_cfunc_wrapper = flags.no_compile = flags.release_gil = True
+flags.error_model = "numpy"
+flags.boundscheck = options.BOUNDS
+
+
+def c_index(context: Any, builder: Any, idxty: Any, idx: Any, size: Any) -> Any:
+    """As in C: -1 is no element, not the last one (under BOUNDS it is a fault)."""
+    if isinstance(idxty, types.Float):
+        raise errors.TypingError("an index is an integer")
+    return context.cast(builder, idx, idxty, types.intp)
+
+
+arrayobj.fix_integer_index = c_index
+numbers._int_arith_flags = lambda t: []             # as with -fwrapv: Numba's "nsw" makes an overflowing hash or random number undefined
+
+
+def compile_unit(f: Any, declared: Declared) -> bytes:
+    for op in dis.get_instructions(f):
+        if op.opname == "LOAD_GLOBAL" and op.argval not in f.__globals__ and not hasattr(builtins, op.argval):
+            raise Refused(f, f"name {op.argval!r} is not defined", op.positions.lineno or 0)    # type: ignore[union-attr]
+    unit = Unit(target_context.codegen(), f.__name__)
+    try:
+        cr = compiler.compile_extra(typing_context, target_context, f, declared.sig.args, declared.sig.return_type, flags, {}, library=unit)
+    except errors.NumbaError as e:
+        raise Refused(f, *explain(e)) from (e if os.environ.get("RXPATH_TRACE") else None)
+    got = cr.fndesc
+    m = target_context.create_module(f"{f.__name__}.c")         # the C function round Numba's
+    ext = funcdesc.ExternalFunctionDescriptor(f.__name__, declared.sig.return_type, declared.sig.args)
+    fn = ir.Function(m, target_context.get_external_function_type(ext), f.__name__)
+    b = ir.IRBuilder(fn.append_basic_block())
+    status, out = target_context.call_conv.call_function(b, target_context.declare_function(m, got), got.restype, got.argtypes, fn.args)
+    with cgutils.if_unlikely(b, status.is_error):               # an assert or (BOUNDS) an index: the first one is kept
+        fault = cgutils.add_global_variable(m, cgutils.voidptr_t, "rxpath_fault")
+        with b.if_then(cgutils.is_null(b, b.load(fault))):
+            b.store(cgutils.global_constant(m, ".name", cgutils.make_bytearray(f.__name__.encode() + b"\0")).bitcast(cgutils.voidptr_t), fault)
+    b.ret(target_context.get_value_as_argument(b, got.restype, out))
+    unit.add_ir_module(m)
+    mod = unit._final_module
+    for lib in unit._linking_libraries:
+        mod.link_in(lib._get_module_for_linking(), preserve=True)
+    for g in (*mod.functions, *mod.global_variables):
+        if not g.is_declaration and g.name != f.__name__:
+            g.linkage = "internal"
+    optimise(mod, machine(), 1)                                 # once here halves the later link
+    return bytes(mod.as_bitcode())
+
+
+def explain(e: Exception) -> tuple[str, int]:
+    """The first sentence of ours, or of Numba's, and the innermost line."""
+    text = re.sub(r"\x1b\[[0-9;]*m", "", str(e))
+    lines = [int(n) for n in re.findall(r"\((\d+)\)", text)] or [0]
+    ours = re.search(r"(struct \w+ has no field [^\n]*|\w+\(\): '[^\n]*|\w+\(\) takes [^\n]*|an index is an integer)", text)
+    if ours:
+        return ours[1].strip(), getattr(getattr(e, "loc", None), "line", 0) or lines[-1]
+    if "none" in text and ("unify" in text or "return" in text):
+        return "a path through the function returns nothing", 0
+    said = [s.strip() for s in text.splitlines() if s.strip() and not s.startswith(("Failed in", "File", "During", "-", " "))]
+    return (said or [text])[0][:300], lines[-1]
+
+
+# ---------------------------------------------------------------- what a function depends on
+def layout_of(ct: Any) -> str:
+    """A type as far as the code that touches it can tell: sizes, and for arrays their strides."""
+    if hasattr(ct, "_length_"):
+        return f"{layout_of(ct._type_)}[{ct._length_}]"
+    return f"{ct.__name__}:{ctypes.sizeof(ct)}"
+
+
+def named_fields(names: set[str]) -> list[tuple[str, str, int, str]]:
+    """Where the fields of these names lie, in every struct: a field that a function does not name may move."""
+    return [(s.__name__, n, getattr(s, n).offset, layout_of(c)) for s in structs.STRUCTS for n, c in s._fields_ if n in names]
+
+
+def dependencies(f: Any) -> str:
+    names, seen = f.__code__.co_names, []
+    for n in names:
+        v = f.__globals__.get(n)
+        seen.append((n, describe(v)))
+        if isinstance(v, pytypes.ModuleType | enum.EnumMeta):
+            seen += [(n, m, describe(getattr(v, m, None))) for m in names]      # type: ignore[misc]
+    return repr((seen, named_fields(set(names))))
+
+
+def describe(v: Any) -> Any:
+    if isinstance(v, Declared):
+        return str(v.sig)
+    return v if isinstance(v, int | float | str | tuple) else getattr(v, "__name__", "")
+
+
+def code_of(c: Any) -> str:
+    consts = [code_of(k) if hasattr(k, "co_code") else k for k in c.co_consts]
+    return repr((c.co_code, consts, c.co_names, c.co_varnames, c.co_exceptiontable))
+
+
+def unit_key(f: Any, declared: Declared, common: str) -> str:
+    doc = f.__doc__
+    body = code_of(f.__code__).replace(repr(doc), "") if doc else code_of(f.__code__)      # comments and docstrings are free
+    return hashlib.sha256("|".join((common, f.__name__, str(declared.sig), body, dependencies(f))).encode()).hexdigest()[:24]
+
+
+# ---------------------------------------------------------------- the program
+def import_path() -> None:
+    """Every module of the rooms that the core is made from."""
+    top = __package__.rpartition(".")[0]
+    importlib.import_module(f"{top}.boot")
+    for room in loader.ROOMS:
+        package = importlib.import_module(f"{top}.{room}")
+        for m in pkgutil.iter_modules(package.__path__):
+            if not (room == "_compile" or m.ispkg):
+                importlib.import_module(f"{top}.{room}.{m.name}")
+
+
+def declare_all() -> dict[str, Declared]:
+    """Swap functions for their declarations wherever they are named: callees are C symbols."""
+    declared = {n: Declared(f) for n, f in functions.FUNCTIONS.items()}
+    spaces = {id(s): s for s in [m.__dict__ for n, m in sys.modules.items()
+                                 if n.startswith(__package__.rpartition(".")[0]) and m not in (memory, functions, sys.modules[__name__])]
+              + [f.__globals__ for f in functions.FUNCTIONS.values()]}
+    for space in spaces.values():
+        for n, v in list(space.items()):
+            if isinstance(v, pytypes.FunctionType):
+                if functions.FUNCTIONS.get(v.__name__) is v:
+                    space[n] = declared[v.__name__]
+                elif memory.PRIMITIVES.get(v.__name__) is v:
+                    space[n] = INTRINSICS[v.__name__]
+    return declared
+
+
+def front_end(units: pathlib.Path, jobs: int) -> list[bytes]:
+    """Bitcode of every function: from the cache, or compiled, one process for each core."""
+    import_path()
+    declared = declare_all()
+    common = "|".join((numba_version, options.BUILD_OPTIONS, sys.version, pathlib.Path(__file__).read_text()))
+    keys = {n: unit_key(f, declared[n], common) for n, f in functions.FUNCTIONS.items()}
+    units.mkdir(parents=True, exist_ok=True)
+    todo = [n for n, k in keys.items() if not (units / k).exists()]
+
+    def some(mine: list[str]) -> str:
+        bad = []
+        for n in mine:
+            try:
+                code = compile_unit(functions.FUNCTIONS[n], declared[n])
+            except Refused as e:
+                bad.append(str(e))
+                continue
+            except Exception as e:                              # our bug, or Numba's: say for which function
+                bad.append(f"{n}: {e!r}")
+                continue
+            tmp = units / f"{keys[n]}.{os.getpid()}"
+            tmp.write_bytes(code)
+            tmp.replace(units / keys[n])
+        return "\n".join(bad)
+    jobs = min(jobs, max(1, len(todo) // 8))
+    if jobs == 1:
+        bad = [some(todo)]
+    else:                                                       # the front end is Python: one process each
+        pipes = []
+        for j in range(jobs):
+            r, w = os.pipe()
+            if not os.fork():
+                os.close(r)
+                with os.fdopen(w, "w") as out:
+                    out.write(some(todo[j::jobs]))
+                os._exit(0)
+            os.close(w)
+            pipes.append(os.fdopen(r))
+        bad = [p.read() for p in pipes]
+        for _ in pipes:
+            os.wait()
+    if any(bad):
+        raise SystemExit("\n".join(filter(None, bad)))
+    missing = [n for n, k in keys.items() if not (units / k).exists()]
+    if missing:
+        raise SystemExit(f"a compiling process ended early; missing: {', '.join(missing[:5])}")
+    log(f"{len(todo)} of {len(keys)} functions compiled")
+    for k in keys.values():
+        os.utime(units / k)
+    for old in sorted(units.iterdir(), key=lambda p: p.stat().st_mtime)[:-6 * len(keys)]:
+        old.unlink(missing_ok=True)                             # units of code long gone
+    return [(units / k).read_bytes() for k in keys.values()]
+
+
+def link(codes: list[bytes]) -> Any:
+    whole = ll.parse_assembly("@rxpath_fault = global ptr null")
+    for c in codes:
+        whole.link_in(ll.parse_bitcode(c))
+    unknown = [f.name for f in whole.functions if f.is_declaration and f.name in functions.FUNCTIONS]
+    if unknown:
+        raise SystemExit(f"not linked: {unknown}")
+    for f in whole.functions:
+        if not f.is_declaration and f.name not in functions.ENTRIES:
+            f.linkage = "internal"
+    return whole
+
+
+_machine: Any = None
+
+
+def machine() -> Any:
+    global _machine
+    if _machine is None:
+        cpu = options.CPU if options.CPU != "native" else ll.get_host_cpu_name()
+        features = ll.get_host_cpu_features().flatten() if options.CPU == "native" else ""
+        if options.CPU.startswith("x86") and not ll.get_default_triple().startswith("x86_64"):
+            cpu = "generic"
+        _machine = ll.Target.from_default_triple().create_target_machine(cpu=cpu, features=features, opt=options.OPT, reloc="pic", codemodel="default")
+    return _machine
+
+
+def optimise(whole: Any, tm: Any, level: int) -> Any:
+    tuning = ll.create_pipeline_tuning_options(speed_level=level)
+    tuning.loop_vectorization = tuning.slp_vectorization = tuning.loop_interleaving = level > 1
+    passes = ll.create_pass_builder(tm, tuning)
+    passes.getModulePassManager().run(whole, passes)
+    return whole
+
+
+_t0 = time.perf_counter()
+
+
+def log(what: str) -> None:
+    if options.VERBOSE:
+        print(f"  [{time.perf_counter() - _t0:6.2f} s] {what}", file=sys.stderr)
+
+
+def main(stem: pathlib.Path) -> pathlib.Path:
+    log("imported")
+    codes = front_end(loader.cache_folder() / "units", int(os.environ.get("RXPATH_JOBS", os.cpu_count() or 1)))
+    tm = machine()
+    whole = link(codes)
+    log("linked")
+    optimise(whole, tm, options.OPT if options.WHOLE else 1)
+    log("optimised")
+    code = tm.emit_object(whole)
+    log(f"emitted {len(code)} bytes")
+    tmp = stem.with_name(f".{stem.name}.{os.getpid()}.o")
+    tmp.write_bytes(code)
+    ld = shutil.which("ld") or shutil.which("ld.lld")
+    out = stem.with_name(stem.name + (".so" if ld else ".o"))
+    if ld:
+        so = tmp.with_suffix(".so")
+        subprocess.run([ld, "-shared", "-z", "noexecstack", "-o", so, tmp], check=True)
+        tmp.unlink()
+        tmp = so
+    tmp.replace(out)
+    log("done")
+    return out
+
+
+if __name__ == "__main__":
+    ll.initialize_native_target()
+    ll.initialize_native_asmprinter()
+    try:
+        print(main(pathlib.Path(sys.argv[1])))
+    except Refused as refused:
+        sys.exit(str(refused))

@@ -1,0 +1,66 @@
+"""Path functions: the decorators, and the face that Python sees of a compiled one.
+
+Three ways to run, one source:
+  compiled   an @entry is a C function of the core, called through ctypes (loader.py); no Numba, no NumPy
+  plain      entry.plain, or RXPATH_PLAIN=1: everything is the Python that you read
+  building   build.py, in a process of its own, turns every @path_function into bitcode; the only user of Numba"""
+import ctypes
+from collections.abc import Callable
+from typing import Any, TypeVar, get_type_hints
+
+from . import options
+from .memory import Mem
+
+F = TypeVar("F", bound=Callable[..., Any])
+FUNCTIONS: dict[str, Any] = {}          # name -> function; names are symbols of the core, so they are unique
+ENTRIES: list[str] = []                 # those that Python calls
+
+
+def path_function(f: F) -> F:
+    """A function of the path: fully annotated, no closure, no default argument, a unique name."""
+    known = FUNCTIONS.setdefault(f.__name__, f)
+    if known is not f and known.__module__ != f.__module__:
+        raise NameError(f"two path functions are called {f.__name__}: {known.__module__} and {f.__module__}")
+    FUNCTIONS[f.__name__] = f
+    return f
+
+
+def entry(f: F) -> F:
+    """A path function that Python calls.  The core is loaded at the first call, not at import."""
+    path_function(f)
+    if f.__name__ not in ENTRIES:
+        ENTRIES.append(f.__name__)
+    if options.PLAIN or options.BUILDING:
+        f.plain = f                     # type: ignore[attr-defined]
+        return f
+    return _Entry(f)                    # type: ignore[return-value]
+
+
+class _Entry:
+    """Calls the compiled function; .plain is the Python one."""
+    __slots__ = ("__name__", "_c", "plain")
+
+    def __init__(self, f: Any) -> None:
+        self.plain, self._c, self.__name__ = f, None, f.__name__
+
+    def __call__(self, *args: Any) -> Any:
+        c = self._c
+        if c is None:
+            c = self._c = _bind(self.plain)
+        return c(*args)
+
+
+def _bind(f: Any) -> Any:
+    from . import loader
+    hints = get_type_hints(f)
+    c = getattr(loader.core(), f.__name__)
+    c.restype, *c.argtypes = [_ctype(hints[n]) for n in ("return", *f.__code__.co_varnames[:f.__code__.co_argcount])]
+    if options.BOUNDS:
+        c.errcheck = loader.raise_fault
+    return c
+
+
+def _ctype(t: Any) -> Any:
+    if t is type(None):
+        return None
+    return {int: ctypes.c_int64, bool: ctypes.c_bool, Mem: Mem}.get(t) or ctypes.POINTER(t)

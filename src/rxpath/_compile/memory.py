@@ -1,0 +1,125 @@
+"""Raw memory and atomics: the plain twins.  build.py has the compiled ones under the same names.
+
+Loads and stores are never bounds-checked in compiled code: a station checks lengths once at its door, then reads bare.  An address
+belongs to a region that Python made known with region(), so that the plain twin can find the bytes."""
+import bisect
+import ctypes
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+F = TypeVar("F", bound=Callable[..., Any])
+PRIMITIVES: dict[str, Any] = {}
+
+
+class Mem:
+    """Bytes: packet memory or a caller's buffer.  Compiled: an address.  Plain: a memoryview."""
+
+    @classmethod
+    def from_param(cls, buf: Any) -> ctypes.c_void_p:
+        return ctypes.c_void_p(ctypes.addressof(ctypes.c_char.from_buffer(buf)))
+
+
+def primitive(f: F) -> F:
+    PRIMITIVES[f.__name__] = f
+    return f
+
+
+_starts: list[int] = []                         # of the known regions, sorted; the views beside them
+_views: list[Any] = []
+
+
+def region(buf: Any) -> int:
+    """Make a writable buffer known to the path; returns its address, to be stored in the state.  Forget it with forget()."""
+    a = ctypes.addressof(ctypes.c_char.from_buffer(buf))
+    i = bisect.bisect_left(_starts, a)
+    view = memoryview(buf).cast("B")
+    if i < len(_starts) and _starts[i] == a:
+        _views[i] = view
+    else:
+        _starts.insert(i, a)
+        _views.insert(i, view)
+    return a
+
+
+def forget(addr: int) -> None:
+    """The buffer at this address is no longer of the path."""
+    i = bisect.bisect_left(_starts, addr)
+    if i < len(_starts) and _starts[i] == addr:
+        del _starts[i], _views[i]
+
+
+@primitive
+def mem_at(addr: int) -> Mem:
+    i = bisect.bisect_right(_starts, addr) - 1
+    off = addr - _starts[i]
+    return _views[i][off:] if off else _views[i]    # type: ignore[no-any-return]
+
+
+def _wide(m: Any, o: int, n: int) -> Any:
+    b = m[o:o + n]
+    if o < 0 or len(b) != n:                        # a slice would shorten silently
+        raise IndexError(f"bytes {o}..{o + n} of {len(m)}")
+    return b
+
+
+@primitive
+def byte(m: Mem, o: int) -> int: return _wide(m, o, 1)[0]                                    # type: ignore[no-any-return]
+@primitive
+def be16(m: Mem, o: int) -> int: return int.from_bytes(_wide(m, o, 2), "big")
+@primitive
+def be32(m: Mem, o: int) -> int: return int.from_bytes(_wide(m, o, 4), "big")
+@primitive
+def le16(m: Mem, o: int) -> int: return int.from_bytes(_wide(m, o, 2), "little")
+@primitive
+def le32(m: Mem, o: int) -> int: return int.from_bytes(_wide(m, o, 4), "little")
+@primitive
+def le64(m: Mem, o: int) -> int: return int.from_bytes(_wide(m, o, 8), "little", signed=True)
+@primitive
+def be64(m: Mem, o: int) -> int: return int.from_bytes(_wide(m, o, 8), "big", signed=True)
+@primitive
+def put_byte(m: Mem, o: int, v: int) -> None: _wide(m, o, 1)[0] = v & 0xFF
+@primitive
+def put_be16(m: Mem, o: int, v: int) -> None: _wide(m, o, 2)[:] = (v & 0xFFFF).to_bytes(2, "big")
+@primitive
+def put_be32(m: Mem, o: int, v: int) -> None: _wide(m, o, 4)[:] = (v & 0xFFFFFFFF).to_bytes(4, "big")
+@primitive
+def put_le16(m: Mem, o: int, v: int) -> None: _wide(m, o, 2)[:] = (v & 0xFFFF).to_bytes(2, "little")
+@primitive
+def put_le32(m: Mem, o: int, v: int) -> None: _wide(m, o, 4)[:] = (v & 0xFFFFFFFF).to_bytes(4, "little")
+@primitive
+def put_le64(m: Mem, o: int, v: int) -> None: _wide(m, o, 8)[:] = (v & 0xFFFFFFFFFFFFFFFF).to_bytes(8, "little")
+
+
+@primitive
+def memcpy(d: Mem, do: int, s: Mem, so: int, n: int) -> None:
+    """n bytes from s[so:] to d[do:]; they must not overlap."""
+    _wide(d, do, n)[:] = _wide(s, so, n)
+
+
+@primitive
+def memset(d: Mem, do: int, v: int, n: int) -> None:
+    _wide(d, do, n)[:] = bytes([v & 0xFF]) * n
+
+
+@primitive
+def xchg(a: Any, i: int, v: int) -> int:
+    old = a[i]
+    a[i] = v
+    return old                                      # type: ignore[no-any-return]
+
+
+@primitive
+def store_release(a: Any, i: int, v: int) -> None: a[i] = v
+@primitive
+def load_acquire(a: Any, i: int) -> int: return a[i]                                         # type: ignore[no-any-return]
+
+
+@primitive
+def atomic_add(a: Any, i: int, v: int) -> int:
+    old = a[i]
+    a[i] = old + v
+    return old                                      # type: ignore[no-any-return]
+
+
+@primitive
+def popcount(v: int) -> int: return (v & 0xFFFFFFFFFFFFFFFF).bit_count()

@@ -1,0 +1,115 @@
+"""Structs, declared once: an annotated class is the memory layout, the view for Python and the type for checkers.
+
+@struct turns the class into a ctypes.Structure; build.py gives the same layout to the compiler.  Every integer field reads as a
+wide signed integer in both worlds, so narrow widths are for layouts that a device or a file dictates; there is no u64, because
+u64 + i64 would be a float.  Nothing here knows packets."""
+import ctypes
+import mmap
+from collections.abc import Callable
+from typing import Annotated, Any, Generic, TypeAlias, TypeVar, get_args, get_origin, get_type_hints
+
+i8: TypeAlias = Annotated[int, ctypes.c_int8]
+u8: TypeAlias = Annotated[int, ctypes.c_uint8]
+i16: TypeAlias = Annotated[int, ctypes.c_int16]
+u16: TypeAlias = Annotated[int, ctypes.c_uint16]
+i32: TypeAlias = Annotated[int, ctypes.c_int32]
+u32: TypeAlias = Annotated[int, ctypes.c_uint32]
+i64: TypeAlias = Annotated[int, ctypes.c_int64]
+T = TypeVar("T")
+
+STRUCTS: list[Any] = []         # every struct, in order of declaration
+MAP_NORESERVE = 0x4000          # <asm-generic/mman.h>; Python's mmap has no name for it before 3.13
+CACHELINE = 128                 # two lines: the adjacent-line prefetcher shares pairs
+
+
+class Array(Generic[T]):
+    """What the type checker sees of a field that was given array() or table()."""
+
+    def __getitem__(self, i: int) -> T: raise NotImplementedError
+    def __setitem__(self, i: int, value: T) -> None: raise NotImplementedError
+    def __len__(self) -> int: raise NotImplementedError
+
+
+class _Dims:
+    def __init__(self, shape: tuple[int, ...], align: int) -> None:
+        self.shape, self.align = shape, align
+
+
+def array(*shape: int) -> Any:
+    """A field of that many elements."""
+    return _Dims(shape, 1)
+
+
+def table(*shape: int) -> Any:
+    """An array (or, without a shape, one struct) that shares no cache line with its neighbours."""
+    return _Dims(shape, CACHELINE)
+
+
+def _ctype(hint: Any) -> Any:
+    if get_origin(hint) is Annotated:
+        return get_args(hint)[1]
+    if get_origin(hint) is Array:
+        return _ctype(get_args(hint)[0])
+    if isinstance(hint, type) and issubclass(hint, ctypes.Structure):
+        return hint
+    raise TypeError(f"{hint!r} is not i8..i64, u8..u32, a struct, or an Array of one")
+
+
+def _c_array(base: Any) -> Any:
+    """An array whose -1 is no element: a NULL link must not read as the last one."""
+    get, put = base.__getitem__, base.__setitem__
+
+    def __getitem__(self: Any, i: int) -> Any:
+        if i < 0:
+            raise IndexError(i)
+        return get(self, i)
+
+    def __setitem__(self: Any, i: int, value: Any) -> None:
+        if i < 0:
+            raise IndexError(i)
+        put(self, i, value)
+    return type(base.__name__, (base,), {"__getitem__": __getitem__, "__setitem__": __setitem__, "__slots__": ()})
+
+
+def struct(align: int = 1) -> Callable[[type[T]], type[T]]:
+    """Class decorator.  align=CACHELINE pads each element of an array of these to whole cache lines."""
+    def make(cls: type[T]) -> type[T]:
+        fields: list[tuple[str, Any]] = []
+        end, widest = 0, align
+
+        def pad(to: int) -> None:
+            nonlocal end
+            if end % to:
+                fields.append((f"_pad{len(fields)}", ctypes.c_uint8 * (-end % to)))
+                end += -end % to
+        for name, hint in get_type_hints(cls, include_extras=True).items():
+            ct, dims = _ctype(hint), cls.__dict__.get(name, _Dims((), 1))
+            if dims.shape and issubclass(ct, ctypes._SimpleCData) and ct is not ctypes.c_int64:
+                raise TypeError(f"{cls.__name__}.{name}: an array of numbers holds i64")   # else u8 * u8 + i64 is a float
+            here = max(ctypes.alignment(ct), dims.align, getattr(ct, "align", 1))
+            for n in reversed(dims.shape):
+                ct = _c_array(ct * n)
+            pad(here)
+            fields.append((name, ct))
+            end, widest = end + ctypes.sizeof(ct), max(widest, here)
+        pad(widest)
+        body = {"_fields_": fields, "__slots__": (), "__doc__": cls.__doc__, "__module__": cls.__module__, "align": widest}
+        made: Any = type(cls.__name__, (ctypes.Structure,), body)     # no __dict__: a misspelt store raises
+        STRUCTS.append(made)
+        return made                                                   # type: ignore[no-any-return]
+    return make
+
+
+def new(cls: type[T]) -> T:
+    """A zeroed struct on its own pages: generous tables cost nothing until they are touched."""
+    return cls.from_buffer(pages(ctypes.sizeof(cls)))                 # type: ignore[arg-type,attr-defined,no-any-return]
+
+
+def pages(size: int) -> mmap.mmap:
+    """Zeroed memory of this process alone that is not reserved before it is touched."""
+    return mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | MAP_NORESERVE)
+
+
+def fields_of(view: Any) -> list[str]:
+    """Names of the fields of a struct or its type, without padding."""
+    return [n for n, _ in view._fields_ if not n.startswith("_pad")]

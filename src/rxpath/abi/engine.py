@@ -1,0 +1,135 @@
+"""CPUs and threads: clocks that the driver owns, what runs, what it cost.  Stations see only now, horizon and private (turn.py)."""
+from .._compile import CACHELINE, Array, array, i64, struct
+
+
+@struct(align=CACHELINE)
+class cpu_t:
+    """One CPU: its clock, how far it may run, what it does and what it did."""
+    now: i64                    # the clock.  Stations only add to it; real time: the driver sets it
+    horizon: i64                # until then nobody is earlier: may touch what others see
+    private: i64                # until then no interrupt comes: may work on its own things
+    ctx: i64
+    curr: i64                   # running thread, NO_THREAD
+    since: i64                  # start of the time not yet accounted
+    need_resched: i64
+    in_kthread: i64             # softirq work that a thread does: ksoftirqd or threaded NAPI
+    irq_until: i64              # interrupts are off until then
+    first_queue: i64            # queues that interrupt this CPU: a list through rx_ring.next_of_cpu
+    first_thread: i64           # threads of this CPU: a list through thread_t.next_of_cpu
+    tick: i64                   # the local interrupts, each the time it comes at, or NEVER
+    resched_ipi: i64
+    rps_ipi: i64
+    hrtimer: i64
+    wake_head: i64              # threads that another CPU has woken: a list through thread_t.wake_next
+    vtime: i64                  # the scheduler's clock
+    hardirq_ns: i64
+    softirq_ns: i64
+    ksoftirqd_ns: i64           # of these, in a kernel thread
+    syscall_ns: i64
+    app_ns: i64
+    kernel_ns: i64              # switches, wake-ups' own time outside the four
+    idle_ns: i64
+    irqs: i64
+    ipis: i64
+    ticks: i64
+    switches: i64
+    wakes: i64
+    next_timer: i64             # first fragment queue to expire here, NEVER
+    timer_head: i64
+    trail_head: i64
+    trail_tail: i64
+    trail_lost: i64
+    out_head: i64
+    out_tail: i64
+    out_lost: i64
+    rng: i64
+
+
+@struct(align=CACHELINE)
+class thread_t:
+    state: i64
+    cpu: i64
+    kind: i64
+    next_of_cpu: i64
+    wake_next: i64
+    wake_listed: i64
+    phase: i64                  # locals of its system call and loop: what it does when `left` is used up
+    left: i64                   # ns of the current piece of work
+    tail: i64                   # of these, the last: kernel work (a system call)
+    vruntime: i64
+    lag: i64
+    weight: i64
+    slice: i64                  # ns used since it was switched to
+    sock: i64
+    service: i64                # mean ns of work for a datagram
+    service_kind: i64           # SERVICE_*
+    service_at: i64             # place in a list of services
+    batch: i64                  # vlen of recvmmsg, 1: recvfrom
+    in_batch: i64
+    wait_kind: i64              # how it waits: WAIT_*
+    flags: i64                  # MSG_*
+    timeout: i64                # SO_RCVTIMEO in ns, 0: none
+    timeout_at: i64
+    timeouts: i64
+    timed_out: i64
+    received: i64
+    result: i64                 # what the system call returns
+    sum: i64                    # of the first payload bytes, for benchmarks
+    arrived: i64                # tstamp of the datagram just read
+    frame: i64
+    latency_sum: i64
+    latency_max: i64
+    latency_hash: i64           # of every latency in order: two runs are equal if these are
+    buf_addr: i64
+    buf_len: i64
+    rng: i64
+    napi: i64                   # threaded NAPI
+    ran_app_ns: i64
+    ran_sys_ns: i64
+    woken: i64
+    wait: i64                   # its wait entry
+    epoll: i64
+
+
+@struct(align=CACHELINE)
+class engine:
+    """Virtual time.  key[slot] = time << SLOT_BITS | slot: when that slot happens next."""
+    now: i64
+    running: i64                # the CPU that runs ahead, and how far it may: at_time() lowers both
+    horizon: i64
+    private: i64
+    one_step: i64               # exact engine: no running ahead
+    nq: i64
+    ncpu: i64
+    nslot: i64
+    second: i64                 # the key after the earliest
+    host: i64                   # the Python thread that has a datagram, NO_THREAD
+    turns: i64
+    full: i64                   # a ring of outputs wants to be drained
+    key: Array[i64] = array(256)
+
+
+@struct()
+class trail_mark:
+    """One station of one packet."""
+    t: i64
+    frame: i64
+    stage: i64
+    cost: i64
+    ctx: i64
+    arg: i64                    # reason, socket, queue: what the station says
+    skb: i64
+    parent: i64
+
+
+@struct()
+class out_frame:
+    """A frame that left the path: sent, or seen by a tap.  Its bytes are copied into net.out_addr."""
+    t: i64
+    kind: i64                   # OUT_*
+    offset: i64
+    len: i64
+    caplen: i64
+    frame: i64
+    dev: i64
+    queue: i64

@@ -1,0 +1,78 @@
+"""What differs between the kernel profiles: the one table.  A row is a behaviour that the path asks for; never a version test.
+
+3.10 is the seeds' code; 6.18 is today's.  Each row names the commit or release that changed it."""
+from enum import IntEnum, auto
+from typing import NamedTuple
+
+
+class Behaviour(IntEnum):
+    rx_lists = 0                        # GRO_NORMAL packets travel in lists through ip_list_rcv
+    udp_backlog = auto()                # UDP takes the socket lock; a busy socket gets the packet on its backlog
+    udp_reader_queue = auto()           # the reader takes the whole receive queue over, memory is given back in lumps
+    udp_admission = auto()              # which receive-buffer test: see the values below
+    udp_csum_early = auto()             # checksums of short datagrams are verified at arrival
+    poll_in_place = auto()              # a lone NAPI is polled on within a net_rx_action pass up to the budget
+    budget_usecs = auto()               # net_rx_action's time limit comes from netdev_budget_usecs
+    squeeze_before_poll = auto()        # the budget is tested before a poll, with packets left, not after it
+    early_demux = auto()                # udp_v4_early_demux / tcp_v4_early_demux precede routing
+    icmp_global_limit = auto()          # icmp_msgs_per_sec and icmp_msgs_burst exist
+    frag_rbtree = auto()                # overlapping fragments kill the queue; before, they were trimmed
+    drop_reasons = auto()               # the kernel itself names drop reasons
+    softnet_columns = auto()            # columns of /proc/net/softnet_stat
+
+
+ADMIT_310, ADMIT_618 = 0, 1             # 3.10: rmem + truesize > rcvbuf refuses before the queue test; 6.18: an empty socket accepts anything
+
+
+class Row(NamedTuple):
+    v310: int
+    v618: int
+    source: str
+
+
+KERNELS: dict[Behaviour, Row] = {
+    Behaviour.rx_lists: Row(0, 1, "323ebb61e32b (5.0, GRO list batching 5.4); seen on 6.18 and igb 6.12"),
+    Behaviour.udp_backlog: Row(1, 0, "850cbaddb52d (4.10): own memory accounting, no socket lock"),
+    Behaviour.udp_reader_queue: Row(0, 1, "2276f58ac589 (4.12): reader_queue; release in quarters of the buffer"),
+    Behaviour.udp_admission: Row(ADMIT_310, ADMIT_618, "refine __udp_enqueue_schedule_skb() test (2025); measured on 6.18"),
+    Behaviour.udp_csum_early: Row(0, 1, "CHECKSUM_BREAK: measured on 6.18; 3.10 verifies at the read"),
+    Behaviour.poll_in_place: Row(1, 0, "measured on 6.18: a lone NAPI gets one poll in each pass"),
+    Behaviour.budget_usecs: Row(0, 1, "7acf8a1e8a28 (4.12)"),
+    Behaviour.squeeze_before_poll: Row(1, 0, "3.10's loop tests budget and jiffies before each poll"),
+    Behaviour.early_demux: Row(0, 1, "421b3885bf6d (3.12) for UDP"),
+    Behaviour.icmp_global_limit: Row(0, 1, "4cdf507d5452 (3.18)"),
+    Behaviour.frag_rbtree: Row(0, 1, "7969e5c40dfd (4.19)"),
+    Behaviour.drop_reasons: Row(0, 1, "kfree_skb_reason, c504e5c2f964 (5.17)"),
+    Behaviour.softnet_columns: Row(11, 15, "3.13: 11; 5.10: 13; 6.18: 15"),
+}
+
+
+class Sysctl(IntEnum):
+    """Knobs that the path reads at run time, in the units that it uses."""
+    netdev_budget = 0
+    netdev_budget_ns = auto()           # netdev_budget_usecs
+    dev_weight = auto()
+    netdev_max_backlog = auto()
+    gro_normal_batch = auto()
+    flow_limit_table_len = auto()
+    rmem_default = auto()
+    rmem_max = auto()
+    udp_mem_0 = auto()                  # pages
+    udp_mem_1 = auto()
+    udp_mem_2 = auto()
+    udp_rmem_min = auto()
+    ipfrag_high_thresh = auto()
+    ipfrag_low_thresh = auto()
+    ipfrag_time_ns = auto()
+    ipfrag_max_dist = auto()
+    icmp_ratelimit_ns = auto()
+    icmp_ratemask = auto()
+    icmp_msgs_per_sec = auto()
+    icmp_msgs_burst = auto()
+    icmp_echo_ignore_all = auto()
+    icmp_echo_ignore_broadcasts = auto()
+    ip_early_demux = auto()
+    udp_early_demux = auto()
+    busy_poll_ns = auto()
+    busy_read_ns = auto()
+    jiffy_ns = auto()                   # 1e9 / HZ

@@ -1,0 +1,21 @@
+"""Limits.  All state is allocated at start; a table that is not touched costs nothing.  Set-up checks them with a clear error."""
+NCPU = 64                       # CPUs
+NQ = 64                         # receive queues; igb itself has at most 8
+NDESC = 4096                    # descriptors of a ring: igb's IGB_MAX_RXD
+BUFSZ = 2048                    # a receive buffer: half a page, as igb's
+NSKB = 1 << 20                  # packets alive at one time
+NSOCK = 65536
+NTHREAD = 1024                  # the first NCPU are ksoftirqd/N
+NRULE = 16384                   # iptables rules of all chains
+NROUTE = 16384
+NDEV = 16
+NNAPI = NQ + NCPU               # one for each queue, then one for each CPU's backlog
+NFEED = 8192                    # frames on the cable that are not yet due, for each queue
+NFRAGQ = 65536                  # datagrams in reassembly
+NSHARE = 1 << 16                # packets with more than one copy
+NTRAIL = 1 << 16                # trail marks of a CPU until Python drains them
+NOUT = 4096                     # frames of a CPU (taps, sent) until Python drains them
+NNOTE = 256
+NBATCH = 1024                   # vlen of recvmmsg: UIO_MAXIOV
+NHIST = 2048                    # buckets of a latency histogram
+NSTAGE, NREASON, NMIB, NSYSCTL, NBEHAVIOUR = 256, 128, 256, 64, 64

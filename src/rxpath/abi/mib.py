@@ -1,0 +1,99 @@
+"""Counters under their kernel names: /proc/net/snmp, /proc/net/netstat, a device's statistics.  Each CPU has its own row."""
+from enum import IntEnum, auto
+
+
+class Mib(IntEnum):
+    """Name = group_Field; text() gives the kernel's `Group.Field`."""
+    Ip_InReceives = 0
+    Ip_InHdrErrors = auto()
+    Ip_InAddrErrors = auto()
+    Ip_InUnknownProtos = auto()
+    Ip_InDiscards = auto()
+    Ip_InDelivers = auto()
+    Ip_OutRequests = auto()
+    Ip_OutNoRoutes = auto()
+    Ip_ReasmTimeout = auto()
+    Ip_ReasmReqds = auto()
+    Ip_ReasmOKs = auto()
+    Ip_ReasmFails = auto()
+    IpExt_InNoRoutes = auto()
+    IpExt_InTruncatedPkts = auto()
+    IpExt_InMcastPkts = auto()
+    IpExt_InBcastPkts = auto()
+    IpExt_InOctets = auto()
+    IpExt_InMcastOctets = auto()
+    IpExt_InBcastOctets = auto()
+    IpExt_InCsumErrors = auto()
+    IpExt_InNoECTPkts = auto()
+    IpExt_InECT1Pkts = auto()
+    IpExt_InECT0Pkts = auto()
+    IpExt_InCEPkts = auto()
+    IpExt_ReasmOverlaps = auto()
+    Icmp_InMsgs = auto()
+    Icmp_InErrors = auto()
+    Icmp_InCsumErrors = auto()
+    Icmp_InDestUnreachs = auto()
+    Icmp_InTimeExcds = auto()
+    Icmp_InParmProbs = auto()
+    Icmp_InSrcQuenchs = auto()
+    Icmp_InRedirects = auto()
+    Icmp_InEchos = auto()
+    Icmp_InEchoReps = auto()
+    Icmp_InTimestamps = auto()
+    Icmp_InTimestampReps = auto()
+    Icmp_InAddrMasks = auto()
+    Icmp_InAddrMaskReps = auto()
+    Icmp_OutMsgs = auto()
+    Icmp_OutErrors = auto()
+    Icmp_OutRateLimitGlobal = auto()
+    Icmp_OutRateLimitHost = auto()
+    Icmp_OutDestUnreachs = auto()
+    Icmp_OutTimeExcds = auto()
+    Icmp_OutParmProbs = auto()
+    Icmp_OutEchoReps = auto()
+    Icmp_OutTimestampReps = auto()
+    Udp_InDatagrams = auto()
+    Udp_NoPorts = auto()
+    Udp_InErrors = auto()
+    Udp_OutDatagrams = auto()
+    Udp_RcvbufErrors = auto()
+    Udp_SndbufErrors = auto()
+    Udp_InCsumErrors = auto()
+    Udp_IgnoredMulti = auto()
+    Udp_MemErrors = auto()
+    Tcp_InSegs = auto()
+    Tcp_OutSegs = auto()
+    Tcp_InErrs = auto()
+    Tcp_OutRsts = auto()
+    Tcp_InCsumErrors = auto()
+    TcpExt_IPReversePathFilter = auto()
+    TcpExt_ListenDrops = auto()
+    Rxpath_TcpNotYet = auto()           # ours: a SYN to a listener was consumed; the rest of TCP is not built yet
+    Rxpath_TapFrames = auto()           # ours: copies that packet sockets took
+    Rxpath_Copies = auto()              # ours: clones made (multicast, broadcast)
+
+    def text(self) -> str:
+        group, field = self.name.split("_", 1)
+        if self in (Mib.Rxpath_TcpNotYet,):
+            return "TCP_NOT_YET"
+        return f"{group}.{field}"
+
+
+class DevStat(IntEnum):
+    """struct rtnl_link_stats64 of a device, the receive half."""
+    rx_packets = 0
+    rx_bytes = auto()
+    rx_dropped = auto()
+    rx_errors = auto()
+    multicast = auto()
+    rx_length_errors = auto()
+    rx_over_errors = auto()
+    rx_crc_errors = auto()
+    rx_fifo_errors = auto()
+    rx_missed_errors = auto()
+    rx_nohandler = auto()
+    rx_otherhost_dropped = auto()
+    tx_packets = auto()
+    tx_bytes = auto()
+    tx_dropped = auto()
+    tx_errors = auto()

@@ -1,0 +1,134 @@
+"""struct Net: every table of the path, like the kernel's struct net, wider.  `net` is the first argument of every function; `cpu` is
+the index of the CPU that runs it.  Tables stand on cache lines of their own; the long ones come last, so that a new field moves little."""
+from .._compile import CACHELINE, Array, array, i64, struct, table
+from .engine import cpu_t, engine, out_frame, thread_t, trail_mark
+from .fib import fib_alias, neighbour
+from .frag import ipq_t
+from .limits import (
+    NBATCH,
+    NBEHAVIOUR,
+    NCPU,
+    NDESC,
+    NDEV,
+    NFEED,
+    NFRAGQ,
+    NHIST,
+    NMIB,
+    NNAPI,
+    NNOTE,
+    NOUT,
+    NQ,
+    NREASON,
+    NROUTE,
+    NRULE,
+    NSHARE,
+    NSKB,
+    NSOCK,
+    NSTAGE,
+    NSYSCTL,
+    NTHREAD,
+    NTRAIL,
+)
+from .netfilter import nf_hook_entries, nf_rule, nf_table
+from .nic import arrival, net_device, nic_t, rx_desc, rx_ring, tx_desc, tx_ring
+from .skbuff import share_t, sk_buff
+from .sock import mc_member, sock, wait_entry
+from .softnet import backlog_t, napi_struct, softnet_data
+
+UDP_HASH, FIB_HASH, FRAG_HASH, NEIGH_HASH, NMCAST, NMULTIPORT, NNEIGH = 65536, 4096, 4096, 1024, 4096, 65536, 4096
+
+
+@struct(align=CACHELINE)
+class skb_pool_t:
+    nfree: i64
+    free: Array[i64] = array(NSKB)
+
+
+@struct()
+class packet_type:
+    """An entry of ptype_base or ptype_all."""
+    type: i64
+    handler: i64
+    list_handler: i64           # list_func, -1: none
+    next: i64
+    dev: i64                    # -1: any
+    snaplen: i64                # of a tap
+    count: i64
+
+
+@struct(align=CACHELINE)
+class Net:
+    mem_addr: i64               # packet memory, frames of the cable, frames that left: outside, by address
+    feed_addr: i64
+    out_addr: i64
+    service_addr: i64           # lists of service times
+    real_time: i64
+    trail: i64                  # marks are wanted
+    trail_frame: i64            # of this frame only, -1: of all
+    drop_trail: i64
+    nskb: i64
+    rps_ncpu: i64               # any queue has rps_cpus
+    nptype_all: i64             # taps
+    ptype_all: i64
+    nf_active: i64              # any rule at any hook
+    byte_cost: i64              # ns << 10 for each byte: copies; checksums
+    csum_cost: i64
+    udp_memory: i64             # pages, of all sockets
+    frag_mem: i64
+    icmp_credit: i64
+    icmp_stamp: i64
+    nsock: i64
+    nthread: i64
+    share_free: i64
+    offered: i64                # frames that the reader put on the cable
+    sysctl: Array[i64] = table(NSYSCTL)
+    behaviour: Array[i64] = table(NBEHAVIOUR)
+    softirq_vec: Array[i64] = table(16)
+    ptype_base: Array[i64] = table(16)
+    ptype: Array[packet_type] = table(64)
+    inet_protos: Array[i64] = table(256)
+    sk_prot: Array[i64] = table(256)
+    nf_hooks: Array[nf_hook_entries] = table(4)
+    nf_tables: Array[nf_table] = table(16)
+    sim: engine = table()
+    nic: nic_t = table()
+    dev: Array[net_device] = table(NDEV)
+    cpu: Array[cpu_t] = table(NCPU)
+    sd: Array[softnet_data] = table(NCPU)
+    cost: Array[Array[i64]] = table(NCPU, NSTAGE)
+    stage_count: Array[Array[i64]] = table(NCPU, NSTAGE)
+    drop_stat: Array[Array[i64]] = table(NCPU, NREASON)
+    snmp: Array[Array[i64]] = table(NCPU, NMIB)
+    dev_stat: Array[Array[Array[i64]]] = table(NCPU, NDEV, 32)
+    note: Array[Array[i64]] = table(NCPU, NNOTE)
+    input: Array[backlog_t] = table(NCPU)
+    napi: Array[napi_struct] = table(NNAPI)
+    ring: Array[rx_ring] = table(NQ)
+    tx: Array[tx_ring] = table(NQ)
+    rps_map: Array[Array[i64]] = table(NQ, 128)
+    rps_len: Array[i64] = table(NQ)
+    thread: Array[thread_t] = table(NTHREAD)
+    udp_hash: Array[i64] = table(UDP_HASH)
+    fib_hash: Array[i64] = table(FIB_HASH)
+    fib_plens: Array[i64] = table(64)           # prefix lengths that have routes, longest first, -1 ends
+    neigh_hash: Array[i64] = table(NEIGH_HASH)
+    frag_hash: Array[i64] = table(FRAG_HASH)
+    socks: Array[sock] = table(NSOCK)
+    wait: Array[wait_entry] = table(NTHREAD * 4)
+    mcast: Array[mc_member] = table(NMCAST)
+    neigh: Array[neighbour] = table(NNEIGH)
+    fib: Array[fib_alias] = table(NROUTE)
+    rule: Array[nf_rule] = table(NRULE)
+    rule_stat: Array[Array[i64]] = table(NRULE, 2)
+    multiport: Array[i64] = table(NMULTIPORT)
+    latency: Array[Array[i64]] = table(NTHREAD, NHIST)
+    batch: Array[Array[i64]] = table(NTHREAD, NBATCH)       # arrival times of the datagrams of the recvmmsg() under way
+    desc: Array[Array[rx_desc]] = table(NQ, NDESC)
+    txd: Array[Array[tx_desc]] = table(NQ, NDESC)
+    feed: Array[Array[arrival]] = table(NQ, NFEED)
+    fragq: Array[ipq_t] = table(NFRAGQ)
+    share: Array[share_t] = table(NSHARE)
+    trail_ring: Array[Array[trail_mark]] = table(NCPU, NTRAIL)
+    out: Array[Array[out_frame]] = table(NCPU, NOUT)
+    skb: Array[sk_buff] = table(NSKB)
+    pool: Array[skb_pool_t] = table(NCPU)

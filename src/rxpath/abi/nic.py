@@ -1,0 +1,126 @@
+"""The network card and its driver's rings: what the NIC writes, what igb keeps."""
+from .._compile import CACHELINE, Array, array, i64, struct, u16, u32
+
+
+@struct()
+class rx_desc:
+    """union e1000_adv_rx_desc, written back: 16 bytes of the device's layout, then where the buffer lies and when the frame came."""
+    rss: u32
+    length: u16
+    vlan: u16
+    status: u32                 # status and errors; DD is written last
+    pkt_info: u32
+    buf: i64                    # rx_buffer_info: offset of the buffer in packet memory
+    ts: i64
+    frame: i64
+
+
+@struct()
+class tx_desc:
+    """A frame to send: the skb that holds it, done when status has DD."""
+    skb: i64
+    status: i64
+    ts: i64
+
+
+@struct()
+class arrival:
+    """A frame on the cable: when its last bit arrives, and where its bytes lie in feed memory."""
+    t: i64
+    offset: i64
+    len: i64                    # on the wire
+    caplen: i64                 # of these, present in feed memory; the rest is zeros
+    hash: i64
+    frame: i64
+    flags: i64                  # FEED_*
+
+
+@struct(align=CACHELINE)
+class rx_ring:
+    """One receive queue: struct igb_ring, its q_vector's interrupt, and the cable before it."""
+    next_to_clean: i64          # counts up; the descriptor is next_to_clean % size
+    next_to_use: i64            # refilled up to here
+    hw_head: i64                # the NIC's next descriptor
+    clean_at: i64               # the same three, reduced modulo size (a ring need not be a power of two)
+    hw_at: i64
+    size: i64
+    up: i64
+    mode: i64                   # NicMode
+    cpu: i64                    # affinity of its interrupt
+    next_of_cpu: i64            # the next queue that interrupts the same CPU
+    shared: i64                 # its NAPI may be polled by another CPU than its interrupt's: state is a touch
+    unmasked: i64
+    itr_ns: i64                 # interrupts come at least this far apart
+    itr_mode: i64               # 0 fixed (itr_ns), 1 adaptive, 3 adaptive conservative
+    itr_class: i64
+    itr_packets: i64            # since the last interrupt, for the adaptive throttle
+    itr_bytes: i64
+    last_irq: i64
+    dev: i64
+    missed: i64                 # no descriptor: rx_queue_N_drops
+    alloc_failed: i64
+    csum_err: i64
+    packets: i64
+    bytes: i64
+    irqs: i64
+    filtered: i64               # on the way into this queue: the MAC filter, frames that are too long, a link that is down
+    length_errors: i64
+    link_down: i64
+    arrived: i64                # frames of the cable that have passed here, whatever became of them
+    feed_head: i64              # next arrival not yet pulled in
+    feed_tail: i64
+    feed_time: i64              # of the last arrival that the generator made
+    rng: i64
+    fill_max: i64               # high-water mark
+    skb: i64                    # a frame that spans several descriptors, being put together
+    skb_tail: i64
+
+
+@struct(align=CACHELINE)
+class tx_ring:
+    next_to_use: i64
+    next_to_clean: i64
+    size: i64
+    packets: i64
+    bytes: i64
+    busy: i64                   # frames that found no descriptor
+
+
+@struct(align=CACHELINE)
+class nic_t:
+    """The card: filters, RSS, offloads."""
+    mac: i64
+    promisc: i64
+    allmulti: i64
+    nqueue: i64
+    nmulti: i64
+    rx_csum: i64
+    rss_udp_ports: i64          # rx-flow-hash udp4 sdfn
+    rss_tcp_ports: i64
+    vlan_strip: i64
+    max_frame: i64
+    link_up: i64
+    multi: Array[i64] = array(64)
+    reta: Array[i64] = array(128)
+    toeplitz: Array[Array[i64]] = array(12, 256)      # what each byte of the tuple adds to the hash
+
+
+@struct(align=CACHELINE)
+class net_device:
+    """struct net_device and its in_device, as far as receiving asks."""
+    ifindex: i64
+    kind: i64                   # NicMode of its frames
+    up: i64
+    mac: i64
+    mtu: i64
+    gro: i64
+    udp_gro_forwarding: i64
+    rp_filter: i64              # max(all, this), as the kernel takes it
+    accept_source_route: i64
+    accept_local: i64
+    route_localnet: i64
+    drop_unicast_in_l2_multicast: i64
+    xmit: i64                   # handler of the xmit table: ndo_start_xmit
+    truesize_rule: i64          # 0: igb's half pages; 1: kmalloc sizes of veth and TAP
+    addr: i64                   # primary IPv4 address
+    mask: i64

@@ -1,0 +1,121 @@
+"""Numbers with the kernel's names (include/uapi/linux, include/linux) and the few of ours that have none."""
+from enum import IntEnum
+
+ETH_HLEN, ETH_ALEN, VLAN_HLEN, ETH_FCS_LEN = 14, 6, 4, 4
+ETH_P_IP, ETH_P_ARP, ETH_P_8021Q, ETH_P_8021AD, ETH_P_IPV6, ETH_P_ALL, ETH_P_802_2, ETH_P_802_3_MIN = \
+    0x0800, 0x0806, 0x8100, 0x88A8, 0x86DD, 0x0003, 0x0004, 0x0600
+IP_HLEN, UDP_HLEN, TCP_HLEN, ICMP_HLEN = 20, 8, 20, 8
+IP_CE, IP_DF, IP_MF, IP_OFFSET = 0x8000, 0x4000, 0x2000, 0x1FFF
+AF_INET, AF_INET6 = 2, 10
+
+PTYPE_HASH_SIZE = 16
+NR_SOFTIRQS = 10
+MAX_SOFTIRQ_RESTART = 10
+NAPI_STATE_SCHED, NAPI_STATE_MISSED, NAPI_STATE_DISABLE, NAPI_STATE_THREADED, NAPI_STATE_IN_BUSY_POLL = 1, 2, 4, 8, 16
+NAPI_POLL_WEIGHT = 64
+GRO_HASH_BUCKETS, MAX_GRO_SKBS, UDP_GRO_CNT_MAX, GRO_LEGACY_MAX_SIZE = 8, 8, 64, 65536
+GRO_MERGED, GRO_MERGED_FREE, GRO_HELD, GRO_NORMAL, GRO_CONSUMED = 0, 1, 2, 3, 4
+NET_RX_SUCCESS, NET_RX_DROP = 0, 1
+CHECKSUM_NONE, CHECKSUM_UNNECESSARY, CHECKSUM_COMPLETE, CHECKSUM_PARTIAL = 0, 1, 2, 3
+CHECKSUM_BREAK = 76             # up to here a UDP checksum is verified at arrival, beyond it at the read
+PACKET_HOST, PACKET_BROADCAST, PACKET_MULTICAST, PACKET_OTHERHOST = 0, 1, 2, 3
+NF_DROP, NF_ACCEPT, NF_WAIT = 0, 1, -2          # NF_WAIT is ours: not this CPU's turn yet, ask again
+
+E1000_RXD_STAT_DD, E1000_RXD_STAT_EOP, E1000_RXD_STAT_IXSM, E1000_RXD_STAT_VP = 0x01, 0x02, 0x04, 0x08
+E1000_RXD_STAT_UDPCS, E1000_RXD_STAT_TCPCS, E1000_RXD_STAT_IPCS = 0x10, 0x20, 0x40
+E1000_RXDEXT_STATERR_L4E, E1000_RXDEXT_STATERR_IPE, E1000_RXDEXT_STATERR_RXE = 0x20000000, 0x40000000, 0x80000000
+E1000_TXD_STAT_DD = 1
+IGB_MIN_RXD, IGB_DEFAULT_RXD, IGB_MAX_RXD, IGB_RX_BUFFER_WRITE, IGB_MAX_RX_QUEUES = 80, 256, 4096, 16, 8
+MAX_JUMBO_FRAME_SIZE = 9728
+
+TRUESIZE_OVERHEAD = 256         # sizeof(struct sk_buff), beside the half page of igb: 2304 in all
+
+EAGAIN, EINTR, EBADF, ENOMEM, EINVAL, EADDRINUSE, ENOBUFS, ENOTCONN, ECONNREFUSED = -11, -4, -9, -12, -22, -98, -105, -107, -111
+MSG_PEEK, MSG_TRUNC, MSG_DONTWAIT, MSG_WAITALL, MSG_WAITFORONE = 0x2, 0x20, 0x40, 0x100, 0x10000
+
+NO_SKB = NO_NAPI = NO_SOCK = NO_THREAD = NO_QUEUE = NO_TOUCH = NO_ROUTE = NO_SHARE = NO_DEV = NO_CPU = -1
+NEVER = 1 << 54                 # a time; shifted by SLOT_BITS it still fits into 63 bits
+SLOT_BITS = 8
+DONE, YIELD = 0, -1             # what a loop that can be left and re-entered says
+MASK63 = 0x7FFF_FFFF_FFFF_FFFF
+
+
+class Softirq(IntEnum):
+    """softirq types (include/linux/interrupt.h), in their order."""
+    HI = 0
+    TIMER = 1
+    NET_TX = 2
+    NET_RX = 3
+    BLOCK = 4
+    IRQ_POLL = 5
+    TASKLET = 6
+    SCHED = 7
+    HRTIMER = 8
+    RCU = 9
+
+
+class IPPROTO(IntEnum):
+    ICMP = 1
+    IGMP = 2
+    TCP = 6
+    UDP = 17
+    UDPLITE = 136
+
+
+class RTN(IntEnum):
+    """Kinds of route (include/uapi/linux/rtnetlink.h)."""
+    UNSPEC = 0
+    UNICAST = 1
+    LOCAL = 2
+    BROADCAST = 3
+    ANYCAST = 4
+    MULTICAST = 5
+    BLACKHOLE = 6
+    UNREACHABLE = 7
+    PROHIBIT = 8
+
+
+class Hook(IntEnum):
+    """netfilter hooks that a received packet meets."""
+    PRE_ROUTING = 0
+    LOCAL_IN = 1
+
+
+class Ctx(IntEnum):
+    """What a CPU is doing.  Hard IRQs are moments, not states."""
+    IDLE = 0
+    TASK = 1
+    SOFTIRQ = 2
+
+
+class Th(IntEnum):
+    """State of a thread."""
+    SLEEPING = 0
+    RUNNABLE = 1
+    RUNNING = 2
+    EXITED = 3
+
+
+class Kind(IntEnum):
+    """What a thread is."""
+    KSOFTIRQD = 0
+    APP = 1                     # a compiled application model: receives, works, receives
+    HOST = 2                    # a Python program: the engine returns to it with each datagram
+    NAPI = 3                    # napi/eth0-N of threaded NAPI
+
+
+class Note(IntEnum):
+    """Word that a station leaves for its driver (virtual time: the engine; real time: the thread's loop)."""
+    WAKE_READER = 0
+    WAKE_KSOFTIRQD = 1
+    RPS_IPI = 2
+    IRQ_ENABLED = 3
+    WAKE_NAPI = 4
+    TIMER = 5
+
+
+class NicMode(IntEnum):
+    """How a device's frames reach the stack."""
+    NAPI = 0                    # igb: ring, hard IRQ, napi_schedule
+    IRQ_PER_PACKET = 1          # no NAPI: each frame interrupts, netif_rx() from the handler
+    VETH = 2                    # the sender's context calls netif_rx()

@@ -1,0 +1,228 @@
+"""Boot, in the seeds' order: ksoftirqd, net_dev_init, inet_init, igb.  Importing this module links the path: it imports every room and
+generates the dispatchers of path.py.
+
+This is the control plane: it writes the tables that the path only reads.  `log` says what was done, step by step: `rxpath boot` prints it."""
+import importlib
+import mmap
+import pkgutil
+from typing import Any
+
+from . import path
+from ._compile import entry, install, new, pages, path_function, region
+from ._compile.loader import ROOMS
+from .abi.kernels import KERNELS, Sysctl
+from .abi.limits import BUFSZ, NCPU, NDESC, NNAPI, NQ, NSHARE, NSOCK
+from .abi.net import FIB_HASH, FRAG_HASH, NEIGH_HASH, UDP_HASH, Net
+from .abi.numbers import (
+    IPPROTO,
+    NAPI_POLL_WEIGHT,
+    NO_CPU,
+    NO_DEV,
+    NO_NAPI,
+    NO_SKB,
+    NO_SOCK,
+    NO_THREAD,
+    RTN,
+)
+from .drivers.igb_main import igb_alloc_rx_buffers
+from .network.route import fib_hashfn
+from .transport.udp import udp_hashfn
+
+
+def link_path() -> None:
+    """Import every room, so that its stations register, then generate the dispatchers."""
+    for room in ROOMS:
+        folder = importlib.import_module(f"{__package__}.{room}")
+        for m in pkgutil.iter_modules(folder.__path__):
+            if room != "_compile":
+                importlib.import_module(f"{__package__}.{room}.{m.name}")
+    install(path.__dict__)
+
+
+link_path()
+
+
+@entry
+def net_init(net: Net, npool: int, nskb: int) -> None:
+    """Everything that does not start as zero.  npool pools share nskb packets; a buffer for each of them."""
+    net.nskb = nskb
+    for c in range(NCPU):
+        sd, input_ = net.sd[c], net.input[c]
+        sd.poll_head, sd.poll_tail, sd.work_head, sd.work_tail, sd.repoll_head, sd.repoll_tail = \
+            NO_NAPI, NO_NAPI, NO_NAPI, NO_NAPI, NO_NAPI, NO_NAPI
+        sd.poll_n, sd.parked_skb, sd.process_head, sd.ipi_head, sd.rps_ipi_next = NO_NAPI, NO_SKB, NO_SKB, NO_CPU, NO_CPU
+        input_.head, input_.tail, input_.lock.last_cpu = NO_SKB, NO_SKB, -1
+    for p in range(npool):
+        pool = net.pool[p]
+        pool.nfree = nskb // npool
+        for i in range(pool.nfree):
+            pool.free[i] = (p + 1) * pool.nfree - 1 - i             # the first comes first
+    for i in range(nskb):
+        skb = net.skb[i]
+        skb.idx = i
+        skb.head = i * BUFSZ
+    for i in range(NNAPI):
+        n = net.napi[i]
+        n.weight, n.batch, n.next, n.thread = NAPI_POLL_WEIGHT, 1, NO_NAPI, NO_THREAD
+        n.rx_list, n.rx_tail, n.list_head, n.list_tail, n.list_next, n.list_cursor = NO_SKB, NO_SKB, NO_SKB, NO_SKB, NO_SKB, NO_SKB
+        for b in range(8):
+            n.gro_bucket[b] = NO_SKB
+    for i in range(NSHARE):
+        share = net.share[i]
+        share.next = i + 1 if i + 1 < NSHARE else -1
+    for i in range(16):
+        net.ptype_base[i] = -1
+        net.softirq_vec[i] = -1
+    net.ptype_all = -1
+    for i in range(256):
+        net.inet_protos[i] = -1
+        net.sk_prot[i] = -1
+    for i in range(UDP_HASH):
+        net.udp_hash[i] = NO_SOCK
+    for i in range(FIB_HASH):
+        net.fib_hash[i] = -1
+    for i in range(FRAG_HASH):
+        net.frag_hash[i] = -1
+    for i in range(NEIGH_HASH):
+        net.neigh_hash[i] = -1
+    for i in range(len(net.fib_plens)):
+        net.fib_plens[i] = -1
+    for i in range(16):
+        net.nf_tables[i].first = -1
+
+
+@entry
+def sock_init(net: Net, i: int) -> None:
+    """sock_init_data()"""
+    sk = net.socks[i]
+    sk.idx, sk.owned, sk.lock.last_cpu, sk.incoming_cpu, sk.group, sk.mc_list, sk.mc_all, sk.peek_off = i, NO_THREAD, -1, -1, -1, -1, 1, -1
+    sk.head, sk.tail, sk.reader_head, sk.reader_tail, sk.backlog_head, sk.backlog_tail, sk.hnext = \
+        NO_SKB, NO_SKB, NO_SKB, NO_SKB, NO_SKB, NO_SKB, NO_SOCK
+    sk.wq_head, sk.wq_tail = -1, -1
+
+
+@entry
+def ring_init(net: Net, q: int, first_buffer: int, size: int) -> None:
+    """igb_setup_rx_resources(): descriptors and their DMA buffers."""
+    ring = net.ring[q]
+    ring.size = size
+    ring.skb = NO_SKB
+    for i in range(size):
+        desc = net.desc[q][i]
+        desc.buf = (first_buffer + i) * BUFSZ
+        desc.status = 0
+    igb_alloc_rx_buffers(net, 0, ring)
+
+
+@path_function
+def hash_insert_sock(net: Net, i: int) -> None:
+    sk = net.socks[i]
+    h = udp_hashfn(sk.port)
+    sk.hnext = net.udp_hash[h]
+    net.udp_hash[h] = i
+
+
+@entry
+def udp_bind(net: Net, i: int, addr: int, port: int, rcvbuf: int) -> None:
+    sk = net.socks[i]
+    sk.port, sk.rcv_saddr_lo, sk.rcvbuf, sk.forward_threshold, sk.protocol = port, addr, rcvbuf, rcvbuf >> 2, IPPROTO.UDP
+    hash_insert_sock(net, i)
+
+
+@entry
+def fib_insert(net: Net, i: int, dst: int, plen: int, kind: int) -> None:
+    fa = net.fib[i]
+    fa.key_lo, fa.plen, fa.type = dst, plen, kind
+    h = fib_hashfn(dst, plen)
+    fa.next = net.fib_hash[h]
+    net.fib_hash[h] = i
+    k = 0
+    while net.fib_plens[k] > plen:
+        k += 1
+    if net.fib_plens[k] != plen:
+        carry = plen
+        while carry >= 0:
+            following = net.fib_plens[k]
+            net.fib_plens[k] = carry
+            carry = following
+            k += 1
+
+
+class Booted:
+    """A network state with its packet memory: what boot made."""
+
+    def __init__(self, kernel: str = "6.18", nskb: int = 32768, npool: int = 1, hz: int = 250, plain: bool = False) -> None:
+        self.plain = plain
+        self.log: list[tuple[str, str]] = []
+        self.net: Net = new(Net)
+        self.memory = pages((nskb + NQ * NDESC) * BUFSZ)
+        self.nskb = nskb
+        self.net.mem_addr = region(self.memory)
+        self.call(net_init)(self.net, npool, nskb)
+        for behaviour, row in KERNELS.items():
+            self.net.behaviour[behaviour] = row.v618 if kernel == "6.18" else row.v310
+        s = self.net.sysctl
+        s[Sysctl.jiffy_ns] = 1_000_000_000 // hz
+        s[Sysctl.netdev_budget], s[Sysctl.netdev_budget_ns], s[Sysctl.dev_weight] = 300, 2 * s[Sysctl.jiffy_ns], 64
+        s[Sysctl.netdev_max_backlog], s[Sysctl.gro_normal_batch] = 1000, 8
+        self.net_dev_init()
+        self.inet_init()
+
+    def call(self, f: Any) -> Any:
+        """The compiled entry or its plain twin."""
+        return f.plain if self.plain else f
+
+    def net_dev_init(self) -> None:
+        for key, _ in path.softirq.handlers:
+            self.net.softirq_vec[key] = path.softirq.handler(key)
+        for c in range(NCPU):
+            self.net.napi[NQ + c].poll = path.napi_poll.handler("process_backlog")
+            self.net.napi[NQ + c].ring = c
+
+    def inet_init(self) -> None:
+        net = self.net
+        for key, _ in path.inet_protocol.handlers:
+            net.inet_protos[key] = path.inet_protocol.handler(key)
+        for key, _ in path.proto_recvmsg.handlers:
+            net.sk_prot[key] = path.proto_recvmsg.handler(key)
+        for i, (key, _) in enumerate(path.packet_type.handlers):
+            pt = net.ptype[i]
+            pt.type, pt.handler, pt.dev, pt.next = key, i, NO_DEV, net.ptype_base[key & 15]
+            lists = [k for k, _ in path.packet_list.handlers]
+            pt.list_handler = path.packet_list.handler(key) if key in lists and self.net.behaviour[0] else -1
+            net.ptype_base[key & 15] = i
+
+    def igb_open(self, nq: int, size: int, cpus: list[int], itr_ns: int = 0, mac: int = 0x020000000001) -> None:
+        net = self.net
+        net.dev[0].mac, net.dev[0].ifindex, net.dev[0].up = mac, 1, 1
+        for q in range(nq):
+            r, n = net.ring[q], net.napi[q]
+            n.poll, n.ring, n.batch = path.napi_poll.handler("igb_poll"), q, net.sysctl[Sysctl.gro_normal_batch] if net.behaviour[0] else 1
+            r.cpu, r.itr_ns, r.unmasked, r.last_irq, r.up = cpus[q % len(cpus)], itr_ns, 1, -(1 << 50), 1
+            self.call(ring_init)(net, q, self.nskb + q * NDESC, size)
+
+    def add_address(self, addr: int, plen: int) -> None:
+        mask = 0xFFFFFFFF << 32 - plen & 0xFFFFFFFF
+        self.add_route(addr, 32, RTN.LOCAL)
+        self.add_route(addr & mask, plen, RTN.UNICAST)
+
+    def add_route(self, dst: int, plen: int, kind: int) -> None:
+        i = self.net.offered                         # placeholder numbering, replaced with the real control plane
+        self.nroute = getattr(self, "nroute", -1) + 1
+        i = self.nroute
+        self.call(fib_insert)(self.net, i, dst, plen, kind)
+
+    def udp_socket(self, addr: int, port: int, rcvbuf: int = 212992) -> int:
+        i = self.net.nsock
+        if i >= NSOCK:
+            raise ValueError(f"more than {NSOCK} sockets")
+        self.net.nsock += 1
+        self.call(sock_init)(self.net, i)
+        self.call(udp_bind)(self.net, i, addr, port, rcvbuf)
+        return i
+
+
+def buffer(size: int) -> tuple[mmap.mmap, int]:
+    """Memory of the given size that the path may be given the address of."""
+    m = pages(size)
+    return m, region(m)

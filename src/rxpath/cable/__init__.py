@@ -1,0 +1,1 @@
+"""Frames before the NIC: capture files, generators; later live devices."""

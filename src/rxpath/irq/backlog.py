@@ -1,0 +1,96 @@
+"""net/core/dev.c: the per-CPU backlog: RPS's way to another CPU, and netif_rx()'s to this one.
+
+enqueue_to_backlog is reached from link/ and from drivers without NAPI; process_backlog is the poll of the backlog's own NAPI and hands
+packets to link/ again, on this CPU."""
+from .._compile import path_function
+from ..abi.kernels import Sysctl
+from ..abi.limits import NQ
+from ..abi.net import Net
+from ..abi.numbers import NAPI_STATE_SCHED, NET_RX_SUCCESS, NO_SKB, YIELD
+from ..abi.reasons import Drop
+from ..abi.skbuff import sk_buff
+from ..link.dev import __netif_receive_skb
+from ..path import Stage, Touch, napi_poll, touched
+from ..skb import kfree_skb_reason
+from ..turn import at, late, late_private, spin_lock, spin_unlock
+from .napi import __napi_schedule, rps_ipi_add
+
+
+@path_function
+def get_rps_cpu(net: Net, cpu: int, skb: sk_buff) -> int:
+    at(net, cpu, skb, Stage.get_rps_cpu)
+    q = skb.queue_mapping
+    return net.rps_map[q][((skb.hash & 0xFFFFFFFF) * net.rps_len[q]) >> 32]
+
+
+@touched(Touch.enqueue_to_backlog)
+@path_function
+def enqueue_to_backlog(net: Net, cpu: int, skb: sk_buff) -> int:
+    """Onto the input queue of the CPU that RPS has chosen; the first packet there starts its poll."""
+    other = get_rps_cpu(net, cpu, skb)
+    at(net, cpu, skb, Stage.enqueue_to_backlog)
+    queue, n = net.input[other], NQ + other
+    spin_lock(net, cpu, queue.lock)
+    if queue.len > net.sysctl[Sysctl.netdev_max_backlog]:
+        queue.dropped += 1
+        spin_unlock(net, queue.lock)
+        return kfree_skb_reason(net, cpu, skb, Drop.CPU_BACKLOG)
+    if queue.tail >= 0:
+        tail = net.skb[queue.tail]
+        tail.next = skb.idx
+    else:
+        queue.head = skb.idx
+    skb.next = NO_SKB
+    queue.tail = skb.idx
+    queue.len += 1
+    queue.len_max = max(queue.len_max, queue.len)
+    napi = net.napi[n]
+    if not napi.state & NAPI_STATE_SCHED:            # napi_schedule_rps()
+        napi.state |= NAPI_STATE_SCHED
+        if other == cpu:
+            __napi_schedule(net, cpu, n)
+        else:
+            rps_ipi_add(net, cpu, other)
+    spin_unlock(net, queue.lock)
+    return NET_RX_SUCCESS
+
+
+@path_function
+def rps_trigger_softirq(net: Net, cpu: int) -> None:
+    """The IPI's handler, on the CPU that got it."""
+    sd = net.sd[cpu]
+    sd.received_rps += 1
+    __napi_schedule(net, cpu, NQ + cpu)
+
+
+@napi_poll("process_backlog")
+@path_function
+def process_backlog(net: Net, cpu: int, n: int, budget: int) -> int:
+    """Take over all of the input queue (a touch), then work on it in private."""
+    sd, queue, napi = net.sd[cpu], net.input[cpu], net.napi[n]
+    while napi.done < budget:
+        if sd.process_head >= 0:
+            skb = net.skb[sd.process_head]
+            sd.process_head = skb.next
+            sd.process_len -= 1
+            skb.next = NO_SKB
+            napi.done += 1
+            at(net, cpu, skb, Stage.process_backlog)
+            __netif_receive_skb(net, cpu, skb)
+            if late_private(net, cpu):
+                return YIELD
+        else:
+            if late(net, cpu):
+                return YIELD
+            spin_lock(net, cpu, queue.lock)
+            sd.process_head, queue.head, queue.tail = queue.head, NO_SKB, NO_SKB
+            sd.process_len = queue.len
+            queue.len = 0
+            if sd.process_head < 0:
+                napi.state &= ~NAPI_STATE_SCHED
+                spin_unlock(net, queue.lock)
+                break
+            spin_unlock(net, queue.lock)
+    done = napi.done
+    napi.done = 0
+    return done

@@ -1,0 +1,173 @@
+"""net/core/dev.c: NAPI scheduling and net_rx_action.
+
+The loop keeps its locals in softnet_data: YIELD means that somebody else is earlier, or has to be woken; called again, it goes on where
+it was.  Hands each napi to its poll function through the napi_poll table."""
+from .. import path
+from .._compile import path_function
+from ..abi.kernels import Behaviour, Sysctl
+from ..abi.net import Net
+from ..abi.numbers import DONE, NAPI_STATE_MISSED, NAPI_STATE_SCHED, NO_CPU, NO_NAPI, YIELD, Note, Softirq
+from ..abi.softnet import softnet_data
+from ..path import Stage, softirq
+from ..turn import charge, late_private, tell_driver
+
+
+@path_function
+def raise_softirq_irqoff(net: Net, cpu: int, nr: int) -> None:
+    """__raise_softirq_irqoff(): one OR into __softirq_pending."""
+    sd = net.sd[cpu]
+    sd.pending |= 1 << nr
+    sd.raised[nr] += 1
+
+
+@path_function
+def poll_list_add(net: Net, sd: softnet_data, n: int) -> None:
+    napi = net.napi[n]
+    napi.next = NO_NAPI
+    if sd.poll_tail >= 0:
+        tail = net.napi[sd.poll_tail]
+        tail.next = n
+    else:
+        sd.poll_head = n
+    sd.poll_tail = n
+
+
+@path_function
+def __napi_schedule(net: Net, cpu: int, n: int) -> None:
+    """list_add_tail to this CPU's poll_list, raise NET_RX."""
+    poll_list_add(net, net.sd[cpu], n)
+    raise_softirq_irqoff(net, cpu, Softirq.NET_RX)
+
+
+@path_function
+def napi_schedule(net: Net, cpu: int, n: int) -> None:
+    napi = net.napi[n]
+    if napi.state & NAPI_STATE_SCHED:                # napi_schedule_prep()
+        napi.state |= NAPI_STATE_MISSED
+        return
+    napi.state |= NAPI_STATE_SCHED
+    __napi_schedule(net, cpu, n)
+
+
+@path_function
+def napi_complete_done(net: Net, cpu: int, n: int) -> None:
+    """The poll found the ring empty.  Whoever asked meanwhile (MISSED) gets another poll."""
+    charge(net, cpu, Stage.napi_complete_done)
+    napi = net.napi[n]
+    missed = napi.state & NAPI_STATE_MISSED
+    napi.state &= ~(NAPI_STATE_SCHED | NAPI_STATE_MISSED)
+    if missed:
+        napi.state |= NAPI_STATE_SCHED
+        __napi_schedule(net, cpu, n)
+
+
+@softirq(Softirq.NET_RX)
+@path_function
+def net_rx_action(net: Net, cpu: int) -> int:
+    """Poll what is on poll_list: until it is empty, the budget is used up or time is over."""
+    sd, c = net.sd[cpu], net.cpu[cpu]
+    if not sd.in_rx:
+        sd.in_rx = 1
+        sd.budget = net.sysctl[Sysctl.netdev_budget]
+        jiffy = net.sysctl[Sysctl.jiffy_ns]
+        limit = net.sysctl[Sysctl.netdev_budget_ns] // jiffy if net.behaviour[Behaviour.budget_usecs] else 2
+        sd.rx_limit = (c.now // jiffy + limit) * jiffy
+        sd.work_head, sd.work_tail = sd.poll_head, sd.poll_tail      # list_splice_init
+        sd.poll_head, sd.poll_tail = NO_NAPI, NO_NAPI
+        sd.poll_n = NO_NAPI
+    in_place = net.behaviour[Behaviour.poll_in_place]
+    while True:
+        if sd.poll_n < 0:
+            if in_place and sd.work_head < 0:                        # 3.10 works on poll_list itself
+                sd.work_head, sd.work_tail, sd.poll_head, sd.poll_tail = sd.poll_head, sd.poll_tail, NO_NAPI, NO_NAPI
+            if sd.work_head < 0:
+                break
+            if in_place and (sd.budget <= 0 or c.now >= sd.rx_limit):
+                sd.time_squeeze += 1
+                break
+            n = sd.work_head
+            napi = net.napi[n]
+            sd.work_head = napi.next
+            sd.poll_n = n
+            napi.polls += 1
+            charge(net, cpu, Stage.POLL)
+        n = sd.poll_n
+        napi = net.napi[n]
+        work = path.call_napi_poll(napi.poll, net, cpu, n, napi.weight)
+        if work == YIELD:
+            return YIELD
+        sd.poll_n = NO_NAPI
+        sd.budget -= work
+        napi.work += work
+        if work >= napi.weight:                                      # has more: polled again in the next pass
+            napi.full_polls += 1
+            if in_place:
+                poll_list_add(net, sd, n)
+            else:
+                repoll_add(net, sd, n)
+        if not in_place and (sd.budget <= 0 or c.now >= sd.rx_limit):
+            sd.time_squeeze += 1
+            break
+        if late_private(net, cpu):
+            return YIELD
+    sd.in_rx = 0
+    requeue(net, sd)
+    if sd.poll_head >= 0:
+        raise_softirq_irqoff(net, cpu, Softirq.NET_RX)
+    net_rps_send_ipi(net, cpu)
+    return DONE
+
+
+@path_function
+def repoll_add(net: Net, sd: softnet_data, n: int) -> None:
+    napi = net.napi[n]
+    napi.next = NO_NAPI
+    if sd.repoll_tail >= 0:
+        tail = net.napi[sd.repoll_tail]
+        tail.next = n
+    else:
+        sd.repoll_head = n
+    sd.repoll_tail = n
+
+
+@path_function
+def requeue(net: Net, sd: softnet_data) -> None:
+    """poll_list = what is left of this pass, then what was scheduled meanwhile, then what has more."""
+    newly, sd.poll_head, sd.poll_tail = sd.poll_head, NO_NAPI, NO_NAPI
+    append_all(net, sd, sd.work_head)
+    append_all(net, sd, newly)
+    append_all(net, sd, sd.repoll_head)
+    sd.work_head, sd.work_tail, sd.repoll_head, sd.repoll_tail = NO_NAPI, NO_NAPI, NO_NAPI, NO_NAPI
+
+
+@path_function
+def append_all(net: Net, sd: softnet_data, n: int) -> None:
+    while n >= 0:
+        napi = net.napi[n]
+        following = napi.next
+        poll_list_add(net, sd, n)
+        n = following
+
+
+@path_function
+def rps_ipi_add(net: Net, cpu: int, other: int) -> None:
+    """Remember a CPU whose backlog we have started: one IPI for all packets of this pass."""
+    sd, target = net.sd[cpu], net.sd[other]
+    if target.in_ipi_list == 0:
+        target.in_ipi_list = 1
+        target.rps_ipi_next = sd.ipi_head
+        sd.ipi_head = other
+
+
+@path_function
+def net_rps_send_ipi(net: Net, cpu: int) -> None:
+    sd = net.sd[cpu]
+    other = sd.ipi_head
+    sd.ipi_head = NO_CPU
+    while other >= 0:
+        target = net.sd[other]
+        following = target.rps_ipi_next
+        target.in_ipi_list = 0
+        charge(net, cpu, Stage.IPI_SEND)
+        tell_driver(net, cpu, Note.RPS_IPI, other)
+        other = following

@@ -1,0 +1,53 @@
+"""kernel/softirq.c: __do_softirq and its limits.
+
+Called by the driver of time: at irq_exit, when a task enables bottom halves, or by ksoftirqd.  Hands each pending type to the action that
+open_softirq() registered in softirq_vec."""
+from .. import path
+from .._compile import path_function
+from ..abi.kernels import Sysctl
+from ..abi.net import Net
+from ..abi.numbers import DONE, MAX_SOFTIRQ_RESTART, NR_SOFTIRQS, YIELD, Note
+from ..path import Stage
+from ..turn import charge, enter_parked, late_private, tell_driver
+
+MAX_SOFTIRQ_TIME_NS = 2_000_000
+
+
+@path_function
+def do_softirq(net: Net, cpu: int) -> int:
+    """At most ten rounds or 2 ms, in whole jiffies; then, or when somebody wants the CPU, it is ksoftirqd's job.  DONE or YIELD."""
+    sd, c = net.sd[cpu], net.cpu[cpu]
+    if sd.parked_skb >= 0:                           # it waited for its turn, which is now
+        enter_parked(net, cpu)
+        if late_private(net, cpu):
+            return YIELD
+    jiffy = net.sysctl[Sysctl.jiffy_ns]
+    if not sd.in_softirq:
+        sd.in_softirq = 1
+        charge(net, cpu, Stage.SOFTIRQ)
+        sd.softirq_end = (c.now // jiffy + max(1, MAX_SOFTIRQ_TIME_NS // jiffy)) * jiffy
+        sd.restart = MAX_SOFTIRQ_RESTART
+        sd.vec = sd.pending
+        sd.pending = 0
+    while True:
+        while sd.vec:
+            nr = 0
+            while not sd.vec >> nr & 1 and nr < NR_SOFTIRQS:
+                nr += 1
+            action = net.softirq_vec[nr]
+            if action >= 0:
+                if path.call_softirq(action, net, cpu) == YIELD:
+                    return YIELD
+            sd.vec &= ~(1 << nr)
+            if late_private(net, cpu):
+                return YIELD
+        if sd.pending == 0:
+            break
+        sd.restart -= 1
+        if c.now >= sd.softirq_end or c.need_resched or sd.restart == 0:
+            tell_driver(net, cpu, Note.WAKE_KSOFTIRQD, cpu)
+            break
+        sd.vec = sd.pending
+        sd.pending = 0
+    sd.in_softirq = 0
+    return DONE

@@ -1,0 +1,35 @@
+"""net/ethernet/eth.c.  Called by the driver; whatever comes after reads skb.protocol and skb.pkt_type."""
+from .._compile import be16, be32, byte, mem_at, path_function
+from ..abi.net import Net
+from ..abi.numbers import (
+    ETH_HLEN,
+    ETH_P_802_2,
+    ETH_P_802_3_MIN,
+    PACKET_BROADCAST,
+    PACKET_HOST,
+    PACKET_MULTICAST,
+    PACKET_OTHERHOST,
+)
+from ..abi.skbuff import sk_buff
+from ..path import Stage
+from ..turn import at
+
+
+@path_function
+def eth_type_trans(net: Net, cpu: int, skb: sk_buff) -> None:
+    """Who is it for, by MAC; which protocol.  The Ethernet header is pulled off."""
+    at(net, cpu, skb, Stage.eth_type_trans)
+    mem, eth, dev = mem_at(net.mem_addr), skb.data, net.dev[skb.dev]
+    mac = be16(mem, eth) << 32 | be32(mem, eth + 2)
+    if mac == dev.mac:
+        skb.pkt_type = PACKET_HOST
+    elif byte(mem, eth) & 1:
+        skb.pkt_type = PACKET_BROADCAST if mac == 0xFFFF_FFFF_FFFF else PACKET_MULTICAST
+    else:
+        skb.pkt_type = PACKET_OTHERHOST
+    proto = be16(mem, eth + 12)
+    skb.protocol = proto if proto >= ETH_P_802_3_MIN else ETH_P_802_2
+    skb.mac_header = eth
+    skb.data = eth + ETH_HLEN
+    skb.len -= ETH_HLEN
+    skb.network_header = skb.data

@@ -1,0 +1,170 @@
+"""The list of stations: what the path consists of, in the packet's order.  Charge, trail, cost profiles, reports and the kernel map in
+docs/ are all made from it; a test holds it against the code.
+
+A station is a function of the path with the kernel's name.  Its first line is at(net, cpu, skb, Stage.<name>) (turn.py).  After the
+stations come the events of the machine, which cost time but see no packet.  Below: the tables of handlers, through which a station
+reaches one that `ls` sorts before it, and through which boot registers protocols."""
+from collections.abc import Callable
+from enum import IntEnum, auto
+from typing import NamedTuple
+
+from ._compile import Dispatch
+from .abi.net import Net
+from .abi.skbuff import sk_buff
+from .abi.softnet import napi_struct
+
+
+# Index of the cost table.  A functional enum: inside a class body Python would mangle __udp4_lib_rcv.
+Stage = IntEnum("Stage", (
+    # stations, in the packet's order
+    "nic_dma igb_clean_rx_irq napi_build_skb igb_add_rx_frag igb_is_non_eop igb_cleanup_headers igb_process_skb_fields eth_type_trans "
+    "veth_xmit netif_rx napi_gro_receive dev_gro_receive inet_gro_receive tcp4_gro_receive udp4_gro_receive skb_gro_receive "
+    "napi_gro_complete igb_alloc_rx_buffers napi_complete_done netif_receive_skb_list_internal netif_receive_skb get_rps_cpu "
+    "enqueue_to_backlog process_backlog __netif_receive_skb_core packet_rcv skb_vlan_untag arp_rcv arp_process arp_xmit ip_list_rcv "
+    "ip_rcv ip_rcv_core ip_sublist_rcv nf_hook_slow ipt_do_table nf_rule ip_rcv_finish ip_rcv_finish_core udp_v4_early_demux "
+    "tcp_v4_early_demux ip_route_input_noref ip_route_input_slow ip_route_use_hint fib_table_lookup fib_validate_source ip_error "
+    "ip_local_deliver ip_defrag ip_expire ip_local_deliver_finish ip_protocol_deliver_rcu raw_local_deliver icmp_rcv icmp_echo "
+    "__icmp_send udp_rcv __udp4_lib_rcv __skb_checksum_complete __udp4_lib_lookup udp4_lib_lookup2 udp_unicast_rcv_skb "
+    "__udp4_lib_mcast_deliver udp_queue_rcv_skb udp_queue_rcv_one_skb __udp_enqueue_schedule_skb sk_add_backlog sock_def_readable "
+    "tcp_v4_rcv __inet_lookup_established __inet_lookup_listener tcp_v4_do_rcv tcp_v4_send_reset skb_clone kfree_skb dev_queue_xmit "
+    "igb_clean_tx_irq sys_recvfrom inet_recvmsg udp_recvmsg __skb_recv_udp __skb_wait_for_more_packets udp_rmem_release release_sock "
+    "skb_consume_udp "
+    # events of the machine: entry, handler and EOI of a hard IRQ; entering __do_softirq; one napi->poll call; try_to_wake_up; schedule() to
+    # another thread; ...; a lock held, a line that was in another CPU's cache; latencies, which cost nobody time; ns << 10 for a byte
+    "HARDIRQ SOFTIRQ POLL WAKE SWITCH TICK IPI_SEND IPI TIMER SYSCALL_ENTRY SYSCALL_EXIT LOCK BOUNCE EPOLL NIC_LATENCY IPI_LATENCY "
+    "IDLE_EXIT BYTE_COPY BYTE_CSUM "
+), start=0)
+
+
+class Station(NamedTuple):
+    """room: folder of the function; context: where it runs; twin: the kernel's file; what: one line for the map."""
+    room: str
+    context: str
+    twin: str
+    what: str
+
+
+SOFT, HARD, SYS, NIC = "softirq", "hardirq", "syscall", "device"
+STATIONS: dict[Stage, Station] = {
+    Stage.nic_dma: Station("drivers", NIC, "(hardware)", "the frame is written into a posted buffer, then its descriptor"),
+    Stage.igb_clean_rx_irq: Station("drivers", SOFT, "drivers/net/ethernet/intel/igb/igb_main.c", "take written-back descriptors off the ring"),
+    Stage.napi_build_skb: Station("drivers", SOFT, "net/core/skbuff.c", "an sk_buff round the buffer"),
+    Stage.igb_add_rx_frag: Station("drivers", SOFT, "drivers/net/ethernet/intel/igb/igb_main.c", "a further buffer of a long frame"),
+    Stage.igb_is_non_eop: Station("drivers", SOFT, "drivers/net/ethernet/intel/igb/igb_main.c", "the frame goes on in the next descriptor"),
+    Stage.igb_cleanup_headers: Station("drivers", SOFT, "drivers/net/ethernet/intel/igb/igb_main.c", "refuse frames with receive errors; pad short ones"),
+    Stage.igb_process_skb_fields: Station("drivers", SOFT, "drivers/net/ethernet/intel/igb/igb_main.c", "hash, checksum status, VLAN, time stamp"),
+    Stage.eth_type_trans: Station("link", SOFT, "net/ethernet/eth.c", "packet type and protocol from the Ethernet header"),
+    Stage.veth_xmit: Station("drivers", SOFT, "drivers/net/veth.c", "the peer's transmit is our receive"),
+    Stage.netif_rx: Station("link", SOFT, "net/core/dev.c", "onto this CPU's backlog"),
+    Stage.napi_gro_receive: Station("link", SOFT, "net/core/gro.c", "offer the packet to GRO"),
+    Stage.dev_gro_receive: Station("link", SOFT, "net/core/gro.c", "merge, hold or let go"),
+    Stage.inet_gro_receive: Station("link", SOFT, "net/ipv4/af_inet.c", "same flow? by the IP header"),
+    Stage.tcp4_gro_receive: Station("link", SOFT, "net/ipv4/tcp_offload.c", "same flow? by the TCP header"),
+    Stage.udp4_gro_receive: Station("link", SOFT, "net/ipv4/udp_offload.c", "same flow? by the UDP header"),
+    Stage.skb_gro_receive: Station("link", SOFT, "net/core/gro.c", "append to the packet that is held"),
+    Stage.napi_gro_complete: Station("link", SOFT, "net/core/gro.c", "let a merged packet go"),
+    Stage.igb_alloc_rx_buffers: Station("drivers", SOFT, "drivers/net/ethernet/intel/igb/igb_main.c", "post fresh buffers to the NIC"),
+    Stage.napi_complete_done: Station("irq", SOFT, "net/core/dev.c", "the ring is empty: interrupts on again"),
+    Stage.netif_receive_skb_list_internal: Station("link", SOFT, "net/core/dev.c", "a list of packets enters the stack"),
+    Stage.netif_receive_skb: Station("link", SOFT, "net/core/dev.c", "a packet enters the stack"),
+    Stage.get_rps_cpu: Station("link", SOFT, "net/core/dev.c", "RPS: which CPU?"),
+    Stage.enqueue_to_backlog: Station("link", SOFT, "net/core/dev.c", "onto the backlog of that CPU"),
+    Stage.process_backlog: Station("link", SOFT, "net/core/dev.c", "poll this CPU's backlog"),
+    Stage.__netif_receive_skb_core: Station("link", SOFT, "net/core/dev.c", "taps, VLAN, then the protocol of ptype_base"),
+    Stage.packet_rcv: Station("link", SOFT, "net/packet/af_packet.c", "a tap takes its copy"),
+    Stage.skb_vlan_untag: Station("link", SOFT, "net/core/skbuff.c", "take a VLAN tag off"),
+    Stage.arp_rcv: Station("network", SOFT, "net/ipv4/arp.c", "acceptance of an ARP packet"),
+    Stage.arp_process: Station("network", SOFT, "net/ipv4/arp.c", "answer for our addresses; learn the neighbour"),
+    Stage.arp_xmit: Station("network", SOFT, "net/ipv4/arp.c", "the answer leaves"),
+    Stage.ip_list_rcv: Station("network", SOFT, "net/ipv4/ip_input.c", "IP receives a list"),
+    Stage.ip_rcv: Station("network", SOFT, "net/ipv4/ip_input.c", "IP receives a packet"),
+    Stage.ip_rcv_core: Station("network", SOFT, "net/ipv4/ip_input.c", "acceptance tests of the IP header"),
+    Stage.ip_sublist_rcv: Station("network", SOFT, "net/ipv4/ip_input.c", "PRE_ROUTING and routing of a list"),
+    Stage.nf_hook_slow: Station("network", SOFT, "net/netfilter/core.c", "walk the tables at a hook"),
+    Stage.ipt_do_table: Station("network", SOFT, "net/ipv4/netfilter/ip_tables.c", "walk the rules of a table"),
+    Stage.nf_rule: Station("network", SOFT, "net/ipv4/netfilter/ip_tables.c", "one rule"),
+    Stage.ip_rcv_finish: Station("network", SOFT, "net/ipv4/ip_input.c", "route, then dst_input()"),
+    Stage.ip_rcv_finish_core: Station("network", SOFT, "net/ipv4/ip_input.c", "early demux, route, options"),
+    Stage.udp_v4_early_demux: Station("transport", SOFT, "net/ipv4/udp.c", "a connected socket before routing?"),
+    Stage.tcp_v4_early_demux: Station("transport", SOFT, "net/ipv4/tcp_ipv4.c", "an established connection before routing?"),
+    Stage.ip_route_input_noref: Station("network", SOFT, "net/ipv4/route.c", "where does it go?"),
+    Stage.ip_route_input_slow: Station("network", SOFT, "net/ipv4/route.c", "martians, FIB, source validation"),
+    Stage.ip_route_use_hint: Station("network", SOFT, "net/ipv4/route.c", "as the packet before it in the list"),
+    Stage.fib_table_lookup: Station("network", SOFT, "net/ipv4/fib_trie.c", "longest prefix"),
+    Stage.fib_validate_source: Station("network", SOFT, "net/ipv4/fib_frontend.c", "rp_filter, our own address as source"),
+    Stage.ip_error: Station("network", SOFT, "net/ipv4/route.c", "dst.input of a route that leads nowhere"),
+    Stage.ip_local_deliver: Station("network", SOFT, "net/ipv4/ip_input.c", "for us: reassemble, LOCAL_IN"),
+    Stage.ip_defrag: Station("network", SOFT, "net/ipv4/ip_fragment.c", "collect the fragments of a datagram"),
+    Stage.ip_expire: Station("network", SOFT, "net/ipv4/ip_fragment.c", "the rest did not come in time"),
+    Stage.ip_local_deliver_finish: Station("network", SOFT, "net/ipv4/ip_input.c", "strip the IP header"),
+    Stage.ip_protocol_deliver_rcu: Station("network", SOFT, "net/ipv4/ip_input.c", "to the handler of inet_protos"),
+    Stage.raw_local_deliver: Station("network", SOFT, "net/ipv4/raw.c", "raw sockets first"),
+    Stage.icmp_rcv: Station("network", SOFT, "net/ipv4/icmp.c", "ICMP by type"),
+    Stage.icmp_echo: Station("network", SOFT, "net/ipv4/icmp.c", "answer a ping"),
+    Stage.__icmp_send: Station("network", SOFT, "net/ipv4/icmp.c", "tell the sender of an error, within the rate limits"),
+    Stage.udp_rcv: Station("transport", SOFT, "net/ipv4/udp.c", "UDP's handler of inet_protos"),
+    Stage.__udp4_lib_rcv: Station("transport", SOFT, "net/ipv4/udp.c", "validate a datagram and find its socket"),
+    Stage.__skb_checksum_complete: Station("transport", SOFT, "net/core/skbuff.c", "sum the whole packet in software"),
+    Stage.__udp4_lib_lookup: Station("transport", SOFT, "net/ipv4/udp.c", "which socket?"),
+    Stage.udp4_lib_lookup2: Station("transport", SOFT, "net/ipv4/udp.c", "the best score of one hash chain"),
+    Stage.udp_unicast_rcv_skb: Station("transport", SOFT, "net/ipv4/udp.c", "one socket's datagram"),
+    Stage.__udp4_lib_mcast_deliver: Station("transport", SOFT, "net/ipv4/udp.c", "a copy for every socket that matches"),
+    Stage.udp_queue_rcv_skb: Station("transport", SOFT, "net/ipv4/udp.c", "segments of a GRO packet, one by one"),
+    Stage.udp_queue_rcv_one_skb: Station("transport", SOFT, "net/ipv4/udp.c", "socket filter, checksum, then the queue"),
+    Stage.__udp_enqueue_schedule_skb: Station("user", SOFT, "net/ipv4/udp.c", "admission to the receive queue"),
+    Stage.sk_add_backlog: Station("user", SOFT, "include/net/sock.h", "the socket is owned: onto its backlog (3.10)"),
+    Stage.sock_def_readable: Station("user", SOFT, "net/core/sock.c", "wake who waits"),
+    Stage.tcp_v4_rcv: Station("transport", SOFT, "net/ipv4/tcp_ipv4.c", "validate a segment and find its connection"),
+    Stage.__inet_lookup_established: Station("transport", SOFT, "net/ipv4/inet_hashtables.c", "a connection?"),
+    Stage.__inet_lookup_listener: Station("transport", SOFT, "net/ipv4/inet_hashtables.c", "a listener?"),
+    Stage.tcp_v4_do_rcv: Station("transport", SOFT, "net/ipv4/tcp_ipv4.c", "a segment for a listener"),
+    Stage.tcp_v4_send_reset: Station("transport", SOFT, "net/ipv4/tcp_ipv4.c", "RST to a segment of no connection"),
+    Stage.skb_clone: Station("skb", SOFT, "net/core/skbuff.c", "a further reference to the same bytes"),
+    Stage.kfree_skb: Station("skb", SOFT, "net/core/skbuff.c", "the end of a packet, with its reason"),
+    Stage.dev_queue_xmit: Station("drivers", SOFT, "net/core/dev.c", "a frame of ours leaves by the TX ring"),
+    Stage.igb_clean_tx_irq: Station("drivers", SOFT, "drivers/net/ethernet/intel/igb/igb_main.c", "free what the NIC has sent"),
+    Stage.sys_recvfrom: Station("user", SYS, "net/socket.c", "the program asks"),
+    Stage.inet_recvmsg: Station("user", SYS, "net/ipv4/af_inet.c", "through sk_prot->recvmsg"),
+    Stage.udp_recvmsg: Station("user", SYS, "net/ipv4/udp.c", "one datagram to the program: all kernel work but the system call itself"),
+    Stage.__skb_recv_udp: Station("user", SYS, "net/ipv4/udp.c", "take a datagram off the queue"),
+    Stage.__skb_wait_for_more_packets: Station("user", SYS, "net/core/datagram.c", "sleep until there is one"),
+    Stage.udp_rmem_release: Station("user", SYS, "net/ipv4/udp.c", "give receive memory back, in lumps"),
+    Stage.release_sock: Station("user", SYS, "net/core/sock.c", "the backlog moves to the receive queue (3.10)"),
+    Stage.skb_consume_udp: Station("user", SYS, "net/ipv4/udp.c", "the datagram has been read"),
+}
+
+# ---------------------------------------------------------------- tables of handlers
+_PACKET = {"net": Net, "cpu": int, "skb": sk_buff}
+softirq = Dispatch("softirq", {"net": Net, "cpu": int})                                     # softirq_vec
+napi_poll = Dispatch("napi_poll", {"net": Net, "cpu": int, "n": int, "budget": int})        # napi->poll
+packet_type = Dispatch("packet_type", _PACKET)                                              # ptype_base: func
+packet_list = Dispatch("packet_list", {"net": Net, "cpu": int, "napi": napi_struct})          # ptype_base: list_func
+inet_protocol = Dispatch("inet_protocol", _PACKET)                                          # inet_protos: handler
+dst_input = Dispatch("dst_input", _PACKET, by_key=True)                                     # dst.input, by kind of route
+xmit = Dispatch("xmit", _PACKET)                                                            # ndo_start_xmit of a device
+proto_recvmsg = Dispatch("proto_recvmsg", {"net": Net, "cpu": int, "thread": int})          # sk_prot->recvmsg
+touched = Dispatch("touched", _PACKET, by_key=True)                                         # stations that wait for their turn
+
+call_softirq: Callable[[int, Net, int], int]                                                # made by install(), in boot.py
+call_napi_poll: Callable[[int, Net, int, int, int], int]
+call_packet_type: Callable[[int, Net, int, sk_buff], int]
+call_packet_list: Callable[[int, Net, int, napi_struct], int]
+call_inet_protocol: Callable[[int, Net, int, sk_buff], int]
+call_dst_input: Callable[[int, Net, int, sk_buff], int]
+call_xmit: Callable[[int, Net, int, sk_buff], int]
+call_proto_recvmsg: Callable[[int, Net, int, int], int]
+call_touched: Callable[[int, Net, int, sk_buff], int]
+
+
+class Touch(IntEnum):
+    """Stations that touch what other CPUs see: entered from the loops, in the order of the clocks."""
+    enqueue_to_backlog = 0
+    ip_defrag = auto()
+    nf_local_in = auto()
+    nf_pre_routing = auto()
+    udp_queue_rcv_one_skb = auto()
+    mcast_deliver = auto()
+    icmp_send = auto()
+    icmp_reply = auto()
+    arp_process = auto()
+    tcp_send_reset = auto()

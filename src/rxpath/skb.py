@@ -1,0 +1,284 @@
+"""net/core/skbuff.c: the life of an skb.  Packets are indices into net.skb; a pool of free ones for each CPU or one for all.
+
+Everything that decides how a wire frame's story ends is here: an skb is one frame, its frag_list further frames of the same datagram,
+`share` ties copies of one frame together, and skb_end() enters the end of each into the books (net.drop_stat)."""
+from ._compile import Mem, byte, le16, le32, mem_at, memcpy, path_function
+from .abi.limits import BUFSZ
+from .abi.net import Net
+from .abi.numbers import NET_RX_DROP, NO_ROUTE, NO_SHARE, NO_SKB, TRUESIZE_OVERHEAD
+from .abi.reasons import Drop
+from .abi.skbuff import sk_buff
+from .path import Stage
+from .turn import charge, trail_mark
+
+
+@path_function
+def alloc_skb(net: Net, cpu: int) -> int:
+    """A free skb with an empty buffer, or NO_SKB."""
+    sd = net.sd[cpu]
+    pool = net.pool[sd.pool]
+    if pool.nfree == 0:
+        return NO_SKB
+    pool.nfree -= 1
+    return pool.free[pool.nfree]
+
+
+@path_function
+def skb_init(net: Net, skb: sk_buff, data: int, length: int) -> None:
+    """__build_skb_around(): a packet of `length` bytes at `data` in skb's buffer."""
+    skb.data = data
+    skb.len = length
+    skb.data_len = 0
+    skb.truesize = BUFSZ + TRUESIZE_OVERHEAD
+    skb.users = 1
+    skb.next = NO_SKB
+    skb.frags = NO_SKB
+    skb.frag_list = NO_SKB
+    skb.share = NO_SHARE
+    skb.dst = NO_ROUTE
+    skb.mac_header = data
+    skb.csum_valid = 0
+    skb.is_page = 0
+    skb.vlan = 0
+    skb.l4_hash = 0
+    skb.gso_size = 0
+    skb.mark = 0
+    skb.nf_rule = -1
+
+
+@path_function
+def skb_release(net: Net, cpu: int, skb: sk_buff) -> None:
+    """Back to the pool, with its pages; nothing is entered into the books."""
+    sd = net.sd[cpu]
+    pool = net.pool[sd.pool]
+    i = skb.frags
+    while i >= 0:
+        page = net.skb[i]
+        i = page.next
+        page.users = 0
+        pool.free[pool.nfree] = page.idx
+        pool.nfree += 1
+    skb.users = 0
+    pool.free[pool.nfree] = skb.idx
+    pool.nfree += 1
+
+
+@path_function
+def skb_end(net: Net, cpu: int, skb: sk_buff, reason: int) -> None:
+    """The end of an skb and of every frame that it stands for."""
+    i = skb.frag_list
+    shared = skb.share
+    if shared >= 0:
+        share_end(net, cpu, shared, reason)
+    else:
+        net.drop_stat[cpu][reason] += 1
+    if net.trail:
+        trail_mark(net, cpu, skb, Stage.kfree_skb, 0, reason)
+    skb.drop_reason = reason
+    skb_release(net, cpu, skb)
+    while i >= 0:
+        part = net.skb[i]
+        i = part.next
+        if shared < 0:
+            net.drop_stat[cpu][reason] += 1
+        if net.trail:
+            trail_mark(net, cpu, part, Stage.kfree_skb, 0, reason)
+        part.drop_reason = reason
+        skb_release(net, cpu, part)
+
+
+@path_function
+def share_end(net: Net, cpu: int, shared: int, reason: int) -> None:
+    """One copy of a frame has ended.  The frame is delivered if any copy was; else it shares the first copy's reason."""
+    share = net.share[shared]
+    share.refs -= 1
+    if reason <= Drop.CONSUMED:
+        share.delivered = 1
+        share.reason = reason
+    elif share.delivered == 0 and share.reason == 0:
+        share.reason = reason
+    if share.refs == 0:
+        net.drop_stat[cpu][share.reason] += share.frames
+        share.next = net.share_free
+        net.share_free = shared
+
+
+@path_function
+def kfree_skb_reason(net: Net, cpu: int, skb: sk_buff, reason: int) -> int:
+    """A loss.  Returns NET_RX_DROP, so that a loss is one line."""
+    charge(net, cpu, Stage.kfree_skb)
+    skb_end(net, cpu, skb, reason)
+    return NET_RX_DROP
+
+
+@path_function
+def consume_skb(net: Net, cpu: int, skb: sk_buff) -> None:
+    """The kernel itself was the end that this packet was sent to."""
+    skb_end(net, cpu, skb, Drop.CONSUMED)
+
+
+# ---------------------------------------------------------------- reading across buffers
+@path_function
+def csum_partial(mem: Mem, off: int, n: int, s: int) -> int:
+    """ones-complement sum of n bytes (little-endian words, like the kernel on x86)"""
+    for k in range(n >> 2):
+        s += le32(mem, off + 4 * k)
+    if n & 2:
+        s += le16(mem, off + (n & ~3))
+    if n & 1:
+        s += byte(mem, off + n - 1)
+    return s
+
+
+@path_function
+def csum_fold(s: int) -> int:
+    """The complement of the folded sum: 0 for a packet that is right."""
+    s = (s & 0xFFFFFFFF) + (s >> 32)
+    s = (s & 0xFFFF) + (s >> 16)
+    s = (s & 0xFFFF) + (s >> 16)
+    s = (s & 0xFFFF) + (s >> 16)
+    return ~s & 0xFFFF
+
+
+@path_function
+def csum_shifted(mem: Mem, off: int, n: int, s: int, odd: int) -> int:
+    """csum_partial() of a piece that begins at an odd place of its packet: its bytes stand the other way round."""
+    piece = csum_partial(mem, off, n, 0)
+    piece = (piece & 0xFFFF) + (piece >> 16 & 0xFFFF) + (piece >> 32)
+    piece = (piece & 0xFFFF) + (piece >> 16)
+    piece = (piece & 0xFFFF) + (piece >> 16)
+    if odd:
+        piece = (piece & 0xFF) << 8 | piece >> 8
+    return s + piece
+
+
+@path_function
+def skb_checksum(net: Net, skb: sk_buff, s: int) -> int:
+    """Sum of skb.len bytes from skb.data over every buffer of the packet."""
+    mem = mem_at(net.mem_addr)
+    linear = skb.len - skb.data_len
+    s = csum_partial(mem, skb.data, linear, s)
+    if skb.data_len == 0:
+        return s
+    left, odd, i = skb.data_len, linear & 1, skb.frags
+    while left > 0:
+        if i < 0:                                    # pages of this skb are done: the parts follow, each with its own
+            return parts_checksum(net, skb, s, left, odd)
+        page = net.skb[i]
+        n = min(page.len, left)
+        s = csum_shifted(mem, page.data, n, s, odd)
+        odd ^= n & 1
+        left -= n
+        i = page.next
+    return s
+
+
+@path_function
+def parts_checksum(net: Net, skb: sk_buff, s: int, left: int, odd: int) -> int:
+    mem, i = mem_at(net.mem_addr), skb.frag_list
+    while i >= 0 and left > 0:
+        part = net.skb[i]
+        n = min(part.len - part.data_len, left)
+        s = csum_shifted(mem, part.data, n, s, odd)
+        odd ^= n & 1
+        left -= n
+        j = part.frags
+        while j >= 0 and left > 0:
+            page = net.skb[j]
+            n = min(page.len, left)
+            s = csum_shifted(mem, page.data, n, s, odd)
+            odd ^= n & 1
+            left -= n
+            j = page.next
+        i = part.next
+    return s
+
+
+@path_function
+def skb_copy_bits(net: Net, skb: sk_buff, start: int, buf: Mem, to: int, n: int) -> int:
+    """Copy up to n bytes from `start` (counted from skb.data) over every buffer; returns how many there were."""
+    mem = mem_at(net.mem_addr)
+    done, pos, linear = 0, start, skb.len - skb.data_len
+    n = min(n, skb.len - start)
+    if pos < linear:
+        k = min(linear - pos, n)
+        memcpy(buf, to, mem, skb.data + pos, k)
+        done = k
+    if done >= n:
+        return max(done, 0)
+    pos = start + done - linear                      # within what is not linear
+    whose, i = skb.idx, skb.frags
+    part_next = skb.frag_list
+    while done < n:
+        while i < 0:                                 # pages of `whose` are done: the next part
+            if part_next < 0:
+                return done
+            part = net.skb[part_next]
+            k = part.len - part.data_len
+            if pos < k:
+                take = min(k - pos, n - done)
+                memcpy(buf, to + done, mem, part.data + pos, take)
+                done += take
+                pos = 0
+            else:
+                pos -= k
+            i, part_next = part.frags, part.next
+            if done >= n:
+                return done
+        page = net.skb[i]
+        if pos < page.len:
+            take = min(page.len - pos, n - done)
+            memcpy(buf, to + done, mem, page.data + pos, take)
+            done += take
+            pos = 0
+        else:
+            pos -= page.len
+        i = page.next
+    return done
+
+
+@path_function
+def pskb_may_pull(net: Net, skb: sk_buff, n: int) -> bool:
+    """Are n bytes from skb.data linear?  Pull them together from the other buffers if not."""
+    linear = skb.len - skb.data_len
+    if n <= linear:
+        return True
+    if n > skb.len:
+        return False
+    return pull_tail(net, skb, n - linear)
+
+
+@path_function
+def pull_tail(net: Net, skb: sk_buff, n: int) -> bool:
+    """__pskb_pull_tail(): n bytes move from the pages and parts behind the linear ones.  False: the buffer has no room."""
+    mem = mem_at(net.mem_addr)
+    linear = skb.len - skb.data_len
+    if skb.data + linear + n > skb.head + BUFSZ:
+        return False
+    skb_copy_bits(net, skb, linear, mem, skb.data + linear, n)
+    left, i = n, skb.frags
+    while left > 0 and i >= 0:
+        page = net.skb[i]
+        k = min(page.len, left)
+        page.data += k
+        page.len -= k
+        left -= k
+        i = page.next
+    i = skb.frag_list
+    while left > 0 and i >= 0:
+        part = net.skb[i]
+        k = min(part.len - part.data_len, left)
+        part.data += k
+        part.len -= k
+        left -= k
+        i = part.next
+    skb.data_len -= n
+    return left == 0
+
+
+@path_function
+def skb_trim(net: Net, skb: sk_buff, length: int) -> None:
+    """pskb_trim_rcsum(): the packet ends after `length` bytes; what hangs behind stays allocated until it is freed."""
+    linear = skb.len - skb.data_len
+    skb.len = length
+    skb.data_len = max(0, length - linear)

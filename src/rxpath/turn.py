@@ -1,0 +1,148 @@
+"""What a station may know about time and about other CPUs: its cost, whether it is its turn, and how to leave word.
+
+A station never sees the engine.  Virtual time gives each CPU a horizon (nobody is earlier until then) before it runs; real time gives
+it NEVER.  A loop asks late_private() between packets and returns YIELD; a packet that is about to touch what other CPUs see goes
+through touch(): when it is early, it is parked, and the loop returns and takes it up again when its turn comes.
+
+One place to park for each CPU is enough: softirqs, ksoftirqd and the polls of threaded NAPI run with bottom halves disabled, so that no
+two of them are under way on one CPU, and each of their loops returns as soon as a packet is parked."""
+from . import path
+from ._compile import path_function, store_release, xchg
+from .abi.limits import NNOTE, NTRAIL
+from .abi.net import Net
+from .abi.numbers import NET_RX_SUCCESS, NO_SKB
+from .abi.skbuff import sk_buff
+from .abi.softnet import spinlock
+from .path import Stage
+
+
+@path_function
+def charge(net: Net, cpu: int, stage: int) -> None:
+    """An event of the machine: it costs time and is counted."""
+    c = net.cpu[cpu]
+    c.now += net.cost[cpu][stage]
+    net.stage_count[cpu][stage] += 1
+
+
+@path_function
+def at(net: Net, cpu: int, skb: sk_buff, stage: int) -> None:
+    """Every station's first line: it costs time, is counted, and leaves a mark in the trail."""
+    c = net.cpu[cpu]
+    c.now += net.cost[cpu][stage]
+    net.stage_count[cpu][stage] += 1
+    if net.trail:
+        trail_mark(net, cpu, skb, stage, net.cost[cpu][stage], 0)
+
+
+@path_function
+def at_bytes(net: Net, cpu: int, stage: int, n: int) -> None:
+    """Work on n bytes: the cost table holds ns << 10 for one."""
+    c = net.cpu[cpu]
+    c.now += net.cost[cpu][stage] * n >> 10
+    net.stage_count[cpu][stage] += n
+
+
+@path_function
+def trail_mark(net: Net, cpu: int, skb: sk_buff, stage: int, cost: int, arg: int) -> None:
+    """Into the CPU's ring; Python merges the rings by time, CPU and sequence.  A full ring counts what it loses."""
+    c = net.cpu[cpu]
+    if net.trail_frame >= 0 and net.trail_frame != skb.frame:
+        return
+    if c.trail_head - c.trail_tail >= NTRAIL:
+        c.trail_lost += 1
+        return
+    m = net.trail_ring[cpu][c.trail_head % NTRAIL]
+    m.t, m.frame, m.stage, m.cost, m.ctx, m.arg, m.skb = c.now, skb.frame, stage, cost, c.ctx, arg, skb.idx
+    c.trail_head += 1
+    if c.trail_head - c.trail_tail == NTRAIL >> 1:
+        net.sim.full = 1
+        come_back(net, cpu)
+
+
+@path_function
+def trail_says(net: Net, cpu: int, skb: sk_buff, stage: int, arg: int) -> None:
+    """A further mark of a station: the reason of a drop, the socket that was found."""
+    if net.trail:
+        trail_mark(net, cpu, skb, stage, 0, arg)
+
+
+@path_function
+def late(net: Net, cpu: int) -> bool:
+    """Is anybody earlier by now?"""
+    c = net.cpu[cpu]
+    return c.now > c.horizon
+
+
+@path_function
+def late_private(net: Net, cpu: int) -> bool:
+    """The same, before a step that touches nothing of others: only an interrupt of this CPU comes before it."""
+    c = net.cpu[cpu]
+    return c.now > c.private
+
+
+@path_function
+def come_back(net: Net, cpu: int) -> None:
+    """Make the loops return to the driver at their next question."""
+    c = net.cpu[cpu]
+    c.horizon = -1
+    c.private = -1
+
+
+@path_function
+def touch(net: Net, cpu: int, skb: sk_buff, station: int) -> int:
+    """Enter a station that other CPUs can see: now if it is our turn, else when it is.  Always the caller's last act."""
+    if late(net, cpu):
+        park(net, cpu, skb, station)
+        return NET_RX_SUCCESS
+    return path.call_touched(station, net, cpu, skb)
+
+
+@path_function
+def park(net: Net, cpu: int, skb: sk_buff, station: int) -> None:
+    """The packet waits for its turn; its continuation is in skb.cb_*."""
+    sd = net.sd[cpu]
+    sd.parked_skb = skb.idx
+    sd.parked_at = station
+    come_back(net, cpu)
+
+
+@path_function
+def enter_parked(net: Net, cpu: int) -> None:
+    """It is our turn: the parked packet goes on."""
+    sd = net.sd[cpu]
+    skb = net.skb[sd.parked_skb]
+    sd.parked_skb = NO_SKB
+    path.call_touched(sd.parked_at, net, cpu, skb)
+
+
+@path_function
+def tell_driver(net: Net, cpu: int, what: int, whom: int) -> None:
+    """Only the driver can wake a thread or interrupt another CPU."""
+    sd = net.sd[cpu]
+    net.note[cpu][sd.note_tail & NNOTE - 1] = whom << 8 | what
+    sd.note_tail += 1
+    come_back(net, cpu)
+
+
+@path_function
+def spin_lock(net: Net, cpu: int, lock: spinlock) -> None:
+    """Real time: a lock.  Virtual time: touches come in the order of the clocks, so first come, first served is arithmetic."""
+    if net.real_time:
+        while xchg(lock.locked, 0, 1) != 0:
+            pass
+        return
+    c = net.cpu[cpu]
+    if lock.free_at > c.now:
+        lock.spin_ns += lock.free_at - c.now
+        c.now = lock.free_at
+    c.now += net.cost[cpu][Stage.LOCK]
+    if lock.last_cpu != cpu:
+        c.now += net.cost[cpu][Stage.BOUNCE]
+        lock.last_cpu = cpu
+    lock.free_at = c.now
+
+
+@path_function
+def spin_unlock(net: Net, lock: spinlock) -> None:
+    if net.real_time:
+        store_release(lock.locked, 0, 0)

@@ -1,0 +1,184 @@
+"""What a CPU does: contexts, hard IRQs that preempt at their own time, and the turn of a CPU.
+
+cpu.now is the time at which the current piece of work ends; an interrupt at t < now pushes it by its cost."""
+from .._compile import path_function
+from ..abi.limits import NNOTE
+from ..abi.net import Net
+from ..abi.numbers import DONE, NEVER, Ctx, Note
+from ..drivers.igb_main import igb_msix_ring
+from ..drivers.nic import irq_due, nic_pull
+from ..irq.backlog import rps_trigger_softirq
+from ..irq.softirq import do_softirq
+from ..path import Stage
+from ..turn import charge
+
+from .apps import next_step_is_private, task_step
+from .sched import account, charge_thread, expire_timeouts, local_irq_at, next_tick, tick_preempts, wake, wake_listed
+from .slots import at_time, slot_of_cpu, slot_of_local, slot_of_queue
+
+
+# ---------------------------------------------------------------- hard IRQs
+@path_function
+def irq_enter(net: Net, cpu: int, t: int, stage: int) -> None:
+    """At t: what runs ends later by the handler's cost; idle wakes up; a task's own time stops here."""
+    c = net.cpu[cpu]
+    cost = net.cost[cpu][stage]
+    net.stage_count[cpu][stage] += 1
+    c.irqs += 1
+    c.hardirq_ns += cost
+    c.irq_until = t + cost
+    if c.ctx == Ctx.SOFTIRQ:
+        c.now += cost
+        c.since += cost
+        return
+    if c.ctx == Ctx.IDLE:
+        waking = net.cost[cpu][Stage.IDLE_EXIT]
+        c.idle_ns += t - c.since + waking
+        c.ctx = Ctx.TASK
+        t += waking
+        c.irq_until += waking
+        c.tick = next_tick(net, cpu, t)
+        local_irq_at(net, cpu)
+    else:
+        account(net, cpu, t)
+        t = max(t, c.since)
+    c.now = t + cost
+    c.since = c.now
+
+
+@path_function
+def irq_exit(net: Net, cpu: int) -> None:
+    """Softirqs run now, unless one was interrupted.  (4.9 to 6.4 left them to a running ksoftirqd; neither profile does.)"""
+    c, sd = net.cpu[cpu], net.sd[cpu]
+    if c.ctx == Ctx.TASK:
+        if sd.pending:
+            c.ctx = Ctx.SOFTIRQ
+        else:
+            resume(net, cpu)
+    at_time(net, slot_of_cpu(net, cpu), c.now)
+
+
+@path_function
+def resume(net: Net, cpu: int) -> None:
+    """Back to the interrupted task; with need_resched or without a task the CPU decides at its next step, which is now."""
+    c = net.cpu[cpu]
+    c.since = c.now
+    if c.curr >= 0 and not c.need_resched:
+        th = net.thread[c.curr]
+        c.now += th.left
+
+
+@path_function
+def fire_queue_irq(net: Net, q: int, t: int) -> None:
+    """The MSI-X vector of queue q.  The handler of another IRQ has interrupts off: wait for its end."""
+    ring = net.ring[q]
+    c = net.cpu[ring.cpu]
+    if t < c.irq_until:
+        at_time(net, slot_of_queue(net, q), c.irq_until)
+        return
+    at_time(net, slot_of_queue(net, q), NEVER)
+    ring.last_irq = t
+    irq_enter(net, ring.cpu, t, Stage.HARDIRQ)
+    igb_msix_ring(net, ring.cpu, q)
+    irq_exit(net, ring.cpu)
+
+
+@path_function
+def fire_local_irq(net: Net, cpu: int, t: int) -> None:
+    """The tick, an IPI or a timer: those that are due, one handler after the other."""
+    c = net.cpu[cpu]
+    if t < c.irq_until:
+        at_time(net, slot_of_local(net, cpu), c.irq_until)
+        return
+    if c.resched_ipi <= t:
+        c.resched_ipi = NEVER
+        c.ipis += 1
+        irq_enter(net, cpu, t, Stage.IPI)
+        wake_listed(net, cpu)
+    elif c.rps_ipi <= t:
+        c.rps_ipi = NEVER
+        c.ipis += 1
+        irq_enter(net, cpu, t, Stage.IPI)
+        rps_trigger_softirq(net, cpu)
+    elif c.hrtimer <= t:
+        irq_enter(net, cpu, t, Stage.TIMER)
+        expire_timeouts(net, cpu, t)
+    else:
+        c.ticks += 1
+        irq_enter(net, cpu, t, Stage.TICK)
+        c.tick = next_tick(net, cpu, t)
+        if tick_preempts(net, cpu):
+            c.need_resched = 1
+    local_irq_at(net, cpu)
+    irq_exit(net, cpu)
+
+
+# ---------------------------------------------------------------- the turn of a CPU
+@path_function
+def read_notes(net: Net, cpu: int) -> None:
+    """What the stations could not do themselves."""
+    c, sd = net.cpu[cpu], net.sd[cpu]
+    while sd.note_head != sd.note_tail:
+        note = net.note[cpu][sd.note_head & NNOTE - 1]
+        sd.note_head += 1
+        what, whom = note & 255, note >> 8
+        if what == Note.IRQ_ENABLED:
+            nic_pull(net, whom, c.now)
+            at_time(net, slot_of_queue(net, whom), irq_due(net, whom, c.now))
+        elif what == Note.WAKE_READER:
+            charge(net, cpu, Stage.WAKE)
+            wake(net, cpu, whom)
+        elif what == Note.WAKE_KSOFTIRQD:
+            wake(net, cpu, whom)
+        else:
+            other = net.cpu[whom]
+            other.rps_ipi = c.now + net.cost[cpu][Stage.IPI_LATENCY]
+            local_irq_at(net, whom)
+
+
+@path_function
+def softirq_done(net: Net, cpu: int) -> None:
+    """Inline softirq time is charged to whoever is current, as on 6.18; ksoftirqd's to itself."""
+    c = net.cpu[cpu]
+    ran = c.now - c.since
+    c.softirq_ns += ran
+    c.ctx = Ctx.TASK
+    if c.in_kthread:
+        c.in_kthread = 0
+        c.ksoftirqd_ns += ran
+    if c.curr >= 0:
+        charge_thread(net, cpu, net.thread[c.curr], ran)
+    resume(net, cpu)
+
+
+@path_function
+def cpu_turn(net: Net, cpu: int) -> None:
+    """This CPU is the earliest of all: it goes on until somebody else is."""
+    c, sd, sim = net.cpu[cpu], net.sd[cpu], net.sim
+    while True:
+        c.horizon = sim.horizon
+        c.private = sim.private
+        if c.ctx == Ctx.SOFTIRQ:
+            r = do_softirq(net, cpu)
+            if sd.note_head != sd.note_tail:
+                read_notes(net, cpu)
+            if r == DONE:
+                softirq_done(net, cpu)
+        else:
+            task_step(net, cpu)
+            if c.ctx == Ctx.IDLE:
+                at_time(net, slot_of_cpu(net, cpu), NEVER)
+                return
+        if c.now > sim.private or (c.now > sim.horizon and not next_step_is_private(net, cpu)):
+            at_time(net, slot_of_cpu(net, cpu), c.now)
+            return
+
+
+@path_function
+def cpu_softirq_ns(net: Net, cpu: int, t: int) -> int:
+    """Softirq time until t, with the one that is still open."""
+    c = net.cpu[cpu]
+    ns = c.softirq_ns
+    if c.ctx == Ctx.SOFTIRQ and t > c.since:
+        ns += min(c.now, t) - c.since
+    return ns

@@ -1,0 +1,62 @@
+"""The loop of virtual time: the earliest CPU, interrupt or timer goes next, until another would be earlier.  And set-up of its tables."""
+from .._compile import entry
+from ..abi.net import Net
+from ..abi.numbers import NEVER, NO_QUEUE, NO_THREAD, SLOT_BITS, Ctx
+from .apps import host_worked
+from .cpu import cpu_turn, fire_local_irq, fire_queue_irq
+from .slots import earliest, set_horizon
+
+
+@entry
+def run(net: Net, until: int, worked: int) -> int:
+    """Virtual time until `until`.  Returns NO_THREAD, or the Python thread that has read a datagram: call again with the ns it worked."""
+    sim = net.sim
+    if sim.host >= 0:
+        host_worked(net, worked)
+    while True:
+        key = earliest(net)
+        t, slot = key >> SLOT_BITS, key & (1 << SLOT_BITS) - 1
+        if t >= until:
+            sim.now = until
+            return NO_THREAD
+        sim.now = t
+        sim.turns += 1
+        if slot >= sim.nq + sim.ncpu:
+            cpu = slot - sim.nq - sim.ncpu
+            set_horizon(net, cpu, until)
+            cpu_turn(net, cpu)
+            if sim.host >= 0:
+                return sim.host
+        elif slot < sim.nq:
+            fire_queue_irq(net, slot, t)
+        else:
+            fire_local_irq(net, slot - sim.nq, t)
+
+
+@entry
+def vtime_init(net: Net, nq: int, ncpu: int, one_step: int) -> None:
+    """nq queues, ncpu CPUs that idle; threads are added by add_thread()."""
+    sim = net.sim
+    sim.nq, sim.ncpu, sim.nslot = nq, ncpu, nq + 2 * ncpu
+    sim.host = NO_THREAD
+    sim.one_step = one_step
+    for i in range(sim.nslot):
+        sim.key[i] = NEVER << SLOT_BITS | i
+    for i in range(ncpu):
+        c = net.cpu[i]
+        c.ctx = Ctx.IDLE
+        c.curr = NO_THREAD
+        c.tick, c.resched_ipi, c.rps_ipi, c.hrtimer, c.next_timer = NEVER, NEVER, NEVER, NEVER, NEVER
+        c.first_queue, c.first_thread, c.wake_head = NO_QUEUE, NO_THREAD, NO_THREAD
+
+
+@entry
+def add_thread(net: Net, n: int, cpu: int, kind: int) -> None:
+    """A thread of that CPU, asleep."""
+    th, c = net.thread[n], net.cpu[cpu]
+    th.cpu, th.kind, th.weight, th.timeout_at, th.wait = cpu, kind, 1024, NEVER, n
+    th.next_of_cpu, c.first_thread = c.first_thread, n
+    th.latency_hash = n
+    entry_ = net.wait[n]
+    entry_.thread = n
+    entry_.sk = -1

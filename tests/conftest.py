@@ -1,0 +1,20 @@
+"""Fixtures: every path test runs compiled and plain, and ends with balanced books."""
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from .lab import Lab
+
+
+@pytest.fixture(params=["compiled", "plain"])
+def lab(request: pytest.FixtureRequest) -> Iterator[Callable[..., Lab]]:
+    """lab(**options) -> Lab; the books of each are checked at the end."""
+    made: list[Lab] = []
+
+    def make(**options: Any) -> Lab:
+        made.append(Lab(plain=request.param == "plain", **options))
+        return made[-1]
+    yield make
+    for m in made:
+        m.close()

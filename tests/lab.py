@@ -1,0 +1,129 @@
+"""A receiving host in a test: boot it, put frames on its cable at given times, let virtual time run, look at what came of them.
+
+    host = lab()                      # fixture of conftest.py: compiled and plain
+    app = host.app(host.udp(5000))
+    host.send(udp_frame()); host.run()
+    assert host.ends() == {"RECEIVED": 1}
+
+Every Lab checks at close() (the fixture calls it) that the books balance."""
+from rxpath import boot
+from rxpath.abi.limits import NCPU
+from rxpath.abi.mib import DevStat, Mib
+from rxpath.abi.numbers import Kind
+from rxpath.abi.reasons import Drop
+from rxpath.path import Stage
+from rxpath.vtime import engine, feed
+from rxpath.vtime.costs import BM36
+from rxpath.walltime import burst
+
+from .frames import US, ip4
+
+
+class Lab:
+    def __init__(self, plain: bool = False, kernel: str = "6.18", cpus: int = 2, queues: int = 1, ring: int = 256, itr_ns: int = 0,
+                 hz: int = 250, one_step: bool = False, costs: dict[Stage, int] | None = None, nskb: int = 4096) -> None:
+        self.boot = boot.Booted(kernel=kernel, nskb=nskb, hz=hz, plain=plain)
+        self.net, self.call, self.cpus, self.queues = self.boot.net, self.boot.call, cpus, queues
+        for c in range(cpus):
+            for stage, ns in (BM36 if costs is None else costs).items():
+                self.net.cost[c][stage] = ns
+        self.call(engine.vtime_init)(self.net, queues, cpus, one_step)
+        self.boot.igb_open(queues, ring, list(range(cpus)) if queues > 1 else [0], itr_ns)
+        for q in range(queues):
+            r = self.net.ring[q]
+            c = self.net.cpu[r.cpu]
+            r.next_of_cpu, c.first_queue = c.first_queue, q
+        self.boot.add_address(ip4(US), 24)
+        for c in range(cpus):
+            self.call(engine.add_thread)(self.net, c, c, Kind.KSOFTIRQD)
+        self.feed, self.net.feed_addr = boot.buffer(8 << 20)
+        self.users: list[object] = []
+        self.at, self.t, self.sent, self.threads = 0, 1000, 0, 0
+
+    # ------------------------------------------------------------ the host
+    def udp(self, port: int, addr: int = 0, rcvbuf: int = 212992) -> int:
+        """A bound UDP socket; its index."""
+        return self.boot.udp_socket(addr, port, rcvbuf)
+
+    def app(self, sk: int, cpu: int = 1, service: int = 200, batch: int = 1, size: int = 65536) -> int:
+        """A thread asleep in recvfrom on that socket; its index.  Read what it got with data()."""
+        n = NCPU + self.threads
+        self.threads += 1
+        self.call(engine.add_thread)(self.net, n, cpu, Kind.APP)
+        th = self.net.thread[n]
+        m, addr = boot.buffer(size)
+        self.users.append(m)
+        th.service, th.batch, th.buf_addr, th.buf_len = service, batch, addr, size
+        self.call(burst.rt_reader)(self.net, n, sk)
+        return n
+
+    # ------------------------------------------------------------ the cable
+    def send(self, *frames: bytes, gap: int = 1000, at: int | None = None) -> None:
+        """Frames on the cable, `gap` ns apart, the first `gap` after the last (or at `at`)."""
+        for f in frames:
+            self.t = self.t + gap if at is None else at
+            at = None
+            if self.at + len(f) > len(self.feed):
+                self.run(self.t)
+                self.at = 0
+            self.feed[self.at:self.at + len(f)] = f
+            while not self.call(feed.feed_frame)(self.net, self.t, self.at, len(f), len(f), 0):
+                self.run(self.t)
+            self.at += len(f) + 15 & ~15
+            self.sent += 1
+
+    def run(self, until: int | None = None) -> "Lab":
+        """Virtual time until `until` (default: 50 ms after the last frame)."""
+        until = self.t + 50_000_000 if until is None else until
+        self.call(engine.run)(self.net, until, 0)
+        self.t = max(self.t, until)
+        return self
+
+    # ------------------------------------------------------------ what came of it
+    def ends(self) -> dict[str, int]:
+        """How frames ended: reason -> number, the device's own losses included."""
+        net = self.net
+        d = {r.name: n for r in Drop if (n := sum(net.drop_stat[c][r] for c in range(self.cpus)))}
+        for q in range(self.queues):
+            r = net.ring[q]
+            for name, n in (("RX_MISSED", r.missed), ("NIC_FILTER", r.filtered), ("RX_LENGTH", r.length_errors), ("LINK_DOWN", r.link_down)):
+                if n:
+                    d[name] = d.get(name, 0) + n
+        return d
+
+    def mib(self) -> dict[str, int]:
+        """Counters that have moved: kernel name -> number."""
+        return {m.text(): n for m in Mib if (n := sum(self.net.snmp[c][m] for c in range(self.cpus)))}
+
+    def dev_stats(self, dev: int = 0) -> dict[str, int]:
+        return {d.name: n for d in DevStat if (n := sum(self.net.dev_stat[c][dev][d] for c in range(self.cpus)))}
+
+    def received(self) -> int:
+        return sum(self.net.thread[NCPU + i].received for i in range(self.threads))
+
+    def data(self, app: int, n: int) -> bytes:
+        """The first n bytes of the buffer of that thread: its last datagram."""
+        return bytes(self.users[app - NCPU][:n])                # type: ignore[index]
+
+    def queued(self) -> int:
+        """Wire frames that are still under way: in rings, and in every live skb."""
+        net, frames, seen = self.net, 0, set()
+        for q in range(self.queues):
+            r = net.ring[q]
+            frames += (r.feed_tail - r.feed_head) + (r.hw_head - r.next_to_clean)
+        for i in range(net.nskb):
+            skb = net.skb[i]
+            if skb.users and not skb.is_page:
+                if skb.share >= 0:
+                    if skb.share in seen:
+                        continue
+                    seen.add(skb.share)
+                    frames += net.share[skb.share].frames
+                else:
+                    frames += 1
+        return frames
+
+    def close(self) -> None:
+        """offered = ended + queued, or the test fails."""
+        ended = sum(self.ends().values())
+        assert self.sent == ended + self.queued(), (self.sent, self.ends(), self.queued())
