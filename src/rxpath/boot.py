@@ -11,7 +11,7 @@ from . import path
 from ._compile import entry, install, new, pages, path_function, region
 from ._compile.loader import ROOMS
 from .abi.kernels import KERNELS, Sysctl
-from .abi.limits import BUFSZ, NCPU, NDESC, NNAPI, NQ, NSHARE, NSOCK
+from .abi.limits import BUFSTRIDE, NCPU, NDESC, NNAPI, NQ, NSHARE, NSOCK
 from .abi.net import FIB_HASH, FRAG_HASH, NEIGH_HASH, UDP_HASH, Net
 from .abi.numbers import (
     IPPROTO,
@@ -60,7 +60,7 @@ def net_init(net: Net, npool: int, nskb: int) -> None:
     for i in range(nskb):
         skb = net.skb[i]
         skb.idx = i
-        skb.head = i * BUFSZ
+        skb.head = i * BUFSTRIDE
     for i in range(NNAPI):
         n = net.napi[i]
         n.weight, n.batch, n.next, n.thread = NAPI_POLL_WEIGHT, 1, NO_NAPI, NO_THREAD
@@ -109,7 +109,7 @@ def ring_init(net: Net, q: int, first_buffer: int, size: int) -> None:
     ring.skb = NO_SKB
     for i in range(size):
         desc = net.desc[q][i]
-        desc.buf = (first_buffer + i) * BUFSZ
+        desc.buf = (first_buffer + i) * BUFSTRIDE
         desc.status = 0
     igb_alloc_rx_buffers(net, 0, ring)
 
@@ -155,7 +155,7 @@ class Booted:
         self.plain = plain
         self.log: list[tuple[str, str]] = []
         self.net: Net = new(Net)
-        self.memory = pages((nskb + NQ * NDESC) * BUFSZ)
+        self.memory = pages((nskb + NQ * NDESC) * BUFSTRIDE)
         self.nskb = nskb
         self.net.mem_addr = region(self.memory)
         self.call(net_init)(self.net, npool, nskb)

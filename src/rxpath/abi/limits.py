@@ -3,6 +3,7 @@ NCPU = 64                       # CPUs
 NQ = 64                         # receive queues; igb itself has at most 8
 NDESC = 4096                    # descriptors of a ring: igb's IGB_MAX_RXD
 BUFSZ = 2048                    # a receive buffer: half a page, as igb's
+BUFSTRIDE = BUFSZ + 128         # from one buffer to the next: a power of two would put them all into the same cache sets
 NSKB = 1 << 20                  # packets alive at one time
 NSOCK = 65536
 NTHREAD = 1024                  # the first NCPU are ksoftirqd/N
