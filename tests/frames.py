@@ -28,7 +28,8 @@ def ip(payload: bytes, src: str = PEER, dst: str = US, proto: int = 17, ident: i
        options: bytes = b"", total: int | None = None, vihl: int | None = None, check: int | None = None) -> bytes:
     ihl = 5 + len(options) // 4
     total = ihl * 4 + len(payload) if total is None else total
-    head = struct.pack(">BBHHHBBHII", 0x40 | ihl if vihl is None else vihl, tos, total, ident, frag, ttl, proto, 0, ip4(src), ip4(dst)) + options
+    first = 0x40 | ihl if vihl is None else vihl
+    head = struct.pack(">BBHHHBBHII", first, tos, total, ident, frag, ttl, proto, 0, ip4(src), ip4(dst)) + options
     c = csum(head) if check is None else check
     return head[:10] + struct.pack(">H", c) + head[12:] + payload
 
@@ -42,12 +43,13 @@ def udp(payload: bytes, sport: int = 40000, dport: int = 5000, src: str = PEER, 
     return head[:6] + struct.pack(">H", check) + payload
 
 
-def udp_frame(payload: bytes = b"x" * 64, sport: int = 40000, dport: int = 5000, src: str = PEER, dst: str = US, **ip_fields: object) -> bytes:
+def udp_frame(payload: bytes = b"x" * 64, sport: int = 40000, dport: int = 5000, src: str = PEER, dst: str = US,
+              **ip_fields: object) -> bytes:
     return eth(ip(udp(payload, sport, dport, src, dst), src, dst, **ip_fields))         # type: ignore[arg-type]
 
 
-def tcp(payload: bytes = b"", sport: int = 40000, dport: int = 80, seq: int = 1, ack: int = 0, flags: int = 0x02, src: str = PEER, dst: str = US,
-        options: bytes = b"", window: int = 64240, check: int | None = None) -> bytes:
+def tcp(payload: bytes = b"", sport: int = 40000, dport: int = 80, seq: int = 1, ack: int = 0, flags: int = 0x02, src: str = PEER,
+        dst: str = US, options: bytes = b"", window: int = 64240, check: int | None = None) -> bytes:
     off = 5 + len(options) // 4
     head = struct.pack(">HHIIBBHHH", sport, dport, seq, ack, off << 4, flags, window, 0, 0) + options
     if check is None:

@@ -86,7 +86,8 @@ class Lab:
         d = {r.name: n for r in Drop if (n := sum(net.drop_stat[c][r] for c in range(self.cpus)))}
         for q in range(self.queues):
             r = net.ring[q]
-            for name, n in (("RX_MISSED", r.missed), ("NIC_FILTER", r.filtered), ("RX_LENGTH", r.length_errors), ("LINK_DOWN", r.link_down)):
+            for name, n in (("RX_MISSED", r.missed), ("NIC_FILTER", r.filtered), ("RX_LENGTH", r.length_errors),
+                            ("LINK_DOWN", r.link_down)):
                 if n:
                     d[name] = d.get(name, 0) + n
         return d

@@ -1,7 +1,7 @@
 """Boot, in the seeds' order: ksoftirqd, net_dev_init, inet_init, igb.  Importing this module links the path: it imports every room and
 generates the dispatchers of path.py.
 
-This is the control plane: it writes the tables that the path only reads.  `log` says what was done, step by step: `rxpath boot` prints it."""
+This is the control plane: it writes the tables that the path only reads.  `log` says what was done, step by step."""
 import importlib
 import mmap
 import pkgutil
@@ -151,11 +151,12 @@ def fib_insert(net: Net, i: int, dst: int, plen: int, kind: int) -> None:
 class Booted:
     """A network state with its packet memory: what boot made."""
 
-    def __init__(self, kernel: str = "6.18", nskb: int = 32768, npool: int = 1, hz: int = 250, plain: bool = False) -> None:
+    def __init__(self, kernel: str = "6.18", nskb: int = 32768, npool: int = 1, hz: int = 250, plain: bool = False,
+                 extra_memory: int = 0) -> None:
         self.plain = plain
         self.log: list[tuple[str, str]] = []
         self.net: Net = new(Net)
-        self.memory = pages((nskb + NQ * NDESC) * BUFSTRIDE)
+        self.memory = pages((nskb + NQ * NDESC) * BUFSTRIDE + extra_memory)
         self.nskb = nskb
         self.net.mem_addr = region(self.memory)
         self.call(net_init)(self.net, npool, nskb)

@@ -13,7 +13,6 @@ from .abi.net import Net
 from .abi.skbuff import sk_buff
 from .abi.softnet import napi_struct
 
-
 # Index of the cost table.  A functional enum: inside a class body Python would mangle __udp4_lib_rcv.
 Stage = IntEnum("Stage", (
     # stations, in the packet's order
@@ -44,15 +43,16 @@ class Station(NamedTuple):
     what: str
 
 
+IGB = "drivers/net/ethernet/intel/igb/igb_main.c"
 SOFT, HARD, SYS, NIC = "softirq", "hardirq", "syscall", "device"
 STATIONS: dict[Stage, Station] = {
     Stage.nic_dma: Station("drivers", NIC, "(hardware)", "the frame is written into a posted buffer, then its descriptor"),
-    Stage.igb_clean_rx_irq: Station("drivers", SOFT, "drivers/net/ethernet/intel/igb/igb_main.c", "take written-back descriptors off the ring"),
+    Stage.igb_clean_rx_irq: Station("drivers", SOFT, IGB, "take written-back descriptors off the ring"),
     Stage.napi_build_skb: Station("drivers", SOFT, "net/core/skbuff.c", "an sk_buff round the buffer"),
-    Stage.igb_add_rx_frag: Station("drivers", SOFT, "drivers/net/ethernet/intel/igb/igb_main.c", "a further buffer of a long frame"),
-    Stage.igb_is_non_eop: Station("drivers", SOFT, "drivers/net/ethernet/intel/igb/igb_main.c", "the frame goes on in the next descriptor"),
-    Stage.igb_cleanup_headers: Station("drivers", SOFT, "drivers/net/ethernet/intel/igb/igb_main.c", "refuse frames with receive errors; pad short ones"),
-    Stage.igb_process_skb_fields: Station("drivers", SOFT, "drivers/net/ethernet/intel/igb/igb_main.c", "hash, checksum status, VLAN, time stamp"),
+    Stage.igb_add_rx_frag: Station("drivers", SOFT, IGB, "a further buffer of a long frame"),
+    Stage.igb_is_non_eop: Station("drivers", SOFT, IGB, "the frame goes on in the next descriptor"),
+    Stage.igb_cleanup_headers: Station("drivers", SOFT, IGB, "refuse frames with receive errors; pad short ones"),
+    Stage.igb_process_skb_fields: Station("drivers", SOFT, IGB, "hash, checksum status, VLAN, time stamp"),
     Stage.eth_type_trans: Station("link", SOFT, "net/ethernet/eth.c", "packet type and protocol from the Ethernet header"),
     Stage.veth_xmit: Station("drivers", SOFT, "drivers/net/veth.c", "the peer's transmit is our receive"),
     Stage.netif_rx: Station("link", SOFT, "net/core/dev.c", "onto this CPU's backlog"),
@@ -63,7 +63,7 @@ STATIONS: dict[Stage, Station] = {
     Stage.udp4_gro_receive: Station("link", SOFT, "net/ipv4/udp_offload.c", "same flow? by the UDP header"),
     Stage.skb_gro_receive: Station("link", SOFT, "net/core/gro.c", "append to the packet that is held"),
     Stage.napi_gro_complete: Station("link", SOFT, "net/core/gro.c", "let a merged packet go"),
-    Stage.igb_alloc_rx_buffers: Station("drivers", SOFT, "drivers/net/ethernet/intel/igb/igb_main.c", "post fresh buffers to the NIC"),
+    Stage.igb_alloc_rx_buffers: Station("drivers", SOFT, IGB, "post fresh buffers to the NIC"),
     Stage.napi_complete_done: Station("irq", SOFT, "net/core/dev.c", "the ring is empty: interrupts on again"),
     Stage.netif_receive_skb_list_internal: Station("link", SOFT, "net/core/dev.c", "a list of packets enters the stack"),
     Stage.netif_receive_skb: Station("link", SOFT, "net/core/dev.c", "a packet enters the stack"),
@@ -122,7 +122,7 @@ STATIONS: dict[Stage, Station] = {
     Stage.skb_clone: Station("skb", SOFT, "net/core/skbuff.c", "a further reference to the same bytes"),
     Stage.kfree_skb: Station("skb", SOFT, "net/core/skbuff.c", "the end of a packet, with its reason"),
     Stage.dev_queue_xmit: Station("drivers", SOFT, "net/core/dev.c", "a frame of ours leaves by the TX ring"),
-    Stage.igb_clean_tx_irq: Station("drivers", SOFT, "drivers/net/ethernet/intel/igb/igb_main.c", "free what the NIC has sent"),
+    Stage.igb_clean_tx_irq: Station("drivers", SOFT, IGB, "free what the NIC has sent"),
     Stage.sys_recvfrom: Station("user", SYS, "net/socket.c", "the program asks"),
     Stage.inet_recvmsg: Station("user", SYS, "net/ipv4/af_inet.c", "through sk_prot->recvmsg"),
     Stage.udp_recvmsg: Station("user", SYS, "net/ipv4/udp.c", "one datagram to the program: all kernel work but the system call itself"),

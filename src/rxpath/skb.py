@@ -207,10 +207,10 @@ def skb_copy_bits(net: Net, skb: sk_buff, start: int, buf: Mem, to: int, n: int)
     if done >= n:
         return max(done, 0)
     pos = start + done - linear                      # within what is not linear
-    whose, i = skb.idx, skb.frags
+    i = skb.frags
     part_next = skb.frag_list
     while done < n:
-        while i < 0:                                 # pages of `whose` are done: the next part
+        while i < 0:                                 # its pages are done: the next part
             if part_next < 0:
                 return done
             part = net.skb[part_next]

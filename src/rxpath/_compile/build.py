@@ -5,8 +5,8 @@ the fields that it names, the constants), into bitcode that is kept under a hash
 as one program and emitted.  The only file that imports Numba: private API of the pinned version, needed only to build."""
 import builtins
 import ctypes
-import dis
 import difflib
+import dis
 import enum
 import hashlib
 import importlib
@@ -87,7 +87,8 @@ class Declared(types.ExternalFunction):
         if kws or len(args) != len(self.params):
             raise errors.TypingError(f"{self.symbol}() takes ({', '.join(self.params)}), got {len(args) + len(kws)} arguments")
         for name, want, got in zip(self.params, self.sig.args, args, strict=True):
-            if isinstance(want, Struct) != isinstance(got, Struct) or context.can_convert(got, want) is None or isinstance(got, types.Float):
+            wrong = isinstance(want, Struct) != isinstance(got, Struct) or isinstance(got, types.Float)
+            if wrong or context.can_convert(got, want) is None:
                 raise errors.TypingError(f"{self.symbol}(): {name!r} wants {want.name}, got {getattr(got, 'name', got)}")
         return self.sig
 
@@ -255,7 +256,8 @@ def compile_unit(f: Any, declared: Declared) -> bytes:
     with cgutils.if_unlikely(b, status.is_error):               # an assert or (BOUNDS) an index: the first one is kept
         fault = cgutils.add_global_variable(m, cgutils.voidptr_t, "rxpath_fault")
         with b.if_then(cgutils.is_null(b, b.load(fault))):
-            b.store(cgutils.global_constant(m, ".name", cgutils.make_bytearray(f.__name__.encode() + b"\0")).bitcast(cgutils.voidptr_t), fault)
+            name = cgutils.global_constant(m, ".name", cgutils.make_bytearray(f.__name__.encode() + b"\0"))
+            b.store(name.bitcast(cgutils.voidptr_t), fault)
     b.ret(target_context.get_value_as_argument(b, got.restype, out))
     unit.add_ir_module(m)
     mod = unit._final_module
@@ -295,12 +297,13 @@ def named_fields(names: set[str]) -> list[tuple[str, str, int, str]]:
 
 
 def dependencies(f: Any) -> str:
-    names, seen = f.__code__.co_names, []
+    names: tuple[str, ...] = f.__code__.co_names
+    seen: list[Any] = []
     for n in names:
         v = f.__globals__.get(n)
         seen.append((n, describe(v)))
         if isinstance(v, pytypes.ModuleType | enum.EnumMeta):
-            seen += [(n, m, describe(getattr(v, m, None))) for m in names]      # type: ignore[misc]
+            seen += [(n, m, describe(getattr(v, m, None))) for m in names]
     return repr((seen, named_fields(set(names))))
 
 
@@ -316,15 +319,14 @@ def code_of(c: Any) -> str:
 
 
 def unit_key(f: Any, declared: Declared, common: str) -> str:
-    doc = f.__doc__
-    body = code_of(f.__code__).replace(repr(doc), "") if doc else code_of(f.__code__)      # comments and docstrings are free
+    body = code_of(f.__code__).replace(repr(f.__doc__), "")                 # comments and docstrings are free
     return hashlib.sha256("|".join((common, f.__name__, str(declared.sig), body, dependencies(f))).encode()).hexdigest()[:24]
 
 
 # ---------------------------------------------------------------- the program
 def import_path() -> None:
     """Every module of the rooms that the core is made from."""
-    top = __package__.rpartition(".")[0]
+    top = str(__package__).rpartition(".")[0]
     importlib.import_module(f"{top}.boot")
     for room in loader.ROOMS:
         package = importlib.import_module(f"{top}.{room}")
@@ -335,9 +337,9 @@ def import_path() -> None:
 
 def declare_all() -> dict[str, Declared]:
     """Swap functions for their declarations wherever they are named: callees are C symbols."""
-    declared = {n: Declared(f) for n, f in functions.FUNCTIONS.items()}
+    declared, top = {n: Declared(f) for n, f in functions.FUNCTIONS.items()}, str(__package__).rpartition(".")[0]
     spaces = {id(s): s for s in [m.__dict__ for n, m in sys.modules.items()
-                                 if n.startswith(__package__.rpartition(".")[0]) and m not in (memory, functions, sys.modules[__name__])]
+                                 if n.startswith(top) and m not in (memory, functions, sys.modules[__name__])]
               + [f.__globals__ for f in functions.FUNCTIONS.values()]}
     for space in spaces.values():
         for n, v in list(space.items()):
@@ -426,7 +428,8 @@ def machine() -> Any:
         features = ll.get_host_cpu_features().flatten() if options.CPU == "native" else ""
         if options.CPU.startswith("x86") and not ll.get_default_triple().startswith("x86_64"):
             cpu = "generic"
-        _machine = ll.Target.from_default_triple().create_target_machine(cpu=cpu, features=features, opt=options.OPT, reloc="pic", codemodel="default")
+        triple = ll.Target.from_default_triple()
+        _machine = triple.create_target_machine(cpu=cpu, features=features, opt=options.OPT, reloc="pic", codemodel="default")
     return _machine
 
 

@@ -21,7 +21,7 @@ class Behaviour(IntEnum):
     softnet_columns = auto()            # columns of /proc/net/softnet_stat
 
 
-ADMIT_310, ADMIT_618 = 0, 1             # 3.10: rmem + truesize > rcvbuf refuses before the queue test; 6.18: an empty socket accepts anything
+ADMIT_310, ADMIT_618 = 0, 1             # 3.10: rmem > rcvbuf refuses; 6.18: rmem + truesize, but an empty socket accepts anything
 
 
 class Row(NamedTuple):

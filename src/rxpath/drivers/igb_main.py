@@ -1,6 +1,7 @@
 """drivers/net/ethernet/intel/igb/igb_main.c: descriptor ring -> sk_buff.
 
 igb_msix_ring is the hard IRQ's handler, igb_poll the poll function that net_rx_action calls; packets go to GRO (link/gro.py)."""
+from .._compile import path_function
 from ..abi.net import Net
 from ..abi.nic import rx_desc, rx_ring
 from ..abi.numbers import (
@@ -15,7 +16,6 @@ from ..abi.numbers import (
     YIELD,
     Note,
 )
-from .._compile import path_function
 from ..abi.skbuff import sk_buff
 from ..abi.softnet import napi_struct
 from ..irq.napi import napi_complete_done, napi_schedule

@@ -11,7 +11,6 @@ from ..irq.backlog import rps_trigger_softirq
 from ..irq.softirq import do_softirq
 from ..path import Stage
 from ..turn import charge
-
 from .apps import next_step_is_private, task_step
 from .sched import account, charge_thread, expire_timeouts, local_irq_at, next_tick, tick_preempts, wake, wake_listed
 from .slots import at_time, slot_of_cpu, slot_of_local, slot_of_queue

@@ -1,6 +1,6 @@
 """A queue in real time from a ring in memory, one thread for each queue: ring -> hard IRQ -> softirq -> recvfrom."""
 from .._compile import Mem, entry, le64, mem_at, path_function
-from ..abi.limits import BUFSZ, NNOTE
+from ..abi.limits import NNOTE
 from ..abi.net import Net
 from ..abi.numbers import E1000_RXD_STAT_EOP, E1000_RXD_STAT_IPCS, NEVER, Note
 from ..drivers.igb_main import igb_alloc_rx_buffers, igb_msix_ring
@@ -41,7 +41,7 @@ def rt_reader(net: Net, t: int, sk: int) -> None:
 
 
 @path_function
-def rt_read(net: Net, cpu: int, total: int) -> int:
+def rt_read(net: Net, cpu: int) -> int:
     """epoll-like application in the same thread: whoever was told of data reads until EAGAIN and sleeps again."""
     sd, got = net.sd[cpu], 0
     while sd.note_head != sd.note_tail:
@@ -71,14 +71,14 @@ def rt_post(net: Net, q: int, buf: int, length: int, rss: int) -> bool:
 
 
 @entry
-def rt_serve(net: Net, cpu: int, npkt: int, first: int, nbuf: int, length: int, burst: int, rss: Mem) -> int:
-    """Frames from packet memory, `burst` at a time, until npkt are read: buffers first .. first + nbuf, their hashes in rss (le64)."""
+def rt_serve(net: Net, cpu: int, npkt: int, first: int, stride: int, nbuf: int, length: int, burst: int, rss: Mem) -> int:
+    """nbuf frames that lie in packet memory from `first`, `stride` bytes apart, their hashes in rss (le64): cycled as a ring recycles its
+    buffers, `burst` at a time, until npkt have been read.  Returns how many were."""
     sent, got, idle, b = 0, 0, 0, 0
-    ring = net.ring[cpu]
     while got < npkt and idle < 1000:
         k = 0
         while k < burst and sent < npkt:
-            if not rt_post(net, cpu, (first + b) * BUFSZ, length, le64(rss, b * 8)):
+            if not rt_post(net, cpu, first + b * stride, length, le64(rss, b * 8)):
                 break
             b += 1
             if b == nbuf:
@@ -87,7 +87,7 @@ def rt_serve(net: Net, cpu: int, npkt: int, first: int, nbuf: int, length: int, 
             k += 1
         igb_msix_ring(net, cpu, cpu)
         rt_softirq(net, cpu)
-        n = rt_read(net, cpu, 0)
+        n = rt_read(net, cpu)
         got += n
         idle = 0 if n or k else idle + 1
     return got

@@ -1,0 +1,192 @@
+"""Benchmarks, one command: `python benches/run.py path|sim [--json] [--rounds N] [--quick]`.
+
+path   frames that lie in memory -> ring -> hard IRQ -> softirq -> recvfrom in real time, on one core: W1 (64 bytes of payload) with one flow
+       and with 1000 flows, each to its own socket; W2 (1400 bytes); two queues on two threads against one.  Checksums of IP and UDP are
+       verified in software; every payload is copied out and its first 8 bytes are summed and checked.
+sim    virtual time: W4 (64 bytes, Poisson, profile bm36, kernel 6.18, ITR 20 us, 0.9 of the capacity that the sum of costs gives), and the
+       whole command's work on a capture file of a million frames.
+
+Every case runs several rounds, interleaved with a fixed C loop that only verifies both checksums of the same frames (c_ns): machines are
+noisy, so read ratios within a run.  Nothing here passes or fails by a time."""
+import argparse
+import ctypes
+import json
+import pathlib
+import random
+import shutil
+import statistics
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+HERE = pathlib.Path(__file__).parent
+sys.path.insert(0, str(HERE.parent))
+NFRAME, BURST = 4096, 64
+
+
+def c_loop() -> Callable[[Any, int, int], float]:
+    """ns a frame of benches/c_loop.c: (buffer, stride, count)."""
+    cc = shutil.which("cc") or shutil.which("gcc")
+    if cc is None:
+        raise SystemExit("benches/run.py needs a C compiler for its yardstick (cc)")
+    with tempfile.TemporaryDirectory() as d:
+        so = pathlib.Path(d) / "c_loop.so"
+        subprocess.run([cc, "-O2", "-shared", "-fPIC", "-o", so, HERE / "c_loop.c"], check=True)
+        lib = ctypes.CDLL(str(so))
+    lib.verify.restype, lib.verify.argtypes = ctypes.c_long, [ctypes.c_void_p] + [ctypes.c_long] * 3
+
+    def timed(buffer: Any, stride: int, count: int) -> float:
+        address = ctypes.addressof(ctypes.c_char.from_buffer(buffer))
+        t = time.perf_counter()
+        good = lib.verify(address, stride, NFRAME, count)
+        t = time.perf_counter() - t
+        if good != count:
+            raise SystemExit(f"the yardstick found {count - good} bad checksums")
+        return t / count * 1e9
+    return timed
+
+
+class Workload:
+    """4096 distinct frames in memory, 64-byte aligned, of `nflow` flows in a random order with a fixed seed."""
+
+    def __init__(self, payload: int, nflow: int, first_port: int = 5000) -> None:
+        from tests.frames import udp_frame
+        rng = random.Random(1)
+        self.flows = [rng.randrange(nflow) for _ in range(NFRAME)]
+        self.length = 42 + payload
+        self.stride = self.length + 63 & ~63
+        self.buffer = bytearray(self.stride * NFRAME)
+        self.expected = []
+        for i, flow in enumerate(self.flows):
+            head = struct.pack("<II", i, flow)
+            frame = udp_frame(head + rng.randbytes(payload - 8), sport=40000 + flow % 20000, dport=first_port + flow,
+                              src=f"10.0.{flow >> 8 & 255}.{flow & 255 or 2}")
+            self.buffer[i * self.stride:i * self.stride + len(frame)] = frame
+            self.expected.append(struct.unpack("<q", head)[0])
+        self.rss = bytearray(b"".join(struct.pack("<q", f * 0x9E3779B1 & 0x7FFFFFFF) for f in self.flows))
+
+    def sum_of(self, count: int) -> int:
+        whole, rest = divmod(count, NFRAME)
+        return whole * sum(self.expected) + sum(self.expected[:rest])
+
+
+class Path:
+    """A booted host whose queues are served from a workload in real time."""
+
+    def __init__(self, work: Workload, nflow: int, queues: int = 1) -> None:
+        from rxpath import boot
+        from rxpath.abi.limits import BUFSTRIDE, NDESC, NQ
+        from rxpath.walltime import burst
+        from tests.frames import ip4
+        self.work, self.burst, self.queues = work, burst, queues
+        nskb = 8192
+        self.boot = boot.Booted(nskb=nskb, npool=max(2, queues), extra_memory=len(work.buffer) * queues + 4096)
+        net = self.net = self.boot.net
+        net.nic.rx_csum = 0                                       # the path verifies in software
+        self.boot.igb_open(queues, 1024, list(range(queues)))
+        self.boot.add_address(ip4("10.0.0.1"), 16)
+        free = (nskb + NQ * NDESC) * BUFSTRIDE + 4095 & ~4095     # behind the NIC's own buffers
+        self.keep, self.first = [], []
+        for q in range(queues):
+            burst.rt_init(net, q)
+            self.first.append(free)
+            self.boot.memory[free:free + len(work.buffer)] = bytes(work.buffer)
+            free += len(work.buffer)
+        for q in range(queues):
+            for s in range(nflow):
+                if q == 0 or nflow == 1:
+                    sk = self.boot.udp_socket(0, 5000 + s + q, 1 << 22)
+                    t = s + 512 * q
+                    memory, address = boot.buffer(4096)
+                    self.keep.append(memory)
+                    net.thread[t].buf_addr, net.thread[t].buf_len = address, 2048
+                    burst.rt_reader(net, t, sk)
+
+    def serve(self, q: int, count: int) -> None:
+        got = self.burst.rt_serve(self.net, q, count, self.first[q], self.work.stride, NFRAME, self.work.length, BURST, self.work.rss)
+        if got != count:
+            raise SystemExit(f"queue {q}: {got} of {count} datagrams were read")
+
+    def timed(self, count: int) -> float:
+        net, n = self.net, 1024
+        before = sum(net.thread[t].sum for t in range(n))
+        t = time.perf_counter()
+        self.serve(0, count)
+        t = time.perf_counter() - t
+        if sum(net.thread[t].sum for t in range(n)) - before != self.work.sum_of(count):
+            raise SystemExit("the application read other bytes than were sent")
+        return t / count * 1e9
+
+
+def bench_path(rounds: int, count: int) -> dict[str, Any]:
+    timed_c, cases = c_loop(), {}
+    for name, payload, nflow in (("W1/1", 64, 1), ("W1/1000", 64, 1000), ("W2/1", 1400, 1)):
+        work = Workload(payload, nflow)
+        path = Path(work, nflow)
+        path.serve(0, NFRAME)                                     # warm
+        cases[name] = (path, work)
+    ns: dict[str, list[float]] = {n: [] for n in cases}
+    c_ns: dict[str, list[float]] = {n: [] for n in cases}
+    pair = two_queues()
+    ratios: list[float] = []
+    for _ in range(rounds):
+        for name, (path, work) in cases.items():
+            c_ns[name].append(timed_c(work.buffer, work.stride, count))
+            ns[name].append(path.timed(count // NFRAME * NFRAME))
+        ratios.append(two_against_one(pair, count))
+    out: dict[str, Any] = {n: {"ns": statistics.median(ns[n]), "ns_min": min(ns[n]), "c_ns": statistics.median(c_ns[n]),
+                               "c_ns_min": min(c_ns[n])} for n in cases}
+    out["two_threads"] = {"ratio": statistics.median(ratios), "ratio_max": max(ratios)}
+    return out
+
+
+def two_queues() -> Path:
+    work = Workload(64, 1)
+    path = Path(work, 1, queues=2)
+    path.boot.memory[path.first[1]:path.first[1] + len(work.buffer)] = bytes(Workload(64, 1, first_port=5001).buffer)
+    for q in range(2):
+        path.serve(q, NFRAME)
+    return path
+
+
+def two_against_one(path: Path, count: int) -> float:
+    """Throughput of two queues on two threads over that of one queue on one thread."""
+    t = time.perf_counter()
+    path.serve(0, count)
+    one = time.perf_counter() - t
+    threads = [threading.Thread(target=path.serve, args=(q, count)) for q in range(2)]
+    t = time.perf_counter()
+    for th in threads:
+        th.start()
+    for th in threads:
+        th.join()
+    return 2 * one / (time.perf_counter() - t)
+
+
+def main() -> None:
+    p = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    p.add_argument("what", choices=["path", "sim"])
+    p.add_argument("--json", action="store_true", help="print one JSON object")
+    p.add_argument("--rounds", type=int, default=9)
+    p.add_argument("--quick", action="store_true", help="few rounds of little work: does it run?")
+    a = p.parse_args()
+    rounds = 2 if a.quick else a.rounds
+    if a.what == "path":
+        result = bench_path(rounds, 100_000 if a.quick else 1_000_000)
+    else:
+        from benches.sim import bench_sim
+        result = bench_sim(rounds, 20_000 if a.quick else 400_000, 100_000 if a.quick else 1_000_000)
+    if a.json:
+        print(json.dumps(result))
+        return
+    for name, figures in result.items():
+        print(f"{name:12s}", "  ".join(f"{k} {v:,.3f}" if v < 1000 else f"{k} {v:,.0f}" for k, v in figures.items()))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,50 @@
+"""The house keeps its own rules: what a reader may rely on in every file."""
+import ast
+import pathlib
+import re
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parent.parent
+SOURCES = sorted((ROOT / "src" / "rxpath").rglob("*.py"))
+ROOMS = ("abi", "cable", "drivers", "irq", "link", "network", "transport", "user", "vtime", "walltime", "workbench")
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_a_file_opens_with_where_we_are_and_is_not_too_long(path):
+    text = path.read_text()
+    tree = ast.parse(text)
+    assert ast.get_docstring(tree), "a file opens with what it does, who calls it, whom it hands to"
+    assert text.count("\n") <= 700, "split where Linux splits"
+    for f in ast.walk(tree):
+        if isinstance(f, ast.FunctionDef):
+            assert (f.end_lineno or 0) - f.lineno < 90, f"{f.name} is longer than a screen"
+
+
+def test_every_room_says_what_it_is():
+    for room in ROOMS:
+        assert len(ast.get_docstring(ast.parse((ROOT / "src/rxpath" / room / "__init__.py").read_text())) or "") > 40, room
+
+
+def test_every_station_of_the_list_is_charged_in_the_code_and_lies_in_its_room():
+    """path.STATIONS is the one list: docs, costs and trail are made from it, so it must be what the code does."""
+    from rxpath.path import STATIONS, Stage
+    texts = {p: p.read_text() for p in SOURCES if p.name != "path.py"}
+    for stage, station in STATIONS.items():
+        named = [p for p, t in texts.items() if re.search(rf"\bStage\.{stage.name}\b", t)]
+        room = ROOT / "src/rxpath" / station.room
+        inside = [p for p in named if p.is_relative_to(room) or p == room.with_suffix(".py")]
+        assert inside, f"{stage.name} is not charged in {station.room}"
+    used = set(re.findall(r"\bStage\.(\w+)", " ".join(texts.values()))) - set(dir(type(Stage.HARDIRQ)))
+    assert used <= {s.name for s in Stage}, used - {s.name for s in Stage}
+
+
+def test_every_drop_reason_has_a_meaning():
+    from rxpath.abi.reasons import DELIVERED, MEANING, Drop
+    assert set(MEANING) == set(Drop) - {Drop.NOT_DROPPED_YET, *DELIVERED}
+
+
+def test_path_functions_read_no_clock_dice_or_files():
+    for path in SOURCES:
+        if path.relative_to(ROOT / "src" / "rxpath").parts[0] in ("abi", "drivers", "irq", "link", "network", "transport", "user"):
+            assert not re.search(r"^\s*(import|from) (time|random|socket|secrets)\b", path.read_text(), re.M), path
