@@ -1,0 +1,198 @@
+"""The command `rxpath`.  Only the shape of the command line is here, so that --help is instant: what a command needs is imported inside.
+
+Exit status: 0 ran; 2 bad input, with one line on stderr that says what and where; 70 our bug (the books do not balance);
+130 Ctrl-C, after printing what was done until then; 141 nobody reads our output any more."""
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated, Any
+
+import typer
+
+EXIT_BAD_INPUT, EXIT_BUG, EXIT_INTERRUPTED, EXIT_PIPE = 2, 70, 130, 141
+
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="The Linux packet receive path as software: replay a capture through it, see where every frame went and what it cost.",
+    epilog="\n\n".join((
+        "Examples:",
+        "[cyan]rxpath replay first[/]                             the bundled capture on the default host",
+        "[cyan]rxpath replay dump.pcap --set ethtool.rx=4096[/]   the same traffic, a larger ring",
+        "[cyan]rxpath host init > host.toml[/]                    a commented host file to edit",
+    )))
+host_app = typer.Typer(no_args_is_help=True, help="Host files: describe the machine that receives.",
+                       epilog="Example:\n\n[cyan]rxpath host init > host.toml; rxpath host check host.toml[/]")
+app.add_typer(host_app, name="host")
+
+HostOption = Annotated[str | None, typer.Option("--host", metavar="FILE", help="Host file (TOML); rxpath host init writes one.")]
+SetOption = Annotated[list[str] | None, typer.Option(
+    "--set", metavar="KEY=VALUE", help="Change one setting: net.core.netdev_budget=600, ethtool.rx=4096, kernel=3.10, app.0.service=2us. "
+    "May be given several times.")]
+SeedOption = Annotated[int | None, typer.Option("--seed", metavar="N", help="Seed of everything random.")]
+DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of a mistake.", hidden=True)]
+
+
+def _version(value: bool) -> None:
+    if value:
+        version()
+        raise typer.Exit
+
+
+@app.callback()
+def options(version_: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False) -> None:
+    pass
+
+
+@app.command(epilog="\n\n".join((
+    "Examples:",
+    "[cyan]rxpath replay first[/]                              a bundled capture",
+    "[cyan]rxpath replay dump.pcapng --speed 10[/]             ten times as fast",
+    "[cyan]rxpath replay dump.pcap --rate 1.2Mpps --loop 100[/]   evenly spaced, a hundred times",
+    "[cyan]rxpath replay dump.pcap --listen udp:5000,tcp:80[/] only these sockets",
+    "[cyan]rxpath replay first --trail drops[/]                the way of the frames that were lost",
+    "[cyan]rxpath replay first --json | jq .dropped[/]         for programs; docs/json.md",
+)))
+def replay(
+    capture: Annotated[str, typer.Argument(metavar="CAPTURE", help="pcap or pcapng file (also gzipped), or the name of a bundled one: first.")],
+    host: HostOption = None,
+    set_: SetOption = None,
+    listen: Annotated[list[str] | None, typer.Option(
+        "--listen", metavar="PROTO:PORT,...", help="Sockets to open instead of those that the traffic goes to: udp:5000,tcp:80,udp:10.0.0.1:53.")] = None,
+    local: Annotated[str | None, typer.Option("--local", metavar="ADDR", help="The receiver's address; worked out if not given.")] = None,
+    speed: Annotated[float, typer.Option("--speed", metavar="X", help="X times as fast as captured.")] = 1.0,
+    rate: Annotated[str | None, typer.Option("--rate", metavar="PPS", help="Evenly spaced at this rate instead: 1.2Mpps, 300kpps.")] = None,
+    loop: Annotated[int, typer.Option("--loop", metavar="N", help="The capture N times, one after the other.")] = 1,
+    seed: SeedOption = None,
+    trail: Annotated[list[str] | None, typer.Option(
+        "--trail", metavar="FILTER", help="Print the way of single packets: a frame number, an address, :PORT, drops, drops:REASON, or all.")] = None,
+    trail_limit: Annotated[int, typer.Option("--trail-limit", metavar="N", help="At most so many packets are printed.")] = 10,
+    json_: Annotated[bool, typer.Option("--json", help="One JSON object on standard output; docs/json.md.")] = False,
+    tap: Annotated[str | None, typer.Option("--tap", metavar="FILE", help="A packet socket that writes what it sees to a pcap.")] = None,
+    tx: Annotated[str | None, typer.Option("--tx", metavar="FILE", help="Write the frames that the path sends to a pcap.")] = None,
+    skip_unsupported: Annotated[bool, typer.Option("--skip-unsupported", help="Leave out iptables rules that are not modelled.")] = False,
+    plain: Annotated[bool, typer.Option("--plain", help="Run the path as plain Python: slow, the same bytes.")] = False,
+    no_progress: Annotated[bool, typer.Option("--no-progress", help="No progress bar.")] = False,
+    debug: DebugOption = False,
+) -> None:
+    """Send a capture through the receive path of a host and say where every frame went."""
+    from rxpath.workbench import command
+
+    code = command.replay(capture, host=host, settings=set_ or [], listen=listen or [], local=local, speed=speed, rate=rate, loop=loop, seed=seed,
+                          trail=trail or [], trail_limit=trail_limit, as_json=json_, tap=tap, tx=tx, skip_unsupported=skip_unsupported, plain=plain,
+                          show_progress=not no_progress)
+    raise typer.Exit(code)
+
+
+@app.command(epilog="Example:\n\n[cyan]rxpath boot --set cpus=4 --set nic.queues=4[/]")
+def boot(host: HostOption = None, set_: SetOption = None, debug: DebugOption = False) -> None:
+    """Boot a host and print what was set up, in the order in which the kernel does it."""
+    from rxpath.workbench import command
+
+    command.boot(host, set_ or [])
+
+
+@app.command(epilog="Example:\n\n[cyan]rxpath stations | grep udp[/]")
+def stations() -> None:
+    """List the stations of the path in the packet's order: function, room, context, kernel source."""
+    from rxpath.workbench import command
+
+    command.stations()
+
+
+@app.command(epilog="Example:\n\n[cyan]tcpdump -nr $(rxpath example first) | head[/]")
+def example(name: Annotated[str, typer.Argument(metavar="NAME", help="Which one.")] = "first") -> None:
+    """Print the path of a bundled capture."""
+    from rxpath.workbench import traffic
+
+    typer.echo(traffic.bundled(name))
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    from rxpath import __version__
+
+    typer.echo(f"rxpath {__version__}")
+
+
+@host_app.command("init", epilog="Example:\n\n[cyan]rxpath host init host.toml[/]")
+def host_init(file: Annotated[str | None, typer.Argument(metavar="[FILE]", help="A new file; standard output if not given.")] = None,
+              debug: DebugOption = False) -> None:
+    """Write a complete host file with a comment for every key."""
+    from rxpath.workbench import hosttext
+
+    if file:
+        hosttext.write_commented(file)
+        typer.echo(f"wrote {file}", err=True)
+    else:
+        typer.echo(hosttext.commented(), nl=False)
+
+
+@host_app.command("show", epilog="Example:\n\n[cyan]rxpath host show host.toml --set kernel=3.10[/]")
+def host_show(file: Annotated[str | None, typer.Argument(metavar="[FILE]", help="A host file; the default host if not given.")] = None,
+              set_: SetOption = None,
+              json_: Annotated[bool, typer.Option("--json", help="As a JSON object.")] = False, debug: DebugOption = False) -> None:
+    """Print every setting that a run would use, and mark those that differ from the default host."""
+    from rxpath.workbench import command
+
+    command.host_show(file, set_ or [], json_)
+
+
+@host_app.command("check", epilog="Example:\n\n[cyan]rxpath host check host.toml[/]")
+def host_check(file: Annotated[str, typer.Argument(metavar="FILE", help="A host file.")], set_: SetOption = None,
+               skip_unsupported: Annotated[bool, typer.Option("--skip-unsupported", help="Report iptables rules that are not modelled.")] = False,
+               debug: DebugOption = False) -> None:
+    """Check a host file, its rules too: silent and 0 if it is right, one line and 2 if it is not."""
+    from rxpath.workbench import command
+
+    command.host_check(file, set_ or [], skip_unsupported)
+
+
+def _say(text: str) -> None:
+    try:
+        print(f"rxpath: {text}", file=sys.stderr)
+    except OSError:
+        pass
+
+
+def run(argv: list[str] | None = None) -> int:
+    """The command; returns its exit status.  No mistake of the user shows a traceback, unless --debug asks for it."""
+    argv = sys.argv[1:] if argv is None else argv
+    try:
+        code: Any = app(args=argv, prog_name="rxpath", standalone_mode=False)
+        sys.stdout.flush()
+        return code if isinstance(code, int) else 0
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)                # what is still buffered goes nowhere
+        return EXIT_PIPE
+    except (KeyboardInterrupt, typer.Abort):
+        return EXIT_INTERRUPTED
+    except SystemExit as error:
+        if isinstance(error.code, str):
+            _say(error.code.removeprefix("rxpath: "))
+            return 1
+        return int(error.code or 0)
+    except Exception as error:
+        if "--debug" in argv:
+            raise
+        if hasattr(error, "format_message"):                        # a mistake on the command line
+            _say(f"{error.format_message()} (rxpath --help)")
+            return EXIT_BAD_INPUT
+        from rxpath.workbench.mistakes import is_bad_input, one_line
+
+        if is_bad_input(error):
+            _say(one_line(error))
+            return EXIT_BAD_INPUT
+        _say(f"this is a bug of rxpath, not of your input: {type(error).__name__}: {one_line(error)} (--debug shows where)")
+        return EXIT_BUG
+
+
+def main() -> None:
+    """The console script."""
+    sys.exit(run())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,135 @@
+"""What the commands of cli.py do."""
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from types import FrameType
+from typing import Any
+
+from rxpath.workbench.mistakes import BadInput
+
+
+class Interrupt:
+    """Ctrl-C: the first asks the run to stop between two slices, the second is Python's own KeyboardInterrupt."""
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    def __enter__(self) -> Interrupt:
+        try:
+            self._before: Any = signal.signal(signal.SIGINT, self._note)
+        except ValueError:                                          # not the main thread
+            self._before = None
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._before is not None:
+            signal.signal(signal.SIGINT, self._before)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        if self.asked:
+            raise KeyboardInterrupt
+        self.asked = True
+
+    def __call__(self) -> bool:
+        return self.asked
+
+class Bar:
+    """A progress bar on stderr: only on a terminal, and only when it takes longer than a second."""
+
+    def __init__(self, wanted: bool, what: str) -> None:
+        self.on, self.what = wanted and sys.stderr.isatty(), what
+        self.started, self.bar, self.task = time.monotonic(), None, None
+
+    def __call__(self, done: int, total: int) -> None:
+        if not self.on:
+            return
+        if self.bar is None:
+            if time.monotonic() - self.started < 1:
+                return
+            from rich.console import Console
+            from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+            self.bar: Any = Progress(TextColumn(self.what), BarColumn(), TaskProgressColumn(), TimeRemainingColumn(),
+                                     console=Console(file=sys.stderr), transient=True)
+            self.bar.start()
+            self.task = self.bar.add_task("", total=total)
+        self.bar.update(self.task, completed=done, total=total)
+
+    def close(self) -> None:
+        if self.bar is not None:
+            self.bar.stop()
+
+def replay(capture: str, *, host: str | None, settings: Sequence[str], listen: Sequence[str], local: str | None, speed: float, rate: str | None,
+           loop: int, seed: int | None, trail: Sequence[str], trail_limit: int, as_json: bool, tap: str | None, tx: str | None,
+           skip_unsupported: bool, plain: bool, show_progress: bool) -> int:
+    """`rxpath replay`; the exit status."""
+    from rxpath.workbench import replay as replaying
+
+    if not 0 < speed <= 1e9:
+        raise BadInput(f"--speed {speed:g}: a number above 0")
+    if not 1 <= loop <= 1_000_000_000:
+        raise BadInput(f"--loop {loop}: 1 or more")
+    chosen = replaying.the_host(host, settings, seed)
+    if tap is not None or tx is not None:
+        chosen = replaying.with_outputs(chosen, tap, tx)
+    watched = None
+    if trail:
+        from rxpath.workbench.trail import Trail
+
+        watched = Trail(trail, trail_limit)
+    bar = Bar(show_progress, f"replaying {capture}")
+    with Interrupt() as interrupt:
+        try:
+            outcome = replaying.replay(capture, chosen, listen=listen, local=local, speed=speed, rate=rate, loop=loop, plain=plain or None,
+                                       skip_unsupported=skip_unsupported or None, trail=watched, progress=bar, stop=interrupt)
+        finally:
+            bar.close()
+    if as_json:
+        print(outcome.to_json())
+    else:
+        from rxpath.workbench import report
+
+        out = report.console()
+        if watched is not None:
+            from rxpath.workbench import trail_view
+
+            trail_view.show(out, watched, outcome)
+        out.print(report.render(outcome))
+    return 130 if outcome.interrupted else 0
+
+def boot(host: str | None, settings: Sequence[str]) -> None:
+    from rxpath.workbench import boot_view, report
+    from rxpath.workbench.replay import the_host
+    from rxpath.workbench.simulation import Simulation
+
+    with Simulation(the_host(host, settings)) as sim:
+        report.console().print(boot_view.render(sim))
+
+def stations() -> None:
+    from rxpath.workbench import boot_view, report
+
+    report.console().print(boot_view.stations())
+
+def host_show(file: str | None, settings: Sequence[str], as_json: bool) -> None:
+    from rxpath.workbench import hosttext
+    from rxpath.workbench.replay import the_host
+
+    chosen = the_host(file, settings)
+    if as_json:
+        import json
+
+        print(json.dumps(hosttext.effective(chosen), indent=1))
+    else:
+        print(hosttext.describe(chosen), end="")
+
+def host_check(file: str, settings: Sequence[str], skip_unsupported: bool) -> None:
+    from rxpath.workbench import hostfile
+    from rxpath.workbench.replay import the_host
+
+    chosen = the_host(file, settings)
+    rules = hostfile.rules(chosen, skip_unsupported or None)
+    for skipped in rules.skipped if rules else ():
+        print(f"rxpath: left out: {skipped}", file=sys.stderr)

@@ -1,0 +1,66 @@
+"""What a replay gives back: the books with everything that tells how they came about.  str() is the report, .to_dict() the JSON object."""
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from rxpath.workbench.books import Books
+from rxpath.workbench.host import Host
+from rxpath.workbench.traffic import Receiver, Source
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A finished (or interrupted) run."""
+    books: Books
+    source: Source
+    receiver: Receiver
+    host: Host
+    not_offered: dict[str, int]
+    notes: tuple[str, ...]
+    interrupted: bool = False
+
+    @property
+    def offered(self) -> int:
+        """Frames that arrived at the receiver's NIC."""
+        return self.books.offered
+
+    @property
+    def delivered(self) -> int:
+        """Of these, frames that an application read or that the kernel consumed."""
+        return self.books.delivered
+
+    @property
+    def queued(self) -> int:
+        """Frames that were still under way at the end."""
+        return self.books.queued
+
+    @property
+    def dropped(self) -> dict[str, int]:
+        """Lost frames by reason."""
+        return self.books.dropped
+
+    @property
+    def cpu_ns(self) -> dict[str, int]:
+        """CPU time by context, all CPUs together, in ns of the cost profile."""
+        return self.books.cpu_ns()
+
+    @property
+    def latency_ns(self) -> dict[str, int]:
+        """Percentiles from the last bit on the wire to the return of the receiving call."""
+        return {**self.books.latency.quantiles, "max": self.books.latency.max}
+
+    def to_dict(self) -> dict[str, Any]:
+        """The object of --json; docs/json.md says what is in it."""
+        from rxpath.workbench import report_json
+
+        return report_json.build(self)
+
+    def to_json(self) -> str:
+        return json.dumps(self.to_dict(), indent=1)
+
+    def __str__(self) -> str:
+        from rxpath.workbench import report
+
+        return report.text(self)

@@ -1,0 +1,228 @@
+"""The report for a person: who received, the funnel from the wire to the application with every loss as a side exit, where the CPU time
+went, how full the queues were, how long it took.  Made from the books alone; rich draws it, at most 100 columns wide unless the terminal
+is wider, without colours when nobody looks."""
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console, Group
+from rich.table import Table
+from rich.text import Text
+
+from rxpath.workbench import losses
+from rxpath.workbench.books import Books
+
+if TYPE_CHECKING:
+    from rxpath.workbench.outcome import Outcome
+
+WIDTH = 100                                                 # of a report that goes into a file or a pipe
+SOCKETS_SHOWN = 20
+
+
+def ns(value: int) -> str:
+    """A time, three digits that matter."""
+    for unit, size in (("s", 1_000_000_000), ("ms", 1_000_000), ("us", 1_000)):
+        if value >= size:
+            x = value / size
+            return f"{x:.2f} {unit}" if x < 10 else f"{x:.1f} {unit}" if x < 100 else f"{x:,.0f} {unit}"
+    return f"{value} ns"
+
+
+def share(part: int, whole: int) -> str:
+    if not whole:
+        return "-"
+    percent = 100 * part / whole
+    return f"{percent:.1f}%" if percent >= 0.05 or not part else "<0.1%"
+
+
+def _table(*columns: str, title: str = "", left: int = 1) -> Table:
+    """A table without frames: the first `left` columns are words, the others numbers."""
+    table = Table(box=None, title=title or None, title_justify="left", title_style="bold", pad_edge=False, padding=(0, 2, 0, 0),
+                  header_style="dim", show_header=any(columns))
+    for i, name in enumerate(columns):
+        table.add_column(name, justify="left" if i < left else "right", no_wrap=i >= left, overflow="fold")
+    return table
+
+
+# ---------------------------------------------------------------- head
+def header(run: Outcome) -> list[str]:
+    """What was replayed, to whom, on what; every figure below belongs to this kernel, profile and seed."""
+    b, host = run.books, run.host
+    kept = [f"{n:,} not offered ({why})" for why, n in run.not_offered.items() if n]
+    nic = f"{host.nic.driver} {host.nic.name}, {host.queue_count} queue{'s' * (host.queue_count > 1)}"
+    if host.nic.driver == "igb":
+        nic += f" of {host.rx_ring} descriptors, rx-usecs {host.rx_usecs}"
+    out = [
+        f"{run.source.title()}: {b.offered:,} frames offered in {ns(run.source.duration_ns)}" + "".join(f"; {k}" for k in kept),
+        f"receiver {run.receiver.address}: {run.receiver.why}",
+        f"kernel {host.kernel}, cost profile {host.profile}, seed {host.seed}; {host.cpus} CPUs, HZ {host.ticks}, {nic}",
+    ]
+    if run.interrupted:
+        out.append(f"INTERRUPTED: what follows is the state after {ns(b.elapsed_ns)} of virtual time")
+    return out
+
+
+# ---------------------------------------------------------------- funnel
+def funnel(run: Outcome) -> Table:
+    """How many frames entered each step, and under it those that left there."""
+    b = run.books
+    table = _table("", "", "", "", title="From the wire to the application")
+    table.columns[0].no_wrap, table.columns[3].justify, table.columns[3].no_wrap = True, "left", False
+    left = b.offered
+    table.add_row("wire", f"{left:,}", "", "")
+    for step in losses.STEPS:
+        if step == "application":
+            table.add_row(Text("application", "bold"), Text(f"{left if not b.queued else b.received:,}", "bold"), share(b.received, b.offered), "")
+        else:
+            table.add_row(losses.STEP_TITLE[step], f"{left:,}", "", Text(_beside(run, step), "dim"))
+        for reason, n in sorted(b.dropped.items(), key=lambda item: -item[1]):
+            if losses.loss(reason).step == step:
+                _side_exit(table, reason, n, b.offered)
+                left -= n
+        if step == "link" and b.arp:
+            table.add_row("  └ kernel", f"{b.arp:,}", share(b.arp, b.offered), "CONSUMED: ARP, answered by the kernel")
+            left -= b.arp
+        if step == "transport" and b.consumed > b.arp:
+            n = b.consumed - b.arp
+            table.add_row("  └ kernel", f"{n:,}", share(n, b.offered), f"CONSUMED: the kernel itself was the end of {_consumed(b)}")
+            left -= n
+    if b.queued:
+        table.add_row("  └ queued", f"{b.queued:,}", share(b.queued, b.offered), "still under way when the run ended")
+    return table
+
+
+def _side_exit(table: Table, reason: str, n: int, offered: int) -> None:
+    row = losses.loss(reason)
+    why = Text.assemble((reason, "bold red"), f": {losses.meaning(reason)}\n", (f"in {row.stations}; counters: {row.counters}", "dim"))
+    table.add_row(Text("  └ lost", "red"), Text(f"{n:,}", "red"), share(n, offered), why)
+
+
+def _consumed(b: Books) -> str:
+    parts = [name for name, n in (("ICMP", b.snmp.get("Icmp.InMsgs", 0)), ("TCP segments", b.snmp.get("Tcp.InSegs", 0))) if n]
+    return " and ".join(parts) or "its own protocols"
+
+
+def _beside(run: Outcome, step: str) -> str:
+    """What else happened at a step, in a few words."""
+    b = run.books
+    c, out = b.copies, []
+    if step == "NIC":
+        irqs = sum(q.interrupts for q in b.queues)
+        if irqs:
+            out.append(f"{irqs:,} interrupts")
+        out += [f"ring of queue {q.queue} up to {q.fill_max} of {q.size}" for q in b.queues if q.fill_max and len(b.queues) <= 2]
+    elif step == "link":
+        if c["gro_merged"]:
+            out.append(f"GRO merged {c['gro_merged']:,} frames into others")
+        squeezed = sum(s["time_squeeze"] for s in b.softnet)
+        if squeezed:
+            out.append(f"time_squeeze {squeezed:,}")
+        steered = sum(s["received_rps"] for s in b.softnet)
+        if steered:
+            out.append(f"RPS steered {steered:,}")
+    elif step == "IP" and c["fragments"]:
+        out.append(f"{c['fragments']:,} fragments, {c['reassembled']:,} datagrams whole again")
+    elif step == "transport":
+        errors, resets = b.snmp.get("Icmp.OutDestUnreachs", 0), b.snmp.get("Tcp.OutRsts", 0)
+        if errors:
+            out.append(f"{errors:,} ICMP unreachables sent")
+        if resets:
+            out.append(f"{resets:,} RST sent")
+    return "; ".join(out)
+
+
+# ---------------------------------------------------------------- CPUs, queues, sockets, latency
+def cpus(run: Outcome) -> Table:
+    b = run.books
+    kinds = ("hardirq", "softirq", "syscall", "application", "other")
+    table = _table("CPU", *kinds, "idle", title=f"CPU time, of {ns(b.elapsed_ns)} (cost profile {run.host.profile})")
+    shown = [c for c in b.cpus if c.idle < b.elapsed_ns] or b.cpus[:1]
+    for c in shown:
+        table.add_row(str(c.cpu), *[_spent(getattr(c, k), b.elapsed_ns) for k in kinds], share(c.idle, b.elapsed_ns))
+    if len(b.cpus) > 1:
+        whole = b.elapsed_ns * len(b.cpus)
+        table.add_row("all", *[_spent(sum(getattr(c, k) for c in b.cpus), whole) for k in kinds], share(sum(c.idle for c in b.cpus), whole))
+    if len(shown) < len(b.cpus):
+        table.caption, table.caption_justify = f"{len(b.cpus) - len(shown)} CPUs did nothing", "left"
+    return table
+
+
+def _spent(part: int, whole: int) -> str:
+    return f"{ns(part)} {share(part, whole):>5}" if part else "-"
+
+
+def sockets(run: Outcome) -> Table | None:
+    b = run.books
+    if not b.sockets:
+        return None
+    table = _table("socket", "received", "drops", "unread", "longest queue", "memory at most", "of rcvbuf", title="Sockets")
+    shown = sorted(b.sockets, key=lambda s: (-s.drops, -s.received, s.name))[:SOCKETS_SHOWN]
+    for s in shown:
+        style = "red" if s.drops else ""
+        table.add_row(f"{s.proto} {s.address}:{s.port}", f"{s.received:,}", Text(f"{s.drops:,}", style=style), f"{s.queued:,}",
+                      f"{s.queue_max:,}", f"{s.rmem_max:,}", f"{s.rcvbuf:,} {share(s.rmem_max, s.rcvbuf):>8}")
+    if len(b.sockets) > len(shown):
+        table.add_row(f"... {len(b.sockets) - len(shown)} more in --json", *[""] * 6)
+    return table
+
+
+def queues(run: Outcome) -> Table | None:
+    """High-water marks of everything that can be full."""
+    b = run.books
+    table = _table("queue", "at most", "of", "", title="Queues, at their fullest")
+    for item in b.high_water["ring"]:
+        q = b.queues[item["queue"]]
+        if item["max"]:
+            table.add_row(f"ring of queue {item['queue']} (interrupts CPU {q.cpu})", f"{item['max']:,}", f"{item['of']:,}",
+                          share(item["max"], item["of"]))
+    for item in b.high_water["backlog"]:
+        if item["max"]:
+            table.add_row(f"backlog of CPU {item['cpu']}", f"{item['max']:,}", f"{item['of']:,}", share(item["max"], item["of"]))
+    item = b.high_water["fragments"]
+    if item["max"]:
+        table.add_row("fragment memory (bytes)", f"{item['max']:,}", f"{item['of']:,}", share(item["max"], item["of"]))
+    return table if table.row_count else None
+
+
+def latencies(run: Outcome) -> Table | None:
+    b = run.books
+    apps = [a for a in b.apps if a.latency.count]
+    if not apps:
+        return None
+    table = _table("application", "datagrams", *b.latency.quantiles, "max",
+                   title=f"Latency: last bit on the wire to the return of the receiving call (profile {run.host.profile})")
+    for a in apps[:SOCKETS_SHOWN] if len(apps) > 1 else ():
+        table.add_row(f"{a.name} thread {a.thread} on CPU {a.cpu}", f"{a.latency.count:,}", *[ns(v) for v in a.latency.quantiles.values()],
+                      ns(a.latency.max))
+    table.add_row("all" if len(apps) > 1 else f"{apps[0].name} on CPU {apps[0].cpu}", f"{b.latency.count:,}",
+                  *[ns(v) for v in b.latency.quantiles.values()], ns(b.latency.max))
+    return table
+
+
+# ---------------------------------------------------------------- the whole
+def render(run: Outcome) -> Group:
+    parts: list[Any] = [Text(line, style="bold" if i == 0 else "") for i, line in enumerate(header(run))]
+    for part in (funnel(run), cpus(run), queues(run), sockets(run), latencies(run)):
+        if part is not None:
+            parts += [Text(), part]
+    b = run.books
+    parts += [Text(), Text(f"books: {b.offered:,} offered = {b.delivered:,} delivered + {b.queued:,} queued + "
+                           f"{sum(b.dropped.values()):,} dropped")]
+    parts += [Text(f"note: {note}", style="yellow") for note in run.notes]
+    return Group(*parts)
+
+
+def console(file: Any = None) -> Console:
+    """For standard output: its own width on a terminal, WIDTH elsewhere."""
+    out = Console(file=file, highlight=False)
+    if not out.is_terminal:
+        out = Console(file=file, width=WIDTH, highlight=False, color_system=None)
+    return out
+
+
+def text(run: Outcome, width: int = WIDTH) -> str:
+    """The report without colours."""
+    out = io.StringIO()
+    Console(file=out, width=width, highlight=False, color_system=None).print(render(run))
+    return "\n".join(line.rstrip() for line in out.getvalue().split("\n"))
