@@ -6,10 +6,10 @@
     assert host.ends() == {"RECEIVED": 1}
 
 Every Lab checks at close() (the fixture calls it) that the books balance."""
-from rxpath import boot
+from rxpath import boot, outputs
 from rxpath.abi.limits import NCPU
 from rxpath.abi.mib import DevStat, Mib
-from rxpath.abi.numbers import Kind
+from rxpath.abi.numbers import DRAIN, Kind
 from rxpath.abi.reasons import Drop
 from rxpath.path import Stage
 from rxpath.vtime import engine, feed
@@ -39,6 +39,9 @@ class Lab:
         self.feed, self.net.feed_addr = boot.buffer(8 << 20)
         self.users: list[object] = []
         self.at, self.t, self.sent, self.threads = 0, 1000, 0, 0
+        self.drain = outputs.Drain(self.boot)
+        self.outputs: list[outputs.Output] = []
+        self.trail: list[outputs.Mark] = []
 
     # ------------------------------------------------------------ the host
     def udp(self, port: int, addr: int = 0, rcvbuf: int = 212992) -> int:
@@ -75,9 +78,31 @@ class Lab:
     def run(self, until: int | None = None) -> "Lab":
         """Virtual time until `until` (default: 50 ms after the last frame)."""
         until = self.t + 50_000_000 if until is None else until
-        self.call(engine.run)(self.net, until, 0)
+        while self.call(engine.run)(self.net, until, 0) == DRAIN:
+            self.collect()
         self.t = max(self.t, until)
         return self
+
+    # ------------------------------------------------------------ what left
+    def listen(self) -> "Lab":
+        """Collect what leaves the path: see left()."""
+        outputs.listen(self.boot, self.cpus)
+        return self
+
+    def collect(self, last: bool = False) -> None:
+        self.outputs += self.drain.outputs(last)
+        self.trail += self.drain.marks(last)
+
+    def left(self, kind: int) -> list[outputs.Output]:
+        """What has left the path so far (Out), in the order of time."""
+        self.collect(last=True)
+        assert self.drain.lost() == 0
+        return [o for o in self.outputs if o.kind == kind]
+
+    def stations(self, frame: int) -> list[str]:
+        """The way of one frame; set net.trail = 1 and net.trail_frame = -1 before it is sent."""
+        self.collect(last=True)
+        return [Stage(m.stage).name for m in self.trail if m.frame == frame]
 
     # ------------------------------------------------------------ what came of it
     def ends(self) -> dict[str, int]:

@@ -7,7 +7,7 @@ import mmap
 import pkgutil
 from typing import Any
 
-from . import path
+from . import outputs, path
 from ._compile import entry, install, new, pages, path_function, region
 from ._compile.loader import ROOMS
 from .abi.kernels import KERNELS, Sysctl
@@ -159,6 +159,7 @@ class Booted:
         self.memory = pages((nskb + NQ * NDESC) * BUFSTRIDE + extra_memory)
         self.nskb = nskb
         self.net.mem_addr = region(self.memory)
+        self.net.hash_key = 0x5DEECE66D
         self.call(net_init)(self.net, npool, nskb)
         for behaviour, row in KERNELS.items():
             self.net.behaviour[behaviour] = row.v618 if kernel == "6.18" else row.v310

@@ -17,7 +17,8 @@ from .abi.softnet import napi_struct
 Stage = IntEnum("Stage", (
     # stations, in the packet's order
     "nic_dma igb_clean_rx_irq napi_build_skb igb_add_rx_frag igb_is_non_eop igb_cleanup_headers igb_process_skb_fields eth_type_trans "
-    "veth_xmit netif_rx napi_gro_receive dev_gro_receive inet_gro_receive tcp4_gro_receive udp4_gro_receive skb_gro_receive "
+    "veth_xmit netif_rx napi_gro_receive dev_gro_receive inet_gro_receive tcp4_gro_receive tcp_gro_pull_header "
+    "tcp_gro_receive udp4_gro_receive __skb_gro_checksum_complete udp_gro_receive skb_gro_receive napi_skb_free_stolen_head "
     "napi_gro_complete igb_alloc_rx_buffers napi_complete_done netif_receive_skb_list_internal netif_receive_skb get_rps_cpu "
     "enqueue_to_backlog process_backlog __netif_receive_skb_core packet_rcv skb_vlan_untag arp_rcv arp_process arp_xmit ip_list_rcv "
     "ip_rcv ip_rcv_core ip_sublist_rcv nf_hook_slow ipt_do_table nf_rule ip_rcv_finish ip_rcv_finish_core udp_v4_early_demux "
@@ -61,6 +62,11 @@ STATIONS: dict[Stage, Station] = {
     Stage.inet_gro_receive: Station("link", SOFT, "net/ipv4/af_inet.c", "same flow? by the IP header"),
     Stage.tcp4_gro_receive: Station("link", SOFT, "net/ipv4/tcp_offload.c", "same flow? by the TCP header"),
     Stage.udp4_gro_receive: Station("link", SOFT, "net/ipv4/udp_offload.c", "same flow? by the UDP header"),
+    Stage.tcp_gro_pull_header: Station("link", SOFT, "net/ipv4/tcp_offload.c", "the TCP header is whole"),
+    Stage.tcp_gro_receive: Station("link", SOFT, "net/ipv4/tcp_offload.c", "the next segment of a held one?"),
+    Stage.__skb_gro_checksum_complete: Station("link", SOFT, "net/core/gro.c", "sum in software, before merging"),
+    Stage.udp_gro_receive: Station("link", SOFT, "net/ipv4/udp_offload.c", "the next datagram of a held one?"),
+    Stage.napi_skb_free_stolen_head: Station("link", SOFT, "net/core/skbuff.c", "the sk_buff of a merged segment goes, its buffer stays"),
     Stage.skb_gro_receive: Station("link", SOFT, "net/core/gro.c", "append to the packet that is held"),
     Stage.napi_gro_complete: Station("link", SOFT, "net/core/gro.c", "let a merged packet go"),
     Stage.igb_alloc_rx_buffers: Station("drivers", SOFT, IGB, "post fresh buffers to the NIC"),

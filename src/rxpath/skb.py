@@ -2,10 +2,10 @@
 
 Everything that decides how a wire frame's story ends is here: an skb is one frame, its frag_list further frames of the same datagram,
 `share` ties copies of one frame together, and skb_end() enters the end of each into the books (net.drop_stat)."""
-from ._compile import Mem, byte, le16, le32, mem_at, memcpy, path_function
+from ._compile import Mem, byte, le16, le32, mem_at, memcpy, path_function, put_be16, put_le16
 from .abi.limits import BUFSZ
 from .abi.net import Net
-from .abi.numbers import NET_RX_DROP, NO_ROUTE, NO_SHARE, NO_SKB, TRUESIZE_OVERHEAD
+from .abi.numbers import NET_RX_DROP, NO_ROUTE, NO_SHARE, NO_SKB, SEGMENT_TRUESIZE, TRUESIZE_OVERHEAD, UDP_HLEN
 from .abi.reasons import Drop
 from .abi.skbuff import sk_buff
 from .path import Stage
@@ -41,6 +41,7 @@ def skb_init(net: Net, skb: sk_buff, data: int, length: int) -> None:
     skb.is_page = 0
     skb.vlan = 0
     skb.l4_hash = 0
+    skb.sw_hash = 0
     skb.gso_size = 0
     skb.mark = 0
     skb.nf_rule = -1
@@ -282,3 +283,35 @@ def skb_trim(net: Net, skb: sk_buff, length: int) -> None:
     linear = skb.len - skb.data_len
     skb.len = length
     skb.data_len = max(0, length - linear)
+
+
+# ---------------------------------------------------------------- segments
+@path_function
+def udp_rcv_segment(net: Net, cpu: int, skb: sk_buff) -> int:
+    """Turn a datagram that GRO has merged back into its segments; returns the first, the others follow through next.
+
+    skb.data stands at the UDP header, there and in every segment; each has its own headers, frame and time.  Truesize is that of
+    skb_segment()'s new skbs: a small kmalloc'ed head and the payload (measured: 896 for 64 bytes)."""
+    mem, size, i = mem_at(net.mem_addr), skb.gso_size, skb.frag_list
+    nh, uh = skb.network_header, skb.transport_header
+    linear = skb.len - skb.data_len
+    skb.len = UDP_HLEN + size
+    skb.data_len = max(0, skb.len - linear)
+    put_be16(mem, nh + 2, uh - nh + skb.len)                 # the header fields that udp_gro_complete() mended
+    put_be16(mem, nh + 10, 0)
+    put_le16(mem, nh + 10, csum_fold(csum_partial(mem, nh, uh - nh, 0)))
+    put_be16(mem, uh + 4, skb.len)
+    skb.truesize = SEGMENT_TRUESIZE + size
+    skb.gso_size = 0
+    skb.gso_segs = 0
+    skb.frag_list = NO_SKB
+    skb.next = i
+    while i >= 0:
+        part = net.skb[i]
+        i = part.next
+        part.truesize = SEGMENT_TRUESIZE + part.len
+        part.data -= UDP_HLEN
+        part.len += UDP_HLEN
+        part.sk, part.sk_gen, part.dst, part.dst_type, part.mark, part.iif = skb.sk, skb.sk_gen, skb.dst, skb.dst_type, skb.mark, skb.iif
+        part.dev, part.pkt_type, part.ip_summed, part.csum_valid = skb.dev, skb.pkt_type, skb.ip_summed, 1
+    return skb.idx

@@ -43,6 +43,8 @@ class cpu_t:
     out_tail: i64
     out_lost: i64
     rng: i64
+    out_write: i64              # bytes of its share of net.out_addr: written, and read by Python; both count up
+    out_read: i64
 
 
 @struct(align=CACHELINE)
@@ -124,12 +126,12 @@ class trail_mark:
 
 @struct()
 class out_frame:
-    """A frame that left the path: sent, or seen by a tap.  Its bytes are copied into net.out_addr."""
+    """A frame that left the path: sent, seen by a tap, or the subject of a LOG line.  Its bytes are copied into net.out_addr."""
     t: i64
-    kind: i64                   # OUT_*
-    offset: i64
-    len: i64
-    caplen: i64
+    kind: i64                   # Out
+    offset: i64                 # of its bytes in the CPU's share, counted up
+    len: i64                    # on the wire
+    caplen: i64                 # copied
     frame: i64
     dev: i64
-    queue: i64
+    arg: i64                    # TAP: which tap; TX: queue; LOG: rule

@@ -54,6 +54,7 @@ class packet_type:
     dev: i64                    # -1: any
     snaplen: i64                # of a tap
     count: i64
+    tap: i64                    # a packet socket: its number + 1
 
 
 @struct(align=CACHELINE)
@@ -81,6 +82,10 @@ class Net:
     nthread: i64
     share_free: i64
     offered: i64                # frames that the reader put on the cable
+    out_size: i64               # bytes of each CPU's share of out_addr
+    udp_encap_needed: i64       # sockets with UDP_GRO: GRO looks sockets up only if there are any
+    hash_key: i64               # hashrnd: of the software flow hash
+    nvlan: i64                  # VLAN devices
     sysctl: Array[i64] = table(NSYSCTL)
     behaviour: Array[i64] = table(NBEHAVIOUR)
     softirq_vec: Array[i64] = table(16)

@@ -2,8 +2,8 @@
 from enum import IntEnum
 
 ETH_HLEN, ETH_ALEN, VLAN_HLEN, ETH_FCS_LEN = 14, 6, 4, 4
-ETH_P_IP, ETH_P_ARP, ETH_P_8021Q, ETH_P_8021AD, ETH_P_IPV6, ETH_P_ALL, ETH_P_802_2, ETH_P_802_3_MIN = \
-    0x0800, 0x0806, 0x8100, 0x88A8, 0x86DD, 0x0003, 0x0004, 0x0600
+ETH_P_IP, ETH_P_ARP, ETH_P_8021Q, ETH_P_8021AD, ETH_P_IPV6, ETH_P_ALL, ETH_P_802_2, ETH_P_802_3, ETH_P_802_3_MIN = \
+    0x0800, 0x0806, 0x8100, 0x88A8, 0x86DD, 0x0003, 0x0004, 0x0001, 0x0600
 IP_HLEN, UDP_HLEN, TCP_HLEN, ICMP_HLEN = 20, 8, 20, 8
 IP_CE, IP_DF, IP_MF, IP_OFFSET = 0x8000, 0x4000, 0x2000, 0x1FFF
 AF_INET, AF_INET6 = 2, 10
@@ -29,6 +29,8 @@ IGB_MIN_RXD, IGB_DEFAULT_RXD, IGB_MAX_RXD, IGB_RX_BUFFER_WRITE, IGB_MAX_RX_QUEUE
 MAX_JUMBO_FRAME_SIZE = 9728
 
 TRUESIZE_OVERHEAD = 256         # sizeof(struct sk_buff), beside the half page of igb: 2304 in all
+SEGMENT_TRUESIZE = 832          # of a segment made in software, before its payload: a kmalloc of 576 for the headers and sizeof(struct sk_buff)
+MAX_SKB_FRAGS = 17
 
 EAGAIN, EINTR, EBADF, ENOMEM, EINVAL, EADDRINUSE, ENOBUFS, ENOTCONN, ECONNREFUSED = -11, -4, -9, -12, -22, -98, -105, -107, -111
 MSG_PEEK, MSG_TRUNC, MSG_DONTWAIT, MSG_WAITALL, MSG_WAITFORONE = 0x2, 0x20, 0x40, 0x100, 0x10000
@@ -37,6 +39,7 @@ NO_SKB = NO_NAPI = NO_SOCK = NO_THREAD = NO_QUEUE = NO_TOUCH = NO_ROUTE = NO_SHA
 NEVER = 1 << 54                 # a time; shifted by SLOT_BITS it still fits into 63 bits
 SLOT_BITS = 8
 DONE, YIELD = 0, -1             # what a loop that can be left and re-entered says
+DRAIN = -2                      # what the engine says when a ring of outputs is half full
 MASK63 = 0x7FFF_FFFF_FFFF_FFFF
 
 
@@ -112,6 +115,13 @@ class Note(IntEnum):
     IRQ_ENABLED = 3
     WAKE_NAPI = 4
     TIMER = 5
+
+
+class Out(IntEnum):
+    """What leaves the path as bytes (outputs.py)."""
+    TAP = 0                     # a packet socket's copy
+    TX = 1                      # a frame that this host sent
+    LOG = 2                     # the packet of an iptables LOG line
 
 
 class NicMode(IntEnum):

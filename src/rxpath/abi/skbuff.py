@@ -60,6 +60,12 @@ class sk_buff:
     frag_offset: i32            # IPCB / frag queue
     frag_end: i32
     iif: i32
+    vlan_proto: i32             # of the tag in vlan_tci
+    gro_nr_frags: i32           # pages and heads that hang on gro_last, up to MAX_SKB_FRAGS
+    gro_flush: i8
+    gro_same_flow: i8
+    gro_fixedid: i8
+    sw_hash: i8                 # the hash is the software's
 
 
 @struct()

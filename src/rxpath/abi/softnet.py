@@ -32,6 +32,7 @@ class napi_struct:
     polls: i64
     work: i64
     full_polls: i64             # polls that used up their weight
+    quota: i64                  # weight that the poll under way began with
 
 
 @struct(align=CACHELINE)

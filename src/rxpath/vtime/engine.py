@@ -1,7 +1,7 @@
 """The loop of virtual time: the earliest CPU, interrupt or timer goes next, until another would be earlier.  And set-up of its tables."""
 from .._compile import entry
 from ..abi.net import Net
-from ..abi.numbers import NEVER, NO_QUEUE, NO_THREAD, SLOT_BITS, Ctx
+from ..abi.numbers import DRAIN, NEVER, NO_QUEUE, NO_THREAD, SLOT_BITS, Ctx
 from .apps import host_worked
 from .cpu import cpu_turn, fire_local_irq, fire_queue_irq
 from .slots import earliest, set_horizon
@@ -9,7 +9,9 @@ from .slots import earliest, set_horizon
 
 @entry
 def run(net: Net, until: int, worked: int) -> int:
-    """Virtual time until `until`.  Returns NO_THREAD, or the Python thread that has read a datagram: call again with the ns it worked."""
+    """Virtual time until `until`.  Returns NO_THREAD, or the Python thread that has read a datagram: call again with the ns it worked.
+
+    DRAIN: a ring of outputs.py is half full: drain it and call again."""
     sim = net.sim
     if sim.host >= 0:
         host_worked(net, worked)
@@ -27,6 +29,8 @@ def run(net: Net, until: int, worked: int) -> int:
             cpu_turn(net, cpu)
             if sim.host >= 0:
                 return sim.host
+            if sim.full:
+                return DRAIN
         elif slot < sim.nq:
             fire_queue_irq(net, slot, t)
         else:

@@ -1,0 +1,232 @@
+"""What leaves the path as bytes: the copies that taps take, the frames that this host sends, the packets of LOG lines; and the trail.
+
+A station only writes into its own CPU's rings (net.out + its share of net.out_addr, net.trail_ring).  Python drains them with drain_out()
+and drain_trail(), which merge the rings by (time, CPU, sequence): the order of the records is that of virtual time, whatever the order
+in which the engine worked.  A record may be drained once no CPU can still write an earlier one: `before` is the engine's own time,
+net.sim.now, when it has returned.  A ring that is half full asks for that: sim.full, and the loops return.  The other half is for what
+one packet's way still writes; what does not fit even there is counted in out_lost.
+
+Records as they are drained, each rounded up to 8 bytes:
+    t, cpu, kind, frame, dev, arg, len, caplen (8 little-endian words), then caplen bytes
+    t, cpu, frame, stage, cost, ctx, arg, skb (8 words): the trail's"""
+import struct
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from ._compile import Mem, entry, mem_at, memcpy, pages, path_function, put_be16, put_le64, region
+from .abi.limits import NCPU, NOUT, NTRAIL
+from .abi.net import Net
+from .abi.numbers import ETH_ALEN, NEVER, VLAN_HLEN
+from .abi.skbuff import sk_buff
+from .skb import skb_copy_bits
+from .turn import come_back
+
+OUT_BYTES = 16 << 20            # a CPU's share: half of it holds two taps' copies of a full poll of 64 kB packets
+RECORD = 64
+CHUNK = 4 << 20                 # what Python drains at a time
+
+
+@path_function
+def out_begin(net: Net, cpu: int, n: int) -> int:
+    """Where in out memory the next n bytes of this CPU go, in one piece; -1: nobody listens, or there is no room."""
+    c = net.cpu[cpu]
+    if net.out_addr == 0:
+        return -1
+    at = c.out_write % net.out_size
+    if at + n > net.out_size:                        # not round the corner
+        c.out_write += net.out_size - at
+        at = 0
+    if c.out_head - c.out_tail >= NOUT or c.out_write + n - c.out_read > net.out_size:
+        c.out_lost += 1
+        return -1
+    return cpu * net.out_size + at
+
+
+@path_function
+def out_end(net: Net, cpu: int, kind: int, frame: int, dev: int, arg: int, length: int, caplen: int) -> None:
+    """The record of the bytes that now lie there."""
+    c = net.cpu[cpu]
+    o = net.out[cpu][c.out_head % NOUT]
+    o.t, o.kind, o.offset, o.len, o.caplen, o.frame, o.dev, o.arg = c.now, kind, c.out_write, length, caplen, frame, dev, arg
+    c.out_head += 1
+    c.out_write += caplen
+    if c.out_head - c.out_tail >= NOUT >> 1 or c.out_write - c.out_read >= net.out_size >> 1:
+        net.sim.full = 1
+        come_back(net, cpu)
+
+
+@path_function
+def emit_frame(net: Net, cpu: int, kind: int, skb: sk_buff, dev: int, arg: int, snaplen: int) -> int:
+    """A copy of the frame from its Ethernet header on, over all its buffers, a stripped VLAN tag put back.  Returns the bytes copied."""
+    mem = mem_at(net.mem_addr)
+    head = skb.data - skb.mac_header
+    tag = VLAN_HLEN if skb.vlan else 0
+    length = head + skb.len + tag
+    caplen = min(length, snaplen)
+    to = out_begin(net, cpu, caplen + VLAN_HLEN)
+    if to < 0:
+        return 0
+    out = mem_at(net.out_addr)
+    if tag and caplen >= 2 * ETH_ALEN + VLAN_HLEN:
+        memcpy(out, to, mem, skb.mac_header, 2 * ETH_ALEN)
+        put_be16(out, to + 2 * ETH_ALEN, skb.vlan_proto)
+        put_be16(out, to + 2 * ETH_ALEN + 2, skb.vlan_tci)
+        done, start = 2 * ETH_ALEN + VLAN_HLEN, 2 * ETH_ALEN
+    else:
+        done, start = 0, 0
+    if head > start:
+        n = min(head - start, caplen - done)
+        memcpy(out, to + done, mem, skb.mac_header + start, n)
+        done += n
+    if done < caplen:
+        done += skb_copy_bits(net, skb, 0, out, to + done, caplen - done)
+    out_end(net, cpu, kind, skb.frame, dev, arg, length, done)
+    return done
+
+
+# ---------------------------------------------------------------- Python's side
+@path_function
+def out_earliest(net: Net, before: int) -> int:
+    """The CPU with the earliest undrained output before that time, -1: none."""
+    best, best_t = -1, before
+    for cpu in range(NCPU):
+        c = net.cpu[cpu]
+        if c.out_head != c.out_tail:
+            o = net.out[cpu][c.out_tail % NOUT]
+            if o.t < best_t:
+                best, best_t = cpu, o.t
+    return best
+
+
+@entry
+def drain_out(net: Net, before: int, buf: Mem, size: int) -> int:
+    """Outputs before that time into buf, as many as fit; returns the bytes written.  0: there is none (or not even one fits)."""
+    done = 0
+    while True:
+        cpu = out_earliest(net, before)
+        if cpu < 0:
+            return done
+        c = net.cpu[cpu]
+        o = net.out[cpu][c.out_tail % NOUT]
+        if done + RECORD + o.caplen + 8 > size:
+            return done
+        put_le64(buf, done, o.t)
+        put_le64(buf, done + 8, cpu)
+        put_le64(buf, done + 16, o.kind)
+        put_le64(buf, done + 24, o.frame)
+        put_le64(buf, done + 32, o.dev)
+        put_le64(buf, done + 40, o.arg)
+        put_le64(buf, done + 48, o.len)
+        put_le64(buf, done + 56, o.caplen)
+        if o.caplen:
+            memcpy(buf, done + RECORD, mem_at(net.out_addr), cpu * net.out_size + o.offset % net.out_size, o.caplen)
+        done += (RECORD + o.caplen + 7) & ~7
+        c.out_read = o.offset + o.caplen
+        c.out_tail += 1
+        if c.out_tail == c.out_head:
+            c.out_read = c.out_write
+
+
+@path_function
+def trail_earliest(net: Net, before: int) -> int:
+    best, best_t = -1, before
+    for cpu in range(NCPU):
+        c = net.cpu[cpu]
+        if c.trail_head != c.trail_tail:
+            m = net.trail_ring[cpu][c.trail_tail % NTRAIL]
+            if m.t < best_t:
+                best, best_t = cpu, m.t
+    return best
+
+
+@entry
+def drain_trail(net: Net, before: int, buf: Mem, size: int) -> int:
+    """Trail marks before that time into buf, as many as fit; returns the bytes written."""
+    done = 0
+    while done + RECORD <= size:
+        cpu = trail_earliest(net, before)
+        if cpu < 0:
+            return done
+        c = net.cpu[cpu]
+        m = net.trail_ring[cpu][c.trail_tail % NTRAIL]
+        put_le64(buf, done, m.t)
+        put_le64(buf, done + 8, cpu)
+        put_le64(buf, done + 16, m.frame)
+        put_le64(buf, done + 24, m.stage)
+        put_le64(buf, done + 32, m.cost)
+        put_le64(buf, done + 40, m.ctx)
+        put_le64(buf, done + 48, m.arg)
+        put_le64(buf, done + 56, m.skb)
+        done += RECORD
+        c.trail_tail += 1
+    return done
+
+
+class Output(NamedTuple):
+    """A frame that left the path.  kind: Out; arg: number of the tap, queue, or rule; length: on the wire, of which data is the beginning."""
+    t: int
+    cpu: int
+    kind: int
+    frame: int
+    dev: int
+    arg: int
+    length: int
+    data: bytes
+
+
+class Mark(NamedTuple):
+    """A station of a packet's way.  skb: its index; arg: the drop reason, or what else the station said."""
+    t: int
+    cpu: int
+    frame: int
+    stage: int
+    cost: int
+    ctx: int
+    arg: int
+    skb: int
+
+
+_WORDS = struct.Struct("<8q")
+
+
+class Drain:
+    """Reads the rings of one state.  Call outputs() and marks() whenever the engine has returned, and with `last=True` at the end."""
+
+    def __init__(self, booted: Any) -> None:
+        self.net, self.call = booted.net, booted.call
+        self.buf = pages(CHUNK)
+        self.mem: Any = memoryview(self.buf) if booted.plain else self.buf
+
+    def _chunks(self, f: Any, last: bool) -> Iterator[int]:
+        before = NEVER if last else self.net.sim.now
+        while n := self.call(f)(self.net, before, self.mem, CHUNK):
+            yield n
+
+    def outputs(self, last: bool = False) -> Iterator[Output]:
+        """Frames that left, in the order of virtual time."""
+        for n in self._chunks(drain_out, last):
+            chunk, at = bytes(memoryview(self.buf)[:n]), 0
+            while at < n:
+                t, cpu, kind, frame, dev, arg, length, caplen = _WORDS.unpack_from(chunk, at)
+                yield Output(t, cpu, kind, frame, dev, arg, length, chunk[at + RECORD:at + RECORD + caplen])
+                at += RECORD + caplen + 7 & ~7
+        self.net.sim.full = 0
+
+    def marks(self, last: bool = False) -> Iterator[Mark]:
+        """The trail, in the order of virtual time."""
+        for n in self._chunks(drain_trail, last):
+            for words in _WORDS.iter_unpack(bytes(memoryview(self.buf)[:n])):
+                yield Mark(*words)
+        self.net.sim.full = 0
+
+    def lost(self) -> int:
+        """Records that found no room: 0, or somebody did not drain."""
+        return sum(self.net.cpu[c].out_lost + self.net.cpu[c].trail_lost for c in range(NCPU))
+
+
+def listen(booted: Any, cpus: int = NCPU) -> None:
+    """Give the path memory for its outputs; until then it copies none."""
+    if not booted.net.out_addr:
+        booted.out_memory = pages(cpus * OUT_BYTES)
+        booted.net.out_size = OUT_BYTES
+        booted.net.out_addr = region(booted.out_memory)
