@@ -1,14 +1,17 @@
-"""The kernel map: every station of the path beside its twin in the kernel, as Markdown.  docs/kernel-map.md is written by
+"""Pages of docs/ that are made from the path's own lists: stations, drop reasons, what differs between the kernels.
 
-    python -m rxpath.workbench.kernel_map > docs/kernel-map.md
+    python -m rxpath.workbench.kernel_map docs       writes them; a test holds docs/ against them"""
+import pathlib
+import sys
 
-and a test holds the two together.  Made from path.STATIONS, the one list."""
+from ..abi.kernels import KERNELS, Sysctl
+from ..abi.reasons import DELIVERED, MEANING, NO_SKB_REASONS, OURS, Drop
 from ..path import STATIONS, Stage, Touch
 
 HEAD = """# The kernel map
 
 Generated from `src/rxpath/path.py`: every station of the path, in the packet's order, with the function's twin in the kernel.
-`python -m rxpath.workbench.kernel_map > docs/kernel-map.md` writes this page; a test fails when it is stale.
+`python -m rxpath.workbench.kernel_map docs` writes this page; a test fails when it is stale.
 
 Context: *device* costs no CPU; *hardirq*, *softirq* and *syscall* are the seeds' three costs of receiving.
 A station marked `touch` can be seen by other CPUs: a packet enters it in the order of the CPUs' clocks.
@@ -25,8 +28,8 @@ the exit of a system call, a lock, a cache line from another CPU; and latencies,
 """
 
 
-def markdown() -> str:
-    """The whole page."""
+def kernel_map() -> str:
+    """docs/kernel-map.md"""
     touched = {t.name for t in Touch}
     rows = [f"| `{stage.name}`{' (touch)' if stage.name in touched else ''} | {s.room} | {s.context} | {s.twin} | {s.what} |\n"
             for stage, s in STATIONS.items()]
@@ -34,5 +37,47 @@ def markdown() -> str:
     return HEAD + "".join(rows) + EVENTS + events + "\n"
 
 
+def drop_reasons() -> str:
+    """docs/drop-reasons.md"""
+    rows = []
+    for r in Drop:
+        if r == Drop.NOT_DROPPED_YET:
+            continue
+        whose = "ours" if r in OURS else "kernel"
+        skb = "no" if r in NO_SKB_REASONS else "yes"
+        what = "delivered: an end that the frame was sent to" if r in DELIVERED else MEANING[r]
+        rows.append(f"| `{r.name}` | {whose} | {skb} | {what} |\n")
+    return """# How frames end
+
+Made from `src/rxpath/abi/reasons.py`.  Every frame of the wire ends exactly once, under one of these names; the books
+(offered = delivered + queued + dropped) are checked after every run.  The kernel's names are those of
+`include/net/dropreason-core.h` (`SKB_DROP_REASON_*`); where the kernel has none, the name is ours.  Numbers are never shown: they differ
+between kernels.
+
+| reason | name | had an skb | meaning |
+|---|---|---|---|
+""" + "".join(rows)
+
+
+def kernels() -> str:
+    """docs/kernels.md"""
+    rows = [f"| `{b.name}` | {row.v310} | {row.v618} | {row.source} |\n" for b, row in KERNELS.items()]
+    knobs = ", ".join(f"`{s.name}`" for s in Sysctl)
+    return """# Kernel profiles
+
+Made from `src/rxpath/abi/kernels.py`.  `kernel = "6.18"` (the default) is today's kernel, `"3.10"` the one of the seeds.  A profile is a
+row of behaviours, never a mixture; the path asks for a behaviour, never for a version.
+
+| behaviour | 3.10 | 6.18 | since, source |
+|---|---|---|---|
+""" + "".join(rows) + f"""
+Knobs that the path reads at run time: {knobs}.  Their defaults in each profile, their ranges and their sources are in
+[host-file.md](host-file.md).
+"""
+
+
+PAGES = {"kernel-map.md": kernel_map, "drop-reasons.md": drop_reasons, "kernels.md": kernels}
+
 if __name__ == "__main__":
-    print(markdown(), end="")
+    for name, make in PAGES.items():
+        (pathlib.Path(sys.argv[1]) / name).write_text(make())
