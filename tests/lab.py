@@ -61,7 +61,7 @@ class Lab:
         return n
 
     # ------------------------------------------------------------ the cable
-    def send(self, *frames: bytes, gap: int = 1000, at: int | None = None) -> None:
+    def send(self, *frames: bytes, gap: int = 1000, at: int | None = None) -> "Lab":
         """Frames on the cable, `gap` ns apart, the first `gap` after the last (or at `at`)."""
         for f in frames:
             self.t = self.t + gap if at is None else at
@@ -74,6 +74,7 @@ class Lab:
                 self.run(self.t)
             self.at += len(f) + 15 & ~15
             self.sent += 1
+        return self
 
     def run(self, until: int | None = None) -> "Lab":
         """Virtual time until `until` (default: 50 ms after the last frame)."""

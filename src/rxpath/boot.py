@@ -12,7 +12,7 @@ from ._compile import entry, install, new, pages, path_function, region
 from ._compile.loader import ROOMS
 from .abi.kernels import KERNELS, Sysctl
 from .abi.limits import BUFSTRIDE, NCPU, NDESC, NNAPI, NQ, NSHARE, NSOCK
-from .abi.net import FIB_HASH, FRAG_HASH, NEIGH_HASH, UDP_HASH, Net
+from .abi.net import FIB_HASH, NEIGH_HASH, UDP_HASH, Net
 from .abi.numbers import (
     IPPROTO,
     NAPI_POLL_WEIGHT,
@@ -25,6 +25,7 @@ from .abi.numbers import (
     RTN,
 )
 from .drivers.igb_main import igb_alloc_rx_buffers
+from .network.frag_setup import frag_init
 from .network.route import fib_hashfn
 from .transport.udp import udp_hashfn
 
@@ -81,8 +82,7 @@ def net_init(net: Net, npool: int, nskb: int) -> None:
         net.udp_hash[i] = NO_SOCK
     for i in range(FIB_HASH):
         net.fib_hash[i] = -1
-    for i in range(FRAG_HASH):
-        net.frag_hash[i] = -1
+    frag_init(net)
     for i in range(NEIGH_HASH):
         net.neigh_hash[i] = -1
     for i in range(len(net.fib_plens)):

@@ -34,8 +34,9 @@ class cpu_t:
     ticks: i64
     switches: i64
     wakes: i64
-    next_timer: i64             # first fragment queue to expire here, NEVER
-    timer_head: i64
+    next_timer: i64             # when the timer wheel of this CPU wants TIMER_SOFTIRQ, NEVER
+    timer_head: i64             # fragment queues by expiry: a list through ipq_t.timer_next
+    timer_tail: i64
     trail_head: i64
     trail_tail: i64
     trail_lost: i64

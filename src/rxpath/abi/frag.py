@@ -1,31 +1,52 @@
-"""IP reassembly: struct ipq."""
+"""IP reassembly: struct ipq, and the peers that ipfrag_max_dist counts fragments of.
+
+    ipq.head -> run -> run -> run      through skb.cb_a; a run is one piece without holes that arrived in order, its fragments linked
+                 |      |      |       by skb.next; cb_b is where the run ends, cb_c its last fragment.  Two runs that touch stay two."""
 from .._compile import i64, struct
+
+FIRST_IN, LAST_IN, COMPLETE = 1, 2, 4           # ipq.flags: INET_FRAG_*
 
 
 @struct(align=64)
 class ipq_t:
+    """One datagram in reassembly.  Addresses have 128 bits; IPv4 uses the low half."""
     saddr_hi: i64
     saddr_lo: i64
     daddr_hi: i64
     daddr_lo: i64
     id: i64
     protocol: i64
-    iif: i64
-    user: i64
-    used: i64
+    vif: i64                    # of the key: 0 without VRF, so that fragments of one datagram may come by several devices
+    user: i64                   # IP_DEFRAG_LOCAL_DELIVER
+    hnext: i64                  # hash chain, or free list
     flags: i64
-    len: i64                    # of the datagram, known from its last fragment
+    len: i64                    # of the datagram's payload, as far as it is known
     meat: i64                   # bytes that are here
-    mem: i64                    # charged to ipfrag_high_thresh
-    head: i64                   # fragments, by offset, through skb.next
-    tail: i64
-    nfrag: i64
-    expires: i64
-    timer_next: i64             # the next to expire on the same CPU
-    timer_prev: i64
+    mem: i64                    # truesize of the fragments
+    head: i64                   # first run
+    last_run: i64
+    tail: i64                   # last fragment of the last run
+    dev: i64                    # the last fragment's
+    expires: i64                # ns: the timer wheel's bucket
     cpu: i64                    # whose timer it is
-    hnext: i64
-    rid: i64                    # ipfrag_max_dist
+    timer_next: i64
+    timer_prev: i64
+    lru_next: i64               # 3.10: the one that was touched longest ago is evicted first
+    lru_prev: i64
+    peer: i64                   # -1: ipfrag_max_dist was 0 when it was created
+    rid: i64                    # the peer's count at our last fragment
     max_size: i64
-    ecn: i64
+    max_df_size: i64
+    ecn: i64                    # 1 << ECN field, of every fragment
     stamp: i64
+
+
+@struct()
+class inet_peer:
+    """A source of fragments, as long as a queue refers to it."""
+    addr_hi: i64
+    addr_lo: i64
+    vif: i64
+    rid: i64                    # fragments that it has sent us
+    refs: i64
+    hnext: i64

@@ -3,7 +3,7 @@ the index of the CPU that runs it.  Tables stand on cache lines of their own; th
 from .._compile import CACHELINE, Array, array, i64, struct, table
 from .engine import cpu_t, engine, out_frame, thread_t, trail_mark
 from .fib import fib_alias, neighbour
-from .frag import ipq_t
+from .frag import inet_peer, ipq_t
 from .limits import (
     NBATCH,
     NBEHAVIOUR,
@@ -33,7 +33,7 @@ from .netfilter import nf_hook_entries, nf_rule, nf_table
 from .nic import arrival, net_device, nic_t, rx_desc, rx_ring, tx_desc, tx_ring
 from .skbuff import share_t, sk_buff
 from .sock import mc_member, sock, wait_entry
-from .softnet import backlog_t, napi_struct, softnet_data
+from .softnet import backlog_t, napi_struct, softnet_data, spinlock
 
 UDP_HASH, FIB_HASH, FRAG_HASH, NEIGH_HASH, NMCAST, NMULTIPORT, NNEIGH = 65536, 4096, 4096, 1024, 4096, 65536, 4096
 
@@ -75,7 +75,15 @@ class Net:
     byte_cost: i64              # ns << 10 for each byte: copies; checksums
     csum_cost: i64
     udp_memory: i64             # pages, of all sockets
-    frag_mem: i64
+    frag_mem: i64               # bytes in reassembly, against ipfrag_high_thresh
+    fragq_free: i64             # free lists; before they are used, tables are taken from the front
+    fragq_used: i64
+    frag_nqueues: i64
+    frag_evicted: i64           # 3.10
+    frag_lru_head: i64
+    frag_lru_tail: i64
+    peer_free: i64
+    peer_used: i64
     icmp_credit: i64
     icmp_stamp: i64
     nsock: i64
@@ -95,6 +103,7 @@ class Net:
     sk_prot: Array[i64] = table(256)
     nf_hooks: Array[nf_hook_entries] = table(4)
     nf_tables: Array[nf_table] = table(16)
+    frag_lock: spinlock = table()               # the line that every fragment writes: the account of memory
     sim: engine = table()
     nic: nic_t = table()
     dev: Array[net_device] = table(NDEV)
@@ -118,6 +127,7 @@ class Net:
     fib_plens: Array[i64] = table(64)           # prefix lengths that have routes, longest first, -1 ends
     neigh_hash: Array[i64] = table(NEIGH_HASH)
     frag_hash: Array[i64] = table(FRAG_HASH)
+    peer_hash: Array[i64] = table(FRAG_HASH)
     socks: Array[sock] = table(NSOCK)
     wait: Array[wait_entry] = table(NTHREAD * 4)
     mcast: Array[mc_member] = table(NMCAST)
@@ -132,6 +142,7 @@ class Net:
     txd: Array[Array[tx_desc]] = table(NQ, NDESC)
     feed: Array[Array[arrival]] = table(NQ, NFEED)
     fragq: Array[ipq_t] = table(NFRAGQ)
+    peer: Array[inet_peer] = table(NFRAGQ)
     share: Array[share_t] = table(NSHARE)
     trail_ring: Array[Array[trail_mark]] = table(NCPU, NTRAIL)
     out: Array[Array[out_frame]] = table(NCPU, NOUT)

@@ -185,13 +185,6 @@ def ip_local_deliver(net: Net, cpu: int, skb: sk_buff) -> int:
     return ip_local_in(net, cpu, skb)
 
 
-@touched(Touch.ip_defrag)
-@path_function
-def ip_defrag(net: Net, cpu: int, skb: sk_buff) -> int:
-    at(net, cpu, skb, Stage.ip_defrag)
-    return kfree_skb_reason(net, cpu, skb, Drop.NOT_SPECIFIED)
-
-
 @touched(Touch.nf_local_in)
 @path_function
 def ip_local_in(net: Net, cpu: int, skb: sk_buff) -> int:

@@ -9,6 +9,7 @@ from ..drivers.igb_main import igb_msix_ring
 from ..drivers.nic import irq_due, nic_pull
 from ..irq.backlog import rps_trigger_softirq
 from ..irq.softirq import do_softirq
+from ..irq.timer import run_local_timers
 from ..path import Stage
 from ..turn import charge
 from .apps import next_step_is_private, task_step
@@ -103,11 +104,13 @@ def fire_local_irq(net: Net, cpu: int, t: int) -> None:
         irq_enter(net, cpu, t, Stage.TIMER)
         expire_timeouts(net, cpu, t)
     else:
-        c.ticks += 1
         irq_enter(net, cpu, t, Stage.TICK)
-        c.tick = next_tick(net, cpu, t)
-        if tick_preempts(net, cpu):
-            c.need_resched = 1
+        if c.tick <= t:
+            c.ticks += 1
+            c.tick = next_tick(net, cpu, t)
+            if tick_preempts(net, cpu):
+                c.need_resched = 1
+        run_local_timers(net, cpu, t)
     local_irq_at(net, cpu)
     irq_exit(net, cpu)
 
@@ -129,6 +132,8 @@ def read_notes(net: Net, cpu: int) -> None:
             wake(net, cpu, whom)
         elif what == Note.WAKE_KSOFTIRQD:
             wake(net, cpu, whom)
+        elif what == Note.TIMER:
+            local_irq_at(net, whom)
         else:
             other = net.cpu[whom]
             other.rps_ipi = c.now + net.cost[cpu][Stage.IPI_LATENCY]
