@@ -12,7 +12,7 @@ class cpu_t:
     curr: i64                   # running thread, NO_THREAD
     since: i64                  # start of the time not yet accounted
     need_resched: i64
-    in_kthread: i64             # softirq work that a thread does: ksoftirqd or threaded NAPI
+    in_kthread: i64             # Kthread: softirq work that a thread does
     irq_until: i64              # interrupts are off until then
     first_queue: i64            # queues that interrupt this CPU: a list through rx_ring.next_of_cpu
     first_thread: i64           # threads of this CPU: a list through thread_t.next_of_cpu
@@ -25,9 +25,8 @@ class cpu_t:
     hardirq_ns: i64
     softirq_ns: i64
     ksoftirqd_ns: i64           # of these, in a kernel thread
-    syscall_ns: i64
+    syscall_ns: i64             # the kernel on behalf of threads: system calls, and switching between them
     app_ns: i64
-    kernel_ns: i64              # switches, wake-ups' own time outside the four
     idle_ns: i64
     irqs: i64
     ipis: i64
@@ -46,6 +45,10 @@ class cpu_t:
     rng: i64
     out_write: i64              # bytes of its share of net.out_addr: written, and read by Python; both count up
     out_read: i64
+    next_thread: i64            # who has preempted by waking up: runs next, NO_THREAD
+    poll_napi: i64              # the NAPI that a thread polls (Kthread.NAPI, Kthread.BUSY)
+    irq_cost: i64               # of the last hard IRQ, for a cut through it
+    naps: i64                   # times that it went idle
 
 
 @struct(align=CACHELINE)
@@ -69,7 +72,7 @@ class thread_t:
     service_at: i64             # place in a list of services
     batch: i64                  # vlen of recvmmsg, 1: recvfrom
     in_batch: i64
-    wait_kind: i64              # how it waits: WAIT_*
+    wait_by: i64                # how it waits: WaitBy
     flags: i64                  # MSG_*
     timeout: i64                # SO_RCVTIMEO in ns, 0: none
     timeout_at: i64
@@ -92,6 +95,25 @@ class thread_t:
     woken: i64
     wait: i64                   # its wait entry
     epoll: i64
+    nice: i64
+    session: i64                # threads of one session share one entity's weight (autogroup); 0: its own
+    preempted: i64              # wake-ups that took the CPU at once
+    start: i64                  # when it first runs
+    period: i64                 # ns that a sleeper sleeps (Kind.HOG)
+    service_first: i64          # its list of services: le64 values at net.service_addr
+    service_count: i64
+    calls: i64                  # receiving calls that have returned
+    empty_calls: i64            # of these, with EAGAIN
+    op: i64                     # what a Python program wants (Op)
+    arg: i64
+    busy_until: i64             # busy polling ends then
+    deadline: i64               # of the receiving call under way (SO_RCVTIMEO), 0: none
+    cursor: i64                 # of epoll and poll: the watch that was ready last
+    drained: i64                # its socket is empty: back to epoll_wait()
+    from_addr_hi: i64           # who sent the datagram just read
+    from_addr_lo: i64
+    from_port: i64
+    msg_flags: i64
 
 
 @struct(align=CACHELINE)
@@ -109,7 +131,9 @@ class engine:
     host: i64                   # the Python thread that has a datagram, NO_THREAD
     turns: i64
     full: i64                   # a ring of outputs wants to be drained
+    any_shared: i64             # some NAPI may be polled by another CPU than its interrupt's
     key: Array[i64] = array(256)
+    block: Array[i64] = array(32)       # the earliest key of each eight slots
 
 
 @struct()

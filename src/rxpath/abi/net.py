@@ -129,7 +129,7 @@ class Net:
     frag_hash: Array[i64] = table(FRAG_HASH)
     peer_hash: Array[i64] = table(FRAG_HASH)
     socks: Array[sock] = table(NSOCK)
-    wait: Array[wait_entry] = table(NTHREAD * 4)
+    wait: Array[wait_entry] = table(NTHREAD + NSOCK)         # each thread's own, then what epoll and poll watch
     mcast: Array[mc_member] = table(NMCAST)
     neigh: Array[neighbour] = table(NNEIGH)
     fib: Array[fib_alias] = table(NROUTE)

@@ -12,7 +12,7 @@ PTYPE_HASH_SIZE = 16
 NR_SOFTIRQS = 10
 MAX_SOFTIRQ_RESTART = 10
 NAPI_STATE_SCHED, NAPI_STATE_MISSED, NAPI_STATE_DISABLE, NAPI_STATE_THREADED, NAPI_STATE_IN_BUSY_POLL = 1, 2, 4, 8, 16
-NAPI_POLL_WEIGHT = 64
+NAPI_POLL_WEIGHT, BUSY_POLL_BUDGET = 64, 8
 GRO_HASH_BUCKETS, MAX_GRO_SKBS, UDP_GRO_CNT_MAX, GRO_LEGACY_MAX_SIZE = 8, 8, 64, 65536
 GRO_MERGED, GRO_MERGED_FREE, GRO_HELD, GRO_NORMAL, GRO_CONSUMED = 0, 1, 2, 3, 4
 NET_RX_SUCCESS, NET_RX_DROP = 0, 1
@@ -105,6 +105,32 @@ class Kind(IntEnum):
     APP = 1                     # a compiled application model: receives, works, receives
     HOST = 2                    # a Python program: the engine returns to it with each datagram
     NAPI = 3                    # napi/eth0-N of threaded NAPI
+    HOG = 4                     # computes; with a period it sleeps between
+
+
+class Kthread(IntEnum):
+    """Who does the softirq work of a CPU."""
+    NONE = 0                    # inline: whoever is current pays
+    KSOFTIRQD = 1
+    NAPI = 2                    # a threaded NAPI polls with bottom halves off
+    BUSY = 3                    # a reader busy-polls with bottom halves off
+
+
+class WaitBy(IntEnum):
+    """How a thread waits for datagrams."""
+    RECV = 0                    # sleeps in recvfrom()
+    EPOLL = 1                   # epoll_wait(), level-triggered, then reads until EAGAIN
+    POLL = 2                    # poll(), then reads until EAGAIN
+    SPIN = 3                    # MSG_DONTWAIT, again and again
+
+
+class Op(IntEnum):
+    """What a Python program asks of the engine."""
+    NONE = 0
+    RECV = 1
+    SLEEP = 2
+    WORK = 3
+    EXIT = 4
 
 
 class Note(IntEnum):

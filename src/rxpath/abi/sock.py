@@ -69,8 +69,10 @@ class wait_entry:
     prev: i64
     kind: i64                   # WAIT_*
     exclusive: i64
-    sk: i64
+    sk: i64                     # the socket on whose queue it stands, -1
     epoll: i64
+    watched: i64                # epoll, poll: the socket that this entry is for
+    next_of_thread: i64
 
 
 @struct()

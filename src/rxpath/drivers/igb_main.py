@@ -129,8 +129,8 @@ def igb_poll(net: Net, cpu: int, n: int, budget: int) -> int:
         if ring.shared and late(net, cpu):
             return YIELD
         igb_alloc_rx_buffers(net, cpu, ring)
-        napi_complete_done(net, cpu, n)
-        igb_ring_irq_enable(net, cpu, q)
+        if napi_complete_done(net, cpu, n):
+            igb_ring_irq_enable(net, cpu, q)
     napi.done = 0
     napi.stage = DONE
     return done

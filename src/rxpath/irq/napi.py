@@ -6,10 +6,22 @@ from .. import path
 from .._compile import path_function
 from ..abi.kernels import Behaviour, Sysctl
 from ..abi.net import Net
-from ..abi.numbers import DONE, NAPI_STATE_MISSED, NAPI_STATE_SCHED, NO_CPU, NO_NAPI, YIELD, Note, Softirq
+from ..abi.numbers import (
+    BUSY_POLL_BUDGET,
+    DONE,
+    NAPI_STATE_IN_BUSY_POLL,
+    NAPI_STATE_MISSED,
+    NAPI_STATE_SCHED,
+    NO_CPU,
+    NO_NAPI,
+    YIELD,
+    Kthread,
+    Note,
+    Softirq,
+)
 from ..abi.softnet import softnet_data
 from ..path import Stage, softirq
-from ..turn import charge, late_private, tell_driver
+from ..turn import charge, enter_parked, late_private, tell_driver
 
 
 @path_function
@@ -34,7 +46,11 @@ def poll_list_add(net: Net, sd: softnet_data, n: int) -> None:
 
 @path_function
 def __napi_schedule(net: Net, cpu: int, n: int) -> None:
-    """list_add_tail to this CPU's poll_list, raise NET_RX."""
+    """list_add_tail to this CPU's poll_list, raise NET_RX; or wake the NAPI's own thread."""
+    napi = net.napi[n]
+    if napi.thread >= 0:
+        tell_driver(net, cpu, Note.WAKE_NAPI, napi.thread)
+        return
     poll_list_add(net, net.sd[cpu], n)
     raise_softirq_irqoff(net, cpu, Softirq.NET_RX)
 
@@ -50,15 +66,50 @@ def napi_schedule(net: Net, cpu: int, n: int) -> None:
 
 
 @path_function
-def napi_complete_done(net: Net, cpu: int, n: int) -> None:
-    """The poll found the ring empty.  Whoever asked meanwhile (MISSED) gets another poll."""
+def napi_complete_done(net: Net, cpu: int, n: int) -> bool:
+    """The poll found the ring empty.  True: interrupts may be enabled.  Not so for who busy-polls, which goes on; and whoever asked
+    meanwhile (MISSED) gets another poll."""
     charge(net, cpu, Stage.napi_complete_done)
     napi = net.napi[n]
+    if napi.state & NAPI_STATE_IN_BUSY_POLL:
+        return False
     missed = napi.state & NAPI_STATE_MISSED
     napi.state &= ~(NAPI_STATE_SCHED | NAPI_STATE_MISSED)
     if missed:
         napi.state |= NAPI_STATE_SCHED
         __napi_schedule(net, cpu, n)
+        return False
+    return True
+
+
+@path_function
+def napi_thread_poll(net: Net, cpu: int) -> int:
+    """napi_threaded_poll_loop() and napi_busy_loop(): one poll by a thread, with bottom halves off.  DONE or YIELD."""
+    sd, c = net.sd[cpu], net.cpu[cpu]
+    if sd.parked_skb >= 0:                           # it waited for its turn, which is now
+        enter_parked(net, cpu)
+        if late_private(net, cpu):
+            return YIELD
+    n = c.poll_napi
+    napi = net.napi[n]
+    if not sd.in_softirq:
+        sd.in_softirq = 1
+        napi.polls += 1
+        charge(net, cpu, Stage.POLL)
+    budget = napi.weight
+    if c.in_kthread == Kthread.BUSY:
+        budget = BUSY_POLL_BUDGET
+    work = path.call_napi_poll(napi.poll, net, cpu, n, budget)
+    if work == YIELD:
+        return YIELD
+    napi.work += work
+    if work >= budget:
+        napi.full_polls += 1
+        if c.in_kthread == Kthread.BUSY and not napi.state & NAPI_STATE_IN_BUSY_POLL:
+            __napi_schedule(net, cpu, n)             # busy_poll_stop() with packets left: softirqs take over
+    sd.in_softirq = 0
+    net_rps_send_ipi(net, cpu)
+    return DONE
 
 
 @softirq(Softirq.NET_RX)

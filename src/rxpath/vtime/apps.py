@@ -1,29 +1,37 @@
-"""What runs in threads: an application that receives, works on what came, receives again; ksoftirqd; Python programs.
+"""What runs in threads: application models that receive, work on what came, receive again; compute-only threads.
 
 A thread is a piece of work (`left` ns, the last `tail` of them in the kernel) and a phase: what it does when that is used up.  Its system
-call takes time in such pieces, so that it can be interrupted anywhere."""
+call takes time in such pieces, so that it can be interrupted anywhere.  kthreads.py has ksoftirqd and NAPI's threads, host.py Python
+programs, waiting.py epoll, poll and busy polling."""
 from enum import IntEnum
 
-from .._compile import path_function
+from .._compile import le64, mem_at, path_function
+from ..abi.engine import thread_t
+from ..abi.kernels import Sysctl
 from ..abi.limits import NBATCH, NHIST
 from ..abi.net import Net
-from ..abi.numbers import NO_THREAD, Ctx, Kind
+from ..abi.numbers import EAGAIN, MSG_DONTWAIT, MSG_WAITFORONE, Kind, WaitBy
 from ..path import Stage
 from ..turn import charge
-from ..user.queue import wait_add_tail
-from ..user.recvmsg import recv_is_private, sys_recvfrom
+from ..user.queue import wait_add_tail, wait_remove
+from ..user.recvmsg import sys_recvfrom
 from .dice import exponential_next, exponential_of, next_random
-from .sched import account, arm_timeout, go_to_sleep, schedule
-from .slots import at_time, slot_of_cpu
+from .sched import arm_timeout, go_to_sleep
 
-SERVICE_CONSTANT, SERVICE_EXPONENTIAL = 0, 1
+SERVICE_CONSTANT, SERVICE_EXPONENTIAL, SERVICE_LIST = 0, 1, 2
 
 
 class Phase(IntEnum):
     CALL = 0                    # in the kernel, about to look at the socket
     RETURN = 1                  # the call returns with what it has
+    WAIT = 2                    # in epoll_wait() or poll(), about to look at its sockets
+    BUSY = 3                    # busy polling: about to poll the NAPI, or to stop
+    COMPUTE = 4                 # a hog has worked: sleep, or work again
+    ASK = 5                     # a Python program says what comes next
+    NAP = 6                     # a Python program sleeps
 
 
+# ---------------------------------------------------------------- what it costs, and how long it took
 @path_function
 def record_latency(net: Net, n: int, ns: int) -> None:
     """From the last bit on the wire to the return of the receiving call."""
@@ -48,107 +56,116 @@ def latency_bucket(ns: int) -> int:
 
 
 @path_function
-def service_time(net: Net, n: int) -> int:
+def service_time(net: Net, th: thread_t) -> int:
     """ns of work for one datagram."""
-    th = net.thread[n]
+    if th.service_kind == SERVICE_CONSTANT:
+        return th.service
     if th.service_kind == SERVICE_EXPONENTIAL:
         ns = exponential_of(th.rng, th.service)
         th.rng = exponential_next(th.rng)
         return ns
-    return th.service
+    at = th.service_first + th.service_at
+    th.service_at += 1
+    if th.service_at >= th.service_count:            # the list is used again and again
+        th.service_at = 0
+    return le64(mem_at(net.service_addr), at * 8)
 
 
 @path_function
-def app_step(net: Net, cpu: int, n: int) -> None:
-    """The thread has used up its piece: the next one.  Its time is th.left, in which it can be preempted."""
-    c, th = net.cpu[cpu], net.thread[n]
-    start = c.now
-    if th.phase == Phase.CALL:
-        if sys_recvfrom(net, cpu, n) >= 0:
-            net.batch[n][th.in_batch & NBATCH - 1] = th.arrived
-            th.in_batch += 1
-            if th.in_batch >= th.batch:
-                charge(net, cpu, Stage.SYSCALL_EXIT)
-                th.phase = Phase.RETURN
-        elif th.in_batch > 0:                        # recvmmsg with MSG_WAITFORONE: empty, so return with what there is
-            charge(net, cpu, Stage.SYSCALL_EXIT)
-            th.phase = Phase.RETURN
-        else:
-            charge(net, cpu, Stage.__skb_wait_for_more_packets)
-            wait_add_tail(net, net.socks[th.sock], th.wait)
-            go_to_sleep(net, cpu, n)
-            if th.timeout:
-                arm_timeout(net, cpu, th, start + th.timeout)
-        th.left = c.now - start
-        th.tail = th.left
-        c.now = start
-        return
-    work = 0
-    for k in range(th.in_batch):
-        record_latency(net, n, c.now - net.batch[n][k & NBATCH - 1])
-        work += service_time(net, n)
-    th.in_batch = 0
-    th.phase = Phase.CALL
-    charge(net, cpu, Stage.SYSCALL_ENTRY)            # of the next call, at the end of the work
+def spend(net: Net, cpu: int, th: thread_t, start: int, work: int) -> None:
+    """The piece of work that begins at `start`: `work` ns in the program, then the kernel's time charged since."""
+    c = net.cpu[cpu]
     th.tail = c.now - start
     th.left = work + th.tail
     c.now = start
-    if th.kind == Kind.HOST:                         # a Python program: stop here, it says how long it works
-        hand_to_host(net, n)
 
 
+# ---------------------------------------------------------------- the receiving call
 @path_function
-def hand_to_host(net: Net, n: int) -> None:
-    sim = net.sim
-    sim.host = n
-    sim.horizon = -1
-    sim.private = -1
-
-
-@path_function
-def host_worked(net: Net, ns: int) -> None:
-    """The Python program has worked for so long on its datagram."""
-    sim = net.sim
-    th = net.thread[sim.host]
-    c = net.cpu[th.cpu]
-    th.left += ns
-    c.now += ns
-    sim.host = NO_THREAD
-    at_time(net, slot_of_cpu(net, th.cpu), c.now)
-
-
-@path_function
-def task_step(net: Net, cpu: int) -> None:
-    c, sd = net.cpu[cpu], net.sd[cpu]
-    account(net, cpu, c.now)
-    if c.need_resched or c.curr < 0:
-        schedule(net, cpu)
+def call_step(net: Net, cpu: int, n: int, th: thread_t, start: int) -> None:
+    """recvfrom() or recvmmsg() looks at the socket: one datagram, or the end of the call, or sleep."""
+    got = sys_recvfrom(net, cpu, n)
+    if got >= 0:
+        own = net.wait[n]
+        if own.sk >= 0:                              # finish_wait(): woken by something else
+            wait_remove(net, net.socks[own.sk], n)
+        net.batch[n][th.in_batch & NBATCH - 1] = th.arrived
+        th.in_batch += 1
+        th.result = got
+        if th.in_batch >= th.batch:
+            call_returns(net, cpu, th)
         return
-    th = net.thread[c.curr]
-    if th.kind != Kind.KSOFTIRQD:
-        app_step(net, cpu, c.curr)
-        c.since = c.now
-        if sd.pending:                               # spin_unlock_bh() in the call: pending softirqs run here, inline
-            c.ctx = Ctx.SOFTIRQ
-        elif c.curr >= 0:
-            c.now += th.left
-    elif sd.pending:                                 # run_ksoftirqd()
-        c.ctx = Ctx.SOFTIRQ
-        c.in_kthread = 1
-        c.since = c.now
-    else:
-        go_to_sleep(net, cpu, c.curr)
+    th.result = got
+    nonblocking = th.flags & MSG_DONTWAIT or th.wait_by != WaitBy.RECV
+    if got != EAGAIN or nonblocking or (th.in_batch > 0 and th.flags & MSG_WAITFORONE) or th.timed_out:
+        if th.in_batch == 0:
+            th.empty_calls += 1
+            if th.wait_by == WaitBy.EPOLL or th.wait_by == WaitBy.POLL:
+                th.drained = 1
+        call_returns(net, cpu, th)
+        return
+    if th.timeout and th.deadline == 0:
+        th.deadline = start + th.timeout
+    sk = net.socks[th.sock]
+    if sk.napi_id > 0 and th.busy_until >= 0:        # sk_can_busy_loop()
+        ns = max(sk.busy_poll_ns, net.sysctl[Sysctl.busy_read_ns])
+        if ns and (th.busy_until == 0 or start < th.busy_until):
+            if th.busy_until == 0:
+                th.busy_until = start + ns
+            th.phase = Phase.BUSY
+            return
+    th.busy_until = 0
+    charge(net, cpu, Stage.__skb_wait_for_more_packets)
+    own = net.wait[n]
+    if own.sk < 0:
+        wait_add_tail(net, sk, n)
+    go_to_sleep(net, cpu, n)
+    if th.deadline:
+        arm_timeout(net, cpu, th, th.deadline)
 
 
 @path_function
-def next_step_is_private(net: Net, cpu: int) -> bool:
-    """An application that returns from its call, or reads from its own reader queue, may run past the horizon."""
+def call_returns(net: Net, cpu: int, th: thread_t) -> None:
+    charge(net, cpu, Stage.SYSCALL_EXIT)
+    th.phase = Phase.RETURN
+    th.deadline = 0
+    th.timed_out = 0
+    th.busy_until = 0
+    th.calls += 1
+
+
+@path_function
+def return_step(net: Net, cpu: int, n: int, th: thread_t, start: int) -> None:
+    """The call has returned: the program works on what it got, then calls again."""
     c = net.cpu[cpu]
-    if c.ctx != Ctx.TASK or c.curr < 0 or c.need_resched:
-        return False
-    th = net.thread[c.curr]
-    if th.kind != Kind.APP:
-        return False
-    return th.phase == Phase.RETURN or recv_is_private(net, net.socks[th.sock])
+    work = 0
+    for k in range(th.in_batch):
+        record_latency(net, n, c.now - net.batch[n][k & NBATCH - 1])
+        work += service_time(net, th)
+    if th.kind == Kind.HOST:                         # a Python program: it says how long it works
+        th.phase = Phase.ASK
+        th.left = 0
+        th.tail = 0
+        return
+    nothing = th.in_batch == 0
+    th.in_batch = 0
+    th.phase = Phase.WAIT if th.drained else Phase.CALL
+    th.drained = 0
+    charge(net, cpu, Stage.SYSCALL_ENTRY)            # of the next call, at the end of the work
+    if nothing and c.now == start:
+        c.now += 1                                   # who spins must not stand still where nothing costs anything
+    spend(net, cpu, th, start, work)
 
 
+# ---------------------------------------------------------------- compute-only threads
+@path_function
+def compute_step(net: Net, cpu: int, n: int, th: thread_t, start: int) -> None:
+    """A hog works for ever; with a period it sleeps between its pieces."""
+    if th.period and not th.timed_out:
+        go_to_sleep(net, cpu, n)
+        arm_timeout(net, cpu, th, start + th.period)
+        return
+    th.timed_out = 0
+    th.calls += 1
+    th.left = max(th.service, 1)
+    th.tail = 0

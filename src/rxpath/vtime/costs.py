@@ -1,9 +1,116 @@
-"""Cost profiles (placeholder until profiles are read from files)."""
-from ..path import Stage
+"""Cost profiles: ns for each station and event, each number with its source, in profiles/*.toml.  This is control plane: it writes
+net.cost[cpu], which the path reads.
 
-BM36 = {Stage.igb_clean_rx_irq: 60, Stage.napi_gro_receive: 6, Stage.__netif_receive_skb_core: 12, Stage.ip_rcv_core: 60,
-        Stage.ip_route_input_noref: 53, Stage.ip_local_deliver: 50, Stage.__udp4_lib_rcv: 60, Stage.__udp4_lib_lookup: 60,
-        Stage.__udp_enqueue_schedule_skb: 120, Stage.udp_recvmsg: 300, Stage.napi_build_skb: 24, Stage.enqueue_to_backlog: 60,
-        Stage.process_backlog: 20, Stage.HARDIRQ: 1000, Stage.SOFTIRQ: 250, Stage.POLL: 150, Stage.WAKE: 700,
-        Stage.SWITCH: 1500, Stage.TICK: 1000, Stage.IPI: 500, Stage.TIMER: 800, Stage.SYSCALL_ENTRY: 37, Stage.SYSCALL_EXIT: 38,
-        Stage.NIC_LATENCY: 1300, Stage.IPI_LATENCY: 1000, Stage.IDLE_EXIT: 2000}
+A file has `name`, `about`, tables [stations], [events], [bytes] of `NAME = { ns = ..., source = "..." }`; with `base` and `factor` it takes
+what it does not name from another profile, multiplied.  What no table names costs nothing."""
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ..abi.net import Net
+from ..path import STATIONS, Stage
+
+FOLDER = Path(__file__).parent / "profiles"
+BYTE_STAGES = (Stage.BYTE_COPY, Stage.BYTE_CSUM)
+LATENCIES = (Stage.NIC_LATENCY, Stage.IPI_LATENCY)
+SHIFT = 10                                           # the cost table holds ns << 10 for a byte
+
+
+class ProfileError(ValueError):
+    """A cost profile that says something else than it may; the message says where and what is allowed."""
+
+
+class Profile(NamedTuple):
+    name: str
+    about: str
+    ns: dict[Stage, int]                             # as the cost table holds it
+    source: dict[Stage, str]
+
+    def apply(self, net: Net, cpus: Iterable[int], factors: Sequence[float] = ()) -> None:
+        """Write the cost tables of these CPUs.  factors[cpu] makes one slower (2.0) or faster; latencies are nobody's time and stay."""
+        for cpu in cpus:
+            factor = factors[cpu] if cpu < len(factors) else 1.0
+            if not 0.01 <= factor <= 1000:
+                raise ProfileError(f"factor {factor} of CPU {cpu}: must be between 0.01 and 1000")
+            row = net.cost[cpu]
+            for stage in Stage:
+                ns = self.ns.get(stage, 0)
+                row[stage] = ns if stage in LATENCIES else round(ns * factor)
+
+
+def profile_names() -> list[str]:
+    return sorted(p.stem for p in FOLDER.glob("*.toml"))
+
+
+def load_profile(name: str) -> Profile:
+    """A profile of ours by name, or any file by its path."""
+    import tomllib                                   # late: --help does not need it
+    path = FOLDER / f"{name}.toml"
+    if "/" in name or name.endswith(".toml"):
+        path = Path(name)
+    elif name not in profile_names():
+        raise ProfileError(f"no cost profile {name!r}: there are {', '.join(profile_names())}, or give the path of a .toml file")
+    try:
+        text = path.read_bytes().decode()
+        data = tomllib.loads(text)
+    except OSError as e:
+        raise ProfileError(f"{path}: {e.strerror}") from e
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
+        raise ProfileError(f"{path}: {e}") from e
+    return _profile(str(path), data)
+
+
+def _profile(where: str, data: dict[str, Any]) -> Profile:
+    unknown = set(data) - {"name", "about", "base", "factor", "factor_source", "stations", "events", "bytes"}
+    if unknown:
+        raise ProfileError(f"{where}: unknown key {sorted(unknown)[0]!r}")
+    if not isinstance(data.get("name"), str):
+        raise ProfileError(f"{where}: 'name' is missing")
+    ns: dict[Stage, int] = {}
+    source: dict[Stage, str] = {}
+    if "base" in data:
+        base, factor = load_profile(str(data["base"])), data.get("factor", 1.0)
+        if not isinstance(factor, int | float) or isinstance(factor, bool) or factor <= 0 or factor > 1000:
+            raise ProfileError(f"{where}: 'factor' must be a number above 0")
+        for stage, value in base.ns.items():
+            ns[stage] = round(value * factor)
+            source[stage] = f"{data.get('factor_source', '')}; {factor:g} x {base.name}: {base.source[stage]}"
+    for table in ("stations", "events", "bytes"):
+        entries = data.get(table, {})
+        if not isinstance(entries, dict):
+            raise ProfileError(f"{where}: [{table}] must be a table")
+        for key, entry in entries.items():
+            stage = _stage(where, table, key)
+            ns[stage], source[stage] = _cost(f"{where}: {table}.{key}", stage, entry)
+    return Profile(data["name"], str(data.get("about", "")), ns, source)
+
+
+def _stage(where: str, table: str, key: str) -> Stage:
+    allowed = [s for s in Stage if {"stations": s in STATIONS, "bytes": s in BYTE_STAGES,
+                                    "events": s not in STATIONS and s not in BYTE_STAGES}[table]]
+    for stage in allowed:
+        if stage.name == key:
+            return stage
+    import difflib                                   # for a wrong name only
+    near = difflib.get_close_matches(key, [s.name for s in allowed], 1)
+    raise ProfileError(f"{where}: [{table}] has no {key!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+
+
+def _cost(where: str, stage: Stage, entry: Any) -> tuple[int, str]:
+    if not isinstance(entry, dict) or set(entry) != {"ns", "source"}:
+        raise ProfileError(f'{where}: must be {{ ns = number, source = "where it is from" }}')
+    value, source = entry["ns"], entry["source"]
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1e9:
+        raise ProfileError(f"{where}: ns must be a number from 0 to 1e9")
+    if not isinstance(source, str) or not source.strip():
+        raise ProfileError(f"{where}: every number needs its source")
+    if stage in BYTE_STAGES:
+        return round(value * (1 << SHIFT)), source
+    return round(value), source
+
+
+def __getattr__(name: str) -> dict[Stage, int]:
+    """BM36: the numbers of that profile, read when somebody asks."""
+    if name == "BM36":
+        return load_profile("bm36").ns
+    raise AttributeError(name)

@@ -4,17 +4,18 @@ cpu.now is the time at which the current piece of work ends; an interrupt at t <
 from .._compile import path_function
 from ..abi.limits import NNOTE
 from ..abi.net import Net
-from ..abi.numbers import DONE, NEVER, Ctx, Note
+from ..abi.numbers import DONE, NEVER, YIELD, Ctx, Kthread, Note
 from ..drivers.igb_main import igb_msix_ring
 from ..drivers.nic import irq_due, nic_pull
 from ..irq.backlog import rps_trigger_softirq
+from ..irq.napi import napi_thread_poll
 from ..irq.softirq import do_softirq
 from ..irq.timer import run_local_timers
 from ..path import Stage
 from ..turn import charge
-from .apps import next_step_is_private, task_step
 from .sched import account, charge_thread, expire_timeouts, local_irq_at, next_tick, tick_preempts, wake, wake_listed
 from .slots import at_time, slot_of_cpu, slot_of_local, slot_of_queue
+from .tasks import next_step_is_private, task_step
 
 
 # ---------------------------------------------------------------- hard IRQs
@@ -26,7 +27,10 @@ def irq_enter(net: Net, cpu: int, t: int, stage: int) -> None:
     net.stage_count[cpu][stage] += 1
     c.irqs += 1
     c.hardirq_ns += cost
+    c.irq_cost = cost
     c.irq_until = t + cost
+    if c.curr >= 0:
+        charge_thread(net.thread[c.curr], cost)
     if c.ctx == Ctx.SOFTIRQ:
         c.now += cost
         c.since += cost
@@ -41,7 +45,6 @@ def irq_enter(net: Net, cpu: int, t: int, stage: int) -> None:
         local_irq_at(net, cpu)
     else:
         account(net, cpu, t)
-        t = max(t, c.since)
     c.now = t + cost
     c.since = c.now
 
@@ -80,6 +83,7 @@ def fire_queue_irq(net: Net, q: int, t: int) -> None:
     ring.last_irq = t
     irq_enter(net, ring.cpu, t, Stage.HARDIRQ)
     igb_msix_ring(net, ring.cpu, q)
+    read_notes(net, ring.cpu)                        # threaded NAPI: its thread is to be woken
     irq_exit(net, ring.cpu)
 
 
@@ -132,6 +136,9 @@ def read_notes(net: Net, cpu: int) -> None:
             wake(net, cpu, whom)
         elif what == Note.WAKE_KSOFTIRQD:
             wake(net, cpu, whom)
+        elif what == Note.WAKE_NAPI:
+            charge(net, cpu, Stage.WAKE)
+            wake(net, cpu, whom)
         elif what == Note.TIMER:
             local_irq_at(net, whom)
         else:
@@ -148,10 +155,11 @@ def softirq_done(net: Net, cpu: int) -> None:
     c.softirq_ns += ran
     c.ctx = Ctx.TASK
     if c.in_kthread:
-        c.in_kthread = 0
-        c.ksoftirqd_ns += ran
+        if c.in_kthread != Kthread.BUSY:
+            c.ksoftirqd_ns += ran
+        c.in_kthread = Kthread.NONE
     if c.curr >= 0:
-        charge_thread(net, cpu, net.thread[c.curr], ran)
+        charge_thread(net.thread[c.curr], ran)
     resume(net, cpu)
 
 
@@ -163,7 +171,11 @@ def cpu_turn(net: Net, cpu: int) -> None:
         c.horizon = sim.horizon
         c.private = sim.private
         if c.ctx == Ctx.SOFTIRQ:
-            r = do_softirq(net, cpu)
+            r = YIELD
+            if c.in_kthread < Kthread.NAPI:
+                r = do_softirq(net, cpu)
+            else:
+                r = napi_thread_poll(net, cpu)
             if sd.note_head != sd.note_tail:
                 read_notes(net, cpu)
             if r == DONE:
@@ -178,11 +190,3 @@ def cpu_turn(net: Net, cpu: int) -> None:
             return
 
 
-@path_function
-def cpu_softirq_ns(net: Net, cpu: int, t: int) -> int:
-    """Softirq time until t, with the one that is still open."""
-    c = net.cpu[cpu]
-    ns = c.softirq_ns
-    if c.ctx == Ctx.SOFTIRQ and t > c.since:
-        ns += min(c.now, t) - c.since
-    return ns

@@ -2,9 +2,9 @@
 from .._compile import entry
 from ..abi.net import Net
 from ..abi.numbers import DRAIN, NEVER, NO_QUEUE, NO_THREAD, SLOT_BITS, Ctx
-from .apps import host_worked
 from .cpu import cpu_turn, fire_local_irq, fire_queue_irq
-from .slots import earliest, set_horizon
+from .host import host_worked
+from .slots import earliest, set_horizon, slots_init
 
 
 @entry
@@ -44,14 +44,13 @@ def vtime_init(net: Net, nq: int, ncpu: int, one_step: int) -> None:
     sim.nq, sim.ncpu, sim.nslot = nq, ncpu, nq + 2 * ncpu
     sim.host = NO_THREAD
     sim.one_step = one_step
-    for i in range(sim.nslot):
-        sim.key[i] = NEVER << SLOT_BITS | i
+    slots_init(net)
     for i in range(ncpu):
         c = net.cpu[i]
         c.ctx = Ctx.IDLE
         c.curr = NO_THREAD
         c.tick, c.resched_ipi, c.rps_ipi, c.hrtimer, c.next_timer = NEVER, NEVER, NEVER, NEVER, NEVER
-        c.first_queue, c.first_thread, c.wake_head = NO_QUEUE, NO_THREAD, NO_THREAD
+        c.first_queue, c.first_thread, c.wake_head, c.next_thread = NO_QUEUE, NO_THREAD, NO_THREAD, NO_THREAD
 
 
 @entry
@@ -61,6 +60,8 @@ def add_thread(net: Net, n: int, cpu: int, kind: int) -> None:
     th.cpu, th.kind, th.weight, th.timeout_at, th.wait = cpu, kind, 1024, NEVER, n
     th.next_of_cpu, c.first_thread = c.first_thread, n
     th.latency_hash = n
+    th.epoll, th.cursor = -1, -1
+    th.batch = 1
     entry_ = net.wait[n]
     entry_.thread = n
     entry_.sk = -1

@@ -1,0 +1,75 @@
+"""Python programs in virtual time, the engine's side: at each point where a program decides, the engine returns to Python and is called
+again with what the program wants and how long it worked.  program.py is the side of the program."""
+from .._compile import path_function
+from ..abi.net import Net
+from ..abi.numbers import EAGAIN, NEVER, NO_THREAD, Op, Th
+from ..path import Stage
+from ..turn import charge
+from .apps import Phase
+from .sched import arm_timeout, go_to_sleep
+from .slots import at_time, slot_of_cpu
+
+
+@path_function
+def hand_to_host(net: Net, n: int) -> None:
+    """The engine stops here: nobody runs ahead of what the program is going to do."""
+    sim = net.sim
+    sim.host = n
+    sim.horizon = -1
+    sim.private = -1
+
+
+@path_function
+def host_worked(net: Net, ns: int) -> None:
+    """The program has worked for so long, and wants th.op."""
+    sim = net.sim
+    th = net.thread[sim.host]
+    cpu = th.cpu
+    c = net.cpu[cpu]
+    start = c.now
+    sim.host = NO_THREAD
+    sim.running = cpu
+    th.in_batch = 0
+    th.timed_out = 0
+    th.phase = Phase.ASK
+    if th.op == Op.RECV:
+        charge(net, cpu, Stage.SYSCALL_ENTRY)
+        th.phase = Phase.CALL
+        th.arg = 0
+        th.result = EAGAIN
+    elif th.op == Op.SLEEP:
+        charge(net, cpu, Stage.SYSCALL_ENTRY)
+        th.phase = Phase.NAP
+    elif th.op == Op.EXIT:
+        th.state = Th.EXITED
+        c.curr = NO_THREAD
+        c.need_resched = 1
+    th.tail = c.now - start
+    th.left = ns + th.tail
+    c.now = start + th.left
+    if th.op == Op.EXIT:
+        c.now = start
+        th.left = 0
+    at_time(net, slot_of_cpu(net, cpu), c.now)
+
+
+@path_function
+def nap_step(net: Net, cpu: int, n: int, start: int) -> None:
+    """time.sleep() of a program."""
+    th = net.thread[n]
+    if th.timed_out or th.arg <= 0:
+        th.timed_out = 0
+        th.phase = Phase.ASK
+        th.left = 0
+        return
+    go_to_sleep(net, cpu, n)
+    arm_timeout(net, cpu, th, min(start + th.arg, NEVER - 1))
+
+
+@path_function
+def ask_step(net: Net, n: int) -> None:
+    th = net.thread[n]
+    th.timed_out = 0
+    th.left = 0
+    th.tail = 0
+    hand_to_host(net, n)

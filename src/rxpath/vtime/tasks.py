@@ -1,0 +1,108 @@
+"""The turn of the thread that a CPU runs: its piece of work is used up, what next?"""
+from .._compile import path_function
+from ..abi.net import Net
+from ..abi.numbers import NAPI_STATE_SCHED, Ctx, Kind, Kthread
+from ..user.recvmsg import recv_is_private
+from .apps import Phase, call_step, compute_step, return_step, spend
+from .host import ask_step, nap_step
+from .sched import account, go_to_sleep, schedule
+from .waiting import busy_step, wait_step
+
+
+@path_function
+def task_step(net: Net, cpu: int) -> None:
+    c, sd = net.cpu[cpu], net.sd[cpu]
+    account(net, cpu, c.now)
+    if c.need_resched or c.curr < 0:
+        if c.curr >= 0:
+            last = net.thread[c.curr]
+            if last.phase == Phase.BUSY and last.arg:    # it gives its NAPI back first
+                app_step(net, cpu, c.curr)
+                return
+        schedule(net, cpu)
+        return
+    n = c.curr
+    th = net.thread[n]
+    if th.kind == Kind.KSOFTIRQD:
+        if sd.pending:                               # run_ksoftirqd()
+            begin_softirq(net, cpu, Kthread.KSOFTIRQD)
+        else:
+            go_to_sleep(net, cpu, n)
+        return
+    if th.kind == Kind.NAPI:
+        napi_thread_step(net, cpu, n)
+        return
+    app_step(net, cpu, n)
+
+
+@path_function
+def begin_softirq(net: Net, cpu: int, who: int) -> None:
+    c = net.cpu[cpu]
+    c.ctx = Ctx.SOFTIRQ
+    c.in_kthread = who
+    c.since = c.now
+
+
+@path_function
+def napi_thread_step(net: Net, cpu: int, n: int) -> None:
+    """napi_threaded_poll(): poll while the NAPI is scheduled; between two polls bottom halves are on for a moment."""
+    c, sd, th = net.cpu[cpu], net.sd[cpu], net.thread[n]
+    napi = net.napi[th.napi]
+    if sd.pending:
+        begin_softirq(net, cpu, Kthread.NONE)
+    elif napi.state & NAPI_STATE_SCHED:
+        c.poll_napi = th.napi
+        begin_softirq(net, cpu, Kthread.NAPI)
+    else:
+        go_to_sleep(net, cpu, n)
+
+
+@path_function
+def app_step(net: Net, cpu: int, n: int) -> None:
+    """One step of an application.  A receiving call takes a lock with bottom halves off: when it turns them on again, softirqs that are
+    pending run here, inline: that is how the reader itself is kept from reading (receive livelock)."""
+    c, sd, th = net.cpu[cpu], net.sd[cpu], net.thread[n]
+    start, phase = c.now, th.phase
+    if phase == Phase.CALL:
+        call_step(net, cpu, n, th, start)
+        if c.curr >= 0:
+            spend(net, cpu, th, start, 0)
+    elif phase == Phase.RETURN:
+        return_step(net, cpu, n, th, start)
+        c.since = c.now
+        c.now += th.left
+        return
+    elif phase == Phase.WAIT:
+        wait_step(net, cpu, n, th, start)
+        if c.curr >= 0:
+            spend(net, cpu, th, start, 0)
+    elif phase == Phase.BUSY:
+        busy_step(net, cpu, n, th, start)
+    elif phase == Phase.COMPUTE:
+        compute_step(net, cpu, n, th, start)
+    elif phase == Phase.NAP:
+        nap_step(net, cpu, n, start)
+    else:
+        ask_step(net, n)
+        return
+    c.since = c.now
+    if c.ctx == Ctx.SOFTIRQ:                         # it busy-polls
+        return
+    if sd.pending and phase != Phase.COMPUTE:
+        begin_softirq(net, cpu, Kthread.NONE)
+    elif c.curr >= 0:
+        c.now += th.left
+
+
+@path_function
+def next_step_is_private(net: Net, cpu: int) -> bool:
+    """An application that returns from its call, or reads from its own reader queue, may run past the horizon."""
+    c = net.cpu[cpu]
+    if c.ctx != Ctx.TASK or c.curr < 0 or c.need_resched:
+        return False
+    th = net.thread[c.curr]
+    if th.kind == Kind.APP:
+        if th.phase == Phase.CALL:
+            return recv_is_private(net, net.socks[th.sock])
+        return th.phase == Phase.RETURN
+    return th.kind == Kind.HOG
