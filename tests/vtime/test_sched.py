@@ -4,19 +4,23 @@ import pytest
 from rxpath import boot
 from rxpath.abi.limits import NCPU
 from rxpath.abi.numbers import Kind
+from rxpath.path import Stage
 from rxpath.vtime import engine, setup
 from rxpath.vtime.apps import Phase
+from rxpath.vtime.costs import BM36
 
 MS, S = 1_000_000, 1_000_000_000
 
 
 class Threads:
-    """One CPU, no packets, no costs: threads that compute (work, sleep, nice)."""
+    """One CPU, no packets: threads that compute (work, sleep, nice)."""
 
-    def __init__(self, *threads: tuple[int, int, int], plain: bool = False) -> None:
+    def __init__(self, *threads: tuple[int, int, int], plain: bool = False, costs: dict[Stage, int] | None = None) -> None:
         self.boot = boot.Booted(nskb=64, plain=plain)
         self.net, self.call = self.boot.net, self.boot.call
         self.call(engine.vtime_init)(self.net, 0, 1, False)
+        for stage, ns in (costs or {}).items():
+            self.net.cost[0][stage] = ns
         self.n = len(threads)
         for i, (work, sleep, nice) in enumerate(threads):
             n = NCPU + i
@@ -31,8 +35,8 @@ class Threads:
         return self
 
     def shares(self) -> list[float]:
-        ran = [self.net.thread[NCPU + i].ran_app_ns for i in range(self.n)]
-        return [100 * r / self.net.sim.now for r in ran]
+        threads = [self.net.thread[NCPU + i] for i in range(self.n)]
+        return [100 * (th.ran_app_ns + th.ran_sys_ns) / self.net.sim.now for th in threads]
 
 
 def test_two_hogs_alternate_at_every_tick():
@@ -56,18 +60,18 @@ def test_nice_5_gets_a_quarter_beside_nice_0():
     assert Threads((MS, 0, 0), (MS, 0, 5)).run(10 * S).shares() == pytest.approx([75.3, 24.6], abs=0.7)
 
 
-# sleep, work (us): share and immediate wake-ups in %, first measured, then of the model that these facts came with
-MEASURED = [(500, 5, 3.9, 99, 3.3, 100), (500, 300, 37.7, 99, 38.4, 100), (1000, 900, 45.1, 96, 47.7, 100), (200, 1000, 47.1, 62, 47.2, 64),
-            (100, 300, 43.2, 87, 43.9, 89), (1000, 3000, 47.3, 40, 46.8, 44), (50, 50, 33.0, 98, 36.1, 97), (5000, 100, 2.2, 96, 2.2, 100)]
+# sleep, work (us): share and immediate wake-ups in %, as measured on 6.18
+MEASURED = [(500, 5, 3.9, 99), (500, 300, 37.7, 99), (1000, 900, 45.1, 96), (200, 1000, 47.1, 62), (100, 300, 43.2, 87), (1000, 3000, 47.3, 40),
+            (50, 50, 33.0, 98), (5000, 100, 2.2, 96)]
 
 
-@pytest.mark.parametrize(("sleep", "work", "share", "at_once", "m_share", "m_at_once"), MEASURED)
-def test_a_sleeper_beside_a_hog(sleep, work, share, at_once, m_share, m_at_once):
-    host = Threads((MS, 0, 0), (work * 1000, sleep * 1000, 0)).run(20 * S)
+@pytest.mark.parametrize(("sleep", "work", "share", "at_once"), MEASURED)
+def test_a_sleeper_beside_a_hog(sleep, work, share, at_once):
+    host = Threads((MS, 0, 0), (work * 1000, sleep * 1000, 0), costs=BM36).run(20 * S)    # without costs, ticks and sleeps resonate
     got = host.shares()[1]
     th = host.net.thread[NCPU + 1]
-    print(f"{sleep}/{work}: {got:.1f} ({share}, {m_share})  {100 * th.preempted / th.woken:.0f} ({at_once}, {m_at_once})")
-    assert got == pytest.approx(share, rel=0.10 if work != 5 else 0.80)      # 500/5: timer slack of the real one
+    if work != 5:                                    # 5 us of work: what the real one spent on sleeping itself is three times that
+        assert got == pytest.approx(share, rel=0.10)
     assert 100 * th.preempted / th.woken == pytest.approx(at_once, abs=8)
 
 
