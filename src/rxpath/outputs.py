@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from ._compile import Mem, entry, mem_at, memcpy, pages, path_function, put_be16, put_le64, region
 from .abi.limits import NCPU, NOUT, NTRAIL
 from .abi.net import Net
-from .abi.numbers import ETH_ALEN, NEVER, VLAN_HLEN
+from .abi.numbers import ETH_ALEN, ETH_P_8021AD, ETH_P_8021Q, NEVER, VLAN_HLEN
 from .abi.skbuff import sk_buff
 from .skb import skb_copy_bits
 from .turn import come_back
@@ -69,7 +69,7 @@ def emit_frame(net: Net, cpu: int, kind: int, skb: sk_buff, dev: int, arg: int, 
     out = mem_at(net.out_addr)
     if tag and caplen >= 2 * ETH_ALEN + VLAN_HLEN:
         memcpy(out, to, mem, skb.mac_header, 2 * ETH_ALEN)
-        put_be16(out, to + 2 * ETH_ALEN, skb.vlan_proto)
+        put_be16(out, to + 2 * ETH_ALEN, ETH_P_8021Q if skb.vlan == 1 else ETH_P_8021AD)
         put_be16(out, to + 2 * ETH_ALEN + 2, skb.vlan_tci)
         done, start = 2 * ETH_ALEN + VLAN_HLEN, 2 * ETH_ALEN
     else:

@@ -4,12 +4,13 @@ Everything that decides how a wire frame's story ends is here: an skb is one fra
 `share` ties copies of one frame together, and skb_end() enters the end of each into the books (net.drop_stat)."""
 from ._compile import Mem, byte, le16, le32, mem_at, memcpy, path_function, put_be16, put_le16
 from .abi.limits import BUFSZ
+from .abi.mib import Mib
 from .abi.net import Net
 from .abi.numbers import NET_RX_DROP, NO_ROUTE, NO_SHARE, NO_SKB, SEGMENT_TRUESIZE, TRUESIZE_OVERHEAD, UDP_HLEN
 from .abi.reasons import Drop
 from .abi.skbuff import sk_buff
 from .path import Stage
-from .turn import charge, trail_mark
+from .turn import at, charge, trail_mark
 
 
 @path_function
@@ -102,6 +103,80 @@ def share_end(net: Net, cpu: int, shared: int, reason: int) -> None:
         net.drop_stat[cpu][share.reason] += share.frames
         share.next = net.share_free
         net.share_free = shared
+
+
+@path_function
+def skb_clone(net: Net, cpu: int, skb: sk_buff) -> int:
+    """A second packet of the same frame, or NO_SKB.  The kernel shares the bytes; here they are copied, the share record ties the ends."""
+    at(net, cpu, skb, Stage.skb_clone)
+    if not share_get(net, skb):
+        return NO_SKB
+    i = alloc_skb(net, cpu)
+    if i < 0:
+        return NO_SKB
+    clone = net.skb[i]
+    moved = clone.head - skb.head
+    skb_init(net, clone, skb.data + moved, skb.len)
+    clone_header(clone, skb, moved)
+    mem, linear = mem_at(net.mem_addr), skb.len - skb.data_len
+    memcpy(mem, clone.mac_header, mem, skb.mac_header, skb.data + linear - skb.mac_header)
+    share = net.share[skb.share]
+    share.refs += 1
+    net.snmp[cpu][Mib.Rxpath_Copies] += 1
+    last, done = NO_SKB, 0
+    while done < skb.data_len:                       # whatever hung on it becomes pages of the clone
+        k = alloc_skb(net, cpu)
+        if k < 0:
+            clone.len -= skb.data_len - done
+            clone.data_len = done
+            return i
+        page = net.skb[k]
+        page.users, page.is_page, page.next, page.data = 1, 1, NO_SKB, page.head
+        page.len = min(BUFSZ, skb.data_len - done)
+        skb_copy_bits(net, skb, linear + done, mem, page.head, page.len)
+        done += page.len
+        if last >= 0:
+            before = net.skb[last]
+            before.next = k
+        else:
+            clone.frags = k
+        last = k
+    clone.data_len = done
+    return i
+
+
+@path_function
+def clone_header(clone: sk_buff, skb: sk_buff, moved: int) -> None:
+    """__copy_skb_header()"""
+    clone.mac_header, clone.network_header, clone.transport_header = \
+        skb.mac_header + moved, skb.network_header + moved, skb.transport_header + moved
+    clone.truesize, clone.tstamp, clone.frame, clone.hash, clone.protocol, clone.dev = \
+        skb.truesize, skb.tstamp, skb.frame, skb.hash, skb.protocol, skb.dev
+    clone.pkt_type, clone.ip_summed, clone.csum_valid, clone.vlan, clone.vlan_tci = \
+        skb.pkt_type, skb.ip_summed, skb.csum_valid, skb.vlan, skb.vlan_tci
+    clone.l4_hash, clone.sw_hash, clone.share, clone.mark, clone.iif, clone.queue_mapping = \
+        skb.l4_hash, skb.sw_hash, skb.share, skb.mark, skb.iif, skb.queue_mapping
+    clone.dst, clone.dst_type, clone.gso_size, clone.gso_segs, clone.sk, clone.sk_gen = \
+        skb.dst, skb.dst_type, skb.gso_size, skb.gso_segs, skb.sk, skb.sk_gen
+
+
+@path_function
+def share_get(net: Net, skb: sk_buff) -> bool:
+    """The record that ties the copies of a frame: made at the first."""
+    if skb.share >= 0:
+        return True
+    if net.share_free < 0:
+        return False
+    skb.share = net.share_free
+    share = net.share[skb.share]
+    net.share_free = share.next
+    share.refs, share.frames, share.delivered, share.reason = 1, 1, 0, 0
+    i = skb.frag_list
+    while i >= 0:
+        part = net.skb[i]
+        share.frames += 1
+        i = part.next
+    return True
 
 
 @path_function

@@ -21,6 +21,7 @@ class Behaviour(IntEnum):
     softnet_columns = auto()            # columns of /proc/net/softnet_stat
     gro_buckets = auto()                # GRO lists, by flow hash
     udp_gro = auto()                    # UDP has a GRO handler
+    gro_fixed_id = auto()               # GRO merges packets with DF whose IP id does not count up
     flow_limit = auto()                 # net.core.flow_limit_cpu_bitmap exists
     timer_buckets = auto()              # timers fire with their bucket of the wheel, late by up to 1/8; before, at their own jiffy
 
@@ -51,6 +52,7 @@ KERNELS: dict[Behaviour, Row] = {
     Behaviour.softnet_columns: Row(11, 15, "3.13: 11; 5.10: 13; 6.18: 15"),
     Behaviour.gro_buckets: Row(1, 8, "6312fe77751f (4.19): GRO_HASH_BUCKETS; before, one list"),
     Behaviour.udp_gro: Row(0, 1, "b582ef0990d4 (3.14) for tunnels, e20cf8d3f1f7 (5.0) for sockets"),
+    Behaviour.gro_fixed_id: Row(0, 1, "1530545ed64b (4.7)"),
     Behaviour.flow_limit: Row(0, 1, "99bbc7074190 (3.11)"),
 }
 

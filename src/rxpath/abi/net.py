@@ -97,6 +97,7 @@ class Net:
     sysctl: Array[i64] = table(NSYSCTL)
     behaviour: Array[i64] = table(NBEHAVIOUR)
     softirq_vec: Array[i64] = table(16)
+    vlan_dev: Array[i64] = table(NDEV)
     ptype_base: Array[i64] = table(16)
     ptype: Array[packet_type] = table(64)
     inet_protos: Array[i64] = table(256)

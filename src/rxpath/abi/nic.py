@@ -124,5 +124,5 @@ class net_device:
     truesize_rule: i64          # 0: igb's half pages; 1: kmalloc sizes of veth and TAP
     addr: i64                   # primary IPv4 address
     mask: i64
-    vlan_id: i64                # a VLAN device: its tag, and the device below
+    vlan_id: i64                # a VLAN device: its tag | VLAN_DEVICE, and the device below
     real_dev: i64

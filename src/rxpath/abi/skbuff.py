@@ -29,7 +29,7 @@ class sk_buff:
     ip_summed: i8
     csum_valid: i8              # verified by software on the way
     is_page: i8                 # not a packet: a further buffer of one
-    vlan: i8                    # vlan_tci holds a tag that the NIC has stripped
+    vlan: i8                    # vlan_tci holds a tag that was taken off: 1 of 802.1Q, 2 of 802.1AD
     l4_hash: i8                 # the hash covers ports
     encapsulated: i8
     mac_header: i64
@@ -60,7 +60,7 @@ class sk_buff:
     frag_offset: i32            # IPCB / frag queue
     frag_end: i32
     iif: i32
-    vlan_proto: i32             # of the tag in vlan_tci
+    gro_offset: i32             # headers before the payload that GRO merges
     gro_nr_frags: i32           # pages and heads that hang on gro_last, up to MAX_SKB_FRAGS
     gro_flush: i8
     gro_same_flow: i8

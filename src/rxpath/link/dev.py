@@ -7,26 +7,44 @@ from .._compile import path_function
 from ..abi.kernels import Behaviour
 from ..abi.mib import DevStat
 from ..abi.net import Net
-from ..abi.numbers import DONE, NET_RX_SUCCESS, NO_SKB, YIELD
+from ..abi.numbers import DONE, NET_RX_SUCCESS, NO_SKB, PACKET_OTHERHOST, PTYPE_HASH_SIZE, VLAN_VID_MASK, YIELD
 from ..abi.reasons import Drop
 from ..abi.skbuff import sk_buff
 from ..abi.softnet import napi_struct
 from ..path import Stage, Touch
-from ..skb import kfree_skb_reason
+from ..skb import consume_skb, kfree_skb_reason, skb_clone
 from ..turn import at, late_private, touch
+from .af_packet import deliver_ptype_all, packet_rcv
+from .gro import napi_gro_flush
+from .vlan import eth_type_vlan, skb_vlan_untag, vlan_do_receive
 
 
 @path_function
 def napi_list_up(net: Net, cpu: int, napi: napi_struct) -> int:
-    """gro_normal_list(): the packets of napi.rx_list enter the stack: as a list (6.18), one by one (3.10).  DONE or YIELD."""
-    if net.behaviour[Behaviour.rx_lists]:
-        return netif_receive_skb_list_internal(net, cpu, napi)
-    while napi.rx_count:
+    """gro_normal_list(): the packets of napi.rx_list enter the stack: as a list (6.18), one by one (3.10).  DONE or YIELD.
+
+    A flush of GRO fills the list again and again, gro_normal_batch segments at a time."""
+    while True:
+        if net.behaviour[Behaviour.rx_lists]:
+            if netif_receive_skb_list_internal(net, cpu, napi) == YIELD:
+                return YIELD
+        elif napi_skbs_up(net, cpu, napi) == YIELD:
+            return YIELD
+        napi.rx_count = 0
+        if napi.flush_rest:
+            napi_gro_flush(net, cpu, napi)
+        if napi.rx_list < 0:
+            napi.up = 0
+            return DONE
+
+
+@path_function
+def napi_skbs_up(net: Net, cpu: int, napi: napi_struct) -> int:
+    while napi.rx_list >= 0:
         skb = pop_rx_list(net, napi)
         netif_receive_skb(net, cpu, skb)
         if late_private(net, cpu):
             return YIELD
-    napi.up = 0
     return DONE
 
 
@@ -34,7 +52,6 @@ def napi_list_up(net: Net, cpu: int, napi: napi_struct) -> int:
 def pop_rx_list(net: Net, napi: napi_struct) -> sk_buff:
     skb = net.skb[napi.rx_list]
     napi.rx_list = skb.next
-    napi.rx_count -= 1
     skb.next = NO_SKB
     return skb
 
@@ -46,9 +63,8 @@ def netif_receive_skb_list_internal(net: Net, cpu: int, napi: napi_struct) -> in
         if napi.list_phase:                          # a run is on its way
             if run_to_protocol(net, cpu, napi) == YIELD:
                 return YIELD
-        if napi.rx_count == 0:
+        if napi.rx_list < 0:
             if napi.list_head < 0:
-                napi.up = 0
                 return DONE
             napi.list_phase = 1
             continue
@@ -129,19 +145,74 @@ def __netif_receive_skb(net: Net, cpu: int, skb: sk_buff) -> int:
 
 @path_function
 def __netif_receive_skb_core(net: Net, cpu: int, skb: sk_buff) -> int:
-    """Taps, VLAN, then the entry of ptype_base that wants the packet, or -1: it has ended."""
+    """Taps, VLAN, then the entry of ptype_base that gets the packet itself, or -1: it has ended.
+
+    A packet that only taps wanted was wanted: with a tcpdump running, unknown protocols are not counted as rx_dropped."""
     at(net, cpu, skb, Stage.__netif_receive_skb_core)
     sd = net.sd[cpu]
     sd.processed += 1
-    net.dev_stat[cpu][skb.dev][DevStat.rx_packets] += 1
-    net.dev_stat[cpu][skb.dev][DevStat.rx_bytes] += skb.len
+    taken = 0
+    if net.nptype_all or skb.vlan or eth_type_vlan(skb.protocol):
+        taken = taps_and_tags(net, cpu, skb)
+        if taken < 0:
+            return -1
     skb.transport_header = skb.network_header
-    i = net.ptype_base[skb.protocol & 15]
+    found, i = -1, net.ptype_base[skb.protocol & PTYPE_HASH_SIZE - 1]
     while i >= 0:
         pt = net.ptype[i]
         if pt.type == skb.protocol and (pt.dev < 0 or pt.dev == skb.dev):
-            return i
+            if pt.tap:
+                packet_rcv(net, cpu, skb, pt)
+                taken += 1
+            else:
+                if found >= 0:                       # all handlers but the last get a clone
+                    deliver_skb(net, cpu, skb, found)
+                found = i
         i = pt.next
-    net.dev_stat[cpu][skb.dev][DevStat.rx_dropped] += 1
-    kfree_skb_reason(net, cpu, skb, Drop.UNHANDLED_PROTO)
-    return -1
+    if found < 0:
+        if taken:
+            consume_skb(net, cpu, skb)
+        else:
+            net.dev_stat[cpu][skb.dev][DevStat.rx_dropped] += 1
+            kfree_skb_reason(net, cpu, skb, Drop.UNHANDLED_PROTO)
+    return found
+
+
+@path_function
+def taps_and_tags(net: Net, cpu: int, skb: sk_buff) -> int:
+    """What most packets skip.  Returns how many taps took a copy, -1: the packet has ended."""
+    taken, sd = 0, net.sd[cpu]
+    while True:
+        if eth_type_vlan(skb.protocol):
+            if not skb_vlan_untag(net, cpu, skb):
+                return -1
+        if net.nptype_all:
+            taken += deliver_ptype_all(net, cpu, skb)
+        again = False
+        while skb.vlan and not again:
+            wanted = vlan_do_receive(net, cpu, skb)
+            if wanted < 0:
+                return -1
+            if wanted:                               # another round, as the VLAN device's packet
+                again = True
+            else:
+                skb.vlan = 0
+                if skb.vlan_tci & VLAN_VID_MASK:     # a VLAN that we do not have: not for us
+                    skb.pkt_type = PACKET_OTHERHOST
+                elif eth_type_vlan(skb.protocol):    # a priority tag before another tag
+                    if not skb_vlan_untag(net, cpu, skb):
+                        return -1
+        if not again:
+            return taken
+        at(net, cpu, skb, Stage.__netif_receive_skb_core)
+        sd.processed += 1
+
+
+@path_function
+def deliver_skb(net: Net, cpu: int, skb: sk_buff, i: int) -> None:
+    """A clone for a handler that is not the last."""
+    pt = net.ptype[i]
+    copy = skb_clone(net, cpu, skb)
+    if copy >= 0:
+        clone = net.skb[copy]
+        path.call_packet_type(pt.handler, net, cpu, clone)

@@ -1,33 +1,197 @@
-"""net/core/gro.c: merge, hold or let go.  Called by the driver's poll; packets that go collect on napi.rx_list (dev.py takes them up)."""
-from .._compile import path_function
+"""net/core/gro.c: merge, hold or let go.  Called by the driver's poll; packets that go collect on napi.rx_list (dev.py takes them up).
+
+A NAPI holds packets in lists by flow hash, newest first, linked through gro_next; a list has at most MAX_GRO_SKBS.  A held packet p grows:
+
+    p: headers, payload | pages of p | p.frag_list: part -> part -> ...   each part a frame of the wire, its data moved to its payload
+
+The protocol files decide (gro_inet.py, gro_tcp.py, gro_udp.py): skb.gro_same_flow: it has been merged; skb.gro_flush: it must not be held;
+and they return the held packet that has to go now, or NO_SKB.  One flow keeps its order: what must go, goes before the packet in hand.
+
+Truesize of a part follows skb_gro_receive(): igb's buffers become frags of p, so that only the sk_buff of the part is given back; past
+MAX_SKB_FRAGS the part stays whole, on frag_list, and collects the next.  A device with kmalloc'ed buffers: what was measured on veth, where
+segments of one send arrive as one packet's frags: the payload."""
+from .._compile import le64, mem_at, path_function
+from ..abi.kernels import Behaviour, Sysctl
 from ..abi.net import Net
-from ..abi.numbers import GRO_NORMAL, NO_SKB
+from ..abi.numbers import (
+    DONE,
+    ETH_P_IP,
+    GRO_HASH_BUCKETS,
+    GRO_HELD,
+    GRO_MERGED_FREE,
+    GRO_NORMAL,
+    MAX_GRO_SKBS,
+    NO_SKB,
+)
 from ..abi.skbuff import sk_buff
 from ..abi.softnet import napi_struct
 from ..path import Stage
 from ..turn import at
+from .gro_inet import inet_gro_complete, inet_gro_receive
 
 
 @path_function
 def napi_gro_receive(net: Net, cpu: int, napi: napi_struct, skb: sk_buff) -> int:
+    """Every packet of a NAPI driver.  GRO_NORMAL, GRO_HELD or GRO_MERGED_FREE: part of a held one from now on."""
     at(net, cpu, skb, Stage.napi_gro_receive)
-    gro_normal_one(net, napi, skb)
-    return GRO_NORMAL
+    dev = net.dev[skb.dev]
+    if not dev.gro:                                  # netif_elide_gro()
+        gro_normal_one(net, napi, skb, 1)
+        return GRO_NORMAL
+    ret = dev_gro_receive(net, cpu, napi, skb)
+    if ret == GRO_NORMAL:
+        gro_normal_one(net, napi, skb, 1)
+    elif ret == GRO_MERGED_FREE:
+        at(net, cpu, skb, Stage.napi_skb_free_stolen_head)
+    return ret
 
 
 @path_function
-def gro_normal_one(net: Net, napi: napi_struct, skb: sk_buff) -> None:
-    """Onto the list of packets that go up together."""
+def dev_gro_receive(net: Net, cpu: int, napi: napi_struct, skb: sk_buff) -> int:
+    at(net, cpu, skb, Stage.dev_gro_receive)
+    if skb.protocol != ETH_P_IP:                     # no offload_base entry
+        return GRO_NORMAL
+    bucket = skb.hash & net.behaviour[Behaviour.gro_buckets] - 1
+    if napi.gro_count[bucket]:
+        gro_list_prepare(net, napi, bucket, skb)
+    skb.gro_flush = 0
+    skb.gro_same_flow = 0
+    pp = inet_gro_receive(net, cpu, napi, bucket, skb)
+    if pp >= 0:
+        gro_unlink(net, napi, bucket, pp)
+        napi_gro_complete(net, cpu, napi, net.skb[pp])
+    if skb.gro_same_flow:
+        return GRO_MERGED_FREE
+    if skb.gro_flush:
+        return GRO_NORMAL
+    if napi.gro_count[bucket] >= MAX_GRO_SKBS:
+        gro_flush_oldest(net, cpu, napi, bucket)
+    gro_hold(net, cpu, napi, bucket, skb)
+    return GRO_HELD
+
+
+@path_function
+def gro_list_prepare(net: Net, napi: napi_struct, bucket: int, skb: sk_buff) -> None:
+    """Which of the held ones may be the same flow: hash, device, VLAN tag and Ethernet header are equal."""
+    mem, i, a = mem_at(net.mem_addr), napi.gro_bucket[bucket], skb.mac_header
+    while i >= 0:
+        p = net.skb[i]
+        b = p.mac_header
+        p.gro_same_flow = 0
+        if p.hash == skb.hash and p.dev == skb.dev and p.vlan == skb.vlan and (skb.vlan == 0 or p.vlan_tci == skb.vlan_tci):
+            if le64(mem, a) == le64(mem, b) and le64(mem, a + 6) == le64(mem, b + 6):
+                p.gro_same_flow = 1
+        i = p.gro_next
+
+
+@path_function
+def gro_hold(net: Net, cpu: int, napi: napi_struct, bucket: int, skb: sk_buff) -> None:
+    """The first of what may become a merged packet."""
+    c = net.cpu[cpu]
+    skb.gro_count = 1
+    skb.gro_fixedid = 0
+    skb.gro_last = skb.idx
+    skb.gro_nr_frags = npages(net, skb)
+    skb.gro_age = c.now // net.sysctl[Sysctl.jiffy_ns]
+    skb.gso_size = skb.len - skb.gro_offset
+    skb.gro_next = napi.gro_bucket[bucket]
+    napi.gro_bucket[bucket] = skb.idx
+    napi.gro_count[bucket] += 1
+    napi.gro_bitmask |= 1 << bucket
+
+
+@path_function
+def npages(net: Net, skb: sk_buff) -> int:
+    n, i = 0, skb.frags
+    while i >= 0:
+        page = net.skb[i]
+        n += 1
+        i = page.next
+    return n
+
+
+@path_function
+def gro_unlink(net: Net, napi: napi_struct, bucket: int, which: int) -> None:
+    """Off its list."""
+    before, i = NO_SKB, napi.gro_bucket[bucket]
+    while i != which:
+        before = i
+        p = net.skb[i]
+        i = p.gro_next
+    gone = net.skb[which]
+    if before >= 0:
+        previous = net.skb[before]
+        previous.gro_next = gone.gro_next
+    else:
+        napi.gro_bucket[bucket] = gone.gro_next
+    napi.gro_count[bucket] -= 1
+    if napi.gro_count[bucket] == 0:
+        napi.gro_bitmask &= ~(1 << bucket)
+
+
+@path_function
+def gro_oldest(net: Net, napi: napi_struct, bucket: int) -> int:
+    """The tail of a list that is not empty."""
+    i, oldest = napi.gro_bucket[bucket], NO_SKB
+    while i >= 0:
+        oldest = i
+        p = net.skb[i]
+        i = p.gro_next
+    return oldest
+
+
+@path_function
+def gro_flush_oldest(net: Net, cpu: int, napi: napi_struct, bucket: int) -> None:
+    oldest = gro_oldest(net, napi, bucket)
+    gro_unlink(net, napi, bucket, oldest)
+    napi_gro_complete(net, cpu, napi, net.skb[oldest])
+
+
+@path_function
+def napi_gro_flush(net: Net, cpu: int, napi: napi_struct) -> None:
+    """Let go what is held, the oldest of each list first, until a batch is full (flush_rest: come again when it has gone up).
+
+    The ring is empty: everything.  The budget is used up: everything too if HZ < 1000, else what is not of this jiffy."""
+    jiffy = net.sysctl[Sysctl.jiffy_ns]
+    c = net.cpu[cpu]
+    old_only = napi.stage == DONE and jiffy <= 1_000_000
+    now = c.now // jiffy
+    napi.flush_rest = 0
+    if napi.gro_bitmask == 0:
+        return
+    for bucket in range(GRO_HASH_BUCKETS):
+        while napi.gro_count[bucket]:
+            oldest = gro_oldest(net, napi, bucket)
+            p = net.skb[oldest]
+            if old_only and p.gro_age == now:
+                break
+            gro_unlink(net, napi, bucket, oldest)
+            napi_gro_complete(net, cpu, napi, p)
+            if napi.rx_count >= napi.batch:
+                napi.flush_rest = 1
+                return
+
+
+@path_function
+def napi_gro_complete(net: Net, cpu: int, napi: napi_struct, skb: sk_buff) -> None:
+    """Headers are mended; the packet goes up, and counts for as many as it holds."""
+    at(net, cpu, skb, Stage.napi_gro_complete)
+    if skb.gro_count == 1:
+        skb.gso_size = 0
+    else:
+        skb.gso_segs = skb.gro_count
+        inet_gro_complete(net, skb)
+    gro_normal_one(net, napi, skb, skb.gro_count)
+
+
+@path_function
+def gro_normal_one(net: Net, napi: napi_struct, skb: sk_buff, segs: int) -> None:
+    """Onto the list of packets that go up together.  rx_count counts segments, as gro_normal_batch does."""
     skb.next = NO_SKB
-    if napi.rx_count:
+    if napi.rx_list >= 0:
         tail = net.skb[napi.rx_tail]
         tail.next = skb.idx
     else:
         napi.rx_list = skb.idx
     napi.rx_tail = skb.idx
-    napi.rx_count += 1
-
-
-@path_function
-def napi_gro_flush(net: Net, cpu: int, napi: napi_struct) -> None:
-    """Let everything go that is held."""
+    napi.rx_count += segs

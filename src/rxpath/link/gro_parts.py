@@ -1,0 +1,110 @@
+"""What GRO's protocols share: net/core/gro.c and include/net/gro.h.  Is it the same flow, is its checksum right, and skb_gro_receive(),
+which appends a part.  Called by tcp_offload.py and udp_offload.py; truesize as gro.py says."""
+from .._compile import be16, byte, le32, mem_at, path_function
+from ..abi.kernels import Behaviour
+from ..abi.net import Net
+from ..abi.numbers import (
+    CHECKSUM_UNNECESSARY,
+    GRO_LEGACY_MAX_SIZE,
+    IP_DF,
+    IP_HLEN,
+    MAX_SKB_FRAGS,
+    NO_SKB,
+    TRUESIZE_OVERHEAD,
+)
+from ..abi.skbuff import sk_buff
+from ..abi.softnet import napi_struct
+from ..path import Stage
+from ..skb import csum_fold, skb_checksum
+from ..turn import at, at_bytes
+
+
+@path_function
+def inet_gro_flush(net: Net, skb: sk_buff, p: sk_buff) -> bool:
+    """Must p go before skb?  TTL, TOS and DF are equal, and the id counts up; with DF it may also stand still."""
+    mem, nh, ph = mem_at(net.mem_addr), skb.network_header, p.network_header
+    if byte(mem, nh + 8) != byte(mem, ph + 8) or byte(mem, nh + 1) != byte(mem, ph + 1):
+        return True
+    df = be16(mem, nh + 6) & IP_DF
+    if df != be16(mem, ph + 6) & IP_DF:
+        return True
+    ahead = be16(mem, nh + 4) - be16(mem, ph + 4) & 0xFFFF
+    if p.gro_count == 1 and df and ahead == 0 and net.behaviour[Behaviour.gro_fixed_id]:
+        p.gro_fixedid = 1                            # the second packet decides for the flow
+    return ahead != (0 if p.gro_fixedid else p.gro_count)
+
+
+@path_function
+def gro_same_ports(net: Net, napi: napi_struct, bucket: int, skb: sk_buff) -> int:
+    """The held packet of the same flow and ports; the others are not of this flow any more."""
+    mem, i = mem_at(net.mem_addr), napi.gro_bucket[bucket]
+    ports = le32(mem, skb.transport_header)
+    while i >= 0:
+        p = net.skb[i]
+        if p.gro_same_flow:
+            if le32(mem, p.transport_header) == ports:
+                return i
+            p.gro_same_flow = 0
+        i = p.gro_next
+    return NO_SKB
+
+
+@path_function
+def skb_gro_checksum_validate(net: Net, cpu: int, skb: sk_buff, proto: int) -> bool:
+    """The NIC says that the checksum is right, or software sums it here and nobody does it again."""
+    if skb.ip_summed == CHECKSUM_UNNECESSARY:
+        return True
+    at(net, cpu, skb, Stage.__skb_gro_checksum_complete)
+    mem, nh, n = mem_at(net.mem_addr), skb.network_header, skb.len - IP_HLEN
+    at_bytes(net, cpu, Stage.BYTE_CSUM, n)
+    pseudo = le32(mem, nh + 12) + le32(mem, nh + 16) + (proto << 8) + ((n & 255) << 8 | n >> 8)
+    skb.data += IP_HLEN
+    skb.len -= IP_HLEN
+    right = csum_fold(skb_checksum(net, skb, pseudo)) == 0
+    skb.data -= IP_HLEN
+    skb.len += IP_HLEN
+    if right:
+        skb.ip_summed = CHECKSUM_UNNECESSARY
+    return right
+
+
+@path_function
+def skb_gro_receive(net: Net, cpu: int, p: sk_buff, skb: sk_buff) -> bool:
+    """Append skb's payload to p.  False: it does not fit, or may not."""
+    at(net, cpu, skb, Stage.skb_gro_receive)
+    n = skb.len - skb.gro_offset
+    if p.len + n >= GRO_LEGACY_MAX_SIZE or skb.gro_flush:
+        return False
+    p.truesize += gro_part_truesize(net, p, skb, n)
+    skb.data += skb.gro_offset
+    skb.len = n
+    skb.next = NO_SKB
+    if p.frag_list >= 0:
+        tail = net.skb[p.frag_tail]
+        tail.next = skb.idx
+    else:
+        p.frag_list = skb.idx
+    p.frag_tail = skb.idx
+    p.len += n
+    p.data_len += n
+    p.gro_count += 1
+    skb.gro_same_flow = 1
+    return True
+
+
+@path_function
+def gro_part_truesize(net: Net, p: sk_buff, skb: sk_buff, n: int) -> int:
+    """What p is charged for a part (see gro.py)."""
+    dev = net.dev[skb.dev]
+    if dev.truesize_rule:
+        return n
+    frags, i = 1, skb.frags
+    while i >= 0:
+        page = net.skb[i]
+        frags += 1
+        i = page.next
+    if p.gro_nr_frags + frags > MAX_SKB_FRAGS:
+        p.gro_nr_frags = frags - 1
+        return skb.truesize
+    p.gro_nr_frags += frags
+    return skb.truesize - TRUESIZE_OVERHEAD

@@ -1,0 +1,74 @@
+"""net/ipv4/tcp_offload.c: GRO of TCP.  Called by inet_gro_receive with a checked IP header."""
+from .._compile import be32, byte, le32, mem_at, path_function, put_be32
+from ..abi.net import Net
+from ..abi.numbers import (
+    IP_HLEN,
+    IPPROTO,
+    NO_SKB,
+    TCP_HLEN,
+)
+from ..abi.skbuff import sk_buff
+from ..abi.softnet import napi_struct
+from ..path import Stage
+from ..turn import at
+from .gro_parts import gro_same_ports, inet_gro_flush, skb_gro_checksum_validate, skb_gro_receive
+
+FIN, SYN, RST, PSH, URG, CWR = 0x10000, 0x20000, 0x40000, 0x80000, 0x200000, 0x800000     # in the header's fourth word, beside the window
+
+
+@path_function
+def tcp4_gro_receive(net: Net, cpu: int, napi: napi_struct, bucket: int, skb: sk_buff) -> int:
+    at(net, cpu, skb, Stage.tcp4_gro_receive)
+    if skb.gro_flush == 0 and not skb_gro_checksum_validate(net, cpu, skb, IPPROTO.TCP):
+        skb.gro_flush = 1
+        return NO_SKB
+    at(net, cpu, skb, Stage.tcp_gro_pull_header)
+    linear = skb.len - skb.data_len - IP_HLEN
+    thlen = 0
+    if linear >= TCP_HLEN:
+        thlen = (byte(mem_at(net.mem_addr), skb.transport_header + 12) >> 4) * 4
+    if thlen < TCP_HLEN or linear < thlen:
+        skb.gro_flush = 1
+        return NO_SKB
+    skb.gro_offset = IP_HLEN + thlen
+    return tcp_gro_receive(net, cpu, napi, bucket, skb, thlen)
+
+
+@path_function
+def tcp_gro_receive(net: Net, cpu: int, napi: napi_struct, bucket: int, skb: sk_buff, thlen: int) -> int:
+    """The next segment of a held connection is appended; a short one, or one that says so by a flag, is the last."""
+    at(net, cpu, skb, Stage.tcp_gro_receive)
+    mem, th = mem_at(net.mem_addr), skb.transport_header
+    flags, n = be32(mem, th + 12), skb.len - skb.gro_offset
+    i = gro_same_ports(net, napi, bucket, skb)
+    mss, merged = 1, False
+    if i >= 0:
+        p = net.skb[i]
+        if tcp_gro_goes_on(net, skb, p, thlen, n) and skb_gro_receive(net, cpu, p, skb):
+            mss, merged = p.gso_size, True
+            put_be32(mem, p.transport_header + 12, be32(mem, p.transport_header + 12) | flags & (FIN | PSH))
+    last = n < mss or flags & (URG | PSH | RST | SYN | FIN) != 0
+    if last:
+        skb.gro_flush = 1
+    if i >= 0 and (last or not merged):
+        return i
+    return NO_SKB
+
+
+@path_function
+def tcp_gro_goes_on(net: Net, skb: sk_buff, p: sk_buff, thlen: int, n: int) -> bool:
+    """Equal in all that must be, not longer than the first, and exactly the next bytes."""
+    mem, th, th2 = mem_at(net.mem_addr), skb.transport_header, p.transport_header
+    flags = be32(mem, th + 12)
+    if flags & CWR or (flags ^ be32(mem, th2 + 12)) & ~(FIN | PSH):          # header length and window are in that word too
+        return False
+    if be32(mem, th + 8) != be32(mem, th2 + 8):                              # acknowledgement
+        return False
+    for k in range(TCP_HLEN, thlen, 4):                                      # options: time stamps must be equal
+        if le32(mem, th + k) != le32(mem, th2 + k):
+            return False
+    if inet_gro_flush(net, skb, p):
+        return False
+    if n == 0 or n > p.gso_size:
+        return False
+    return be32(mem, th2 + 4) + p.len - p.gro_offset & 0xFFFFFFFF == be32(mem, th + 4)

@@ -1,0 +1,91 @@
+"""VLAN tags: skb_vlan_untag() of net/core/skbuff.c and vlan_do_receive() of net/8021q/vlan_core.c.  Called by __netif_receive_skb_core;
+a packet with a tag that a VLAN device wants goes round once more as that device's.  IEEE 802.1Q."""
+from .._compile import be16, be32, mem_at, path_function, put_be32
+from ..abi.mib import DevStat
+from ..abi.net import Net
+from ..abi.numbers import (
+    ETH_P_802_2,
+    ETH_P_802_3,
+    ETH_P_802_3_MIN,
+    ETH_P_8021AD,
+    ETH_P_8021Q,
+    NO_DEV,
+    PACKET_HOST,
+    PACKET_MULTICAST,
+    PACKET_OTHERHOST,
+    VLAN_DEVICE,
+    VLAN_HLEN,
+    VLAN_VID_MASK,
+)
+from ..abi.reasons import Drop
+from ..abi.skbuff import sk_buff
+from ..path import Stage
+from ..skb import kfree_skb_reason, pskb_may_pull
+from ..turn import at
+
+
+@path_function
+def eth_type_vlan(proto: int) -> bool:
+    return proto == ETH_P_8021Q or proto == ETH_P_8021AD
+
+
+@path_function
+def skb_vlan_untag(net: Net, cpu: int, skb: sk_buff) -> bool:
+    """Take the tag out of the frame and note it in the skb.  False: the packet has ended."""
+    if skb.vlan:                                     # the NIC has stripped the outer one: this one for later
+        return True
+    at(net, cpu, skb, Stage.skb_vlan_untag)
+    if not pskb_may_pull(net, skb, VLAN_HLEN + 2):
+        kfree_skb_reason(net, cpu, skb, Drop.NOT_SPECIFIED)
+        return False
+    mem, mac = mem_at(net.mem_addr), skb.mac_header
+    skb.vlan = 1 if skb.protocol == ETH_P_8021Q else 2
+    skb.vlan_tci = be16(mem, skb.data)
+    proto = be16(mem, skb.data + 2)
+    skb.data += VLAN_HLEN
+    skb.len -= VLAN_HLEN
+    if proto < ETH_P_802_3_MIN:                      # vlan_set_encap_proto()
+        proto = ETH_P_802_3 if be16(mem, skb.data) == 0xFFFF else ETH_P_802_2
+    skb.protocol = proto
+    a, b, c = be32(mem, mac), be32(mem, mac + 4), be32(mem, mac + 8)
+    put_be32(mem, mac + 4, a)                        # skb_reorder_vlan_header(): the addresses move up to the type
+    put_be32(mem, mac + 8, b)
+    put_be32(mem, mac + 12, c)
+    skb.mac_header = mac + VLAN_HLEN
+    skb.network_header = skb.data
+    return True
+
+
+@path_function
+def vlan_find_dev(net: Net, dev: int, vid: int) -> int:
+    for i in range(net.nvlan):
+        d = net.vlan_dev[i]
+        vlan = net.dev[d]
+        if vlan.real_dev == dev and vlan.vlan_id == vid | VLAN_DEVICE:
+            return d
+    return NO_DEV
+
+
+@path_function
+def vlan_do_receive(net: Net, cpu: int, skb: sk_buff) -> int:
+    """1: the packet is a VLAN device's now; 0: no device wants it; -1: its device is down, and the packet has ended."""
+    if net.nvlan == 0 or skb.vlan != 1:
+        return 0
+    d = vlan_find_dev(net, skb.dev, skb.vlan_tci & VLAN_VID_MASK)
+    if d < 0:
+        return 0
+    dev = net.dev[d]
+    if not dev.up:
+        kfree_skb_reason(net, cpu, skb, Drop.NOT_SPECIFIED)
+        return -1
+    skb.dev = d
+    skb.vlan = 0
+    if skb.pkt_type == PACKET_OTHERHOST:             # the VLAN device may have a MAC of its own
+        mem = mem_at(net.mem_addr)
+        if be16(mem, skb.mac_header) << 32 | be32(mem, skb.mac_header + 2) == dev.mac:
+            skb.pkt_type = PACKET_HOST
+    net.dev_stat[cpu][d][DevStat.rx_packets] += 1
+    net.dev_stat[cpu][d][DevStat.rx_bytes] += skb.len
+    if skb.pkt_type == PACKET_MULTICAST:
+        net.dev_stat[cpu][d][DevStat.multicast] += 1
+    return 1
