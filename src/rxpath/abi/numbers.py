@@ -37,6 +37,7 @@ EAGAIN, EINTR, EBADF, ENOMEM, EINVAL, EADDRINUSE, ENOBUFS, ENOTCONN, ECONNREFUSE
 MSG_PEEK, MSG_TRUNC, MSG_DONTWAIT, MSG_WAITALL, MSG_WAITFORONE = 0x2, 0x20, 0x40, 0x100, 0x10000
 
 NO_SKB = NO_NAPI = NO_SOCK = NO_THREAD = NO_QUEUE = NO_TOUCH = NO_ROUTE = NO_SHARE = NO_DEV = NO_CPU = -1
+FEED_CSUM_GOOD = 1              # arrival.flags: a snap length cut the frame, its checksums cannot be verified: the NIC says good
 NEVER = 1 << 54                 # a time; shifted by SLOT_BITS it still fits into 63 bits
 SLOT_BITS = 8
 DONE, YIELD = 0, -1             # what a loop that can be left and re-entered says

@@ -1,24 +1,14 @@
-"""Frames onto the cable: Python fills feed memory in chunks or has them generated here with a seed; the NIC pulls them in."""
+"""Virtual time and the cable: frames one at a time or generated with a seed, and the interrupts that new frames bring.
+
+The cable itself is cable/feed.py; captures come from cable/capture.py, whose user calls feed_arm_all() after each load()."""
 from .._compile import entry, path_function
-from ..abi.limits import NFEED
 from ..abi.net import Net
 from ..abi.numbers import NEVER, SLOT_BITS
-from ..drivers.nic import irq_due, nic_pull, nic_steer
+from ..cable.feed import feed_add
+from ..cable.feed import feed_consume as feed_consume
+from ..drivers.nic import irq_due, nic_steer
 from .dice import exponential_next, exponential_of
 from .slots import at_time, slot_of_queue
-
-
-@path_function
-def feed_add(net: Net, q: int, t: int, offset: int, length: int, caplen: int, rss: int, flags: int) -> bool:
-    """False when the queue's feed is full."""
-    ring = net.ring[q]
-    if ring.feed_tail - ring.feed_head >= NFEED:
-        return False
-    a = net.feed[q][ring.feed_tail & NFEED - 1]
-    a.t, a.offset, a.len, a.caplen, a.hash, a.flags, a.frame = t, offset, length, caplen, rss, flags, net.offered
-    net.offered += 1
-    ring.feed_tail += 1
-    return True
 
 
 @path_function
@@ -30,11 +20,18 @@ def feed_arm(net: Net, q: int) -> None:
 
 
 @entry
+def feed_arm_all(net: Net) -> None:
+    """After frames have come onto any queue's cable."""
+    for q in range(net.sim.nq):
+        feed_arm(net, q)
+
+
+@entry
 def feed_frame(net: Net, t: int, offset: int, length: int, caplen: int, flags: int) -> bool:
     """One frame at offset of feed memory, onto the queue that the NIC's filters and RSS choose.  False: that queue's feed is full."""
     steered = nic_steer(net, offset, caplen)
     q, rss = steered >> 32, steered & 0xFFFFFFFF
-    if not feed_add(net, q, t, offset, length, caplen, rss, flags):
+    if not feed_add(net, q, t, offset, length, caplen, rss, flags, net.offered):
         return False
     feed_arm(net, q)
     return True
@@ -44,16 +41,9 @@ def feed_frame(net: Net, t: int, offset: int, length: int, caplen: int, flags: i
 def feed_poisson(net: Net, q: int, n: int, gap_ns: int, offset: int, length: int, rss: int, flags: int) -> int:
     """Up to n frames, all the same, at exponential distances.  Returns how many found room."""
     ring, made = net.ring[q], 0
-    while made < n and feed_add(net, q, ring.feed_time, offset, length, length, rss, flags):
+    while made < n and feed_add(net, q, ring.feed_time, offset, length, length, rss, flags, net.offered):
         ring.feed_time += exponential_of(ring.rng, gap_ns)
         ring.rng = exponential_next(ring.rng)
         made += 1
     feed_arm(net, q)
     return made
-
-
-@entry
-def feed_consume(net: Net, t: int) -> None:
-    """Every frame until t has left feed memory, which may be filled again.  All clocks have passed t: nobody can tell."""
-    for q in range(net.sim.nq):
-        nic_pull(net, q, t)

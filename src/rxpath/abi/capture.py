@@ -1,0 +1,201 @@
+"""The capture reader's state: where it is in the bytes, whom it reads for, what it has met.  No part of Net: a run may have none.
+
+The reader's memory is one region (net.feed_addr): room for the unread rest of the bytes before, then the bytes just read.
+A frame's arrival.offset points straight into it."""
+from enum import IntEnum
+
+from .._compile import CACHELINE, Array, array, i64, struct
+
+NINTERFACE = 1024               # interfaces of a pcapng section
+NLOCAL = 64                     # addresses of the receiver
+NCENSUS_MAC, NCENSUS_IP, NCENSUS_PORT = 4096, 16384, 65536
+MAX_CAPLEN = 256 << 10          # MAXIMUM_SNAPLEN of libpcap
+MAX_BLOCK = 512 << 10           # of a pcapng block that has to be understood; others may be longer
+MAX_LEN = 10 << 20              # a length on the wire beyond this is no length
+MAX_TIME = 1 << 53              # ns: 104 days, half of NEVER
+
+
+class Scan(IntEnum):
+    """Why the reader stopped."""
+    RECORD = 0                  # it has one
+    MORE = 1                    # it needs more bytes
+    FULL = 2                    # that queue's cable is full: s.pending
+    LIMIT = 3                   # as many records as were asked for
+    END = 4                     # the last record that was asked for, or the end of virtual time
+    BAD = 5                     # s.problem
+
+
+class Problem(IntEnum):
+    """What is wrong with the bytes."""
+    NONE = 0
+    CAPLEN = 1
+    BLOCK_LENGTH = 2
+    BLOCK_TRAILER = 3
+    BLOCK_HUGE = 4
+    BYTE_ORDER = 5
+    VERSION = 6
+    INTERFACES = 7
+    NO_SECTION = 8
+    TIME_END = 9
+    TRUNCATED = 10
+    READ = 11
+
+
+class Link(IntEnum):
+    """How a record becomes an Ethernet frame."""
+    UNSUPPORTED = 0
+    ETHERNET = 1
+    RAW = 2
+    IPV4 = 3
+    IPV6 = 4
+    SLL = 5
+    SLL2 = 6
+    NULL = 7
+    LOOP = 8
+
+
+class Way(IntEnum):
+    """Who says that a record came in or went out: the packet type of cooked headers, epb_flags."""
+    UNKNOWN = 0
+    IN = 1
+    OUT = 2
+
+
+@struct()
+class interface_t:
+    """struct of a pcap header or an Interface Description Block."""
+    link: i64                   # Link
+    linktype: i64               # its number in the file
+    snaplen: i64
+    ns_mul: i64                 # power of ten: ticks * mul // div
+    ns_div: i64
+    ns_shift: i64               # power of two: ticks >> shift are seconds; -1: power of ten
+    ts_offset: i64              # ns
+    fcs: i64                    # bytes at the end of each frame
+    records: i64
+
+
+@struct(align=CACHELINE)
+class scan_t:
+    at: i64                     # the next byte to read, the end of those that are there; may lie beyond it: those are skipped
+    end: i64
+    file_at: i64                # `at` 0 would be this byte of the file
+    pcapng: i64
+    big: i64                    # byte order of the file or section
+    header: i64                 # bytes before a pcap record's data
+    nano: i64
+    old_lengths: i64            # pcap up to 2.3: caplen and len may be swapped
+    ninterface: i64
+    in_section: i64
+    problem: i64
+    rec: i64                    # number of the record, from 1; goes on when the file is read again
+    rec_base: i64               # its value when this reading began
+    rec_at: i64                 # its bytes
+    rec_start: i64              # byte of the file where it starts
+    rec_caplen: i64
+    rec_len: i64
+    rec_ts: i64                 # ns since the epoch
+    rec_has_ts: i64
+    rec_if: i64
+    rec_way: i64
+    rec_has_mac: i64
+    first: i64                  # records that are wanted
+    last: i64
+    mac: i64                    # the receiver; -1: nobody
+    naddr: i64
+    addr_hi: Array[i64] = array(NLOCAL)
+    addr_lo: Array[i64] = array(NLOCAL)
+    addr_version: Array[i64] = array(NLOCAL)
+    started: i64
+    last_ts: i64
+    clock: i64                  # virtual time that the timestamps ask for
+    last_t: i64                 # of the last frame on the cable; times only grow
+    max_gap: i64
+    speed_num: i64
+    speed_den: i64
+    speed_rem: i64
+    rate_den: i64               # frames in rate_num ns; 0: by timestamps
+    rate_num: i64
+    rate_t: i64
+    rate_rem: i64
+    line_num: i64               # ns * 1024 for a byte on the wire; 0: no line rate
+    pending: i64                # the record has a place, but its queue was full
+    pending_t: i64
+    pending_q: i64
+    pending_hash: i64
+    pending_flags: i64
+    offered: i64
+    own: i64                    # not offered: the receiver sent it
+    unselected: i64
+    unsupported: i64            # of a link type that cannot be
+    no_interface: i64
+    headless: i64               # shorter than its link header
+    cut: i64                    # by a snap length
+    longer: i64                 # caplen > len
+    absurd_len: i64
+    back: i64
+    set_back: i64
+    gaps: i64
+    gap_ns: i64                 # that were left out
+    bytes: i64
+    interfaces: Array[interface_t] = array(NINTERFACE)
+
+
+@struct()
+class census_mac:
+    mac: i64
+    rx: i64
+    tx: i64
+    rx_bytes: i64
+    order: i64
+
+
+@struct()
+class census_ip:
+    """An address behind a MAC."""
+    mac: i64
+    hi: i64
+    lo: i64
+    version: i64
+    rx: i64
+    tx: i64
+    rx_bytes: i64
+    to_us: i64                  # the capture itself says so
+    from_us: i64
+    order: i64
+    vlan: i64
+
+
+@struct()
+class census_port:
+    ip: i64                     # index of its address
+    proto: i64
+    port: i64
+    rx: i64
+    tx: i64
+    syn: i64
+    synack: i64
+    rst: i64
+    unreachable: i64
+
+
+@struct(align=CACHELINE)
+class census_t:
+    """Who talks to whom in a capture."""
+    records: i64
+    frames: i64
+    group: i64                  # to broadcast and multicast MACs
+    cooked: i64                 # frames without MACs
+    to_us: i64
+    from_us: i64
+    not_ip: i64
+    lost: i64                   # a table was full
+    nmac: i64
+    nip: i64
+    nport: i64
+    mac_hash: Array[i64] = array(NCENSUS_MAC * 2)       # index + 1
+    ip_hash: Array[i64] = array(NCENSUS_IP * 2)
+    port_hash: Array[i64] = array(NCENSUS_PORT * 2)
+    macs: Array[census_mac] = array(NCENSUS_MAC)
+    ips: Array[census_ip] = array(NCENSUS_IP)
+    ports: Array[census_port] = array(NCENSUS_PORT)

@@ -1,0 +1,183 @@
+"""A capture as the traffic of a run: its records go onto the cable, in pieces, at the times that the file, a speed or a rate gives them.
+
+    capture = Capture("first.pcap", receiver=infer_receiver("first.pcap"), speed=10)
+    capture.attach(net)
+    while capture.load():                       # frames onto the cable, until it is full or the bytes are used up
+        run(net, capture.until, 0)              # virtual time until then
+        capture.consume()                       # the NIC has them all: their memory may be filled again
+    print(capture.notes())
+
+Memory does not depend on the capture's length.  Nothing is read ahead that is not needed: a pipe works."""
+import os
+from typing import Any
+
+from ..abi.capture import NLOCAL, Problem, Scan
+from ..abi.net import Net
+from .feed import feed_consume, feed_waiting
+from .reading import Reading
+from .receiver import Receiver
+from .scan import capture_scan
+from .source import CaptureError, Source
+
+PIECE = 8192                                    # records for one call of the scanner
+SPEED_UNIT = 10_000
+HOUR = 3_600_000_000_000
+MAX_GAP = 10 * 24 * HOUR                        # what the arithmetic of record_time() can scale
+
+
+class Capture:
+    """speed: time between frames is divided by it.  rate: frames a second at equal distances instead.  loop: read so many times, time and
+    record numbers going on.  first, last: records of each reading, from 1.  max_gap_ns: longer pauses are shortened to it.
+    line_rate: bits a second; frames come no closer than they fit on the wire.  start_ns: when the first frame comes.  plain: by the
+    Python twin."""
+
+    def __init__(self, path: str | os.PathLike[str] | Source, *, speed: float = 1.0, rate: float | None = None, loop: int = 1,
+                 receiver: Receiver | None = None, first: int = 1, last: int | None = None, max_gap_ns: int = HOUR,
+                 line_rate: float | None = None, start_ns: int = 0, plain: bool = False) -> None:
+        self._check(speed, rate, loop, first, last, max_gap_ns, line_rate)
+        self.reading = Reading(path if isinstance(path, Source) else Source(path))
+        self.loop, self.plain, self.passes = loop, plain, 1
+        self.net: Net | None = None
+        self.until = start_ns + 1               # run virtual time until then
+        self._end = self._ended = False
+        self._start = start_ns
+        s = self.reading.s
+        s.clock = s.rate_t = start_ns
+        s.last_t = start_ns - 1
+        s.first, s.last, s.max_gap = first, 1 << 62 if last is None else last, max_gap_ns
+        s.speed_num, s.speed_den = round(speed * SPEED_UNIT), SPEED_UNIT
+        if s.speed_num == s.speed_den:
+            s.speed_num = s.speed_den = 1
+        if rate is not None:
+            s.rate_num, s.rate_den = 1_000_000_000_000, round(rate * 1000)
+        if line_rate is not None:
+            s.line_num = round(8_000_000_000 * 1024 / line_rate)
+        if receiver is not None:
+            s.mac = receiver.mac
+            for version, hi, lo in receiver.keys()[:NLOCAL]:
+                s.addr_version[s.naddr], s.addr_hi[s.naddr], s.addr_lo[s.naddr] = version, hi, lo
+                s.naddr += 1
+
+    @staticmethod
+    def _check(speed: float, rate: float | None, loop: int, first: int, last: int | None, max_gap_ns: int, line_rate: float | None) -> None:
+        """What is allowed, in words: these come from the command line."""
+        if not 0.0001 <= speed <= 1_000_000:
+            raise CaptureError(f"speed {speed:g}: from 0.0001 to 1000000")
+        if rate is not None and not 0.001 <= rate <= 1e9:
+            raise CaptureError(f"rate {rate:g} frames/s: from 0.001 to 1e9")
+        if loop < 1:
+            raise CaptureError(f"loop {loop}: at least 1")
+        if first < 1 or (last is not None and last < first):
+            raise CaptureError(f"records {first} to {last}: the first is 1, the last not before the first")
+        if not 0 < max_gap_ns <= MAX_GAP:
+            raise CaptureError(f"longest gap {max_gap_ns} ns: up to {MAX_GAP} (10 days)")
+        if line_rate is not None and not 1e3 <= line_rate <= 1e12:
+            raise CaptureError(f"line rate {line_rate:g} bit/s: from 1e3 to 1e12")
+
+    def attach(self, net: Net) -> None:
+        """This capture's bytes are the cable's memory from now on."""
+        self.net = net
+        net.feed_addr = self.reading.addr
+
+    def _call(self, f: Any) -> Any:
+        return f.plain if self.plain and hasattr(f, "plain") else f
+
+    # ------------------------------------------------------------ the run
+    def load(self) -> bool:
+        """Frames onto the cable.  True: run until `self.until`, consume(), and ask again.  False: all were handed out."""
+        if self._ended:
+            return False
+        s, net = self.reading.s, self.net
+        assert net is not None, "attach() first"
+        while True:
+            why = Scan.END if self._end else self._call(capture_scan)(net, s, PIECE)
+            if why == Scan.FULL or why == Scan.LIMIT:
+                break
+            if why == Scan.MORE and not (self.reading.must_move() and self._call(feed_waiting)(net)):
+                if self.reading.more():
+                    continue
+                why = Scan.END
+                self.reading.ended(Scan.MORE)
+            elif why == Scan.MORE:
+                break
+            if not self._next_pass(why):
+                break
+        self.until = s.pending_t if s.pending else s.last_t + 1
+        return True
+
+    def _next_pass(self, why: int) -> bool:
+        """The end of one reading.  False: let the frames that are on the cable run first, or it was the last."""
+        s, net = self.reading.s, self.net
+        if why == Scan.BAD:
+            self.reading.ended(why)
+        self._end = True
+        if self.passes == 1:
+            self.reading.check_useful(s.offered + s.own)
+        n = s.rec - s.rec_base
+        if self.passes >= self.loop or n == 0 or (why == Scan.BAD and s.problem == Problem.TIME_END):
+            self._ended = True
+            return False
+        if self.reading.must_move() and self._call(feed_waiting)(net):
+            return False
+        if self.passes == 1:
+            self._pause = max((s.clock - self._start) // max(n - 1, 1), 1000)           # between readings: as between records, on average
+        self.passes += 1
+        s.clock += self._pause
+        self.reading.again()
+        self._end = False
+        return True
+
+    def consume(self) -> None:
+        """All frames until `self.until` have been pulled in; call it when virtual time is there."""
+        self._call(feed_consume)(self.net, self.until - 1)
+
+    def progress(self) -> tuple[float, int]:
+        """(share of the whole that has been read, 0 if not known; frames offered)."""
+        src = self.reading.source
+        share = (self.passes - 1 + (src.raw_bytes / src.total if src.total else 0)) / self.loop
+        return min(share, 1.0), self.reading.s.offered
+
+    def close(self) -> None:
+        self.reading.close()
+
+    def __enter__(self) -> "Capture":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # ------------------------------------------------------------ what it met
+    def counts(self) -> dict[str, int]:
+        """Records and what became of them: records = offered + not_offered."""
+        s = self.reading.s
+        left_out = {"own": s.own, "link_type": s.unsupported, "no_interface": s.no_interface, "no_link_header": s.headless,
+                    "not_selected": s.unselected}
+        return {"records": s.rec, "offered": s.offered, "not_offered": sum(left_out.values()), **left_out, "cut": s.cut,
+                "longer_than_said": s.longer, "absurd_length": s.absurd_len, "time_back": s.back, "clock_set_back": s.set_back,
+                "gaps_shortened": s.gaps, "bytes": s.bytes}
+
+    def record_number(self, frame: int) -> tuple[int, int]:
+        """(record as Wireshark numbers it, reading) of a frame's id."""
+        n = self.reading.s.rec - self.reading.s.rec_base if self.passes > 1 else 0
+        return ((frame - 1) % n + 1, (frame - 1) // n + 1) if n else (frame, 1)
+
+    def notes(self) -> list[str]:
+        """What a reader of the results must know about the input, a sentence each."""
+        s, c = self.reading.s, self.counts()
+        left_out = s.gap_ns * 1024 / 1e9
+        said = [(c["own"], "frames were sent by the receiver itself: not offered"),
+                (c["link_type"], f"records of link type {', '.join(self.reading.unsupported())}: not offered"),
+                (c["no_interface"], "records of an interface that the file does not describe: not offered"),
+                (c["no_link_header"], "records too short for their link header: not offered"),
+                (c["cut"], "frames cut by a snap length: filled with zeros, their checksums taken as good"),
+                (c["longer_than_said"], "records that hold more bytes than they say the frame had: taken as they are"),
+                (c["absurd_length"], "records with an absurd frame length: taken as 10 MiB"),
+                (c["time_back"], "records earlier than the one before: they come right after it"),
+                (c["clock_set_back"], "times the file's clock was set back: time goes on from there"),
+                (c["gaps_shortened"], f"pauses longer than {s.max_gap / 1e9:g} s: shortened to that ({left_out:,.0f} s left out)")]
+        notes = [f"{n:,} {text}" for n, text in said if n]
+        if self.reading.problem:
+            notes.insert(0, self.reading.problem)
+        if s.rec == 0:
+            notes.insert(0, "the capture has no records")
+        return notes

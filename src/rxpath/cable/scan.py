@@ -1,0 +1,157 @@
+"""From bytes of a capture file to frames on the cable: the loop that the reader (capture.py) calls for each piece of the file.
+
+record (pcap.py, pcapng.py) -> whose is it -> Ethernet (ether.py) -> lengths -> time -> queue (NIC) -> cable (feed.py)"""
+from .._compile import Mem, entry, mem_at, path_function
+from ..abi.capture import MAX_LEN, MAX_TIME, Link, Problem, Scan, Way, scan_t
+from ..abi.net import Net
+from ..abi.numbers import FEED_CSUM_GOOD
+from ..drivers.nic import nic_steer
+from .ether import mac_at, make_ethernet
+from .feed import feed_add
+from .pcap import pcap_record, scan_bad
+from .pcapng import pcapng_record
+
+ETH_OVERHEAD = 24               # preamble 8, FCS 4, gap 12
+
+
+@path_function
+def next_record(s: scan_t, mem: Mem) -> int:
+    if s.pcapng:
+        return pcapng_record(s, mem)
+    return pcap_record(s, mem)
+
+
+@path_function
+def record_frame(s: scan_t, mem: Mem) -> bool:
+    """The record as an Ethernet frame without FCS, lengths put right.  False: it cannot be one; counted."""
+    if s.rec_if >= s.ninterface:
+        s.no_interface += 1
+        return False
+    face = s.interfaces[s.rec_if]
+    face.records += 1
+    if face.link == Link.UNSUPPORTED:
+        s.unsupported += 1
+        return False
+    if s.rec_caplen > s.rec_len:                    # the writer forgot or miscounted the length: what is there was there
+        s.longer += 1
+        s.rec_len = s.rec_caplen
+    if s.rec_len > MAX_LEN:
+        s.absurd_len += 1
+        s.rec_len = MAX_LEN
+    if face.fcs:
+        s.rec_len = max(s.rec_len - face.fcs, 0)
+        s.rec_caplen = min(s.rec_caplen, s.rec_len)
+    s.rec_has_mac = 1
+    if face.link != Link.ETHERNET:
+        if not make_ethernet(s, mem, face.link):
+            s.headless += 1
+            return False
+    return True
+
+
+@path_function
+def record_is_own(s: scan_t, mem: Mem) -> bool:
+    """The receiver itself sent it.  (To itself: loopback; that it receives too.)"""
+    if s.rec_way == Way.OUT:
+        return True
+    if s.rec_has_mac == 0 or s.rec_caplen < 12:
+        return False
+    return mac_at(mem, s.rec_at + 6) == s.mac and mac_at(mem, s.rec_at) != s.mac
+
+
+@path_function
+def record_time(s: scan_t) -> None:
+    """s.clock moves on by the distance to the record before, divided by the speed.  It never runs back; what is earlier than its
+    predecessor comes with it, unless the clock was set back by more than max_gap: then distances count from there."""
+    if s.rec_has_ts == 0:
+        return
+    ts = s.rec_ts
+    if s.started == 0:
+        s.started = 1
+        s.last_ts = ts
+        return
+    dt = ts - s.last_ts
+    if dt < 0:
+        s.back += 1
+        if dt < -s.max_gap:
+            s.set_back += 1
+            s.last_ts = ts
+        return
+    s.last_ts = ts
+    if dt > s.max_gap:
+        s.gaps += 1
+        s.gap_ns = min(s.gap_ns + (dt - s.max_gap >> 10), 1 << 60)
+        dt = s.max_gap
+    if s.speed_num != s.speed_den:
+        scaled = dt * s.speed_den + s.speed_rem
+        dt = scaled // s.speed_num
+        s.speed_rem = scaled % s.speed_num
+    s.clock = min(s.clock + dt, MAX_TIME)
+
+
+@path_function
+def frame_time(s: scan_t) -> int:
+    """When this frame's last bit arrives.  No two arrive at the same moment; with a line rate none before it fits on the wire."""
+    t = s.clock
+    if s.rate_den:
+        t = s.rate_t
+        s.rate_t += s.rate_num // s.rate_den
+        s.rate_rem += s.rate_num % s.rate_den
+        if s.rate_rem >= s.rate_den:
+            s.rate_rem -= s.rate_den
+            s.rate_t += 1
+    soonest = s.last_t + 1
+    if s.line_num and s.offered:
+        soonest = s.last_t + ((max(s.rec_len, 60) + ETH_OVERHEAD) * s.line_num >> 10)
+    return max(t, soonest)
+
+
+@path_function
+def scan_add(net: Net, s: scan_t) -> bool:
+    """The frame that is pending, onto the cable."""
+    s.pending = 1
+    if not feed_add(net, s.pending_q, s.pending_t, s.rec_at, s.rec_len, s.rec_caplen, s.pending_hash, s.pending_flags, s.rec):
+        return False
+    s.pending = 0
+    s.offered += 1
+    s.bytes += s.rec_len
+    s.last_t = s.pending_t
+    return True
+
+
+@entry
+def capture_scan(net: Net, s: scan_t, limit: int) -> int:
+    """Up to `limit` records onto the cable.  Returns a Scan: why it stopped."""
+    if s.pending:
+        if not scan_add(net, s):
+            return Scan.FULL
+    mem = mem_at(net.feed_addr)
+    for _ in range(limit):
+        got = next_record(s, mem)
+        if got != Scan.RECORD:
+            return got
+        if s.rec - s.rec_base < s.first:
+            s.unselected += 1
+            continue
+        if s.rec - s.rec_base > s.last:
+            s.rec -= 1
+            return Scan.END
+        if not record_frame(s, mem):
+            continue
+        record_time(s)
+        if record_is_own(s, mem):
+            s.own += 1
+            continue
+        s.pending_flags = 0
+        if s.rec_caplen < s.rec_len:
+            s.cut += 1
+            s.pending_flags = FEED_CSUM_GOOD
+        t = frame_time(s)
+        if t >= MAX_TIME:
+            s.rec -= 1
+            return scan_bad(s, Problem.TIME_END)
+        steered = nic_steer(net, s.rec_at, s.rec_caplen)
+        s.pending_t, s.pending_q, s.pending_hash = t, steered >> 32, steered & 0xFFFFFFFF
+        if not scan_add(net, s):
+            return Scan.FULL
+    return Scan.LIMIT

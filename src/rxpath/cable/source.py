@@ -1,0 +1,144 @@
+"""Bytes of a capture: a file, a gzip file (by its magic bytes, whatever its name), or standard input ("-").  Reads into memory that the
+caller owns; never more than it asks for.  Bad input is a CaptureError with one clear line."""
+import os
+import sys
+import zlib
+from typing import Any, BinaryIO
+
+GZIP_MAGIC = b"\x1f\x8b"
+PIECE = 256 << 10               # compressed bytes for one step
+HEAD = 16 << 20                 # of a pipe, kept so that it can be looked at before it is replayed
+
+
+class CaptureError(Exception):
+    """The capture cannot be used; the text says why in one line."""
+
+
+class Source:
+    """`read_into(view)` until it returns 0.  `problem` says if the bytes ended badly."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.name = os.fspath(path)
+        self.problem = ""
+        self.raw_bytes = 0                      # consumed of the file: progress
+        self.total = 0                          # 0: not known
+        self._head: bytes = b""                 # of a pipe: replayed first
+        self._keep: bytearray | None = None     # of a pipe: what rewind() gives back
+        try:
+            self._file: BinaryIO = sys.stdin.buffer if self.name == "-" else open(path, "rb", buffering=0)
+            self.seekable = self.name != "-" and self._file.seekable()
+            if self.seekable:
+                self.total = os.fstat(self._file.fileno()).st_size
+        except OSError as e:
+            raise CaptureError(f"{self.name}: {e.strerror or e}") from None
+        if not self.seekable:
+            self._keep = bytearray()
+        self._start()
+
+    def _start(self) -> None:
+        self._inflate: Any = None
+        self._packed = b""
+        first = self._raw(2)
+        while len(first) == 1 and (more := self._raw(1)):
+            first += more
+        self._head = first
+        self.gzip = first == GZIP_MAGIC
+        if self.gzip:
+            self._inflate, self._packed, self._head = zlib.decompressobj(31), first, b""
+
+    def _raw(self, n: int) -> bytes:
+        try:
+            read = getattr(self._file, "read1", self._file.read)        # a pipe gives what it has, and does not wait for n bytes
+            b: bytes = read(n)
+        except OSError as e:
+            self.problem = f"reading failed: {e.strerror or e}"
+            return b""
+        self.raw_bytes += len(b)
+        if self._keep is not None and b:
+            self._keep += b
+            if len(self._keep) > HEAD:
+                self._keep = None
+        return b or b""
+
+    def read_into(self, view: memoryview) -> int:
+        """Fills the start of view; 0: there is no more."""
+        if self._inflate is not None:
+            return self._gunzip_into(view)
+        if self._head:
+            n = min(len(self._head), len(view))
+            view[:n], self._head = self._head[:n], self._head[n:]
+            return n
+        if self._keep is None and self.seekable:
+            try:
+                n = self._file.readinto(view)   # type: ignore[attr-defined]
+            except OSError as e:
+                self.problem = f"reading failed: {e.strerror or e}"
+                return 0
+            self.raw_bytes += n or 0
+            return n or 0
+        b = self._raw(len(view))
+        view[:len(b)] = b
+        return len(b)
+
+    def _gunzip_into(self, view: memoryview) -> int:
+        while True:
+            if not self._packed:
+                self._packed = self._raw(PIECE)
+                if not self._packed and not self._inflate.eof and (rest := self._inflate.decompress(b"", len(view))):
+                    view[:len(rest)] = rest
+                    return len(rest)
+                if not self._packed:
+                    if not self._inflate.eof and not self.problem:
+                        self.problem = "the gzip data ends early"
+                    return 0
+            if self._inflate.eof:                                   # another member, or padding
+                if not self._packed.startswith(GZIP_MAGIC[:1]):
+                    return 0
+                self._inflate = zlib.decompressobj(31)
+            try:
+                b = self._inflate.decompress(self._packed, len(view))
+            except zlib.error as e:
+                self.problem = f"the gzip data is damaged: {e}"
+                self._packed = b""
+                return 0
+            self._packed = self._inflate.unconsumed_tail or self._inflate.unused_data
+            if b:
+                view[:len(b)] = b
+                return len(b)
+
+    def rewind(self) -> bool:
+        """Start again.  False: a pipe of which too much has been read."""
+        if self.seekable:
+            self._file.seek(0)
+            self.raw_bytes, self.problem = 0, ""
+            self._start()
+            return True
+        if self._keep is None:
+            return False
+        again, self._keep = bytes(self._keep), None
+        self._file = _Again(again, self._file)  # type: ignore[assignment]
+        self._keep = bytearray()
+        self.raw_bytes, self.problem = 0, ""
+        self._start()
+        return True
+
+    def close(self) -> None:
+        if self.name != "-":
+            self._file.close()
+
+
+class _Again:
+    """A pipe with what was read from it put back before."""
+
+    def __init__(self, head: bytes, pipe: Any) -> None:
+        self.head, self.pipe = head, pipe
+
+    def read(self, n: int) -> bytes:
+        if self.head:
+            b, self.head = self.head[:n], self.head[n:]
+            return b
+        read = getattr(self.pipe, "read1", self.pipe.read)
+        return read(n)                          # type: ignore[no-any-return]
+
+    def close(self) -> None:
+        self.pipe.close()
