@@ -24,7 +24,8 @@ Stage = IntEnum("Stage", (
     "ip_rcv ip_rcv_core ip_sublist_rcv nf_hook_slow ipt_do_table nf_rule ip_rcv_finish ip_rcv_finish_core udp_v4_early_demux "
     "tcp_v4_early_demux ip_route_input_noref ip_route_input_slow ip_route_use_hint fib_table_lookup fib_validate_source ip_error "
     "ip_local_deliver ip_defrag ip_expire ip_local_deliver_finish ip_protocol_deliver_rcu raw_local_deliver icmp_rcv icmp_echo "
-    "__icmp_send udp_rcv __udp4_lib_rcv __skb_checksum_complete __udp4_lib_lookup udp4_lib_lookup2 udp_unicast_rcv_skb "
+    "__icmp_send icmp_global_allow icmpv4_xrlim_allow icmp_push_reply icmp_unreach icmp_redirect icmp_timestamp ping_rcv igmp_rcv "
+    "ip_handle_martian_source ip_rcv_options ip_forward neigh_event_ns udp_rcv __udp4_lib_rcv __skb_checksum_complete __udp4_lib_lookup udp4_lib_lookup2 udp_unicast_rcv_skb "
     "__udp4_lib_mcast_deliver udp_queue_rcv_skb udp_queue_rcv_one_skb __udp_enqueue_schedule_skb sk_add_backlog sock_def_readable "
     "tcp_v4_rcv __inet_lookup_established __inet_lookup_listener tcp_v4_do_rcv tcp_v4_send_reset skb_clone kfree_skb dev_queue_xmit "
     "igb_clean_tx_irq sys_recvfrom inet_recvmsg udp_recvmsg __skb_recv_udp __skb_wait_for_more_packets udp_rmem_release release_sock "
@@ -108,6 +109,18 @@ STATIONS: dict[Stage, Station] = {
     Stage.icmp_rcv: Station("network", SOFT, "net/ipv4/icmp.c", "ICMP by type"),
     Stage.icmp_echo: Station("network", SOFT, "net/ipv4/icmp.c", "answer a ping"),
     Stage.__icmp_send: Station("network", SOFT, "net/ipv4/icmp.c", "tell the sender of an error, within the rate limits"),
+    Stage.icmp_global_allow: Station("network", SOFT, "net/ipv4/icmp.c", "is there credit for errors, of all peers?"),
+    Stage.icmpv4_xrlim_allow: Station("network", SOFT, "net/ipv4/icmp.c", "has this peer tokens left?"),
+    Stage.icmp_push_reply: Station("network", SOFT, "net/ipv4/icmp.c", "checksum; the message leaves"),
+    Stage.icmp_unreach: Station("network", SOFT, "net/ipv4/icmp.c", "an error about a packet of ours"),
+    Stage.icmp_redirect: Station("network", SOFT, "net/ipv4/icmp.c", "a redirect"),
+    Stage.icmp_timestamp: Station("network", SOFT, "net/ipv4/icmp.c", "answer a time stamp request"),
+    Stage.ping_rcv: Station("network", SOFT, "net/ipv4/ping.c", "an echo reply: who pinged?"),
+    Stage.igmp_rcv: Station("network", SOFT, "net/ipv4/igmp.c", "IGMP, consumed"),
+    Stage.ip_handle_martian_source: Station("network", SOFT, "net/ipv4/route.c", "a source that cannot be"),
+    Stage.ip_rcv_options: Station("network", SOFT, "net/ipv4/ip_input.c", "IP options"),
+    Stage.ip_forward: Station("network", SOFT, "net/ipv4/ip_forward.c", "not for us, and we forward"),
+    Stage.neigh_event_ns: Station("network", SOFT, "net/core/neighbour.c", "learn who asked"),
     Stage.udp_rcv: Station("transport", SOFT, "net/ipv4/udp.c", "UDP's handler of inet_protos"),
     Stage.__udp4_lib_rcv: Station("transport", SOFT, "net/ipv4/udp.c", "validate a datagram and find its socket"),
     Stage.__skb_checksum_complete: Station("transport", SOFT, "net/core/skbuff.c", "sum the whole packet in software"),
@@ -146,6 +159,8 @@ napi_poll = Dispatch("napi_poll", {"net": Net, "cpu": int, "n": int, "budget": i
 packet_type = Dispatch("packet_type", _PACKET)                                              # ptype_base: func
 packet_list = Dispatch("packet_list", {"net": Net, "cpu": int, "napi": napi_struct})          # ptype_base: list_func
 inet_protocol = Dispatch("inet_protocol", _PACKET)                                          # inet_protos: handler
+early_demux = Dispatch("early_demux", _PACKET, by_key=True)                                 # by protocol: 0 or a drop reason
+err_handler = Dispatch("err_handler", _PACKET)                                              # inet_protos: err_handler; 1: no such socket
 dst_input = Dispatch("dst_input", _PACKET, by_key=True)                                     # dst.input, by kind of route
 xmit = Dispatch("xmit", _PACKET)                                                            # ndo_start_xmit of a device
 proto_recvmsg = Dispatch("proto_recvmsg", {"net": Net, "cpu": int, "thread": int})          # sk_prot->recvmsg
@@ -156,6 +171,8 @@ call_napi_poll: Callable[[int, Net, int, int, int], int]
 call_packet_type: Callable[[int, Net, int, sk_buff], int]
 call_packet_list: Callable[[int, Net, int, napi_struct], int]
 call_inet_protocol: Callable[[int, Net, int, sk_buff], int]
+call_early_demux: Callable[[int, Net, int, sk_buff], int]
+call_err_handler: Callable[[int, Net, int, sk_buff], int]
 call_dst_input: Callable[[int, Net, int, sk_buff], int]
 call_xmit: Callable[[int, Net, int, sk_buff], int]
 call_proto_recvmsg: Callable[[int, Net, int, int], int]

@@ -14,7 +14,7 @@ from .abi.net import Net
 from .abi.numbers import NET_RX_SUCCESS, NO_SKB
 from .abi.skbuff import sk_buff
 from .abi.softnet import spinlock
-from .path import Stage
+from .path import Stage, Touch
 
 
 @path_function
@@ -105,6 +105,21 @@ def park(net: Net, cpu: int, skb: sk_buff, station: int) -> None:
     sd.parked_skb = skb.idx
     sd.parked_at = station
     come_back(net, cpu)
+
+
+@path_function
+def icmp_send_and_drop(net: Net, cpu: int, skb: sk_buff, icmp_type: int, code: int, reason: int) -> int:
+    """icmp_send(), then the packet that it is about ends with that reason.  Always the caller's last act: the limits are everybody's."""
+    return icmp_send_info_and_drop(net, cpu, skb, icmp_type, code, 0, reason)
+
+
+@path_function
+def icmp_send_info_and_drop(net: Net, cpu: int, skb: sk_buff, icmp_type: int, code: int, info: int, reason: int) -> int:
+    """The same with the header's second word: the pointer of a parameter problem, the MTU."""
+    skb.cb_a = icmp_type << 8 | code
+    skb.cb_b = info
+    skb.cb_c = reason
+    return touch(net, cpu, skb, Touch.icmp_send)
 
 
 @path_function

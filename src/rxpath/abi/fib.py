@@ -1,4 +1,4 @@
-"""Routes and neighbours."""
+"""Routes, neighbours, peers and joined groups."""
 from .._compile import i64, struct
 
 
@@ -12,6 +12,29 @@ class fib_alias:
     gw_lo: i64
     next: i64
     prefsrc: i64
+    metric: i64
+    table: i64                  # RT_TABLE_LOCAL, RT_TABLE_MAIN
+    used: i64
+
+
+@struct()
+class icmp_peer:
+    """What is remembered of a peer: its bucket of ICMP errors."""
+    addr_hi: i64
+    addr_lo: i64
+    rate_tokens: i64            # jiffies that it has saved up
+    rate_last: i64              # jiffy of the last look
+    next: i64
+
+
+@struct()
+class ip_mc_list:
+    """A multicast group that a device has joined."""
+    addr_hi: i64
+    addr_lo: i64
+    dev: i64
+    users: i64                  # 0: free
+    next: i64
 
 
 @struct()

@@ -24,6 +24,7 @@ class Behaviour(IntEnum):
     gro_fixed_id = auto()               # GRO merges packets with DF whose IP id does not count up
     flow_limit = auto()                 # net.core.flow_limit_cpu_bitmap exists
     timer_buckets = auto()              # timers fire with their bucket of the wheel, late by up to 1/8; before, at their own jiffy
+    zeronet_is_one = auto()             # of 0.0.0.0/8 only 0.0.0.0 is no source
 
 
 ADMIT_310, ADMIT_618 = 0, 1             # 3.10: rmem > rcvbuf refuses; 6.18: rmem + truesize, but an empty socket accepts anything
@@ -49,6 +50,7 @@ KERNELS: dict[Behaviour, Row] = {
     Behaviour.frag_rbtree: Row(0, 1, "7969e5c40dfd (4.19)"),
     Behaviour.drop_reasons: Row(0, 1, "kfree_skb_reason, c504e5c2f964 (5.17)"),
     Behaviour.timer_buckets: Row(0, 1, "500462a9de65 (4.8): the wheel no longer cascades"),
+    Behaviour.zeronet_is_one: Row(0, 1, "96125bf9985a (5.3): 0.0.0.0/8 are addresses like others"),
     Behaviour.softnet_columns: Row(11, 15, "3.13: 11; 5.10: 13; 6.18: 15"),
     Behaviour.gro_buckets: Row(1, 8, "6312fe77751f (4.19): GRO_HASH_BUCKETS; before, one list"),
     Behaviour.udp_gro: Row(0, 1, "b582ef0990d4 (3.14) for tunnels, e20cf8d3f1f7 (5.0) for sockets"),
@@ -83,6 +85,7 @@ class Sysctl(IntEnum):
     icmp_echo_ignore_broadcasts = auto()
     ip_early_demux = auto()
     udp_early_demux = auto()
+    tcp_early_demux = auto()
     busy_poll_ns = auto()
     busy_read_ns = auto()
     jiffy_ns = auto()                   # 1e9 / HZ

@@ -2,7 +2,7 @@
 the index of the CPU that runs it.  Tables stand on cache lines of their own; the long ones come last, so that a new field moves little."""
 from .._compile import CACHELINE, Array, array, i64, struct, table
 from .engine import cpu_t, engine, out_frame, thread_t, trail_mark
-from .fib import fib_alias, neighbour
+from .fib import fib_alias, icmp_peer, ip_mc_list, neighbour
 from .frag import inet_peer, ipq_t
 from .limits import (
     NBATCH,
@@ -35,7 +35,8 @@ from .skbuff import share_t, sk_buff
 from .sock import mc_member, sock, wait_entry
 from .softnet import backlog_t, napi_struct, softnet_data, spinlock
 
-UDP_HASH, FIB_HASH, FRAG_HASH, NEIGH_HASH, NMCAST, NMULTIPORT, NNEIGH = 65536, 4096, 4096, 1024, 4096, 65536, 4096
+UDP_HASH, FIB_HASH, FRAG_HASH, NEIGH_HASH, NMCAST, NMULTIPORT, NNEIGH = 65536, 16384, 4096, 1024, 4096, 65536, 4096
+TCP_LHASH, ICMP_PEER_HASH, NICMP_PEER, MC_HASH, NMCGROUP = 4096, 16384, 65536, 256, 4096
 
 
 @struct(align=CACHELINE)
@@ -85,7 +86,13 @@ class Net:
     peer_free: i64
     peer_used: i64
     icmp_credit: i64
-    icmp_stamp: i64
+    icmp_stamp: i64             # jiffy of the last refill
+    icmp_rng: i64               # dice: what one message takes from the credit
+    ip_ident: i64               # the next identification of a packet of ours
+    nicmp_peer: i64             # icmp_peer records in use; at the limit the oldest is taken again
+    icmp_peer_oldest: i64
+    nneigh: i64
+    nfib: i64
     nsock: i64
     nthread: i64
     share_free: i64
@@ -129,10 +136,15 @@ class Net:
     neigh_hash: Array[i64] = table(NEIGH_HASH)
     frag_hash: Array[i64] = table(FRAG_HASH)
     peer_hash: Array[i64] = table(FRAG_HASH)
+    tcp_lhash: Array[i64] = table(TCP_LHASH)    # listeners by port
+    icmp_peer_hash: Array[i64] = table(ICMP_PEER_HASH)
+    mc_hash: Array[i64] = table(MC_HASH)        # groups that devices have joined
     socks: Array[sock] = table(NSOCK)
     wait: Array[wait_entry] = table(NTHREAD + NSOCK)         # each thread's own, then what epoll and poll watch
     mcast: Array[mc_member] = table(NMCAST)
     neigh: Array[neighbour] = table(NNEIGH)
+    icmp_peers: Array[icmp_peer] = table(NICMP_PEER)
+    mc_group: Array[ip_mc_list] = table(NMCGROUP)
     fib: Array[fib_alias] = table(NROUTE)
     rule: Array[nf_rule] = table(NRULE)
     rule_stat: Array[Array[i64]] = table(NRULE, 2)

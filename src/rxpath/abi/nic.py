@@ -126,3 +126,6 @@ class net_device:
     mask: i64
     vlan_id: i64                # a VLAN device: its tag | VLAN_DEVICE, and the device below
     real_dev: i64
+    forwarding: i64
+    arp_ignore: i64
+    drop_gratuitous_arp: i64

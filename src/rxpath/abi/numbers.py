@@ -67,6 +67,29 @@ class IPPROTO(IntEnum):
     UDPLITE = 136
 
 
+class ICMP(IntEnum):
+    """Types of ICMP messages (include/uapi/linux/icmp.h), and the codes that are sent from here."""
+    ECHOREPLY = 0
+    DEST_UNREACH = 3
+    SOURCE_QUENCH = 4
+    REDIRECT = 5
+    ECHO = 8
+    TIME_EXCEEDED = 11
+    PARAMETERPROB = 12
+    TIMESTAMP = 13
+    TIMESTAMPREPLY = 14
+    ADDRESS = 17
+    ADDRESSREPLY = 18
+
+
+ICMP_NET_UNREACH, ICMP_HOST_UNREACH, ICMP_PROT_UNREACH, ICMP_PORT_UNREACH, ICMP_FRAG_NEEDED = 0, 1, 2, 3, 4
+ICMP_NET_ANO, ICMP_HOST_ANO, ICMP_PKT_FILTERED, ICMP_PREC_VIOLATION, ICMP_PREC_CUTOFF, NR_ICMP_UNREACH = 9, 10, 13, 14, 15, 15
+ICMP_EXC_TTL, ICMP_EXC_FRAGTIME, NR_ICMP_TYPES = 0, 1, 18
+RT_TABLE_MAIN, RT_TABLE_LOCAL = 254, 255
+TCP_LISTEN = 10
+EHOSTUNREACH, ENETUNREACH, EACCES = -113, -101, -13
+
+
 class RTN(IntEnum):
     """Kinds of route (include/uapi/linux/rtnetlink.h)."""
     UNSPEC = 0

@@ -44,6 +44,7 @@ class Drop(IntEnum):
     NOMEM = auto()
     SOCKET_CLOSE = auto()
     QUEUE_PURGE = auto()
+    TCP_RESET = auto()
     FRAG_QUEUE_KILLED = auto()          # ours: fragments that left with their queue; the kernel reports no event
     NIC_FILTER = auto()                 # ours: the MAC filter did not want it; no skb, no counter
     RX_MISSED = auto()                  # ours: no free descriptor; no skb; rx_missed_errors or rx_queue_N_drops
@@ -93,6 +94,7 @@ MEANING = {
     Drop.NOMEM: "no memory",
     Drop.SOCKET_CLOSE: "its socket was closed",
     Drop.QUEUE_PURGE: "its queue was emptied",
+    Drop.TCP_RESET: "an RST to a listener",
     Drop.FRAG_QUEUE_KILLED: "its datagram's reassembly was given up",
     Drop.NIC_FILTER: "the NIC's MAC filter did not want it",
     Drop.RX_MISSED: "the ring was full",

@@ -1,0 +1,107 @@
+"""net/ipv4/icmp.c, the half that tells a sender of an error.  RFC 792, RFC 1122 3.2.2, RFC 1812 4.3.2.
+
+Called by whoever refuses a packet: turn.icmp_send_and_drop(net, cpu, skb, type, code, reason) parks it until it is this CPU's turn
+(limits and neighbours are everybody's), icmp_send() below sends and ends it.  Who is in a touch already calls __icmp_send() itself."""
+from .._compile import be16, be32, byte, mem_at, path_function, put_be16, put_be32, put_byte, put_le16
+from ..abi.mib import Mib
+from ..abi.net import Net
+from ..abi.numbers import ETH_HLEN, ICMP, ICMP_HLEN, IP_HLEN, IP_OFFSET, IPPROTO, NO_SKB, NR_ICMP_TYPES, PACKET_HOST, RTN
+from ..abi.skbuff import sk_buff
+from ..path import Stage, Touch, touched
+from ..skb import csum_fold, csum_partial, kfree_skb_reason, skb_copy_bits
+from ..turn import at
+from .icmp_limit import icmpv4_global_allow, icmpv4_xrlim_allow
+from .ip_output import ip_finish_output, ip_header, ip_select_ident, reply_skb
+from .route import ip_route_output
+
+ICMP_ROOM = 576 - IP_HLEN - ICMP_HLEN                # RFC 1812: the whole message within 576 bytes
+IPTOS_TOS_MASK, IPTOS_PREC_INTERNETCONTROL = 0x1E, 0xC0
+
+
+@touched(Touch.icmp_send)
+@path_function
+def icmp_send(net: Net, cpu: int, skb: sk_buff) -> int:
+    """The continuation of icmp_send_and_drop()."""
+    reason = skb.cb_c
+    __icmp_send(net, cpu, skb, skb.cb_a >> 8, skb.cb_a & 0xFF, skb.cb_b)
+    return kfree_skb_reason(net, cpu, skb, reason)
+
+
+@path_function
+def icmp_is_error(icmp_type: int) -> bool:
+    return icmp_type >= ICMP.DEST_UNREACH and icmp_type <= ICMP.REDIRECT or icmp_type == ICMP.TIME_EXCEEDED or icmp_type == ICMP.PARAMETERPROB
+
+
+@path_function
+def may_complain(net: Net, skb: sk_buff) -> bool:
+    """RFC 1122 3.2.2: never about ..."""
+    mem, nh = mem_at(net.mem_addr), skb.network_header
+    if skb.pkt_type != PACKET_HOST:                                          # 1: a frame to many
+        return False
+    if skb.dst_type == RTN.BROADCAST or skb.dst_type == RTN.MULTICAST:       # 2: an address of many
+        return False
+    if be16(mem, nh + 6) & IP_OFFSET:                                        # 3: a fragment that is not the first
+        return False
+    if byte(mem, nh + 9) != IPPROTO.ICMP:
+        return True
+    th = nh + (byte(mem, nh) & 15) * 4
+    if th >= skb.data + skb.len - skb.data_len:                              # 4: a message whose type is not here
+        return False
+    inner = byte(mem, th)
+    return not (inner > NR_ICMP_TYPES or icmp_is_error(inner))               # 5: an error
+
+
+@path_function
+def __icmp_send(net: Net, cpu: int, skb: sk_buff, icmp_type: int, code: int, info: int) -> None:
+    """Tell skb's sender; skb stays with the caller.  Only within a touch."""
+    if not may_complain(net, skb):
+        return
+    at(net, cpu, skb, Stage.__icmp_send)
+    mem, nh, dev = mem_at(net.mem_addr), skb.network_header, net.dev[skb.dev]
+    if not icmpv4_global_allow(net, cpu, skb, icmp_type, code):
+        return
+    peer = be32(mem, nh + 12)
+    saddr = be32(mem, nh + 16) if skb.dst_type == RTN.LOCAL else dev.addr
+    if not ip_route_output(net, cpu, peer):
+        return
+    if not icmpv4_xrlim_allow(net, cpu, skb, peer, icmp_type, code):
+        return
+    n = min(skb.data + skb.len - nh, ICMP_ROOM)
+    i = reply_skb(net, cpu, skb, IP_HLEN + ICMP_HLEN + n)
+    if i == NO_SKB:
+        return
+    out = net.skb[i]
+    ip_header(net, out, IPPROTO.ICMP, saddr, peer, byte(mem, nh + 1) & IPTOS_TOS_MASK | IPTOS_PREC_INTERNETCONTROL,
+              ip_select_ident(net), 0)
+    put_byte(mem, out.transport_header, icmp_type)
+    put_byte(mem, out.transport_header + 1, code)
+    put_be32(mem, out.transport_header + 4, info)
+    skb_copy_bits(net, skb, nh - skb.data, mem, out.transport_header + ICMP_HLEN, n)
+    icmp_push_reply(net, cpu, skb, out, peer)
+
+
+@path_function
+def icmp_push_reply(net: Net, cpu: int, skb: sk_buff, out: sk_buff, peer: int) -> None:
+    """Count, sum up, send: an ICMP message of one frame that is complete but for its checksum."""
+    at(net, cpu, skb, Stage.icmp_push_reply)
+    mem, th = mem_at(net.mem_addr), out.transport_header
+    icmp_out_count(net, cpu, byte(mem, th))
+    put_be16(mem, th + 2, 0)
+    put_le16(mem, th + 2, csum_fold(csum_partial(mem, th, out.len - ETH_HLEN - IP_HLEN, 0)))
+    ip_finish_output(net, cpu, skb, out, peer)
+
+
+@path_function
+def icmp_out_count(net: Net, cpu: int, icmp_type: int) -> None:
+    mib = net.snmp[cpu]
+    mib[Mib.Icmp_OutMsgs] += 1
+    if icmp_type == ICMP.ECHOREPLY:
+        mib[Mib.Icmp_OutEchoReps] += 1
+    elif icmp_type == ICMP.DEST_UNREACH:
+        mib[Mib.Icmp_OutDestUnreachs] += 1
+    elif icmp_type == ICMP.TIME_EXCEEDED:
+        mib[Mib.Icmp_OutTimeExcds] += 1
+    elif icmp_type == ICMP.PARAMETERPROB:
+        mib[Mib.Icmp_OutParmProbs] += 1
+    elif icmp_type == ICMP.TIMESTAMPREPLY:
+        mib[Mib.Icmp_OutTimestampReps] += 1

@@ -1,0 +1,84 @@
+"""net/ipv4/igmp.c: which multicast groups a device has joined.  Routing asks ip_check_mc(); sockets join by ip_mc_inc_group().
+
+Every device that is up is in 224.0.0.1 (all hosts).  IGMP itself is consumed: this host reports to nobody."""
+from .._compile import path_function
+from ..abi.net import MC_HASH, NMCGROUP, Net
+from ..abi.numbers import IPPROTO, NET_RX_SUCCESS
+from ..abi.skbuff import sk_buff
+from ..path import Stage, inet_protocol
+from ..skb import consume_skb
+from ..turn import at
+
+IGMP_ALL_HOSTS = 0xE0000001
+
+
+@path_function
+def mc_hashfn(group: int) -> int:
+    return (group * 0x9E3779B1 >> 16) & MC_HASH - 1
+
+
+@path_function
+def mc_find(net: Net, dev: int, group: int) -> int:
+    i = net.mc_hash[mc_hashfn(group)]
+    while i >= 0:
+        im = net.mc_group[i]
+        if im.addr_lo == group and im.dev == dev and im.users > 0:
+            return i
+        i = im.next
+    return -1
+
+
+@path_function
+def ip_check_mc(net: Net, dev: int, group: int) -> bool:
+    """ip_check_mc_rcu(): without source filters."""
+    return group == IGMP_ALL_HOSTS or mc_find(net, dev, group) >= 0
+
+
+@path_function
+def ip_mc_inc_group(net: Net, dev: int, group: int) -> bool:
+    """A socket joins.  False: there are too many groups."""
+    i = mc_find(net, dev, group)
+    if i < 0:
+        i = 0
+        while net.mc_group[i].users > 0:
+            i += 1
+            if i == NMCGROUP:
+                return False
+        made = net.mc_group[i]
+        h = mc_hashfn(group)
+        made.addr_hi, made.addr_lo, made.dev, made.next = 0, group, dev, net.mc_hash[h]
+        net.mc_hash[h] = i
+    im = net.mc_group[i]
+    im.users += 1
+    return True
+
+
+@path_function
+def ip_mc_dec_group(net: Net, dev: int, group: int) -> None:
+    """A socket leaves; the last one takes the group along."""
+    gone = mc_find(net, dev, group)
+    if gone < 0:
+        return
+    im = net.mc_group[gone]
+    im.users -= 1
+    if im.users > 0:
+        return
+    h = mc_hashfn(group)
+    i = net.mc_hash[h]
+    if i == gone:
+        net.mc_hash[h] = im.next
+        return
+    while i >= 0:
+        before = net.mc_group[i]
+        if before.next == gone:
+            before.next = im.next
+            return
+        i = before.next
+
+
+@inet_protocol(IPPROTO.IGMP)
+@path_function
+def igmp_rcv(net: Net, cpu: int, skb: sk_buff) -> int:
+    at(net, cpu, skb, Stage.igmp_rcv)
+    consume_skb(net, cpu, skb)
+    return NET_RX_SUCCESS

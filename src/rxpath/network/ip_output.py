@@ -1,0 +1,122 @@
+"""Frames of ours that answer one that came: net/ipv4/ip_output.c, as far as the receive path sends.
+
+Called by icmp.py, arp.py and, through path.py's tables, by transport/; hands whole Ethernet frames to the device's ndo_start_xmit.
+Such an skb is no frame of the wire: its `frame` is negative, -1 - the frame that it answers, and it never enters the books.
+
+The next hop's MAC is the neighbour's, or, where the neighbour table does not know the peer, that of the frame that is answered: a
+simplification (the kernel would ask by ARP first)."""
+from .. import path
+from .._compile import be16, be32, mem_at, path_function, put_be16, put_be32, put_byte, put_le16
+from ..abi.mib import Mib
+from ..abi.net import NEIGH_HASH, Net
+from ..abi.numbers import ETH_HLEN, ETH_P_IP, IP_HLEN, NET_RX_SUCCESS, NO_SKB
+from ..abi.skbuff import sk_buff
+from ..path import Stage
+from ..skb import alloc_skb, csum_fold, csum_partial, skb_init, skb_release
+from ..turn import at
+
+IP_TTL = 64                                          # net.ipv4.ip_default_ttl
+
+
+@path_function
+def neigh_hashfn(addr: int) -> int:
+    return (addr * 0x9E3779B1 >> 16) & NEIGH_HASH - 1
+
+
+@path_function
+def neigh_lookup(net: Net, addr: int) -> int:
+    """The neighbour's index, -1: unknown.  Shared: only within a touch."""
+    i = net.neigh_hash[neigh_hashfn(addr)]
+    while i >= 0:
+        n = net.neigh[i]
+        if n.addr_lo == addr:
+            return i
+        i = n.next
+    return -1
+
+
+@path_function
+def source_mac(net: Net, skb: sk_buff) -> int:
+    """Who put this frame onto the wire."""
+    mem = mem_at(net.mem_addr)
+    return be16(mem, skb.mac_header + 6) << 32 | be32(mem, skb.mac_header + 8)
+
+
+@path_function
+def next_hop_mac(net: Net, skb: sk_buff, daddr: int) -> int:
+    i = neigh_lookup(net, daddr)
+    if i >= 0:
+        n = net.neigh[i]
+        return n.mac
+    return source_mac(net, skb)
+
+
+@path_function
+def reply_skb(net: Net, cpu: int, skb: sk_buff, length: int) -> int:
+    """An skb for an answer to `skb`: an Ethernet header and `length` bytes.  NO_SKB: none is to be had."""
+    i = alloc_skb(net, cpu)
+    if i == NO_SKB:
+        return NO_SKB
+    out, c = net.skb[i], net.cpu[cpu]
+    skb_init(net, out, out.head, ETH_HLEN + length)
+    out.frame = -1 - skb.frame
+    out.dev = skb.dev
+    out.queue_mapping = skb.queue_mapping
+    out.hash = skb.hash
+    out.tstamp = c.now
+    out.network_header = out.data + ETH_HLEN
+    return i
+
+
+@path_function
+def eth_header(net: Net, out: sk_buff, to: int, proto: int) -> None:
+    mem, dev, p = mem_at(net.mem_addr), net.dev[out.dev], out.data
+    put_be16(mem, p, to >> 32)
+    put_be32(mem, p + 2, to & 0xFFFFFFFF)
+    put_be16(mem, p + 6, dev.mac >> 32)
+    put_be32(mem, p + 8, dev.mac & 0xFFFFFFFF)
+    put_be16(mem, p + 12, proto)
+    out.protocol = proto
+
+
+@path_function
+def ip_header(net: Net, out: sk_buff, protocol: int, saddr: int, daddr: int, tos: int, ident: int, frag: int) -> None:
+    """Twenty bytes behind the Ethernet header; the length is the frame's."""
+    mem, p = mem_at(net.mem_addr), out.network_header
+    put_be16(mem, p, 0x4500 | tos)
+    put_be16(mem, p + 2, out.len - ETH_HLEN)
+    put_be16(mem, p + 4, ident)
+    put_be16(mem, p + 6, frag)
+    put_byte(mem, p + 8, IP_TTL)
+    put_byte(mem, p + 9, protocol)
+    put_be16(mem, p + 10, 0)
+    put_be32(mem, p + 12, saddr)
+    put_be32(mem, p + 16, daddr)
+    put_le16(mem, p + 10, csum_fold(csum_partial(mem, p, IP_HLEN, 0)))
+    out.transport_header = p + IP_HLEN
+
+
+@path_function
+def ip_select_ident(net: Net) -> int:
+    """The next identification.  The kernel's are random for each pair of hosts; ours count, so that a run can be repeated."""
+    net.ip_ident = net.ip_ident + 1 & 0xFFFF
+    return net.ip_ident
+
+
+@path_function
+def ip_finish_output(net: Net, cpu: int, skb: sk_buff, out: sk_buff, daddr: int) -> int:
+    """ip_local_out() to dev_queue_xmit(): the frame `out`, an answer to `skb`, leaves."""
+    net.snmp[cpu][Mib.Ip_OutRequests] += 1
+    eth_header(net, out, next_hop_mac(net, skb, daddr), ETH_P_IP)
+    return dev_queue_xmit(net, cpu, out)
+
+
+@path_function
+def dev_queue_xmit(net: Net, cpu: int, out: sk_buff) -> int:
+    """To the device; one that cannot send loses it."""
+    at(net, cpu, out, Stage.dev_queue_xmit)
+    dev = net.dev[out.dev]
+    if dev.xmit < 0:
+        skb_release(net, cpu, out)
+        return NET_RX_SUCCESS
+    return path.call_xmit(dev.xmit, net, cpu, out)
