@@ -19,6 +19,9 @@ from rxpath.walltime import burst
 from .frames import US, ip4
 
 
+EVERY_PACKET = (Mib.IpExt_InOctets, Mib.IpExt_InNoECTPkts, Mib.Ip_OutRequests)
+
+
 class Lab:
     def __init__(self, plain: bool = False, kernel: str = "6.18", cpus: int = 2, queues: int = 1, ring: int = 256, itr_ns: int = 0,
                  hz: int = 250, one_step: bool = False, costs: dict[Stage, int] | None = None, nskb: int = 4096) -> None:
@@ -119,8 +122,11 @@ class Lab:
         return d
 
     def mib(self) -> dict[str, int]:
-        """Counters that have moved: kernel name -> number."""
-        return {m.text(): n for m in Mib if (n := sum(self.net.snmp[c][m] for c in range(self.cpus)))}
+        """Counters that have moved: kernel name -> number.  Without the three that move with every packet, see every_packet()."""
+        return {m.text(): n for m in Mib if m not in EVERY_PACKET and (n := sum(self.net.snmp[c][m] for c in range(self.cpus)))}
+
+    def every_packet(self) -> dict[str, int]:
+        return {m.text(): sum(self.net.snmp[c][m] for c in range(self.cpus)) for m in EVERY_PACKET}
 
     def dev_stats(self, dev: int = 0) -> dict[str, int]:
         return {d.name: n for d in DevStat if (n := sum(self.net.dev_stat[c][dev][d] for c in range(self.cpus)))}
@@ -140,7 +146,7 @@ class Lab:
             frames += (r.feed_tail - r.feed_head) + (r.hw_head - r.next_to_clean)
         for i in range(net.nskb):
             skb = net.skb[i]
-            if skb.users and not skb.is_page:
+            if skb.users and not skb.is_page and skb.frame >= 0:  # less than 0: a frame of ours
                 if skb.share >= 0:
                     if skb.share in seen:
                         continue

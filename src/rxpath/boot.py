@@ -12,7 +12,7 @@ from ._compile import entry, install, new, pages, path_function, region
 from ._compile.loader import ROOMS
 from .abi.kernels import KERNELS, Sysctl
 from .abi.limits import BUFSTRIDE, NCPU, NDESC, NNAPI, NQ, NSHARE, NSOCK
-from .abi.net import FIB_HASH, NEIGH_HASH, UDP_HASH, Net
+from .abi.net import UDP_HASH, Net
 from .abi.numbers import (
     IPPROTO,
     NAPI_POLL_WEIGHT,
@@ -22,11 +22,11 @@ from .abi.numbers import (
     NO_SKB,
     NO_SOCK,
     NO_THREAD,
-    RTN,
 )
 from .drivers.igb_main import igb_alloc_rx_buffers
+from .network import setup
 from .network.frag_setup import frag_init
-from .network.route import fib_hashfn
+from .network.setup import ip_tables_init
 from .transport.udp import udp_hashfn
 
 
@@ -80,13 +80,8 @@ def net_init(net: Net, npool: int, nskb: int) -> None:
         net.sk_prot[i] = -1
     for i in range(UDP_HASH):
         net.udp_hash[i] = NO_SOCK
-    for i in range(FIB_HASH):
-        net.fib_hash[i] = -1
     frag_init(net)
-    for i in range(NEIGH_HASH):
-        net.neigh_hash[i] = -1
-    for i in range(len(net.fib_plens)):
-        net.fib_plens[i] = -1
+    ip_tables_init(net)
     for i in range(16):
         net.nf_tables[i].first = -1
 
@@ -129,25 +124,6 @@ def udp_bind(net: Net, i: int, addr: int, port: int, rcvbuf: int) -> None:
     hash_insert_sock(net, i)
 
 
-@entry
-def fib_insert(net: Net, i: int, dst: int, plen: int, kind: int) -> None:
-    fa = net.fib[i]
-    fa.key_lo, fa.plen, fa.type = dst, plen, kind
-    h = fib_hashfn(dst, plen)
-    fa.next = net.fib_hash[h]
-    net.fib_hash[h] = i
-    k = 0
-    while net.fib_plens[k] > plen:
-        k += 1
-    if net.fib_plens[k] != plen:
-        carry = plen
-        while carry >= 0:
-            following = net.fib_plens[k]
-            net.fib_plens[k] = carry
-            carry = following
-            k += 1
-
-
 class Booted:
     """A network state with its packet memory: what boot made."""
 
@@ -168,7 +144,7 @@ class Booted:
         s[Sysctl.netdev_budget], s[Sysctl.netdev_budget_ns], s[Sysctl.dev_weight] = 300, 2 * s[Sysctl.jiffy_ns], 64
         s[Sysctl.netdev_max_backlog], s[Sysctl.gro_normal_batch] = 1000, 8
         self.net_dev_init()
-        self.inet_init()
+        setup.inet_init(self)
 
     def call(self, f: Any) -> Any:
         """The compiled entry or its plain twin."""
@@ -181,22 +157,9 @@ class Booted:
             self.net.napi[NQ + c].poll = path.napi_poll.handler("process_backlog")
             self.net.napi[NQ + c].ring = c
 
-    def inet_init(self) -> None:
-        net = self.net
-        for key, _ in path.inet_protocol.handlers:
-            net.inet_protos[key] = path.inet_protocol.handler(key)
-        for key, _ in path.proto_recvmsg.handlers:
-            net.sk_prot[key] = path.proto_recvmsg.handler(key)
-        for i, (key, _) in enumerate(path.packet_type.handlers):
-            pt = net.ptype[i]
-            pt.type, pt.handler, pt.dev, pt.next = key, i, NO_DEV, net.ptype_base[key & 15]
-            lists = [k for k, _ in path.packet_list.handlers]
-            pt.list_handler = path.packet_list.handler(key) if key in lists and self.net.behaviour[0] else -1
-            net.ptype_base[key & 15] = i
-
     def igb_open(self, nq: int, size: int, cpus: list[int], itr_ns: int = 0, mac: int = 0x020000000001) -> None:
         net = self.net
-        net.dev[0].mac, net.dev[0].ifindex, net.dev[0].up = mac, 1, 1
+        net.dev[0].mac, net.dev[0].ifindex, net.dev[0].up, net.dev[0].mtu = mac, 1, 1, 1500
         for q in range(nq):
             r, n = net.ring[q], net.napi[q]
             n.poll, n.ring, n.batch = path.napi_poll.handler("igb_poll"), q, net.sysctl[Sysctl.gro_normal_batch] if net.behaviour[0] else 1
@@ -204,15 +167,10 @@ class Booted:
             self.call(ring_init)(net, q, self.nskb + q * NDESC, size)
 
     def add_address(self, addr: int, plen: int) -> None:
-        mask = 0xFFFFFFFF << 32 - plen & 0xFFFFFFFF
-        self.add_route(addr, 32, RTN.LOCAL)
-        self.add_route(addr & mask, plen, RTN.UNICAST)
+        setup.add_address(self, addr, plen)
 
     def add_route(self, dst: int, plen: int, kind: int) -> None:
-        i = self.net.offered                         # placeholder numbering, replaced with the real control plane
-        self.nroute = getattr(self, "nroute", -1) + 1
-        i = self.nroute
-        self.call(fib_insert)(self.net, i, dst, plen, kind)
+        setup.add_route(self, dst, plen, kind)
 
     def udp_socket(self, addr: int, port: int, rcvbuf: int = 212992) -> int:
         i = self.net.nsock

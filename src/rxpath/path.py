@@ -160,7 +160,8 @@ packet_type = Dispatch("packet_type", _PACKET)                                  
 packet_list = Dispatch("packet_list", {"net": Net, "cpu": int, "napi": napi_struct})          # ptype_base: list_func
 inet_protocol = Dispatch("inet_protocol", _PACKET)                                          # inet_protos: handler
 early_demux = Dispatch("early_demux", _PACKET, by_key=True)                                 # by protocol: 0 or a drop reason
-err_handler = Dispatch("err_handler", _PACKET)                                              # inet_protos: err_handler; 1: no such socket
+err_handler = Dispatch("err_handler", _PACKET, by_key=True)                                         # inet_protos: err_handler; 1: no such socket
+unicast_reply = Dispatch("unicast_reply", _PACKET | {"out": sk_buff}, by_key=True)               # ip_send_unicast_reply()
 dst_input = Dispatch("dst_input", _PACKET, by_key=True)                                     # dst.input, by kind of route
 xmit = Dispatch("xmit", _PACKET)                                                            # ndo_start_xmit of a device
 proto_recvmsg = Dispatch("proto_recvmsg", {"net": Net, "cpu": int, "thread": int})          # sk_prot->recvmsg
@@ -173,6 +174,7 @@ call_packet_list: Callable[[int, Net, int, napi_struct], int]
 call_inet_protocol: Callable[[int, Net, int, sk_buff], int]
 call_early_demux: Callable[[int, Net, int, sk_buff], int]
 call_err_handler: Callable[[int, Net, int, sk_buff], int]
+call_unicast_reply: Callable[[int, Net, int, sk_buff, sk_buff], int]
 call_dst_input: Callable[[int, Net, int, sk_buff], int]
 call_xmit: Callable[[int, Net, int, sk_buff], int]
 call_proto_recvmsg: Callable[[int, Net, int, int], int]

@@ -24,6 +24,7 @@ class Behaviour(IntEnum):
     gro_fixed_id = auto()               # GRO merges packets with DF whose IP id does not count up
     flow_limit = auto()                 # net.core.flow_limit_cpu_bitmap exists
     timer_buckets = auto()              # timers fire with their bucket of the wheel, late by up to 1/8; before, at their own jiffy
+    lowest_is_unicast = auto()          # the lowest address of a network is no broadcast
     zeronet_is_one = auto()             # of 0.0.0.0/8 only 0.0.0.0 is no source
 
 
@@ -50,6 +51,7 @@ KERNELS: dict[Behaviour, Row] = {
     Behaviour.frag_rbtree: Row(0, 1, "7969e5c40dfd (4.19)"),
     Behaviour.drop_reasons: Row(0, 1, "kfree_skb_reason, c504e5c2f964 (5.17)"),
     Behaviour.timer_buckets: Row(0, 1, "500462a9de65 (4.8): the wheel no longer cascades"),
+    Behaviour.lowest_is_unicast: Row(0, 1, "5.14: a network's lowest address is one like others"),
     Behaviour.zeronet_is_one: Row(0, 1, "96125bf9985a (5.3): 0.0.0.0/8 are addresses like others"),
     Behaviour.softnet_columns: Row(11, 15, "3.13: 11; 5.10: 13; 6.18: 15"),
     Behaviour.gro_buckets: Row(1, 8, "6312fe77751f (4.19): GRO_HASH_BUCKETS; before, one list"),

@@ -1,21 +1,35 @@
 """net/ipv4/ip_input.c: IP receives.  Called through ptype_base (ip_rcv, ip_list_rcv); hands a packet for this host to its protocol
 through inet_protos.  RFC 791, RFC 1122 3.2.1."""
 from .. import path
-from .._compile import be16, byte, mem_at, path_function
-from ..abi.mib import Mib
+from .._compile import be16, be32, byte, le32, mem_at, path_function
+from ..abi.kernels import Behaviour, Sysctl
+from ..abi.mib import DevStat, Mib
 from ..abi.net import Net
 from ..abi.numbers import (
     DONE,
+    EACCES,
+    EHOSTUNREACH,
+    ENETUNREACH,
     ETH_P_IP,
+    ICMP,
+    ICMP_HOST_UNREACH,
+    ICMP_NET_UNREACH,
+    ICMP_PKT_FILTERED,
+    ICMP_PROT_UNREACH,
     IP_HLEN,
     IP_MF,
     IP_OFFSET,
+    IPPROTO,
     NET_RX_DROP,
     NET_RX_SUCCESS,
     NF_ACCEPT,
     NF_DROP,
     NF_WAIT,
+    NO_ROUTE,
     NO_SKB,
+    PACKET_BROADCAST,
+    PACKET_HOST,
+    PACKET_MULTICAST,
     PACKET_OTHERHOST,
     RTN,
     YIELD,
@@ -26,9 +40,10 @@ from ..abi.skbuff import sk_buff
 from ..abi.softnet import napi_struct
 from ..path import Stage, Touch, dst_input, packet_list, packet_type, touched
 from ..skb import csum_fold, csum_partial, kfree_skb_reason, pskb_may_pull, skb_trim
-from ..turn import at, late_private, park, touch
+from ..turn import at, icmp_send_and_drop, late_private, park, touch
+from .ip_options import ip_rcv_options
 from .netfilter import nf_hook
-from .route import ip_route_input_noref
+from .route import LBCAST, ip_route_input_noref, ip_route_use_hint, ipv4_is_multicast
 
 RUN_HOOK, RUN_FINISH, RUN_DELIVER = 2, 3, 4          # napi.list_phase of a run that is in IP
 
@@ -39,14 +54,18 @@ def ip_rcv_core(net: Net, cpu: int, skb: sk_buff) -> int:
     at(net, cpu, skb, Stage.ip_rcv_core)
     mem, nh = mem_at(net.mem_addr), skb.network_header
     if skb.pkt_type == PACKET_OTHERHOST:                                     # 1: promiscuous: not ours
+        net.dev_stat[cpu][skb.dev][DevStat.rx_otherhost_dropped] += 1
         return kfree_skb_reason(net, cpu, skb, Drop.OTHERHOST)
-    net.snmp[cpu][Mib.Ip_InReceives] += 1
+    mib = net.snmp[cpu]
+    mib[Mib.Ip_InReceives] += 1
+    mib[Mib.IpExt_InOctets] += skb.len                                       # Ethernet padding included
     if not pskb_may_pull(net, skb, IP_HLEN):                                 # 2: no room for a header
         return ip_inhdr_error(net, cpu, skb, Drop.IP_INHDR)
     vihl = byte(mem, nh)
     ihl = (vihl & 15) * 4
     if vihl >> 4 != 4 or ihl < IP_HLEN:                                      # 3: version, header length
         return ip_inhdr_error(net, cpu, skb, Drop.IP_INHDR)
+    mib[Mib.IpExt_InNoECTPkts + (byte(mem, nh + 1) & 3)] += max(1, skb.gso_segs)
     if not pskb_may_pull(net, skb, ihl):                                     # 4: options cut off
         return ip_inhdr_error(net, cpu, skb, Drop.IP_INHDR)
     if csum_fold(csum_partial(mem, nh, ihl, 0)) != 0:                        # 5: header checksum
@@ -91,7 +110,7 @@ def ip_pre_routing(net: Net, cpu: int, skb: sk_buff) -> int:
     if verdict == NF_DROP:
         return NET_RX_DROP
     at(net, cpu, skb, Stage.ip_rcv_finish)
-    if ip_rcv_finish_core(net, cpu, skb) == NET_RX_DROP:
+    if ip_rcv_finish_core(net, cpu, skb, NO_SKB) == NET_RX_DROP:
         return NET_RX_DROP
     return path.call_dst_input(skb.dst_type, net, cpu, skb)
 
@@ -124,14 +143,7 @@ def ip_list_rcv(net: Net, cpu: int, napi: napi_struct) -> int:
                 keep(net, napi, skb)
         napi.list_phase = RUN_FINISH
     if napi.list_phase == RUN_FINISH:
-        walk = napi.list_head
-        napi.list_head, napi.list_tail = NO_SKB, NO_SKB
-        while walk >= 0:
-            skb = net.skb[walk]
-            walk = skb.next
-            at(net, cpu, skb, Stage.ip_sublist_rcv)
-            if ip_rcv_finish_core(net, cpu, skb) == NET_RX_SUCCESS:
-                keep(net, napi, skb)
+        ip_list_rcv_finish(net, cpu, napi)
         napi.list_phase = RUN_DELIVER
     while napi.list_head >= 0:                                               # ip_sublist_rcv_finish
         skb = net.skb[napi.list_head]
@@ -156,24 +168,119 @@ def keep(net: Net, napi: napi_struct, skb: sk_buff) -> None:
 
 
 @path_function
-def ip_rcv_finish_core(net: Net, cpu: int, skb: sk_buff) -> int:
-    """Route.  NET_RX_SUCCESS, or the packet has ended."""
+def ip_list_rcv_finish(net: Net, cpu: int, napi: napi_struct) -> None:
+    """Route all of the run: one that goes where the packet before it went needs no look at the FIB."""
+    walk, hint, curr_dst = napi.list_head, NO_SKB, NO_ROUTE
+    napi.list_head, napi.list_tail = NO_SKB, NO_SKB
+    while walk >= 0:
+        skb = net.skb[walk]
+        walk = skb.next
+        at(net, cpu, skb, Stage.ip_sublist_rcv)
+        if ip_rcv_finish_core(net, cpu, skb, hint) == NET_RX_SUCCESS:
+            if skb.dst != curr_dst or skb.dst < 0:
+                curr_dst = skb.dst
+                hint = ip_extract_route_hint(net, skb)
+            keep(net, napi, skb)
+
+
+@path_function
+def ip_extract_route_hint(net: Net, skb: sk_buff) -> int:
+    """Unicast only."""
+    mem = mem_at(net.mem_addr)
+    daddr = be32(mem, skb.network_header + 16)
+    if daddr == LBCAST or ipv4_is_multicast(daddr):
+        return NO_SKB
+    return skb.idx
+
+
+@path_function
+def ip_can_use_hint(net: Net, skb: sk_buff, hint: int) -> bool:
+    """The same destination and TOS."""
+    if hint < 0:
+        return False
+    mem, known = mem_at(net.mem_addr), net.skb[hint]
+    mine, theirs = skb.network_header, known.network_header
+    return le32(mem, mine + 16) == le32(mem, theirs + 16) and byte(mem, mine + 1) == byte(mem, theirs + 1)
+
+
+@path_function
+def ip_rcv_finish_core(net: Net, cpu: int, skb: sk_buff, hint: int) -> int:
+    """Early demux, route, options.  NET_RX_SUCCESS, or the packet has ended.  hint: a packet of the same list, NO_SKB."""
     at(net, cpu, skb, Stage.ip_rcv_finish_core)
-    reason = ip_route_input_noref(net, cpu, skb)
-    if reason:
+    mem, nh = mem_at(net.mem_addr), skb.network_header
+    if ip_can_use_hint(net, skb, hint):
+        known = net.skb[hint]
+        reason = ip_route_use_hint(net, cpu, skb, be32(mem, nh + 12), known.dst, known.dst_type)
+        skb.cb_d = known.cb_d                                                # dst.error
+    else:
+        reason = ip_early_demux(net, cpu, skb)
+        if reason <= 0:
+            reason = ip_route_input_noref(net, cpu, skb, be32(mem, nh + 16), be32(mem, nh + 12))
+    if reason > 0:
+        if reason == Drop.IP_RPFILTER:
+            net.snmp[cpu][Mib.TcpExt_IPReversePathFilter] += 1
         return kfree_skb_reason(net, cpu, skb, reason)
+    if byte(mem, nh) != 0x45:
+        if ip_rcv_options(net, cpu, skb) == NET_RX_DROP:
+            return NET_RX_DROP
+    if skb.dst_type == RTN.LOCAL and skb.pkt_type == PACKET_HOST:            # by far the most
+        return NET_RX_SUCCESS
+    return ip_count_casts(net, cpu, skb)
+
+
+@path_function
+def ip_early_demux(net: Net, cpu: int, skb: sk_buff) -> int:
+    """A connected socket saves the rest of the lookups.  A drop reason (of a multicast source), or not more than 0."""
+    if net.sysctl[Sysctl.ip_early_demux] == 0:
+        return 0
+    mem, nh = mem_at(net.mem_addr), skb.network_header
+    if be16(mem, nh + 6) & (IP_MF | IP_OFFSET):
+        return 0
+    protocol = byte(mem, nh + 9)
+    if protocol == IPPROTO.UDP:
+        if net.sysctl[Sysctl.udp_early_demux] and net.behaviour[Behaviour.early_demux]:
+            return path.call_early_demux(protocol, net, cpu, skb)
+    elif protocol == IPPROTO.TCP and net.sysctl[Sysctl.tcp_early_demux]:
+        return path.call_early_demux(protocol, net, cpu, skb)
+    return 0
+
+
+@path_function
+def ip_count_casts(net: Net, cpu: int, skb: sk_buff) -> int:
+    """Multicast and broadcast are counted; RFC 1122 3.3.6: a frame to many with an address of one is suspect."""
+    mib, dev = net.snmp[cpu], net.dev[skb.dev]
+    if skb.dst_type == RTN.MULTICAST:
+        mib[Mib.IpExt_InMcastPkts] += 1
+        mib[Mib.IpExt_InMcastOctets] += skb.len
+    elif skb.dst_type == RTN.BROADCAST:
+        mib[Mib.IpExt_InBcastPkts] += 1
+        mib[Mib.IpExt_InBcastOctets] += skb.len
+    elif dev.drop_unicast_in_l2_multicast and (skb.pkt_type == PACKET_BROADCAST or skb.pkt_type == PACKET_MULTICAST):
+        return kfree_skb_reason(net, cpu, skb, Drop.UNICAST_IN_L2_MULTICAST)
     return NET_RX_SUCCESS
 
 
-@dst_input(RTN.UNSPEC)
+@dst_input(RTN.UNREACHABLE)
 @path_function
 def ip_error(net: Net, cpu: int, skb: sk_buff) -> int:
-    """dst.input where there is no route: this host does not forward."""
+    """dst.input where there is no route.  A host that does not forward says nothing; a router tells the sender."""
     at(net, cpu, skb, Stage.ip_error)
-    net.snmp[cpu][Mib.Ip_InAddrErrors] += 1
-    return kfree_skb_reason(net, cpu, skb, Drop.IP_INADDRERRORS)
+    dev, mib, error = net.dev[skb.dev], net.snmp[cpu], skb.cb_d
+    if dev.forwarding == 0:
+        mib[Mib.Ip_InAddrErrors] += 1
+        return kfree_skb_reason(net, cpu, skb, Drop.IP_INADDRERRORS)
+    if error == EHOSTUNREACH:
+        return icmp_send_and_drop(net, cpu, skb, ICMP.DEST_UNREACH, ICMP_HOST_UNREACH, Drop.NOT_SPECIFIED)
+    if error == ENETUNREACH:
+        mib[Mib.IpExt_InNoRoutes] += 1
+        return icmp_send_and_drop(net, cpu, skb, ICMP.DEST_UNREACH, ICMP_NET_UNREACH, Drop.IP_INNOROUTES)
+    if error == EACCES:
+        return icmp_send_and_drop(net, cpu, skb, ICMP.DEST_UNREACH, ICMP_PKT_FILTERED, Drop.NOT_SPECIFIED)
+    return kfree_skb_reason(net, cpu, skb, Drop.NOT_SPECIFIED)
 
 
+@dst_input(RTN.BROADCAST)
+@dst_input(RTN.MULTICAST)
 @dst_input(RTN.LOCAL)
 @path_function
 def ip_local_deliver(net: Net, cpu: int, skb: sk_buff) -> int:
@@ -200,14 +307,22 @@ def ip_local_in(net: Net, cpu: int, skb: sk_buff) -> int:
 
 @path_function
 def ip_local_deliver_finish(net: Net, cpu: int, skb: sk_buff) -> int:
-    """Strip the IP header; to the handler that inet_protos names."""
+    """Strip the IP header."""
     at(net, cpu, skb, Stage.ip_local_deliver_finish)
     mem = mem_at(net.mem_addr)
     skb.data = skb.transport_header
     skb.len -= skb.transport_header - skb.network_header
-    handler = net.inet_protos[byte(mem, skb.network_header + 9)]
+    return ip_protocol_deliver_rcu(net, cpu, skb, byte(mem, skb.network_header + 9))
+
+
+@path_function
+def ip_protocol_deliver_rcu(net: Net, cpu: int, skb: sk_buff, protocol: int) -> int:
+    """To the handler that inet_protos names."""
+    at(net, cpu, skb, Stage.ip_protocol_deliver_rcu)
+    at(net, cpu, skb, Stage.raw_local_deliver)                               # there are no raw sockets
+    handler = net.inet_protos[protocol]
     if handler < 0:
         net.snmp[cpu][Mib.Ip_InUnknownProtos] += 1
-        return kfree_skb_reason(net, cpu, skb, Drop.IP_NOPROTO)
+        return icmp_send_and_drop(net, cpu, skb, ICMP.DEST_UNREACH, ICMP_PROT_UNREACH, Drop.IP_NOPROTO)
     net.snmp[cpu][Mib.Ip_InDelivers] += 1
     return path.call_inet_protocol(handler, net, cpu, skb)

@@ -6,33 +6,18 @@ Such an skb is no frame of the wire: its `frame` is negative, -1 - the frame tha
 The next hop's MAC is the neighbour's, or, where the neighbour table does not know the peer, that of the frame that is answered: a
 simplification (the kernel would ask by ARP first)."""
 from .. import path
-from .._compile import be16, be32, mem_at, path_function, put_be16, put_be32, put_byte, put_le16
+from .._compile import be16, be32, byte, mem_at, path_function, put_be16, put_be32, put_byte, put_le16
 from ..abi.mib import Mib
-from ..abi.net import NEIGH_HASH, Net
-from ..abi.numbers import ETH_HLEN, ETH_P_IP, IP_HLEN, NET_RX_SUCCESS, NO_SKB
+from ..abi.net import Net
+from ..abi.numbers import ETH_HLEN, ETH_P_IP, IP_DF, IP_HLEN, IPPROTO, NET_RX_DROP, NET_RX_SUCCESS, NO_SKB
 from ..abi.skbuff import sk_buff
-from ..path import Stage
+from ..path import Stage, unicast_reply
 from ..skb import alloc_skb, csum_fold, csum_partial, skb_init, skb_release
 from ..turn import at
+from .neighbour import neigh_lookup
+from .route import ip_route_output
 
 IP_TTL = 64                                          # net.ipv4.ip_default_ttl
-
-
-@path_function
-def neigh_hashfn(addr: int) -> int:
-    return (addr * 0x9E3779B1 >> 16) & NEIGH_HASH - 1
-
-
-@path_function
-def neigh_lookup(net: Net, addr: int) -> int:
-    """The neighbour's index, -1: unknown.  Shared: only within a touch."""
-    i = net.neigh_hash[neigh_hashfn(addr)]
-    while i >= 0:
-        n = net.neigh[i]
-        if n.addr_lo == addr:
-            return i
-        i = n.next
-    return -1
 
 
 @path_function
@@ -57,15 +42,22 @@ def reply_skb(net: Net, cpu: int, skb: sk_buff, length: int) -> int:
     i = alloc_skb(net, cpu)
     if i == NO_SKB:
         return NO_SKB
-    out, c = net.skb[i], net.cpu[cpu]
+    out = net.skb[i]
     skb_init(net, out, out.head, ETH_HLEN + length)
+    answers(net, cpu, skb, out)
+    return i
+
+
+@path_function
+def answers(net: Net, cpu: int, skb: sk_buff, out: sk_buff) -> None:
+    """What an answer takes over."""
+    c = net.cpu[cpu]
     out.frame = -1 - skb.frame
     out.dev = skb.dev
     out.queue_mapping = skb.queue_mapping
     out.hash = skb.hash
     out.tstamp = c.now
     out.network_header = out.data + ETH_HLEN
-    return i
 
 
 @path_function
@@ -120,3 +112,17 @@ def dev_queue_xmit(net: Net, cpu: int, out: sk_buff) -> int:
         skb_release(net, cpu, out)
         return NET_RX_SUCCESS
     return path.call_xmit(dev.xmit, net, cpu, out)
+
+
+@unicast_reply(IPPROTO.TCP)
+@path_function
+def ip_send_unicast_reply(net: Net, cpu: int, skb: sk_buff, out: sk_buff) -> int:
+    """An answer of TCP's, complete but for its Ethernet and IP headers: DF, identification 0, the TOS of what it answers."""
+    mem, nh = mem_at(net.mem_addr), skb.network_header
+    answers(net, cpu, skb, out)
+    peer = be32(mem, nh + 12)
+    if not ip_route_output(net, cpu, peer):
+        skb_release(net, cpu, out)
+        return NET_RX_DROP
+    ip_header(net, out, IPPROTO.TCP, be32(mem, nh + 16), peer, byte(mem, nh + 1), 0, IP_DF)
+    return ip_finish_output(net, cpu, skb, out, peer)

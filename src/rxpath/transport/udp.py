@@ -6,7 +6,7 @@ from ..abi.net import UDP_HASH, Net
 from ..abi.numbers import CHECKSUM_UNNECESSARY, IPPROTO, NO_SOCK, UDP_HLEN
 from ..abi.reasons import Drop
 from ..abi.skbuff import sk_buff
-from ..path import Stage, Touch, inet_protocol, touched
+from ..path import Stage, Touch, early_demux, inet_protocol, touched
 from ..skb import csum_fold, kfree_skb_reason, skb_checksum, skb_trim
 from ..turn import at, at_bytes, touch
 from ..user.queue import __udp_enqueue_schedule_skb
@@ -95,3 +95,11 @@ def udp_queue_rcv_one_skb(net: Net, cpu: int, skb: sk_buff) -> int:
     skb.data += UDP_HLEN
     skb.len -= UDP_HLEN
     return __udp_enqueue_schedule_skb(net, cpu, net.socks[skb.sk], skb)
+
+
+@early_demux(IPPROTO.UDP)
+@path_function
+def udp_v4_early_demux(net: Net, cpu: int, skb: sk_buff) -> int:
+    """A connected socket would be found here, before routing: none is."""
+    at(net, cpu, skb, Stage.udp_v4_early_demux)
+    return 0

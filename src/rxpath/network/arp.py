@@ -1,0 +1,105 @@
+"""net/ipv4/arp.c: who has an address of ours.  Called through ptype_base; answers leave by ip_output.py's dev_queue_xmit.  RFC 826, RFC 5227.
+
+    hardware type 2 | protocol 2 | hln 1 | pln 1 | op 2 | sender MAC 6 | sender IP 4 | target MAC 6 | target IP 4"""
+from .._compile import be16, be32, byte, mem_at, path_function, put_be16, put_be32
+from ..abi.net import Net
+from ..abi.numbers import ETH_ALEN, ETH_P_ARP, ETH_P_IP, NET_RX_SUCCESS, NO_SKB, PACKET_OTHERHOST, RTN
+from ..abi.reasons import Drop
+from ..abi.skbuff import sk_buff
+from ..path import Stage, Touch, packet_type, touched
+from ..skb import consume_skb, kfree_skb_reason, pskb_may_pull
+from ..turn import at, touch
+from .ip_output import dev_queue_xmit, eth_header, reply_skb
+from .neighbour import neigh_update
+from .route import inet_addr_is_local, ip_route_input_noref, ipv4_is_loopback, ipv4_is_multicast
+
+ARP_HDR_LEN = 28
+ARPHRD_ETHER, ARPHRD_IEEE802 = 1, 6
+ARPOP_REQUEST, ARPOP_REPLY = 1, 2
+
+
+@packet_type(ETH_P_ARP)
+@path_function
+def arp_rcv(net: Net, cpu: int, skb: sk_buff) -> int:
+    """Acceptance."""
+    at(net, cpu, skb, Stage.arp_rcv)
+    mem, p = mem_at(net.mem_addr), skb.data
+    if skb.pkt_type == PACKET_OTHERHOST:                                     # 1: not ours, and no loss either
+        return arp_consume(net, cpu, skb)
+    if not pskb_may_pull(net, skb, ARP_HDR_LEN):                             # 2: cut short
+        return kfree_skb_reason(net, cpu, skb, Drop.NOT_SPECIFIED)
+    if byte(mem, p + 4) != ETH_ALEN or byte(mem, p + 5) != 4:                # 3: lengths of addresses
+        return kfree_skb_reason(net, cpu, skb, Drop.NOT_SPECIFIED)
+    hardware = be16(mem, p)
+    if (hardware != ARPHRD_ETHER and hardware != ARPHRD_IEEE802) or be16(mem, p + 2) != ETH_P_IP:    # 4: kinds of addresses
+        return kfree_skb_reason(net, cpu, skb, Drop.NOT_SPECIFIED)
+    if be16(mem, p + 6) != ARPOP_REQUEST and be16(mem, p + 6) != ARPOP_REPLY:                        # 5: RARP and the like
+        return kfree_skb_reason(net, cpu, skb, Drop.NOT_SPECIFIED)
+    return touch(net, cpu, skb, Touch.arp_process)
+
+
+@path_function
+def arp_consume(net: Net, cpu: int, skb: sk_buff) -> int:
+    consume_skb(net, cpu, skb)
+    return NET_RX_SUCCESS
+
+
+@touched(Touch.arp_process)
+@path_function
+def arp_process(net: Net, cpu: int, skb: sk_buff) -> int:
+    """Answer for our addresses; keep the neighbours that we know up to date."""
+    at(net, cpu, skb, Stage.arp_process)
+    mem, p, dev = mem_at(net.mem_addr), skb.data, net.dev[skb.dev]
+    op, sip, tip = be16(mem, p + 6), be32(mem, p + 14), be32(mem, p + 24)
+    sha = be16(mem, p + 8) << 32 | be32(mem, p + 10)
+    if ipv4_is_multicast(tip) or (ipv4_is_loopback(tip) and not dev.route_localnet):
+        return kfree_skb_reason(net, cpu, skb, Drop.NOT_SPECIFIED)
+    if sip == tip and dev.drop_gratuitous_arp:
+        return kfree_skb_reason(net, cpu, skb, Drop.NOT_SPECIFIED)
+    if sip == 0:                                                             # RFC 5227: is that address taken?
+        if op == ARPOP_REQUEST and inet_addr_is_local(net, tip) and not arp_ignore(net, skb, sip, tip):
+            arp_send_reply(net, cpu, skb, sip, tip, sha)
+        return arp_consume(net, cpu, skb)
+    if op == ARPOP_REQUEST:
+        if ip_route_input_noref(net, cpu, skb, tip, sip) == 0 and skb.dst_type == RTN.LOCAL:
+            if not arp_ignore(net, skb, sip, tip):
+                at(net, cpu, skb, Stage.neigh_event_ns)
+                if neigh_update(net, sip, sha, 1) >= 0:
+                    arp_send_reply(net, cpu, skb, sip, tip, sha)
+            return arp_consume(net, cpu, skb)
+    neigh_update(net, sip, sha, 0)                                           # arp_accept is 0: strangers are not learnt from
+    return arp_consume(net, cpu, skb)
+
+
+@path_function
+def arp_ignore(net: Net, skb: sk_buff, sip: int, tip: int) -> bool:
+    """arp_ignore: 0 any address of ours, 1 one of this device, 2 and the asker in its network, 8 none."""
+    dev = net.dev[skb.dev]
+    if dev.arp_ignore == 0:
+        return False
+    if dev.arp_ignore == 8 or tip != dev.addr:
+        return True
+    return dev.arp_ignore == 2 and (sip ^ dev.addr) & dev.mask != 0
+
+
+@path_function
+def arp_send_reply(net: Net, cpu: int, skb: sk_buff, sip: int, tip: int, sha: int) -> None:
+    """arp_send_dst(): tip is at our MAC."""
+    i = reply_skb(net, cpu, skb, ARP_HDR_LEN)
+    if i == NO_SKB:
+        return
+    out, mem, dev = net.skb[i], mem_at(net.mem_addr), net.dev[skb.dev]
+    eth_header(net, out, sha, ETH_P_ARP)
+    p = out.network_header
+    put_be16(mem, p, ARPHRD_ETHER)
+    put_be16(mem, p + 2, ETH_P_IP)
+    put_be16(mem, p + 4, ETH_ALEN << 8 | 4)
+    put_be16(mem, p + 6, ARPOP_REPLY)
+    put_be16(mem, p + 8, dev.mac >> 32)
+    put_be32(mem, p + 10, dev.mac & 0xFFFFFFFF)
+    put_be32(mem, p + 14, tip)
+    put_be16(mem, p + 18, sha >> 32)
+    put_be32(mem, p + 20, sha & 0xFFFFFFFF)
+    put_be32(mem, p + 24, sip)
+    at(net, cpu, out, Stage.arp_xmit)
+    dev_queue_xmit(net, cpu, out)

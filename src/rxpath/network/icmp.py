@@ -1,0 +1,268 @@
+"""net/ipv4/icmp.c, the half that receives.  Called through inet_protos by ip_protocol_deliver_rcu; errors go on to the protocol whose packet
+they are about, requests are answered through ip_output.py.  RFC 792, RFC 1122 3.2.2.  The half that sends errors: icmp_send.py."""
+from .. import path
+from .._compile import be32, byte, mem_at, path_function, put_be16, put_be32, put_byte, put_le16
+from ..abi.kernels import Sysctl
+from ..abi.mib import Mib
+from ..abi.net import Net
+from ..abi.numbers import (
+    CHECKSUM_UNNECESSARY,
+    ICMP,
+    ICMP_HLEN,
+    IP_HLEN,
+    IP_MF,
+    IPPROTO,
+    NET_RX_SUCCESS,
+    NO_SKB,
+    NR_ICMP_TYPES,
+    NR_ICMP_UNREACH,
+    RTN,
+)
+from ..abi.reasons import Drop
+from ..abi.skbuff import sk_buff
+from ..path import Stage, Touch, inet_protocol, touched
+from ..skb import consume_skb, csum_fold, kfree_skb_reason, pskb_may_pull, skb_checksum, skb_copy_bits
+from ..turn import at, at_bytes, touch
+from .fib_trie import fib_table_lookup
+from .icmp_send import icmp_out_count, icmp_push_reply
+from .ip_output import ip_finish_output, ip_header, ip_select_ident, reply_skb
+from .route import ip_route_output
+
+DAY_MS = 86_400_000
+ICMP_EXC_FRAGTIME = 1
+
+
+@inet_protocol(IPPROTO.ICMP)
+@path_function
+def icmp_rcv(net: Net, cpu: int, skb: sk_buff) -> int:
+    """Acceptance, then by type.  skb.data stands at the ICMP header."""
+    at(net, cpu, skb, Stage.icmp_rcv)
+    mem, mib = mem_at(net.mem_addr), net.snmp[cpu]
+    mib[Mib.Icmp_InMsgs] += 1
+    if not icmp_csum_ok(net, cpu, skb):                                      # 1: checksum
+        mib[Mib.Icmp_InCsumErrors] += 1
+        return icmp_error(net, cpu, skb, Drop.ICMP_CSUM)
+    if not pskb_may_pull(net, skb, ICMP_HLEN):                               # 2: no room for a header
+        return icmp_error(net, cpu, skb, Drop.NOT_SPECIFIED)
+    kind = byte(mem, skb.data)
+    icmp_in_count(net, cpu, kind)
+    if kind > NR_ICMP_TYPES:                                                 # 3: unknown types are silently discarded
+        return icmp_error(net, cpu, skb, Drop.UNHANDLED_PROTO)
+    asks = kind == ICMP.ECHO or kind == ICMP.TIMESTAMP
+    if skb.dst_type == RTN.BROADCAST or skb.dst_type == RTN.MULTICAST:       # 4: to many: RFC 1122 3.2.2.6
+        if asks and net.sysctl[Sysctl.icmp_echo_ignore_broadcasts]:
+            return icmp_error(net, cpu, skb, Drop.INVALID_PROTO)
+        if not asks and kind != ICMP.ADDRESS and kind != ICMP.ADDRESSREPLY:
+            return icmp_error(net, cpu, skb, Drop.INVALID_PROTO)
+    if asks:
+        return icmp_request(net, cpu, skb, kind)
+    if kind == ICMP.ECHOREPLY:
+        return ping_rcv(net, cpu, skb)
+    if kind == ICMP.REDIRECT:
+        return icmp_redirect(net, cpu, skb)
+    if kind == ICMP.DEST_UNREACH or kind == ICMP.SOURCE_QUENCH or kind == ICMP.TIME_EXCEEDED or kind == ICMP.PARAMETERPROB:
+        return icmp_unreach(net, cpu, skb, kind)
+    consume_skb(net, cpu, skb)                                               # icmp_discard()
+    return NET_RX_SUCCESS
+
+
+@path_function
+def icmp_csum_ok(net: Net, cpu: int, skb: sk_buff) -> bool:
+    """skb_checksum_simple_validate()"""
+    if skb.ip_summed == CHECKSUM_UNNECESSARY or skb.csum_valid:
+        return True
+    at_bytes(net, cpu, Stage.BYTE_CSUM, skb.len)
+    skb.csum_valid = 1
+    return csum_fold(skb_checksum(net, skb, 0)) == 0
+
+
+@path_function
+def icmp_error(net: Net, cpu: int, skb: sk_buff, reason: int) -> int:
+    net.snmp[cpu][Mib.Icmp_InErrors] += 1
+    return kfree_skb_reason(net, cpu, skb, reason)
+
+
+@path_function
+def icmp_in_count(net: Net, cpu: int, kind: int) -> None:
+    mib = net.snmp[cpu]
+    if kind == ICMP.ECHO:
+        mib[Mib.Icmp_InEchos] += 1
+    elif kind == ICMP.ECHOREPLY:
+        mib[Mib.Icmp_InEchoReps] += 1
+    elif kind == ICMP.DEST_UNREACH:
+        mib[Mib.Icmp_InDestUnreachs] += 1
+    elif kind == ICMP.TIME_EXCEEDED:
+        mib[Mib.Icmp_InTimeExcds] += 1
+    elif kind == ICMP.PARAMETERPROB:
+        mib[Mib.Icmp_InParmProbs] += 1
+    elif kind == ICMP.SOURCE_QUENCH:
+        mib[Mib.Icmp_InSrcQuenchs] += 1
+    elif kind == ICMP.REDIRECT:
+        mib[Mib.Icmp_InRedirects] += 1
+    elif kind == ICMP.TIMESTAMP:
+        mib[Mib.Icmp_InTimestamps] += 1
+    elif kind == ICMP.TIMESTAMPREPLY:
+        mib[Mib.Icmp_InTimestampReps] += 1
+    elif kind == ICMP.ADDRESS:
+        mib[Mib.Icmp_InAddrMasks] += 1
+    elif kind == ICMP.ADDRESSREPLY:
+        mib[Mib.Icmp_InAddrMaskReps] += 1
+
+
+@path_function
+def ping_rcv(net: Net, cpu: int, skb: sk_buff) -> int:
+    """An echo reply: nobody here has pinged."""
+    at(net, cpu, skb, Stage.ping_rcv)
+    return kfree_skb_reason(net, cpu, skb, Drop.NO_SOCKET)
+
+
+# ---------------------------------------------------------------- errors about what this host has sent
+@path_function
+def icmp_unreach(net: Net, cpu: int, skb: sk_buff, kind: int) -> int:
+    """To the protocol whose packet did not arrive."""
+    at(net, cpu, skb, Stage.icmp_unreach)
+    mem, th = mem_at(net.mem_addr), skb.data
+    code = byte(mem, th + 1)
+    icmp_pull(skb)
+    if not pskb_may_pull(net, skb, IP_HLEN):
+        return icmp_error(net, cpu, skb, Drop.NOT_SPECIFIED)
+    if byte(mem, skb.data) & 15 < 5:
+        return icmp_error(net, cpu, skb, Drop.IP_INHDR)
+    ignored = kind == ICMP.DEST_UNREACH and code > NR_ICMP_UNREACH or kind == ICMP.TIME_EXCEEDED and code == ICMP_EXC_FRAGTIME
+    if not ignored and not to_broadcast(net, be32(mem, skb.data + 16)):
+        icmp_socket_deliver(net, cpu, skb)
+    consume_skb(net, cpu, skb)
+    return NET_RX_SUCCESS
+
+
+@path_function
+def to_broadcast(net: Net, addr: int) -> bool:
+    """inet_addr_type() == RTN_BROADCAST: nobody may be told of an error of such a packet."""
+    if addr == 0xFFFFFFFF:
+        return True
+    i = fib_table_lookup(net, addr)
+    if i < 0:
+        return False
+    fa = net.fib[i]
+    return fa.type == RTN.BROADCAST
+
+
+@path_function
+def icmp_pull(skb: sk_buff) -> None:
+    skb.data += ICMP_HLEN
+    skb.len -= ICMP_HLEN
+
+
+@path_function
+def icmp_redirect(net: Net, cpu: int, skb: sk_buff) -> int:
+    """This host keeps its routes; the sockets hear of it."""
+    at(net, cpu, skb, Stage.icmp_redirect)
+    icmp_pull(skb)
+    if skb.len < IP_HLEN:
+        return icmp_error(net, cpu, skb, Drop.PKT_TOO_SMALL)
+    if pskb_may_pull(net, skb, IP_HLEN):
+        icmp_socket_deliver(net, cpu, skb)
+    consume_skb(net, cpu, skb)
+    return NET_RX_SUCCESS
+
+
+@path_function
+def icmp_socket_deliver(net: Net, cpu: int, skb: sk_buff) -> None:
+    """skb.data stands at the header that came back; its protocol's err_handler says whether there is such a socket."""
+    mem, inner = mem_at(net.mem_addr), skb.data
+    if not pskb_may_pull(net, skb, (byte(mem, inner) & 15) * 4 + 8):         # eight bytes are enough for the ports
+        net.snmp[cpu][Mib.Icmp_InErrors] += 1
+        return
+    if path.call_err_handler(byte(mem, inner + 9), net, cpu, skb) > 0:
+        net.snmp[cpu][Mib.Icmp_InErrors] += 1
+
+
+# ---------------------------------------------------------------- requests
+@path_function
+def icmp_request(net: Net, cpu: int, skb: sk_buff, kind: int) -> int:
+    """icmp_echo(), icmp_timestamp(): worth an answer?  It is sent when it is our turn: neighbours are everybody's."""
+    if kind == ICMP.ECHO:
+        at(net, cpu, skb, Stage.icmp_echo)
+        if net.sysctl[Sysctl.icmp_echo_ignore_all]:
+            consume_skb(net, cpu, skb)
+            return NET_RX_SUCCESS
+    else:
+        at(net, cpu, skb, Stage.icmp_timestamp)
+        if skb.len < ICMP_HLEN + 4:
+            return icmp_error(net, cpu, skb, Drop.PKT_TOO_SMALL)
+    return touch(net, cpu, skb, Touch.icmp_reply)
+
+
+@touched(Touch.icmp_reply)
+@path_function
+def icmp_reply(net: Net, cpu: int, skb: sk_buff) -> int:
+    """Back to where it came from; then the request has ended."""
+    mem, nh, dev = mem_at(net.mem_addr), skb.network_header, net.dev[skb.dev]
+    peer = be32(mem, nh + 12)
+    saddr = be32(mem, nh + 16) if skb.dst_type == RTN.LOCAL else dev.addr    # fib_compute_spec_dst()
+    if ip_route_output(net, cpu, peer):
+        if byte(mem, skb.data) == ICMP.TIMESTAMP:
+            timestamp_reply(net, cpu, skb, saddr, peer)
+        elif skb.len <= dev.mtu - IP_HLEN:
+            echo_reply(net, cpu, skb, saddr, peer)
+        else:
+            echo_reply_fragments(net, cpu, skb, saddr, peer, (dev.mtu - IP_HLEN) & ~7)
+    consume_skb(net, cpu, skb)
+    return NET_RX_SUCCESS
+
+
+@path_function
+def timestamp_reply(net: Net, cpu: int, skb: sk_buff, saddr: int, peer: int) -> None:
+    i = reply_skb(net, cpu, skb, IP_HLEN + ICMP_HLEN + 12)
+    if i == NO_SKB:
+        return
+    out, mem, c = net.skb[i], mem_at(net.mem_addr), net.cpu[cpu]
+    ip_header(net, out, IPPROTO.ICMP, saddr, peer, byte(mem, skb.network_header + 1), ip_select_ident(net), 0)
+    th, ms = out.transport_header, c.now // 1_000_000 % DAY_MS
+    skb_copy_bits(net, skb, 0, mem, th, ICMP_HLEN + 4)                       # identifier, sequence, originate
+    put_byte(mem, th, ICMP.TIMESTAMPREPLY)
+    put_byte(mem, th + 1, 0)
+    put_be32(mem, th + ICMP_HLEN + 4, ms)                                    # received, sent: since midnight
+    put_be32(mem, th + ICMP_HLEN + 8, ms)
+    icmp_push_reply(net, cpu, skb, out, peer)
+
+
+@path_function
+def echo_reply(net: Net, cpu: int, skb: sk_buff, saddr: int, peer: int) -> None:
+    i = reply_skb(net, cpu, skb, IP_HLEN + skb.len)
+    if i == NO_SKB:
+        return
+    out, mem = net.skb[i], mem_at(net.mem_addr)
+    ip_header(net, out, IPPROTO.ICMP, saddr, peer, byte(mem, skb.network_header + 1), ip_select_ident(net), 0)
+    skb_copy_bits(net, skb, 0, mem, out.transport_header, skb.len)
+    put_byte(mem, out.transport_header, ICMP.ECHOREPLY)
+    put_byte(mem, out.transport_header + 1, 0)
+    icmp_push_reply(net, cpu, skb, out, peer)
+
+
+@path_function
+def echo_reply_fragments(net: Net, cpu: int, skb: sk_buff, saddr: int, peer: int, room: int) -> None:
+    """An answer longer than the MTU: ip_fragment() of ip_output.c.  Its checksum covers all pieces, so it is summed over the request."""
+    at(net, cpu, skb, Stage.icmp_push_reply)
+    mem, tos, ident = mem_at(net.mem_addr), byte(mem_at(net.mem_addr), skb.network_header + 1), ip_select_ident(net)
+    start, length = skb.data, skb.len
+    skb.data += 4                                    # type, code and checksum count as zero: that is what the reply has there
+    skb.len -= 4
+    check = csum_fold(skb_checksum(net, skb, 0))
+    skb.data, skb.len = start, length
+    icmp_out_count(net, cpu, ICMP.ECHOREPLY)
+    done = 0
+    while done < length:
+        n = min(room, length - done)
+        i = reply_skb(net, cpu, skb, IP_HLEN + n)
+        if i == NO_SKB:
+            return
+        out = net.skb[i]
+        more = IP_MF if done + n < length else 0
+        ip_header(net, out, IPPROTO.ICMP, saddr, peer, tos, ident, more | done >> 3)
+        skb_copy_bits(net, skb, done, mem, out.transport_header, n)
+        if done == 0:
+            put_be16(mem, out.transport_header, ICMP.ECHOREPLY << 8)
+            put_le16(mem, out.transport_header + 2, check)
+        ip_finish_output(net, cpu, skb, out, peer)
+        done += n

@@ -1,0 +1,193 @@
+"""Control plane of this room: inet_init() of net/ipv4/af_inet.c, addresses, routes, neighbours, groups, handlers.
+
+Plain Python that writes the tables which the path only reads.  `b` is what boot made: b.net, b.call, b.log."""
+from typing import Any
+
+from .. import path
+from .._compile import entry, path_function
+from ..abi.kernels import Behaviour, Sysctl
+from ..abi.limits import NDEV, NROUTE
+from ..abi.net import FIB_HASH, ICMP_PEER_HASH, MC_HASH, NEIGH_HASH, NNEIGH, TCP_LHASH, Net
+from ..abi.numbers import ETH_P_ARP, ETH_P_IP, IPPROTO, NO_DEV, NO_ROUTE, RT_TABLE_LOCAL, RT_TABLE_MAIN, RTN
+from .fib_trie import fib_find_node, fib_link, fib_plen_add, fib_unlink, inet_make_mask
+from .igmp import ip_mc_dec_group, ip_mc_inc_group
+from .neighbour import neigh_update
+
+TYPES = {"unicast": RTN.UNICAST, "local": RTN.LOCAL, "broadcast": RTN.BROADCAST, "blackhole": RTN.BLACKHOLE,
+         "unreachable": RTN.UNREACHABLE, "prohibit": RTN.PROHIBIT}
+
+
+@path_function
+def ip_tables_init(net: Net) -> None:
+    """Empty tables."""
+    for i in range(FIB_HASH):
+        net.fib_hash[i] = -1
+    for i in range(len(net.fib_plens)):
+        net.fib_plens[i] = -1
+    for i in range(NEIGH_HASH):
+        net.neigh_hash[i] = -1
+    for i in range(ICMP_PEER_HASH):
+        net.icmp_peer_hash[i] = -1
+    for i in range(MC_HASH):
+        net.mc_hash[i] = -1
+    for i in range(TCP_LHASH):
+        net.tcp_lhash[i] = -1
+    for i in range(NDEV):
+        dev = net.dev[i]
+        dev.xmit = -1
+    net.icmp_stamp = -(1 << 32)                      # long ago: the credit fills up at the first look
+    net.icmp_rng = 0x9E3779B97F4A7C1
+
+
+SYSCTLS = {                                          # the kernel's defaults (net/ipv4/icmp.c, tcp_ipv4.c, ip_input.c)
+    Sysctl.icmp_ratelimit_ns: 1_000_000_000, Sysctl.icmp_ratemask: 6168, Sysctl.icmp_msgs_per_sec: 1000, Sysctl.icmp_msgs_burst: 50,
+    Sysctl.icmp_echo_ignore_broadcasts: 1, Sysctl.ip_early_demux: 1, Sysctl.udp_early_demux: 1, Sysctl.tcp_early_demux: 1,
+}
+WHAT = {IPPROTO.ICMP: "ICMP", IPPROTO.IGMP: "IGMP", IPPROTO.UDP: "UDP", IPPROTO.TCP: "TCP"}
+IN_ORDER = (IPPROTO.ICMP, IPPROTO.UDP, IPPROTO.TCP, IPPROTO.IGMP)
+
+
+def inet_init(b: Any) -> None:
+    """inet_protos, sk_prot and ptype_base get their handlers, sysctls their defaults."""
+    for knob, value in SYSCTLS.items():
+        b.net.sysctl[knob] = value
+    for protocol in IN_ORDER:
+        inet_add_protocol(b, protocol)
+    for key, f in path.proto_recvmsg.handlers:
+        b.net.sk_prot[key] = path.proto_recvmsg.handler(key)
+        b.log.append(("inet_init", f"proto_register: {WHAT[key]}: recvmsg is {f.__name__}"))
+    for key in (ETH_P_ARP, ETH_P_IP):
+        dev_add_pack(b, key)
+
+
+def inet_add_protocol(b: Any, protocol: int) -> None:
+    """The path's handler for that IP protocol."""
+    number = path.inet_protocol.handler(protocol)
+    b.net.inet_protos[protocol] = number
+    b.log.append(("inet_init", f"inet_add_protocol: inet_protos[{protocol}] = {path.inet_protocol.name_of(number)}"))
+
+
+def inet_del_protocol(b: Any, protocol: int) -> None:
+    """Packets of that protocol are now of an unknown one."""
+    b.net.inet_protos[protocol] = -1
+    b.log.append(("inet_init", f"inet_del_protocol: inet_protos[{protocol}]"))
+
+
+def dev_add_pack(b: Any, ethertype: int) -> None:
+    """The path's handlers for that EtherType, one packet and a list, into ptype_base."""
+    net = b.net
+    number = path.packet_type.handler(ethertype)
+    i = next(i for i in range(64) if net.ptype[i].type == 0)
+    lists = [key for key, _ in path.packet_list.handlers]
+    pt = net.ptype[i]
+    pt.type, pt.handler, pt.dev = ethertype, number, NO_DEV
+    pt.list_handler = path.packet_list.handler(ethertype) if ethertype in lists and net.behaviour[Behaviour.rx_lists] else -1
+    pt.next, net.ptype_base[ethertype & 15] = net.ptype_base[ethertype & 15], i
+    b.log.append(("inet_init", f"dev_add_pack: ptype_base[{ethertype & 15}] {ethertype:#06x} = {path.packet_type.name_of(number)}"))
+
+
+def dev_remove_pack(b: Any, ethertype: int) -> None:
+    """Frames of that EtherType are now unhandled."""
+    net = b.net
+    before, i = -1, net.ptype_base[ethertype & 15]
+    while i >= 0 and net.ptype[i].type != ethertype:
+        before, i = i, net.ptype[i].next
+    if i < 0:
+        raise ValueError(f"EtherType {ethertype:#06x} has no handler")
+    if before < 0:
+        net.ptype_base[ethertype & 15] = net.ptype[i].next
+    else:
+        net.ptype[before].next = net.ptype[i].next
+    net.ptype[i].type = 0
+
+
+# ---------------------------------------------------------------- addresses and routes
+@entry
+def fib_insert(net: Net, i: int, dst: int, plen: int, kind: int, table: int, oif: int, via: int, metric: int, prefsrc: int) -> None:
+    fa = net.fib[i]
+    fa.key_hi, fa.key_lo, fa.plen, fa.type, fa.oif, fa.gw_lo = 0, dst & inet_make_mask(plen), plen, kind, oif, via
+    fa.table, fa.metric, fa.prefsrc, fa.used = table, metric, prefsrc, 1
+    fib_link(net, i)
+    fib_plen_add(net, plen)
+
+
+@entry
+def fib_delete(net: Net, dst: int, plen: int) -> bool:
+    """The best route to that prefix.  False: there is none."""
+    i = fib_find_node(net, dst & inet_make_mask(plen), plen)
+    if i == NO_ROUTE:
+        return False
+    fib_unlink(net, i)
+    fa = net.fib[i]
+    fa.used = 0
+    return True
+
+
+def free_route(net: Net) -> int:
+    if net.nfib < NROUTE:
+        net.nfib += 1
+        return net.nfib - 1
+    for i in range(NROUTE):
+        if not net.fib[i].used:
+            return i
+    raise ValueError(f"more than {NROUTE} routes")
+
+
+def add_route(b: Any, dst: int, plen: int, kind: int = RTN.UNICAST, dev: int = 0, via: int = 0, metric: int = 0, table: int = RT_TABLE_MAIN,
+              prefsrc: int = 0) -> None:
+    """ip route add.  dst and via are 32-bit addresses in host order."""
+    if not 0 <= plen <= 32:
+        raise ValueError(f"prefix length {plen}: 0 to 32")
+    b.call(fib_insert)(b.net, free_route(b.net), dst, plen, kind, table, dev, via, metric, prefsrc)
+
+
+def del_route(b: Any, dst: int, plen: int) -> None:
+    """ip route del"""
+    if not b.call(fib_delete)(b.net, dst, plen):
+        raise ValueError(f"no route to {dst >> 24}.{dst >> 16 & 255}.{dst >> 8 & 255}.{dst & 255}/{plen}")
+
+
+def add_address(b: Any, addr: int, plen: int, dev: int = 0) -> None:
+    """ip addr add, as fib_add_ifaddr() does: the address itself, the directed broadcast, the connected network."""
+    mask = 0xFFFFFFFF << 32 - plen & 0xFFFFFFFF
+    d = b.net.dev[dev]
+    if d.addr == 0:
+        d.addr, d.mask = addr, mask
+    add_route(b, addr, 32, RTN.LOCAL, dev, table=RT_TABLE_LOCAL, prefsrc=addr)
+    if addr >> 24 == 127:                            # all of the network is local on lo
+        add_route(b, addr & mask, plen, RTN.LOCAL, dev, table=RT_TABLE_LOCAL, prefsrc=addr)
+        return
+    if plen < 32:
+        add_route(b, addr & mask, plen, RTN.UNICAST, dev, prefsrc=addr)
+    if plen < 31:
+        add_route(b, addr | ~mask & 0xFFFFFFFF, 32, RTN.BROADCAST, dev, table=RT_TABLE_LOCAL, prefsrc=addr)
+        if not b.net.behaviour[Behaviour.lowest_is_unicast]:
+            add_route(b, addr & mask, 32, RTN.BROADCAST, dev, table=RT_TABLE_LOCAL, prefsrc=addr)
+
+
+# ---------------------------------------------------------------- neighbours and groups
+@entry
+def neigh_add(net: Net, addr: int, mac: int) -> bool:
+    return neigh_update(net, addr, mac, 1) >= 0
+
+
+def add_neighbour(b: Any, addr: int, mac: int) -> None:
+    """ip neigh add"""
+    if not b.call(neigh_add)(b.net, addr, mac):
+        raise ValueError(f"more than {NNEIGH} neighbours")
+
+
+@entry
+def mc_join(net: Net, dev: int, group: int) -> bool:
+    return ip_mc_inc_group(net, dev, group)
+
+
+@entry
+def mc_leave(net: Net, dev: int, group: int) -> None:
+    ip_mc_dec_group(net, dev, group)
+
+
+def join_group(b: Any, group: int, dev: int = 0) -> None:
+    """The device's side of IP_ADD_MEMBERSHIP."""
+    if not b.call(mc_join)(b.net, dev, group):
+        raise ValueError("too many multicast groups")

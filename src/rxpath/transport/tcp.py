@@ -1,0 +1,196 @@
+"""net/ipv4/tcp_ipv4.c: a segment arrives.  Called through inet_protos.  RFC 9293 3.10.7.1 (CLOSED), 3.10.7.2 (LISTEN).
+
+There are no connections yet: a segment meets a listener, or nobody.  A SYN to a listener is consumed and counted TCP_NOT_YET; what the
+kernel refuses is refused as it does, and a segment of no connection is answered with RST."""
+from .. import path
+from .._compile import be16, be32, byte, le32, mem_at, path_function, put_be16, put_be32, put_byte, put_le16
+from ..abi.mib import Mib
+from ..abi.net import TCP_LHASH, Net
+from ..abi.numbers import (
+    CHECKSUM_BREAK,
+    CHECKSUM_UNNECESSARY,
+    ETH_HLEN,
+    IP_HLEN,
+    IPPROTO,
+    NET_RX_SUCCESS,
+    NO_SOCK,
+    PACKET_HOST,
+    RTN,
+    TCP_HLEN,
+    TCP_LISTEN,
+)
+from ..abi.reasons import Drop
+from ..abi.skbuff import sk_buff
+from ..path import Stage, Touch, early_demux, err_handler, inet_protocol, touched
+from ..skb import alloc_skb, consume_skb, csum_fold, csum_partial, kfree_skb_reason, pskb_may_pull, skb_checksum, skb_init
+from ..turn import at, at_bytes, touch
+
+FIN, SYN, RST, ACK = 1, 2, 4, 16
+CSUM_LATER, CSUM_GOOD, CSUM_BAD = 0, 1, 2
+
+
+# ---------------------------------------------------------------- lookup
+@path_function
+def inet_lhashfn(port: int) -> int:
+    return port & TCP_LHASH - 1
+
+
+@path_function
+def __inet_lookup_established(net: Net, cpu: int, skb: sk_buff) -> int:
+    at(net, cpu, skb, Stage.__inet_lookup_established)
+    return NO_SOCK
+
+
+@path_function
+def __inet_lookup_listener(net: Net, cpu: int, skb: sk_buff, daddr: int, dport: int) -> int:
+    """One bound to the very address first (inet_lhash2_lookup twice), else one bound to any; of two, that of the device."""
+    at(net, cpu, skb, Stage.__inet_lookup_listener)
+    best, best_score, dev = NO_SOCK, 0, net.dev[skb.dev]
+    i = net.tcp_lhash[inet_lhashfn(dport)]
+    while i >= 0:
+        sk = net.socks[i]
+        if sk.port == dport and sk.state == TCP_LISTEN and (sk.rcv_saddr_lo == 0 or sk.rcv_saddr_lo == daddr) \
+                and (sk.bound_dev == 0 or sk.bound_dev == dev.ifindex):
+            score = 1
+            if sk.rcv_saddr_lo != 0:
+                score += 4
+            if sk.bound_dev != 0:
+                score += 2
+            if score > best_score:
+                best, best_score = i, score
+        i = sk.hnext
+    return best
+
+
+@early_demux(IPPROTO.TCP)
+@path_function
+def tcp_v4_early_demux(net: Net, cpu: int, skb: sk_buff) -> int:
+    """Is it of a connection?  None is established."""
+    if skb.pkt_type != PACKET_HOST or not pskb_may_pull(net, skb, skb.transport_header - skb.data + TCP_HLEN):
+        return 0
+    at(net, cpu, skb, Stage.tcp_v4_early_demux)
+    __inet_lookup_established(net, cpu, skb)
+    return 0
+
+
+@err_handler(IPPROTO.TCP)
+@path_function
+def tcp_v4_err(net: Net, cpu: int, skb: sk_buff) -> int:
+    """An ICMP error about a segment of ours; skb.data stands at that segment's IP header.  1: there is no such socket."""
+    mem, inner = mem_at(net.mem_addr), skb.data
+    th = inner + (byte(mem, inner) & 15) * 4
+    return 1 if __inet_lookup_listener(net, cpu, skb, be32(mem, inner + 12), be16(mem, th)) < 0 else 0
+
+
+# ---------------------------------------------------------------- arrival
+@inet_protocol(IPPROTO.TCP)
+@path_function
+def tcp_v4_rcv(net: Net, cpu: int, skb: sk_buff) -> int:
+    """Acceptance, then whose it is.  skb.data stands at the TCP header."""
+    at(net, cpu, skb, Stage.tcp_v4_rcv)
+    if skb.pkt_type != PACKET_HOST:                                          # 1: a frame to many
+        return kfree_skb_reason(net, cpu, skb, Drop.NOT_SPECIFIED)
+    net.snmp[cpu][Mib.Tcp_InSegs] += 1
+    if not pskb_may_pull(net, skb, TCP_HLEN):                                # 2: no room for a header
+        return kfree_skb_reason(net, cpu, skb, Drop.NOT_SPECIFIED)
+    mem = mem_at(net.mem_addr)
+    doff = (byte(mem, skb.data + 12) >> 4) * 4
+    if doff < TCP_HLEN:                                                      # 3: a header shorter than that
+        return tcp_bad_packet(net, cpu, skb, Drop.PKT_TOO_SMALL)
+    if not pskb_may_pull(net, skb, doff):                                    # 4: options cut off
+        return kfree_skb_reason(net, cpu, skb, Drop.NOT_SPECIFIED)
+    if skb.len <= CHECKSUM_BREAK and not tcp_csum_ok(net, cpu, skb):         # 5: checksum, of a short one at once
+        return tcp_csum_error(net, cpu, skb)
+    __inet_lookup_established(net, cpu, skb)
+    i = __inet_lookup_listener(net, cpu, skb, be32(mem, skb.network_header + 16), be16(mem, skb.data + 2))
+    if not tcp_csum_ok(net, cpu, skb):                                       # of a long one now
+        return tcp_csum_error(net, cpu, skb)
+    if i >= 0:
+        return tcp_v4_do_rcv(net, cpu, skb)
+    return tcp_reset_and_drop(net, cpu, skb, Drop.NO_SOCKET)                 # 6: of no connection
+
+
+@path_function
+def tcp_csum_ok(net: Net, cpu: int, skb: sk_buff) -> bool:
+    if skb.ip_summed == CHECKSUM_UNNECESSARY or skb.csum_valid:
+        return True
+    at(net, cpu, skb, Stage.__skb_checksum_complete)
+    at_bytes(net, cpu, Stage.BYTE_CSUM, skb.len)
+    mem, nh = mem_at(net.mem_addr), skb.network_header
+    n = skb.len
+    pseudo = le32(mem, nh + 12) + le32(mem, nh + 16) + (IPPROTO.TCP << 8) + ((n & 0xFF) << 8 | n >> 8)
+    if csum_fold(skb_checksum(net, skb, pseudo)) != 0:
+        return False
+    skb.csum_valid = 1
+    return True
+
+
+@path_function
+def tcp_csum_error(net: Net, cpu: int, skb: sk_buff) -> int:
+    net.snmp[cpu][Mib.Tcp_InCsumErrors] += 1
+    return tcp_bad_packet(net, cpu, skb, Drop.TCP_CSUM)
+
+
+@path_function
+def tcp_bad_packet(net: Net, cpu: int, skb: sk_buff, reason: int) -> int:
+    net.snmp[cpu][Mib.Tcp_InErrs] += 1
+    return kfree_skb_reason(net, cpu, skb, reason)
+
+
+@path_function
+def tcp_v4_do_rcv(net: Net, cpu: int, skb: sk_buff) -> int:
+    """tcp_rcv_state_process() of a listener."""
+    at(net, cpu, skb, Stage.tcp_v4_do_rcv)
+    flags = byte(mem_at(net.mem_addr), skb.data + 13)
+    if flags & ACK:                                                          # 1: of a connection that is not
+        return tcp_reset_and_drop(net, cpu, skb, Drop.TCP_FLAGS)
+    if flags & RST:                                                          # 2
+        return kfree_skb_reason(net, cpu, skb, Drop.TCP_RESET)
+    if flags & (SYN | FIN) != SYN:                                           # 3: a listener waits for SYN only
+        return kfree_skb_reason(net, cpu, skb, Drop.TCP_FLAGS)
+    net.snmp[cpu][Mib.Rxpath_TcpNotYet] += 1                                 # tcp_conn_request() comes later
+    consume_skb(net, cpu, skb)
+    return NET_RX_SUCCESS
+
+
+# ---------------------------------------------------------------- RST
+@path_function
+def tcp_reset_and_drop(net: Net, cpu: int, skb: sk_buff, reason: int) -> int:
+    """tcp_v4_send_reset() when it is our turn, then the segment ends.  Never an answer to RST, or to what was not sent to us."""
+    mem = mem_at(net.mem_addr)
+    if byte(mem, skb.data + 13) & RST or skb.dst_type != RTN.LOCAL:
+        return kfree_skb_reason(net, cpu, skb, reason)
+    skb.cb_c = reason
+    return touch(net, cpu, skb, Touch.tcp_send_reset)
+
+
+@touched(Touch.tcp_send_reset)
+@path_function
+def tcp_v4_send_reset(net: Net, cpu: int, skb: sk_buff) -> int:
+    """RFC 9293 3.5.2: as if from the connection that the segment believes in."""
+    at(net, cpu, skb, Stage.tcp_v4_send_reset)
+    mem, th = mem_at(net.mem_addr), skb.data
+    flags = byte(mem, th + 13)
+    segment = skb.len - (byte(mem, th + 12) >> 4) * 4 + (flags & SYN) // SYN + (flags & FIN)
+    seq, ack, answer = be32(mem, th + 8), 0, RST
+    if not flags & ACK:
+        seq, ack, answer = 0, be32(mem, th + 4) + segment & 0xFFFFFFFF, RST | ACK
+    i = alloc_skb(net, cpu)
+    if i >= 0:
+        out, nh = net.skb[i], skb.network_header
+        to = out.head + ETH_HLEN + IP_HLEN
+        skb_init(net, out, out.head, ETH_HLEN + IP_HLEN + TCP_HLEN)
+        put_be16(mem, to, be16(mem, th + 2))
+        put_be16(mem, to + 2, be16(mem, th))
+        put_be32(mem, to + 4, seq)
+        put_be32(mem, to + 8, ack)
+        put_byte(mem, to + 12, TCP_HLEN // 4 << 4)
+        put_byte(mem, to + 13, answer)
+        put_be32(mem, to + 14, 0)                    # window, checksum
+        put_be16(mem, to + 18, 0)
+        pseudo = le32(mem, nh + 12) + le32(mem, nh + 16) + (IPPROTO.TCP << 8) + (TCP_HLEN << 8)
+        put_le16(mem, to + 16, csum_fold(csum_partial(mem, to, TCP_HLEN, pseudo)))
+        path.call_unicast_reply(IPPROTO.TCP, net, cpu, skb, out)
+        net.snmp[cpu][Mib.Tcp_OutSegs] += 1
+        net.snmp[cpu][Mib.Tcp_OutRsts] += 1
+    return kfree_skb_reason(net, cpu, skb, skb.cb_c)
