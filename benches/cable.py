@@ -20,8 +20,11 @@ from rxpath.vtime import engine
 
 
 def frame(size: int) -> bytes:
-    """IPv4 UDP to 10.0.0.1:5000; checksums do not matter here."""
+    """IPv4 UDP to 10.0.0.1:5000, without a UDP checksum."""
     ip = bytes([0x45, 0, (size - 14) >> 8, (size - 14) & 255, 0, 1, 0x40, 0, 64, 17, 0, 0, 10, 0, 0, 2, 10, 0, 0, 1])
+    total = sum(int.from_bytes(ip[i:i + 2], "big") for i in range(0, 20, 2))
+    check = ~(total + (total >> 16)) & 0xFFFF
+    ip = ip[:10] + check.to_bytes(2, "big") + ip[12:]
     udp = bytes([0x9C, 0x40, 0x13, 0x88, (size - 34) >> 8, (size - 34) & 255, 0, 0])
     return bytes.fromhex("020000000001 020000000002 0800") + ip + udp + bytes(size - 42)
 
