@@ -114,6 +114,7 @@ class thread_t:
     from_addr_lo: i64
     from_port: i64
     msg_flags: i64
+    msg_name: i64               # the program wants to know who
 
 
 @struct(align=CACHELINE)

@@ -3,9 +3,9 @@
 Called by the driver of time when it is the reading thread's turn.  6.18: the reader takes the whole receive queue over into its own
 reader_queue, and gives memory back in lumps of a quarter of the buffer (udp_rmem_release)."""
 from .. import path
-from .._compile import mem_at, path_function
+from .._compile import be16, be32, mem_at, path_function
 from ..abi.net import Net
-from ..abi.numbers import EAGAIN, IPPROTO, NO_SKB
+from ..abi.numbers import EAGAIN, IPPROTO, MSG_TRUNC, NO_SKB
 from ..abi.reasons import Drop
 from ..abi.sock import sock
 from ..path import Stage, proto_recvmsg
@@ -85,6 +85,11 @@ def udp_recvmsg(net: Net, cpu: int, t: int) -> int:
     at_bytes(net, cpu, Stage.BYTE_COPY, n)
     sk.packets += 1
     sk.bytes += n
+    th.msg_flags = MSG_TRUNC if n < skb.len else 0
+    if th.msg_name:
+        mem = mem_at(net.mem_addr)
+        th.from_addr_lo = be32(mem, skb.network_header + 12)
+        th.from_port = be16(mem, skb.transport_header)
     th.arrived = skb.tstamp
     th.frame = skb.frame
     skb_end(net, cpu, skb, Drop.RECEIVED)

@@ -83,7 +83,7 @@ def fire_queue_irq(net: Net, q: int, t: int) -> None:
     ring.last_irq = t
     irq_enter(net, ring.cpu, t, Stage.HARDIRQ)
     igb_msix_ring(net, ring.cpu, q)
-    read_notes(net, ring.cpu)                        # threaded NAPI: its thread is to be woken
+    irq_notes(net, ring.cpu)
     irq_exit(net, ring.cpu)
 
 
@@ -117,6 +117,23 @@ def fire_local_irq(net: Net, cpu: int, t: int) -> None:
         run_local_timers(net, cpu, t)
     local_irq_at(net, cpu)
     irq_exit(net, cpu)
+
+
+@path_function
+def irq_notes(net: Net, cpu: int) -> None:
+    """What a handler has left word of (threaded NAPI: its thread is to be woken) is done by the handler, in its time."""
+    c, sd = net.cpu[cpu], net.sd[cpu]
+    if sd.note_head == sd.note_tail:
+        return
+    before = c.now
+    read_notes(net, cpu)
+    more = c.now - before
+    c.hardirq_ns += more
+    c.irq_cost += more
+    c.irq_until += more
+    c.since += more
+    if c.curr >= 0:
+        charge_thread(net.thread[c.curr], more)
 
 
 # ---------------------------------------------------------------- the turn of a CPU
