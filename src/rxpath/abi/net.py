@@ -20,7 +20,6 @@ from .limits import (
     NQ,
     NREASON,
     NROUTE,
-    NRULE,
     NSHARE,
     NSKB,
     NSOCK,
@@ -29,7 +28,7 @@ from .limits import (
     NTHREAD,
     NTRAIL,
 )
-from .netfilter import nf_hook_entries, nf_rule, nf_table
+from .netfilter import NMATCH, NRULE_ENTRIES, nf_hook_entries, nf_match, nf_rule, nf_table, nf_walk
 from .nic import arrival, net_device, nic_t, rx_desc, rx_ring, tx_desc, tx_ring
 from .skbuff import share_t, sk_buff
 from .sock import mc_member, sock, wait_entry
@@ -72,7 +71,10 @@ class Net:
     rps_ncpu: i64               # any queue has rps_cpus
     nptype_all: i64             # taps
     ptype_all: i64
-    nf_active: i64              # any rule at any hook
+    nf_active: i64              # any table at any hook
+    nf_nrules: i64
+    nf_resets: i64              # REJECT: answers that were due
+    nf_unreachs: i64
     byte_cost: i64              # ns << 10 for each byte: copies; checksums
     csum_cost: i64
     udp_memory: i64             # pages, of all sockets
@@ -111,6 +113,7 @@ class Net:
     sk_prot: Array[i64] = table(256)
     nf_hooks: Array[nf_hook_entries] = table(4)
     nf_tables: Array[nf_table] = table(16)
+    nf_lock: spinlock = table()                 # credits of limit
     frag_lock: spinlock = table()               # the line that every fragment writes: the account of memory
     sim: engine = table()
     nic: nic_t = table()
@@ -146,8 +149,10 @@ class Net:
     icmp_peers: Array[icmp_peer] = table(NICMP_PEER)
     mc_group: Array[ip_mc_list] = table(NMCGROUP)
     fib: Array[fib_alias] = table(NROUTE)
-    rule: Array[nf_rule] = table(NRULE)
-    rule_stat: Array[Array[i64]] = table(NRULE, 2)
+    rule: Array[nf_rule] = table(NRULE_ENTRIES)
+    nf_matches: Array[nf_match] = table(NMATCH)
+    rule_stat: Array[Array[Array[i64]]] = table(NCPU, NRULE_ENTRIES, 2)     # packets, bytes
+    nf_walks: Array[nf_walk] = table(NCPU)
     multiport: Array[i64] = table(NMULTIPORT)
     latency: Array[Array[i64]] = table(NTHREAD, NHIST)
     batch: Array[Array[i64]] = table(NTHREAD, NBATCH)       # arrival times of the datagrams of the recvmmsg() under way

@@ -1,45 +1,96 @@
-"""iptables rules as the path walks them.  workbench/iptables.py reads iptables-save text; network/netfilter.py walks."""
-from .._compile import Array, array, i64, struct
+"""iptables rules as the path walks them: one list, chains one after another, each ending in a pseudo rule (workbench/iptables_flat.py lays
+them out, network/nf_setup.py writes them here, network/netfilter.py walks).  ip_tables is IPv4's: addresses have 32 bits."""
+from enum import IntEnum
+
+from .._compile import CACHELINE, Array, array, i32, i64, struct, u32
+
+NRULE_ENTRIES = 2 * 16384       # NRULE rules and as many ends of chains
+NMATCH = 65536
+NSTACK = 16384                  # as deep as there can be chains
+
+INV_SRCIP, INV_DSTIP, INV_PROTO, FRAG_FURTHER, FRAG_FIRST, NEVER_HOLDS = 1, 2, 4, 8, 16, 32     # nf_rule.flags
+
+
+class Target(IntEnum):
+    """What a rule does with a packet that matches.  The numbers of workbench/iptables.py; a test holds them together."""
+    CONTINUE = 0
+    ACCEPT = 1
+    DROP = 2
+    REJECT = 3
+    RETURN = 4
+    LOG = 5
+    JUMP = 6
+    GOTO = 7
+
+
+class Xt(IntEnum):
+    """Kinds of matches, likewise."""
+    TCP = 1
+    UDP = 2
+    MULTIPORT = 3
+    LENGTH = 4
+    LIMIT = 5
+    ICMP = 6
+    MAC = 7
 
 
 @struct(align=64)
 class nf_rule:
-    saddr: i64
-    smask: i64
-    daddr: i64
-    dmask: i64
-    flags: i64                  # NF_INV_* and which matches are present
-    proto: i64                  # 0: any
-    iif: i64                    # interface pattern, index into net.ifname_set, -1: any
-    sport_min: i64
-    sport_max: i64
-    dport_min: i64
-    dport_max: i64
-    multiport: i64              # index into net.multiport, -1
-    multiport_n: i64
-    len_min: i64
-    len_max: i64
-    limit_avg: i64              # xt_limit: cost of one packet, 0: no limit match
-    limit_cap: i64
-    limit_credit: i64           # shared by all CPUs: a touch
-    limit_prev: i64
-    target: i64                 # NFT_*
-    jump: i64                   # first rule of the user chain; for REJECT its kind; for LOG its prefix
-    table: i64
-    icmp_type: i64
-    icmp_code: i64
-    mark: i64
-    line: i64                   # of the file, for reports
+    """struct ipt_entry: one cache line."""
+    saddr: u32
+    smask: u32
+    daddr: u32
+    dmask: u32
+    flags: i32                  # INV_*, FRAG_*, NEVER_HOLDS
+    proto: i32                  # 0: any
+    first: i32                  # its matches: nf_match[first : first + count]
+    count: i32
+    target: i32
+    jump: i32                   # first rule of the chain, for JUMP and GOTO
+    reject: i32                 # code of ICMP type 3, -1: TCP reset
+    log: i32                    # which prefix
+    line: i32                   # of the file, for reports
+
+
+@struct(align=64)
+class nf_match:
+    """One match; which fields it uses, FlatMatch says."""
+    kind: i32
+    low: i32
+    high: i32
+    invert: i32
+    low2: i32
+    high2: i32
+    invert2: i32
+    mask: i32
+    invert3: i32
+    first: i32                  # MULTIPORT: net.multiport[first : first + count], low << 16 | high
+    count: i32
+    side: i32
+    value: i64
+    cost: i64                   # LIMIT: credits of a packet, at most, in one jiffy
+    cap: i64
+    per_jiffy: i64
+    credit: i64                 # shared by all CPUs: a touch
+    prev: i64                   # jiffies
 
 
 @struct()
 class nf_table:
-    """Base chain of one table at one hook, in priority order."""
-    first: i64                  # rule index, -1: none
-    policy: i64
+    """A table at one hook."""
+    first: i64                  # first rule of its built-in chain, -1: none
+    underflow: i64              # where a RETURN with an empty stack leads: the policy
 
 
 @struct()
 class nf_hook_entries:
+    """nf_tables in the order of their priority."""
     n: i64
     table: Array[i64] = array(4)
+
+
+@struct(align=CACHELINE)
+class nf_walk:
+    """The walk of one CPU.  It may have to wait for its turn in the middle; no other walk begins on that CPU meanwhile."""
+    entry: i64                  # which of the hook's tables
+    stack: Array[i64] = array(NSTACK)

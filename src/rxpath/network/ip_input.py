@@ -141,6 +141,8 @@ def ip_list_rcv(net: Net, cpu: int, napi: napi_struct) -> int:
             napi.list_cursor = following
             if verdict == NF_ACCEPT:
                 keep(net, napi, skb)
+            if late_private(net, cpu):                                       # rules take long; a REJECT may have parked its packet
+                return YIELD
         napi.list_phase = RUN_FINISH
     if napi.list_phase == RUN_FINISH:
         ip_list_rcv_finish(net, cpu, napi)
