@@ -108,4 +108,4 @@ def log_line(flat: Any, rule: int, packet: bytes, interface: str = "eth0") -> st
                          f"URGP={int.from_bytes(l4[18:20], 'big')}")
         elif proto == 1:
             words.append(f"TYPE={l4[0]} CODE={l4[1]}" + (f" ID={three} SEQ={int.from_bytes(l4[6:8], 'big')}" if l4[0] in (0, 8) else ""))
-    return flat.prefixes[flat.rules[rule].log][0] + " ".join(words)
+    return str(flat.prefixes[flat.rules[rule].log][0]) + " ".join(words)
