@@ -168,9 +168,13 @@ def _choose(census: Census, wanted: list[Address], r: Receiver) -> tuple[list[_I
             return ours, "the capture says which packets came in"
     unicast = [m for m in census.macs if not m.mac >> 40 & 1 and m.rx]
     if unicast:
-        addresses = Counter(a.mac for a in hosts if a.rx)
-        # a router's MAC stands for all hosts behind it: prefer the end of the line unless it hardly receives anything
-        best = max(unicast, key=lambda m: (m.rx if addresses[m.mac] <= ROUTER else m.rx / 4, m.rx_bytes, -m.order))
+        addresses = Counter((a.mac, a.address.version) for a in hosts if a.rx)
+
+        def weight(m: _Mac) -> float:
+            """A router's MAC stands for all hosts behind it: prefer the end of the line unless it hardly receives anything."""
+            behind = max(addresses[m.mac, 4], addresses[m.mac, 6])
+            return m.rx * (1.0 if behind < 2 else 0.8 if behind <= ROUTER else 0.25)
+        best = max(unicast, key=lambda m: (weight(m), m.rx_bytes, -m.order))
         ours = [a for a in hosts if a.mac == best.mac and a.rx]
         _take_mac(census, best.mac, ours, r)
         if best.mac == 0:                                       # the loopback interface: all its addresses are ours
