@@ -49,6 +49,12 @@ def test_closed_ports_and_listeners(tmp_path: pathlib.Path) -> None:
     assert (r.closed_udp, r.udp_ports, r.closed_tcp, r.tcp_ports) == ({5000: 4}, {}, {81: 1}, {80: 1})     # type: ignore[attr-defined]
 
 
+def test_a_port_that_was_closed_later_was_open(tmp_path: pathlib.Path) -> None:
+    unreachable = eth(ip(icmp(3, 3, b"\0" * 4, F[14:42]), US, PEER, 1), MAC_PEER, MAC_US)
+    r = infer(tmp_path, F, REPLY, F, F, unreachable)
+    assert (r.closed_udp, r.udp_ports) == ({}, {5000: 3})                                       # type: ignore[attr-defined]
+
+
 def test_the_user_says_who_and_what(tmp_path: pathlib.Path) -> None:
     r = infer(tmp_path, F, F, F, REPLY, local=[PEER + "/16"], listen=[40000, 7])
     assert r.addresses == [PEER] and r.mac == int.from_bytes(MAC_PEER, "big") and r.udp_ports == {40000: 1, 7: 0}  # type: ignore[attr-defined]

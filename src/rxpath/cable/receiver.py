@@ -93,7 +93,7 @@ class Census:
         self.macs = [_Mac(m.mac, m.rx, m.tx, m.rx_bytes, m.order) for m in (c.macs[i] for i in range(c.nmac))]
         self.ips = sorted((_Ip(i, a.mac, _address(a), a.rx, a.tx, a.rx_bytes, a.to_us, a.from_us, a.order, a.vlan)
                            for i in range(c.nip) for a in (c.ips[i],)), key=lambda a: (a.order, a.index))
-        self.ports = [(p.ip, p.proto, p.port, p.rx, p.syn, p.synack, p.rst, p.unreachable) for p in (c.ports[i] for i in range(c.nport))]
+        self.ports = [(p.ip, p.proto, p.port, p.rx, p.tx, p.syn, p.synack, p.rst, p.unreachable) for p in (c.ports[i] for i in range(c.nport))]
 
 
 def take_census(path: str | os.PathLike[str] | Source, plain: bool = False, records: int = LIMIT_RECORDS) -> Census:
@@ -230,11 +230,11 @@ def _find_ports(census: Census, ours: list[_Ip], r: Receiver) -> None:
     group = {a.index: a for a in census.ips if not _unicast(a) and not a.address.is_unspecified}
     r.groups = list(dict.fromkeys(str(a.address) for a in group.values() if a.address.is_multicast and a.rx))
     udp, tcp, closed, refused, unreachable = Counter[int](), Counter[int](), Counter[int](), Counter[int](), Counter[int]()
-    for ip, proto, port, rx, syn, synack, rst, unreach in census.ports:
+    for ip, proto, port, rx, tx, syn, synack, rst, unreach in census.ports:
         if (ip not in mine and ip not in group) or port == 0:
             continue
         if proto == IPPROTO.UDP:
-            unreachable[port] += unreach
+            unreachable[port] += unreach if tx == 0 else 0      # who has sent from it had it open, if only for a while
             udp[port] += rx
         elif proto == IPPROTO.TCP and ip in mine:
             if syn and (synack or not rst):
