@@ -93,7 +93,8 @@ class Census:
         self.macs = [_Mac(m.mac, m.rx, m.tx, m.rx_bytes, m.order) for m in (c.macs[i] for i in range(c.nmac))]
         self.ips = sorted((_Ip(i, a.mac, _address(a), a.rx, a.tx, a.rx_bytes, a.to_us, a.from_us, a.order, a.vlan)
                            for i in range(c.nip) for a in (c.ips[i],)), key=lambda a: (a.order, a.index))
-        self.ports = [(p.ip, p.proto, p.port, p.rx, p.tx, p.syn, p.synack, p.rst, p.unreachable) for p in (c.ports[i] for i in range(c.nport))]
+        self.ports = [(p.ip, p.proto, p.port, p.rx, p.tx, p.syn, p.synack, p.rst, p.unreachable)
+                      for p in (c.ports[i] for i in range(c.nport))]
 
 
 def take_census(path: str | os.PathLike[str] | Source, plain: bool = False, records: int = LIMIT_RECORDS) -> Census:
