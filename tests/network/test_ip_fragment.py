@@ -266,6 +266,14 @@ def test_a_queue_times_out_with_its_bucket_of_the_timer_wheel(lab, seconds, leas
     assert host.net.frag_mem == 0 and host.net.frag_nqueues == 0
 
 
+def test_a_time_out_is_told_to_the_sender_only_of_a_first_fragment(lab):
+    host = lab()
+    host.net.sysctl[Sysctl.ipfrag_time_ns] = 100 * MS
+    host.send(frag(bytes(80), 0, True, ident=1), frag(bytes(80), 80, True, ident=1), frag(bytes(80), 80, True, ident=2)).run(300 * MS)
+    assert host.ends() == {"FRAG_REASM_TIMEOUT": 3}
+    assert host.mib()["Icmp.OutTimeExcds"] == 1 and host.mib()["Ip.ReasmTimeout"] == 2
+
+
 def test_buckets_are_eight_times_as_wide_on_each_level(lab):
     """In jiffies of 4 ms: 1 s = 250 jiffies is level 1, buckets of 8; 30 s = 7500 is level 3, buckets of 512."""
     host = lab()

@@ -13,7 +13,7 @@ from rxpath.workbench import iptables
 from rxpath.workbench.iptables import MatchKind, Ruleset, Target
 from rxpath.workbench.iptables_flat import FlatRules, flatten, limit_credits
 
-from ..frames import US, eth, icmp, ip, ip4, tcp, udp, udp_frame
+from ..frames import US, arp, eth, icmp, ip, ip4, tcp, udp, udp_frame
 from ..lab import Lab
 
 MS = 1_000_000
@@ -236,19 +236,33 @@ def test_log_leaves_a_line_and_goes_on(lab):
                         "PREC=0x00 TTL=64 ID=1 DF PROTO=UDP SPT=40000 DPT=5000 LEN=72")
 
 
-@pytest.mark.parametrize("kind", ["icmp-port-unreachable", "icmp-host-prohibited"])
-def test_reject_ends_with_netfilter_drop(lab, kind):
-    host = lab()
+@pytest.mark.parametrize("kind,code", [("icmp-port-unreachable", 3), ("icmp-host-prohibited", 10)])
+def test_reject_tells_the_sender_and_ends_with_netfilter_drop(lab, kind, code):
+    host = lab().listen()
     flat = rules(host, f":INPUT ACCEPT\n-A INPUT -p udp -j REJECT --reject-with {kind}")
-    host.send(*[udp_frame() for _ in range(3)]).run()
-    assert host.ends().get("NETFILTER_DROP") == 3 and counts(host, flat) == [3, 0]
+    host.send(arp(), *[udp_frame() for _ in range(3)]).run()                        # the ARP request makes its sender known
+    assert host.ends() == {"CONSUMED": 1, "NETFILTER_DROP": 3} and counts(host, flat) == [3, 0]
+    assert host.mib()["Icmp.OutDestUnreachs"] == 3
+    sent = [o.data for o in host.left(Out.TX)]
+    assert [d[34:36] for d in sent if d[12:14] == b"\x08\x00"] == [bytes([3, code])] * 3
 
 
-def test_reject_with_tcp_reset_ends_with_netfilter_drop(lab):
+def test_reject_says_nothing_about_a_damaged_packet(lab):
     host = lab()
+    rules(host, ":INPUT ACCEPT\n-A INPUT -j REJECT")
+    host.send(eth(ip(udp(b"x" * 64, check=1))), eth(ip(icmp(3), proto=1))).run()
+    assert host.ends() == {"NETFILTER_DROP": 2} and "Icmp.OutDestUnreachs" not in host.mib()
+
+
+def test_reject_with_tcp_reset(lab):
+    """A RST for the SYN; none for a RST, none for a damaged segment.  TCP's own counters do not move."""
+    host = lab().listen()
     rules(host, ":INPUT ACCEPT\n-A INPUT -p tcp -j REJECT --reject-with tcp-reset")
-    host.send(eth(ip(tcp(), proto=6)), eth(ip(tcp(flags=4), proto=6)), eth(ip(tcp(check=1), proto=6))).run()
-    assert host.ends() == {"NETFILTER_DROP": 3}
+    host.send(arp(), eth(ip(tcp(seq=99), proto=6)), eth(ip(tcp(flags=4), proto=6)), eth(ip(tcp(check=1), proto=6))).run()
+    assert host.ends() == {"CONSUMED": 1, "NETFILTER_DROP": 3}
+    sent = [o.data for o in host.left(Out.TX) if o.data[12:14] == b"\x08\x00"]
+    assert len(sent) == 1 and sent[0][47] == 0x14 and sent[0][42:46] == (100).to_bytes(4, "big")
+    assert host.net.stage_count[0][Stage.tcp_v4_send_reset] == 1 and "Tcp.OutRsts" not in host.mib()
 
 
 # ---------------------------------------------------------------- limits, numbers

@@ -73,8 +73,6 @@ class Net:
     ptype_all: i64
     nf_active: i64              # any table at any hook
     nf_nrules: i64
-    nf_resets: i64              # REJECT: answers that were due
-    nf_unreachs: i64
     byte_cost: i64              # ns << 10 for each byte: copies; checksums
     csum_cost: i64
     udp_memory: i64             # pages, of all sockets

@@ -128,7 +128,7 @@ def icmp_unreach(net: Net, cpu: int, skb: sk_buff, kind: int) -> int:
         return icmp_error(net, cpu, skb, Drop.NOT_SPECIFIED)
     if byte(mem, skb.data) & 15 < 5:
         return icmp_error(net, cpu, skb, Drop.IP_INHDR)
-    ignored = kind == ICMP.DEST_UNREACH and code > NR_ICMP_UNREACH or kind == ICMP.TIME_EXCEEDED and code == ICMP_EXC_FRAGTIME
+    ignored = (kind == ICMP.DEST_UNREACH and code > NR_ICMP_UNREACH) or (kind == ICMP.TIME_EXCEEDED and code == ICMP_EXC_FRAGTIME)
     if not ignored and not to_broadcast(net, be32(mem, skb.data + 16)):
         icmp_socket_deliver(net, cpu, skb)
     consume_skb(net, cpu, skb)

@@ -4,7 +4,7 @@ Called by icmp.py, always within a touch: both are seen by every CPU.  Time is c
 from .._compile import path_function
 from ..abi.kernels import Behaviour, Sysctl
 from ..abi.mib import Mib
-from ..abi.net import NICMP_PEER, ICMP_PEER_HASH, Net
+from ..abi.net import ICMP_PEER_HASH, NICMP_PEER, Net
 from ..abi.numbers import ICMP, ICMP_FRAG_NEEDED, MASK63, NR_ICMP_TYPES
 from ..abi.skbuff import sk_buff
 from ..path import Stage
@@ -84,7 +84,7 @@ def inet_peer_xrlim_allow(net: Net, cpu: int, addr: int, timeout: int) -> bool:
 @path_function
 def icmp_unlimited(net: Net, icmp_type: int, code: int) -> bool:
     """icmpv4_mask_allow(): types that icmp_ratemask leaves alone, and what path MTU discovery needs."""
-    if icmp_type > NR_ICMP_TYPES or icmp_type == ICMP.DEST_UNREACH and code == ICMP_FRAG_NEEDED:
+    if icmp_type > NR_ICMP_TYPES or (icmp_type == ICMP.DEST_UNREACH and code == ICMP_FRAG_NEEDED):
         return True
     return net.sysctl[Sysctl.icmp_ratemask] >> icmp_type & 1 == 0
 

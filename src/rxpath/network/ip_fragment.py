@@ -12,6 +12,7 @@ from ..abi.numbers import (
     CHECKSUM_NONE,
     CHECKSUM_UNNECESSARY,
     DONE,
+    ICMP,
     IP_DF,
     IP_MF,
     IP_OFFSET,
@@ -27,7 +28,7 @@ from ..abi.reasons import Drop
 from ..abi.skbuff import sk_buff
 from ..path import Stage, Touch, softirq, touched
 from ..skb import csum_fold, csum_partial, kfree_skb_reason, skb_trim
-from ..turn import at, late, spin_lock, spin_unlock, tell_driver
+from ..turn import at, icmp_send_and_drop, late, spin_lock, spin_unlock, tell_driver
 from .frag_queue import (
     IPFRAG_DUP,
     IPFRAG_OK,
@@ -48,7 +49,7 @@ from .frag_queue import (
 from .ip_input import ip_local_in
 
 IP_MAX = 65535
-ICMP_TIME_EXCEEDED, ICMP_EXC_FRAGTIME = 11, 1
+ICMP_EXC_FRAGTIME = 1                           # code of time exceeded: in reassembly
 NOT_ECT, ECT_1, ECT_0, CE = 1, 2, 4, 8          # ip4_frag_ecn(): 1 << the field
 
 
@@ -248,4 +249,4 @@ def ip_expire(net: Net, cpu: int, i: int) -> int:
     skb = net.skb[head]
     skb.len += skb.data - skb.network_header                         # its IP header again
     skb.data = skb.network_header
-    return kfree_skb_reason(net, cpu, skb, Drop.FRAG_REASM_TIMEOUT)
+    return icmp_send_and_drop(net, cpu, skb, ICMP.TIME_EXCEEDED, ICMP_EXC_FRAGTIME, Drop.FRAG_REASM_TIMEOUT)

@@ -8,6 +8,7 @@ from ..abi.net import Net
 from ..abi.netfilter import FRAG_FIRST, FRAG_FURTHER, INV_DSTIP, INV_PROTO, INV_SRCIP, NEVER_HOLDS, Target, Xt, nf_rule
 from ..abi.numbers import (
     CHECKSUM_UNNECESSARY,
+    ICMP,
     IPPROTO,
     NF_ACCEPT,
     NF_DROP,
@@ -20,7 +21,8 @@ from ..abi.skbuff import sk_buff
 from ..outputs import emit_frame
 from ..path import Stage
 from ..skb import csum_fold, kfree_skb_reason, pskb_may_pull, skb_checksum
-from ..turn import at, at_bytes, late, trail_says
+from ..transport.tcp import tcp_reset_and_drop
+from ..turn import at, at_bytes, icmp_send_and_drop, late, trail_says
 from .xt_match import HOTDROP, MISS, NOT_YET, fragment_offset, limit_mt, xt_match
 
 NF_REJECTED = 2                         # the packet has ended, or is on its way to
@@ -171,9 +173,11 @@ def reject_tg(net: Net, cpu: int, skb: sk_buff, code: int) -> int:
     if fragment_offset(net, skb) == 0:
         if code < 0:
             if reset_is_due(net, cpu, skb):
-                net.nf_resets += 1                           # its RST: when there is a TCP that sends
+                skb.data += skb.transport_header - skb.network_header
+                skb.len -= skb.transport_header - skb.network_header
+                return tcp_reset_and_drop(net, cpu, skb, Drop.NETFILTER_DROP)
         elif reject_csum_ok(net, cpu, skb):
-            net.nf_unreachs += 1                             # its ICMP error: when there is an ICMP that sends
+            return icmp_send_and_drop(net, cpu, skb, ICMP.DEST_UNREACH, code, Drop.NETFILTER_DROP)
     return kfree_skb_reason(net, cpu, skb, Drop.NETFILTER_DROP)
 
 

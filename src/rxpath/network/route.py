@@ -1,6 +1,6 @@
 """Routing of what arrives: net/ipv4/route.c and fib_frontend.c.  Called by ip_rcv_finish_core and arp_process; the kind of route
 (skb.dst_type) decides dst.input.  RFC 1122 3.2.1.3, RFC 1812 5.3.7."""
-from .._compile import be32, byte, mem_at, path_function
+from .._compile import byte, mem_at, path_function
 from ..abi.kernels import Behaviour
 from ..abi.mib import Mib
 from ..abi.net import Net

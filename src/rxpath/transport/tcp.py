@@ -191,6 +191,7 @@ def tcp_v4_send_reset(net: Net, cpu: int, skb: sk_buff) -> int:
         pseudo = le32(mem, nh + 12) + le32(mem, nh + 16) + (IPPROTO.TCP << 8) + (TCP_HLEN << 8)
         put_le16(mem, to + 16, csum_fold(csum_partial(mem, to, TCP_HLEN, pseudo)))
         path.call_unicast_reply(IPPROTO.TCP, net, cpu, skb, out)
-        net.snmp[cpu][Mib.Tcp_OutSegs] += 1
-        net.snmp[cpu][Mib.Tcp_OutRsts] += 1
+        if skb.cb_c != Drop.NETFILTER_DROP:          # REJECT's is netfilter's own, past TCP's counters
+            net.snmp[cpu][Mib.Tcp_OutSegs] += 1
+            net.snmp[cpu][Mib.Tcp_OutRsts] += 1
     return kfree_skb_reason(net, cpu, skb, skb.cb_c)
