@@ -1,0 +1,65 @@
+"""A packet's way for a person, one line for each station, after retis: time, distance to the line before, CPU, context, station, cost."""
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from rxpath.abi.reasons import DELIVERED, Drop
+from rxpath.path import Stage
+from rxpath.workbench import losses
+from rxpath.workbench.report import ns
+from rxpath.workbench.trail import Packet, Trail, context
+
+if TYPE_CHECKING:
+    from rxpath.workbench.outcome import Outcome
+
+
+def render(trail: Trail, outcome: Outcome) -> Group:
+    """Every packet that was watched, then what was left out."""
+    parts: list[Any] = []
+    for packet in trail.packets.values():
+        parts += [_packet(packet, outcome), Text()]
+    if not trail.packets:
+        parts += [Text(f"trail: no frame fits {', '.join(f.text for f in trail.filters)}", "yellow"), Text()]
+    if trail.more:
+        parts += [Text(f"trail: {trail.more:,} more frames fit, of which nothing is printed (--trail-limit {trail.limit})", "yellow"), Text()]
+    if trail.lost_marks:
+        parts += [Text(f"trail: {trail.lost_marks:,} marks found no room and are missing above", "yellow"), Text()]
+    return Group(*parts)
+
+
+def _packet(p: Packet, outcome: Outcome) -> Table:
+    end = p.reason()
+    title = f"frame {p.frame}: {p.headers}, {p.length} bytes (times of cost profile {outcome.host.profile}, kernel {outcome.host.kernel})"
+    table = Table(box=None, title=title, title_justify="left", title_style="bold", pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for name in ("time", "+", "CPU"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for name in ("context", "station"):
+        table.add_column(name, no_wrap=True)
+    table.add_column("cost", justify="right", no_wrap=True)
+    before = None
+    for m in p.marks:
+        delta = "" if before is None else ns(m.t - before)
+        before = m.t
+        name = Stage(m.stage).name
+        if m.stage == Stage.kfree_skb and m.arg:
+            name = _end(Drop(m.arg))
+        table.add_row(f"{m.t / 1e9:.9f}", delta, str(m.cpu), context(m), name, ns(m.cost) if m.cost else "")
+    if end == Drop.NOT_DROPPED_YET:
+        table.caption = "still under way when the run ended" if p.marks else "no station saw it: it ended in the NIC, or is still on the cable"
+    elif end not in DELIVERED:
+        row = losses.loss(end.name)
+        table.caption = f"lost: {end.name}: {losses.meaning(end.name)}; in {row.stations}; counters: {row.counters}"
+    table.caption_justify, table.caption_style = "left", "red" if end not in DELIVERED else ""
+    return table
+
+
+def _end(reason: Drop) -> Text:
+    if reason == Drop.RECEIVED:
+        return Text("read by the application", "green")
+    if reason == Drop.CONSUMED:
+        return Text("consumed by the kernel", "green")
+    return Text(f"kfree_skb_reason {reason.name}", "red")
