@@ -9,9 +9,10 @@ two of them are under way on one CPU, and each of their loops returns as soon as
 from . import path
 from ._compile import path_function, store_release, xchg
 from .abi.kernels import Behaviour, Sysctl
-from .abi.limits import NNOTE, NTRAIL
+from .abi.limits import NNOTE, NTRAIL, NTRAILMAP
 from .abi.net import Net
-from .abi.numbers import NET_RX_SUCCESS, NO_SKB
+from .abi.numbers import NET_RX_SUCCESS, NO_SKB, Trail
+from .abi.reasons import Drop
 from .abi.skbuff import sk_buff
 from .abi.softnet import spinlock
 from .path import Stage, Touch
@@ -44,20 +45,44 @@ def at_bytes(net: Net, cpu: int, stage: int, n: int) -> None:
 
 
 @path_function
-def trail_mark(net: Net, cpu: int, skb: sk_buff, stage: int, cost: int, arg: int) -> None:
+def trail_wanted(net: Net, frame: int, stage: int, arg: int) -> bool:
+    """Which marks are kept: of every frame, of those whose bit is set, or only the ends of lost ones."""
+    if net.trail == Trail.ALL:
+        return True
+    if net.trail == Trail.MAP:
+        return net.trail_map[(frame >> 5) % NTRAILMAP] >> (frame & 31) & 1 != 0
+    return stage == Stage.kfree_skb and arg > Drop.CONSUMED
+
+
+@path_function
+def trail_frame(net: Net, cpu: int, t: int, frame: int, stage: int, cost: int, arg: int, skb: int) -> None:
     """Into the CPU's ring; Python merges the rings by time, CPU and sequence.  A full ring counts what it loses."""
     c = net.cpu[cpu]
-    if net.trail_frame >= 0 and net.trail_frame != skb.frame:
+    if not trail_wanted(net, frame, stage, arg):
         return
     if c.trail_head - c.trail_tail >= NTRAIL:
         c.trail_lost += 1
         return
     m = net.trail_ring[cpu][c.trail_head % NTRAIL]
-    m.t, m.frame, m.stage, m.cost, m.ctx, m.arg, m.skb = c.now, skb.frame, stage, cost, c.ctx, arg, skb.idx
+    m.t, m.frame, m.stage, m.cost, m.ctx, m.arg, m.skb = t, frame, stage, cost, c.ctx, arg, skb
     c.trail_head += 1
     if c.trail_head - c.trail_tail == NTRAIL >> 1:
         net.sim.full = 1
         come_back(net, cpu)
+
+
+@path_function
+def trail_mark(net: Net, cpu: int, skb: sk_buff, stage: int, cost: int, arg: int) -> None:
+    """A packet's mark, at this CPU's time."""
+    c = net.cpu[cpu]
+    trail_frame(net, cpu, c.now, skb.frame, stage, cost, arg, skb.idx)
+
+
+@path_function
+def trail_lost(net: Net, cpu: int, t: int, frame: int, reason: int) -> None:
+    """The end of a frame that never had an skb: the device lost it at t."""
+    if net.trail:
+        trail_frame(net, cpu, t, frame, Stage.kfree_skb, 0, reason, -1)
 
 
 @path_function

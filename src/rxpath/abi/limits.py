@@ -15,6 +15,7 @@ NFEED = 8192                    # frames on the cable that are not yet due, for 
 NFRAGQ = 65536                  # datagrams in reassembly
 NSHARE = 1 << 16                # packets with more than one copy
 NTRAIL = 1 << 16                # trail marks of a CPU until Python drains them
+NTRAILMAP = 2048                # words of 32 frames each: which frames leave marks (modulo 65,536)
 NOUT = 4096                     # frames of a CPU (taps, sent) until Python drains them
 NNOTE = 256
 NBATCH = 1024                   # vlen of recvmmsg: UIO_MAXIOV

@@ -27,6 +27,7 @@ from .limits import (
     NSYSCTL,
     NTHREAD,
     NTRAIL,
+    NTRAILMAP,
 )
 from .netfilter import NMATCH, NRULE_ENTRIES, nf_hook_entries, nf_match, nf_rule, nf_table, nf_walk
 from .nic import arrival, net_device, nic_t, rx_desc, rx_ring, tx_desc, tx_ring
@@ -64,9 +65,7 @@ class Net:
     out_addr: i64
     service_addr: i64           # lists of service times
     real_time: i64
-    trail: i64                  # marks are wanted
-    trail_frame: i64            # of this frame only, -1: of all
-    drop_trail: i64
+    trail: i64                  # Trail: whose marks are wanted
     nskb: i64
     rps_ncpu: i64               # any queue has rps_cpus
     nptype_all: i64             # taps
@@ -113,6 +112,7 @@ class Net:
     nf_tables: Array[nf_table] = table(16)
     nf_lock: spinlock = table()                 # credits of limit
     frag_lock: spinlock = table()               # the line that every fragment writes: the account of memory
+    trail_map: Array[i64] = table(NTRAILMAP)
     sim: engine = table()
     nic: nic_t = table()
     dev: Array[net_device] = table(NDEV)

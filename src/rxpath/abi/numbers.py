@@ -45,6 +45,14 @@ DRAIN = -2                      # what the engine says when a ring of outputs is
 MASK63 = 0x7FFF_FFFF_FFFF_FFFF
 
 
+class Trail(IntEnum):
+    """Which frames leave marks."""
+    OFF = 0
+    ALL = 1
+    MAP = 2                     # those whose bit is set in net.trail_map
+    LOST = 3                    # only the end of a frame that is lost
+
+
 class Softirq(IntEnum):
     """softirq types (include/linux/interrupt.h), in their order."""
     HI = 0
