@@ -104,7 +104,7 @@ class Lab:
         return [o for o in self.outputs if o.kind == kind]
 
     def stations(self, frame: int) -> list[str]:
-        """The way of one frame; set net.trail = 1 and net.trail_frame = -1 before it is sent."""
+        """The way of one frame; set net.trail = 1 before it is sent."""
         self.collect(last=True)
         return [Stage(m.stage).name for m in self.trail if m.frame == frame]
 

@@ -55,7 +55,7 @@ def trail_wanted(net: Net, frame: int, stage: int, arg: int) -> bool:
 
 
 @path_function
-def trail_frame(net: Net, cpu: int, t: int, frame: int, stage: int, cost: int, arg: int, skb: int) -> None:
+def trail_put(net: Net, cpu: int, t: int, frame: int, stage: int, cost: int, arg: int, skb: int) -> None:
     """Into the CPU's ring; Python merges the rings by time, CPU and sequence.  A full ring counts what it loses."""
     c = net.cpu[cpu]
     if not trail_wanted(net, frame, stage, arg):
@@ -75,14 +75,14 @@ def trail_frame(net: Net, cpu: int, t: int, frame: int, stage: int, cost: int, a
 def trail_mark(net: Net, cpu: int, skb: sk_buff, stage: int, cost: int, arg: int) -> None:
     """A packet's mark, at this CPU's time."""
     c = net.cpu[cpu]
-    trail_frame(net, cpu, c.now, skb.frame, stage, cost, arg, skb.idx)
+    trail_put(net, cpu, c.now, skb.frame, stage, cost, arg, skb.idx)
 
 
 @path_function
 def trail_lost(net: Net, cpu: int, t: int, frame: int, reason: int) -> None:
     """The end of a frame that never had an skb: the device lost it at t."""
     if net.trail:
-        trail_frame(net, cpu, t, frame, Stage.kfree_skb, 0, reason, -1)
+        trail_put(net, cpu, t, frame, Stage.kfree_skb, 0, reason, -1)
 
 
 @path_function

@@ -66,6 +66,7 @@ class Net:
     service_addr: i64           # lists of service times
     real_time: i64
     trail: i64                  # Trail: whose marks are wanted
+    trail_frame: i64            # not read any more
     nskb: i64
     rps_ncpu: i64               # any queue has rps_cpus
     nptype_all: i64             # taps

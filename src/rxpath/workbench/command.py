@@ -88,16 +88,20 @@ def replay(capture: str, *, host: str | None, settings: Sequence[str], listen: S
         finally:
             bar.close()
     if as_json:
-        print(outcome.to_json())
+        import json
+
+        whole = outcome.to_dict()
+        if watched is not None:
+            whole["trail"] = watched.describe()
+        print(json.dumps(whole, indent=1))
     else:
         from rxpath.workbench import report
 
-        out = report.console()
         if watched is not None:
             from rxpath.workbench import trail_view
 
-            trail_view.show(out, watched, outcome)
-        out.print(report.render(outcome))
+            report.show(trail_view.render(watched, outcome))
+        report.show(report.render(outcome))
     return 130 if outcome.interrupted else 0
 
 def boot(host: str | None, settings: Sequence[str]) -> None:
@@ -106,12 +110,12 @@ def boot(host: str | None, settings: Sequence[str]) -> None:
     from rxpath.workbench.simulation import Simulation
 
     with Simulation(the_host(host, settings)) as sim:
-        report.console().print(boot_view.render(sim))
+        report.show(boot_view.render(sim))
 
 def stations() -> None:
     from rxpath.workbench import boot_view, report
 
-    report.console().print(boot_view.stations())
+    report.show(boot_view.stations())
 
 def host_show(file: str | None, settings: Sequence[str], as_json: bool) -> None:
     from rxpath.workbench import hosttext

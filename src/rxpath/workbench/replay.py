@@ -68,11 +68,21 @@ def replay(capture: str | Path, host: Host | str | Path | None = None, *, settin
     from rxpath.workbench.simulation import Simulation
 
     chosen = the_host(host, settings, seed)
-    source = traffic.Source(traffic.find(str(capture)), speed=speed, rate_pps=units.rate_pps(rate) if rate is not None else 0, loop=loop)
-    receiver = traffic.infer(source.path, local)
-    with Simulation(chosen, receiver=receiver, listen=listening(listen), plain=plain, skip_unsupported=skip_unsupported) as sim:
-        sim.stop = stop
-        if trail is not None:
-            trail.attach(sim)
-        sim.replay(source, progress)
-        return Outcome(sim.books(), source, receiver, sim.host, dict(source.not_offered), tuple(sim.notes), sim.stopped)
+    pace = units.rate_pps(rate) if rate is not None else 0
+    path, sockets = traffic.find(str(capture)), listening(listen)
+    receiver = traffic.infer(path, local)
+
+    def once(scout: bool) -> Outcome:
+        source = traffic.Source(path, speed=speed, rate_pps=pace, loop=loop)
+        with Simulation(chosen, receiver=receiver, listen=sockets, plain=plain, skip_unsupported=skip_unsupported) as sim:
+            sim.stop = stop
+            if trail is not None:
+                trail.attach(sim, scout)
+            sim.replay(source, progress)
+            if trail is not None:
+                trail.collect(last=True)
+            return Outcome(sim.books(), source, receiver, sim.host, dict(source.not_offered), tuple(sim.notes), sim.stopped)
+
+    if trail is not None and trail.two_runs:
+        once(scout=True)
+    return once(scout=False)

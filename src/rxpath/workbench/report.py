@@ -4,6 +4,7 @@ is wider, without colours when nobody looks."""
 from __future__ import annotations
 
 import io
+import sys
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, Group
@@ -36,13 +37,17 @@ def share(part: int, whole: int) -> str:
     return f"{percent:.1f}%" if percent >= 0.05 or not part else "<0.1%"
 
 
-def _table(*columns: str, title: str = "", left: int = 1) -> Table:
+def _table(*columns: str, left: int = 1) -> Table:
     """A table without frames: the first `left` columns are words, the others numbers."""
-    table = Table(box=None, title=title or None, title_justify="left", title_style="bold", pad_edge=False, padding=(0, 2, 0, 0),
-                  header_style="dim", show_header=any(columns))
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim", show_header=any(columns))
     for i, name in enumerate(columns):
         table.add_column(name, justify="left" if i < left else "right", no_wrap=i >= left, overflow="fold")
     return table
+
+
+def titled(title: str, *parts: Any) -> Group:
+    """A title of its own line: rich would fold it to the table's width."""
+    return Group(Text(title, "bold"), *parts)
 
 
 # ---------------------------------------------------------------- head
@@ -64,10 +69,10 @@ def header(run: Outcome) -> list[str]:
 
 
 # ---------------------------------------------------------------- funnel
-def funnel(run: Outcome) -> Table:
+def funnel(run: Outcome) -> Group:
     """How many frames entered each step, and under it those that left there."""
     b = run.books
-    table = _table("", "", "", "", title="From the wire to the application")
+    table = _table("", "", "", "")
     table.columns[0].no_wrap, table.columns[3].justify, table.columns[3].no_wrap = True, "left", False
     left = b.offered
     table.add_row("wire", f"{left:,}", "", "")
@@ -133,30 +138,29 @@ def _beside(run: Outcome, step: str) -> str:
 
 
 # ---------------------------------------------------------------- CPUs, queues, sockets, latency
-def cpus(run: Outcome) -> Table:
+def cpus(run: Outcome) -> Group:
     b = run.books
     kinds = ("hardirq", "softirq", "syscall", "application", "other")
-    table = _table("CPU", *kinds, "idle", title=f"CPU time, of {ns(b.elapsed_ns)} (cost profile {run.host.profile})")
+    table = _table("CPU", *kinds, "idle")
     shown = [c for c in b.cpus if c.idle < b.elapsed_ns] or b.cpus[:1]
     for c in shown:
         table.add_row(str(c.cpu), *[_spent(getattr(c, k), b.elapsed_ns) for k in kinds], share(c.idle, b.elapsed_ns))
     if len(b.cpus) > 1:
         whole = b.elapsed_ns * len(b.cpus)
         table.add_row("all", *[_spent(sum(getattr(c, k) for c in b.cpus), whole) for k in kinds], share(sum(c.idle for c in b.cpus), whole))
-    if len(shown) < len(b.cpus):
-        table.caption, table.caption_justify = f"{len(b.cpus) - len(shown)} CPUs did nothing", "left"
-    return table
+    rest = [Text(f"{len(b.cpus) - len(shown)} CPUs did nothing", "dim")] if len(shown) < len(b.cpus) else []
+    return titled(f"CPU time, of {ns(b.elapsed_ns)} (cost profile {run.host.profile})", table, *rest)
 
 
 def _spent(part: int, whole: int) -> str:
     return f"{ns(part)} {share(part, whole):>5}" if part else "-"
 
 
-def sockets(run: Outcome) -> Table | None:
+def sockets(run: Outcome) -> Group | None:
     b = run.books
     if not b.sockets:
         return None
-    table = _table("socket", "received", "drops", "unread", "longest queue", "memory at most", "of rcvbuf", title="Sockets")
+    table = _table("socket", "received", "drops", "unread", "longest queue", "memory at most", "of rcvbuf")
     shown = sorted(b.sockets, key=lambda s: (-s.drops, -s.received, s.name))[:SOCKETS_SHOWN]
     for s in shown:
         style = "red" if s.drops else ""
@@ -164,13 +168,13 @@ def sockets(run: Outcome) -> Table | None:
                       f"{s.queue_max:,}", f"{s.rmem_max:,}", f"{s.rcvbuf:,} {share(s.rmem_max, s.rcvbuf):>8}")
     if len(b.sockets) > len(shown):
         table.add_row(f"... {len(b.sockets) - len(shown)} more in --json", *[""] * 6)
-    return table
+    return titled("Sockets", table)
 
 
-def queues(run: Outcome) -> Table | None:
+def queues(run: Outcome) -> Group | None:
     """High-water marks of everything that can be full."""
     b = run.books
-    table = _table("queue", "at most", "of", "", title="Queues, at their fullest")
+    table = _table("queue", "at most", "of", "")
     for item in b.high_water["ring"]:
         q = b.queues[item["queue"]]
         if item["max"]:
@@ -182,22 +186,21 @@ def queues(run: Outcome) -> Table | None:
     item = b.high_water["fragments"]
     if item["max"]:
         table.add_row("fragment memory (bytes)", f"{item['max']:,}", f"{item['of']:,}", share(item["max"], item["of"]))
-    return table if table.row_count else None
+    return titled("Queues, at their fullest", table) if table.row_count else None
 
 
-def latencies(run: Outcome) -> Table | None:
+def latencies(run: Outcome) -> Group | None:
     b = run.books
     apps = [a for a in b.apps if a.latency.count]
     if not apps:
         return None
-    table = _table("application", "datagrams", *b.latency.quantiles, "max",
-                   title=f"Latency: last bit on the wire to the return of the receiving call (profile {run.host.profile})")
+    table = _table("application", "datagrams", *b.latency.quantiles, "max")
     for a in apps[:SOCKETS_SHOWN] if len(apps) > 1 else ():
         table.add_row(f"{a.name} thread {a.thread} on CPU {a.cpu}", f"{a.latency.count:,}", *[ns(v) for v in a.latency.quantiles.values()],
                       ns(a.latency.max))
     table.add_row("all" if len(apps) > 1 else f"{apps[0].name} on CPU {apps[0].cpu}", f"{b.latency.count:,}",
                   *[ns(v) for v in b.latency.quantiles.values()], ns(b.latency.max))
-    return table
+    return titled(f"Latency, last bit on the wire to the return of the receiving call (cost profile {run.host.profile})", table)
 
 
 # ---------------------------------------------------------------- the whole
@@ -213,16 +216,22 @@ def render(run: Outcome) -> Group:
     return Group(*parts)
 
 
-def console(file: Any = None) -> Console:
-    """For standard output: its own width on a terminal, WIDTH elsewhere."""
-    out = Console(file=file, highlight=False)
-    if not out.is_terminal:
-        out = Console(file=file, width=WIDTH, highlight=False, color_system=None)
-    return out
+def show(what: Any, width: int = WIDTH) -> None:
+    """On standard output: as wide as the terminal, or plain text without blanks at the ends of lines where nobody looks."""
+    out = Console(highlight=False)
+    if out.is_terminal:
+        out.print(what)
+    else:
+        sys.stdout.write(plain(what, width))
+
+
+def plain(what: Any, width: int = WIDTH) -> str:
+    """Text without colours."""
+    out = io.StringIO()
+    Console(file=out, width=width, highlight=False, color_system=None).print(what)
+    return "\n".join(line.rstrip() for line in out.getvalue().split("\n"))
 
 
 def text(run: Outcome, width: int = WIDTH) -> str:
     """The report without colours."""
-    out = io.StringIO()
-    Console(file=out, width=width, highlight=False, color_system=None).print(render(run))
-    return "\n".join(line.rstrip() for line in out.getvalue().split("\n"))
+    return plain(render(run), width)

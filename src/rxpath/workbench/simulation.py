@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING
 from rxpath import boot
 from rxpath._compile import options
 from rxpath.abi.limits import NQ
+from rxpath.abi.numbers import DRAIN
 from rxpath.vtime import engine, feed, queued
 
 if TYPE_CHECKING:
     from rxpath.workbench.books import Books
     from rxpath.workbench.host import Host
     from rxpath.workbench.traffic import Receiver, Source
+    from rxpath.workbench.trail import Arrival
 
 START_NS = 1_000_000                    # the first frame's last bit: programs have reached their receiving calls by then
 DRAIN_LIMIT_NS = 60_000_000_000         # after the last frame: longer than ipfrag_time, so that every reassembly ends
@@ -53,7 +55,8 @@ class Simulation:
                  one_step: bool = False, skip_unsupported: bool | None = None, packets: int = 32768) -> None:
         self.host, self.receiver, self.listen, self.skip_unsupported = host, receiver, listen, skip_unsupported
         self.stop: Callable[[], bool] | None = None
-        self.on_slice: Callable[[], None] | None = None
+        self.on_slice: Callable[[], None] | None = None         # whenever the engine has returned
+        self.on_chunk: Callable[[Sequence[Arrival]], None] | None = None     # frames that were put on the cable
         self.boot = boot.Booted(kernel=host.kernel, nskb=packets, hz=host.ticks, plain=options.PLAIN if plain is None else plain)
         self.net, self.call = self.boot.net, self.boot.call
         self.queues = host.queue_count
@@ -76,6 +79,10 @@ class Simulation:
             self.run(self.t)
             self._at = 0
         self.memory[self._at:self._at + len(frame)] = frame                 # type: ignore[index]
+        if self.on_chunk:
+            from rxpath.workbench.trail import Arrival
+
+            self.on_chunk([Arrival(self.net.offered, self.t, frame, wire or len(frame))])
         while not self.call(feed.feed_frame)(self.net, self.t, self._at, wire or len(frame), len(frame), 0):
             self.run(self.t)
         self._at += len(frame) + 15 & ~15
@@ -114,9 +121,12 @@ class Simulation:
     # ------------------------------------------------------------ time
     def run(self, until: int) -> None:
         """Virtual time until `until`."""
-        self.call(engine.run)(self.net, until, 0)
-        if self.on_slice:
-            self.on_slice()
+        while True:
+            why = self.call(engine.run)(self.net, until, 0)
+            if self.on_slice:
+                self.on_slice()
+            if why != DRAIN:
+                break
         if self.call(queued.frames_on_cable)(self.net):
             self.call(feed.feed_consume)(self.net, until)
 

@@ -12,8 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from rxpath.abi.limits import NTRAILMAP
+from rxpath.abi.numbers import Trail as Marks
 from rxpath.abi.reasons import DELIVERED, Drop
 from rxpath.path import Stage
 from rxpath.workbench import units
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from rxpath.outputs import Mark
     from rxpath.workbench.simulation import Simulation
 
-MAP_WORDS, MAP_BITS = 2048, 32                              # net.trail_map: a bit for each frame, modulo 65,536
+MAP_BITS = 32                                               # of a word of net.trail_map: a bit for each frame, modulo 65,536
 ALLOWED = 'a frame number 17, a range 17-20, an address 10.0.0.2, a port :53, both 10.0.0.2:53, drops, drops:REASON, or all'
 
 
@@ -107,10 +109,19 @@ def headers(frame: bytes) -> Headers:
     return Headers(source, destination, sport, dport, name + (" first fragment" if part & 0x2000 else ""))
 
 
+class Arrival(NamedTuple):
+    """A frame that was put on the cable: its number, when its last bit arrives, its first bytes, its length on the wire."""
+    frame: int
+    t: int
+    data: bytes
+    length: int
+
+
 @dataclass
 class Packet:
     """One frame and its marks in the order of time."""
     frame: int
+    t: int
     headers: Headers
     length: int
     marks: list[Mark] = field(default_factory=list)
@@ -146,10 +157,8 @@ class Trail:
 
         self.scouting = scout
         self.drain, self.sim = Drain(sim.boot), sim
-        if scout:
-            sim.net.drop_trail = 1
-        else:
-            sim.net.trail = 1
+        sim.net.trail = Marks.LOST if scout else Marks.MAP
+        if not scout:
             sim.on_chunk = self.choose
         sim.on_slice = self.collect
         if not scout and self.two_runs:
@@ -165,17 +174,17 @@ class Trail:
         return False
 
     # ------------------------------------------------------------ called by the Simulation
-    def choose(self, arrivals: Sequence[tuple[int, bytes, int]]) -> None:
-        """Frames that were just put on the cable: (number, first bytes, length).  Sets their bits, so that the path marks them."""
-        for number, data, length in arrivals:
+    def choose(self, arrivals: Sequence[Arrival]) -> None:
+        """Frames that were just put on the cable.  Sets their bits, so that the path marks them."""
+        for number, t, data, length in arrivals:
             h = headers(data)
             if not self.wants(number, h):
                 continue
             if len(self.packets) >= self.limit:
                 self.more += 1
                 continue
-            self.packets[number] = Packet(number, h, length)
-            word = number // MAP_BITS % MAP_WORDS
+            self.packets[number] = Packet(number, t, h, length)
+            word = number // MAP_BITS % NTRAILMAP
             self.sim.net.trail_map[word] |= 1 << number % MAP_BITS
 
     def collect(self, last: bool = False) -> None:
@@ -191,7 +200,7 @@ class Trail:
     def describe(self) -> list[dict[str, Any]]:
         """For --json."""
         return [{
-            "frame": p.frame, "packet": str(p.headers), "length": p.length, "end": p.reason().name,
+            "frame": p.frame, "packet": str(p.headers), "length": p.length, "t_ns": p.t, "end": p.reason().name,
             "marks": [{"t_ns": m.t, "cpu": m.cpu, "station": Stage(m.stage).name, "cost_ns": m.cost, "context": context(m), "arg": m.arg}
                       for m in p.marks],
         } for p in self.packets.values()]

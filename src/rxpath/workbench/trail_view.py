@@ -31,30 +31,35 @@ def render(trail: Trail, outcome: Outcome) -> Group:
     return Group(*parts)
 
 
-def _packet(p: Packet, outcome: Outcome) -> Table:
+def _packet(p: Packet, outcome: Outcome) -> Group:
     end = p.reason()
-    title = f"frame {p.frame}: {p.headers}, {p.length} bytes (times of cost profile {outcome.host.profile}, kernel {outcome.host.kernel})"
-    table = Table(box=None, title=title, title_justify="left", title_style="bold", pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    title = Text(f"frame {p.frame}: {p.headers}, {p.length} bytes (cost profile {outcome.host.profile}, kernel {outcome.host.kernel})", "bold")
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for name in ("time", "+", "CPU"):
         table.add_column(name, justify="right", no_wrap=True)
     for name in ("context", "station"):
         table.add_column(name, no_wrap=True)
     table.add_column("cost", justify="right", no_wrap=True)
-    before = None
+    table.add_row(_clock(p.t), "", "", "wire", "the last bit arrives", "")
+    before = p.t
     for m in p.marks:
-        delta = "" if before is None else ns(m.t - before)
-        before = m.t
-        name = Stage(m.stage).name
+        name: Any = Stage(m.stage).name
         if m.stage == Stage.kfree_skb and m.arg:
             name = _end(Drop(m.arg))
-        table.add_row(f"{m.t / 1e9:.9f}", delta, str(m.cpu), context(m), name, ns(m.cost) if m.cost else "")
+        table.add_row(_clock(m.t), ns(m.t - before), str(m.cpu), context(m), name, ns(m.cost) if m.cost else "")
+        before = m.t
+    last = Text("")
     if end == Drop.NOT_DROPPED_YET:
-        table.caption = "still under way when the run ended" if p.marks else "no station saw it: it ended in the NIC, or is still on the cable"
+        last = Text("still under way when the run ended" if p.marks else "no station saw it: it is still on the cable or in the ring", "yellow")
     elif end not in DELIVERED:
         row = losses.loss(end.name)
-        table.caption = f"lost: {end.name}: {losses.meaning(end.name)}; in {row.stations}; counters: {row.counters}"
-    table.caption_justify, table.caption_style = "left", "red" if end not in DELIVERED else ""
-    return table
+        last = Text(f"lost: {end.name}: {losses.meaning(end.name)}; in {row.stations}; counters: {row.counters}", "red")
+    return Group(title, table, *([last] if last.plain else []))
+
+
+def _clock(t: int) -> str:
+    """Seconds, in exact decimal digits."""
+    return f"{t // 1_000_000_000}.{t % 1_000_000_000:09d}"
 
 
 def _end(reason: Drop) -> Text:
