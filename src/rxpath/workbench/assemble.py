@@ -75,7 +75,8 @@ def app_thread(sim: Simulation, name: str, sk: int, cpu: int, service: int, batc
     n = NCPU + len(sim.threads)
     sim.call(engine.add_thread)(sim.net, n, cpu, Kind.APP)
     th = sim.net.thread[n]
-    m, addr = boot.buffer(size)
+    memory, addr = boot.buffer(size)
+    sim.kept.append(memory)
     th.service, th.batch, th.buf_addr, th.buf_len = service, batch, addr, size
     sim.call(burst.rt_reader)(sim.net, n, sk)
     sim.threads.append(Thread(n, name, cpu))

@@ -109,8 +109,8 @@ class Books:
         """offered = delivered + queued + dropped, or Imbalance."""
         ended = self.delivered + self.queued + sum(self.dropped.values())
         if self.offered != ended:
-            raise Imbalance(f"the books do not balance: {self.offered} frames offered, but {self.delivered} delivered + {self.queued} queued "
-                            f"+ {sum(self.dropped.values())} dropped = {ended}")
+            raise Imbalance(f"the books do not balance: {self.offered} frames offered, but {self.delivered} delivered "
+                            f"+ {self.queued} queued + {sum(self.dropped.values())} dropped = {ended}")
 
     def cpu_ns(self) -> dict[str, int]:
         """Totals of all CPUs."""
@@ -165,7 +165,7 @@ def read(sim: Simulation) -> Books:
         cpus=[_cpu(sim, c) for c in range(ncpu)],
         queues=queues, sockets=sockets, apps=apps, latency=latency,
         snmp={m.text(): n for m, n in mib.items() if m.name.split("_")[0] in ("Ip", "Icmp", "Udp", "Tcp")},
-        netstat={m.text(): n for m, n in mib.items() if m.name.split("_")[0] in ("IpExt", "TcpExt")} | {"TCP_NOT_YET": mib[Mib.Rxpath_TcpNotYet]},
+        netstat={m.text(): n for m, n in mib.items() if m.name.split("_")[0] in ("IpExt", "TcpExt") or m == Mib.Rxpath_TcpNotYet},
         softnet=[_softnet(net, c) for c in range(ncpu)],
         device=dev, ethtool=_ethtool(sim, queues, dev),
         high_water=_high_water(sim, queues, sockets),
@@ -202,8 +202,8 @@ def _cpu(sim: Simulation, i: int) -> Cpu:
 
 def _softnet(net: Any, i: int) -> dict[str, int]:
     sd, backlog = net.sd[i], net.input[i]
-    return {"cpu": i, "processed": sd.processed, "dropped": backlog.dropped, "time_squeeze": sd.time_squeeze, "received_rps": sd.received_rps,
-            "flow_limit_count": backlog.flow_count, "backlog_len": backlog.len + sd.process_len}
+    return {"cpu": i, "processed": sd.processed, "dropped": backlog.dropped, "time_squeeze": sd.time_squeeze,
+            "received_rps": sd.received_rps, "flow_limit_count": backlog.flow_count, "backlog_len": backlog.len + sd.process_len}
 
 
 def _ethtool(sim: Simulation, queues: list[Queue], dev: dict[str, int]) -> dict[str, int]:
@@ -221,8 +221,8 @@ def _sockets(sim: Simulation) -> list[SocketBooks]:
     out = []
     for s in sim.sockets:
         sk = sim.net.socks[s.index]
-        out.append(SocketBooks(s.name, s.proto, s.address, s.port, sk.packets, sk.qlen + sk.reader_len + sk.backlog_len, sk.drops, sk.qlen_max,
-                               sk.rmem_max_seen, sk.rcvbuf))
+        unread = sk.qlen + sk.reader_len + sk.backlog_len
+        out.append(SocketBooks(s.name, s.proto, s.address, s.port, sk.packets, unread, sk.drops, sk.qlen_max, sk.rmem_max_seen, sk.rcvbuf))
     return out
 
 

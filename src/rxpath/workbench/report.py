@@ -94,7 +94,7 @@ def funnel(run: Outcome) -> Group:
             left -= n
     if b.queued:
         table.add_row("  └ queued", f"{b.queued:,}", share(b.queued, b.offered), "still under way when the run ended")
-    return table
+    return titled("From the wire to the application (frames of the wire)", table)
 
 
 def _side_exit(table: Table, reason: str, n: int, offered: int) -> None:

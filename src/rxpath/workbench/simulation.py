@@ -63,6 +63,7 @@ class Simulation:
         self.sockets: list[Opened] = []
         self.threads: list[Thread] = []
         self.notes: list[str] = []
+        self.kept: list[object] = []                            # memory that the path has the address of
         self.t = START_NS
         self.memory, self.net.feed_addr = boot.buffer(FEED_BYTES)
         self._at = 0
