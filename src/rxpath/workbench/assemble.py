@@ -3,13 +3,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rxpath import boot
-from rxpath.abi.limits import NCPU
 from rxpath.abi.numbers import Kind
-from rxpath.vtime import engine
-from rxpath.vtime.costs import BM36
-from rxpath.walltime import burst
-from rxpath.workbench import units
+from rxpath.vtime import costs, engine
+from rxpath.workbench import applications, units
 
 if TYPE_CHECKING:
     from rxpath.workbench.simulation import Simulation
@@ -20,14 +16,14 @@ def assemble(sim: Simulation, one_step: bool) -> None:
     vtime(sim, one_step)
     drivers(sim)
     network(sim)
-    sockets(sim)
+    applications.open_all(sim)
+    applications.start_all(sim)
 
 
 def vtime(sim: Simulation, one_step: bool) -> None:
+    """Clocks, costs, ksoftirqd/N."""
     net, host = sim.net, sim.host
-    for c in range(host.cpus):
-        for stage, ns in BM36.items():
-            net.cost[c][stage] = ns
+    costs.load_profile(host.profile).apply(net, range(host.cpus))
     sim.call(engine.vtime_init)(net, sim.queues, host.cpus, one_step)
     for c in range(host.cpus):
         sim.call(engine.add_thread)(net, c, c, Kind.KSOFTIRQD)
@@ -44,40 +40,5 @@ def drivers(sim: Simulation) -> None:
 
 
 def network(sim: Simulation) -> None:
-    for text in sim.host.nic.addresses or ([f"{sim.receiver.address}/24"] if sim.receiver else []):
+    for text in sim.host.nic.addresses or ([a for a in sim.receiver.with_prefixes() if ":" not in a] if sim.receiver else []):
         sim.boot.add_address(*units.cidr(text))
-
-
-def sockets(sim: Simulation) -> None:
-    """Listed sockets, those of --listen, and those that the capture's traffic goes to; one application reads them all."""
-    rcvbuf = int(sim.host.sysctls()["net.core.rmem_default"])                   # type: ignore[arg-type]
-    wanted = [(s.name, a, p, rcvbuf) for s in sim.host.sockets for a, p in s.endpoints()]
-    wanted += [(f"udp{p}", a, p, rcvbuf) for proto, a, p in sim.listen if proto == "udp"]
-    if sim.host.opens_from_capture and not sim.listen and sim.receiver:
-        wanted += [(f"udp{p}", a, p, rcvbuf) for a, p in sim.receiver.udp]
-    app = sim.host.apps[0]
-    for i, (name, address, port, size) in enumerate(wanted):
-        sk = udp_socket(sim, name, address, port, size)
-        app_thread(sim, app.name, sk, sim.host.app_cpu(app, i), app.service.constant or app.service.exponential or 0, app.batch, 65536)
-
-
-def udp_socket(sim: Simulation, name: str, address: int, port: int, rcvbuf: int) -> int:
-    from rxpath.workbench.simulation import Opened
-
-    i = sim.boot.udp_socket(address, port, rcvbuf)
-    sim.sockets.append(Opened(i, name, "udp", units.ipv4_text(address), port))
-    return i
-
-
-def app_thread(sim: Simulation, name: str, sk: int, cpu: int, service: int, batch: int, size: int) -> int:
-    from rxpath.workbench.simulation import Thread
-
-    n = NCPU + len(sim.threads)
-    sim.call(engine.add_thread)(sim.net, n, cpu, Kind.APP)
-    th = sim.net.thread[n]
-    memory, addr = boot.buffer(size)
-    sim.kept.append(memory)
-    th.service, th.batch, th.buf_addr, th.buf_len = service, batch, addr, size
-    sim.call(burst.rt_reader)(sim.net, n, sk)
-    sim.threads.append(Thread(n, name, cpu))
-    return n

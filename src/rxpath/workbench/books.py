@@ -7,9 +7,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from rxpath.abi.limits import NCPU
+from rxpath.abi.limits import NHIST
 from rxpath.abi.mib import DevStat, Mib
 from rxpath.abi.reasons import DELIVERED, Drop
+from rxpath.vtime.setup import cpu_time
 
 if TYPE_CHECKING:
     from rxpath.workbench.simulation import Simulation
@@ -23,7 +24,8 @@ class Imbalance(AssertionError):
 
 @dataclass(frozen=True, slots=True)
 class Cpu:
-    """CPU time of one CPU in ns.  ksoftirqd is a part of softirq; kernel is what belongs to nobody (switches)."""
+    """CPU time of one CPU in ns; the five add up to the time that has passed.  ksoftirqd is a part of softirq; switching between threads
+    is in syscall."""
     cpu: int
     hardirq: int
     softirq: int
@@ -31,7 +33,6 @@ class Cpu:
     application: int
     idle: int
     ksoftirqd: int
-    other: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,22 +183,8 @@ def _stations(net: Any, ncpu: int) -> dict[str, int]:
 
 
 def _cpu(sim: Simulation, i: int) -> Cpu:
-    """What the engine has accounted, with the piece that is open at this moment; what is left of the time is switches and waking up."""
-    c, now = sim.net.cpu[i], sim.net.sim.now
-    idle, softirq, syscall, application = c.idle_ns, c.softirq_ns, c.syscall_ns, c.app_ns
-    open_ns = max(0, now - c.since)
-    if open_ns:
-        if c.ctx == 0:
-            idle += open_ns
-        elif c.ctx == 2:
-            softirq += min(open_ns, max(0, c.now - c.since))
-        elif c.curr >= 0:
-            th = sim.net.thread[c.curr]
-            user = min(open_ns, max(0, th.left - th.tail))
-            application += user
-            syscall += open_ns - user
-    return Cpu(i, c.hardirq_ns, softirq, syscall, application, idle, c.ksoftirqd_ns,
-               max(0, now - c.hardirq_ns - softirq - syscall - application - idle))
+    t = cpu_time(sim.net, i, sim.net.sim.now)
+    return Cpu(i, t.hardirq, t.softirq, t.syscall, t.application, t.idle, sim.net.cpu[i].ksoftirqd_ns)
 
 
 def _softnet(net: Any, i: int) -> dict[str, int]:
@@ -228,13 +215,13 @@ def _sockets(sim: Simulation) -> list[SocketBooks]:
 
 def _apps(sim: Simulation) -> tuple[list[AppBooks], Latency]:
     net = sim.net
-    apps, whole, total, longest = [], [0] * 2048, 0, 0
+    apps, whole, total, longest = [], [0] * NHIST, 0, 0
     for t in sim.threads:
         th = net.thread[t.index]
         histogram = list(net.latency[t.index]) if th.received else []
         whole = [a + b for a, b in zip(whole, histogram, strict=True)] if histogram else whole
         total, longest = total + th.latency_sum, max(longest, th.latency_max)
-        apps.append(AppBooks(t.name, t.index - NCPU, th.cpu, th.received, th.ran_app_ns, th.ran_sys_ns, th.woken,
+        apps.append(AppBooks(t.name, t.number, th.cpu, th.received, th.ran_app_ns, th.ran_sys_ns, th.woken,
                              latency_of(histogram, th.latency_sum, th.latency_max)))
     return apps, latency_of(whole, total, longest)
 

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from types import FrameType
 from typing import Any
 
-from rxpath.workbench.mistakes import BadInput
 
 
 class Interrupt:
@@ -43,7 +42,7 @@ class Bar:
         self.on, self.what = wanted and sys.stderr.isatty(), what
         self.started, self.bar, self.task = time.monotonic(), None, None
 
-    def __call__(self, done: int, total: int) -> None:
+    def __call__(self, share: float, frames: int) -> None:
         if not self.on:
             return
         if self.bar is None:
@@ -55,8 +54,8 @@ class Bar:
             self.bar: Any = Progress(TextColumn(self.what), BarColumn(), TaskProgressColumn(), TimeRemainingColumn(),
                                      console=Console(file=sys.stderr), transient=True)
             self.bar.start()
-            self.task = self.bar.add_task("", total=total)
-        self.bar.update(self.task, completed=done, total=total)
+            self.task = self.bar.add_task("", total=1.0)
+        self.bar.update(self.task, completed=share)
 
     def close(self) -> None:
         if self.bar is not None:
@@ -68,10 +67,6 @@ def replay(capture: str, *, host: str | None, settings: Sequence[str], listen: S
     """`rxpath replay`; the exit status."""
     from rxpath.workbench import replay as replaying
 
-    if not 0 < speed <= 1e9:
-        raise BadInput(f"--speed {speed:g}: a number above 0")
-    if not 1 <= loop <= 1_000_000_000:
-        raise BadInput(f"--loop {loop}: 1 or more")
     chosen = replaying.the_host(host, settings, seed)
     if tap is not None or tx is not None:
         chosen = replaying.with_outputs(chosen, tap, tx)

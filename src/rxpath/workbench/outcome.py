@@ -3,21 +3,23 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rxpath.workbench.books import Books
 from rxpath.workbench.host import Host
-from rxpath.workbench.traffic import Receiver, Source
+from rxpath.workbench.traffic import Traffic
+
+if TYPE_CHECKING:
+    from rxpath.cable.receiver import Receiver
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """A finished (or interrupted) run."""
     books: Books
-    source: Source
+    traffic: Traffic
     receiver: Receiver
     host: Host
-    not_offered: dict[str, int]
     notes: tuple[str, ...]
     interrupted: bool = False
 
@@ -40,6 +42,11 @@ class Outcome:
     def dropped(self) -> dict[str, int]:
         """Lost frames by reason."""
         return self.books.dropped
+
+    @property
+    def not_offered(self) -> dict[str, int]:
+        """Records of the capture that were not put on the cable, and why."""
+        return dict(self.traffic.not_offered)
 
     @property
     def cpu_ns(self) -> dict[str, int]:

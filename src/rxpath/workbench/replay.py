@@ -13,7 +13,7 @@ from rxpath.workbench.outcome import Outcome
 if TYPE_CHECKING:
     from rxpath.workbench.trail import Trail
 
-Progress = Callable[[int, int], None]                       # (done, all): bytes of the capture
+Progress = Callable[[float, int], None]                     # (share of the capture, 0 if not known; frames offered so far)
 
 
 def the_host(host: Host | str | Path | None = None, settings: Sequence[str] = (), seed: int | None = None) -> Host:
@@ -36,53 +36,54 @@ def with_outputs(host: Host, tap: str | None, tx: str | None) -> Host:
     return hostfile.revise(host, changes)
 
 
-def listening(texts: Sequence[str]) -> list[tuple[str, int, int]]:
-    """[(udp, address, port)] of ["udp:5000", "tcp:10.0.0.1:80", "5000"]; ranges as in a host file."""
-    from rxpath.workbench.host import endpoint
-
-    out = []
-    for text in (t for item in texts for t in item.split(",") if t.strip()):
-        proto, colon, rest = text.strip().partition(":")
-        if proto not in ("udp", "tcp"):
-            proto, rest = "udp", text.strip()
-        try:
-            out += [(proto, a, p) for a, p in endpoint(rest if ":" in rest else f":{rest}", ports=True)]
-        except ValueError as error:
-            raise BadInput(f'--listen {text}: must be like "udp:5000", "tcp:80", "udp:10.0.0.1:53" or "udp:5000-5099": {error}') from None
-    return out
-
-
 def replay(capture: str | Path, host: Host | str | Path | None = None, *, settings: Sequence[str] = (), seed: int | None = None,
            listen: Sequence[str] = (), local: str | None = None, speed: float = 1.0, rate: str | int | None = None, loop: int = 1,
            plain: bool | None = None, skip_unsupported: bool | None = None, trail: Trail | None = None, progress: Progress | None = None,
            stop: Callable[[], bool] | None = None) -> Outcome:
     """Send a capture through the receive path of a host.
 
-    capture   a pcap or pcapng file, or the name of a bundled one ("first")
+    capture   a pcap or pcapng file (also gzipped), "-" for standard input, or the name of a bundled one ("first")
     host      a Host, a host file, or None: the default host
     settings  overrides, ["net.core.netdev_budget=600", "ethtool.rx=4096"]
     listen    sockets to open, ["udp:5000", "tcp:80"]; none: those that the capture's traffic goes to
     local     the receiver's address; none: worked out from the capture
     speed     10: ten times as fast; rate: "1.2Mpps" evenly spaced instead; loop: how often
-    Raises BadInput, HostError, RulesError for what cannot be used; Imbalance would be our bug."""
-    from rxpath.workbench.simulation import Simulation
+    stop      asked between slices: true ends the run early
+    Raises BadInput, CaptureError, HostError, RulesError for what cannot be used; Imbalance would be our bug."""
+    from rxpath.cable.capture import Capture
+    from rxpath.cable.receiver import infer_receiver
+    from rxpath.cable.source import Source
+    from rxpath.workbench.simulation import START_NS, Simulation
 
-    chosen = the_host(host, settings, seed)
-    pace = units.rate_pps(rate) if rate is not None else 0
-    path, sockets = traffic.find(str(capture)), listening(listen)
-    receiver = traffic.infer(path, local)
+    chosen, name = the_host(host, settings, seed), traffic.find(str(capture))
+    sockets, addresses = traffic.listening(listen), traffic.local_addresses(local)
+    if addresses is None and chosen.nic.addresses:
+        addresses = list(chosen.nic.addresses)              # the host file says who it is
+    try:
+        pace = units.rate_pps(rate) if rate is not None else 0
+    except ValueError as error:
+        raise BadInput(f"--rate {rate}: must be {error}") from None
+    source = Source(name)
+    if loop > 1 and not source.seekable:
+        raise BadInput("a pipe cannot be read twice: save it to a file for --loop")
+    if trail is not None and trail.two_runs and not source.seekable:
+        raise BadInput("--trail drops runs twice, and a pipe cannot be read twice: save it to a file")
+    receiver = infer_receiver(source, local=addresses, plain=bool(plain))
 
-    def once(scout: bool) -> Outcome:
-        source = traffic.Source(path, speed=speed, rate_pps=pace, loop=loop)
-        with Simulation(chosen, receiver=receiver, listen=sockets, plain=plain, skip_unsupported=skip_unsupported) as sim:
+    def once(source: Source, scout: bool) -> Outcome:
+        with Capture(source, speed=speed, rate=pace or None, loop=loop, receiver=receiver, start_ns=START_NS, plain=bool(plain),
+                     line_rate=chosen.speed_bps if chosen.nic.driver == "igb" else None) as cable, \
+                Simulation(chosen, receiver=receiver, listen=sockets, plain=plain, skip_unsupported=skip_unsupported) as sim:
             sim.stop = stop
             if trail is not None:
                 trail.attach(sim, scout)
-            sim.replay(source, progress)
+            sim.replay(cable, progress)
             if trail is not None:
                 trail.collect(last=True)
-            return Outcome(sim.books(), source, receiver, sim.host, dict(source.not_offered), tuple(sim.notes), sim.stopped)
+            said = traffic.summary(name, cable, speed, pace, START_NS)
+            return Outcome(sim.books(), said, receiver, sim.host, (*said.notes, *sim.notes), sim.stopped)
 
     if trail is not None and trail.two_runs:
-        once(scout=True)
-    return once(scout=False)
+        once(source, scout=True)
+        source = Source(name)
+    return once(source, scout=False)

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from rxpath.workbench import losses
 from rxpath.workbench.books import Books
+from rxpath.workbench.traffic import NOT_OFFERED
 
 if TYPE_CHECKING:
     from rxpath.workbench.outcome import Outcome
@@ -54,13 +55,13 @@ def titled(title: str, *parts: Any) -> Group:
 def header(run: Outcome) -> list[str]:
     """What was replayed, to whom, on what; every figure below belongs to this kernel, profile and seed."""
     b, host = run.books, run.host
-    kept = [f"{n:,} not offered ({why})" for why, n in run.not_offered.items() if n]
+    kept = [f"{n:,} not offered ({NOT_OFFERED[why]})" for why, n in run.not_offered.items()]
     nic = f"{host.nic.driver} {host.nic.name}, {host.queue_count} queue{'s' * (host.queue_count > 1)}"
     if host.nic.driver == "igb":
         nic += f" of {host.rx_ring} descriptors, rx-usecs {host.rx_usecs}"
     out = [
-        f"{run.source.title()}: {b.offered:,} frames offered in {ns(run.source.duration_ns)}" + "".join(f"; {k}" for k in kept),
-        f"receiver {run.receiver.address}: {run.receiver.why}",
+        f"{run.traffic.title()}: {b.offered:,} frames offered in {ns(run.traffic.duration_ns)}" + "".join(f"; {k}" for k in kept),
+        f"receiver: {run.receiver.evidence}",
         f"kernel {host.kernel}, cost profile {host.profile}, seed {host.seed}; {host.cpus} CPUs, HZ {host.ticks}, {nic}",
     ]
     if run.interrupted:
@@ -140,7 +141,7 @@ def _beside(run: Outcome, step: str) -> str:
 # ---------------------------------------------------------------- CPUs, queues, sockets, latency
 def cpus(run: Outcome) -> Group:
     b = run.books
-    kinds = ("hardirq", "softirq", "syscall", "application", "other")
+    kinds = ("hardirq", "softirq", "syscall", "application")
     table = _table("CPU", *kinds, "idle")
     shown = [c for c in b.cpus if c.idle < b.elapsed_ns] or b.cpus[:1]
     for c in shown:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from rxpath.workbench import hosttext
+from rxpath.workbench import hosttext, traffic
 from rxpath.workbench.books import Latency
 
 if TYPE_CHECKING:
@@ -25,14 +25,14 @@ def build(run: Outcome) -> dict[str, Any]:
     return {
         "schema": SCHEMA_VERSION,
         "kernel": host.kernel, "profile": host.profile, "seed": host.seed,
-        "capture": run.source.describe(), "receiver": run.receiver.describe(),
+        "capture": run.traffic.describe(), "receiver": traffic.describe_receiver(run.receiver),
         "offered": b.offered, "delivered": b.delivered, "queued": b.queued, "dropped": b.dropped,
         "received": b.received, "consumed": b.consumed,
         "not_offered": run.not_offered,
         "elapsed_ns": b.elapsed_ns,
         "cpu_ns": b.cpu_ns(),
         "cpus": [{"cpu": c.cpu, "hardirq": c.hardirq, "softirq": c.softirq, "ksoftirqd": c.ksoftirqd, "syscall": c.syscall,
-                  "application": c.application, "idle": c.idle, "other": c.other} for c in b.cpus],
+                  "application": c.application, "idle": c.idle} for c in b.cpus],
         "latency_ns": latency(b.latency),
         "counters": {"snmp": b.snmp, "netstat": b.netstat, "softnet": b.softnet, "ethtool": b.ethtool, "device": b.device},
         "queues": [asdict(q) for q in b.queues],

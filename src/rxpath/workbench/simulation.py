@@ -1,7 +1,7 @@
 """One run: a host, booted; a capture on its cable; virtual time until everything has come to an end.
 
-    with Simulation(host, receiver) as sim:
-        sim.replay(traffic)
+    with Simulation(host, receiver=receiver) as sim:
+        sim.replay(Capture("first.pcap", receiver=receiver, start_ns=START_NS))
         books = sim.books()
 
 A Simulation owns its state and its memory; many live beside each other in one process.  Everything between two slices of the engine
@@ -9,42 +9,26 @@ happens here; within a slice only the path runs, for at most some 50 ms of real 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rxpath import boot
 from rxpath._compile import options
-from rxpath.abi.limits import NQ
+from rxpath.abi.limits import NFEED, NQ
 from rxpath.abi.numbers import DRAIN
 from rxpath.vtime import engine, feed, queued
 
 if TYPE_CHECKING:
+    from rxpath.workbench.applications import Opened, Running
     from rxpath.workbench.books import Books
     from rxpath.workbench.host import Host
-    from rxpath.workbench.traffic import Receiver, Source
+    from rxpath.cable.capture import Capture
+    from rxpath.cable.receiver import Receiver
     from rxpath.workbench.trail import Arrival
 
+SLICE_NS = 100_000_000                  # of virtual time: a busy CPU simulates that in some milliseconds, an idle one in none
 START_NS = 1_000_000                    # the first frame's last bit: programs have reached their receiving calls by then
 DRAIN_LIMIT_NS = 60_000_000_000         # after the last frame: longer than ipfrag_time, so that every reassembly ends
 FEED_BYTES = 8 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """A socket of the run."""
-    index: int
-    name: str
-    proto: str
-    address: str
-    port: int
-
-
-@dataclass(frozen=True, slots=True)
-class Thread:
-    """An application thread of the run."""
-    index: int
-    name: str
-    cpu: int
 
 
 class Simulation:
@@ -61,11 +45,12 @@ class Simulation:
         self.net, self.call = self.boot.net, self.boot.call
         self.queues = host.queue_count
         self.sockets: list[Opened] = []
-        self.threads: list[Thread] = []
+        self.threads: list[Running] = []
         self.notes: list[str] = []
         self.kept: list[object] = []                            # memory that the path has the address of
-        self.t = START_NS
-        self.memory, self.net.feed_addr = boot.buffer(FEED_BYTES)
+        self.t = 0
+        self.watches = 0                                   # epoll and poll entries in use
+        self.memory: Any = None                            # of frames given to send()
         self._at = 0
         self.stopped = False
         from rxpath.workbench import assemble
@@ -76,72 +61,75 @@ class Simulation:
     def send(self, frame: bytes, at: int | None = None, wire: int | None = None) -> None:
         """One frame; `at` is when its last bit arrives (ns, never before the last one's)."""
         self.t = max(self.t, self.t + 1000 if at is None else at)
+        if self.memory is None:
+            self.memory, self.net.feed_addr = boot.buffer(FEED_BYTES)
         if self._at + len(frame) > FEED_BYTES:
             self.run(self.t)
+            self.call(feed.feed_consume)(self.net, self.t)
             self._at = 0
-        self.memory[self._at:self._at + len(frame)] = frame                 # type: ignore[index]
-        if self.on_chunk:
-            from rxpath.workbench.trail import Arrival
-
-            self.on_chunk([Arrival(self.net.offered, self.t, frame, wire or len(frame))])
+        self.memory[self._at:self._at + len(frame)] = frame
         while not self.call(feed.feed_frame)(self.net, self.t, self._at, wire or len(frame), len(frame), 0):
             self.run(self.t)
         self._at += len(frame) + 15 & ~15
 
-    def replay(self, source: Source, progress: Callable[[int, int], None] | None = None) -> None:
-        """Every frame of the capture that is not the receiver's own, then until nothing is under way."""
-        from rxpath.workbench import traffic, units
-
-        own = units.ipv4(self.receiver.address).to_bytes(4, "big") if self.receiver else b""
-        total, before = source.path.stat().st_size, 0
-        for turn in range(source.loop):
-            first = last = None
-            for n, (t, data, wire) in enumerate(traffic.records(source.path)):
-                first = t if first is None else first
-                last = t
-                if own and data[12:14] == b"\x08\x00" and data[26:30] == own:
-                    source.not_offered["sent by the receiver"] += 1
-                    continue
-                at = before + int((t - first) / source.speed)
-                if source.rate_pps:
-                    at = source.frames * 1_000_000_000 // source.rate_pps
-                source.frames += 1
-                self.send(data, START_NS + at, wire)
-                if n & 1023 == 0:
-                    if progress:
-                        progress(turn * total + n, total * source.loop)
-                    if self.stop and self.stop():
-                        self.stopped = True
-                        return
-            if first is not None and last is not None:
-                before += int((last - first) / source.speed) + 1_000_000
-        source.duration_ns = self.t - START_NS
-        self.run(self.t)
+    def replay(self, capture: Capture, progress: Callable[[float, int], None] | None = None) -> None:
+        """Every frame of the capture, then until nothing is under way."""
+        capture.attach(self.net)
+        while self._load(capture):
+            self.run(capture.until)
+            if self.stopped:                               # what is still on the cable was offered, and stays queued
+                return
+            capture.consume()
+            if progress:
+                progress(*capture.progress())
         self.drain()
+
+    def _load(self, capture: Capture) -> bool:
+        """The next frames onto the cable; whoever watches is told of them."""
+        before = [self.net.ring[q].feed_tail for q in range(self.queues)] if self.on_chunk else []
+        more = capture.load()
+        self.call(feed.feed_arm_all)(self.net)
+        if self.on_chunk:
+            self.on_chunk(self._arrivals(capture, before))
+        return more
+
+    def _arrivals(self, capture: Capture, before: list[int]) -> list[Arrival]:
+        from rxpath.workbench.trail import HEADERS, Arrival
+
+        found = []
+        for q, tail in enumerate(before):
+            for i in range(tail, self.net.ring[q].feed_tail):
+                a = self.net.feed[q][i % NFEED]
+                found.append(Arrival(a.frame, a.t, bytes(capture.reading.view[a.offset:a.offset + min(a.caplen, HEADERS)]), a.len))
+        return sorted(found)
 
     # ------------------------------------------------------------ time
     def run(self, until: int) -> None:
-        """Virtual time until `until`."""
-        while True:
-            why = self.call(engine.run)(self.net, until, 0)
-            if self.on_slice:
-                self.on_slice()
-            if why != DRAIN:
+        """Virtual time until `until`, in slices: between two of them Ctrl-C is heard.  Where they end changes nothing."""
+        while not self.stopped:
+            t = min(until, self.net.sim.now + SLICE_NS)
+            while self.call(engine.run)(self.net, t, 0) == DRAIN:
+                self._slice()
+            self._slice()
+            if t == until:
                 break
-        if self.call(queued.frames_on_cable)(self.net):
-            self.call(feed.feed_consume)(self.net, until)
+        self.t = max(self.t, self.net.sim.now)
+
+    def _slice(self) -> None:
+        if self.on_slice:
+            self.on_slice()
+        if self.stop and self.stop():
+            self.stopped = True
 
     def drain(self) -> None:
         """After the last frame: until nothing is under way, or nothing moves any more."""
         step, end = 1_000_000, self.t + DRAIN_LIMIT_NS
         while self.t < end and not self.stopped:
-            self.t += step
-            self.run(self.t)
+            self.run(self.t + step)
             if self.frames_queued() == 0:
                 break
             step = min(step * 2, 1_000_000_000)
-        self.t += 1_000_000                                # the last call returns
-        self.run(self.t)
+        self.run(self.t + 1_000_000)                       # the last call returns
 
     # ------------------------------------------------------------ what came of it
     def frames_queued(self) -> int:
@@ -175,9 +163,10 @@ class Simulation:
         """Give the memory back."""
         from rxpath._compile import forget
 
-        for address in (self.net.mem_addr, self.net.feed_addr):
-            forget(address)
-        del self.net, self.boot, self.memory
+        forget(self.net.mem_addr)
+        if self.memory is not None:
+            forget(self.net.feed_addr)
+        del self.net, self.boot, self.memory, self.kept
 
     def __enter__(self) -> Simulation:
         return self

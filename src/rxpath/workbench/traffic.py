@@ -1,25 +1,24 @@
-"""A capture on its way to the cable: which file, whose traffic, how fast, how often.
-
-(First form: records one at a time from Python; the compiled reader of cable/ takes this over.)"""
+"""A capture as this run's traffic: where it is, whose it is, how fast and how often it goes.  cable/ reads it; the words are here."""
 from __future__ import annotations
 
-import struct
-from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rxpath.workbench import units
 from rxpath.workbench.mistakes import BadInput
 
+if TYPE_CHECKING:
+    from rxpath.cable.capture import Capture
+    from rxpath.cable.receiver import Receiver
 
-def find(name: str) -> Path:
-    """A file, or the name of a bundled capture."""
-    path = Path(name)
-    if path.exists() or "/" in name or "." in name:
-        return path
-    return bundled(name)
+
+def find(name: str) -> str:
+    """A file, "-" for standard input, or the name of a bundled capture."""
+    if name == "-" or "/" in name or "." in name or Path(name).exists():
+        return name
+    return str(bundled(name))
 
 
 def bundled(name: str) -> Path:
@@ -33,70 +32,74 @@ def bundled(name: str) -> Path:
 
 
 @dataclass(frozen=True, slots=True)
-class Receiver:
-    """Who receives, as the capture tells: addresses, MAC, and the sockets that its traffic goes to."""
-    address: str
-    mac: int
-    udp: tuple[tuple[int, int], ...]
-    tcp: tuple[tuple[int, int], ...]
-    why: str
-
-    def describe(self) -> dict[str, Any]:
-        return {"address": self.address, "mac": units.mac_text(self.mac), "why": self.why,
-                "udp": [f"{units.ipv4_text(a)}:{p}" for a, p in self.udp], "tcp": [f"{units.ipv4_text(a)}:{p}" for a, p in self.tcp]}
-
-
-@dataclass
-class Source:
-    """What is put on the cable."""
-    path: Path
+class Traffic:
+    """What was asked for, and what of it was put on the cable."""
+    name: str
     speed: float = 1.0
     rate_pps: int = 0
     loop: int = 1
-    frames: int = 0
+    records: int = 0
+    offered: int = 0
+    octets: int = 0
     duration_ns: int = 0
-    not_offered: Counter[str] = field(default_factory=Counter)
+    not_offered: tuple[tuple[str, int], ...] = ()
+    notes: tuple[str, ...] = ()
 
     def title(self) -> str:
         how = [f"at {self.speed:g} times its speed"] if self.speed != 1 else []
         how += [f"at {self.rate_pps:,} packets a second"] if self.rate_pps else []
         how += [f"{self.loop} times"] if self.loop != 1 else []
-        return f"{self.path.name}{' ' if how else ''}{', '.join(how)}"
+        return f"{self.name}{' ' if how else ''}{', '.join(how)}"
 
     def describe(self) -> dict[str, Any]:
-        return {"file": self.path.name, "frames": self.frames, "duration_ns": self.duration_ns, "speed": self.speed, "rate_pps": self.rate_pps,
-                "loop": self.loop}
+        """For --json."""
+        return {"file": self.name, "records": self.records, "octets": self.octets, "duration_ns": self.duration_ns, "speed": self.speed,
+                "rate_pps": self.rate_pps, "loop": self.loop}
 
 
-def records(path: Path) -> Iterator[tuple[int, bytes, int]]:
-    """(time ns, bytes, length on the wire)."""
-    data = path.read_bytes()
-    if data[:4] not in (b"\x4d\x3c\xb2\xa1", b"\xd4\xc3\xb2\xa1"):
-        raise BadInput(f"{path}: not a capture that this version reads")
-    scale = 1 if data[:4] == b"\x4d\x3c\xb2\xa1" else 1000
-    at = 24
-    while at + 16 <= len(data):
-        s, ns, cap, wire = struct.unpack_from("<IIII", data, at)
-        if at + 16 + cap > len(data):
-            break
-        yield s * 1_000_000_000 + ns * scale, data[at + 16:at + 16 + cap], wire
-        at += 16 + cap
+NOT_OFFERED = {"own": "sent by the receiver itself", "link_type": "link type not supported", "no_interface": "interface not described",
+               "no_link_header": "too short for the link header", "not_selected": "not selected"}
 
 
-def infer(path: Path, local: str | None = None) -> Receiver:
-    """The address to which most frames go; its MAC; the ports to which its traffic goes."""
-    to, macs, udp, tcp = Counter[bytes](), {}, Counter[tuple[bytes, int]](), set()
-    for _, d, _ in records(path):
-        if len(d) >= 34 and d[12:14] == b"\x08\x00":
-            to[d[30:34]] += 1
-            macs[d[30:34]] = d[:6]
-            if d[23] == 17 and not int.from_bytes(d[20:22], "big") & 0x1FFF:
-                udp[d[30:34], int.from_bytes(d[36:38], "big")] += 1
-            if d[23] == 6 and len(d) > 47 and d[47] & 0x12 == 2:
-                tcp.add((d[30:34], int.from_bytes(d[36:38], "big")))
-    if not to:
-        raise BadInput(f"{path}: no IPv4 traffic; say who receives with --local ADDR")
-    me = bytes(units.ipv4(local).to_bytes(4, "big")) if local else to.most_common(1)[0][0]
-    return Receiver(units.ipv4_text(int.from_bytes(me, "big")), int.from_bytes(macs.get(me, b"\x02\0\0\0\0\1"), "big"),
-                    tuple(sorted((0, p) for a, p in udp if a == me and p < 30000)), tuple(sorted((0, p) for a, p in tcp if a == me)),
-                    "--local" if local else f"{to[me]:,} of {sum(to.values()):,} IPv4 frames go to it")
+def summary(name: str, capture: Capture, speed: float, rate_pps: int, start_ns: int) -> Traffic:
+    """What a capture has given, when it has given all."""
+    counts, last = capture.counts(), capture.reading.s.last_t
+    return Traffic(Path(name).name, speed, rate_pps, capture.loop, counts["records"], counts["offered"], counts["bytes"],
+                   max(last - start_ns, 0), tuple((k, counts[k]) for k in NOT_OFFERED if counts[k]), tuple(capture.notes()))
+
+
+def describe_receiver(r: Receiver) -> dict[str, Any]:
+    """For --json."""
+    return {"addresses": list(r.addresses), "mac": units.mac_text(r.mac), "groups": list(r.groups), "vlans": list(r.vlans),
+            "udp_ports": list(r.udp_ports), "tcp_ports": list(r.tcp_ports), "closed_udp": list(r.closed_udp),
+            "closed_tcp": list(r.closed_tcp), "evidence": r.evidence}
+
+
+def local_addresses(local: str | None) -> list[str] | None:
+    """--local ADDR[,ADDR]"""
+    if local is None:
+        return None
+    found = []
+    for text in local.split(","):
+        try:
+            units.ipv4(text.strip().split("/")[0])
+        except ValueError as error:
+            raise BadInput(f"--local {local}: must be {error}") from None
+        found.append(text.strip())
+    return found
+
+
+def listening(texts: Sequence[str]) -> list[tuple[str, int, int]]:
+    """[(proto, address, port)] of ["udp:5000,tcp:80", "udp:10.0.0.1:53", "udp:5000-5099"]."""
+    from rxpath.workbench.host import endpoint
+
+    out = []
+    for text in (t.strip() for item in texts for t in item.split(",") if t.strip()):
+        proto, _, rest = text.partition(":")
+        if proto not in ("udp", "tcp"):
+            proto, rest = "udp", text
+        try:
+            out += [(proto, a, p) for a, p in endpoint(rest if ":" in rest else f":{rest}", ports=True)]
+        except ValueError:
+            raise BadInput(f"--listen {text}: must be like udp:5000, tcp:80, udp:10.0.0.1:53 or udp:5000-5099") from None
+    return out

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from rxpath.workbench.simulation import Simulation
 
 MAP_BITS = 32                                               # of a word of net.trail_map: a bit for each frame, modulo 65,536
+HEADERS = 128                                               # bytes of a frame that filters look at
 ALLOWED = 'a frame number 17, a range 17-20, an address 10.0.0.2, a port :53, both 10.0.0.2:53, drops, drops:REASON, or all'
 
 
