@@ -17,10 +17,10 @@ class rx_desc:
 
 @struct()
 class tx_desc:
-    """A frame to send: the skb that holds it, done when status has DD."""
+    """A frame to send: the skb that holds it."""
     skb: i64
-    status: i64
-    ts: i64
+    ts: i64                     # when the NIC has sent it: DD from then on
+    cleaned: i64                # when igb_clean_tx_irq has freed it, NEVER while it waits
 
 
 @struct()
@@ -74,16 +74,32 @@ class rx_ring:
     fill_max: i64               # high-water mark
     skb: i64                    # a frame that spans several descriptors, being put together
     skb_tail: i64
+    fifo: i64                   # of `missed`, those that igb counts as rx_queue_N_drops: the queue drops for itself, there are several
+    runts: i64                  # of length_errors, the too short
+    multicast: i64              # frames that the NIC took, by kind
+    broadcast: i64
+    itr_val: i64                # igb's q_vector->itr_val, quarters of a us; the NIC hears of it at the next interrupt
+    set_itr: i64
+    itr_tx_packets: i64
+    itr_tx_bytes: i64
+    buffers: i64                # descriptors that have ever had a buffer: a resize keeps them
+    reset: i64                  # frames that a reset found in the ring
+    staged: i64                 # veth: frames that the sender has not handed over yet; a list from skb to skb_tail
 
 
 @struct(align=CACHELINE)
 class tx_ring:
-    next_to_use: i64
+    next_to_use: i64            # counts up, as next_to_clean; the descriptor is next_to_use % size
     next_to_clean: i64
     size: i64
     packets: i64
     bytes: i64
     busy: i64                   # frames that found no descriptor
+    wire_free: i64              # when the frames sent so far have left
+    poll_seen: i64              # the poll (napi.polls) that has cleaned it
+    more: i64                   # that poll did not get through
+    dropped: i64                # the device was down
+    itr_class: i64
 
 
 @struct(align=CACHELINE)
@@ -102,7 +118,14 @@ class nic_t:
     link_up: i64
     multi: Array[i64] = array(64)
     reta: Array[i64] = array(128)
-    toeplitz: Array[Array[i64]] = array(12, 256)      # what each byte of the tuple adds to the hash
+    toeplitz: Array[Array[i64]] = array(36, 256)      # what each byte of the tuple adds to the hash; IPv6 has the longest
+    rss: i64                    # the card hashes
+    max_queue: i64              # queues that it was probed with
+    sender_cpu: i64             # veth, loopback: the CPU that sends to us
+    speed: i64                  # Mbit/s
+    changed: i64                # a knob has moved: the driver of time asks every queue when its interrupt comes
+    netdev_mtu: i64             # veth: longer frames are refused
+    multi_overflow: i64         # more groups than filters: all multicast passes
 
 
 @struct(align=CACHELINE)

@@ -28,6 +28,13 @@ E1000_RXDEXT_STATERR_L4E, E1000_RXDEXT_STATERR_IPE, E1000_RXDEXT_STATERR_RXE = 0
 E1000_TXD_STAT_DD = 1
 IGB_MIN_RXD, IGB_DEFAULT_RXD, IGB_MAX_RXD, IGB_RX_BUFFER_WRITE, IGB_MAX_RX_QUEUES = 80, 256, 4096, 16, 8
 MAX_JUMBO_FRAME_SIZE = 9728
+IGB_MIN_TXD, IGB_DEFAULT_TXD, IGB_MAX_TXD, IGB_TX_WORK = 80, 256, 4096, 128
+IGB_START_ITR, IGB_4K_ITR, IGB_20K_ITR, IGB_70K_ITR = 648, 980, 196, 56          # quarters of a us
+IGB_MIN_ITR_USECS, IGB_MAX_ITR_USECS, IGB_DEFAULT_ITR = 10, 8191, 3
+IGB_RETA_SIZE, IGB_RSS_KEY_SIZE, NIC_MULTI = 128, 40, 64
+ETH_ZLEN = 60                   # without FCS: igb pads what is shorter
+FEED_CSUM_GOOD, FEED_RX_ERROR = 1, 2    # arrival.flags: the NIC need not sum it; it passes it on with an error bit
+NOT_OF_THE_BOOKS = 2            # skb.is_page of a frame that we send: no frame of the cable
 
 TRUESIZE_OVERHEAD = 256         # sizeof(struct sk_buff), beside the half page of igb: 2304 in all
 SEGMENT_TRUESIZE = 832          # of a segment made in software, before its payload: a kmalloc of 576 for the headers and sizeof(struct sk_buff)

@@ -51,9 +51,10 @@ class Drop(IntEnum):
     RX_LENGTH = auto()                  # ours: longer or shorter than the NIC takes; no skb; rx_length_errors
     RX_ALLOC_FAILED = auto()            # ours: no skb was to be had; rx_queue_N_alloc_failed
     LINK_DOWN = auto()                  # ours: the device was down; no skb
+    RX_RESET = auto()                   # ours: in the ring when the driver reset the device; no skb, no counter
 
 
-NO_SKB_REASONS = (Drop.NIC_FILTER, Drop.RX_MISSED, Drop.RX_LENGTH, Drop.LINK_DOWN)
+NO_SKB_REASONS = (Drop.NIC_FILTER, Drop.RX_MISSED, Drop.RX_LENGTH, Drop.LINK_DOWN, Drop.RX_RESET)
 OURS = (Drop.RECEIVED, Drop.FRAG_QUEUE_KILLED, Drop.RX_ALLOC_FAILED, *NO_SKB_REASONS)
 DELIVERED = (Drop.RECEIVED, Drop.CONSUMED)
 
@@ -101,4 +102,5 @@ MEANING = {
     Drop.RX_LENGTH: "too long or too short for the NIC",
     Drop.RX_ALLOC_FAILED: "no packet buffer was to be had",
     Drop.LINK_DOWN: "the device was down",
+    Drop.RX_RESET: "in the ring when the device was reset (ifconfig down, ethtool -G or -L, a new MTU)",
 }

@@ -28,7 +28,7 @@ class sk_buff:
     pkt_type: i8
     ip_summed: i8
     csum_valid: i8              # verified by software on the way
-    is_page: i8                 # not a packet: a further buffer of one
+    is_page: i8                 # 1: not a packet but a further buffer of one; 2: a frame that we send.  Neither is in the books
     vlan: i8                    # vlan_tci holds a tag that was taken off: 1 of 802.1Q, 2 of 802.1AD
     l4_hash: i8                 # the hash covers ports
     encapsulated: i8

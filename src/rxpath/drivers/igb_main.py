@@ -1,21 +1,35 @@
-"""drivers/net/ethernet/intel/igb/igb_main.c: descriptor ring -> sk_buff.
+"""drivers/net/ethernet/intel/igb/igb_main.c, receive: descriptor ring -> sk_buff.
 
-igb_msix_ring is the hard IRQ's handler, igb_poll the poll function that net_rx_action calls; packets go to GRO (link/gro.py)."""
-from .._compile import path_function
+igb_msix_ring is the hard IRQ's handler, igb_poll the poll function that net_rx_action calls; packets go to GRO (link/gro.py).  The
+transmit half is igb_tx.py, interrupt throttling igb_itr.py, open and close setup.py.
+
+Buffers are half pages of 2 kB, as igb's at a standard MTU, and each skb is built round its buffer: truesize 2304, and 2048 more for each
+further buffer of a long frame.  (At a jumbo MTU today's igb takes 3 kB buffers of 4 kB truesize; ours stay as its legacy-rx mode has them.)"""
+from .._compile import mem_at, memset, path_function
+from ..abi.limits import BUFSZ
+from ..abi.mib import DevStat
 from ..abi.net import Net
-from ..abi.nic import rx_desc, rx_ring
+from ..abi.nic import rx_ring
 from ..abi.numbers import (
     CHECKSUM_NONE,
     CHECKSUM_UNNECESSARY,
     DONE,
     E1000_RXD_STAT_DD,
+    E1000_RXD_STAT_EOP,
+    E1000_RXD_STAT_IXSM,
     E1000_RXD_STAT_TCPCS,
     E1000_RXD_STAT_UDPCS,
+    E1000_RXD_STAT_VP,
+    E1000_RXDEXT_STATERR_IPE,
+    E1000_RXDEXT_STATERR_L4E,
+    E1000_RXDEXT_STATERR_RXE,
+    ETH_ZLEN,
     IGB_RX_BUFFER_WRITE,
     NO_SKB,
     YIELD,
     Note,
 )
+from ..abi.reasons import Drop
 from ..abi.skbuff import sk_buff
 from ..abi.softnet import napi_struct
 from ..irq.napi import napi_complete_done, napi_schedule
@@ -23,8 +37,10 @@ from ..link.dev import napi_list_up
 from ..link.eth import eth_type_trans
 from ..link.gro import napi_gro_flush, napi_gro_receive
 from ..path import Stage, napi_poll
-from ..skb import alloc_skb, skb_init
+from ..skb import alloc_skb, kfree_skb_reason, skb_init
 from ..turn import at, charge, late, late_private, tell_driver
+from .igb_itr import igb_update_throttle, igb_write_itr
+from .igb_tx import igb_clean_tx_irq
 from .nic import nic_pull
 
 
@@ -34,24 +50,110 @@ def igb_msix_ring(net: Net, cpu: int, q: int) -> None:
     ring = net.ring[q]
     ring.irqs += 1
     ring.unmasked = 0
+    if ring.set_itr:
+        igb_write_itr(ring)
     napi_schedule(net, cpu, q)
 
 
 @path_function
 def igb_ring_irq_enable(net: Net, cpu: int, q: int) -> None:
-    """Unmask.  The driver of time hears of it and asks irq_due()."""
+    """Choose the next throttle, unmask.  The driver of time hears of it and asks irq_due()."""
     ring = net.ring[q]
-    ring.unmasked = 1
+    if ring.itr_mode:
+        igb_update_throttle(net, q, ring)
+    if ring.up:                                      # a device that went down meanwhile stays masked
+        ring.unmasked = 1
     tell_driver(net, cpu, Note.IRQ_ENABLED, q)
 
 
+# ---------------------------------------------------------------- one frame
 @path_function
-def igb_process_skb_fields(net: Net, cpu: int, q: int, desc: rx_desc, skb: sk_buff) -> None:
+def igb_rx_checksum(ring: rx_ring, skb: sk_buff, status: int) -> None:
+    """What the card has verified need not be verified again; what it found wrong is counted, and left to the stack to find."""
+    skb.ip_summed = CHECKSUM_NONE
+    if status & E1000_RXD_STAT_IXSM:                 # it has looked at nothing
+        return
+    if status & (E1000_RXDEXT_STATERR_L4E | E1000_RXDEXT_STATERR_IPE):
+        ring.csum_err += 1
+        return
+    if status & (E1000_RXD_STAT_TCPCS | E1000_RXD_STAT_UDPCS):
+        skb.ip_summed = CHECKSUM_UNNECESSARY
+
+
+@path_function
+def igb_process_skb_fields(net: Net, cpu: int, q: int, ring: rx_ring, skb: sk_buff, status: int, rss: int, tci: int) -> None:
+    """Hash, checksum, time stamp, VLAN, protocol.  igb calls its hash an L3 one: skb.l4_hash stays 0."""
     at(net, cpu, skb, Stage.igb_process_skb_fields)
-    skb.hash = desc.rss
-    skb.ip_summed = CHECKSUM_UNNECESSARY if desc.status & (E1000_RXD_STAT_UDPCS | E1000_RXD_STAT_TCPCS) else CHECKSUM_NONE
+    skb.hash = rss
+    igb_rx_checksum(ring, skb, status)
     skb.queue_mapping = q
+    if status & E1000_RXD_STAT_VP:
+        skb.vlan = 1
+        skb.vlan_tci = tci
+    eth_type_trans(net, cpu, skb)
+
+
+@path_function
+def igb_cleanup_headers(net: Net, cpu: int, skb: sk_buff, status: int) -> bool:
+    """True: the frame is gone.  Frames that are too short for Ethernet get zeros (eth_skb_pad)."""
+    at(net, cpu, skb, Stage.igb_cleanup_headers)
+    if status & E1000_RXDEXT_STATERR_RXE:
+        net.dev_stat[cpu][skb.dev][DevStat.rx_errors] += 1
+        kfree_skb_reason(net, cpu, skb, Drop.NOT_SPECIFIED)
+        return True
+    if skb.len < ETH_ZLEN:
+        memset(mem_at(net.mem_addr), skb.data + skb.len, 0, ETH_ZLEN - skb.len)
+        skb.len = ETH_ZLEN
+    return False
+
+
+@path_function
+def igb_take_buffer(net: Net, cpu: int, q: int, ring: rx_ring) -> int:
+    """napi_build_skb() round the buffer of the next descriptor, which gets the buffer that the skb had.  NO_SKB: there is no skb; the
+    descriptor stays as it is for the next poll."""
+    i = alloc_skb(net, cpu)
+    if i == NO_SKB:
+        ring.alloc_failed += 1
+        return NO_SKB
+    skb, desc = net.skb[i], net.desc[q][ring.clean_at]
+    spare = skb.head
+    skb.head = desc.buf
+    skb_init(net, skb, desc.buf, desc.length)
+    skb.frame = desc.frame
     skb.tstamp = desc.ts
+    skb.dev = ring.dev
+    desc.buf = spare
+    desc.status = 0
+    ring.next_to_clean += 1
+    ring.clean_at += 1
+    if ring.clean_at == ring.size:
+        ring.clean_at = 0
+    return i
+
+
+@path_function
+def igb_add_rx_frag(net: Net, cpu: int, ring: rx_ring, skb: sk_buff, page: sk_buff) -> None:
+    """A further buffer of a long frame: as a page of the skb that holds its beginning."""
+    at(net, cpu, skb, Stage.igb_add_rx_frag)
+    page.is_page = 1
+    if skb.frags < 0:
+        skb.frags = page.idx
+    else:
+        tail = net.skb[ring.skb_tail]
+        tail.next = page.idx
+    ring.skb_tail = page.idx
+    skb.len += page.len
+    skb.data_len += page.len
+    skb.truesize += BUFSZ
+
+
+@path_function
+def igb_refill(net: Net, cpu: int, q: int, ring: rx_ring) -> None:
+    """Sixteen descriptors at a time go back to the NIC."""
+    if ring.next_to_clean + ring.size - 1 - ring.next_to_use >= IGB_RX_BUFFER_WRITE:
+        c = net.cpu[cpu]
+        nic_pull(net, q, c.now)                      # what came before the refill found the ring as it was
+        igb_alloc_rx_buffers(net, cpu, ring)
 
 
 @path_function
@@ -62,49 +164,96 @@ def igb_alloc_rx_buffers(net: Net, cpu: int, ring: rx_ring) -> None:
 
 
 @path_function
-def igb_clean_rx_irq(net: Net, cpu: int, q: int, ring: rx_ring, napi: napi_struct) -> bool:
-    """One frame.  False: none is ready."""
-    c = net.cpu[cpu]
-    desc = net.desc[q][ring.clean_at]
-    if not desc.status & E1000_RXD_STAT_DD:
-        nic_pull(net, q, c.now)
-        if not desc.status & E1000_RXD_STAT_DD:
-            return False
-    if ring.next_to_clean + ring.size - 1 - ring.next_to_use >= IGB_RX_BUFFER_WRITE:
-        nic_pull(net, q, c.now)                      # what came before the refill found the ring as it was
-        igb_alloc_rx_buffers(net, cpu, ring)
-    i = alloc_skb(net, cpu)
-    if i == NO_SKB:
-        ring.alloc_failed += 1
-        return False
-    skb = net.skb[i]
-    spare = skb.head                                 # the descriptor gets the buffer that the skb had
-    skb.head = desc.buf
-    skb_init(net, skb, desc.buf, desc.length)
-    skb.frame = desc.frame
-    skb.dev = ring.dev
-    at(net, cpu, skb, Stage.igb_clean_rx_irq)
-    igb_process_skb_fields(net, cpu, q, desc, skb)
-    desc.buf = spare
-    desc.status = 0
-    ring.next_to_clean += 1
-    ring.clean_at += 1
-    if ring.clean_at == ring.size:
-        ring.clean_at = 0
+def igb_clean_long_frame(net: Net, cpu: int, q: int, ring: rx_ring) -> int:
+    """A frame of several descriptors.  ring.skb holds what is there of it when skbs run out in the middle: the next poll goes on."""
+    while True:
+        desc = net.desc[q][ring.clean_at]
+        status, rss, tci = desc.status, desc.rss, desc.vlan
+        if status & E1000_RXD_STAT_DD == 0:
+            return NO_SKB
+        igb_refill(net, cpu, q, ring)
+        i = igb_take_buffer(net, cpu, q, ring)
+        if i == NO_SKB:
+            return NO_SKB
+        if ring.skb < 0:
+            first = net.skb[i]
+            ring.skb = i
+            at(net, cpu, first, Stage.igb_clean_rx_irq)
+            at(net, cpu, first, Stage.napi_build_skb)
+        else:
+            igb_add_rx_frag(net, cpu, ring, net.skb[ring.skb], net.skb[i])
+        if status & E1000_RXD_STAT_EOP:
+            break
+        at(net, cpu, net.skb[ring.skb], Stage.igb_is_non_eop)
+    skb = net.skb[ring.skb]
+    ring.skb = NO_SKB
+    return igb_frame_done(net, cpu, q, ring, skb, status, rss, tci)
+
+
+@path_function
+def igb_frame_done(net: Net, cpu: int, q: int, ring: rx_ring, skb: sk_buff, status: int, rss: int, tci: int) -> int:
+    """The frame is whole: header checks, then its fields.  Its skb, or NO_SKB when igb_cleanup_headers refused it."""
+    if igb_cleanup_headers(net, cpu, skb, status):
+        return NO_SKB
     ring.packets += 1
     ring.bytes += skb.len
-    eth_type_trans(net, cpu, skb)
-    napi_gro_receive(net, cpu, napi, skb)
-    return True
+    igb_process_skb_fields(net, cpu, q, ring, skb, status, rss, tci)
+    return skb.idx
 
 
+@path_function
+def igb_fetch_frame(net: Net, cpu: int, q: int, ring: rx_ring) -> int:
+    """The next frame as an skb that is ready for the stack.  NO_SKB: none is ready, it was refused, or there was no skb for it."""
+    desc = net.desc[q][ring.clean_at]
+    status, rss, tci = desc.status, desc.rss, desc.vlan
+    if status & E1000_RXD_STAT_EOP == 0 or ring.skb >= 0:
+        return igb_clean_long_frame(net, cpu, q, ring)
+    igb_refill(net, cpu, q, ring)
+    i = igb_take_buffer(net, cpu, q, ring)
+    if i == NO_SKB:
+        return NO_SKB
+    skb = net.skb[i]
+    at(net, cpu, skb, Stage.igb_clean_rx_irq)
+    at(net, cpu, skb, Stage.napi_build_skb)
+    return igb_frame_done(net, cpu, q, ring, skb, status, rss, tci)
+
+
+@path_function
+def igb_frame_ready(net: Net, q: int, ring: rx_ring, now: int) -> bool:
+    """Is a descriptor written back?  Look, and if not, look what has arrived meanwhile."""
+    desc = net.desc[q][ring.clean_at]
+    if desc.status & E1000_RXD_STAT_DD:
+        return True
+    nic_pull(net, q, now)
+    return desc.status & E1000_RXD_STAT_DD != 0
+
+
+@path_function
+def igb_clean_rx_irq(net: Net, cpu: int, q: int, ring: rx_ring, napi: napi_struct) -> bool:
+    """One frame to GRO.  False: none is ready, or there was no skb; the poll then ends as if the ring were dry, and what waits in the
+    ring raises the next interrupt, as in igb, which leaves its loop and completes NAPI."""
+    c = net.cpu[cpu]
+    if not igb_frame_ready(net, q, ring, c.now):
+        return False
+    failed = ring.alloc_failed
+    i = igb_fetch_frame(net, cpu, q, ring)
+    if i >= 0:
+        napi_gro_receive(net, cpu, napi, net.skb[i])
+        return True
+    return ring.alloc_failed == failed               # refused by igb_cleanup_headers: the poll goes on
+
+
+# ---------------------------------------------------------------- NAPI
 @napi_poll("igb_poll")
 @path_function
 def igb_poll(net: Net, cpu: int, n: int, budget: int) -> int:
     """Packets done, or YIELD.  Its locals stand in the napi: it can be left and re-entered between packets."""
     napi = net.napi[n]
     q = napi.ring
-    ring = net.ring[q]
+    ring, tx = net.ring[q], net.tx[q]
+    if tx.next_to_use != tx.next_to_clean and tx.poll_seen != napi.polls:
+        tx.poll_seen = napi.polls                    # once in a poll
+        igb_clean_tx_irq(net, cpu, q, tx)
     while True:
         if napi.up:                                  # GRO let packets go: hand them up
             if napi_list_up(net, cpu, napi) == YIELD:
@@ -125,12 +274,15 @@ def igb_poll(net: Net, cpu: int, n: int, budget: int) -> int:
         if late_private(net, cpu):
             return YIELD
     done = napi.done
-    if napi.stage:
+    if napi.stage and tx.more == 0:
         if ring.shared and late(net, cpu):
             return YIELD
         igb_alloc_rx_buffers(net, cpu, ring)
         if napi_complete_done(net, cpu, n):
             igb_ring_irq_enable(net, cpu, q)
+    elif napi.stage:                                 # transmit work is left: as if the budget were used up
+        done = budget
+        tx.more = 0
     napi.done = 0
     napi.stage = DONE
     return done

@@ -1,13 +1,44 @@
-"""The network card itself: DMA into posted buffers, descriptor write-back, the interrupt line.  No CPU time is spent here.
+"""The network card itself: filters, DMA into posted buffers, descriptor write-back, the interrupt line.  No CPU time is spent here.
 
 The ring is private to the CPU that looks at it: whoever looks first pulls in, by DMA, every frame that has arrived by its clock;
-nobody can tell the difference.  The driver above it is igb_main.py."""
-from .._compile import mem_at, memcpy, memset, path_function
+nobody can tell the difference.  So a knob that the card reads (MAC, promiscuous, MTU, link) acts at the frame's own time as long as
+setup.py pulls in before it turns the knob.  Which queue a frame takes is settled when it is put on the cable (rss.py).
+Every frame of the cable ends in exactly one of: filtered, length_errors, link_down, missed, or descriptors that igb_main.py cleans.
+
+Not here: the card's packet buffer.  A real 82576 holds frames in 64 kB of FIFO while a lone queue has no descriptor; ours loses them."""
+from .._compile import Mem, be16, be32, byte, mem_at, memcpy, memset, path_function
 from ..abi.limits import BUFSZ, NFEED
 from ..abi.net import Net
 from ..abi.nic import arrival, rx_ring
-from ..abi.numbers import E1000_RXD_STAT_DD, E1000_RXD_STAT_EOP, E1000_RXD_STAT_IPCS, NEVER
+from ..abi.numbers import (
+    E1000_RXD_STAT_DD,
+    E1000_RXD_STAT_EOP,
+    E1000_RXD_STAT_IPCS,
+    E1000_RXD_STAT_IXSM,
+    E1000_RXD_STAT_TCPCS,
+    E1000_RXD_STAT_UDPCS,
+    E1000_RXD_STAT_VP,
+    E1000_RXDEXT_STATERR_IPE,
+    E1000_RXDEXT_STATERR_L4E,
+    E1000_RXDEXT_STATERR_RXE,
+    ETH_FCS_LEN,
+    ETH_HLEN,
+    ETH_P_8021Q,
+    ETH_P_IP,
+    FEED_CSUM_GOOD,
+    FEED_RX_ERROR,
+    IP_HLEN,
+    IPPROTO,
+    NEVER,
+    TCP_HLEN,
+    UDP_HLEN,
+    VLAN_HLEN,
+    NicMode,
+)
 from ..path import Stage
+from ..skb import csum_fold, csum_partial
+from .rss import nic_steer as nic_steer
+from .veth import veth_stage
 
 
 @path_function
@@ -25,49 +56,160 @@ def nic_write_back(net: Net, q: int, ring: rx_ring, length: int, rss: int, t: in
         ring.hw_at = 0
 
 
+# ---------------------------------------------------------------- acceptance
+@path_function
+def nic_accepts(net: Net, ring: rx_ring, a: arrival) -> bool:
+    """Link, length, MAC filter; a frame that is refused is counted here and nowhere else."""
+    nic = net.nic
+    if nic.link_up == 0 or ring.up == 0:
+        ring.link_down += 1
+        return False
+    if a.len + ETH_FCS_LEN > nic.max_frame or a.len < ETH_HLEN:      # RLPML counts the FCS, captures do not have it
+        ring.length_errors += 1
+        if a.len < ETH_HLEN:
+            ring.runts += 1
+        return False
+    mac = 0
+    if a.caplen >= ETH_HLEN:
+        feed = mem_at(net.feed_addr)
+        mac = be16(feed, a.offset) << 32 | be32(feed, a.offset + 2)
+    if mac == nic.mac or nic_filter(net, ring, mac):
+        return True
+    ring.filtered += 1
+    return False
+
+
+@path_function
+def nic_filter(net: Net, ring: rx_ring, mac: int) -> bool:
+    """Not our own address: broadcast always, multicast by table, the rest in promiscuous mode."""
+    nic = net.nic
+    if mac >> 40 & 1 == 0:
+        return nic.promisc != 0
+    if mac == 0xFFFF_FFFF_FFFF:
+        ring.broadcast += 1
+        return True
+    wanted = nic.promisc + nic.allmulti + nic.multi_overflow
+    for k in range(nic.nmulti):
+        if nic.multi[k] == mac:
+            wanted += 1
+    if wanted:
+        ring.multicast += 1
+    return wanted != 0
+
+
+# ---------------------------------------------------------------- DMA
 @path_function
 def nic_dma(net: Net, q: int, ring: rx_ring, a: arrival) -> bool:
     """Write one frame into the buffers that the driver has posted.  False: it is lost, there are not enough of them."""
     if ring.next_to_use - ring.hw_head < (a.len + BUFSZ - 1) // BUFSZ:
         ring.missed += 1
+        if net.nic.nqueue > 1:                       # SRRCTL.DROP_EN: the queue itself drops (RQDPC), so that it does not block the others
+            ring.fifo += 1
         return False
-    status = nic_checksum(net, a)
-    done = 0
-    while a.len - done > BUFSZ:
-        nic_copy(net, q, ring, a, done, BUFSZ)
-        nic_write_back(net, q, ring, BUFSZ, a.hash, a.t, a.frame, status)
-        done += BUFSZ
-    nic_copy(net, q, ring, a, done, a.len - done)
-    nic_write_back(net, q, ring, a.len - done, a.hash, a.t, a.frame, status | E1000_RXD_STAT_EOP)
+    status, feed, mem = nic_checksum(net, a), mem_at(net.feed_addr), mem_at(net.mem_addr)
+    desc = net.desc[q][ring.hw_at]
+    tag = 0
+    if net.nic.vlan_strip:
+        if a.caplen >= ETH_HLEN + VLAN_HLEN and be16(feed, a.offset + 12) == ETH_P_8021Q:
+            tag = VLAN_HLEN
+    if tag == 0 and a.len <= BUFSZ:                  # nearly every frame
+        nic_copy(mem, desc.buf, feed, a, 0, a.len)
+        nic_write_back(net, q, ring, a.len, a.hash, a.t, a.frame, status | E1000_RXD_STAT_EOP)
+        return True
+    nic_dma_pieces(net, q, ring, a, status, tag)
     return True
 
 
 @path_function
-def nic_copy(net: Net, q: int, ring: rx_ring, a: arrival, start: int, n: int) -> None:
+def nic_dma_pieces(net: Net, q: int, ring: rx_ring, a: arrival, status: int, tag: int) -> None:
+    """A frame without its tag, or one that takes several buffers: each has its descriptor, the last has EOP (and the tag)."""
+    feed, mem, tci = mem_at(net.feed_addr), mem_at(net.mem_addr), 0
+    if tag:
+        tci = be16(feed, a.offset + ETH_HLEN)
+        status |= E1000_RXD_STAT_VP
+    done, left = 0, a.len - tag
+    while left > 0:
+        desc = net.desc[q][ring.hw_at]
+        n = min(left, BUFSZ)
+        if tag and done == 0:                        # both addresses, then what follows the tag
+            nic_copy(mem, desc.buf, feed, a, 0, 12)
+            nic_copy(mem, desc.buf + 12, feed, a, 12 + tag, n - 12)
+        else:
+            nic_copy(mem, desc.buf, feed, a, done + tag, n)
+        desc.vlan = tci
+        done += n
+        left -= n
+        nic_write_back(net, q, ring, n, a.hash, a.t, a.frame, status if left else status | E1000_RXD_STAT_EOP)
+
+
+@path_function
+def nic_copy(mem: Mem, buf: int, feed: Mem, a: arrival, start: int, n: int) -> None:
     """Bytes of the frame that the capture has; zeros for those that its snap length cut off."""
-    desc = net.desc[q][ring.hw_at]
-    mem = mem_at(net.mem_addr)
     have = min(max(a.caplen - start, 0), n)
-    memcpy(mem, desc.buf, mem_at(net.feed_addr), a.offset + start, have)
+    memcpy(mem, buf, feed, a.offset + start, have)
     if have < n:
-        memset(mem, desc.buf + have, 0, n - have)
+        memset(mem, buf + have, 0, n - have)
 
 
+# ---------------------------------------------------------------- checksum offload
 @path_function
 def nic_checksum(net: Net, a: arrival) -> int:
-    """Checksum status bits."""
-    return E1000_RXD_STAT_IPCS
+    """Status bits: what the card has verified, and what it found wrong."""
+    error = E1000_RXDEXT_STATERR_RXE if a.flags & FEED_RX_ERROR else 0
+    if net.nic.rx_csum == 0:
+        return E1000_RXD_STAT_IXSM | error
+    feed, ip = mem_at(net.feed_addr), a.offset + ETH_HLEN
+    if a.caplen < ETH_HLEN + IP_HLEN:
+        return E1000_RXD_STAT_IXSM | error
+    proto = be16(feed, a.offset + 12)
+    if proto == ETH_P_8021Q:
+        proto = be16(feed, a.offset + 16)
+        ip += VLAN_HLEN
+    end = a.offset + a.caplen
+    if proto != ETH_P_IP or ip + IP_HLEN > end:
+        return E1000_RXD_STAT_IXSM | error
+    ihl = (byte(feed, ip) & 15) * 4
+    if byte(feed, ip) >> 4 != 4 or ihl < IP_HLEN or ip + ihl > end:
+        return E1000_RXD_STAT_IXSM | error
+    if a.flags & FEED_CSUM_GOOD == 0 and csum_fold(csum_partial(feed, ip, ihl, 0)) != 0:
+        return E1000_RXD_STAT_IPCS | E1000_RXDEXT_STATERR_IPE | error
+    status = E1000_RXD_STAT_IPCS | error
+    if be16(feed, ip + 6) & 0x3FFF:                  # fragments: the header only
+        return status
+    return status | nic_checksum_l4(feed, ip, ihl, end, a.flags)
 
 
 @path_function
-def nic_steer(net: Net, offset: int, caplen: int) -> int:
-    """queue << 32 | hash of the frame in feed memory."""
-    return 0
+def nic_checksum_l4(feed: Mem, ip: int, ihl: int, end: int, flags: int) -> int:
+    """TCP and UDP over IPv4; a UDP datagram without a checksum is not marked at all."""
+    l4, n, proto = ip + ihl, be16(feed, ip + 2) - ihl, byte(feed, ip + 9)
+    good = 0
+    if proto == IPPROTO.UDP:
+        if n < UDP_HLEN or l4 + UDP_HLEN > end:
+            return 0
+        if be16(feed, l4 + 6) == 0:
+            return 0
+        good = E1000_RXD_STAT_UDPCS
+    elif proto == IPPROTO.TCP:
+        if n < TCP_HLEN or l4 + TCP_HLEN > end:
+            return 0
+        good = E1000_RXD_STAT_TCPCS
+    else:
+        return 0
+    if flags & FEED_CSUM_GOOD:
+        return good
+    if l4 + n > end:                                 # the IP header promises more than came
+        return 0
+    pseudo = csum_partial(feed, ip + 12, 8, (proto << 8) + ((n & 0xFF) << 8 | n >> 8))
+    if csum_fold(csum_partial(feed, l4, n, pseudo)):
+        return good | E1000_RXDEXT_STATERR_L4E
+    return good
 
 
+# ---------------------------------------------------------------- the cable and the interrupt line
 @path_function
 def nic_pull(net: Net, q: int, now: int) -> None:
-    """DMA every frame of this queue that has arrived by now."""
+    """Take in every frame of this queue that has arrived by now."""
     ring = net.ring[q]
     i = ring.feed_head
     while i < ring.feed_tail:
@@ -75,7 +217,10 @@ def nic_pull(net: Net, q: int, now: int) -> None:
         if a.t > now:
             break
         ring.arrived += 1
-        nic_dma(net, q, ring, a)
+        if ring.mode == NicMode.VETH:
+            veth_stage(net, ring, a)
+        elif nic_accepts(net, ring, a):
+            nic_dma(net, q, ring, a)
         i += 1
     ring.feed_head = i
     ring.fill_max = max(ring.fill_max, ring.hw_head - ring.next_to_clean)
@@ -83,13 +228,24 @@ def nic_pull(net: Net, q: int, now: int) -> None:
 
 @path_function
 def irq_due(net: Net, q: int, now: int) -> int:
-    """When the queue's interrupt comes, if it is unmasked: now if frames wait, else at the next arrival; not before ITR allows it."""
-    ring = net.ring[q]
-    allowed = ring.last_irq + ring.itr_ns
-    latency = net.cost[ring.cpu][Stage.NIC_LATENCY]
-    if ring.hw_head != ring.next_to_clean:
-        return max(now + latency, allowed)
+    """When the queue's interrupt comes, if it is unmasked: now if frames wait, else at the next arrival or when a frame has been sent;
+    not before ITR allows it.  veth has no interrupt: the sender's next call."""
+    ring, due = net.ring[q], NEVER
     if ring.feed_head < ring.feed_tail:
         a = net.feed[q][ring.feed_head & NFEED - 1]
-        return max(a.t + latency, allowed)
-    return NEVER
+        due = a.t
+    if ring.mode == NicMode.VETH:
+        if ring.staged:
+            due = now
+        return max(due, now)
+    if ring.up == 0:
+        return NEVER
+    if ring.hw_head != ring.next_to_clean:
+        due = now
+    tx = net.tx[q]
+    if tx.next_to_use != tx.next_to_clean:
+        sent = net.txd[q][tx.next_to_clean % tx.size]
+        due = min(due, sent.ts)
+    if due == NEVER:
+        return NEVER
+    return max(due + net.cost[ring.cpu][Stage.NIC_LATENCY], ring.last_irq + ring.itr_ns)
