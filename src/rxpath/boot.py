@@ -23,7 +23,7 @@ from .abi.numbers import (
     NO_SOCK,
     NO_THREAD,
 )
-from .drivers.igb_main import igb_alloc_rx_buffers
+from .drivers.setup import NetDevice, igb_probe
 from .network import setup
 from .network.frag_setup import frag_init
 from .network.setup import ip_tables_init
@@ -96,19 +96,6 @@ def sock_init(net: Net, i: int) -> None:
     sk.wq_head, sk.wq_tail = -1, -1
 
 
-@entry
-def ring_init(net: Net, q: int, first_buffer: int, size: int) -> None:
-    """igb_setup_rx_resources(): descriptors and their DMA buffers."""
-    ring = net.ring[q]
-    ring.size = size
-    ring.skb = NO_SKB
-    for i in range(size):
-        desc = net.desc[q][i]
-        desc.buf = (first_buffer + i) * BUFSTRIDE
-        desc.status = 0
-    igb_alloc_rx_buffers(net, 0, ring)
-
-
 @path_function
 def hash_insert_sock(net: Net, i: int) -> None:
     sk = net.socks[i]
@@ -157,14 +144,15 @@ class Booted:
             self.net.napi[NQ + c].poll = path.napi_poll.handler("process_backlog")
             self.net.napi[NQ + c].ring = c
 
-    def igb_open(self, nq: int, size: int, cpus: list[int], itr_ns: int = 0, mac: int = 0x020000000001) -> None:
-        net = self.net
-        net.dev[0].mac, net.dev[0].ifindex, net.dev[0].up, net.dev[0].mtu = mac, 1, 1, 1500
+    def igb_open(self, nq: int, size: int, cpus: list[int], itr_ns: int = 0, mac: int = 0x020000000001) -> NetDevice:
+        """An igb with nq queues, up: module_init, probe, ndo_open.  Interrupts come on `cpus` in turn, at least itr_ns apart."""
+        dev = igb_probe(self.net, self.call, self.log, self.nskb, nq, mac, cpus)
+        dev.ethtool("set_ringparam", rx=size)
+        dev.open()
         for q in range(nq):
-            r, n = net.ring[q], net.napi[q]
-            n.poll, n.ring, n.batch = path.napi_poll.handler("igb_poll"), q, net.sysctl[Sysctl.gro_normal_batch] if net.behaviour[0] else 1
-            r.cpu, r.itr_ns, r.unmasked, r.last_irq, r.up = cpus[q % len(cpus)], itr_ns, 1, -(1 << 50), 1
-            self.call(ring_init)(net, q, self.nskb + q * NDESC, size)
+            self.net.ring[q].itr_mode, self.net.ring[q].itr_ns, self.net.ring[q].itr_val = 0, itr_ns, itr_ns // 250
+        self.netdev = dev
+        return dev
 
     def add_address(self, addr: int, plen: int) -> None:
         setup.add_address(self, addr, plen)

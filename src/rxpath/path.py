@@ -28,12 +28,12 @@ Stage = IntEnum("Stage", (
     "ip_handle_martian_source ip_rcv_options ip_forward neigh_event_ns udp_rcv __udp4_lib_rcv __skb_checksum_complete __udp4_lib_lookup udp4_lib_lookup2 udp_unicast_rcv_skb "
     "__udp4_lib_mcast_deliver udp_queue_rcv_skb udp_queue_rcv_one_skb __udp_enqueue_schedule_skb sk_add_backlog sock_def_readable "
     "tcp_v4_rcv __inet_lookup_established __inet_lookup_listener tcp_v4_do_rcv tcp_v4_send_reset skb_clone kfree_skb dev_queue_xmit "
-    "igb_clean_tx_irq sys_recvfrom inet_recvmsg udp_recvmsg __skb_recv_udp __skb_wait_for_more_packets udp_rmem_release release_sock "
-    "skb_consume_udp "
+    "igb_xmit_frame igb_clean_tx_irq sys_recvfrom inet_recvmsg udp_recvmsg __skb_recv_udp __skb_wait_for_more_packets udp_rmem_release "
+    "release_sock skb_consume_udp "
     # events of the machine: entry, handler and EOI of a hard IRQ; entering __do_softirq; one napi->poll call; try_to_wake_up; schedule() to
     # another thread; ...; a lock held, a line that was in another CPU's cache; latencies, which cost nobody time; ns << 10 for a byte
     "HARDIRQ SOFTIRQ POLL WAKE SWITCH TICK IPI_SEND IPI TIMER SYSCALL_ENTRY SYSCALL_EXIT LOCK BOUNCE EPOLL NIC_LATENCY IPI_LATENCY "
-    "IDLE_EXIT BYTE_COPY BYTE_CSUM "
+    "IDLE_EXIT SENDER BYTE_COPY BYTE_CSUM "
 ), start=0)
 
 
@@ -140,7 +140,8 @@ STATIONS: dict[Stage, Station] = {
     Stage.tcp_v4_send_reset: Station("transport", SOFT, "net/ipv4/tcp_ipv4.c", "RST to a segment of no connection"),
     Stage.skb_clone: Station("skb", SOFT, "net/core/skbuff.c", "a further reference to the same bytes"),
     Stage.kfree_skb: Station("skb", SOFT, "net/core/skbuff.c", "the end of a packet, with its reason"),
-    Stage.dev_queue_xmit: Station("drivers", SOFT, "net/core/dev.c", "a frame of ours leaves by the TX ring"),
+    Stage.dev_queue_xmit: Station("network", SOFT, "net/core/dev.c", "a frame of ours leaves: to the ndo_start_xmit of its device"),
+    Stage.igb_xmit_frame: Station("drivers", SOFT, IGB, "a descriptor of the TX ring"),
     Stage.igb_clean_tx_irq: Station("drivers", SOFT, IGB, "free what the NIC has sent"),
     Stage.sys_recvfrom: Station("user", SYS, "net/socket.c", "the program asks"),
     Stage.inet_recvmsg: Station("user", SYS, "net/ipv4/af_inet.c", "through sk_prot->recvmsg"),

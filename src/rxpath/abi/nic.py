@@ -84,7 +84,9 @@ class rx_ring:
     itr_tx_bytes: i64
     buffers: i64                # descriptors that have ever had a buffer: a resize keeps them
     reset: i64                  # frames that a reset found in the ring
-    staged: i64                 # veth: frames that the sender has not handed over yet; a list from skb to skb_tail
+    staged: i64                 # veth: frames that the sender has not handed over yet: a list
+    stage_head: i64
+    stage_tail: i64
 
 
 @struct(align=CACHELINE)
@@ -124,7 +126,6 @@ class nic_t:
     sender_cpu: i64             # veth, loopback: the CPU that sends to us
     speed: i64                  # Mbit/s
     changed: i64                # a knob has moved: the driver of time asks every queue when its interrupt comes
-    netdev_mtu: i64             # veth: longer frames are refused
     multi_overflow: i64         # more groups than filters: all multicast passes
 
 

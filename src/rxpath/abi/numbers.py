@@ -33,7 +33,7 @@ IGB_START_ITR, IGB_4K_ITR, IGB_20K_ITR, IGB_70K_ITR = 648, 980, 196, 56         
 IGB_MIN_ITR_USECS, IGB_MAX_ITR_USECS, IGB_DEFAULT_ITR = 10, 8191, 3
 IGB_RETA_SIZE, IGB_RSS_KEY_SIZE, NIC_MULTI = 128, 40, 64
 ETH_ZLEN = 60                   # without FCS: igb pads what is shorter
-FEED_CSUM_GOOD, FEED_RX_ERROR = 1, 2    # arrival.flags: the NIC need not sum it; it passes it on with an error bit
+FEED_RX_ERROR = 2               # arrival.flags: the NIC passes the frame on with an error bit
 NOT_OF_THE_BOOKS = 2            # skb.is_page of a frame that we send: no frame of the cable
 
 TRUESIZE_OVERHEAD = 256         # sizeof(struct sk_buff), beside the half page of igb: 2304 in all
@@ -181,6 +181,7 @@ class Note(IntEnum):
     IRQ_ENABLED = 3
     WAKE_NAPI = 4
     TIMER = 5
+    TX_SENT = 6                 # a frame was given to the NIC: its queue's interrupt will say that it has left
 
 
 class Out(IntEnum):

@@ -131,7 +131,7 @@ def nic_dma_pieces(net: Net, q: int, ring: rx_ring, a: arrival, status: int, tag
     while left > 0:
         desc = net.desc[q][ring.hw_at]
         n = min(left, BUFSZ)
-        if tag and done == 0:                        # both addresses, then what follows the tag
+        if tag > 0 and done == 0:                    # both addresses, then what follows the tag
             nic_copy(mem, desc.buf, feed, a, 0, 12)
             nic_copy(mem, desc.buf + 12, feed, a, 12 + tag, n - 12)
         else:
@@ -139,7 +139,9 @@ def nic_dma_pieces(net: Net, q: int, ring: rx_ring, a: arrival, status: int, tag
         desc.vlan = tci
         done += n
         left -= n
-        nic_write_back(net, q, ring, n, a.hash, a.t, a.frame, status if left else status | E1000_RXD_STAT_EOP)
+        if left == 0:
+            status |= E1000_RXD_STAT_EOP
+        nic_write_back(net, q, ring, n, a.hash, a.t, a.frame, status)
 
 
 @path_function

@@ -6,14 +6,14 @@ from .._compile import path_function
 from ..abi.kernels import Sysctl
 from ..abi.limits import NQ
 from ..abi.net import Net
-from ..abi.numbers import NAPI_STATE_SCHED, NET_RX_SUCCESS, NO_SKB, YIELD
+from ..abi.numbers import NAPI_STATE_SCHED, NET_RX_SUCCESS, NO_SKB, YIELD, Softirq
 from ..abi.reasons import Drop
 from ..abi.skbuff import sk_buff
 from ..link.dev import __netif_receive_skb
 from ..path import Stage, Touch, napi_poll, touched
 from ..skb import kfree_skb_reason
 from ..turn import at, late, late_private, spin_lock, spin_unlock
-from .napi import __napi_schedule, rps_ipi_add
+from .napi import __napi_schedule, raise_softirq_irqoff, rps_ipi_add
 
 
 @path_function
@@ -26,8 +26,25 @@ def get_rps_cpu(net: Net, cpu: int, skb: sk_buff) -> int:
 @touched(Touch.enqueue_to_backlog)
 @path_function
 def enqueue_to_backlog(net: Net, cpu: int, skb: sk_buff) -> int:
-    """Onto the input queue of the CPU that RPS has chosen; the first packet there starts its poll."""
-    other = get_rps_cpu(net, cpu, skb)
+    """Onto the input queue of the CPU that RPS has chosen."""
+    return enqueue_on(net, cpu, skb, get_rps_cpu(net, cpu, skb))
+
+
+@path_function
+def netif_rx(net: Net, cpu: int, skb: sk_buff) -> int:
+    """Drivers without NAPI: to the backlog of this CPU, or of RPS's; the caller runs in clock order (a handler, a sender's call)."""
+    at(net, cpu, skb, Stage.netif_rx)
+    if net.rps_ncpu:
+        if net.rps_len[skb.queue_mapping]:
+            enqueue_on(net, cpu, skb, get_rps_cpu(net, cpu, skb))
+            raise_softirq_irqoff(net, cpu, Softirq.NET_RX)           # which sends the IPI at its end
+            return NET_RX_SUCCESS
+    return enqueue_on(net, cpu, skb, cpu)
+
+
+@path_function
+def enqueue_on(net: Net, cpu: int, skb: sk_buff, other: int) -> int:
+    """The first packet on an idle input queue starts its poll."""
     at(net, cpu, skb, Stage.enqueue_to_backlog)
     queue, n = net.input[other], NQ + other
     spin_lock(net, cpu, queue.lock)

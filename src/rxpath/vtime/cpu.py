@@ -4,9 +4,11 @@ cpu.now is the time at which the current piece of work ends; an interrupt at t <
 from .._compile import path_function
 from ..abi.limits import NNOTE
 from ..abi.net import Net
-from ..abi.numbers import DONE, NEVER, YIELD, Ctx, Kthread, Note
+from ..abi.numbers import DONE, NEVER, SLOT_BITS, YIELD, Ctx, Kthread, NicMode, Note
 from ..drivers.igb_main import igb_msix_ring
 from ..drivers.nic import irq_due, nic_pull
+from ..drivers.nonapi import nonapi_interrupt
+from ..drivers.veth import veth_forward
 from ..irq.backlog import rps_trigger_softirq
 from ..irq.napi import napi_thread_poll
 from ..irq.softirq import do_softirq
@@ -80,11 +82,61 @@ def fire_queue_irq(net: Net, q: int, t: int) -> None:
         at_time(net, slot_of_queue(net, q), c.irq_until)
         return
     at_time(net, slot_of_queue(net, q), NEVER)
+    if ring.mode == NicMode.VETH:
+        sender_call(net, q, t)
+        return
     ring.last_irq = t
     irq_enter(net, ring.cpu, t, Stage.HARDIRQ)
+    if ring.mode == NicMode.IRQ_PER_PACKET:
+        handler_work(net, ring.cpu, q, t)
+        irq_exit(net, ring.cpu)
+        at_time(net, slot_of_queue(net, q), irq_due(net, q, c.irq_until))
+        return
     igb_msix_ring(net, ring.cpu, q)
     irq_notes(net, ring.cpu)
     irq_exit(net, ring.cpu)
+
+
+@path_function
+def handler_work(net: Net, cpu: int, q: int, t: int) -> None:
+    """A driver without NAPI: the handler takes the frame in, and its stations cost hard IRQ time."""
+    c = net.cpu[cpu]
+    ends, start = c.now, c.irq_until
+    c.now = start
+    nonapi_interrupt(net, cpu, q, t)
+    ns = c.now - start
+    c.now = ends + ns
+    c.since += ns
+    c.irq_until += ns
+    c.irq_cost += ns
+    c.hardirq_ns += ns
+    if c.curr >= 0:
+        charge_thread(net.thread[c.curr], ns)
+
+
+@path_function
+def sender_call(net: Net, q: int, t: int) -> None:
+    """veth, loopback: a task of another namespace sends to us on this CPU, one frame in one call.  It preempts the tasks of this host, as
+    long as softirqs do not keep it waiting; the softirq that its frame raises runs when the call enables bottom halves again."""
+    ring = net.ring[q]
+    c = net.cpu[ring.cpu]
+    nic_pull(net, q, t)
+    if ring.staged == 0:
+        at_time(net, slot_of_queue(net, q), irq_due(net, q, t))
+        return
+    if c.ctx == Ctx.SOFTIRQ:
+        at_time(net, slot_of_queue(net, q), max(c.now, t) + 1)
+        return
+    irqs = c.irqs
+    irq_enter(net, ring.cpu, t, Stage.SENDER)
+    start = c.now
+    c.irqs, c.irq_until, c.irq_cost = irqs, t, 0     # no interrupt: the time is the kernel's, for a task
+    veth_forward(net, ring.cpu, q)
+    ns = c.now - start
+    c.since += ns
+    c.syscall_ns += ns
+    irq_exit(net, ring.cpu)
+    at_time(net, slot_of_queue(net, q), irq_due(net, q, c.now))
 
 
 @path_function
@@ -156,12 +208,22 @@ def read_notes(net: Net, cpu: int) -> None:
         elif what == Note.WAKE_NAPI:
             charge(net, cpu, Stage.WAKE)
             wake(net, cpu, whom)
+        elif what == Note.TX_SENT:
+            sent_irq_at(net, whom, c.now)
         elif what == Note.TIMER:
             local_irq_at(net, whom)
         else:
             other = net.cpu[whom]
             other.rps_ipi = c.now + net.cost[cpu][Stage.IPI_LATENCY]
             local_irq_at(net, whom)
+
+
+@path_function
+def sent_irq_at(net: Net, q: int, now: int) -> None:
+    """The NIC will interrupt when it has sent, if it may and does not do so earlier anyway."""
+    ring, slot = net.ring[q], slot_of_queue(net, q)
+    if ring.unmasked:
+        at_time(net, slot, min(net.sim.key[slot] >> SLOT_BITS, irq_due(net, q, now)))
 
 
 @path_function

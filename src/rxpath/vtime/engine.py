@@ -3,6 +3,7 @@ from .._compile import entry
 from ..abi.net import Net
 from ..abi.numbers import DRAIN, NEVER, NO_QUEUE, NO_THREAD, SLOT_BITS, Ctx
 from .cpu import cpu_turn, fire_local_irq, fire_queue_irq
+from .feed import feed_rearm
 from .host import host_worked
 from .slots import earliest, set_horizon, slots_init
 
@@ -15,6 +16,9 @@ def run(net: Net, until: int, worked: int) -> int:
     sim = net.sim
     if sim.host >= 0:
         host_worked(net, worked)
+    if net.nic.changed:                              # somebody turned a knob of the card
+        net.nic.changed = 0
+        feed_rearm(net)
     while True:
         key = earliest(net)
         t, slot = key >> SLOT_BITS, key & (1 << SLOT_BITS) - 1

@@ -6,7 +6,7 @@ from ..abi.net import Net
 from ..abi.numbers import NEVER, SLOT_BITS
 from ..cable.feed import feed_add
 from ..cable.feed import feed_consume as feed_consume
-from ..drivers.nic import irq_due, nic_steer
+from ..drivers.nic import irq_due, nic_pull, nic_steer
 from .dice import exponential_next, exponential_of
 from .slots import at_time, slot_of_queue
 
@@ -17,6 +17,18 @@ def feed_arm(net: Net, q: int) -> None:
     ring, slot = net.ring[q], slot_of_queue(net, q)
     if ring.unmasked and net.sim.key[slot] >> SLOT_BITS == NEVER:
         at_time(net, slot, irq_due(net, q, net.sim.now))
+
+
+@path_function
+def feed_rearm(net: Net) -> None:
+    """The card was reset, or its throttle moved: every queue's interrupt has its time anew."""
+    for q in range(net.sim.nq):
+        ring = net.ring[q]
+        if ring.unmasked:
+            nic_pull(net, q, net.sim.now)
+            at_time(net, slot_of_queue(net, q), irq_due(net, q, net.sim.now))
+        else:
+            at_time(net, slot_of_queue(net, q), NEVER)
 
 
 @entry

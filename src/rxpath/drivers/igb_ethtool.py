@@ -1,0 +1,232 @@
+"""drivers/net/ethernet/intel/igb/igb_ethtool.c: the ethtool_ops of igb, and its statistics under the names that `ethtool -S` prints.
+
+Called through NetDevice.ethtool(op, ...), on a running device between two slices of a run too.  Wrong values are ValueErrors that say what
+is allowed.  Statistics of things that cannot happen here (collisions, flow control, SMBus) are there, and 0."""
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ..abi.limits import NFEED
+from ..abi.net import Net
+from ..abi.numbers import (
+    IGB_MAX_ITR_USECS,
+    IGB_MAX_RXD,
+    IGB_MAX_TXD,
+    IGB_MIN_ITR_USECS,
+    IGB_MIN_RXD,
+    IGB_MIN_TXD,
+    IGB_RETA_SIZE,
+    IGB_RSS_KEY_SIZE,
+)
+from .rss import nic_steer, rss_write_key
+from .setup import NetDevice, igb_configure_itr, igb_reinit, nic_sync
+
+
+# ---------------------------------------------------------------- rings, queues
+def igb_get_ringparam(dev: NetDevice) -> dict[str, int]:
+    """ethtool -g"""
+    return {"rx_max": IGB_MAX_RXD, "tx_max": IGB_MAX_TXD, "rx": dev.rx_size, "tx": dev.tx_size}
+
+
+def igb_set_ringparam(dev: NetDevice, rx: int | None = None, tx: int | None = None) -> None:
+    """ethtool -G: held between the limits, rounded up to a multiple of 8, as igb does.  A running device is reset."""
+    rx_size = _ring_size(dev.rx_size if rx is None else rx, IGB_MIN_RXD, IGB_MAX_RXD)
+    tx_size = _ring_size(dev.tx_size if tx is None else tx, IGB_MIN_TXD, IGB_MAX_TXD)
+    if (rx_size, tx_size) == (dev.rx_size, dev.tx_size):
+        return
+
+    def change() -> None:
+        dev.rx_size, dev.tx_size = rx_size, tx_size
+    igb_reinit(dev, change)
+    dev.say("igb_set_ringparam", f"rx {rx_size}, tx {tx_size}")
+
+
+def _ring_size(n: int, low: int, high: int) -> int:
+    return (max(low, min(n, high)) + 7) // 8 * 8
+
+
+def igb_get_channels(dev: NetDevice) -> dict[str, int]:
+    """ethtool -l"""
+    return {"max_combined": dev.max_queues, "combined": dev.queues}
+
+
+def igb_set_channels(dev: NetDevice, combined: int) -> None:
+    """ethtool -L: up to as many queues as the card was probed with.  The indirection table is the default one again, and frames that are
+    on the cable already take the queue that it says."""
+    if not 1 <= combined <= dev.max_queues:
+        raise ValueError(f"combined {combined}: 1 to {dev.max_queues}")
+    if combined == dev.queues:
+        return
+
+    def change() -> None:
+        dev.queues = combined
+        write_indirection(dev, default_indirection(combined))
+        dev.indir_is_default = True
+    igb_reinit(dev, change)
+    if not dev.running:
+        dev.net.nic.nqueue = combined
+    steer_again(dev)
+    dev.say("igb_set_channels", f"combined {combined}")
+
+
+def steer_again(dev: NetDevice) -> None:
+    """Frames on the cable choose their queue anew.  One queue's cable holds NFEED frames; what does not fit there is lost in the card."""
+    net = dev.net
+    pending = []
+    for q in range(dev.max_queues):
+        ring = net.ring[q]
+        for i in range(ring.feed_head, ring.feed_tail):
+            a = net.feed[q][i & NFEED - 1]
+            pending.append((a.t, a.frame, a.offset, a.len, a.caplen, a.hash, a.flags))
+        ring.feed_tail = ring.feed_head
+    for t, frame, offset, length, caplen, _, flags in sorted(pending):
+        steered = nic_steer(net, offset, caplen)
+        q = steered >> 32
+        ring = net.ring[q]
+        if ring.feed_tail - ring.feed_head >= NFEED:
+            ring.missed += 1
+            continue
+        a = net.feed[q][ring.feed_tail & NFEED - 1]
+        a.t, a.frame, a.offset, a.len, a.caplen, a.hash, a.flags = t, frame, offset, length, caplen, steered & 0xFFFFFFFF, flags
+        ring.feed_tail += 1
+    net.nic.changed = 1
+
+
+# ---------------------------------------------------------------- interrupts
+def igb_get_coalesce(dev: NetDevice) -> dict[str, int]:
+    """ethtool -c"""
+    return {"rx_usecs": dev.itr_setting}
+
+
+def igb_set_coalesce(dev: NetDevice, rx_usecs: int) -> None:
+    """ethtool -C: 0 off, 1 dynamic, 3 dynamic conservative, 10 to 8191 us.  No reset; the card hears of it at once."""
+    if rx_usecs not in (0, 1, 3) and not IGB_MIN_ITR_USECS <= rx_usecs <= IGB_MAX_ITR_USECS:
+        raise ValueError(f"rx-usecs {rx_usecs}: 0 (off), 1 (dynamic), 3 (conservative), or {IGB_MIN_ITR_USECS} to {IGB_MAX_ITR_USECS}")
+    dev.call(nic_sync)(dev.net)
+    dev.itr_setting = rx_usecs
+    igb_configure_itr(dev)
+    dev.say("igb_set_coalesce", f"rx-usecs {rx_usecs}")
+
+
+# ---------------------------------------------------------------- RSS
+def default_indirection(queues: int) -> list[int]:
+    """As igb fills it: blocks of equal queues."""
+    return [i * queues // IGB_RETA_SIZE for i in range(IGB_RETA_SIZE)]
+
+
+def write_indirection(dev: NetDevice, table: Sequence[int]) -> None:
+    """igb_write_rss_indir_tbl()"""
+    for i, q in enumerate(table):
+        dev.net.nic.reta[i] = q
+
+
+def igb_get_rxfh(dev: NetDevice) -> dict[str, Any]:
+    """ethtool -x"""
+    return {"indir": [dev.net.nic.reta[i] for i in range(IGB_RETA_SIZE)], "key": dev.key, "hfunc": "toeplitz"}
+
+
+def igb_set_rxfh(dev: NetDevice, indir: Sequence[int] | None = None, key: bytes | None = None, equal: int | None = None) -> None:
+    """ethtool -X: 128 queues, or equal N, and (what a real igb of 6.18 takes too) 40 bytes of key.  For frames put on the cable from now."""
+    if equal is not None:
+        if not 1 <= equal <= dev.queues:
+            raise ValueError(f"equal {equal}: 1 to {dev.queues}")
+        indir = [i % equal for i in range(IGB_RETA_SIZE)]
+    if indir is not None:
+        if len(indir) != IGB_RETA_SIZE or not all(0 <= q < dev.queues for q in indir):
+            raise ValueError(f"indir: {IGB_RETA_SIZE} queues, each 0 to {dev.queues - 1}")
+        write_indirection(dev, indir)
+        dev.indir_is_default = False
+    if key is not None:
+        if len(key) != IGB_RSS_KEY_SIZE:
+            raise ValueError(f"key: {IGB_RSS_KEY_SIZE} bytes, not {len(key)}")
+        dev.key = bytes(key)
+        dev.call(rss_write_key)(dev.net, bytearray(key))
+
+
+def igb_get_rxnfc(dev: NetDevice, flow: str) -> str:
+    """ethtool -n DEV rx-flow-hash FLOW"""
+    if flow not in ("udp4", "tcp4"):
+        raise ValueError(f"rx-flow-hash {flow}: udp4 or tcp4")
+    return "sdfn" if (dev.net.nic.rss_udp_ports if flow == "udp4" else dev.net.nic.rss_tcp_ports) else "sd"
+
+
+def igb_set_rxnfc(dev: NetDevice, flow: str, fields: str) -> None:
+    """ethtool -N DEV rx-flow-hash FLOW sd|sdfn.  (A real igb takes only sdfn for TCP.)"""
+    if flow not in ("udp4", "tcp4") or fields not in ("sd", "sdfn"):
+        raise ValueError(f"rx-flow-hash {flow} {fields}: udp4 or tcp4, sd or sdfn")
+    if flow == "udp4":
+        dev.net.nic.rss_udp_ports = int(fields == "sdfn")
+    else:
+        dev.net.nic.rss_tcp_ports = int(fields == "sdfn")
+
+
+# ---------------------------------------------------------------- offloads
+def igb_set_features(dev: NetDevice, rx_checksumming: bool | None = None, rx_vlan_offload: bool | None = None) -> None:
+    """ethtool -K: what the card does for us."""
+    dev.call(nic_sync)(dev.net)
+    if rx_checksumming is not None:
+        dev.net.nic.rx_csum = int(rx_checksumming)
+    if rx_vlan_offload is not None:
+        dev.net.nic.vlan_strip = int(rx_vlan_offload)
+
+
+# ---------------------------------------------------------------- statistics
+ZERO = ("collisions", "rx_crc_errors", "tx_aborted_errors", "tx_carrier_errors", "tx_window_errors", "tx_abort_late_coll",
+        "tx_deferred_ok", "tx_single_coll_ok", "tx_multi_coll_ok", "tx_timeout_count", "rx_align_errors", "tx_tcp_seg_good",
+        "tx_tcp_seg_failed", "rx_flow_control_xon", "rx_flow_control_xoff", "tx_flow_control_xon", "tx_flow_control_xoff",
+        "tx_dma_out_of_sync", "tx_smbus", "rx_smbus", "dropped_smbus", "os2bmc_rx_by_bmc", "os2bmc_tx_by_bmc", "os2bmc_tx_by_host",
+        "os2bmc_rx_by_host", "tx_hwtstamp_timeouts", "tx_hwtstamp_skipped", "rx_hwtstamp_cleared", "tx_errors", "tx_dropped",
+        "rx_over_errors", "rx_frame_errors", "tx_fifo_errors", "tx_heartbeat_errors")
+ORDER = ("rx_packets tx_packets rx_bytes tx_bytes rx_broadcast tx_broadcast rx_multicast tx_multicast multicast collisions rx_crc_errors "
+         "rx_no_buffer_count rx_missed_errors tx_aborted_errors tx_carrier_errors tx_window_errors tx_abort_late_coll tx_deferred_ok "
+         "tx_single_coll_ok tx_multi_coll_ok tx_timeout_count rx_long_length_errors rx_short_length_errors rx_align_errors "
+         "tx_tcp_seg_good tx_tcp_seg_failed rx_flow_control_xon rx_flow_control_xoff tx_flow_control_xon tx_flow_control_xoff "
+         "rx_long_byte_count tx_dma_out_of_sync tx_smbus rx_smbus dropped_smbus os2bmc_rx_by_bmc os2bmc_tx_by_bmc os2bmc_tx_by_host "
+         "os2bmc_rx_by_host tx_hwtstamp_timeouts tx_hwtstamp_skipped rx_hwtstamp_cleared rx_errors tx_errors tx_dropped rx_length_errors "
+         "rx_over_errors rx_frame_errors rx_fifo_errors tx_fifo_errors tx_heartbeat_errors").split()
+
+
+def device_stats(net: Net) -> dict[str, int]:
+    """igb_update_stats(): the device's losses in /proc/net/dev and ip -s link.  `overruns` of ifconfig is rx_fifo_errors."""
+    rings = [net.ring[q] for q in range(max(net.nic.max_queue, 1))]
+    length, fifo = sum(r.length_errors for r in rings), sum(r.fifo for r in rings)
+    return {"rx_errors": length, "rx_length_errors": length, "rx_fifo_errors": fifo,
+            "rx_missed_errors": sum(r.missed for r in rings) - fifo, "multicast": sum(r.multicast for r in rings)}
+
+
+def ethtool_stats(net: Net) -> dict[str, int]:
+    """ethtool -S of an igb, in its order.  rx_packets are those that the card has taken, whatever became of them in the host; with
+    several queues a full ring counts as rx_queue_N_drops and rx_fifo_errors, with one as rx_missed_errors."""
+    queues = max(net.nic.nqueue, 1)
+    rings, txs = [net.ring[q] for q in range(max(net.nic.max_queue, 1))], [net.tx[q] for q in range(max(net.nic.max_queue, 1))]
+    stats = dict.fromkeys(ZERO, 0) | device_stats(net)
+    packets, nbytes = sum(r.packets for r in rings), sum(r.bytes for r in rings)
+    waiting = sum(r.hw_head - r.next_to_clean for r in rings)
+    stats["rx_packets"] = packets + waiting + sum(r.fifo for r in rings)
+    stats["rx_bytes"] = stats["rx_long_byte_count"] = nbytes + 4 * packets                  # the card counts the FCS
+    stats["tx_packets"], stats["tx_bytes"] = sum(t.packets for t in txs), sum(t.bytes + 4 * t.packets for t in txs)
+    stats["rx_broadcast"], stats["rx_multicast"] = sum(r.broadcast for r in rings), stats["multicast"]
+    stats["tx_broadcast"] = stats["tx_multicast"] = 0
+    stats["rx_no_buffer_count"] = stats["rx_missed_errors"]
+    stats["rx_short_length_errors"] = sum(r.runts for r in rings)
+    stats["rx_long_length_errors"] = stats["rx_length_errors"] - stats["rx_short_length_errors"]
+    out = {name: stats[name] for name in ORDER}
+    for q in range(queues):
+        t = txs[q]
+        out |= {f"tx_queue_{q}_packets": t.packets, f"tx_queue_{q}_bytes": t.bytes, f"tx_queue_{q}_restart": 0}
+    for q in range(queues):
+        r = rings[q]
+        out |= {f"rx_queue_{q}_packets": r.packets, f"rx_queue_{q}_bytes": r.bytes, f"rx_queue_{q}_drops": r.fifo,
+                f"rx_queue_{q}_csum_err": r.csum_err, f"rx_queue_{q}_alloc_failed": r.alloc_failed}
+    return out
+
+
+def igb_get_ethtool_stats(dev: NetDevice) -> dict[str, int]:
+    return ethtool_stats(dev.net)
+
+
+IGB_ETHTOOL_OPS: dict[str, Callable[..., Any]] = {
+    "get_ringparam": igb_get_ringparam, "set_ringparam": igb_set_ringparam, "get_channels": igb_get_channels,
+    "set_channels": igb_set_channels, "get_coalesce": igb_get_coalesce, "set_coalesce": igb_set_coalesce, "get_rxfh": igb_get_rxfh,
+    "set_rxfh": igb_set_rxfh, "get_rxnfc": igb_get_rxnfc, "set_rxnfc": igb_set_rxnfc, "set_features": igb_set_features,
+    "get_ethtool_stats": igb_get_ethtool_stats,
+}

@@ -1,0 +1,121 @@
+"""drivers/net/veth.c and drivers/net/loopback.c: no ring, no interrupt.  The sender's transmit is our receive.
+
+A frame of the cable is one that a sender in another namespace wants to send at that time: it runs on nic.sender_cpu, and veth_xmit calls
+netif_rx() in its context; the softirq that follows runs there too.  While that CPU is in softirq the sender, a task, waits: its frames are
+staged here in order, and are time-stamped when they are handed over.  GRO is off, the checksum was never computed (CHECKSUM_PARTIAL at the
+sender), so ip_summed is UNNECESSARY.  Truesize is that of the memory in which the sender built its packet."""
+from .._compile import mem_at, memcpy, memset, path_function
+from ..abi.limits import BUFSZ
+from ..abi.mib import DevStat
+from ..abi.net import Net
+from ..abi.nic import arrival, rx_ring
+from ..abi.numbers import CHECKSUM_UNNECESSARY, ETH_HLEN, NET_RX_SUCCESS, NO_SKB, NOT_OF_THE_BOOKS, TRUESIZE_OVERHEAD, VLAN_HLEN
+from ..abi.reasons import Drop
+from ..abi.skbuff import sk_buff
+from ..irq.backlog import netif_rx
+from ..link.eth import eth_type_trans
+from ..path import Stage, xmit
+from ..skb import alloc_skb, kfree_skb_reason, skb_init, skb_release
+from ..turn import at
+from .igb_tx import tx_output
+
+SKB_SMALL_HEAD, SHARED_INFO, HEADROOM = 256, 320, 31         # of skb_small_head_cache; struct skb_shared_info; hh_len and alignment
+
+
+@path_function
+def veth_truesize(l3_len: int) -> int:
+    """An skb that ip_make_skb() allocated: small ones from their own cache (832), others from kmalloc's powers of two."""
+    size = l3_len + HEADROOM + 63 & ~63
+    if size <= SKB_SMALL_HEAD:
+        return SKB_SMALL_HEAD + SHARED_INFO + TRUESIZE_OVERHEAD
+    slab = 1024
+    while slab < size + SHARED_INFO:
+        slab *= 2
+    return slab + TRUESIZE_OVERHEAD
+
+
+@path_function
+def veth_stage(net: Net, ring: rx_ring, a: arrival) -> None:
+    """The sender has the frame ready: it waits for its CPU.  Without an skb to be had the frame is lost with the sender (ENOBUFS)."""
+    cpu, left, at_byte = ring.cpu, a.len, 0
+    head = alloc_skb(net, cpu)
+    if head == NO_SKB:
+        ring.missed += 1
+        return
+    skb = net.skb[head]
+    n = min(left, BUFSZ)
+    skb_init(net, skb, skb.head, n)
+    cable_copy(net, skb.head, a, 0, n)
+    skb.frame, skb.dev, skb.hash, skb.queue_mapping, skb.tstamp = a.frame, ring.dev, 0, 0, a.t
+    tail = NO_SKB
+    while at_byte + n < a.len:
+        at_byte += n
+        n = min(left - at_byte, BUFSZ)
+        i = alloc_skb(net, cpu)
+        if i == NO_SKB:
+            ring.missed += 1
+            skb_release(net, cpu, skb)
+            return
+        page = net.skb[i]
+        skb_init(net, page, page.head, n)
+        page.is_page = 1
+        cable_copy(net, page.head, a, at_byte, n)
+        if tail < 0:
+            skb.frags = i
+        else:
+            before = net.skb[tail]
+            before.next = i
+        tail = i
+        skb.len += n
+        skb.data_len += n
+    skb.truesize = veth_truesize(a.len - ETH_HLEN)
+    if ring.staged == 0:
+        ring.stage_head = head
+    else:
+        last = net.skb[ring.stage_tail]
+        last.next = head
+    ring.stage_tail = head
+    ring.staged += 1
+
+
+@path_function
+def cable_copy(net: Net, buf: int, a: arrival, start: int, n: int) -> None:
+    """n bytes of a frame of the cable; zeros for those that its snap length cut off."""
+    mem = mem_at(net.mem_addr)
+    have = min(max(a.caplen - start, 0), n)
+    memcpy(mem, buf, mem_at(net.feed_addr), a.offset + start, have)
+    if have < n:
+        memset(mem, buf + have, 0, n - have)
+
+
+@path_function
+def veth_forward(net: Net, cpu: int, q: int) -> None:
+    """veth_xmit() and __dev_forward_skb(): the first frame that is staged, in the sender's context."""
+    ring, c = net.ring[q], net.cpu[cpu]
+    skb = net.skb[ring.stage_head]
+    ring.stage_head = skb.next
+    skb.next = NO_SKB
+    ring.staged -= 1
+    at(net, cpu, skb, Stage.veth_xmit)
+    skb.tstamp = c.now
+    dev = net.dev[skb.dev]
+    if dev.up == 0 or skb.len < ETH_HLEN or skb.len > dev.mtu + ETH_HLEN + VLAN_HLEN:        # is_skb_forwardable()
+        net.dev_stat[cpu][skb.dev][DevStat.rx_dropped] += 1
+        kfree_skb_reason(net, cpu, skb, Drop.NOT_SPECIFIED)
+        return
+    ring.packets += 1
+    ring.bytes += skb.len
+    skb.ip_summed = CHECKSUM_UNNECESSARY
+    eth_type_trans(net, cpu, skb)
+    netif_rx(net, cpu, skb)
+
+
+@xmit("veth_xmit")
+@path_function
+def veth_xmit(net: Net, cpu: int, skb: sk_buff) -> int:
+    """A frame of ours: the peer's namespace has it at once."""
+    at(net, cpu, skb, Stage.veth_xmit)
+    skb.is_page = NOT_OF_THE_BOOKS
+    tx_output(net, cpu, skb, 0)
+    skb_release(net, cpu, skb)
+    return NET_RX_SUCCESS
