@@ -6,12 +6,12 @@ out (skb.is_page == NOT_OF_THE_BOOKS), and it goes back to the pool without an e
 
 Any CPU may send by any ring: xmit is reached from stations that run in clock order.  A poll may clean ahead of others all the same: the NIC
 is done with a frame NIC_LATENCY after it was given at the earliest, and no CPU runs further ahead than that."""
+from .._compile import path_function
+from ..abi.mib import DevStat
 from ..abi.net import Net
 from ..abi.nic import tx_ring
-from ..abi.mib import DevStat
 from ..abi.numbers import ETH_FCS_LEN, ETH_ZLEN, IGB_TX_WORK, NET_RX_DROP, NET_RX_SUCCESS, NEVER, NOT_OF_THE_BOOKS, Note, Out
 from ..abi.skbuff import sk_buff
-from .._compile import path_function
 from ..outputs import emit_frame
 from ..path import Stage, xmit
 from ..skb import skb_release

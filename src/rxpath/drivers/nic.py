@@ -106,6 +106,7 @@ def nic_dma(net: Net, q: int, ring: rx_ring, a: arrival) -> bool:
         if net.nic.nqueue > 1:                       # SRRCTL.DROP_EN: the queue itself drops (RQDPC), so that it does not block the others
             ring.fifo += 1
         return False
+    net.stage_count[ring.cpu][Stage.nic_dma] += 1
     status, feed, mem = nic_checksum(net, a), mem_at(net.feed_addr), mem_at(net.mem_addr)
     desc = net.desc[q][ring.hw_at]
     tag = 0
