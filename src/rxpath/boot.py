@@ -8,26 +8,23 @@ import pkgutil
 from typing import Any
 
 from . import outputs, path
-from ._compile import entry, install, new, pages, path_function, region
+from ._compile import entry, install, new, pages, region
 from ._compile.loader import ROOMS
 from .abi.kernels import KERNELS, Sysctl
-from .abi.limits import BUFSTRIDE, NCPU, NDESC, NNAPI, NQ, NSHARE, NSOCK
-from .abi.net import UDP_HASH, Net
+from .abi.limits import BUFSTRIDE, NCPU, NDESC, NNAPI, NQ, NSHARE
+from .abi.net import Net
 from .abi.numbers import (
-    IPPROTO,
     NAPI_POLL_WEIGHT,
     NO_CPU,
-    NO_DEV,
     NO_NAPI,
     NO_SKB,
-    NO_SOCK,
     NO_THREAD,
 )
 from .drivers.setup import NetDevice, igb_probe
 from .network import setup
 from .network.frag_setup import frag_init
 from .network.setup import ip_tables_init
-from .transport.udp import udp_hashfn
+from .user import setup as sockets
 
 
 def link_path() -> None:
@@ -78,37 +75,11 @@ def net_init(net: Net, npool: int, nskb: int) -> None:
     for i in range(256):
         net.inet_protos[i] = -1
         net.sk_prot[i] = -1
-    for i in range(UDP_HASH):
-        net.udp_hash[i] = NO_SOCK
+    net.udp_hash_seed = 0x5DEECE66
     frag_init(net)
     ip_tables_init(net)
     for i in range(16):
         net.nf_tables[i].first = -1
-
-
-@entry
-def sock_init(net: Net, i: int) -> None:
-    """sock_init_data()"""
-    sk = net.socks[i]
-    sk.idx, sk.owned, sk.lock.last_cpu, sk.incoming_cpu, sk.group, sk.mc_list, sk.mc_all, sk.peek_off = i, NO_THREAD, -1, -1, -1, -1, 1, -1
-    sk.head, sk.tail, sk.reader_head, sk.reader_tail, sk.backlog_head, sk.backlog_tail, sk.hnext = \
-        NO_SKB, NO_SKB, NO_SKB, NO_SKB, NO_SKB, NO_SKB, NO_SOCK
-    sk.wq_head, sk.wq_tail = -1, -1
-
-
-@path_function
-def hash_insert_sock(net: Net, i: int) -> None:
-    sk = net.socks[i]
-    h = udp_hashfn(sk.port)
-    sk.hnext = net.udp_hash[h]
-    net.udp_hash[h] = i
-
-
-@entry
-def udp_bind(net: Net, i: int, addr: int, port: int, rcvbuf: int) -> None:
-    sk = net.socks[i]
-    sk.port, sk.rcv_saddr_lo, sk.rcvbuf, sk.forward_threshold, sk.protocol = port, addr, rcvbuf, rcvbuf >> 2, IPPROTO.UDP
-    hash_insert_sock(net, i)
 
 
 class Booted:
@@ -130,6 +101,8 @@ class Booted:
         s[Sysctl.jiffy_ns] = 1_000_000_000 // hz
         s[Sysctl.netdev_budget], s[Sysctl.netdev_budget_ns], s[Sysctl.dev_weight] = 300, 2 * s[Sysctl.jiffy_ns], 64
         s[Sysctl.netdev_max_backlog], s[Sysctl.gro_normal_batch] = 1000, 8
+        s[Sysctl.rmem_default], s[Sysctl.rmem_max] = 212992, 4194304 if kernel == "6.18" else 212992
+        s[Sysctl.udp_rmem_min] = 4096
         self.net_dev_init()
         setup.inet_init(self)
 
@@ -161,12 +134,10 @@ class Booted:
         setup.add_route(self, dst, plen, kind)
 
     def udp_socket(self, addr: int, port: int, rcvbuf: int = 212992) -> int:
-        i = self.net.nsock
-        if i >= NSOCK:
-            raise ValueError(f"more than {NSOCK} sockets")
-        self.net.nsock += 1
-        self.call(sock_init)(self.net, i)
-        self.call(udp_bind)(self.net, i, addr, port, rcvbuf)
+        """socket() and bind() in one, with sk_rcvbuf as given."""
+        i = sockets.create(self)
+        self.net.socks[i].rcvbuf, self.net.socks[i].forward_threshold = rcvbuf, rcvbuf >> 2
+        sockets.bind(self, i, addr, port)
         return i
 
 

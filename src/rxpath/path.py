@@ -194,3 +194,4 @@ class Touch(IntEnum):
     icmp_reply = auto()
     arp_process = auto()
     tcp_send_reset = auto()
+    udp_queue_rcv_segments = auto()

@@ -69,24 +69,24 @@ def skb_release(net: Net, cpu: int, skb: sk_buff) -> None:
 def skb_end(net: Net, cpu: int, skb: sk_buff, reason: int) -> None:
     """The end of an skb and of every frame that it stands for."""
     i = skb.frag_list
-    shared = skb.share
-    if shared >= 0:
-        share_end(net, cpu, shared, reason)
+    skb_end_one(net, cpu, skb, reason)
+    while i >= 0:
+        part = net.skb[i]
+        i = part.next
+        skb_end_one(net, cpu, part, reason)
+
+
+@path_function
+def skb_end_one(net: Net, cpu: int, skb: sk_buff, reason: int) -> None:
+    """One frame into the books, its skb back to the pool."""
+    if skb.share >= 0:
+        share_end(net, cpu, skb.share, reason)
     else:
         net.drop_stat[cpu][reason] += 1
     if net.trail:
         trail_mark(net, cpu, skb, Stage.kfree_skb, 0, reason)
     skb.drop_reason = reason
     skb_release(net, cpu, skb)
-    while i >= 0:
-        part = net.skb[i]
-        i = part.next
-        if shared < 0:
-            net.drop_stat[cpu][reason] += 1
-        if net.trail:
-            trail_mark(net, cpu, part, Stage.kfree_skb, 0, reason)
-        part.drop_reason = reason
-        skb_release(net, cpu, part)
 
 
 @path_function
@@ -106,80 +106,6 @@ def share_end(net: Net, cpu: int, shared: int, reason: int) -> None:
 
 
 @path_function
-def skb_clone(net: Net, cpu: int, skb: sk_buff) -> int:
-    """A second packet of the same frame, or NO_SKB.  The kernel shares the bytes; here they are copied, the share record ties the ends."""
-    at(net, cpu, skb, Stage.skb_clone)
-    if not share_get(net, skb):
-        return NO_SKB
-    i = alloc_skb(net, cpu)
-    if i < 0:
-        return NO_SKB
-    clone = net.skb[i]
-    moved = clone.head - skb.head
-    skb_init(net, clone, skb.data + moved, skb.len)
-    clone_header(clone, skb, moved)
-    mem, linear = mem_at(net.mem_addr), skb.len - skb.data_len
-    memcpy(mem, clone.mac_header, mem, skb.mac_header, skb.data + linear - skb.mac_header)
-    share = net.share[skb.share]
-    share.refs += 1
-    net.snmp[cpu][Mib.Rxpath_Copies] += 1
-    last, done = NO_SKB, 0
-    while done < skb.data_len:                       # whatever hung on it becomes pages of the clone
-        k = alloc_skb(net, cpu)
-        if k < 0:
-            clone.len -= skb.data_len - done
-            clone.data_len = done
-            return i
-        page = net.skb[k]
-        page.users, page.is_page, page.next, page.data = 1, 1, NO_SKB, page.head
-        page.len = min(BUFSZ, skb.data_len - done)
-        skb_copy_bits(net, skb, linear + done, mem, page.head, page.len)
-        done += page.len
-        if last >= 0:
-            before = net.skb[last]
-            before.next = k
-        else:
-            clone.frags = k
-        last = k
-    clone.data_len = done
-    return i
-
-
-@path_function
-def clone_header(clone: sk_buff, skb: sk_buff, moved: int) -> None:
-    """__copy_skb_header()"""
-    clone.mac_header, clone.network_header, clone.transport_header = \
-        skb.mac_header + moved, skb.network_header + moved, skb.transport_header + moved
-    clone.truesize, clone.tstamp, clone.frame, clone.hash, clone.protocol, clone.dev = \
-        skb.truesize, skb.tstamp, skb.frame, skb.hash, skb.protocol, skb.dev
-    clone.pkt_type, clone.ip_summed, clone.csum_valid, clone.vlan, clone.vlan_tci = \
-        skb.pkt_type, skb.ip_summed, skb.csum_valid, skb.vlan, skb.vlan_tci
-    clone.l4_hash, clone.sw_hash, clone.share, clone.mark, clone.iif, clone.queue_mapping = \
-        skb.l4_hash, skb.sw_hash, skb.share, skb.mark, skb.iif, skb.queue_mapping
-    clone.dst, clone.dst_type, clone.gso_size, clone.gso_segs, clone.sk, clone.sk_gen = \
-        skb.dst, skb.dst_type, skb.gso_size, skb.gso_segs, skb.sk, skb.sk_gen
-
-
-@path_function
-def share_get(net: Net, skb: sk_buff) -> bool:
-    """The record that ties the copies of a frame: made at the first."""
-    if skb.share >= 0:
-        return True
-    if net.share_free < 0:
-        return False
-    skb.share = net.share_free
-    share = net.share[skb.share]
-    net.share_free = share.next
-    share.refs, share.frames, share.delivered, share.reason = 1, 1, 0, 0
-    i = skb.frag_list
-    while i >= 0:
-        part = net.skb[i]
-        share.frames += 1
-        i = part.next
-    return True
-
-
-@path_function
 def kfree_skb_reason(net: Net, cpu: int, skb: sk_buff, reason: int) -> int:
     """A loss.  Returns NET_RX_DROP, so that a loss is one line."""
     charge(net, cpu, Stage.kfree_skb)
@@ -191,6 +117,91 @@ def kfree_skb_reason(net: Net, cpu: int, skb: sk_buff, reason: int) -> int:
 def consume_skb(net: Net, cpu: int, skb: sk_buff) -> None:
     """The kernel itself was the end that this packet was sent to."""
     skb_end(net, cpu, skb, Drop.CONSUMED)
+
+
+# ---------------------------------------------------------------- copies
+@path_function
+def skb_clone(net: Net, cpu: int, skb: sk_buff) -> int:
+    """A copy, with all that hangs on it; NO_SKB: there is no room.  Bytes are copied, not referred to, so that either may be changed; each
+    frame of it is tied to its copy's, and is delivered if any copy is."""
+    at(net, cpu, skb, Stage.skb_clone)
+    first = skb_copy_one(net, cpu, skb)
+    if first < 0:
+        return NO_SKB
+    copy = net.skb[first]
+    tail, i = NO_SKB, skb.frag_list
+    while i >= 0:
+        part = net.skb[i]
+        k = skb_copy_one(net, cpu, part)
+        if k < 0:
+            skb_end(net, cpu, copy, Drop.NOMEM)
+            return NO_SKB
+        if tail < 0:
+            copy.frag_list = k
+        else:
+            before = net.skb[tail]
+            before.next = k
+        tail, i = k, part.next
+    copy.frag_tail = tail
+    net.snmp[cpu][Mib.Rxpath_Copies] += 1
+    return first
+
+
+@path_function
+def skb_copy_one(net: Net, cpu: int, skb: sk_buff) -> int:
+    """One skb with its pages, without its parts."""
+    if skb.share < 0 and net.share_free < 0:
+        return NO_SKB
+    i = alloc_skb(net, cpu)
+    if i < 0:
+        return NO_SKB
+    copy, mem = net.skb[i], mem_at(net.mem_addr)
+    start = min(skb.mac_header, skb.data)
+    if start < skb.head:
+        start = skb.data
+    moved = copy.head - skb.head
+    memcpy(mem, start + moved, mem, start, skb.data + skb.len - skb.data_len - start)
+    skb_init(net, copy, skb.data + moved, skb.len)
+    skb_copy_header(copy, skb, moved)
+    tail, k = NO_SKB, skb.frags
+    while k >= 0:
+        page = net.skb[k]
+        j = alloc_skb(net, cpu)
+        if j < 0:
+            skb_release(net, cpu, copy)
+            return NO_SKB
+        twin = net.skb[j]
+        skb_init(net, twin, twin.head + page.data - page.head, page.len)
+        memcpy(mem, twin.data, mem, page.data, page.len)
+        twin.is_page = 1
+        if tail < 0:
+            copy.frags = j
+        else:
+            before = net.skb[tail]
+            before.next = j
+        tail, k = j, page.next
+    if skb.share < 0:
+        skb.share = net.share_free
+        share = net.share[skb.share]
+        net.share_free = share.next
+        share.refs, share.frames, share.delivered, share.reason = 1, 1, 0, 0
+    tie = net.share[skb.share]
+    tie.refs += 1
+    copy.share = skb.share
+    return i
+
+
+@path_function
+def skb_copy_header(copy: sk_buff, skb: sk_buff, moved: int) -> None:
+    """__copy_skb_header(): everything but what ties an skb to its lists and its buffer."""
+    copy.data_len, copy.truesize, copy.sk, copy.sk_gen = skb.data_len, skb.truesize, skb.sk, skb.sk_gen
+    copy.mac_header, copy.network_header = skb.mac_header + moved, skb.network_header + moved
+    copy.transport_header = skb.transport_header + moved
+    copy.tstamp, copy.frame, copy.hash, copy.protocol, copy.dev = skb.tstamp, skb.frame, skb.hash, skb.protocol, skb.dev
+    copy.pkt_type, copy.ip_summed, copy.csum_valid, copy.encapsulated = skb.pkt_type, skb.ip_summed, skb.csum_valid, skb.encapsulated
+    copy.vlan, copy.vlan_tci, copy.l4_hash, copy.sw_hash = skb.vlan, skb.vlan_tci, skb.l4_hash, skb.sw_hash
+    copy.dst, copy.dst_type, copy.iif, copy.mark, copy.queue_mapping = skb.dst, skb.dst_type, skb.iif, skb.mark, skb.queue_mapping
+    copy.gso_size, copy.gso_segs = skb.gso_size, skb.gso_segs
 
 
 # ---------------------------------------------------------------- reading across buffers

@@ -203,7 +203,8 @@ def test_running_ahead_equals_one_step_with_a_shared_limit(lab, table, chain, ke
     seen = []
     for one_step in (False, True):
         host = lab(cpus=4, queues=4, one_step=one_step, costs=COSTS, kernel=kernel)
-        apps = [host.app(host.udp(5000), cpu=c) for c in (1, 2)]
+        sk = host.udp(5000)
+        apps = [host.app(sk, cpu=c) for c in (1, 2)]
         flat = rules(host, f"""
             :{chain} DROP
             :u -

@@ -9,7 +9,7 @@ def test_a_datagram_reaches_its_reader(lab):
     host.run()
     assert host.ends() == {"RECEIVED": 1}
     assert host.data(app, 5) == b"hello"
-    assert host.mib() == {"Ip.InReceives": 1, "Ip.InDelivers": 1}
+    assert host.mib() == {"Ip.InReceives": 1, "Ip.InDelivers": 1, "Udp.InDatagrams": 1}
 
 
 def test_a_socket_that_nobody_reads_fills_up(lab):

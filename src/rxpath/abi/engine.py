@@ -113,8 +113,13 @@ class thread_t:
     from_addr_hi: i64           # who sent the datagram just read
     from_addr_lo: i64
     from_port: i64
-    msg_flags: i64
-    msg_name: i64               # the program wants to know who
+    msg_flags: i64              # MSG_TRUNC
+    msg_name: i64               # the program wants to know that, and what follows
+    to_addr: i64                # IP_PKTINFO
+    to_ifindex: i64
+    rxq_ovfl: i64               # SO_RXQ_OVFL: drops of its socket
+    gro_size: i64               # UDP_GRO: bytes of a segment
+    lock_next: i64              # threads that wait for the socket's owner
 
 
 @struct(align=CACHELINE)

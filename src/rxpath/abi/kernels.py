@@ -26,6 +26,7 @@ class Behaviour(IntEnum):
     timer_buckets = auto()              # timers fire with their bucket of the wheel, late by up to 1/8; before, at their own jiffy
     lowest_is_unicast = auto()          # the lowest address of a network is no broadcast
     zeronet_is_one = auto()             # of 0.0.0.0/8 only 0.0.0.0 is no source
+    udp_two_level = auto()              # UDP looks up connections, then addresses, then wildcards; before, by one score
 
 
 ADMIT_310, ADMIT_618 = 0, 1             # 3.10: rmem > rcvbuf refuses; 6.18: rmem + truesize, but an empty socket accepts anything
@@ -58,6 +59,7 @@ KERNELS: dict[Behaviour, Row] = {
     Behaviour.udp_gro: Row(0, 1, "b582ef0990d4 (3.14) for tunnels, e20cf8d3f1f7 (5.0) for sockets"),
     Behaviour.gro_fixed_id: Row(0, 1, "1530545ed64b (4.7)"),
     Behaviour.flow_limit: Row(0, 1, "99bbc7074190 (3.11)"),
+    Behaviour.udp_two_level: Row(0, 1, "4cdeeee9252a (4.20) for addresses, 78c91ae2c6de (6.13) for connections; measured on 6.18"),
 }
 
 

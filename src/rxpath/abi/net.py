@@ -32,11 +32,12 @@ from .limits import (
 from .netfilter import NMATCH, NRULE_ENTRIES, nf_hook_entries, nf_match, nf_rule, nf_table, nf_walk
 from .nic import arrival, net_device, nic_t, rx_desc, rx_ring, tx_desc, tx_ring
 from .skbuff import share_t, sk_buff
-from .sock import mc_member, sock, wait_entry
+from .sock import eventpoll, mc_member, sock, sock_reuseport, wait_entry
 from .softnet import backlog_t, napi_struct, softnet_data, spinlock
 
 UDP_HASH, FIB_HASH, FRAG_HASH, NEIGH_HASH, NMCAST, NMULTIPORT, NNEIGH = 65536, 16384, 4096, 1024, 4096, 65536, 4096
 TCP_LHASH, ICMP_PEER_HASH, NICMP_PEER, MC_HASH, NMCGROUP = 4096, 16384, 65536, 256, 4096
+NWAIT, NEPOLL, NGROUP = 1 << 17, 4096, 4096
 
 
 @struct(align=CACHELINE)
@@ -85,6 +86,17 @@ class Net:
     frag_lru_tail: i64
     peer_free: i64
     peer_used: i64
+    udp_hash_seed: i64          # the secret of the hashes that choose
+    udp_nconn: i64              # connected sockets
+    sock_free: i64              # closed ones, index + 1, through hnext
+    nepoll: i64
+    nwait: i64                  # wait entries in use beyond the threads' own
+    wait_free: i64              # index + 1, through item_next
+    ngroup: i64
+    group_free: i64             # index + 1
+    nmcast: i64
+    mcast_free: i64             # index + 1
+    bind_seq: i64
     icmp_credit: i64
     icmp_stamp: i64             # jiffy of the last refill
     icmp_rng: i64               # dice: what one message takes from the credit
@@ -132,7 +144,9 @@ class Net:
     rps_map: Array[Array[i64]] = table(NQ, 128)
     rps_len: Array[i64] = table(NQ)
     thread: Array[thread_t] = table(NTHREAD)
-    udp_hash: Array[i64] = table(UDP_HASH)
+    udp_hash: Array[i64] = table(UDP_HASH)      # by port; the three hold index + 1
+    udp_hash2: Array[i64] = table(UDP_HASH)     # by address and port
+    udp_hash4: Array[i64] = table(UDP_HASH)     # connected ones, by both ends
     fib_hash: Array[i64] = table(FIB_HASH)
     fib_plens: Array[i64] = table(64)           # prefix lengths that have routes, longest first, -1 ends
     neigh_hash: Array[i64] = table(NEIGH_HASH)
@@ -142,7 +156,9 @@ class Net:
     icmp_peer_hash: Array[i64] = table(ICMP_PEER_HASH)
     mc_hash: Array[i64] = table(MC_HASH)        # groups that devices have joined
     socks: Array[sock] = table(NSOCK)
-    wait: Array[wait_entry] = table(NTHREAD + NSOCK)         # each thread's own, then what epoll and poll watch
+    wait: Array[wait_entry] = table(NWAIT)
+    epolls: Array[eventpoll] = table(NEPOLL)
+    reuseport: Array[sock_reuseport] = table(NGROUP)
     mcast: Array[mc_member] = table(NMCAST)
     neigh: Array[neighbour] = table(NNEIGH)
     icmp_peers: Array[icmp_peer] = table(NICMP_PEER)

@@ -1,84 +1,129 @@
-"""Sockets: struct sock / udp_sock, their wait queues.  Addresses have 128 bits; an IPv4 address is lo = its 32 bits, hi = 0."""
-from .._compile import CACHELINE, i64, struct
+"""Sockets: struct sock / udp_sock, their wait queues, SO_REUSEPORT groups, epoll instances.
+
+Addresses have 128 bits; an IPv4 address is lo = its 32 bits, hi = 0.  What a packet and its reader touch of a socket comes first, in
+three lines of 64 bytes: with a thousand sockets these are what the caches hold.  Hash heads and links hold index + 1 where noted, so that
+tables begin as untouched zero pages."""
+from .._compile import CACHELINE, Array, array, i32, i64, struct
 from .softnet import spinlock
+
+NREUSEPORT = 1024               # members of one SO_REUSEPORT group
+WAIT_RECV, WAIT_POLL, WAIT_EPOLL = 0, 1, 2              # wait_entry.kind
+EP_ET, EP_EXCLUSIVE, EP_ONESHOT, EP_DISABLED = 1, 2, 4, 8
+SOCK_CLOSED, SOCK_OPEN, SOCK_ESTABLISHED = 0, 1, 2      # sock.state
 
 
 @struct(align=CACHELINE)
 class sock:
-    idx: i64
-    gen: i64                    # goes up when the socket closes: a parked packet checks it
-    state: i64                  # SOCK_*
-    family: i64
-    protocol: i64
-    port: i64                   # bound port, host order
-    rcv_saddr_hi: i64           # bound address, 0: any
-    rcv_saddr_lo: i64
-    daddr_hi: i64               # connected peer
-    daddr_lo: i64
-    dport: i64
-    bound_dev: i64              # ifindex of SO_BINDTODEVICE, 0: none
-    incoming_cpu: i64           # SO_INCOMING_CPU, -1: none
-    reuse: i64
-    reuseport: i64
-    group: i64                  # SO_REUSEPORT group, -1
-    bind_seq: i64               # order of binding, for ties
-    hnext: i64                  # next socket in its hash chain
-    mc_list: i64                # first joined group, -1
-    mc_all: i64                 # IP_MULTICAST_ALL
-    gro_enabled: i64            # UDP_GRO
-    encap: i64
-    no_check: i64
-    busy_poll_ns: i64           # SO_BUSY_POLL
-    peek_off: i64               # SO_PEEK_OFF, -1
-    # ---- memory
-    rcvbuf: i64
-    rmem_alloc: i64
-    forward_alloc: i64
-    forward_threshold: i64
-    drops: i64
-    rmem_max_seen: i64          # high-water mark
+    # ---- what the lookup reads
+    rcv_saddr_lo: i64           # bound address, 0: any
+    daddr_lo: i64               # connected peer
+    port: i32                   # bound port, host order
+    dport: i32
+    bound_dev: i32              # ifindex of SO_BINDTODEVICE, 0: none
+    incoming_cpu: i32           # SO_INCOMING_CPU, -1: none
+    hnext2: i32                 # next in its chain of udp_hash2 (address and port), -1
+    idx: i32
+    gen: i32                    # goes up when the socket closes: a parked packet checks it
+    family: i32
+    reuseport: i32
+    group: i32                  # SO_REUSEPORT group, -1
+    protocol: i32
+    gro_enabled: i32            # UDP_GRO
     # ---- the softirq's side
     lock: spinlock
-    head: i64                   # sk_receive_queue
-    tail: i64
-    qlen: i64
-    owned: i64                  # sock_owned_by_user, as a thread number, NO_THREAD
-    backlog_head: i64           # sk_backlog (3.10)
-    backlog_tail: i64
-    backlog_len: i64
-    wq_head: i64                # sk_wq: waiting entries, first to be woken first
-    wq_tail: i64
-    # ---- the reader's side
-    reader_head: i64            # reader_queue
-    reader_tail: i64
-    reader_len: i64
-    deficit: i64                # memory that the reader has not given back yet
-    readers: i64                # threads that read this socket
+    head: i32                   # sk_receive_queue
+    tail: i32
+    qlen: i32                   # datagrams in both queues
+    wq_head: i32                # sk_wq: waiting entries, first to be woken first
+    rmem_alloc: i64
+    forward_alloc: i64
+    # ---- both, and the reader's
+    rcvbuf: i32
+    owned: i32                  # sock_owned_by_user, as a thread number, NO_THREAD
+    in_packets: i64             # datagrams admitted
+    reader_head: i32            # reader_queue
+    reader_tail: i32
+    deficit: i32                # memory that the reader has not given back yet
+    forward_threshold: i32
     packets: i64                # datagrams read
     bytes: i64
-    in_packets: i64             # datagrams admitted
+    readers: i32                # threads that read this socket
+    peek_off: i32               # SO_PEEK_OFF, -1
+    napi_id: i32                # queue + 1 that its datagrams come from, for busy polling
+    wq_tail: i32
+    # ---- what is rarer
+    drops: i64
+    rmem_max_seen: i64          # high-water marks
     qlen_max: i64
-    napi_id: i64
+    state: i64                  # SOCK_*
+    rcv_saddr_hi: i64
+    daddr_hi: i64
+    bind_addr_lo: i64           # what bind() was told: connect() narrows rcv_saddr, disconnecting widens it again
+    hnext: i64                  # next in its chain of udp_hash (port), -1
+    hnext4: i64                 # next in its chain of udp_hash4 (connection), -1
+    reuse: i64
+    bind_seq: i64               # order of binding
+    mc_list: i64                # first joined group, -1
+    mc_all: i64                 # IP_MULTICAST_ALL
+    encap: i64
+    no_check: i64
+    nonblock: i64               # O_NONBLOCK
+    pktinfo: i64                # IP_PKTINFO
+    rxq_ovfl: i64               # SO_RXQ_OVFL
+    busy_poll_ns: i64           # SO_BUSY_POLL
+    rcvtimeo_ns: i64            # SO_RCVTIMEO, 0: none
+    backlog_head: i64           # sk_backlog (3.10)
+    backlog_tail: i64
+    backlog_len: i64            # truesize
+    backlog_qlen: i64           # datagrams
+    backlog_max: i64
+    lock_wait: i64              # threads that sleep in lock_sock(): a list through thread_t.lock_next
+    next_of_thread: i64         # a thread that reads several sockets: a list
 
 
-@struct()
+@struct(align=64)
 class wait_entry:
-    """An entry of a socket's wait queue: a sleeping receiver, a poll, an epoll."""
+    """An entry of a wait queue: a sleeping receiver, a poll, an epoll item.  The first NTHREAD are the threads' own."""
     thread: i64
-    next: i64
+    next: i64                   # in its socket's (or its epoll's) queue
     prev: i64
     kind: i64                   # WAIT_*
     exclusive: i64
-    sk: i64                     # the socket on whose queue it stands, -1
-    epoll: i64
-    watched: i64                # epoll, poll: the socket that this entry is for
-    next_of_thread: i64
+    sk: i64                     # the socket in whose queue it is, -1
+    epoll: i64                  # kind EPOLL: its instance.  A thread's own entry: the instance in whose queue it is, index + 1
+    # ---- an epoll item, and a poll's other entries
+    events: i64                 # EP_*
+    item_sk: i64                # the socket that it watches
+    item_next: i64              # entries of one poll, index + 1; the list begins in the thread's own entry
+    ready_next: i64
+    ready: i64                  # on the ready list.  A thread's own entry: its poll has been woken
+
+
+@struct(align=64)
+class eventpoll:
+    """An epoll instance: items that are ready, threads that wait."""
+    ready_head: i64
+    ready_tail: i64
+    wq_head: i64
+    wq_tail: i64
 
 
 @struct()
 class mc_member:
-    """A joined multicast group."""
+    """A joined multicast group.  A row with a source lets only that source in (IP_ADD_SOURCE_MEMBERSHIP)."""
     addr_hi: i64
     addr_lo: i64
     ifindex: i64
     next: i64
+    src_hi: i64
+    src_lo: i64
+
+
+@struct(align=CACHELINE)
+class sock_reuseport:
+    """A SO_REUSEPORT group: members by place; closing one moves the last into its hole."""
+    num_socks: i64
+    incoming_cpu: i64           # members with SO_INCOMING_CPU
+    has_conns: i64
+    next: i64                   # free list, index + 1
+    socks: Array[i64] = array(NREUSEPORT)

@@ -74,9 +74,9 @@ class softnet_data:
     raised: Array[i64] = array(10)      # /proc/softirqs
 
 
-@struct(align=CACHELINE)
+@struct()
 class spinlock:
-    """A line of its own, so that a spinning reader does not slow its holder's data."""
+    """It lies beside what it protects: whoever takes the lock wants that line next."""
     locked: Array[i64] = array(1)   # real time
     free_at: i64                # virtual time: a lock is the time at which it is free
     last_cpu: i64

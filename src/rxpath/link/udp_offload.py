@@ -13,7 +13,7 @@ from ..abi.numbers import (
 from ..abi.skbuff import sk_buff
 from ..abi.softnet import napi_struct
 from ..path import Stage
-from ..transport.udp import __udp4_lib_lookup
+from ..transport.udp_lookup import __udp4_lib_lookup
 from ..turn import at
 from .gro_parts import gro_same_ports, inet_gro_flush, skb_gro_checksum_validate, skb_gro_receive
 

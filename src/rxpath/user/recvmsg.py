@@ -1,56 +1,32 @@
 """The reader's side: sys_recvfrom -> inet_recvmsg -> sk_prot->recvmsg -> udp_recvmsg -> __skb_recv_udp.
 
-Called by the driver of time when it is the reading thread's turn.  6.18: the reader takes the whole receive queue over into its own
-reader_queue, and gives memory back in lumps of a quarter of the buffer (udp_rmem_release)."""
+Called by the driver of time when it is the reading thread's turn; never blocks: EAGAIN says that the thread is to wait.  6.18: the reader
+takes the whole receive queue over into its own reader_queue, and gives memory back in lumps of a quarter of the buffer.  3.10: one datagram
+at a time, with the socket lock to give its memory back."""
 from .. import path
 from .._compile import be16, be32, mem_at, path_function
+from ..abi.kernels import Behaviour
+from ..abi.mib import Mib
 from ..abi.net import Net
-from ..abi.numbers import EAGAIN, IPPROTO, MSG_TRUNC, NO_SKB
+from ..abi.numbers import EAGAIN, IPPROTO, MSG_DONTWAIT, MSG_PEEK, MSG_TRUNC, NO_SKB
 from ..abi.reasons import Drop
+from ..abi.skbuff import sk_buff
 from ..abi.sock import sock
 from ..path import Stage, proto_recvmsg
 from ..skb import skb_copy_bits, skb_end
-from ..turn import at, at_bytes, charge, spin_lock, spin_unlock
+from ..turn import at, at_bytes, spin_lock, spin_unlock, trail_says
+from .checksum import skb_unlink_first, udp_drop_damaged, udp_lib_checksum_complete, udp_skb_csum_unnecessary
+from .memory import reader_queue_splice, sock_rfree, udp_rmem_release
+
+CSUM_OK, PEEKED = 1, 2                               # bits of skb.csum_valid: who has been peeked at has been verified
 
 
 @path_function
 def sys_recvfrom(net: Net, cpu: int, t: int) -> int:
-    """Bytes of the datagram that thread t has read, or EAGAIN."""
+    """Bytes of the datagram that thread t has read (with MSG_TRUNC: that it had), or EAGAIN."""
     th = net.thread[t]
     sk = net.socks[th.sock]
     return path.call_proto_recvmsg(net.sk_prot[sk.protocol], net, cpu, t)
-
-
-@path_function
-def reader_queue_splice(net: Net, sk: sock) -> None:
-    """Take everything that softirqs have queued: one touch for many datagrams."""
-    if sk.head < 0:
-        return
-    if sk.reader_tail >= 0:
-        tail = net.skb[sk.reader_tail]
-        tail.next = sk.head
-    else:
-        sk.reader_head = sk.head
-    sk.reader_tail = sk.tail
-    sk.head = NO_SKB
-    sk.tail = NO_SKB
-
-
-@path_function
-def udp_rmem_release(net: Net, cpu: int, sk: sock, size: int) -> None:
-    """Memory goes back in lumps of rcvbuf / 4, or when the reader has nothing left of its own."""
-    sk.deficit += size
-    if sk.deficit < sk.forward_threshold and sk.reader_head >= 0:
-        return
-    charge(net, cpu, Stage.udp_rmem_release)
-    spin_lock(net, cpu, sk.lock)
-    size = sk.deficit
-    sk.deficit = 0
-    amount = (size + sk.forward_alloc - 1) & ~4095
-    sk.forward_alloc += size - amount
-    sk.rmem_alloc -= size
-    reader_queue_splice(net, sk)
-    spin_unlock(net, sk.lock)
 
 
 @path_function
@@ -59,7 +35,9 @@ def recv_is_private(net: Net, sk: sock) -> bool:
     if sk.reader_head < 0 or sk.readers != 1:
         return False
     skb = net.skb[sk.reader_head]
-    return skb.next >= 0 and sk.deficit + skb.truesize < sk.forward_threshold
+    if skb.next < 0 or sk.deficit + skb.truesize >= sk.forward_threshold:
+        return False
+    return udp_skb_csum_unnecessary(skb) and net.behaviour[Behaviour.udp_reader_queue] != 0
 
 
 @proto_recvmsg(IPPROTO.UDP)
@@ -68,29 +46,144 @@ def udp_recvmsg(net: Net, cpu: int, t: int) -> int:
     """Copy one datagram to the program; its length, or EAGAIN."""
     th = net.thread[t]
     sk = net.socks[th.sock]
-    if sk.reader_head < 0:
-        if sk.head < 0:
-            return EAGAIN
-        spin_lock(net, cpu, sk.lock)
-        reader_queue_splice(net, sk)
-        spin_unlock(net, sk.lock)
-    skb = net.skb[sk.reader_head]
+    if th.flags & MSG_PEEK:
+        return udp_peekmsg(net, cpu, t)
+    if net.behaviour[Behaviour.udp_reader_queue] == 0:
+        return udp_recvmsg_locked(net, cpu, t)
+    while True:
+        if sk.reader_head < 0:
+            if sk.head < 0:
+                return EAGAIN
+            spin_lock(net, cpu, sk.lock)
+            reader_queue_splice(net, sk)
+            spin_unlock(net, sk.lock)
+        skb = skb_unlink_first(net, sk)
+        recv_marks(net, cpu, skb)
+        udp_rmem_release(net, cpu, sk, skb.truesize)
+        if not udp_lib_checksum_complete(net, cpu, skb):
+            break
+        udp_drop_damaged(net, cpu, sk, skb)          # and try again: the next one, if there is one
+    n = udp_copy_out(net, cpu, t, sk, skb, 0)
+    skb_end(net, cpu, skb, Drop.RECEIVED)
+    return n
+
+
+@path_function
+def recv_marks(net: Net, cpu: int, skb: sk_buff) -> None:
+    """The call's way through the layers, known to be this packet's only now."""
+    if net.trail:
+        trail_says(net, cpu, skb, Stage.sys_recvfrom, 0)
+        trail_says(net, cpu, skb, Stage.inet_recvmsg, 0)
     at(net, cpu, skb, Stage.udp_recvmsg)
-    sk.reader_head = skb.next
-    if skb.next < 0:
-        sk.reader_tail = NO_SKB
-    sk.qlen -= 1
-    udp_rmem_release(net, cpu, sk, skb.truesize)
-    n = skb_copy_bits(net, skb, 0, mem_at(th.buf_addr), 0, min(skb.len, th.buf_len))
-    at_bytes(net, cpu, Stage.BYTE_COPY, n)
-    sk.packets += 1
-    sk.bytes += n
-    th.msg_flags = MSG_TRUNC if n < skb.len else 0
+    trail_says(net, cpu, skb, Stage.__skb_recv_udp, skb.sk)
+
+
+@path_function
+def udp_copy_out(net: Net, cpu: int, t: int, sk: sock, skb: sk_buff, off: int) -> int:
+    """skb_copy_datagram_msg(), the sender's address, msg_flags; what the call returns."""
+    th = net.thread[t]
+    length = skb.len
+    n = min(length - off, th.buf_len)
+    th.msg_flags = MSG_TRUNC if n < length - off else 0
+    if n > 0:
+        skb_copy_bits(net, skb, off, mem_at(th.buf_addr), 0, n)
+        at_bytes(net, cpu, Stage.BYTE_COPY, n)
+    th.arrived = skb.tstamp
+    th.frame = skb.frame
     if th.msg_name:
         mem = mem_at(net.mem_addr)
         th.from_addr_lo = be32(mem, skb.network_header + 12)
         th.from_port = be16(mem, skb.transport_header)
-    th.arrived = skb.tstamp
-    th.frame = skb.frame
-    skb_end(net, cpu, skb, Drop.RECEIVED)
-    return n
+        th.to_addr = be32(mem, skb.network_header + 16)                      # IP_PKTINFO
+        th.to_ifindex = net.dev[skb.dev].ifindex
+        th.rxq_ovfl = sk.drops                                               # SO_RXQ_OVFL
+        th.gro_size = skb.gso_size if sk.gro_enabled else 0                  # UDP_GRO
+    r = length if th.flags & MSG_TRUNC else n
+    if th.flags & MSG_PEEK:
+        if sk.peek_off >= 0:
+            sk.peek_off += r
+    else:
+        net.snmp[cpu][Mib.Udp_InDatagrams] += 1
+        sk.packets += 1
+        sk.bytes += n
+        if sk.peek_off > 0:
+            sk.peek_off = max(0, sk.peek_off - r)
+    th.result = r
+    return r
+
+
+@path_function
+def udp_peekmsg(net: Net, cpu: int, t: int) -> int:
+    """MSG_PEEK: the datagram stays.  With SO_PEEK_OFF the queue reads on from an offset over datagrams; an empty one is seen once."""
+    th = net.thread[t]
+    sk = net.socks[th.sock]
+    while True:
+        off, before, i = max(0, sk.peek_off), NO_SKB, sk.reader_head
+        while i >= 0:
+            skb = net.skb[i]
+            if sk.peek_off < 0 or off < skb.len or (off == 0 and skb.csum_valid & PEEKED == 0):
+                break
+            off -= skb.len
+            before, i = i, skb.next
+        if i < 0:
+            if sk.head < 0:
+                return EAGAIN
+            spin_lock(net, cpu, sk.lock)
+            reader_queue_splice(net, sk)
+            spin_unlock(net, sk.lock)
+            continue
+        found = net.skb[i]
+        recv_marks(net, cpu, found)
+        if udp_lib_checksum_complete(net, cpu, found):
+            udp_unlink_damaged(net, cpu, sk, before, found)
+            continue
+        if found.len == 0:
+            found.csum_valid = CSUM_OK | PEEKED
+        return udp_copy_out(net, cpu, t, sk, found, off)
+
+
+@path_function
+def udp_unlink_damaged(net: Net, cpu: int, sk: sock, before: int, skb: sk_buff) -> None:
+    """Somewhere in the reader's queue: `before` is the datagram in front of it, NO_SKB at the head."""
+    if before < 0:
+        sk.reader_head = skb.next
+    else:
+        front = net.skb[before]
+        front.next = skb.next
+    if skb.next < 0:
+        sk.reader_tail = before
+    skb.next = NO_SKB
+    sk.qlen -= 1
+    if net.behaviour[Behaviour.udp_reader_queue]:
+        udp_rmem_release(net, cpu, sk, skb.truesize)
+    else:
+        sock_rfree(net, sk, skb.truesize)
+    udp_drop_damaged(net, cpu, sk, skb)
+
+
+@path_function
+def udp_recvmsg_locked(net: Net, cpu: int, t: int) -> int:
+    """3.10: __skb_recv_datagram(), then skb_free_datagram_locked() under the socket lock: the memory is free after the copy."""
+    th = net.thread[t]
+    sk = net.socks[th.sock]
+    while True:
+        if sk.reader_head < 0 and sk.head < 0:
+            return EAGAIN
+        spin_lock(net, cpu, sk.lock)
+        reader_queue_splice(net, sk)                 # one queue, in truth: 3.10 takes from it one by one
+        skb = skb_unlink_first(net, sk)
+        spin_unlock(net, sk.lock)
+        recv_marks(net, cpu, skb)
+        damaged = udp_lib_checksum_complete(net, cpu, skb)
+        n = 0
+        if not damaged:
+            n = udp_copy_out(net, cpu, t, sk, skb, 0)
+        spin_lock(net, cpu, sk.lock)
+        sock_rfree(net, sk, skb.truesize)
+        spin_unlock(net, sk.lock)
+        if not damaged:
+            skb_end(net, cpu, skb, Drop.RECEIVED)
+            return n
+        udp_drop_damaged(net, cpu, sk, skb)
+        if th.flags & MSG_DONTWAIT:                  # 3.10 does not look at the next one
+            return EAGAIN

@@ -1,76 +1,49 @@
 """How a thread waits otherwise than asleep in its receiving call: epoll_wait() and poll() over several sockets, busy polling.
 
-Twins: fs/eventpoll.c, fs/select.c, napi_busy_loop() of net/core/dev.c.  A watch is a wait_entry of its own; the thread's watches are a list
-that begins at thread_t.epoll."""
+Twins: fs/eventpoll.c, fs/select.c (user/wait.py has their insides), napi_busy_loop() of net/core/dev.c."""
 from .._compile import entry, path_function
 from ..abi.engine import thread_t
 from ..abi.net import Net
 from ..abi.numbers import NAPI_STATE_IN_BUSY_POLL, NAPI_STATE_MISSED, NAPI_STATE_SCHED, Ctx, Kthread, WaitBy
-from ..path import Stage
-from ..turn import charge
-from ..user.queue import wait_add_tail
+from ..user.wait import ep_wait, epoll_add, epoll_create, finish_wait, poll_add, poll_freewait, poll_wait
 from .apps import Phase, call_returns, spend
 from .sched import arm_timeout, go_to_sleep
 
 
 @entry
 def watch(net: Net, n: int, e: int, sk: int) -> None:
-    """epoll_ctl(EPOLL_CTL_ADD): thread n watches that socket with entry e."""
-    th, w, s = net.thread[n], net.wait[e], net.socks[sk]
-    w.thread, w.sk, w.watched, w.next_of_thread, w.kind = n, -1, sk, th.epoll, th.wait_by
-    th.epoll, th.cursor, th.sock = e, e, sk
+    """Thread n watches that socket too, with wait entry e: in its own epoll instance (level-triggered), or by poll()."""
+    th, s = net.thread[n], net.socks[sk]
+    th.wait = n
+    th.sock = sk
     s.readers += 1
-
-
-@path_function
-def ready_watch(net: Net, th: thread_t) -> int:
-    """The next watch after the last one whose socket has a datagram, or -1."""
-    first = th.cursor
-    e = first
-    while True:
-        w = net.wait[e]
-        e = w.next_of_thread
-        if e < 0:
-            e = th.epoll
-        w = net.wait[e]
-        sk = net.socks[w.watched]
-        if sk.reader_head >= 0 or sk.head >= 0:
-            return e
-        if e == first:
-            return -1
+    if th.wait_by == WaitBy.POLL:
+        poll_add(net, n, e, sk)
+        return
+    own = net.wait[n]
+    if own.item_sk == 0:                             # its first: epoll_create()
+        own.item_sk = 1
+        th.epoll = epoll_create(net)
+    epoll_add(net, th.epoll, e, sk, 0)
 
 
 @path_function
 def wait_step(net: Net, cpu: int, n: int, th: thread_t, start: int) -> None:
-    """epoll_wait(): a socket with data is read until EAGAIN; else asleep on all of them."""
-    if th.wait_by == WaitBy.EPOLL:
-        charge(net, cpu, Stage.EPOLL)
-    e = ready_watch(net, th)
-    if th.wait_by == WaitBy.POLL:                    # poll() asks every socket, each time
-        i = th.epoll
-        while i >= 0:
-            charge(net, cpu, Stage.EPOLL)
-            asked = net.wait[i]
-            i = asked.next_of_thread
-    if e >= 0:
-        found = net.wait[e]
-        th.cursor = e
-        th.sock = found.watched
+    """epoll_wait() or poll(): a socket with data is read until EAGAIN; else asleep."""
+    sk = poll_wait(net, cpu, n) if th.wait_by == WaitBy.POLL else ep_wait(net, cpu, n)
+    if sk >= 0:
+        th.sock = sk
         call_returns(net, cpu, th)
         return
-    if th.timed_out:                                 # epoll_wait()'s own time-out: nothing
+    if th.timed_out:                                 # the call's own time-out: nothing
+        finish_wait(net, n)
+        poll_freewait(net, n)
         th.empty_calls += 1
         th.drained = 1
         call_returns(net, cpu, th)
         return
     if th.timeout and th.deadline == 0:
         th.deadline = start + th.timeout
-    i = th.epoll
-    while i >= 0:
-        w = net.wait[i]
-        if w.sk < 0:
-            wait_add_tail(net, net.socks[w.watched], i)
-        i = w.next_of_thread
     go_to_sleep(net, cpu, n)
     if th.deadline:
         arm_timeout(net, cpu, th, th.deadline)

@@ -36,6 +36,7 @@ def rt_reader(net: Net, t: int, sk: int) -> None:
     th.wait = t
     entry_ = net.wait[t]
     entry_.thread = t
+    entry_.sk = -1
     s.readers += 1
     wait_add_tail(net, s, t)
 

@@ -208,8 +208,8 @@ def _sockets(sim: Simulation) -> list[SocketBooks]:
     out = []
     for s in sim.sockets:
         sk = sim.net.socks[s.index]
-        unread = sk.qlen + sk.reader_len + sk.backlog_len
-        out.append(SocketBooks(s.name, s.proto, s.address, s.port, sk.packets, unread, sk.drops, sk.qlen_max, sk.rmem_max_seen, sk.rcvbuf))
+        out.append(SocketBooks(s.name, s.proto, s.address, s.port, sk.packets, sk.qlen + sk.backlog_qlen, sk.drops, sk.qlen_max,
+                               sk.rmem_max_seen, sk.rcvbuf))
     return out
 
 

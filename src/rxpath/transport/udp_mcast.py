@@ -1,0 +1,102 @@
+"""Multicast and broadcast: a copy for every socket that matches.  __udp4_lib_mcast_deliver of net/ipv4/udp.c, ip_mc_sf_allow of
+net/ipv4/igmp.c.
+
+Called by __udp4_lib_rcv.  The first match of the port's chain (the socket bound last) is remembered and gets the packet itself at the end;
+the others get clones on the way.  Each copy waits for its turn: skb.cb_* hold the walk's place."""
+from .._compile import be16, be32, mem_at, path_function
+from ..abi.mib import Mib
+from ..abi.net import Net
+from ..abi.numbers import NET_RX_SUCCESS, NO_SOCK
+from ..abi.reasons import Drop
+from ..abi.skbuff import sk_buff
+from ..abi.sock import sock
+from ..path import Stage, Touch, touched
+from ..skb import kfree_skb_reason, skb_clone, udp_rcv_segment
+from ..turn import at, late, park, touch
+from ..user.tables import udp_hashfn
+from .udp_queue import udp_queue_rcv_one_skb, udp_queue_rcv_segments
+
+
+@path_function
+def __udp4_lib_mcast_deliver(net: Net, cpu: int, skb: sk_buff) -> int:
+    """The packet itself is kept for the first match, which is served last."""
+    at(net, cpu, skb, Stage.__udp4_lib_mcast_deliver)
+    mem, uh, nh = mem_at(net.mem_addr), skb.transport_header, skb.network_header
+    daddr, saddr, ports = be32(mem, nh + 16), be32(mem, nh + 12), be32(mem, uh)
+    first = udp_mcast_next(net, skb, net.udp_hash[udp_hashfn(be16(mem, uh + 2))] - 1, daddr, saddr, ports)
+    if first < 0:
+        net.snmp[cpu][Mib.Udp_IgnoredMulti] += 1
+        return kfree_skb_reason(net, cpu, skb, Drop.NOT_SPECIFIED)
+    sk = net.socks[first]
+    skb.cb_a, skb.cb_b, skb.cb_c = first, sk.hnext, sk.gen
+    return touch(net, cpu, skb, Touch.mcast_deliver)
+
+
+@touched(Touch.mcast_deliver)
+@path_function
+def udp_mcast_copies(net: Net, cpu: int, skb: sk_buff) -> int:
+    """A clone for each further match, then the packet for the first."""
+    mem, uh, nh = mem_at(net.mem_addr), skb.transport_header, skb.network_header
+    daddr, saddr, ports = be32(mem, nh + 16), be32(mem, nh + 12), be32(mem, uh)
+    while True:
+        if late(net, cpu):
+            park(net, cpu, skb, Touch.mcast_deliver)
+            return NET_RX_SUCCESS
+        i = udp_mcast_next(net, skb, skb.cb_b, daddr, saddr, ports)
+        if i < 0:
+            break
+        sk = net.socks[i]
+        skb.cb_b = sk.hnext
+        c = skb_clone(net, cpu, skb)
+        if c < 0:
+            sk.drops += 1
+            net.snmp[cpu][Mib.Udp_RcvbufErrors] += 1
+            net.snmp[cpu][Mib.Udp_InErrors] += 1
+        else:
+            copy = net.skb[c]
+            copy.sk, copy.sk_gen = i, sk.gen
+            udp_mcast_queue(net, cpu, copy)
+    skb.sk, skb.sk_gen = skb.cb_a, skb.cb_c
+    return udp_mcast_queue(net, cpu, skb)
+
+
+@path_function
+def udp_mcast_queue(net: Net, cpu: int, skb: sk_buff) -> int:
+    """udp_queue_rcv_skb() for a copy whose turn it is."""
+    at(net, cpu, skb, Stage.udp_queue_rcv_skb)
+    sk = net.socks[skb.sk]
+    if skb.gso_size and sk.gro_enabled == 0:
+        udp_rcv_segment(net, cpu, skb)
+        return udp_queue_rcv_segments(net, cpu, skb)
+    return udp_queue_rcv_one_skb(net, cpu, skb)
+
+
+@path_function
+def udp_mcast_next(net: Net, skb: sk_buff, start: int, daddr: int, saddr: int, ports: int) -> int:
+    """__udp_is_mcast_sock(), from `start` on in the chain: the next socket that wants the packet, NO_SOCK."""
+    i, dport, sport = start, ports & 0xFFFF, ports >> 16
+    while i >= 0:
+        sk = net.socks[i]
+        if sk.port == dport and (sk.rcv_saddr_lo == 0 or sk.rcv_saddr_lo == daddr) \
+                and (sk.dport == 0 or (sk.dport == sport and sk.daddr_lo == saddr)):
+            ifindex = net.dev[skb.dev].ifindex
+            if (sk.bound_dev == 0 or sk.bound_dev == ifindex) and ip_mc_sf_allow(net, sk, daddr, saddr, ifindex):
+                return i
+        i = sk.hnext
+    return NO_SOCK
+
+
+@path_function
+def ip_mc_sf_allow(net: Net, sk: sock, daddr: int, saddr: int, ifindex: int) -> bool:
+    """Has the socket joined the group on that device, with that source?  A stranger gets it too, unless it said IP_MULTICAST_ALL = 0."""
+    if daddr >> 28 != 14:                            # broadcast
+        return True
+    joined, m = False, sk.mc_list
+    while m >= 0:
+        member = net.mcast[m]
+        m = member.next
+        if member.addr_lo == daddr and member.ifindex == ifindex:
+            if member.src_lo == 0 or member.src_lo == saddr:
+                return True
+            joined = True
+    return not joined and sk.mc_all != 0

@@ -1,0 +1,66 @@
+"""From the lookup to the socket's queue: udp_unicast_rcv_skb, udp_queue_rcv_skb and udp_queue_rcv_one_skb of net/ipv4/udp.c.
+
+Called by udp.py and udp_mcast.py; hands each datagram to user/queue.py when it is this CPU's turn."""
+from .._compile import path_function
+from ..abi.kernels import Behaviour
+from ..abi.net import Net
+from ..abi.numbers import NET_RX_SUCCESS, NO_SKB, UDP_HLEN
+from ..abi.reasons import Drop
+from ..abi.skbuff import sk_buff
+from ..path import Stage, Touch, touched
+from ..skb import kfree_skb_reason, udp_rcv_segment
+from ..turn import at, late, park, touch
+from ..user.queue import __udp_enqueue_schedule_skb, udp_queue_rcv_locked
+
+
+@path_function
+def udp_unicast_rcv_skb(net: Net, cpu: int, skb: sk_buff, i: int) -> int:
+    """One socket's datagram."""
+    at(net, cpu, skb, Stage.udp_unicast_rcv_skb)
+    return udp_queue_rcv_skb(net, cpu, skb, i)
+
+
+@path_function
+def udp_queue_rcv_skb(net: Net, cpu: int, skb: sk_buff, i: int) -> int:
+    """The socket is touched when it is our turn.  What GRO has merged comes apart, unless the socket wants it whole."""
+    at(net, cpu, skb, Stage.udp_queue_rcv_skb)
+    sk = net.socks[i]
+    skb.sk = i
+    skb.sk_gen = sk.gen
+    if skb.gso_size and sk.gro_enabled == 0:                # udp_unexpected_gso()
+        udp_rcv_segment(net, cpu, skb)
+        return touch(net, cpu, skb, Touch.udp_queue_rcv_segments)
+    return touch(net, cpu, skb, Touch.udp_queue_rcv_one_skb)
+
+
+@touched(Touch.udp_queue_rcv_segments)
+@path_function
+def udp_queue_rcv_segments(net: Net, cpu: int, skb: sk_buff) -> int:
+    """Segments, linked by next, one after the other; each waits for its own turn."""
+    i = skb.idx
+    while i >= 0:
+        segment = net.skb[i]
+        if late(net, cpu):
+            park(net, cpu, segment, Touch.udp_queue_rcv_segments)
+            return NET_RX_SUCCESS
+        i = segment.next
+        segment.next = NO_SKB
+        udp_queue_rcv_one_skb(net, cpu, segment)
+    return NET_RX_SUCCESS
+
+
+@touched(Touch.udp_queue_rcv_one_skb)
+@path_function
+def udp_queue_rcv_one_skb(net: Net, cpu: int, skb: sk_buff) -> int:
+    """Into the socket, if it is still that socket."""
+    at(net, cpu, skb, Stage.udp_queue_rcv_one_skb)
+    sk = net.socks[skb.sk]
+    if sk.gen != skb.sk_gen:                                # closed while the packet waited for its turn
+        return kfree_skb_reason(net, cpu, skb, Drop.NO_SOCKET)
+    skb.data += UDP_HLEN
+    skb.len -= UDP_HLEN
+    if sk.napi_id == 0:                                     # sk_mark_napi_id_once(), for busy polling
+        sk.napi_id = skb.queue_mapping + 1
+    if net.behaviour[Behaviour.udp_backlog]:
+        return udp_queue_rcv_locked(net, cpu, sk, skb)
+    return __udp_enqueue_schedule_skb(net, cpu, sk, skb)

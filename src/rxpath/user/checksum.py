@@ -1,0 +1,92 @@
+"""include/net/udp.h: the checksum of a datagram, verified once and only when somebody must know.
+
+Called at arrival for short datagrams and by transport/ before it answers for a closed port; by the reader, poll() and FIONREAD for the
+rest: those find damaged datagrams at the head of the queue and throw them away."""
+from .._compile import le16, le32, mem_at, path_function
+from ..abi.kernels import Behaviour
+from ..abi.mib import Mib
+from ..abi.net import Net
+from ..abi.numbers import CHECKSUM_UNNECESSARY, IPPROTO, NO_SKB
+from ..abi.reasons import Drop
+from ..abi.skbuff import sk_buff
+from ..abi.sock import sock
+from ..path import Stage
+from ..skb import csum_fold, kfree_skb_reason, skb_checksum
+from ..turn import at, at_bytes, spin_lock, spin_unlock
+from .memory import reader_queue_splice, sock_rfree, udp_rmem_release
+
+
+@path_function
+def udp_skb_csum_unnecessary(skb: sk_buff) -> bool:
+    """Has the NIC, GRO or an earlier look said that it is right?"""
+    return skb.ip_summed == CHECKSUM_UNNECESSARY or skb.csum_valid != 0
+
+
+@path_function
+def udp_lib_checksum_complete(net: Net, cpu: int, skb: sk_buff) -> bool:
+    """Is the datagram damaged?  skb.data may stand at the UDP header or behind it."""
+    if skb.ip_summed == CHECKSUM_UNNECESSARY or skb.csum_valid:
+        return False
+    mem = mem_at(net.mem_addr)
+    uh, nh = skb.transport_header, skb.network_header
+    if le16(mem, uh + 6) == 0:                       # the sender sent none
+        skb.csum_valid = 1
+        return False
+    at(net, cpu, skb, Stage.__skb_checksum_complete)
+    pulled = skb.data - uh
+    at_bytes(net, cpu, Stage.BYTE_CSUM, skb.len + pulled)
+    pseudo = le32(mem, nh + 12) + le32(mem, nh + 16) + (IPPROTO.UDP << 8) + le16(mem, uh + 4)
+    skb.data -= pulled
+    skb.len += pulled
+    damaged = csum_fold(skb_checksum(net, skb, pseudo)) != 0
+    skb.data += pulled
+    skb.len -= pulled
+    if not damaged:
+        skb.csum_valid = 1
+    return damaged
+
+
+# ---------------------------------------------------------------- the head of the queue, for whoever must look before reading
+@path_function
+def skb_unlink_first(net: Net, sk: sock) -> sk_buff:
+    """The first datagram of the reader's queue, which it leaves."""
+    skb = net.skb[sk.reader_head]
+    sk.reader_head = skb.next
+    if skb.next < 0:
+        sk.reader_tail = NO_SKB
+    skb.next = NO_SKB
+    sk.qlen -= 1
+    return skb
+
+
+@path_function
+def udp_drop_damaged(net: Net, cpu: int, sk: sock, skb: sk_buff) -> None:
+    """A damaged datagram that was found late: counted where it is found."""
+    net.snmp[cpu][Mib.Udp_InCsumErrors] += 1
+    net.snmp[cpu][Mib.Udp_InErrors] += 1
+    sk.drops += 1
+    kfree_skb_reason(net, cpu, skb, Drop.UDP_CSUM)
+
+
+@path_function
+def first_packet_length(net: Net, cpu: int, sk: sock) -> int:
+    """FIONREAD and poll(): the length of the next datagram, -1: none.  Takes the receive queue over; throws damaged ones away."""
+    if sk.head >= 0:
+        spin_lock(net, cpu, sk.lock)
+        reader_queue_splice(net, sk)
+        spin_unlock(net, sk.lock)
+    total, length = 0, -1
+    while sk.reader_head >= 0:
+        skb = net.skb[sk.reader_head]
+        if not udp_lib_checksum_complete(net, cpu, skb):
+            length = skb.len
+            break
+        bad = skb_unlink_first(net, sk)
+        total += bad.truesize
+        udp_drop_damaged(net, cpu, sk, bad)
+    if total:
+        if net.behaviour[Behaviour.udp_reader_queue]:
+            udp_rmem_release(net, cpu, sk, total)
+        else:
+            sock_rfree(net, sk, total)
+    return length

@@ -1,0 +1,90 @@
+"""Receive memory of a UDP socket: net/ipv4/udp.c's own accounting (4.10 and later), net/core/sock.c's (3.10).
+
+Counted in truesize.  rmem_alloc is what the queues hold; forward_alloc what the socket has taken from udp_mem in whole pages and not used.
+6.18: the reader gives back in lumps of a quarter of the buffer.  3.10: at each datagram."""
+from .._compile import path_function
+from ..abi.kernels import Sysctl
+from ..abi.net import Net
+from ..abi.numbers import NO_SKB
+from ..abi.sock import sock
+from ..path import Stage
+from ..turn import charge, spin_lock, spin_unlock
+
+PAGE_SHIFT, PAGE = 12, 4096
+
+
+@path_function
+def sk_mem_raise(net: Net, sk: sock, pages: int) -> bool:
+    """__sk_mem_raise_allocated(): may the socket have that many pages more?  Limits of 0 are no limits."""
+    total = net.udp_memory + pages
+    s = net.sysctl
+    if total > s[Sysctl.udp_mem_0] and s[Sysctl.udp_mem_2]:
+        if total > s[Sysctl.udp_mem_2] or sk.rmem_alloc >= s[Sysctl.udp_rmem_min]:
+            return False
+    net.udp_memory = total
+    sk.forward_alloc += pages << PAGE_SHIFT
+    return True
+
+
+@path_function
+def udp_rmem_schedule(net: Net, sk: sock, size: int) -> bool:
+    """6.18: pages for what is lacking."""
+    if size > sk.forward_alloc:
+        return sk_mem_raise(net, sk, (size - sk.forward_alloc + PAGE - 1) >> PAGE_SHIFT)
+    return True
+
+
+@path_function
+def sk_rmem_schedule(net: Net, sk: sock, size: int) -> bool:
+    """3.10: pages for the whole datagram, when what is left does not do."""
+    if size > sk.forward_alloc:
+        return sk_mem_raise(net, sk, (size + PAGE - 1) >> PAGE_SHIFT)
+    return True
+
+
+@path_function
+def reader_queue_splice(net: Net, sk: sock) -> None:
+    """Take everything that softirqs have queued: one touch for many datagrams."""
+    if sk.head < 0:
+        return
+    if sk.reader_tail >= 0:
+        tail = net.skb[sk.reader_tail]
+        tail.next = sk.head
+    else:
+        sk.reader_head = sk.head
+    sk.reader_tail = sk.tail
+    sk.head = NO_SKB
+    sk.tail = NO_SKB
+
+
+@path_function
+def udp_rmem_release(net: Net, cpu: int, sk: sock, size: int) -> None:
+    """Memory goes back in lumps of rcvbuf / 4, or when the reader has nothing left of its own."""
+    sk.deficit += size
+    if sk.deficit < sk.forward_threshold and sk.reader_head >= 0:
+        return
+    udp_rmem_release_now(net, cpu, sk)
+
+
+@path_function
+def udp_rmem_release_now(net: Net, cpu: int, sk: sock) -> None:
+    charge(net, cpu, Stage.udp_rmem_release)
+    spin_lock(net, cpu, sk.lock)
+    size = sk.deficit
+    sk.deficit = 0
+    amount = (size + sk.forward_alloc - 1) & ~(PAGE - 1)
+    sk.forward_alloc += size - amount
+    net.udp_memory -= amount >> PAGE_SHIFT
+    sk.rmem_alloc -= size
+    reader_queue_splice(net, sk)
+    spin_unlock(net, sk.lock)
+
+
+@path_function
+def sock_rfree(net: Net, sk: sock, size: int) -> None:
+    """3.10: sock_rfree() and sk_mem_reclaim_partial(): more than a page is given back but for the odd bytes."""
+    sk.rmem_alloc -= size
+    sk.forward_alloc += size
+    if sk.forward_alloc > PAGE:
+        net.udp_memory -= sk.forward_alloc >> PAGE_SHIFT
+        sk.forward_alloc &= PAGE - 1
