@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rxpath import boot
-from rxpath.abi.limits import NCPU, NTHREAD
+from rxpath.abi.limits import NTHREAD
 from rxpath.abi.numbers import MSG_DONTWAIT, MSG_PEEK, MSG_TRUNC, MSG_WAITFORONE, Kind, WaitBy
 from rxpath.vtime import apps, engine, setup, waiting
 from rxpath.vtime.dice import next_random
@@ -93,12 +93,11 @@ def start_all(sim: Simulation) -> None:
 
 
 def _start(sim: Simulation, plan: hosttables.Thread, mine: list[Opened], services: list[int]) -> None:
-    net, app, n = sim.net, plan.app, NCPU + len(sim.threads)
-    if n >= NTHREAD:
-        raise BadInput(f"more than {NTHREAD - NCPU} application threads")
+    net, app = sim.net, plan.app
     wait = plan.wait if plan.wait != "auto" else "recv" if len(mine) == 1 else "epoll"
     if len(mine) > 1 and wait in ("recv", "busy"):
         raise BadInput(f"app {app.name}: wait = \"{wait}\" reads one socket, but it has {len(mine)}: epoll or poll")
+    n = sim.new_thread()
     sim.call(engine.add_thread)(net, n, plan.cpu, Kind.APP)
     th = net.thread[n]
     memory, address = boot.buffer(max(app.buffer, 1))

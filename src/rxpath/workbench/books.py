@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rxpath.abi.limits import NHIST
 from rxpath.abi.mib import DevStat, Mib
 from rxpath.abi.reasons import DELIVERED, Drop
+from rxpath.drivers.igb_ethtool import device_stats, ethtool_stats
 from rxpath.vtime.setup import cpu_time
 
 if TYPE_CHECKING:
@@ -151,7 +152,7 @@ def read(sim: Simulation) -> Books:
         ends[Drop.RX_LENGTH] += ring.length_errors
         ends[Drop.LINK_DOWN] += ring.link_down
     mib = {m: sum(net.snmp[c][m] for c in range(ncpu)) for m in Mib}
-    dev = {d.name: sum(net.dev_stat[c][0][d] for c in range(ncpu)) for d in DevStat}
+    ethtool, dev = _device(sim)
     stations = _stations(net, ncpu)
     apps, latency = _apps(sim)
     queues = [Queue(q, r.cpu, r.arrived, r.missed, r.irqs, r.fill_max, r.size) for q, r in ((q, net.ring[q]) for q in range(sim.queues))]
@@ -168,7 +169,7 @@ def read(sim: Simulation) -> Books:
         snmp={m.text(): n for m, n in mib.items() if m.name.split("_")[0] in ("Ip", "Icmp", "Udp", "Tcp")},
         netstat={m.text(): n for m, n in mib.items() if m.name.split("_")[0] in ("IpExt", "TcpExt") or m == Mib.Rxpath_TcpNotYet},
         softnet=[_softnet(net, c) for c in range(ncpu)],
-        device=dev, ethtool=_ethtool(sim, queues, dev),
+        device=dev, ethtool=ethtool,
         high_water=_high_water(sim, queues, sockets),
         copies={"taps": mib[Mib.Rxpath_TapFrames], "clones": mib[Mib.Rxpath_Copies], "fragments": mib[Mib.Ip_ReasmReqds],
                 "reassembled": mib[Mib.Ip_ReasmOKs], "gro_merged": stations.get("skb_gro_receive", 0), "sent": sim.sent_frames()},
@@ -193,15 +194,11 @@ def _softnet(net: Any, i: int) -> dict[str, int]:
             "received_rps": sd.received_rps, "flow_limit_count": backlog.flow_count, "backlog_len": backlog.len + sd.process_len}
 
 
-def _ethtool(sim: Simulation, queues: list[Queue], dev: dict[str, int]) -> dict[str, int]:
-    """ethtool -S, the receive half, as far as it moves here."""
-    out = {k: dev[k] for k in ("rx_packets", "rx_bytes", "multicast", "rx_crc_errors", "rx_length_errors", "rx_fifo_errors",
-                               "rx_missed_errors")}
-    for q in range(sim.queues):
-        r = sim.net.ring[q]
-        out |= {f"rx_queue_{q}_packets": r.packets, f"rx_queue_{q}_bytes": r.bytes, f"rx_queue_{q}_drops": r.missed,
-                f"rx_queue_{q}_csum_err": r.csum_err, f"rx_queue_{q}_alloc_failed": r.alloc_failed}
-    return out
+def _device(sim: Simulation) -> tuple[dict[str, int], dict[str, int]]:
+    """(ethtool -S, the device's statistics as ip -s link shows them)."""
+    net = sim.net
+    dev = {d.name: sum(net.dev_stat[c][0][d] for c in range(sim.host.cpus)) for d in DevStat}
+    return (ethtool_stats(net) if sim.host.nic.driver == "igb" else {}), dev | device_stats(net)
 
 
 def _sockets(sim: Simulation) -> list[SocketBooks]:

@@ -67,7 +67,9 @@ def replay(capture: str, *, host: str | None, settings: Sequence[str], listen: S
     """`rxpath replay`; the exit status."""
     from rxpath.workbench import replay as replaying
 
-    chosen = replaying.the_host(host, settings, seed)
+    from rxpath.workbench import traffic
+
+    chosen = replaying.the_host(host or traffic.bundled_host(capture), settings, seed)
     if tap is not None or tx is not None:
         chosen = replaying.with_outputs(chosen, tap, tx)
     watched = None

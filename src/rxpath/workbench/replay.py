@@ -43,7 +43,7 @@ def replay(capture: str | Path, host: Host | str | Path | None = None, *, settin
     """Send a capture through the receive path of a host.
 
     capture   a pcap or pcapng file (also gzipped), "-" for standard input, or the name of a bundled one ("first")
-    host      a Host, a host file, or None: the default host
+    host      a Host, a host file, or None: the default host (a bundled capture has its own)
     settings  overrides, ["net.core.netdev_budget=600", "ethtool.rx=4096"]
     listen    sockets to open, ["udp:5000", "tcp:80"]; none: those that the capture's traffic goes to
     local     the receiver's address; none: worked out from the capture
@@ -55,6 +55,8 @@ def replay(capture: str | Path, host: Host | str | Path | None = None, *, settin
     from rxpath.cable.source import Source
     from rxpath.workbench.simulation import START_NS, Simulation
 
+    if host is None:
+        host = traffic.bundled_host(str(capture))
     chosen, name = the_host(host, settings, seed), traffic.find(str(capture))
     sockets, addresses = traffic.listening(listen), traffic.local_addresses(local)
     if addresses is None and chosen.nic.addresses:

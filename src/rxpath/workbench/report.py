@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import io
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, Group
@@ -59,10 +60,11 @@ def header(run: Outcome) -> list[str]:
     nic = f"{host.nic.driver} {host.nic.name}, {host.queue_count} queue{'s' * (host.queue_count > 1)}"
     if host.nic.driver == "igb":
         nic += f" of {host.rx_ring} descriptors, rx-usecs {host.rx_usecs}"
+    where = "" if host._source == "host" else f"host {Path(host._source).name}: "
     out = [
         f"{run.traffic.title()}: {b.offered:,} frames offered in {ns(run.traffic.duration_ns)}" + "".join(f"; {k}" for k in kept),
         f"receiver: {run.receiver.evidence}",
-        f"kernel {host.kernel}, cost profile {host.profile}, seed {host.seed}; {host.cpus} CPUs, HZ {host.ticks}, {nic}",
+        f"{where}kernel {host.kernel}, cost profile {host.profile}, seed {host.seed}; {host.cpus} CPUs, HZ {host.ticks}, {nic}",
     ]
     if run.interrupted:
         out.append(f"INTERRUPTED: what follows is the state after {ns(b.elapsed_ns)} of virtual time")

@@ -13,14 +13,17 @@ from typing import TYPE_CHECKING, Any
 
 from rxpath import boot
 from rxpath._compile import options
-from rxpath.abi.limits import NFEED, NQ
+from rxpath.abi.limits import NCPU, NFEED, NQ, NTHREAD
 from rxpath.abi.numbers import DRAIN
 from rxpath.vtime import engine, feed, queued
+from rxpath.workbench import assemble
+from rxpath.workbench.mistakes import BadInput
 
 if TYPE_CHECKING:
     from rxpath.workbench.applications import Opened, Running
     from rxpath.workbench.books import Books
     from rxpath.workbench.host import Host
+    from rxpath.workbench.iptables_flat import FlatRules
     from rxpath.cable.capture import Capture
     from rxpath.cable.receiver import Receiver
     from rxpath.workbench.trail import Arrival
@@ -36,16 +39,19 @@ class Simulation:
     beside the host's own.  plain: run the path as Python.  one_step: the exact engine, slow, the judge of running ahead."""
 
     def __init__(self, host: Host, *, receiver: Receiver | None = None, listen: Sequence[tuple[str, int, int]] = (), plain: bool | None = None,
-                 one_step: bool = False, skip_unsupported: bool | None = None, packets: int = 32768) -> None:
+                 one_step: bool = False, skip_unsupported: bool | None = None, packets: int | None = None) -> None:
+        host = assemble.settle(host, receiver)
         self.host, self.receiver, self.listen, self.skip_unsupported = host, receiver, listen, skip_unsupported
         self.stop: Callable[[], bool] | None = None
         self.on_slice: Callable[[], None] | None = None         # whenever the engine has returned
         self.on_chunk: Callable[[Sequence[Arrival]], None] | None = None     # frames that were put on the cable
-        self.boot = boot.Booted(kernel=host.kernel, nskb=packets, hz=host.ticks, plain=options.PLAIN if plain is None else plain)
+        self.boot = boot.Booted(kernel=host.kernel, nskb=packets or assemble.packets_needed(host, self._socket_count()), hz=host.ticks, plain=options.PLAIN if plain is None else plain)
         self.net, self.call = self.boot.net, self.boot.call
         self.queues = host.queue_count
         self.sockets: list[Opened] = []
         self.threads: list[Running] = []
+        self.rules: FlatRules | None = None
+        self._used = 0
         self.notes: list[str] = []
         self.kept: list[object] = []                            # memory that the path has the address of
         self.t = 0
@@ -53,9 +59,18 @@ class Simulation:
         self.memory: Any = None                            # of frames given to send()
         self._at = 0
         self.stopped = False
-        from rxpath.workbench import assemble
-
         assemble.assemble(self, one_step)
+
+    def _socket_count(self) -> int:
+        found = len(self.receiver.udp_ports) if self.receiver is not None and self.host.opens_from_capture else 0
+        return sum(len(s.endpoints()) for s in self.host.sockets) + len(self.listen) + found
+
+    def new_thread(self) -> int:
+        """A number for one more thread: NCPU and up; below are ksoftirqd/N."""
+        if NCPU + self._used >= NTHREAD:
+            raise BadInput(f"more than {NTHREAD - NCPU} application and NAPI threads")
+        self._used += 1
+        return NCPU + self._used - 1
 
     # ------------------------------------------------------------ the cable
     def send(self, frame: bytes, at: int | None = None, wire: int | None = None) -> None:

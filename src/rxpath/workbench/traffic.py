@@ -31,6 +31,14 @@ def bundled(name: str) -> Path:
         raise BadInput(f"{name}: no such file, and {error}") from None
 
 
+def bundled_host(name: str) -> Path | None:
+    """The host file that comes with a bundled capture, by the name that the user gave."""
+    if "/" in name or "." in name or Path(name).exists():
+        return None
+    file = bundled(name).with_suffix(".toml")
+    return file if file.exists() else None
+
+
 @dataclass(frozen=True, slots=True)
 class Traffic:
     """What was asked for, and what of it was put on the cable."""
