@@ -5,8 +5,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rxpath import boot
-from rxpath.abi.limits import NTHREAD
 from rxpath.abi.numbers import MSG_DONTWAIT, MSG_PEEK, MSG_TRUNC, MSG_WAITFORONE, Kind, WaitBy
+from rxpath.drivers.setup import dev_mc_add, multicast_mac
+from rxpath.network import setup as network_setup
+from rxpath.transport.tcp_setup import tcp_listen
+from rxpath.user import setup as sockets
 from rxpath.vtime import apps, engine, setup, waiting
 from rxpath.vtime.dice import next_random
 from rxpath.workbench import hosttables, units
@@ -45,36 +48,64 @@ class Running:
 def open_all(sim: Simulation) -> None:
     """In the order of bind(): the host's, those of --listen, those of the capture's traffic."""
     for i, item in enumerate(hosttables.open_sockets(sim.host)):
-        _open(sim, item.name, item.listed.proto, item.address, item.port, _rcvbuf(sim, item), i)
+        try:
+            _open_listed(sim, item, i)
+        except OSError as error:
+            raise BadInput(f"socket {item.name}: {error.strerror}") from None
     bound = {(s.proto, s.port) for s in sim.sockets}
-    default = _sysctl(sim, "net.core.rmem_default")
-    extra = [(proto, a, p) for proto, a, p in sim.listen]
+    extra = list(sim.listen)
     if sim.host.opens_from_capture and not sim.listen and sim.receiver is not None:
         extra += [("udp", 0, p) for p in sorted(sim.receiver.udp_ports)] + [("tcp", 0, p) for p in sorted(sim.receiver.tcp_ports)]
     for proto, address, port in extra:
         if (proto, port) not in bound:
-            _open(sim, f"{proto}{port}", proto, address, port, default, -1)
+            i = transport_listen(sim, address, port) if proto == "tcp" else sockets.create(sim.boot)
+            if proto == "udp":
+                sockets.bind(sim.boot, i, address, port)
+            sim.sockets.append(Opened(i, f"{proto}{port}", proto, units.ipv4_text(address), port))
+    if sim.receiver is not None and sim.host.opens_from_capture:
+        first = next((s.index for s in sim.sockets if s.proto == "udp"), -1)
+        for group in sim.receiver.groups:
+            if ":" not in group and first >= 0:
+                _join(sim, first, units.ipv4(group))
 
 
-def _sysctl(sim: Simulation, name: str) -> int:
-    value = sim.host.sysctls()[name]
-    assert isinstance(value, int)
-    return value
+def transport_listen(sim: Simulation, address: int, port: int) -> int:
+    """socket(), bind(), listen() of a TCP server."""
+    try:
+        return tcp_listen(sim.boot, address, port)
+    except ValueError as error:
+        raise BadInput(str(error)) from None
 
 
-def _rcvbuf(sim: Simulation, item: OpenSocket) -> int:
-    listed = item.listed
-    if listed.rcvbufforce is not None:
-        return 2 * listed.rcvbufforce
-    if listed.rcvbuf is not None:
-        return 2 * min(listed.rcvbuf, _sysctl(sim, "net.core.rmem_max"))
-    return _sysctl(sim, "net.core.rmem_default")
-
-
-def _open(sim: Simulation, name: str, proto: str, address: int, port: int, rcvbuf: int, listed: int) -> None:
-    if proto == "tcp":
+def _open_listed(sim: Simulation, item: OpenSocket, listed: int) -> None:
+    b, wanted = sim.boot, item.listed
+    if wanted.proto == "tcp":
+        i = transport_listen(sim, item.address, item.port)
+        sim.sockets.append(Opened(i, item.name, "tcp", units.ipv4_text(item.address), item.port, listed))
         return
-    sim.sockets.append(Opened(sim.boot.udp_socket(address, port, rcvbuf), name, proto, units.ipv4_text(address), port, listed))
+    i = sockets.create(b)
+    options = [("SO_RCVBUF", wanted.rcvbuf), ("SO_RCVBUFFORCE", wanted.rcvbufforce), ("SO_REUSEADDR", wanted.reuseaddr or None),
+               ("SO_REUSEPORT", (wanted.reuseport or item.thread >= 0) or None), ("SO_INCOMING_CPU", wanted.incoming_cpu),
+               ("SO_BINDTODEVICE", 1 if wanted.bindtodevice else None), ("UDP_GRO", wanted.udp_gro or None),
+               ("SO_RCVTIMEO", wanted.timeout), ("IP_MULTICAST_ALL", None if wanted.multicast_all else 0)]
+    for name, value in options:
+        if value is not None:
+            sockets.setsockopt(b, i, name, int(value))
+    if wanted.busy_poll is not None:
+        sim.call(setup.set_busy_poll)(sim.net, i, wanted.busy_poll)
+    sockets.bind(b, i, item.address, item.port)
+    if item.peer is not None:
+        sockets.connect(b, i, *item.peer)
+    for group in wanted.join:
+        _join(sim, i, units.ipv4(group))
+    sim.sockets.append(Opened(i, item.name, "udp", units.ipv4_text(item.address), item.port, listed))
+
+
+def _join(sim: Simulation, i: int, group: int) -> None:
+    """IP_ADD_MEMBERSHIP: the socket's list, the device's, and the card's filter."""
+    sockets.join(sim.boot, i, group, 1)
+    network_setup.join_group(sim.boot, group)
+    dev_mc_add(sim.boot.netdev, multicast_mac(group))
 
 
 # ---------------------------------------------------------------- programs
@@ -110,12 +141,10 @@ def _start(sim: Simulation, plan: hosttables.Thread, mine: list[Opened], service
     th.sock = mine[0].index
     if wait in ("epoll", "poll"):
         for s in mine:
-            sim.call(waiting.watch)(net, n, NTHREAD + sim.watches, s.index)
-            sim.watches += 1
+            sim.call(waiting.watch)(net, n, sockets.wait_entry_new(sim.boot), s.index)
     else:
         sk.readers += 1
-    timeout = sim.host.sockets and plan.sockets and hosttables.open_sockets(sim.host)[plan.sockets[0]].listed.timeout
-    th.timeout = timeout or 0
+    th.timeout = sk.rcvtimeo_ns
     sim.call(setup.thread_start)(net, n, apps.Phase.WAIT if wait in ("epoll", "poll") else apps.Phase.CALL, app.start)
     sim.threads.append(Running(n, app.name, plan.index, plan.cpu))
 

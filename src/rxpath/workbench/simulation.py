@@ -51,11 +51,11 @@ class Simulation:
         self.sockets: list[Opened] = []
         self.threads: list[Running] = []
         self.rules: FlatRules | None = None
+        self.programs: Any = None
         self._used = 0
         self.notes: list[str] = []
         self.kept: list[object] = []                            # memory that the path has the address of
         self.t = 0
-        self.watches = 0                                   # epoll and poll entries in use
         self.memory: Any = None                            # of frames given to send()
         self._at = 0
         self.stopped = False
@@ -71,6 +71,14 @@ class Simulation:
             raise BadInput(f"more than {NTHREAD - NCPU} application and NAPI threads")
         self._used += 1
         return NCPU + self._used - 1
+
+    def program(self, function: Callable[[Any], object], cpu: int = 0, start: int = 1000, nice: int = 0) -> Any:
+        """A Python program on this host: function(s) with a socket module of its own (vtime/program.py)."""
+        from rxpath.vtime.program import Programs
+
+        if self.programs is None:
+            self.programs = Programs(self.boot)
+        return self.programs.add(function, cpu, start, nice=nice)
 
     # ------------------------------------------------------------ the cable
     def send(self, frame: bytes, at: int | None = None, wire: int | None = None) -> None:
@@ -123,8 +131,11 @@ class Simulation:
         """Virtual time until `until`, in slices: between two of them Ctrl-C is heard.  Where they end changes nothing."""
         while not self.stopped:
             t = min(until, self.net.sim.now + SLICE_NS)
-            while self.call(engine.run)(self.net, t, 0) == DRAIN:
-                self._slice()
+            if self.programs is not None:
+                self.programs.run(t, self._slice)
+            else:
+                while self.call(engine.run)(self.net, t, 0) == DRAIN:
+                    self._slice()
             self._slice()
             if t == until:
                 break
@@ -178,10 +189,12 @@ class Simulation:
         """Give the memory back."""
         from rxpath._compile import forget
 
+        if self.programs is not None:
+            self.programs.close()
         forget(self.net.mem_addr)
         if self.memory is not None:
             forget(self.net.feed_addr)
-        del self.net, self.boot, self.memory, self.kept
+        del self.net, self.boot, self.memory, self.kept, self.programs
 
     def __enter__(self) -> Simulation:
         return self
