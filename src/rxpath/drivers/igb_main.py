@@ -274,6 +274,12 @@ def igb_poll(net: Net, cpu: int, n: int, budget: int) -> int:
         if late_private(net, cpu):
             return YIELD
     done = napi.done
+    if napi.stage == 0 and ring.next_to_use != ring.next_to_clean + ring.size - 1:     # what this poll has cleaned is posted at its end
+        if ring.shared and late(net, cpu):
+            return YIELD
+        c = net.cpu[cpu]
+        nic_pull(net, q, c.now)
+        igb_alloc_rx_buffers(net, cpu, ring)
     if napi.stage and tx.more == 0:
         if ring.shared and late(net, cpu):
             return YIELD

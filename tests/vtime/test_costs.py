@@ -1,0 +1,89 @@
+"""Cost profiles: each number has a source, the sums on the way are the anchors that they were taken from."""
+import pytest
+
+from rxpath.path import STATIONS, Stage
+from rxpath.vtime.costs import ProfileError, load_profile, profile_names
+
+from ..frames import udp_frame
+
+
+def station_sum(host, profile, before):
+    """How often one more packet has passed each station that costs something, all CPUs."""
+    stages = list(STATIONS)
+    return {s: host.net.stage_count[c][s] - before[c][s] for c in range(host.cpus) for s in stages
+            if host.net.stage_count[c][s] != before[c][s] and profile.ns.get(s, 0)}
+
+
+@pytest.mark.parametrize("name", profile_names())
+def test_every_number_has_its_source(name):
+    profile = load_profile(name)
+    assert set(profile.source) == set(profile.ns)
+    assert all(any(mark in text for mark in ("[V]", "[M]", "[D]", "[K]")) for text in profile.source.values())
+
+
+@pytest.mark.parametrize(("name", "softirq"), [("bm36", 505), ("xeon2g_2015", 1805)])
+def test_a_udp_packet_in_softirq_costs_what_the_anchor_says(lab, name, softirq):
+    """bm36: 505 (540 measured); xeon2g_2015: 2800 less the 995 of a reader on another CPU."""
+    profile = load_profile(name)
+    host = lab(costs=profile.ns)
+    host.udp(5000)
+    host.send(udp_frame())
+    host.run()
+    before = [list(host.net.stage_count[c]) for c in range(host.cpus)]
+    host.send(udp_frame())
+    host.run()
+    counts = station_sum(host, profile, before)
+    counts[Stage.napi_build_skb], counts[Stage.LOCK] = 1, 1      # the lock is not counted, it costs all the same
+    counts.pop(Stage.__skb_checksum_complete, 0)                 # the anchor's NIC has verified it
+    assert sum(n * profile.ns[s] for s, n in counts.items()) == softirq, counts
+
+
+def test_receiving_on_bm36_costs_300_and_a_system_call_of_75():
+    ns = load_profile("bm36").ns
+    assert ns[Stage.udp_recvmsg] == 300 and ns[Stage.SYSCALL_ENTRY] + ns[Stage.SYSCALL_EXIT] == 75
+
+
+def test_xeon2g_2015_two_cpus_and_one_give_the_published_rates():
+    ns = load_profile("xeon2g_2015").ns
+    softirq, receiver = 1805, ns[Stage.udp_recvmsg] + ns[Stage.SYSCALL_ENTRY] + ns[Stage.SYSCALL_EXIT]
+    assert softirq + ns[Stage.BOUNCE] == 2800 and receiver + ns[Stage.BOUNCE] == 1520 and softirq + receiver == 2330
+
+
+def test_vm_keeps_what_was_measured():
+    ns = load_profile("vm").ns
+    assert ns[Stage.SYSCALL_ENTRY] + ns[Stage.SYSCALL_EXIT] == 214
+    assert ns[Stage.WAKE] + ns[Stage.SWITCH] == 2970
+    assert ns[Stage.WAKE] + ns[Stage.SWITCH] + ns[Stage.IPI_LATENCY] + ns[Stage.IPI] + ns[Stage.IDLE_EXIT] == 31_000
+
+
+def test_drops_by_iptables_on_bm36_are_within_10_percent_of_the_xdp_papers():
+    ns = load_profile("bm36").ns
+    driver = sum(ns[s] for s in (Stage.igb_clean_rx_irq, Stage.igb_process_skb_fields, Stage.eth_type_trans, Stage.napi_build_skb,
+                                 Stage.napi_gro_receive, Stage.__netif_receive_skb_core))
+    raw = driver + ns[Stage.ip_rcv_core] + ns[Stage.kfree_skb]
+    inp = raw + ns[Stage.ip_route_input_noref] + ns[Stage.ip_local_deliver]
+    assert (raw, inp) == (180, 283)
+    assert raw + ns[Stage.nf_rule] == pytest.approx(198, rel=0.1) and inp + ns[Stage.nf_rule] == pytest.approx(301, rel=0.1)
+
+
+@pytest.mark.parametrize(("text", "says"), [
+    ('name = "x"\n[stations]\nip_rcvcore = { ns = 1, source = "s" }', "did you mean 'ip_rcv_core'"),
+    ('name = "x"\n[stations]\nip_rcv_core = { ns = 1 }', "source"),
+    ('name = "x"\n[stations]\nip_rcv_core = { ns = -1, source = "s" }', "from 0 to 1e9"),
+    ('name = "x"\n[stations]\nip_rcv_core = { ns = 1, source = "" }', "needs its source"),
+    ('name = "x"\n[events]\nip_rcv_core = { ns = 1, source = "s" }', r"\[events\] has no 'ip_rcv_core'"),
+    ("[stations]", "'name' is missing"), ('name = "x"\nfoo = 1', "unknown key 'foo'"), ("name =", "Invalid"),
+    ('name = "x"\nbase = "bm36"\nfactor = -1', "'factor'"), ('name = "x"\nbase = "nothing"', "there are bm36"),
+])
+def test_a_wrong_profile_is_refused_with_the_place(tmp_path, text, says):
+    path = tmp_path / "p.toml"
+    path.write_text(text)
+    with pytest.raises(ProfileError, match=says):
+        load_profile(str(path))
+
+
+def test_a_profile_is_applied_to_each_cpu_with_its_factor(lab):
+    host = lab(costs={})
+    load_profile("bm36").apply(host.net, range(2), factors=[1.0, 2.0])
+    assert [host.net.cost[c][Stage.udp_recvmsg] for c in range(2)] == [300, 600]
+    assert host.net.cost[1][Stage.IPI_LATENCY] == host.net.cost[0][Stage.IPI_LATENCY]
