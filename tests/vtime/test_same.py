@@ -1,4 +1,5 @@
 """Running ahead equals one step at a time equals slices of 10 us, to the byte; compiled equals plain."""
+
 import hashlib
 
 import pytest
@@ -17,43 +18,84 @@ from rxpath.vtime.dice import seeded
 from ..frames import udp_frame
 from ..lab import Lab
 
-TINY = {s: n for s, n in BM36.items() if s not in (Stage.IPI_LATENCY, Stage.IDLE_EXIT, Stage.SWITCH, Stage.NIC_LATENCY, Stage.WAKE)} | \
-    {Stage.IPI_LATENCY: 20, Stage.IDLE_EXIT: 10, Stage.SWITCH: 30, Stage.NIC_LATENCY: 15, Stage.WAKE: 7}
+TINY = {s: n for s, n in BM36.items() if s not in (Stage.IPI_LATENCY, Stage.IDLE_EXIT, Stage.SWITCH, Stage.NIC_LATENCY, Stage.WAKE)} | {
+    Stage.IPI_LATENCY: 20,
+    Stage.IDLE_EXIT: 10,
+    Stage.SWITCH: 30,
+    Stage.NIC_LATENCY: 15,
+    Stage.WAKE: 7,
+}
 
 SCENARIOS = {
-    "same CPU 0.5": dict(rate=4.6e5), "same CPU 0.9": dict(rate=8.3e5), "same CPU, ITR": dict(rate=8.3e5, itr_ns=20_000),
-    "overload": dict(rate=3e6), "other CPU 0.9": dict(rate=1.3e6, apps=(1,)), "other CPU, ITR, overload": dict(rate=2e6, apps=(1,), itr_ns=20_000),
-    "other CPU, tiny latencies": dict(rate=1e6, apps=(1,), costs=TINY), "nothing costs anything": dict(rate=1e6, apps=(1,), costs={}),
-    "4 + 4": dict(queues=4, cpus=4, apps=(0, 1, 2, 3), rate=7e5), "8 + 8": dict(queues=8, cpus=8, apps=tuple(range(8)), rate=8e5, itr_ns=20_000),
+    "same CPU 0.5": dict(rate=4.6e5),
+    "same CPU 0.9": dict(rate=8.3e5),
+    "same CPU, ITR": dict(rate=8.3e5, itr_ns=20_000),
+    "overload": dict(rate=3e6),
+    "other CPU 0.9": dict(rate=1.3e6, apps=(1,)),
+    "other CPU, ITR, overload": dict(rate=2e6, apps=(1,), itr_ns=20_000),
+    "other CPU, tiny latencies": dict(rate=1e6, apps=(1,), costs=TINY),
+    "nothing costs anything": dict(rate=1e6, apps=(1,), costs={}),
+    "4 + 4": dict(queues=4, cpus=4, apps=(0, 1, 2, 3), rate=7e5),
+    "8 + 8": dict(queues=8, cpus=8, apps=tuple(range(8)), rate=8e5, itr_ns=20_000),
     "4 + 4 apart": dict(queues=4, cpus=8, apps=(4, 5, 6, 7), rate=9e5),
     "random service": dict(rate=4e5, apps=(1,), service=(SERVICE_EXPONENTIAL, 1000)),
     "services from a list": dict(rate=4e5, apps=(1,), service=(SERVICE_LIST, 0)),
-    "batches of 8": dict(queues=2, apps=(0, 0), rate=3e5, batch=8, flags=MSG_WAITFORONE), "batches of 8, until full": dict(rate=6e5, batch=8, apps=(1,)),
-    "timeouts": dict(rate=2e4, timeout=30_000, apps=(1,)), "batches with timeouts": dict(rate=2e4, timeout=90_000, apps=(1,), batch=4),
+    "batches of 8": dict(queues=2, apps=(0, 0), rate=3e5, batch=8, flags=MSG_WAITFORONE),
+    "batches of 8, until full": dict(rate=6e5, batch=8, apps=(1,)),
+    "timeouts": dict(rate=2e4, timeout=30_000, apps=(1,)),
+    "batches with timeouts": dict(rate=2e4, timeout=90_000, apps=(1,), batch=4),
     "shared socket, 2 readers": dict(queues=2, cpus=4, apps=(2, 3), shared=True, rate=8e5, service=(SERVICE_EXPONENTIAL, 300)),
     "shared socket, 4 queues, 4 readers": dict(queues=4, cpus=8, apps=(4, 5, 6, 7), shared=True, rate=4e5),
-    "RPS 0 to 1": dict(rate=9e5, cpus=3, apps=(2,), rps=(1,)), "RPS to itself": dict(rate=5e5, apps=(1,), rps=(0,)),
+    "RPS 0 to 1": dict(rate=9e5, cpus=3, apps=(2,), rps=(1,)),
+    "RPS to itself": dict(rate=5e5, apps=(1,), rps=(0,)),
     "RPS over 3 CPUs": dict(queues=4, cpus=8, apps=(4, 5, 6, 7), rps=(1, 2, 3), rate=3e5),
     "3 readers of one CPU": dict(queues=3, cpus=5, apps=(4, 4, 4), rate=4.5e5, service=(SERVICE_EXPONENTIAL, 200)),
-    "spinning": dict(rate=5e5, apps=(1,), wait_by=WaitBy.SPIN), "epoll": dict(queues=2, cpus=3, apps=(2,), rate=2e5, wait_by=WaitBy.EPOLL, all_socks=True),
+    "spinning": dict(rate=5e5, apps=(1,), wait_by=WaitBy.SPIN),
+    "epoll": dict(queues=2, cpus=3, apps=(2,), rate=2e5, wait_by=WaitBy.EPOLL, all_socks=True),
     "poll": dict(queues=2, cpus=3, apps=(2,), rate=2e5, wait_by=WaitBy.POLL, all_socks=True),
-    "threaded NAPI": dict(rate=8e5, cpus=3, apps=(2,), threaded=1), "threaded NAPI beside its reader": dict(rate=8e5, apps=(0,), threaded=0),
-    "busy polling": dict(rate=3e5, apps=(1,), busy=50_000), "busy polling beside the interrupt": dict(rate=5e5, apps=(0,), busy=20_000),
-    "hogs": dict(rate=5e5, apps=(0,), hogs=(0, 1)), "nice": dict(rate=6e5, apps=(0,), hogs=(0,), nice=5),
+    "threaded NAPI": dict(rate=8e5, cpus=3, apps=(2,), threaded=1),
+    "threaded NAPI beside its reader": dict(rate=8e5, apps=(0,), threaded=0),
+    "busy polling": dict(rate=3e5, apps=(1,), busy=50_000),
+    "busy polling beside the interrupt": dict(rate=5e5, apps=(0,), busy=20_000),
+    "hogs": dict(rate=5e5, apps=(0,), hogs=(0, 1)),
+    "nice": dict(rate=6e5, apps=(0,), hogs=(0,), nice=5),
 }
 
 
 class Run:
     """Poisson traffic on every queue, an application on each socket; run by the whole or in slices."""
 
-    def __init__(self, rate, queues=1, cpus=2, apps=(0,), itr_ns=0, costs=None, service=(0, 200), batch=1, flags=0, timeout=0, shared=False, rps=(),
-                 wait_by=WaitBy.RECV, all_socks=False, threaded=-1, busy=0, hogs=(), nice=0, n=4000, one_step=False, plain=False, seed=1):
+    def __init__(
+        self,
+        rate,
+        queues=1,
+        cpus=2,
+        apps=(0,),
+        itr_ns=0,
+        costs=None,
+        service=(0, 200),
+        batch=1,
+        flags=0,
+        timeout=0,
+        shared=False,
+        rps=(),
+        wait_by=WaitBy.RECV,
+        all_socks=False,
+        threaded=-1,
+        busy=0,
+        hogs=(),
+        nice=0,
+        n=4000,
+        one_step=False,
+        plain=False,
+        seed=1,
+    ):
         self.lab = Lab(plain=plain, cpus=cpus, queues=queues, itr_ns=itr_ns, one_step=one_step, costs=costs)
         self.net, self.call, self.queues, self.cpus, self.rate = self.lab.net, self.lab.call, queues, cpus, rate
         net = self.net
         self.list_memory, net.service_addr = boot.buffer(4096)
         for i in range(16):
-            self.list_memory[8 * i:8 * i + 8] = (100 + 97 * i).to_bytes(8, "little")
+            self.list_memory[8 * i : 8 * i + 8] = (100 + 97 * i).to_bytes(8, "little")
         socks = [self.lab.udp(5000 + i) for i in range(1 if shared else queues)]
         for sk in socks:
             net.socks[sk].napi_id = 1
@@ -93,7 +135,7 @@ class Run:
         self.frames = []
         for q in range(queues):
             f = udp_frame(bytes(64), sport=40000 + q, dport=5000 + (0 if shared else q))
-            self.lab.feed[q * 2048:q * 2048 + len(f)] = f
+            self.lab.feed[q * 2048 : q * 2048 + len(f)] = f
             self.frames.append(len(f))
             net.ring[q].feed_time, net.ring[q].rng = 1000 + q, seeded(seed * 64 + q)
         self.left = [n // queues] * queues
@@ -102,7 +144,9 @@ class Run:
         net, call = self.net, self.call
         while True:
             for q in range(self.queues):
-                self.left[q] -= call(feed.feed_poisson)(net, q, self.left[q], int(1e9 / self.rate), q * 2048, self.frames[q], q * 0x12345678 & 0x7FFFFFFF, 0)
+                self.left[q] -= call(feed.feed_poisson)(
+                    net, q, self.left[q], int(1e9 / self.rate), q * 2048, self.frames[q], q * 0x12345678 & 0x7FFFFFFF, 0
+                )
             loaded = [net.ring[q].feed_time for q in range(self.queues) if self.left[q]]
             until = min(loaded) - 20_000 if loaded else max(net.ring[q].feed_time for q in range(self.queues)) + 30_000_000
             t = net.sim.now
@@ -118,19 +162,58 @@ class Run:
         net, h = self.net, hashlib.sha256()
         for c in range(self.cpus):
             x, sd = net.cpu[c], net.sd[c]
-            h.update(repr((tuple(setup.cpu_time(net, c, net.sim.now)), x.irqs, x.ipis, x.ticks, x.switches, x.wakes, x.ksoftirqd_ns, x.naps,
-                           sd.processed, sd.time_squeeze, sd.received_rps, list(sd.raised), sd.process_len, net.input[c].dropped, net.input[c].len_max,
-                           [net.stage_count[c][i] for i in range(NSTAGE)], [net.drop_stat[c][r] for r in Drop], [net.snmp[c][m] for m in Mib])).encode())
+            h.update(
+                repr(
+                    (
+                        tuple(setup.cpu_time(net, c, net.sim.now)),
+                        x.irqs,
+                        x.ipis,
+                        x.ticks,
+                        x.switches,
+                        x.wakes,
+                        x.ksoftirqd_ns,
+                        x.naps,
+                        sd.processed,
+                        sd.time_squeeze,
+                        sd.received_rps,
+                        list(sd.raised),
+                        sd.process_len,
+                        net.input[c].dropped,
+                        net.input[c].len_max,
+                        [net.stage_count[c][i] for i in range(NSTAGE)],
+                        [net.drop_stat[c][r] for r in Drop],
+                        [net.snmp[c][m] for m in Mib],
+                    )
+                ).encode()
+            )
         for q in range(self.queues):
             r, n = net.ring[q], net.napi[q]
             h.update(repr((r.missed, r.packets, r.irqs, r.arrived, r.fill_max, n.polls, n.work, n.full_polls, n.state)).encode())
         for n in [*range(self.cpus), *self.apps, 800, 900, 901]:
             th = net.thread[n]
-            h.update(repr((th.received, th.latency_sum, th.latency_max, th.latency_hash, th.timeouts, th.woken, th.preempted, th.calls, th.empty_calls,
-                           th.ran_app_ns, th.ran_sys_ns, th.vruntime if th.kind else 0)).encode())
+            h.update(
+                repr(
+                    (
+                        th.received,
+                        th.latency_sum,
+                        th.latency_max,
+                        th.latency_hash,
+                        th.timeouts,
+                        th.woken,
+                        th.preempted,
+                        th.calls,
+                        th.empty_calls,
+                        th.ran_app_ns,
+                        th.ran_sys_ns,
+                        th.vruntime if th.kind else 0,
+                    )
+                ).encode()
+            )
         for s in range(net.nsock):
             sk = net.socks[s]
-            h.update(repr((sk.rmem_alloc, sk.forward_alloc, sk.drops, sk.packets, sk.in_packets, sk.qlen, sk.deficit, sk.lock.spin_ns)).encode())
+            h.update(
+                repr((sk.rmem_alloc, sk.forward_alloc, sk.drops, sk.packets, sk.in_packets, sk.qlen, sk.deficit, sk.lock.spin_ns)).encode()
+            )
         return h.hexdigest()
 
 
@@ -177,12 +260,10 @@ def test_compiled_equals_plain_state_and_all(name):
     k = SCENARIOS[name] | dict(n=40 if name == "spinning" else 120)
     compiled, plain = Run(**k).run(), Run(**k, plain=True).run()
     assert compiled.digest() == plain.digest()
-    if name in WHOLE:                                # every byte of struct Net: a second or two each
+    if name in WHOLE:  # every byte of struct Net: a second or two each
         assert whole_state(compiled) == whole_state(plain)
 
 
 def test_the_same_seed_gives_the_same_run_and_another_one_another():
     k = SCENARIOS["other CPU 0.9"]
     assert Run(**k).run().digest() == Run(**k).run().digest() != Run(**k, seed=2).run().digest()
-
-

@@ -1,4 +1,7 @@
 """The scheduler against what was measured on 6.18: shares, slices, and how often a wake-up takes the CPU at once."""
+
+import itertools
+
 import pytest
 
 from rxpath import boot
@@ -47,7 +50,7 @@ def test_two_hogs_alternate_at_every_tick():
         curr = host.net.cpu[0].curr
         if not switches or switches[-1][1] != curr:
             switches.append((t, curr))
-    gaps = [b[0] - a[0] for a, b in zip(switches[1:], switches[2:], strict=False)]
+    gaps = [b[0] - a[0] for a, b in itertools.pairwise(switches[1:])]
     assert set(gaps) == {4 * MS}
     assert host.shares() == pytest.approx([50, 50], abs=3)
 
@@ -61,16 +64,24 @@ def test_nice_5_gets_a_quarter_beside_nice_0():
 
 
 # sleep, work (us): share and immediate wake-ups in %, as measured on 6.18
-MEASURED = [(500, 5, 3.9, 99), (500, 300, 37.7, 99), (1000, 900, 45.1, 96), (200, 1000, 47.1, 62), (100, 300, 43.2, 87), (1000, 3000, 47.3, 40),
-            (50, 50, 33.0, 98), (5000, 100, 2.2, 96)]
+MEASURED = [
+    (500, 5, 3.9, 99),
+    (500, 300, 37.7, 99),
+    (1000, 900, 45.1, 96),
+    (200, 1000, 47.1, 62),
+    (100, 300, 43.2, 87),
+    (1000, 3000, 47.3, 40),
+    (50, 50, 33.0, 98),
+    (5000, 100, 2.2, 96),
+]
 
 
 @pytest.mark.parametrize(("sleep", "work", "share", "at_once"), MEASURED)
 def test_a_sleeper_beside_a_hog(sleep, work, share, at_once):
-    host = Threads((MS, 0, 0), (work * 1000, sleep * 1000, 0), costs=BM36).run(20 * S)    # without costs, ticks and sleeps resonate
+    host = Threads((MS, 0, 0), (work * 1000, sleep * 1000, 0), costs=BM36).run(20 * S)  # without costs, ticks and sleeps resonate
     got = host.shares()[1]
     th = host.net.thread[NCPU + 1]
-    if work != 5:                                    # 5 us of work: what the real one spent on sleeping itself is three times that
+    if work != 5:  # 5 us of work: what the real one spent on sleeping itself is three times that
         assert got == pytest.approx(share, rel=0.10)
     assert 100 * th.preempted / th.woken == pytest.approx(at_once, abs=8)
 

@@ -1,4 +1,5 @@
 """Softirq policy and net_rx_action, against what was seen on 6.18 (EXACT rows) and the livelock rule."""
+
 import pytest
 
 from rxpath.abi.kernels import Sysctl
@@ -13,7 +14,9 @@ MS = 1_000_000
 
 
 # netdev_budget: time_squeeze of 100 single packets; of one batch of 256 (polls 64, 64, 64, 64, 0)
-@pytest.mark.parametrize(("budget", "singles", "batch"), [(0, 100, 5), (1, 100, 4), (2, 0, 4), (64, 0, 4), (65, 0, 0), (128, 0, 0), (300, 0, 0)])
+@pytest.mark.parametrize(
+    ("budget", "singles", "batch"), [(0, 100, 5), (1, 100, 4), (2, 0, 4), (64, 0, 4), (65, 0, 0), (128, 0, 0), (300, 0, 0)]
+)
 def test_time_squeeze_counts_passes_that_use_up_the_budget(lab, budget, singles, batch):
     host = lab(ring=512, costs={})
     host.net.sysctl[Sysctl.netdev_budget] = budget
@@ -21,9 +24,9 @@ def test_time_squeeze_counts_passes_that_use_up_the_budget(lab, budget, singles,
     host.send(*[udp_frame() for _ in range(100)], gap=100_000)
     host.run()
     assert host.net.sd[0].time_squeeze == singles
-    host.net.ring[0].itr_ns = 500_000                    # one interrupt for all
+    host.net.ring[0].itr_ns = 500_000  # one interrupt for all
     first = host.t + MS
-    host.send(udp_frame(), at=first)                     # it starts the throttle's clock
+    host.send(udp_frame(), at=first)  # it starts the throttle's clock
     host.run(first + 1000)
     before, polls = host.net.sd[0].time_squeeze, host.net.napi[0].polls
     host.send(*[udp_frame() for _ in range(256)], gap=100)
@@ -41,7 +44,7 @@ def test_310_polls_a_lone_napi_on_within_a_pass(lab):
     raised = host.net.sd[0].raised[3]
     host.send(*[udp_frame() for _ in range(256)], gap=100)
     host.run()
-    assert host.net.sd[0].raised[3] - raised == 1                # one pass: 256 are within the budget of 300
+    assert host.net.sd[0].raised[3] - raised == 1  # one pass: 256 are within the budget of 300
 
 
 def flood(host, n, gap):
@@ -60,7 +63,7 @@ def test_livelock_the_readers_own_call_runs_ten_passes_of_64(lab, request):
     th, sd = host.net.thread[NCPU], host.net.sd[0]
     taken = host.net.napi[0].work
     assert 100 < taken / th.received < 1300
-    assert host.net.ring[0].missed > 1000                        # and the rest is lost in the ring, at no cost
+    assert host.net.ring[0].missed > 1000  # and the rest is lost in the ring, at no cost
     assert host.net.cpu[0].ksoftirqd_ns > 0 and sd.time_squeeze < 5
     host.run()
 
@@ -101,7 +104,7 @@ def test_threaded_napi_polls_in_its_own_thread(lab):
     host.send(*[udp_frame() for _ in range(200)], gap=700)
     host.run()
     assert host.net.thread[app].received == 200
-    assert host.net.sd[0].raised[3] == 0 and host.net.sd[0].processed == 0      # no NET_RX_SOFTIRQ where the interrupt comes
+    assert host.net.sd[0].raised[3] == 0 and host.net.sd[0].processed == 0  # no NET_RX_SOFTIRQ where the interrupt comes
     assert host.net.sd[1].processed == 200 and host.net.cpu[1].ksoftirqd_ns > 0
 
 

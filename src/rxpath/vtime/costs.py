@@ -44,7 +44,7 @@ def profile_names() -> list[str]:
 
 def load_profile(name: str) -> Profile:
     """A profile of ours by name, or any file by its path."""
-    import tomllib                                   # late: --help does not need it
+    import tomllib  # late: --help does not need it
     path = FOLDER / f"{name}.toml"
     if "/" in name or name.endswith(".toml"):
         path = Path(name)
@@ -91,7 +91,7 @@ def _stage(where: str, table: str, key: str) -> Stage:
     for stage in allowed:
         if stage.name == key:
             return stage
-    import difflib                                   # for a wrong name only
+    import difflib  # for a wrong name only
     near = difflib.get_close_matches(key, [s.name for s in allowed], 1)
     raise ProfileError(f"{where}: [{table}] has no {key!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
 

@@ -26,7 +26,7 @@ from typing import Any, Self
 from .._compile import forget, pages, region
 from ..abi.kernels import Sysctl
 from ..abi.limits import NCPU, NTHREAD
-from ..abi.numbers import EAGAIN, EINVAL, MSG_DONTWAIT, MSG_PEEK, MSG_TRUNC, NO_THREAD, Kind, Op
+from ..abi.numbers import EAGAIN, EINVAL, MSG_DONTWAIT, NO_THREAD, Kind, Op
 from . import engine, setup
 from .apps import Phase
 
@@ -49,8 +49,8 @@ class Programs:
 
     def __init__(self, boot: Any, first_thread: int = NTHREAD // 2) -> None:
         self.boot, self.net, self.call = boot, boot.net, boot.call
-        self.next_thread, self.by_thread, self.next_port = first_thread, {}, EPHEMERAL
-        self.by_thread: dict[int, Program]
+        self.next_thread, self.next_port = first_thread, EPHEMERAL
+        self.by_thread: dict[int, Program] = {}
 
     def add(self, function: Callable[["Program"], object], cpu: int = 0, start: int = 1000, name: str = "", nice: int = 0) -> "Program":
         """A program that starts at `start` ns on that CPU."""
@@ -201,8 +201,8 @@ class Socket:
 
     def __init__(self, program: Program) -> None:
         self._p, self._net = program, program.net
-        self._sk, self._name, self._timeout, self._rcvtimeo = -1, ("0.0.0.0", 0), None, 0
-        self._timeout: float | None
+        self._sk, self._name, self._rcvtimeo = -1, ("0.0.0.0", 0), 0
+        self._timeout: float | None = None
         self._options: dict[tuple[int, int], Any] = {}
         self._rcvbuf = int(self._net.sysctl[Sysctl.rmem_default]) or 212992
 
@@ -320,6 +320,3 @@ class Socket:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-__all__ = ["MSG_PEEK", "MSG_TRUNC", "Program", "ProgramError", "Programs", "Socket"]
