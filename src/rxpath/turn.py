@@ -184,6 +184,14 @@ def spin_lock(net: Net, cpu: int, lock: spinlock) -> None:
 
 
 @path_function
+def lines_arrive(net: Net, cpu: int, lock: spinlock) -> None:
+    """A socket's and its packet's lines lie in another CPU's cache: they come once, whatever of them is read; the lock is among them."""
+    if lock.last_cpu >= 0:
+        charge(net, cpu, Stage.BOUNCE)
+    lock.last_cpu = cpu
+
+
+@path_function
 def spin_unlock(net: Net, lock: spinlock) -> None:
     if net.real_time:
         store_release(lock.locked, 0, 0)

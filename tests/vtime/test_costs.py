@@ -66,6 +66,19 @@ def test_drops_by_iptables_on_bm36_are_within_10_percent_of_the_xdp_papers():
     assert raw + ns[Stage.nf_rule] == pytest.approx(198, rel=0.1) and inp + ns[Stage.nf_rule] == pytest.approx(301, rel=0.1)
 
 
+def test_a_packet_pays_for_lines_of_another_cpu_on_both_sides(lab):
+    costs = {Stage.BOUNCE: 1000}
+    spent = []
+    for cpu in (0, 1):
+        host = lab(costs=costs)
+        host.app(host.udp(5000), cpu=cpu, service=0)
+        host.send(*[udp_frame() for _ in range(50)], gap=10_000)
+        host.run()
+        spent.append([(host.net.cpu[c].softirq_ns, host.net.cpu[c].syscall_ns) for c in range(2)])
+    assert spent[0] == [(0, 0), (0, 0)]
+    assert 48_000 <= spent[1][0][0] <= 50_000 and 48_000 <= spent[1][1][1] <= 50_000
+
+
 @pytest.mark.parametrize(("text", "says"), [
     ('name = "x"\n[stations]\nip_rcvcore = { ns = 1, source = "s" }', "did you mean 'ip_rcv_core'"),
     ('name = "x"\n[stations]\nip_rcv_core = { ns = 1 }', "source"),

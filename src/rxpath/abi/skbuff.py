@@ -60,6 +60,7 @@ class sk_buff:
     frag_offset: i32            # IPCB / frag queue
     frag_end: i32
     iif: i32
+    rx_cpu: i32                 # the CPU that queued it to its socket: its lines lie in that cache
     gro_offset: i32             # headers before the payload that GRO merges
     gro_nr_frags: i32           # pages and heads that hang on gro_last, up to MAX_SKB_FRAGS
     gro_flush: i8

@@ -51,6 +51,8 @@ class sock:
     peek_off: i32               # SO_PEEK_OFF, -1
     napi_id: i32                # queue + 1 that its datagrams come from, for busy polling
     wq_tail: i32
+    reader_cpu: i32             # the CPU that took the queue over last, + 1
+    pad: i32
     # ---- what is rarer
     drops: i64
     rmem_max_seen: i64          # high-water marks

@@ -43,6 +43,14 @@ def sk_rmem_schedule(net: Net, sk: sock, size: int) -> bool:
 
 
 @path_function
+def reader_has_lines(sk: sock, cpu: int) -> None:
+    """The reader takes the socket's lock.  What the lines cost is charged with each datagram, not with the lock."""
+    lock = sk.lock
+    lock.last_cpu = cpu
+    sk.reader_cpu = cpu + 1
+
+
+@path_function
 def reader_queue_splice(net: Net, sk: sock) -> None:
     """Take everything that softirqs have queued: one touch for many datagrams."""
     if sk.head < 0:
@@ -69,6 +77,7 @@ def udp_rmem_release(net: Net, cpu: int, sk: sock, size: int) -> None:
 @path_function
 def udp_rmem_release_now(net: Net, cpu: int, sk: sock) -> None:
     charge(net, cpu, Stage.udp_rmem_release)
+    reader_has_lines(sk, cpu)
     spin_lock(net, cpu, sk.lock)
     size = sk.deficit
     sk.deficit = 0

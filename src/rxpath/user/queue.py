@@ -11,7 +11,7 @@ from ..abi.skbuff import sk_buff
 from ..abi.sock import sock
 from ..path import Stage
 from ..skb import kfree_skb_reason
-from ..turn import at, late, spin_lock, spin_unlock, tell_driver
+from ..turn import at, late, lines_arrive, spin_lock, spin_unlock, tell_driver
 from .memory import sk_rmem_schedule, udp_rmem_schedule
 from .wait import sock_def_readable, wait_add_tail, wait_remove
 
@@ -25,6 +25,10 @@ def __udp_enqueue_schedule_skb(net: Net, cpu: int, sk: sock, skb: sk_buff) -> in
     size = skb.truesize
     if sk.rmem_alloc + size > sk.rcvbuf and sk.rmem_alloc > 0:
         return udp_rcvbuf_full(net, cpu, sk, skb)
+    skb.rx_cpu = cpu
+    lock = sk.lock
+    if lock.last_cpu != cpu or (sk.reader_cpu != 0 and sk.reader_cpu != cpu + 1):
+        lines_arrive(net, cpu, lock)
     spin_lock(net, cpu, sk.lock)
     if size > sk.forward_alloc:
         if not udp_rmem_schedule(net, sk, size):

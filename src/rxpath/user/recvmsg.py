@@ -14,9 +14,9 @@ from ..abi.skbuff import sk_buff
 from ..abi.sock import sock
 from ..path import Stage, proto_recvmsg
 from ..skb import skb_copy_bits, skb_end
-from ..turn import at, at_bytes, spin_lock, spin_unlock, trail_says
+from ..turn import at, at_bytes, charge, spin_lock, spin_unlock, trail_says
 from .checksum import skb_unlink_first, udp_drop_damaged, udp_lib_checksum_complete, udp_skb_csum_unnecessary
-from .memory import reader_queue_splice, sock_rfree, udp_rmem_release
+from .memory import reader_has_lines, reader_queue_splice, sock_rfree, udp_rmem_release
 
 CSUM_OK, PEEKED = 1, 2                               # bits of skb.csum_valid: who has been peeked at has been verified
 
@@ -54,10 +54,13 @@ def udp_recvmsg(net: Net, cpu: int, t: int) -> int:
         if sk.reader_head < 0:
             if sk.head < 0:
                 return EAGAIN
+            reader_has_lines(sk, cpu)
             spin_lock(net, cpu, sk.lock)
             reader_queue_splice(net, sk)
             spin_unlock(net, sk.lock)
         skb = skb_unlink_first(net, sk)
+        if skb.rx_cpu != cpu:                        # its lines come from the cache of the CPU that queued it
+            charge(net, cpu, Stage.BOUNCE)
         recv_marks(net, cpu, skb)
         udp_rmem_release(net, cpu, sk, skb.truesize)
         if not udp_lib_checksum_complete(net, cpu, skb):
