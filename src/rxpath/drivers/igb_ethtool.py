@@ -125,7 +125,7 @@ def igb_get_rxfh(dev: NetDevice) -> dict[str, Any]:
 
 
 def igb_set_rxfh(dev: NetDevice, indir: Sequence[int] | None = None, key: bytes | None = None, equal: int | None = None) -> None:
-    """ethtool -X: 128 queues, or equal N, and (what a real igb of 6.18 takes too) 40 bytes of key.  For frames put on the cable from now."""
+    """ethtool -X: 128 queues, or equal N, and 40 bytes of key.  For frames put on the cable from now."""
     if equal is not None:
         if not 1 <= equal <= dev.queues:
             raise ValueError(f"equal {equal}: 1 to {dev.queues}")

@@ -33,14 +33,14 @@ def rss_hash(net: Net, offset: int, caplen: int) -> int:
     if proto == ETH_P_IP and ip + IP_HLEN <= end:
         h = toeplitz_bytes(net, feed, ip + 12, 8, 0)
         l4, l4_proto = ip + (byte(feed, ip) & 15) * 4, byte(feed, ip + 9)
-        ports = l4_proto == IPPROTO.TCP and nic.rss_tcp_ports != 0 or l4_proto == IPPROTO.UDP and nic.rss_udp_ports != 0
+        ports = (l4_proto == IPPROTO.TCP and nic.rss_tcp_ports != 0) or (l4_proto == IPPROTO.UDP and nic.rss_udp_ports != 0)
         if ports and be16(feed, ip + 6) & 0x3FFF == 0 and l4 + 4 <= end:
             h ^= toeplitz_bytes(net, feed, l4, 4, 8)
         return h
     if proto == ETH_P_IPV6 and ip + IPV6_HLEN <= end:
         h = toeplitz_bytes(net, feed, ip + 8, 32, 0)
         l4_proto = byte(feed, ip + 6)
-        ports = l4_proto == IPPROTO.TCP and nic.rss_tcp_ports != 0 or l4_proto == IPPROTO.UDP and nic.rss_udp_ports != 0
+        ports = (l4_proto == IPPROTO.TCP and nic.rss_tcp_ports != 0) or (l4_proto == IPPROTO.UDP and nic.rss_udp_ports != 0)
         if ports and ip + IPV6_HLEN + 4 <= end:
             h ^= toeplitz_bytes(net, feed, ip + IPV6_HLEN, 4, 32)
         return h

@@ -34,7 +34,8 @@ from .igb_main import igb_alloc_rx_buffers
 from .igb_tx import igb_clean_tx_ring
 from .nic import nic_pull
 
-RSS_KEY = bytes.fromhex("6d5a56da255b0ec24167253d43a38fb0d0ca2bcbae7b30b477cb2da38030f20c6a42b73bbeac01fa")   # of Microsoft's verification suite
+# of Microsoft's verification suite
+RSS_KEY = bytes.fromhex("6d5a56da255b0ec24167253d43a38fb0d0ca2bcbae7b30b477cb2da38030f20c6a42b73bbeac01fa")
 MAX_STD_JUMBO_FRAME_SIZE = 9216 + ETH_HLEN + ETH_FCS_LEN + VLAN_HLEN     # igb: "MTU > 9216 not supported"
 VETH_MTU_MAX = 65536
 
