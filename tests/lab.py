@@ -9,8 +9,9 @@ Every Lab checks at close() (the fixture calls it) that the books balance."""
 from rxpath import boot, outputs
 from rxpath.abi.limits import NCPU
 from rxpath.abi.mib import DevStat, Mib
-from rxpath.abi.numbers import DRAIN, Kind
+from rxpath.abi.numbers import DRAIN, E1000_RXD_STAT_EOP, Kind, NicMode
 from rxpath.abi.reasons import Drop
+from rxpath.drivers.setup import veth_probe
 from rxpath.path import Stage
 from rxpath.vtime import engine, feed
 from rxpath.vtime.costs import BM36
@@ -19,19 +20,28 @@ from rxpath.walltime import burst
 from .frames import US, ip4
 
 
+MAC = 0x020000000001
 EVERY_PACKET = (Mib.IpExt_InOctets, Mib.IpExt_InNoECTPkts, Mib.Ip_OutRequests)
 
 
 class Lab:
     def __init__(self, plain: bool = False, kernel: str = "6.18", cpus: int = 2, queues: int = 1, ring: int = 256, itr_ns: int = 0,
-                 hz: int = 250, one_step: bool = False, costs: dict[Stage, int] | None = None, nskb: int = 4096) -> None:
+                 hz: int = 250, one_step: bool = False, costs: dict[Stage, int] | None = None, nskb: int = 4096,
+                 driver: str = "igb") -> None:
         self.boot = boot.Booted(kernel=kernel, nskb=nskb, hz=hz, plain=plain)
         self.net, self.call, self.cpus, self.queues = self.boot.net, self.boot.call, cpus, queues
         for c in range(cpus):
             for stage, ns in (BM36 if costs is None else costs).items():
                 self.net.cost[c][stage] = ns
         self.call(engine.vtime_init)(self.net, queues, cpus, one_step)
-        self.boot.igb_open(queues, ring, list(range(cpus)) if queues > 1 else [0], itr_ns)
+        if driver == "veth":
+            self.boot.netdev = veth_probe(self.net, self.call, self.boot.log, MAC)
+            self.boot.netdev.open()
+        else:
+            self.boot.igb_open(queues, ring, list(range(cpus)) if queues > 1 else [0], itr_ns)
+        if driver == "nonapi":                       # the same card under a driver without NAPI
+            for q in range(queues):
+                self.net.ring[q].mode = NicMode.IRQ_PER_PACKET
         for q in range(queues):
             r = self.net.ring[q]
             c = self.net.cpu[r.cpu]
@@ -143,7 +153,9 @@ class Lab:
         net, frames, seen = self.net, 0, set()
         for q in range(self.queues):
             r = net.ring[q]
-            frames += (r.feed_tail - r.feed_head) + (r.hw_head - r.next_to_clean)
+            frames += r.feed_tail - r.feed_head
+            frames += sum(bool(net.desc[q][i % r.size].status & E1000_RXD_STAT_EOP)
+                          for i in range(r.clean_at, r.clean_at + r.hw_head - r.next_to_clean)) - (r.skb >= 0)
         for i in range(net.nskb):
             skb = net.skb[i]
             if skb.users and not skb.is_page and skb.frame >= 0:  # less than 0: a frame of ours

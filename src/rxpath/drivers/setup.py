@@ -30,6 +30,7 @@ from ..abi.numbers import (
 )
 from ..abi.reasons import Drop
 from ..skb import skb_release
+from .igb_itr import LOWEST_LATENCY
 from .igb_main import igb_alloc_rx_buffers
 from .igb_tx import igb_clean_tx_ring
 from .nic import nic_pull
@@ -241,7 +242,7 @@ def igb_configure_itr(dev: NetDevice) -> None:
         if ring.mode == NicMode.IRQ_PER_PACKET:
             ring.itr_mode, ring.itr_val = 0, 0
         ring.itr_ns = ring.itr_val * 250
-        ring.itr_class, ring.set_itr = 1, 0
+        ring.itr_class, ring.set_itr = LOWEST_LATENCY, 0
         ring.itr_packets, ring.itr_bytes = ring.packets, ring.bytes
         ring.itr_tx_packets, ring.itr_tx_bytes = dev.net.tx[q].packets, dev.net.tx[q].bytes
 

@@ -90,7 +90,10 @@ def fire_queue_irq(net: Net, q: int, t: int) -> None:
     if ring.mode == NicMode.IRQ_PER_PACKET:
         handler_work(net, ring.cpu, q, t)
         irq_exit(net, ring.cpu)
-        at_time(net, slot_of_queue(net, q), irq_due(net, q, c.irq_until))
+        due = c.irq_until                            # the line is still up while frames wait
+        if ring.hw_head == ring.next_to_clean:
+            due = max(due, irq_due(net, q, due))
+        at_time(net, slot_of_queue(net, q), due)
         return
     igb_msix_ring(net, ring.cpu, q)
     irq_notes(net, ring.cpu)
