@@ -19,7 +19,6 @@ from rxpath.walltime import burst
 
 from .frames import US, ip4
 
-
 MAC = 0x020000000001
 EVERY_PACKET = (Mib.IpExt_InOctets, Mib.IpExt_InNoECTPkts, Mib.Ip_OutRequests)
 
