@@ -35,7 +35,6 @@ def host_of(queues: int, cpus: int, apps: list[int]) -> Any:
 def w4(name: str, packets: int) -> float:
     """Simulated packets a second."""
     from rxpath.abi.numbers import FEED_CSUM_GOOD
-    from rxpath.cable import feed as cable_feed  # noqa: F401 - the feed's tables
     from rxpath.vtime import engine, feed
     from rxpath.workbench.simulation import Simulation
     from tests.frames import udp_frame
