@@ -65,7 +65,7 @@ class Workload:
         for i, flow in enumerate(self.flows):
             head = struct.pack("<II", i, flow)
             frame = udp_frame(head + rng.randbytes(payload - 8), sport=40000 + flow % 20000, dport=first_port + flow,
-                              src=f"10.0.{flow >> 8 & 255}.{flow & 255 or 2}")
+                              src=f"10.0.{1 + flow // 250}.{2 + flow % 250}")
             self.buffer[i * self.stride:i * self.stride + len(frame)] = frame
             self.expected.append(struct.unpack("<q", head)[0])
         self.rss = bytearray(b"".join(struct.pack("<q", f * 0x9E3779B1 & 0x7FFFFFFF) for f in self.flows))
