@@ -35,16 +35,18 @@ def host_of(queues: int, cpus: int, apps: list[int]) -> Any:
 def w4(name: str, packets: int) -> float:
     """Simulated packets a second."""
     from rxpath.abi.numbers import FEED_CSUM_GOOD
+    from rxpath.boot import buffer
     from rxpath.vtime import engine, feed
     from rxpath.workbench.simulation import Simulation
     from tests.frames import udp_frame
     queues, cpus, apps, rate = SHAPES[name]
     with Simulation(host_of(queues, cpus, apps)) as sim:
         net, each, at, lengths = sim.net, packets // queues, 0, []
+        memory, net.feed_addr = buffer(1 << 16)
         offsets = []
         for q in range(queues):
             frame = udp_frame(bytes(64), sport=40000 + q, dport=5000 + q)
-            sim.memory[at:at + len(frame)] = frame
+            memory[at:at + len(frame)] = frame
             offsets.append(at)
             lengths.append(len(frame))
             at += 256
