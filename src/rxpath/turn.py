@@ -29,11 +29,13 @@ def charge(net: Net, cpu: int, stage: int) -> None:
 @path_function
 def at(net: Net, cpu: int, skb: sk_buff, stage: int) -> None:
     """Every station's first line: it costs time, is counted, and leaves a mark in the trail."""
-    c = net.cpu[cpu]
-    c.now += net.cost[cpu][stage]
+    cost = net.cost[cpu][stage]
+    if cost:                                         # most stations of a profile cost nothing by themselves: no chain of additions
+        c = net.cpu[cpu]
+        c.now += cost
     net.stage_count[cpu][stage] += 1
     if net.trail:
-        trail_mark(net, cpu, skb, stage, net.cost[cpu][stage], 0)
+        trail_mark(net, cpu, skb, stage, cost, 0)
 
 
 @path_function
