@@ -12,9 +12,10 @@ from ..abi.net import NEPOLL, NWAIT, Net
 from ..abi.numbers import AF_INET, IPPROTO, NO_SKB, NO_SOCK, NO_THREAD
 from ..abi.reasons import Drop
 from ..abi.sock import SOCK_CLOSED, SOCK_ESTABLISHED, SOCK_OPEN, sock
-from ..skb import kfree_skb_reason
+from ..skb import alloc_skb, kfree_skb_reason, skb_init
 from .checksum import first_packet_length
-from .memory import sock_rfree, udp_rmem_release_now
+from .queue import __udp_enqueue_schedule_skb, lock_sock, release_sock, udp_queue_rcv_locked
+from .recvmsg import sys_recvfrom
 from .tables import (
     bind_conflict,
     hash2_insert,
@@ -26,7 +27,7 @@ from .tables import (
     reuseport_detach_sock,
     reuseport_join,
 )
-from .wait import epoll_add, epoll_create, poll_add, wait_remove
+from .wait import ep_wait, epoll_add, epoll_create, poll_add, poll_wait, wait_add_tail, wait_remove
 
 SOCK_MIN_RCVBUF = 2304          # 2048 and sizeof(struct sk_buff); measured
 RCVBUF_MAX = 2147483646
@@ -173,13 +174,55 @@ def sock_fionread(net: Net, cpu: int, i: int) -> int:
 
 
 @entry
-def sk_memory_settle(net: Net, cpu: int, i: int) -> None:
-    """For tests: the reader gives back what it owes."""
+def recv_now(net: Net, cpu: int, t: int) -> int:
+    """recvfrom() of a thread that the engine does not run; a length or a negative errno."""
+    return sys_recvfrom(net, cpu, t)
+
+
+@entry
+def deliver_blank(net: Net, cpu: int, i: int, truesize: int, length: int) -> int:
+    """A datagram of zeros straight into the socket, as udp_queue_rcv_one_skb() would hand it over: what fits?  -1: no skb was to be had."""
+    n = alloc_skb(net, cpu)
+    if n < 0:
+        return -1
+    skb = net.skb[n]
+    skb_init(net, skb, skb.head, length)
+    skb.truesize, skb.sk, skb.csum_valid, skb.frame = truesize, i, 1, -1
     sk = net.socks[i]
-    if net.behaviour[Behaviour.udp_reader_queue]:
-        udp_rmem_release_now(net, cpu, sk)
-    else:
-        sock_rfree(net, sk, 0)
+    if net.behaviour[Behaviour.udp_backlog]:
+        return udp_queue_rcv_locked(net, cpu, sk, skb)
+    return __udp_enqueue_schedule_skb(net, cpu, sk, skb)
+
+
+@entry
+def sleep_in_recv(net: Net, cpu: int, t: int) -> int:
+    """A thread that the engine does not run goes to sleep in recvfrom()."""
+    th = net.thread[t]
+    wait_add_tail(net, net.socks[th.sock], th.wait)
+    return NO_SOCK
+
+
+@entry
+def sleep_in_epoll(net: Net, cpu: int, t: int) -> int:
+    """The same in epoll_wait(): a socket, or NO_SOCK and it sleeps."""
+    return ep_wait(net, cpu, t)
+
+
+@entry
+def sleep_in_poll(net: Net, cpu: int, t: int) -> int:
+    return poll_wait(net, cpu, t)
+
+
+@entry
+def own_sock(net: Net, cpu: int, i: int, t: int) -> bool:
+    """lock_sock() of a system call of thread t."""
+    return lock_sock(net, cpu, net.socks[i], t)
+
+
+@entry
+def disown_sock(net: Net, cpu: int, i: int) -> int:
+    """release_sock()"""
+    return release_sock(net, cpu, net.socks[i])
 
 
 @entry
@@ -383,6 +426,14 @@ def poll_watch(b: Any, t: int, sk: int) -> int:
 
 
 # ---------------------------------------------------------------- what one may ask
+def recv(b: Any, t: int, cpu: int = 0) -> int:
+    """recvfrom(MSG_DONTWAIT) of thread t, which has its socket, flags and buffer (abi/engine.py); raises BlockingIOError."""
+    n = b.call(recv_now)(b.net, cpu, t)
+    if n < 0:
+        raise error(-n, "recvfrom")
+    return int(n)
+
+
 class Meminfo(NamedTuple):
     """SO_MEMINFO, as ss -m shows it (skmem): r, rb, f, bl, d; rmem counts what has been read and not given back."""
     rmem_alloc: int
