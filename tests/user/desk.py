@@ -1,10 +1,8 @@
 """Sockets without a cable: datagrams go straight into them, threads that no engine runs read them."""
-import pytest
-
 from rxpath import boot
 from rxpath.abi.limits import NCPU
 from rxpath.abi.mib import Mib
-from rxpath.abi.numbers import NEVER, NO_THREAD, Note
+from rxpath.abi.numbers import NEVER, Note
 from rxpath.user import setup
 
 
@@ -59,11 +57,3 @@ class Desk:
 
     def mib(self, m: Mib) -> int:
         return sum(self.net.snmp[c][m] for c in range(4))
-
-
-@pytest.fixture(params=["compiled", "plain"])
-def desk(request):
-    return lambda **options: Desk(request.param == "plain", **options)
-
-
-__all__ = ["NO_THREAD", "Desk", "desk"]

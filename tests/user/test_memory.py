@@ -1,4 +1,6 @@
 """Receive memory to the byte: the tables that were measured on 6.18, and a state machine against an oracle that knows only the rules."""
+from itertools import pairwise
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -8,7 +10,7 @@ from rxpath.abi.mib import Mib
 from rxpath.abi.reasons import Drop
 from rxpath.user import setup
 
-from .desk import Desk, desk  # noqa: F401  (a fixture)
+from .desk import Desk
 
 TRUESIZE = {64: 832, 1472: 2304}
 FULL = [                                            # rcvbuf, payload, how many fit into an empty one, {read k: so many more fit}
@@ -86,7 +88,7 @@ def test_lowering_the_buffer_while_it_is_full(desk):
     for _ in range(9):
         host.read(t)
         seen.append(host.net.socks[sk].rmem_alloc)
-    assert [a - b for a, b in zip(seen, seen[1:], strict=False)] == [0, 0, 2496] * 3 and not host.put(sk)
+    assert [a - b for a, b in pairwise(seen)] == [0, 0, 2496] * 3 and not host.put(sk)
 
 
 def test_raising_the_buffer_applies_at_once(desk):

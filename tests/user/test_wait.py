@@ -4,8 +4,6 @@ import pytest
 from rxpath.abi.sock import EP_ET, EP_EXCLUSIVE, EP_ONESHOT
 from rxpath.user import setup
 
-from .desk import desk  # noqa: F401
-
 
 def sleep_in(host, kind, t, sk):
     """The thread's call finds nothing and waits, or returns a socket."""
@@ -87,7 +85,7 @@ def test_polls_are_a_herd_the_last_first(desk, n):
 @pytest.mark.parametrize("n", [2, 4])
 def test_own_epolls_are_a_herd_the_last_added_first(desk, n):
     host = desk()
-    sk, threads = waiting(host, "epoll", n)
+    sk, _ = waiting(host, "epoll", n)
     host.put(sk)
     assert host.woken() == [*range(n)][::-1]
 
@@ -166,7 +164,7 @@ def test_a_socket_that_has_something_when_it_is_added_is_ready(desk):
 def test_receivers_and_pollers_together(desk):
     """Polls stand at the head: all of them, then one receiver."""
     host = desk()
-    sk, (a, b) = waiting(host, "recv", 2)
+    sk, _ = waiting(host, "recv", 2)
     p = host.thread(sk)
     setup.poll_watch(host.boot, p, sk)
     assert sleep_in(host, "poll", p, sk) == -1
