@@ -9,7 +9,7 @@ from ..abi.net import Net
 from ..abi.numbers import NEVER, SLOT_BITS
 from ..path import Stage
 
-FEW_SLOTS = 16
+FEW_SLOTS = 32                                       # 8 queues and 8 CPUs, 24 slots: the scan is the faster one by 3-5 %
 NO_KEY = NEVER << SLOT_BITS | (1 << SLOT_BITS) - 1
 
 
