@@ -21,7 +21,8 @@ def sk_mem_raise(net: Net, sk: sock, pages: int) -> bool:
     if total > s[Sysctl.udp_mem_0] and s[Sysctl.udp_mem_2]:
         if total > s[Sysctl.udp_mem_2] or sk.rmem_alloc >= s[Sysctl.udp_rmem_min]:
             return False
-    net.udp_memory = total
+    if net.real_time == 0:                           # threads would fight for this line; the kernel counts in lots for each CPU
+        net.udp_memory = total
     sk.forward_alloc += pages << PAGE_SHIFT
     return True
 
@@ -83,7 +84,8 @@ def udp_rmem_release_now(net: Net, cpu: int, sk: sock) -> None:
     sk.deficit = 0
     amount = (size + sk.forward_alloc - 1) & ~(PAGE - 1)
     sk.forward_alloc += size - amount
-    net.udp_memory -= amount >> PAGE_SHIFT
+    if net.real_time == 0:
+        net.udp_memory -= amount >> PAGE_SHIFT
     sk.rmem_alloc -= size
     reader_queue_splice(net, sk)
     spin_unlock(net, sk.lock)
@@ -95,5 +97,6 @@ def sock_rfree(net: Net, sk: sock, size: int) -> None:
     sk.rmem_alloc -= size
     sk.forward_alloc += size
     if sk.forward_alloc > PAGE:
-        net.udp_memory -= sk.forward_alloc >> PAGE_SHIFT
+        if net.real_time == 0:
+            net.udp_memory -= sk.forward_alloc >> PAGE_SHIFT
         sk.forward_alloc &= PAGE - 1

@@ -128,7 +128,8 @@ def udp_close(net: Net, cpu: int, i: int) -> None:
     free_queue(net, cpu, sk.head)
     free_queue(net, cpu, sk.backlog_head)
     sk.reader_head, sk.reader_tail, sk.head, sk.tail, sk.backlog_head, sk.backlog_tail = NO_SKB, NO_SKB, NO_SKB, NO_SKB, NO_SKB, NO_SKB
-    net.udp_memory -= (sk.rmem_alloc + sk.forward_alloc) >> 12
+    if net.real_time == 0:
+        net.udp_memory -= (sk.rmem_alloc + sk.forward_alloc) >> 12
     sk.rmem_alloc, sk.forward_alloc, sk.deficit, sk.qlen, sk.backlog_len, sk.backlog_qlen = 0, 0, 0, 0, 0, 0
     if sk.gro_enabled:
         net.udp_encap_needed -= 1
