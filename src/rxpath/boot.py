@@ -7,7 +7,7 @@ import mmap
 import pkgutil
 from typing import Any
 
-from . import outputs, path
+from . import path
 from ._compile import entry, install, new, pages, region
 from ._compile.loader import ROOMS
 from .abi.kernels import KERNELS, Sysctl
@@ -21,6 +21,7 @@ from .abi.numbers import (
     NO_THREAD,
 )
 from .drivers.setup import NetDevice, igb_probe
+from .link.setup import net_dev_init
 from .network import setup
 from .network.frag_setup import frag_init
 from .network.setup import ip_tables_init
@@ -103,19 +104,12 @@ class Booted:
         s[Sysctl.netdev_max_backlog], s[Sysctl.gro_normal_batch] = 1000, 8
         s[Sysctl.rmem_default], s[Sysctl.rmem_max] = 212992, 4194304 if kernel == "6.18" else 212992
         s[Sysctl.udp_rmem_min] = 4096
-        self.net_dev_init()
+        net_dev_init(self)
         setup.inet_init(self)
 
     def call(self, f: Any) -> Any:
         """The compiled entry or its plain twin."""
         return f.plain if self.plain else f
-
-    def net_dev_init(self) -> None:
-        for key, _ in path.softirq.handlers:
-            self.net.softirq_vec[key] = path.softirq.handler(key)
-        for c in range(NCPU):
-            self.net.napi[NQ + c].poll = path.napi_poll.handler("process_backlog")
-            self.net.napi[NQ + c].ring = c
 
     def igb_open(self, nq: int, size: int, cpus: list[int], itr_ns: int = 0, mac: int = 0x020000000001) -> NetDevice:
         """An igb with nq queues, up: module_init, probe, ndo_open.  Interrupts come on `cpus` in turn, at least itr_ns apart."""

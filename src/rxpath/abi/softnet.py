@@ -69,7 +69,9 @@ class softnet_data:
     note_tail: i64
     pool: i64                   # skbs come from here: one for all in virtual time, one for each thread in real time
     route_hint: i64             # dst of the packet before, for ip_route_use_hint
-    flow_limit_count: i64
+    clones: i64                 # packets for the further handlers of a protocol, which go up before the next packet: how many, first, last
+    clone_head: i64
+    clone_tail: i64
     timer_armed: i64
     raised: Array[i64] = array(10)      # /proc/softirqs
 

@@ -1,26 +1,33 @@
 """net/core/dev.c: the per-CPU backlog: RPS's way to another CPU, and netif_rx()'s to this one.
 
 enqueue_to_backlog is reached from link/ and from drivers without NAPI; process_backlog is the poll of the backlog's own NAPI and hands
-packets to link/ again, on this CPU."""
+packets to link/ again, on this CPU.  The input queue is what other CPUs see: it is entered in the order of the clocks; the process
+queue is private."""
 from .._compile import path_function
 from ..abi.kernels import Sysctl
 from ..abi.limits import NQ
+from ..abi.mib import DevStat
 from ..abi.net import Net
 from ..abi.numbers import NAPI_STATE_SCHED, NET_RX_SUCCESS, NO_SKB, YIELD, Softirq
 from ..abi.reasons import Drop
 from ..abi.skbuff import sk_buff
-from ..link.dev import __netif_receive_skb
+from ..abi.softnet import backlog_t
+from ..link.dev import __netif_receive_skb, clone_up
+from ..link.flow import hash_32, skb_get_hash
 from ..path import Stage, Touch, napi_poll, touched
 from ..skb import kfree_skb_reason
 from ..turn import at, late, late_private, spin_lock, spin_unlock
-from .napi import __napi_schedule, raise_softirq_irqoff, rps_ipi_add
+from .napi import __napi_schedule, net_rps_send_ipi, raise_softirq_irqoff, rps_ipi_add
+
+FLOW_LIMIT_HISTORY = 128        # net/core/dev.h; Documentation/networking/scaling.rst says 256
 
 
 @path_function
 def get_rps_cpu(net: Net, cpu: int, skb: sk_buff) -> int:
+    """The CPU of rps_cpus that the flow's hash falls on: reciprocal_scale()."""
     at(net, cpu, skb, Stage.get_rps_cpu)
     q = skb.queue_mapping
-    return net.rps_map[q][((skb.hash & 0xFFFFFFFF) * net.rps_len[q]) >> 32]
+    return net.rps_map[q][skb_get_hash(net, skb) * net.rps_len[q] >> 32]
 
 
 @touched(Touch.enqueue_to_backlog)
@@ -44,14 +51,17 @@ def netif_rx(net: Net, cpu: int, skb: sk_buff) -> int:
 
 @path_function
 def enqueue_on(net: Net, cpu: int, skb: sk_buff, other: int) -> int:
-    """The first packet on an idle input queue starts its poll."""
+    """Onto the input queue of CPU `other`; the first packet there starts its poll.  It must be this CPU's turn."""
     at(net, cpu, skb, Stage.enqueue_to_backlog)
-    queue, n = net.input[other], NQ + other
+    dev, queue, n = net.dev[skb.dev], net.input[other], NQ + other
+    if not dev.up:                                                           # 1: netif_running()
+        return backlog_drop(net, cpu, skb, Drop.DEV_READY)
     spin_lock(net, cpu, queue.lock)
-    if queue.len > net.sysctl[Sysctl.netdev_max_backlog]:
+    limit = net.sysctl[Sysctl.netdev_max_backlog]
+    if queue.len > limit or skb_flow_limit(net, cpu, skb, queue.len, limit):  # 2: one more than the limit fits.  3: its flow has too much
         queue.dropped += 1
         spin_unlock(net, queue.lock)
-        return kfree_skb_reason(net, cpu, skb, Drop.CPU_BACKLOG)
+        return backlog_drop(net, cpu, skb, Drop.CPU_BACKLOG)
     if queue.tail >= 0:
         tail = net.skb[queue.tail]
         tail.next = skb.idx
@@ -73,6 +83,35 @@ def enqueue_on(net: Net, cpu: int, skb: sk_buff, other: int) -> int:
 
 
 @path_function
+def backlog_drop(net: Net, cpu: int, skb: sk_buff, reason: int) -> int:
+    net.dev_stat[cpu][skb.dev][DevStat.rx_dropped] += 1
+    return kfree_skb_reason(net, cpu, skb, reason)
+
+
+@path_function
+def skb_flow_limit(net: Net, cpu: int, skb: sk_buff, qlen: int, limit: int) -> bool:
+    """From half a backlog on: has this flow more than half of the last packets?  The history is that of the CPU that enqueues."""
+    fl = net.input[cpu]
+    if fl.flow_limit == 0 or qlen < limit >> 1:
+        return False
+    return flow_limit_exceeded(fl, hash_32(skb_get_hash(net, skb), net.sysctl[Sysctl.flow_limit_table_len]))
+
+
+@path_function
+def flow_limit_exceeded(fl: backlog_t, flow: int) -> bool:
+    old = fl.flow_history[fl.flow_head]
+    fl.flow_history[fl.flow_head] = flow
+    fl.flow_head = fl.flow_head + 1 & FLOW_LIMIT_HISTORY - 1
+    if fl.flow_bucket[old]:
+        fl.flow_bucket[old] -= 1
+    fl.flow_bucket[flow] += 1
+    if fl.flow_bucket[flow] > FLOW_LIMIT_HISTORY >> 1:
+        fl.flow_count += 1
+        return True
+    return False
+
+
+@path_function
 def rps_trigger_softirq(net: Net, cpu: int) -> None:
     """The IPI's handler, on the CPU that got it."""
     sd = net.sd[cpu]
@@ -83,10 +122,18 @@ def rps_trigger_softirq(net: Net, cpu: int) -> None:
 @napi_poll("process_backlog")
 @path_function
 def process_backlog(net: Net, cpu: int, n: int, budget: int) -> int:
-    """Take over all of the input queue (a touch), then work on it in private."""
+    """Take over all of the input queue (a touch), then work on it in private.  Packets done, or YIELD."""
     sd, queue, napi = net.sd[cpu], net.input[cpu], net.napi[n]
-    while napi.done < budget:
-        if sd.process_head >= 0:
+    napi.weight = net.sysctl[Sysctl.dev_weight]      # counts from the next poll on: this one has its budget
+    if sd.ipi_head >= 0 and napi.done == 0:          # CPUs that we have given work need not wait for the end of net_rx_action
+        net_rps_send_ipi(net, cpu)
+        return YIELD
+    while napi.done < budget or sd.clones:
+        if sd.clones:
+            clone_up(net, cpu)
+            if late_private(net, cpu):
+                return YIELD
+        elif sd.process_head >= 0:
             skb = net.skb[sd.process_head]
             sd.process_head = skb.next
             sd.process_len -= 1
@@ -102,6 +149,7 @@ def process_backlog(net: Net, cpu: int, n: int, budget: int) -> int:
             spin_lock(net, cpu, queue.lock)
             sd.process_head, queue.head, queue.tail = queue.head, NO_SKB, NO_SKB
             sd.process_len = queue.len
+            sd.process_len_max = max(sd.process_len_max, sd.process_len)
             queue.len = 0
             if sd.process_head < 0:
                 napi.state &= ~NAPI_STATE_SCHED

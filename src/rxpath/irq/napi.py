@@ -141,16 +141,17 @@ def net_rx_action(net: Net, cpu: int) -> int:
             sd.work_head = napi.next
             sd.poll_n = n
             napi.polls += 1
+            napi.quota = napi.weight                                 # process_backlog sets the weight of its next poll
             charge(net, cpu, Stage.POLL)
         n = sd.poll_n
         napi = net.napi[n]
-        work = path.call_napi_poll(napi.poll, net, cpu, n, napi.weight)
+        work = path.call_napi_poll(napi.poll, net, cpu, n, napi.quota)
         if work == YIELD:
             return YIELD
         sd.poll_n = NO_NAPI
         sd.budget -= work
         napi.work += work
-        if work >= napi.weight:                                      # has more: polled again in the next pass
+        if work >= napi.quota:                                       # has more: polled again in the next pass
             napi.full_polls += 1
             if in_place:
                 poll_list_add(net, sd, n)

@@ -40,9 +40,13 @@ def napi_list_up(net: Net, cpu: int, napi: napi_struct) -> int:
 
 @path_function
 def napi_skbs_up(net: Net, cpu: int, napi: napi_struct) -> int:
-    while napi.rx_list >= 0:
-        skb = pop_rx_list(net, napi)
-        netif_receive_skb(net, cpu, skb)
+    sd = net.sd[cpu]
+    while napi.rx_list >= 0 or sd.clones:
+        if sd.clones:
+            clone_up(net, cpu)
+        else:
+            skb = pop_rx_list(net, napi)
+            netif_receive_skb(net, cpu, skb)
         if late_private(net, cpu):
             return YIELD
     return DONE
@@ -59,7 +63,13 @@ def pop_rx_list(net: Net, napi: napi_struct) -> sk_buff:
 @path_function
 def netif_receive_skb_list_internal(net: Net, cpu: int, napi: napi_struct) -> int:
     """RPS sends packets to other CPUs' backlogs; the rest goes up in runs of one protocol."""
+    sd = net.sd[cpu]
     while True:
+        if sd.clones:
+            clone_up(net, cpu)
+            if late_private(net, cpu):
+                return YIELD
+            continue
         if napi.list_phase:                          # a run is on its way
             if run_to_protocol(net, cpu, napi) == YIELD:
                 return YIELD
@@ -164,10 +174,10 @@ def __netif_receive_skb_core(net: Net, cpu: int, skb: sk_buff) -> int:
             if pt.tap:
                 packet_rcv(net, cpu, skb, pt)
                 taken += 1
-            else:
-                if found >= 0:                       # all handlers but the last get a clone
-                    deliver_skb(net, cpu, skb, found)
+            elif found < 0:
                 found = i
+            else:                                    # the first handler gets the packet, each further one a clone
+                deliver_skb(net, cpu, skb, pt.handler)
         i = pt.next
     if found < 0:
         if taken:
@@ -209,10 +219,28 @@ def taps_and_tags(net: Net, cpu: int, skb: sk_buff) -> int:
 
 
 @path_function
-def deliver_skb(net: Net, cpu: int, skb: sk_buff, i: int) -> None:
-    """A clone for a handler that is not the last."""
-    pt = net.ptype[i]
-    copy = skb_clone(net, cpu, skb)
-    if copy >= 0:
-        clone = net.skb[copy]
-        path.call_packet_type(pt.handler, net, cpu, clone)
+def deliver_skb(net: Net, cpu: int, skb: sk_buff, handler: int) -> None:
+    """A clone for a further handler.  The loop hands it up next (clone_up): two packets cannot be under way at once (turn.py)."""
+    i = skb_clone(net, cpu, skb)
+    if i < 0:
+        return
+    sd, clone = net.sd[cpu], net.skb[i]
+    clone.cb_a = handler
+    if sd.clones:
+        tail = net.skb[sd.clone_tail]
+        tail.next = i
+    else:
+        sd.clone_head = i
+    sd.clone_tail = i
+    sd.clones += 1
+
+
+@path_function
+def clone_up(net: Net, cpu: int) -> None:
+    """The oldest clone to its handler.  The caller is a loop around packets, and asks late_private() after it."""
+    sd = net.sd[cpu]
+    clone = net.skb[sd.clone_head]
+    sd.clone_head = clone.next
+    sd.clones -= 1
+    clone.next = NO_SKB
+    path.call_packet_type(clone.cb_a, net, cpu, clone)

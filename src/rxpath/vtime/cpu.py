@@ -267,7 +267,7 @@ def cpu_turn(net: Net, cpu: int) -> None:
             if c.ctx == Ctx.IDLE:
                 at_time(net, slot_of_cpu(net, cpu), NEVER)
                 return
-        if c.now > sim.private or (c.now > sim.horizon and not next_step_is_private(net, cpu)):
+        if sim.full or c.now > sim.private or (c.now > sim.horizon and not next_step_is_private(net, cpu)):
             at_time(net, slot_of_cpu(net, cpu), c.now)
             return
 

@@ -1,0 +1,49 @@
+"""The software flow hash: __skb_get_hash() and the flow dissector of net/core/flow_dissector.c, for RPS and the flow limit.
+
+The kernel's is a siphash with a key of this boot; ours mixes the same fields with a key of this run.  Addresses and ports are put in
+order first, so that both directions of a flow fall on one CPU."""
+from .._compile import be16, be32, byte, mem_at, path_function
+from ..abi.net import Net
+from ..abi.numbers import ETH_P_IP, IP_MF, IP_OFFSET, IPPROTO, MASK63
+from ..abi.skbuff import sk_buff
+
+GOLDEN_RATIO_32 = 0x61C88647
+
+
+@path_function
+def hash_32(value: int, buckets: int) -> int:
+    """hash_32() for a number of buckets that is a power of two."""
+    return ((value * GOLDEN_RATIO_32 & 0xFFFFFFFF) * buckets) >> 32
+
+
+@path_function
+def mix(h: int, v: int) -> int:
+    h = (h ^ v) * 0x2545F4914F6CDD1D & MASK63
+    return (h ^ h >> 29) * 0x1B873593CC9E2D51 & MASK63 ^ h >> 32
+
+
+@path_function
+def skb_get_hash(net: Net, skb: sk_buff) -> int:
+    """The NIC's hash if it covers ports, else software's: igb's is marked as one of addresses only, so that the kernel computes its own."""
+    if skb.l4_hash == 0 and skb.sw_hash == 0:
+        skb.hash = __skb_get_hash(net, skb)
+        skb.sw_hash = 1
+    return skb.hash & 0xFFFFFFFF
+
+
+@path_function
+def __skb_get_hash(net: Net, skb: sk_buff) -> int:
+    """Addresses, protocol, and ports unless it is a fragment; never 0."""
+    mem, nh = mem_at(net.mem_addr), skb.network_header
+    linear = skb.len - skb.data_len
+    h = mix(net.hash_key, skb.protocol)
+    if skb.protocol == ETH_P_IP and linear >= 20:
+        a, b = be32(mem, nh + 12), be32(mem, nh + 16)
+        proto, ihl = byte(mem, nh + 9), (byte(mem, nh) & 15) * 4
+        sport, dport = 0, 0
+        if be16(mem, nh + 6) & (IP_MF | IP_OFFSET) == 0 and linear >= ihl + 4 and (proto == IPPROTO.UDP or proto == IPPROTO.TCP):
+            sport, dport = be16(mem, nh + ihl), be16(mem, nh + ihl + 2)
+        if b < a or (a == b and dport < sport):
+            a, b, sport, dport = b, a, dport, sport
+        h = mix(mix(mix(h, a), b), proto << 32 | sport << 16 | dport)
+    return (h >> 8 & 0x7FFFFFFF) << 1 | 1

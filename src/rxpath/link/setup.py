@@ -1,0 +1,195 @@
+"""The control plane of link/: net_dev_init, packet types, taps, VLAN devices, GRO, RPS and the flow limit.
+
+Plain Python that writes the tables that the path reads.  Every function takes the booted state; errors say what is allowed."""
+import struct
+from typing import Any, BinaryIO
+
+from .. import outputs, path
+from ..abi.kernels import Behaviour, Sysctl
+from ..abi.limits import NCPU, NDEV, NQ
+from ..abi.net import Net
+from ..abi.numbers import ETH_P_ALL, NO_DEV, PTYPE_HASH_SIZE, VLAN_DEVICE, VLAN_VID_MASK, Out, Softirq
+
+NPTYPE = 64
+RPS_MAP = 128
+FLOW_TABLE_MAX = 8192           # buckets of backlog_t.flow_bucket
+SNAPLEN = 262144                # tcpdump's default
+
+
+# ---------------------------------------------------------------- boot
+def net_dev_init(b: Any) -> None:
+    """net/core/dev.c: a softnet_data with its backlog NAPI for each CPU; NET_TX and NET_RX get their actions."""
+    net: Net = b.net
+    for cpu in range(NCPU):
+        napi = net.napi[NQ + cpu]
+        napi.poll, napi.ring = path.napi_poll.handler("process_backlog"), cpu
+        napi.weight = net.sysctl[Sysctl.dev_weight]
+    if not net.sysctl[Sysctl.flow_limit_table_len]:
+        net.sysctl[Sysctl.flow_limit_table_len] = 4096          # net.core.flow_limit_table_len's default
+    for nr, _ in path.softirq.handlers:
+        net.softirq_vec[nr] = path.softirq.handler(nr)
+    b.log.append(("net_dev_init", f"softnet_data for each CPU; its backlog is polled by {path.napi_poll.name_of(net.napi[NQ].poll)}"))
+    for nr, name in ((Softirq.NET_TX, "net_tx_action"), (Softirq.NET_RX, "net_rx_action")):
+        b.log.append(("open_softirq", f"softirq_vec[{nr.name}] = {path.softirq.name_of(net.softirq_vec[nr]) or name}"))
+
+
+# ---------------------------------------------------------------- packet types
+def _free_ptype(net: Net) -> int:
+    used = set(_chain(net, net.ptype_all))
+    for head in net.ptype_base:
+        used |= set(_chain(net, head))
+    for i in range(NPTYPE):
+        if i not in used:
+            return i
+    raise ValueError(f"more than {NPTYPE} packet types and taps")
+
+
+def _chain(net: Net, i: int) -> list[int]:
+    out = []
+    while i >= 0:
+        out.append(i)
+        i = net.ptype[i].next
+    return out
+
+
+def dev_add_pack(b: Any, proto: int, handler: int, list_handler: int = -1, dev: int = NO_DEV, tap: int = 0, snaplen: int = 0) -> int:
+    """Register a packet type: on ptype_all for ETH_P_ALL, else in ptype_base.  Returns its number, for dev_remove_pack."""
+    net: Net = b.net
+    i = _free_ptype(net)
+    pt = net.ptype[i]
+    pt.type, pt.handler, pt.list_handler, pt.dev, pt.tap, pt.snaplen, pt.count, pt.next = proto, handler, list_handler, dev, tap, snaplen, 0, -1
+    if proto == ETH_P_ALL:
+        pt.next, net.ptype_all = net.ptype_all, i
+        net.nptype_all += 1
+    else:
+        pt.next, net.ptype_base[proto % PTYPE_HASH_SIZE] = net.ptype_base[proto % PTYPE_HASH_SIZE], i
+    return i
+
+
+def dev_remove_pack(b: Any, i: int) -> None:
+    """Take it off its list: its packets go to whoever else wants them, or nowhere."""
+    net: Net = b.net
+    net.ptype[i].type = 0
+    heads: list[tuple[Any, Any]] = [(net.ptype_base, k) for k in range(PTYPE_HASH_SIZE)]
+    for place, k in heads:
+        if i in (chain := _chain(net, place[k])):
+            return _unlink(net, chain, i, lambda following, place=place, k=k: place.__setitem__(k, following))
+    if i in (chain := _chain(net, net.ptype_all)):
+        net.nptype_all -= 1
+        return _unlink(net, chain, i, lambda following: setattr(net, "ptype_all", following))
+    raise ValueError(f"packet type {i} is not registered")
+
+
+def _unlink(net: Net, chain: list[int], i: int, set_head: Any) -> None:
+    at = chain.index(i)
+    if at:
+        net.ptype[chain[at - 1]].next = net.ptype[i].next
+    else:
+        set_head(net.ptype[i].next)
+
+
+def packet_types(b: Any, proto: int) -> list[int]:
+    """The numbers of the packet types registered for a protocol."""
+    chain = _chain(b.net, b.net.ptype_base[proto % PTYPE_HASH_SIZE])
+    return [i for i in chain if b.net.ptype[i].type == proto]
+
+
+# ---------------------------------------------------------------- taps
+def add_tap(b: Any, dev: int = NO_DEV, snaplen: int = SNAPLEN, proto: int = ETH_P_ALL) -> int:
+    """A packet socket, like tcpdump's: on one device or all, for one protocol or all.  Returns its packet type; its frames leave as
+    Out.TAP with that number in `arg`."""
+    if not 1 <= snaplen <= SNAPLEN:
+        raise ValueError(f"snaplen {snaplen}: 1 to {SNAPLEN}")
+    outputs.listen(b)
+    i = _free_ptype(b.net)
+    return dev_add_pack(b, proto, -1, -1, dev, i + 1, snaplen)
+
+
+def remove_tap(b: Any, tap: int) -> None:
+    dev_remove_pack(b, tap)
+
+
+class PcapWriter:
+    """A pcap file with nanoseconds that tcpdump reads, written as it comes: feed it what Drain.outputs() yields."""
+
+    def __init__(self, file: BinaryIO, snaplen: int = SNAPLEN, epoch_ns: int = 0, kind: int = Out.TAP, arg: int | None = None) -> None:
+        self.file, self.epoch_ns, self.kind, self.arg, self.frames = file, epoch_ns, kind, arg, 0
+        file.write(struct.pack("<IHHiIII", 0xA1B23C4D, 2, 4, 0, 0, snaplen, 1))         # LINKTYPE_ETHERNET
+
+    def write(self, o: outputs.Output) -> None:
+        """One frame, if it is of this writer's kind and tap."""
+        if o.kind == self.kind and self.arg in (None, o.arg):
+            t = o.t + self.epoch_ns
+            self.file.write(struct.pack("<IIII", t // 1_000_000_000, t % 1_000_000_000, len(o.data), o.length) + o.data)
+            self.frames += 1
+
+
+# ---------------------------------------------------------------- devices
+def add_vlan(b: Any, dev: int, real_dev: int, vid: int, mac: int | None = None) -> None:
+    """`ip link add link <real_dev> type vlan id <vid>`: device number `dev`, up."""
+    net: Net = b.net
+    if not 0 <= vid <= VLAN_VID_MASK - 1:
+        raise ValueError(f"VLAN id {vid}: 0 to {VLAN_VID_MASK - 1}")
+    if not 0 <= dev < NDEV or dev == real_dev:
+        raise ValueError(f"device {dev}: 0 to {NDEV - 1}, and not the one below")
+    d = net.dev[dev]
+    d.real_dev, d.vlan_id, d.up, d.ifindex = real_dev, vid | VLAN_DEVICE, 1, dev + 1
+    d.mac, d.mtu = net.dev[real_dev].mac if mac is None else mac, net.dev[real_dev].mtu
+    if dev not in [net.vlan_dev[i] for i in range(net.nvlan)]:
+        net.vlan_dev[net.nvlan] = dev
+        net.nvlan += 1
+
+
+def set_gro(b: Any, dev: int = 0, gro: bool = True, udp_gro_forwarding: bool = False) -> None:
+    """ethtool -K: generic-receive-offload, rx-udp-gro-forwarding."""
+    if udp_gro_forwarding and not b.net.behaviour[Behaviour.udp_gro]:
+        raise ValueError("rx-udp-gro-forwarding: not in this kernel")
+    b.net.dev[dev].gro, b.net.dev[dev].udp_gro_forwarding = int(gro), int(udp_gro_forwarding)
+
+
+def set_udp_gro(b: Any, sk: int, on: bool = True) -> None:
+    """setsockopt(UDP_GRO).  Turns the look-up in GRO on for all: udp_encap_needed_key."""
+    if not b.net.behaviour[Behaviour.udp_gro]:
+        raise ValueError("UDP_GRO: not in this kernel")
+    s = b.net.socks[sk]
+    b.net.udp_encap_needed += int(on) - int(bool(s.gro_enabled))
+    s.gro_enabled = int(on)
+
+
+# ---------------------------------------------------------------- steering
+def set_rps(b: Any, queue: int, cpus: list[int]) -> None:
+    """/sys/class/net/<dev>/queues/rx-<queue>/rps_cpus; no CPUs: off."""
+    net: Net = b.net
+    if not 0 <= queue < NQ:
+        raise ValueError(f"queue {queue}: 0 to {NQ - 1}")
+    if len(cpus) > RPS_MAP or any(not 0 <= c < NCPU for c in cpus):
+        raise ValueError(f"rps_cpus {cpus}: CPUs 0 to {NCPU - 1}, at most {RPS_MAP}")
+    for i, c in enumerate(sorted(set(cpus))):
+        net.rps_map[queue][i] = c
+    net.rps_len[queue] = len(set(cpus))
+    net.rps_ncpu = sum(net.rps_len[q] for q in range(NQ))
+
+
+def set_flow_limit(b: Any, cpus: list[int], table_len: int = 4096) -> None:
+    """net.core.flow_limit_cpu_bitmap and flow_limit_table_len: on for the CPUs that enqueue; counts begin anew."""
+    net: Net = b.net
+    if cpus and not net.behaviour[Behaviour.flow_limit]:
+        raise ValueError("flow_limit_cpu_bitmap: not in this kernel")
+    if table_len < 1 or table_len & table_len - 1 or table_len > FLOW_TABLE_MAX:
+        raise ValueError(f"flow_limit_table_len {table_len}: a power of two, at most {FLOW_TABLE_MAX}")
+    net.sysctl[Sysctl.flow_limit_table_len] = table_len
+    for c in range(NCPU):
+        fl = net.input[c]
+        fl.flow_limit, fl.flow_count, fl.flow_head = int(c in cpus), 0, 0
+        if c in cpus:
+            for table in (fl.flow_history, fl.flow_bucket):
+                for i in range(len(table)):
+                    table[i] = 0
+
+
+def softnet_stat(b: Any, cpu: int) -> dict[str, int]:
+    """The columns of /proc/net/softnet_stat that move, by name."""
+    sd, queue = b.net.sd[cpu], b.net.input[cpu]
+    return {"processed": sd.processed, "dropped": queue.dropped, "time_squeeze": sd.time_squeeze, "received_rps": sd.received_rps,
+            "flow_limit_count": queue.flow_count, "backlog_len": queue.len + sd.process_len, "cpu_index": cpu,
+            "input_qlen": queue.len, "process_qlen": sd.process_len}
