@@ -1,5 +1,6 @@
 """The backlog: RPS, netdev_max_backlog, flow limit, dev_weight."""
 import pytest
+
 from rxpath import path
 from rxpath.abi.kernels import Sysctl
 from rxpath.abi.limits import NQ

@@ -6,6 +6,7 @@ import subprocess
 
 import dpkt
 import pytest
+
 from rxpath import path
 from rxpath.abi.numbers import ETH_P_IP, Out
 from rxpath.link import setup

@@ -4,6 +4,7 @@ Frames arrive back to back and are polled together; Ip.InReceives counts what GR
 import random
 
 import pytest
+
 from rxpath.abi.limits import NCPU
 from rxpath.link import setup
 

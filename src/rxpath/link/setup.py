@@ -36,8 +36,8 @@ def net_dev_init(b: Any) -> None:
 # ---------------------------------------------------------------- packet types
 def _free_ptype(net: Net) -> int:
     used = set(_chain(net, net.ptype_all))
-    for head in net.ptype_base:
-        used |= set(_chain(net, head))
+    for k in range(PTYPE_HASH_SIZE):
+        used |= set(_chain(net, net.ptype_base[k]))
     for i in range(NPTYPE):
         if i not in used:
             return i
