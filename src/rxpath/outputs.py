@@ -163,7 +163,7 @@ def drain_trail(net: Net, before: int, buf: Mem, size: int) -> int:
 
 
 class Output(NamedTuple):
-    """A frame that left the path.  kind: Out; arg: number of the tap, queue, or rule; length: on the wire, of which data is the beginning."""
+    """A frame that left the path.  kind: Out; arg: number of the tap, queue, or rule; length: on the wire."""
     t: int
     cpu: int
     kind: int

@@ -132,7 +132,7 @@ def test_two_handlers_of_one_protocol_each_get_the_packet(lab):
 def test_a_tap_sees_every_frame_as_it_came(lab):
     host = lab()
     tap = setup.add_tap(host.boot)
-    frames = [udp_frame(b"hello"), arp(), eth(b"\0" * 50, proto=0x1234), vlan(5), udp_frame(b"x" * 1400)]
+    frames = [udp_frame(b"hello" * 9), arp().ljust(60, b"\0"), eth(b"\0" * 50, proto=0x1234), vlan(5), udp_frame(b"x" * 1400)]
     host.send(*frames)
     host.run()
     assert [o.data for o in host.left(Out.TAP)] == frames                   # the tag stands where it stood
@@ -161,7 +161,7 @@ def test_snaplen_device_and_protocol_of_a_tap(lab):
     host.send(udp_frame(b"x" * 500), arp())
     host.run()
     seen = host.left(Out.TAP)
-    assert sorted((o.arg == only_arp, len(o.data), o.length) for o in seen) == [(False, 42, 42), (False, 60, 542), (True, 42, 42)]
+    assert sorted((o.arg == only_arp, len(o.data), o.length) for o in seen) == [(False, 60, 60), (False, 60, 542), (True, 60, 60)]
     with pytest.raises(ValueError, match="snaplen"):
         setup.add_tap(host.boot, snaplen=0)
 
@@ -184,7 +184,7 @@ def test_a_tap_of_a_busy_host_loses_nothing_and_keeps_the_order_of_time(lab):
 def test_the_pcap_of_a_tap_is_read_by_others(lab, tmp_path: pathlib.Path):
     host = lab()
     setup.add_tap(host.boot)
-    host.send(udp_frame(b"hello"), vlan(5))
+    host.send(udp_frame(b"hello" * 9), vlan(5))
     host.run()
     out = io.BytesIO()
     writer = setup.PcapWriter(out, epoch_ns=1_700_000_000_000_000_000)
@@ -193,8 +193,8 @@ def test_the_pcap_of_a_tap_is_read_by_others(lab, tmp_path: pathlib.Path):
     assert writer.frames == 2
     out.seek(0)
     (t, first), (_, second) = list(dpkt.pcap.Reader(out))
-    assert first == udp_frame(b"hello") and second == vlan(5) and int(t) == 1_700_000_000
+    assert first == udp_frame(b"hello" * 9) and second == vlan(5) and int(t) == 1_700_000_000
     if shutil.which("tcpdump"):
         (tmp_path / "tap.pcap").write_bytes(out.getvalue())
         text = subprocess.run(["tcpdump", "-ner", str(tmp_path / "tap.pcap")], capture_output=True, text=True, check=True).stdout
-        assert "10.0.0.2.40000 > 10.0.0.1.5000: UDP, length 5" in text and "vlan 5," in text
+        assert "10.0.0.2.40000 > 10.0.0.1.5000: UDP, length 45" in text and "vlan 5," in text

@@ -1,6 +1,6 @@
 """GRO's IPv4 half: inet_gro_receive() and inet_gro_complete() of net/ipv4/af_inet.c.
 
-Called by dev_gro_receive with skb.data at the IP header; hands to tcp_offload.py and udp_offload.py, which find the packet that may grow."""
+Called by dev_gro_receive with skb.data at the IP header; hands to tcp_offload.py and udp_offload.py, which find the packet that grows."""
 from .._compile import be16, byte, le32, mem_at, path_function, put_be16, put_le16
 from ..abi.kernels import Behaviour
 from ..abi.net import Net

@@ -57,7 +57,8 @@ def dev_add_pack(b: Any, proto: int, handler: int, list_handler: int = -1, dev: 
     net: Net = b.net
     i = _free_ptype(net)
     pt = net.ptype[i]
-    pt.type, pt.handler, pt.list_handler, pt.dev, pt.tap, pt.snaplen, pt.count, pt.next = proto, handler, list_handler, dev, tap, snaplen, 0, -1
+    pt.type, pt.handler, pt.list_handler, pt.next = proto, handler, list_handler, -1
+    pt.dev, pt.tap, pt.snaplen, pt.count = dev, tap, snaplen, 0
     if proto == ETH_P_ALL:
         pt.next, net.ptype_all = net.ptype_all, i
         net.nptype_all += 1
