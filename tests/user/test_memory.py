@@ -210,25 +210,27 @@ def test_memory_follows_the_rules_whatever_is_done(plain, rcvbuf, steps):
         READERS[plain] = host.thread(sk)
     t, oracle = READERS[plain], Oracle(rcvbuf)
     host.net.thread[t].sock = sk
-    for what, arg, times in steps:
-        for _ in range(times):
-            if what == "put":
-                assert host.put(sk, arg) == oracle.enqueue(arg)
-            elif what == "rcvbuf":
-                setup.setsockopt(host.boot, sk, "SO_RCVBUF", arg)
-                oracle.rcvbuf = max(2 * arg, 2304)
-                oracle.thr = oracle.rcvbuf // 4
-            elif what == "fionread":
-                assert setup.fionread(host.boot, sk) == (64 if oracle.look() else 0)
-            elif what == "peek":
-                assert did(host, t, 2) == oracle.look()
-            else:
-                assert did(host, t, 0) == oracle.read()
-            s = host.net.socks[sk]
-            assert (s.rmem_alloc, s.forward_alloc, s.deficit, s.drops) == (oracle.rmem, oracle.fwd, oracle.deficit, oracle.drops)
-            assert s.qlen == len(oracle.receive) + len(oracle.reader)
-            assert host.net.udp_memory == (s.rmem_alloc + s.forward_alloc) // 4096
-    setup.close(host.boot, sk)
+    try:
+        for what, arg, times in steps:
+            for _ in range(times):
+                if what == "put":
+                    assert host.put(sk, arg) == oracle.enqueue(arg)
+                elif what == "rcvbuf":
+                    setup.setsockopt(host.boot, sk, "SO_RCVBUF", arg)
+                    oracle.rcvbuf = max(2 * arg, 2304)
+                    oracle.thr = oracle.rcvbuf // 4
+                elif what == "fionread":
+                    assert setup.fionread(host.boot, sk) == (64 if oracle.look() else 0)
+                elif what == "peek":
+                    assert did(host, t, 2) == oracle.look()
+                else:
+                    assert did(host, t, 0) == oracle.read()
+                s = host.net.socks[sk]
+                assert (s.rmem_alloc, s.forward_alloc, s.deficit, s.drops) == (oracle.rmem, oracle.fwd, oracle.deficit, oracle.drops)
+                assert s.qlen == len(oracle.receive) + len(oracle.reader)
+                assert host.net.udp_memory == (s.rmem_alloc + s.forward_alloc) // 4096
+    finally:
+        setup.close(host.boot, sk)
 
 
 HOSTS: dict[bool, Desk] = {}

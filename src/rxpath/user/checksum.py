@@ -70,20 +70,23 @@ def udp_drop_damaged(net: Net, cpu: int, sk: sock, skb: sk_buff) -> None:
 
 @path_function
 def first_packet_length(net: Net, cpu: int, sk: sock) -> int:
-    """FIONREAD and poll(): the length of the next datagram, -1: none.  Takes the receive queue over; throws damaged ones away."""
-    if sk.head >= 0:
-        spin_lock(net, cpu, sk.lock)
-        reader_queue_splice(net, sk)
-        spin_unlock(net, sk.lock)
+    """FIONREAD and poll(): the length of the next datagram, -1: none.  An empty reader's queue takes the receive queue over;
+    damaged ones are thrown away."""
     total, length = 0, -1
-    while sk.reader_head >= 0:
+    while length < 0:
+        if sk.reader_head < 0:
+            if sk.head < 0:
+                break
+            spin_lock(net, cpu, sk.lock)
+            reader_queue_splice(net, sk)
+            spin_unlock(net, sk.lock)
         skb = net.skb[sk.reader_head]
         if not udp_lib_checksum_complete(net, cpu, skb):
             length = skb.len
-            break
-        bad = skb_unlink_first(net, sk)
-        total += bad.truesize
-        udp_drop_damaged(net, cpu, sk, bad)
+        else:
+            bad = skb_unlink_first(net, sk)
+            total += bad.truesize
+            udp_drop_damaged(net, cpu, sk, bad)
     if total:
         if net.behaviour[Behaviour.udp_reader_queue]:
             udp_rmem_release(net, cpu, sk, total)
