@@ -5,7 +5,10 @@ import re
 
 import pytest
 
-from rxpath.path import Stage
+from rxpath.network.nf_setup import load_rules
+from rxpath.transport.tcp_setup import tcp_listen
+from rxpath.workbench.iptables import parse
+from rxpath.workbench.iptables_flat import flatten
 
 from .frames import arp, eth, fragments, ip, tcp, udp, udp_frame
 
@@ -24,7 +27,7 @@ def functions(tree: str) -> list[str]:
 
 def ours(host, frame: int) -> list[str]:
     """Stations of that frame, in the order in which it met them."""
-    return [Stage(m.stage).name for m in host.trail() if m.frame == frame and Stage(m.stage).name not in SAME and m.cost >= 0]
+    return [n for n in host.stations(frame) if n not in SAME]
 
 
 def first_met(names: list[str], known: set[str]) -> list[str]:
@@ -49,11 +52,11 @@ def test_stations_come_in_the_kernels_order(lab, case):
     host = lab()
     host.app(host.udp(5000))
     if case == "syn_listen":
-        host.listen(80)
-    host.net.trail = 1
+        tcp_listen(host.boot, 0, 80)
+    host.listen().net.trail = 1
     host.send(*frames)
     host.run()
-    met = ours(host, host.first_frame)
+    met = ours(host, 0)
     tree = functions(TREES[case])
     both = set(met) & set(tree)
     assert len(both) >= 5, (met, tree)
@@ -63,10 +66,10 @@ def test_stations_come_in_the_kernels_order(lab, case):
 def test_a_full_buffer_is_refused_where_the_kernel_refuses(lab):
     host = lab()
     host.udp(5000, rcvbuf=2304)
-    host.net.trail = 1
+    host.listen().net.trail = 1
     host.send(udp_frame(b"x"), udp_frame(b"x"))
     host.run()
-    met, tree = ours(host, host.first_frame + 1), functions(TREES["rcvbuf_full"])
+    met, tree = ours(host, 1), functions(TREES["rcvbuf_full"])
     both = set(met) & set(tree)
     assert "__udp_enqueue_schedule_skb" in both
     assert first_met(met, both) == first_met(tree, both)
@@ -75,27 +78,29 @@ def test_a_full_buffer_is_refused_where_the_kernel_refuses(lab):
 def test_the_last_fragment_goes_the_kernels_way(lab):
     host = lab()
     host.app(host.udp(5000))
-    host.net.trail = 1
+    host.listen().net.trail = 1
     host.send(*fragments(udp(bytes(1600)), [800]), gap=100)
     host.run()
     tree = functions(TREES["frag"])
-    met = ours(host, host.first_frame) + ours(host, host.first_frame + 1)
-    both = set(met) & set(tree)
-    assert {"ip_defrag", "udp_queue_rcv_one_skb"} <= both
-    assert first_met(met, both) == first_met(tree, both)
+    for frame, last in ((0, "ip_defrag"), (1, "ip_defrag")):
+        met = ours(host, frame)
+        both = set(met) & set(tree)
+        assert last in both
+        assert first_met(met, both) == first_met(tree, both)
+    assert "udp_queue_rcv_one_skb" in ours(host, 0)              # the datagram goes on as its first fragment's skb
 
 
 @pytest.mark.parametrize("hook", ["prerouting", "input"])
 def test_a_rule_drops_where_the_kernel_drops(lab, hook):
     text = {"prerouting": "*raw\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -p udp -m udp --dport 5000 -j DROP\nCOMMIT\n",
-            "input": "*filter\n:INPUT ACCEPT [0:0]\n-A INPUT -p udp -m udp --dport 5000 -j DROP\nCOMMIT\n"}[hook]
+            "input": "*raw\n:PREROUTING ACCEPT [0:0]\nCOMMIT\n*filter\n:INPUT ACCEPT [0:0]\n-A INPUT -p udp -m udp --dport 5000 -j DROP\nCOMMIT\n"}[hook]
     host = lab()
     host.udp(5000)
-    host.rules(text)
-    host.net.trail = 1
+    load_rules(host.boot, flatten(parse(text, "rules")))
+    host.listen().net.trail = 1
     host.send(udp_frame(b"x"))
     host.run()
-    met, tree = ours(host, host.first_frame), functions(TREES[f"drop_{hook}"])
+    met, tree = ours(host, 0), functions(TREES[f"drop_{hook}"])
     both = set(met) & set(tree)
     assert {"nf_hook_slow", "ipt_do_table"} <= both
     assert first_met(met, both) == first_met(tree, both)
