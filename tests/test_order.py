@@ -86,7 +86,8 @@ def test_the_last_fragment_goes_the_kernels_way(lab):
         met = ours(host, frame)
         both = set(met) & set(tree)
         assert last in both
-        assert first_met(met, both) == first_met(tree, both)
+        way = iter(tree)                                         # the tree holds both fragments' ways: each of ours lies in it, in order
+        assert all(name in way for name in first_met(met, both)), (met, tree)
     assert "udp_queue_rcv_one_skb" in ours(host, 0)              # the datagram goes on as its first fragment's skb
 
 

@@ -127,6 +127,7 @@ def ip_list_rcv(net: Net, cpu: int, napi: napi_struct) -> int:
             walk = skb.next
             at(net, cpu, skb, Stage.ip_list_rcv)
             if ip_rcv_core(net, cpu, skb) == NET_RX_SUCCESS:
+                at(net, cpu, skb, Stage.ip_sublist_rcv)
                 keep(net, napi, skb)
         napi.list_phase = RUN_HOOK if net.nf_active else RUN_FINISH
         if net.nf_active:
@@ -177,7 +178,6 @@ def ip_list_rcv_finish(net: Net, cpu: int, napi: napi_struct) -> None:
     while walk >= 0:
         skb = net.skb[walk]
         walk = skb.next
-        at(net, cpu, skb, Stage.ip_sublist_rcv)
         if ip_rcv_finish_core(net, cpu, skb, hint) == NET_RX_SUCCESS:
             if skb.dst != curr_dst or skb.dst < 0:
                 curr_dst = skb.dst
