@@ -20,8 +20,8 @@ from .abi.numbers import (
     NO_SKB,
     NO_THREAD,
 )
-from .drivers.setup import NetDevice, igb_probe
 from .link.setup import net_dev_init
+from .drivers.setup import NetDevice, dev_mc_add, dev_mc_del, igb_probe, multicast_mac
 from .network import setup
 from .network.frag_setup import frag_init
 from .network.setup import ip_tables_init
@@ -126,6 +126,18 @@ class Booted:
 
     def add_route(self, dst: int, plen: int, kind: int) -> None:
         setup.add_route(self, dst, plen, kind)
+
+    def join_group(self, sk: int, group: int, source: int = 0) -> None:
+        """IP_ADD_MEMBERSHIP: the socket's list, the device's, and the card's filter."""
+        sockets.join(self, sk, group, self.net.dev[0].ifindex, source)
+        if setup.join_group(self, group):
+            dev_mc_add(self.netdev, multicast_mac(group))
+
+    def leave_group(self, sk: int, group: int, source: int = 0) -> None:
+        """IP_DROP_MEMBERSHIP"""
+        sockets.leave(self, sk, group, self.net.dev[0].ifindex, source)
+        if setup.leave_group(self, group):
+            dev_mc_del(self.netdev, multicast_mac(group))
 
     def udp_socket(self, addr: int, port: int, rcvbuf: int = 212992) -> int:
         """socket() and bind() in one, with sk_rcvbuf as given."""

@@ -194,4 +194,5 @@ class Touch(IntEnum):
     icmp_reply = auto()
     arp_process = auto()
     tcp_send_reset = auto()
+    ip_forward = auto()
     udp_queue_rcv_segments = auto()

@@ -10,6 +10,7 @@ class Mib(IntEnum):
     Ip_InUnknownProtos = auto()
     Ip_InDiscards = auto()
     Ip_InDelivers = auto()
+    Ip_ForwDatagrams = auto()
     Ip_OutRequests = auto()
     Ip_OutNoRoutes = auto()
     Ip_ReasmTimeout = auto()

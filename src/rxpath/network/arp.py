@@ -27,7 +27,7 @@ def arp_rcv(net: Net, cpu: int, skb: sk_buff) -> int:
     if skb.pkt_type == PACKET_OTHERHOST:                                     # 1: not ours, and no loss either
         return arp_consume(net, cpu, skb)
     if not pskb_may_pull(net, skb, ARP_HDR_LEN):                             # 2: cut short
-        return kfree_skb_reason(net, cpu, skb, Drop.NOT_SPECIFIED)
+        return kfree_skb_reason(net, cpu, skb, Drop.PKT_TOO_SMALL)
     if byte(mem, p + 4) != ETH_ALEN or byte(mem, p + 5) != 4:                # 3: lengths of addresses
         return kfree_skb_reason(net, cpu, skb, Drop.NOT_SPECIFIED)
     hardware = be16(mem, p)

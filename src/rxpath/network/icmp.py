@@ -200,7 +200,7 @@ def icmp_reply(net: Net, cpu: int, skb: sk_buff) -> int:
     mem, nh, dev = mem_at(net.mem_addr), skb.network_header, net.dev[skb.dev]
     peer = be32(mem, nh + 12)
     saddr = be32(mem, nh + 16) if skb.dst_type == RTN.LOCAL else dev.addr    # fib_compute_spec_dst()
-    if ip_route_output(net, cpu, peer):
+    if ip_route_output(net, peer):
         if byte(mem, skb.data) == ICMP.TIMESTAMP:
             timestamp_reply(net, cpu, skb, saddr, peer)
         elif skb.len <= dev.mtu - IP_HLEN:
@@ -235,8 +235,7 @@ def echo_reply(net: Net, cpu: int, skb: sk_buff, saddr: int, peer: int) -> None:
     out, mem = net.skb[i], mem_at(net.mem_addr)
     ip_header(net, out, IPPROTO.ICMP, saddr, peer, byte(mem, skb.network_header + 1), ip_select_ident(net), 0)
     skb_copy_bits(net, skb, 0, mem, out.transport_header, skb.len)
-    put_byte(mem, out.transport_header, ICMP.ECHOREPLY)
-    put_byte(mem, out.transport_header + 1, 0)
+    put_byte(mem, out.transport_header, ICMP.ECHOREPLY)                      # whatever the code was, it comes back
     icmp_push_reply(net, cpu, skb, out, peer)
 
 
@@ -246,9 +245,10 @@ def echo_reply_fragments(net: Net, cpu: int, skb: sk_buff, saddr: int, peer: int
     at(net, cpu, skb, Stage.icmp_push_reply)
     mem, tos, ident = mem_at(net.mem_addr), byte(mem_at(net.mem_addr), skb.network_header + 1), ip_select_ident(net)
     start, length = skb.data, skb.len
-    skb.data += 4                                    # type, code and checksum count as zero: that is what the reply has there
+    code = byte(mem, start + 1)
+    skb.data += 4                                    # type and checksum are zero in the reply
     skb.len -= 4
-    check = csum_fold(skb_checksum(net, skb, 0))
+    check = csum_fold(skb_checksum(net, skb, code << 8))
     skb.data, skb.len = start, length
     icmp_out_count(net, cpu, ICMP.ECHOREPLY)
     done = 0
@@ -262,7 +262,7 @@ def echo_reply_fragments(net: Net, cpu: int, skb: sk_buff, saddr: int, peer: int
         ip_header(net, out, IPPROTO.ICMP, saddr, peer, tos, ident, more | done >> 3)
         skb_copy_bits(net, skb, done, mem, out.transport_header, n)
         if done == 0:
-            put_be16(mem, out.transport_header, ICMP.ECHOREPLY << 8)
+            put_be16(mem, out.transport_header, ICMP.ECHOREPLY << 8 | code)
             put_le16(mem, out.transport_header + 2, check)
         ip_finish_output(net, cpu, skb, out, peer)
         done += n

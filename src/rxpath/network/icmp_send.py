@@ -62,7 +62,7 @@ def __icmp_send(net: Net, cpu: int, skb: sk_buff, icmp_type: int, code: int, inf
         return
     peer = be32(mem, nh + 12)
     saddr = be32(mem, nh + 16) if skb.dst_type == RTN.LOCAL else dev.addr
-    if not ip_route_output(net, cpu, peer):
+    if not ip_route_output(net, peer):
         return
     if not icmpv4_xrlim_allow(net, cpu, skb, peer, icmp_type, code):
         return
@@ -87,7 +87,8 @@ def icmp_push_reply(net: Net, cpu: int, skb: sk_buff, out: sk_buff, peer: int) -
     mem, th = mem_at(net.mem_addr), out.transport_header
     icmp_out_count(net, cpu, byte(mem, th))
     put_be16(mem, th + 2, 0)
-    put_le16(mem, th + 2, csum_fold(csum_partial(mem, th, out.len - ETH_HLEN - IP_HLEN, 0)))
+    check = csum_fold(csum_partial(mem, th, out.len - ETH_HLEN - IP_HLEN, 0))
+    put_le16(mem, th + 2, 0 if check == 0xFFFF else check)                   # of zeros alone it is zero: seen on 6.18
     ip_finish_output(net, cpu, skb, out, peer)
 
 
@@ -95,7 +96,7 @@ def icmp_push_reply(net: Net, cpu: int, skb: sk_buff, out: sk_buff, peer: int) -
 def icmp_out_count(net: Net, cpu: int, icmp_type: int) -> None:
     mib = net.snmp[cpu]
     mib[Mib.Icmp_OutMsgs] += 1
-    if icmp_type == ICMP.ECHOREPLY:
+    if icmp_type == ICMP.ECHOREPLY or icmp_type == ICMP.TIMESTAMPREPLY:      # 6.18 counts both so: seen there
         mib[Mib.Icmp_OutEchoReps] += 1
     elif icmp_type == ICMP.DEST_UNREACH:
         mib[Mib.Icmp_OutDestUnreachs] += 1
@@ -103,5 +104,3 @@ def icmp_out_count(net: Net, cpu: int, icmp_type: int) -> None:
         mib[Mib.Icmp_OutTimeExcds] += 1
     elif icmp_type == ICMP.PARAMETERPROB:
         mib[Mib.Icmp_OutParmProbs] += 1
-    elif icmp_type == ICMP.TIMESTAMPREPLY:
-        mib[Mib.Icmp_OutTimestampReps] += 1

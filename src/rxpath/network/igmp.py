@@ -1,15 +1,17 @@
 """net/ipv4/igmp.c: which multicast groups a device has joined.  Routing asks ip_check_mc(); sockets join by ip_mc_inc_group().
 
 Every device that is up is in 224.0.0.1 (all hosts).  IGMP itself is consumed: this host reports to nobody."""
-from .._compile import path_function
+from .._compile import byte, mem_at, path_function
 from ..abi.net import MC_HASH, NMCGROUP, Net
-from ..abi.numbers import IPPROTO, NET_RX_SUCCESS
+from ..abi.numbers import IPPROTO, NET_RX_SUCCESS, PACKET_BROADCAST, PACKET_MULTICAST
+from ..abi.reasons import Drop
 from ..abi.skbuff import sk_buff
 from ..path import Stage, inet_protocol
-from ..skb import consume_skb
+from ..skb import consume_skb, csum_fold, kfree_skb_reason, pskb_may_pull, skb_checksum
 from ..turn import at
 
 IGMP_ALL_HOSTS = 0xE0000001
+IGMP_HLEN, IGMP_QUERY, IGMP_REPORT, IGMPV2_REPORT = 8, 0x11, 0x12, 0x16
 
 
 @path_function
@@ -79,6 +81,14 @@ def ip_mc_dec_group(net: Net, dev: int, group: int) -> None:
 @inet_protocol(IPPROTO.IGMP)
 @path_function
 def igmp_rcv(net: Net, cpu: int, skb: sk_buff) -> int:
+    """A query, or another host's report: heard.  Anything else: a drop."""
     at(net, cpu, skb, Stage.igmp_rcv)
-    consume_skb(net, cpu, skb)
-    return NET_RX_SUCCESS
+    mem = mem_at(net.mem_addr)
+    if not pskb_may_pull(net, skb, IGMP_HLEN) or csum_fold(skb_checksum(net, skb, 0)) != 0:
+        return kfree_skb_reason(net, cpu, skb, Drop.NOT_SPECIFIED)
+    kind = byte(mem, skb.data)
+    report = kind == IGMP_REPORT or kind == IGMPV2_REPORT
+    if kind == IGMP_QUERY or report and (skb.pkt_type == PACKET_MULTICAST or skb.pkt_type == PACKET_BROADCAST):
+        consume_skb(net, cpu, skb)
+        return NET_RX_SUCCESS
+    return kfree_skb_reason(net, cpu, skb, Drop.NOT_SPECIFIED)

@@ -38,7 +38,7 @@ def ip_rcv_options(net: Net, cpu: int, skb: sk_buff) -> int:
 def ip_parameter_problem(net: Net, cpu: int, skb: sk_buff) -> int:
     """icmp_send(ICMP_PARAMETERPROB): its pointer is the octet that made no sense."""
     skb.dst_type = skb.cb_a
-    return icmp_send_info_and_drop(net, cpu, skb, ICMP.PARAMETERPROB, 0, skb.cb_b << 24, Drop.NOT_SPECIFIED)
+    return icmp_send_info_and_drop(net, cpu, skb, ICMP.PARAMETERPROB, 0, skb.cb_b << 24, Drop.IP_INHDR)
 
 
 @path_function

@@ -117,12 +117,12 @@ def dev_queue_xmit(net: Net, cpu: int, out: sk_buff) -> int:
 @unicast_reply(IPPROTO.TCP)
 @path_function
 def ip_send_unicast_reply(net: Net, cpu: int, skb: sk_buff, out: sk_buff) -> int:
-    """An answer of TCP's, complete but for its Ethernet and IP headers: DF, identification 0, the TOS of what it answers."""
+    """An answer of TCP's, complete but for its Ethernet and IP headers: DF, identification 0, the DSCP of what it answers."""
     mem, nh = mem_at(net.mem_addr), skb.network_header
     answers(net, cpu, skb, out)
     peer = be32(mem, nh + 12)
-    if not ip_route_output(net, cpu, peer):
+    if not ip_route_output(net, peer):
         skb_release(net, cpu, out)
         return NET_RX_DROP
-    ip_header(net, out, IPPROTO.TCP, be32(mem, nh + 16), peer, byte(mem, nh + 1), 0, IP_DF)
+    ip_header(net, out, IPPROTO.TCP, be32(mem, nh + 16), peer, byte(mem, nh + 1) & 0xFC, 0, IP_DF)
     return ip_finish_output(net, cpu, skb, out, peer)

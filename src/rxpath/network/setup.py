@@ -7,14 +7,11 @@ from .. import path
 from .._compile import entry, path_function
 from ..abi.kernels import Behaviour, Sysctl
 from ..abi.limits import NDEV, NROUTE
-from ..abi.net import FIB_HASH, ICMP_PEER_HASH, MC_HASH, NEIGH_HASH, NNEIGH, TCP_LHASH, Net
+from ..abi.net import FIB_HASH, ICMP_PEER_HASH, MC_HASH, NEIGH_HASH, NMCGROUP, NNEIGH, TCP_LHASH, Net
 from ..abi.numbers import ETH_P_ARP, ETH_P_IP, IPPROTO, NO_DEV, NO_ROUTE, RT_TABLE_LOCAL, RT_TABLE_MAIN, RTN
 from .fib_trie import fib_find_node, fib_link, fib_plen_add, fib_unlink, inet_make_mask
-from .igmp import ip_mc_dec_group, ip_mc_inc_group
+from .igmp import ip_mc_dec_group, ip_mc_inc_group, mc_find
 from .neighbour import neigh_update
-
-TYPES = {"unicast": RTN.UNICAST, "local": RTN.LOCAL, "broadcast": RTN.BROADCAST, "blackhole": RTN.BLACKHOLE,
-         "unreachable": RTN.UNREACHABLE, "prohibit": RTN.PROHIBIT}
 
 
 @path_function
@@ -178,16 +175,29 @@ def add_neighbour(b: Any, addr: int, mac: int) -> None:
 
 
 @entry
-def mc_join(net: Net, dev: int, group: int) -> bool:
-    return ip_mc_inc_group(net, dev, group)
+def mc_join(net: Net, dev: int, group: int) -> int:
+    """Users of the group now, 0: no room."""
+    if not ip_mc_inc_group(net, dev, group):
+        return 0
+    im = net.mc_group[mc_find(net, dev, group)]
+    return im.users
 
 
 @entry
-def mc_leave(net: Net, dev: int, group: int) -> None:
+def mc_leave(net: Net, dev: int, group: int) -> bool:
+    """Was it the last user?"""
     ip_mc_dec_group(net, dev, group)
+    return mc_find(net, dev, group) < 0
 
 
-def join_group(b: Any, group: int, dev: int = 0) -> None:
-    """The device's side of IP_ADD_MEMBERSHIP."""
-    if not b.call(mc_join)(b.net, dev, group):
-        raise ValueError("too many multicast groups")
+def join_group(b: Any, group: int, dev: int = 0) -> bool:
+    """The device's side of IP_ADD_MEMBERSHIP.  Is it the first of the group?"""
+    users = b.call(mc_join)(b.net, dev, group)
+    if not users:
+        raise ValueError(f"more than {NMCGROUP} multicast groups")
+    return bool(users == 1)
+
+
+def leave_group(b: Any, group: int, dev: int = 0) -> bool:
+    """Was it the last of the group?"""
+    return bool(b.call(mc_leave)(b.net, dev, group))

@@ -76,10 +76,8 @@ def tcp_v4_early_demux(net: Net, cpu: int, skb: sk_buff) -> int:
 @err_handler(IPPROTO.TCP)
 @path_function
 def tcp_v4_err(net: Net, cpu: int, skb: sk_buff) -> int:
-    """An ICMP error about a segment of ours; skb.data stands at that segment's IP header.  1: there is no such socket."""
-    mem, inner = mem_at(net.mem_addr), skb.data
-    th = inner + (byte(mem, inner) & 15) * 4
-    return 1 if __inet_lookup_listener(net, cpu, skb, be32(mem, inner + 12), be16(mem, th)) < 0 else 0
+    """An ICMP error about a segment of ours.  1: of no connection."""
+    return 1 if __inet_lookup_established(net, cpu, skb) < 0 else 0
 
 
 # ---------------------------------------------------------------- arrival

@@ -1,13 +1,13 @@
 """UDP receive: net/ipv4/udp.c.  Called through inet_protos by ip_local_deliver_finish; hands a datagram to its socket's queue (user/), to
 every socket that matches (udp_mcast.py), or answers port unreachable.  RFC 768; the checksum covers the pseudo header of RFC 793 3.1."""
-from .._compile import be16, be32, le16, mem_at, path_function
+from .._compile import be16, be32, byte, le16, mem_at, path_function
 from ..abi.kernels import Behaviour
 from ..abi.mib import Mib
 from ..abi.net import Net
 from ..abi.numbers import CHECKSUM_BREAK, ICMP, ICMP_PORT_UNREACH, IPPROTO, RTN, UDP_HLEN
 from ..abi.reasons import Drop
 from ..abi.skbuff import sk_buff
-from ..path import Stage, early_demux, inet_protocol
+from ..path import Stage, early_demux, err_handler, inet_protocol
 from ..skb import kfree_skb_reason, pskb_may_pull, skb_trim
 from ..turn import at, icmp_send_and_drop
 from ..user.checksum import udp_lib_checksum_complete
@@ -69,3 +69,13 @@ def udp_v4_early_demux(net: Net, cpu: int, skb: sk_buff) -> int:
     """A connected socket would be found here, before routing: none is."""
     at(net, cpu, skb, Stage.udp_v4_early_demux)
     return 0
+
+
+@err_handler(IPPROTO.UDP)
+@path_function
+def udp_err(net: Net, cpu: int, skb: sk_buff) -> int:
+    """An ICMP error about a datagram of ours; skb.data stands at that datagram's IP header.  1: there is no such socket."""
+    mem, inner = mem_at(net.mem_addr), skb.data
+    uh = inner + (byte(mem, inner) & 15) * 4
+    i = __udp4_lib_lookup(net, cpu, skb, be32(mem, inner + 12), be16(mem, uh), be32(mem, inner + 16), be16(mem, uh + 2), skb.dev)
+    return 1 if i < 0 else 0
