@@ -1,4 +1,4 @@
-"""net/ipv4/arp.c: who has an address of ours.  Called through ptype_base; answers leave by ip_output.py's dev_queue_xmit.  RFC 826, RFC 5227.
+"""net/ipv4/arp.c: who has an address of ours.  Called through ptype_base; answers leave by ip_output.py.  RFC 826, RFC 5227.
 
     hardware type 2 | protocol 2 | hln 1 | pln 1 | op 2 | sender MAC 6 | sender IP 4 | target MAC 6 | target IP 4"""
 from .._compile import be16, be32, byte, mem_at, path_function, put_be16, put_be32

@@ -1,4 +1,4 @@
-"""net/ipv4/icmp.c, the half that receives.  Called through inet_protos by ip_protocol_deliver_rcu; errors go on to the protocol whose packet
+"""net/ipv4/icmp.c, the half that receives.  Called through inet_protos; errors go on to the protocol whose packet
 they are about, requests are answered through ip_output.py.  RFC 792, RFC 1122 3.2.2.  The half that sends errors: icmp_send.py."""
 from .. import path
 from .._compile import be32, byte, mem_at, path_function, put_be16, put_be32, put_byte, put_le16

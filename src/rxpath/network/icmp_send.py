@@ -29,7 +29,9 @@ def icmp_send(net: Net, cpu: int, skb: sk_buff) -> int:
 
 @path_function
 def icmp_is_error(icmp_type: int) -> bool:
-    return (icmp_type >= ICMP.DEST_UNREACH and icmp_type <= ICMP.REDIRECT) or icmp_type == ICMP.TIME_EXCEEDED or icmp_type == ICMP.PARAMETERPROB
+    if icmp_type >= ICMP.DEST_UNREACH and icmp_type <= ICMP.REDIRECT:
+        return True
+    return icmp_type == ICMP.TIME_EXCEEDED or icmp_type == ICMP.PARAMETERPROB
 
 
 @path_function

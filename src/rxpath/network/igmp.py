@@ -88,7 +88,7 @@ def igmp_rcv(net: Net, cpu: int, skb: sk_buff) -> int:
         return kfree_skb_reason(net, cpu, skb, Drop.NOT_SPECIFIED)
     kind = byte(mem, skb.data)
     report = kind == IGMP_REPORT or kind == IGMPV2_REPORT
-    if kind == IGMP_QUERY or report and (skb.pkt_type == PACKET_MULTICAST or skb.pkt_type == PACKET_BROADCAST):
+    if kind == IGMP_QUERY or (report and (skb.pkt_type == PACKET_MULTICAST or skb.pkt_type == PACKET_BROADCAST)):
         consume_skb(net, cpu, skb)
         return NET_RX_SUCCESS
     return kfree_skb_reason(net, cpu, skb, Drop.NOT_SPECIFIED)

@@ -9,7 +9,7 @@ from ..abi.kernels import Behaviour, Sysctl
 from ..abi.limits import NDEV, NROUTE
 from ..abi.net import FIB_HASH, ICMP_PEER_HASH, MC_HASH, NEIGH_HASH, NMCGROUP, NNEIGH, TCP_LHASH, Net
 from ..abi.numbers import ETH_P_ARP, ETH_P_IP, IPPROTO, NO_DEV, NO_ROUTE, RT_TABLE_LOCAL, RT_TABLE_MAIN, RTN
-from .fib_trie import fib_find_node, fib_link, fib_plen_add, fib_unlink, inet_make_mask
+from .fib_trie import fib_find_node, fib_link, fib_plen_add, fib_table_lookup, fib_unlink, inet_make_mask
 from .igmp import ip_mc_dec_group, ip_mc_inc_group, mc_find
 from .neighbour import neigh_update
 
@@ -118,6 +118,12 @@ def fib_delete(net: Net, dst: int, plen: int) -> bool:
     fa = net.fib[i]
     fa.used = 0
     return True
+
+
+@entry
+def route_get(net: Net, daddr: int) -> int:
+    """ip route get: index of the route in net.fib, NO_ROUTE."""
+    return fib_table_lookup(net, daddr)
 
 
 def free_route(net: Net) -> int:
