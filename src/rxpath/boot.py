@@ -20,8 +20,8 @@ from .abi.numbers import (
     NO_SKB,
     NO_THREAD,
 )
-from .link.setup import net_dev_init
 from .drivers.setup import NetDevice, dev_mc_add, dev_mc_del, igb_probe, multicast_mac
+from .link.setup import net_dev_init
 from .network import setup
 from .network.frag_setup import frag_init
 from .network.setup import ip_tables_init

@@ -1,8 +1,9 @@
 """The real kernel's own answers: linux_6_18.json was recorded on Linux 6.18.44 (veth, checksum offload off, 10.0.0.1/24 on the receiver,
 permanent neighbours 10.0.0.2 and .3, a TCP listener on 10.0.0.1:80): frames in; drop reasons, counters and frames sent out.
 
-Each record is sent to this path, and everything must be the same: reasons, counters, replies to the byte.  Octets count igb's padding.  Left out of the comparison of
-bytes: the identification (random there, counting here) with the header checksum that it changes, and the clock of a time stamp."""
+Each record is sent to this path, and everything must be the same: reasons, counters, replies to the byte.  Octets count igb's padding.
+Left out of the comparison of bytes: the identification (random there, counting here) with the header checksum that it changes, and the
+clock of a time stamp."""
 import json
 from pathlib import Path
 

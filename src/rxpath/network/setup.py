@@ -8,7 +8,9 @@ from .._compile import entry, path_function
 from ..abi.kernels import Behaviour, Sysctl
 from ..abi.limits import NDEV, NROUTE
 from ..abi.net import FIB_HASH, ICMP_PEER_HASH, MC_HASH, NEIGH_HASH, NMCGROUP, NNEIGH, TCP_LHASH, Net
-from ..abi.numbers import ETH_P_ARP, ETH_P_IP, IPPROTO, NO_DEV, NO_ROUTE, RT_TABLE_LOCAL, RT_TABLE_MAIN, RTN
+from ..abi.numbers import ETH_P_ARP, ETH_P_IP, IPPROTO, NO_DEV, NO_ROUTE, RTN
+from ..abi.numbers import RT_TABLE_LOCAL as RT_TABLE_LOCAL
+from ..abi.numbers import RT_TABLE_MAIN as RT_TABLE_MAIN
 from .fib_trie import fib_find_node, fib_link, fib_plen_add, fib_table_lookup, fib_unlink, inet_make_mask
 from .igmp import ip_mc_dec_group, ip_mc_inc_group, mc_find
 from .neighbour import neigh_update
@@ -36,6 +38,8 @@ def ip_tables_init(net: Net) -> None:
     net.icmp_rng = 0x9E3779B97F4A7C1
 
 
+TYPES = {"unicast": RTN.UNICAST, "local": RTN.LOCAL, "broadcast": RTN.BROADCAST, "multicast": RTN.MULTICAST,
+         "blackhole": RTN.BLACKHOLE, "unreachable": RTN.UNREACHABLE, "prohibit": RTN.PROHIBIT}
 SYSCTLS = {                                          # the kernel's defaults (net/ipv4/icmp.c, tcp_ipv4.c, ip_input.c)
     Sysctl.icmp_ratelimit_ns: 1_000_000_000, Sysctl.icmp_ratemask: 6168, Sysctl.icmp_msgs_per_sec: 1000, Sysctl.icmp_msgs_burst: 50,
     Sysctl.icmp_echo_ignore_broadcasts: 1, Sysctl.ip_early_demux: 1, Sysctl.udp_early_demux: 1, Sysctl.tcp_early_demux: 1,
