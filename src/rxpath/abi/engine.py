@@ -120,6 +120,8 @@ class thread_t:
     rxq_ovfl: i64               # SO_RXQ_OVFL: drops of its socket
     gro_size: i64               # UDP_GRO: bytes of a segment
     lock_next: i64              # threads that wait for the socket's owner
+    own_every: i64              # after so many receiving calls one that owns the socket (setsockopt), for own_ns; 0: none
+    own_ns: i64
 
 
 @struct(align=CACHELINE)

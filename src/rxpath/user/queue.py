@@ -128,8 +128,14 @@ def lock_sock(net: Net, cpu: int, sk: sock, t: int) -> bool:
         sk.owned = t
     else:
         th = net.thread[t]
-        th.lock_next = sk.lock_wait
-        sk.lock_wait = t
+        th.lock_next = NO_THREAD
+        if sk.lock_wait < 0:
+            sk.lock_wait = t
+        else:
+            last = net.thread[sk.lock_wait]
+            while last.lock_next >= 0:
+                last = net.thread[last.lock_next]
+            last.lock_next = t
     spin_unlock(net, sk.lock)
     return free
 
@@ -154,12 +160,11 @@ def release_sock(net: Net, cpu: int, sk: sock) -> int:
     spin_lock(net, cpu, sk.lock)
     sk.backlog_len = 0                               # only now: a flood cannot keep the thread here for ever
     sk.owned = NO_THREAD
-    waiting = sk.lock_wait
-    sk.lock_wait = NO_THREAD
+    first = sk.lock_wait
+    if first >= 0:                                   # exclusive: one of those that wait, the first
+        th = net.thread[first]
+        sk.lock_wait = th.lock_next
     spin_unlock(net, sk.lock)
-    while waiting >= 0:
-        th = net.thread[waiting]
-        following = th.lock_next
-        tell_driver(net, cpu, Note.WAKE_READER, waiting)
-        waiting = following
+    if first >= 0:
+        tell_driver(net, cpu, Note.WAKE_READER, first)
     return DONE

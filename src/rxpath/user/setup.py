@@ -27,7 +27,7 @@ from .tables import (
     reuseport_detach_sock,
     reuseport_join,
 )
-from .wait import ep_wait, epoll_add, epoll_create, poll_add, poll_wait, wait_add_tail, wait_remove
+from .wait import ep_wait, epoll_add, epoll_create, finish_wait, poll_add, poll_wait, wait_add_tail, wait_remove
 
 SOCK_MIN_RCVBUF = 2304          # 2048 and sizeof(struct sk_buff); measured
 RCVBUF_MAX = 2147483646
@@ -201,6 +201,13 @@ def sleep_in_recv(net: Net, cpu: int, t: int) -> int:
     th = net.thread[t]
     wait_add_tail(net, net.socks[th.sock], th.wait)
     return NO_SOCK
+
+
+@entry
+def wake_up(net: Net, t: int) -> None:
+    """It no longer waits in recvfrom() or epoll_wait()."""
+    th = net.thread[t]
+    finish_wait(net, th.wait)
 
 
 @entry

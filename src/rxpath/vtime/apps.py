@@ -29,6 +29,8 @@ class Phase(IntEnum):
     COMPUTE = 4                 # a hog has worked: sleep, or work again
     ASK = 5                     # a Python program says what comes next
     NAP = 6                     # a Python program sleeps
+    OWN = 7                     # in a call that is about to own the socket
+    DISOWN = 8                  # it gives the socket back
 
 
 # ---------------------------------------------------------------- what it costs, and how long it took
@@ -150,6 +152,9 @@ def return_step(net: Net, cpu: int, n: int, th: thread_t, start: int) -> None:
     nothing = th.in_batch == 0
     th.in_batch = 0
     th.phase = Phase.WAIT if th.drained else Phase.CALL
+    if th.own_every:
+        if th.calls % th.own_every == 0:
+            th.phase = Phase.OWN
     th.drained = 0
     charge(net, cpu, Stage.SYSCALL_ENTRY)            # of the next call, at the end of the work
     if nothing and c.now == start:

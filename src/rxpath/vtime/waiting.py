@@ -3,11 +3,15 @@
 Twins: fs/eventpoll.c, fs/select.c (user/wait.py has their insides), napi_busy_loop() of net/core/dev.c."""
 from .._compile import entry, path_function
 from ..abi.engine import thread_t
+from ..abi.limits import NNOTE
 from ..abi.net import Net
-from ..abi.numbers import NAPI_STATE_IN_BUSY_POLL, NAPI_STATE_MISSED, NAPI_STATE_SCHED, Ctx, Kthread, WaitBy
+from ..abi.numbers import DONE, NAPI_STATE_IN_BUSY_POLL, NAPI_STATE_MISSED, NAPI_STATE_SCHED, Ctx, Kthread, WaitBy
+from ..path import Stage
+from ..turn import charge
+from ..user.queue import lock_sock, release_sock
 from ..user.wait import ep_wait, epoll_add, epoll_create, finish_wait, poll_add, poll_freewait, poll_wait
 from .apps import Phase, call_returns, spend
-from .sched import arm_timeout, go_to_sleep
+from .sched import arm_timeout, go_to_sleep, wake
 
 
 @entry
@@ -28,10 +32,22 @@ def watch(net: Net, n: int, e: int, sk: int) -> None:
 
 
 @path_function
+def wake_told(net: Net, cpu: int) -> None:
+    """A system call has woken others (the next thread in epoll_wait(), who waits for a socket's owner): in its time."""
+    sd = net.sd[cpu]
+    while sd.note_head != sd.note_tail:
+        note = net.note[cpu][sd.note_head & NNOTE - 1]
+        sd.note_head += 1
+        charge(net, cpu, Stage.WAKE)
+        wake(net, cpu, note >> 8)
+
+
+@path_function
 def wait_step(net: Net, cpu: int, n: int, th: thread_t, start: int) -> None:
     """epoll_wait() or poll(): a socket with data is read until EAGAIN; else asleep."""
     sk = poll_wait(net, cpu, n) if th.wait_by == WaitBy.POLL else ep_wait(net, cpu, n)
     if sk >= 0:
+        wake_told(net, cpu)
         th.sock = sk
         call_returns(net, cpu, th)
         return
@@ -47,6 +63,28 @@ def wait_step(net: Net, cpu: int, n: int, th: thread_t, start: int) -> None:
     go_to_sleep(net, cpu, n)
     if th.deadline:
         arm_timeout(net, cpu, th, th.deadline)
+
+
+# ---------------------------------------------------------------- calls that own the socket
+@path_function
+def own_step(net: Net, cpu: int, n: int, th: thread_t) -> None:
+    """setsockopt(), or a sendmsg() that waits for memory: th.own_ns between lock_sock() and release_sock()."""
+    if lock_sock(net, cpu, net.socks[th.sock], n):
+        net.cpu[cpu].now += th.own_ns
+        th.phase = Phase.DISOWN
+    else:
+        go_to_sleep(net, cpu, n)                     # woken by the owner's release_sock()
+
+
+@path_function
+def disown_step(net: Net, cpu: int, th: thread_t) -> None:
+    """release_sock(): what stands on the backlog is this thread's work, packet by packet."""
+    done = release_sock(net, cpu, net.socks[th.sock]) == DONE
+    wake_told(net, cpu)
+    if done:
+        charge(net, cpu, Stage.SYSCALL_EXIT)
+        charge(net, cpu, Stage.SYSCALL_ENTRY)        # of the next receiving call
+        th.phase = Phase.CALL if th.wait_by == WaitBy.RECV else Phase.WAIT
 
 
 # ---------------------------------------------------------------- busy polling
