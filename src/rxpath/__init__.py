@@ -1,7 +1,7 @@
 """rxpath: the Linux packet receive path, from the NIC's ring to recvfrom(), as software that you can run, look into and tune.
 
     import rxpath
-    run = rxpath.replay("first", settings=["net.core.rmem_default=425984"])
+    run = rxpath.replay("first", overrides=["net.core.rmem_default=425984"])
     print(run)                                  # the report
     print(run.dropped, run.latency_ns["p99"])
 

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 Progress = Callable[[float, int], None]                     # (share of the capture, 0 if not known; frames offered so far)
 
 
-def the_host(host: Host | str | Path | None = None, settings: Sequence[str] = (), seed: int | None = None) -> Host:
+def the_host(host: Host | str | Path | None = None, overrides: Sequence[str] = (), seed: int | None = None) -> Host:
     """A Host from a file or the default one, with overrides KEY=VALUE."""
     if host is None:
         host = hostfile.default()
     elif not isinstance(host, Host):
         host = hostfile.load(host)
-    settings = [*settings, *([f"seed={seed}"] if seed is not None else [])]
+    settings = [*overrides, *([f"seed={seed}"] if seed is not None else [])]
     return hostfile.apply_overrides(host, settings) if settings else host
 
 
@@ -36,7 +36,7 @@ def with_outputs(host: Host, tap: str | None, tx: str | None) -> Host:
     return hostfile.revise(host, changes)
 
 
-def replay(capture: str | Path, host: Host | str | Path | None = None, *, settings: Sequence[str] = (), seed: int | None = None,
+def replay(capture: str | Path, host: Host | str | Path | None = None, *, overrides: Sequence[str] = (), seed: int | None = None,
            listen: Sequence[str] = (), local: str | None = None, speed: float = 1.0, rate: str | int | None = None, loop: int = 1,
            plain: bool | None = None, skip_unsupported: bool | None = None, trail: Trail | None = None, progress: Progress | None = None,
            stop: Callable[[], bool] | None = None) -> Outcome:
@@ -44,7 +44,7 @@ def replay(capture: str | Path, host: Host | str | Path | None = None, *, settin
 
     capture   a pcap or pcapng file (also gzipped), "-" for standard input, or the name of a bundled one ("first")
     host      a Host, a host file, or None: the default host (a bundled capture has its own)
-    settings  overrides, ["net.core.netdev_budget=600", "ethtool.rx=4096"]
+    overrides ["KEY=VALUE"]: ["net.core.netdev_budget=600", "ethtool.rx=4096"]
     listen    sockets to open, ["udp:5000", "tcp:80"]; none: those that the capture's traffic goes to
     local     the receiver's address; none: worked out from the capture
     speed     10: ten times as fast; rate: "1.2Mpps" evenly spaced instead; loop: how often
@@ -57,7 +57,7 @@ def replay(capture: str | Path, host: Host | str | Path | None = None, *, settin
 
     if host is None:
         host = traffic.bundled_host(str(capture))
-    chosen, name = the_host(host, settings, seed), traffic.find(str(capture))
+    chosen, name = the_host(host, overrides, seed), traffic.find(str(capture))
     sockets, addresses = traffic.listening(listen), traffic.local_addresses(local)
     if addresses is None and chosen.nic.addresses:
         addresses = list(chosen.nic.addresses)              # the host file says who it is
