@@ -108,6 +108,7 @@ class scan_t:
     addr_version: Array[i64] = array(NLOCAL)
     started: i64
     last_ts: i64
+    first_ts: i64               # of the first record, ns since the epoch
     clock: i64                  # virtual time that the timestamps ask for
     last_t: i64                 # of the last frame on the cable; times only grow
     max_gap: i64

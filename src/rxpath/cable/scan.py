@@ -69,6 +69,8 @@ def record_time(s: scan_t) -> None:
     if s.started == 0:
         s.started = 1
         s.last_ts = ts
+        if s.rec_base == 0:
+            s.first_ts = ts
         return
     dt = ts - s.last_ts
     if dt < 0:

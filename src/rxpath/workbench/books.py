@@ -4,14 +4,16 @@ library's face are all made from this; nothing else reads counters out of the st
 The invariant: offered = delivered + queued + sum(dropped), in frames of the wire, at any moment between two slices of the engine."""
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rxpath.abi.limits import NHIST
 from rxpath.abi.mib import DevStat, Mib
 from rxpath.abi.reasons import DELIVERED, Drop
 from rxpath.drivers.igb_ethtool import device_stats, ethtool_stats
+from rxpath.network.nf_setup import rule_counters
 from rxpath.vtime.setup import cpu_time
+from rxpath.workbench.iptables import Target
 
 if TYPE_CHECKING:
     from rxpath.workbench.simulation import Simulation
@@ -84,6 +86,17 @@ class Queue:
 
 
 @dataclass(frozen=True, slots=True)
+class Rule:
+    """An iptables rule, or the policy of a chain, that counted a packet."""
+    table: str
+    chain: str
+    line: int
+    target: str
+    packets: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Books:
     offered: int
     delivered: int
@@ -105,7 +118,8 @@ class Books:
     ethtool: dict[str, int]
     high_water: dict[str, Any]
     copies: dict[str, int]
-    stations: dict[str, int] = field(default_factory=dict)  # how often each was entered
+    stations: dict[str, int]                                # how often each was entered
+    rules: list[Rule]
 
     def check(self) -> None:
         """offered = delivered + queued + dropped, or Imbalance."""
@@ -173,8 +187,17 @@ def read(sim: Simulation) -> Books:
         high_water=_high_water(sim, queues, sockets),
         copies={"taps": mib[Mib.Rxpath_TapFrames], "clones": mib[Mib.Rxpath_Copies], "fragments": mib[Mib.Ip_ReasmReqds],
                 "reassembled": mib[Mib.Ip_ReasmOKs], "gro_merged": stations.get("skb_gro_receive", 0), "sent": sim.sent_frames()},
-        stations=stations,
+        stations=stations, rules=_rules(sim),
     )
+
+
+def _rules(sim: Simulation) -> list[Rule]:
+    """iptables -vnL: what was counted."""
+    if sim.rules is None:
+        return []
+    flat = sim.rules.rules
+    return [Rule(flat[i].table, flat[i].chain, flat[i].line, ("policy " if flat[i].pseudo else "") + Target(flat[i].target).name, packets, octets)
+            for i, packets, octets in rule_counters(sim.boot) if packets]
 
 
 def _stations(net: Any, ncpu: int) -> dict[str, int]:

@@ -1,12 +1,15 @@
 """Pages of docs/ that are made from the path's own lists: stations, drop reasons, what differs between the kernels.
 
     python -m rxpath.workbench.kernel_map docs       writes them; a test holds docs/ against them"""
+import json
 import pathlib
 import sys
+from typing import Any
 
 from ..abi.kernels import KERNELS, Sysctl
 from ..abi.reasons import DELIVERED, MEANING, NO_SKB_REASONS, OURS, Drop
 from ..path import STATIONS, Stage, Touch
+from .losses import LOSSES
 
 HEAD = """# The kernel map
 
@@ -46,7 +49,8 @@ def drop_reasons() -> str:
         whose = "ours" if r in OURS else "kernel"
         skb = "no" if r in NO_SKB_REASONS else "yes"
         what = "delivered: an end that the frame was sent to" if r in DELIVERED else MEANING[r]
-        rows.append(f"| `{r.name}` | {whose} | {skb} | {what} |\n")
+        where = LOSSES[r] if r in LOSSES else None
+        rows.append(f"| `{r.name}` | {whose} | {skb} | {what} | {where.stations if where else ''} | {where.counters if where else ''} |\n")
     return """# How frames end
 
 Made from `src/rxpath/abi/reasons.py`.  Every frame of the wire ends exactly once, under one of these names; the books
@@ -54,8 +58,8 @@ Made from `src/rxpath/abi/reasons.py`.  Every frame of the wire ends exactly onc
 `include/net/dropreason-core.h` (`SKB_DROP_REASON_*`); where the kernel has none, the name is ours.  Numbers are never shown: they differ
 between kernels.
 
-| reason | name | had an skb | meaning |
-|---|---|---|---|
+| reason | name | had an skb | meaning | stations | counters of a real kernel |
+|---|---|---|---|---|---|
 """ + "".join(rows)
 
 
@@ -76,7 +80,40 @@ Knobs that the path reads at run time: {knobs}.  Their defaults in each profile,
 """
 
 
-PAGES = {"kernel-map.md": kernel_map, "drop-reasons.md": drop_reasons, "kernels.md": kernels}
+def json_page() -> str:
+    """docs/json.md"""
+    schema = json.loads((pathlib.Path(__file__).parent / "schema" / "replay.json").read_text())
+    rows: list[str] = []
+
+    def walk(prefix: str, node: dict[str, Any]) -> None:
+        for name, inner in node.get("properties", {}).items():
+            kind = inner.get("type") or (inner["$ref"].rsplit("/", 1)[-1] if "$ref" in inner else "constant" if "const" in inner else "text")
+            kind = {"count": "number", "counts": "numbers", "texts": "texts", "named": "{name: number}", "latency": "percentiles",
+                    "array": "list", "string": "text", "integer": "number"}.get(kind, kind)
+            rows.append(f"| `{prefix}{name}` | {kind} | {inner.get('description', '')} |\n")
+            if prefix.count(".") < 1:
+                walk(f"{prefix}{name}.", inner)
+                walk(f"{prefix}{name}[].", inner.get("items", {}))
+    walk("", schema)
+    return f"""# The JSON object
+
+Made from `src/rxpath/workbench/schema/replay.json`, the JSON Schema that the tests hold the output against.
+
+`rxpath replay CAPTURE --json` prints one object on standard output.  {schema["description"]}  Percentiles are objects of `p50`, `p90`,
+`p99`, `p99.9`, `max`, `mean` and `count`.
+
+```console
+$ rxpath replay first --json | jq '.offered, .delivered, .dropped'
+$ rxpath replay first --json | jq '.latency_ns["p99"], .cpu_ns'
+$ rxpath replay first --json --trail drops | jq '.trail[] | {{frame, end}}'
+```
+
+| key | value | what |
+|---|---|---|
+""" + "".join(rows)
+
+
+PAGES = {"kernel-map.md": kernel_map, "drop-reasons.md": drop_reasons, "kernels.md": kernels, "json.md": json_page}
 
 if __name__ == "__main__":
     for name, make in PAGES.items():

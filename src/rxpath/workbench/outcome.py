@@ -21,6 +21,7 @@ class Outcome:
     receiver: Receiver
     host: Host
     notes: tuple[str, ...]
+    log: tuple[str, ...] = ()
     interrupted: bool = False
 
     @property

@@ -65,12 +65,14 @@ def replay(capture: str | Path, host: Host | str | Path | None = None, *, overri
         pace = units.rate_pps(rate) if rate is not None else 0
     except ValueError as error:
         raise BadInput(f"--rate {rate}: must be {error}") from None
+    if name == "-" and (loop > 1 or (trail is not None and trail.two_runs)):
+        raise BadInput("standard input cannot be read twice, as --loop and --trail drops would: save it to a file")
     source = Source(name)
-    if loop > 1 and not source.seekable:
-        raise BadInput("a pipe cannot be read twice: save it to a file for --loop")
-    if trail is not None and trail.two_runs and not source.seekable:
-        raise BadInput("--trail drops runs twice, and a pipe cannot be read twice: save it to a file")
-    receiver = infer_receiver(source, local=addresses, plain=bool(plain))
+    try:
+        receiver = infer_receiver(source, local=addresses, plain=bool(plain))
+    except BaseException:
+        source.close()
+        raise
 
     def once(source: Source, scout: bool) -> Outcome:
         with Capture(source, speed=speed, rate=pace or None, loop=loop, receiver=receiver, start_ns=START_NS, plain=bool(plain),
@@ -83,9 +85,12 @@ def replay(capture: str | Path, host: Host | str | Path | None = None, *, overri
             if trail is not None:
                 trail.collect(last=True)
             said = traffic.summary(name, cable, speed, pace, START_NS)
-            return Outcome(sim.books(), said, receiver, sim.host, (*said.notes, *sim.notes), sim.stopped)
+            return Outcome(sim.books(), said, receiver, sim.host, (*said.notes, *sim.said()), tuple(sim.leaving.lines), sim.stopped)
 
-    if trail is not None and trail.two_runs:
-        once(source, scout=True)
-        source = Source(name)
-    return once(source, scout=False)
+    try:
+        if trail is not None and trail.two_runs:
+            once(source, scout=True)
+            source = Source(name)
+        return once(source, scout=False)
+    finally:
+        source.close()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rxpath.workbench.outcome import Outcome
 
 WIDTH = 100                                                 # of a report that goes into a file or a pipe
-SOCKETS_SHOWN = 20
+SOCKETS_SHOWN, LINES_SHOWN = 20, 5
 
 
 def ns(value: int) -> str:
@@ -206,10 +206,24 @@ def latencies(run: Outcome) -> Group | None:
     return titled(f"Latency, last bit on the wire to the return of the receiving call (cost profile {run.host.profile})", table)
 
 
+def rules(run: Outcome) -> Group | None:
+    """Rules that refused or logged something, as iptables -vnL would count them."""
+    shown = [r for r in run.books.rules if r.target.split()[-1] in ("DROP", "REJECT", "LOG")][:SOCKETS_SHOWN]
+    if not shown and not run.log:
+        return None
+    table = _table("rule", "target", "packets", "bytes", left=2)
+    for r in shown:
+        table.add_row(f"{r.table} {r.chain}, line {r.line}", r.target, f"{r.packets:,}", f"{r.bytes:,}")
+    lines = [Text(line, "dim") for line in run.log[:LINES_SHOWN]]
+    if len(run.log) > LINES_SHOWN:
+        lines.append(Text(f"... {len(run.log) - LINES_SHOWN:,} more lines in --json", "dim"))
+    return titled("iptables", *([table] if shown else []), *lines)
+
+
 # ---------------------------------------------------------------- the whole
 def render(run: Outcome) -> Group:
     parts: list[Any] = [Text(line, style="bold" if i == 0 else "") for i, line in enumerate(header(run))]
-    for part in (funnel(run), cpus(run), queues(run), sockets(run), latencies(run)):
+    for part in (funnel(run), cpus(run), queues(run), sockets(run), latencies(run), rules(run)):
         if part is not None:
             parts += [Text(), part]
     b = run.books

@@ -42,6 +42,8 @@ def build(run: Outcome) -> dict[str, Any]:
         "high_water": b.high_water,
         "copies": b.copies,
         "stations": b.stations,
+        "iptables": [asdict(r) for r in b.rules],
+        **({"log": list(run.log)} if run.log else {}),
         "notes": list(run.notes),
         "interrupted": run.interrupted,
         "host": hosttext.effective(host),

@@ -17,6 +17,7 @@ from rxpath.abi.limits import NCPU, NFEED, NQ, NTHREAD
 from rxpath.abi.numbers import DRAIN
 from rxpath.vtime import engine, feed, queued
 from rxpath.workbench import assemble
+from rxpath.workbench.leaving import Leaving
 from rxpath.workbench.mistakes import BadInput
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ class Simulation:
         self._at = 0
         self.stopped = False
         assemble.assemble(self, one_step)
+        self.leaving = Leaving(self)
 
     def _socket_count(self) -> int:
         found = len(self.receiver.udp_ports) if self.receiver is not None and self.host.opens_from_capture else 0
@@ -99,6 +101,7 @@ class Simulation:
         """Every frame of the capture, then until nothing is under way."""
         capture.attach(self.net)
         while self._load(capture):
+            self.leaving.epoch(capture.reading.s.first_ts - START_NS)
             self.run(capture.until)
             if self.stopped:                               # what is still on the cable was offered, and stays queued
                 return
@@ -106,6 +109,7 @@ class Simulation:
             if progress:
                 progress(*capture.progress())
         self.drain()
+        self.leaving.collect(last=True)
 
     def _load(self, capture: Capture) -> bool:
         """The next frames onto the cable; whoever watches is told of them."""
@@ -132,20 +136,23 @@ class Simulation:
         while not self.stopped:
             t = min(until, self.net.sim.now + SLICE_NS)
             if self.programs is not None:
-                self.programs.run(t, self._slice)
+                self.programs.run(t, self._drain)
             else:
                 while self.call(engine.run)(self.net, t, 0) == DRAIN:
-                    self._slice()
-            self._slice()
+                    self._drain()
+            self._drain()
+            if self.stop and self.stop():
+                self.stopped = True
             if t == until:
                 break
         self.t = max(self.t, self.net.sim.now)
 
-    def _slice(self) -> None:
+    def _drain(self) -> None:
+        """Empty the rings of marks and of frames that left."""
         if self.on_slice:
             self.on_slice()
-        if self.stop and self.stop():
-            self.stopped = True
+        if self.leaving.wanted:
+            self.leaving.collect()
 
     def drain(self) -> None:
         """After the last frame: until nothing is under way, or nothing moves any more."""
@@ -182,13 +189,23 @@ class Simulation:
 
         read = books.read(self)
         read.check()
+        if self.leaving.lost():
+            raise books.Imbalance(f"{self.leaving.lost()} frames that left found no room in their ring")
         return read
+
+    def said(self) -> list[str]:
+        """What a reader of the figures must know."""
+        notes = list(self.notes)
+        if self.leaving.more_lines:
+            notes.append(f"{self.leaving.more_lines:,} more lines of LOG rules are not kept")
+        return notes
 
     # ------------------------------------------------------------ its life
     def close(self) -> None:
         """Give the memory back."""
         from rxpath._compile import forget
 
+        self.leaving.close()
         if self.programs is not None:
             self.programs.close()
         forget(self.net.mem_addr)

@@ -16,9 +16,12 @@ if TYPE_CHECKING:
 
 def find(name: str) -> str:
     """A file, "-" for standard input, or the name of a bundled capture."""
-    if name == "-" or "/" in name or "." in name or Path(name).exists():
-        return name
-    return str(bundled(name))
+    return str(bundled(name)) if _is_bundled(name) else name
+
+
+def _is_bundled(name: str) -> bool:
+    """Anything that may be a file is one."""
+    return name != "-" and "/" not in name and "." not in name and not Path(name).exists()
 
 
 def bundled(name: str) -> Path:
@@ -33,7 +36,7 @@ def bundled(name: str) -> Path:
 
 def bundled_host(name: str) -> Path | None:
     """The host file that comes with a bundled capture, by the name that the user gave."""
-    if "/" in name or "." in name or Path(name).exists():
+    if not _is_bundled(name):
         return None
     file = bundled(name).with_suffix(".toml")
     return file if file.exists() else None
