@@ -21,7 +21,8 @@ __version__ = "0.1.0"
 __all__ = ["BadInput", "Host", "HostError", "Outcome", "Simulation", "__version__", "load_host", "replay"]
 
 _WHERE = {
-    "BadInput": ("mistakes", "BadInput"), "Host": ("host", "Host"), "HostError": ("hostfile", "HostError"), "Outcome": ("outcome", "Outcome"),
+    "BadInput": ("mistakes", "BadInput"), "Host": ("host", "Host"), "HostError": ("hostfile", "HostError"),
+    "Outcome": ("outcome", "Outcome"),
     "Simulation": ("simulation", "Simulation"), "load_host": ("hostfile", "load"), "replay": ("replay", "replay"),
 }
 

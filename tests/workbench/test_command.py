@@ -16,7 +16,8 @@ from rxpath.workbench import cli
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests" / "golden" / "first.txt"
 SCHEMA = json.loads((ROOT / "src/rxpath/workbench/schema/replay.json").read_text())
-COMMANDS = ([], ["replay"], ["boot"], ["stations"], ["example"], ["version"], ["host"], ["host", "init"], ["host", "show"], ["host", "check"])
+COMMANDS = ([], ["replay"], ["boot"], ["stations"], ["example"], ["version"], ["host"], ["host", "init"], ["host", "show"],
+            ["host", "check"])
 
 
 def rxpath(*args: str, **more: object) -> subprocess.CompletedProcess[str]:
@@ -64,7 +65,8 @@ def test_stations_lists_the_path_in_the_packets_order(capsys):
 
 def test_boot_shows_the_steps_in_the_seeds_order(capsys):
     code, out, _ = run(capsys, "boot", "--set", "cpus=2", "--set", "nic.queues=2")
-    steps = ["ksoftirqd/0", "net_dev_init", "NET_RX_SOFTIRQ    net_rx_action", "inet_init", "udp_rcv", "ip_rcv", "igb_probe", "igb_open", "eth0-TxRx-1"]
+    steps = ["ksoftirqd/0", "net_dev_init", "NET_RX_SOFTIRQ    net_rx_action", "inet_init", "udp_rcv", "ip_rcv", "igb_probe", "igb_open",
+             "eth0-TxRx-1"]
     places = [out.index(s) for s in steps]
     assert code == 0 and places == sorted(places), out
 
@@ -114,7 +116,8 @@ def test_plain_gives_the_same_bytes(tmp_path, capsys):
 
 
 def test_overrides_speed_rate_loop_and_listen_reach_the_run(capsys):
-    code, out, err = run(capsys, "replay", "first", "--json", "--loop", "2", "--rate", "100kpps", "--listen", "udp:8125,tcp:80", "--set", "ethtool.rx=512")
+    code, out, err = run(capsys, "replay", "first", "--json", "--loop", "2", "--rate", "100kpps", "--listen", "udp:8125,tcp:80",
+                         "--set", "ethtool.rx=512")
     assert code == 0, err
     run_ = json.loads(out)
     assert run_["capture"]["loop"] == 2 and run_["capture"]["rate_pps"] == 100_000 and run_["host"]["ethtool"]["rx"] == 512
@@ -190,7 +193,8 @@ def test_a_trail_by_port_finds_both_directions(capsys):
 MISTAKES = [
     (["replay", "nosuch"], "nosuch"), (["replay", "/no/such.pcap"], "/no/such.pcap"), (["replay"], "CAPTURE"),
     (["replay", "first", "--set", "foo=1"], "--set foo=1"), (["replay", "first", "--set", "ethtool.rx=1"], "80 to 4096"),
-    (["replay", "first", "--speed", "x"], "--speed"), (["replay", "first", "--speed", "0"], "speed"), (["replay", "first", "--rate", "fast"], "--rate"),
+    (["replay", "first", "--speed", "x"], "--speed"), (["replay", "first", "--speed", "0"], "speed"),
+    (["replay", "first", "--rate", "fast"], "--rate"),
     (["replay", "first", "--loop", "0"], "loop"), (["replay", "first", "--listen", "sctp:1"], "--listen"),
     (["replay", "first", "--local", "here"], "--local"), (["replay", "first", "--trail", "drops:NO_SUCH"], "--trail"),
     (["replay", "first", "--trail", "0"], "from 1"), (["replay", "first", "--host", "/no/host.toml"], "/no/host.toml"),

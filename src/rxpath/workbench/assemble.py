@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from rxpath.abi.kernels import Sysctl
-from rxpath.abi.limits import NCPU, NSKB
-from rxpath.abi.numbers import Kind, NicMode
+from rxpath.abi.limits import NCPU, NDEV, NQ, NSKB
+from rxpath.abi.numbers import RT_TABLE_LOCAL, RT_TABLE_MAIN, Kind, NicMode
 from rxpath.drivers.setup import igb_probe, multicast_mac, veth_probe
+from rxpath.link import setup as link_setup
 from rxpath.network import nf_setup
 from rxpath.network import setup as network_setup
 from rxpath.vtime import costs, engine
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from rxpath.workbench.simulation import Simulation
 
 MAC = 0x020000000001                                        # of a receiver that no capture names
+VLANS = 2                                                   # the first VLAN device's number
 LO = 1                                                      # the loopback device's number, beside the NIC's 0
 SMALLEST_TRUESIZE = 768                                     # of a packet that a socket can be charged (a copied short one)
 
@@ -93,6 +95,8 @@ def sysctls(sim: Simulation) -> None:
         elif name == "net.ipv4.udp_mem":
             assert isinstance(value, tuple)
             net.sysctl[Sysctl.udp_mem_0], net.sysctl[Sysctl.udp_mem_1], net.sysctl[Sysctl.udp_mem_2] = value
+    for c in range(NCPU):
+        net.napi[NQ + c].weight = net.sysctl[Sysctl.dev_weight]             # of the backlogs; igb's own NAPIs have 64
     if host.kernel == "3.10":                               # its limit is two jiffies, and no knob
         net.sysctl[Sysctl.netdev_budget_ns] = 2 * net.sysctl[Sysctl.jiffy_ns]
 
@@ -130,7 +134,9 @@ def drivers(sim: Simulation) -> None:
     dev.ndo("ndo_set_rx_mode", host.nic.promiscuous, "all" in host.nic.multicast, groups)
     dev.open()
     b.netdev = dev
-    net.dev[0].gro, net.dev[0].udp_gro_forwarding = int(host.gro), int(host.ethtool.rx_udp_gro_forwarding)
+    link_setup.set_gro(b, 0, host.gro, host.ethtool.rx_udp_gro_forwarding)
+    for i, vid in enumerate(sim.receiver.vlans[:NDEV - VLANS] if sim.receiver is not None else ()):
+        link_setup.add_vlan(b, VLANS + i, 0, vid)
     for q in range(sim.queues):
         c = net.cpu[net.ring[q].cpu]
         net.ring[q].next_of_cpu, c.first_queue = c.first_queue, q
@@ -140,14 +146,11 @@ def drivers(sim: Simulation) -> None:
             sim.call(engine.add_thread)(net, n, host.napi_cpu(q), Kind.NAPI)
             sim.call(vtime_setup.set_threaded)(net, q, n)
     for q in range(sim.queues):
-        chosen = host.rps_cpus(q)
-        for i, cpu in enumerate(chosen):
-            net.rps_map[q][i] = cpu
-        net.rps_len[q] = len(chosen)
-    net.rps_ncpu = sum(net.rps_len[q] for q in range(sim.queues))
+        if host.rps_cpus(q):
+            link_setup.set_rps(b, q, list(host.rps_cpus(q)))
     mask = _number(host.sysctls().get("net.core.flow_limit_cpu_bitmap", 0))
-    for c in range(NCPU):
-        net.input[c].flow_limit = mask >> c & 1
+    if mask:
+        link_setup.set_flow_limit(b, [c for c in range(NCPU) if mask >> c & 1], net.sysctl[Sysctl.flow_limit_table_len])
 
 
 def addresses(sim: Simulation) -> None:
@@ -161,9 +164,9 @@ def addresses(sim: Simulation) -> None:
     if lo:
         net.dev[lo].ifindex, net.dev[lo].up, net.dev[lo].mtu = lo + 1, 1, 65536
     for route in hosttables.routes(host):
-        table = network_setup.RT_TABLE_LOCAL if route.table == "local" else network_setup.RT_TABLE_MAIN
-        network_setup.add_route(b, route.dst, route.prefix, network_setup.TYPES[route.type], lo if route.dev == "lo" else 0, route.via, 0, table,
-                                route.source)
+        table = RT_TABLE_LOCAL if route.table == "local" else RT_TABLE_MAIN
+        dev = lo if route.dev == "lo" else 0
+        network_setup.add_route(b, route.dst, route.prefix, network_setup.TYPES[route.type], dev, route.via, 0, table, route.source)
     for neighbour in host.neighbours:
         network_setup.add_neighbour(b, units.ipv4(neighbour.ip), units.mac(neighbour.mac))
     for flag in CONF:

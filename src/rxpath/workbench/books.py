@@ -196,8 +196,13 @@ def _rules(sim: Simulation) -> list[Rule]:
     if sim.rules is None:
         return []
     flat = sim.rules.rules
-    return [Rule(flat[i].table, flat[i].chain, flat[i].line, ("policy " if flat[i].pseudo else "") + Target(flat[i].target).name, packets, octets)
-            for i, packets, octets in rule_counters(sim.boot) if packets]
+    out = []
+    for i, packets, octets in rule_counters(sim.boot):
+        rule = flat[i]
+        target = ("policy " if rule.pseudo else "") + Target(rule.target).name
+        if packets:
+            out.append(Rule(rule.table, rule.chain, rule.line, target, packets, octets))
+    return out
 
 
 def _stations(net: Any, ncpu: int) -> dict[str, int]:
@@ -238,7 +243,8 @@ def _apps(sim: Simulation) -> tuple[list[AppBooks], Latency]:
     apps, whole, total, longest = [], [0] * NHIST, 0, 0
     for t in sim.threads:
         th = net.thread[t.index]
-        histogram = list(net.latency[t.index]) if th.received else []
+        row = net.latency[t.index]
+        histogram = [row[b] for b in range(NHIST)] if th.received else []
         whole = [a + b for a, b in zip(whole, histogram, strict=True)] if histogram else whole
         total, longest = total + th.latency_sum, max(longest, th.latency_max)
         apps.append(AppBooks(t.name, t.number, th.cpu, th.received, th.ran_app_ns, th.ran_sys_ns, th.woken,

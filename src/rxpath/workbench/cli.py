@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")       # looking for them costs 20 ms
 
-import typer  # noqa: E402
+import typer
 
 EXIT_BAD_INPUT, EXIT_BUG, EXIT_INTERRUPTED, EXIT_PIPE = 2, 70, 130, 141
 
@@ -43,7 +43,8 @@ def _version(value: bool) -> None:
 
 
 @app.callback()
-def options(version_: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False) -> None:
+def options(version_: Annotated[bool, typer.Option(
+        "--version", callback=_version, is_eager=True, help="Print the version.")] = False) -> None:
     pass
 
 
@@ -57,18 +58,22 @@ def options(version_: Annotated[bool, typer.Option("--version", callback=_versio
     "[cyan]rxpath replay first --json | jq .dropped[/]         for programs; docs/json.md",
 )))
 def replay(
-    capture: Annotated[str, typer.Argument(metavar="CAPTURE", help="pcap or pcapng file (also gzipped), or the name of a bundled one: first.")],
+    capture: Annotated[str, typer.Argument(
+        metavar="CAPTURE",
+        help="pcap or pcapng file (also gzipped), - or the name of a bundled one: first.")],
     host: HostOption = None,
     set_: SetOption = None,
     listen: Annotated[list[str] | None, typer.Option(
-        "--listen", metavar="PROTO:PORT,...", help="Sockets to open instead of those that the traffic goes to: udp:5000,tcp:80,udp:10.0.0.1:53.")] = None,
+        "--listen", metavar="PROTO:PORT,...",
+        help="Sockets to open instead of those that the traffic goes to: udp:5000,tcp:80,udp:10.0.0.1:53.")] = None,
     local: Annotated[str | None, typer.Option("--local", metavar="ADDR", help="The receiver's address; worked out if not given.")] = None,
     speed: Annotated[float, typer.Option("--speed", metavar="X", help="X times as fast as captured.")] = 1.0,
     rate: Annotated[str | None, typer.Option("--rate", metavar="PPS", help="Evenly spaced at this rate instead: 1.2Mpps, 300kpps.")] = None,
     loop: Annotated[int, typer.Option("--loop", metavar="N", help="The capture N times, one after the other.")] = 1,
     seed: SeedOption = None,
     trail: Annotated[list[str] | None, typer.Option(
-        "--trail", metavar="FILTER", help="Print the way of single packets: a frame number, an address, :PORT, drops, drops:REASON, or all.")] = None,
+        "--trail", metavar="FILTER",
+        help="Print the way of single packets: a frame number, an address, :PORT, drops, drops:REASON, or all.")] = None,
     trail_limit: Annotated[int, typer.Option("--trail-limit", metavar="N", help="At most so many packets are printed.")] = 10,
     json_: Annotated[bool, typer.Option("--json", help="One JSON object on standard output; docs/json.md.")] = False,
     tap: Annotated[str | None, typer.Option("--tap", metavar="FILE", help="A packet socket that writes what it sees to a pcap.")] = None,
@@ -81,9 +86,9 @@ def replay(
     """Send a capture through the receive path of a host and say where every frame went."""
     from rxpath.workbench import command
 
-    code = command.replay(capture, host=host, settings=set_ or [], listen=listen or [], local=local, speed=speed, rate=rate, loop=loop, seed=seed,
-                          trail=trail or [], trail_limit=trail_limit, as_json=json_, tap=tap, tx=tx, skip_unsupported=skip_unsupported, plain=plain,
-                          show_progress=not no_progress)
+    code = command.replay(capture, host=host, settings=set_ or [], listen=listen or [], local=local, speed=speed, rate=rate, loop=loop,
+                          seed=seed, trail=trail or [], trail_limit=trail_limit, as_json=json_, tap=tap, tx=tx,
+                          skip_unsupported=skip_unsupported, plain=plain, show_progress=not no_progress)
     raise typer.Exit(code)
 
 
@@ -144,7 +149,8 @@ def host_show(file: Annotated[str | None, typer.Argument(metavar="[FILE]", help=
 
 @host_app.command("check", epilog="Example:\n\n[cyan]rxpath host check host.toml[/]")
 def host_check(file: Annotated[str, typer.Argument(metavar="FILE", help="A host file.")], set_: SetOption = None,
-               skip_unsupported: Annotated[bool, typer.Option("--skip-unsupported", help="Report iptables rules that are not modelled.")] = False,
+               skip_unsupported: Annotated[bool, typer.Option(
+                   "--skip-unsupported", help="Report iptables rules that are not modelled.")] = False,
                debug: DebugOption = False) -> None:
     """Check a host file, its rules too: silent and 0 if it is right, one line and 2 if it is not."""
     from rxpath.workbench import command
@@ -159,6 +165,12 @@ def _say(text: str) -> None:
         pass
 
 
+def _nobody_reads() -> int:
+    """What is still buffered goes nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    return EXIT_PIPE
+
+
 def run(argv: list[str] | None = None) -> int:
     """The command; returns its exit status.  No mistake of the user shows a traceback, unless --debug asks for it."""
     argv = sys.argv[1:] if argv is None else argv
@@ -167,11 +179,12 @@ def run(argv: list[str] | None = None) -> int:
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)                # what is still buffered goes nowhere
-        return EXIT_PIPE
+        return _nobody_reads()
     except (KeyboardInterrupt, typer.Abort):
         return EXIT_INTERRUPTED
     except SystemExit as error:
+        if isinstance(error.__context__, BrokenPipeError):          # the framework has its own idea of it
+            return _nobody_reads()
         if isinstance(error.code, str):
             _say(error.code.removeprefix("rxpath: "))
             return 1

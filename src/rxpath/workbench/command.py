@@ -9,7 +9,6 @@ from types import FrameType
 from typing import Any
 
 
-
 class Interrupt:
     """Ctrl-C: the first asks the run to stop between two slices, the second is Python's own KeyboardInterrupt."""
 
@@ -40,7 +39,8 @@ class Bar:
 
     def __init__(self, wanted: bool, what: str) -> None:
         self.on, self.what = wanted and sys.stderr.isatty(), what
-        self.started, self.bar, self.task = time.monotonic(), None, None
+        self.started, self.task = time.monotonic(), None
+        self.bar: Any = None
 
     def __call__(self, share: float, frames: int) -> None:
         if not self.on:
@@ -51,7 +51,7 @@ class Bar:
             from rich.console import Console
             from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-            self.bar: Any = Progress(TextColumn(self.what), BarColumn(), TaskProgressColumn(), TimeRemainingColumn(),
+            self.bar = Progress(TextColumn(self.what), BarColumn(), TaskProgressColumn(), TimeRemainingColumn(),
                                      console=Console(file=sys.stderr), transient=True)
             self.bar.start()
             self.task = self.bar.add_task("", total=1.0)
@@ -61,12 +61,13 @@ class Bar:
         if self.bar is not None:
             self.bar.stop()
 
-def replay(capture: str, *, host: str | None, settings: Sequence[str], listen: Sequence[str], local: str | None, speed: float, rate: str | None,
-           loop: int, seed: int | None, trail: Sequence[str], trail_limit: int, as_json: bool, tap: str | None, tx: str | None,
+
+def replay(capture: str, *, host: str | None, settings: Sequence[str], listen: Sequence[str], local: str | None, speed: float,
+           rate: str | None, loop: int, seed: int | None, trail: Sequence[str],
+           trail_limit: int, as_json: bool, tap: str | None, tx: str | None,
            skip_unsupported: bool, plain: bool, show_progress: bool) -> int:
     """`rxpath replay`; the exit status."""
     from rxpath.workbench import replay as replaying
-
     from rxpath.workbench import traffic
 
     chosen = replaying.the_host(host or traffic.bundled_host(capture), settings, seed)

@@ -25,8 +25,8 @@ A station marked `touch` can be seen by other CPUs: a packet enters it in the or
 EVENTS = """
 ## Events of the machine
 
-They cost time and see no packet: a hard IRQ, entering softirq, one call of a poll, a wake-up, a switch, a tick, an IPI, a timer, the entry and
-the exit of a system call, a lock, a cache line from another CPU; and latencies, which cost nobody time.
+They cost time and see no packet: a hard IRQ, entering softirq, one call of a poll, a wake-up, a switch, a tick, an IPI, a timer, the
+entry and the exit of a system call, a lock, a cache line from another CPU; and latencies, which cost nobody time.
 
 """
 
@@ -87,7 +87,7 @@ def json_page() -> str:
 
     def walk(prefix: str, node: dict[str, Any]) -> None:
         for name, inner in node.get("properties", {}).items():
-            kind = inner.get("type") or (inner["$ref"].rsplit("/", 1)[-1] if "$ref" in inner else "constant" if "const" in inner else "text")
+            kind = inner["$ref"].rsplit("/", 1)[-1] if "$ref" in inner else inner.get("type", "constant" if "const" in inner else "text")
             kind = {"count": "number", "counts": "numbers", "texts": "texts", "named": "{name: number}", "latency": "percentiles",
                     "array": "list", "string": "text", "integer": "number"}.get(kind, kind)
             rows.append(f"| `{prefix}{name}` | {kind} | {inner.get('description', '')} |\n")

@@ -60,8 +60,8 @@ class Leaving:
             return
         rules = self.sim.rules
         assert rules is not None
-        t = out.t
-        self.lines.append(f"[{t // 1_000_000_000:5}.{t // 1000 % 1_000_000:06}] {log_line(rules, out.arg, out.data, self.sim.host.nic.name)}")
+        line = log_line(rules, out.arg, out.data, self.sim.host.nic.name)
+        self.lines.append(f"[{out.t // 1_000_000_000:5}.{out.t // 1000 % 1_000_000:06}] {line}")
 
     def epoch(self, ns: int) -> None:
         """Virtual time 0 in ns since 1970, for the files' time stamps."""

@@ -81,7 +81,7 @@ def funnel(run: Outcome) -> Group:
     table.add_row("wire", f"{left:,}", "", "")
     for step in losses.STEPS:
         if step == "application":
-            table.add_row(Text("application", "bold"), Text(f"{left if not b.queued else b.received:,}", "bold"), share(b.received, b.offered), "")
+            table.add_row(Text("application", "bold"), Text(f"{b.received:,}", "bold"), share(b.received, b.offered), "")
         else:
             table.add_row(losses.STEP_TITLE[step], f"{left:,}", "", Text(_beside(run, step), "dim"))
         for reason, n in sorted(b.dropped.items(), key=lambda item: -item[1]):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from rxpath import boot
 from rxpath._compile import options
 from rxpath.abi.limits import NCPU, NFEED, NQ, NTHREAD
+from rxpath.abi.mib import Mib
 from rxpath.abi.numbers import DRAIN
 from rxpath.vtime import engine, feed, queued
 from rxpath.workbench import assemble
@@ -21,12 +22,12 @@ from rxpath.workbench.leaving import Leaving
 from rxpath.workbench.mistakes import BadInput
 
 if TYPE_CHECKING:
+    from rxpath.cable.capture import Capture
+    from rxpath.cable.receiver import Receiver
     from rxpath.workbench.applications import Opened, Running
     from rxpath.workbench.books import Books
     from rxpath.workbench.host import Host
     from rxpath.workbench.iptables_flat import FlatRules
-    from rxpath.cable.capture import Capture
-    from rxpath.cable.receiver import Receiver
     from rxpath.workbench.trail import Arrival
 
 SLICE_NS = 100_000_000                  # of virtual time: a busy CPU simulates that in some milliseconds, an idle one in none
@@ -36,17 +37,19 @@ FEED_BYTES = 8 << 20
 
 
 class Simulation:
-    """host: what receives.  receiver: as traffic.infer() found it, for what the host leaves to the capture.  listen: sockets to open
+    """host: what receives.  receiver: as cable.infer_receiver() found it, for what the host leaves to the capture.  listen: sockets to open
     beside the host's own.  plain: run the path as Python.  one_step: the exact engine, slow, the judge of running ahead."""
 
-    def __init__(self, host: Host, *, receiver: Receiver | None = None, listen: Sequence[tuple[str, int, int]] = (), plain: bool | None = None,
-                 one_step: bool = False, skip_unsupported: bool | None = None, packets: int | None = None) -> None:
+    def __init__(self, host: Host, *, receiver: Receiver | None = None, listen: Sequence[tuple[str, int, int]] = (),
+                 plain: bool | None = None, one_step: bool = False, skip_unsupported: bool | None = None,
+                 packets: int | None = None) -> None:
         host = assemble.settle(host, receiver)
         self.host, self.receiver, self.listen, self.skip_unsupported = host, receiver, listen, skip_unsupported
         self.stop: Callable[[], bool] | None = None
         self.on_slice: Callable[[], None] | None = None         # whenever the engine has returned
         self.on_chunk: Callable[[Sequence[Arrival]], None] | None = None     # frames that were put on the cable
-        self.boot = boot.Booted(kernel=host.kernel, nskb=packets or assemble.packets_needed(host, self._socket_count()), hz=host.ticks, plain=options.PLAIN if plain is None else plain)
+        room = packets or assemble.packets_needed(host, self._socket_count())
+        self.boot = boot.Booted(kernel=host.kernel, nskb=room, hz=host.ticks, plain=options.PLAIN if plain is None else plain)
         self.net, self.call = self.boot.net, self.boot.call
         self.queues = host.queue_count
         self.sockets: list[Opened] = []
@@ -196,6 +199,10 @@ class Simulation:
     def said(self) -> list[str]:
         """What a reader of the figures must know."""
         notes = list(self.notes)
+        not_yet = sum(self.net.snmp[c][Mib.Rxpath_TcpNotYet] for c in range(self.host.cpus))
+        if not_yet:
+            notes.append(f"{not_yet:,} TCP connection requests were consumed (TCP_NOT_YET): TCP beyond the first segment is not built, so "
+                         "that later segments meet a closed door")
         if self.leaving.more_lines:
             notes.append(f"{self.leaving.more_lines:,} more lines of LOG rules are not kept")
         return notes

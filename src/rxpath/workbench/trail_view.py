@@ -25,7 +25,7 @@ def render(trail: Trail, outcome: Outcome) -> Group:
     if not trail.packets:
         parts += [Text(f"trail: no frame fits {', '.join(f.text for f in trail.filters)}", "yellow"), Text()]
     if trail.more:
-        parts += [Text(f"trail: {trail.more:,} more frames fit, of which nothing is printed (--trail-limit {trail.limit})", "yellow"), Text()]
+        parts += [Text(f"trail: {trail.more:,} more frames fit; not printed (--trail-limit {trail.limit})", "yellow"), Text()]
     if trail.lost_marks:
         parts += [Text(f"trail: {trail.lost_marks:,} marks found no room and are missing above", "yellow"), Text()]
     return Group(*parts)
@@ -33,7 +33,8 @@ def render(trail: Trail, outcome: Outcome) -> Group:
 
 def _packet(p: Packet, outcome: Outcome) -> Group:
     end = p.reason()
-    title = Text(f"frame {p.frame}: {p.headers}, {p.length} bytes (cost profile {outcome.host.profile}, kernel {outcome.host.kernel})", "bold")
+    model = f"cost profile {outcome.host.profile}, kernel {outcome.host.kernel}"
+    title = Text(f"frame {p.frame}: {p.headers}, {p.length} bytes ({model})", "bold")
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for name in ("time", "+", "CPU"):
         table.add_column(name, justify="right", no_wrap=True)
@@ -43,14 +44,14 @@ def _packet(p: Packet, outcome: Outcome) -> Group:
     table.add_row(_clock(p.t), "", "", "wire", "the last bit arrives", "")
     before = p.t
     for m in p.marks:
-        name: Any = Stage(m.stage).name
-        if m.stage == Stage.kfree_skb and m.arg:
-            name = _end(Drop(m.arg))
-        table.add_row(_clock(m.t), ns(m.t - before), str(m.cpu), context(m), name, ns(m.cost) if m.cost else "")
+        ended = m.stage == Stage.kfree_skb and m.arg
+        what = _end(Drop(m.arg)) if ended else Text(Stage(m.stage).name)
+        table.add_row(_clock(m.t), ns(m.t - before), str(m.cpu), context(m), what, ns(m.cost) if m.cost else "")
         before = m.t
     last = Text("")
     if end == Drop.NOT_DROPPED_YET:
-        last = Text("still under way when the run ended" if p.marks else "no station saw it: it is still on the cable or in the ring", "yellow")
+        where = "still under way when the run ended" if p.marks else "no station saw it: it is still on the cable or in the ring"
+        last = Text(where, "yellow")
     elif end not in DELIVERED:
         row = losses.loss(end.name)
         last = Text(f"lost: {end.name}: {losses.meaning(end.name)}; in {row.stations}; counters: {row.counters}", "red")
