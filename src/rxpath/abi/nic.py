@@ -87,6 +87,9 @@ class rx_ring:
     staged: i64                 # veth: frames that the sender has not handed over yet: a list
     stage_head: i64
     stage_tail: i64
+    eop_status: i64             # what the last descriptor of a long frame said
+    eop_rss: i64
+    eop_vlan: i64
 
 
 @struct(align=CACHELINE)

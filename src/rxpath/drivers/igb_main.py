@@ -28,11 +28,13 @@ from ..abi.numbers import (
     IGB_RX_BUFFER_WRITE,
     NO_SKB,
     YIELD,
+    NicMode,
     Note,
 )
 from ..abi.reasons import Drop
 from ..abi.skbuff import sk_buff
 from ..abi.softnet import napi_struct
+from ..irq.backlog import netif_rx
 from ..irq.napi import napi_complete_done, napi_schedule
 from ..link.dev import napi_list_up
 from ..link.eth import eth_type_trans
@@ -165,13 +167,15 @@ def igb_alloc_rx_buffers(net: Net, cpu: int, ring: rx_ring) -> None:
 
 
 @path_function
-def igb_clean_long_frame(net: Net, cpu: int, q: int, ring: rx_ring) -> int:
-    """A frame of several descriptors.  ring.skb holds what is there of it when skbs run out in the middle: the next poll goes on."""
+def igb_gather_frame(net: Net, cpu: int, q: int, ring: rx_ring) -> int:
+    """A frame of several descriptors: its skb, NO_SKB when skbs run out in the middle; ring.skb then holds what is there of it, and the
+    next poll goes on.  What the last descriptor says stays in ring.eop_*."""
     while True:
         desc = net.desc[q][ring.clean_at]
-        status, rss, tci = desc.status, desc.rss, desc.vlan
+        status = desc.status
         if status & E1000_RXD_STAT_DD == 0:
             return NO_SKB
+        ring.eop_status, ring.eop_rss, ring.eop_vlan = status, desc.rss, desc.vlan
         igb_refill(net, cpu, q, ring)
         i = igb_take_buffer(net, cpu, q, ring)
         if i == NO_SKB:
@@ -184,64 +188,46 @@ def igb_clean_long_frame(net: Net, cpu: int, q: int, ring: rx_ring) -> int:
         else:
             igb_add_rx_frag(net, cpu, ring, net.skb[ring.skb], net.skb[i])
         if status & E1000_RXD_STAT_EOP:
-            break
+            whole = ring.skb
+            ring.skb = NO_SKB
+            return whole
         at(net, cpu, net.skb[ring.skb], Stage.igb_is_non_eop)
-    skb = net.skb[ring.skb]
-    ring.skb = NO_SKB
-    return igb_frame_done(net, cpu, q, ring, skb, status, rss, tci)
 
 
 @path_function
-def igb_frame_done(net: Net, cpu: int, q: int, ring: rx_ring, skb: sk_buff, status: int, rss: int, tci: int) -> int:
-    """The frame is whole: header checks, then its fields.  Its skb, or NO_SKB when igb_cleanup_headers refused it."""
+def igb_clean_rx_irq(net: Net, cpu: int, q: int, ring: rx_ring, napi: napi_struct, now: int) -> bool:
+    """One frame that has arrived by now, to GRO (or, without NAPI, to netif_rx).  False: none is ready, or there was no skb; the poll then
+    ends as if the ring were dry, and what waits there raises the next interrupt, as in igb, which leaves its loop and completes NAPI."""
+    desc = net.desc[q][ring.clean_at]
+    if not desc.status & E1000_RXD_STAT_DD:
+        nic_pull(net, q, now)
+        if not desc.status & E1000_RXD_STAT_DD:
+            return False
+    status, rss, tci = desc.status, desc.rss, desc.vlan
+    if status & E1000_RXD_STAT_EOP == 0 or ring.skb >= 0:
+        i = igb_gather_frame(net, cpu, q, ring)
+        if i == NO_SKB:
+            return False
+        skb = net.skb[i]
+        status, rss, tci = ring.eop_status, ring.eop_rss, ring.eop_vlan
+    else:
+        igb_refill(net, cpu, q, ring)
+        i = igb_take_buffer(net, cpu, q, ring)
+        if i == NO_SKB:
+            return False
+        skb = net.skb[i]
+        at(net, cpu, skb, Stage.igb_clean_rx_irq)
+        at(net, cpu, skb, Stage.napi_build_skb)
     if igb_cleanup_headers(net, cpu, skb, status):
-        return NO_SKB
+        return True
     ring.packets += 1
     ring.bytes += skb.len
     igb_process_skb_fields(net, cpu, q, ring, skb, status, rss, tci)
-    return skb.idx
-
-
-@path_function
-def igb_fetch_frame(net: Net, cpu: int, q: int, ring: rx_ring) -> int:
-    """The next frame as an skb that is ready for the stack.  NO_SKB: none is ready, it was refused, or there was no skb for it."""
-    desc = net.desc[q][ring.clean_at]
-    status, rss, tci = desc.status, desc.rss, desc.vlan
-    if status & E1000_RXD_STAT_EOP == 0 or ring.skb >= 0:
-        return igb_clean_long_frame(net, cpu, q, ring)
-    igb_refill(net, cpu, q, ring)
-    i = igb_take_buffer(net, cpu, q, ring)
-    if i == NO_SKB:
-        return NO_SKB
-    skb = net.skb[i]
-    at(net, cpu, skb, Stage.igb_clean_rx_irq)
-    at(net, cpu, skb, Stage.napi_build_skb)
-    return igb_frame_done(net, cpu, q, ring, skb, status, rss, tci)
-
-
-@path_function
-def igb_frame_ready(net: Net, q: int, ring: rx_ring, now: int) -> bool:
-    """Is a descriptor written back?  Look, and if not, look what has arrived meanwhile."""
-    desc = net.desc[q][ring.clean_at]
-    if desc.status & E1000_RXD_STAT_DD:
-        return True
-    nic_pull(net, q, now)
-    return desc.status & E1000_RXD_STAT_DD != 0
-
-
-@path_function
-def igb_clean_rx_irq(net: Net, cpu: int, q: int, ring: rx_ring, napi: napi_struct) -> bool:
-    """One frame to GRO.  False: none is ready, or there was no skb; the poll then ends as if the ring were dry, and what waits in the
-    ring raises the next interrupt, as in igb, which leaves its loop and completes NAPI."""
-    c = net.cpu[cpu]
-    if not igb_frame_ready(net, q, ring, c.now):
-        return False
-    failed = ring.alloc_failed
-    i = igb_fetch_frame(net, cpu, q, ring)
-    if i >= 0:
-        napi_gro_receive(net, cpu, napi, net.skb[i])
-        return True
-    return ring.alloc_failed == failed               # refused by igb_cleanup_headers: the poll goes on
+    if ring.mode == NicMode.NAPI:
+        napi_gro_receive(net, cpu, napi, skb)
+    else:
+        netif_rx(net, cpu, skb)
+    return True
 
 
 # ---------------------------------------------------------------- NAPI
@@ -251,7 +237,7 @@ def igb_poll(net: Net, cpu: int, n: int, budget: int) -> int:
     """Packets done, or YIELD.  Its locals stand in the napi: it can be left and re-entered between packets."""
     napi = net.napi[n]
     q = napi.ring
-    ring, tx = net.ring[q], net.tx[q]
+    ring, tx, c = net.ring[q], net.tx[q], net.cpu[cpu]
     if tx.next_to_use != tx.next_to_clean and tx.poll_seen != napi.polls:
         tx.poll_seen = napi.polls                    # once in a poll
         igb_clean_tx_irq(net, cpu, q, tx)
@@ -263,7 +249,7 @@ def igb_poll(net: Net, cpu: int, n: int, budget: int) -> int:
             break
         if ring.shared and late(net, cpu):           # another CPU may look at this ring
             return YIELD
-        if igb_clean_rx_irq(net, cpu, q, ring, napi):
+        if igb_clean_rx_irq(net, cpu, q, ring, napi, c.now):
             napi.done += 1
         else:
             napi.stage = 1

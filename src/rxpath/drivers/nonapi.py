@@ -4,8 +4,7 @@ For showing receive livelock beside NAPI (Mogul and Ramakrishnan 1997): with eno
 no packet reaches its socket.  The card and its ring are igb's; interrupts are not throttled (setup.py).  Called by vtime/cpu.py."""
 from .._compile import path_function
 from ..abi.net import Net
-from ..irq.backlog import netif_rx
-from .igb_main import igb_alloc_rx_buffers, igb_fetch_frame, igb_frame_ready
+from .igb_main import igb_alloc_rx_buffers, igb_clean_rx_irq
 from .nic import nic_pull
 
 
@@ -14,10 +13,6 @@ def nonapi_interrupt(net: Net, cpu: int, q: int, t: int) -> None:
     """Hard IRQ at t: one frame to this CPU's backlog, its descriptor back to the card."""
     ring = net.ring[q]
     ring.irqs += 1
-    if not igb_frame_ready(net, q, ring, t):
-        return
-    i = igb_fetch_frame(net, cpu, q, ring)
-    nic_pull(net, q, t)                              # what came before the refill found the ring as it was
-    igb_alloc_rx_buffers(net, cpu, ring)
-    if i >= 0:
-        netif_rx(net, cpu, net.skb[i])
+    if igb_clean_rx_irq(net, cpu, q, ring, net.napi[q], t):
+        nic_pull(net, q, t)                          # what came before the refill found the ring as it was
+        igb_alloc_rx_buffers(net, cpu, ring)
