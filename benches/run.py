@@ -1,8 +1,8 @@
 """Benchmarks, one command: `python benches/run.py path|sim [--json] [--rounds N] [--quick]`.
 
-path   frames that lie in memory -> ring -> hard IRQ -> softirq -> recvfrom in real time, on one core: W1 (64 bytes of payload) with one flow
-       and with 1000 flows, each to its own socket; W2 (1400 bytes); two queues on two threads against one.  Checksums of IP and UDP are
-       verified in software; every payload is copied out and its first 8 bytes are summed and checked.
+path   frames that lie in memory -> ring -> hard IRQ -> softirq -> recvfrom in real time, on one core: W1 (64 bytes of payload) with
+       one flow and with 1000 flows, each to its own socket; W2 (1400 bytes); two queues on two threads against one.  Checksums of
+       IP and UDP are verified in software; every payload is copied out and its first 8 bytes are summed and checked.
 sim    virtual time: W4 (64 bytes, Poisson, profile bm36, kernel 6.18, ITR 20 us, 0.9 of the capacity that the sum of costs gives), and the
        whole command's work on a capture file of a million frames.
 

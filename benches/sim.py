@@ -55,8 +55,8 @@ def w4(name: str, packets: int) -> float:
         started = time.perf_counter()
         while any(left):
             for q in range(queues):
-                left[q] -= sim.call(feed.feed_poisson)(net, q, left[q], int(1e9 / rate), offsets[q], lengths[q], q * 0x9E3779B1 & 0x7FFFFFFF,
-                                                       FEED_CSUM_GOOD)
+                rss = q * 0x9E3779B1 & 0x7FFFFFFF
+                left[q] -= sim.call(feed.feed_poisson)(net, q, left[q], int(1e9 / rate), offsets[q], lengths[q], rss, FEED_CSUM_GOOD)
             loaded = [net.ring[q].feed_time for q in range(queues) if left[q]]
             if loaded and min(loaded) - 20_000 > net.sim.now:
                 sim.call(engine.run)(net, min(loaded) - 20_000, 0)

@@ -14,7 +14,8 @@ from .frames import arp, eth, fragments, ip, tcp, udp, udp_frame
 
 TREES = dict(line.split(": ", 1) for line in (pathlib.Path(__file__).parent / "data" / "igb_trees.txt").read_text().splitlines()
              if line and not line.startswith("#"))
-SAME = {"igb_clean_rx_irq", "igb_process_skb_fields", "kfree_skb", "nf_rule", "__skb_checksum_complete"}     # ours alone, or another name there
+# ours alone, or under another name there
+SAME = {"igb_clean_rx_irq", "igb_process_skb_fields", "kfree_skb", "nf_rule", "__skb_checksum_complete"}
 
 
 def functions(tree: str) -> list[str]:
@@ -94,7 +95,8 @@ def test_the_last_fragment_goes_the_kernels_way(lab):
 @pytest.mark.parametrize("hook", ["prerouting", "input"])
 def test_a_rule_drops_where_the_kernel_drops(lab, hook):
     text = {"prerouting": "*raw\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -p udp -m udp --dport 5000 -j DROP\nCOMMIT\n",
-            "input": "*raw\n:PREROUTING ACCEPT [0:0]\nCOMMIT\n*filter\n:INPUT ACCEPT [0:0]\n-A INPUT -p udp -m udp --dport 5000 -j DROP\nCOMMIT\n"}[hook]
+            "input": "*raw\n:PREROUTING ACCEPT [0:0]\nCOMMIT\n"             # the recording had the raw table loaded
+                     "*filter\n:INPUT ACCEPT [0:0]\n-A INPUT -p udp -m udp --dport 5000 -j DROP\nCOMMIT\n"}[hook]
     host = lab()
     host.udp(5000)
     load_rules(host.boot, flatten(parse(text, "rules")))

@@ -17,19 +17,19 @@ from .abi.softnet import napi_struct
 Stage = IntEnum("Stage", (
     # stations, in the packet's order
     "nic_dma igb_clean_rx_irq napi_build_skb igb_add_rx_frag igb_is_non_eop igb_cleanup_headers igb_process_skb_fields eth_type_trans "
-    "veth_xmit netif_rx napi_gro_receive dev_gro_receive inet_gro_receive tcp4_gro_receive tcp_gro_pull_header "
-    "tcp_gro_receive udp4_gro_receive __skb_gro_checksum_complete udp_gro_receive skb_gro_receive napi_skb_free_stolen_head "
-    "napi_gro_complete igb_alloc_rx_buffers napi_complete_done netif_receive_skb_list_internal netif_receive_skb get_rps_cpu "
-    "enqueue_to_backlog process_backlog __netif_receive_skb_core packet_rcv skb_vlan_untag arp_rcv arp_process arp_xmit ip_list_rcv "
-    "ip_rcv ip_rcv_core ip_sublist_rcv nf_hook_slow ipt_do_table nf_rule ip_rcv_finish ip_rcv_finish_core udp_v4_early_demux "
-    "tcp_v4_early_demux ip_route_input_noref ip_route_input_slow ip_route_use_hint fib_table_lookup fib_validate_source ip_error "
-    "ip_local_deliver ip_defrag ip_expire ip_local_deliver_finish ip_protocol_deliver_rcu raw_local_deliver icmp_rcv icmp_echo "
-    "__icmp_send icmp_global_allow icmpv4_xrlim_allow icmp_push_reply icmp_unreach icmp_redirect icmp_timestamp ping_rcv igmp_rcv "
-    "ip_handle_martian_source ip_rcv_options ip_forward neigh_event_ns udp_rcv __udp4_lib_rcv __skb_checksum_complete __udp4_lib_lookup udp4_lib_lookup2 udp_unicast_rcv_skb "
-    "__udp4_lib_mcast_deliver udp_queue_rcv_skb udp_queue_rcv_one_skb __udp_enqueue_schedule_skb sk_add_backlog sock_def_readable "
-    "tcp_v4_rcv __inet_lookup_established __inet_lookup_listener tcp_v4_do_rcv tcp_v4_send_reset skb_clone kfree_skb dev_queue_xmit "
-    "igb_xmit_frame igb_clean_tx_irq sys_recvfrom inet_recvmsg udp_recvmsg __skb_recv_udp __skb_wait_for_more_packets udp_rmem_release "
-    "release_sock skb_consume_udp "
+    "veth_xmit netif_rx napi_gro_receive dev_gro_receive inet_gro_receive tcp4_gro_receive tcp_gro_pull_header tcp_gro_receive "
+    "udp4_gro_receive __skb_gro_checksum_complete udp_gro_receive napi_skb_free_stolen_head skb_gro_receive napi_gro_complete "
+    "igb_alloc_rx_buffers napi_complete_done netif_receive_skb_list_internal netif_receive_skb get_rps_cpu enqueue_to_backlog "
+    "process_backlog __netif_receive_skb_core packet_rcv skb_vlan_untag arp_rcv arp_process neigh_event_ns arp_xmit ip_list_rcv ip_rcv "
+    "ip_rcv_core ip_sublist_rcv nf_hook_slow ipt_do_table nf_rule ip_rcv_finish ip_rcv_finish_core ip_rcv_options udp_v4_early_demux "
+    "tcp_v4_early_demux ip_route_input_noref ip_route_input_slow ip_route_use_hint fib_table_lookup fib_validate_source "
+    "ip_handle_martian_source ip_error ip_forward ip_local_deliver ip_defrag ip_expire ip_local_deliver_finish ip_protocol_deliver_rcu "
+    "raw_local_deliver icmp_rcv icmp_echo __icmp_send icmp_global_allow icmpv4_xrlim_allow icmp_push_reply icmp_unreach icmp_redirect "
+    "icmp_timestamp ping_rcv igmp_rcv udp_rcv __udp4_lib_rcv __skb_checksum_complete __udp4_lib_lookup udp4_lib_lookup2 "
+    "udp_unicast_rcv_skb __udp4_lib_mcast_deliver udp_queue_rcv_skb udp_queue_rcv_one_skb __udp_enqueue_schedule_skb sk_add_backlog "
+    "sock_def_readable tcp_v4_rcv __inet_lookup_established __inet_lookup_listener tcp_v4_do_rcv tcp_v4_send_reset skb_clone kfree_skb "
+    "dev_queue_xmit igb_xmit_frame igb_clean_tx_irq sys_recvfrom inet_recvmsg udp_recvmsg __skb_recv_udp __skb_wait_for_more_packets "
+    "udp_rmem_release release_sock skb_consume_udp "
     # events of the machine: entry, handler and EOI of a hard IRQ; entering __do_softirq; one napi->poll call; try_to_wake_up; schedule() to
     # another thread; ...; a lock held, a line that was in another CPU's cache; latencies, which cost nobody time; ns << 10 for a byte
     "HARDIRQ SOFTIRQ POLL WAKE SWITCH TICK IPI_SEND IPI TIMER SYSCALL_ENTRY SYSCALL_EXIT LOCK BOUNCE EPOLL NIC_LATENCY IPI_LATENCY "
@@ -62,9 +62,9 @@ STATIONS: dict[Stage, Station] = {
     Stage.dev_gro_receive: Station("link", SOFT, "net/core/gro.c", "merge, hold or let go"),
     Stage.inet_gro_receive: Station("link", SOFT, "net/ipv4/af_inet.c", "same flow? by the IP header"),
     Stage.tcp4_gro_receive: Station("link", SOFT, "net/ipv4/tcp_offload.c", "same flow? by the TCP header"),
-    Stage.udp4_gro_receive: Station("link", SOFT, "net/ipv4/udp_offload.c", "same flow? by the UDP header"),
     Stage.tcp_gro_pull_header: Station("link", SOFT, "net/ipv4/tcp_offload.c", "the TCP header is whole"),
     Stage.tcp_gro_receive: Station("link", SOFT, "net/ipv4/tcp_offload.c", "the next segment of a held one?"),
+    Stage.udp4_gro_receive: Station("link", SOFT, "net/ipv4/udp_offload.c", "same flow? by the UDP header"),
     Stage.__skb_gro_checksum_complete: Station("link", SOFT, "net/core/gro.c", "sum in software, before merging"),
     Stage.udp_gro_receive: Station("link", SOFT, "net/ipv4/udp_offload.c", "the next datagram of a held one?"),
     Stage.napi_skb_free_stolen_head: Station("link", SOFT, "net/core/skbuff.c", "the sk_buff of a merged segment goes, its buffer stays"),
@@ -82,6 +82,7 @@ STATIONS: dict[Stage, Station] = {
     Stage.skb_vlan_untag: Station("link", SOFT, "net/core/skbuff.c", "take a VLAN tag off"),
     Stage.arp_rcv: Station("network", SOFT, "net/ipv4/arp.c", "acceptance of an ARP packet"),
     Stage.arp_process: Station("network", SOFT, "net/ipv4/arp.c", "answer for our addresses; learn the neighbour"),
+    Stage.neigh_event_ns: Station("network", SOFT, "net/core/neighbour.c", "learn who asked"),
     Stage.arp_xmit: Station("network", SOFT, "net/ipv4/arp.c", "the answer leaves"),
     Stage.ip_list_rcv: Station("network", SOFT, "net/ipv4/ip_input.c", "IP receives a list"),
     Stage.ip_rcv: Station("network", SOFT, "net/ipv4/ip_input.c", "IP receives a packet"),
@@ -92,6 +93,7 @@ STATIONS: dict[Stage, Station] = {
     Stage.nf_rule: Station("network", SOFT, "net/ipv4/netfilter/ip_tables.c", "one rule"),
     Stage.ip_rcv_finish: Station("network", SOFT, "net/ipv4/ip_input.c", "route, then dst_input()"),
     Stage.ip_rcv_finish_core: Station("network", SOFT, "net/ipv4/ip_input.c", "early demux, route, options"),
+    Stage.ip_rcv_options: Station("network", SOFT, "net/ipv4/ip_input.c", "IP options"),
     Stage.udp_v4_early_demux: Station("transport", SOFT, "net/ipv4/udp.c", "a connected socket before routing?"),
     Stage.tcp_v4_early_demux: Station("transport", SOFT, "net/ipv4/tcp_ipv4.c", "an established connection before routing?"),
     Stage.ip_route_input_noref: Station("network", SOFT, "net/ipv4/route.c", "where does it go?"),
@@ -99,7 +101,9 @@ STATIONS: dict[Stage, Station] = {
     Stage.ip_route_use_hint: Station("network", SOFT, "net/ipv4/route.c", "as the packet before it in the list"),
     Stage.fib_table_lookup: Station("network", SOFT, "net/ipv4/fib_trie.c", "longest prefix"),
     Stage.fib_validate_source: Station("network", SOFT, "net/ipv4/fib_frontend.c", "rp_filter, our own address as source"),
+    Stage.ip_handle_martian_source: Station("network", SOFT, "net/ipv4/route.c", "a source that cannot be"),
     Stage.ip_error: Station("network", SOFT, "net/ipv4/route.c", "dst.input of a route that leads nowhere"),
+    Stage.ip_forward: Station("network", SOFT, "net/ipv4/ip_forward.c", "not for us, and we forward"),
     Stage.ip_local_deliver: Station("network", SOFT, "net/ipv4/ip_input.c", "for us: reassemble, LOCAL_IN"),
     Stage.ip_defrag: Station("network", SOFT, "net/ipv4/ip_fragment.c", "collect the fragments of a datagram"),
     Stage.ip_expire: Station("network", SOFT, "net/ipv4/ip_fragment.c", "the rest did not come in time"),
@@ -117,10 +121,6 @@ STATIONS: dict[Stage, Station] = {
     Stage.icmp_timestamp: Station("network", SOFT, "net/ipv4/icmp.c", "answer a time stamp request"),
     Stage.ping_rcv: Station("network", SOFT, "net/ipv4/ping.c", "an echo reply: who pinged?"),
     Stage.igmp_rcv: Station("network", SOFT, "net/ipv4/igmp.c", "IGMP, consumed"),
-    Stage.ip_handle_martian_source: Station("network", SOFT, "net/ipv4/route.c", "a source that cannot be"),
-    Stage.ip_rcv_options: Station("network", SOFT, "net/ipv4/ip_input.c", "IP options"),
-    Stage.ip_forward: Station("network", SOFT, "net/ipv4/ip_forward.c", "not for us, and we forward"),
-    Stage.neigh_event_ns: Station("network", SOFT, "net/core/neighbour.c", "learn who asked"),
     Stage.udp_rcv: Station("transport", SOFT, "net/ipv4/udp.c", "UDP's handler of inet_protos"),
     Stage.__udp4_lib_rcv: Station("transport", SOFT, "net/ipv4/udp.c", "validate a datagram and find its socket"),
     Stage.__skb_checksum_complete: Station("transport", SOFT, "net/core/skbuff.c", "sum the whole packet in software"),
@@ -161,8 +161,8 @@ packet_type = Dispatch("packet_type", _PACKET)                                  
 packet_list = Dispatch("packet_list", {"net": Net, "cpu": int, "napi": napi_struct})          # ptype_base: list_func
 inet_protocol = Dispatch("inet_protocol", _PACKET)                                          # inet_protos: handler
 early_demux = Dispatch("early_demux", _PACKET, by_key=True)                                 # by protocol: 0 or a drop reason
-err_handler = Dispatch("err_handler", _PACKET, by_key=True)                                         # inet_protos: err_handler; 1: no such socket
-unicast_reply = Dispatch("unicast_reply", _PACKET | {"out": sk_buff}, by_key=True)               # ip_send_unicast_reply()
+err_handler = Dispatch("err_handler", _PACKET, by_key=True)       # inet_protos: err_handler; 1: no such socket
+unicast_reply = Dispatch("unicast_reply", _PACKET | {"out": sk_buff}, by_key=True)      # ip_send_unicast_reply()
 dst_input = Dispatch("dst_input", _PACKET, by_key=True)                                     # dst.input, by kind of route
 xmit = Dispatch("xmit", _PACKET)                                                            # ndo_start_xmit of a device
 proto_recvmsg = Dispatch("proto_recvmsg", {"net": Net, "cpu": int, "thread": int})          # sk_prot->recvmsg

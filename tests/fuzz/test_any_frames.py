@@ -14,9 +14,11 @@ from ..lab import Lab
 pytestmark = pytest.mark.fuzz
 
 GOOD = [
-    udp_frame(b"x" * 20), udp_frame(b"y" * 1400), udp_frame(b"z", dport=9), arp(), eth(ip(icmp(), proto=1)), eth(ip(udp(b"v")), vlan=5),
+    udp_frame(b"x" * 20), udp_frame(b"y" * 1400), udp_frame(b"z", dport=9),
+    arp(), eth(ip(icmp(), proto=1)), eth(ip(udp(b"v")), vlan=5),
     eth(ip(tcp(dport=80), proto=6)), eth(ip(tcp(b"data" * 50, flags=0x18), proto=6)), eth(ip(udp(b"o"), options=b"\x07\x07\x04\0\0\0\0\0")),
-    udp_frame(b"b", dst="255.255.255.255"), udp_frame(b"m", dst="224.0.0.251"), eth(ip(b"?" * 30, proto=200)), eth(b"\xaa" * 40, proto=0x86DD),
+    udp_frame(b"b", dst="255.255.255.255"), udp_frame(b"m", dst="224.0.0.251"), eth(ip(b"?" * 30, proto=200)),
+    eth(b"\xaa" * 40, proto=0x86DD),
     *fragments(udp(bytes(3000)), [1480, 1480]), *fragments(udp(bytes(64)), [8, 16, 24], ident=9),
 ]
 

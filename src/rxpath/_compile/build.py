@@ -343,11 +343,13 @@ def declare_all() -> dict[str, Declared]:
               + [f.__globals__ for f in functions.FUNCTIONS.values()]}
     for space in spaces.values():
         for n, v in list(space.items()):
-            if isinstance(v, pytypes.FunctionType):
-                if functions.FUNCTIONS.get(v.__name__) is v:
-                    space[n] = declared[v.__name__]
-                elif memory.PRIMITIVES.get(v.__name__) is v:
-                    space[n] = INTRINSICS[v.__name__]
+            if not isinstance(v, pytypes.FunctionType):
+                continue
+            name = str(getattr(v, "__name__", ""))
+            if functions.FUNCTIONS.get(name) is v:
+                space[n] = declared[name]
+            elif memory.PRIMITIVES.get(name) is v:
+                space[n] = INTRINSICS[name]
     return declared
 
 

@@ -37,7 +37,7 @@ FEED_RX_ERROR = 2               # arrival.flags: the NIC passes the frame on wit
 NOT_OF_THE_BOOKS = 2            # skb.is_page of a frame that we send: no frame of the cable
 
 TRUESIZE_OVERHEAD = 256         # sizeof(struct sk_buff), beside the half page of igb: 2304 in all
-SEGMENT_TRUESIZE = 832          # of a segment made in software, before its payload: a kmalloc of 576 for the headers and sizeof(struct sk_buff)
+SEGMENT_TRUESIZE = 832          # of a segment made in software: a kmalloc of 576 for its headers, and sizeof(struct sk_buff)
 MAX_SKB_FRAGS = 17
 
 EAGAIN, EINTR, EBADF, ENOMEM, EINVAL, EADDRINUSE, ENOBUFS, ENOTCONN, ECONNREFUSED = -11, -4, -9, -12, -22, -98, -105, -107, -111

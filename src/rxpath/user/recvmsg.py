@@ -67,8 +67,15 @@ def udp_recvmsg(net: Net, cpu: int, t: int) -> int:
             break
         udp_drop_damaged(net, cpu, sk, skb)          # and try again: the next one, if there is one
     n = udp_copy_out(net, cpu, t, sk, skb, 0)
-    skb_end(net, cpu, skb, Drop.RECEIVED)
+    skb_consume_udp(net, cpu, skb)
     return n
+
+
+@path_function
+def skb_consume_udp(net: Net, cpu: int, skb: sk_buff) -> None:
+    """The program has it."""
+    at(net, cpu, skb, Stage.skb_consume_udp)
+    skb_end(net, cpu, skb, Drop.RECEIVED)
 
 
 @path_function
@@ -185,7 +192,7 @@ def udp_recvmsg_locked(net: Net, cpu: int, t: int) -> int:
         sock_rfree(net, sk, skb.truesize)
         spin_unlock(net, sk.lock)
         if not damaged:
-            skb_end(net, cpu, skb, Drop.RECEIVED)
+            skb_consume_udp(net, cpu, skb)
             return n
         udp_drop_damaged(net, cpu, sk, skb)
         if th.flags & MSG_DONTWAIT:                  # 3.10 does not look at the next one

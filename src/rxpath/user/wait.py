@@ -49,6 +49,13 @@ def wait_add_head(net: Net, sk: sock, e: int) -> None:
 
 
 @path_function
+def __skb_wait_for_more_packets(net: Net, cpu: int, sk: sock, t: int) -> None:
+    """Thread t is about to sleep until there is a datagram: at the tail, exclusively."""
+    charge(net, cpu, Stage.__skb_wait_for_more_packets)
+    wait_add_tail(net, sk, t)
+
+
+@path_function
 def wait_remove(net: Net, sk: sock, e: int) -> None:
     entry = net.wait[e]
     if entry.prev >= 0:

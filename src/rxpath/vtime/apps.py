@@ -13,8 +13,9 @@ from ..abi.net import Net
 from ..abi.numbers import EAGAIN, MSG_DONTWAIT, MSG_WAITFORONE, Kind, WaitBy
 from ..path import Stage
 from ..turn import charge
-from ..user.queue import wait_add_tail, wait_remove
+from ..user.queue import wait_remove
 from ..user.recvmsg import sys_recvfrom
+from ..user.wait import __skb_wait_for_more_packets
 from .dice import exponential_next, exponential_of, next_random
 from .sched import arm_timeout, go_to_sleep
 
@@ -117,10 +118,7 @@ def call_step(net: Net, cpu: int, n: int, th: thread_t, start: int) -> None:
             th.phase = Phase.BUSY
             return
     th.busy_until = 0
-    charge(net, cpu, Stage.__skb_wait_for_more_packets)
-    own = net.wait[n]
-    if own.sk < 0:
-        wait_add_tail(net, sk, n)
+    __skb_wait_for_more_packets(net, cpu, sk, n)
     go_to_sleep(net, cpu, n)
     if th.deadline:
         arm_timeout(net, cpu, th, th.deadline)
