@@ -53,6 +53,22 @@ class cpu_t:
 
 @struct(align=CACHELINE)
 class thread_t:
+    # ---- what a receiving call reads and writes: two lines
+    sock: i64
+    flags: i64                  # MSG_*
+    buf_addr: i64
+    buf_len: i64
+    wait: i64                   # its wait entry
+    msg_name: i64               # the program wants to know that, and what follows
+    msg_flags: i64              # MSG_TRUNC
+    result: i64                 # what the system call returns
+    arrived: i64                # tstamp of the datagram just read
+    frame: i64
+    sum: i64                    # of the first payload bytes, for benchmarks
+    from_addr_hi: i64           # who sent the datagram just read
+    from_addr_lo: i64
+    from_port: i64
+    # ---- the rest
     state: i64
     cpu: i64
     kind: i64
@@ -66,34 +82,25 @@ class thread_t:
     lag: i64
     weight: i64
     slice: i64                  # ns used since it was switched to
-    sock: i64
     service: i64                # mean ns of work for a datagram
     service_kind: i64           # SERVICE_*
     service_at: i64             # place in a list of services
     batch: i64                  # vlen of recvmmsg, 1: recvfrom
     in_batch: i64
     wait_by: i64                # how it waits: WaitBy
-    flags: i64                  # MSG_*
     timeout: i64                # SO_RCVTIMEO in ns, 0: none
     timeout_at: i64
     timeouts: i64
     timed_out: i64
     received: i64
-    result: i64                 # what the system call returns
-    sum: i64                    # of the first payload bytes, for benchmarks
-    arrived: i64                # tstamp of the datagram just read
-    frame: i64
     latency_sum: i64
     latency_max: i64
     latency_hash: i64           # of every latency in order: two runs are equal if these are
-    buf_addr: i64
-    buf_len: i64
     rng: i64
     napi: i64                   # threaded NAPI
     ran_app_ns: i64
     ran_sys_ns: i64
     woken: i64
-    wait: i64                   # its wait entry
     epoll: i64
     nice: i64
     session: i64                # threads of one session share one entity's weight (autogroup); 0: its own
@@ -110,11 +117,6 @@ class thread_t:
     deadline: i64               # of the receiving call under way (SO_RCVTIMEO), 0: none
     cursor: i64                 # of epoll and poll: the watch that was ready last
     drained: i64                # its socket is empty: back to epoll_wait()
-    from_addr_hi: i64           # who sent the datagram just read
-    from_addr_lo: i64
-    from_port: i64
-    msg_flags: i64              # MSG_TRUNC
-    msg_name: i64               # the program wants to know that, and what follows
     to_addr: i64                # IP_PKTINFO
     to_ifindex: i64
     rxq_ovfl: i64               # SO_RXQ_OVFL: drops of its socket
