@@ -1,4 +1,6 @@
 """UDP receive, as a dialogue of frames."""
+from rxpath.user import setup
+
 from ..frames import udp_frame
 
 
@@ -19,3 +21,18 @@ def test_a_socket_that_nobody_reads_fills_up(lab):
     host.run()
     assert host.ends() == {"SOCKET_RCVBUFF": 8}                 # 4608 // 2304 are queued
     assert host.mib()["Udp.RcvbufErrors"] == 8
+
+
+def test_udp_gro_hands_a_merged_packet_over_whole_and_others_get_segments(lab):
+    for gro in (1, 0):
+        host = lab(itr_ns=50_000)
+        host.net.dev[0].gro = 1
+        sk = host.udp(5000)
+        setup.setsockopt(host.boot, host.udp(6000), "UDP_GRO", 1)
+        setup.setsockopt(host.boot, sk, "UDP_GRO", gro)
+        app = host.app(sk)
+        host.send(*[udp_frame(bytes([65 + i]) * 64) for i in range(8)], gap=200).run()
+        assert host.net.udp_encap_needed == 1 + gro and host.ends() == {"RECEIVED": 8}
+        n = host.net.socks[sk].in_packets
+        assert (n < 8) if gro else n == 8
+        assert host.net.thread[app].received == n and host.net.socks[sk].bytes == 8 * 64

@@ -23,9 +23,10 @@ def broadcast(dst="10.0.0.255"):
 
 def member(host, group=GROUP, addr=0, ifindex=1, source=0, **options):
     sk = bound(host, addr, ra=1, **options)
-    setup.join(host.boot, sk, ip4(group), ifindex, source)
     if ifindex == 1:
-        ip_setup.join_group(host.boot, ip4(group))
+        host.boot.join_group(sk, ip4(group), source)
+    else:
+        setup.join(host.boot, sk, ip4(group), ifindex, source)
     return sk
 
 
