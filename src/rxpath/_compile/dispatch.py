@@ -51,6 +51,7 @@ class Dispatch:
 def install(module: dict[str, Any]) -> None:
     """Put call_<name> of every Dispatch into `module` (the namespace of the room that all stations import)."""
     for d in DISPATCHES:
+        d.handlers.sort(key=lambda h: (h[1].__module__, h[1].__name__, str(h[0])))      # numbers do not depend on who was imported first
         source, file = d.generate(), f"<dispatch of {d.name}>"
         linecache.cache[file] = (len(source), None, source.splitlines(True), file)
         space = {f.__name__: f for _, f in d.handlers} | {t.__name__: t for t in d.params.values()}

@@ -73,6 +73,7 @@ def netif_receive_skb_list_internal(net: Net, cpu: int, napi: napi_struct) -> in
         if napi.list_phase:                          # a run is on its way
             if run_to_protocol(net, cpu, napi) == YIELD:
                 return YIELD
+            continue                                 # the packet that ended it may be a run of its own: before the next, as after a YIELD
         if napi.rx_list < 0:
             if napi.list_head < 0:
                 return DONE
