@@ -1,5 +1,6 @@
 """The simulator's benchmark: W4 in three shapes, and a whole replay from a capture file on disk.  Called by run.py."""
 import io
+import json
 import pathlib
 import random
 import statistics
@@ -92,7 +93,7 @@ def replay(path: pathlib.Path, frames: int) -> float:
     from rxpath.workbench import report_json
     started = time.perf_counter()
     outcome = rxpath.replay(path)
-    report_json.text(outcome)
+    json.dumps(report_json.build(outcome))
     took = time.perf_counter() - started
     if outcome.offered != frames:
         raise SystemExit(f"replay: {outcome.offered} of {frames} frames were offered")
