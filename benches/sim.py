@@ -12,7 +12,8 @@ from typing import Any
 from benches.run import Workload, c_loop
 
 SOFTIRQ_NS, APPLICATION_NS = 505, 575           # bm36: softirq of one datagram; receive 300, system call 75, work 200
-CAPACITY_ONE_CPU, CAPACITY_READER = 1e9 / (SOFTIRQ_NS + APPLICATION_NS), 1e9 / APPLICATION_NS
+LINE_NS = 100                                   # the datagram's cache lines, from the CPU that queued it to the one that reads it
+CAPACITY_ONE_CPU, CAPACITY_READER = 1e9 / (SOFTIRQ_NS + APPLICATION_NS), 1e9 / (APPLICATION_NS + LINE_NS)
 LOAD = 0.9
 SHAPES = {                                      # queues, CPUs, CPU of each application, frames a second of each queue
     "W4/same": (1, 1, [0], CAPACITY_ONE_CPU * LOAD),
