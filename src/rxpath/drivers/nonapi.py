@@ -5,6 +5,7 @@ no packet reaches its socket.  The card and its ring are igb's; interrupts are n
 from .._compile import path_function
 from ..abi.net import Net
 from .igb_main import igb_alloc_rx_buffers, igb_clean_rx_irq
+from .igb_tx import igb_clean_tx_irq
 from .nic import nic_pull
 
 
@@ -13,6 +14,9 @@ def nonapi_interrupt(net: Net, cpu: int, q: int, t: int) -> None:
     """Hard IRQ at t: one frame to this CPU's backlog, its descriptor back to the card."""
     ring = net.ring[q]
     ring.irqs += 1
+    tx = net.tx[q]
+    if tx.next_to_use != tx.next_to_clean:           # the same vector says what has been sent: else it would come again for ever
+        igb_clean_tx_irq(net, cpu, q, tx)
     if igb_clean_rx_irq(net, cpu, q, ring, net.napi[q], t):
         nic_pull(net, q, t)                          # what came before the refill found the ring as it was
         igb_alloc_rx_buffers(net, cpu, ring)
