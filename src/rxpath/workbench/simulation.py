@@ -16,6 +16,7 @@ from rxpath._compile import options
 from rxpath.abi.limits import NCPU, NFEED, NQ, NTHREAD
 from rxpath.abi.mib import Mib
 from rxpath.abi.numbers import DRAIN
+from rxpath.abi.reasons import Drop
 from rxpath.vtime import engine, feed, queued
 from rxpath.workbench import assemble
 from rxpath.workbench.leaving import Leaving
@@ -203,6 +204,15 @@ class Simulation:
         if not_yet:
             notes.append(f"{not_yet:,} TCP connection requests were consumed (TCP_NOT_YET): TCP beyond the first segment is not built, so "
                          "that later segments meet a closed door")
+        long = sum(self.net.ring[q].length_errors for q in range(self.queues))
+        if long:
+            notes.append(f"{long:,} frames are longer or shorter than the NIC takes at MTU {self.host.mtu}: a capture taken behind GRO or TSO "
+                         "holds merged frames that never were on a wire (nic.mtu admits up to 9216)")
+        if sum(self.net.drop_stat[c][Drop.UNHANDLED_PROTO] for c in range(self.host.cpus)):
+            notes.append("UNHANDLED_PROTO holds IPv6 too: it is not modelled yet")
+        if sum(self.net.drop_stat[c][Drop.RX_ALLOC_FAILED] for c in range(self.host.cpus)):
+            notes.append(f"all {self.boot.nskb:,} packets of the simulation were in use at some moment: RX_ALLOC_FAILED is its limit, "
+                         "not the host's")
         if self.leaving.more_lines:
             notes.append(f"{self.leaving.more_lines:,} more lines of LOG rules are not kept")
         return notes
