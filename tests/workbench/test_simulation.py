@@ -16,13 +16,16 @@ from rxpath.workbench.simulation import START_NS, Simulation
 from ..frames import fragments, udp, udp_frame
 
 HOSTS = {
-    "default": [], "3.10": ["kernel=3.10"], "one CPU": ["cpus=1", "app.2.cpu=0"], "eight queues": ["cpus=8", "nic.queues=8", "ethtool.rx-flow-hash-udp4=sdfn"],
+    "default": [], "3.10": ["kernel=3.10"], "one CPU": ["cpus=1", "app.2.cpu=0"],
+    "eight queues": ["cpus=8", "nic.queues=8", "ethtool.rx-flow-hash-udp4=sdfn"],
     "veth": ["nic.driver=veth", "profile=vm"], "loopback": ["nic.driver=loopback"], "threaded NAPI": ["nic.napi=threaded", "cpus=3"],
     "no NAPI": ["nic.napi=none"], "RPS": ["cpus=4", "rps.all=1-3"], "small ring, no throttle": ["ethtool.rx=80", "ethtool.rx-usecs=0"],
     "no GRO, no checksums": ["ethtool.gro=off", "ethtool.rx-checksumming=off"], "udp_mem": ["net.ipv4.udp_mem=10 20 30"],
     "fragment memory": ["net.ipv4.ipfrag_high_thresh=9000", "net.ipv4.ipfrag_low_thresh=8000"], "strict": ["net.ipv4.conf.all.rp_filter=1"],
     "busy reader": ["app.2.wait=busy"], "recvmmsg": ["app.2.batch=64", "app.2.waitforone=true", "app.2.threads=2"],
-    "epoll": ["app.1.wait=epoll"], "reuseport": ["app.2.threads=2", "app.2.own_sockets=true", "socket.telemetry.reuseport=true"], "late start": ["app.2.start=2s"],
+    "epoll": ["app.1.wait=epoll"],
+    "reuseport": ["app.2.threads=2", "app.2.own_sockets=true", "socket.telemetry.reuseport=true"],
+    "late start": ["app.2.start=2s"],
     "big buffer": ["socket.telemetry.rcvbuf=4MiB"], "busy poll": ["socket.telemetry.busy_poll=50us"], "MAC": ["nic.mac=02:00:00:00:00:09"],
 }
 

@@ -206,8 +206,8 @@ class Simulation:
                          "that later segments meet a closed door")
         long = sum(self.net.ring[q].length_errors for q in range(self.queues))
         if long:
-            notes.append(f"{long:,} frames are longer or shorter than the NIC takes at MTU {self.host.mtu}: a capture taken behind GRO or TSO "
-                         "holds merged frames that never were on a wire (nic.mtu admits up to 9216)")
+            notes.append(f"{long:,} frames are longer or shorter than the NIC takes at MTU {self.host.mtu}: a capture taken behind GRO or "
+                         "TSO holds merged frames that never were on a wire (nic.mtu admits up to 9216)")
         if sum(self.net.drop_stat[c][Drop.UNHANDLED_PROTO] for c in range(self.host.cpus)):
             notes.append("UNHANDLED_PROTO holds IPv6 too: it is not modelled yet")
         if sum(self.net.drop_stat[c][Drop.RX_ALLOC_FAILED] for c in range(self.host.cpus)):
