@@ -1,4 +1,5 @@
 """Put the compiled core into the wheel.  It has no Python ABI: one wheel serves every Python on the platform."""
+import os
 import pathlib
 import sys
 import sysconfig
@@ -11,6 +12,7 @@ class CoreHook(BuildHookInterface):  # type: ignore[type-arg]
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         if self.target_name != "wheel" or version == "editable":     # editable: the first run compiles, and again when sources change
             return
+        os.environ["RXPATH_WHOLE"] = "1"                             # what ships is optimised as one program
         sys.path.insert(0, str(pathlib.Path(self.root) / "src"))
         from rxpath._compile import loader
         stem = pathlib.Path(self.root) / "build" / f"_core.{loader.key()}"

@@ -1,8 +1,9 @@
 """Compile the path: `python -m rxpath._compile.build STEM` writes STEM.so (or STEM.o where there is no ld) and prints its name.
 
 As in C: a function is compiled by itself, against the declarations of what it uses (the annotations of the functions that it calls,
-the fields that it names, the constants), into bitcode that is kept under a hash of exactly those; then everything is linked, optimised
-as one program and emitted.  The only file that imports Numba: private API of the pinned version, needed only to build."""
+the fields that it names, the constants), into bitcode that is kept under a hash of exactly those.  What ships is linked, optimised as one
+program and emitted.  In a source tree (RXPATH_WHOLE=0, its default there) each function has an object of its own, kept likewise, so that
+an edit costs one function and a run of ld; that code is about half as fast.  The only file that imports Numba: private API of the pinned version, needed only to build."""
 import builtins
 import ctypes
 import difflib
@@ -353,29 +354,31 @@ def declare_all() -> dict[str, Declared]:
     return declared
 
 
-def front_end(units: pathlib.Path, jobs: int) -> list[bytes]:
-    """Bitcode of every function: from the cache, or compiled, one process for each core."""
+def front_end(units: pathlib.Path, jobs: int) -> list[pathlib.Path]:
+    """Bitcode of every function (without WHOLE: its object, too): from the cache, or compiled, one process for each core."""
     import_path()
     declared = declare_all()
-    common = "|".join((numba_version, options.BUILD_OPTIONS, sys.version, pathlib.Path(__file__).read_text()))
+    common = "|".join((numba_version, options.UNIT_OPTIONS, sys.version, pathlib.Path(__file__).read_text()))
     keys = {n: unit_key(f, declared[n], common) for n, f in functions.FUNCTIONS.items()}
     units.mkdir(parents=True, exist_ok=True)
-    todo = [n for n, k in keys.items() if not (units / k).exists()]
+    kinds = [""] if options.WHOLE else ["", ".o"]
+    todo = [n for n, k in keys.items() if not all((units / (k + kind)).exists() for kind in kinds)]
 
     def some(mine: list[str]) -> str:
         bad = []
         for n in mine:
+            unit = units / keys[n]
             try:
-                code = compile_unit(functions.FUNCTIONS[n], declared[n])
+                if not unit.exists():
+                    keep(unit, compile_unit(functions.FUNCTIONS[n], declared[n]))
+                if not options.WHOLE:
+                    keep(unit.with_suffix(".o"), machine().emit_object(ll.parse_bitcode(unit.read_bytes())))
             except Refused as e:
                 bad.append(str(e))
                 continue
             except Exception as e:                              # our bug, or Numba's: say for which function
                 bad.append(f"{n}: {e!r}")
                 continue
-            tmp = units / f"{keys[n]}.{os.getpid()}"
-            tmp.write_bytes(code)
-            tmp.replace(units / keys[n])
         return "\n".join(bad)
     jobs = min(jobs, max(1, len(todo) // 8))
     if jobs == 1:
@@ -400,15 +403,26 @@ def front_end(units: pathlib.Path, jobs: int) -> list[bytes]:
     if missing:
         raise SystemExit(f"a compiling process ended early; missing: {', '.join(missing[:5])}")
     log(f"{len(todo)} of {len(keys)} functions compiled")
-    for k in keys.values():
-        os.utime(units / k)
-    for old in sorted(units.iterdir(), key=lambda p: p.stat().st_mtime)[:-6 * len(keys)]:
+    found = [units / (k + kind) for k in keys.values() for kind in kinds]
+    for unit in found:
+        os.utime(unit)
+    for old in sorted(units.iterdir(), key=lambda p: p.stat().st_mtime)[:-12 * len(keys)]:
         old.unlink(missing_ok=True)                             # units of code long gone
-    return [(units / k).read_bytes() for k in keys.values()]
+    return [unit for unit in found if unit.suffix == kinds[-1]]
+
+
+def keep(path: pathlib.Path, code: bytes) -> pathlib.Path:
+    """Write a file that others may read at any moment."""
+    tmp = path.with_name(f"{path.name}.{os.getpid()}")
+    tmp.write_bytes(code)
+    return tmp.replace(path)
+
+
+FAULT = "@rxpath_fault = global ptr null"                       # the first assert or index that failed
 
 
 def link(codes: list[bytes]) -> Any:
-    whole = ll.parse_assembly("@rxpath_fault = global ptr null")
+    whole = ll.parse_assembly(FAULT)
     for c in codes:
         whole.link_in(ll.parse_bitcode(c))
     unknown = [f.name for f in whole.functions if f.is_declaration and f.name in functions.FUNCTIONS]
@@ -451,28 +465,35 @@ def log(what: str) -> None:
         print(f"  [{time.perf_counter() - _t0:6.2f} s] {what}", file=sys.stderr)
 
 
+def whole_program(units: list[pathlib.Path]) -> bytes:
+    """Everything linked and optimised as one program."""
+    whole = link([u.read_bytes() for u in units])
+    log("linked")
+    optimise(whole, machine(), options.OPT)
+    log("optimised")
+    code = bytes(machine().emit_object(whole))
+    log(f"emitted {len(code)} bytes")
+    return code
+
+
 def main(stem: pathlib.Path) -> pathlib.Path:
     log("imported")
-    codes = front_end(loader.cache_folder() / "units", int(os.environ.get("RXPATH_JOBS", os.cpu_count() or 1)))
-    tm = machine()
-    whole = link(codes)
-    log("linked")
-    optimise(whole, tm, options.OPT if options.WHOLE else 1)
-    log("optimised")
-    code = tm.emit_object(whole)
-    log(f"emitted {len(code)} bytes")
-    tmp = stem.with_name(f".{stem.name}.{os.getpid()}.o")
-    tmp.write_bytes(code)
     ld = shutil.which("ld") or shutil.which("ld.lld")
-    out = stem.with_name(stem.name + (".so" if ld else ".o"))
-    if ld:
-        so = tmp.with_suffix(".so")
-        subprocess.run([ld, "-shared", "-z", "noexecstack", "-o", so, tmp], check=True)
-        tmp.unlink()
-        tmp = so
-    tmp.replace(out)
+    options.WHOLE = options.WHOLE or ld is None
+    units = front_end(loader.cache_folder() / "units", int(os.environ.get("RXPATH_JOBS", os.cpu_count() or 1)))
+    objects = stem.with_name(f".{stem.name}.{os.getpid()}.o")
+    objects.write_bytes(whole_program(units) if options.WHOLE else machine().emit_object(ll.parse_assembly(FAULT)))
+    if not ld:
+        return objects.replace(stem.with_name(stem.name + ".o"))
+    so = objects.with_suffix(".so")
+    arguments = ["-shared", "-Bsymbolic", "-z", "noexecstack", "-o", so, objects, *([] if options.WHOLE else units)]
+    listed = objects.with_suffix(".list")                       # 600 names are more than some command lines take
+    listed.write_text("\n".join(f'"{a}"' for a in arguments))
+    subprocess.run([ld, f"@{listed}"], check=True)
+    objects.unlink()
+    listed.unlink()
     log("done")
-    return out
+    return so.replace(stem.with_name(stem.name + ".so"))
 
 
 if __name__ == "__main__":

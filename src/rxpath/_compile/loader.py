@@ -81,7 +81,8 @@ def build(stem: pathlib.Path) -> pathlib.Path:
                          "pip install 'rxpath[build]', or RXPATH_PLAIN=1 for the slow way")
     stem.parent.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
-    print("rxpath: sources changed, compiling the core ...", end="", file=sys.stderr, flush=True)
+    how = "" if options.WHOLE else " (as separate objects; RXPATH_WHOLE=1: once longer, and fast code)"
+    print(f"rxpath: sources changed, compiling the core{how} ...", end="", file=sys.stderr, flush=True)
     path = os.pathsep.join([str(PACKAGE.parent), os.environ.get("PYTHONPATH", "")])
     out = subprocess.run([sys.executable, "-m", f"{__package__}.build", str(stem)], text=True, stdout=subprocess.PIPE,
                          env=dict(os.environ, RXPATH_BUILDING="1", PYTHONPATH=path))

@@ -1,0 +1,93 @@
+"""The compiler as a developer meets it: an edit costs one function, a comment none, a mistake is one line with its place."""
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+import rxpath
+from rxpath._compile import options
+
+pytest.importorskip("numba", reason="the compiler")
+pytestmark = pytest.mark.skipif(options.PLAIN or shutil.which("ld") is None, reason="no compiled core here")
+PACKAGE = pathlib.Path(rxpath.__file__).parent
+WHERE = "network/ip_input.py"
+
+
+class Tree:
+    """A source tree of its own; bitcode that is already known is taken from the usual cache."""
+
+    def __init__(self, root: pathlib.Path) -> None:
+        self.root = root
+        shutil.copytree(PACKAGE, root / "src" / "rxpath", ignore=shutil.ignore_patterns("_core.*", "__pycache__"))
+        (root / "pyproject.toml").touch()                   # what makes it a source tree
+
+    def edit(self, old: str, new: str) -> None:
+        file = self.root / "src" / "rxpath" / WHERE
+        text = file.read_text()
+        assert text.count(old) == 1, f"{WHERE} no longer holds {old!r} once"
+        file.write_text(text.replace(old, new))
+
+    def run(self, *code: str) -> subprocess.CompletedProcess[str]:
+        env = {k: v for k, v in os.environ.items() if k not in ("RXPATH_WHOLE", "RXPATH_PLAIN")}
+        env.update(PYTHONPATH=str(self.root / "src"), RXPATH_VERBOSE="1", PYTHONDONTWRITEBYTECODE="1")
+        return subprocess.run([sys.executable, "-c", *code], env=env, text=True, capture_output=True, timeout=600, cwd=self.root)
+
+    def build(self) -> subprocess.CompletedProcess[str]:
+        return self.run("from rxpath._compile import loader; loader.core()")
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory):
+    t = Tree(tmp_path_factory.mktemp("tree"))
+    built = t.build()
+    assert built.returncode == 0, built.stderr
+    return t
+
+
+def compiled(said: str) -> int:
+    found = re.search(r"(\d+) of \d+ functions compiled", said)
+    assert found, said
+    return int(found[1])
+
+
+def test_separate_objects_give_the_same_run_as_the_whole_program(tree):
+    command = "import sys; from rxpath.workbench.cli import main; sys.argv = ['rxpath', 'replay', 'first', '--json']; main()"
+    separate = tree.run(command)
+    here = subprocess.run([sys.executable, "-c", command], text=True, capture_output=True, timeout=600)
+    assert separate.returncode == here.returncode == 0
+    assert separate.stdout == here.stdout
+
+
+def test_a_comment_compiles_nothing_and_an_edit_compiles_its_function(tree):
+    source = (tree.root / "src/rxpath" / WHERE).read_text()
+    first = re.search(r"    at\(net, cpu, skb, Stage\.ip_rcv\)[^\n]*\n", source)
+    assert first, "ip_rcv opens with its stage"
+    tree.edit(first[0], first[0] + "    # a comment\n")
+    assert compiled(tree.build().stderr) == 0
+    tree.edit("    # a comment\n", "    skb.len = skb.len + 0\n")
+    assert compiled(tree.build().stderr) == 1
+    tree.edit("    skb.len = skb.len + 0\n", "")
+
+
+@pytest.mark.parametrize(("wrong", "says"), [
+    ("    skb.lenn = 1\n", "struct sk_buff has no field 'lenn'; did you mean 'len'?"),
+    ("    return no_such_thing\n", "name 'no_such_thing' is not defined"),
+    ("    at(net, cpu)\n", "at() takes (net, cpu, skb, stage), got 2 arguments"),
+], ids=["field", "name", "arguments"])
+def test_a_mistake_is_one_line_with_file_line_and_reason(tree, wrong, says):
+    source = (tree.root / "src/rxpath" / WHERE).read_text()
+    first = re.search(r"    at\(net, cpu, skb, Stage\.ip_rcv\)[^\n]*\n", source)
+    assert first
+    tree.edit(first[0], first[0] + wrong)
+    try:
+        refused = tree.build()
+        assert refused.returncode != 0
+        line = next(x for x in refused.stderr.splitlines() if WHERE in x)
+        assert re.search(rf"{WHERE}:\d+: in ip_rcv: ", line) and says in line, line
+        assert "Traceback" not in refused.stderr
+    finally:
+        tree.edit(first[0] + wrong, first[0])
