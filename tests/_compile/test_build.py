@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -68,9 +69,10 @@ def test_a_comment_compiles_nothing_and_an_edit_compiles_its_function(tree):
     assert first, "ip_rcv opens with its stage"
     tree.edit(first[0], first[0] + "    # a comment\n")
     assert compiled(tree.build().stderr) == 0
-    tree.edit("    # a comment\n", "    skb.len = skb.len + 0\n")
+    new = f"    skb.len = skb.len + {time.time_ns()} - 1\n"           # no cache has seen it
+    tree.edit("    # a comment\n", new)
     assert compiled(tree.build().stderr) == 1
-    tree.edit("    skb.len = skb.len + 0\n", "")
+    tree.edit(new, "")
 
 
 @pytest.mark.parametrize(("wrong", "says"), [

@@ -3,7 +3,8 @@
 As in C: a function is compiled by itself, against the declarations of what it uses (the annotations of the functions that it calls,
 the fields that it names, the constants), into bitcode that is kept under a hash of exactly those.  What ships is linked, optimised as one
 program and emitted.  In a source tree (RXPATH_WHOLE=0, its default there) each function has an object of its own, kept likewise, so that
-an edit costs one function and a run of ld; that code is about half as fast.  The only file that imports Numba: private API of the pinned version, needed only to build."""
+an edit costs one function and a run of ld; that code is about half as fast.  The only file that imports Numba: private API of the
+pinned version, needed only to build."""
 import builtins
 import ctypes
 import difflib
