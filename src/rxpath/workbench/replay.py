@@ -11,6 +11,7 @@ from rxpath.workbench.mistakes import BadInput
 from rxpath.workbench.outcome import Outcome
 
 if TYPE_CHECKING:
+    from rxpath.cable.receiver import Receiver
     from rxpath.workbench.trail import Trail
 
 Progress = Callable[[float, int], None]                     # (share of the capture, 0 if not known; frames offered so far)
@@ -39,7 +40,7 @@ def with_outputs(host: Host, tap: str | None, tx: str | None) -> Host:
 def replay(capture: str | Path, host: Host | str | Path | None = None, *, overrides: Sequence[str] = (), seed: int | None = None,
            listen: Sequence[str] = (), local: str | None = None, speed: float = 1.0, rate: str | int | None = None, loop: int = 1,
            plain: bool | None = None, skip_unsupported: bool | None = None, trail: Trail | None = None, progress: Progress | None = None,
-           stop: Callable[[], bool] | None = None) -> Outcome:
+           stop: Callable[[], bool] | None = None, receiver: Receiver | None = None) -> Outcome:
     """Send a capture through the receive path of a host.
 
     capture   a pcap or pcapng file (also gzipped), "-" for standard input, or the name of a bundled one ("first")
@@ -49,6 +50,7 @@ def replay(capture: str | Path, host: Host | str | Path | None = None, *, overri
     local     the receiver's address; none: worked out from the capture
     speed     10: ten times as fast; rate: "1.2Mpps" evenly spaced instead; loop: how often
     stop      asked between slices: true ends the run early
+    receiver  who receives, if infer_receiver() has been asked already
     Raises BadInput, CaptureError, HostError, RulesError for what cannot be used; Imbalance would be our bug."""
     from rxpath.cable.capture import Capture
     from rxpath.cable.receiver import infer_receiver
@@ -69,15 +71,15 @@ def replay(capture: str | Path, host: Host | str | Path | None = None, *, overri
         raise BadInput("standard input cannot be read twice, as --loop and --trail drops would: save it to a file")
     source = Source(name)
     try:
-        receiver = infer_receiver(source, local=addresses, plain=bool(plain))
+        who = receiver or infer_receiver(source, local=addresses, plain=bool(plain))
     except BaseException:
         source.close()
         raise
 
     def once(source: Source, scout: bool) -> Outcome:
-        with Capture(source, speed=speed, rate=pace or None, loop=loop, receiver=receiver, start_ns=START_NS, plain=bool(plain),
+        with Capture(source, speed=speed, rate=pace or None, loop=loop, receiver=who, start_ns=START_NS, plain=bool(plain),
                      line_rate=chosen.speed_bps if chosen.nic.driver == "igb" else None) as cable, \
-                Simulation(chosen, receiver=receiver, listen=sockets, plain=plain, skip_unsupported=skip_unsupported) as sim:
+                Simulation(chosen, receiver=who, listen=sockets, plain=plain, skip_unsupported=skip_unsupported) as sim:
             sim.stop = stop
             if trail is not None:
                 trail.attach(sim, scout)
@@ -85,7 +87,7 @@ def replay(capture: str | Path, host: Host | str | Path | None = None, *, overri
             if trail is not None:
                 trail.collect(last=True)
             said = traffic.summary(name, cable, speed, pace, START_NS)
-            return Outcome(sim.books(), said, receiver, sim.host, (*said.notes, *sim.said()), tuple(sim.leaving.lines), sim.stopped)
+            return Outcome(sim.books(), said, who, sim.host, (*said.notes, *sim.said()), tuple(sim.leaving.lines), sim.stopped)
 
     try:
         if trail is not None and trail.two_runs:
