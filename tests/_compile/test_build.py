@@ -67,10 +67,11 @@ def test_a_comment_compiles_nothing_and_an_edit_compiles_its_function(tree):
     source = (tree.root / "src/rxpath" / WHERE).read_text()
     first = re.search(r"    at\(net, cpu, skb, Stage\.ip_rcv\)[^\n]*\n", source)
     assert first, "ip_rcv opens with its stage"
-    tree.edit(first[0], first[0] + "    # a comment\n")
+    now = time.time_ns()                                       # no cache has seen this text
+    tree.edit(first[0], first[0] + f"    # {now}\n")
     assert compiled(tree.build().stderr) == 0
-    new = f"    skb.len = skb.len + {time.time_ns()} - 1\n"           # no cache has seen it
-    tree.edit("    # a comment\n", new)
+    new = f"    skb.len = skb.len + {now} - 1\n"
+    tree.edit(f"    # {now}\n", new)
     assert compiled(tree.build().stderr) == 1
     tree.edit(new, "")
 
