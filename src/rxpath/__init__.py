@@ -15,15 +15,17 @@ if TYPE_CHECKING:
     from .workbench.mistakes import BadInput
     from .workbench.outcome import Outcome
     from .workbench.replay import replay
+    from .workbench.runs.sweep import sweep
     from .workbench.simulation import Simulation
 
 __version__ = "0.1.0"
-__all__ = ["BadInput", "Host", "HostError", "Outcome", "Simulation", "__version__", "load_host", "replay"]
+__all__ = ["BadInput", "Host", "HostError", "Outcome", "Simulation", "__version__", "load_host", "replay", "sweep"]
 
 _WHERE = {
     "BadInput": ("mistakes", "BadInput"), "Host": ("host", "Host"), "HostError": ("hostfile", "HostError"),
     "Outcome": ("outcome", "Outcome"),
     "Simulation": ("simulation", "Simulation"), "load_host": ("hostfile", "load"), "replay": ("replay", "replay"),
+    "sweep": ("runs.sweep", "sweep"),
 }
 
 

@@ -33,6 +33,14 @@ SetOption = Annotated[list[str] | None, typer.Option(
     "--set", metavar="KEY=VALUE", help="Change one setting: net.core.netdev_budget=600, ethtool.rx=4096, kernel=3.10, app.0.service=2us. "
     "May be given several times.")]
 SeedOption = Annotated[int | None, typer.Option("--seed", metavar="N", help="Seed of everything random.")]
+ListenOption = Annotated[list[str] | None, typer.Option(
+    "--listen", metavar="PROTO:PORT,...",
+    help="Sockets to open instead of those that the traffic goes to: udp:5000,tcp:80,udp:10.0.0.1:53.")]
+LocalOption = Annotated[str | None, typer.Option("--local", metavar="ADDR", help="The receiver's address; worked out if not given.")]
+SpeedOption = Annotated[float, typer.Option("--speed", metavar="X", help="X times as fast as captured.")]
+RateOption = Annotated[str | None, typer.Option("--rate", metavar="PPS", help="Evenly spaced at this rate instead: 1.2Mpps, 300kpps.")]
+LoopOption = Annotated[int, typer.Option("--loop", metavar="N", help="The capture N times, one after the other.")]
+JobsOption = Annotated[int | None, typer.Option("--jobs", metavar="N", help="Runs at a time; all cores if not given.")]
 DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of a mistake.", hidden=True)]
 
 
@@ -90,6 +98,40 @@ def replay(
                           seed=seed, trail=trail or [], trail_limit=trail_limit, as_json=json_, tap=tap, tx=tx,
                           skip_unsupported=skip_unsupported, plain=plain, show_progress=not no_progress)
     raise typer.Exit(code)
+
+
+@app.command(epilog="\n\n".join((
+    "Examples:",
+    "[cyan]rxpath sweep first --set net.core.rmem_default=212992..8388608[/]   doubled from 212992 up to 8388608",
+    "[cyan]rxpath sweep first --set ethtool.rx=256,1024,4096 --set speed=1..16[/]   every combination",
+    "[cyan]rxpath sweep first --set ethtool.rx=80..4096/9 --resume rows.jsonl --csv rows.csv[/]",
+    "Ranges: A..B doubles, A..B*F multiplies by F, A..B/N is N values at equal distances.",
+)))
+def sweep(
+    capture: Annotated[str, typer.Argument(metavar="CAPTURE", help="pcap or pcapng file, or the name of a bundled one: first.")],
+    set_: Annotated[list[str] | None, typer.Option(
+        "--set", metavar="KEY=VALUES", help="What varies: KEY=V1,V2 or KEY=A..B. Keys as in replay --set, and speed, rate, loop. Several "
+        "times: every combination.")] = None,
+    host: HostOption = None,
+    listen: ListenOption = None, local: LocalOption = None, speed: SpeedOption = 1.0, rate: RateOption = None, loop: LoopOption = 1,
+    seed: SeedOption = None,
+    jobs: JobsOption = None,
+    resume: Annotated[str | None, typer.Option(
+        "--resume", metavar="FILE", help="Keep every row there as it is done; rows that it has are not run again.")] = None,
+    csv: Annotated[str | None, typer.Option("--csv", metavar="FILE", help="Write the rows as CSV; - is standard output.")] = None,
+    json_: Annotated[bool, typer.Option("--json", help="JSON lines on standard output: one object for each run.")] = False,
+    parquet: Annotated[str | None, typer.Option(
+        "--parquet", metavar="FILE", help="Write the rows as Parquet (needs rxpath[parquet]).")] = None,
+    top: Annotated[int, typer.Option("--top", metavar="N", help="The table shows the best N.")] = 40,
+    no_progress: Annotated[bool, typer.Option("--no-progress", help="No progress bar.")] = False,
+    debug: DebugOption = False,
+) -> None:
+    """Run a grid of settings on one capture, on all cores, and rank what each came to."""
+    from rxpath.workbench.runs import command
+
+    raise typer.Exit(command.sweep(
+        capture, settings=set_ or [], host=host, listen=listen or [], local=local, speed=speed, rate=rate, loop=loop, seed=seed, jobs=jobs,
+        resume=resume, csv=csv, as_json=json_, parquet=parquet, top=top, show_progress=not no_progress))
 
 
 @app.command(epilog="Example:\n\n[cyan]rxpath boot --set cpus=4 --set nic.queues=4[/]")

@@ -1,0 +1,47 @@
+"""What `rxpath sweep` and `rxpath headroom` do."""
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from rxpath.workbench.command import Bar, Interrupt
+from rxpath.workbench.mistakes import BadInput
+
+EXIT_INTERRUPTED = 130
+
+
+def _jobs(jobs: int | None) -> int | None:
+    if jobs is not None and not 1 <= jobs <= 1024:
+        raise BadInput(f"--jobs {jobs}: 1 to 1024")
+    return jobs
+
+
+def sweep(capture: str, *, settings: Sequence[str], host: str | None, listen: Sequence[str], local: str | None, speed: float,
+          rate: str | None, loop: int, seed: int | None, jobs: int | None, resume: str | None, csv: str | None, as_json: bool,
+          parquet: str | None, top: int, show_progress: bool) -> int:
+    """`rxpath sweep`; the exit status."""
+    from rxpath.workbench import report
+    from rxpath.workbench.runs import sweep as sweeping
+    from rxpath.workbench.runs import table
+
+    if not settings:
+        raise BadInput("nothing to vary: --set KEY=VALUES, such as --set ethtool.rx=256,1024,4096")
+    if parquet:
+        table.parquet_library()                             # before the work, not after it
+    bar = Bar(show_progress, f"sweeping {capture}")
+    with Interrupt() as interrupt:
+        try:
+            found = sweeping.sweep(capture, settings, host=host, listen=listen, local=local, speed=speed, rate=rate, loop=loop, seed=seed,
+                                   jobs=_jobs(jobs), journal=resume, progress=lambda n, of: bar(n / of, n), stop=interrupt,
+                                   warn=lambda text: print(f"rxpath: {text}", file=sys.stderr))
+        finally:
+            bar.close()
+    if parquet:
+        table.parquet(found, parquet)
+    if csv:
+        table.write(table.csv_text(found), csv)
+    if as_json:
+        table.write(table.lines(found), "-")
+    elif csv != "-":
+        report.show(table.render(found, top))
+    return 0 if found.complete else EXIT_INTERRUPTED
