@@ -21,7 +21,7 @@ from .abi.numbers import (
     NO_THREAD,
 )
 from .drivers.setup import NetDevice, dev_mc_add, dev_mc_del, igb_probe, multicast_mac
-from .link.setup import net_dev_init
+from .link.setup import dev_add_pack, net_dev_init
 from .network import setup
 from .network.frag_setup import frag_init
 from .network.setup import ip_tables_init
@@ -105,7 +105,7 @@ class Booted:
         s[Sysctl.rmem_default], s[Sysctl.rmem_max] = 212992, 4194304 if kernel == "6.18" else 212992
         s[Sysctl.udp_rmem_min] = 4096
         net_dev_init(self)
-        setup.inet_init(self)
+        setup.inet_init(self, dev_add_pack)
 
     def call(self, f: Any) -> Any:
         """The compiled entry or its plain twin."""

@@ -196,3 +196,4 @@ class Touch(IntEnum):
     tcp_send_reset = auto()
     ip_forward = auto()
     udp_queue_rcv_segments = auto()
+    icmp_socket_deliver = auto()

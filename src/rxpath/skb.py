@@ -6,7 +6,7 @@ from ._compile import Mem, byte, le16, le32, mem_at, memcpy, path_function, put_
 from .abi.limits import BUFSZ
 from .abi.mib import Mib
 from .abi.net import Net
-from .abi.numbers import NET_RX_DROP, NO_ROUTE, NO_SHARE, NO_SKB, SEGMENT_TRUESIZE, TRUESIZE_OVERHEAD, UDP_HLEN
+from .abi.numbers import NET_RX_DROP, NO_ROUTE, NO_SHARE, NO_SKB, NO_SOCK, SEGMENT_TRUESIZE, TRUESIZE_OVERHEAD, UDP_HLEN
 from .abi.reasons import Drop
 from .abi.skbuff import sk_buff
 from .path import Stage
@@ -36,6 +36,7 @@ def skb_init(net: Net, skb: sk_buff, data: int, length: int) -> None:
     skb.frags = NO_SKB
     skb.frag_list = NO_SKB
     skb.share = NO_SHARE
+    skb.sk = NO_SOCK
     skb.dst = NO_ROUTE
     skb.mac_header = data
     skb.csum_valid = 0

@@ -2,6 +2,7 @@
 from scapy.layers.l2 import ARP, Ether
 
 from rxpath.abi.numbers import Out
+from rxpath.link import setup as link
 from rxpath.network import setup
 
 from ..frames import MAC_US, arp, eth, icmp, ip, ip4
@@ -57,9 +58,9 @@ def test_knobs_of_the_device(lab):
 
 def test_without_its_handler_arp_is_an_unknown_protocol(lab):
     host = lab()
-    setup.dev_remove_pack(host.boot, 0x0806)
+    link.dev_remove_pack(host.boot, *link.packet_types(host.boot, 0x0806))
     host.send(arp()).run()
     assert host.ends() == {"UNHANDLED_PROTO": 1}
-    setup.dev_add_pack(host.boot, 0x0806)
+    link.dev_add_pack(host.boot, 0x0806)
     host.send(arp()).run()
     assert host.ends() == {"UNHANDLED_PROTO": 1, "CONSUMED": 1}

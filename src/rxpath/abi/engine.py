@@ -119,6 +119,12 @@ class thread_t:
     drained: i64                # its socket is empty: back to epoll_wait()
     to_addr: i64                # IP_PKTINFO
     to_ifindex: i64
+    to_port: i64
+    to_type: i64                # RTN: to one, to all, to a group
+    to_dev: i64
+    tos: i64
+    ttl: i64
+    batch_most: i64             # maxevents of a program's epoll_wait()
     rxq_ovfl: i64               # SO_RXQ_OVFL: drops of its socket
     gro_size: i64               # UDP_GRO: bytes of a segment
     lock_next: i64              # threads that wait for the socket's owner

@@ -103,6 +103,8 @@ ICMP_EXC_TTL, ICMP_EXC_FRAGTIME, NR_ICMP_TYPES = 0, 1, 18
 RT_TABLE_MAIN, RT_TABLE_LOCAL = 254, 255
 TCP_LISTEN = 10
 EHOSTUNREACH, ENETUNREACH, EACCES = -113, -101, -13
+DEMUX_ROUTED = -1               # early demux has found the socket, and its route with it
+POLLIN, POLLPRI, POLLOUT, POLLERR, POLLHUP, POLLRDNORM, POLLWRNORM, POLLWRBAND, POLLRDHUP = 1, 2, 4, 8, 16, 64, 256, 512, 8192
 
 
 class RTN(IntEnum):
@@ -171,6 +173,9 @@ class Op(IntEnum):
     SLEEP = 2
     WORK = 3
     EXIT = 4
+    POLL = 5                    # poll() of its pollfd list
+    EPOLL = 6                   # epoll_wait()
+    CALL = 7                    # a call that does not sleep: it only takes its time
 
 
 class Note(IntEnum):

@@ -14,7 +14,7 @@ class sk_buff:
     len: i32                    # bytes in all, from data
     data_len: i32               # of these, not linear
     truesize: i32               # what the socket is charged
-    sk: i32                     # socket that it is on its way to
+    sk: i32                     # socket that it is on its way to, NO_SOCK: not known yet
     head: i64                   # offset of the buffer in packet memory
     data: i64                   # offset of the first byte not yet consumed
     network_header: i64

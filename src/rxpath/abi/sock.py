@@ -52,7 +52,7 @@ class sock:
     napi_id: i32                # queue + 1 that its datagrams come from, for busy polling
     wq_tail: i32
     reader_cpu: i32             # the CPU that took the queue over last, + 1
-    pad: i32
+    err: i32                    # sk_err, as a positive errno: what an ICMP error has left for the next call
     # ---- what is rarer
     drops: i64
     rmem_max_seen: i64          # high-water marks
@@ -81,6 +81,15 @@ class sock:
     backlog_max: i64
     lock_wait: i64              # threads that sleep in lock_sock(): a list through thread_t.lock_next
     next_of_thread: i64         # a thread that reads several sockets: a list
+    rx_dst: i64                 # sk_rx_dst: the route of what came last through early demux, and its kind
+    rx_dst_type: i64
+    rx_dst_gen: i64             # net.rt_genid then
+    rx_dst_cpus: i64            # which CPUs have seen it, bit by bit: each finds it out for itself, so that running ahead changes nothing
+    shutdown: i64               # SHUT_RD is bit 0, SHUT_WR bit 1
+    recverr: i64                # IP_RECVERR: errors that are not fatal are told too, and without a connection
+    freebind: i64               # IP_FREEBIND
+    broadcast: i64              # SO_BROADCAST
+    cmsg_flags: i64             # what recvmsg() is to tell besides the data: CMSG_* of vtime/sockopt.py
 
 
 @struct(align=64)
@@ -95,6 +104,8 @@ class wait_entry:
     epoll: i64                  # kind EPOLL: its instance.  A thread's own entry: the instance in whose queue it is, index + 1
     # ---- an epoll item, and a poll's other entries
     events: i64                 # EP_*
+    mask: i64                   # which events are asked for: EPOLLIN, ...
+    revents: i64                # and which there were
     item_sk: i64                # the socket that it watches
     item_next: i64              # entries of one poll, index + 1; the list begins in the thread's own entry
     ready_next: i64

@@ -52,18 +52,28 @@ def _chain(net: Net, i: int) -> list[int]:
     return out
 
 
-def dev_add_pack(b: Any, proto: int, handler: int, list_handler: int = -1, dev: int = NO_DEV, tap: int = 0, snaplen: int = 0) -> int:
-    """Register a packet type: on ptype_all for ETH_P_ALL, else in ptype_base.  Returns its number, for dev_remove_pack."""
+def dev_add_pack(b: Any, proto: int, handler: int | None = None, list_handler: int | None = None, dev: int = NO_DEV, tap: int = 0,
+                 snaplen: int = 0) -> int:
+    """Register a packet type: on ptype_all for ETH_P_ALL, else in ptype_base.  Returns its number, for dev_remove_pack.  handler and
+    list_handler: default, the path's own for that protocol; -1: none."""
     net: Net = b.net
     i = _free_ptype(net)
     pt = net.ptype[i]
+    if handler is None:
+        handler = path.packet_type.handler(proto)
+    if list_handler is None:
+        has_lists = net.behaviour[Behaviour.rx_lists] and proto in [key for key, _ in path.packet_list.handlers]
+        list_handler = path.packet_list.handler(proto) if has_lists else -1
     pt.type, pt.handler, pt.list_handler, pt.next = proto, handler, list_handler, -1
     pt.dev, pt.tap, pt.snaplen, pt.count = dev, tap, snaplen, 0
     if proto == ETH_P_ALL:
         pt.next, net.ptype_all = net.ptype_all, i
         net.nptype_all += 1
     else:
-        pt.next, net.ptype_base[proto % PTYPE_HASH_SIZE] = net.ptype_base[proto % PTYPE_HASH_SIZE], i
+        bucket = proto % PTYPE_HASH_SIZE
+        pt.next, net.ptype_base[bucket] = net.ptype_base[bucket], i
+        if handler >= 0:
+            b.log.append(("dev_add_pack", f"ptype_base[{bucket}] {proto:#06x} = {path.packet_type.name_of(handler)}"))
     return i
 
 

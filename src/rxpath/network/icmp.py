@@ -130,7 +130,7 @@ def icmp_unreach(net: Net, cpu: int, skb: sk_buff, kind: int) -> int:
         return icmp_error(net, cpu, skb, Drop.IP_INHDR)
     ignored = (kind == ICMP.DEST_UNREACH and code > NR_ICMP_UNREACH) or (kind == ICMP.TIME_EXCEEDED and code == ICMP_EXC_FRAGTIME)
     if not ignored and not to_broadcast(net, be32(mem, skb.data + 16)):
-        icmp_socket_deliver(net, cpu, skb)
+        return touch(net, cpu, skb, Touch.icmp_socket_deliver)
     consume_skb(net, cpu, skb)
     return NET_RX_SUCCESS
 
@@ -161,20 +161,22 @@ def icmp_redirect(net: Net, cpu: int, skb: sk_buff) -> int:
     if skb.len < IP_HLEN:
         return icmp_error(net, cpu, skb, Drop.PKT_TOO_SMALL)
     if pskb_may_pull(net, skb, IP_HLEN):
-        icmp_socket_deliver(net, cpu, skb)
+        return touch(net, cpu, skb, Touch.icmp_socket_deliver)
     consume_skb(net, cpu, skb)
     return NET_RX_SUCCESS
 
 
+@touched(Touch.icmp_socket_deliver)
 @path_function
-def icmp_socket_deliver(net: Net, cpu: int, skb: sk_buff) -> None:
-    """skb.data stands at the header that came back; its protocol's err_handler says whether there is such a socket."""
+def icmp_socket_deliver(net: Net, cpu: int, skb: sk_buff) -> int:
+    """skb.data stands at the header that came back; its protocol's err_handler tells the socket, or says that there is none."""
     mem, inner = mem_at(net.mem_addr), skb.data
     if not pskb_may_pull(net, skb, (byte(mem, inner) & 15) * 4 + 8):         # eight bytes are enough for the ports
         net.snmp[cpu][Mib.Icmp_InErrors] += 1
-        return
-    if path.call_err_handler(byte(mem, inner + 9), net, cpu, skb) > 0:
+    elif path.call_err_handler(byte(mem, inner + 9), net, cpu, skb) > 0:
         net.snmp[cpu][Mib.Icmp_InErrors] += 1
+    consume_skb(net, cpu, skb)
+    return NET_RX_SUCCESS
 
 
 # ---------------------------------------------------------------- requests

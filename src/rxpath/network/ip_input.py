@@ -6,6 +6,7 @@ from ..abi.kernels import Behaviour, Sysctl
 from ..abi.mib import DevStat, Mib
 from ..abi.net import Net
 from ..abi.numbers import (
+    DEMUX_ROUTED,
     DONE,
     EACCES,
     EHOSTUNREACH,
@@ -27,6 +28,7 @@ from ..abi.numbers import (
     NF_WAIT,
     NO_ROUTE,
     NO_SKB,
+    NO_SOCK,
     PACKET_BROADCAST,
     PACKET_HOST,
     PACKET_MULTICAST,
@@ -41,9 +43,10 @@ from ..abi.softnet import napi_struct
 from ..path import Stage, Touch, dst_input, packet_list, packet_type, touched
 from ..skb import csum_fold, csum_partial, kfree_skb_reason, pskb_may_pull, skb_trim
 from ..turn import at, icmp_send_and_drop, late_private, park, touch
+from .igmp import ip_check_mc
 from .ip_options import ip_rcv_options
 from .netfilter import nf_hook
-from .route import LBCAST, ip_route_input_noref, ip_route_use_hint, ipv4_is_multicast
+from .route import LBCAST, ip_mc_validate_source, ip_route_input_noref, ip_route_use_hint, ipv4_is_multicast
 
 RUN_HOOK, RUN_FINISH, RUN_DELIVER = 2, 3, 4          # napi.list_phase of a run that is in IP
 
@@ -216,7 +219,7 @@ def ip_rcv_finish_core(net: Net, cpu: int, skb: sk_buff, hint: int) -> int:
         skb.cb_d = known.cb_d                                                # dst.error
     else:
         reason = ip_early_demux(net, cpu, skb)
-        if reason <= 0:
+        if reason == 0:
             reason = ip_route_input_noref(net, cpu, skb, be32(mem, nh + 16), be32(mem, nh + 12))
     if reason > 0:
         if reason == Drop.IP_RPFILTER:
@@ -232,7 +235,7 @@ def ip_rcv_finish_core(net: Net, cpu: int, skb: sk_buff, hint: int) -> int:
 
 @path_function
 def ip_early_demux(net: Net, cpu: int, skb: sk_buff) -> int:
-    """A connected socket saves the rest of the lookups.  A drop reason (of a multicast source), or not more than 0."""
+    """A connected socket saves the rest of the lookups.  0: route it; less: the socket knew the route; more: a drop reason."""
     if net.sysctl[Sysctl.ip_early_demux] == 0:
         return 0
     mem, nh = mem_at(net.mem_addr), skb.network_header
@@ -241,10 +244,26 @@ def ip_early_demux(net: Net, cpu: int, skb: sk_buff) -> int:
     protocol = byte(mem, nh + 9)
     if protocol == IPPROTO.UDP:
         if net.sysctl[Sysctl.udp_early_demux] and net.behaviour[Behaviour.early_demux]:
-            return path.call_early_demux(protocol, net, cpu, skb)
+            return udp_demuxed(net, cpu, skb, path.call_early_demux(protocol, net, cpu, skb))
     elif protocol == IPPROTO.TCP and net.sysctl[Sysctl.tcp_early_demux]:
         return path.call_early_demux(protocol, net, cpu, skb)
     return 0
+
+
+@path_function
+def udp_demuxed(net: Net, cpu: int, skb: sk_buff, found: int) -> int:
+    """What udp_v4_early_demux() leaves to us: is the group still ours, and may that source send to it?"""
+    if found != DEMUX_ROUTED or skb.dst_type != RTN.MULTICAST:
+        return found
+    mem, nh, sk = mem_at(net.mem_addr), skb.network_header, net.socks[skb.sk]
+    daddr = be32(mem, nh + 16)
+    if not ip_check_mc(net, skb.dev, daddr):                                 # routing will say no
+        skb.sk, skb.dst = NO_SOCK, NO_ROUTE
+        return 0
+    if sk.daddr_lo:
+        return found
+    reason = ip_mc_validate_source(net, cpu, skb, net.dev[skb.dev], daddr, be32(mem, nh + 12), IPPROTO.UDP)
+    return reason if reason > 0 else found
 
 
 @path_function

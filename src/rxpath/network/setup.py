@@ -1,6 +1,7 @@
 """Control plane of this room: inet_init() of net/ipv4/af_inet.c, addresses, routes, neighbours, groups, handlers.
 
 Plain Python that writes the tables which the path only reads.  `b` is what boot made: b.net, b.call, b.log."""
+from collections.abc import Callable
 from typing import Any
 
 from .. import path
@@ -8,7 +9,7 @@ from .._compile import entry, path_function
 from ..abi.kernels import Behaviour, Sysctl
 from ..abi.limits import NDEV, NROUTE
 from ..abi.net import FIB_HASH, ICMP_PEER_HASH, MC_HASH, NEIGH_HASH, NMCGROUP, NNEIGH, TCP_LHASH, Net
-from ..abi.numbers import ETH_P_ARP, ETH_P_IP, IPPROTO, NO_DEV, NO_ROUTE, RTN
+from ..abi.numbers import ETH_P_ARP, ETH_P_IP, IPPROTO, NO_ROUTE, RTN
 from ..abi.numbers import RT_TABLE_LOCAL as RT_TABLE_LOCAL
 from ..abi.numbers import RT_TABLE_MAIN as RT_TABLE_MAIN
 from .fib_trie import fib_find_node, fib_link, fib_plen_add, fib_table_lookup, fib_unlink, inet_make_mask
@@ -48,7 +49,7 @@ WHAT = {IPPROTO.ICMP: "ICMP", IPPROTO.IGMP: "IGMP", IPPROTO.UDP: "UDP", IPPROTO.
 IN_ORDER = (IPPROTO.ICMP, IPPROTO.UDP, IPPROTO.TCP, IPPROTO.IGMP)
 
 
-def inet_init(b: Any) -> None:
+def inet_init(b: Any, dev_add_pack: Callable[[Any, int], object]) -> None:
     """inet_protos, sk_prot and ptype_base get their handlers, sysctls their defaults."""
     for knob, value in SYSCTLS.items():
         b.net.sysctl[knob] = value
@@ -58,7 +59,7 @@ def inet_init(b: Any) -> None:
         b.net.sk_prot[key] = path.proto_recvmsg.handler(key)
         b.log.append(("inet_init", f"proto_register: {WHAT[key]}: recvmsg is {f.__name__}"))
     for key in (ETH_P_ARP, ETH_P_IP):
-        dev_add_pack(b, key)
+        dev_add_pack(b, key)                         # link/'s: an earlier room, so boot hands it in
 
 
 def inet_add_protocol(b: Any, protocol: int) -> None:
@@ -74,34 +75,6 @@ def inet_del_protocol(b: Any, protocol: int) -> None:
     b.log.append(("inet_init", f"inet_del_protocol: inet_protos[{protocol}]"))
 
 
-def dev_add_pack(b: Any, ethertype: int) -> None:
-    """The path's handlers for that EtherType, one packet and a list, into ptype_base."""
-    net = b.net
-    number = path.packet_type.handler(ethertype)
-    i = next(i for i in range(64) if net.ptype[i].type == 0)
-    lists = [key for key, _ in path.packet_list.handlers]
-    pt = net.ptype[i]
-    pt.type, pt.handler, pt.dev = ethertype, number, NO_DEV
-    pt.list_handler = path.packet_list.handler(ethertype) if ethertype in lists and net.behaviour[Behaviour.rx_lists] else -1
-    pt.next, net.ptype_base[ethertype & 15] = net.ptype_base[ethertype & 15], i
-    b.log.append(("inet_init", f"dev_add_pack: ptype_base[{ethertype & 15}] {ethertype:#06x} = {path.packet_type.name_of(number)}"))
-
-
-def dev_remove_pack(b: Any, ethertype: int) -> None:
-    """Frames of that EtherType are now unhandled."""
-    net = b.net
-    before, i = -1, net.ptype_base[ethertype & 15]
-    while i >= 0 and net.ptype[i].type != ethertype:
-        before, i = i, net.ptype[i].next
-    if i < 0:
-        raise ValueError(f"EtherType {ethertype:#06x} has no handler")
-    if before < 0:
-        net.ptype_base[ethertype & 15] = net.ptype[i].next
-    else:
-        net.ptype[before].next = net.ptype[i].next
-    net.ptype[i].type = 0
-
-
 # ---------------------------------------------------------------- addresses and routes
 @entry
 def fib_insert(net: Net, i: int, dst: int, plen: int, kind: int, table: int, oif: int, via: int, metric: int, prefsrc: int) -> None:
@@ -110,6 +83,7 @@ def fib_insert(net: Net, i: int, dst: int, plen: int, kind: int, table: int, oif
     fa.table, fa.metric, fa.prefsrc, fa.used = table, metric, prefsrc, 1
     fib_link(net, i)
     fib_plen_add(net, plen)
+    net.rt_genid += 1                                # rt_cache_flush()
 
 
 @entry
@@ -119,6 +93,7 @@ def fib_delete(net: Net, dst: int, plen: int) -> bool:
     if i == NO_ROUTE:
         return False
     fib_unlink(net, i)
+    net.rt_genid += 1
     fa = net.fib[i]
     fa.used = 0
     return True

@@ -4,13 +4,15 @@ from .._compile import be16, be32, byte, le16, mem_at, path_function
 from ..abi.kernels import Behaviour
 from ..abi.mib import Mib
 from ..abi.net import Net
-from ..abi.numbers import CHECKSUM_BREAK, ICMP, ICMP_PORT_UNREACH, IPPROTO, RTN, UDP_HLEN
+from ..abi.numbers import CHECKSUM_BREAK, ICMP, ICMP_PORT_UNREACH, IPPROTO, PACKET_HOST, PACKET_MULTICAST, RTN, UDP_HLEN
 from ..abi.reasons import Drop
 from ..abi.skbuff import sk_buff
 from ..path import Stage, early_demux, err_handler, inet_protocol
 from ..skb import kfree_skb_reason, pskb_may_pull, skb_trim
 from ..turn import at, icmp_send_and_drop
 from ..user.checksum import udp_lib_checksum_complete
+from .udp_demux import udp_demux, udp_sk_rx_dst_set
+from .udp_err import __udp4_lib_err
 from .udp_lookup import __udp4_lib_lookup
 from .udp_mcast import __udp4_lib_mcast_deliver
 from .udp_queue import udp_unicast_rcv_skb
@@ -40,6 +42,11 @@ def __udp4_lib_rcv(net: Net, cpu: int, skb: sk_buff) -> int:
     elif ulen <= CHECKSUM_BREAK and net.behaviour[Behaviour.udp_csum_early]:
         if udp_lib_checksum_complete(net, cpu, skb):
             return udp_csum_error(net, cpu, skb)
+    if skb.sk >= 0:                                         # skb_steal_sock(): early demux knew
+        sk = net.socks[skb.sk]
+        if sk.gen == skb.sk_gen:
+            udp_sk_rx_dst_set(net, cpu, sk, skb)
+            return udp_unicast_rcv_skb(net, cpu, skb, skb.sk)
     if skb.dst_type == RTN.BROADCAST or skb.dst_type == RTN.MULTICAST:
         return __udp4_lib_mcast_deliver(net, cpu, skb)
     i = __udp4_lib_lookup(net, cpu, skb, be32(mem, nh + 16), be16(mem, uh + 2), be32(mem, nh + 12), be16(mem, uh), skb.dev)
@@ -66,16 +73,23 @@ def udp_csum_error(net: Net, cpu: int, skb: sk_buff) -> int:
 @early_demux(IPPROTO.UDP)
 @path_function
 def udp_v4_early_demux(net: Net, cpu: int, skb: sk_buff) -> int:
-    """A connected socket would be found here, before routing: none is."""
+    """A connected socket is found before routing: it rides with the packet, and so does the route that it remembers.  0, DEMUX_ROUTED."""
     at(net, cpu, skb, Stage.udp_v4_early_demux)
-    return 0
+    if skb.pkt_type == PACKET_HOST:
+        if net.udp_nconn == 0:
+            return 0
+    elif skb.pkt_type != PACKET_MULTICAST:
+        return 0
+    return udp_demux(net, cpu, skb)
 
 
 @err_handler(IPPROTO.UDP)
 @path_function
 def udp_err(net: Net, cpu: int, skb: sk_buff) -> int:
-    """An ICMP error about a datagram of ours; skb.data stands at that datagram's IP header.  1: there is no such socket."""
+    """An ICMP error about a datagram of ours; skb.data stands at that datagram's IP header.  1: no such socket.  Within a touch."""
     mem, inner = mem_at(net.mem_addr), skb.data
     uh = inner + (byte(mem, inner) & 15) * 4
     i = __udp4_lib_lookup(net, cpu, skb, be32(mem, inner + 12), be16(mem, uh), be32(mem, inner + 16), be16(mem, uh + 2), skb.dev)
-    return 1 if i < 0 else 0
+    if i < 0:
+        return 1
+    return __udp4_lib_err(net, cpu, net.socks[i], byte(mem, skb.transport_header), byte(mem, skb.transport_header + 1))

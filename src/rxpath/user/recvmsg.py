@@ -4,7 +4,7 @@ Called by the driver of time when it is the reading thread's turn; never blocks:
 takes the whole receive queue over into its own reader_queue, and gives memory back in lumps of a quarter of the buffer.  3.10: one datagram
 at a time, with the socket lock to give its memory back."""
 from .. import path
-from .._compile import be16, be32, mem_at, path_function
+from .._compile import be16, be32, byte, mem_at, path_function
 from ..abi.kernels import Behaviour
 from ..abi.mib import Mib
 from ..abi.net import Net
@@ -34,6 +34,8 @@ def recv_is_private(net: Net, sk: sock) -> bool:
     """The next recvmsg() touches nothing that softirqs or other readers touch."""
     if sk.reader_head < 0 or sk.readers != 1:
         return False
+    if net.udp_nconn and sk.dport:                   # an ICMP error may come
+        return False
     skb = net.skb[sk.reader_head]
     if skb.next < 0 or sk.deficit + skb.truesize >= sk.forward_threshold:
         return False
@@ -46,6 +48,8 @@ def udp_recvmsg(net: Net, cpu: int, t: int) -> int:
     """Copy one datagram to the program; its length, or EAGAIN."""
     th = net.thread[t]
     sk = net.socks[th.sock]
+    if sk.err:
+        return sock_error(sk)
     if th.flags & MSG_PEEK:
         return udp_peekmsg(net, cpu, t)
     if net.behaviour[Behaviour.udp_reader_queue] == 0:
@@ -69,6 +73,14 @@ def udp_recvmsg(net: Net, cpu: int, t: int) -> int:
     n = udp_copy_out(net, cpu, t, sk, skb, 0)
     skb_consume_udp(net, cpu, skb)
     return n
+
+
+@path_function
+def sock_error(sk: sock) -> int:
+    """An error that has come in is told once, before any data."""
+    err = sk.err
+    sk.err = 0
+    return -err
 
 
 @path_function
@@ -105,6 +117,9 @@ def udp_copy_out(net: Net, cpu: int, t: int, sk: sock, skb: sk_buff, off: int) -
         th.from_addr_lo = be32(mem, skb.network_header + 12)
         th.from_port = be16(mem, skb.transport_header)
         th.to_addr = be32(mem, skb.network_header + 16)                      # IP_PKTINFO
+        th.to_port = be16(mem, skb.transport_header + 2)                     # IP_ORIGDSTADDR
+        th.to_type, th.to_dev = skb.dst_type, skb.dev
+        th.tos, th.ttl = byte(mem, skb.network_header + 1), byte(mem, skb.network_header + 8)
         th.to_ifindex = net.dev[skb.dev].ifindex
         th.rxq_ovfl = sk.drops                                               # SO_RXQ_OVFL
         th.gro_size = skb.gso_size if sk.gro_enabled else 0                  # UDP_GRO

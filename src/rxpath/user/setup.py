@@ -9,7 +9,7 @@ from .._compile import entry, path_function
 from ..abi.kernels import Behaviour, Sysctl
 from ..abi.limits import NSOCK, NTHREAD
 from ..abi.net import NEPOLL, NWAIT, Net
-from ..abi.numbers import AF_INET, IPPROTO, NO_SKB, NO_SOCK, NO_THREAD
+from ..abi.numbers import AF_INET, IPPROTO, NO_ROUTE, NO_SKB, NO_SOCK, NO_THREAD
 from ..abi.reasons import Drop
 from ..abi.sock import SOCK_CLOSED, SOCK_ESTABLISHED, SOCK_OPEN, sock
 from ..skb import alloc_skb, kfree_skb_reason, skb_init
@@ -49,6 +49,8 @@ def sock_init(net: Net, i: int, family: int, protocol: int) -> None:
     sk.wq_head, sk.wq_tail, sk.owned, sk.lock_wait, sk.lock.last_cpu = -1, -1, NO_THREAD, NO_THREAD, -1
     sk.mc_list, sk.mc_all, sk.peek_off, sk.gro_enabled, sk.nonblock, sk.napi_id, sk.busy_poll_ns, sk.rcvtimeo_ns = -1, 1, -1, 0, 0, 0, 0, 0
     sk.pktinfo, sk.rxq_ovfl, sk.no_check, sk.encap = 0, 0, 0, 0
+    sk.rx_dst, sk.rx_dst_type, sk.rx_dst_gen, sk.rx_dst_cpus = NO_ROUTE, 0, 0, 0
+    sk.err, sk.shutdown, sk.recverr, sk.freebind, sk.broadcast, sk.cmsg_flags = 0, 0, 0, 0, 0, 0
     sk.rcvbuf = net.sysctl[Sysctl.rmem_default]
     sk.forward_threshold = sk.rcvbuf >> 2
 
@@ -334,7 +336,8 @@ def setsockopt(b: Any, i: int, name: str, value: int) -> None:
 
 
 FLAGS = {"SO_REUSEADDR": "reuse", "SO_REUSEPORT": "reuseport", "IP_MULTICAST_ALL": "mc_all", "SO_NO_CHECK": "no_check",
-         "O_NONBLOCK": "nonblock", "IP_PKTINFO": "pktinfo", "SO_RXQ_OVFL": "rxq_ovfl"}
+         "O_NONBLOCK": "nonblock", "IP_PKTINFO": "pktinfo", "SO_RXQ_OVFL": "rxq_ovfl", "IP_RECVERR": "recverr", "IP_FREEBIND": "freebind",
+         "SO_BROADCAST": "broadcast"}
 OPTION_FIELDS = FLAGS | {"SO_BINDTODEVICE": "bound_dev"}                     # an ifindex, 0: none
 
 

@@ -5,12 +5,15 @@ receiver waits exclusively, at the tail: one is woken, in turn.  A poll waits at
 An epoll item stays in the queue for good; what it wakes are the threads of its instance, one at a time."""
 from .._compile import path_function
 from ..abi.net import Net
-from ..abi.numbers import NO_SOCK, Note
+from ..abi.numbers import NO_SOCK, POLLERR, POLLHUP, POLLIN, POLLRDNORM, Note
 from ..abi.skbuff import sk_buff
 from ..abi.sock import EP_DISABLED, EP_ET, EP_EXCLUSIVE, EP_ONESHOT, WAIT_EPOLL, WAIT_POLL, WAIT_RECV, eventpoll, sock
 from ..path import Stage
 from ..turn import at, charge, tell_driver
 from .checksum import first_packet_length, udp_skb_csum_unnecessary
+
+RCV_SHUTDOWN = 1
+POLL_READ = POLLIN | POLLRDNORM | POLLERR | POLLHUP  # what a reader's poll() and epoll items ask for
 
 
 # ---------------------------------------------------------------- the queue of a socket
@@ -85,6 +88,18 @@ def finish_wait(net: Net, e: int) -> None:
 def sock_def_readable(net: Net, cpu: int, sk: sock, skb: sk_buff) -> None:
     """sk_data_ready() -> __wake_up_sync_key(): from the head, until one that waits exclusively has been woken."""
     at(net, cpu, skb, Stage.sock_def_readable)
+    __wake_up_sync_key(net, cpu, sk, POLLIN | POLLRDNORM)
+
+
+@path_function
+def sk_error_report(net: Net, cpu: int, sk: sock) -> None:
+    """sock_def_error_report()"""
+    __wake_up_sync_key(net, cpu, sk, POLLERR)
+
+
+@path_function
+def __wake_up_sync_key(net: Net, cpu: int, sk: sock, key: int) -> None:
+    """key: what has happened; a poll or an epoll item that did not ask for it stays asleep."""
     e = sk.wq_head
     while e >= 0:
         entry = net.wait[e]
@@ -95,8 +110,9 @@ def sock_def_readable(net: Net, cpu: int, sk: sock, skb: sk_buff) -> None:
             tell_driver(net, cpu, Note.WAKE_READER, entry.thread)
             woken = True
         elif entry.kind == WAIT_POLL:
-            pollwake(net, cpu, entry.thread)
-        else:
+            if entry.mask & key:
+                pollwake(net, cpu, entry.thread)
+        elif entry.mask & key:
             woken = ep_poll_callback(net, cpu, e)
         if woken and entry.exclusive:
             return
@@ -151,6 +167,8 @@ def poll_wait(net: Net, cpu: int, t: int) -> int:
 @path_function
 def udp_poll(net: Net, cpu: int, sk: sock) -> bool:
     """Readable?  A socket that would block must be sure: damaged datagrams at the head are thrown away here."""
+    if sk.err or sk.shutdown & RCV_SHUTDOWN:
+        return True
     if sk.reader_head < 0 and sk.head < 0:
         return False
     if sk.nonblock:
@@ -287,7 +305,7 @@ def epoll_create(net: Net) -> int:
 def epoll_add(net: Net, ep: int, e: int, sk: int, events: int) -> None:
     """EPOLL_CTL_ADD: entry e stands in the socket's queue from now on.  events: EP_ET, EP_EXCLUSIVE, EP_ONESHOT."""
     item, s = net.wait[e], net.socks[sk]
-    item.kind, item.sk, item.item_sk, item.epoll, item.events, item.ready = WAIT_EPOLL, -1, sk, ep, events, 0
+    item.kind, item.sk, item.item_sk, item.epoll, item.events, item.ready, item.mask = WAIT_EPOLL, -1, sk, ep, events, 0, POLL_READ
     if events & EP_EXCLUSIVE:
         wait_add_tail(net, s, e)
     else:
@@ -300,7 +318,7 @@ def epoll_add(net: Net, ep: int, e: int, sk: int, events: int) -> None:
 def poll_add(net: Net, t: int, e: int, sk: int) -> None:
     """One more socket in the thread's pollfd array: after the others."""
     entry = net.wait[e]
-    entry.thread, entry.kind, entry.sk, entry.item_sk, entry.item_next = t, WAIT_POLL, -1, sk, 0
+    entry.thread, entry.kind, entry.sk, entry.item_sk, entry.item_next, entry.mask = t, WAIT_POLL, -1, sk, 0, POLL_READ
     th = net.thread[t]
     last = net.wait[th.wait]
     while last.item_next > 0:

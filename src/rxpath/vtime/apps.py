@@ -15,7 +15,7 @@ from ..path import Stage
 from ..turn import charge
 from ..user.queue import wait_remove
 from ..user.recvmsg import sys_recvfrom
-from ..user.wait import __skb_wait_for_more_packets
+from ..user.wait import RCV_SHUTDOWN, __skb_wait_for_more_packets
 from .dice import exponential_next, exponential_of, next_random
 from .sched import arm_timeout, go_to_sleep
 
@@ -32,6 +32,8 @@ class Phase(IntEnum):
     NAP = 6                     # a Python program sleeps
     OWN = 7                     # in a call that is about to own the socket
     DISOWN = 8                  # it gives the socket back
+    POLLING = 9                 # a Python program in poll()
+    EPOLLING = 10               # and in epoll_wait()
 
 
 # ---------------------------------------------------------------- what it costs, and how long it took
@@ -98,6 +100,8 @@ def call_step(net: Net, cpu: int, n: int, th: thread_t, start: int) -> None:
         if th.in_batch >= th.batch:
             call_returns(net, cpu, th)
         return
+    if got != EAGAIN and th.in_batch > 0:            # recvmmsg(): what it has comes first, the error with the next call
+        net.socks[th.sock].err = -got
     th.result = got
     nonblocking = th.flags & MSG_DONTWAIT or th.wait_by != WaitBy.RECV
     if got != EAGAIN or nonblocking or (th.in_batch > 0 and th.flags & MSG_WAITFORONE) or th.timed_out:
@@ -107,9 +111,15 @@ def call_step(net: Net, cpu: int, n: int, th: thread_t, start: int) -> None:
                 th.drained = 1
         call_returns(net, cpu, th)
         return
-    if th.timeout and th.deadline == 0:
-        th.deadline = start + th.timeout
     sk = net.socks[th.sock]
+    if sk.shutdown & RCV_SHUTDOWN:                   # the end of the file, as it were
+        th.result = 0
+        th.in_batch = 0
+        call_returns(net, cpu, th)
+        return
+    timeo = th.timeout if th.timeout else sk.rcvtimeo_ns
+    if timeo and th.deadline == 0:
+        th.deadline = start + timeo
     if sk.napi_id > 0 and th.busy_until >= 0:        # sk_can_busy_loop()
         ns = max(sk.busy_poll_ns, net.sysctl[Sysctl.busy_read_ns])
         if ns and (th.busy_until == 0 or start < th.busy_until):

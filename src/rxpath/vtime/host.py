@@ -37,6 +37,13 @@ def host_worked(net: Net, ns: int) -> None:
         th.phase = Phase.CALL
         th.arg = 0
         th.result = EAGAIN
+    elif th.op == Op.POLL or th.op == Op.EPOLL:
+        charge(net, cpu, Stage.SYSCALL_ENTRY)
+        th.phase = Phase.POLLING if th.op == Op.POLL else Phase.EPOLLING
+        th.deadline = 0
+    elif th.op == Op.CALL:
+        charge(net, cpu, Stage.SYSCALL_ENTRY)
+        charge(net, cpu, Stage.SYSCALL_EXIT)
     elif th.op == Op.SLEEP:
         charge(net, cpu, Stage.SYSCALL_ENTRY)
         th.phase = Phase.NAP

@@ -6,7 +6,7 @@ from ..user.recvmsg import recv_is_private
 from .apps import Phase, call_step, compute_step, return_step, spend
 from .host import ask_step, nap_step
 from .sched import account, go_to_sleep, schedule
-from .waiting import busy_step, disown_step, own_step, wait_step
+from .waiting import busy_step, disown_step, host_poll_step, own_step, wait_step
 
 
 @path_function
@@ -87,6 +87,10 @@ def app_step(net: Net, cpu: int, n: int) -> None:
         busy_step(net, cpu, n, th, start)
     elif phase == Phase.COMPUTE:
         compute_step(net, cpu, n, th, start)
+    elif phase == Phase.POLLING or phase == Phase.EPOLLING:
+        host_poll_step(net, cpu, n, th, start)
+        if c.curr >= 0:
+            spend(net, cpu, th, start, 0)
     elif phase == Phase.NAP:
         nap_step(net, cpu, n, start)
     else:

@@ -8,6 +8,7 @@ from ..abi.net import Net
 from ..abi.numbers import DONE, NAPI_STATE_IN_BUSY_POLL, NAPI_STATE_MISSED, NAPI_STATE_SCHED, Ctx, Kthread, WaitBy
 from ..path import Stage
 from ..turn import charge
+from ..user.poll import do_poll, ep_poll
 from ..user.queue import lock_sock, release_sock
 from ..user.wait import ep_wait, epoll_add, epoll_create, finish_wait, poll_add, poll_freewait, poll_wait
 from .apps import Phase, call_returns, spend
@@ -63,6 +64,31 @@ def wait_step(net: Net, cpu: int, n: int, th: thread_t, start: int) -> None:
     go_to_sleep(net, cpu, n)
     if th.deadline:
         arm_timeout(net, cpu, th, th.deadline)
+
+
+@path_function
+def host_poll_step(net: Net, cpu: int, n: int, th: thread_t, start: int) -> None:
+    """poll() or epoll_wait() of a Python program: th.arg is its time-out in ns, 0: do not wait, less: for ever."""
+    got = do_poll(net, cpu, n) if th.phase == Phase.POLLING else ep_poll(net, cpu, n, th.batch_most)
+    wake_told(net, cpu)
+    if got > 0 or th.arg == 0 or th.timed_out:
+        finish_wait(net, n)
+        if th.phase == Phase.POLLING:
+            poll_freewait(net, n)
+        th.result = got
+        call_returns(net, cpu, th)
+        return
+    if th.arg > 0 and th.deadline == 0:
+        th.deadline = start + th.arg
+    go_to_sleep(net, cpu, n)
+    if th.deadline:
+        arm_timeout(net, cpu, th, th.deadline)
+
+
+@entry
+def host_wakes(net: Net, cpu: int) -> None:
+    """A Python program's call has left word (turn.tell_driver): whom it has woken."""
+    wake_told(net, cpu)
 
 
 # ---------------------------------------------------------------- calls that own the socket
