@@ -147,6 +147,21 @@ class Capture:
         self.close()
 
     # ------------------------------------------------------------ what it met
+    @property
+    def first_ts(self) -> int:
+        """The first record's time, ns since the epoch."""
+        return int(self.reading.s.first_ts)
+
+    @property
+    def last_t(self) -> int:
+        """Virtual time of the last frame on the cable."""
+        return int(self.reading.s.last_t)
+
+    @property
+    def view(self) -> memoryview:
+        """The memory that frames on the cable lie in."""
+        return self.reading.view
+
     def counts(self) -> dict[str, int]:
         """Records and what became of them: records = offered + not_offered."""
         s = self.reading.s

@@ -24,6 +24,7 @@ from rxpath.workbench.mistakes import BadInput
 
 if TYPE_CHECKING:
     from rxpath.cable.capture import Capture
+    from rxpath.cable.generate import Generated
     from rxpath.cable.receiver import Receiver
     from rxpath.workbench.applications import Opened, Running
     from rxpath.workbench.books import Books
@@ -101,11 +102,11 @@ class Simulation:
             self.run(self.t)
         self._at += len(frame) + 15 & ~15
 
-    def replay(self, capture: Capture, progress: Callable[[float, int], None] | None = None) -> None:
-        """Every frame of the capture, then until nothing is under way."""
+    def replay(self, capture: Capture | Generated, progress: Callable[[float, int], None] | None = None) -> None:
+        """Every frame of the capture or generator, then until nothing is under way."""
         capture.attach(self.net)
         while self._load(capture):
-            self.leaving.epoch(capture.reading.s.first_ts - START_NS)
+            self.leaving.epoch(capture.first_ts - START_NS)
             self.run(capture.until)
             if self.stopped:                               # what is still on the cable was offered, and stays queued
                 return
@@ -115,7 +116,7 @@ class Simulation:
         self.drain()
         self.leaving.collect(last=True)
 
-    def _load(self, capture: Capture) -> bool:
+    def _load(self, capture: Capture | Generated) -> bool:
         """The next frames onto the cable; whoever watches is told of them."""
         before = [self.net.ring[q].feed_tail for q in range(self.queues)] if self.on_chunk else []
         more = capture.load()
@@ -124,14 +125,14 @@ class Simulation:
             self.on_chunk(self._arrivals(capture, before))
         return more
 
-    def _arrivals(self, capture: Capture, before: list[int]) -> list[Arrival]:
+    def _arrivals(self, capture: Capture | Generated, before: list[int]) -> list[Arrival]:
         from rxpath.workbench.trail import HEADERS, Arrival
 
         found = []
         for q, tail in enumerate(before):
             for i in range(tail, self.net.ring[q].feed_tail):
                 a = self.net.feed[q][i % NFEED]
-                found.append(Arrival(a.frame, a.t, bytes(capture.reading.view[a.offset:a.offset + min(a.caplen, HEADERS)]), a.len))
+                found.append(Arrival(a.frame, a.t, bytes(capture.view[a.offset:a.offset + min(a.caplen, HEADERS)]), a.len))
         return sorted(found)
 
     # ------------------------------------------------------------ time

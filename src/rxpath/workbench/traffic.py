@@ -11,6 +11,7 @@ from rxpath.workbench.mistakes import BadInput
 
 if TYPE_CHECKING:
     from rxpath.cable.capture import Capture
+    from rxpath.cable.generate import Generated
     from rxpath.cable.receiver import Receiver
 
 
@@ -72,11 +73,11 @@ NOT_OFFERED = {"own": "sent by the receiver itself", "link_type": "link type not
                "no_link_header": "too short for the link header", "not_selected": "not selected"}
 
 
-def summary(name: str, capture: Capture, speed: float, rate_pps: int, start_ns: int) -> Traffic:
+def summary(name: str, capture: Capture | Generated, speed: float, rate_pps: int, start_ns: int) -> Traffic:
     """What a capture has given, when it has given all."""
-    counts, last = capture.counts(), capture.reading.s.last_t
+    counts, last = capture.counts(), capture.last_t
     return Traffic(Path(name).name, speed, rate_pps, capture.loop, counts["records"], counts["offered"], counts["bytes"],
-                   max(last - start_ns, 0), tuple((k, counts[k]) for k in NOT_OFFERED if counts[k]), tuple(capture.notes()))
+                   max(last - start_ns, 0), tuple((k, counts[k]) for k in NOT_OFFERED if counts.get(k)), tuple(capture.notes()))
 
 
 def describe_receiver(r: Receiver) -> dict[str, Any]:
