@@ -18,15 +18,17 @@ from ..abi.generate import FRACTION, HEAD, NFLOW, NPARETO, NSIZE, NSTREAM, Arriv
 from ..abi.net import Net
 from ..abi.numbers import IPPROTO
 from .dice import next_random, seeded
+from .ether import DEFAULT_MAC
 from .feed import feed_consume
 from .generator import generate_feed, generate_pcap, pattern_sum
-from .receiver import DEFAULT_MAC, Receiver
+from .receiver import Receiver
 from .source import CaptureError
 
 SLOTS = 1 << 20                 # bytes of frames: what the processor's cache holds
 ONE = 1 << FRACTION
 SHARE = 1 << 32
 SENDER_MAC = 0x020000000002
+SYN_OPTIONS = bytes.fromhex("020405b40402080a000000010000000001030307")
 BODY = {Carries.UDP: 8, Carries.ICMP: 8, Carries.TCP_SYN: 40}               # bytes of the transport header
 PROTO = {Carries.UDP: IPPROTO.UDP, Carries.ICMP: IPPROTO.ICMP, Carries.TCP_SYN: IPPROTO.TCP}
 SKEWED_FLOWS = 1 << 16          # flows with a skew: their table is made in Python
@@ -214,7 +216,7 @@ class Generated:
         if s.carries == Carries.ICMP:
             rest = struct.pack(">BBHHH", 8, 0, 0, 0, 0)
         elif s.carries == Carries.TCP_SYN:                            # what Linux offers: MSS, SACK, timestamps, window scale
-            rest = struct.pack(">HHIIBBHHH", 0, 0, 0, 0, 10 << 4, 2, 64240, 0, 0) + bytes.fromhex("020405b40402080a0000000100000000" "01030307")
+            rest = struct.pack(">HHIIBBHHH", 0, 0, 0, 0, 10 << 4, 2, 64240, 0, 0) + SYN_OPTIONS
         elif s.carries == Carries.UDP:
             rest = bytes(8)
         head = mac.to_bytes(6, "big") + SENDER_MAC.to_bytes(6, "big") + tag + b"\x08\x00" + ip + rest

@@ -61,6 +61,7 @@ def options(version_: Annotated[bool, typer.Option(
     "[cyan]rxpath replay first[/]                              a bundled capture",
     "[cyan]rxpath replay dump.pcapng --speed 10[/]             ten times as fast",
     "[cyan]rxpath replay dump.pcap --rate 1.2Mpps --loop 100[/]   evenly spaced, a hundred times",
+    "[cyan]rxpath replay traffic.toml[/]                       generated traffic, rxpath generate --help",
     "[cyan]rxpath replay dump.pcap --listen udp:5000,tcp:80[/] only these sockets",
     "[cyan]rxpath replay first --trail drops[/]                the way of the frames that were lost",
     "[cyan]rxpath replay first --json | jq .dropped[/]         for programs; docs/json.md",
@@ -68,7 +69,7 @@ def options(version_: Annotated[bool, typer.Option(
 def replay(
     capture: Annotated[str, typer.Argument(
         metavar="CAPTURE",
-        help="pcap or pcapng file (also gzipped), - or the name of a bundled one: first.")],
+        help="pcap or pcapng file (also gzipped), -, the name of a bundled one (first), or a traffic spec (.toml).")],
     host: HostOption = None,
     set_: SetOption = None,
     listen: Annotated[list[str] | None, typer.Option(
@@ -198,6 +199,15 @@ def host_check(file: Annotated[str, typer.Argument(metavar="FILE", help="A host 
     from rxpath.workbench import command
 
     command.host_check(file, set_ or [], skip_unsupported)
+
+
+def _more_commands() -> None:
+    from rxpath.workbench import cli_traffic
+
+    cli_traffic.add(app)
+
+
+_more_commands()
 
 
 def _say(text: str) -> None:

@@ -37,6 +37,11 @@ class HostError(ValueError):
 
 def load(path: str | Path) -> Host:
     """Read a host file.  Paths in it (rules, profile, service times) are relative to the file."""
+    return loads(read_file(path, "host"), str(path), Path(path).parent)
+
+
+def read_file(path: str | Path, what: str) -> bytes:
+    """The bytes of a TOML file that a person wrote."""
     place = str(path)
     try:
         with open(path, "rb") as file:
@@ -44,27 +49,32 @@ def load(path: str | Path) -> Host:
     except OSError as error:
         raise HostError(place, "", f"cannot be read: {error.strerror or error}") from None
     if len(content) > FILE_MAX:
-        raise HostError(place, "", f"is larger than {units.size_text(FILE_MAX)}: not a host file")
-    return loads(content, place, Path(path).parent)
+        raise HostError(place, "", f"is larger than {units.size_text(FILE_MAX)}: not a {what} file")
+    return content
 
 
 def loads(content: str | bytes, place: str = "host", base: Path | None = None) -> Host:
     """The same from text; `base` is the directory that relative paths start from."""
+    data = tables(content, place)
+    if base is not None:
+        anchor(data, base)
+    return build(data, place)
+
+
+def tables(content: str | bytes, place: str) -> dict[str, Any]:
+    """TOML, or a HostError that names the line."""
     try:
         text = content.decode() if isinstance(content, bytes) else content
     except UnicodeDecodeError as error:
         raise HostError(place, "", f"is not UTF-8 text (byte {error.start})") from None
     try:
-        data = tomllib.loads(text)
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         match = re.fullmatch(r"(.*) \(at (?:line (\d+), column (\d+)|end of document)\)", str(error), re.DOTALL)
         where = f":{match[2]}:{match[3]}" if match and match[2] else ""
         raise HostError(place + where, "", "TOML: " + (match[1] if match and where else str(error))) from None
     except RecursionError:
         raise HostError(place, "", "TOML: nested too deeply") from None
-    if base is not None:
-        _anchor(data, base)
-    return build(data, place)
 
 
 def default() -> Host:
@@ -80,7 +90,7 @@ def build(data: dict[str, Any], place: str, changes: Sequence[tuple[str, str]] =
     try:
         host = Host.model_validate(data)
     except ValidationError as error:
-        found = [_read(item) for item in error.errors(include_url=False)]
+        found = [read_error(item) for item in error.errors(include_url=False)]
         key, text = found[0]
         for changed, written in reversed(changes):
             if key == changed or key.startswith(changed + ".") or changed.startswith(key + "."):
@@ -108,7 +118,7 @@ def revise(host: Host, changes: dict[str, Any], place: str | None = None) -> Hos
     return build(merge(host._raw, changes), place or host._source)
 
 
-def _anchor(data: dict[str, Any], base: Path) -> None:
+def anchor(data: dict[str, Any], base: Path) -> None:
     """Make the paths that are read relative to the host file.  Whatever is not a path is left for the validation."""
     def at(value: Any) -> Any:
         return str(base / value) if isinstance(value, str) and value else value
@@ -187,9 +197,9 @@ def fields_of(model: type[BaseModel]) -> dict[str, Any]:
     return {field.alias or name: field for name, field in model.model_fields.items()}
 
 
-def _schema(loc: Sequence[str | int]) -> Any:
+def _schema(loc: Sequence[str | int], root: type[BaseModel] = Host) -> Any:
     """The field that a location ends in, None where the description has none."""
-    model: type[BaseModel] = Host
+    model = root
     field: Any = None
     for step in loc:
         if isinstance(step, int):
@@ -203,16 +213,16 @@ def _schema(loc: Sequence[str | int]) -> Any:
     return field
 
 
-def _read(item: Any) -> tuple[str, str]:
+def read_error(item: Any, root: type[BaseModel] = Host) -> tuple[str, str]:
     """(key, text) of one pydantic error."""
     loc = [step for step in item["loc"] if step != "[key]"]
     dotted = ".".join(str(step) for step in loc)
     problem = item.get("ctx", {}).get("error")
     if isinstance(problem, Wrong):
         return problem.key, problem.text
-    field = _schema(loc)
+    field = _schema(loc, root)
     if item["type"] == "extra_forbidden":
-        return dotted, _unknown(str(loc[-1]), loc[:-1])
+        return dotted, _unknown(str(loc[-1]), loc[:-1], root)
     allowed = (field.json_schema_extra or {}).get("allowed", "") if field is not None else ""
     if item["type"] == "missing":
         return dotted, f"is missing: {allowed}"
@@ -223,9 +233,9 @@ def _read(item: Any) -> tuple[str, str]:
     return dotted, f"{units.shown(item['input'])} is not allowed: {said or allowed or item['msg']}"
 
 
-def _unknown(name: str, above: Sequence[str | int]) -> str:
+def _unknown(name: str, above: Sequence[str | int], root: type[BaseModel] = Host) -> str:
     """An unknown key: the nearest of that table, or the table where it belongs, or what there is."""
-    model: type[BaseModel] = Host
+    model = root
     for step in above:
         if isinstance(step, str):
             model = _model_of(fields_of(model)[step]) or model
@@ -234,12 +244,12 @@ def _unknown(name: str, above: Sequence[str | int]) -> str:
     if near:
         near = ".".join([*(str(step) for step in above), near])
     else:
-        for room, field in fields_of(Host).items():
+        for room, field in fields_of(root).items():
             inner = _model_of(field)
             if inner is not None and inner is not model and name in fields_of(inner):
                 near = f"{room}.{name}"
                 break
-        if model is not Host and name in fields_of(Host):
+        if model is not root and name in fields_of(root):
             near = f"{name} at the top of the file"
     return "unknown key; " + (f"did you mean {near}?" if near else f"there are: {', '.join(here)}")
 

@@ -11,7 +11,9 @@ from rxpath.workbench.mistakes import BadInput
 from rxpath.workbench.outcome import Outcome
 
 if TYPE_CHECKING:
+    from rxpath.cable.generate import Generated
     from rxpath.cable.receiver import Receiver
+    from rxpath.workbench.trafficfile import Spec
     from rxpath.workbench.trail import Trail
 
 Progress = Callable[[float, int], None]                     # (share of the capture, 0 if not known; frames offered so far)
@@ -37,13 +39,14 @@ def with_outputs(host: Host, tap: str | None, tx: str | None) -> Host:
     return hostfile.revise(host, changes)
 
 
-def replay(capture: str | Path, host: Host | str | Path | None = None, *, overrides: Sequence[str] = (), seed: int | None = None,
+def replay(capture: str | Path | Spec, host: Host | str | Path | None = None, *, overrides: Sequence[str] = (), seed: int | None = None,
            listen: Sequence[str] = (), local: str | None = None, speed: float = 1.0, rate: str | int | None = None, loop: int = 1,
            plain: bool | None = None, skip_unsupported: bool | None = None, trail: Trail | None = None, progress: Progress | None = None,
            stop: Callable[[], bool] | None = None, receiver: Receiver | None = None) -> Outcome:
     """Send a capture through the receive path of a host.
 
-    capture   a pcap or pcapng file (also gzipped), "-" for standard input, or the name of a bundled one ("first")
+    capture   a pcap or pcapng file (also gzipped), "-" for standard input, the name of a bundled one ("first"),
+              a traffic spec (.toml), or a trafficfile.Spec: then its frames are generated straight into the run
     host      a Host, a host file, or None: the default host (a bundled capture has its own)
     overrides ["KEY=VALUE"]: ["net.core.netdev_budget=600", "ethtool.rx=4096"]
     listen    sockets to open, ["udp:5000", "tcp:80"]; none: those that the capture's traffic goes to
@@ -55,11 +58,13 @@ def replay(capture: str | Path, host: Host | str | Path | None = None, *, overri
     from rxpath.cable.capture import Capture
     from rxpath.cable.receiver import infer_receiver
     from rxpath.cable.source import Source
+    from rxpath.workbench import trafficfile
     from rxpath.workbench.simulation import START_NS, Simulation
 
-    if host is None:
+    spec = traffic.spec_of(capture)
+    if host is None and spec is None:
         host = traffic.bundled_host(str(capture))
-    chosen, name = the_host(host, overrides, seed), traffic.find(str(capture))
+    chosen, name = the_host(host, overrides, seed), "traffic" if spec is capture else traffic.find(str(capture))
     sockets, addresses = traffic.listening(listen), traffic.local_addresses(local)
     if addresses is None and chosen.nic.addresses:
         addresses = list(chosen.nic.addresses)              # the host file says who it is
@@ -69,30 +74,41 @@ def replay(capture: str | Path, host: Host | str | Path | None = None, *, overri
         raise BadInput(f"--rate {rate}: must be {error}") from None
     if name == "-" and (loop > 1 or (trail is not None and trail.two_runs)):
         raise BadInput("standard input cannot be read twice, as --loop and --trail drops would: save it to a file")
-    source = Source(name)
-    try:
-        who = receiver or infer_receiver(source, local=addresses, plain=bool(plain))
-    except BaseException:
-        source.close()
-        raise
+    if spec is not None and loop > 1:
+        raise BadInput("--loop: generated traffic says itself how long it is (duration, count)")
+    source: Source | None = None
 
-    def once(source: Source, scout: bool) -> Outcome:
-        with Capture(source, speed=speed, rate=pace or None, loop=loop, receiver=who, start_ns=START_NS, plain=bool(plain),
-                     line_rate=chosen.speed_bps if chosen.nic.driver == "igb" else None) as cable, \
+    def open_source() -> Source | None:
+        return None if spec is not None else Source(name)
+
+    def cable(source: Source | None) -> Capture | Generated:
+        if source is None:
+            assert spec is not None
+            return trafficfile.generator(spec, chosen, speed=trafficfile.pace(spec, speed, pace), start_ns=START_NS, mac=who.mac,
+                                         plain=bool(plain))
+        return Capture(source, speed=speed, rate=pace or None, loop=loop, receiver=who, start_ns=START_NS, plain=bool(plain),
+                       line_rate=chosen.speed_bps if chosen.nic.driver == "igb" else None)
+
+    def once(source: Source | None, scout: bool) -> Outcome:
+        with cable(source) as frames, \
                 Simulation(chosen, receiver=who, listen=sockets, plain=plain, skip_unsupported=skip_unsupported) as sim:
             sim.stop = stop
             if trail is not None:
                 trail.attach(sim, scout)
-            sim.replay(cable, progress)
+            sim.replay(frames, progress)
             if trail is not None:
                 trail.collect(last=True)
-            said = traffic.summary(name, cable, speed, pace, START_NS)
+            said = traffic.summary(name, frames, speed, pace, START_NS)
             return Outcome(sim.books(), said, who, sim.host, (*said.notes, *sim.said()), tuple(sim.leaving.lines), sim.stopped)
 
+    source = open_source()
     try:
+        who = receiver or (infer_receiver(source, local=addresses, plain=bool(plain)) if source is not None
+                           else trafficfile.receiver(spec, chosen))     # type: ignore[arg-type]
         if trail is not None and trail.two_runs:
             once(source, scout=True)
-            source = Source(name)
+            source = open_source()
         return once(source, scout=False)
     finally:
-        source.close()
+        if source is not None:
+            source.close()

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rxpath.cable.capture import Capture
     from rxpath.cable.generate import Generated
     from rxpath.cable.receiver import Receiver
+    from rxpath.workbench.trafficfile import Spec
 
 
 def find(name: str) -> str:
@@ -35,9 +36,20 @@ def bundled(name: str) -> Path:
         raise BadInput(f"{name}: no such file, and {error}") from None
 
 
-def bundled_host(name: str) -> Path | None:
+def spec_of(capture: str | Path | Spec) -> Spec | None:
+    """The traffic spec that this names, or is; None for a capture."""
+    if not isinstance(capture, (str, Path)):
+        return capture
+    if not str(capture).endswith(".toml"):
+        return None
+    from rxpath.workbench import trafficfile
+
+    return trafficfile.load(capture)
+
+
+def bundled_host(name: str | Spec) -> Path | None:
     """The host file that comes with a bundled capture, by the name that the user gave."""
-    if not _is_bundled(name):
+    if not isinstance(name, str) or not _is_bundled(name):
         return None
     file = bundled(name).with_suffix(".toml")
     return file if file.exists() else None

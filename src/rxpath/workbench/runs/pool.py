@@ -150,7 +150,7 @@ def _warm(work: Sequence[Unit]) -> None:
     import rxpath.boot
     import rxpath.workbench.simulation  # noqa: F401
 
-    seen: set[tuple[str, str | None, int]] = set()
+    seen: set[tuple[object, str | None, int]] = set()
     for item in work:
         key = (item.capture, item.local, id(item.host))
         if key not in seen and len(seen) < units.RECEIVERS_KEPT:

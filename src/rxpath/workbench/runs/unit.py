@@ -19,6 +19,7 @@ from rxpath.workbench.mistakes import is_bad_input, one_line
 if TYPE_CHECKING:
     from rxpath.cable.receiver import Receiver
     from rxpath.workbench.outcome import Outcome
+    from rxpath.workbench.trafficfile import Spec
 
 RX_BUFFER, DESCRIPTOR = 2048, 16                            # igb: half a page and a descriptor for each place in the ring
 TRUESIZE = 2304                                             # what a queued packet of up to an MTU holds
@@ -31,9 +32,9 @@ LOAD = frozenset(r.name for r in (Drop.RX_MISSED, Drop.RX_ALLOC_FAILED, Drop.NOM
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """capture: a file, or the name of a bundled one.  host: a Host, a host file's tables as a dict, its path, or None for the
-    default (a bundled capture has its own).  The others as in rxpath.replay()."""
-    capture: str
+    """capture: a file, the name of a bundled one, or a traffic spec (trafficfile.Spec, or its .toml file).  host: a Host, a host
+    file's tables as a dict, its path, or None for the default (a bundled capture has its own).  The others as in rxpath.replay()."""
+    capture: str | Spec
     host: Host | Mapping[str, Any] | str | None = None
     overrides: tuple[str, ...] = ()
     seed: int | None = None
@@ -84,7 +85,7 @@ class Result:
 
 
 # ---------------------------------------------------------------- a run
-_receivers: dict[tuple[str, str | None, tuple[str, ...]], Receiver] = {}
+_receivers: dict[tuple[object, str | None, tuple[str, ...]], Receiver] = {}
 
 
 def the_host(unit: Unit) -> Host:
@@ -103,12 +104,16 @@ def receiver(unit: Unit, host: Host) -> Receiver:
     from rxpath.cable.source import Source
     from rxpath.workbench import traffic
 
+    if spec := traffic.spec_of(unit.capture):
+        from rxpath.workbench import trafficfile
+
+        return trafficfile.receiver(spec, host)
     addresses = traffic.local_addresses(unit.local) or list(host.nic.addresses) or None
     key = (unit.capture, unit.local, tuple(addresses or ()))
     if key not in _receivers:
         if len(_receivers) >= RECEIVERS_KEPT:
             _receivers.clear()
-        source = Source(traffic.find(unit.capture))
+        source = Source(traffic.find(str(unit.capture)))
         try:
             _receivers[key] = infer_receiver(source, local=addresses)
         finally:
