@@ -10,12 +10,15 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rxpath.workbench.mistakes import BadInput
 from rxpath.workbench.runs import unit as units
 from rxpath.workbench.runs.grid import Point
 from rxpath.workbench.runs.unit import Result, Unit
+
+if TYPE_CHECKING:
+    from rxpath.workbench.trafficfile import Spec
 
 FORMAT = 1
 FIELDS = tuple(Result.__dataclass_fields__)
@@ -86,10 +89,12 @@ def restore(saved: dict[str, Any]) -> Result:
                      "notes": tuple(saved["notes"])})
 
 
-def _digest(capture: str) -> str:
-    """Of the capture's bytes."""
+def _digest(capture: str | Spec) -> str:
+    """Of the capture's bytes, or of all that a traffic spec says."""
     from rxpath.workbench import traffic
 
+    if not isinstance(capture, str):
+        return hashlib.blake2b(capture.model_dump_json().encode()).hexdigest()
     try:
         with open(traffic.find(capture), "rb") as file:
             return hashlib.file_digest(file, "blake2b").hexdigest()

@@ -150,7 +150,8 @@ def check(base: Unit, found: Sequence[grid.Axis]) -> None:
 
     if base.capture == "-":
         raise BadInput("standard input cannot be read many times: save it to a file")
-    Source(traffic.find(base.capture)).close()
+    if traffic.spec_of(base.capture) is None:
+        Source(traffic.find(str(base.capture))).close()
     traffic.listening(base.listen)
     for axis in found:
         for value in axis.values[:1000]:
