@@ -15,17 +15,18 @@ if TYPE_CHECKING:
     from .workbench.mistakes import BadInput
     from .workbench.outcome import Outcome
     from .workbench.replay import replay
+    from .workbench.runs.headroom import headroom
     from .workbench.runs.sweep import sweep
     from .workbench.simulation import Simulation
 
 __version__ = "0.1.0"
-__all__ = ["BadInput", "Host", "HostError", "Outcome", "Simulation", "__version__", "load_host", "replay", "sweep"]
+__all__ = ["BadInput", "Host", "HostError", "Outcome", "Simulation", "__version__", "headroom", "load_host", "replay", "sweep"]
 
 _WHERE = {
     "BadInput": ("mistakes", "BadInput"), "Host": ("host", "Host"), "HostError": ("hostfile", "HostError"),
     "Outcome": ("outcome", "Outcome"),
     "Simulation": ("simulation", "Simulation"), "load_host": ("hostfile", "load"), "replay": ("replay", "replay"),
-    "sweep": ("runs.sweep", "sweep"),
+    "headroom": ("runs.headroom", "headroom"), "sweep": ("runs.sweep", "sweep"),
 }
 
 

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests" / "golden" / "first.txt"
 SCHEMA = json.loads((ROOT / "src/rxpath/workbench/schema/replay.json").read_text())
 COMMANDS = ([], ["replay"], ["boot"], ["stations"], ["example"], ["version"], ["host"], ["host", "init"], ["host", "show"],
-            ["host", "check"], ["sweep"])
+            ["host", "check"], ["sweep"], ["headroom"])
 
 
 def rxpath(*args: str, **more: object) -> subprocess.CompletedProcess[str]:

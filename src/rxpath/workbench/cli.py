@@ -33,6 +33,7 @@ SetOption = Annotated[list[str] | None, typer.Option(
     "--set", metavar="KEY=VALUE", help="Change one setting: net.core.netdev_budget=600, ethtool.rx=4096, kernel=3.10, app.0.service=2us. "
     "May be given several times.")]
 SeedOption = Annotated[int | None, typer.Option("--seed", metavar="N", help="Seed of everything random.")]
+CaptureArgument = Annotated[str, typer.Argument(metavar="CAPTURE", help="pcap or pcapng file, or the name of a bundled one: first.")]
 ListenOption = Annotated[list[str] | None, typer.Option(
     "--listen", metavar="PROTO:PORT,...",
     help="Sockets to open instead of those that the traffic goes to: udp:5000,tcp:80,udp:10.0.0.1:53.")]
@@ -109,7 +110,7 @@ def replay(
     "Ranges: A..B doubles, A..B*F multiplies by F, A..B/N is N values at equal distances.",
 )))
 def sweep(
-    capture: Annotated[str, typer.Argument(metavar="CAPTURE", help="pcap or pcapng file, or the name of a bundled one: first.")],
+    capture: CaptureArgument,
     set_: Annotated[list[str] | None, typer.Option(
         "--set", metavar="KEY=VALUES", help="What varies: KEY=V1,V2 or KEY=A..B. Keys as in replay --set, and speed, rate, loop. Several "
         "times: every combination.")] = None,
@@ -133,6 +134,34 @@ def sweep(
     raise typer.Exit(command.sweep(
         capture, settings=set_ or [], host=host, listen=listen or [], local=local, speed=speed, rate=rate, loop=loop, seed=seed, jobs=jobs,
         resume=resume, csv=csv, as_json=json_, parquet=parquet, top=top, show_progress=not no_progress))
+
+
+@app.command(epilog="\n\n".join((
+    "Examples:",
+    "[cyan]rxpath headroom first[/]                      until the first frame is lost",
+    "[cyan]rxpath headroom first --loss 0.1%[/]          until more than that is lost",
+    "[cyan]rxpath headroom first --p99 500us --limits 5[/]   until p99 is above that, and the next limits",
+)))
+def headroom(
+    capture: CaptureArgument,
+    host: HostOption = None,
+    set_: SetOption = None,
+    listen: ListenOption = None, local: LocalOption = None, loop: LoopOption = 1, seed: SeedOption = None,
+    loss: Annotated[str | None, typer.Option("--loss", metavar="SHARE", help="Allow this share of the frames to be lost: 0.1%.")] = None,
+    p99: Annotated[str | None, typer.Option(
+        "--p99", metavar="TIME", help="The latency that 99% must keep: 500us; a lost one does not keep it.")] = None,
+    limits: Annotated[int, typer.Option("--limits", metavar="N", help="Find so many: each is lifted to find the next.")] = 3,
+    jobs: JobsOption = None,
+    json_: Annotated[bool, typer.Option("--json", help="One JSON object on standard output: limits and curves.")] = False,
+    no_progress: Annotated[bool, typer.Option("--no-progress", help="Nothing on standard error.")] = False,
+    debug: DebugOption = False,
+) -> None:
+    """Find how much faster the same traffic may come, what gives way first, what lifts it, and what gives way next."""
+    from rxpath.workbench.runs import command
+
+    raise typer.Exit(command.headroom(
+        capture, host=host, settings=set_ or [], listen=listen or [], local=local, loop=loop, seed=seed, loss=loss, p99=p99, limits=limits,
+        jobs=jobs, as_json=json_, show_progress=not no_progress))
 
 
 @app.command(epilog="Example:\n\n[cyan]rxpath boot --set cpus=4 --set nic.queues=4[/]")

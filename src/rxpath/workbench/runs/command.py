@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from rxpath.workbench.command import Bar, Interrupt
 from rxpath.workbench.mistakes import BadInput
@@ -14,6 +15,49 @@ def _jobs(jobs: int | None) -> int | None:
     if jobs is not None and not 1 <= jobs <= 1024:
         raise BadInput(f"--jobs {jobs}: 1 to 1024")
     return jobs
+
+
+def headroom(capture: str, *, host: str | None, settings: Sequence[str], listen: Sequence[str], local: str | None, loop: int,
+             seed: int | None, loss: str | None, p99: str | None, limits: int, jobs: int | None, as_json: bool, show_progress: bool) -> int:
+    """`rxpath headroom`; the exit status."""
+    import json
+
+    from rxpath.workbench import report
+    from rxpath.workbench.runs import chart
+    from rxpath.workbench.runs import headroom as searching
+
+    with Interrupt() as interrupt, Spinner(show_progress) as say:
+        room = searching.headroom(capture, host=host, overrides=settings, listen=listen, local=local, loop=loop, seed=seed, loss=loss,
+                                  p99=p99, steps=limits, jobs=_jobs(jobs), say=say, stop=interrupt)
+    if as_json:
+        print(json.dumps(room.to_dict(), indent=1))
+    else:
+        report.show(chart.render(room))
+    return EXIT_INTERRUPTED if room.interrupted else 0
+
+
+class Spinner:
+    """What is being searched, on stderr, where it is a terminal: nobody knows beforehand how many runs a search takes."""
+
+    def __init__(self, wanted: bool) -> None:
+        self.on = wanted and sys.stderr.isatty()
+        self.status: Any = None
+
+    def __enter__(self) -> Spinner:
+        if self.on:
+            from rich.console import Console
+
+            self.status = Console(file=sys.stderr).status("searching")
+            self.status.start()
+        return self
+
+    def __call__(self, text: str) -> None:
+        if self.status is not None:
+            self.status.update(text)
+
+    def __exit__(self, *_: object) -> None:
+        if self.status is not None:
+            self.status.stop()
 
 
 def sweep(capture: str, *, settings: Sequence[str], host: str | None, listen: Sequence[str], local: str | None, speed: float,

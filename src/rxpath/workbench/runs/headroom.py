@@ -1,0 +1,239 @@
+"""rxpath.headroom(): how much faster may the same traffic come before something gives way, what gives way first, and what next once that
+is lifted.
+
+    room = rxpath.headroom("first", loss="0.1%")
+    room.factor, room.limits[0].limit.place, room.limits[0].lift
+
+The speed is found by search (search.py); the limit is where the first frames are lost at the least speed that does not hold (limits.py).
+Every setting that might lift it gets a search of its own, and the one that carries furthest, at the least memory, is kept for the next."""
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rxpath.workbench import traffic
+from rxpath.workbench.mistakes import BadInput
+from rxpath.workbench.runs import limits, unit
+from rxpath.workbench.runs.limits import Limit, Setting
+from rxpath.workbench.runs.pool import Pool, Stop
+from rxpath.workbench.runs.search import Found, Goal, Interrupted, Known, _rounded, drive, evaluate, search
+from rxpath.workbench.runs.unit import Result, Unit
+
+if TYPE_CHECKING:
+    from rxpath.workbench.host import Host
+
+CURVE = (0.25, 0.5, 0.7, 0.85, 1, 1.2, 1.5, 2, 3, 4, 6, 8)  # speeds of a curve, of its limit's
+LIFTED = 1.05                                               # how much further a setting must carry to count
+LIMITS_MAX = 20
+SCHEMA_VERSION = 1
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """A setting that might have lifted a limit: how far it carries."""
+    set: Setting
+    factor: float
+    memory_bytes: int                                       # more than before
+    lasting: float                                          # as Step.lasting
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One limit.  factor: the goal holds up to this speed; bad: and not at this one; pps: frames a second at the factor."""
+    settings: Setting                                       # lifted until here
+    factor: float
+    bad: float | None
+    pps: int
+    lost: int                                               # at `bad`
+    offered: int
+    limit: Limit | None                                     # None: nothing gave way at any speed
+    lasting: float                                          # the speed at which the busiest CPU has as much to do as the traffic lasts:
+    lasting_cpu: int                                        # beyond it, it holds because queues keep the rest until the capture ends
+    tried: tuple[Tried, ...] = ()
+
+    @property
+    def lift(self) -> Tried | None:
+        """What carries furthest, if anything does."""
+        best = max(self.tried, key=lambda t: (min(t.factor, t.lasting), t.factor, -t.memory_bytes), default=None)
+        return best if best and best.factor > self.factor * LIFTED else None
+
+
+@dataclass(frozen=True, slots=True)
+class Dot:
+    """A point of the curve."""
+    speed: float
+    offered_pps: int
+    delivered_pps: int
+    lost_share: float
+    p99_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Headroom:
+    capture: str
+    goal: Goal
+    kernel: str
+    profile: str
+    seed: int
+    limits: tuple[Step, ...]
+    curves: tuple[tuple[Setting, tuple[Dot, ...]], ...]     # of the host as it is, and with all that was lifted
+    runs: int
+    interrupted: bool = False
+
+    @property
+    def factor(self) -> float:
+        """How much faster it may come; below 1 it comes too fast already, 0 when not even the slowest holds."""
+        return self.limits[0].factor if self.limits else 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"schema": SCHEMA_VERSION, "capture": self.capture, "kernel": self.kernel, "profile": self.profile, "seed": self.seed,
+                "goal": {"loss": self.goal.loss, "p99_ns": self.goal.p99_ns, "text": self.goal.text()}, "factor": self.factor,
+                "limits": [_step(s) for s in self.limits],
+                "curves": [{"set": list(s), "points": [dataclasses.asdict(d) for d in dots]} for s, dots in self.curves],
+                "runs": self.runs, "interrupted": self.interrupted}
+
+    def __str__(self) -> str:
+        from rxpath.workbench import report
+        from rxpath.workbench.runs import chart
+
+        return report.plain(chart.render(self))
+
+
+def _step(step: Step) -> dict[str, Any]:
+    lift = step.lift
+    return {**dataclasses.asdict(step), "settings": list(step.settings), "limit": dataclasses.asdict(step.limit) if step.limit else None,
+            "lift": dataclasses.asdict(lift) if lift else None}
+
+
+def headroom(capture: str | Path, *, host: Host | Mapping[str, Any] | str | Path | None = None, overrides: Sequence[str] = (),
+             seed: int | None = None, listen: Sequence[str] = (), local: str | None = None, loop: int = 1, loss: str | float | None = None,
+             p99: str | int | None = None, steps: int = 3, jobs: int | None = None, say: Say | None = None,
+             stop: Stop | None = None) -> Headroom:
+    """Search for the speed at which the first frame is lost - or more than `loss` ("0.1%"), or p99 is above `p99` ("500us") - and for
+    what comes next, up to `steps` limits.  The others as in rxpath.replay().  Raises BadInput or HostError."""
+    if not 1 <= steps <= LIMITS_MAX:
+        raise BadInput(f"--limits {steps}: 1 to {LIMITS_MAX}")
+    goal = Goal.of(loss, p99)
+    base = Unit(str(capture), str(host) if isinstance(host, Path) else host, tuple(overrides), seed, tuple(listen), local, loop=loop)
+    if base.capture == "-":
+        raise BadInput("standard input cannot be read many times: save it to a file")
+    chosen = unit.the_host(base)
+    traffic.listening(base.listen)
+    known: Known = {}
+    found: list[Step] = []
+    curves: list[tuple[Setting, tuple[Dot, ...]]] = []
+    interrupted = False
+    with Pool(jobs) as pool:
+        try:
+            _limits(pool, base, goal, steps, known, found, say or (lambda text: None), stop)
+            curves = _curves(pool, base, found, known, stop)
+        except Interrupted:
+            interrupted = True
+    return Headroom(Path(base.capture).name, goal, chosen.kernel, chosen.profile, chosen.seed, tuple(found), tuple(curves), len(known),
+                    interrupted)
+
+
+def _limits(pool: Pool, base: Unit, goal: Goal, steps: int, known: Known, found: list[Step], say: Say, stop: Stop | None) -> None:
+    """One limit after the other, into `found`."""
+    lifted: Setting = ()
+    start = 1.0
+    for n in range(steps):
+        say(f"limit {n + 1}: how far it carries")
+        item = dataclasses.replace(base, overrides=base.overrides + lifted)
+        met = drive(pool, [(item, search(goal, start))], known, stop)[0]
+        step = _met(item, lifted, met, goal)
+        found.append(step)
+        result = met.at_bad or met.at_good
+        if step.limit is None or result is None or not step.factor or n == steps - 1:
+            return
+        say(f"limit {n + 1}, {step.limit.place}: what lifts it")
+        found[-1] = step = dataclasses.replace(step, tried=_tried(pool, item, goal, met, step, known, stop))
+        if step.lift is None:
+            return
+        lifted = join(lifted, step.lift.set)
+        start = step.lift.factor or 1.0
+
+
+def _met(item: Unit, lifted: Setting, met: Found, goal: Goal) -> Step:
+    """The step that a search has come to."""
+    host = unit.the_host(item)
+    if met.line_full:
+        limit: Limit | None = limits.line(host)
+    else:
+        limit = limits.find(host, met.at_bad, goal) if met.at_bad is not None and met.at_good is not None else None
+        if met.at_bad is not None and met.at_good is None:
+            limit = limits.hopeless(met.at_bad)
+    good, bad = met.at_good, met.at_bad
+    return Step(lifted, met.good or 0.0, met.bad, _pps(good.offered, good) if good else 0, bad.lost_to_load if bad else 0,
+                (bad or good or Result()).offered, limit, *_lasting(met))
+
+
+def _lasting(met: Found) -> tuple[float, int]:
+    """The work of a frame hardly depends on the speed, so that the load grows with it."""
+    speed, result = (met.good, met.at_good) if met.at_good else (met.bad, met.at_bad)
+    if speed is None or result is None:
+        return 0.0, 0
+    most, cpu = limits.heaviest(result)
+    return round(speed / max(most, 1e-9), 4), cpu
+
+
+def join(*settings: Setting) -> Setting:
+    """Settings together; of a key that is there twice the last counts."""
+    last = {text.partition("=")[0]: text for part in settings for text in part}
+    return tuple(last.values())
+
+
+def _tried(pool: Pool, item: Unit, goal: Goal, met: Found, step: Step, known: Known, stop: Stop | None) -> tuple[Tried, ...]:
+    """A search for every setting that might lift the limit and that the host takes; it ends at once where the setting does not carry
+    to where the goal failed."""
+    host, result = unit.the_host(item), met.at_bad or met.at_good
+    assert result is not None and step.limit is not None
+    possible = []
+    for setting in limits.lifts(host, result, step.limit):
+        try:
+            unit.the_host(dataclasses.replace(item, overrides=item.overrides + setting))
+            possible.append(setting)
+        except Exception:                                   # a setting that this host cannot have
+            pass
+    start = met.bad or _rounded((met.good or 1.0) * 1.25)
+    units = [dataclasses.replace(item, overrides=item.overrides + s) for s in possible]
+    evaluate(pool, [(u, start) for u in units], known, stop)
+    going = [(s, u) for s, u in zip(possible, units, strict=True) if goal.holds(known[u.overrides, start])
+             and (step.limit.place != limits.LINE or known[u.overrides, start].span_ns < 0.9 * result.span_ns)]
+    ends = drive(pool, [(u, search(goal, start)) for _, u in going], known, stop)
+    reached = {s: end for (s, _), end in zip(going, ends, strict=True)}
+    out = []
+    for setting, one in zip(possible, units, strict=True):
+        there = known[one.overrides, start]
+        end = reached.get(setting, Found(step.factor, start, None, there))
+        out.append(Tried(setting, end.good or 0.0, there.memory_bytes - result.memory_bytes, _lasting(end)[0]))
+    return tuple(out)
+
+
+def _pps(frames: int, result: Result) -> int:
+    return round(frames * 1_000_000_000 / max(result.span_ns, 1))
+
+
+def _curves(pool: Pool, base: Unit, found: Sequence[Step], known: Known, stop: Stop | None) -> list[tuple[Setting, tuple[Dot, ...]]]:
+    """Delivered against offered: around the first limit, and with all that was lifted around the last."""
+    if not found:
+        return []
+    work = []
+    for step in [found[0], *([found[-1]] if found[-1].settings else [])]:
+        middle = step.factor or 1.0
+        speeds = list(dict.fromkeys(_rounded(middle * f) for f in CURVE))
+        work.append((step.settings, dataclasses.replace(base, overrides=base.overrides + step.settings), speeds))
+    evaluate(pool, [(u, speed) for _, u, speeds in work for speed in speeds], known, stop)
+    curves = []
+    for setting, item, speeds in work:
+        dots = []
+        for speed in speeds:
+            r = known[item.overrides, speed]
+            dots.append(Dot(speed, _pps(r.offered, r), _pps(r.delivered, r), round(r.lost_to_load / max(r.offered, 1), 6),
+                            r.latency_ns.get("p99", 0)))
+        curves.append((setting, tuple(dots)))
+    return curves
