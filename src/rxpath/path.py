@@ -19,17 +19,17 @@ Stage = IntEnum("Stage", (
     "nic_dma igb_clean_rx_irq napi_build_skb igb_add_rx_frag igb_is_non_eop igb_cleanup_headers igb_process_skb_fields eth_type_trans "
     "veth_xmit netif_rx napi_gro_receive dev_gro_receive inet_gro_receive tcp4_gro_receive tcp_gro_pull_header tcp_gro_receive "
     "udp4_gro_receive __skb_gro_checksum_complete udp_gro_receive napi_skb_free_stolen_head skb_gro_receive napi_gro_complete "
-    "igb_alloc_rx_buffers napi_complete_done netif_receive_skb_list_internal netif_receive_skb get_rps_cpu enqueue_to_backlog "
-    "process_backlog __netif_receive_skb_core packet_rcv skb_vlan_untag arp_rcv arp_process neigh_event_ns arp_xmit ip_list_rcv ip_rcv "
-    "ip_rcv_core ip_sublist_rcv nf_hook_slow ipt_do_table nf_rule ip_rcv_finish ip_rcv_finish_core ip_rcv_options udp_v4_early_demux "
-    "tcp_v4_early_demux ip_route_input_noref ip_route_input_slow ip_route_use_hint fib_table_lookup fib_validate_source "
-    "ip_handle_martian_source ip_error ip_forward ip_local_deliver ip_defrag ip_expire ip_local_deliver_finish ip_protocol_deliver_rcu "
-    "raw_local_deliver icmp_rcv icmp_echo __icmp_send icmp_global_allow icmpv4_xrlim_allow icmp_push_reply icmp_unreach icmp_redirect "
-    "icmp_timestamp ping_rcv igmp_rcv udp_rcv __udp4_lib_rcv __skb_checksum_complete __udp4_lib_lookup udp4_lib_lookup2 "
-    "udp_unicast_rcv_skb __udp4_lib_mcast_deliver udp_queue_rcv_skb udp_queue_rcv_one_skb __udp_enqueue_schedule_skb sk_add_backlog "
-    "sock_def_readable tcp_v4_rcv __inet_lookup_established __inet_lookup_listener tcp_v4_do_rcv tcp_v4_send_reset skb_clone kfree_skb "
-    "dev_queue_xmit igb_xmit_frame igb_clean_tx_irq sys_recvfrom inet_recvmsg udp_recvmsg __skb_recv_udp __skb_wait_for_more_packets "
-    "udp_rmem_release release_sock skb_consume_udp "
+    "igb_alloc_rx_buffers napi_complete_done napi_watchdog netif_receive_skb_list_internal netif_receive_skb get_rps_cpu set_rps_cpu "
+    "enqueue_to_backlog process_backlog __netif_receive_skb_core packet_rcv skb_vlan_untag arp_rcv arp_process neigh_event_ns arp_xmit "
+    "ip_list_rcv ip_rcv ip_rcv_core ip_sublist_rcv nf_hook_slow ipt_do_table nf_rule ip_rcv_finish ip_rcv_finish_core ip_rcv_options "
+    "udp_v4_early_demux tcp_v4_early_demux ip_route_input_noref ip_route_input_slow ip_route_use_hint fib_table_lookup "
+    "fib_validate_source ip_handle_martian_source ip_error ip_forward ip_local_deliver ip_defrag ip_expire ip_local_deliver_finish "
+    "ip_protocol_deliver_rcu raw_local_deliver icmp_rcv icmp_echo __icmp_send icmp_global_allow icmpv4_xrlim_allow icmp_push_reply "
+    "icmp_unreach icmp_redirect icmp_timestamp ping_rcv igmp_rcv udp_rcv __udp4_lib_rcv __skb_checksum_complete __udp4_lib_lookup "
+    "udp4_lib_lookup2 udp_unicast_rcv_skb __udp4_lib_mcast_deliver udp_queue_rcv_skb udp_queue_rcv_one_skb __udp_enqueue_schedule_skb "
+    "sk_add_backlog sock_def_readable tcp_v4_rcv __inet_lookup_established __inet_lookup_listener tcp_v4_do_rcv tcp_v4_send_reset "
+    "skb_clone kfree_skb dev_queue_xmit igb_xmit_frame igb_clean_tx_irq sys_recvfrom inet_recvmsg rps_record_sock_flow udp_recvmsg "
+    "__skb_recv_udp __skb_wait_for_more_packets udp_rmem_release release_sock skb_consume_udp "
     # events of the machine: entry, handler and EOI of a hard IRQ; entering __do_softirq; one napi->poll call; try_to_wake_up; schedule() to
     # another thread; ...; a lock held, a line that was in another CPU's cache; latencies, which cost nobody time; ns << 10 for a byte
     "HARDIRQ SOFTIRQ POLL WAKE SWITCH TICK IPI_SEND IPI TIMER SYSCALL_ENTRY SYSCALL_EXIT LOCK BOUNCE EPOLL NIC_LATENCY IPI_LATENCY "
@@ -72,9 +72,11 @@ STATIONS: dict[Stage, Station] = {
     Stage.napi_gro_complete: Station("link", SOFT, "net/core/gro.c", "let a merged packet go"),
     Stage.igb_alloc_rx_buffers: Station("drivers", SOFT, IGB, "post fresh buffers to the NIC"),
     Stage.napi_complete_done: Station("irq", SOFT, "net/core/dev.c", "the ring is empty: interrupts on again"),
+    Stage.napi_watchdog: Station("irq", HARD, "net/core/dev.c", "gro_flush_timeout is over: poll without an interrupt of the NIC"),
     Stage.netif_receive_skb_list_internal: Station("link", SOFT, "net/core/dev.c", "a list of packets enters the stack"),
     Stage.netif_receive_skb: Station("link", SOFT, "net/core/dev.c", "a packet enters the stack"),
     Stage.get_rps_cpu: Station("irq", SOFT, "net/core/dev.c", "RPS: which CPU?"),
+    Stage.set_rps_cpu: Station("irq", SOFT, "net/core/dev.c", "RFS: the flow moves to the CPU where its reader runs"),
     Stage.enqueue_to_backlog: Station("irq", SOFT, "net/core/dev.c", "onto the backlog of that CPU"),
     Stage.process_backlog: Station("irq", SOFT, "net/core/dev.c", "poll this CPU's backlog"),
     Stage.__netif_receive_skb_core: Station("link", SOFT, "net/core/dev.c", "taps, VLAN, then the protocol of ptype_base"),
@@ -145,6 +147,7 @@ STATIONS: dict[Stage, Station] = {
     Stage.igb_clean_tx_irq: Station("drivers", SOFT, IGB, "free what the NIC has sent"),
     Stage.sys_recvfrom: Station("user", SYS, "net/socket.c", "the program asks"),
     Stage.inet_recvmsg: Station("user", SYS, "net/ipv4/af_inet.c", "through sk_prot->recvmsg"),
+    Stage.rps_record_sock_flow: Station("user", SYS, "include/net/rps.h", "RFS: the reader of this flow runs here"),
     Stage.udp_recvmsg: Station("user", SYS, "net/ipv4/udp.c", "one datagram to the program: all kernel work but the system call itself"),
     Stage.__skb_recv_udp: Station("user", SYS, "net/ipv4/udp.c", "take a datagram off the queue"),
     Stage.__skb_wait_for_more_packets: Station("user", SYS, "net/core/datagram.c", "sleep until there is one"),
@@ -197,3 +200,5 @@ class Touch(IntEnum):
     ip_forward = auto()
     udp_queue_rcv_segments = auto()
     icmp_socket_deliver = auto()
+    rfs_list = auto()
+    rfs_receive = auto()

@@ -121,11 +121,11 @@ def test_one_epoll_edge_wakes_one(desk):
     host = desk()
     sk, threads = waiting(host, "epoll", 2, EP_ET, shared=True)
     host.put(sk)
-    assert host.woken() == [0]
-    assert sleep_in(host, "epoll", threads[0], sk) == sk and host.woken() == []
-    assert sleep_in(host, "epoll", threads[0], sk) == -1               # the edge is gone, the datagram is not
+    assert host.woken() == [1]                                          # who came last: threads wait in epoll_wait() as on a stack
+    assert sleep_in(host, "epoll", threads[1], sk) == sk and host.woken() == []
+    assert sleep_in(host, "epoll", threads[1], sk) == -1               # the edge is gone, the datagram is not
     host.put(sk)
-    assert host.woken() == [1]
+    assert host.woken() == [1]                                          # the same one again
 
 
 def test_oneshot_is_disabled_after_its_event(desk):

@@ -9,13 +9,16 @@ from rxpath.abi.limits import NCPU, NSTAGE
 from rxpath.abi.mib import Mib
 from rxpath.abi.numbers import MSG_WAITFORONE, Kind, WaitBy
 from rxpath.abi.reasons import Drop
+from rxpath.drivers.setup import napi_defer
+from rxpath.link.setup import set_rfs
 from rxpath.path import Stage
+from rxpath.user.setup import connect
 from rxpath.vtime import engine, feed, setup, waiting
 from rxpath.vtime.apps import SERVICE_EXPONENTIAL, SERVICE_LIST, Phase
 from rxpath.vtime.costs import BM36
 from rxpath.vtime.dice import seeded
 
-from ..frames import udp_frame
+from ..frames import PEER, ip4, udp_frame
 from ..lab import Lab
 
 TINY = {s: n for s, n in BM36.items() if s not in (Stage.IPI_LATENCY, Stage.IDLE_EXIT, Stage.SWITCH, Stage.NIC_LATENCY, Stage.WAKE)} | {
@@ -58,6 +61,10 @@ SCENARIOS = {
     "busy polling": dict(rate=3e5, apps=(1,), busy=50_000),
     "busy polling beside the interrupt": dict(rate=5e5, apps=(0,), busy=20_000),
     "hogs": dict(rate=5e5, apps=(0,), hogs=(0, 1)),
+    "deferred interrupts": dict(queues=2, cpus=3, apps=(2, 2), rate=3e5, defer=(2, 15_000)),
+    "deferred interrupts, threaded": dict(rate=3e5, cpus=3, apps=(2,), defer=(2, 15_000), threaded=1),
+    "deferred interrupts, busy polling": dict(rate=3e5, apps=(1,), defer=(2, 15_000), busy=20_000),
+    "RFS": dict(queues=2, cpus=5, apps=(3, 4), rate=4e5, rps=(1, 2), rfs=True),
     "nice": dict(rate=6e5, apps=(0,), hogs=(0,), nice=5),
 }
 
@@ -85,6 +92,8 @@ class Run:
         busy=0,
         hogs=(),
         nice=0,
+        defer=(0, 0),
+        rfs=False,
         n=4000,
         one_step=False,
         plain=False,
@@ -132,6 +141,11 @@ class Run:
             net.rps_ncpu, net.rps_len[q] = 1, len(rps)
             for k, cpu in enumerate(rps):
                 net.rps_map[q][k] = cpu
+        napi_defer(self.lab.boot.netdev, *defer)
+        if rfs:
+            for q, sk in enumerate(socks):
+                connect(self.lab.boot, sk, ip4(PEER), 40000 + q)
+            set_rfs(self.lab.boot, 64, dict.fromkeys(range(queues), 16), cpus)
         self.frames = []
         for q in range(queues):
             f = udp_frame(bytes(64), sport=40000 + q, dport=5000 + (0 if shared else q))
@@ -188,7 +202,8 @@ class Run:
             )
         for q in range(self.queues):
             r, n = net.ring[q], net.napi[q]
-            h.update(repr((r.missed, r.packets, r.irqs, r.arrived, r.fill_max, n.polls, n.work, n.full_polls, n.state)).encode())
+            h.update(repr((r.missed, r.packets, r.irqs, r.arrived, r.fill_max)).encode())
+            h.update(repr((n.polls, n.work, n.full_polls, n.state, n.watchdogs)).encode())
         for n in [*range(self.cpus), *self.apps, 800, 900, 901]:
             th = net.thread[n]
             h.update(

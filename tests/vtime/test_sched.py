@@ -93,6 +93,15 @@ def test_a_sleeper_beside_two_hogs():
     assert th.preempted / th.woken > 0.9
 
 
+def test_two_sleepers_do_not_preempt_each_other():
+    """Measured on 6.18: half each, wake-ups wait about 810 us (1000 of work less 200 of sleep)."""
+    host = Threads((1_000_000, 200_000, 0), (1_000_000, 200_000, 0), costs=BM36).run(5 * S)
+    assert host.shares() == pytest.approx([50, 50], abs=2)
+    for i in range(2):
+        th = host.net.thread[NCPU + i]
+        assert th.preempted / th.woken < 0.1
+
+
 def test_cpu_time_adds_up_at_every_cut():
     host = Threads((MS, 0, 0), (300_000, 100_000, 0))
     for t in range(5000, 60 * MS, 77_777):

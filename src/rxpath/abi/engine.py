@@ -49,6 +49,7 @@ class cpu_t:
     poll_napi: i64              # the NAPI that a thread polls (Kthread.NAPI, Kthread.BUSY)
     irq_cost: i64               # of the last hard IRQ, for a cut through it
     naps: i64                   # times that it went idle
+    napi_timers: i64            # NAPIs whose timer runs on this CPU: a list through napi_struct.timer_next, index + 1
 
 
 @struct(align=CACHELINE)
@@ -130,6 +131,7 @@ class thread_t:
     lock_next: i64              # threads that wait for the socket's owner
     own_every: i64              # after so many receiving calls one that owns the socket (setsockopt), for own_ns; 0: none
     own_ns: i64
+    fresh: i64                  # its request (slice) began when it was woken
 
 
 @struct(align=CACHELINE)

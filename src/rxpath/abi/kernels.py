@@ -27,6 +27,9 @@ class Behaviour(IntEnum):
     lowest_is_unicast = auto()          # the lowest address of a network is no broadcast
     zeronet_is_one = auto()             # of 0.0.0.0/8 only 0.0.0.0 is no source
     udp_two_level = auto()              # UDP looks up connections, then addresses, then wildcards; before, by one score
+    gro_flush_timeout = auto()          # /sys/class/net/DEV/gro_flush_timeout exists
+    napi_defer = auto()                 # /sys/class/net/DEV/napi_defer_hard_irqs exists
+    rfs_hash = auto()                   # rps_sock_flow_table says whose entry it is: upper bits of the hash beside the CPU
 
 
 ADMIT_310, ADMIT_618 = 0, 1             # 3.10: rmem > rcvbuf refuses; 6.18: rmem + truesize, but an empty socket accepts anything
@@ -60,6 +63,9 @@ KERNELS: dict[Behaviour, Row] = {
     Behaviour.gro_fixed_id: Row(0, 1, "1530545ed64b (4.7)"),
     Behaviour.flow_limit: Row(0, 1, "99bbc7074190 (3.11)"),
     Behaviour.udp_two_level: Row(0, 1, "4cdeeee9252a (4.20) for addresses, 78c91ae2c6de (6.13) for connections; measured on 6.18"),
+    Behaviour.gro_flush_timeout: Row(0, 1, "3b47d30396ba (3.19)"),
+    Behaviour.napi_defer: Row(0, 1, "6f8b12d661d0 (5.8)"),
+    Behaviour.rfs_hash: Row(0, 1, "567e4b79731c (4.0): a flow does not follow another that falls on its entry"),
 }
 
 

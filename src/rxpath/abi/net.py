@@ -33,10 +33,11 @@ from .netfilter import NMATCH, NRULE_ENTRIES, nf_hook_entries, nf_match, nf_rule
 from .nic import arrival, net_device, nic_t, rx_desc, rx_ring, tx_desc, tx_ring
 from .skbuff import share_t, sk_buff
 from .sock import eventpoll, mc_member, sock, sock_reuseport, wait_entry
-from .softnet import backlog_t, napi_struct, softnet_data, spinlock
+from .softnet import backlog_t, napi_struct, rps_dev_flow, softnet_data, spinlock
 
 UDP_HASH, FIB_HASH, FRAG_HASH, NEIGH_HASH, NMCAST, NMULTIPORT, NNEIGH = 65536, 16384, 4096, 1024, 4096, 65536, 4096
 TCP_LHASH, ICMP_PEER_HASH, NICMP_PEER, MC_HASH, NMCGROUP = 4096, 16384, 65536, 256, 4096
+NSOCKFLOW, NDEVFLOW = 1 << 17, 1 << 15          # rps_sock_flow_entries, and rps_flow_cnt of one queue, at most
 NWAIT, NEPOLL, NGROUP = 1 << 17, 4096, 4096
 
 
@@ -114,6 +115,9 @@ class Net:
     udp_encap_needed: i64       # sockets with UDP_GRO: GRO looks sockets up only if there are any
     hash_key: i64               # hashrnd: of the software flow hash
     nvlan: i64                  # VLAN devices
+    rfs: i64                    # RFS is on: rps_sock_flow_entries, and a queue with rps_flow_cnt
+    rps_sock_flow_mask: i64     # entries - 1
+    rps_cpu_mask: i64           # low bits of an entry: its CPU
     sysctl: Array[i64] = table(NSYSCTL)
     behaviour: Array[i64] = table(NBEHAVIOUR)
     softirq_vec: Array[i64] = table(16)
@@ -144,6 +148,7 @@ class Net:
     tx: Array[tx_ring] = table(NQ)
     rps_map: Array[Array[i64]] = table(NQ, 128)
     rps_len: Array[i64] = table(NQ)
+    rfs_len: Array[i64] = table(NQ)             # rps_flow_cnt of a queue, a power of two; 0 while RFS is off
     thread: Array[thread_t] = table(NTHREAD)
     udp_hash: Array[i64] = table(UDP_HASH)      # by port; the three hold index + 1
     udp_hash2: Array[i64] = table(UDP_HASH)     # by address and port
@@ -170,6 +175,8 @@ class Net:
     rule_stat: Array[Array[Array[i64]]] = table(NCPU, NRULE_ENTRIES, 2)     # packets, bytes
     nf_walks: Array[nf_walk] = table(NCPU)
     multiport: Array[i64] = table(NMULTIPORT)
+    rps_sock_flow: Array[i64] = table(NSOCKFLOW)        # upper bits of a flow's hash | CPU of its reader, + 1
+    dev_flow: Array[Array[rps_dev_flow]] = table(NQ, NDEVFLOW)
     latency: Array[Array[i64]] = table(NTHREAD, NHIST)
     batch: Array[Array[i64]] = table(NTHREAD, NBATCH)       # arrival times of the datagrams of the recvmmsg() under way
     desc: Array[Array[rx_desc]] = table(NQ, NDESC)

@@ -187,6 +187,7 @@ class Note(IntEnum):
     WAKE_NAPI = 4
     TIMER = 5
     TX_SENT = 6                 # a frame was given to the NIC: its queue's interrupt will say that it has left
+    NAPI_TIMER = 7              # napi_complete_done() starts napi->timer
 
 
 class Out(IntEnum):

@@ -90,6 +90,7 @@ class sock:
     freebind: i64               # IP_FREEBIND
     broadcast: i64              # SO_BROADCAST
     cmsg_flags: i64             # what recvmsg() is to tell besides the data: CMSG_* of vtime/sockopt.py
+    rxhash: i64                 # sk_rxhash: flow hash of the last datagram of a connected socket
 
 
 @struct(align=64)

@@ -33,6 +33,15 @@ class napi_struct:
     work: i64
     full_polls: i64             # polls that used up their weight
     quota: i64                  # weight that the poll under way began with
+    gro_flush_timeout: i64      # ns, 0: off; with defer_hard_irqs, how often to poll before the interrupt is enabled again
+    defer_hard_irqs: i64
+    defer_hard_irqs_count: i64
+    timeout: i64                # of the poll under way: ns until napi_watchdog, 0: none
+    deferred: i64               # and its interrupt stays masked
+    timer_at: i64               # napi->timer, while timer_cpu says on which CPU (+ 1) it runs
+    timer_cpu: i64
+    timer_next: i64             # the CPU's armed timers: a list, index + 1
+    watchdogs: i64              # times that it went off and found the NAPI free
 
 
 @struct(align=CACHELINE)
@@ -85,6 +94,13 @@ class spinlock:
     spin_ns: i64
 
 
+@struct()
+class rps_dev_flow:
+    """One of a queue's flows: where its packets go now."""
+    cpu: i64                    # + 1, 0: RPS_NO_CPU
+    last_qtail: i64             # input_queue_tail of that CPU when its last packet was queued
+
+
 @struct(align=CACHELINE)
 class backlog_t:
     """What other CPUs see of a softnet_data: input_pkt_queue, and flow limit."""
@@ -97,5 +113,7 @@ class backlog_t:
     flow_limit: i64             # on for this CPU
     flow_count: i64
     flow_head: i64
+    input_queue_head: i64       # RFS: packets that this backlog has worked off, and taken in
+    input_queue_tail: i64
     flow_history: Array[i64] = array(256)
     flow_bucket: Array[i64] = array(8192)

@@ -35,7 +35,7 @@ from ..abi.reasons import Drop
 from ..abi.skbuff import sk_buff
 from ..abi.softnet import napi_struct
 from ..irq.backlog import netif_rx
-from ..irq.napi import napi_complete_done, napi_schedule
+from ..irq.napi import napi_complete_done, napi_defer, napi_schedule
 from ..link.dev import napi_list_up
 from ..link.eth import eth_type_trans
 from ..link.gro import napi_gro_flush, napi_gro_receive
@@ -254,6 +254,8 @@ def igb_poll(net: Net, cpu: int, n: int, budget: int) -> int:
         else:
             napi.stage = 1
         if napi.stage or napi.done >= budget:
+            if napi.stage and napi.gro_flush_timeout and tx.more == 0:
+                napi_defer(napi)
             napi_gro_flush(net, cpu, napi)
             napi.up = 1
         elif napi.rx_count >= napi.batch:

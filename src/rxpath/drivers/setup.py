@@ -23,6 +23,7 @@ from ..abi.numbers import (
     IGB_START_ITR,
     MAX_JUMBO_FRAME_SIZE,
     NAPI_STATE_SCHED,
+    NEVER,
     NIC_MULTI,
     NO_SKB,
     VLAN_HLEN,
@@ -180,6 +181,7 @@ def igb_probe(net: Net, call: Callable[[Any], Any], log: list[tuple[str, str]], 
     write_indirection(dev, [i * queues // 128 for i in range(128)])
     for q in range(queues):
         ring, napi = net.ring[q], net.napi[q]
+        napi.timer_at = NEVER
         napi.poll, napi.ring, napi.dev = path.napi_poll.handler("igb_poll"), q, index
         napi.batch = net.sysctl[Sysctl.gro_normal_batch] if net.behaviour[Behaviour.rx_lists] else 1
         ring.mode, ring.dev, ring.last_irq = mode, index, -(1 << 50)
@@ -253,6 +255,7 @@ def igb_down(dev: NetDevice) -> None:
     dev.call(nic_sync)(net)
     for q in range(dev.max_queues):
         net.ring[q].up = net.ring[q].unmasked = 0
+        net.napi[q].timer_at, net.napi[q].defer_hard_irqs_count = NEVER, 0             # napi_disable() cancels the timer
         if net.ring[q].size:
             lost += dev.call(igb_clean_rx_ring)(net, q)
             dev.call(igb_clean_all)(net, q)
@@ -334,6 +337,26 @@ def igb_change_mtu(dev: NetDevice, mtu: int) -> None:
         dev.net.nic.max_frame = mtu + ETH_HLEN + ETH_FCS_LEN + VLAN_HLEN
     igb_reinit(dev, change)
     dev.say("igb_change_mtu", str(mtu))
+
+
+def napi_defer(dev: NetDevice, napi_defer_hard_irqs: int | None = None, gro_flush_timeout: int | None = None) -> None:
+    """/sys/class/net/DEV/napi_defer_hard_irqs (polls) and gro_flush_timeout (ns): for all NAPIs of the device, from their next poll on."""
+    from ..abi.kernels import Behaviour
+    if not dev.ethtool_ops:
+        raise ValueError(f"{dev.name} has no NAPI of its own: its frames enter by netif_rx")
+    for name, value, since, top in (("napi_defer_hard_irqs", napi_defer_hard_irqs, Behaviour.napi_defer, (1 << 31) - 1),
+                                    ("gro_flush_timeout", gro_flush_timeout, Behaviour.gro_flush_timeout, 10**10)):
+        if value is None:
+            continue
+        if not 0 <= value <= top:
+            raise ValueError(f"{name} {value}: 0 to {top}")
+        if value and not dev.net.behaviour[since]:
+            raise ValueError(f"{name}: not in this kernel")
+        for q in range(dev.max_queues):
+            if name == "gro_flush_timeout":
+                dev.net.napi[q].gro_flush_timeout = value
+            else:
+                dev.net.napi[q].defer_hard_irqs = value
 
 
 IGB_NETDEV_OPS: dict[str, Callable[..., Any]] = {

@@ -4,11 +4,11 @@ enqueue_to_backlog is reached from link/ and from drivers without NAPI; process_
 packets to link/ again, on this CPU.  The input queue is what other CPUs see: it is entered in the order of the clocks; the process
 queue is private."""
 from .._compile import path_function
-from ..abi.kernels import Sysctl
+from ..abi.kernels import Behaviour, Sysctl
 from ..abi.limits import NQ
 from ..abi.mib import DevStat
 from ..abi.net import Net
-from ..abi.numbers import NAPI_STATE_SCHED, NET_RX_SUCCESS, NO_SKB, YIELD, Softirq
+from ..abi.numbers import NAPI_STATE_SCHED, NET_RX_DROP, NET_RX_SUCCESS, NO_CPU, NO_SKB, YIELD, Softirq
 from ..abi.reasons import Drop
 from ..abi.skbuff import sk_buff
 from ..abi.softnet import backlog_t
@@ -30,6 +30,68 @@ def get_rps_cpu(net: Net, cpu: int, skb: sk_buff) -> int:
     return net.rps_map[q][skb_get_hash(net, skb) * net.rps_len[q] >> 32]
 
 
+# ---------------------------------------------------------------- RFS: a flow goes to the CPU of its reader
+@path_function
+def get_rfs_cpu(net: Net, cpu: int, skb: sk_buff) -> int:
+    """get_rps_cpu() of a queue with rps_flow_cnt: the CPU on which the flow was read last, else RPS's, else NO_CPU: it stays here.
+    skb.cb_a: the flow's entry of the queue's table, -1.  It must be this CPU's turn."""
+    q = skb.queue_mapping
+    h = skb_get_hash(net, skb)
+    skb.cb_a = -1
+    ident = net.rps_sock_flow[h & net.rps_sock_flow_mask] - 1
+    ours = ident >= 0 and (net.behaviour[Behaviour.rfs_hash] == 0 or (ident ^ h) & ~net.rps_cpu_mask & 0xFFFFFFFF == 0)
+    if not ours:
+        if net.rps_len[q]:
+            return get_rps_cpu(net, cpu, skb)
+        at(net, cpu, skb, Stage.get_rps_cpu)
+        return NO_CPU
+    at(net, cpu, skb, Stage.get_rps_cpu)
+    slot = hash_32(h, net.rfs_len[q]) if net.behaviour[Behaviour.rfs_hash] else h & net.rfs_len[q] - 1
+    flow, wanted = net.dev_flow[q][slot], ident & net.rps_cpu_mask
+    if flow.cpu != wanted + 1:
+        drained = flow.cpu == 0
+        if not drained:                              # its old CPU's backlog has worked off the flow's last packet: no reordering
+            drained = net.input[flow.cpu - 1].input_queue_head >= flow.last_qtail
+        if drained:
+            at(net, cpu, skb, Stage.set_rps_cpu)
+            flow.cpu = wanted + 1
+            flow.last_qtail = net.input[wanted].input_queue_head
+    skb.cb_a = slot
+    return flow.cpu - 1
+
+
+@path_function
+def enqueue_flow(net: Net, cpu: int, skb: sk_buff, other: int) -> int:
+    """enqueue_to_backlog() that notes where in the queue the flow's last packet stands."""
+    q, slot, queue = skb.queue_mapping, skb.cb_a, net.input[other]
+    before = queue.input_queue_tail
+    enqueue_on(net, cpu, skb, other)
+    if slot >= 0 and queue.input_queue_tail != before:
+        flow = net.dev_flow[q][slot]
+        flow.last_qtail = queue.input_queue_tail
+    return NET_RX_SUCCESS
+
+
+@touched(Touch.rfs_list)
+@path_function
+def rfs_list(net: Net, cpu: int, skb: sk_buff) -> int:
+    """A packet of a list.  NET_RX_DROP: it is not steered, and stays in the list."""
+    other = get_rfs_cpu(net, cpu, skb)
+    if other < 0:
+        return NET_RX_DROP
+    return enqueue_flow(net, cpu, skb, other)
+
+
+@touched(Touch.rfs_receive)
+@path_function
+def rfs_receive(net: Net, cpu: int, skb: sk_buff) -> int:
+    """netif_receive_skb() of a lone packet."""
+    other = get_rfs_cpu(net, cpu, skb)
+    if other < 0:
+        return __netif_receive_skb(net, cpu, skb)
+    return enqueue_flow(net, cpu, skb, other)
+
+
 @touched(Touch.enqueue_to_backlog)
 @path_function
 def enqueue_to_backlog(net: Net, cpu: int, skb: sk_buff) -> int:
@@ -42,7 +104,13 @@ def netif_rx(net: Net, cpu: int, skb: sk_buff) -> int:
     """Drivers without NAPI: to the backlog of this CPU, or of RPS's; the caller runs in clock order (a handler, a sender's call)."""
     at(net, cpu, skb, Stage.netif_rx)
     if net.rps_ncpu:
-        if net.rps_len[skb.queue_mapping]:
+        if net.rfs_len[skb.queue_mapping]:
+            other = get_rfs_cpu(net, cpu, skb)
+            if other >= 0:
+                enqueue_flow(net, cpu, skb, other)
+                raise_softirq_irqoff(net, cpu, Softirq.NET_RX)
+                return NET_RX_SUCCESS
+        elif net.rps_len[skb.queue_mapping]:
             enqueue_on(net, cpu, skb, get_rps_cpu(net, cpu, skb))
             raise_softirq_irqoff(net, cpu, Softirq.NET_RX)           # which sends the IPI at its end
             return NET_RX_SUCCESS
@@ -70,6 +138,7 @@ def enqueue_on(net: Net, cpu: int, skb: sk_buff, other: int) -> int:
     skb.next = NO_SKB
     queue.tail = skb.idx
     queue.len += 1
+    queue.input_queue_tail += 1
     queue.len_max = max(queue.len_max, queue.len)
     napi = net.napi[n]
     if not napi.state & NAPI_STATE_SCHED:            # napi_schedule_rps()
@@ -153,9 +222,15 @@ def process_backlog(net: Net, cpu: int, n: int, budget: int) -> int:
             queue.len = 0
             if sd.process_head < 0:
                 napi.state &= ~NAPI_STATE_SCHED
+                queue.input_queue_head += napi.done
                 spin_unlock(net, queue.lock)
-                break
+                done = napi.done
+                napi.done = 0
+                return done
             spin_unlock(net, queue.lock)
+    if net.rfs and late(net, cpu):                   # rps_input_queue_head_add(): RFS looks at it from other CPUs
+        return YIELD
+    queue.input_queue_head += napi.done
     done = napi.done
     napi.done = 0
     return done

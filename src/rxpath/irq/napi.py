@@ -19,7 +19,7 @@ from ..abi.numbers import (
     Note,
     Softirq,
 )
-from ..abi.softnet import softnet_data
+from ..abi.softnet import napi_struct, softnet_data
 from ..path import Stage, softirq
 from ..turn import charge, enter_parked, late_private, tell_driver
 
@@ -67,10 +67,11 @@ def napi_schedule(net: Net, cpu: int, n: int) -> None:
 
 @path_function
 def napi_complete_done(net: Net, cpu: int, n: int) -> bool:
-    """The poll found the ring empty.  True: interrupts may be enabled.  Not so for who busy-polls, which goes on; and whoever asked
-    meanwhile (MISSED) gets another poll."""
+    """The poll found the ring empty.  True: interrupts may be enabled.  Not so for who busy-polls, which goes on; whoever asked
+    meanwhile (MISSED) gets another poll; and with napi_defer_hard_irqs the timer polls instead of an interrupt."""
     charge(net, cpu, Stage.napi_complete_done)
     napi = net.napi[n]
+    timeout, napi.timeout = napi.timeout, 0          # napi_defer(), which has looked before GRO was flushed
     if napi.state & NAPI_STATE_IN_BUSY_POLL:
         return False
     missed = napi.state & NAPI_STATE_MISSED
@@ -79,7 +80,41 @@ def napi_complete_done(net: Net, cpu: int, n: int) -> bool:
         napi.state |= NAPI_STATE_SCHED
         __napi_schedule(net, cpu, n)
         return False
+    if timeout:
+        tell_driver(net, cpu, Note.NAPI_TIMER, n)
+        napi.timer_at = timeout                      # the driver of time makes a time of it
+        return napi.deferred == 0
     return True
+
+
+@path_function
+def napi_defer(napi: napi_struct) -> None:
+    """napi_complete_done()'s first half, while GRO still holds what it holds: is the timer to follow, and do interrupts stay off?
+
+    With work done the count of empty polls begins anew (napi_defer_hard_irqs); each poll that completes uses one up, and as long as there
+    are some the timer polls again.  Without it, gro_flush_timeout alone only lets GRO keep packets over the end of a poll."""
+    napi.timeout, napi.deferred = 0, 0
+    if napi.state & NAPI_STATE_IN_BUSY_POLL:
+        return
+    if napi.done:
+        if napi.gro_bitmask:
+            napi.timeout = napi.gro_flush_timeout
+        napi.defer_hard_irqs_count = napi.defer_hard_irqs
+    if napi.defer_hard_irqs_count > 0:
+        napi.defer_hard_irqs_count -= 1
+        napi.timeout = napi.gro_flush_timeout
+        napi.deferred = 1
+
+
+@path_function
+def napi_watchdog(net: Net, cpu: int, n: int) -> None:
+    """napi->timer's handler: as if the NIC had interrupted, but without asking for another poll of one that is under way."""
+    charge(net, cpu, Stage.napi_watchdog)
+    napi = net.napi[n]
+    if napi.state & NAPI_STATE_SCHED == 0:
+        napi.watchdogs += 1
+        napi.state |= NAPI_STATE_SCHED
+        __napi_schedule(net, cpu, n)
 
 
 @path_function

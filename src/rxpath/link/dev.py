@@ -13,7 +13,7 @@ from ..abi.skbuff import sk_buff
 from ..abi.softnet import napi_struct
 from ..path import Stage, Touch
 from ..skb import consume_skb, kfree_skb_reason, skb_clone
-from ..turn import at, late_private, touch
+from ..turn import at, late, late_private, touch
 from .af_packet import deliver_ptype_all, packet_rcv
 from .gro import napi_gro_flush
 from .vlan import eth_type_vlan, skb_vlan_untag, vlan_do_receive
@@ -79,10 +79,17 @@ def netif_receive_skb_list_internal(net: Net, cpu: int, napi: napi_struct) -> in
                 return DONE
             napi.list_phase = 1
             continue
+        if net.rfs and late(net, cpu):               # the flow tables are everybody's
+            return YIELD
         skb = pop_rx_list(net, napi)
         at(net, cpu, skb, Stage.netif_receive_skb_list_internal)
         if net.rps_ncpu:
-            if net.rps_len[skb.queue_mapping]:
+            if net.rfs_len[skb.queue_mapping]:
+                if path.call_touched(Touch.rfs_list, net, cpu, skb) == NET_RX_SUCCESS:
+                    if late_private(net, cpu):
+                        return YIELD
+                    continue
+            elif net.rps_len[skb.queue_mapping]:
                 touch(net, cpu, skb, Touch.enqueue_to_backlog)
                 if late_private(net, cpu):
                     return YIELD
@@ -139,6 +146,8 @@ def run_to_protocol(net: Net, cpu: int, napi: napi_struct) -> int:
 def netif_receive_skb(net: Net, cpu: int, skb: sk_buff) -> int:
     at(net, cpu, skb, Stage.netif_receive_skb)
     if net.rps_ncpu:
+        if net.rfs_len[skb.queue_mapping]:
+            return touch(net, cpu, skb, Touch.rfs_receive)
         if net.rps_len[skb.queue_mapping]:
             return touch(net, cpu, skb, Touch.enqueue_to_backlog)
     return __netif_receive_skb(net, cpu, skb)

@@ -151,10 +151,11 @@ def gro_flush_oldest(net: Net, cpu: int, napi: napi_struct, bucket: int) -> None
 def napi_gro_flush(net: Net, cpu: int, napi: napi_struct) -> None:
     """Let go what is held, the oldest of each list first, until a batch is full (flush_rest: come again when it has gone up).
 
-    The ring is empty: everything.  The budget is used up: everything too if HZ < 1000, else what is not of this jiffy."""
+    The ring is empty: everything, but with a timer to follow (gro_flush_timeout) only what is not of this jiffy.  The budget is used up:
+    everything too if HZ < 1000, else what is not of this jiffy."""
     jiffy = net.sysctl[Sysctl.jiffy_ns]
     c = net.cpu[cpu]
-    old_only = napi.stage == DONE and jiffy <= 1_000_000
+    old_only = napi.timeout != 0 or (napi.stage == DONE and jiffy <= 1_000_000)
     now = c.now // jiffy
     napi.flush_rest = 0
     if napi.gro_bitmask == 0:

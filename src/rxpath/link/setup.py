@@ -7,7 +7,7 @@ from typing import Any, BinaryIO
 from .. import outputs, path
 from ..abi.kernels import Behaviour, Sysctl
 from ..abi.limits import NCPU, NDEV, NQ
-from ..abi.net import Net
+from ..abi.net import NDEVFLOW, NSOCKFLOW, Net
 from ..abi.numbers import ETH_P_ALL, NO_DEV, PTYPE_HASH_SIZE, VLAN_DEVICE, VLAN_VID_MASK, Out, Softirq
 
 NPTYPE = 64
@@ -178,7 +178,40 @@ def set_rps(b: Any, queue: int, cpus: list[int]) -> None:
     for i, c in enumerate(sorted(set(cpus))):
         net.rps_map[queue][i] = c
     net.rps_len[queue] = len(set(cpus))
-    net.rps_ncpu = sum(net.rps_len[q] for q in range(NQ))
+    _rps_needed(net)
+
+
+def _rps_needed(net: Net) -> None:
+    """The static branch: is there anything that get_rps_cpu() could say?"""
+    net.rfs = int(any(net.rfs_len[q] for q in range(NQ)))
+    net.rps_ncpu = sum(net.rps_len[q] for q in range(NQ)) + net.rfs
+
+
+def set_rfs(b: Any, sock_flow_entries: int, flow_cnt: dict[int, int], ncpu: int = NCPU) -> None:
+    """net.core.rps_sock_flow_entries, and /sys/class/net/<dev>/queues/rx-<queue>/rps_flow_cnt of each queue; powers of two, as the kernel
+    rounds them up.  RFS is on when both are there; its tables begin empty."""
+    net: Net = b.net
+    if not 0 <= sock_flow_entries <= NSOCKFLOW:
+        raise ValueError(f"rps_sock_flow_entries {sock_flow_entries}: 0 to {NSOCKFLOW}")
+    for queue, n in flow_cnt.items():
+        if not 0 <= queue < NQ:
+            raise ValueError(f"queue {queue}: 0 to {NQ - 1}")
+        if not 0 <= n <= NDEVFLOW:
+            raise ValueError(f"rps_flow_cnt {n}: 0 to {NDEVFLOW}")
+    entries = _power_of_two(sock_flow_entries)
+    net.rps_sock_flow_mask, net.rps_cpu_mask = max(entries, 1) - 1, _power_of_two(ncpu) - 1
+    for i in range(entries):
+        net.rps_sock_flow[i] = 0
+    for q in range(NQ):
+        net.rfs_len[q] = _power_of_two(flow_cnt.get(q, 0)) if entries else 0
+        for i in range(net.rfs_len[q]):
+            net.dev_flow[q][i].cpu = net.dev_flow[q][i].last_qtail = 0
+    _rps_needed(net)
+
+
+def _power_of_two(n: int) -> int:
+    """roundup_pow_of_two(), 0 for 0."""
+    return 1 << (n - 1).bit_length() if n else 0
 
 
 def set_flow_limit(b: Any, cpus: list[int], table_len: int = 4096) -> None:

@@ -61,6 +61,8 @@ def udp_queue_rcv_one_skb(net: Net, cpu: int, skb: sk_buff) -> int:
     skb.len -= UDP_HLEN
     if sk.napi_id == 0:                                     # sk_mark_napi_id_once(), for busy polling
         sk.napi_id = skb.queue_mapping + 1
+    if net.rfs and sk.dport:                                # a connected socket: sock_rps_save_rxhash()
+        sk.rxhash = skb.hash & 0xFFFFFFFF
     if net.behaviour[Behaviour.udp_backlog]:
         return udp_queue_rcv_locked(net, cpu, sk, skb)
     return __udp_enqueue_schedule_skb(net, cpu, sk, skb)

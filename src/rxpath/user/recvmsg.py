@@ -26,13 +26,27 @@ def sys_recvfrom(net: Net, cpu: int, t: int) -> int:
     """Bytes of the datagram that thread t has read (with MSG_TRUNC: that it had), or EAGAIN."""
     th = net.thread[t]
     sk = net.socks[th.sock]
+    if net.rfs:
+        sock_rps_record_flow(net, cpu, sk)
     return path.call_proto_recvmsg(net.sk_prot[sk.protocol], net, cpu, t)
+
+
+@path_function
+def sock_rps_record_flow(net: Net, cpu: int, sk: sock) -> None:
+    """inet_recvmsg(): this flow's reader runs here.  Only connected sockets have a flow: sk_rxhash of others stays 0."""
+    if sk.rxhash == 0:
+        return
+    charge(net, cpu, Stage.rps_record_sock_flow)
+    ident = (sk.rxhash & ~net.rps_cpu_mask | cpu) + 1
+    i = sk.rxhash & net.rps_sock_flow_mask
+    if net.rps_sock_flow[i] != ident:
+        net.rps_sock_flow[i] = ident
 
 
 @path_function
 def recv_is_private(net: Net, sk: sock) -> bool:
     """The next recvmsg() touches nothing that softirqs or other readers touch."""
-    if sk.reader_head < 0 or sk.readers != 1:
+    if sk.reader_head < 0 or sk.readers != 1 or (net.rfs != 0 and sk.rxhash != 0):
         return False
     if net.udp_nconn and sk.dport:                   # an ICMP error may come
         return False

@@ -41,7 +41,7 @@ def sock_init(net: Net, i: int, family: int, protocol: int) -> None:
     sk = net.socks[i]
     sk.idx, sk.family, sk.protocol, sk.state = i, family, protocol, SOCK_OPEN
     sk.rcv_saddr_lo, sk.rcv_saddr_hi, sk.daddr_lo, sk.daddr_hi, sk.bind_addr_lo = 0, 0, 0, 0, 0
-    sk.port, sk.dport, sk.bound_dev, sk.incoming_cpu, sk.reuse, sk.reuseport, sk.group = 0, 0, 0, -1, 0, 0, -1
+    sk.port, sk.dport, sk.bound_dev, sk.incoming_cpu, sk.reuse, sk.reuseport, sk.group, sk.rxhash = 0, 0, 0, -1, 0, 0, -1, 0
     sk.hnext, sk.hnext2, sk.hnext4 = NO_SOCK, NO_SOCK, NO_SOCK
     sk.head, sk.tail, sk.reader_head, sk.reader_tail, sk.backlog_head, sk.backlog_tail = NO_SKB, NO_SKB, NO_SKB, NO_SKB, NO_SKB, NO_SKB
     sk.qlen, sk.qlen_max, sk.in_packets, sk.packets, sk.bytes, sk.drops, sk.readers = 0, 0, 0, 0, 0, 0, 0
@@ -103,7 +103,7 @@ def udp_disconnect(net: Net, i: int) -> None:
     sk = net.socks[i]
     if sk.dport:
         hash4_remove(net, sk)
-        sk.daddr_lo, sk.dport, sk.state = 0, 0, SOCK_OPEN
+        sk.daddr_lo, sk.dport, sk.state, sk.rxhash = 0, 0, SOCK_OPEN, 0
     if sk.rcv_saddr_lo != sk.bind_addr_lo:
         hash2_remove(net, sk)
         sk.rcv_saddr_lo = sk.bind_addr_lo

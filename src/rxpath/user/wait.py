@@ -226,7 +226,7 @@ def ep_poll_callback(net: Net, cpu: int, e: int) -> bool:
 
 @path_function
 def ep_wake(net: Net, cpu: int, ep: eventpoll) -> None:
-    """Threads wait in epoll_wait() exclusively, the first come first."""
+    """Threads wait in epoll_wait() exclusively, autoremove: the one that has come last is woken, and leaves the queue."""
     e = ep.wq_head
     entry = net.wait[e]
     ep_wq_remove(net, ep, e)
@@ -235,15 +235,16 @@ def ep_wake(net: Net, cpu: int, ep: eventpoll) -> None:
 
 @path_function
 def ep_wq_add(net: Net, ep: eventpoll, e: int) -> None:
+    """__add_wait_queue_exclusive(): at the head, so that who came last is woken first."""
     entry = net.wait[e]
-    entry.next = -1
-    entry.prev = ep.wq_tail
-    if ep.wq_tail >= 0:
-        last = net.wait[ep.wq_tail]
-        last.next = e
+    entry.prev = -1
+    entry.next = ep.wq_head
+    if ep.wq_head >= 0:
+        first = net.wait[ep.wq_head]
+        first.prev = e
     else:
-        ep.wq_head = e
-    ep.wq_tail = e
+        ep.wq_tail = e
+    ep.wq_head = e
 
 
 @path_function

@@ -15,7 +15,17 @@ from ..irq.softirq import do_softirq
 from ..irq.timer import run_local_timers
 from ..path import Stage
 from ..turn import charge
-from .sched import account, charge_thread, expire_timeouts, local_irq_at, next_tick, tick_preempts, wake, wake_listed
+from .sched import (
+    account,
+    charge_thread,
+    expire_timeouts,
+    local_irq_at,
+    next_tick,
+    start_napi_timer,
+    tick_preempts,
+    wake,
+    wake_listed,
+)
 from .slots import at_time, slot_of_cpu, slot_of_local, slot_of_queue
 from .tasks import next_step_is_private, task_step
 
@@ -161,7 +171,10 @@ def fire_local_irq(net: Net, cpu: int, t: int) -> None:
         rps_trigger_softirq(net, cpu)
     elif c.hrtimer <= t:
         irq_enter(net, cpu, t, Stage.TIMER)
+        ends = c.now
         expire_timeouts(net, cpu, t)
+        handler_ran_on(net, cpu, c.now - ends)
+        irq_notes(net, cpu)                          # threaded NAPI: its thread is to be woken
     else:
         irq_enter(net, cpu, t, Stage.TICK)
         if c.tick <= t:
@@ -182,13 +195,19 @@ def irq_notes(net: Net, cpu: int) -> None:
         return
     before = c.now
     read_notes(net, cpu)
-    more = c.now - before
-    c.hardirq_ns += more
-    c.irq_cost += more
-    c.irq_until += more
-    c.since += more
+    handler_ran_on(net, cpu, c.now - before)
+
+
+@path_function
+def handler_ran_on(net: Net, cpu: int, ns: int) -> None:
+    """The handler has taken that much longer than its entry cost; c.now says so already."""
+    c = net.cpu[cpu]
+    c.hardirq_ns += ns
+    c.irq_cost += ns
+    c.irq_until += ns
+    c.since += ns
     if c.curr >= 0:
-        charge_thread(net.thread[c.curr], more)
+        charge_thread(net.thread[c.curr], ns)
 
 
 # ---------------------------------------------------------------- the turn of a CPU
@@ -213,6 +232,8 @@ def read_notes(net: Net, cpu: int) -> None:
             wake(net, cpu, whom)
         elif what == Note.TX_SENT:
             sent_irq_at(net, whom, c.now)
+        elif what == Note.NAPI_TIMER:
+            start_napi_timer(net, cpu, whom)
         elif what == Note.TIMER:
             local_irq_at(net, whom)
         else:

@@ -8,6 +8,7 @@ from ..cable.feed import feed_add
 from ..cable.feed import feed_consume as feed_consume
 from ..drivers.nic import irq_due, nic_pull, nic_steer
 from .dice import exponential_next, exponential_of
+from .sched import hrtimer_again
 from .slots import at_time, slot_of_queue
 
 
@@ -22,6 +23,10 @@ def feed_arm(net: Net, q: int) -> None:
 @path_function
 def feed_rearm(net: Net) -> None:
     """The card was reset, or its throttle moved: every queue's interrupt has its time anew."""
+    for cpu in range(net.sim.ncpu):                  # a reset has cancelled the timers of its NAPIs
+        c = net.cpu[cpu]
+        if c.napi_timers:
+            hrtimer_again(net, cpu)
     for q in range(net.sim.nq):
         ring = net.ring[q]
         if ring.unmasked:

@@ -3,7 +3,7 @@
 v is a thread's used time over its weight; V the weighted mean of the others that are runnable; D = V - v is what a thread is owed.
   1. It runs: D falls.  It waits, runnable: D grows.
   2. It sleeps with D >= 0: D is kept.  With D < 0: D grows while others run, up to 0 (delayed dequeue).
-  3. It wakes up: it preempts at once iff D >= 0; otherwise it waits for a tick.
+  3. It wakes up: it preempts at once iff D >= 0; otherwise it waits for a tick.  Who was woken itself for what it is doing keeps the CPU.
   4. A tick takes the CPU only from a thread that has used 1.4 ms of its request and has D < 0.
   5. Softirqs and hard IRQs are charged to whoever is current.
 Which reproduces: hogs alternate at each tick (4 ms at HZ=250); nice 0 against 5 gets 75 %; a sleeper's share and how often it runs at
@@ -12,7 +12,8 @@ from .._compile import path_function
 from ..abi.engine import thread_t
 from ..abi.kernels import Sysctl
 from ..abi.net import Net
-from ..abi.numbers import NEVER, NO_THREAD, Ctx, Th
+from ..abi.numbers import NEVER, NO_THREAD, Ctx, Kind, Th
+from ..irq.napi import napi_watchdog
 from ..path import Stage
 from ..turn import charge
 from ..user.queue import wait_remove
@@ -179,6 +180,7 @@ def wake_here(net: Net, cpu: int, n: int) -> None:
             th.vruntime = max(th.vruntime, v)        # the others have run past it: D is 0 again
     th.state = Th.RUNNABLE
     th.slice = 0                                     # a new request
+    th.fresh = 1
     th.woken += 1
     if th.timeout_at != NEVER:
         th.timeout_at = NEVER
@@ -186,10 +188,20 @@ def wake_here(net: Net, cpu: int, n: int) -> None:
     c.wakes += 1
     if c.curr < 0:
         c.need_resched = 1
-    elif v < 0 or th.vruntime <= v:
+    elif v < 0 or (th.vruntime <= v and not keeps_cpu(net, c.curr, th)):
         c.need_resched = 1
         c.next_thread = n
         th.preempted += 1
+
+
+@path_function
+def keeps_cpu(net: Net, n: int, waking: thread_t) -> bool:
+    """RUN_TO_PARITY, as measured: who was itself woken for its present request is not preempted by another sleeper (two sleepers wait for
+    each other; the second of two threads that one epoll instance wakes finds that the first has read)."""
+    th = net.thread[n]
+    if waking.kind == Kind.KSOFTIRQD or waking.kind == Kind.NAPI or th.kind == Kind.KSOFTIRQD or th.kind == Kind.NAPI:
+        return False                                 # measured for applications only
+    return th.fresh != 0 and th.slice < BASE_SLICE
 
 
 @path_function
@@ -231,6 +243,7 @@ def tick_preempts(net: Net, cpu: int) -> bool:
     if th.slice < BASE_SLICE:
         return False
     th.slice = 0                                     # update_deadline(): the next request
+    th.fresh = 0
     v = mean_of_others(net, cpu, c.curr)
     return v >= 0 and v < th.vruntime
 
@@ -246,7 +259,7 @@ def arm_timeout(net: Net, cpu: int, th: thread_t, t: int) -> None:
 
 @path_function
 def hrtimer_again(net: Net, cpu: int) -> None:
-    """The timer of a CPU is the earliest of its threads' timeouts."""
+    """The timer of a CPU is the earliest of its threads' timeouts and of the NAPI timers that run on it."""
     c = net.cpu[cpu]
     c.hrtimer = NEVER
     i = c.first_thread
@@ -254,6 +267,11 @@ def hrtimer_again(net: Net, cpu: int) -> None:
         th = net.thread[i]
         c.hrtimer = min(c.hrtimer, th.timeout_at)
         i = th.next_of_cpu
+    n = c.napi_timers - 1
+    while n >= 0:
+        napi = net.napi[n]
+        c.hrtimer = min(c.hrtimer, napi.timer_at)
+        n = napi.timer_next - 1
     local_irq_at(net, cpu)
 
 
@@ -274,4 +292,54 @@ def expire_timeouts(net: Net, cpu: int, t: int) -> None:
                 wait_remove(net, net.socks[entry.sk], th.wait)
             wake_here(net, cpu, i)
         i = following
+    if c.napi_timers:
+        expire_napi_timers(net, cpu, t)
     hrtimer_again(net, cpu)
+
+
+# ---------------------------------------------------------------- napi->timer
+@path_function
+def start_napi_timer(net: Net, cpu: int, n: int) -> None:
+    """hrtimer_start(&n->timer, HRTIMER_MODE_REL_PINNED): on this CPU, from now; it may still run on another, from a poll there."""
+    c, napi = net.cpu[cpu], net.napi[n]
+    timeout = napi.timer_at
+    if napi.timer_cpu:
+        home = napi.timer_cpu - 1
+        napi_timer_remove(net, home, n)
+        hrtimer_again(net, home)
+    napi.timer_at = c.now + timeout
+    napi.timer_cpu = cpu + 1
+    napi.timer_next = c.napi_timers
+    c.napi_timers = n + 1
+    c.hrtimer = min(c.hrtimer, napi.timer_at)
+    local_irq_at(net, cpu)
+
+
+@path_function
+def napi_timer_remove(net: Net, cpu: int, n: int) -> None:
+    """Off the CPU's list, on which it is."""
+    c, gone = net.cpu[cpu], net.napi[n]
+    if c.napi_timers == n + 1:
+        c.napi_timers = gone.timer_next
+    else:
+        i = c.napi_timers - 1
+        while i >= 0:
+            before = net.napi[i]
+            if before.timer_next == n + 1:
+                before.timer_next = gone.timer_next
+            i = before.timer_next - 1
+    gone.timer_cpu, gone.timer_next = 0, 0
+
+
+@path_function
+def expire_napi_timers(net: Net, cpu: int, t: int) -> None:
+    """Those that are due: napi_watchdog()."""
+    c = net.cpu[cpu]
+    n = c.napi_timers - 1
+    while n >= 0:
+        napi = net.napi[n]
+        following = napi.timer_next - 1
+        if napi.timer_at <= t:
+            napi_timer_remove(net, cpu, n)
+            napi_watchdog(net, cpu, n)
+        n = following

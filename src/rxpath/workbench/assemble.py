@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from rxpath.abi.kernels import Sysctl
 from rxpath.abi.limits import NCPU, NDEV, NQ, NSKB
 from rxpath.abi.numbers import RT_TABLE_LOCAL, RT_TABLE_MAIN, Kind, NicMode
-from rxpath.drivers.setup import igb_probe, multicast_mac, veth_probe
+from rxpath.drivers.setup import igb_probe, multicast_mac, napi_defer, veth_probe
 from rxpath.link import setup as link_setup
 from rxpath.network import nf_setup
 from rxpath.network import setup as network_setup
@@ -41,7 +41,8 @@ KNOBS: dict[str, tuple[Sysctl, int]] = {
     "net.ipv4.icmp_echo_ignore_broadcasts": (Sysctl.icmp_echo_ignore_broadcasts, 1),
 }
 CONF = ("rp_filter", "accept_source_route", "accept_local", "route_localnet", "arp_ignore", "forwarding")
-ELSEWHERE = ("net.ipv4.udp_mem", "net.core.flow_limit_cpu_bitmap", "net.ipv4.ip_forward")     # written below, or fixed at their only value
+# written below, or fixed at their only value
+ELSEWHERE = ("net.ipv4.udp_mem", "net.core.flow_limit_cpu_bitmap", "net.core.rps_sock_flow_entries", "net.ipv4.ip_forward")
 
 
 def settle(host: Host, receiver: Receiver | None) -> Host:
@@ -125,6 +126,7 @@ def drivers(sim: Simulation) -> None:
         dev.ethtool("set_rxnfc", flow="tcp4", fields=host.ethtool.rx_flow_hash_tcp4)
         dev.ethtool("set_features", rx_checksumming=host.ethtool.rx_checksumming, rx_vlan_offload=host.ethtool.rx_vlan_offload)
         dev.ndo("ndo_change_mtu", host.mtu)
+        napi_defer(dev, host.nic.napi_defer_hard_irqs, host.nic.gro_flush_timeout)
         net.nic.speed = max(1, host.speed_bps // 1_000_000)
     else:
         dev = veth_probe(net, sim.call, b.log, mac, host.nic.sender_cpu, host.mtu, host.nic.name)
@@ -148,6 +150,9 @@ def drivers(sim: Simulation) -> None:
     for q in range(sim.queues):
         if host.rps_cpus(q):
             link_setup.set_rps(b, q, list(host.rps_cpus(q)))
+    flows = _number(host.sysctls()["net.core.rps_sock_flow_entries"])
+    if flows:
+        link_setup.set_rfs(b, flows, {q: n for q, n in host.rps_flow_cnt.items() if q < sim.queues}, host.cpus)
     mask = _number(host.sysctls().get("net.core.flow_limit_cpu_bitmap", 0))
     if mask:
         link_setup.set_flow_limit(b, [c for c in range(NCPU) if mask >> c & 1], net.sysctl[Sysctl.flow_limit_table_len])

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationInfo, field_validator, model_validator
 from pydantic.config import JsonDict
 
 from rxpath.workbench import knobs, units
@@ -118,6 +118,11 @@ class Nic(Part):
     threaded_cpus: Pinned = key((), "CPU of each queue's napi thread, in order of the queues; none: the CPU of its interrupt",
                                 units.CPUS_ALLOWED,
                               example="[1]")
+    napi_defer_hard_irqs: Int = key(0, "polls that find nothing before a NAPI's interrupt is enabled again; needs gro_flush_timeout",
+                                    "0 to 2147483647", "5.8 [K]; the commit that made it suggests 10", ge=0, le=2147483647)
+    gro_flush_timeout: Duration = key(0, "time after which a timer polls again, while the interrupt is deferred or GRO keeps "
+                                         "packets; 0: off", '0 to "10s", or a whole number of nanoseconds',
+                                      "3.19 [K]; with napi_defer_hard_irqs the commit suggests 20us", le=10**10)
     sender_cpu: Int = key(0, "veth, loopback: the CPU on which the sender calls netif_rx", "a CPU, 0 to cpus - 1", ge=0, lt=CPUS_MAX)
 
     @field_validator("mac", mode="before")
@@ -470,6 +475,9 @@ class Host(Part):
     rps: dict[int, Cpus] = key({}, "CPUs that share a queue's packets (rps_cpus); none is off", 'queue = CPUs such as { "0" = "1-3" }',
                                "[M] off",
                                example='"1-3"')
+    rps_flow_cnt: dict[int, Annotated[Int, Field(ge=0, le=32768)]] = key(
+        {}, "RFS: flows of a queue that are remembered (rps_flow_cnt), rounded up to a power of two; needs net.core.rps_sock_flow_entries",
+        'queue = flows, 0 to 32768, such as { "0" = 4096 }, "all" for every queue', "[K] 2.6.35", example='{ "0" = 4096 }')
     sysctl: dict[str, Any] = key({}, "", "a table of sysctls")
     routes: tuple[Route, ...] = key((), "", "tables [[route]]", alias="route", max_length=ROUTES_MAX)
     neighbours: tuple[Neighbour, ...] = key((), "", "tables [[neighbour]]", alias="neighbour", max_length=ROUTES_MAX)
@@ -513,13 +521,13 @@ class Host(Part):
         near = units.nearest(value, list(PROFILES))
         raise ValueError(f"{', '.join(PROFILES)}, or a path (with a / or .toml)" + (f"; did you mean {near}?" if near else ""))
 
-    @field_validator("rps", mode="before")
+    @field_validator("rps", "rps_flow_cnt", mode="before")
     @classmethod
-    def _rps(cls, value: object) -> object:
+    def _rps(cls, value: object, info: ValidationInfo) -> object:
         if isinstance(value, dict) and "all" in value:
             value = {**dict.fromkeys(range(QUEUES_MAX), value["all"]), **{int(k): v for k, v in value.items() if str(k).isdigit()},
                      **{k: v for k, v in value.items() if not str(k).isdigit() and k != "all"}}
-        return _queue_keys(value, "rps")
+        return _queue_keys(value, str(info.field_name))
 
     @model_validator(mode="after")
     def _check(self) -> Host:

@@ -76,6 +76,8 @@ def _device(host: Host) -> None:
     """What the driver has: igb has rings and interrupts, veth and loopback have neither."""
     nic, tool = host.nic, host.ethtool
     _since(host, "nic.napi", nic.napi == "threaded", "5.12")
+    _since(host, "nic.napi_defer_hard_irqs", nic.napi_defer_hard_irqs > 0, "5.8")
+    _since(host, "nic.gro_flush_timeout", nic.gro_flush_timeout > 0, "3.19")
     _since(host, "ethtool.rx-udp-gro-forwarding", tool.rx_udp_gro_forwarding, "5.12")
     largest = {"igb": 9216, "veth": 65535, "loopback": 65536}[nic.driver]
     if host.mtu > largest:
@@ -84,6 +86,9 @@ def _device(host: Host) -> None:
         raise _wrong("ethtool.combined", f"{tool.combined} contradicts nic.queues = {nic.queues}: they are the same knob")
     if tool.adaptive_rx is not None and tool.rx_usecs is not None and tool.adaptive_rx != (tool.rx_usecs in (1, 3)):
         raise _wrong("ethtool.adaptive-rx", f"contradicts rx-usecs = {tool.rx_usecs}: 1 and 3 are adaptive, the others are not")
+    for name, used in (("napi_defer_hard_irqs", nic.napi_defer_hard_irqs), ("gro_flush_timeout", nic.gro_flush_timeout)):
+        if used and (nic.driver != "igb" or nic.napi == "none"):
+            raise _wrong(f"nic.{name}", "there is no NAPI of its own here: it takes driver igb and napi softirq or threaded")
     if nic.driver == "igb":
         return
     if host.queue_count != 1:
@@ -115,6 +120,10 @@ def _queues_and_cpus(host: Host) -> None:
             raise _wrong(f"rps.{queue}", f"there is no queue {queue}: 0 to {queues - 1}")
         for cpu in cpus:
             _cpu(host, f"rps.{queue}", cpu)
+    counts_all = len(host.rps_flow_cnt) == 8 and len(set(host.rps_flow_cnt.values())) == 1
+    for queue in host.rps_flow_cnt:
+        if queue >= queues and not counts_all:
+            raise _wrong(f"rps_flow_cnt.{queue}", f"there is no queue {queue}: 0 to {queues - 1}")
     for cpu in host.nic.threaded_cpus:
         _cpu(host, "nic.threaded_cpus", cpu)
     _cpu(host, "nic.sender_cpu", host.nic.sender_cpu)

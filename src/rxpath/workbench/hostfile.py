@@ -312,7 +312,7 @@ def _set(data: dict[str, Any], key: str, value: Any, written: str, host: Host) -
     while True:
         step = steps.pop(0)
         field = fields_of(model).get(step) if model is not None else None
-        if model is not None and field is None and not (named[:1] in (["irq"], ["rps"]) and step.isdigit()):
+        if model is not None and field is None and not (named[:1] in (["irq"], ["rps"], ["rps_flow_cnt"]) and step.isdigit()):
             raise wrong(_unknown_override(step, named, host))
         named.append(step)
         if not steps:
@@ -336,7 +336,7 @@ def _set(data: dict[str, Any], key: str, value: Any, written: str, host: Host) -
                 return ".".join(named)
             node = entries[index]
             continue
-        if model is None and step not in ("affinity", "rps"):
+        if model is None and step not in ("affinity", "rps", "rps_flow_cnt"):
             raise wrong(f"{'.'.join(named)} is a single value: there is nothing below it")
         below = node.get(step)
         if isinstance(below, str) and step == "iptables":

@@ -147,6 +147,7 @@ def effective(host: Host) -> dict[str, Any]:
                     "adaptive-rx": host.rx_usecs in (1, 3), "combined": host.queue_count},
         "irq": {str(queue): host.irq_cpu(queue) for queue in queues},
         "rps": {str(queue): units.cpu_list_text(host.rps_cpus(queue)) for queue in queues},
+        "rps_flow_cnt": {str(queue): host.rps_flow_cnt.get(queue, 0) for queue in queues},
         "sysctl": {name: _json(value) for name, value in host.sysctls().items()},
         "routes": [str(route) for route in routes(host)],
         "neighbours": [_plain(item) for item in host.neighbours],

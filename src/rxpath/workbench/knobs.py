@@ -78,6 +78,9 @@ SYSCTLS: tuple[Sysctl, ...] = (
            kind="cpumask"),
     Sysctl("net.core.flow_limit_table_len", 4096, 1, 1 << 16, "buckets", "hash buckets of the flow limit",
            "[M]; 3.11 [K]", since="3.11", kind="power2"),
+    Sysctl("net.core.rps_sock_flow_entries", 0, 0, 1 << 17, "flows",
+           "RFS: flows whose reader's CPU is remembered, rounded up to a power of two; 0 is off; needs rps_flow_cnt of a queue",
+           "[K] 2.6.35; scaling.rst suggests 32768"),
     Sysctl("net.core.busy_poll", 0, 0, INT_MAX, "us", "busy polling in poll and epoll; 0 is off", "[M]; 3.11 [K]", since="3.11"),
     Sysctl("net.core.busy_read", 0, 0, INT_MAX, "us", "SO_BUSY_POLL of a new socket; 0 is off", "[M]; 3.11 [K]", since="3.11"),
     # socket memory: net/core/sock.c, net/ipv4/udp.c
