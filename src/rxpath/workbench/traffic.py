@@ -47,6 +47,11 @@ def spec_of(capture: str | Path | Spec) -> Spec | None:
     return trafficfile.load(capture)
 
 
+def title(capture: str | Path | Spec) -> str:
+    """What a report calls it."""
+    return Path(capture).name if isinstance(capture, (str, Path)) else "traffic"
+
+
 def bundled_host(name: str | Spec) -> Path | None:
     """The host file that comes with a bundled capture, by the name that the user gave."""
     if not isinstance(name, str) or not _is_bundled(name):

@@ -24,6 +24,7 @@ from rxpath.workbench.runs.unit import Result, Unit
 
 if TYPE_CHECKING:
     from rxpath.workbench.host import Host
+    from rxpath.workbench.trafficfile import Spec
 
 CURVE = (0.25, 0.5, 0.7, 0.85, 1, 1.2, 1.5, 2, 3, 4, 6, 8)  # speeds of a curve, of its limit's
 LIFTED = 1.05                                               # how much further a setting must carry to count
@@ -58,7 +59,7 @@ class Step:
     @property
     def lift(self) -> Tried | None:
         """What carries furthest, if anything does."""
-        best = max(self.tried, key=lambda t: (min(t.factor, t.lasting), t.factor, -t.memory_bytes), default=None)
+        best = max(self.tried, key=lambda t: (min(t.factor, t.lasting), t.factor, -t.memory_bytes, -len(t.set)), default=None)
         return best if best and best.factor > self.factor * LIFTED else None
 
 
@@ -109,7 +110,7 @@ def _step(step: Step) -> dict[str, Any]:
             "lift": dataclasses.asdict(lift) if lift else None}
 
 
-def headroom(capture: str | Path, *, host: Host | Mapping[str, Any] | str | Path | None = None, overrides: Sequence[str] = (),
+def headroom(capture: str | Path | Spec, *, host: Host | Mapping[str, Any] | str | Path | None = None, overrides: Sequence[str] = (),
              seed: int | None = None, listen: Sequence[str] = (), local: str | None = None, loop: int = 1, loss: str | float | None = None,
              p99: str | int | None = None, steps: int = 3, jobs: int | None = None, say: Say | None = None,
              stop: Stop | None = None) -> Headroom:
@@ -118,7 +119,8 @@ def headroom(capture: str | Path, *, host: Host | Mapping[str, Any] | str | Path
     if not 1 <= steps <= LIMITS_MAX:
         raise BadInput(f"--limits {steps}: 1 to {LIMITS_MAX}")
     goal = Goal.of(loss, p99)
-    base = Unit(str(capture), str(host) if isinstance(host, Path) else host, tuple(overrides), seed, tuple(listen), local, loop=loop)
+    base = Unit(str(capture) if isinstance(capture, Path) else capture, str(host) if isinstance(host, Path) else host,
+                tuple(overrides), seed, tuple(listen), local, loop=loop)
     if base.capture == "-":
         raise BadInput("standard input cannot be read many times: save it to a file")
     chosen = unit.the_host(base)
@@ -133,7 +135,7 @@ def headroom(capture: str | Path, *, host: Host | Mapping[str, Any] | str | Path
             curves = _curves(pool, base, found, known, stop)
         except Interrupted:
             interrupted = True
-    return Headroom(Path(base.capture).name, goal, chosen.kernel, chosen.profile, chosen.seed, tuple(found), tuple(curves), len(known),
+    return Headroom(traffic.title(base.capture), goal, chosen.kernel, chosen.profile, chosen.seed, tuple(found), tuple(curves), len(known),
                     interrupted)
 
 

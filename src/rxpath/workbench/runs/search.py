@@ -106,7 +106,7 @@ def search(goal: Goal, start: float = 1.0) -> Search:
 
 
 def _bracket(goal: Goal, start: float) -> Generator[list[float], list[Result], tuple[Probe | None, Probe | None, bool]]:
-    """(a speed that holds, one at most twice that which does not, whether the line ended it instead)."""
+    """(a speed that holds, one at most twice that which does not, whether the line ended it instead: then the speed that it carries)."""
     good: Probe | None = None
     bad: Probe | None = None
     x = start
@@ -120,7 +120,7 @@ def _bracket(goal: Goal, start: float) -> Generator[list[float], list[Result], t
                 bad = (speed, result) if bad is None or speed < bad[0] else bad
             else:
                 if good is not None and up and speed > good[0] and result.span_ns > LINE_FULL * good[1].span_ns:
-                    return good, None, True
+                    return (_rounded(good[0] * good[1].span_ns / max(result.span_ns, 1)), result), None, True
                 good = (speed, result) if good is None or speed > good[0] else good
             if good and bad:
                 break

@@ -13,12 +13,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rxpath.workbench import traffic
 from rxpath.workbench.mistakes import BadInput
 from rxpath.workbench.runs import grid, pool, unit
 from rxpath.workbench.runs.unit import Result, Unit
 
 if TYPE_CHECKING:
     from rxpath.workbench.host import Host
+    from rxpath.workbench.trafficfile import Spec
 
 LARGE = 1000                                                # runs: from here on a sweep says how many there will be
 CONTEXTS = ("hardirq", "softirq", "syscall", "application")
@@ -93,18 +95,19 @@ class Sweep:
         return report.plain(table.render(self), 120)
 
 
-def sweep(capture: str | Path, settings: Mapping[str, object] | Sequence[str], *, host: Host | Mapping[str, Any] | str | Path | None = None,
-          overrides: Sequence[str] = (), seed: int | None = None, listen: Sequence[str] = (), local: str | None = None,
-          speed: float = 1.0, rate: str | int | None = None, loop: int = 1, jobs: int | None = None, journal: str | Path | None = None,
-          progress: pool.Progress | None = None, stop: pool.Stop | None = None, warn: Callable[[str], None] | None = None) -> Sweep:
+def sweep(capture: str | Path | Spec, settings: Mapping[str, object] | Sequence[str], *,
+          host: Host | Mapping[str, Any] | str | Path | None = None, overrides: Sequence[str] = (), seed: int | None = None,
+          listen: Sequence[str] = (), local: str | None = None, speed: float = 1.0, rate: str | int | None = None, loop: int = 1,
+          jobs: int | None = None, journal: str | Path | None = None, progress: pool.Progress | None = None, stop: pool.Stop | None = None,
+          warn: Callable[[str], None] | None = None) -> Sweep:
     """Run every combination of `settings` - {KEY: values} or ["KEY=VALUES"], as docs/sweep-and-headroom.md has them - on one capture.
 
     jobs      runs at a time; all cores if not given
     journal   a file of JSON lines: rows that it has are not run again, new ones are added as they are done
     The others as in rxpath.replay().  Raises BadInput or HostError for what no run could use; a combination that alone is impossible has
     its error in its row."""
-    base = Unit(str(capture), str(host) if isinstance(host, Path) else host, tuple(overrides), seed, tuple(listen), local,
-                speed, rate, loop)
+    base = Unit(str(capture) if isinstance(capture, Path) else capture, str(host) if isinstance(host, Path) else host,
+                tuple(overrides), seed, tuple(listen), local, speed, rate, loop)
     found = grid.axes(settings)
     check(base, found)
     points = list(grid.points(found))
@@ -140,13 +143,12 @@ def sweep(capture: str | Path, settings: Mapping[str, object] | Sequence[str], *
     if results and None not in errors:                      # such as a speed that no capture can have
         raise BadInput(str(sorted(map(str, errors))[0]))
     rows = tuple(Row(i, points[i], results[i]) for i in sorted(results))
-    return Sweep(Path(capture).name, found, rows, len(points), kept, tuple(notes))
+    return Sweep(traffic.title(capture), found, rows, len(points), kept, tuple(notes))
 
 
 def check(base: Unit, found: Sequence[grid.Axis]) -> None:
     """Every value of every axis by itself, before anything runs: an unknown key or a value out of range is the whole sweep's mistake."""
     from rxpath.cable.source import Source
-    from rxpath.workbench import traffic
 
     if base.capture == "-":
         raise BadInput("standard input cannot be read many times: save it to a file")
