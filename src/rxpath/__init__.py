@@ -18,15 +18,17 @@ if TYPE_CHECKING:
     from .workbench.runs.headroom import headroom
     from .workbench.runs.sweep import sweep
     from .workbench.simulation import Simulation
+    from .workbench.whatif.ask import whatif
 
 __version__ = "0.1.0"
-__all__ = ["BadInput", "Host", "HostError", "Outcome", "Simulation", "__version__", "headroom", "load_host", "replay", "sweep"]
+__all__ = ["BadInput", "Host", "HostError", "Outcome", "Simulation", "__version__", "headroom", "load_host", "replay", "sweep", "whatif"]
 
 _WHERE = {
     "BadInput": ("mistakes", "BadInput"), "Host": ("host", "Host"), "HostError": ("hostfile", "HostError"),
     "Outcome": ("outcome", "Outcome"),
     "Simulation": ("simulation", "Simulation"), "load_host": ("hostfile", "load"), "replay": ("replay", "replay"),
     "headroom": ("runs.headroom", "headroom"), "sweep": ("runs.sweep", "sweep"),
+    "whatif": ("whatif.ask", "whatif"),
 }
 
 

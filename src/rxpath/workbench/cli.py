@@ -65,6 +65,7 @@ def options(version_: Annotated[bool, typer.Option(
     "[cyan]rxpath replay traffic.toml[/]                       generated traffic, rxpath generate --help",
     "[cyan]rxpath replay dump.pcap --listen udp:5000,tcp:80[/] only these sockets",
     "[cyan]rxpath replay first --trail drops[/]                the way of the frames that were lost",
+    "[cyan]rxpath replay first --goal latency[/]              knobs that make it faster, each tried on the same traffic",
     "[cyan]rxpath replay first --json | jq .dropped[/]         for programs; docs/json.md",
 )))
 def replay(
@@ -90,6 +91,10 @@ def replay(
     tx: Annotated[str | None, typer.Option("--tx", metavar="FILE", help="Write the frames that the path sends to a pcap.")] = None,
     skip_unsupported: Annotated[bool, typer.Option("--skip-unsupported", help="Leave out iptables rules that are not modelled.")] = False,
     plain: Annotated[bool, typer.Option("--plain", help="Run the path as plain Python: slow, the same bytes.")] = False,
+    goal: Annotated[str | None, typer.Option(
+        "--goal", metavar="GOAL", help="What to find knobs for: loss, latency or cpu. Loss, if anything was lost.")] = None,
+    budget: Annotated[str | None, typer.Option("--budget", metavar="TIME", help="How long to try knobs: 10s if not given.")] = None,
+    no_whatif: Annotated[bool, typer.Option("--no-whatif", help="Do not look for what would have saved the lost packets.")] = False,
     no_progress: Annotated[bool, typer.Option("--no-progress", help="No progress bar.")] = False,
     debug: DebugOption = False,
 ) -> None:
@@ -98,7 +103,8 @@ def replay(
 
     code = command.replay(capture, host=host, settings=set_ or [], listen=listen or [], local=local, speed=speed, rate=rate, loop=loop,
                           seed=seed, trail=trail or [], trail_limit=trail_limit, as_json=json_, tap=tap, tx=tx,
-                          skip_unsupported=skip_unsupported, plain=plain, show_progress=not no_progress)
+                          skip_unsupported=skip_unsupported, plain=plain, show_progress=not no_progress, try_knobs=not no_whatif,
+                          goal=goal, budget=budget)
     raise typer.Exit(code)
 
 

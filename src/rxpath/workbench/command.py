@@ -65,10 +65,15 @@ class Bar:
 def replay(capture: str, *, host: str | None, settings: Sequence[str], listen: Sequence[str], local: str | None, speed: float,
            rate: str | None, loop: int, seed: int | None, trail: Sequence[str],
            trail_limit: int, as_json: bool, tap: str | None, tx: str | None,
-           skip_unsupported: bool, plain: bool, show_progress: bool) -> int:
+           skip_unsupported: bool, plain: bool, show_progress: bool, try_knobs: bool = True, goal: str | None = None,
+           budget: str | None = None) -> int:
     """`rxpath replay`; the exit status."""
     from rxpath.workbench import replay as replaying
-    from rxpath.workbench import traffic
+    from rxpath.workbench import report, traffic
+    from rxpath.workbench.runs.unit import Unit
+    from rxpath.workbench.whatif import ask
+
+    goal, seconds = ask.checked_goal(goal), ask.checked_budget(budget or ask.BUDGET)
 
     chosen = replaying.the_host(host or traffic.bundled_host(capture), settings, seed)
     if tap is not None or tx is not None:
@@ -85,6 +90,21 @@ def replay(capture: str, *, host: str | None, settings: Sequence[str], listen: S
                                        skip_unsupported=skip_unsupported or None, trail=watched, progress=bar, stop=interrupt)
         finally:
             bar.close()
+        if not as_json:                                             # the story first: knobs take longer
+            if watched is not None:
+                from rxpath.workbench import trail_view
+
+                report.show(trail_view.render(watched, outcome))
+            report.show(report.render(outcome))
+            sys.stdout.flush()
+        if try_knobs:
+            unit = Unit(capture, listen=tuple(listen), local=local, speed=speed, rate=rate, loop=loop)
+            bar = Bar(show_progress, "trying knobs on the same traffic")
+            try:
+                outcome = ask.answer(outcome, unit, chosen, goal, seconds, skip_unsupported=skip_unsupported or None, progress=bar,
+                                     stop=interrupt)
+            finally:
+                bar.close()
     if as_json:
         import json
 
@@ -92,15 +112,12 @@ def replay(capture: str, *, host: str | None, settings: Sequence[str], listen: S
         if watched is not None:
             whole["trail"] = watched.describe()
         print(json.dumps(whole, indent=1))
-    else:
-        from rxpath.workbench import report
+    elif outcome.whatif is not None:
+        from rich.console import Group
+        from rich.text import Text
 
-        if watched is not None:
-            from rxpath.workbench import trail_view
-
-            report.show(trail_view.render(watched, outcome))
-        report.show(report.render(outcome))
-    return 130 if outcome.interrupted else 0
+        report.show(Group(Text(), report.answer(outcome)))
+    return 130 if outcome.interrupted or (outcome.whatif is not None and outcome.whatif.interrupted) else 0
 
 def boot(host: str | None, settings: Sequence[str]) -> None:
     from rxpath.workbench import boot_view, report

@@ -89,7 +89,7 @@ def json_page() -> str:
         for name, inner in node.get("properties", {}).items():
             kind = inner["$ref"].rsplit("/", 1)[-1] if "$ref" in inner else inner.get("type", "constant" if "const" in inner else "text")
             kind = {"count": "number", "counts": "numbers", "texts": "texts", "named": "{name: number}", "latency": "percentiles",
-                    "array": "list", "string": "text", "integer": "number"}.get(kind, kind)
+                    "array": "list", "string": "text", "integer": "number", "boolean": "true or false"}.get(kind, kind)
             rows.append(f"| `{prefix}{name}` | {kind} | {inner.get('description', '')} |\n")
             if prefix.count(".") < 1:
                 walk(f"{prefix}{name}.", inner)
@@ -113,7 +113,14 @@ $ rxpath replay first --json --trail drops | jq '.trail[] | {{frame, end}}'
 """ + "".join(rows)
 
 
-PAGES = {"kernel-map.md": kernel_map, "drop-reasons.md": drop_reasons, "kernels.md": kernels, "json.md": json_page}
+def rules() -> str:
+    """docs/rules.md"""
+    from .whatif.rules_page import page
+
+    return page()
+
+
+PAGES = {"rules.md": rules, "kernel-map.md": kernel_map, "drop-reasons.md": drop_reasons, "kernels.md": kernels, "json.md": json_page}
 
 if __name__ == "__main__":
     for name, make in PAGES.items():

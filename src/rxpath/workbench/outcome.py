@@ -11,6 +11,7 @@ from rxpath.workbench.traffic import Traffic
 
 if TYPE_CHECKING:
     from rxpath.cable.receiver import Receiver
+    from rxpath.workbench.whatif.engine import Tried, WhatIf
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,12 @@ class Outcome:
     notes: tuple[str, ...]
     log: tuple[str, ...] = ()
     interrupted: bool = False
+    whatif: WhatIf | None = None                            # what would have saved them, when that was asked
+
+    @property
+    def knobs(self) -> tuple[Tried, ...]:
+        """Settings that were tried on the same traffic, best first; rxpath.whatif() and `rxpath replay` try them."""
+        return self.whatif.knobs if self.whatif is not None else ()
 
     @property
     def offered(self) -> int:

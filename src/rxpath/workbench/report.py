@@ -230,7 +230,16 @@ def render(run: Outcome) -> Group:
     parts += [Text(), Text(f"books: {b.offered:,} offered = {b.delivered:,} delivered + {b.queued:,} queued + "
                            f"{sum(b.dropped.values()):,} dropped")]
     parts += [Text(f"note: {note}", style="yellow") for note in run.notes]
+    if run.whatif is not None:
+        parts += [Text(), answer(run)]
     return Group(*parts)
+
+
+def answer(run: Outcome) -> Any:
+    """What would have saved them."""
+    from rxpath.workbench.whatif import view
+
+    return view.render(run)
 
 
 def show(what: Any, width: int = WIDTH) -> None:

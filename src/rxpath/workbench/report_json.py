@@ -19,6 +19,13 @@ def latency(value: Latency) -> dict[str, int]:
     return {**value.quantiles, "max": value.max, "mean": value.mean, "count": value.count}
 
 
+def _answer(run: Outcome) -> dict[str, Any]:
+    from rxpath.workbench.whatif import view
+
+    assert run.whatif is not None
+    return {"knobs": view.as_list(run.whatif), "whatif": view.as_dict(run.whatif)}
+
+
 def build(run: Outcome) -> dict[str, Any]:
     """The object, keys in the order in which one reads them."""
     b, host = run.books, run.host
@@ -44,6 +51,7 @@ def build(run: Outcome) -> dict[str, Any]:
         "stations": b.stations,
         "iptables": [asdict(r) for r in b.rules],
         **({"log": list(run.log)} if run.log else {}),
+        **(_answer(run) if run.whatif is not None else {}),
         "notes": list(run.notes),
         "interrupted": run.interrupted,
         "host": hosttext.effective(host),

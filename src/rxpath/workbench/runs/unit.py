@@ -4,9 +4,11 @@ sweep, a search or another machine can do it, and the same unit always gives the
     result = run(Unit("first", overrides=("ethtool.rx=4096",), speed=2.0))
     result.dropped, result.latency_ns["p99"], result.memory_bytes
 
-What cannot be used is Result.error, one line; run() does not raise for it.  Files that a host would write (taps, tx) are not written."""
+What cannot be used is Result.error, one line; run() does not raise for it.  Files that a host would write (taps, tx) are not
+written, but a tap still costs its time."""
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -94,7 +96,9 @@ def the_host(unit: Unit) -> Host:
 
     host = hostfile.build(dict(unit.host), "host") if isinstance(unit.host, Mapping) else unit.host
     made = replay.the_host(traffic.bundled_host(unit.capture) if host is None else host, unit.overrides, unit.seed)
-    silent: dict[str, object] = ({"tap": []} if made.taps else {}) | ({"tx": {"pcap": None}} if made.tx.pcap else {})
+    silent: dict[str, object] = {"tx": {"pcap": None}} if made.tx.pcap else {}
+    if made.taps:
+        silent["tap"] = [{**tap, "file": os.devnull} for tap in made._raw["tap"]]
     return hostfile.revise(made, silent) if silent else made
 
 

@@ -9,13 +9,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from rxpath.workbench import hostfile, losses
-from rxpath.workbench.host import QUEUES_MAX, App, Host
+from rxpath.workbench.host import QUEUES_MAX, RETA_SIZE, App, Host
 from rxpath.workbench.hostfile import HostError
 from rxpath.workbench.whatif.facts import Seen
-from rxpath.workbench.whatif.rules import Knob, Rules, Setting
+from rxpath.workbench.whatif.rules import Knob, Rule, Rules, Setting
 
 Set = tuple[str, ...]                                       # ("ethtool.rx=512",), as --set takes them
-MEMBER = re.compile(r"\{(full|reader|queues|queue)\}")
+MEMBER = re.compile(r"\{(full|reader|reader_socket|queues|queue)\}")
 
 
 @dataclass(slots=True)
@@ -25,14 +25,14 @@ class Ladder:
     title: str
     rule: str = ""
     placebo: str = ""
-    steps: list[Set] = field(default_factory=list)
+    steps: list[Set] = field(default_factory=list)          # the smallest first
     not_tried: str = ""                                     # why there are no steps
 
 
 def ladders(seen: Seen, rules: Rules, facts: Mapping[str, float], goal: str) -> list[Ladder]:
     """In the order in which they should be tried: cures of the rules that fired, then what should not help."""
     wanted: dict[str, Ladder] = {}
-    fired = rules.fired(facts, goal)
+    fired = [r for r in rules.fired(facts, goal) if goal != "loss" or worth(r, rules, facts)]
     for rule in fired:
         for name in rule.knobs:
             wanted.setdefault(name, Ladder(name, rules.knob[name].title, rule.id))
@@ -48,7 +48,19 @@ def ladders(seen: Seen, rules: Rules, facts: Mapping[str, float], goal: str) -> 
             wanted.setdefault(name, Ladder(name, rules.knob[name].title, "", rules.knob[name].useless))
     for ladder in wanted.values():
         fill(ladder, rules.knob[ladder.knob], seen, facts)
+    known: list[list[Set]] = []
+    for ladder in wanted.values():                          # two knobs that are one here: the first of them
+        if ladder.steps and ladder.steps in known:
+            ladder.steps, ladder.not_tried = [], "the same as another one here"
+        known.append(ladder.steps)
     return list(wanted.values())
+
+
+def worth(rule: Rule, rules: Rules, facts: Mapping[str, float]) -> bool:
+    """Rules about a handful of frames beside many others are left for later, those about losses that no knob saves altogether."""
+    total = sum(n for name, n in facts.items() if name.startswith("lost.") and name[5:] not in rules.verdict)
+    about_losses = rule.symptom[0].fact.startswith(("lost.", "buffer_lost", "fragments_lost"))
+    return not about_losses or (not rule.only(rules.verdict) and rule.explains(facts) >= 0.005 * total)
 
 
 def fill(ladder: Ladder, knob: Knob, seen: Seen, facts: Mapping[str, float]) -> None:
@@ -58,7 +70,8 @@ def fill(ladder: Ladder, knob: Knob, seen: Seen, facts: Mapping[str, float]) -> 
         return
     missing = next((c for c in knob.needs if not c.holds(facts)), None)
     if missing is not None:
-        ladder.not_tried = "this host does not have it" if missing.fact in ("igb", "cpus", "queues") else "there is nothing that it could change"
+        has = missing.fact not in ("igb", "cpus", "queues")
+        ladder.not_tried = "there is nothing that it could change" if has else "this host does not have it"
         return
     for i in range(max(len(s.to) for s in knob.set)):
         step = tuple(_one_step(knob.set, i, seen))
@@ -82,7 +95,7 @@ def _one_step(settings: Iterable[Setting], i: int, seen: Seen) -> Iterable[str]:
         word = setting.to[min(i, len(setting.to) - 1)]
         for key in _keys(setting.key, seen):
             value = _value(key, word, setting.max, seen, made)
-            if value is not None:
+            if value is not None and not _same(key, value, seen):
                 made[key] = value
     return [f"{k}={v}" for k, v in made.items()]
 
@@ -98,6 +111,8 @@ def _keys(key: str, seen: Seen) -> list[str]:
     members: dict[str, list[str]] = {
         "full": list(dict.fromkeys(sock.name for s in seen.read_sockets if (sock := seen.listed(s.name)) is not None)),
         "reader": [a.name for a in seen.readers],
+        "reader_socket": [s.name for s in seen.host.sockets if s.proto == "udp" and
+                          any("*" in a.sockets or s.name in a.sockets for a in seen.readers)],
         "queue": [str(q) for q in seen.lossy_queues], "queues": [str(q) for q in range(seen.host.queue_count)],
     }
     return [key.replace(found[0], m) for m in members[found[1]]]
@@ -129,6 +144,19 @@ def present(key: str, seen: Seen) -> object:
     if room in ("ethtool", "nic"):
         return getattr(getattr(host, room), rest.replace("-", "_"))
     return getattr(host, {"tap": "taps"}.get(key, key), None)
+
+
+def _same(key: str, value: str, seen: Seen) -> bool:
+    """Is it that already?"""
+    if key == "ethtool.indir" and value.startswith("equal "):
+        n = int(value.split()[1])
+        return seen.host.indirection() == tuple(i % n for i in range(RETA_SIZE))
+    now = present(key, seen)
+    if isinstance(now, bool):
+        return value == ("true" if now else "false")
+    if isinstance(now, tuple):
+        return value.replace(" ", "") == str(list(now)).replace(" ", "")
+    return str(now) == value
 
 
 # ---------------------------------------------------------------- values

@@ -32,11 +32,11 @@ def commands(host: Host, settings: Iterable[str]) -> list[str]:
         for pattern, function in COMMANDS:
             found = pattern.match(key)
             if found:
-                out += [line for line in function(host, value, *found.groups()) if line not in out]
+                out += [line for line in function(host, value, *found.groups()) if line.startswith("#") or line not in out]
                 break
         else:
             out.append(f"# {text}")
-    return out
+    return sorted(out, key=lambda line: not line.startswith("sysctl"))      # rmem_max before who asks for it
 
 
 def _list(value: str) -> list[Any]:
@@ -45,7 +45,8 @@ def _list(value: str) -> list[Any]:
 
 
 def _socket(host: Host, name: str) -> str:
-    return next((f"socket {name}, {s.proto.upper()} {', '.join(s.bind)}" for s in host.sockets if s.name == name), f"socket {name}")
+    return next((f"# in the program, {s.proto.upper()} socket {name} ({', '.join(s.bind)}):" for s in host.sockets if s.name == name),
+                f"# in the program, socket {name}:")
 
 
 @command(r"(net\..*)")
@@ -127,7 +128,12 @@ def _app_cpu(host: Host, value: str, app: str) -> list[str]:
 
 @command(r"app\.([^.]+)\.batch")
 def _app_batch(host: Host, value: str, app: str) -> list[str]:
-    return [f"/* in {app} */ recvmmsg(fd, messages, {value}, MSG_WAITFORONE, NULL);"]
+    return [f"# in {app}:", f"recvmmsg(fd, messages, {value}, MSG_WAITFORONE, NULL);"]
+
+
+@command(r"(?:app\.[^.]+\.waitforone|socket\..+\.reuseport)")
+def _said_elsewhere(host: Host, value: str) -> list[str]:
+    return []                                               # with the batch, with own_sockets
 
 
 @command(r"app\.([^.]+)\.threads")
@@ -139,7 +145,7 @@ def _app_threads(host: Host, value: str, app: str) -> list[str]:
 def _app_own(host: Host, value: str, app: str) -> list[str]:
     if value == "false":
         return [f"# in {app}: one socket for all threads, without SO_REUSEPORT"]
-    return [f"/* in {app}, each thread, before bind() */ setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &(int){{1}}, sizeof(int));"]
+    return [f"# in {app}, each thread, before bind():", "setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &(int){1}, sizeof(int));"]
 
 
 @command(r"app\.([^.]+)\.nice")
@@ -155,17 +161,17 @@ def _app_service(host: Host, value: str, app: str) -> list[str]:
 
 @command(r"socket\.(.+)\.rcvbuf")
 def _rcvbuf(host: Host, value: str, name: str) -> list[str]:
-    return [f"/* {_socket(host, name)} */ setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &(int){{{value}}}, sizeof(int));"]
+    return [_socket(host, name), f"setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &(int){{{value}}}, sizeof(int));"]
 
 
 @command(r"socket\.(.+)\.udp_gro")
 def _udp_gro(host: Host, value: str, name: str) -> list[str]:
-    return [f"/* {_socket(host, name)} */ setsockopt(fd, SOL_UDP, UDP_GRO, &(int){{1}}, sizeof(int));"]
+    return [_socket(host, name), "setsockopt(fd, SOL_UDP, UDP_GRO, &(int){1}, sizeof(int));"]
 
 
 @command(r"socket\.(.+)\.busy_poll")
 def _busy(host: Host, value: str, name: str) -> list[str]:
-    return [f"/* {_socket(host, name)} */ setsockopt(fd, SOL_SOCKET, SO_BUSY_POLL, &(int){{{units.duration_ns(value) // 1000}}}, "
+    return [_socket(host, name), f"setsockopt(fd, SOL_SOCKET, SO_BUSY_POLL, &(int){{{units.duration_ns(value) // 1000}}}, "
             "sizeof(int));"]
 
 

@@ -1,14 +1,13 @@
 """What a run measured, as the plain numbers that the rules' conditions name: `{ fact = "ring_load", op = "<", value = 1 }`.
 
-A fact is a function of a Seen (a finished run and where in it things happened) with a name, a unit and a sentence; docs/rules.md lists them.
-Loads are demand over supply at a stage, over the time that the traffic took: frames that came, times what one costs the CPU that serves
-them, divided by the time.  Below 1 a queue can ride a burst out; above 1 no buffer helps.  They come from the run itself: costs are the
-CPU time that was spent, divided by the frames that were served."""
+A fact is a function of a Seen (a finished run and where in it things happened) with a name, a unit and a sentence; docs/rules.md lists
+them.  Loads are demand over supply at a stage, over the time that the traffic took: frames that came, times what one costs the CPU that
+serves them, divided by the time.  Below 1 a queue can ride a burst out; above 1 no buffer helps.  They come from the run itself: costs
+are the CPU time that was spent, divided by the frames that were served."""
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -203,7 +202,8 @@ fact("interrupts_per_s", "1/s", "of all queues, over the traffic's time")(
     lambda s: sum(q.interrupts for q in s.books.queues) * 1e9 / s.duration)
 fact("packets_per_interrupt", "frames", "")(
     lambda s: (sum(q.frames - q.missed for q in s.books.queues) / n) if (n := sum(q.interrupts for q in s.books.queues)) else 0)
-fact("hardirq_busy", "of 1", "of the traffic's time, on the CPU with most of it")(lambda s: max(c.hardirq for c in s.books.cpus) / s.duration)
+fact("hardirq_busy", "of 1", "of the traffic's time, on the CPU with most of it")(
+    lambda s: max(c.hardirq for c in s.books.cpus) / s.duration)
 
 # ---------------------------------------------------------------- softirq
 fact("softirq_busy", "of 1", "interrupts and softirqs, of the traffic's time, on the CPU with most of it")(
@@ -213,7 +213,8 @@ fact("packet_ns", "ns", "hard interrupt and softirq together, for a frame that l
 fact("time_squeeze", "times", "a net_rx_action pass ended with work left")(lambda s: sum(r["time_squeeze"] for r in s.books.softnet))
 fact("budget_time", "of 1", "of netdev_budget_usecs that netdev_budget packets take here: above 1 passes end by time, below by budget")(
     lambda s: _budget_time(s))
-fact("received_rps", "times", "a CPU was asked by another one to work off packets")(lambda s: sum(r["received_rps"] for r in s.books.softnet))
+fact("received_rps", "times", "a CPU was asked by another one to work off packets")(
+    lambda s: sum(r["received_rps"] for r in s.books.softnet))
 fact("rps_cpus", "CPUs", "that RPS may choose from")(lambda s: len({c for cpus in s.host.rps.values() for c in cpus}))
 fact("backlog_load", "of 1", "demand over supply of the CPU whose backlog overflowed")(
     lambda s: max((s.backlog_load(r["cpu"]) for r in s.books.softnet if r["dropped"]), default=0))

@@ -68,7 +68,8 @@ class Knob(Part):
     reason: str = ""
     useless: str
     applies: str = ""
-    hypothetical: bool = False                              # shows what it would bring, but nobody can type it: never recommended before others
+    buffer: bool = False                                    # it makes packets wait
+    hypothetical: bool = False                              # shows what it would bring; nobody can type it, so it ranks last
 
 
 class Discriminator(Part):
@@ -100,6 +101,15 @@ class Rule(Part):
     def fires(self, facts: Mapping[str, float]) -> bool:
         return self.modelled and all(c.holds(facts) for c in (*self.symptom, *self.discriminator.when))
 
+    def explains(self, facts: Mapping[str, float]) -> float:
+        """Frames lost to what its symptom names."""
+        name = self.symptom[0].fact
+        return facts[name] if name.startswith("lost.") or name in ("buffer_lost", "fragments_lost") else 0.0
+
+    def only(self, reasons: Mapping[str, str]) -> bool:
+        """Is its symptom a loss of these, and nothing else?"""
+        return self.symptom[0].fact.removeprefix("lost.") in reasons
+
 
 class Popular(Part):
     """What people try for a goal: everywhere, or for losses at a place."""
@@ -116,7 +126,9 @@ class Rules(Part):
     verdict: dict[str, Text]
 
     def fired(self, facts: Mapping[str, float], goal: str = "loss") -> list[Rule]:
-        return [r for r in self.rule if goal in r.goals and r.fires(facts)]
+        """Those that say the most first: by the losses that they explain."""
+        found = [r for r in self.rule if goal in r.goals and r.fires(facts)]
+        return sorted(found, key=lambda r: -r.explains(facts)) if goal == "loss" else found
 
     def saved_by_no_knob(self, reason: str) -> str | None:
         """What to say of a loss that no queue's setting changes."""
