@@ -13,12 +13,13 @@ from rxpath.workbench.runs.unit import Unit
 
 if TYPE_CHECKING:
     from rxpath.workbench.host import Host
+    from rxpath.workbench.trafficfile import Spec
 
 GOALS = ("loss", "latency", "cpu")
 BUDGET = "10s"
 
 
-def whatif(capture: str | Path, host: Host | str | Path | None = None, *, overrides: Sequence[str] = (), seed: int | None = None,
+def whatif(capture: str | Path | Spec, host: Host | str | Path | None = None, *, overrides: Sequence[str] = (), seed: int | None = None,
            listen: Sequence[str] = (), local: str | None = None, speed: float = 1.0, rate: str | int | None = None, loop: int = 1,
            skip_unsupported: bool | None = None, goal: str | None = None, budget: str | float = BUDGET, jobs: int | None = None,
            progress: Callable[[float, int], None] | None = None, stop: Callable[[], bool] | None = None) -> Outcome:
@@ -32,10 +33,12 @@ def whatif(capture: str | Path, host: Host | str | Path | None = None, *, overri
     from rxpath.workbench import traffic
 
     goal, seconds = checked_goal(goal), checked_budget(budget)
-    chosen = replaying.the_host(host or traffic.bundled_host(str(capture)), overrides, seed)
+    if host is None and traffic.spec_of(capture) is None:
+        host = traffic.bundled_host(str(capture))
+    chosen = replaying.the_host(host, overrides, seed)
     run = replaying.replay(capture, chosen, listen=listen, local=local, speed=speed, rate=rate, loop=loop,
                            skip_unsupported=skip_unsupported, stop=stop)
-    unit = Unit(str(capture), listen=tuple(listen), local=local, speed=speed, rate=rate, loop=loop)
+    unit = Unit(str(capture) if isinstance(capture, Path) else capture, listen=tuple(listen), local=local, speed=speed, rate=rate, loop=loop)
     return answer(run, unit, chosen, goal, seconds, skip_unsupported=skip_unsupported, jobs=jobs, progress=progress, stop=stop)
 
 
