@@ -2,7 +2,7 @@
 
 Everything that decides how a wire frame's story ends is here: an skb is one frame, its frag_list further frames of the same datagram,
 `share` ties copies of one frame together, and skb_end() enters the end of each into the books (net.drop_stat)."""
-from ._compile import Mem, byte, le16, le32, mem_at, memcpy, path_function, put_be16, put_le16
+from ._compile import Mem, byte, cold, le16, le32, mem_at, memcpy, path_function, put_be16, put_le16
 from .abi.limits import BUFSZ
 from .abi.mib import Mib
 from .abi.net import Net
@@ -84,12 +84,13 @@ def skb_end_one(net: Net, cpu: int, skb: sk_buff, reason: int) -> None:
         share_end(net, cpu, skb.share, reason)
     else:
         net.drop_stat[cpu][reason] += 1
-    if net.trail:
+    if net.trail > 0:
         trail_mark(net, cpu, skb, Stage.kfree_skb, 0, reason)
     skb.drop_reason = reason
     skb_release(net, cpu, skb)
 
 
+@cold
 @path_function
 def share_end(net: Net, cpu: int, shared: int, reason: int) -> None:
     """One copy of a frame has ended.  The frame is delivered if any copy was; else it shares the first copy's reason."""
@@ -106,6 +107,7 @@ def share_end(net: Net, cpu: int, shared: int, reason: int) -> None:
         net.share_free = shared
 
 
+@cold
 @path_function
 def kfree_skb_reason(net: Net, cpu: int, skb: sk_buff, reason: int) -> int:
     """A loss.  Returns NET_RX_DROP, so that a loss is one line."""
@@ -228,6 +230,7 @@ def csum_fold(s: int) -> int:
     return ~s & 0xFFFF
 
 
+@cold
 @path_function
 def csum_shifted(mem: Mem, off: int, n: int, s: int, odd: int) -> int:
     """csum_partial() of a piece that begins at an odd place of its packet: its bytes stand the other way round."""
@@ -261,6 +264,7 @@ def skb_checksum(net: Net, skb: sk_buff, s: int) -> int:
     return s
 
 
+@cold
 @path_function
 def parts_checksum(net: Net, skb: sk_buff, s: int, left: int, odd: int) -> int:
     mem, i = mem_at(net.mem_addr), skb.frag_list
@@ -336,6 +340,7 @@ def pskb_may_pull(net: Net, skb: sk_buff, n: int) -> bool:
     return pull_tail(net, skb, n - linear)
 
 
+@cold
 @path_function
 def pull_tail(net: Net, skb: sk_buff, n: int) -> bool:
     """__pskb_pull_tail(): n bytes move from the pages and parts behind the linear ones.  False: the buffer has no room."""

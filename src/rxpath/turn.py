@@ -7,7 +7,7 @@ through touch(): when it is early, it is parked, and the loop returns and takes 
 One place to park for each CPU is enough: softirqs, ksoftirqd and the polls of threaded NAPI run with bottom halves disabled, so that no
 two of them are under way on one CPU, and each of their loops returns as soon as a packet is parked."""
 from . import path
-from ._compile import path_function, store_release, xchg
+from ._compile import cold, path_function, store_release, xchg
 from .abi.kernels import Behaviour, Sysctl
 from .abi.limits import NNOTE, NTRAIL, NTRAILMAP
 from .abi.net import Net
@@ -29,13 +29,15 @@ def charge(net: Net, cpu: int, stage: int) -> None:
 @path_function
 def at(net: Net, cpu: int, skb: sk_buff, stage: int) -> None:
     """Every station's first line: it costs time, is counted, and leaves a mark in the trail."""
-    cost = net.cost[cpu][stage]
-    if cost:                                         # most stations of a profile cost nothing by themselves: no chain of additions
-        c = net.cpu[cpu]
-        c.now += cost
-    net.stage_count[cpu][stage] += 1
-    if net.trail:
-        trail_mark(net, cpu, skb, stage, cost, 0)
+    watch = net.trail
+    if watch >= 0:                                   # else real time: the clock is on the wall
+        cost = net.cost[cpu][stage]
+        if cost:                                     # most stations of a profile cost nothing by themselves: no chain of additions
+            c = net.cpu[cpu]
+            c.now += cost
+        net.stage_count[cpu][stage] += 1
+        if watch > 0:
+            trail_mark(net, cpu, skb, stage, cost, 0)
 
 
 @path_function
@@ -56,6 +58,7 @@ def trail_wanted(net: Net, frame: int, stage: int, arg: int) -> bool:
     return stage == Stage.kfree_skb and arg > Drop.CONSUMED
 
 
+@cold
 @path_function
 def trail_put(net: Net, cpu: int, t: int, frame: int, stage: int, cost: int, arg: int, skb: int) -> None:
     """Into the CPU's ring; Python merges the rings by time, CPU and sequence.  A full ring counts what it loses."""
@@ -73,6 +76,7 @@ def trail_put(net: Net, cpu: int, t: int, frame: int, stage: int, cost: int, arg
         come_back(net, cpu)
 
 
+@cold
 @path_function
 def trail_mark(net: Net, cpu: int, skb: sk_buff, stage: int, cost: int, arg: int) -> None:
     """A packet's mark, at this CPU's time."""
@@ -80,17 +84,18 @@ def trail_mark(net: Net, cpu: int, skb: sk_buff, stage: int, cost: int, arg: int
     trail_put(net, cpu, c.now, skb.frame, stage, cost, arg, skb.idx)
 
 
+@cold
 @path_function
 def trail_lost(net: Net, cpu: int, t: int, frame: int, reason: int) -> None:
     """The end of a frame that never had an skb: the device lost it at t."""
-    if net.trail:
+    if net.trail > 0:
         trail_put(net, cpu, t, frame, Stage.kfree_skb, 0, reason, -1)
 
 
 @path_function
 def trail_says(net: Net, cpu: int, skb: sk_buff, stage: int, arg: int) -> None:
     """A further mark of a station: the reason of a drop, the socket that was found."""
-    if net.trail:
+    if net.trail > 0:
         trail_mark(net, cpu, skb, stage, 0, arg)
 
 
@@ -134,12 +139,14 @@ def park(net: Net, cpu: int, skb: sk_buff, station: int) -> None:
     come_back(net, cpu)
 
 
+@cold
 @path_function
 def icmp_send_and_drop(net: Net, cpu: int, skb: sk_buff, icmp_type: int, code: int, reason: int) -> int:
     """icmp_send(), then the packet that it is about ends with that reason.  Always the caller's last act: the limits are everybody's."""
     return icmp_send_info_and_drop(net, cpu, skb, icmp_type, code, 0, reason)
 
 
+@cold
 @path_function
 def icmp_send_info_and_drop(net: Net, cpu: int, skb: sk_buff, icmp_type: int, code: int, info: int, reason: int) -> int:
     """The same with the header's second word: the pointer of a parameter problem, the MTU."""

@@ -432,6 +432,9 @@ def link(codes: list[bytes]) -> Any:
     for f in whole.functions:
         if not f.is_declaration and f.name not in functions.ENTRIES:
             f.linkage = "internal"
+        if f.name in functions.COLD:
+            f.add_function_attribute("cold")
+            f.add_function_attribute("noinline")
     return whole
 
 
@@ -500,6 +503,7 @@ def main(stem: pathlib.Path) -> pathlib.Path:
 if __name__ == "__main__":
     ll.initialize_native_target()
     ll.initialize_native_asmprinter()
+    ll.set_option("", f"-inline-threshold={options.INLINE}")
     try:
         print(main(pathlib.Path(sys.argv[1])))
     except Refused as refused:

@@ -13,6 +13,7 @@ from .memory import Mem
 
 F = TypeVar("F", bound=Callable[..., Any])
 FUNCTIONS: dict[str, Any] = {}          # name -> function; names are symbols of the core, so they are unique
+COLD: set[str] = set()
 ENTRIES: list[str] = []                 # those that Python calls
 
 
@@ -22,6 +23,13 @@ def path_function(f: F) -> F:
     if known is not f and known.__module__ != f.__module__:
         raise NameError(f"two path functions are called {f.__name__}: {known.__module__} and {f.__module__}")
     FUNCTIONS[f.__name__] = f
+    return f
+
+
+def cold(f: F) -> F:
+    """A path function off the common way (a loss, a mark that somebody asked for).  Like unlikely() and __cold: it is not inlined, and the
+    code round its call is laid out as if it were never reached."""
+    COLD.add(f.__name__)
     return f
 
 

@@ -54,6 +54,7 @@ MASK63 = 0x7FFF_FFFF_FFFF_FFFF
 
 class Trail(IntEnum):
     """Which frames leave marks."""
+    UNWATCHED = -1              # none, and stations are neither charged nor counted: real time, whose clock is on the wall
     OFF = 0
     ALL = 1
     MAP = 2                     # those whose bit is set in net.trail_map

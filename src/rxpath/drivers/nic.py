@@ -6,7 +6,7 @@ setup.py pulls in before it turns the knob.  Which queue a frame takes is settle
 Every frame of the cable ends in exactly one of: filtered, length_errors, link_down, missed, or descriptors that igb_main.py cleans.
 
 Not here: the card's packet buffer.  A real 82576 holds frames in 64 kB of FIFO while a lone queue has no descriptor; ours loses them."""
-from .._compile import Mem, be16, be32, byte, mem_at, memcpy, memset, path_function
+from .._compile import Mem, be16, be32, byte, cold, mem_at, memcpy, memset, path_function
 from ..abi.limits import BUFSZ, NFEED
 from ..abi.net import Net
 from ..abi.nic import arrival, rx_ring
@@ -121,6 +121,7 @@ def nic_dma(net: Net, q: int, ring: rx_ring, a: arrival) -> bool:
     return True
 
 
+@cold
 @path_function
 def nic_dma_pieces(net: Net, q: int, ring: rx_ring, a: arrival, status: int, tag: int) -> None:
     """A frame without its tag, or one that takes several buffers: each has its descriptor, the last has EOP (and the tag)."""

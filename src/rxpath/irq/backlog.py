@@ -3,7 +3,7 @@
 enqueue_to_backlog is reached from link/ and from drivers without NAPI; process_backlog is the poll of the backlog's own NAPI and hands
 packets to link/ again, on this CPU.  The input queue is what other CPUs see: it is entered in the order of the clocks; the process
 queue is private."""
-from .._compile import path_function
+from .._compile import cold, path_function
 from ..abi.kernels import Behaviour, Sysctl
 from ..abi.limits import NQ
 from ..abi.mib import DevStat
@@ -151,6 +151,7 @@ def enqueue_on(net: Net, cpu: int, skb: sk_buff, other: int) -> int:
     return NET_RX_SUCCESS
 
 
+@cold
 @path_function
 def backlog_drop(net: Net, cpu: int, skb: sk_buff, reason: int) -> int:
     net.dev_stat[cpu][skb.dev][DevStat.rx_dropped] += 1
@@ -166,6 +167,7 @@ def skb_flow_limit(net: Net, cpu: int, skb: sk_buff, qlen: int, limit: int) -> b
     return flow_limit_exceeded(fl, hash_32(skb_get_hash(net, skb), net.sysctl[Sysctl.flow_limit_table_len]))
 
 
+@cold
 @path_function
 def flow_limit_exceeded(fl: backlog_t, flow: int) -> bool:
     old = fl.flow_history[fl.flow_head]

@@ -3,7 +3,7 @@
 ip_local_deliver sends fragments here, through touch(): every CPU sees the queues.  A datagram that is whole goes on to ip_local_in; one
 whose rest does not come in time ends in ip_expire, which TIMER_SOFTIRQ runs on the CPU that created its queue.  The pieces of a queue
 are kept by frag_queue.py."""
-from .._compile import be16, byte, mem_at, path_function, put_be16, put_byte, put_le16
+from .._compile import be16, byte, cold, mem_at, path_function, put_be16, put_byte, put_le16
 from ..abi.frag import COMPLETE, FIRST_IN, LAST_IN, ipq_t
 from ..abi.kernels import Behaviour, Sysctl
 from ..abi.mib import Mib
@@ -145,6 +145,7 @@ def ip_frag_queued(net: Net, cpu: int, i: int, skb: sk_buff, word: int, ihl: int
     return NO_SKB
 
 
+@cold
 @path_function
 def ip_frag_discard(net: Net, cpu: int, i: int, skb: sk_buff) -> int:
     """The newcomer ends, and its queue with it."""

@@ -1,7 +1,7 @@
 """net/ipv4/ip_input.c: IP receives.  Called through ptype_base (ip_rcv, ip_list_rcv); hands a packet for this host to its protocol
 through inet_protos.  RFC 791, RFC 1122 3.2.1."""
 from .. import path
-from .._compile import be16, be32, byte, le32, mem_at, path_function
+from .._compile import be16, be32, byte, cold, le32, mem_at, path_function
 from ..abi.kernels import Behaviour, Sysctl
 from ..abi.mib import DevStat, Mib
 from ..abi.net import Net
@@ -86,6 +86,7 @@ def ip_rcv_core(net: Net, cpu: int, skb: sk_buff) -> int:
     return NET_RX_SUCCESS
 
 
+@cold
 @path_function
 def ip_inhdr_error(net: Net, cpu: int, skb: sk_buff, reason: int) -> int:
     net.snmp[cpu][Mib.Ip_InHdrErrors] += 1
@@ -282,6 +283,7 @@ def ip_count_casts(net: Net, cpu: int, skb: sk_buff) -> int:
 
 
 @dst_input(RTN.UNREACHABLE)
+@cold
 @path_function
 def ip_error(net: Net, cpu: int, skb: sk_buff) -> int:
     """dst.input where there is no route.  A host that does not forward says nothing; a router tells the sender."""

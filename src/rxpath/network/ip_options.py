@@ -1,7 +1,7 @@
 """net/ipv4/ip_options.c: the options of a received packet.  Called by ip_rcv_finish_core for headers of more than 20 bytes.  RFC 791 3.1.
 
 They are checked as the kernel checks them; what routers would fill in (record route, time stamps) is left as it came."""
-from .._compile import Mem, byte, mem_at, path_function
+from .._compile import Mem, byte, cold, mem_at, path_function
 from ..abi.mib import Mib
 from ..abi.net import Net
 from ..abi.numbers import ICMP, IP_HLEN, NET_RX_SUCCESS
@@ -34,6 +34,7 @@ def ip_rcv_options(net: Net, cpu: int, skb: sk_buff) -> int:
 
 
 @dst_input(BAD_OPTIONS)
+@cold
 @path_function
 def ip_parameter_problem(net: Net, cpu: int, skb: sk_buff) -> int:
     """icmp_send(ICMP_PARAMETERPROB): its pointer is the octet that made no sense."""

@@ -3,7 +3,7 @@
 Called by ip_input.py at PRE_ROUTING and LOCAL_IN; what accepts goes on there.  xt_match.py has the matches.  Every rule that is walked
 costs time, matching or not.  A rule with `limit` spends credit that all CPUs share: its walk waits for its turn, NF_WAIT, and goes on at
 that very rule when it is asked again."""
-from .._compile import byte, le16, le32, mem_at, path_function
+from .._compile import byte, cold, le16, le32, mem_at, path_function
 from ..abi.net import Net
 from ..abi.netfilter import FRAG_FIRST, FRAG_FURTHER, INV_DSTIP, INV_PROTO, INV_SRCIP, NEVER_HOLDS, Target, Xt, nf_rule
 from ..abi.numbers import (
@@ -167,6 +167,7 @@ def matches_hold(net: Net, cpu: int, skb: sk_buff, rule: nf_rule) -> int:
 
 
 # ---------------------------------------------------------------- ipt_REJECT
+@cold
 @path_function
 def reject_tg(net: Net, cpu: int, skb: sk_buff, code: int) -> int:
     """Tell the sender, unless the packet is not worth an answer; then it ends.  The caller's last act."""

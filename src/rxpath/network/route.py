@@ -1,6 +1,6 @@
 """Routing of what arrives: net/ipv4/route.c and fib_frontend.c.  Called by ip_rcv_finish_core and arp_process; the kind of route
 (skb.dst_type) decides dst.input.  RFC 1122 3.2.1.3, RFC 1812 5.3.7."""
-from .._compile import byte, mem_at, path_function
+from .._compile import byte, cold, mem_at, path_function
 from ..abi.kernels import Behaviour
 from ..abi.net import Net
 from ..abi.nic import net_device
@@ -107,6 +107,7 @@ def ip_route_input_slow(net: Net, cpu: int, skb: sk_buff, daddr: int, saddr: int
     return 0
 
 
+@cold
 @path_function
 def brd_input(net: Net, cpu: int, skb: sk_buff, dev: net_device, saddr: int) -> int:
     """To everybody on the link; only who has no address yet may leave the source out."""
@@ -118,6 +119,7 @@ def brd_input(net: Net, cpu: int, skb: sk_buff, dev: net_device, saddr: int) -> 
     return 0
 
 
+@cold
 @path_function
 def no_route(net: Net, skb: sk_buff, error: int) -> int:
     """Not a drop yet: dst.input will be ip_error().  A host that does not forward says the same of every such address."""
@@ -127,6 +129,7 @@ def no_route(net: Net, skb: sk_buff, error: int) -> int:
     return 0
 
 
+@cold
 @path_function
 def ip_handle_martian_source(net: Net, cpu: int, skb: sk_buff, reason: int) -> int:
     """Logged if log_martians is set; no counter moves."""

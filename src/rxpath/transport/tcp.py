@@ -3,7 +3,7 @@
 There are no connections yet: a segment meets a listener, or nobody.  A SYN to a listener is consumed and counted TCP_NOT_YET; what the
 kernel refuses is refused as it does, and a segment of no connection is answered with RST."""
 from .. import path
-from .._compile import be16, be32, byte, le32, mem_at, path_function, put_be16, put_be32, put_byte, put_le16
+from .._compile import be16, be32, byte, cold, le32, mem_at, path_function, put_be16, put_be32, put_byte, put_le16
 from ..abi.mib import Mib
 from ..abi.net import TCP_LHASH, Net
 from ..abi.numbers import (
@@ -123,12 +123,14 @@ def tcp_csum_ok(net: Net, cpu: int, skb: sk_buff) -> bool:
     return True
 
 
+@cold
 @path_function
 def tcp_csum_error(net: Net, cpu: int, skb: sk_buff) -> int:
     net.snmp[cpu][Mib.Tcp_InCsumErrors] += 1
     return tcp_bad_packet(net, cpu, skb, Drop.TCP_CSUM)
 
 
+@cold
 @path_function
 def tcp_bad_packet(net: Net, cpu: int, skb: sk_buff, reason: int) -> int:
     net.snmp[cpu][Mib.Tcp_InErrs] += 1

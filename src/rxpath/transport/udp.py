@@ -1,6 +1,6 @@
 """UDP receive: net/ipv4/udp.c.  Called through inet_protos by ip_local_deliver_finish; hands a datagram to its socket's queue (user/), to
 every socket that matches (udp_mcast.py), or answers port unreachable.  RFC 768; the checksum covers the pseudo header of RFC 793 3.1."""
-from .._compile import be16, be32, byte, le16, mem_at, path_function
+from .._compile import be16, be32, byte, cold, le16, mem_at, path_function
 from ..abi.kernels import Behaviour
 from ..abi.mib import Mib
 from ..abi.net import Net
@@ -58,12 +58,14 @@ def __udp4_lib_rcv(net: Net, cpu: int, skb: sk_buff) -> int:
     return icmp_send_and_drop(net, cpu, skb, ICMP.DEST_UNREACH, ICMP_PORT_UNREACH, Drop.NO_SOCKET)
 
 
+@cold
 @path_function
 def udp_error(net: Net, cpu: int, skb: sk_buff, reason: int) -> int:
     net.snmp[cpu][Mib.Udp_InErrors] += 1
     return kfree_skb_reason(net, cpu, skb, reason)
 
 
+@cold
 @path_function
 def udp_csum_error(net: Net, cpu: int, skb: sk_buff) -> int:
     net.snmp[cpu][Mib.Udp_InCsumErrors] += 1

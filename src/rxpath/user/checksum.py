@@ -2,7 +2,7 @@
 
 Called at arrival for short datagrams and by transport/ before it answers for a closed port; by the reader, poll() and FIONREAD for the
 rest: those find damaged datagrams at the head of the queue and throw them away."""
-from .._compile import le16, le32, mem_at, path_function
+from .._compile import cold, le16, le32, mem_at, path_function
 from ..abi.kernels import Behaviour
 from ..abi.mib import Mib
 from ..abi.net import Net
@@ -59,6 +59,7 @@ def skb_unlink_first(net: Net, sk: sock) -> sk_buff:
     return skb
 
 
+@cold
 @path_function
 def udp_drop_damaged(net: Net, cpu: int, sk: sock, skb: sk_buff) -> None:
     """A damaged datagram that was found late: counted where it is found."""

@@ -2,7 +2,7 @@
 socket that a system call owns.
 
 Called by udp_queue_rcv_one_skb when it is this CPU's turn."""
-from .._compile import path_function
+from .._compile import cold, path_function
 from ..abi.mib import Mib
 from ..abi.net import Net
 from ..abi.numbers import DONE, NET_RX_SUCCESS, NO_SKB, NO_THREAD, YIELD, Note
@@ -62,6 +62,7 @@ def sk_queue_tail(net: Net, sk: sock, skb: sk_buff) -> None:
     sk.in_packets += 1
 
 
+@cold
 @path_function
 def udp_rcvbuf_full(net: Net, cpu: int, sk: sock, skb: sk_buff) -> int:
     sk.drops += 1

@@ -4,7 +4,7 @@ Called by the driver of time when it is the reading thread's turn; never blocks:
 takes the whole receive queue over into its own reader_queue, and gives memory back in lumps of a quarter of the buffer.  3.10: one datagram
 at a time, with the socket lock to give its memory back."""
 from .. import path
-from .._compile import be16, be32, byte, mem_at, path_function
+from .._compile import be16, be32, byte, cold, mem_at, path_function
 from ..abi.kernels import Behaviour
 from ..abi.mib import Mib
 from ..abi.net import Net
@@ -107,7 +107,7 @@ def skb_consume_udp(net: Net, cpu: int, skb: sk_buff) -> None:
 @path_function
 def recv_marks(net: Net, cpu: int, skb: sk_buff) -> None:
     """The call's way through the layers, known to be this packet's only now."""
-    if net.trail:
+    if net.trail > 0:
         trail_says(net, cpu, skb, Stage.sys_recvfrom, 0)
         trail_says(net, cpu, skb, Stage.inet_recvmsg, 0)
     at(net, cpu, skb, Stage.udp_recvmsg)
@@ -151,6 +151,7 @@ def udp_copy_out(net: Net, cpu: int, t: int, sk: sock, skb: sk_buff, off: int) -
     return r
 
 
+@cold
 @path_function
 def udp_peekmsg(net: Net, cpu: int, t: int) -> int:
     """MSG_PEEK: the datagram stays.  With SO_PEEK_OFF the queue reads on from an offset over datagrams; an empty one is seen once."""
@@ -181,6 +182,7 @@ def udp_peekmsg(net: Net, cpu: int, t: int) -> int:
         return udp_copy_out(net, cpu, t, sk, found, off)
 
 
+@cold
 @path_function
 def udp_unlink_damaged(net: Net, cpu: int, sk: sock, before: int, skb: sk_buff) -> None:
     """Somewhere in the reader's queue: `before` is the datagram in front of it, NO_SKB at the head."""

@@ -2,7 +2,7 @@
 from .._compile import Mem, entry, le64, mem_at, path_function
 from ..abi.limits import NNOTE
 from ..abi.net import Net
-from ..abi.numbers import E1000_RXD_STAT_EOP, E1000_RXD_STAT_IPCS, NEVER, Note
+from ..abi.numbers import E1000_RXD_STAT_EOP, E1000_RXD_STAT_IPCS, NEVER, Note, Trail
 from ..drivers.igb_main import igb_alloc_rx_buffers, igb_msix_ring
 from ..drivers.nic import nic_write_back
 from ..irq.softirq import do_softirq
@@ -15,6 +15,8 @@ def rt_init(net: Net, cpu: int) -> None:
     """This thread's CPU: nobody is earlier, its own pool of skbs."""
     c, sd = net.cpu[cpu], net.sd[cpu]
     net.real_time = 1
+    if net.trail == Trail.OFF:
+        net.trail = Trail.UNWATCHED
     c.horizon, c.private = NEVER, NEVER
     sd.pool = cpu
 
