@@ -9,7 +9,16 @@ from ..abi.limits import BUFSZ
 from ..abi.mib import DevStat
 from ..abi.net import Net
 from ..abi.nic import arrival, rx_ring
-from ..abi.numbers import CHECKSUM_UNNECESSARY, ETH_HLEN, NET_RX_SUCCESS, NO_SKB, NOT_OF_THE_BOOKS, TRUESIZE_OVERHEAD, VLAN_HLEN
+from ..abi.numbers import (
+    CHECKSUM_NONE,
+    CHECKSUM_UNNECESSARY,
+    ETH_HLEN,
+    NET_RX_SUCCESS,
+    NO_SKB,
+    NOT_OF_THE_BOOKS,
+    TRUESIZE_OVERHEAD,
+    VLAN_HLEN,
+)
 from ..abi.reasons import Drop
 from ..abi.skbuff import sk_buff
 from ..irq.backlog import netif_rx
@@ -105,7 +114,7 @@ def veth_forward(net: Net, cpu: int, q: int) -> None:
         return
     ring.packets += 1
     ring.bytes += skb.len
-    skb.ip_summed = CHECKSUM_UNNECESSARY
+    skb.ip_summed = CHECKSUM_UNNECESSARY if net.nic.rx_csum else CHECKSUM_NONE   # none: a raw socket's frame, nobody vouches for it
     eth_type_trans(net, cpu, skb)
     netif_rx(net, cpu, skb)
 

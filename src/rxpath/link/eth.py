@@ -11,6 +11,7 @@ from ..abi.numbers import (
     PACKET_HOST,
     PACKET_MULTICAST,
     PACKET_OTHERHOST,
+    NicMode,
 )
 from ..abi.skbuff import sk_buff
 from ..path import Stage
@@ -34,7 +35,8 @@ def eth_type_trans(net: Net, cpu: int, skb: sk_buff) -> None:
             skb.pkt_type = PACKET_BROADCAST
         else:
             skb.pkt_type = PACKET_MULTICAST
-            net.dev_stat[cpu][skb.dev][DevStat.multicast] += 1
+            if dev.kind != NicMode.VETH:             # counted by a card; a veth counts packets and bytes only
+                net.dev_stat[cpu][skb.dev][DevStat.multicast] += 1
     else:
         skb.pkt_type = PACKET_OTHERHOST
     proto = be16(mem, eth + 12)

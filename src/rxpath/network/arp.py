@@ -30,11 +30,6 @@ def arp_rcv(net: Net, cpu: int, skb: sk_buff) -> int:
         return kfree_skb_reason(net, cpu, skb, Drop.PKT_TOO_SMALL)
     if byte(mem, p + 4) != ETH_ALEN or byte(mem, p + 5) != 4:                # 3: lengths of addresses
         return kfree_skb_reason(net, cpu, skb, Drop.NOT_SPECIFIED)
-    hardware = be16(mem, p)
-    if (hardware != ARPHRD_ETHER and hardware != ARPHRD_IEEE802) or be16(mem, p + 2) != ETH_P_IP:    # 4: kinds of addresses
-        return kfree_skb_reason(net, cpu, skb, Drop.NOT_SPECIFIED)
-    if be16(mem, p + 6) != ARPOP_REQUEST and be16(mem, p + 6) != ARPOP_REPLY:                        # 5: RARP and the like
-        return kfree_skb_reason(net, cpu, skb, Drop.NOT_SPECIFIED)
     return touch(net, cpu, skb, Touch.arp_process)
 
 
@@ -50,6 +45,11 @@ def arp_process(net: Net, cpu: int, skb: sk_buff) -> int:
     """Answer for our addresses; keep the neighbours that we know up to date."""
     at(net, cpu, skb, Stage.arp_process)
     mem, p, dev = mem_at(net.mem_addr), skb.data, net.dev[skb.dev]
+    hardware = be16(mem, p)
+    if (hardware != ARPHRD_ETHER and hardware != ARPHRD_IEEE802) or be16(mem, p + 2) != ETH_P_IP:    # 4: kinds of addresses
+        return kfree_skb_reason(net, cpu, skb, Drop.NOT_SPECIFIED)
+    if be16(mem, p + 6) != ARPOP_REQUEST and be16(mem, p + 6) != ARPOP_REPLY:                        # 5: RARP and the like
+        return kfree_skb_reason(net, cpu, skb, Drop.NOT_SPECIFIED)
     op, sip, tip = be16(mem, p + 6), be32(mem, p + 14), be32(mem, p + 24)
     sha = be16(mem, p + 8) << 32 | be32(mem, p + 10)
     if ipv4_is_multicast(tip) or (ipv4_is_loopback(tip) and not dev.route_localnet):

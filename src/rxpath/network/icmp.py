@@ -46,14 +46,14 @@ def icmp_rcv(net: Net, cpu: int, skb: sk_buff) -> int:
         return icmp_error(net, cpu, skb, Drop.NOT_SPECIFIED)
     kind = byte(mem, skb.data)
     icmp_in_count(net, cpu, kind)
-    if kind > NR_ICMP_TYPES:                                                 # 3: unknown types are silently discarded
-        return icmp_error(net, cpu, skb, Drop.UNHANDLED_PROTO)
     asks = kind == ICMP.ECHO or kind == ICMP.TIMESTAMP
-    if skb.dst_type == RTN.BROADCAST or skb.dst_type == RTN.MULTICAST:       # 4: to many: RFC 1122 3.2.2.6
+    if skb.dst_type == RTN.BROADCAST or skb.dst_type == RTN.MULTICAST:       # 3: to many: RFC 1122 3.2.2.6
         if asks and net.sysctl[Sysctl.icmp_echo_ignore_broadcasts]:
             return icmp_error(net, cpu, skb, Drop.INVALID_PROTO)
         if not asks and kind != ICMP.ADDRESS and kind != ICMP.ADDRESSREPLY:
             return icmp_error(net, cpu, skb, Drop.INVALID_PROTO)
+    if kind > NR_ICMP_TYPES:                                                 # 4: unknown types are silently discarded
+        return icmp_error(net, cpu, skb, Drop.UNHANDLED_PROTO)
     if asks:
         return icmp_request(net, cpu, skb, kind)
     if kind == ICMP.ECHOREPLY:

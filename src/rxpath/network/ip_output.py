@@ -15,7 +15,7 @@ from ..path import Stage, unicast_reply
 from ..skb import alloc_skb, csum_fold, csum_partial, skb_init, skb_release
 from ..turn import at
 from .neighbour import neigh_lookup
-from .route import ip_route_output
+from .route import ip_route_output, next_hop
 
 IP_TTL = 64                                          # net.ipv4.ip_default_ttl
 
@@ -29,7 +29,7 @@ def source_mac(net: Net, skb: sk_buff) -> int:
 
 @path_function
 def next_hop_mac(net: Net, skb: sk_buff, daddr: int) -> int:
-    i = neigh_lookup(net, daddr)
+    i = neigh_lookup(net, next_hop(net, daddr))
     if i >= 0:
         n = net.neigh[i]
         return n.mac

@@ -4,6 +4,8 @@ Every CPU sees the table: it is read and written only within a touch."""
 from .._compile import path_function
 from ..abi.net import NEIGH_HASH, NNEIGH, Net
 
+NUD_PERMANENT = 0x80                                 # an administrator's entry: no frame changes it
+
 
 @path_function
 def neigh_hashfn(addr: int) -> int:
@@ -36,5 +38,6 @@ def neigh_update(net: Net, addr: int, mac: int, create: int) -> int:
         made.addr_hi, made.addr_lo, made.next = 0, addr, net.neigh_hash[h]
         net.neigh_hash[h] = i
     n = net.neigh[i]
-    n.mac = mac
+    if n.state != NUD_PERMANENT:
+        n.mac = mac
     return i

@@ -192,6 +192,17 @@ def inet_addr_is_local(net: Net, addr: int) -> bool:
 
 
 @path_function
+def next_hop(net: Net, daddr: int) -> int:
+    """Whose MAC address a frame for daddr carries: the gateway's of its route, or its own."""
+    i = fib_table_lookup(net, daddr)
+    if i >= 0:
+        fa = net.fib[i]
+        if fa.gw_lo:
+            return fa.gw_lo
+    return daddr
+
+
+@path_function
 def ip_route_output(net: Net, daddr: int) -> bool:
     """Is there a way to send there?  If not, nothing is sent and, as seen on 6.18, nothing counted."""
     i = fib_table_lookup(net, daddr)

@@ -14,7 +14,7 @@ from ..abi.numbers import RT_TABLE_LOCAL as RT_TABLE_LOCAL
 from ..abi.numbers import RT_TABLE_MAIN as RT_TABLE_MAIN
 from .fib_trie import fib_find_node, fib_link, fib_plen_add, fib_table_lookup, fib_unlink, inet_make_mask
 from .igmp import ip_mc_dec_group, ip_mc_inc_group, mc_find
-from .neighbour import neigh_update
+from .neighbour import NUD_PERMANENT, neigh_lookup, neigh_update
 
 
 @path_function
@@ -149,13 +149,21 @@ def add_address(b: Any, addr: int, plen: int, dev: int = 0) -> None:
 
 # ---------------------------------------------------------------- neighbours and groups
 @entry
-def neigh_add(net: Net, addr: int, mac: int) -> bool:
-    return neigh_update(net, addr, mac, 1) >= 0
+def neigh_add(net: Net, addr: int, mac: int, state: int) -> bool:
+    i = neigh_lookup(net, addr)
+    if i >= 0:
+        old = net.neigh[i]
+        old.state = 0
+    i = neigh_update(net, addr, mac, 1)
+    if i >= 0:
+        n = net.neigh[i]
+        n.state = state
+    return i >= 0
 
 
-def add_neighbour(b: Any, addr: int, mac: int) -> None:
-    """ip neigh add"""
-    if not b.call(neigh_add)(b.net, addr, mac):
+def add_neighbour(b: Any, addr: int, mac: int, permanent: bool = False) -> None:
+    """ip neigh add, with `nud permanent`: then no frame changes it."""
+    if not b.call(neigh_add)(b.net, addr, mac, NUD_PERMANENT if permanent else 0):
         raise ValueError(f"more than {NNEIGH} neighbours")
 
 

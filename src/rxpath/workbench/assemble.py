@@ -130,6 +130,7 @@ def drivers(sim: Simulation) -> None:
         net.nic.speed = max(1, host.speed_bps // 1_000_000)
     else:
         dev = veth_probe(net, sim.call, b.log, mac, host.nic.sender_cpu, host.mtu, host.nic.name)
+        net.nic.rx_csum = int(host.ethtool.rx_checksumming)
     groups = [multicast_mac(units.ipv4(g)) if "." in g else units.mac(g) for g in host.nic.multicast if g != "all"]
     if sim.receiver is not None and host.opens_from_capture:
         groups += [multicast_mac(units.ipv4(g)) for g in sim.receiver.groups if ":" not in g]
@@ -173,7 +174,7 @@ def addresses(sim: Simulation) -> None:
         dev = lo if route.dev == "lo" else 0
         network_setup.add_route(b, route.dst, route.prefix, network_setup.TYPES[route.type], dev, route.via, 0, table, route.source)
     for neighbour in host.neighbours:
-        network_setup.add_neighbour(b, units.ipv4(neighbour.ip), units.mac(neighbour.mac))
+        network_setup.add_neighbour(b, units.ipv4(neighbour.ip), units.mac(neighbour.mac), permanent=True)
     for flag in CONF:
         setattr(net.dev[0], flag, host.conf(flag))
 

@@ -170,6 +170,34 @@ def headroom(
         jobs=jobs, as_json=json_, show_progress=not no_progress))
 
 
+@app.command(epilog="\n\n".join((
+    "Examples:",
+    "[cyan]sudo rxpath judge[/]                                every listed case, on this machine's kernel",
+    "[cyan]sudo rxpath judge --only causes[/]                  one family; also a station or a name: --only 'martian*'",
+    "[cyan]sudo rxpath judge --examples 100000 --seed 7[/]     and so many generated frames",
+    "[cyan]sudo rxpath judge --examples 1000000 --seed 7 --state judge.json[/]   to be taken up where it stopped",
+    "[cyan]rxpath judge --list[/]                              the cases; needs no root",
+)))
+def judge(
+    only: Annotated[list[str] | None, typer.Option(
+        "--only", metavar="PATTERN", help="Only cases whose family, station or name fits (* and ?). May be given several times.")] = None,
+    examples: Annotated[int, typer.Option("--examples", metavar="N", min=0, help="So many generated frames beside the cases.")] = 0,
+    seed: Annotated[int | None, typer.Option("--seed", metavar="N", help="Seed of the generated frames; printed.")] = None,
+    json_: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+    listing: Annotated[bool, typer.Option("--list", help="List the cases and stop.")] = False,
+    state: Annotated[str | None, typer.Option("--state", metavar="FILE", help="Where a run of generated frames keeps its place.")] = None,
+    plain: Annotated[bool, typer.Option("--plain", help="Run the path as plain Python: slow, the same bytes.")] = False,
+    debug: DebugOption = False,
+) -> None:
+    """Send the same frames into this machine's kernel and into the path, and say what differs (Linux 6.18, root)."""
+    from rxpath.workbench.command import Interrupt
+    from rxpath.workbench.judge import command
+
+    with Interrupt() as interrupt:
+        code = command.judge(only or [], examples, seed, json_, listing, state, plain, interrupt)
+    raise typer.Exit(code)
+
+
 @app.command(epilog="Example:\n\n[cyan]rxpath boot --set cpus=4 --set nic.queues=4[/]")
 def boot(host: HostOption = None, set_: SetOption = None, debug: DebugOption = False) -> None:
     """Boot a host and print what was set up, in the order in which the kernel does it."""

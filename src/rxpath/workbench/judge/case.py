@@ -1,0 +1,142 @@
+"""A case: a host, and a dialogue of frames and system calls with it.  And what came of it, on either side.
+
+    Case("udp to a closed port", "transport", HOST, (Send((frame,)),))
+
+`host` is a host file (TOML text or the same as a dict); its sockets are opened first, in their order, and are called by their names.  What
+the steps have left in any socket is read after the last one, so that a case of one Send needs no Recv.
+
+A case with `shared=True` may run on a host that other cases of the same host file have used before: it asks only for what it moves.  That
+is how many thousand single frames are judged; order matters then, and both sides see the same order."""
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+ANY = "0.0.0.0"
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """socket(), the options in their order, bind(), connect(), join.  A step that fails is an answer: its errno.
+
+    options: (name, value) by C name: ("SO_REUSEPORT", 1), ("SO_BINDTODEVICE", "eth0"), ("IP_MULTICAST_ALL", 0)."""
+    id: str
+    bind: tuple[str, int] | None = None
+    connect: tuple[str, int] | None = None
+    join: tuple[str, ...] = ()
+    reuseaddr: bool = False
+    reuseport: bool = False
+    options: tuple[tuple[str, int | str], ...] = ()
+    proto: str = "udp"                  # or tcp: a listener
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Raw Ethernet frames from the peer, one after the other; each has been through the whole path before the next one comes."""
+    frames: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Time passes: real time there, virtual time here."""
+    ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Recv:
+    """recvmsg(size) with these flags (by name: "MSG_PEEK", "MSG_TRUNC"), `count` times; MSG_DONTWAIT always.  EAGAIN is an errno."""
+    id: str
+    size: int = 65536
+    flags: tuple[str, ...] = ()
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Connect:
+    """connect() of a socket that is open; None: AF_UNSPEC, any peer again."""
+    id: str
+    peer: tuple[str, int] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """IP_ADD_MEMBERSHIP, leave=True: IP_DROP_MEMBERSHIP."""
+    id: str
+    group: str
+    leave: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SetOpt:
+    id: str
+    name: str
+    value: int | str
+
+
+@dataclass(frozen=True, slots=True)
+class GetOpt:
+    """An option by its C name, as an answer.  SO_MEMINFO: (rmem_alloc, rcvbuf, fwd_alloc, drops).  FIONREAD: bytes of the next datagram."""
+    id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sysctl:
+    """A sysctl by its full name, while the host runs."""
+    name: str
+    value: int | str
+
+
+Step = Open | Send | Wait | Recv | Close | Connect | Join | SetOpt | GetOpt | Sysctl
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """station: room of the path that it tries: drivers, irq, link, network, transport, user.  source: where the claim comes from."""
+    name: str
+    station: str
+    host: str | Mapping[str, Any]
+    steps: tuple[Step, ...]
+    source: str = ""
+    shared: bool = False
+    not_built: str = ""                 # why the path cannot do it: listed, never run
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """One recvmsg(): what it returned.  errno: its name, "" if it went well.  length: the call's result, which MSG_TRUNC may make more
+    than the bytes.  ancillary: (name, value) sorted."""
+    data: bytes = b""
+    sender: tuple[str, int] = ("", 0)
+    length: int = 0
+    flags: tuple[str, ...] = ()
+    ancillary: tuple[tuple[str, Any], ...] = ()
+    errno: str = ""
+
+
+@dataclass(slots=True)
+class Observation:
+    """What came of a case on one side."""
+    replies: list[bytes] = field(default_factory=list)
+    received: dict[str, list[Received]] = field(default_factory=dict)
+    answers: list[tuple[str, Any]] = field(default_factory=list)        # ("2 GetOpt a SO_RCVBUF", 425984)
+    counters: dict[str, int] = field(default_factory=dict)              # deltas: "Ip.InReceives"; none is 0
+    sockets: dict[str, int] = field(default_factory=dict)               # sk_drops of each socket, when it moved
+    device: dict[str, int] = field(default_factory=dict)                # deltas: "rx_packets"
+    softnet: dict[str, int] = field(default_factory=dict)               # deltas: "dropped"
+    drops: dict[tuple[str, str], int] = field(default_factory=dict)     # (reason, function) -> how often
+    notes: list[str] = field(default_factory=list)
+
+
+OPTIONS: dict[str, tuple[int, int]] = {     # C name -> (level, number) on Linux
+    "SO_REUSEADDR": (1, 2), "SO_RCVBUF": (1, 8), "SO_NO_CHECK": (1, 11), "SO_REUSEPORT": (1, 15), "SO_RCVLOWAT": (1, 18),
+    "SO_RCVTIMEO": (1, 20), "SO_BINDTODEVICE": (1, 25), "SO_RCVBUFFORCE": (1, 33), "SO_PROTOCOL": (1, 38), "SO_DOMAIN": (1, 39),
+    "SO_RXQ_OVFL": (1, 40), "SO_PEEK_OFF": (1, 42), "SO_BUSY_POLL": (1, 46), "SO_INCOMING_CPU": (1, 49), "SO_MEMINFO": (1, 55),
+    "IP_PKTINFO": (0, 8), "IP_MULTICAST_ALL": (0, 49), "UDP_GRO": (17, 104),
+}

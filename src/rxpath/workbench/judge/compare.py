@@ -1,0 +1,155 @@
+"""Two observations of a case beside each other: what differs, but for what may differ and is masked here by name.
+
+Masked in every case:
+  ip.id           the identification of a frame that the host sends, with the header checksum that it changes: random there, counted here
+  icmp.timestamp  the clock of a timestamp reply, with its checksum
+  igmp            membership reports: Linux sends them after a random time; while one left, counts are not compared
+  counters        those that only the sending side or a part of Linux that is not modelled moves: COUNTERS
+  drops           of frames that only one side sees as frames: our own names (FRAG_QUEUE_KILLED: Linux reports no event)"""
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from rxpath.abi.mib import DevStat, Mib
+from rxpath.abi.reasons import OURS, Drop
+from rxpath.workbench.judge.case import Case, Observation
+from rxpath.workbench.judge.frames import csum
+
+DEVIATIONS = Path(__file__).parent / "deviations.toml"
+MODELLED = {m.text() for m in Mib if not m.name.startswith("Rxpath")}
+DEVICE = {d.name for d in DevStat} - {"tx_bytes"}
+QUIET_REASONS = {r.name for r in OURS} | {Drop.CONSUMED.name}
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """what: "counters Udp.NoPorts", "replies 0", "received a 2 data", "drops NO_SOCKET @ __udp4_lib_rcv"."""
+    what: str
+    ours: Any
+    kernel: Any
+
+    def __str__(self) -> str:
+        return f"{self.what}: ours {shown(self.ours)}, kernel {shown(self.kernel)}"
+
+
+def shown(value: Any) -> str:
+    if isinstance(value, bytes):
+        return value.hex() if len(value) <= 128 else f"{value[:120].hex()}... ({len(value)} bytes)"
+    return str(value)
+
+
+def comparable(frame: bytes) -> bytes | None:
+    """A frame that the host sent without what may differ; None: it is not compared."""
+    if frame[12:14] != b"\x08\x00" or len(frame) < 34:
+        return frame
+    if frame[23] == 2:
+        return None
+    f = bytearray(frame)
+    ihl = (f[14] & 15) * 4
+    if csum(bytes(f[14:14 + ihl])) == 0:                # a header whose checksum is wrong keeps it, and shows
+        f[18:20] = f[24:26] = b"\0\0"
+    l4 = 14 + ihl
+    if f[23] == 1 and len(f) >= l4 + 20 and f[l4] == 14 and csum(bytes(f[l4:])) == 0:
+        f[l4 + 2:l4 + 4], f[l4 + 12:l4 + 20] = b"\0\0", bytes(8)
+    return bytes(f)
+
+
+def without_igmp(seen: Observation) -> list[bytes]:
+    """Replies without the membership reports."""
+    return [c for frame in seen.replies if (c := comparable(frame)) is not None]
+
+
+def differences(ours: Observation, kernel: Observation) -> list[Difference]:
+    """Everything that differs and is not masked."""
+    found: list[Difference] = []
+    replies = without_igmp(kernel)
+    reported = len(replies) != len(kernel.replies)          # and may have been heard by the host itself: no count can be compared
+
+    def table(what: str, a: dict[Any, Any], b: dict[Any, Any], names: set[str] | None = None) -> None:
+        for key in sorted({*a, *b}, key=str):
+            if (names is None or key in names) and a.get(key, 0) != b.get(key, 0):
+                found.append(Difference(f"{what} {' @ '.join(key) if isinstance(key, tuple) else key}", a.get(key, 0), b.get(key, 0)))
+
+    def listed(what: str, a: list[Any], b: list[Any]) -> None:
+        if len(a) != len(b):
+            found.append(Difference(f"{what} number", len(a), len(b)))
+        for i, (x, y) in enumerate(zip(a, b, strict=False)):
+            if x != y:
+                found.append(Difference(f"{what} {i}", x, y))
+
+    listed("replies", without_igmp(ours), replies)
+    for id_ in sorted({*ours.received, *kernel.received}):
+        listed(f"received {id_}", ours.received.get(id_, []), kernel.received.get(id_, []))
+    table("answer", dict(ours.answers), dict(kernel.answers))
+    table("socket drops", ours.sockets, kernel.sockets)
+    if reported:
+        return found
+    table("counters", ours.counters, kernel.counters, MODELLED)
+    table("device", ours.device, kernel.device, DEVICE)
+    table("softnet", ours.softnet, kernel.softnet)
+    table("drops", {k: n for k, n in ours.drops.items() if k[0] not in QUIET_REASONS}, kernel.drops)
+    return found
+
+
+# ---------------------------------------------------------------- known deviations
+@dataclass(slots=True)
+class Deviation:
+    """case, what: patterns (fnmatch).  seen: how often a difference was it."""
+    name: str
+    case: str
+    what: str
+    reason: str
+    kernel: str
+    hard: bool = True                   # whether a full run must meet it
+    when: str = ""                      # a name of WHEN: only for cases with such a frame
+    seen: int = 0
+
+    def explains(self, case: Case, difference: Difference) -> bool:
+        return (fnmatchcase(case.name, self.case) and fnmatchcase(difference.what, self.what)
+                and (not self.when or any(WHEN[self.when](frame) for step in case.steps for frame in getattr(step, "frames", ()))))
+
+
+def is_ip(frame: bytes) -> bool:
+    return frame[12:14] == b"\x08\x00" and len(frame) >= 34
+
+
+WHEN: dict[str, Callable[[bytes], bool]] = {
+    "IP options": lambda f: is_ip(f) and f[14] & 15 > 5,
+    "802.2 or 802.3": lambda f: int.from_bytes(f[16:18] if f[12:14] in (b"\x81\0", b"\x88\xa8") else f[12:14], "big") < 0x600,
+    "from an own address": lambda f: is_ip(f) and f[26:30] in (b"\x0a\0\0\x01", b"\x0a\0\0\x07"),
+    "from the subnet's broadcast address": lambda f: is_ip(f) and f[26:30] == b"\x0a\0\0\xff",
+    "UDP-Lite": lambda f: is_ip(f) and f[23] == 136,
+    "ARP": lambda f: f[12:14] == b"\x08\x06",
+}
+
+
+class Deviations:
+    """deviations.toml."""
+
+    def __init__(self, path: Path = DEVIATIONS) -> None:
+        rows = tomllib.loads(path.read_text()).get("deviation", [])
+        self.rows = [Deviation(r["name"], r.get("case", "*"), w, r["reason"], r["kernel"], r.get("always", True),
+                               r.get("when", ""))
+                     for r in rows for w in ([r["what"]] if isinstance(r["what"], str) else r["what"])]
+
+    def explain(self, case: Case, found: Iterable[Difference]) -> tuple[list[Difference], list[str]]:
+        """(what nobody explains, names of the deviations that were met)."""
+        left, names = [], []
+        for difference in found:
+            row = next((row for row in self.rows if row.explains(case, difference)), None)
+            if row is None:
+                left.append(difference)
+            else:
+                row.seen += 1
+                names.append(row.name)
+        return left, names
+
+    def missing(self) -> list[str]:
+        """Deviations that never occurred."""
+        seen = {row.name for row in self.rows if row.seen}
+        return sorted({row.name for row in self.rows if row.hard} - seen)

@@ -1,0 +1,290 @@
+"""The same case through the path: a host on a veth, compiled (or plain), its clock virtual.
+
+System calls of the steps happen between two slices of the engine, by a thread that the engine does not run.  Where a frame was lost comes
+from the trail: the last station that its skb visited, by the name of the kernel function that frees it there."""
+from __future__ import annotations
+
+import errno
+from typing import Any
+
+from rxpath import boot, outputs
+from rxpath.abi.limits import NCPU, NTHREAD
+from rxpath.abi.mib import DevStat, Mib
+from rxpath.abi.numbers import MSG_DONTWAIT, MSG_PEEK, MSG_TRUNC, Out, Trail
+from rxpath.abi.reasons import Drop
+from rxpath.path import Stage
+from rxpath.user import setup as sockets
+from rxpath.workbench import assemble, hostfile, units
+from rxpath.workbench.host import Host
+from rxpath.workbench.judge import case as cases
+from rxpath.workbench.judge.case import Case, Observation, Received, Step
+from rxpath.workbench.judge.compare import QUIET_REASONS
+from rxpath.workbench.judge.kernel import errno_name, label
+from rxpath.workbench.simulation import Simulation
+
+READER = NTHREAD - 1                        # a thread that the engine does not run
+BUFFER = 65536
+GAP_NS = 100_000                            # between two frames: the first has been through the path when the second comes
+FLAGS = {"MSG_PEEK": MSG_PEEK, "MSG_TRUNC": MSG_TRUNC, "MSG_DONTWAIT": MSG_DONTWAIT}
+MIBS = [(int(m), m.text()) for m in Mib if not m.name.startswith("Rxpath")]
+DEVICE = [(int(d), d.name) for d in DevStat]
+# stations that a frame visits on the side, before it is freed by the one that called them
+ASIDE = {Stage.kfree_skb, Stage.__icmp_send, Stage.icmp_global_allow, Stage.icmpv4_xrlim_allow, Stage.icmp_push_reply,
+         Stage.tcp_v4_send_reset, Stage.dev_queue_xmit, Stage.__skb_checksum_complete, Stage.__udp4_lib_lookup,
+         Stage.udp4_lib_lookup2, Stage.__inet_lookup_established, Stage.__inet_lookup_listener, Stage.ip_route_input_noref,
+         Stage.ip_route_input_slow, Stage.fib_table_lookup, Stage.fib_validate_source, Stage.ip_handle_martian_source,
+         Stage.ip_route_use_hint, Stage.ip_rcv_options, Stage.udp_v4_early_demux, Stage.tcp_v4_early_demux, Stage.ipt_do_table,
+         Stage.nf_rule, Stage.udp_rmem_release, Stage.icmp_unreach, Stage.icmp_redirect, Stage.icmp_echo, Stage.icmp_timestamp,
+         Stage.neigh_event_ns, Stage.raw_local_deliver, Stage.skb_clone}
+IN_DEFRAG = (Stage.ip_defrag, Stage.ip_local_deliver)
+OF_DEFRAG = ("NOT_SPECIFIED", "DUP_FRAG", "FRAG_REASM_TIMEOUT", "FRAG_TOO_FAR", "PKT_TOO_BIG", "NOMEM")
+FREED_BY = {                                # our station -> the kernel function in which the skb is freed
+    Stage.__udp_enqueue_schedule_skb: "udp_queue_rcv_one_skb", Stage.udp_rcv: "__udp4_lib_rcv",
+    Stage.ip_protocol_deliver_rcu: "ip_local_deliver_finish", Stage.netif_rx: "enqueue_to_backlog",
+    Stage.__skb_recv_udp: "udp_recvmsg", Stage.__udp4_lib_mcast_deliver: "__udp4_lib_rcv", Stage.veth_xmit: "__dev_forward_skb2",
+    Stage.ip_local_deliver: "ip_defrag", Stage.ip_rcv: "ip_rcv_core",
+}
+
+
+def freed_by(stage: Stage, reason: str) -> str:
+    """The kernel function that frees an skb whose last station this was."""
+    if stage == Stage.skb_vlan_untag and reason != "NOT_SPECIFIED":      # the tag came off, and then nobody wanted it
+        return "__netif_receive_skb_core"
+    return FREED_BY.get(stage, stage.name)
+
+
+def _added(rows: list[Any]) -> list[int]:
+    """Arrays of i64, one for each CPU, added up."""
+    return [sum(values) for values in zip(*(memoryview(bytes(row)).cast("q") for row in rows), strict=True)]
+
+
+class Machine:
+    """One receiving host in virtual time."""
+
+    def __init__(self, host: Host, plain: bool = False) -> None:
+        self.sim = sim = Simulation(host, plain=plain)
+        self.host, self.net, self.call = sim.host, sim.net, sim.call
+        outputs.listen(sim.boot, host.cpus)
+        self.drain = outputs.Drain(sim.boot)
+        self.net.trail = Trail.ALL
+        self.memory, address = boot.buffer(BUFFER)
+        th = self.net.thread[READER]
+        th.cpu, th.buf_addr, th.buf_len, th.msg_name, th.wait = 0, address, BUFFER, 1, READER
+        self.sockets = {s.name: s.index for s in sim.sockets}
+        self.udp = {s.name for s in sim.sockets if s.proto == "udp"}
+        self.last: dict[int, int] = {}                  # skb -> its last station
+        self.cpus = range(host.cpus)
+        sim.run(1_000_000)
+        self.snmp, self.device = self._snmp(), self._device()
+        self.drops = dict.fromkeys(self.sockets, 0)
+        self._leave(Observation())
+
+    def _snmp(self) -> list[int]:
+        return _added([self.net.snmp[c] for c in self.cpus])
+
+    def _device(self) -> list[int]:
+        return _added([self.net.dev_stat[c][0] for c in self.cpus])
+
+    # ------------------------------------------------------------ steps
+    def open(self, step: cases.Open) -> str:
+        b = self.sim.boot
+        try:
+            if step.proto == "tcp":
+                from rxpath.workbench.applications import transport_listen
+
+                address, port = step.bind or ("0.0.0.0", 0)
+                self.sockets[step.id] = transport_listen(self.sim, units.ipv4(address), port)
+                self.drops[step.id] = 0
+                return ""
+            i = sockets.create(b)
+            try:
+                for name, wanted in (("SO_REUSEADDR", step.reuseaddr), ("SO_REUSEPORT", step.reuseport)):
+                    if wanted:
+                        sockets.setsockopt(b, i, name, 1)
+                for option, value in step.options:
+                    self.set_option(i, option, value)
+                if step.bind is not None:
+                    sockets.bind(b, i, units.ipv4(step.bind[0]), step.bind[1])
+                if step.connect is not None:
+                    sockets.connect(b, i, units.ipv4(step.connect[0]), step.connect[1])
+                for group in step.join:
+                    b.join_group(i, units.ipv4(group))
+            except OSError:
+                sockets.close(b, i)
+                raise
+        except OSError as error:
+            return errno_name(error)
+        self.sockets[step.id], self.drops[step.id] = i, 0
+        self.udp.add(step.id)
+        return ""
+
+    def set_option(self, i: int, name: str, value: int | str) -> None:
+        if name == "SO_BINDTODEVICE":
+            devices = {self.host.nic.name: 1, "lo": 2, "": 0}
+            if value not in devices:
+                raise OSError(errno.ENODEV, "SO_BINDTODEVICE")
+            value = devices[str(value)]
+        sockets.setsockopt(self.sim.boot, i, name, int(value))
+
+    def get_option(self, i: int, name: str) -> Any:
+        sk = self.net.socks[i]
+        if name == "SO_MEMINFO":
+            return sk.rmem_alloc, sk.rcvbuf, sk.forward_alloc, sk.drops
+        if name == "FIONREAD":
+            return int(self.call(sockets.sock_fionread)(self.net, 0, i))
+        value = sockets.getsockopt(self.sim.boot, i, name)
+        return {0: "", 1: self.host.nic.name, 2: "lo"}[value] if name == "SO_BINDTODEVICE" else value
+
+    def answer(self, step: Step) -> Any:
+        b = self.sim.boot
+        try:
+            if isinstance(step, cases.GetOpt):
+                return self.get_option(self.sockets[step.id], step.name)
+            if isinstance(step, cases.SetOpt):
+                self.set_option(self.sockets[step.id], step.name, step.value)
+            elif isinstance(step, cases.Connect):
+                i = self.sockets[step.id]
+                if step.peer is None:
+                    sockets.disconnect(b, i)
+                else:
+                    sockets.connect(b, i, units.ipv4(step.peer[0]), step.peer[1])
+            elif isinstance(step, cases.Join):
+                (b.leave_group if step.leave else b.join_group)(self.sockets[step.id], units.ipv4(step.group))
+            elif isinstance(step, cases.Close):
+                sockets.close(b, self.sockets.pop(step.id))
+                self.drops.pop(step.id)
+                self.udp.discard(step.id)
+            elif isinstance(step, cases.Sysctl):
+                self._sysctl(step.name, step.value)
+        except OSError as error:
+            return errno_name(error)
+        except hostfile.HostError:                      # what the kernel refuses with EINVAL
+            return "EINVAL"
+        return ""
+
+    def _sysctl(self, name: str, value: int | str) -> None:
+        sim = self.sim
+        sim.host = self.host = hostfile.revise(sim.host, {"sysctl": {**sim.host.sysctl, name: value}})
+        assemble.sysctls(sim)
+        for flag in assemble.CONF:
+            setattr(self.net.dev[0], flag, sim.host.conf(flag))
+
+    def receive(self, id_: str, size: int = BUFFER, flags: tuple[str, ...] = ()) -> Received:
+        th, sk = self.net.thread[READER], self.net.socks[self.sockets[id_]]
+        bits = MSG_DONTWAIT
+        for flag in flags:
+            bits |= FLAGS[flag]
+        th.sock, th.flags, th.buf_len, th.msg_flags = self.sockets[id_], bits, min(size, BUFFER), 0
+        n = int(self.call(sockets.recv_now)(self.net, 0, READER))
+        if n < 0:
+            return Received(errno=errno.errorcode.get(-n, str(n)))
+        ancillary: list[tuple[str, Any]] = []
+        if sk.pktinfo:
+            ancillary.append(("IP_PKTINFO", ("nic" if th.to_ifindex == 1 else int(th.to_ifindex), units.ipv4_text(th.to_addr))))
+        if sk.rxq_ovfl and th.rxq_ovfl:
+            ancillary.append(("SO_RXQ_OVFL", int(th.rxq_ovfl)))
+        if sk.gro_enabled and th.gro_size:
+            ancillary.append(("UDP_GRO", int(th.gro_size)))
+        return Received(bytes(self.memory[:min(n, size)]), (units.ipv4_text(int(th.from_addr_lo)), int(th.from_port)), n,
+                        ("MSG_TRUNC",) if th.msg_flags & MSG_TRUNC else (), tuple(sorted(ancillary)))
+
+    # ------------------------------------------------------------ what came of it
+    def _leave(self, seen: Observation) -> None:
+        """Frames that left and the marks of those that were lost."""
+        for out in self.drain.outputs(last=True):
+            if out.kind == Out.TX:
+                seen.replies.append(out.data)
+        for mark in self.drain.marks(last=True):
+            if mark.stage == Stage.kfree_skb:
+                reason = Drop(mark.arg).name
+                stage = self.last.pop(mark.skb, None)
+                part = stage in IN_DEFRAG and reason not in OF_DEFRAG       # it shares its datagram's fate: no event of its own
+                if reason not in QUIET_REASONS and mark.skb >= 0 and not part:
+                    where = "?" if stage is None else freed_by(Stage(stage), reason)
+                    seen.drops[reason, where] = seen.drops.get((reason, where), 0) + 1
+            elif mark.stage not in ASIDE:
+                self.last[mark.skb] = mark.stage
+
+    def read(self, seen: Observation) -> None:
+        """Everything that has moved since the last time."""
+        self._leave(seen)
+        snmp, device = self._snmp(), self._device()
+        if snmp != self.snmp:
+            for m, name in MIBS:
+                if snmp[m] != self.snmp[m]:
+                    seen.counters[name] = snmp[m] - self.snmp[m]
+            self.snmp = snmp
+        for d, name in DEVICE:
+            if device[d] != self.device[d]:
+                seen.device[name] = device[d] - self.device[d]
+        self.device = device
+        for id_ in self.udp:
+            drops = self.net.socks[self.sockets[id_]].drops
+            if drops != self.drops[id_]:
+                seen.sockets[id_] = drops - self.drops[id_]
+                self.drops[id_] = drops
+
+    def play(self, case: Case) -> Observation:
+        seen, sim = Observation(), self.sim
+        dropped = sum(self.net.input[c].dropped for c in range(NCPU)) if not case.shared else 0
+        for number, step in enumerate(case.steps):
+            if isinstance(step, cases.Send):
+                for frame in step.frames:
+                    sim.send(frame, sim.t + GAP_NS)
+                    sim.run(sim.t + GAP_NS)
+                    if len(step.frames) > 100:
+                        self._leave(seen)
+            elif isinstance(step, cases.Wait):
+                sim.run(sim.t + step.ns)
+            elif isinstance(step, cases.Recv):
+                for _ in range(step.count):
+                    seen.received.setdefault(step.id, []).append(self.receive(step.id, step.size, step.flags))
+            elif isinstance(step, cases.Open):
+                seen.answers.append((f"{number} Open {step.id}", self.open(step)))
+            else:
+                seen.answers.append((label(number, step), self.answer(step)))
+        for id_ in self.sockets:
+            if id_ in self.udp:
+                while (got := self.receive(id_)).errno != "EAGAIN":
+                    seen.received.setdefault(id_, []).append(got)
+        self.read(seen)
+        if not case.shared:
+            now = sum(self.net.input[c].dropped for c in range(NCPU))
+            if now != dropped:
+                seen.softnet["dropped"] = now - dropped
+        return seen
+
+    def close(self) -> None:
+        from rxpath._compile import forget
+
+        self.drain = None  # type: ignore[assignment]
+        forget(self.net.thread[READER].buf_addr)
+        del self.net
+        self.sim.close()
+
+
+class Ours:
+    """Runs cases through the path."""
+
+    def __init__(self, plain: bool = False) -> None:
+        self.plain = plain
+        self.machine: Machine | None = None
+        self.key: object = None
+
+    def one(self, case: Case, host: Host, fresh: bool = False) -> Observation:
+        if self.machine is None or fresh or not case.shared or self.key is not host:
+            self.close()
+            self.machine = Machine(host, self.plain)
+        self.key = host if case.shared else None
+        return self.machine.play(case)
+
+    def close(self) -> None:
+        if self.machine is not None:
+            machine, self.machine = self.machine, None
+            machine.close()
+
+    def __enter__(self) -> Ours:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -1,0 +1,157 @@
+"""Many cases, on both sides, and what came of them: the runner behind `rxpath judge` and tests/kernel.
+
+Families are modules cases_*.py with a function cases(); generated cases come from generated.py by a seed.  A host's cases that may share a
+machine run on one, in their order."""
+from __future__ import annotations
+
+import importlib
+import json
+import pkgutil
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Any
+
+from rxpath.workbench import hostfile, judge
+from rxpath.workbench.host import Host
+from rxpath.workbench.judge.case import Case
+from rxpath.workbench.judge.compare import Deviations, Difference, differences
+from rxpath.workbench.judge.kernel import Kernel
+from rxpath.workbench.judge.ours import Ours
+
+STATIONS = ("drivers", "irq", "link", "network", "transport", "user")
+KEPT = 200                                          # differences shown at most
+
+
+@dataclass(slots=True)
+class Judged:
+    """One case after the comparison."""
+    case: Case
+    left: list[Difference]
+    met: list[str]
+    notes: list[str]
+
+
+@dataclass(slots=True)
+class Tally:
+    cases: int = 0
+    frames: int = 0
+    agree: int = 0
+    deviate: int = 0
+    differ: int = 0
+
+
+@dataclass(slots=True)
+class Report:
+    """What a run has found."""
+    stations: dict[str, Tally] = field(default_factory=dict)
+    different: list[Judged] = field(default_factory=list)
+    not_built: list[Case] = field(default_factory=list)
+    met: dict[str, int] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+    stopped: bool = False
+
+    def add(self, judged: Judged) -> None:
+        tally = self.stations.setdefault(judged.case.station, Tally())
+        tally.cases += 1
+        tally.frames += sum(len(getattr(step, "frames", ())) for step in judged.case.steps)
+        if judged.left:
+            tally.differ += 1
+            if len(self.different) < KEPT:
+                self.different.append(judged)
+        elif judged.met:
+            tally.deviate += 1
+        else:
+            tally.agree += 1
+        for name in set(judged.met):
+            self.met[name] = self.met.get(name, 0) + 1
+
+    @property
+    def total(self) -> Tally:
+        rows = self.stations.values()
+        return Tally(*(sum(getattr(t, f) for t in rows) for f in ("cases", "frames", "agree", "deviate", "differ")))
+
+
+def families() -> dict[str, Callable[[], list[Case]]]:
+    """Name -> its function: every module cases_*.py here."""
+    found = {}
+    for module in sorted(m.name for m in pkgutil.iter_modules(judge.__path__) if m.name.startswith("cases_")):
+        name = module.removeprefix("cases_")
+        found[name] = importlib.import_module(f"{judge.__name__}.{module}").cases
+    return found
+
+
+def chosen(only: Sequence[str] = ()) -> list[tuple[str, Case]]:
+    """(family, case) of all cases, or of those whose family, name or station one of the patterns fits."""
+    result = []
+    for family, function in families().items():
+        for case in function():
+            if not only or any(fnmatchcase(text, p) for p in only for text in (family, case.name, case.station, f"{family}/{case.name}")):
+                result.append((family, case))
+    return result
+
+
+class Judge:
+    """Both sides and the list of deviations."""
+
+    def __init__(self, deviations: Deviations | None = None, plain: bool = False) -> None:
+        self.deviations = deviations or Deviations()
+        self.kernel, self.ours = Kernel(), Ours(plain)
+        self.hosts: dict[str, Host] = {}
+
+    def host(self, case: Case) -> Host:
+        """The host of a case; the same object for the same description."""
+        key = case.host if isinstance(case.host, str) else json.dumps(case.host, sort_keys=True)
+        if key not in self.hosts:
+            place = f"host of {case.name}"
+            self.hosts[key] = hostfile.loads(case.host, place) if isinstance(case.host, str) else hostfile.build(dict(case.host), place)
+        return self.hosts[key]
+
+    def one(self, case: Case, fresh: bool = False) -> Judged:
+        host = self.host(case)
+        kernel = self.kernel.one(case, host, fresh)
+        ours = self.ours.one(case, host, fresh)
+        left, met = self.deviations.explain(case, differences(ours, kernel))
+        return Judged(case, left, met, kernel.notes)
+
+    def run(self, items: Iterable[Case], report: Report, stop: Callable[[], bool] | None = None,
+            progress: Callable[[int], None] | None = None) -> Iterator[Judged]:
+        started = time.monotonic()
+        for done, case in enumerate(items):
+            if stop is not None and stop():
+                report.stopped = True
+                break
+            if case.not_built:
+                report.not_built.append(case)
+                continue
+            judged = self.one(case)
+            report.add(judged)
+            if progress is not None:
+                progress(done + 1)
+            yield judged
+        report.seconds += time.monotonic() - started
+
+    def close(self) -> None:
+        self.ours.close()
+        self.kernel.close()
+
+    def __enter__(self) -> Judge:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def as_json(report: Report, **more: Any) -> dict[str, Any]:
+    """The report for programs."""
+    return more | {
+        "stations": {name: {f: getattr(t, f) for f in ("cases", "frames", "agree", "deviate", "differ")}
+                     for name, t in sorted(report.stations.items())},
+        "deviations": dict(sorted(report.met.items())),
+        "not_built": [{"case": c.name, "why": c.not_built} for c in report.not_built],
+        "differences": [{"case": j.case.name, "station": j.case.station, "source": j.case.source,
+                         "differences": [str(d) for d in j.left]} for j in report.different],
+        "seconds": round(report.seconds, 2), "stopped": report.stopped,
+    }
