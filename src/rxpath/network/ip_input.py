@@ -254,13 +254,15 @@ def ip_early_demux(net: Net, cpu: int, skb: sk_buff) -> int:
 @path_function
 def udp_demuxed(net: Net, cpu: int, skb: sk_buff, found: int) -> int:
     """What udp_v4_early_demux() leaves to us: is the group still ours, and may that source send to it?"""
-    if found != DEMUX_ROUTED or skb.dst_type != RTN.MULTICAST:
+    if skb.sk < 0 or skb.pkt_type != PACKET_MULTICAST:
         return found
     mem, nh, sk = mem_at(net.mem_addr), skb.network_header, net.socks[skb.sk]
     daddr = be32(mem, nh + 16)
     if not ip_check_mc(net, skb.dev, daddr):                                 # routing will say no
         skb.sk, skb.dst = NO_SOCK, NO_ROUTE
         return 0
+    if found != DEMUX_ROUTED or skb.dst_type != RTN.MULTICAST:
+        return found
     if sk.daddr_lo:
         return found
     reason = ip_mc_validate_source(net, cpu, skb, net.dev[skb.dev], daddr, be32(mem, nh + 12), IPPROTO.UDP)

@@ -25,6 +25,7 @@ from rxpath.workbench.mistakes import BadInput
 
 ETH_P_ALL, SOL_PACKET, PACKET_IGNORE_OUTGOING = 3, 263, 23
 FIONREAD = 0x541B
+JOIN_REPORT = 0.025                                     # seconds: the first membership report leaves a jiffy after the join
 SNMP = ("/proc/thread-self/net/snmp", "/proc/thread-self/net/netstat")
 QUIET = {                                               # nothing happens by itself while a case runs
     "net.ipv4.neigh.{nic}.delay_first_probe_time": 3600, "net.ipv4.neigh.{nic}.base_reachable_time_ms": 3_600_000,
@@ -98,6 +99,8 @@ class Machine:
             self.opened.append(self.wire)
             for item in hosttables.open_sockets(host):
                 self._listed(item)
+            if any(s.join for s in host.sockets):
+                time.sleep(JOIN_REPORT)
             self.read(Observation())                    # from here on
         except BaseException:
             self.close()
