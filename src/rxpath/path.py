@@ -31,9 +31,10 @@ Stage = IntEnum("Stage", (
     "skb_clone kfree_skb dev_queue_xmit igb_xmit_frame igb_clean_tx_irq sys_recvfrom inet_recvmsg rps_record_sock_flow udp_recvmsg "
     "__skb_recv_udp __skb_wait_for_more_packets udp_rmem_release release_sock skb_consume_udp "
     # events of the machine: entry, handler and EOI of a hard IRQ; entering __do_softirq; one napi->poll call; try_to_wake_up; schedule() to
-    # another thread; ...; a lock held, a line that was in another CPU's cache; latencies, which cost nobody time; ns << 10 for a byte
-    "HARDIRQ SOFTIRQ POLL WAKE SWITCH TICK IPI_SEND IPI TIMER SYSCALL_ENTRY SYSCALL_EXIT LOCK BOUNCE EPOLL NIC_LATENCY IPI_LATENCY "
-    "IDLE_EXIT SENDER BYTE_COPY BYTE_CSUM "
+    # another thread; ...; a lock held, a line that was in another CPU's cache (of another node; each further CPU that wants it); leaving an
+    # idle state, in the order of abi.numbers.Idle; a thread on a new CPU; latencies, which cost nobody time; ns << 10 for a byte
+    "HARDIRQ SOFTIRQ POLL WAKE SWITCH TICK IPI_SEND IPI TIMER SYSCALL_ENTRY SYSCALL_EXIT LOCK BOUNCE BOUNCE_NODE CONTEND EPOLL "
+    "NIC_LATENCY IPI_LATENCY IDLE_EXIT IDLE_EXIT_C1E IDLE_EXIT_C3 IDLE_EXIT_C6 IDLE_EXIT_POLL MIGRATE SENDER BYTE_COPY BYTE_CSUM "
 ), start=0)
 
 

@@ -175,6 +175,14 @@ def tell_driver(net: Net, cpu: int, what: int, whom: int) -> None:
 
 
 @path_function
+def line_from(net: Net, cpu: int, other: int) -> int:
+    """The event: a line comes from the cache of CPU `other`, on this NUMA node or on another."""
+    if net.nnode > 1 and other >= 0 and net.node[cpu] != net.node[other]:
+        return Stage.BOUNCE_NODE
+    return Stage.BOUNCE
+
+
+@path_function
 def spin_lock(net: Net, cpu: int, lock: spinlock) -> None:
     """Real time: a lock.  Virtual time: touches come in the order of the clocks, so first come, first served is arithmetic."""
     if net.real_time:
@@ -187,17 +195,9 @@ def spin_lock(net: Net, cpu: int, lock: spinlock) -> None:
         c.now = lock.free_at
     c.now += net.cost[cpu][Stage.LOCK]
     if lock.last_cpu != cpu:
-        c.now += net.cost[cpu][Stage.BOUNCE]
+        c.now += net.cost[cpu][line_from(net, cpu, lock.last_cpu)]
         lock.last_cpu = cpu
     lock.free_at = c.now
-
-
-@path_function
-def lines_arrive(net: Net, cpu: int, lock: spinlock) -> None:
-    """A socket's and its packet's lines lie in another CPU's cache: they come once, whatever of them is read; the lock is among them."""
-    if lock.last_cpu >= 0:
-        charge(net, cpu, Stage.BOUNCE)
-    lock.last_cpu = cpu
 
 
 @path_function

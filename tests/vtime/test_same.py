@@ -7,13 +7,13 @@ import pytest
 from rxpath import boot
 from rxpath.abi.limits import NCPU, NSTAGE
 from rxpath.abi.mib import Mib
-from rxpath.abi.numbers import MSG_WAITFORONE, Kind, WaitBy
+from rxpath.abi.numbers import MSG_WAITFORONE, Idle, Kind, Softirq, WaitBy
 from rxpath.abi.reasons import Drop
 from rxpath.drivers.setup import napi_defer
 from rxpath.link.setup import set_rfs
 from rxpath.path import Stage
 from rxpath.user.setup import connect
-from rxpath.vtime import engine, feed, setup, waiting
+from rxpath.vtime import engine, feed, machine, setup, waiting
 from rxpath.vtime.apps import SERVICE_EXPONENTIAL, SERVICE_LIST, Phase
 from rxpath.vtime.costs import BM36
 from rxpath.vtime.dice import seeded
@@ -28,6 +28,8 @@ TINY = {s: n for s, n in BM36.items() if s not in (Stage.IPI_LATENCY, Stage.IDLE
     Stage.NIC_LATENCY: 15,
     Stage.WAKE: 7,
 }
+
+DEEP = BM36 | {Stage.IDLE_EXIT_C1E: 10_000, Stage.IDLE_EXIT_C3: 33_000, Stage.IDLE_EXIT_C6: 133_000}
 
 SCENARIOS = {
     "same CPU 0.5": dict(rate=4.6e5),
@@ -66,6 +68,17 @@ SCENARIOS = {
     "deferred interrupts, busy polling": dict(rate=3e5, apps=(1,), defer=(2, 15_000), busy=20_000),
     "RFS": dict(queues=2, cpus=5, apps=(3, 4), rate=4e5, rps=(1, 2), rfs=True),
     "nice": dict(rate=6e5, apps=(0,), hogs=(0,), nice=5),
+    "hyper-threads": dict(queues=2, cpus=4, apps=(1, 3), rate=5e5, siblings=((0, 1), (2, 3)), service=(0, 500)),
+    "hyper-threads, same CPU, hogs": dict(rate=4e5, apps=(0,), hogs=(0, 1), siblings=((0, 1),), n=8000),
+    "NUMA nodes": dict(queues=2, cpus=4, apps=(2, 3), rate=6e5, nodes=(0, 0, 0, 1)),
+    "deep idle": dict(rate=3e4, apps=(1,), idle=Idle.C6, costs=DEEP, n=2000),
+    "deep idle, timeouts": dict(rate=2e4, apps=(1,), idle=Idle.C3, costs=DEEP, timeout=30_000, n=2000),
+    "other softirqs": dict(rate=6e5, apps=(0,), sources=((0, Softirq.BLOCK, 200_000, 30_000, 1), (0, Softirq.RCU, 70_000, 5_000, 0))),
+    "roaming": dict(queues=2, cpus=4, apps=(0, 0), rate=4e5, roams=True, service=(SERVICE_EXPONENTIAL, 400)),
+    "roaming among hogs": dict(queues=2, cpus=4, apps=(0, 1), rate=3e5, roams=True, hogs=(0, 1, 2), costs=TINY),
+    "roaming with timeouts": dict(queues=2, cpus=3, apps=(0, 1), rate=2e4, roams=True, timeout=30_000, hogs=(1,)),
+    "a shared socket among roaming threads": dict(queues=2, cpus=4, apps=(0, 1, 2, 3), shared=True, rate=4e5, roams=True),
+    "kernel 3.10, shared socket": dict(queues=2, cpus=4, apps=(2, 3), shared=True, rate=6e5, kernel="3.10"),
 }
 
 
@@ -94,12 +107,18 @@ class Run:
         nice=0,
         defer=(0, 0),
         rfs=False,
+        siblings=(),
+        nodes=(),
+        idle=0,
+        sources=(),
+        roams=False,
+        kernel="6.18",
         n=4000,
         one_step=False,
         plain=False,
         seed=1,
     ):
-        self.lab = Lab(plain=plain, cpus=cpus, queues=queues, itr_ns=itr_ns, one_step=one_step, costs=costs)
+        self.lab = Lab(plain=plain, kernel=kernel, cpus=cpus, queues=queues, itr_ns=itr_ns, one_step=one_step, costs=costs)
         self.net, self.call, self.queues, self.cpus, self.rate = self.lab.net, self.lab.call, queues, cpus, rate
         net = self.net
         self.list_memory, net.service_addr = boot.buffer(4096)
@@ -146,6 +165,21 @@ class Run:
             for q, sk in enumerate(socks):
                 connect(self.lab.boot, sk, ip4(PEER), 40000 + q)
             set_rfs(self.lab.boot, 64, dict.fromkeys(range(queues), 16), cpus)
+        for n_ in self.apps:
+            net.thread[n_].roams = net.sim.any_roams = int(roams)
+        for group in siblings:
+            for cpu in group:
+                net.siblings[cpu] = sum(1 << c for c in group if c != cpu)
+        if siblings:
+            self.call(machine.set_siblings)(net, 1843)
+        net.nnode = len(set(nodes))
+        for cpu, node in enumerate(nodes):
+            net.node[cpu] = node
+        net.sim.idle_deepest = idle
+        for k, (cpu, nr, every, cost, random) in enumerate(sources):
+            s = net.source[k]
+            s.nr, s.every, s.cost, s.random, s.rng = nr, every, cost, random, 77 + k
+            self.call(machine.add_source)(net, k, cpu, every)
         self.frames = []
         for q in range(queues):
             f = udp_frame(bytes(64), sport=40000 + q, dport=5000 + (0 if shared else q))
@@ -204,7 +238,7 @@ class Run:
             r, n = net.ring[q], net.napi[q]
             h.update(repr((r.missed, r.packets, r.irqs, r.arrived, r.fill_max)).encode())
             h.update(repr((n.polls, n.work, n.full_polls, n.state, n.watchdogs)).encode())
-        for n in [*range(self.cpus), *self.apps, 800, 900, 901]:
+        for n in [*range(self.cpus), *self.apps, 800, 900, 901, 902]:
             th = net.thread[n]
             h.update(
                 repr(
@@ -221,6 +255,8 @@ class Run:
                         th.ran_app_ns,
                         th.ran_sys_ns,
                         th.vruntime if th.kind else 0,
+                        th.cpu,
+                        th.migrations,
                     )
                 ).encode()
             )

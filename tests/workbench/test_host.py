@@ -119,6 +119,7 @@ def test_each_switched_off_line_of_the_commented_file_is_valid_when_switched_on(
     table, needed, tried = "", {}, 0
     required = {"[[route]]": 'dst = "10.1.0.0/16"', "[[neighbour]]": 'ip = "10.0.0.2"\nmac = "02:00:00:00:00:02"',
                 "[[socket]]": 'bind = "*:5"',
+                "[[load]]": 'cpu = 0', "[[softirq]]": 'type = "RCU"\ncpu = 0\nevery = "1ms"\ncost = "1us"',
                 "[[tap]]": 'file = "x"', "[[app]]": 'sockets = "*"'}
     for line in hosttext.commented().splitlines():
         header = re.fullmatch(r"#?(\[\[?\w+\]\]?)", line)
@@ -190,7 +191,13 @@ def test_the_page_in_docs_is_generated_from_the_same_descriptions() -> None:
     ("socket = [{bind='*:0'}]", "ports 1 to 65535"),
     ("socket = [{bind='[::]:5'}]", "IPv6 is not modelled yet"),
     ("kernel='3.10'\nsocket = [{bind='*:5', udp_gro=true}]", "since 5.0"),
-    ("app = [{cpu='any'}]", "pin it"),
+    ("[nic]\nnapi = 'threaded'\nthreaded_cpus = 'any'", "nic.threaded_cpus: \"any\" is not allowed"),
+    ("[cpu]\nsiblings = [[0, 0]]", "cpu.siblings"), ("[cpu]\nsiblings = [[0, 2]]", "there is no CPU 2"),
+    ("[cpu]\nsiblings = [[0]]", "has no sibling"), ("[cpu]\nnodes = [[0]]", "CPU 1 is in no node"),
+    ("[cpu]\nnodes = [[0], [1]]\nsiblings = [[0, 1]]", "lie in two nodes"), ("[cpu]\nidle = 'C7'", "C1, C1E, C3, C6 or poll"),
+    ("[nic]\nnode = 1", "there is no node 1"), ("load = [{cpu=0, share='101%'}]", "1% to 100%"),
+    ("load = [{cpu=2}]", "there is no CPU 2"), ("softirq = [{type='NET_RX', cpu=0, every='1ms', cost='1us'}]", "HI, TIMER"),
+    ("softirq = [{type='RCU', cpu=5, every='1ms', cost='1us'}]", "there is no CPU 5"),
     ("app = [{sockets=['x']}]", 'a.toml: app.0.sockets: no socket "x"; there are: none'),
     ("app = [{service='fast'}]", "a time such as"),
     ("app = [{service={constant=1, exponential=2}}]", "exactly one of"),

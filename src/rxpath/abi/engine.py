@@ -50,6 +50,13 @@ class cpu_t:
     irq_cost: i64               # of the last hard IRQ, for a cut through it
     naps: i64                   # times that it went idle
     napi_timers: i64            # NAPIs whose timer runs on this CPU: a list through napi_struct.timer_next, index + 1
+    idle_state: i64             # Idle: what it sleeps in, and will have to leave
+    idle_mean: i64              # of its last naps, for the governor
+    slow: i64                   # HT: its work takes so many times longer, << 10, until the next epoch; 0: it has no siblings
+    busy_share: i64             # HT: of the last epoch, << 10
+    idle_before: i64            # HT: idle_ns when the epoch began
+    device_irq: i64             # the next interrupt of a source of other softirqs, NEVER
+    first_source: i64           # these sources, -1: a list through softirq_source.next_of_cpu
 
 
 @struct(align=CACHELINE)
@@ -132,6 +139,9 @@ class thread_t:
     own_every: i64              # after so many receiving calls one that owns the socket (setsockopt), for own_ns; 0: none
     own_ns: i64
     fresh: i64                  # its request (slice) began when it was woken
+    roams: i64                  # not pinned: a wake-up may move it to another CPU
+    moved: i64                  # it has been, and has not run there yet
+    migrations: i64
 
 
 @struct(align=CACHELINE)
@@ -150,8 +160,25 @@ class engine:
     turns: i64
     full: i64                   # a ring of outputs wants to be drained
     any_shared: i64             # some NAPI may be polled by another CPU than its interrupt's
+    any_roams: i64              # some thread is not pinned
+    epoch: i64                  # HT: when siblings look at each other next, NEVER
+    sibling_factor: i64         # HT: how much slower beside a busy sibling, << 10
+    idle_deepest: i64           # Idle: the deepest state that the governor may choose
     key: Array[i64] = array(256)
     block: Array[i64] = array(32)       # the earliest key of each eight slots
+
+
+@struct()
+class softirq_source:
+    """A device, or a subsystem, that is not modelled but for its softirqs: every so often an interrupt raises one that takes so long."""
+    nr: i64                     # Softirq
+    every: i64
+    cost: i64
+    at: i64                     # the next interrupt
+    random: i64                 # exponential distances
+    rng: i64
+    next_of_cpu: i64
+    raised: i64
 
 
 @struct()

@@ -19,5 +19,6 @@ NTRAILMAP = 2048                # words of 32 frames each: which frames leave ma
 NOUT = 4096                     # frames of a CPU (taps, sent) until Python drains them
 NNOTE = 4096                    # words to the driver: a herd of all threads
 NBATCH = 1024                   # vlen of recvmmsg: UIO_MAXIOV
+NSOURCE = 256                   # sources of other softirqs
 NHIST = 2048                    # buckets of a latency histogram
 NSTAGE, NREASON, NMIB, NSYSCTL, NBEHAVIOUR = 256, 128, 256, 64, 64

@@ -1,7 +1,7 @@
 """struct Net: every table of the path, like the kernel's struct net, wider.  `net` is the first argument of every function; `cpu` is
 the index of the CPU that runs it.  Tables stand on cache lines of their own; the long ones come last, so that a new field moves little."""
 from .._compile import CACHELINE, Array, array, i64, struct, table
-from .engine import cpu_t, engine, out_frame, thread_t, trail_mark
+from .engine import cpu_t, engine, out_frame, softirq_source, thread_t, trail_mark
 from .fib import fib_alias, icmp_peer, ip_mc_list, neighbour
 from .frag import inet_peer, ipq_t
 from .limits import (
@@ -23,6 +23,7 @@ from .limits import (
     NSHARE,
     NSKB,
     NSOCK,
+    NSOURCE,
     NSTAGE,
     NSYSCTL,
     NTHREAD,
@@ -118,6 +119,7 @@ class Net:
     rfs: i64                    # RFS is on: rps_sock_flow_entries, and a queue with rps_flow_cnt
     rps_sock_flow_mask: i64     # entries - 1
     rps_cpu_mask: i64           # low bits of an entry: its CPU
+    nnode: i64                  # NUMA nodes; up to one: nobody asks for whose
     sysctl: Array[i64] = table(NSYSCTL)
     behaviour: Array[i64] = table(NBEHAVIOUR)
     softirq_vec: Array[i64] = table(16)
@@ -137,6 +139,10 @@ class Net:
     cpu: Array[cpu_t] = table(NCPU)
     sd: Array[softnet_data] = table(NCPU)
     cost: Array[Array[i64]] = table(NCPU, NSTAGE)
+    cost_alone: Array[Array[i64]] = table(NCPU, NSTAGE)      # HT: beside an idle sibling
+    siblings: Array[i64] = table(NCPU)          # HT: bits of the CPUs of the same core, itself left out
+    node: Array[i64] = table(NCPU)              # NUMA node of a CPU
+    source: Array[softirq_source] = table(NSOURCE)
     stage_count: Array[Array[i64]] = table(NCPU, NSTAGE)
     drop_stat: Array[Array[i64]] = table(NCPU, NREASON)
     snmp: Array[Array[i64]] = table(NCPU, NMIB)

@@ -134,6 +134,15 @@ class Ctx(IntEnum):
     SOFTIRQ = 2
 
 
+class Idle(IntEnum):
+    """Idle states, in the order of Stage.IDLE_EXIT and what follows it.  POLL: idle=poll, the CPU spins."""
+    C1 = 0
+    C1E = 1
+    C3 = 2
+    C6 = 3
+    POLL = 4
+
+
 class Th(IntEnum):
     """State of a thread."""
     SLEEPING = 0

@@ -55,6 +55,7 @@ class sock:
     err: i32                    # sk_err, as a positive errno: what an ICMP error has left for the next call
     # ---- what is rarer
     drops: i64
+    takers: i64                 # the last four CPUs that took its lines from another, + 1, eight bits each
     rmem_max_seen: i64          # high-water marks
     qlen_max: i64
     state: i64                  # SOCK_*

@@ -83,6 +83,8 @@ class softnet_data:
     clone_tail: i64
     timer_armed: i64
     raised: Array[i64] = array(10)      # /proc/softirqs
+    other_due: i64              # bits: which types have work of sources that are not modelled, and how much
+    other_ns: Array[i64] = array(10)
 
 
 @struct()

@@ -14,6 +14,16 @@ MAX_SOFTIRQ_TIME_NS = 2_000_000
 
 
 @path_function
+def other_softirq(net: Net, cpu: int, nr: int) -> None:
+    """Work of that type that is not a packet's (a disk's completions, RCU callbacks, other timers): all that it is, is time."""
+    sd, c = net.sd[cpu], net.cpu[cpu]
+    if sd.other_due >> nr & 1:
+        sd.other_due &= ~(1 << nr)
+        c.now += sd.other_ns[nr]
+        sd.other_ns[nr] = 0
+
+
+@path_function
 def do_softirq(net: Net, cpu: int) -> int:
     """At most ten rounds or 2 ms, in whole jiffies; then, or when somebody wants the CPU, it is ksoftirqd's job.  DONE or YIELD."""
     sd, c = net.sd[cpu], net.cpu[cpu]
@@ -34,6 +44,8 @@ def do_softirq(net: Net, cpu: int) -> int:
             nr = 0
             while not sd.vec >> nr & 1 and nr < NR_SOFTIRQS:
                 nr += 1
+            if sd.other_due:
+                other_softirq(net, cpu, nr)
             action = net.softirq_vec[nr]
             if action >= 0:
                 if path.call_softirq(action, net, cpu) == YIELD:

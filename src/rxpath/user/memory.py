@@ -8,7 +8,7 @@ from ..abi.net import Net
 from ..abi.numbers import NO_SKB
 from ..abi.sock import sock
 from ..path import Stage
-from ..turn import charge, spin_lock, spin_unlock
+from ..turn import charge, line_from, spin_lock, spin_unlock
 
 PAGE_SHIFT, PAGE = 12, 4096
 
@@ -44,11 +44,48 @@ def sk_rmem_schedule(net: Net, sk: sock, size: int) -> bool:
 
 
 @path_function
-def reader_has_lines(sk: sock, cpu: int) -> None:
+def reader_has_lines(net: Net, cpu: int, sk: sock) -> None:
     """The reader takes the socket's lock.  What the lines cost is charged with each datagram, not with the lock."""
     lock = sk.lock
-    lock.last_cpu = cpu
+    if lock.last_cpu != cpu:
+        lines_wanted(net, cpu, sk)
+        lock.last_cpu = cpu
     sk.reader_cpu = cpu + 1
+
+
+@path_function
+def lines_wanted(net: Net, cpu: int, sk: sock) -> None:
+    """This CPU takes the socket's lines from another.  Each CPU beyond two that took them lately wants them back already: they come later,
+    which is what many readers, or many queues, of one socket cost."""
+    before = sk.takers
+    sk.takers = before << 8 & 0xFFFF_FFFF | cpu + 1
+    last = before & 0xFF
+    if last == 0:
+        return
+    seen, others = before >> 8, 0
+    second = 0
+    while seen:
+        other = seen & 0xFF
+        if other != cpu + 1 and other != last and other != second:
+            second = other
+            others += 1
+        seen >>= 8
+    for _ in range(others):
+        charge(net, cpu, Stage.CONTEND)
+
+
+@path_function
+def lines_arrive(net: Net, cpu: int, sk: sock) -> None:
+    """A socket's and its packet's lines lie in another CPU's cache: they come once, whatever of them is read; the lock is among them."""
+    lock = sk.lock
+    last = lock.last_cpu
+    if last == cpu:                                  # the reader's, which reads without the lock
+        charge(net, cpu, line_from(net, cpu, sk.reader_cpu - 1))
+        return
+    if last >= 0:
+        charge(net, cpu, line_from(net, cpu, last))
+        lines_wanted(net, cpu, sk)
+    lock.last_cpu = cpu
 
 
 @path_function
@@ -78,7 +115,7 @@ def udp_rmem_release(net: Net, cpu: int, sk: sock, size: int) -> None:
 @path_function
 def udp_rmem_release_now(net: Net, cpu: int, sk: sock) -> None:
     charge(net, cpu, Stage.udp_rmem_release)
-    reader_has_lines(sk, cpu)
+    reader_has_lines(net, cpu, sk)
     spin_lock(net, cpu, sk.lock)
     size = sk.deficit
     sk.deficit = 0

@@ -11,8 +11,8 @@ from ..abi.skbuff import sk_buff
 from ..abi.sock import sock
 from ..path import Stage
 from ..skb import kfree_skb_reason
-from ..turn import at, late, lines_arrive, spin_lock, spin_unlock, tell_driver
-from .memory import sk_rmem_schedule, udp_rmem_schedule
+from ..turn import at, late, spin_lock, spin_unlock, tell_driver
+from .memory import lines_arrive, sk_rmem_schedule, udp_rmem_schedule
 from .wait import sock_def_readable, wait_add_tail, wait_remove
 
 __all__ = ["wait_add_tail", "wait_remove"]
@@ -28,7 +28,7 @@ def __udp_enqueue_schedule_skb(net: Net, cpu: int, sk: sock, skb: sk_buff) -> in
     skb.rx_cpu = cpu
     lock = sk.lock
     if lock.last_cpu != cpu or (sk.reader_cpu != 0 and sk.reader_cpu != cpu + 1):
-        lines_arrive(net, cpu, lock)
+        lines_arrive(net, cpu, sk)
     spin_lock(net, cpu, sk.lock)
     if size > sk.forward_alloc:
         if not udp_rmem_schedule(net, sk, size):
@@ -76,8 +76,12 @@ def udp_rcvbuf_full(net: Net, cpu: int, sk: sock, skb: sk_buff) -> int:
 def udp_queue_rcv_locked(net: Net, cpu: int, sk: sock, skb: sk_buff) -> int:
     """3.10's udp_queue_rcv_skb(): queue and backlog together may hold more than rcvbuf by one datagram.  A socket that a system call owns
     gets it on its backlog."""
+    lock = sk.lock
+    if lock.last_cpu != cpu:                                                 # the reader counts sk_rmem_alloc down with each datagram
+        lines_arrive(net, cpu, sk)
     if sk.backlog_len + sk.rmem_alloc > sk.rcvbuf:                           # sk_rcvqueues_full()
         return udp_rcvbuf_full(net, cpu, sk, skb)
+    skb.rx_cpu = cpu
     spin_lock(net, cpu, sk.lock)
     if sk.owned < 0:
         r = __udp_queue_rcv_skb(net, cpu, sk, skb)

@@ -14,7 +14,7 @@ from ..abi.skbuff import sk_buff
 from ..abi.sock import sock
 from ..path import Stage, proto_recvmsg
 from ..skb import skb_copy_bits, skb_end
-from ..turn import at, at_bytes, charge, spin_lock, spin_unlock, trail_says
+from ..turn import at, at_bytes, charge, line_from, spin_lock, spin_unlock, trail_says
 from .checksum import skb_unlink_first, udp_drop_damaged, udp_lib_checksum_complete, udp_skb_csum_unnecessary
 from .memory import reader_has_lines, reader_queue_splice, sock_rfree, udp_rmem_release
 
@@ -72,13 +72,13 @@ def udp_recvmsg(net: Net, cpu: int, t: int) -> int:
         if sk.reader_head < 0:
             if sk.head < 0:
                 return EAGAIN
-            reader_has_lines(sk, cpu)
+            reader_has_lines(net, cpu, sk)
             spin_lock(net, cpu, sk.lock)
             reader_queue_splice(net, sk)
             spin_unlock(net, sk.lock)
         skb = skb_unlink_first(net, sk)
         if skb.rx_cpu != cpu:                        # its lines come from the cache of the CPU that queued it
-            charge(net, cpu, Stage.BOUNCE)
+            charge(net, cpu, line_from(net, cpu, skb.rx_cpu))
         recv_marks(net, cpu, skb)
         udp_rmem_release(net, cpu, sk, skb.truesize)
         if not udp_lib_checksum_complete(net, cpu, skb):
@@ -210,15 +210,19 @@ def udp_recvmsg_locked(net: Net, cpu: int, t: int) -> int:
     while True:
         if sk.reader_head < 0 and sk.head < 0:
             return EAGAIN
+        reader_has_lines(net, cpu, sk)
         spin_lock(net, cpu, sk.lock)
         reader_queue_splice(net, sk)                 # one queue, in truth: 3.10 takes from it one by one
         skb = skb_unlink_first(net, sk)
         spin_unlock(net, sk.lock)
+        if skb.rx_cpu != cpu:                        # its lines, and the socket's, come from the cache of the CPU that queued it
+            charge(net, cpu, line_from(net, cpu, skb.rx_cpu))
         recv_marks(net, cpu, skb)
         damaged = udp_lib_checksum_complete(net, cpu, skb)
         n = 0
         if not damaged:
             n = udp_copy_out(net, cpu, t, sk, skb, 0)
+        reader_has_lines(net, cpu, sk)
         spin_lock(net, cpu, sk.lock)
         sock_rfree(net, sk, skb.truesize)
         spin_unlock(net, sk.lock)

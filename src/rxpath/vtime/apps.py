@@ -165,6 +165,8 @@ def return_step(net: Net, cpu: int, n: int, th: thread_t, start: int) -> None:
             th.phase = Phase.OWN
     th.drained = 0
     charge(net, cpu, Stage.SYSCALL_ENTRY)            # of the next call, at the end of the work
+    if c.slow:                                       # a busy sibling slows the program too
+        work = work * c.slow >> 10
     if nothing and c.now == start:
         c.now += 1                                   # who spins must not stand still where nothing costs anything
     spend(net, cpu, th, start, work)

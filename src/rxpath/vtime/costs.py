@@ -1,11 +1,13 @@
 """Cost profiles: ns for each station and event, each number with its source, in profiles/*.toml.  This is control plane: it writes
 net.cost[cpu], which the path reads.
 
-A file has `name`, `about`, tables [stations], [events], [bytes] of `NAME = { ns = ..., source = "..." }`; with `base` and `factor` it takes
-what it does not name from another profile, multiplied.  What no table names costs nothing."""
+A file has `name`, `about`, tables [stations], [events], [bytes] of `NAME = { ns = ..., source = "..." }`, [factors] of
+`NAME = { factor = ..., source = "..." }`; with `base` and `factor` it takes what it does not name from another profile, multiplied.
+What no table names costs nothing."""
 import functools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from ..abi.net import Net
@@ -15,6 +17,8 @@ FOLDER = Path(__file__).parent / "profiles"
 BYTE_STAGES = (Stage.BYTE_COPY, Stage.BYTE_CSUM)
 LATENCIES = (Stage.NIC_LATENCY, Stage.IPI_LATENCY)
 SHIFT = 10                                           # the cost table holds ns << 10 for a byte
+FACTORS = ("SIBLING", "REMOTE_MEMORY")               # beside a busy hyper-thread; of what the NIC has written, from another node
+MEMORY_BOUND = (Stage.igb_clean_rx_irq, Stage.eth_type_trans, Stage.igb_add_rx_frag, Stage.BYTE_COPY, Stage.BYTE_CSUM)
 
 
 class ProfileError(ValueError):
@@ -26,6 +30,7 @@ class Profile(NamedTuple):
     about: str
     ns: dict[Stage, int]                             # as the cost table holds it
     source: dict[Stage, str]
+    factors: Mapping[str, float] = MappingProxyType({})      # FACTORS; what is not there is 1.0
 
     def apply(self, net: Net, cpus: Iterable[int], factors: Sequence[float] = ()) -> None:
         """Write the cost tables of these CPUs.  factors[cpu] makes one slower (2.0) or faster; latencies are nobody's time and stay."""
@@ -37,6 +42,12 @@ class Profile(NamedTuple):
             for stage in Stage:
                 ns = self.ns.get(stage, 0)
                 row[stage] = ns if stage in LATENCIES else round(ns * factor)
+
+
+    def remote(self, net: Net, cpu: int) -> None:
+        """This CPU is on another NUMA node than the NIC: what waits for the NIC's memory takes longer."""
+        for stage in MEMORY_BOUND:
+            net.cost[cpu][stage] = round(net.cost[cpu][stage] * self.factors.get("REMOTE_MEMORY", 1.0))
 
 
 def profile_names() -> list[str]:
@@ -71,13 +82,14 @@ def _read(path: Path) -> Profile:
 
 
 def _profile(where: str, data: dict[str, Any]) -> Profile:
-    unknown = set(data) - {"name", "about", "base", "factor", "factor_source", "stations", "events", "bytes"}
+    unknown = set(data) - {"name", "about", "base", "factor", "factor_source", "stations", "events", "bytes", "factors"}
     if unknown:
         raise ProfileError(f"{where}: unknown key {sorted(unknown)[0]!r}")
     if not isinstance(data.get("name"), str):
         raise ProfileError(f"{where}: 'name' is missing")
     ns: dict[Stage, int] = {}
     source: dict[Stage, str] = {}
+    factors: dict[str, float] = {}
     if "base" in data:
         base, factor = load_profile(str(data["base"])), data.get("factor", 1.0)
         if not isinstance(factor, int | float) or isinstance(factor, bool) or factor <= 0 or factor > 1000:
@@ -85,6 +97,7 @@ def _profile(where: str, data: dict[str, Any]) -> Profile:
         for stage, value in base.ns.items():
             ns[stage] = round(value * factor)
             source[stage] = f"{data.get('factor_source', '')}; {factor:g} x {base.name}: {base.source[stage]}"
+        factors.update(base.factors)
     for table in ("stations", "events", "bytes"):
         entries = data.get(table, {})
         if not isinstance(entries, dict):
@@ -92,7 +105,23 @@ def _profile(where: str, data: dict[str, Any]) -> Profile:
         for key, entry in entries.items():
             stage = _stage(where, table, key)
             ns[stage], source[stage] = _cost(f"{where}: {table}.{key}", stage, entry)
-    return Profile(data["name"], str(data.get("about", "")), ns, source)
+    return Profile(data["name"], str(data.get("about", "")), ns, source, factors | _factors(where, data.get("factors", {})))
+
+
+def _factors(where: str, entries: Any) -> dict[str, float]:
+    if not isinstance(entries, dict):
+        raise ProfileError(f"{where}: [factors] must be a table")
+    for key, entry in entries.items():
+        if key not in FACTORS:
+            raise ProfileError(f"{where}: [factors] has no {key!r}: there are {', '.join(FACTORS)}")
+        if not isinstance(entry, dict) or set(entry) != {"factor", "source"}:
+            raise ProfileError(f'{where}: factors.{key}: must be {{ factor = number, source = "where it is from" }}')
+        value = entry["factor"]
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 1 <= value <= 100:
+            raise ProfileError(f"{where}: factors.{key}: factor must be a number from 1 to 100")
+        if not isinstance(entry["source"], str) or not entry["source"].strip():
+            raise ProfileError(f"{where}: factors.{key}: every number needs its source")
+    return {key: float(entry["factor"]) for key, entry in entries.items()}
 
 
 def _stage(where: str, table: str, key: str) -> Stage:

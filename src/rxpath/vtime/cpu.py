@@ -15,12 +15,15 @@ from ..irq.softirq import do_softirq
 from ..irq.timer import run_local_timers
 from ..path import Stage
 from ..turn import charge
+from .idle import idle_reflect
+from .machine import sources_raise
 from .sched import (
     account,
     charge_thread,
     expire_timeouts,
     local_irq_at,
     next_tick,
+    push_waiting,
     start_napi_timer,
     tick_preempts,
     wake,
@@ -48,8 +51,10 @@ def irq_enter(net: Net, cpu: int, t: int, stage: int) -> None:
         c.since += cost
         return
     if c.ctx == Ctx.IDLE:
-        waking = net.cost[cpu][Stage.IDLE_EXIT]
+        waking = net.cost[cpu][Stage.IDLE_EXIT + c.idle_state]
         c.idle_ns += t - c.since + waking
+        if net.sim.idle_deepest:
+            idle_reflect(net, cpu, t - c.since)
         c.ctx = Ctx.TASK
         t += waking
         c.irq_until += waking
@@ -175,6 +180,9 @@ def fire_local_irq(net: Net, cpu: int, t: int) -> None:
         expire_timeouts(net, cpu, t)
         handler_ran_on(net, cpu, c.now - ends)
         irq_notes(net, cpu)                          # threaded NAPI: its thread is to be woken
+    elif c.device_irq <= t:
+        irq_enter(net, cpu, t, Stage.HARDIRQ)
+        sources_raise(net, cpu, t)
     else:
         irq_enter(net, cpu, t, Stage.TICK)
         if c.tick <= t:
@@ -182,6 +190,8 @@ def fire_local_irq(net: Net, cpu: int, t: int) -> None:
             c.tick = next_tick(net, cpu, t)
             if tick_preempts(net, cpu):
                 c.need_resched = 1
+            if net.sim.any_roams:
+                push_waiting(net, cpu)
         run_local_timers(net, cpu, t)
     local_irq_at(net, cpu)
     irq_exit(net, cpu)

@@ -5,6 +5,7 @@ from ..abi.numbers import DRAIN, NEVER, NO_QUEUE, NO_THREAD, SLOT_BITS, Ctx
 from .cpu import cpu_turn, fire_local_irq, fire_queue_irq
 from .feed import feed_rearm
 from .host import host_worked
+from .machine import siblings_look
 from .slots import earliest, set_horizon, slots_init
 
 
@@ -19,17 +20,22 @@ def run(net: Net, until: int, worked: int) -> int:
     if net.nic.changed:                              # somebody turned a knob of the card
         net.nic.changed = 0
         feed_rearm(net)
+    stop = min(until, sim.epoch)
     while True:
         key = earliest(net)
         t, slot = key >> SLOT_BITS, key & (1 << SLOT_BITS) - 1
-        if t >= until:
+        if t >= stop:
+            if stop < until:                         # nobody has begun anything at or after it: everywhere it is the same moment
+                siblings_look(net, stop)
+                stop = min(until, sim.epoch)
+                continue
             sim.now = until
             return NO_THREAD
         sim.now = t
         sim.turns += 1
         if slot >= sim.nq + sim.ncpu:
             cpu = slot - sim.nq - sim.ncpu
-            set_horizon(net, cpu, until)
+            set_horizon(net, cpu, stop)
             cpu_turn(net, cpu)
             if sim.host >= 0:
                 return sim.host
@@ -48,12 +54,14 @@ def vtime_init(net: Net, nq: int, ncpu: int, one_step: int) -> None:
     sim.nq, sim.ncpu, sim.nslot = nq, ncpu, nq + 2 * ncpu
     sim.host = NO_THREAD
     sim.one_step = one_step
+    sim.epoch = NEVER
     slots_init(net)
     for i in range(ncpu):
         c = net.cpu[i]
         c.ctx = Ctx.IDLE
         c.curr = NO_THREAD
-        c.tick, c.resched_ipi, c.rps_ipi, c.hrtimer, c.next_timer = NEVER, NEVER, NEVER, NEVER, NEVER
+        c.tick, c.resched_ipi, c.rps_ipi, c.hrtimer, c.next_timer, c.device_irq = NEVER, NEVER, NEVER, NEVER, NEVER, NEVER
+        c.first_source = -1
         c.first_queue, c.first_thread, c.wake_head, c.next_thread = NO_QUEUE, NO_THREAD, NO_THREAD, NO_THREAD
 
 

@@ -51,6 +51,8 @@ def host_worked(net: Net, ns: int) -> None:
         th.state = Th.EXITED
         c.curr = NO_THREAD
         c.need_resched = 1
+    if c.slow:
+        ns = ns * c.slow >> 10
     th.tail = c.now - start
     th.left = ns + th.tail
     c.now = start + th.left

@@ -17,6 +17,7 @@ from ..irq.napi import napi_watchdog
 from ..path import Stage
 from ..turn import charge
 from ..user.queue import wait_remove
+from .idle import idle_select
 from .slots import at_time, slot_of_local
 
 BASE_SLICE = 1_400_000                               # sched_base_slice on the measured kernel
@@ -106,6 +107,8 @@ def schedule(net: Net, cpu: int) -> None:
         c.ctx = Ctx.IDLE
         c.naps += 1
         c.tick = NEVER
+        if net.sim.idle_deepest:
+            idle_select(net, cpu)
         local_irq_at(net, cpu)
         return
     th = net.thread[n]
@@ -113,6 +116,9 @@ def schedule(net: Net, cpu: int) -> None:
     if n != prev:                                    # context_switch(): the kernel's time on behalf of threads, interrupts off
         c.switches += 1
         charge(net, cpu, Stage.SWITCH)
+        if th.moved:
+            th.moved = 0
+            charge(net, cpu, Stage.MIGRATE)
         ran = c.now - c.since
         c.syscall_ns += ran
         th.ran_sys_ns += ran
@@ -151,6 +157,8 @@ def wake(net: Net, cpu: int, n: int) -> None:
     """try_to_wake_up() by `cpu`.  A thread of another CPU goes onto that CPU's wake list (ttwu_queue_wakelist), and an IPI follows:
     its scheduler may have run ahead of us, so only it can say, at its own time, whether the thread preempts."""
     c, th = net.cpu[cpu], net.thread[n]
+    if th.roams:
+        select_task_rq(net, cpu, n)
     if th.cpu == cpu:
         wake_here(net, cpu, n)
         return
@@ -164,6 +172,81 @@ def wake(net: Net, cpu: int, n: int) -> None:
     if home.resched_ipi == NEVER:
         home.resched_ipi = c.now + net.cost[cpu][Stage.IPI_LATENCY]
         local_irq_at(net, th.cpu)
+
+
+@path_function
+def cpu_idle(net: Net, cpu: int) -> bool:
+    """idle_cpu(): nothing runs there or is on its way.  Softirqs on top of idle do not count, as in Linux: that is how a reader may find
+    itself beside the queue that starves it."""
+    c = net.cpu[cpu]
+    return c.curr < 0 and c.wake_head < 0
+
+
+@path_function
+def select_task_rq(net: Net, cpu: int, n: int) -> None:
+    """Where does a thread that may run anywhere wake up?  Where it was, if that is idle; here, if this is; on the next idle CPU of its
+    node, then of another; else where it was."""
+    th = net.thread[n]
+    home = th.cpu
+    if th.state != Th.SLEEPING or th.wake_listed or cpu_idle(net, home):
+        return
+    best = cpu
+    if not cpu_idle(net, cpu):
+        best = idle_cpu_near(net, home)
+    if best >= 0:
+        migrate(net, n, best)
+
+
+@path_function
+def idle_cpu_near(net: Net, home: int) -> int:
+    """The next idle CPU after `home`, of its node if there is one; -1: all are busy."""
+    ncpu = net.sim.ncpu
+    for k in range(1, 2 * ncpu):
+        i = (home + k) % ncpu
+        if cpu_idle(net, i) and (k >= ncpu or net.node[i] == net.node[home]):
+            return i
+    return -1
+
+
+@path_function
+def push_waiting(net: Net, cpu: int) -> None:
+    """Load balancing, all that there is of it: at a tick, a roaming thread that waits for this CPU goes to one that is idle."""
+    c = net.cpu[cpu]
+    i = c.first_thread
+    while i >= 0:
+        th = net.thread[i]
+        if th.roams and th.state == Th.RUNNABLE and c.curr >= 0 and c.next_thread != i:
+            other = idle_cpu_near(net, cpu)
+            if other >= 0:
+                th.state = Th.SLEEPING
+                migrate(net, i, other)
+                wake(net, cpu, i)
+            return
+        i = th.next_of_cpu
+
+
+@path_function
+def migrate(net: Net, n: int, cpu: int) -> None:
+    """set_task_cpu() of a sleeping thread.  Its time-out is over; it is owed nothing on the new CPU."""
+    th = net.thread[n]
+    old, new = net.cpu[th.cpu], net.cpu[cpu]
+    if old.first_thread == n:
+        old.first_thread = th.next_of_cpu
+    else:
+        i = old.first_thread
+        while i >= 0:
+            before = net.thread[i]
+            i = before.next_of_cpu
+            if i == n:
+                before.next_of_cpu = th.next_of_cpu
+    th.next_of_cpu = new.first_thread
+    new.first_thread = n
+    if th.timeout_at != NEVER:
+        th.timeout_at = NEVER
+        hrtimer_again(net, th.cpu)
+    th.cpu, th.lag, th.vruntime = cpu, 0, 0
+    th.moved = 1
+    th.migrations += 1
 
 
 @path_function
@@ -221,9 +304,10 @@ def wake_listed(net: Net, cpu: int) -> None:
 # ---------------------------------------------------------------- local interrupts: the tick, timers
 @path_function
 def local_irq_at(net: Net, cpu: int) -> None:
-    """The local APIC: tick, two kinds of IPI, the timers share one slot."""
+    """The local APIC: tick, two kinds of IPI, the timers, other devices share one slot."""
     c = net.cpu[cpu]
-    at_time(net, slot_of_local(net, cpu), min(min(min(c.tick, c.resched_ipi), min(c.rps_ipi, c.hrtimer)), c.next_timer))
+    first = min(min(c.tick, c.resched_ipi), min(c.rps_ipi, c.hrtimer))
+    at_time(net, slot_of_local(net, cpu), min(first, min(c.next_timer, c.device_irq)))
 
 
 @path_function

@@ -116,4 +116,4 @@ def next_step_is_private(net: Net, cpu: int) -> bool:
         if th.phase == Phase.CALL:
             return recv_is_private(net, net.socks[th.sock])
         return th.phase == Phase.RETURN
-    return th.kind == Kind.HOG
+    return th.kind == Kind.HOG and net.sim.any_roams == 0     # who is idle must be known to whoever wakes a roaming thread

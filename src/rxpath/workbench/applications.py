@@ -14,6 +14,7 @@ from rxpath.vtime import apps, engine, setup, waiting
 from rxpath.vtime.dice import next_random
 from rxpath.workbench import hosttables, units
 from rxpath.workbench.host import App
+from rxpath.workbench.hostbase import ANY
 from rxpath.workbench.mistakes import BadInput
 
 if TYPE_CHECKING:
@@ -134,6 +135,8 @@ def _start(sim: Simulation, plan: hosttables.Thread, mine: list[Opened], service
     memory, address = boot.buffer(max(app.buffer, 1))
     sim.kept.append(memory)
     th.batch, th.buf_addr, th.buf_len, th.nice, th.weight = app.batch, address, app.buffer, app.nice, setup.nice_weight(app.nice)
+    th.roams = int(app.cpu == ANY)
+    net.sim.any_roams |= th.roams
     th.flags = sum(FLAGS[f] for f in app.flags) | (MSG_WAITFORONE if app.waitforone else 0)
     th.wait_by, th.rng = WAITS[wait], next_random(sim.host.seed * 1_000_003 + n & (1 << 62) - 1)
     _service(sim, n, app, services)

@@ -6,13 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 from rxpath.abi.kernels import Sysctl
 from rxpath.abi.limits import NCPU, NDEV, NQ, NSKB
-from rxpath.abi.numbers import RT_TABLE_LOCAL, RT_TABLE_MAIN, Kind, NicMode
+from rxpath.abi.numbers import RT_TABLE_LOCAL, RT_TABLE_MAIN, Idle, Kind, NicMode, Softirq
 from rxpath.drivers.setup import igb_probe, multicast_mac, napi_defer, veth_probe
 from rxpath.link import setup as link_setup
 from rxpath.network import nf_setup
 from rxpath.network import setup as network_setup
-from rxpath.vtime import costs, engine
+from rxpath.vtime import costs, engine, idle
+from rxpath.vtime import machine as vtime_machine
 from rxpath.vtime import setup as vtime_setup
+from rxpath.vtime.apps import Phase
+from rxpath.vtime.dice import next_random
 from rxpath.workbench import applications, hostfile, hosttables, iptables_flat, units
 
 if TYPE_CHECKING:
@@ -80,10 +83,12 @@ def assemble(sim: Simulation, one_step: bool) -> None:
     sysctls(sim)
     clocks(sim, one_step)
     drivers(sim)
+    machine(sim)
     addresses(sim)
     firewall(sim)
     applications.open_all(sim)
     applications.start_all(sim)
+    others(sim)
 
 
 # ---------------------------------------------------------------- one for each room
@@ -157,6 +162,46 @@ def drivers(sim: Simulation) -> None:
     mask = _number(host.sysctls().get("net.core.flow_limit_cpu_bitmap", 0))
     if mask:
         link_setup.set_flow_limit(b, [c for c in range(NCPU) if mask >> c & 1], net.sysctl[Sysctl.flow_limit_table_len])
+
+
+def machine(sim: Simulation) -> None:
+    """NUMA nodes, hyper-threads, idle states."""
+    net, host, profile = sim.net, sim.host, costs.load_profile(sim.host.profile)
+    net.nnode = len(host.cpu.nodes)
+    for i, node in enumerate(host.cpu.nodes):
+        for c in node:
+            net.node[c] = i
+            if i != host.nic.node:
+                profile.remote(net, c)
+    for group in host.cpu.siblings:
+        for c in group:
+            net.siblings[c] = sum(1 << other for other in group if other != c)
+    if host.cpu.siblings:
+        sim.call(vtime_machine.set_siblings)(net, round(profile.factors.get("SIBLING", 1.0) * vtime_machine.ONE))
+    net.sim.idle_deepest = Idle[host.cpu.idle.upper()]
+    for c in range(host.cpus):
+        net.cpu[c].idle_mean = idle.LONGEST
+        net.cpu[c].idle_state = Idle.POLL if host.cpu.idle == "poll" else Idle.C1
+
+
+def others(sim: Simulation) -> None:
+    """What else the machine does: background threads, softirqs that are not packets."""
+    net, host, i = sim.net, sim.host, 0
+    for load in host.loads:
+        for c in load.cpu:
+            n = sim.new_thread()
+            sim.call(engine.add_thread)(net, n, c, Kind.HOG)
+            th = net.thread[n]
+            th.nice, th.weight = load.nice, vtime_setup.nice_weight(load.nice)
+            th.service, th.period = load.slice, load.slice * (100 - load.share) // load.share
+            sim.call(vtime_setup.thread_start)(net, n, Phase.COMPUTE, load.start)
+    for source in host.softirqs:
+        for c in source.cpu:
+            s = net.source[i]
+            s.nr, s.every, s.cost, s.random = Softirq[source.type], source.every, source.cost, int(source.random)
+            s.rng = next_random(host.seed * 1_000_003 + 7919 * i & (1 << 62) - 1)
+            sim.call(vtime_machine.add_source)(net, i, c, source.start or source.every)
+            i += 1
 
 
 def addresses(sim: Simulation) -> None:

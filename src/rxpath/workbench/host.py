@@ -9,62 +9,16 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationInfo, field_validator, model_validator
-from pydantic.config import JsonDict
+from pydantic import BeforeValidator, Field, PrivateAttr, ValidationInfo, field_validator, model_validator
 
 from rxpath.workbench import knobs, units
+from rxpath.workbench.hostbase import ANY, CPUS_MAX, Cpus, Duration, Flag, Int, Part, Pinned, Size, Wrong, _name, _texts, key
+from rxpath.workbench.hostmachine import Cpu, Load, SoftirqSource
 
-CPUS_MAX, QUEUES_MAX, THREADS_MAX, SOCKETS_MAX, ROUTES_MAX = 64, 8, 1024, 65536, 16384
+QUEUES_MAX, THREADS_MAX, SOCKETS_MAX, ROUTES_MAX = 8, 1024, 65536, 16384
 PROFILES = ("bm36", "xeon2g_2015", "vm")
 RSS_KEY = "6d5a56da255b0ec24167253d43a38fb0d0ca2bcbae7b30b477cb2da38030f20c6a42b73bbeac01fa"  # Microsoft's RSS verification suite
 RETA_SIZE = 128                                             # igb's redirection table
-
-Int = Annotated[int, BeforeValidator(units.whole)]
-Flag = Annotated[bool, BeforeValidator(units.on_off)]
-Duration = Annotated[int, BeforeValidator(units.duration_ns)]
-Size = Annotated[int, BeforeValidator(units.size_bytes)]
-Cpus = Annotated[tuple[int, ...], BeforeValidator(units.cpu_list)]
-
-
-def _pinned(value: object) -> object:
-    """CPUs one for each thread or queue: here the order counts, and a CPU may stand twice."""
-    if value == "any":
-        raise ValueError('"any" is not supported: pin it to a CPU, threads do not migrate here')
-    if not isinstance(value, (list, tuple)):
-        return units.cpu_list(value)
-    for item in value:
-        if isinstance(item, bool) or not isinstance(item, int) or item < 0:
-            raise ValueError(units.CPUS_ALLOWED)
-    return tuple(value)
-
-
-Pinned = Annotated[tuple[int, ...], BeforeValidator(_pinned)]
-
-
-class Wrong(ValueError):
-    """A mistake that one key alone does not show.  `key` is the dotted key to blame, `text` what is wrong and what is allowed."""
-
-    def __init__(self, key: str, text: str):
-        super().__init__(f"{key}: {text}")
-        self.key, self.text = key, text
-
-
-def key(default: Any, doc: str, allowed: str, source: str = "", *, alias: str | None = None, example: str = "", **limits: Any) -> Any:
-    """A field with its documentation.  `example` is how `host init` shows a key whose default is "worked out"."""
-    extra: JsonDict = {"allowed": allowed, "source": source, "example": example}
-    return Field(default, description=doc, json_schema_extra=extra, alias=alias, **limits)
-
-
-def _texts(value: object) -> object:
-    """One text or a list of them."""
-    return [value] if isinstance(value, str) else value
-
-
-def _name(value: object) -> str:
-    if not isinstance(value, str) or not 0 < len(value) <= 64 or not all(c.isalnum() or c in "_-" for c in value) or not value.isascii():
-        raise ValueError("letters, digits, - and _ (1 to 64)")
-    return value
-
 
 def endpoint(text: object, *, ports: bool = False) -> list[tuple[int, int]]:
     """(address, port) of "10.0.0.1:5000", "*:5000" or ":5000"; with `ports` also of a range "10.0.0.1:5000-5099"."""
@@ -82,12 +36,6 @@ def endpoint(text: object, *, ports: bool = False) -> list[tuple[int, int]]:
         raise ValueError(f"{allowed}, ports 1 to 65535")
     address = 0 if host in ("", "*") else units.ipv4(host)
     return [(address, number) for number in range(low, high + 1)]
-
-
-class Part(BaseModel):
-    """What all tables of a host file share: nothing unknown, nothing changes afterwards."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Nic(Part):
@@ -123,6 +71,8 @@ class Nic(Part):
     gro_flush_timeout: Duration = key(0, "time after which a timer polls again, while the interrupt is deferred or GRO keeps "
                                          "packets; 0: off", '0 to "10s", or a whole number of nanoseconds',
                                       "3.19 [K]; with napi_defer_hard_irqs the commit suggests 20us", le=10**10)
+    node: Int = key(0, "NUMA node of its slot: a CPU of another node pays more for what the NIC has written", "a node of cpu.nodes", ge=0,
+                    lt=CPUS_MAX)
     sender_cpu: Int = key(0, "veth, loopback: the CPU on which the sender calls netif_rx", "a CPU, 0 to cpus - 1", ge=0, lt=CPUS_MAX)
 
     @field_validator("mac", mode="before")
@@ -420,7 +370,8 @@ class App(Part):
         example='["dns"]')
     threads: Int = key(1, "threads", "1 to 1024", ge=1, le=THREADS_MAX)
     cpu: Pinned = key(
-        (), "CPUs of the threads in turn; none: thread i on CPU i modulo cpus", "a CPU or CPUs; threads do not migrate here", example="[1]")
+        (), 'CPUs of the threads in turn; none: thread i on CPU i modulo cpus; "any": not pinned, a wake-up may move it',
+        'a CPU, CPUs, or "any"', example="[1]")
     service: Service = key(Service(constant=0), "time that it works on each datagram",
                            'a time "2us", or { exponential = "2us" }, { list = [...] }, '
                            '{ file = "..." }', example='"2us"')
@@ -469,6 +420,7 @@ class Host(Part):
     listen: Literal["auto", "capture", "listed"] = key(
         "auto", "sockets: capture opens what the capture's traffic goes to, listed only those below; auto is listed when there are any",
         "auto, capture or listed")
+    cpu: Cpu = key(Cpu(), "", "a table")
     nic: Nic = key(Nic(), "", "a table")
     ethtool: Ethtool = key(Ethtool(), "", "a table")
     irq: Irq = key(Irq(), "", "a table")
@@ -484,6 +436,8 @@ class Host(Part):
     iptables: Iptables = key(Iptables(), "", 'the path of the rules, or a table with file or text')
     sockets: tuple[Socket, ...] = key((), "", "tables [[socket]]", alias="socket", max_length=SOCKETS_MAX)
     apps: tuple[App, ...] = key((App(name="app0"),), "", "tables [[app]]", alias="app", max_length=THREADS_MAX)
+    loads: tuple[Load, ...] = key((), "", "tables [[load]]", alias="load", max_length=CPUS_MAX)
+    softirqs: tuple[SoftirqSource, ...] = key((), "", "tables [[softirq]]", alias="softirq", max_length=CPUS_MAX)
     taps: tuple[Tap, ...] = key((), "", "tables [[tap]]", alias="tap", max_length=64)
     tx: Tx = key(Tx(), "", "a table")
 
@@ -618,4 +572,4 @@ class Host(Part):
         return self.listen == "capture" or (self.listen == "auto" and not self.sockets)
 
     def app_cpu(self, app: App, thread: int) -> int:
-        return app.cpu[thread % len(app.cpu)] if app.cpu else thread % self.cpus
+        return app.cpu[thread % len(app.cpu)] if app.cpu and app.cpu != ANY else thread % self.cpus

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rxpath.abi.limits import NSOURCE
 from rxpath.workbench import knobs, units
+from rxpath.workbench.hostbase import ANY
 
 if TYPE_CHECKING:
     from rxpath.workbench.host import App, Host, Socket
@@ -15,13 +17,14 @@ def check(host: Host) -> None:
     _sysctls(host)
     _device(host)
     _queues_and_cpus(host)
+    _machine(host)
     _routes(host)
     _sockets(host)
     _apps(host)
 
 
 def _wrong(key: str, text: str) -> Exception:
-    from rxpath.workbench.host import Wrong
+    from rxpath.workbench.hostbase import Wrong
 
     return Wrong(key, text)
 
@@ -124,12 +127,42 @@ def _queues_and_cpus(host: Host) -> None:
     for queue in host.rps_flow_cnt:
         if queue >= queues and not counts_all:
             raise _wrong(f"rps_flow_cnt.{queue}", f"there is no queue {queue}: 0 to {queues - 1}")
+    if host.nic.threaded_cpus == ANY:
+        raise _wrong("nic.threaded_cpus", f"\"any\" is not allowed: {units.CPUS_ALLOWED}")
     for cpu in host.nic.threaded_cpus:
         _cpu(host, "nic.threaded_cpus", cpu)
     _cpu(host, "nic.sender_cpu", host.nic.sender_cpu)
     indir = host.indirection()
     if max(indir) >= queues:
         raise _wrong("ethtool.indir", f"queue {max(indir)} does not exist: 0 to {queues - 1}")
+
+
+def _machine(host: Host) -> None:
+    """CPUs that exist, each in one node; softirqs of a kernel that has them."""
+    for name, groups in (("siblings", host.cpu.siblings), ("nodes", host.cpu.nodes)):
+        for group in groups:
+            for cpu in group:
+                _cpu(host, f"cpu.{name}", cpu)
+    for group in host.cpu.siblings:
+        if len(group) < 2:
+            raise _wrong("cpu.siblings", f"[{group[0]}] has no sibling: leave it out")
+        if len({i for i, node in enumerate(host.cpu.nodes) if set(group) & set(node)}) > 1:
+            raise _wrong("cpu.siblings", f"{list(group)} lie in two nodes")
+    missing = set(range(host.cpus)) - {cpu for group in host.cpu.nodes for cpu in group}
+    if host.cpu.nodes and missing:
+        raise _wrong("cpu.nodes", f"CPU {min(missing)} is in no node")
+    if host.nic.node >= max(1, len(host.cpu.nodes)):
+        raise _wrong("nic.node", f"there is no node {host.nic.node}: cpu.nodes has {len(host.cpu.nodes)}")
+    for i, load in enumerate(host.loads):
+        for cpu in load.cpu:
+            _cpu(host, f"load.{i}.cpu", cpu)
+    if sum(len(load.cpu) for load in host.loads) > 512:
+        raise _wrong("load", "more than 512 threads")
+    for i, source in enumerate(host.softirqs):
+        for cpu in source.cpu:
+            _cpu(host, f"softirq.{i}.cpu", cpu)
+    if sum(len(source.cpu) for source in host.softirqs) > NSOURCE:
+        raise _wrong("softirq", f"more than {NSOURCE} sources")
 
 
 def _routes(host: Host) -> None:
@@ -219,7 +252,7 @@ def _apps(host: Host) -> None:
                 raise _wrong(f"{where}.sockets", f'"{name}" is a TCP listener: reading TCP is not modelled yet')
         if not app.sockets:
             raise _wrong(f"{where}.sockets", 'at least one socket, or "*"')
-        for cpu in app.cpu:
+        for cpu in app.cpu if app.cpu != ANY else ():
             _cpu(host, f"{where}.cpu", cpu)
         threads += app.threads
         if threads > 1024:

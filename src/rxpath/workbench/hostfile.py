@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ValidationError
 
 from rxpath.workbench import units
-from rxpath.workbench.host import App, Host, Service, Wrong
+from rxpath.workbench.host import App, Host, Service
+from rxpath.workbench.hostbase import Wrong
 from rxpath.workbench.hostcheck import flatten
 from rxpath.workbench.knobs import names as sysctl_names
 

@@ -12,10 +12,13 @@ from pydantic_core import PydanticUndefined
 
 from rxpath.workbench import knobs, units
 from rxpath.workbench.host import App, Ethtool, Host, Iptables, Irq, Neighbour, Nic, Route, Socket, Tap, Tx
+from rxpath.workbench.hostbase import ANY
 from rxpath.workbench.hostfile import fields_of
+from rxpath.workbench.hostmachine import Cpu, Load, SoftirqSource
 from rxpath.workbench.hosttables import open_sockets, routes, threads
 
 _TABLES: tuple[tuple[str, type[BaseModel], str], ...] = (
+    ("cpu", Cpu, "Cores, NUMA nodes, idle states.  CPU frequency is not modelled: every CPU has the speed of the cost profile."),
     ("nic", Nic, "The device that receives."),
     ("ethtool", Ethtool, "ethtool's settings, under ethtool's names."),
     ("irq", Irq, "Interrupt affinity: which CPU takes a queue's interrupt, and with it the softirq."),
@@ -27,6 +30,8 @@ _LISTS: tuple[tuple[str, type[BaseModel], str], ...] = (
     ("neighbour", Neighbour, "Known neighbours; others are learnt from traffic."),
     ("socket", Socket, "Sockets.  Without any, a replay opens one for each address and port that the capture's traffic goes to."),
     ("app", App, "Programs that read sockets."),
+    ("load", Load, "Background load: a thread on each CPU that only computes."),
+    ("softirq", SoftirqSource, "Softirqs that are not packets: a disk, RCU, other timers.  They delay NET_RX."),
     ("tap", Tap, "Packet sockets (tcpdump) that write a pcap."),
 )
 
@@ -75,7 +80,7 @@ def commented() -> str:
     for name, field in fields_of(Host).items():
         if field.description and name != "rps":
             out += [*_field_lines(name, field), ""]
-    for name, model, text in _TABLES[:3]:
+    for name, model, text in _TABLES[:4]:
         out += [f"# {text}", f"[{name}]"]
         for key, field in fields_of(model).items():
             out += _field_lines(key, field)
@@ -87,7 +92,7 @@ def commented() -> str:
     for row in knobs.SYSCTLS:
         out += _sysctl_lines(row)
     out.append("")
-    for name, model, text in _TABLES[3:]:
+    for name, model, text in _TABLES[4:]:
         out += [f"# {text}", f"[{name}]"]
         for key, field in fields_of(model).items():
             out += _field_lines(key, field)
@@ -142,6 +147,7 @@ def effective(host: Host) -> dict[str, Any]:
     return {
         "kernel": host.kernel, "profile": host.profile, "seed": host.seed, "hz": host.ticks, "cpus": host.cpus,
         "listen": "capture" if host.opens_from_capture else "listed",
+        "cpu": _plain(host.cpu),
         "nic": {**_plain(host.nic), "queues": host.queue_count, "mtu": host.mtu},
         "ethtool": {**_plain(host.ethtool), "rx": host.rx_ring, "tx": host.tx_ring, "rx-usecs": host.rx_usecs, "gro": host.gro,
                     "adaptive-rx": host.rx_usecs in (1, 3), "combined": host.queue_count},
@@ -153,7 +159,9 @@ def effective(host: Host) -> dict[str, Any]:
         "neighbours": [_plain(item) for item in host.neighbours],
         "iptables": _plain(host.iptables),
         "sockets": [_plain(item) for item in host.sockets],
-        "apps": [_plain(item) for item in host.apps],
+        "apps": [{**_plain(item), **({"cpu": "any"} if item.cpu == ANY else {})} for item in host.apps],
+        "loads": [_plain(item) for item in host.loads],
+        "softirqs": [_plain(item) for item in host.softirqs],
         "taps": [_plain(item) for item in host.taps],
         "tx": _plain(host.tx),
     }
@@ -167,7 +175,7 @@ def _flat(value: Any, prefix: str = "") -> dict[str, str]:
             result.update(_flat(item, name if prefix == "sysctl" else f"{prefix}.{name}" if prefix else name))
         return result
     if isinstance(value, list) and value and isinstance(value[0], dict):
-        singular = {"neighbours": "neighbour", "sockets": "socket", "apps": "app", "taps": "tap"}.get(prefix, prefix)
+        singular = prefix.removesuffix("s") if prefix != "routes" else prefix
         return {name: text for i, item in enumerate(value) for name, text in _flat(item, f"{singular}.{i}").items()}
     return {prefix: "-" if value is None or value == [] or value == "" else toml(value)}
 
@@ -203,7 +211,7 @@ def markdown() -> str:
         out.append("")
 
     table("Top of the file", "Before the first table.", Host, only=True)
-    for name, model, text in _TABLES[:3]:
+    for name, model, text in _TABLES[:4]:
         table(f"[{name}]", text, model)
     rps = fields_of(Host)["rps"]
     out.extend(["### [rps]", "",
@@ -217,7 +225,7 @@ def markdown() -> str:
         default += f"; not in 3.10 (since {row.since})" if row.since else ""
         out.append(f"| `{row.name}` | {default} | {row.unit} | {row.doc} | {row.allowed(250)} | {row.source} |")
     out.append("")
-    for name, model, text in _TABLES[3:]:
+    for name, model, text in _TABLES[4:]:
         table(f"[{name}]", text, model)
     for name, model, text in _LISTS:
         table(f"[[{name}]]", text, model)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BeforeValidator, ValidationError, field_validator, model_validator
 
 from rxpath.workbench import hostfile, units
-from rxpath.workbench.host import Duration, Flag, Int, Part, Wrong, key
+from rxpath.workbench.hostbase import Duration, Flag, Int, Part, Wrong, key
 
 if TYPE_CHECKING:
     from rxpath.cable.generate import Generated, Stream
