@@ -53,7 +53,7 @@ def test_a_mistake_is_one_line_that_names_file_rule_and_key(change, said):
 def test_every_loss_has_a_rule_or_a_sentence():
     """A loss that no rule explains and no verdict covers would leave the reader alone."""
     known = {c.fact.removeprefix("lost.") for r in rules.load().rule for c in r.symptom} | set(rules.load().verdict)
-    known |= {"SOCKET_RCVBUFF", "SOCKET_BACKLOG", "FRAG_TOO_FAR"}          # buffer_lost, fragments_lost
+    known |= {"SOCKET_RCVBUFF", "SOCKET_BACKLOG", "FRAG_TOO_FAR"}          # buffer_lost, reassembly_failed
     assert {d.name for d in Drop if d not in DELIVERED and d != Drop.NOT_DROPPED_YET} <= known
 
 
@@ -65,7 +65,7 @@ def test_every_modelled_knob_writes_keys_that_a_host_file_has_and_a_person_can_t
             if not key.startswith("net."):
                 room, _, rest = key.partition(".")
                 assert room in fields_of(Host), f"{name}: {key}"
-                assert rest == "" or room in ("irq", "rps") or rest.split(".")[-1] in fields_of(_model(room)), f"{name}: {key}"
+                assert rest == "" or room in ("irq", "rps", "rps_flow_cnt") or rest.split(".")[-1] in fields_of(_model(room)), f"{name}: {key}"
             assert any(p.match(key) for p, _ in commands.COMMANDS), f"{name}: no command for {key}"
     assert commands.commands(host, ("net.core.rmem_max=1",)) == ["sysctl -w net.core.rmem_max=1"]
 

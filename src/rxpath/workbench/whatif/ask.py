@@ -38,7 +38,8 @@ def whatif(capture: str | Path | Spec, host: Host | str | Path | None = None, *,
     chosen = replaying.the_host(host, overrides, seed)
     run = replaying.replay(capture, chosen, listen=listen, local=local, speed=speed, rate=rate, loop=loop,
                            skip_unsupported=skip_unsupported, stop=stop)
-    unit = Unit(str(capture) if isinstance(capture, Path) else capture, listen=tuple(listen), local=local, speed=speed, rate=rate, loop=loop)
+    unit = Unit(str(capture) if isinstance(capture, Path) else capture, listen=tuple(listen), local=local, speed=speed, rate=rate,
+                loop=loop)
     return answer(run, unit, chosen, goal, seconds, skip_unsupported=skip_unsupported, jobs=jobs, progress=progress, stop=stop)
 
 

@@ -59,7 +59,7 @@ def ladders(seen: Seen, rules: Rules, facts: Mapping[str, float], goal: str) -> 
 def worth(rule: Rule, rules: Rules, facts: Mapping[str, float]) -> bool:
     """Rules about a handful of frames beside many others are left for later, those about losses that no knob saves altogether."""
     total = sum(n for name, n in facts.items() if name.startswith("lost.") and name[5:] not in rules.verdict)
-    about_losses = rule.symptom[0].fact.startswith(("lost.", "buffer_lost", "fragments_lost"))
+    about_losses = rule.symptom[0].fact.startswith(("lost.", "buffer_lost", "reassembly_failed"))
     return not about_losses or (not rule.only(rules.verdict) and rule.explains(facts) >= 0.005 * total)
 
 
@@ -169,7 +169,8 @@ def _value(key: str, word: int | bool | str, largest: int | None, seen: Seen, ma
         n = int(word[1:])
         if isinstance(now, tuple):
             return '"' + " ".join(str(v * n) for v in now) + '"'
-        assert isinstance(now, int), f"{key} is no number"
+        if not isinstance(now, int):                        # this kernel does not have it: the refusal says since when it exists
+            return "1"
         if largest is not None and now >= largest:
             return None
         return str(min(now * n, largest or now * n) if word[0] == "x" else max(1, now // n))
@@ -196,6 +197,9 @@ def _word(word: str, key: str, seen: Seen, made: Mapping[str, str]) -> str | Non
     if word == "@other_cpus":
         busy = seen.poll_cpu(int(key.rpartition(".")[2]))
         return str([c for c in everywhere if c != busy])
+    if word == "@quiet_cpus":
+        taken = {seen.poll_cpu(int(key.rpartition(".")[2])), *(t.cpu for t in seen.reader_threads)}
+        return str([c for c in everywhere if c not in taken]) if len(taken) < host.cpus else None
     if word == "@irq_cpu":
         return str(seen.poll_cpu(seen.used_queues[0])) if seen.used_queues else None
     if word == "@idle_for_irq":

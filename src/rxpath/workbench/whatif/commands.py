@@ -113,6 +113,26 @@ def _napi(host: Host, value: str) -> list[str]:
     return [f"echo {int(value == 'threaded')} > /sys/class/net/{host.nic.name}/threaded"]
 
 
+@command(r"nic\.napi_defer_hard_irqs")
+def _defer(host: Host, value: str) -> list[str]:
+    return [f"echo {value} > /sys/class/net/{host.nic.name}/napi_defer_hard_irqs"]
+
+
+@command(r"nic\.gro_flush_timeout")
+def _flush(host: Host, value: str) -> list[str]:
+    return [f"echo {units.duration_ns(value)} > /sys/class/net/{host.nic.name}/gro_flush_timeout"]
+
+
+@command(r"rps_flow_cnt\.(\d+)")
+def _rfs(host: Host, value: str, queue: str) -> list[str]:
+    return [f"echo {value} > /sys/class/net/{host.nic.name}/queues/rx-{queue}/rps_flow_cnt"]
+
+
+@command(r"iptables")
+def _iptables(host: Host, value: str) -> list[str]:
+    return ["# no firewall rules at all: iptables -F, to see what they cost"]
+
+
 @command(r"tap")
 def _tap(host: Host, value: str) -> list[str]:
     return ["pkill -INT tcpdump"]

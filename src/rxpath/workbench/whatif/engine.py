@@ -15,7 +15,7 @@ from rxpath.workbench.whatif import candidates
 from rxpath.workbench.whatif.candidates import Ladder, Set
 from rxpath.workbench.whatif.commands import commands
 from rxpath.workbench.whatif.facts import Seen, measure
-from rxpath.workbench.whatif.rules import GOALS, Rule, Rules, load
+from rxpath.workbench.whatif.rules import GOALS, Rules, load
 
 if TYPE_CHECKING:
     from rxpath.workbench.host import Host
@@ -96,16 +96,16 @@ class _Search:
         self.deadline, self.budget = self.started + budget, budget
         self.seen, self.facts = Seen(run), measure(run)
         self.before = _of(run)
-        self.savable = sum(n for r, n in run.dropped.items() if not rules.saved_by_no_knob(r))
+        self.fired = [r for r in rules.fired(self.facts, self.goal) if self.goal != "loss" or r.only(rules.verdict)
+                      or candidates.worth(r, rules, self.facts)]
+        may = {reason for r in self.fired for reason in r.savable}
+        self.savable = sum(n for r, n in run.dropped.items() if r in may or not rules.saved_by_no_knob(r))
         self.runs = self.left_out = 0
         self.interrupted = False
         self.failed: str | None = None
-        self.fired: list[Rule] = []
 
     # ------------------------------------------------------------ the search
     def answer(self) -> WhatIf:
-        fired = self.rules.fired(self.facts, self.goal)
-        self.fired = fired = [r for r in fired if self.goal != "loss" or candidates.worth(r, self.rules, self.facts)]
         seen = replace(self.run, host=self.host)
         ladders = candidates.ladders(Seen(seen), self.rules, self.facts, self.goal) if self.worthwhile() else []
         climbs = [_Climb(ladder, names=(ladder.knob,)) for ladder in ladders if ladder.steps]
@@ -115,7 +115,7 @@ class _Search:
             together = self.combine(climbs) if self.worthwhile() else []
         self.left_out = sum(not c.done for c in climbs) if self.over() else 0
         tried = self.ranked([*climbs, *together])
-        return WhatIf(self.goal, tuple((r.id, r.title, r.cause) for r in fired), tuple(tried), tuple(self.sayings(tried)),
+        return WhatIf(self.goal, tuple((r.id, r.title, r.cause) for r in self.fired), tuple(tried), tuple(self.sayings(tried)),
                       tuple((item.title, item.not_tried) for item in ladders
                             if item.not_tried and item.rule and not item.placebo and self.tells(item)),
                       self.runs, self.left_out, self.interrupted)
@@ -253,7 +253,8 @@ class _Search:
     def gain(self, result: Result) -> float:
         """What was won of what could be: 1 is all of it."""
         if self.goal == "loss":
-            return (self.before.lost - result.lost) / max(self.savable, 1)
+            gone = self.before.lost + self.before.queued - result.lost - result.queued      # what is still under way is not saved
+            return gone / max(self.savable, 1)
         if result.lost > self.before.lost + 0.01 * self.before.offered:
             return -1.0
         old, new = (r.latency_ns["p99"] if self.goal == "latency" else _busy(r) for r in (self.before, result))
@@ -262,7 +263,8 @@ class _Search:
     def stand(self, c: _Climb) -> tuple[Set, Result]:
         """The smallest step that does what the best one does."""
         best = max(self.gain(r) for _, r in c.done)
-        return next((s, r) for s, r in c.done if self.gain(r) >= best - (0.01 if best >= PART else PART))
+        enough = best - (0.01 if best >= PART else PART) if self.goal == "loss" else 0.8 * best if best > 0 else best
+        return next((s, r) for s, r in c.done if self.gain(r) >= enough)
 
     def verdict(self, result: Result) -> str:
         gain = self.gain(result)

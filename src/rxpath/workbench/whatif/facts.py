@@ -228,8 +228,8 @@ fact("taps", "sockets", "packet sockets that see every frame (tcpdump)")(lambda 
 # ---------------------------------------------------------------- sockets and programs
 fact("reader_load", "of 1", "demand over supply of the programs whose sockets overflowed, over the traffic's time")(lambda s: s.reader_load)
 fact("reader_threads", "threads", "of these programs")(lambda s: len(s.reader_threads))
-fact("readers_of_a_socket", "threads", "of these programs for each of the sockets")(
-    lambda s: len(s.reader_threads) / max(len(s.read_sockets), 1))
+fact("readers_of_a_socket", "threads", "of these programs that share one socket, at most")(
+    lambda s: max((1 if a.own_sockets else a.threads for a in s.readers), default=0))
 fact("reader_batch", "datagrams", "for each call, the smallest of these programs")(lambda s: min((a.batch for a in s.readers), default=0))
 fact("reader_service_us", "us", "that the programs work on a datagram")(
     lambda s: sum(t.app_ns for t in s.reader_threads) / max(1, sum(t.received for t in s.reader_threads)) / 1000)
@@ -246,8 +246,7 @@ fact("reuseport_idle", "sockets", "of these that got nothing")(lambda s: sum(not
 fact("p50_us", "us", "latency, wire to the return of the receiving call")(lambda s: s.books.latency.quantiles["p50"] / 1000)
 fact("p99_us", "us", "the same")(lambda s: s.books.latency.quantiles["p99"] / 1000)
 fact("fragments", "frames", "fragments of datagrams")(lambda s: s.books.copies["fragments"])
-fact("fragments_lost", "frames", "of these, that ended unassembled")(
-    lambda s: s.lost("FRAG_REASM_TIMEOUT", "FRAG_TOO_FAR", "FRAG_QUEUE_KILLED", "PKT_TOO_BIG"))
+fact("reassembly_failed", "times", "Ip.ReasmFails")(lambda s: s.books.snmp.get("Ip.ReasmFails", 0))
 fact("rp_filter", "mode", "as the device sees it: 0 off, 1 strict, 2 loose")(lambda s: s.host.conf("rp_filter"))
 
 

@@ -94,6 +94,7 @@ class Rule(Part):
     knobs: tuple[str, ...]
     wont_help: tuple[Placebo, ...] = ()
     source: Text
+    savable: tuple[str, ...] = ()                           # losses that its knobs may save although [verdict] has a sentence for them
     since: str | None = None
     modelled: bool = True
     reason: str = ""
@@ -104,7 +105,7 @@ class Rule(Part):
     def explains(self, facts: Mapping[str, float]) -> float:
         """Frames lost to what its symptom names."""
         name = self.symptom[0].fact
-        return facts[name] if name.startswith("lost.") or name in ("buffer_lost", "fragments_lost") else 0.0
+        return facts[name] if name.startswith("lost.") or name in ("buffer_lost", "reassembly_failed") else 0.0
 
     def only(self, reasons: Mapping[str, str]) -> bool:
         """Is its symptom a loss of these, and nothing else?"""

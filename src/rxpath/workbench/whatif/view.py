@@ -18,11 +18,15 @@ TITLE = {"loss": "What would have saved them", "latency": "What would make the l
 
 def render(run: Outcome) -> Group | None:
     """None when nothing was asked."""
+    from rxpath.workbench.whatif.rules import load
+
     answer = run.whatif
     if answer is None:
         return None
     parts: list[Any] = []
     for number, title, cause in answer.fired:
+        if next(r for r in load().rule if r.id == number).only(load().verdict):
+            continue                                        # said below, with its count
         parts.append(Text.assemble((f"{number} {title}", "bold"), f": {cause}"))
     good = [t for t in answer.knobs if t.helped in ("yes", "partly")]
     bad = [t for t in answer.knobs if t.helped not in ("yes", "partly")]
@@ -35,6 +39,8 @@ def render(run: Outcome) -> Group | None:
     if best is not None:
         parts += [Text(), Text(_advice(answer, best), "bold")]
         parts += [Text(f"  {line}", no_wrap=True, overflow="ignore") for line in best.commands]
+    if not answer.knobs and answer.goal == "loss" and answer.says:
+        parts.insert(0, Text("No knob of this host:"))
     how = f"each knob: the same traffic and host run again, cost profile {run.host.profile}" if answer.knobs else ""
     return Group(Text.assemble((TITLE[answer.goal], "bold"), f" ({how})" if how else ""), *parts)
 
