@@ -98,8 +98,8 @@ class _Search:
         self.before = _of(run)
         self.fired = [r for r in rules.fired(self.facts, self.goal) if self.goal != "loss" or r.only(rules.verdict)
                       or candidates.worth(r, rules, self.facts)]
-        may = {reason for r in self.fired for reason in r.savable}
-        self.savable = sum(n for r, n in run.dropped.items() if r in may or not rules.saved_by_no_knob(r))
+        self.may = {reason for r in self.fired for reason in r.savable}
+        self.savable = sum(n for r, n in run.dropped.items() if r in self.may or not rules.saved_by_no_knob(r))
         self.runs = self.left_out = 0
         self.interrupted = False
         self.failed: str | None = None
@@ -332,12 +332,14 @@ class _Search:
         out = []
         if self.failed:
             out.append(f"a candidate could not be run: {self.failed}")
+        best = next((t for t in tried if t.helped in ("yes", "partly") and t.lasting), None)
         if self.goal == "loss":
             for reason, n in sorted(self.before.dropped.items(), key=lambda item: (-item[1], item[0])):
                 word = self.rules.saved_by_no_knob(reason)
-                if word:
+                if best is not None and reason in self.may:
+                    n = min(n, best.dropped_after.get(reason, 0))
+                if word and n:
                     out.append(f"{n:,} {reason}: {word}")
-        best = next((t for t in tried if t.helped in ("yes", "partly") and t.lasting), None)
         if self.worthwhile() and best is None:
             out.append(self.cannot_tell())
         elif best is not None and self.goal == "loss" and best.lost_before - best.lost_after < self.savable / 2:
@@ -346,6 +348,8 @@ class _Search:
 
     def cannot_tell(self) -> str:
         """Why there is no recommendation."""
+        if self.interrupted:
+            return "nothing that was tried until then helps"
         if self.left_out:
             return f"nothing that was tried within the budget helps; {self.left_out} knobs were not tried (--budget)"
         if self.goal != "loss":
