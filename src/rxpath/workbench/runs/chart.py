@@ -71,6 +71,7 @@ def _limit(n: int, step: Step, of: int) -> list[Any]:
         cost = f", {lift.memory_bytes / (1 << 20):+.1f} MiB" if lift.memory_bytes else ""
         far = f"{times(lift.factor)}{_lasting(lift.factor, lift.lasting)}"
         lines.append(Text(f"   lifted by {' '.join(f'--set {s}' for s in lift.set)}: carries to {far}{cost}", "green"))
+        lines += [Text(f"      {command}", "cyan") for command in step.commands]
         others = [t for t in step.tried if t is not lift]
     else:
         others = list(step.tried)

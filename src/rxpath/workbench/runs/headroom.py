@@ -5,10 +5,13 @@ is lifted.
     room.factor, room.limits[0].limit.place, room.limits[0].lift
 
 The speed is found by search (search.py); the limit is where the first frames are lost at the least speed that does not hold (limits.py).
-Every setting that might lift it gets a search of its own, and the one that carries furthest, at the least memory, is kept for the next."""
+Every setting that might lift it - the knobs of the rules that fire there (whatif/) - gets a search of its own, and the one that carries
+furthest, at the least memory, is kept for the next."""
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +22,9 @@ from rxpath.workbench.mistakes import BadInput
 from rxpath.workbench.runs import limits, unit
 from rxpath.workbench.runs.limits import Limit, Setting
 from rxpath.workbench.runs.pool import Pool, Stop
-from rxpath.workbench.runs.search import Found, Goal, Interrupted, Known, _rounded, drive, evaluate, search
+from rxpath.workbench.runs.search import LOOKS, Found, Goal, Interrupted, Known, _rounded, drive, evaluate, search
 from rxpath.workbench.runs.unit import Result, Unit
+from rxpath.workbench.whatif.commands import commands
 
 if TYPE_CHECKING:
     from rxpath.workbench.host import Host
@@ -55,12 +59,21 @@ class Step:
     lasting: float                                          # the speed at which the busiest CPU has as much to do as the traffic lasts:
     lasting_cpu: int                                        # beyond it, it holds because queues keep the rest until the capture ends
     tried: tuple[Tried, ...] = ()
+    commands: tuple[str, ...] = ()                          # what a person types for the lift
 
     @property
     def lift(self) -> Tried | None:
-        """What carries furthest, if anything does."""
-        best = max(self.tried, key=lambda t: (min(t.factor, t.lasting), t.factor, -t.memory_bytes, -len(t.set)), default=None)
-        return best if best and best.factor > self.factor * LIFTED else None
+        """What carries furthest, if anything does; a program that works less only where no knob helps."""
+        further = [t for t in self.tried if min(t.factor, t.lasting) > self.factor * LIFTED] or \
+            [t for t in self.tried if t.factor > self.factor * LIFTED]
+        further = [t for t in further if not limits.is_program(t.set)] or further
+        return max(further, default=None,
+                   key=lambda t: (_about(min(t.factor, t.lasting)), _about(t.factor), -t.memory_bytes, -len(t.set), t.factor))
+
+
+def _about(factor: float) -> int:
+    """Speeds within some two per cent count as one."""
+    return round(50 * math.log(max(factor, 1e-6)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,23 +154,36 @@ def headroom(capture: str | Path | Spec, *, host: Host | Mapping[str, Any] | str
 
 def _limits(pool: Pool, base: Unit, goal: Goal, steps: int, known: Known, found: list[Step], say: Say, stop: Stop | None) -> None:
     """One limit after the other, into `found`."""
+    say("limit 1: how far it carries")
+    met = drive(pool, [(base, search(goal))], known, stop)[0]
     lifted: Setting = ()
-    start = 1.0
-    for n in range(steps):
-        say(f"limit {n + 1}: how far it carries")
+    while True:
         item = dataclasses.replace(base, overrides=base.overrides + lifted)
-        met = drive(pool, [(item, search(goal, start))], known, stop)[0]
         step = _met(item, lifted, met, goal)
         found.append(step)
-        result = met.at_bad or met.at_good
-        if step.limit is None or result is None or not step.factor or n == steps - 1:
+        if step.limit is None or not step.factor or len(found) == steps:
             return
-        say(f"limit {n + 1}, {step.limit.place}: what lifts it")
-        found[-1] = step = dataclasses.replace(step, tried=_tried(pool, item, goal, met, step, known, stop))
-        if step.lift is None:
-            return
-        lifted = join(lifted, step.lift.set)
-        start = step.lift.factor or 1.0
+        say(f"limit {len(found)}, {step.limit.place}: what lifts it")
+        found[-1] = step = dataclasses.replace(step, tried=_tried(pool, base, item, goal, met, step, known, stop))
+        for _ in range(LOOKS):                              # the best one is looked at from below too, as the limit was
+            lift = step.lift
+            if lift is None:
+                return
+            next_ = dataclasses.replace(base, overrides=base.overrides + join(lifted, lift.set))
+            then = drive(pool, [(next_, search(goal, _start(met)))], known, stop)[0]
+            sure = dataclasses.replace(lift, factor=then.good or 0.0, lasting=_lasting(then)[0])
+            step = dataclasses.replace(step, tried=tuple(sure if t is lift else t for t in step.tried))
+            if step.lift is sure:
+                break
+        if step.limit is not None and step.limit.place != limits.LINE:          # a faster link is no command
+            step = dataclasses.replace(step, commands=tuple(commands(unit.the_host(item), sure.set)))
+        found[-1] = step
+        met, lifted = then, join(lifted, sure.set)
+
+
+def _start(met: Found) -> float:
+    """Where a search for what lifts a limit begins: at the speed that failed."""
+    return met.bad or _rounded((met.good or 1.0) * 1.25)
 
 
 def _met(item: Unit, lifted: Setting, met: Found, goal: Goal) -> Step:
@@ -189,28 +215,25 @@ def join(*settings: Setting) -> Setting:
     return tuple(last.values())
 
 
-def _tried(pool: Pool, item: Unit, goal: Goal, met: Found, step: Step, known: Known, stop: Stop | None) -> tuple[Tried, ...]:
+def _tried(pool: Pool, base: Unit, item: Unit, goal: Goal, met: Found, step: Step, known: Known, stop: Stop | None) -> tuple[Tried, ...]:
     """A search for every setting that might lift the limit and that the host takes; it ends at once where the setting does not carry
     to where the goal failed."""
-    host, result = unit.the_host(item), met.at_bad or met.at_good
+    host, result, start = unit.the_host(item), met.at_bad or met.at_good, _start(met)
     assert result is not None and step.limit is not None
-    possible = []
-    for setting in limits.lifts(host, result, step.limit):
-        try:
-            unit.the_host(dataclasses.replace(item, overrides=item.overrides + setting))
-            possible.append(setting)
-        except Exception:                                   # a setting that this host cannot have
-            pass
-    start = met.bad or _rounded((met.good or 1.0) * 1.25)
-    units = [dataclasses.replace(item, overrides=item.overrides + s) for s in possible]
-    evaluate(pool, [(u, start) for u in units], known, stop)
-    going = [(s, u) for s, u in zip(possible, units, strict=True) if goal.holds(known[u.overrides, start])
+    possible: list[tuple[Setting, Unit]] = []
+    for setting in limits.lifts(dataclasses.replace(item, speed=start), host, step.limit, stop):
+        changed = dataclasses.replace(base, overrides=base.overrides + join(step.settings, setting))
+        with contextlib.suppress(Exception):                # a setting that this host cannot have
+            unit.the_host(changed)
+            possible.append((setting, changed))
+    evaluate(pool, [(u, start) for _, u in possible], known, stop)
+    going = [(s, u) for s, u in possible if goal.holds(known[u.overrides, start])
              and (step.limit.place != limits.LINE or known[u.overrides, start].span_ns < 0.9 * result.span_ns)]
-    ends = drive(pool, [(u, search(goal, start)) for _, u in going], known, stop)
+    ends = drive(pool, [(u, search(goal, start, looks=0)) for _, u in going], known, stop)
     reached = {s: end for (s, _), end in zip(going, ends, strict=True)}
     out = []
-    for setting, one in zip(possible, units, strict=True):
-        there = known[one.overrides, start]
+    for setting, changed in possible:
+        there = known[changed.overrides, start]
         end = reached.get(setting, Found(step.factor, start, None, there))
         out.append(Tried(setting, end.good or 0.0, there.memory_bytes - result.memory_bytes, _lasting(end)[0]))
     return tuple(out)

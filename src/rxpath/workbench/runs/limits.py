@@ -2,15 +2,17 @@
 it."""
 from __future__ import annotations
 
-from collections.abc import Iterator
+import dataclasses
 from dataclasses import dataclass
 
 from rxpath.workbench import losses, report, units
 from rxpath.workbench.host import App, Host
+from rxpath.workbench.runs.pool import Stop
 from rxpath.workbench.runs.search import Goal
-from rxpath.workbench.runs.unit import LOAD, TRUESIZE, Result
+from rxpath.workbench.runs.unit import LOAD, Result, Unit
 
 SATURATED = 0.95                                            # share of the traffic's time that a CPU is busy: no queue helps it
+FASTEST_LINE = 400_000_000_000
 LINE = "line"
 Setting = tuple[str, ...]
 
@@ -130,86 +132,26 @@ def _spent(result: Result, cpu: int | None) -> str:
 
 
 # ---------------------------------------------------------------- what might lift it
-def lifts(host: Host, result: Result, limit: Limit) -> list[Setting]:
-    """Settings worth trying, the cheap ones first.  Which of them lifts the limit, running them says."""
-    kind = limit.place.partition(" ")[0]
-    found = list(_LIFTS.get(kind, _none)(host, result, limit))
-    if limit.reason == "latency":
-        found += [("ethtool.rx-usecs=0",)] if host.nic.driver == "igb" and host.rx_usecs else []
+def lifts(item: Unit, host: Host, limit: Limit, stop: Stop | None = None) -> list[Setting]:
+    """Settings worth trying, at the speed at which the goal failed: the knobs of the rules that fire there (whatif/), small, middling and
+    large; and the largest of each that is popular and should not help.  Which of them does, running them says."""
+    from rxpath.workbench import replay
+    from rxpath.workbench.runs import unit as runs
+    from rxpath.workbench.whatif import candidates, rules
+    from rxpath.workbench.whatif.facts import Seen, measure
+
+    if limit.place == LINE:
+        return [(f"nic.speed={units.bps_text(host.speed_bps * 10)}",)] if host.speed_bps < FASTEST_LINE else []
+    outcome = replay.replay(item.capture, host, listen=item.listen, local=item.local, speed=item.speed, loop=item.loop, stop=stop,
+                            receiver=runs.receiver(item, host))
+    seen = Seen(dataclasses.replace(outcome, host=host))
+    found: list[Setting] = []
+    for ladder in candidates.ladders(seen, rules.load(), measure(outcome), "latency" if limit.reason == "latency" else "loss"):
+        n = len(ladder.steps)
+        found += [ladder.steps[i] for i in ({n - 1} if ladder.placebo else {n // 3, 2 * n // 3, n - 1})] if n else []
     return list(dict.fromkeys(found))
 
 
-def _none(host: Host, result: Result, limit: Limit) -> Iterator[Setting]:
-    yield from ()
-
-
-def _ring(host: Host, result: Result, limit: Limit) -> Iterator[Setting]:
-    queue = int(limit.place.split()[1])
-    yield from ((f"ethtool.rx={n}",) for n in (1024, 4096) if n > host.rx_ring)
-    if host.queue_count > 1:
-        yield ("ethtool.rx-flow-hash-udp4=sdfn",)
-    yield from _apart(host, result, limit)
-    others = [c for c in range(host.cpus) if c != limit.cpu]
-    if others and not host.rps_cpus(queue):
-        yield (f"rps.{queue}={units.cpu_list_text(tuple(others))}",)
-    if host.gro is False:
-        yield ("ethtool.gro=on",)
-
-
-def _backlog(host: Host, result: Result, limit: Limit) -> Iterator[Setting]:
-    now = result.peaks[limit.place][1]
-    yield from ((f"net.core.netdev_max_backlog={now * f}",) for f in (4, 16))
-    yield from _apart(host, result, limit)
-
-
-def _socket(host: Host, result: Result, limit: Limit) -> Iterator[Setting]:
-    address, now = limit.place.rpartition(" ")[2], result.peaks[limit.place][1]
-    named = [s for s in host.sockets if s.proto == "udp" and address in {f"{units.ipv4_text(a)}:{p}" for a, p in s.endpoints()}]
-    for factor in (4, 16):
-        if named and (named[0].rcvbuf or named[0].rcvbufforce):
-            yield (f"socket.{named[0].name}.rcvbufforce={now * factor // 2}",)
-        else:
-            yield (f"net.core.rmem_default={now * factor}",)
-    for app in readers(host, limit.place):
-        if app.batch < 64:
-            yield (f"app.{app.name}.batch=64", f"app.{app.name}.waitforone=true")
-        if host.cpus > app.threads:
-            cpus = ",".join(str(c) for c in _idlest(result)[:app.threads + 1])
-            yield (f"app.{app.name}.threads={app.threads + 1}", f"app.{app.name}.cpu=[{cpus}]")
-    yield from _apart(host, result, limit)
-
-
-def _apart(host: Host, result: Result, limit: Limit) -> Iterator[Setting]:
-    """Programs and interrupts on different CPUs."""
-    irqs = {host.irq_cpu(q) for q in range(host.queue_count)} if host.nic.driver == "igb" else {host.nic.sender_cpu}
-    for app in host.apps:
-        on = [host.app_cpu(app, t) for t in range(app.threads)]
-        free = [c for c in _idlest(result) if c not in on]
-        if limit.cpu in on and free:
-            yield (f"app.{app.name}.cpu={free[0]}",)
-    if limit.cpu in irqs and host.nic.driver == "igb":
-        free = [c for c in _idlest(result) if c != limit.cpu]
-        yield from ((f"irq.{q}={free[0]}",) for q in range(host.queue_count) if free and host.irq_cpu(q) == limit.cpu)
-
-
-def _line(host: Host, result: Result, limit: Limit) -> Iterator[Setting]:
-    yield from ((f"nic.speed={units.bps_text(host.speed_bps * f)}",) for f in (10,) if host.speed_bps * f <= 400_000_000_000)
-
-
-def _fragments(host: Host, result: Result, limit: Limit) -> Iterator[Setting]:
-    now = host.sysctls()["net.ipv4.ipfrag_high_thresh"]
-    assert isinstance(now, int)
-    yield (f"net.ipv4.ipfrag_high_thresh={max(now, TRUESIZE) * 4}",)
-
-
-def _udp_mem(host: Host, result: Result, limit: Limit) -> Iterator[Setting]:
-    now = host.sysctls()["net.ipv4.udp_mem"]
-    assert isinstance(now, tuple)
-    yield ('net.ipv4.udp_mem="' + " ".join(str(n * 4) for n in now) + '"',)
-
-
-def _idlest(result: Result) -> list[int]:
-    return sorted(range(len(result.cpus)), key=lambda c: (busy(result, c), c))
-
-
-_LIFTS = {"ring": _ring, "backlog": _backlog, "socket": _socket, LINE: _line, "fragments": _fragments, "udp_mem": _udp_mem}
+def is_program(setting: Setting) -> bool:
+    """Less work for each datagram: what no knob of the host can do."""
+    return any(key.partition("=")[0].endswith((".service", ".service.constant", ".service.exponential")) for key in setting)

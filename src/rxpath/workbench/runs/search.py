@@ -84,14 +84,14 @@ class Interrupted(Exception):
 Probe = tuple[float, Result]
 
 
-def search(goal: Goal, start: float = 1.0) -> Search:
+def search(goal: Goal, start: float = 1.0, looks: int = LOOKS) -> Search:
     """Ask for results at speeds, until the limit is known.  Loss need not grow with the speed (how frames fall on interrupts and ticks
-    changes), so that what was found is looked at again from below, and the least speed that does not hold counts."""
+    changes), so that what was found is looked at again from below, so many times, and the least speed that does not hold counts."""
     good, bad, line_full = yield from _bracket(goal, start)
-    for _ in range(LOOKS):
+    for look in range(looks + 1):
         if good is not None and bad is not None:
             good, bad = yield from _narrow(goal, good, bad)
-        if good is None:
+        if good is None or look == looks:
             break
         below = [_rounded(good[0] * f) for f in BELOW]
         probes = [*zip(below, (yield below), strict=True), good]
