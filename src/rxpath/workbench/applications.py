@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from rxpath import boot
 from rxpath.abi.numbers import MSG_DONTWAIT, MSG_PEEK, MSG_TRUNC, MSG_WAITFORONE, Kind, WaitBy
+from rxpath.abi.sock import EP_ET, EP_EXCLUSIVE
 from rxpath.drivers.setup import dev_mc_add, multicast_mac
 from rxpath.network import setup as network_setup
 from rxpath.transport.tcp_setup import tcp_listen
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from rxpath.workbench.simulation import Simulation
 
 FLAGS = {"MSG_DONTWAIT": MSG_DONTWAIT, "MSG_PEEK": MSG_PEEK, "MSG_TRUNC": MSG_TRUNC}
+EPOLL = {"edge": EP_ET, "exclusive": EP_EXCLUSIVE}
 WAITS = {"recv": WaitBy.RECV, "epoll": WaitBy.EPOLL, "poll": WaitBy.POLL, "busy": WaitBy.SPIN}
 
 
@@ -142,7 +144,9 @@ def _start(sim: Simulation, plan: hosttables.Thread, mine: list[Opened], service
     _service(sim, n, app, services)
     sk = net.socks[mine[0].index]
     th.sock = mine[0].index
-    if wait in ("epoll", "poll"):
+    if wait == "epoll":
+        _epoll(sim, n, app, mine)
+    elif wait == "poll":
         for s in mine:
             sim.call(waiting.watch)(net, n, sockets.wait_entry_new(sim.boot), s.index)
     else:
@@ -152,10 +156,36 @@ def _start(sim: Simulation, plan: hosttables.Thread, mine: list[Opened], service
     sim.threads.append(Running(n, app.name, plan.index, plan.cpu))
 
 
+def _epoll(sim: Simulation, n: int, app: App, mine: list[Opened]) -> None:
+    """epoll_create1() and EPOLL_CTL_ADD of each socket; one instance for the application's threads is its first thread's."""
+    net, events = sim.net, sum(EPOLL[word] for word in app.epoll)
+    th = net.thread[n]
+    th.wait, th.sock = n, mine[0].index
+    first = next((t.index for t in sim.threads if t.name == app.name), -1) if app.shared_epoll else -1
+    for s in mine:
+        net.socks[s.index].readers += 1
+    if first >= 0:
+        th.epoll = net.thread[first].epoll
+        return
+    th.epoll = sockets.epoll(sim.boot)
+    for s in mine:
+        sockets.epoll_watch(sim.boot, th.epoll, s.index, events)
+
+
 def _service(sim: Simulation, n: int, app: App, services: list[int]) -> None:
     from rxpath.workbench.hostfile import service_ns
 
-    th, times = sim.net.thread[n], service_ns(app.service)
+    th = sim.net.thread[n]
+    if app.service.capture is not None:
+        from rxpath.workbench import learned
+
+        found = learned.of_app(sim.host, app)
+        note = f"app {app.name} works as learned from {app.service.capture}: {found.describe()}"
+        if note not in sim.notes:
+            sim.notes.append(note)
+        times = found.times
+    else:
+        times = service_ns(app.service)
     if app.service.exponential is not None:
         th.service_kind, th.service = apps.SERVICE_EXPONENTIAL, times[0]
     elif app.service.constant is not None:

@@ -343,6 +343,8 @@ class Service(Part):
     list: Annotated[tuple[Duration, ...], BeforeValidator(_durations)] | None = key(
         None, "these, over and over", "a list of times", example='["1us", "5us"]', min_length=1, max_length=1 << 20)
     file: str | None = key(None, "the same from a file, one time on each line", "a path", example='"times.txt"')
+    capture: str | None = key(None, "the same, learned from a capture of both directions: from each request to the receiver's own reply, "
+                                    "or from its port's reply before, if that is later", "a path", example='"times.pcap"')
 
     @model_validator(mode="before")
     @classmethod
@@ -355,8 +357,8 @@ class Service(Part):
 
     @model_validator(mode="after")
     def _one(self) -> Service:
-        if sum(item is not None for item in (self.constant, self.exponential, self.list, self.file)) != 1:
-            raise ValueError("exactly one of constant, exponential, list and file")
+        if sum(item is not None for item in (self.constant, self.exponential, self.list, self.file, self.capture)) != 1:
+            raise ValueError("exactly one of constant, exponential, list, file and capture")
         return self
 
 
@@ -374,12 +376,16 @@ class App(Part):
         'a CPU, CPUs, or "any"', example="[1]")
     service: Service = key(Service(constant=0), "time that it works on each datagram",
                            'a time "2us", or { exponential = "2us" }, { list = [...] }, '
-                           '{ file = "..." }', example='"2us"')
+                           '{ file = "..." }, { capture = "..." }', example='"2us"')
     batch: Int = key(1, "datagrams for each call: 1 is recvfrom, more is recvmmsg", "1 to 1024", "[K] UIO_MAXIOV", ge=1, le=1024)
     waitforone: Flag = key(False, "MSG_WAITFORONE: recvmmsg returns with what there is after the first", "true or false")
     wait: Literal["auto", "recv", "epoll", "poll", "busy"] = key(
         "auto", "how it waits: in recv, epoll (level), poll, or busy with MSG_DONTWAIT; auto is recv for one socket, else epoll",
         "auto, recv, epoll, poll or busy")
+    epoll: Annotated[tuple[Literal["edge", "exclusive"], ...], BeforeValidator(_texts)] = key(
+        (), "how it watches with epoll: edge is EPOLLET, exclusive EPOLLEXCLUSIVE; none: level-triggered", "edge, exclusive",
+        example='["edge"]')
+    shared_epoll: Flag = key(False, "its threads wait in one epoll instance; else each has its own", "true or false")
     nice: Int = key(0, "niceness", "-20 to 19", ge=-20, le=19)
     buffer: Size = key(65536, "bytes that it offers to each call; a longer datagram is cut (MSG_TRUNC)", units.SIZE_ALLOWED,
                        "ours: nothing is cut")

@@ -259,6 +259,12 @@ def _apps(host: Host) -> None:
             raise _wrong(f"{where}.threads", "more than 1024 threads")
         if app.wait == "recv" and sum(len(sock.endpoints()) for sock in app_sockets(host, app)) > 1:
             raise _wrong(f"{where}.wait", "one thread cannot block in recv on several sockets: epoll, poll or busy")
+        waits = app.wait == "epoll" or (app.wait == "auto" and sum(len(s.endpoints()) for s in app_sockets(host, app)) > 1)
+        if (app.epoll or app.shared_epoll) and not waits:
+            raise _wrong(f"{where}.{'epoll' if app.epoll else 'shared_epoll'}", "this application does not wait in epoll: wait = \"epoll\"")
+        _since(host, f"{where}.epoll", "exclusive" in app.epoll, "4.5")
+        if app.shared_epoll and app.own_sockets:
+            raise _wrong(f"{where}.shared_epoll", "threads with sockets of their own have epoll instances of their own")
         if app.own_sockets and app.threads > 1:
             for sock in app_sockets(host, app):
                 if not sock.reuseport:

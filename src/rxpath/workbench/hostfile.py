@@ -135,8 +135,9 @@ def anchor(data: dict[str, Any], base: Path) -> None:
     apps = data.get("app")
     for app in apps if isinstance(apps, list) else ():
         service = app.get("service") if isinstance(app, dict) else None
-        if isinstance(service, dict) and "file" in service:
-            service["file"] = at(service["file"])
+        for name in ("file", "capture"):
+            if isinstance(service, dict) and name in service:
+                service[name] = at(service[name])
 
 
 def service_ns(service: Service, place: str = "") -> tuple[int, ...]:

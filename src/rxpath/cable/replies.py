@@ -1,0 +1,103 @@
+"""How long did the receiver's programs take?  From a capture that holds both directions: the time from a request to the receiver's own
+reply of the same flow.
+
+A server works on one datagram after the other, so that a reply's work began when its request came, or at the port's reply before it,
+whichever is later: a request that had to wait does not count its waiting.  What is left holds the way through the real kernel too
+(some microseconds), and it is too long for a port that several threads serve.  workbench/learned.py uses it."""
+from .._compile import Mem, be16, be32, byte, entry, mem_at, path_function, put_le64
+from ..abi.capture import Scan, scan_t
+from ..abi.numbers import ETH_HLEN, ETH_P_8021AD, ETH_P_8021Q, ETH_P_IP, IP_OFFSET, IPPROTO, VLAN_HLEN
+from ..abi.replies import NREPLY_FLOW, replies_t
+from .scan import next_record, record_frame
+
+
+@path_function
+def is_local(r: replies_t, address: int) -> bool:
+    for i in range(r.nlocal):
+        if r.local[i] == address:
+            return True
+    return False
+
+
+@path_function
+def reply_flow_of(r: replies_t, key: int, peer: int) -> int:
+    """Index of its entry, -1: no place."""
+    h = (key ^ peer * 0x9E3779B1) * 0x85EBCA77 & 0x7FFF_FFFF_FFFF
+    for i in range(64):
+        at = (h >> 13 ^ h >> 29) + i & NREPLY_FLOW - 1
+        f = r.flow[at]
+        if f.key == 0:
+            f.key, f.peer, f.waiting = key, peer, 0
+            return at
+        if f.key == key and f.peer == peer:
+            return at
+    r.lost += 1
+    return -1
+
+
+@path_function
+def reply_frame(r: replies_t, s: scan_t, mem: Mem) -> None:
+    """One frame: a datagram to the receiver waits for its reply, one from it is the reply."""
+    at, end = s.rec_at, s.rec_at + s.rec_caplen
+    if s.rec_caplen < ETH_HLEN or s.rec_has_ts == 0:
+        return
+    proto = be16(mem, at + 12)
+    at += ETH_HLEN
+    while (proto == ETH_P_8021Q or proto == ETH_P_8021AD) and at + VLAN_HLEN <= end:
+        proto = be16(mem, at + 2)
+        at += VLAN_HLEN
+    if proto != ETH_P_IP or at + 20 > end:
+        return
+    l4 = at + (byte(mem, at) & 15) * 4
+    if byte(mem, at + 9) != IPPROTO.UDP or be16(mem, at + 6) & IP_OFFSET or l4 + 8 > end:
+        return
+    src, dst, sport, dport = be32(mem, at + 12), be32(mem, at + 16), be16(mem, l4), be16(mem, l4 + 2)
+    if is_local(r, dst):
+        if r.port == 0 or dport == r.port:
+            reply_wanted(r, s.rec_ts, dport << 16 | sport, src)
+    elif is_local(r, src) and (r.port == 0 or sport == r.port):
+        reply_seen(r, s.rec_ts, sport << 16 | dport, dst)
+
+
+@path_function
+def reply_wanted(r: replies_t, t: int, key: int, peer: int) -> None:
+    r.requests += 1
+    i = reply_flow_of(r, key, peer)
+    if i >= 0:
+        f = r.flow[i]
+        if f.waiting == 0:
+            f.since = t
+        f.last = t
+        f.waiting += 1
+
+
+@path_function
+def reply_seen(r: replies_t, t: int, key: int, peer: int) -> None:
+    i = reply_flow_of(r, key, peer)
+    if i < 0:
+        return
+    f = r.flow[i]
+    if f.waiting == 0:                               # it spoke unasked
+        return
+    began = max(f.since, r.last_reply[key >> 16])
+    f.waiting -= 1
+    f.since = f.last                                 # of requests in between only the newest is known
+    r.last_reply[key >> 16] = t
+    r.replies += 1
+    if t >= began and r.nout < r.out_max:
+        put_le64(mem_at(r.out_addr), 8 * r.nout, t - began)
+        r.nout += 1
+
+
+@entry
+def capture_replies(s: scan_t, r: replies_t, addr: int, limit: int) -> int:
+    """Look at up to `limit` records of the bytes at addr.  Returns a Scan: why it stopped."""
+    mem = mem_at(addr)
+    for _ in range(limit):
+        got = next_record(s, mem)
+        if got != Scan.RECORD:
+            return got
+        r.records += 1
+        if record_frame(s, mem):
+            reply_frame(r, s, mem)
+    return Scan.LIMIT
