@@ -85,6 +85,16 @@ def test_what_lifts_a_limit_does_and_the_rest_does_not(room: Headroom, bursts: s
     assert not any(".service" in s for s in lift.set), "less work is no knob"
 
 
+def test_a_buffer_lifts_no_further_than_the_cpu_lasts(room: Headroom, bursts: str) -> None:
+    """1,200 datagrams of 30 us and a system call each in 0.36 s: ten times as fast the program has no time left, whatever its buffer."""
+    first, second = room.limits
+    assert second.limit is not None and (second.limit.place, second.limit.reason) == ("CPU 1", "work")
+    assert 9 < second.factor < 10.5 and "app0" in second.limit.says
+    fits = Unit(bursts, overrides=SLOW + second.settings, speed=1.5 * second.factor, loop=2)
+    result = run(fits)
+    assert result.lost == 0 and result.cpu_ns["application"] > result.span_ns, "it holds, because the capture ends"
+
+
 def test_the_same_seed_finds_the_same_whatever_the_cores(room: Headroom, bursts: str) -> None:
     assert rxpath.headroom(bursts, overrides=SLOW, steps=2, loop=2, jobs=1).to_dict() == room.to_dict()
 

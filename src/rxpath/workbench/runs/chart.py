@@ -7,6 +7,7 @@ from rich.console import Group
 from rich.text import Text
 
 from rxpath.workbench import report
+from rxpath.workbench.runs.limits import WORK
 
 if TYPE_CHECKING:
     from rxpath.workbench.runs.headroom import Dot, Headroom, Step
@@ -61,9 +62,9 @@ def _limit(n: int, step: Step, of: int) -> list[Any]:
     if step.limit is None:
         return [Text(f"{n}. nothing gives way up to {speed}", "bold")]
     lines.append(Text.assemble((f"{n}. at {speed}: ", "bold"), (step.limit.place, "bold red"), f" - {step.limit.says}"))
-    if step.bad is not None and step.lost:
+    if step.bad is not None and step.lost and step.limit.reason != WORK:
         lines.append(Text(f"   at {times(step.bad)} {step.lost:,} of {step.offered:,} frames are lost: {step.limit.reason}", "dim"))
-    if step.factor > step.lasting:
+    if step.factor > 1.02 * step.lasting:
         lines.append(Text(f"   beyond {times(step.lasting)} CPU {step.lasting_cpu} has more to do than the traffic lasts: queues keep the "
                           "rest until the capture ends; longer traffic of this kind (--loop) loses earlier", "yellow"))
     lift = step.lift
@@ -85,7 +86,7 @@ def _limit(n: int, step: Step, of: int) -> list[Any]:
 
 
 def _lasting(factor: float, lasting: float) -> str:
-    return f" (lasting {number(lasting)})" if factor > lasting else ""
+    return f" (lasting {number(lasting)})" if factor > 1.02 * lasting else ""
 
 
 def _curve(setting: tuple[str, ...], dots: tuple[Dot, ...]) -> Group:

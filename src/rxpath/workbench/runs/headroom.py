@@ -22,7 +22,7 @@ from rxpath.workbench.mistakes import BadInput
 from rxpath.workbench.runs import limits, unit
 from rxpath.workbench.runs.limits import Limit, Setting
 from rxpath.workbench.runs.pool import Pool, Stop
-from rxpath.workbench.runs.search import LOOKS, Found, Goal, Interrupted, Known, _rounded, drive, evaluate, search
+from rxpath.workbench.runs.search import Found, Goal, Interrupted, Known, _rounded, drive, evaluate, search
 from rxpath.workbench.runs.unit import Result, Unit
 from rxpath.workbench.whatif.commands import commands
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from rxpath.workbench.trafficfile import Spec
 
 CURVE = (0.25, 0.5, 0.7, 0.85, 1, 1.2, 1.5, 2, 3, 4, 6, 8)  # speeds of a curve, of its limit's
+OUTLASTED = 1.1                                             # a queue that holds so much longer than the CPU lasts is no lift
 LIFTED = 1.05                                               # how much further a setting must carry to count
 LIMITS_MAX = 20
 SCHEMA_VERSION = 1
@@ -156,29 +157,36 @@ def _limits(pool: Pool, base: Unit, goal: Goal, steps: int, known: Known, found:
     """One limit after the other, into `found`."""
     say("limit 1: how far it carries")
     met = drive(pool, [(base, search(goal))], known, stop)[0]
+    normal = known[base.overrides, 1.0]
     lifted: Setting = ()
     while True:
         item = dataclasses.replace(base, overrides=base.overrides + lifted)
-        step = _met(item, lifted, met, goal)
+        step = _met(item, lifted, met, goal, normal)
         found.append(step)
         if step.limit is None or not step.factor or len(found) == steps:
             return
         say(f"limit {len(found)}, {step.limit.place}: what lifts it")
-        found[-1] = step = dataclasses.replace(step, tried=_tried(pool, base, item, goal, met, step, known, stop))
-        for _ in range(LOOKS):                              # the best one is looked at from below too, as the limit was
+        work = step.limit.reason == limits.WORK
+        if work:
+            step = dataclasses.replace(step, tried=_eased(pool, base, item, found[-2], step, known, stop))
+        else:
+            step = dataclasses.replace(step, tried=_tried(pool, base, item, goal, met, step, known, stop))
+        start = step.factor if work else _start(met)
+        sure: Tried | None = None
+        while sure is None or step.lift is not sure:        # the best one is looked at from below too, as the limit was
+            found[-1] = step
             lift = step.lift
             if lift is None:
                 return
             next_ = dataclasses.replace(base, overrides=base.overrides + join(lifted, lift.set))
-            then = drive(pool, [(next_, search(goal, _start(met)))], known, stop)[0]
-            sure = dataclasses.replace(lift, factor=then.good or 0.0, lasting=_lasting(then)[0])
+            met = drive(pool, [(next_, search(goal, start))], known, stop)[0]
+            then = _met(next_, join(lifted, lift.set), met, goal, normal)
+            sure = dataclasses.replace(lift, factor=then.factor, lasting=then.lasting)
             step = dataclasses.replace(step, tried=tuple(sure if t is lift else t for t in step.tried))
-            if step.lift is sure:
-                break
         if step.limit is not None and step.limit.place != limits.LINE:          # a faster link is no command
             step = dataclasses.replace(step, commands=tuple(commands(unit.the_host(item), sure.set)))
         found[-1] = step
-        met, lifted = then, join(lifted, sure.set)
+        lifted = join(lifted, sure.set)
 
 
 def _start(met: Found) -> float:
@@ -186,7 +194,7 @@ def _start(met: Found) -> float:
     return met.bad or _rounded((met.good or 1.0) * 1.25)
 
 
-def _met(item: Unit, lifted: Setting, met: Found, goal: Goal) -> Step:
+def _met(item: Unit, lifted: Setting, met: Found, goal: Goal, base: Result) -> Step:
     """The step that a search has come to."""
     host = unit.the_host(item)
     if met.line_full:
@@ -196,17 +204,20 @@ def _met(item: Unit, lifted: Setting, met: Found, goal: Goal) -> Step:
         if met.at_bad is not None and met.at_good is None:
             limit = limits.hopeless(met.at_bad)
     good, bad = met.at_good, met.at_bad
-    return Step(lifted, met.good or 0.0, met.bad, _pps(good.offered, good) if good else 0, bad.lost_to_load if bad else 0,
-                (bad or good or Result()).offered, limit, *_lasting(met))
+    lasting, cpu = _lasting(good or bad, base)
+    factor, pps = met.good or 0.0, _pps(good.offered, good) if good else 0
+    if lifted and factor > lasting * OUTLASTED:             # a queue was made so long that the capture ends before it is full
+        factor, pps, limit = lasting, round(_pps(base.offered, base) * lasting), limits.work(host, cpu, factor)
+    return Step(lifted, factor, met.bad, pps, bad.lost_to_load if bad else 0, (bad or good or Result()).offered, limit, lasting, cpu)
 
 
-def _lasting(met: Found) -> tuple[float, int]:
-    """The work of a frame hardly depends on the speed, so that the load grows with it."""
-    speed, result = (met.good, met.at_good) if met.at_good else (met.bad, met.at_bad)
-    if speed is None or result is None:
+def _lasting(result: Result | None, base: Result) -> tuple[float, int]:
+    """(how often the busiest CPU's work goes into the time that the traffic takes at its own speed, that CPU).  The work of a frame hardly
+    depends on the speed."""
+    if result is None:
         return 0.0, 0
     most, cpu = limits.heaviest(result)
-    return round(speed / max(most, 1e-9), 4), cpu
+    return round(base.span_ns / max(most * max(result.span_ns, 1), 1), 4), cpu
 
 
 def join(*settings: Setting) -> Setting:
@@ -231,11 +242,34 @@ def _tried(pool: Pool, base: Unit, item: Unit, goal: Goal, met: Found, step: Ste
              and (step.limit.place != limits.LINE or known[u.overrides, start].span_ns < 0.9 * result.span_ns)]
     ends = drive(pool, [(u, search(goal, start, looks=0)) for _, u in going], known, stop)
     reached = {s: end for (s, _), end in zip(going, ends, strict=True)}
-    out = []
+    out, normal = [], known[base.overrides, 1.0]
     for setting, changed in possible:
         there = known[changed.overrides, start]
         end = reached.get(setting, Found(step.factor, start, None, there))
-        out.append(Tried(setting, end.good or 0.0, there.memory_bytes - result.memory_bytes, _lasting(end)[0]))
+        out.append(Tried(setting, end.good or 0.0, there.memory_bytes - result.memory_bytes, _lasting(end.at_good or there, normal)[0]))
+    return tuple(out)
+
+
+def _eased(pool: Pool, base: Unit, item: Unit, before: Step, step: Step, known: Known, stop: Stop | None) -> tuple[Tried, ...]:
+    """What gives a CPU less to do for each frame, or spreads it: tried where it has too much to do, on the host before its queues were
+    lifted, since that is where the rules see it.  How far it lasts follows from the load of one run."""
+    assert before.limit is not None
+    speed = _rounded(step.factor * 1.5)
+    under = dataclasses.replace(base, overrides=base.overrides + before.settings)
+    possible: list[tuple[Setting, Unit]] = []
+    for setting in limits.lifts(dataclasses.replace(under, speed=speed), unit.the_host(under), before.limit, stop):
+        changed = dataclasses.replace(base, overrides=base.overrides + join(step.settings, setting))
+        with contextlib.suppress(Exception):
+            unit.the_host(changed)
+            possible.append((setting, changed))
+    evaluate(pool, [(u, speed) for u in (item, *(u for _, u in possible))], known, stop)
+    now = known[item.overrides, speed]
+    out, normal = [], known[base.overrides, 1.0]
+    for setting, changed in possible:
+        result = known[changed.overrides, speed]
+        lasting = _lasting(result, normal)[0]
+        out.append(Tried(setting, min(lasting, step.factor) if result.lost_to_load > now.lost_to_load else lasting,
+                         result.memory_bytes - now.memory_bytes, lasting))
     return tuple(out)
 
 

@@ -13,7 +13,7 @@ from rxpath.workbench.runs.unit import LOAD, Result, Unit
 
 SATURATED = 0.95                                            # share of the traffic's time that a CPU is busy: no queue helps it
 FASTEST_LINE = 400_000_000_000
-LINE = "line"
+LINE, WORK = "line", "work"
 Setting = tuple[str, ...]
 
 
@@ -72,6 +72,15 @@ def hopeless(result: Result) -> Limit:
 def line(host: Host) -> Limit:
     """The wire itself: frames cannot come any closer."""
     return Limit(LINE, "line", None, 1.0, f"the line of {host.nic.speed} is full: the traffic cannot come faster")
+
+
+def work(host: Host, cpu: int, until: float) -> Limit:
+    """A CPU that has as much to do as the traffic lasts.  Nothing is lost yet: queues hold what it has not done when the capture ends."""
+    names = sorted({a.name for a in host.apps for t in range(a.threads) if host.app_cpu(a, t) == cpu})
+    queues = [str(q) for q in range(host.queue_count) if host.nic.driver == "igb" and host.irq_cpu(q) == cpu]
+    who = " and ".join([*names, *([f"queue{'s' * (len(queues) > 1)} {', '.join(queues)}"] if queues else [])])
+    return Limit(f"CPU {cpu}", WORK, cpu, 1.0, f"it has as much to do as the traffic lasts ({who}); beyond, queues only keep the rest "
+                 f"until the capture ends, this one up to {until:,.4g} times its speed")
 
 
 def _place(result: Result, reason: str) -> str:
