@@ -66,6 +66,55 @@ def generate(
                                         loop=loop, fresh=fresh, show_progress=not no_progress))
 
 
+scenario_app = typer.Typer(no_args_is_help=True, help="The scenario library: what goes wrong, what cures it, what does not.",
+                           epilog="Example:\n\n[cyan]rxpath scenario run ring-burst[/]")
+Name = Annotated[str, typer.Argument(metavar="NAME", help="A scenario, a rule (R14), or a file of your own (.toml).")]
+
+
+@scenario_app.command("list", epilog="Example:\n\n[cyan]rxpath scenario list[/]")
+def scenario_list(debug: Debug = False) -> None:
+    """List the scenarios by their rules."""
+    from rxpath.workbench import report, scenario_view
+
+    report.show(scenario_view.listed())
+
+
+@scenario_app.command("show", epilog="Example:\n\n[cyan]rxpath scenario show slow-program[/]")
+def scenario_show(name: Name, debug: Debug = False) -> None:
+    """Print a scenario without running it."""
+    from rxpath.workbench import report, scenario, scenario_view
+
+    report.show(scenario_view.shown(scenario.load(name)))
+
+
+@scenario_app.command("run", epilog="\n\n".join((
+    "Examples:",
+    "[cyan]rxpath scenario run slow-program[/]",
+    "[cyan]rxpath scenario run R1 --set ethtool.rx=1024[/]    one more setting beside the cure and the placebos")))
+def scenario_run(name: Name,
+                 set_: Annotated[list[str] | None, typer.Option(
+                     "--set", metavar="KEY=VALUE", help="Try this too; all of them together are one more run.")] = None,
+                 json_: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+                 no_progress: Annotated[bool, typer.Option("--no-progress", help="No progress bar.")] = False,
+                 debug: Debug = False) -> None:
+    """Run a scenario as it is, with its cure and with each placebo, and show before and after."""
+    from rxpath.workbench import report, scenario, scenario_view
+    from rxpath.workbench.command import Bar, Interrupt
+
+    s = scenario.load(name)
+    bar = Bar(not no_progress, s.name)
+    with Interrupt() as interrupt:
+        try:
+            trial = scenario.run(s, tuple(set_ or ()), progress=bar, stop=interrupt)
+        finally:
+            bar.close()
+    if json_:
+        typer.echo(scenario_view.described(trial))
+    else:
+        report.show(scenario_view.ran(trial))
+
+
 def add(app: typer.Typer) -> None:
-    """Both to the command `rxpath`."""
+    """To the command `rxpath`."""
     app.command(epilog=GENERATE)(generate)
+    app.add_typer(scenario_app, name="scenario")

@@ -268,7 +268,7 @@ def apply_overrides(host: Host, overrides: Iterable[str]) -> Host:
         key, equals, value = written.partition("=")
         if not equals or not key.strip():
             raise HostError(f"--set {written}", "", "must be KEY=VALUE, such as net.core.netdev_budget=600")
-        changes.append((_set(data, key.strip(), _value(value.strip(), written), written, host), written))
+        changes.append((_set(data, key.strip(), value_of(value.strip(), written), written, host), written))
     return build(data, host._source, changes)
 
 
@@ -278,7 +278,7 @@ def _copy(value: Any) -> Any:
     return [_copy(v) for v in value] if isinstance(value, (list, tuple)) else value
 
 
-def _value(text: str, written: str) -> Any:
+def value_of(text: str, written: str) -> Any:
     """A number, true, false, a TOML list, table or quoted text; anything else is text without quotes: 4MiB, 3.10, on, 1-3."""
     if re.fullmatch(r"[+-]?\d{1,18}", text, re.ASCII):
         return int(text)
