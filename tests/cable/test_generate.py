@@ -35,6 +35,16 @@ def frames(*streams: Stream, **options: Any) -> list[tuple[int, Any]]:
     return [(round(p.time * 1_000_000_000), p) for p in PcapReader(io.BytesIO(HEADER + pcap(*streams, **options)))]
 
 
+def records(*streams: Stream) -> list[tuple[int, bytes]]:
+    """(ns, frame), without a parser: fast."""
+    data, at, out = pcap(*streams), 0, []
+    while at < len(data):
+        s, ns, n, _ = struct.unpack_from("<IIII", data, at)
+        out.append((s * 1_000_000_000 + ns, data[at + 16:at + 16 + n]))
+        at += 16 + n
+    return out
+
+
 def test_compiled_equals_plain_and_a_seed_gives_the_same_bytes() -> None:
     one = pcap(*MIXED, line_rate=1e9)
     assert one == pcap(*MIXED, line_rate=1e9, plain=True) == pcap(*MIXED, line_rate=1e9)
@@ -87,7 +97,7 @@ def test_wrong_checksums_are_wrong_where_asked(sums: int, ip_good: bool, udp_goo
 
 def test_arrivals_have_the_mean_and_the_spread_of_their_kind() -> None:
     def gaps(**stream: Any) -> list[int]:
-        times = [t for t, _ in frames(Stream(left=6000, **stream))]
+        times = [t for t, _ in records(Stream(left=6000, **stream))]
         return [b - a for a, b in itertools.pairwise(times)]
 
     even = gaps(gap=round(3333.3333 * 65536))
@@ -107,7 +117,7 @@ def test_arrivals_have_the_mean_and_the_spread_of_their_kind() -> None:
 
 def test_flows_take_turns_are_drawn_or_follow_zipfs_law() -> None:
     def share(skew: float | None) -> Counter[int]:
-        return Counter(p[UDP].sport for _, p in frames(Stream(left=8000, flows=8, sport=((100, 107),), skew=skew)))
+        return Counter(int.from_bytes(frame[34:36], "big") for _, frame in records(Stream(left=8000, flows=8, sport=((100, 107),), skew=skew)))
 
     assert set(share(None).values()) == {1000}
     drawn = share(0)

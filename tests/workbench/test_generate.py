@@ -120,3 +120,8 @@ def test_every_preset_can_be_generated(name: str) -> None:
     wanted = generating.spec_from({"duration": "20ms"}, None, name, 3, None)
     with trafficfile.generator(wanted) as traffic:
         assert sum(len(piece) for piece in traffic.pcap()) > 500 or name == "syslog"
+
+
+def test_the_page_has_every_key() -> None:
+    page = (pathlib.Path(__file__).parents[2] / "docs" / "generate.md").read_text()
+    assert trafficfile.markdown() in page, "rxpath.workbench.trafficfile.markdown() makes the table"

@@ -201,7 +201,8 @@ def next_frame(g: gen_t, mem: Mem) -> bool:
     if g.line_num and g.offered:
         soonest = g.last_t + ((g.frame_len + ETH_OVERHEAD) * g.line_num >> 10)
     if soonest > t:
-        g.late = max(g.late, soonest - t)
+        if s.gap:                                           # back to back was not asked for
+            g.late = max(g.late, soonest - t)
         t = soonest
     g.frame_t = g.last_t = t
     g.slot += 1

@@ -120,7 +120,15 @@ def rules() -> str:
     return page()
 
 
-PAGES = {"rules.md": rules, "kernel-map.md": kernel_map, "drop-reasons.md": drop_reasons, "kernels.md": kernels, "json.md": json_page}
+def scenarios() -> str:
+    """docs/scenarios.md"""
+    from rxpath.workbench import scenario_view
+
+    return scenario_view.page()
+
+
+PAGES = {"rules.md": rules, "kernel-map.md": kernel_map, "drop-reasons.md": drop_reasons, "kernels.md": kernels, "json.md": json_page,
+         "scenarios.md": scenarios}
 
 if __name__ == "__main__":
     for name, make in PAGES.items():

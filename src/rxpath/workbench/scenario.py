@@ -111,7 +111,7 @@ def loads(content: str | bytes, place: str, name: str = "scenario", folder: Path
     try:
         found = Scenario.model_validate(data)
     except ValidationError as error:
-        items = error.errors(include_url=False)
+        items = sorted(error.errors(include_url=False), key=lambda e: e["type"] != "extra_forbidden")     # a typo explains what is missing
         raise hostfile.HostError(place, *hostfile.read_error(items[0], Scenario), len(items) - 1) from None
     found._name, found._folder = name, folder or Path()
     tables = dict(found.host)

@@ -28,9 +28,13 @@ def _text(text: str) -> Padding:
     return Padding(Text(" ".join(text.split())), (0, 0, 0, 2))
 
 
+def _title(s: Scenario) -> Text:
+    return Text(f"{s.name} ({', '.join((s.rule, *s.also))}): {s.title}", "bold")
+
+
 def _lesson(s: Scenario) -> list[Any]:
-    out: list[Any] = [Text("\nWhat to look at", "bold"), *(_text(f"- {line}") for line in s.look_at), Text("\nWhat to change", "bold"), _text(s.change)]
-    return out
+    look, change = Text("\nWhat to look at", "bold"), Text("\nWhat to change", "bold")
+    return [look, *(_text(f"- {line}") for line in s.look_at), change, _text(s.change)]
 
 
 def _settings(settings: tuple[str, ...]) -> str:
@@ -39,7 +43,7 @@ def _settings(settings: tuple[str, ...]) -> str:
 
 def shown(s: Scenario) -> Any:
     """A scenario without running it: the lesson, and the host and the traffic as they stand in the file."""
-    parts: list[Any] = [Text(f"{s.name} ({', '.join((s.rule, *s.also))}): {s.title}", "bold"), _text(s.story), *_lesson(s)]
+    parts: list[Any] = [_title(s), _text(s.story), *_lesson(s)]
     if s.cure:
         parts += [Text("\nThe cure", "bold"), Text(f"  {_settings(s.cure)}")]
     if s.placebo:
@@ -47,7 +51,8 @@ def shown(s: Scenario) -> Any:
     file = scenario.FOLDER / f"{s.name}.toml"
     if file.exists():
         text = file.read_text()
-        parts += [Text("\nHost and traffic", "bold"), Text("  " + text[text.index("[host]") if "[host]" in text else text.index("[["):].replace("\n", "\n  "))]
+        tables = text[text.index("[host]") if "[host]" in text else text.index("[["):]
+        parts += [Text("\nHost and traffic", "bold"), Text("  " + tables.replace("\n", "\n  "))]
     return Group(*parts)
 
 
@@ -62,8 +67,8 @@ def _row(t: Trial, a: Attempt) -> list[str]:
         change = f"{100 * (a.value / t.before.value - 1):+.0f}%".replace("+0%", "same").replace("-0%", "same")
     busy = sum(n for k, n in run.cpu_ns.items() if k != "idle")
     what = {"before": "as it is", "cure": "the cure", "placebo": "no help", "try": "yours"}[a.what]
-    return [what, " ".join(a.settings), _value(t.scenario, a), change, f"{sum(run.dropped.values()):,}", report.ns(run.latency_ns["p99"]),
-            report.ns(busy // max(run.offered, 1))]
+    return [what, " ".join(a.settings), _value(t.scenario, a), change, f"{sum(run.dropped.values()):,}",
+            report.ns(run.latency_ns["p99"]), report.ns(busy // max(run.offered, 1))]
 
 
 def verdict(t: Trial) -> str:
@@ -71,7 +76,8 @@ def verdict(t: Trial) -> str:
     if t.cure is None:
         text = "nothing is lost: there is nothing to cure" if t.cured else "frames were lost, and the scenario names no cure"
     else:
-        text = f"the cure takes {name} from {_value(s, t.before)} to {_value(s, t.cure)}" + ("" if t.cured else ": less than the scenario says")
+        text = f"the cure takes {name} from {_value(s, t.before)} to {_value(s, t.cure)}"
+        text += "" if t.cured else ": more than the scenario says"
     helped = [" ".join(p.settings) for p in t.placebos if not t.fails(p)]
     if helped:
         return f"{text}; unexpected: {', '.join(helped)} helps too"
@@ -90,8 +96,8 @@ def ran(t: Trial) -> Any:
     for a in t.attempts():
         row = _row(t, a)
         table.add_row(*(row[i] for i in shown), style="green" if a.what == "cure" else "dim" if a.what == "placebo" else "")
-    return Group(Text(f"{s.name} ({', '.join((s.rule, *s.also))}): {s.title}", "bold"), _text(s.story), Text(""), report.render(t.before.run),
-                 *_lesson(s), Text("\nBefore and after", "bold"), table, Text(f"\n{verdict(t)}"))
+    return Group(_title(s), _text(s.story), Text(""), report.render(t.before.run), *_lesson(s), Text("\nBefore and after", "bold"), table,
+                 Text(f"\n{verdict(t)}"))
 
 
 def described(t: Trial) -> str:
@@ -105,15 +111,28 @@ def described(t: Trial) -> str:
 
 
 # ---------------------------------------------------------------- docs/scenarios.md
+HEAD = """# Scenarios
+
+Made from `src/rxpath/scenarios/*.toml` (`python -m rxpath.workbench.kernel_map docs`).  Each is one short file: a host, its traffic, what
+goes wrong, what cures it, and the popular advice that does not.  Nothing is scripted: the losses emerge on the path, the cure and each
+placebo are runs of their own, and a test runs them all.
+
+```console
+$ rxpath scenario list
+$ rxpath scenario run ring-burst                            # or by its rule: R1
+$ rxpath scenario show ring-burst                           # the file
+$ rxpath scenario run ring-burst --set ethtool.rx=1024      # a setting of yours beside them
+$ rxpath scenario run mine.toml                             # a file of your own
+```
+
+Settings that begin with `traffic.` change the sender.  The rules are in [rules.md](rules.md), the keys of `[[traffic]]` in
+[generate.md](generate.md), those of `[host]` in [host-file.md](host-file.md).
+"""
+
+
 def page() -> str:
     """From the files alone: a run would make the page depend on a core."""
-    out = ["# Scenarios", "", "Made from `src/rxpath/scenarios/*.toml` (`python -m rxpath.workbench.kernel_map docs`).  Each is one short file: a host, "
-           "its traffic, what goes wrong, what cures it, and the popular advice that does not.  Nothing is scripted: the losses emerge on the "
-           "path, the cure and each placebo are runs of their own, and a test runs them all.", "", "```console",
-           "$ rxpath scenario list", "$ rxpath scenario run ring-burst      # or by its rule: R1", "$ rxpath scenario show ring-burst     # the file",
-           "$ rxpath scenario run ring-burst --set ethtool.rx=1024           # try a setting of your own", "```", "",
-           "A file of one's own runs the same way: `rxpath scenario run mine.toml`.  Settings that begin with `traffic.` change the sender.", "",
-           "| rule | scenario | teaches | cure | does not help |", "|---|---|---|---|---|"]
+    out = [HEAD, "| rule | scenario | teaches | cure | does not help |", "|---|---|---|---|---|"]
     every = [scenario.load(n) for n in scenario.names()]
 
     def code(settings: tuple[str, ...]) -> str:
@@ -122,6 +141,6 @@ def page() -> str:
     out += [f"| {', '.join((s.rule, *s.also))} | [{s.name}](#{s.name}) | {s.title} | {code(s.cure) or 'nothing is wrong'} | "
             f"{'; '.join(code(p) for p in s.placebo)} |" for s in every]
     for s in every:
-        out += ["", f"## {s.name}", "", f"**{s.title}** ({', '.join((s.rule, *s.also))})", "", " ".join(s.story.split()), "", "Look at:", "",
-                *(f"- {line}" for line in s.look_at), "", f"Change: {' '.join(s.change.split())}"]
+        out += ["", f"## {s.name}", "", f"**{s.title}** ({', '.join((s.rule, *s.also))})", "", " ".join(s.story.split()), "",
+                "Look at:", "", *(f"- {line}" for line in s.look_at), "", f"Change: {' '.join(s.change.split())}"]
     return "\n".join(out) + "\n"

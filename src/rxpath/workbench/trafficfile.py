@@ -237,7 +237,7 @@ def build(data: dict[str, Any], place: str = "traffic") -> Spec:
     try:
         return Spec.model_validate(data)
     except ValidationError as error:
-        found = [_one(item) for item in error.errors(include_url=False)]
+        found = [_one(item) for item in sorted(error.errors(include_url=False), key=lambda e: e["type"] != "extra_forbidden")]
         raise hostfile.HostError(place, *found[0], len(found) - 1) from None
 
 
@@ -288,3 +288,15 @@ def generator(spec: Spec, host: Host | None = None, *, speed: float = 1.0, start
     line = units.rate_bps(spec.line) if spec.line else host.speed_bps if host is not None and host.nic.driver == "igb" else None
     return Generated(streams(spec, host, speed), seed=spec.seed, line_rate=line, start_ns=start_ns,
                      mac=DEFAULT_MAC if mac is None else mac, plain=plain)
+
+
+def markdown() -> str:
+    """The table of keys in docs/generate.md."""
+    out = ["| key of `[[traffic]]` | default | what it does | allowed |", "|---|---|---|---|"]
+    for name, field in hostfile.fields_of(Flow).items():
+        default = "-" if field.default is None else {"size": "18", "dport": "5000"}.get(name, str(field.default).lower())
+        cells = [f"`{name}`", default, field.description, field.json_schema_extra["allowed"]]
+        out.append("| " + " | ".join(str(c).replace("|", "\\|") for c in cells) + " |")
+    top = [f"`{name}`: {field.description} ({field.json_schema_extra['allowed']})" for name, field in hostfile.fields_of(Spec).items()
+           if name != "traffic"]
+    return "\n".join(out) + "\n\nBefore the first `[[traffic]]`: " + "; ".join(top) + ".\n"
