@@ -117,7 +117,7 @@ def test_arrivals_have_the_mean_and_the_spread_of_their_kind() -> None:
 
 def test_flows_take_turns_are_drawn_or_follow_zipfs_law() -> None:
     def share(skew: float | None) -> Counter[int]:
-        return Counter(int.from_bytes(frame[34:36], "big") for _, frame in records(Stream(left=8000, flows=8, sport=((100, 107),), skew=skew)))
+        return Counter(int.from_bytes(f[34:36], "big") for _, f in records(Stream(left=8000, flows=8, sport=((100, 107),), skew=skew)))
 
     assert set(share(None).values()) == {1000}
     drawn = share(0)
