@@ -89,7 +89,7 @@ def test_receive_buffer_rule(programs):
         sock.bind(("10.0.0.1", 5000))
         said.append(sock.getsockopt(s.SOL_SOCKET, s.SO_RCVBUF))
         sock.setsockopt(s.SOL_SOCKET, s.SO_RCVBUF, 0)
-        said.append(host.net.socks[sock.fileno()].rcvbuf)
+        said.append(host.net.socks[sock.sk].rcvbuf)
     ps.add(program)
     run(host, ps)
     assert said == [10000, 2304]

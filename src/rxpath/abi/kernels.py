@@ -99,3 +99,4 @@ class Sysctl(IntEnum):
     busy_poll_ns = auto()
     busy_read_ns = auto()
     jiffy_ns = auto()                   # 1e9 / HZ
+    ip_nonlocal_bind = auto()

@@ -90,6 +90,7 @@ class Net:
     peer_used: i64
     udp_hash_seed: i64          # the secret of the hashes that choose
     udp_nconn: i64              # connected sockets
+    rxq_ovfl: i64               # sockets with SO_RXQ_OVFL
     rt_genid: i64               # goes up with each change of routes: what sockets have remembered is old
     sock_free: i64              # closed ones, index + 1, through hnext
     nepoll: i64

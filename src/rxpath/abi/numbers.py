@@ -185,7 +185,6 @@ class Op(IntEnum):
     EXIT = 4
     POLL = 5                    # poll() of its pollfd list
     EPOLL = 6                   # epoll_wait()
-    CALL = 7                    # a call that does not sleep: it only takes its time
 
 
 class Note(IntEnum):

@@ -67,6 +67,7 @@ class sk_buff:
     gro_same_flow: i8
     gro_fixedid: i8
     sw_hash: i8                 # the hash is the software's
+    dropcount: i32              # SO_RXQ_OVFL: what its socket had lost when it was queued
 
 
 @struct()

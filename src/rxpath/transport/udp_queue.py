@@ -59,7 +59,11 @@ def udp_queue_rcv_one_skb(net: Net, cpu: int, skb: sk_buff) -> int:
         return kfree_skb_reason(net, cpu, skb, Drop.NO_SOCKET)
     skb.data += UDP_HLEN
     skb.len -= UDP_HLEN
-    if sk.napi_id == 0:                                     # sk_mark_napi_id_once(), for busy polling
+    if sk.dport:                                            # sk_mark_napi_id(), sk_incoming_cpu_update()
+        sk.napi_id = skb.queue_mapping + 1
+        if sk.group < 0:
+            sk.incoming_cpu = cpu
+    elif sk.napi_id == 0:                                   # sk_mark_napi_id_once(), for busy polling
         sk.napi_id = skb.queue_mapping + 1
     if net.rfs and sk.dport:                                # a connected socket: sock_rps_save_rxhash()
         sk.rxhash = skb.hash & 0xFFFFFFFF

@@ -56,6 +56,8 @@ def sk_queue_tail(net: Net, sk: sock, skb: sk_buff) -> None:
     else:
         sk.head = skb.idx
     sk.tail = skb.idx
+    if net.rxq_ovfl:                                 # sock_skb_set_dropcount()
+        skb.dropcount = sk.drops if sk.rxq_ovfl else 0
     sk.qlen += 1
     if sk.qlen > sk.qlen_max:
         sk.qlen_max = sk.qlen

@@ -135,7 +135,7 @@ def udp_copy_out(net: Net, cpu: int, t: int, sk: sock, skb: sk_buff, off: int) -
         th.to_type, th.to_dev = skb.dst_type, skb.dev
         th.tos, th.ttl = byte(mem, skb.network_header + 1), byte(mem, skb.network_header + 8)
         th.to_ifindex = net.dev[skb.dev].ifindex
-        th.rxq_ovfl = sk.drops                                               # SO_RXQ_OVFL
+        th.rxq_ovfl = skb.dropcount if net.rxq_ovfl else 0                   # SO_RXQ_OVFL
         th.gro_size = skb.gso_size if sk.gro_enabled else 0                  # UDP_GRO
     r = length if th.flags & MSG_TRUNC else n
     if th.flags & MSG_PEEK:

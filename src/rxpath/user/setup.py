@@ -14,6 +14,7 @@ from ..abi.reasons import Drop
 from ..abi.sock import SOCK_CLOSED, SOCK_ESTABLISHED, SOCK_OPEN, sock
 from ..skb import alloc_skb, kfree_skb_reason, skb_init
 from .checksum import first_packet_length
+from .poll import ep_insert, ep_modify, ep_remove, poll_list
 from .queue import __udp_enqueue_schedule_skb, lock_sock, release_sock, udp_queue_rcv_locked
 from .recvmsg import sys_recvfrom
 from .tables import (
@@ -27,7 +28,7 @@ from .tables import (
     reuseport_detach_sock,
     reuseport_join,
 )
-from .wait import ep_wait, epoll_add, epoll_create, finish_wait, poll_add, poll_wait, wait_add_tail, wait_remove
+from .wait import __wake_up_sync_key, ep_wait, epoll_add, epoll_create, finish_wait, poll_add, poll_wait, wait_add_tail, wait_remove
 
 SOCK_MIN_RCVBUF = 2304          # 2048 and sizeof(struct sk_buff); measured
 RCVBUF_MAX = 2147483646
@@ -133,6 +134,9 @@ def udp_close(net: Net, cpu: int, i: int) -> None:
     if net.real_time == 0:
         net.udp_memory -= (sk.rmem_alloc + sk.forward_alloc) >> 12
     sk.rmem_alloc, sk.forward_alloc, sk.deficit, sk.qlen, sk.backlog_len, sk.backlog_qlen = 0, 0, 0, 0, 0, 0
+    if sk.rxq_ovfl:
+        net.rxq_ovfl -= 1
+        sk.rxq_ovfl = 0
     if sk.gro_enabled:
         net.udp_encap_needed -= 1
         sk.gro_enabled = 0
@@ -140,6 +144,36 @@ def udp_close(net: Net, cpu: int, i: int) -> None:
         mcast_unlink(net, sk, sk.mc_list)
     sk.hnext4 = net.sock_free - 1
     net.sock_free = i + 1
+
+
+@entry
+def udp_unhash(net: Net, i: int) -> None:
+    """Its port is free again: of a socket that connect() has bound and connect(AF_UNSPEC) lets go."""
+    sk = net.socks[i]
+    if sk.group >= 0:
+        reuseport_detach_sock(net, sk)
+    hash2_remove(net, sk)
+    hash_remove(net, sk)
+    sk.port, sk.hnext, sk.hnext2 = 0, NO_SOCK, NO_SOCK
+
+
+@entry
+def sock_rxq_ovfl(net: Net, i: int, on: int) -> None:
+    """SO_RXQ_OVFL: from now on each datagram remembers the drops before it."""
+    sk = net.socks[i]
+    net.rxq_ovfl += on - sk.rxq_ovfl
+    sk.rxq_ovfl = on
+    zero_dropcount(net, sk.reader_head)
+    zero_dropcount(net, sk.head)
+
+
+@path_function
+def zero_dropcount(net: Net, first: int) -> None:
+    i = first
+    while i >= 0:
+        skb = net.skb[i]
+        skb.dropcount = 0
+        i = skb.next
 
 
 @path_function
@@ -221,6 +255,45 @@ def sleep_in_epoll(net: Net, cpu: int, t: int) -> int:
 @entry
 def sleep_in_poll(net: Net, cpu: int, t: int) -> int:
     return poll_wait(net, cpu, t)
+
+
+@entry
+def host_poll_list(net: Net, t: int, e: int, sk: int, events: int) -> None:
+    """A struct pollfd of thread t."""
+    poll_list(net, t, e, sk, events)
+
+
+@entry
+def host_ep_insert(net: Net, cpu: int, ep: int, e: int, sk: int, flags: int, events: int) -> None:
+    """epoll_ctl(EPOLL_CTL_ADD) with entry e; flags EP_*, events EPOLLIN and so on."""
+    ep_insert(net, cpu, ep, e, sk, flags, events)
+
+
+@entry
+def host_ep_modify(net: Net, cpu: int, e: int, flags: int, events: int) -> bool:
+    return ep_modify(net, cpu, e, flags, events)
+
+
+@entry
+def host_ep_remove(net: Net, e: int) -> None:
+    """epoll_ctl(EPOLL_CTL_DEL)"""
+    ep_remove(net, e)
+    item = net.wait[e]
+    if item.sk >= 0:
+        wait_remove(net, net.socks[item.sk], e)
+
+
+@entry
+def sock_wake_all(net: Net, cpu: int, i: int) -> None:
+    """sock_def_wakeup(): everybody who waits for the socket, whatever for."""
+    sk = net.socks[i]
+    n = 0
+    e = sk.wq_head
+    while e >= 0:
+        n += 1
+        e = net.wait[e].next
+    for _ in range(n):                               # each exclusive one ends a walk
+        __wake_up_sync_key(net, cpu, sk, -1)
 
 
 @entry
@@ -321,6 +394,8 @@ def setsockopt(b: Any, i: int, name: str, value: int) -> None:
     elif name == "UDP_GRO":
         net.udp_encap_needed += bool(value) - bool(sk.gro_enabled)
         sk.gro_enabled = int(bool(value))
+    elif name == "SO_RXQ_OVFL":
+        b.call(sock_rxq_ovfl)(net, i, int(bool(value)))
     elif name == "SO_REUSEPORT" and value and sk.port and not sk.reuseport:
         sk.reuseport = 1                             # after bind(): only those that come later find it
     elif name == "SO_BUSY_POLL":

@@ -41,9 +41,6 @@ def host_worked(net: Net, ns: int) -> None:
         charge(net, cpu, Stage.SYSCALL_ENTRY)
         th.phase = Phase.POLLING if th.op == Op.POLL else Phase.EPOLLING
         th.deadline = 0
-    elif th.op == Op.CALL:
-        charge(net, cpu, Stage.SYSCALL_ENTRY)
-        charge(net, cpu, Stage.SYSCALL_EXIT)
     elif th.op == Op.SLEEP:
         charge(net, cpu, Stage.SYSCALL_ENTRY)
         th.phase = Phase.NAP

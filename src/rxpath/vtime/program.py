@@ -11,29 +11,29 @@
     programs.add(program, cpu=0)
     programs.run(until_ns)
 
+The socket is sockets.py's, its options sockopt.py's; s.poll, s.epoll, s.select and s.DefaultSelector are polling.py's.
+
 Each program runs in an OS thread of its own, but only one thread of all runs at any moment: the engine or one program.  So a run is
-deterministic, and Python's own speed is nobody's time: only system calls, sleep() and work() take virtual time.  An exception in a program
-ends the run with ProgramError; programs that still wait when the run is over are ended by close()."""
-import ipaddress
+deterministic, and Python's own speed is nobody's time: only calls that may sleep (receiving, polling, sleep()) and work() take virtual
+time.  An exception in a program ends the run with ProgramError; programs that still wait when the run is over are ended by close()."""
 import mmap
-import os
+import select as std_select
+import selectors
 import socket as std
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Any, Self
 
 from .._compile import forget, pages, region
-from ..abi.kernels import Sysctl
 from ..abi.limits import NCPU, NTHREAD
-from ..abi.numbers import EAGAIN, EINVAL, MSG_DONTWAIT, NO_THREAD, Kind, Op
-from . import engine, setup
+from ..abi.numbers import NO_THREAD, Kind, Op
+from ..user import setup as user
+from . import engine, setup, waiting
 from .apps import Phase
-
-BUFFER = 65536
-SO_RCVBUFFORCE, SO_BUSY_POLL, SO_INCOMING_CPU = 33, 46, 49
-SOCK_MIN_RCVBUF = 2304
-EPHEMERAL = 32768                                    # net.ipv4.ip_local_port_range
+from .polling import Epoll, Poll, Selector, select
+from .sockets import BUFFER, Socket
+from .sockopt import CONSTANTS
 
 
 class ProgramError(RuntimeError):
@@ -45,12 +45,17 @@ class _Ended(BaseException):
 
 
 class Programs:
-    """All Python programs of one run."""
+    """All Python programs of one run.  They share one table of descriptors, as threads of one process do: a socket may be handed on."""
 
     def __init__(self, boot: Any, first_thread: int = NTHREAD // 2) -> None:
         self.boot, self.net, self.call = boot, boot.net, boot.call
-        self.next_thread, self.next_port = first_thread, EPHEMERAL
+        self.next_thread = first_thread
         self.by_thread: dict[int, Program] = {}
+        self.running: Program | None = None          # whose turn it is
+        self.fds: dict[int, Any] = {}                # descriptor -> Socket or Epoll
+        self.epolls: list[Epoll] = []
+        self.free_entries: list[int] = []            # wait entries, see user/setup.py
+        self.devices = device_names(boot)
 
     def add(self, function: Callable[["Program"], object], cpu: int = 0, start: int = 1000, name: str = "", nice: int = 0) -> "Program":
         """A program that starts at `start` ns on that CPU."""
@@ -67,6 +72,9 @@ class Programs:
         self.call(setup.thread_start)(self.net, n, Phase.ASK, start)
         return p
 
+    def busy_poll(self, sk: int, ns: int) -> None:
+        self.call(setup.set_busy_poll)(self.net, sk, ns)
+
     def run(self, until: int, drain: Callable[[], object] | None = None) -> None:
         """Virtual time until `until`.  `drain` is called when the engine's rings of outputs want to be emptied."""
         worked = 0
@@ -82,6 +90,71 @@ class Programs:
             else:
                 return
 
+    # ------------------------------------------------------------ for sockets and polls of the program whose turn it is
+    def thread(self) -> Any:
+        """struct thread_t of the running program."""
+        if self.running is None:
+            raise RuntimeError("a simulated socket waits only inside a program")
+        return self.net.thread[self.running.n]
+
+    def ask(self, op: int) -> None:
+        self.thread()
+        self.running._ask(op, 0)                     # type: ignore[union-attr]
+
+    def memory(self) -> mmap.mmap:
+        return self.running.memory                   # type: ignore[union-attr]
+
+    def cpu(self) -> int:
+        return int(self.net.thread[self.running.n].cpu) if self.running else 0
+
+    def now(self) -> int:
+        return int(self.net.cpu[self.cpu()].now)
+
+    def wakes(self) -> None:
+        """A call of the running program may have woken others."""
+        self.call(waiting.host_wakes)(self.net, self.cpu())
+
+    def new_fd(self, what: Any) -> int:
+        """The lowest that is free; 0 to 2 are taken, as always."""
+        fd = next(i for i in range(3, len(self.fds) + 4) if i not in self.fds)
+        self.fds[fd] = what
+        return fd
+
+    def free_fd(self, fd: int) -> None:
+        del self.fds[fd]
+
+    def new_entry(self) -> int:
+        return self.free_entries.pop() if self.free_entries else user.wait_entry_new(self.boot)
+
+    def poll(self, wanted: list[tuple[Socket, int]], ns: int) -> list[tuple[Socket, int]]:
+        """poll(): the sockets that have events, with their revents.  ns: how long at most; 0: only look; less: for ever."""
+        th = self.thread()
+        n = self.running.n                           # type: ignore[union-attr]
+        self.net.wait[n].item_next = 0
+        entries = [self.new_entry() for _ in wanted]
+        for (s, events), e in zip(wanted, entries, strict=True):
+            self.call(user.host_poll_list)(self.net, n, e, s.sk, events)
+            s.calls += 1
+        th.arg = ns
+        try:
+            self.ask(Op.POLL)
+            return [(s, int(self.net.wait[e].revents)) for (s, _), e in zip(wanted, entries, strict=True) if self.net.wait[e].revents]
+        finally:
+            self.net.wait[n].item_next = 0
+            self.free_entries += reversed(entries)
+            for s, _ in wanted:
+                s.calls -= 1
+                s._close_if_last()
+
+    def listed(self, n: int) -> list[int]:
+        """The wait entries that the running program's epoll_wait() has found, at most n."""
+        out: list[int] = []
+        e = self.net.wait[self.running.n].item_next - 1                      # type: ignore[union-attr]
+        while e >= 0 and len(out) < n:
+            out.append(int(e))
+            e = self.net.wait[e].item_next - 1
+        return out
+
     def close(self) -> None:
         """End the programs that still wait; their finally blocks run."""
         for p in self.by_thread.values():
@@ -94,10 +167,24 @@ class Programs:
         self.close()
 
 
+def device_names(boot: Any) -> dict[str, int]:
+    """Interfaces by name: ifindex.  Device 0 has the name of its driver's net_device, a loopback device is lo."""
+    names = {}
+    for dev in boot.net.dev:
+        if dev.ifindex and dev.up:
+            first = dev.ifindex == boot.net.dev[0].ifindex
+            names[getattr(getattr(boot, "netdev", None), "name", "eth0") if first else "lo" if dev.mtu == 65536 else f"dev{dev.ifindex}"] \
+                = int(dev.ifindex)
+    return names
+
+
 class Program:
-    """One program, and what it sees as `s`: the modules socket and time of the simulated host."""
+    """One program, and what it sees as `s`: the modules socket, select, selectors and time of the simulated host."""
     AF_INET, SOCK_DGRAM = std.AF_INET, std.SOCK_DGRAM
-    timeout, error = TimeoutError, OSError
+    EVENT_READ, EVENT_WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
+    timeout, error, gaierror = TimeoutError, OSError, std.gaierror
+    inet_aton, inet_ntoa, htons, ntohs = std.inet_aton, std.inet_ntoa, std.htons, std.ntohs
+    CMSG_LEN, CMSG_SPACE = std.CMSG_LEN, std.CMSG_SPACE
 
     def __init__(self, programs: Programs, n: int, function: Callable[["Program"], object], name: str) -> None:
         self.programs, self.net, self.n, self.name = programs, programs.net, n, name
@@ -109,17 +196,39 @@ class Program:
         self._raised: BaseException | None = None
 
     def __getattr__(self, name: str) -> Any:
-        """The constants of the module socket."""
-        if name.startswith(("MSG_", "SO_", "SOL_", "IPPROTO_", "AF_", "SOCK_", "IP_", "INADDR_")):
-            return {"SO_BUSY_POLL": SO_BUSY_POLL, "SO_INCOMING_CPU": SO_INCOMING_CPU, "SO_RCVBUFFORCE": SO_RCVBUFFORCE}.get(name) \
-                or getattr(std, name)
+        """The constants of the modules socket and select."""
+        if name.startswith(("POLL", "EPOLL")):
+            return getattr(std_select, name)
+        if name in CONSTANTS:
+            return CONSTANTS[name]
+        if name.startswith(("MSG_", "SO_", "SOL_", "IPPROTO_", "AF_", "SOCK_", "IP_", "INADDR_", "SHUT_")):
+            return getattr(std, name)
         raise AttributeError(name)
 
     # ------------------------------------------------------------ what the program calls
-    def socket(self, family: int = std.AF_INET, kind: int = std.SOCK_DGRAM, proto: int = 0) -> "Socket":
-        if family != std.AF_INET or kind & 0xF != std.SOCK_DGRAM:
-            raise OSError(os.strerror(97), "only AF_INET, SOCK_DGRAM sockets exist here so far")
-        return Socket(self)
+    def socket(self, family: int = std.AF_INET, type: int = std.SOCK_DGRAM, proto: int = 0) -> Socket:
+        return Socket(self.programs, family, type, proto)
+
+    def poll(self) -> Poll:
+        """select.poll()"""
+        return Poll(self.programs)
+
+    def epoll(self, sizehint: int = -1, flags: int = 0) -> Epoll:
+        """select.epoll()"""
+        return Epoll(self.programs, sizehint, flags)
+
+    def select(self, rlist: Iterable[Any], wlist: Iterable[Any], xlist: Iterable[Any], timeout: float | None = None) \
+            -> tuple[list[Any], list[Any], list[Any]]:
+        """select.select()"""
+        return select(self.programs, rlist, wlist, xlist, timeout)
+
+    def DefaultSelector(self) -> Selector:
+        """selectors.DefaultSelector()"""
+        return Selector(self.programs)
+
+    def ioctl(self, fd: Any, request: int, arg: Any = 0) -> Any:
+        """fcntl.ioctl() on a socket: FIONREAD, FIONBIO, SIOCOUTQ."""
+        return (self.programs.fds[fd] if isinstance(fd, int) else fd).ioctl(request, arg)
 
     def time_ns(self) -> int:
         """Virtual time, ns since the start of the run."""
@@ -158,8 +267,10 @@ class Program:
         if self._thread is None:
             self._thread = threading.Thread(target=self._main, name=self.name, daemon=True)
             self._thread.start()
+        before, self.programs.running = self.programs.running, self
         self._go.release()
         self._done.acquire()
+        self.programs.running = before
         if self._raised is not None and not self._ended:
             e, self._raised = self._raised, None
             raise ProgramError(f"program {self.name!r} at {self.time():.9f} s: {type(e).__name__}: {e}") from e
@@ -183,140 +294,15 @@ class Program:
     def end(self) -> None:
         if self._thread is not None and not self._finished:
             self._ended = True
+            self.programs.running = self
             for _ in range(100):                     # a program that swallows its end is asked again, but not for ever
                 self._go.release()
                 self._done.acquire()
                 if self._finished:
                     break
+            self.programs.running = None
         if self._thread is not None and self._finished:
             self._thread.join()
         if self.buf_addr:
             forget(self.buf_addr)
             self.net.thread[self.n].buf_addr = self.buf_addr = 0
-
-
-class Socket:
-    """A UDP socket of the simulated host, with the methods of socket.socket that receive."""
-    family, type, proto = std.AF_INET, std.SOCK_DGRAM, 0
-
-    def __init__(self, program: Program) -> None:
-        self._p, self._net = program, program.net
-        self._sk, self._name, self._rcvtimeo = -1, ("0.0.0.0", 0), 0
-        self._timeout: float | None = None
-        self._options: dict[tuple[int, int], Any] = {}
-        self._rcvbuf = int(self._net.sysctl[Sysctl.rmem_default]) or 212992
-
-    # ------------------------------------------------------------ names and options
-    def bind(self, address: tuple[str, int]) -> None:
-        host, port = address
-        if self._sk >= 0:
-            raise OSError(-EINVAL, os.strerror(-EINVAL))
-        programs = self._p.programs
-        if port == 0:
-            port, programs.next_port = programs.next_port, programs.next_port + 1
-        addr = 0 if host == "" else int(ipaddress.IPv4Address(host))
-        self._sk = programs.boot.udp_socket(addr, port, self._rcvbuf)
-        self._net.socks[self._sk].readers += 1
-        self._name = (str(ipaddress.IPv4Address(addr)), port)
-        for (level, option), value in self._options.items():
-            self.setsockopt(level, option, value)
-
-    def getsockname(self) -> tuple[str, int]:
-        return self._name
-
-    def fileno(self) -> int:
-        return self._sk
-
-    def settimeout(self, seconds: float | None) -> None:
-        if seconds is not None and seconds < 0:
-            raise ValueError("Timeout value out of range")
-        self._timeout = seconds
-
-    def gettimeout(self) -> float | None:
-        return self._timeout
-
-    def setblocking(self, flag: bool) -> None:
-        self._timeout = None if flag else 0.0
-
-    def getblocking(self) -> bool:
-        return self._timeout != 0.0
-
-    def setsockopt(self, level: int, option: int, value: Any) -> None:
-        if level != std.SOL_SOCKET:
-            raise OSError(92, os.strerror(92))       # ENOPROTOOPT
-        if option in (std.SO_RCVBUF, SO_RCVBUFFORCE):
-            most = (int(self._net.sysctl[Sysctl.rmem_max]) or 212992) if option == std.SO_RCVBUF else 0x3FFFFFFF
-            self._rcvbuf = max(2 * min(value & 0xFFFFFFFF if option == std.SO_RCVBUF else max(value, 0), most), SOCK_MIN_RCVBUF)
-            if self._sk >= 0:
-                sk = self._net.socks[self._sk]
-                sk.rcvbuf, sk.forward_threshold = self._rcvbuf, self._rcvbuf >> 2
-        elif option == std.SO_RCVTIMEO:
-            import struct
-            seconds, usec = struct.unpack("ll", value)
-            self._rcvtimeo = seconds * 1_000_000_000 + usec * 1000
-        elif option == SO_BUSY_POLL:
-            if self._sk >= 0:
-                self._p.programs.call(setup.set_busy_poll)(self._net, self._sk, value * 1000)
-        elif option not in (std.SO_REUSEADDR, std.SO_REUSEPORT, SO_INCOMING_CPU):
-            raise OSError(92, os.strerror(92))
-        self._options[level, option] = value
-
-    def getsockopt(self, level: int, option: int, buflen: int = 0) -> Any:
-        if level == std.SOL_SOCKET and option == std.SO_RCVBUF:
-            return self._rcvbuf
-        if level == std.SOL_SOCKET and option == std.SO_TYPE:
-            return std.SOCK_DGRAM
-        return self._options.get((level, option), 0)
-
-    # ------------------------------------------------------------ receiving
-    def _recv(self, size: int, flags: int) -> tuple[int, tuple[str, int], int]:
-        """Into the program's memory: what the call returned, who sent it, msg_flags."""
-        if size < 0:
-            raise ValueError("negative buffersize in recv")
-        if self._sk < 0:
-            self.bind(("", 0))
-        p, th = self._p, self._net.thread[self._p.n]
-        if self._timeout == 0.0:
-            flags |= MSG_DONTWAIT
-        th.sock, th.flags, th.buf_len, th.msg_flags, th.msg_name = self._sk, flags, min(size, BUFFER), 0, 1
-        th.timeout = self._rcvtimeo if not self._timeout else round(self._timeout * 1e9)
-        p._ask(Op.RECV, 0)
-        n = int(th.result)
-        if n == EAGAIN:
-            if self._timeout:
-                raise TimeoutError("timed out")
-            raise BlockingIOError(-EAGAIN, os.strerror(-EAGAIN))
-        if n < 0:
-            raise OSError(-n, os.strerror(-n))
-        return n, (str(ipaddress.IPv4Address(int(th.from_addr_lo))), int(th.from_port)), int(th.msg_flags)
-
-    def recvfrom(self, bufsize: int, flags: int = 0) -> tuple[bytes, tuple[str, int]]:
-        n, addr, _ = self._recv(bufsize, flags)
-        return bytes(self._p.memory[:min(n, bufsize)]), addr
-
-    def recv(self, bufsize: int, flags: int = 0) -> bytes:
-        return self.recvfrom(bufsize, flags)[0]
-
-    def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
-        return self.recvfrom_into(buffer, nbytes, flags)[0]
-
-    def recvfrom_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> tuple[int, tuple[str, int]]:
-        view = memoryview(buffer).cast("B")
-        size = nbytes or len(view)
-        n, addr, _ = self._recv(size, flags)
-        have = min(n, size)
-        view[:have] = self._p.memory[:have]
-        return n, addr
-
-    def recvmsg(self, bufsize: int, ancbufsize: int = 0, flags: int = 0) -> tuple[bytes, list[Any], int, tuple[str, int]]:
-        n, addr, msg_flags = self._recv(bufsize, flags)
-        return bytes(self._p.memory[:min(n, bufsize)]), [], msg_flags, addr
-
-    def close(self) -> None:
-        self._sk = -1
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()

@@ -42,6 +42,7 @@ KNOBS: dict[str, tuple[Sysctl, int]] = {
     "net.ipv4.icmp_ratemask": (Sysctl.icmp_ratemask, 1), "net.ipv4.icmp_msgs_per_sec": (Sysctl.icmp_msgs_per_sec, 1),
     "net.ipv4.icmp_msgs_burst": (Sysctl.icmp_msgs_burst, 1), "net.ipv4.icmp_echo_ignore_all": (Sysctl.icmp_echo_ignore_all, 1),
     "net.ipv4.icmp_echo_ignore_broadcasts": (Sysctl.icmp_echo_ignore_broadcasts, 1),
+    "net.ipv4.ip_nonlocal_bind": (Sysctl.ip_nonlocal_bind, 1),
 }
 CONF = ("rp_filter", "accept_source_route", "accept_local", "route_localnet", "arp_ignore", "forwarding")
 # written below, or fixed at their only value

@@ -94,6 +94,7 @@ SYSCTLS: tuple[Sysctl, ...] = (
     Sysctl("net.ipv4.udp_early_demux", 1, 0, 1, "", "look up the UDP socket before the route",
            "[M]; the switch came with 4.12 [K]", since="4.12"),
     Sysctl("net.ipv4.ip_early_demux", 1, 0, 1, "", "look up any socket before the route", "[M]; 3.6 [K]"),
+    Sysctl("net.ipv4.ip_nonlocal_bind", 0, 0, 1, "", "a program may bind an address that is not this host's", "[M]"),
     # fragments: net/ipv4/ip_fragment.c
     Sysctl("net.ipv4.ipfrag_high_thresh", 4194304, 0, INT_MAX, "bytes",
            "memory of all fragment queues; at more a new fragment is refused", "[M]"),

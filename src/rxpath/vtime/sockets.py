@@ -1,0 +1,329 @@
+"""The socket of a Python program: the methods of socket.socket that receive, with the kernel's errnos.
+
+net/socket.c, net/ipv4/af_inet.c and datagram.c, seen from the program.  Receiving and polling take virtual time (program.py); the other
+calls happen at once.  Options: sockopt.py; poll(), select() and epoll: polling.py."""
+import errno
+import ipaddress
+import os
+import socket as std
+from typing import TYPE_CHECKING, Any, Self
+
+from ..abi.kernels import Sysctl
+from ..abi.numbers import EAGAIN, MSG_DONTWAIT, POLLIN, RTN, Op
+from ..abi.sock import SOCK_ESTABLISHED
+from ..network import setup as network
+from ..user import setup as user
+from . import sockopt, waiting
+from .sockopt import error
+
+if TYPE_CHECKING:
+    from .program import Programs
+
+Address = tuple[str, int]
+BUFFER = 65536
+
+
+def parse(address: Any) -> tuple[int, int]:
+    """(host, port) as 32 bits and a port; the errors of the standard library."""
+    if not isinstance(address, tuple) or len(address) != 2:
+        raise TypeError("AF_INET address must be a pair (host, port)")
+    host, port = address
+    if not 0 <= port <= 65535:
+        raise OverflowError("port must be 0-65535.")
+    if host == "":
+        return 0, port
+    if host == "<broadcast>":
+        return 0xFFFFFFFF, port
+    try:
+        return int(ipaddress.IPv4Address("127.0.0.1" if host == "localhost" else host)), port
+    except ipaddress.AddressValueError:
+        raise std.gaierror(std.EAI_NONAME, "Name or service not known") from None
+
+
+def text(addr: int) -> str:
+    return str(ipaddress.IPv4Address(addr))
+
+
+class Socket:
+    """A UDP socket of the simulated host."""
+
+    def __init__(self, programs: "Programs", family: int = std.AF_INET, type: int = std.SOCK_DGRAM, proto: int = 0) -> None:
+        kind = type & 0xF
+        if family != std.AF_INET:
+            raise error(errno.EAFNOSUPPORT)
+        if kind != std.SOCK_DGRAM:
+            raise OSError(errno.ESOCKTNOSUPPORT, f"{os.strerror(errno.ESOCKTNOSUPPORT)}: only SOCK_DGRAM exists here")
+        if proto not in (0, std.IPPROTO_UDP):
+            raise error(errno.EPROTONOSUPPORT)
+        self.programs, self.boot, self.net = programs, programs.boot, programs.boot.net
+        self.family, self.type, self.proto = std.AF_INET, std.SOCK_DGRAM, proto
+        self.sk = user.create(self.boot)
+        self.fd = programs.new_fd(self)
+        self.kept: dict[tuple[int, int], Any] = {}
+        self.sndbuf = int(self.net.sysctl[Sysctl.rmem_default])              # wmem_default is the same number
+        self.dont_wait, self.autobound, self.calls, self.closing = False, False, 0, False
+        self._timeout: float | None = None
+        self.net.socks[self.sk].readers += 1
+        if type & std.SOCK_NONBLOCK:
+            self.settimeout(0.0)
+
+    def _check(self) -> Any:
+        if self.fd < 0:
+            raise error(errno.EBADF)
+        return self.net.socks[self.sk]
+
+    # ------------------------------------------------------------ names
+    def bind(self, address: Address) -> None:
+        """__inet_bind(): a local address, or one of many, unless ip_nonlocal_bind or IP_FREEBIND allow any."""
+        sk = self._check()
+        addr, port = parse(address)
+        if addr and not (self.net.sysctl[Sysctl.ip_nonlocal_bind] or sk.freebind):
+            if self._address_type(addr) not in (RTN.LOCAL, RTN.BROADCAST, RTN.MULTICAST):
+                raise error(errno.EADDRNOTAVAIL)
+        if sk.port:
+            raise error(errno.EINVAL)
+        self._bind(addr, port)
+
+    def _bind(self, addr: int, port: int) -> None:
+        try:
+            user.bind(self.boot, self.sk, addr, port)
+        except OSError as e:
+            raise error(e.errno or errno.EINVAL) from None
+
+    def _address_type(self, addr: int) -> int:
+        """inet_addr_type()"""
+        if addr >> 28 == 14:
+            return RTN.MULTICAST
+        if addr == 0xFFFFFFFF:
+            return RTN.BROADCAST
+        route = self.boot.call(network.route_get)(self.net, addr)
+        return int(self.net.fib[route].type) if route >= 0 else RTN.UNICAST
+
+    def connect(self, address: Address) -> None:
+        """__ip4_datagram_connect(): from now on only that peer's datagrams; an address of this host is chosen by the route."""
+        sk = self._check()
+        addr, port = parse(address)
+        if not sk.port:
+            self._bind(0, 0)
+            self.autobound = True
+        route = self.boot.call(network.route_get)(self.net, addr)
+        if route < 0:
+            raise error(errno.ENETUNREACH)
+        fa = self.net.fib[route]
+        refused = {RTN.BLACKHOLE: errno.EINVAL, RTN.UNREACHABLE: errno.EHOSTUNREACH, RTN.PROHIBIT: errno.EACCES}.get(fa.type)
+        if (fa.type == RTN.BROADCAST or addr == 0xFFFFFFFF) and not sk.broadcast:
+            refused = errno.EACCES
+        if refused:
+            raise error(refused)
+        user.connect(self.boot, self.sk, addr, port, local=int(fa.prefsrc or self.net.dev[fa.oif].addr))
+
+    def connect_ex(self, address: Address) -> int:
+        try:
+            self.connect(address)
+        except OSError as e:
+            return e.errno or 0
+        return 0
+
+    def disconnect(self) -> None:
+        """connect() to AF_UNSPEC, which the standard library cannot say: anybody's datagrams again.  A port that it chose is free."""
+        sk = self._check()
+        user.disconnect(self.boot, self.sk)
+        sk.bound_dev = 0
+        if self.autobound:
+            self.boot.call(user.udp_unhash)(self.net, self.sk)
+            self.autobound = False
+
+    def getsockname(self) -> Address:
+        sk = self._check()
+        return text(int(sk.rcv_saddr_lo)), int(sk.port)
+
+    def getpeername(self) -> Address:
+        sk = self._check()
+        if sk.state != SOCK_ESTABLISHED:
+            raise error(errno.ENOTCONN)
+        return text(int(sk.daddr_lo)), int(sk.dport)
+
+    def fileno(self) -> int:
+        return self.fd
+
+    # ------------------------------------------------------------ how calls wait
+    def settimeout(self, seconds: float | None) -> None:
+        """None: block; 0: do not; else poll() before each call, as the standard library does."""
+        sk = self._check()
+        if seconds is not None and seconds < 0:
+            raise ValueError("Timeout value out of range")
+        self._timeout = None if seconds is None else float(seconds)
+        sk.nonblock = int(seconds is not None)
+
+    def gettimeout(self) -> float | None:
+        return self._timeout
+
+    def setblocking(self, flag: bool) -> None:
+        self.settimeout(None if flag else 0.0)
+
+    def getblocking(self) -> bool:
+        return self._timeout != 0.0
+
+    # ------------------------------------------------------------ options
+    def setsockopt(self, level: int, option: int, value: Any, optlen: int | None = None) -> None:
+        self._check()
+        try:
+            sockopt.set_option(self, level, option, bytes(optlen or 0) if value is None else value)
+        except OSError as e:
+            raise error(e.errno or errno.EINVAL) from None
+
+    def getsockopt(self, level: int, option: int, buflen: int = 0) -> Any:
+        """An int, or with a buflen the bytes."""
+        self._check()
+        if not 0 <= buflen <= 1024:
+            raise OSError("getsockopt buflen out of range")
+        try:
+            value = sockopt.get_option(self, level, option)
+        except OSError as e:
+            raise error(e.errno or errno.EINVAL) from None
+        if buflen:
+            return value[:buflen]
+        return int.from_bytes(value[:4], "little", signed=True)
+
+    def ioctl(self, request: int, arg: Any = 0) -> Any:
+        """FIONREAD: the length of the next datagram.  As fcntl.ioctl(): bytes come back as bytes, what can be written is written."""
+        self._check()
+        if request == sockopt.CONSTANTS["FIONBIO"]:
+            self.net.socks[self.sk].nonblock = int(any(bytes(arg)) if not isinstance(arg, int) else bool(arg))
+            return 0
+        if request not in (sockopt.CONSTANTS["FIONREAD"], sockopt.CONSTANTS["SIOCOUTQ"]):
+            raise error(errno.ENOTTY)
+        n = user.fionread(self.boot, self.sk, self.programs.cpu()) if request == sockopt.CONSTANTS["FIONREAD"] else 0
+        if isinstance(arg, int):
+            return n
+        raw = n.to_bytes(4, "little")
+        if isinstance(arg, bytes):
+            return raw + arg[4:]
+        memoryview(arg).cast("B")[:4] = raw
+        return 0
+
+    # ------------------------------------------------------------ receiving
+    def _recv(self, size: int, flags: int) -> tuple[int, Address | None, int]:
+        """Into the program's memory: what the call returned, who sent it, msg_flags."""
+        if size < 0:
+            raise ValueError("negative buffersize in recv")
+        sk = self._check()
+        if flags & std.MSG_ERRQUEUE:                 # there is no queue of errors
+            raise error(errno.EAGAIN)
+        wait = self._timeout is None and not sk.nonblock
+        if not wait or self.dont_wait:
+            flags |= MSG_DONTWAIT
+        self.calls += 1
+        try:
+            n = self._wait_and_call(size, flags)
+        finally:
+            self.calls -= 1
+            self._close_if_last()
+        th = self.programs.thread()
+        if n < 0:
+            raise error(-n)
+        return n, (text(int(th.from_addr_lo)), int(th.from_port)) if th.from_port >= 0 else None, int(th.msg_flags)
+
+    def _wait_and_call(self, size: int, flags: int) -> int:
+        until = None if not self._timeout else self.programs.now() + round(self._timeout * 1e9)
+        while True:
+            if until is not None and not self.programs.poll([(self, POLLIN)], until - self.programs.now()):
+                raise TimeoutError("timed out")
+            n = self._call(size, flags)
+            if n != EAGAIN or until is None:
+                return n
+
+    def _call(self, size: int, flags: int) -> int:
+        th = self.programs.thread()
+        th.sock, th.flags, th.buf_len, th.msg_flags, th.msg_name, th.from_port, th.timeout = self.sk, flags, min(size, BUFFER), 0, 1, -1, 0
+        self.programs.ask(Op.RECV)
+        return int(th.result)
+
+    def _bytes(self, n: int) -> bytes:
+        return bytes(self.programs.memory()[:n])
+
+    def recvfrom(self, bufsize: int, flags: int = 0) -> tuple[bytes, Address | None]:
+        n, addr, _ = self._recv(bufsize, flags)
+        return self._bytes(min(n, bufsize)), addr
+
+    def recv(self, bufsize: int, flags: int = 0) -> bytes:
+        return self.recvfrom(bufsize, flags)[0]
+
+    def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
+        return self.recvfrom_into(buffer, nbytes, flags)[0]
+
+    def recvfrom_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> tuple[int, Address | None]:
+        view = memoryview(buffer).cast("B")
+        if nbytes < 0:
+            raise ValueError("negative buffersize in recvfrom_into")
+        if nbytes > len(view):
+            raise ValueError("nbytes is greater than the length of the buffer")
+        size = nbytes or len(view)
+        n, addr, _ = self._recv(size, flags)
+        view[:min(n, size)] = self._bytes(min(n, size))
+        return n, addr
+
+    def recvmsg(self, bufsize: int, ancbufsize: int = 0, flags: int = 0) -> tuple[bytes, list[tuple[int, int, bytes]], int, Address | None]:
+        n, addr, msg_flags = self._recv(bufsize, flags)
+        messages, cut = self._ancillary(addr, ancbufsize)
+        return self._bytes(min(n, bufsize)), messages, msg_flags | cut, addr
+
+    def recvmsg_into(self, buffers: Any, ancbufsize: int = 0, flags: int = 0) \
+            -> tuple[int, list[tuple[int, int, bytes]], int, Address | None]:
+        views = [memoryview(b).cast("B") for b in buffers]
+        size = sum(len(v) for v in views)
+        n, addr, msg_flags = self._recv(size, flags)
+        data, at = self._bytes(min(n, size)), 0
+        for v in views:
+            part = data[at:at + len(v)]
+            v[:len(part)] = part
+            at += len(part)
+        messages, cut = self._ancillary(addr, ancbufsize)
+        return n, messages, msg_flags | cut, addr
+
+    def _ancillary(self, addr: Address | None, room: int) -> tuple[list[tuple[int, int, bytes]], int]:
+        if addr is None or self.fd < 0:              # nothing was read
+            return [], 0
+        return sockopt.put_cmsg(sockopt.ancillary(self, self.programs.thread()), room)
+
+    # ------------------------------------------------------------ the end
+    def shutdown(self, how: int) -> None:
+        """inet_shutdown(): readers wake up and read nothing, even of a socket without a peer, which is told ENOTCONN."""
+        sk = self._check()
+        if how not in (std.SHUT_RD, std.SHUT_WR, std.SHUT_RDWR):
+            raise error(errno.EINVAL)
+        sk.shutdown |= how + 1
+        cpu = self.programs.cpu()
+        self.boot.call(user.sock_wake_all)(self.net, cpu, self.sk)
+        self.boot.call(waiting.host_wakes)(self.net, cpu)
+        if sk.state != SOCK_ESTABLISHED:
+            raise error(errno.ENOTCONN)
+
+    def close(self) -> None:
+        """The descriptor is free at once; port and queue when the last call that is still in the socket has returned."""
+        if self.fd < 0:
+            return
+        self.programs.free_fd(self.fd)
+        self.fd, self.closing = -1, True
+        self._close_if_last()
+
+    def _close_if_last(self) -> None:
+        if self.closing and self.calls == 0:
+            self.closing = False
+            for ep in self.programs.epolls:
+                ep.forget(self)
+            sockopt.leave_all(self)
+            user.close(self.boot, self.sk, self.programs.cpu())
+
+    def detach(self) -> int:
+        fd, self.fd = self.fd, -1
+        return fd
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<rxpath socket fd={self.fd}, {'closed' if self.fd < 0 else self.getsockname()}>"

@@ -1,0 +1,296 @@
+"""setsockopt() and getsockopt() of Python programs: sk_setsockopt() of net/core/sock.c, do_ip_setsockopt() of net/ipv4/ip_sockglue.c,
+udp_lib_setsockopt() of net/ipv4/udp.c; and the ancillary data that recvmsg() brings along because of them.
+
+Values that the path reads stand in the sock (user/setup.py writes them); what only has to be read back stands in Socket.kept."""
+import errno
+import os
+import socket as std
+import struct
+from typing import TYPE_CHECKING, Any
+
+from ..abi.kernels import Behaviour, Sysctl
+from ..abi.numbers import IPPROTO, RTN
+from ..drivers.setup import dev_mc_add, dev_mc_del, multicast_mac
+from ..network import setup as network
+from ..user import setup as user
+
+if TYPE_CHECKING:
+    from .sockets import Socket
+
+SO_TIMESTAMP, SO_SNDBUFFORCE, SO_RCVBUFFORCE, SO_TIMESTAMPNS, SO_RXQ_OVFL, SO_PEEK_OFF = 29, 32, 33, 35, 40, 42
+SO_SELECT_ERR_QUEUE, SO_BUSY_POLL, SO_INCOMING_CPU, SO_MEMINFO, SO_INCOMING_NAPI_ID, SO_NO_CHECK = 45, 46, 49, 55, 56, 11
+IP_PKTINFO, IP_MTU_DISCOVER, IP_RECVERR, IP_RECVTTL, IP_FREEBIND, IP_ORIGDSTADDR, IP_MULTICAST_ALL = 8, 10, 11, 12, 15, 20, 49
+IP_ADD_SOURCE_MEMBERSHIP, IP_DROP_SOURCE_MEMBERSHIP, SOL_UDP, UDP_GRO = 39, 40, 17, 104
+# constants that not every version of the standard library's module has
+CONSTANTS = {name: value for name, value in globals().items() if name.startswith(("SO_", "IP_", "UDP_", "SOL_"))} | {
+    "IP_RECVORIGDSTADDR": IP_ORIGDSTADDR, "FIONREAD": 0x541B, "SIOCINQ": 0x541B, "FIONBIO": 0x5421, "SIOCOUTQ": 0x5411,
+    "SCM_TIMESTAMP": SO_TIMESTAMP, "SCM_TIMESTAMPNS": SO_TIMESTAMPNS}
+
+SOL, IP = std.SOL_SOCKET, std.IPPROTO_IP
+# options that are a flag or a number in the sock: user/setup.py's name for it
+IN_THE_SOCK = {(SOL, std.SO_REUSEADDR): "SO_REUSEADDR", (SOL, std.SO_REUSEPORT): "SO_REUSEPORT", (SOL, std.SO_BROADCAST): "SO_BROADCAST",
+               (SOL, SO_NO_CHECK): "SO_NO_CHECK", (SOL, SO_RXQ_OVFL): "SO_RXQ_OVFL", (SOL, SO_INCOMING_CPU): "SO_INCOMING_CPU",
+               (SOL, std.SO_RCVBUF): "SO_RCVBUF", (SOL, SO_RCVBUFFORCE): "SO_RCVBUFFORCE", (SOL, SO_BUSY_POLL): "SO_BUSY_POLL",
+               (IP, IP_PKTINFO): "IP_PKTINFO", (IP, IP_RECVERR): "IP_RECVERR", (IP, IP_FREEBIND): "IP_FREEBIND",
+               (IP, IP_MULTICAST_ALL): "IP_MULTICAST_ALL", (SOL_UDP, UDP_GRO): "UDP_GRO"}
+# options that change nothing on the way in, and their defaults: flags, then numbers
+KEPT_FLAGS = {(SOL, std.SO_DEBUG): 0, (SOL, std.SO_DONTROUTE): 0, (SOL, std.SO_KEEPALIVE): 0, (SOL, std.SO_OOBINLINE): 0,
+              (SOL, SO_SELECT_ERR_QUEUE): 0, (SOL, SO_TIMESTAMP): 0, (SOL, SO_TIMESTAMPNS): 0, (IP, IP_RECVTTL): 0,
+              (IP, std.IP_RECVTOS): 0, (IP, IP_ORIGDSTADDR): 0, (IP, std.IP_MULTICAST_LOOP): 1}
+KEPT = {(SOL, 12): 0, (SOL, 36): 0, (IP, std.IP_TOS): 0, (IP, std.IP_TTL): 64, (IP, std.IP_MULTICAST_TTL): 1, (IP, IP_MTU_DISCOVER): 1,
+        (SOL, std.SO_RCVLOWAT): 1}
+READ_ONLY = {(SOL, std.SO_TYPE): std.SOCK_DGRAM, (SOL, 38): IPPROTO.UDP, (SOL, 39): std.AF_INET, (SOL, std.SO_ACCEPTCONN): 0,
+             (SOL, std.SO_SNDLOWAT): 1}
+TIMEOUTS = ((SOL, std.SO_RCVTIMEO), (SOL, std.SO_SNDTIMEO))
+INT_MAX = 0x7FFFFFFF
+
+
+def error(number: int) -> OSError:
+    """As the standard library raises it: ConnectionRefusedError for ECONNREFUSED, and so on."""
+    return OSError(number, os.strerror(number))
+
+
+def as_int(level: int, value: Any) -> int:
+    """The int that the kernel reads.  Less than an int is EINVAL; IP's options may be a byte."""
+    if isinstance(value, int):
+        return (value & 0xFFFFFFFF ^ 0x80000000) - 0x80000000
+    raw = bytes(value)
+    if len(raw) >= 4:
+        return int(struct.unpack("i", raw[:4])[0])
+    if level == IP and raw:
+        return raw[0]
+    raise error(errno.EINVAL)
+
+
+# ---------------------------------------------------------------- setsockopt
+def set_option(s: "Socket", level: int, option: int, value: Any) -> None:
+    key = (level, option)
+    b, sk = s.boot, s.sk
+    if key in TIMEOUTS:
+        return set_timeout(s, key, bytes(value) if not isinstance(value, int) else b"")
+    if key == (SOL, std.SO_BINDTODEVICE):
+        return bind_to_device(s, value)
+    if level == IP and option in MEMBERSHIP:
+        return membership(s, option, bytes(value))
+    if key == (IP, std.IP_MULTICAST_IF):
+        s.kept[key] = int.from_bytes(bytes(value)[:4], "big") if not isinstance(value, int) else value
+        return
+    if key == (SOL, std.SO_LINGER):
+        if isinstance(value, int) or len(value) < 8:
+            raise error(errno.EINVAL)
+        s.kept[key] = bytes(value[:8])
+        return
+    known = key in IN_THE_SOCK or key in KEPT_FLAGS or key in KEPT or key in (SNDBUF, SNDBUFFORCE, PEEK_OFF)
+    if not known or (key == (SOL_UDP, UDP_GRO) and not b.net.behaviour[Behaviour.udp_gro]):
+        raise error(errno.ENOPROTOOPT)
+    n = as_int(level, value)
+    if key == PEEK_OFF:
+        b.net.socks[sk].peek_off = n
+    elif key in (SNDBUF, SNDBUFFORCE):
+        most = (int(b.net.sysctl[Sysctl.rmem_max]) if key == SNDBUF else INT_MAX // 2)
+        s.kept[SNDBUF] = max(2 * min(n & 0xFFFFFFFF if key == SNDBUF else max(n, 0), most), 4608)
+    elif key in IN_THE_SOCK:
+        set_in_the_sock(s, key, n)
+    elif key in KEPT_FLAGS:
+        keep_flag(s, key, n)
+    else:
+        s.kept[key] = kept_number(key, n)
+
+
+SNDBUF, SNDBUFFORCE, PEEK_OFF = (SOL, std.SO_SNDBUF), (SOL, SO_SNDBUFFORCE), (SOL, SO_PEEK_OFF)
+
+
+def set_in_the_sock(s: "Socket", key: tuple[int, int], n: int) -> None:
+    name = IN_THE_SOCK[key]
+    if (key == (IP, IP_MULTICAST_ALL) and n not in (0, 1)) or (key == (SOL, SO_BUSY_POLL) and n < 0):
+        raise error(errno.EINVAL)
+    if name == "SO_BUSY_POLL":
+        s.programs.busy_poll(s.sk, n * 1000)
+        return
+    user.setsockopt(s.boot, s.sk, name, n)
+
+
+def keep_flag(s: "Socket", key: tuple[int, int], n: int) -> None:
+    s.kept[key] = int(bool(n))
+    if n and key in STAMPS:                          # one kind of time stamp at a time
+        s.kept[STAMPS[1 - STAMPS.index(key)]] = 0
+
+
+STAMPS = ((SOL, SO_TIMESTAMP), (SOL, SO_TIMESTAMPNS))
+
+
+def kept_number(key: tuple[int, int], n: int) -> int:
+    if key == (IP, std.IP_TTL) and n != -1 and not 1 <= n <= 255:
+        raise error(errno.EINVAL)
+    if key == (IP, std.IP_MULTICAST_TTL) and not -1 <= n <= 255:
+        raise error(errno.EINVAL)
+    if key == (IP, IP_MTU_DISCOVER) and not 0 <= n <= 5:
+        raise error(errno.EINVAL)
+    if key == (SOL, std.SO_RCVLOWAT):                # UDP ignores it: each datagram is enough
+        return INT_MAX if n < 0 else n or 1
+    if n == -1:
+        return KEPT[key]
+    return n & 0xFF if key == (IP, std.IP_TOS) else n
+
+
+def set_timeout(s: "Socket", key: tuple[int, int], raw: bytes) -> None:
+    """In jiffies, rounded up.  0: wait for ever; before the epoch: do not wait at all."""
+    if len(raw) < 16:
+        raise error(errno.EINVAL)
+    seconds, usec = struct.unpack("qq", raw[:16])
+    if not 0 <= usec < 1_000_000:
+        raise error(errno.EDOM)
+    jiffy = int(s.boot.net.sysctl[Sysctl.jiffy_ns])
+    ns = seconds * 1_000_000_000 + -(-usec * 1000 // jiffy) * jiffy
+    s.kept[key] = 0 if seconds < 0 else ns
+    if key == TIMEOUTS[0]:
+        s.dont_wait = seconds < 0
+        s.boot.net.socks[s.sk].rcvtimeo_ns = max(ns, 0)
+
+
+def bind_to_device(s: "Socket", value: Any) -> None:
+    if isinstance(value, int):
+        value = struct.pack("i", value)
+    name = bytes(value)[:15].split(b"\0")[0].decode(errors="replace")
+    if name and name not in s.programs.devices:
+        raise error(errno.ENODEV)
+    user.setsockopt(s.boot, s.sk, "SO_BINDTODEVICE", s.programs.devices[name] if name else 0)
+
+
+# ---------------------------------------------------------------- groups
+MEMBERSHIP = (std.IP_ADD_MEMBERSHIP, std.IP_DROP_MEMBERSHIP, IP_ADD_SOURCE_MEMBERSHIP, IP_DROP_SOURCE_MEMBERSHIP)
+
+
+def membership(s: "Socket", option: int, raw: bytes) -> None:
+    """struct ip_mreq, ip_mreqn or ip_mreq_source."""
+    with_source = option in (IP_ADD_SOURCE_MEMBERSHIP, IP_DROP_SOURCE_MEMBERSHIP)
+    if len(raw) < (12 if with_source else 8):
+        raise error(errno.EINVAL)
+    group, address = struct.unpack(">II", raw[:8])
+    source = int.from_bytes(raw[8:12], "big") if with_source else 0
+    ifindex = int.from_bytes(raw[8:12], "little") if len(raw) >= 12 and not with_source else 0
+    joins = option in (std.IP_ADD_MEMBERSHIP, IP_ADD_SOURCE_MEMBERSHIP)
+    if joins and group >> 28 != 14:
+        raise error(errno.EINVAL)
+    dev = find_device(s, group, address, ifindex)
+    if joins:
+        join(s, group, dev, source)
+    else:
+        if dev < 0 and not ifindex and not address:
+            raise error(errno.ENODEV)
+        leave(s, group, dev, source)
+
+
+def find_device(s: "Socket", group: int, address: int, ifindex: int) -> int:
+    """ip_mc_find_dev(): by number, by address, by the route to the group; -1: none."""
+    net = s.boot.net
+    if ifindex:
+        return next((i for i in range(len(net.dev)) if net.dev[i].ifindex == ifindex), -1)
+    route = s.boot.call(network.route_get)(net, address or group)
+    if route < 0 or (address and net.fib[route].type != RTN.LOCAL):
+        return -1
+    return int(net.fib[route].oif)
+
+
+def join(s: "Socket", group: int, dev: int, source: int) -> None:
+    if dev < 0:
+        raise error(errno.ENODEV)
+    b = s.boot
+    user.join(b, s.sk, group, b.net.dev[dev].ifindex, source)
+    if network.join_group(b, group, dev) and dev == 0:
+        dev_mc_add(b.netdev, multicast_mac(group))
+
+
+def leave(s: "Socket", group: int, dev: int, source: int) -> None:
+    b = s.boot
+    if dev < 0:
+        raise error(errno.EADDRNOTAVAIL)
+    user.leave(b, s.sk, group, b.net.dev[dev].ifindex, source)
+    if network.leave_group(b, group, dev) and dev == 0:
+        dev_mc_del(b.netdev, multicast_mac(group))
+
+
+def leave_all(s: "Socket") -> None:
+    """ip_mc_drop_socket()"""
+    net = s.boot.net
+    for m in user.memberships(net, net.socks[s.sk]):
+        row = net.mcast[m]
+        dev = next(i for i in range(len(net.dev)) if net.dev[i].ifindex == row.ifindex)
+        leave(s, int(row.addr_lo), dev, int(row.src_lo))
+
+
+# ---------------------------------------------------------------- getsockopt
+def get_option(s: "Socket", level: int, option: int) -> bytes:
+    key = (level, option)
+    net = s.boot.net
+    sk = net.socks[s.sk]
+    if key == (SOL, std.SO_ERROR):
+        n, sk.err = int(sk.err), 0
+    elif key in TIMEOUTS:
+        ns = s.kept.get(key, 0)
+        return struct.pack("qq", ns // 1_000_000_000, ns % 1_000_000_000 // 1000)
+    elif key == (SOL, std.SO_LINGER):
+        return bytes(s.kept.get(key, bytes(8)))
+    elif key == (SOL, std.SO_BINDTODEVICE):
+        return next((name.encode() + b"\0" for name, i in s.programs.devices.items() if i == sk.bound_dev), b"")
+    elif key == (SOL, SO_MEMINFO):
+        m = user.meminfo(s.boot, s.sk)
+        sndbuf = s.kept.get(SNDBUF, s.sndbuf)
+        return struct.pack("9I", m.rmem_alloc, m.rcvbuf, 0, sndbuf, m.fwd_alloc, 0, 0, m.backlog, m.drops & 0xFFFFFFFF)
+    elif key == (SOL, SO_INCOMING_NAPI_ID):
+        n = int(sk.napi_id)
+    elif key == (IP, std.IP_MULTICAST_IF):
+        return int(s.kept.get(key, 0)).to_bytes(4, "big")
+    elif key == SNDBUF:
+        n = int(s.kept.get(SNDBUF, s.sndbuf))
+    elif key == PEEK_OFF:
+        n = int(sk.peek_off)
+    elif key in READ_ONLY:
+        n = int(READ_ONLY[key])
+    elif key in KEPT_FLAGS or key in KEPT:
+        n = int(s.kept.get(key, (KEPT_FLAGS | KEPT)[key]))
+    elif key in IN_THE_SOCK and key != (SOL, SO_RCVBUFFORCE):
+        n = user.getsockopt(s.boot, s.sk, IN_THE_SOCK[key])
+    else:
+        raise error(errno.ENOPROTOOPT)
+    return struct.pack("i", n)
+
+
+# ---------------------------------------------------------------- recvmsg
+def ancillary(s: "Socket", th: Any) -> list[tuple[int, int, bytes]]:
+    """msg_control of the datagram just read, in the kernel's order: sock_recv_cmsgs(), udp_cmsg_recv(), ip_cmsg_recv()."""
+    sk, kept, out = s.boot.net.socks[s.sk], s.kept, []
+    t = int(th.arrived)
+    if kept.get(STAMPS[0]):
+        out.append((SOL, SO_TIMESTAMP, struct.pack("qq", t // 1_000_000_000, t % 1_000_000_000 // 1000)))
+    if kept.get(STAMPS[1]):
+        out.append((SOL, SO_TIMESTAMPNS, struct.pack("qq", t // 1_000_000_000, t % 1_000_000_000)))
+    if sk.rxq_ovfl and th.rxq_ovfl:
+        out.append((SOL, SO_RXQ_OVFL, struct.pack("I", th.rxq_ovfl & 0xFFFFFFFF)))
+    if sk.gro_enabled and th.gro_size:
+        out.append((SOL_UDP, UDP_GRO, struct.pack("i", th.gro_size)))
+    if sk.pktinfo:
+        spec = th.to_addr if th.to_type == RTN.LOCAL else s.boot.net.dev[th.to_dev].addr
+        out.append((IP, IP_PKTINFO, struct.pack("i", th.to_ifindex) + struct.pack(">II", spec, th.to_addr)))
+    if kept.get((IP, IP_RECVTTL)):
+        out.append((IP, std.IP_TTL, struct.pack("i", th.ttl)))
+    if kept.get((IP, std.IP_RECVTOS)):
+        out.append((IP, std.IP_TOS, bytes([th.tos])))
+    if kept.get((IP, IP_ORIGDSTADDR)):
+        out.append((IP, IP_ORIGDSTADDR, struct.pack("H", std.AF_INET) + struct.pack(">HI", th.to_port, th.to_addr) + bytes(8)))
+    return out
+
+
+def put_cmsg(messages: list[tuple[int, int, bytes]], room: int) -> tuple[list[tuple[int, int, bytes]], int]:
+    """Those for which there is room, the last perhaps cut; MSG_CTRUNC if so."""
+    out, flags = [], 0
+    for level, kind, data in messages:
+        if room < 16:                                # struct cmsghdr
+            flags = std.MSG_CTRUNC
+            continue
+        if room < 16 + len(data):
+            flags = std.MSG_CTRUNC
+            data = data[:room - 16]
+        out.append((level, kind, data))
+        room -= min(room, 16 + (len(data) + 7 & ~7))
+    return out, flags
