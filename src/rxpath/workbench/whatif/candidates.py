@@ -59,7 +59,7 @@ def ladders(seen: Seen, rules: Rules, facts: Mapping[str, float], goal: str) -> 
 def worth(rule: Rule, rules: Rules, facts: Mapping[str, float]) -> bool:
     """Rules about a handful of frames beside many others are left for later, those about losses that no knob saves altogether."""
     total = sum(n for name, n in facts.items() if name.startswith("lost.") and name[5:] not in rules.verdict)
-    about_losses = rule.symptom[0].fact.startswith(("lost.", "buffer_lost", "reassembly_failed"))
+    about_losses = rule.symptom[0].fact.startswith(("lost.", "load_lost", "buffer_lost", "reassembly_failed"))
     return not about_losses or (not rule.only(rules.verdict) and rule.explains(facts) >= 0.005 * total)
 
 
@@ -86,14 +86,18 @@ def fill(ladder: Ladder, knob: Knob, seen: Seen, facts: Mapping[str, float]) -> 
         if changed != seen.host:
             ladder.steps.append(step)
     if not ladder.steps and not ladder.not_tried:
-        ladder.not_tried = "it is set like that already"
+        unlisted = any(not _keys(s.key, seen) for s in knob.set)
+        ladder.not_tried = "the host file does not list the socket: the replay opened it" if unlisted else "it is set like that already"
 
 
 def _one_step(settings: Iterable[Setting], i: int, seen: Seen) -> Iterable[str]:
     made: dict[str, str] = {}
     for setting in settings:
         word = setting.to[min(i, len(setting.to) - 1)]
-        for key in _keys(setting.key, seen):
+        keys = _keys(setting.key, seen)
+        if not keys:                                        # sockets that the host file does not list: nothing to write to
+            return []
+        for key in keys:
             value = _value(key, word, setting.max, seen, made)
             if value is not None and not _same(key, value, seen):
                 made[key] = value
@@ -209,6 +213,9 @@ def _word(word: str, key: str, seen: Seen, made: Mapping[str, str]) -> str | Non
         now = present(key, seen)
         assert isinstance(now, int)
         return str(max(asked)) if asked and max(asked) > now else None
+    if word == "@irq_on_node":
+        near = [c for c in everywhere if seen.node(c) == host.nic.node]
+        return str(near[int(key.rpartition(".")[2]) % len(near)]) if near else None
     name = key.split(".")[1]
     app = next(a for a in host.apps if a.name == name)
     if word == "@threads":
@@ -217,6 +224,12 @@ def _word(word: str, key: str, seen: Seen, made: Mapping[str, str]) -> str | Non
         return _half_service(app)
     if word == "@idle_for_app":
         return _cpus_for(app.threads, seen, [c for c in everywhere if c not in seen.poll_cpus] or everywhere)
+    if word == "@other_core":
+        apart = [c for c in everywhere if c not in seen.poll_cpus | seen.shared_cores]
+        return _cpus_for(app.threads, seen, apart) if apart else None
+    if word == "@nic_node":
+        near = [c for c in everywhere if seen.node(c) == host.nic.node]
+        return _cpus_for(app.threads, seen, [c for c in near if c not in seen.poll_cpus] or near) if near else None
     assert word == "@reader_cpus", word
     return _cpus_for(int(made.get(f"app.{name}.threads", app.threads)), seen, everywhere)
 
@@ -231,7 +244,7 @@ def _idle_for_irq(queue: int, seen: Seen) -> str | None:
 
 def _cpus_for(threads: int, seen: Seen, allowed: list[int]) -> str:
     """CPUs for so many threads: those with the least kernel work first."""
-    order = sorted(allowed, key=lambda c: (round(seen.kernel_busy(c), 2), c))
+    order = sorted(allowed, key=lambda c: (c in seen.shared_cores, round(seen.kernel_busy(c), 2), c))
     return str([order[i % len(order)] for i in range(threads)])
 
 

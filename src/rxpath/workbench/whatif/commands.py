@@ -128,6 +128,11 @@ def _rfs(host: Host, value: str, queue: str) -> list[str]:
     return [f"echo {value} > /sys/class/net/{host.nic.name}/queues/rx-{queue}/rps_flow_cnt"]
 
 
+@command(r"cpu\.idle")
+def _idle(host: Host, value: str) -> list[str]:
+    return ["cpupower idle-set -D 3"] if value == "C1" else ["# idle=poll on the kernel's command line: the CPUs never sleep"]
+
+
 @command(r"iptables")
 def _iptables(host: Host, value: str) -> list[str]:
     return ["# no firewall rules at all: iptables -F, to see what they cost"]
@@ -142,7 +147,7 @@ def _tap(host: Host, value: str) -> list[str]:
 def _app_cpu(host: Host, value: str, app: str) -> list[str]:
     cpus = _list(value)
     if len(set(cpus)) == 1:
-        return [f"taskset -cp {cpus[0]} $(pidof {app})"]
+        return [f"taskset -cp {cpus[0]} {_pid(app)}"]
     return [f"# in {app}: thread i on CPU i of {cpus}: pthread_setaffinity_np(), or taskset -cp CPU TID"]
 
 
@@ -151,9 +156,14 @@ def _app_batch(host: Host, value: str, app: str) -> list[str]:
     return [f"# in {app}:", f"recvmmsg(fd, messages, {value}, MSG_WAITFORONE, NULL);"]
 
 
-@command(r"(?:app\.[^.]+\.waitforone|socket\..+\.reuseport)")
+@command(r"app\.([^.]+)\.waitforone")
+def _app_waitforone(host: Host, value: str, app: str) -> list[str]:
+    return [f"# in {app}: recvmmsg() with MSG_WAITFORONE, or it waits until all of them have come"]
+
+
+@command(r"socket\..+\.reuseport")
 def _said_elsewhere(host: Host, value: str) -> list[str]:
-    return []                                               # with the batch, with own_sockets
+    return []                                               # with own_sockets
 
 
 @command(r"app\.([^.]+)\.threads")
@@ -170,7 +180,7 @@ def _app_own(host: Host, value: str, app: str) -> list[str]:
 
 @command(r"app\.([^.]+)\.nice")
 def _app_nice(host: Host, value: str, app: str) -> list[str]:
-    return [f"renice -n {value} -p $(pidof {app})"]
+    return [f"renice -n {value} -p {_pid(app)}"]
 
 
 @command(r"app\.([^.]+)\.service")
@@ -193,6 +203,11 @@ def _udp_gro(host: Host, value: str, name: str) -> list[str]:
 def _busy(host: Host, value: str, name: str) -> list[str]:
     return [_socket(host, name), f"setsockopt(fd, SOL_SOCKET, SO_BUSY_POLL, &(int){{{units.duration_ns(value) // 1000}}}, "
             "sizeof(int));"]
+
+
+def _pid(app: str) -> str:
+    """app0 is the host file's word for a program without a name."""
+    return "PID    # of the program that reads" if re.fullmatch(r"app\d+", app) else f"$(pidof {app})"
 
 
 def _on(value: str) -> str:

@@ -191,7 +191,22 @@ class _Search:
                 break
             out.append(found)
             best, names = self.stand(found), found.names
+        if out:
+            self.shrink(out[-1])
         return out
+
+    def shrink(self, c: _Climb) -> None:
+        """Of several together a smaller step of one may do: what it took alone is often too much."""
+        settings, result = self.stand(c)
+        for key, value in [text.split("=", 1) for text in settings]:
+            present = candidates.present(key, self.seen)
+            if not value.isdigit() or not isinstance(present, int) or self.over():
+                continue
+            smaller = [candidates.join(settings, (f"{key}={int(value) >> n}",)) for n in range(1, 7) if int(value) >> n > present > 0]
+            for step, r in zip(smaller, self.do(smaller), strict=True):
+                if r is not None and self.gain(r) >= self.gain(result) - 0.01:
+                    settings, result = step, r
+        c.done = [(settings, result)]
 
     def with_one_more(self, best: tuple[Set, Result], names: tuple[str, ...], climbs: Sequence[_Climb]) -> list[_Climb]:
         if self.gain(best[1]) < PART:                       # nothing helps alone: it stands for nothing

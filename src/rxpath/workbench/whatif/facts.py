@@ -103,6 +103,19 @@ class Seen:
         """CPUs that take frames off the rings, or on which veth's and loopback's sender runs."""
         return {self.poll_cpu(q) for q in self.used_queues}
 
+    # ---------------------------------------------------------------- the machine
+    def siblings(self, cpu: int) -> set[int]:
+        """The other hyper-threads of a CPU's core."""
+        return {c for group in self.host.cpu.siblings if cpu in group for c in group if c != cpu}
+
+    def node(self, cpu: int) -> int:
+        return next((i for i, group in enumerate(self.host.cpu.nodes) if cpu in group), 0)
+
+    @cached_property
+    def shared_cores(self) -> set[int]:
+        """CPUs that share a core with one that polls."""
+        return {other for c in self.poll_cpus for other in self.siblings(c)}
+
     # ---------------------------------------------------------------- loads
     def queue_load(self, queue: int) -> float:
         """Of the CPU that polls a queue: all frames that came for it, times what one costs there, over the time."""
@@ -173,6 +186,8 @@ def _reason(name: str) -> Callable[[Seen], float]:
 # ---------------------------------------------------------------- losses
 fact("lost", "frames", "lost, for whatever reason")(lambda s: sum(s.books.dropped.values()))
 fact("lost_share", "of 1", "of the offered frames")(lambda s: sum(s.books.dropped.values()) / max(s.books.offered, 1))
+fact("load_lost", "frames", "lost because they came too fast: in a ring, a backlog, a receive buffer")(
+    lambda s: s.lost("RX_MISSED", "CPU_BACKLOG", "PROTO_MEM", *BUFFER_LOSSES))
 fact("buffer_lost", "datagrams", "that found a socket's receive buffer (or its 3.10 backlog) full")(lambda s: s.lost(*BUFFER_LOSSES))
 for _drop in Drop:
     if _drop not in DELIVERED and _drop != Drop.NOT_DROPPED_YET:
@@ -235,6 +250,12 @@ fact("reader_service_us", "us", "that the programs work on a datagram")(
     lambda s: sum(t.app_ns for t in s.reader_threads) / max(1, sum(t.received for t in s.reader_threads)) / 1000)
 fact("reader_cpu_softirq", "of 1", "interrupts and softirqs on the CPUs of these programs, at most")(
     lambda s: max((s.kernel_busy(t.cpu) for t in s.reader_threads), default=0))
+fact("reader_on_sibling", "0 or 1", "one of these programs runs on a hyper-thread of a CPU that polls")(
+    lambda s: any(t.cpu in s.shared_cores for t in s.reader_threads))
+fact("reader_off_node", "0 or 1", "one of these programs, or a CPU that polls, is not on the NIC's NUMA node")(
+    lambda s: any(s.node(c) != s.host.nic.node for c in (*s.poll_cpus, *(t.cpu for t in s.reader_threads))))
+fact("idle_depth", "0 to 4", "deepest idle state that the governor may choose: poll, C1, C1E, C3, C6")(
+    lambda s: ("poll", "C1", "C1E", "C3", "C6").index(s.host.cpu.idle))
 fact("rcvbuf_fill", "of 1", "a receive buffer was full at most")(
     lambda s: max((k.rmem_max / k.rcvbuf for k in s.books.sockets if k.rcvbuf), default=0))
 fact("rcvbuf_unasked", "0 or 1", "a socket that overflowed never asked for a buffer (no SO_RCVBUF)")(

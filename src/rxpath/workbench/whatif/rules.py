@@ -105,7 +105,7 @@ class Rule(Part):
     def explains(self, facts: Mapping[str, float]) -> float:
         """Frames lost to what its symptom names."""
         name = self.symptom[0].fact
-        return facts[name] if name.startswith("lost.") or name in ("buffer_lost", "reassembly_failed") else 0.0
+        return facts[name] if name.startswith("lost.") or name in ("load_lost", "buffer_lost", "reassembly_failed") else 0.0
 
     def only(self, reasons: Mapping[str, str]) -> bool:
         """Is its symptom a loss of these, and nothing else?"""
