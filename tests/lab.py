@@ -125,7 +125,7 @@ class Lab:
         for q in range(self.queues):
             r = net.ring[q]
             for name, n in (("RX_MISSED", r.missed), ("NIC_FILTER", r.filtered), ("RX_LENGTH", r.length_errors),
-                            ("LINK_DOWN", r.link_down)):
+                            ("LINK_DOWN", r.link_down), ("TX_PAUSE", r.held)):
                 if n:
                     d[name] = d.get(name, 0) + n
         return d
@@ -152,7 +152,7 @@ class Lab:
         net, frames, seen = self.net, 0, set()
         for q in range(self.queues):
             r = net.ring[q]
-            frames += r.feed_tail - r.feed_head
+            frames += r.feed_tail - r.feed_head + r.fifo_tail - r.fifo_head
             frames += sum(bool(net.desc[q][i % r.size].status & E1000_RXD_STAT_EOP)
                           for i in range(r.clean_at, r.clean_at + r.hw_head - r.next_to_clean)) - (r.skb >= 0)
         for i in range(net.nskb):

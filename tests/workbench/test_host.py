@@ -401,3 +401,40 @@ def test_host_files_import_nothing_heavy() -> None:
     code = "import sys, rxpath.workbench.hostfile\n" \
            "print([m for m in ('numpy', 'numba', 'rich', 'typer', 'difflib', 'asyncio') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("overrides, blamed, said", [
+    (["ethtool.rx-frames=16"], "ethtool.rx-frames", "igb has only rx-usecs"),
+    (["ethtool.ntuple=flow-type udp4 dst-port 53 action 1"], "ethtool.ntuple", "flow-type ether only"),
+    (["ethtool.ntuple=flow-type ether proto 0x0806 action 1"], "ethtool.ntuple", "from i350 on"),
+    (["nic.model=i350", "ethtool.ntuple=flow-type ether proto 0x0806 action 2"], "ethtool.ntuple", "a queue, 0 to 1"),
+    (["nic.model=i210", "cpus=8", "nic.queues=8"], "nic.queues", "1 to 4 for i210"),
+    (["nic.rx_fifo=1000"], "nic.rx_fifo", "16KiB to 128KiB"),
+    (["ethtool.pause-tx=on"], "ethtool.pause-tx", "set nic.rx_fifo"),
+    (["ethtool.pause-rx=on"], "ethtool.pause-rx", "set nic.queues = 1"),
+    (["kernel=3.10", "nic.gro_flush_timeout=20us"], "nic.gro_flush_timeout", "since 3.19"),
+    (["kernel=3.10", "nic.napi_defer_hard_irqs=2"], "nic.napi_defer_hard_irqs", "since 5.8"),
+    (["nic.driver=veth", "nic.gro_flush_timeout=20us"], "nic.gro_flush_timeout", "no NAPI of its own"),
+    (["rps_flow_cnt.9=256"], "rps_flow_cnt.9", "0 to 7"),
+    (["rps_flow_cnt.3=256"], "rps_flow_cnt.3", "0 to 1"),
+    (["rps_flow_cnt.0=99999"], "rps_flow_cnt", "0 to 32768"),
+    (["net.core.rps_sock_flow_entries=-1"], "net.core.rps_sock_flow_entries", "0 to 131072"),
+    (["ethtool.indir=weight 1 1 1"], "ethtool.indir", "queue 2 does not exist"),
+    (["ethtool.indir=weight 0"], "ethtool.indir", "the sum is 0"),
+])
+def test_knobs_that_the_card_or_the_kernel_refuses(overrides, blamed, said):
+    with pytest.raises(hostfile.HostError) as e:
+        hostfile.apply_overrides(hostfile.default(), overrides)
+    assert blamed in str(e.value) and said in str(e.value), str(e.value)
+
+
+def test_knobs_of_steering_and_interrupts_are_taken():
+    host = hostfile.apply_overrides(hostfile.default(), [
+        "nic.model=i350", 'ethtool.ntuple=["flow-type ether proto 0x0806 action 1", "flow-type ether vlan 0 m 0x1fff action 0"]',
+        "nic.gro_flush_timeout=20us", "nic.napi_defer_hard_irqs=10", "rps_flow_cnt.all=256", "net.core.rps_sock_flow_entries=1000",
+        "ethtool.indir=start 1 equal 1"])
+    assert [r.loc for r in host.filters()] == [15, 14] and host.nic.gro_flush_timeout == 20_000
+    assert set(host.indirection()) == {1} and host.rps_flow_cnt[1] == 256
+    one = hostfile.apply_overrides(host, ["nic.queues=1", "ethtool.ntuple=[]", "ethtool.indir=default", "nic.rx_fifo=64KiB",
+                                          "ethtool.pause-tx=on", "ethtool.pause-rx=on"])
+    assert one.nic.rx_fifo == 65536 and one.ethtool.pause_tx

@@ -11,6 +11,7 @@ from .limits import (
     NDESC,
     NDEV,
     NFEED,
+    NFIFO,
     NFRAGQ,
     NHIST,
     NMIB,
@@ -67,6 +68,7 @@ class Net:
     feed_addr: i64
     out_addr: i64
     service_addr: i64           # lists of service times
+    fifo_addr: i64              # bytes of the frames in the card's packet buffer
     real_time: i64
     trail: i64                  # Trail: whose marks are wanted
     trail_frame: i64            # not read any more
@@ -189,6 +191,7 @@ class Net:
     desc: Array[Array[rx_desc]] = table(NQ, NDESC)
     txd: Array[Array[tx_desc]] = table(NQ, NDESC)
     feed: Array[Array[arrival]] = table(NQ, NFEED)
+    fifo: Array[arrival] = table(NFIFO)
     fragq: Array[ipq_t] = table(NFRAGQ)
     peer: Array[inet_peer] = table(NFRAGQ)
     share: Array[share_t] = table(NSHARE)

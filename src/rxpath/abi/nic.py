@@ -87,6 +87,15 @@ class rx_ring:
     staged: i64                 # veth: frames that the sender has not handed over yet: a list
     stage_head: i64
     stage_tail: i64
+    fifo_head: i64              # the card's packet buffer: frames that wait for descriptors; both count up
+    fifo_tail: i64
+    fifo_bytes: i64
+    fifo_max: i64               # high-water mark
+    no_buffer: i64              # frames that had to wait there (RNBC)
+    xoff: i64                   # our pause frame holds the sender back
+    xoffs: i64                  # pause frames sent, and those that lift it
+    xons: i64
+    held: i64                   # frames that the sender could not send: lost there
     eop_status: i64             # what the last descriptor of a long frame said
     eop_rss: i64
     eop_vlan: i64
@@ -130,6 +139,16 @@ class nic_t:
     speed: i64                  # Mbit/s
     changed: i64                # a knob has moved: the driver of time asks every queue when its interrupt comes
     multi_overflow: i64         # more groups than filters: all multicast passes
+    fifo: i64                   # bytes of the packet buffer in front of a lone ring, 0: none
+    tx_pause: i64               # pause frames are sent from high_water on, lifted below low_water
+    high_water: i64
+    low_water: i64
+    filters: i64                # ethtool -N: any of those below
+    etype: Array[i64] = array(4)        # ETQF: EtherType, and its queue + 1
+    etype_queue: Array[i64] = array(4)
+    prio_queue: Array[i64] = array(8)   # VLAPQF: queue + 1 of a VLAN priority
+    mac_filter: Array[i64] = array(16)  # RAH: an address | NIC_MAC_SOURCE, and its queue + 1
+    mac_queue: Array[i64] = array(16)
 
 
 @struct(align=CACHELINE)

@@ -33,6 +33,7 @@ IGB_START_ITR, IGB_4K_ITR, IGB_20K_ITR, IGB_70K_ITR = 648, 980, 196, 56         
 IGB_MIN_ITR_USECS, IGB_MAX_ITR_USECS, IGB_DEFAULT_ITR = 10, 8191, 3
 IGB_RETA_SIZE, IGB_RSS_KEY_SIZE, NIC_MULTI = 128, 40, 64
 ETH_ZLEN = 60                   # without FCS: igb pads what is shorter
+NIC_MAC_SOURCE = 1 << 48        # mac_filter: the source address, not the destination
 FEED_RX_ERROR = 2               # arrival.flags: the NIC passes the frame on with an error bit
 NOT_OF_THE_BOOKS = 2            # skb.is_page of a frame that we send: no frame of the cable
 

@@ -52,9 +52,10 @@ class Drop(IntEnum):
     RX_ALLOC_FAILED = auto()            # ours: no skb was to be had; rx_queue_N_alloc_failed
     LINK_DOWN = auto()                  # ours: the device was down; no skb
     RX_RESET = auto()                   # ours: in the ring when the driver reset the device; no skb, no counter
+    TX_PAUSE = auto()                   # ours: our pause frames held it back, lost at the sender; tx_flow_control_xoff
 
 
-NO_SKB_REASONS = (Drop.NIC_FILTER, Drop.RX_MISSED, Drop.RX_LENGTH, Drop.LINK_DOWN, Drop.RX_RESET)
+NO_SKB_REASONS = (Drop.NIC_FILTER, Drop.RX_MISSED, Drop.RX_LENGTH, Drop.LINK_DOWN, Drop.RX_RESET, Drop.TX_PAUSE)
 OURS = (Drop.RECEIVED, Drop.FRAG_QUEUE_KILLED, Drop.RX_ALLOC_FAILED, *NO_SKB_REASONS)
 DELIVERED = (Drop.RECEIVED, Drop.CONSUMED)
 
@@ -103,4 +104,5 @@ MEANING = {
     Drop.RX_ALLOC_FAILED: "no packet buffer was to be had",
     Drop.LINK_DOWN: "the device was down",
     Drop.RX_RESET: "in the ring when the device was reset (ifconfig down, ethtool -G or -L, a new MTU)",
+    Drop.TX_PAUSE: "held back by our pause frames (802.3x) and lost at the sender: this host never saw it",
 }

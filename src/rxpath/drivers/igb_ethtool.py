@@ -1,7 +1,7 @@
 """drivers/net/ethernet/intel/igb/igb_ethtool.c: the ethtool_ops of igb, and its statistics under the names that `ethtool -S` prints.
 
 Called through NetDevice.ethtool(op, ...), on a running device between two slices of a run too.  Wrong values are ValueErrors that say what
-is allowed.  Statistics of things that cannot happen here (collisions, flow control, SMBus) are there, and 0."""
+is allowed.  Statistics of things that cannot happen here (collisions, the partner's flow control, SMBus) are there, and 0."""
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -16,9 +16,11 @@ from ..abi.numbers import (
     IGB_MIN_TXD,
     IGB_RETA_SIZE,
     IGB_RSS_KEY_SIZE,
+    NIC_MAC_SOURCE,
 )
+from .igb_nfc import ETYPES_MAX, FILTERS_MAX, admit, indirection, parse
 from .rss import nic_steer, rss_write_key
-from .setup import NetDevice, igb_configure_itr, igb_reinit, nic_sync
+from .setup import NetDevice, configure_fifo, igb_configure_itr, igb_reinit, nic_sync
 
 
 # ---------------------------------------------------------------- rings, queues
@@ -97,8 +99,11 @@ def igb_get_coalesce(dev: NetDevice) -> dict[str, int]:
     return {"rx_usecs": dev.itr_setting}
 
 
-def igb_set_coalesce(dev: NetDevice, rx_usecs: int) -> None:
-    """ethtool -C: 0 off, 1 dynamic, 3 dynamic conservative, 10 to 8191 us.  No reset; the card hears of it at once."""
+def igb_set_coalesce(dev: NetDevice, rx_usecs: int, **others: int) -> None:
+    """ethtool -C: 0 off, 1 dynamic, 3 dynamic conservative, 10 to 8191 us.  No reset; the card hears of it at once.  igb has no other
+    (ETHTOOL_COALESCE_USECS): the kernel refuses rx-frames, adaptive-rx and the rest with EOPNOTSUPP."""
+    if others:
+        raise ValueError(f"{next(iter(others)).replace('_', '-')}: igb has only rx-usecs (EOPNOTSUPP); 1 and 3 there are adaptive")
     if rx_usecs not in (0, 1, 3) and not IGB_MIN_ITR_USECS <= rx_usecs <= IGB_MAX_ITR_USECS:
         raise ValueError(f"rx-usecs {rx_usecs}: 0 (off), 1 (dynamic), 3 (conservative), or {IGB_MIN_ITR_USECS} to {IGB_MAX_ITR_USECS}")
     dev.call(nic_sync)(dev.net)
@@ -124,12 +129,16 @@ def igb_get_rxfh(dev: NetDevice) -> dict[str, Any]:
     return {"indir": [dev.net.nic.reta[i] for i in range(IGB_RETA_SIZE)], "key": dev.key, "hfunc": "toeplitz"}
 
 
-def igb_set_rxfh(dev: NetDevice, indir: Sequence[int] | None = None, key: bytes | None = None, equal: int | None = None) -> None:
-    """ethtool -X: 128 queues, or equal N, and 40 bytes of key.  For frames put on the cable from now."""
+def igb_set_rxfh(dev: NetDevice, indir: Sequence[int] | None = None, key: bytes | None = None, equal: int | None = None,
+                 weight: Sequence[int] | None = None) -> None:
+    """ethtool -X: 128 queues, or equal N, or weight W0 W1 ...; and 40 bytes of key.  For frames put on the cable from now.  (A real igb
+    takes no key: EOPNOTSUPP.)"""
     if equal is not None:
         if not 1 <= equal <= dev.queues:
             raise ValueError(f"equal {equal}: 1 to {dev.queues}")
         indir = [i % equal for i in range(IGB_RETA_SIZE)]
+    if weight is not None:
+        indir = indirection(f"weight {' '.join(map(str, weight))}", dev.queues, IGB_RETA_SIZE)
     if indir is not None:
         if len(indir) != IGB_RETA_SIZE or not all(0 <= q < dev.queues for q in indir):
             raise ValueError(f"indir: {IGB_RETA_SIZE} queues, each 0 to {dev.queues - 1}")
@@ -159,6 +168,68 @@ def igb_set_rxnfc(dev: NetDevice, flow: str, fields: str) -> None:
         dev.net.nic.rss_tcp_ports = int(fields == "sdfn")
 
 
+# ---------------------------------------------------------------- ethtool -N: filters
+def igb_set_rxclsrlins(dev: NetDevice, rule: str) -> int:
+    """ethtool -N DEV flow-type ether ... action Q [loc N]: its place.  For frames put on the cable from now."""
+    nfc = admit(parse(rule), dev.model, dev.queues, dev.filters)
+    dev.filters = [r for r in dev.filters if r.loc != nfc.loc] + [nfc]
+    write_filters(dev)
+    dev.say("igb_add_ethtool_nfc_entry", rule)
+    return nfc.loc
+
+
+def igb_set_rxclsrldel(dev: NetDevice, loc: int) -> None:
+    """ethtool -N DEV delete LOC"""
+    if all(r.loc != loc for r in dev.filters):
+        raise ValueError(f"there is no filter at {loc}")
+    dev.filters = [r for r in dev.filters if r.loc != loc]
+    write_filters(dev)
+
+
+def write_filters(dev: NetDevice) -> None:
+    """ETQF, VLAPQF, and addresses with a queue."""
+    nic = dev.net.nic
+    nic.filters = len(dev.filters)
+    for i in range(ETYPES_MAX):
+        nic.etype_queue[i] = 0
+    for i in range(8):
+        nic.prio_queue[i] = 0
+    for i in range(FILTERS_MAX):
+        nic.mac_queue[i] = 0
+    etypes = macs = 0
+    for r in dev.filters:
+        if r.etype is not None:
+            nic.etype[etypes], nic.etype_queue[etypes] = r.etype, r.action + 1
+            etypes += 1
+        if r.prio is not None:
+            nic.prio_queue[r.prio] = r.action + 1
+        for mac in (r.dst, None if r.src is None else r.src | NIC_MAC_SOURCE):
+            if mac is not None and macs < FILTERS_MAX:
+                nic.mac_filter[macs], nic.mac_queue[macs] = mac, r.action + 1
+                macs += 1
+
+
+# ---------------------------------------------------------------- ethtool -A: flow control
+def igb_get_pauseparam(dev: NetDevice) -> dict[str, bool]:
+    """ethtool -a"""
+    return {"rx": dev.rx_pause, "tx": dev.tx_pause}
+
+
+def igb_set_pauseparam(dev: NetDevice, rx: bool | None = None, tx: bool | None = None) -> None:
+    """ethtool -A rx|tx on|off.  tx: we send pause frames when the packet buffer fills.  rx: we obey the partner's; what that delays, our
+    sending, is not modelled, but with several queues it turns DROP_EN off, and a full ring would block all of them: refused here."""
+    wanted = dev.rx_pause if rx is None else rx
+    if wanted and dev.queues > 1:
+        raise ValueError("rx on: with several queues a full ring then blocks all (no DROP_EN), which is not modelled: one queue only")
+
+    def change() -> None:
+        dev.rx_pause, dev.tx_pause = wanted, dev.tx_pause if tx is None else tx
+    igb_reinit(dev, change)
+    if not dev.running:
+        configure_fifo(dev)
+    dev.say("igb_set_pauseparam", f"rx {dev.rx_pause}, tx {dev.tx_pause}")
+
+
 # ---------------------------------------------------------------- offloads
 def igb_set_features(dev: NetDevice, rx_checksumming: bool | None = None, rx_vlan_offload: bool | None = None) -> None:
     """ethtool -K: what the card does for us."""
@@ -172,10 +243,10 @@ def igb_set_features(dev: NetDevice, rx_checksumming: bool | None = None, rx_vla
 # ---------------------------------------------------------------- statistics
 ZERO = ("collisions", "rx_crc_errors", "tx_aborted_errors", "tx_carrier_errors", "tx_window_errors", "tx_abort_late_coll",
         "tx_deferred_ok", "tx_single_coll_ok", "tx_multi_coll_ok", "tx_timeout_count", "rx_align_errors", "tx_tcp_seg_good",
-        "tx_tcp_seg_failed", "rx_flow_control_xon", "rx_flow_control_xoff", "tx_flow_control_xon", "tx_flow_control_xoff",
-        "tx_dma_out_of_sync", "tx_smbus", "rx_smbus", "dropped_smbus", "os2bmc_rx_by_bmc", "os2bmc_tx_by_bmc", "os2bmc_tx_by_host",
-        "os2bmc_rx_by_host", "tx_hwtstamp_timeouts", "tx_hwtstamp_skipped", "rx_hwtstamp_cleared", "tx_errors", "tx_dropped",
-        "rx_over_errors", "rx_frame_errors", "tx_fifo_errors", "tx_heartbeat_errors")
+        "tx_tcp_seg_failed", "rx_flow_control_xon", "rx_flow_control_xoff", "tx_dma_out_of_sync", "tx_smbus", "rx_smbus",
+        "dropped_smbus", "os2bmc_rx_by_bmc", "os2bmc_tx_by_bmc", "os2bmc_tx_by_host", "os2bmc_rx_by_host", "tx_hwtstamp_timeouts",
+        "tx_hwtstamp_skipped", "rx_hwtstamp_cleared", "tx_errors", "tx_dropped", "rx_over_errors", "rx_frame_errors",
+        "tx_fifo_errors", "tx_heartbeat_errors")
 ORDER = ("rx_packets tx_packets rx_bytes tx_bytes rx_broadcast tx_broadcast rx_multicast tx_multicast multicast collisions rx_crc_errors "
          "rx_no_buffer_count rx_missed_errors tx_aborted_errors tx_carrier_errors tx_window_errors tx_abort_late_coll tx_deferred_ok "
          "tx_single_coll_ok tx_multi_coll_ok tx_timeout_count rx_long_length_errors rx_short_length_errors rx_align_errors "
@@ -206,7 +277,8 @@ def ethtool_stats(net: Net) -> dict[str, int]:
     stats["tx_packets"], stats["tx_bytes"] = sum(t.packets for t in txs), sum(t.bytes + 4 * t.packets for t in txs)
     stats["rx_broadcast"], stats["rx_multicast"] = sum(r.broadcast for r in rings), stats["multicast"]
     stats["tx_broadcast"] = stats["tx_multicast"] = 0
-    stats["rx_no_buffer_count"] = stats["rx_missed_errors"]
+    stats["rx_no_buffer_count"] = sum(r.no_buffer for r in rings) if net.nic.fifo else stats["rx_missed_errors"]
+    stats["tx_flow_control_xoff"], stats["tx_flow_control_xon"] = sum(r.xoffs for r in rings), sum(r.xons for r in rings)
     stats["rx_short_length_errors"] = sum(r.runts for r in rings)
     stats["rx_long_length_errors"] = stats["rx_length_errors"] - stats["rx_short_length_errors"]
     out = {name: stats[name] for name in ORDER}
@@ -228,5 +300,6 @@ IGB_ETHTOOL_OPS: dict[str, Callable[..., Any]] = {
     "get_ringparam": igb_get_ringparam, "set_ringparam": igb_set_ringparam, "get_channels": igb_get_channels,
     "set_channels": igb_set_channels, "get_coalesce": igb_get_coalesce, "set_coalesce": igb_set_coalesce, "get_rxfh": igb_get_rxfh,
     "set_rxfh": igb_set_rxfh, "get_rxnfc": igb_get_rxnfc, "set_rxnfc": igb_set_rxnfc, "set_features": igb_set_features,
-    "get_ethtool_stats": igb_get_ethtool_stats,
+    "get_ethtool_stats": igb_get_ethtool_stats, "set_rxclsrlins": igb_set_rxclsrlins, "set_rxclsrldel": igb_set_rxclsrldel,
+    "get_pauseparam": igb_get_pauseparam, "set_pauseparam": igb_set_pauseparam,
 }

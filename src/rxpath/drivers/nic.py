@@ -5,9 +5,10 @@ nobody can tell the difference.  So a knob that the card reads (MAC, promiscuous
 setup.py pulls in before it turns the knob.  Which queue a frame takes is settled when it is put on the cable (rss.py).
 Every frame of the cable ends in exactly one of: filtered, length_errors, link_down, missed, or descriptors that igb_main.py cleans.
 
-Not here: the card's packet buffer.  A real 82576 holds frames in 64 kB of FIFO while a lone queue has no descriptor; ours loses them."""
+The card's packet buffer (nic_pull_fifo) is in front of a lone ring only, and only when the host file gives it a size.  Without it a frame
+that finds no descriptor is lost at once, as real cards do it with several queues (SRRCTL.DROP_EN)."""
 from .._compile import Mem, be16, be32, byte, cold, mem_at, memcpy, memset, path_function
-from ..abi.limits import BUFSZ, NFEED
+from ..abi.limits import BUFSZ, FIFOSTRIDE, NFEED, NFIFO
 from ..abi.net import Net
 from ..abi.nic import arrival, rx_ring
 from ..abi.numbers import (
@@ -37,6 +38,7 @@ from ..abi.numbers import (
 )
 from ..path import Stage
 from ..skb import csum_fold, csum_partial
+from .nic_filters import mac_filtered
 from .rss import nic_steer as nic_steer
 from .veth import veth_stage
 
@@ -84,7 +86,7 @@ def nic_filter(net: Net, ring: rx_ring, mac: int) -> bool:
     """Not our own address: broadcast always, multicast by table, the rest in promiscuous mode."""
     nic = net.nic
     if mac >> 40 & 1 == 0:
-        return nic.promisc != 0
+        return nic.promisc != 0 or (nic.filters != 0 and mac_filtered(nic, mac))
     if mac == 0xFFFF_FFFF_FFFF:
         ring.broadcast += 1
         return True
@@ -215,6 +217,9 @@ def nic_checksum_l4(feed: Mem, ip: int, ihl: int, end: int, flags: int) -> int:
 def nic_pull(net: Net, q: int, now: int) -> None:
     """Take in every frame of this queue that has arrived by now."""
     ring = net.ring[q]
+    if net.nic.fifo:
+        nic_pull_fifo(net, q, ring, now)
+        return
     i = ring.feed_head
     while i < ring.feed_tail:
         a = net.feed[q][i & NFEED - 1]
@@ -228,6 +233,82 @@ def nic_pull(net: Net, q: int, now: int) -> None:
         i += 1
     ring.feed_head = i
     ring.fill_max = max(ring.fill_max, ring.hw_head - ring.next_to_clean)
+
+
+# ---------------------------------------------------------------- the packet buffer, and flow control
+@path_function
+def nic_pull_fifo(net: Net, q: int, ring: rx_ring, now: int) -> None:
+    """The same with a packet buffer in front of a lone ring: a frame without descriptors waits there, those behind it too.  Full, it loses
+    what comes; with pause frames on, the sender stops before that, and what it cannot send is lost there.
+
+    The ring has changed only since somebody looked last (igb_refill pulls before it posts), so what waits goes first."""
+    nic_fifo_drain(net, q, ring)
+    i = ring.feed_head
+    while i < ring.feed_tail:
+        a = net.feed[q][i & NFEED - 1]
+        if a.t > now:
+            break
+        i += 1
+        if ring.xoff:
+            ring.held += 1
+            continue
+        ring.arrived += 1
+        if nic_accepts(net, ring, a):
+            if ring.fifo_head == ring.fifo_tail and nic_has_room(ring, a):
+                nic_dma(net, q, ring, a)
+            else:
+                nic_fifo_put(net, ring, a)
+    ring.feed_head = i
+    ring.fill_max = max(ring.fill_max, ring.hw_head - ring.next_to_clean)
+
+
+@path_function
+def nic_has_room(ring: rx_ring, a: arrival) -> bool:
+    """Are there descriptors for all of this frame?"""
+    return ring.next_to_use - ring.hw_head >= (a.len + BUFSZ - 1) // BUFSZ
+
+
+@path_function
+def fifo_bytes(a: arrival) -> int:
+    """What a frame takes of the packet buffer: with its FCS, in units of 16."""
+    return a.len + ETH_FCS_LEN + 15 & ~15
+
+
+@path_function
+def nic_fifo_put(net: Net, ring: rx_ring, a: arrival) -> None:
+    """No descriptor: into the packet buffer, or lost (rx_missed_errors)."""
+    nic, n = net.nic, fifo_bytes(a)
+    ring.no_buffer += 1
+    if ring.fifo_bytes + n > nic.fifo or ring.fifo_tail - ring.fifo_head >= NFIFO:
+        ring.missed += 1
+        return
+    kept = net.fifo[ring.fifo_tail & NFIFO - 1]
+    kept.t, kept.offset, kept.len, kept.caplen = a.t, (ring.fifo_tail & NFIFO - 1) * FIFOSTRIDE, a.len, a.caplen
+    kept.hash, kept.frame, kept.flags = a.hash, a.frame, a.flags
+    memcpy(mem_at(net.fifo_addr), kept.offset, mem_at(net.feed_addr), a.offset, a.caplen)     # the feed's memory is filled again
+    ring.fifo_tail += 1
+    ring.fifo_bytes += n
+    ring.fifo_max = max(ring.fifo_max, ring.fifo_bytes)
+    if nic.tx_pause and ring.fifo_bytes > nic.high_water:
+        ring.xoff = 1
+        ring.xoffs += 1
+
+
+@path_function
+def nic_fifo_drain(net: Net, q: int, ring: rx_ring) -> None:
+    """What waits goes into the descriptors that are there by now; below low_water the sender may go on."""
+    while ring.fifo_head < ring.fifo_tail:
+        a = net.fifo[ring.fifo_head & NFIFO - 1]
+        if not nic_has_room(ring, a):
+            return
+        feed, net.feed_addr = net.feed_addr, net.fifo_addr           # nic_dma() reads from there
+        nic_dma(net, q, ring, a)
+        net.feed_addr = feed
+        ring.fifo_head += 1
+        ring.fifo_bytes -= fifo_bytes(a)
+        if ring.xoff and ring.fifo_bytes < net.nic.low_water:
+            ring.xoff = 0
+            ring.xons += 1
 
 
 @path_function

@@ -6,6 +6,7 @@ value, so setup.py makes a table of 36 x 256 from the key and a frame costs twel
 from .._compile import Mem, be16, byte, entry, mem_at, path_function
 from ..abi.net import Net
 from ..abi.numbers import ETH_HLEN, ETH_P_8021AD, ETH_P_8021Q, ETH_P_IP, ETH_P_IPV6, IGB_RETA_SIZE, IP_HLEN, IPPROTO, VLAN_HLEN
+from .nic_filters import nic_filtered
 
 IPV6_HLEN = 40
 
@@ -53,6 +54,10 @@ def nic_steer(net: Net, offset: int, caplen: int) -> int:
     if net.nic.rss == 0:
         return 0
     h = rss_hash(net, offset, caplen)
+    if net.nic.filters:
+        q = nic_filtered(net, offset, caplen)
+        if q >= 0:
+            return q << 32 | h
     if h == 0:
         return 0
     return net.nic.reta[h & IGB_RETA_SIZE - 1] << 32 | h

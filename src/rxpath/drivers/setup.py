@@ -8,9 +8,9 @@ from collections.abc import Callable
 from typing import Any
 
 from .. import path
-from .._compile import entry
+from .._compile import entry, pages, region
 from ..abi.kernels import Behaviour, Sysctl
-from ..abi.limits import BUFSTRIDE, NDESC, NQ
+from ..abi.limits import BUFSTRIDE, FIFOSTRIDE, NDESC, NFIFO, NQ
 from ..abi.net import Net
 from ..abi.numbers import (
     E1000_RXD_STAT_EOP,
@@ -33,6 +33,7 @@ from ..abi.reasons import Drop
 from ..skb import skb_release
 from .igb_itr import LOWEST_LATENCY
 from .igb_main import igb_alloc_rx_buffers
+from .igb_nfc import MODELS, Nfc
 from .igb_tx import igb_clean_tx_ring
 from .nic import nic_pull
 
@@ -40,6 +41,7 @@ from .nic import nic_pull
 RSS_KEY = bytes.fromhex("6d5a56da255b0ec24167253d43a38fb0d0ca2bcbae7b30b477cb2da38030f20c6a42b73bbeac01fa")
 MAX_STD_JUMBO_FRAME_SIZE = 9216 + ETH_HLEN + ETH_FCS_LEN + VLAN_HLEN     # igb: "MTU > 9216 not supported"
 VETH_MTU_MAX = 65536
+FIFO_MIN, FIFO_MAX = 16 << 10, 128 << 10
 
 
 # ---------------------------------------------------------------- what writes the tables
@@ -94,6 +96,8 @@ def igb_clean_rx_ring(net: Net, q: int) -> int:
     if ring.skb >= 0:                                # its beginning; the rest was in the ring
         skb_release(net, 0, net.skb[ring.skb])
         ring.skb = NO_SKB
+    lost += ring.fifo_tail - ring.fifo_head          # and what waited in the card
+    ring.fifo_head, ring.fifo_bytes, ring.xoff = ring.fifo_tail, 0, 0
     ring.reset += lost
     net.drop_stat[ring.cpu][Drop.RX_RESET] += lost
     return lost
@@ -118,6 +122,11 @@ class NetDevice:
         self.cpus = [0]
         self.key = RSS_KEY
         self.indir_is_default = True
+        self.model = "82576"
+        self.fifo_size = 0
+        self.fifo_memory: Any = None
+        self.rx_pause = self.tx_pause = False
+        self.filters: list[Nfc] = []
 
     def ndo(self, op: str, *args: Any) -> Any:
         """Call through net_device_ops."""
@@ -156,7 +165,8 @@ def igb_init_module(log: list[tuple[str, str]]) -> None:
 
 
 def igb_probe(net: Net, call: Callable[[Any], Any], log: list[tuple[str, str]], first_buffer: int, queues: int, mac: int,
-              cpus: list[int], name: str = "eth0", index: int = 0, mode: NicMode = NicMode.NAPI) -> NetDevice:
+              cpus: list[int], name: str = "eth0", index: int = 0, mode: NicMode = NicMode.NAPI,
+              model: str = "82576") -> NetDevice:
     """The card is found: its net_device with both tables of operations, q_vectors with their NAPI polls.  Not up yet.
 
     first_buffer: index of the first of NDESC buffers for each queue; cpus: affinity of the queues' interrupts, in turn.  NicMode.NAPI is
@@ -174,6 +184,11 @@ def igb_probe(net: Net, call: Callable[[Any], Any], log: list[tuple[str, str]], 
     nd.ifindex, nd.mac, nd.mtu, nd.kind, nd.xmit, nd.truesize_rule = index + 1, mac, 1500, mode, path.xmit.handler("igb_xmit_frame"), 0
     nic.mac, nic.nqueue, nic.max_queue, nic.speed, nic.rx_csum, nic.vlan_strip, nic.rss = mac, queues, queues, 1000, 1, 1, 1
     nic.rss_tcp_ports, nic.rss_udp_ports = 1, 0
+    if model not in MODELS:
+        raise ValueError(f"model {model}: {', '.join(MODELS)}")
+    if mode == NicMode.NAPI and queues <= IGB_MAX_RX_QUEUES and queues > MODELS[model]:
+        raise ValueError(f"{queues} queues: 1 to {MODELS[model]} for {model}")
+    dev.model = model
     nic.max_frame = nd.mtu + ETH_HLEN + ETH_FCS_LEN + VLAN_HLEN
     dev.say("igb_probe", f"{name}: net_device_ops {len(dev.netdev_ops)}, ethtool_ops {len(dev.ethtool_ops)} operations")
     from .rss import rss_write_key
@@ -229,10 +244,35 @@ def igb_up(dev: NetDevice) -> None:
         ring.unmasked = int(ring.up and not napi.state & NAPI_STATE_SCHED)
     igb_configure_itr(dev)
     nic.nqueue = dev.queues
+    configure_fifo(dev)
     nic.link_up = 1
     net.dev[dev.index].up = 1
     nic.changed = 1
     dev.say("napi_enable", f"{dev.queues} NAPIs; igb_irq_enable, link up at {nic.speed} Mbit/s")
+
+
+def configure_fifo(dev: NetDevice) -> None:
+    """igb_reset()'s packet buffer and flow control: the water marks leave room for a frame of each side that is on its way.
+
+    With several queues each drops for itself (DROP_EN), so that nothing waits in front of them and no pause frame is ever sent."""
+    nic = dev.net.nic
+    nic.fifo = dev.fifo_size if dev.queues == 1 else 0
+    if nic.fifo and not dev.net.fifo_addr:
+        dev.fifo_memory = pages(NFIFO * FIFOSTRIDE)
+        dev.net.fifo_addr = region(dev.fifo_memory)
+    nic.high_water = max(nic.fifo - nic.max_frame - MAX_JUMBO_FRAME_SIZE, nic.fifo // 2) & ~15
+    nic.low_water = nic.high_water - 16
+    nic.tx_pause = int(dev.tx_pause)
+
+
+def set_rx_fifo(dev: NetDevice, size: int) -> None:
+    """The card's packet buffer in bytes: 64 kB in a 82576, 34 kB in an i210; 0: none, a frame without a descriptor is lost at once."""
+    if size and not FIFO_MIN <= size <= FIFO_MAX:
+        raise ValueError(f"rx_fifo {size}: 0, or {FIFO_MIN} to {FIFO_MAX} bytes")
+
+    def change() -> None:
+        dev.fifo_size = size
+    igb_reinit(dev, change)
 
 
 def igb_configure_itr(dev: NetDevice) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from rxpath.abi.kernels import Sysctl
 from rxpath.abi.limits import NCPU, NDEV, NQ, NSKB
 from rxpath.abi.numbers import RT_TABLE_LOCAL, RT_TABLE_MAIN, Idle, Kind, NicMode, Softirq
-from rxpath.drivers.setup import igb_probe, multicast_mac, napi_defer, veth_probe
+from rxpath.drivers.setup import igb_probe, multicast_mac, napi_defer, set_rx_fifo, veth_probe
 from rxpath.link import setup as link_setup
 from rxpath.network import nf_setup
 from rxpath.network import setup as network_setup
@@ -124,12 +124,16 @@ def drivers(sim: Simulation) -> None:
     mac, cpus = units.mac(host.nic.mac), [host.irq_cpu(q) for q in range(sim.queues)]
     if host.nic.driver == "igb":
         mode = NicMode.IRQ_PER_PACKET if host.nic.napi == "none" else NicMode.NAPI
-        dev = igb_probe(net, sim.call, b.log, b.nskb, sim.queues, mac, cpus, host.nic.name, 0, mode)
+        dev = igb_probe(net, sim.call, b.log, b.nskb, sim.queues, mac, cpus, host.nic.name, 0, mode, host.nic.model)
         dev.ethtool("set_ringparam", rx=host.rx_ring, tx=host.tx_ring)
         dev.ethtool("set_coalesce", rx_usecs=host.rx_usecs)
         dev.ethtool("set_rxfh", indir=list(host.indirection()), key=host.rss_key)
         dev.ethtool("set_rxnfc", flow="udp4", fields=host.ethtool.rx_flow_hash_udp4)
         dev.ethtool("set_rxnfc", flow="tcp4", fields=host.ethtool.rx_flow_hash_tcp4)
+        for rule in host.ethtool.ntuple:
+            dev.ethtool("set_rxclsrlins", rule=rule)
+        set_rx_fifo(dev, host.nic.rx_fifo)
+        dev.ethtool("set_pauseparam", rx=host.ethtool.pause_rx, tx=host.ethtool.pause_tx)
         dev.ethtool("set_features", rx_checksumming=host.ethtool.rx_checksumming, rx_vlan_offload=host.ethtool.rx_vlan_offload)
         dev.ndo("ndo_change_mtu", host.mtu)
         napi_defer(dev, host.nic.napi_defer_hard_irqs, host.nic.gro_flush_timeout)

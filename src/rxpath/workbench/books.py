@@ -165,6 +165,7 @@ def read(sim: Simulation) -> Books:
         ends[Drop.NIC_FILTER] += ring.filtered
         ends[Drop.RX_LENGTH] += ring.length_errors
         ends[Drop.LINK_DOWN] += ring.link_down
+        ends[Drop.TX_PAUSE] += ring.held
     mib = {m: sum(net.snmp[c][m] for c in range(ncpu)) for m in Mib}
     ethtool, dev = _device(sim)
     stations = _stations(net, ncpu)

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PrivateAttr, ValidationInfo, field_validator, model_validator
 
+from rxpath.drivers import igb_nfc
 from rxpath.workbench import knobs, units
 from rxpath.workbench.hostbase import ANY, CPUS_MAX, Cpus, Duration, Flag, Int, Part, Pinned, Size, Wrong, _name, _texts, key
 from rxpath.workbench.hostmachine import Cpu, Load, SoftirqSource
@@ -43,6 +44,12 @@ class Nic(Part):
 
     driver: Literal["igb", "veth", "loopback"] = key("igb", "driver of the device; veth and loopback frames enter by netif_rx",
                                                      "igb, veth or loopback")
+    model: Literal["82576", "i350", "i210"] = key(
+        "82576", "which card igb drives: queues (8, 8, 4) and whether it takes ethtool -N rules (from i350 on)", "82576, i350 or i210",
+        "[V] igb_ethtool.c, [K] igb_main.c")
+    rx_fifo: Size = key(0, "the card's packet buffer in front of a lone ring: 64KiB in an 82576, 36KiB in an i350, 34KiB in an i210; "
+                           "0: none, a frame without a descriptor is lost at once", "0, or 16KiB to 128KiB",
+                        "ours: 0; sizes [K] data sheets, igb_reset()")
     name: str = key("eth0", "interface name, as in rules and sysctls", "1 to 15 characters without blanks or /", min_length=1,
                     max_length=15,
                     pattern=r"^[^\s/:]+$")
@@ -124,6 +131,16 @@ class Ethtool(Part):
     adaptive_rx: Flag | None = key(None, "another word for rx-usecs 3 (on) or 0 (off); igb itself has only rx-usecs", "on or off",
                                    alias="adaptive-rx",
                                    example="true")
+    rx_frames: Int = key(0, "packets that end the throttling early (-C): igb has none", "0 only: igb has only rx-usecs (EOPNOTSUPP); "
+                         "nic.napi_defer_hard_irqs with nic.gro_flush_timeout is in every driver", "[V] igb_ethtool.c", alias="rx-frames",
+                         ge=0, le=0)
+    pause_rx: Flag = key(False, "obey the partner's pause frames (-A rx); one queue only here", "on or off",
+                         "ours: a switch without flow control", alias="pause-rx")
+    pause_tx: Flag = key(False, "send pause frames when nic.rx_fifo fills (-A tx): what the sender cannot send is lost there, as TX_PAUSE",
+                         "on or off", "ours: a switch without flow control", alias="pause-tx")
+    ntuple: Annotated[tuple[str, ...], BeforeValidator(_texts)] = key(
+        (), "rules that choose a queue before RSS (-N), in ethtool's words; i350 and i210 only", f"a list of rules: {igb_nfc.WORDS}",
+        "[V] igb_ethtool.c", example="[]")
     combined: Int | None = key(None, "queues (-L): the same knob as nic.queues", "1 to 8", ge=1, le=QUEUES_MAX, example="2")
     rx_checksumming: Flag = key(True, "the NIC verifies checksums (-K)", "on or off", "[K]", alias="rx-checksumming")
     gro: Flag | None = key(None, "generic receive offload (-K); default on for igb, off for veth and loopback", "on or off",
@@ -140,8 +157,10 @@ class Ethtool(Part):
     hkey: str = key(RSS_KEY, "RSS key (-X), 40 bytes; a real igb draws a random one at each boot",
                     "40 bytes in hexadecimal, colons allowed",
                     "[V] Microsoft's RSS verification suite")
-    indir: str | tuple[Int, ...] = key("default", "RSS indirection table (-X): default (blocks, as igb fills it), equal N, or 128 queues",
-                                       f'default, "equal N", or a list of {RETA_SIZE} queues', "[K] igb: i * queues / 128")
+    indir: str | tuple[Int, ...] = key(
+        "default", "RSS indirection table (-X): default (blocks, as igb fills it), equal N, weights, or 128 queues",
+        f'default, "equal N", "weight W0 W1 ...", each with "start S" before it, or a list of {RETA_SIZE} queues',
+        "[K] igb: i * queues / 128")
 
     @field_validator("rx_usecs")
     @classmethod
@@ -167,10 +186,9 @@ class Ethtool(Part):
             return tuple(value)
         if not isinstance(value, str):
             raise ValueError("")
-        words = value.split()
-        if words == ["default"] or (len(words) == 2 and words[0] == "equal" and words[1] in tuple("12345678")):
-            return " ".join(words)
-        raise ValueError("")
+        if max(igb_nfc.indirection(value, 1, RETA_SIZE)) >= QUEUES_MAX:
+            raise ValueError(f"queues 0 to {QUEUES_MAX - 1}")
+        return " ".join(value.split())
 
 
 def _queue_keys(value: object, room: str) -> dict[int, object]:
@@ -506,7 +524,8 @@ class Host(Part):
     @property
     def queue_count(self) -> int:
         """Receive queues: nic.queues, ethtool.combined, or the driver's default."""
-        return self.nic.queues or self.ethtool.combined or (min(QUEUES_MAX, self.cpus) if self.nic.driver == "igb" else 1)
+        most = igb_nfc.MODELS[self.nic.model]
+        return self.nic.queues or self.ethtool.combined or (min(most, self.cpus) if self.nic.driver == "igb" else 1)
 
     @property
     def mtu(self) -> int:
@@ -545,10 +564,18 @@ class Host(Part):
         indir, queues = self.ethtool.indir, self.queue_count
         if not isinstance(indir, str):
             return indir
-        if indir == "default":
-            return tuple(i * queues // RETA_SIZE for i in range(RETA_SIZE))
-        spread = int(indir.split()[1])
-        return tuple(i % spread for i in range(RETA_SIZE))
+        return tuple(igb_nfc.indirection(indir, queues, RETA_SIZE))
+
+    def filters(self) -> list[igb_nfc.Nfc]:
+        """ethtool.ntuple as the card takes it; Wrong names the rule that it refuses."""
+        taken: list[igb_nfc.Nfc] = []
+        for i, text in enumerate(self.ethtool.ntuple):
+            try:
+                rule = igb_nfc.admit(igb_nfc.parse(text), self.nic.model, self.queue_count, taken)
+            except ValueError as error:
+                raise Wrong(f"ethtool.ntuple.{i}", str(error)) from None
+            taken = [r for r in taken if r.loc != rule.loc] + [rule]
+        return taken
 
     def irq_cpu(self, queue: int) -> int:
         """The CPU that takes a queue's interrupt; veth and loopback have none: the sender's CPU."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rxpath.abi.limits import NSOURCE
+from rxpath.drivers.igb_nfc import MODELS
 from rxpath.workbench import knobs, units
 from rxpath.workbench.hostbase import ANY
 
@@ -93,12 +94,14 @@ def _device(host: Host) -> None:
         if used and (nic.driver != "igb" or nic.napi == "none"):
             raise _wrong(f"nic.{name}", "there is no NAPI of its own here: it takes driver igb and napi softirq or threaded")
     if nic.driver == "igb":
+        _card(host)
         return
     if host.queue_count != 1:
         raise _wrong("nic.queues" if nic.queues else "ethtool.combined",
                      f"{host.queue_count} is not allowed: {nic.driver} has 1 queue here")
     for name, used in (("rx", tool.rx != 256), ("tx", tool.tx != 256), ("rx-usecs", tool.rx_usecs not in (None, 3)),
-                       ("adaptive-rx", tool.adaptive_rx is False)):
+                       ("adaptive-rx", tool.adaptive_rx is False), ("ntuple", bool(tool.ntuple)), ("pause-rx", tool.pause_rx),
+                       ("pause-tx", tool.pause_tx)):
         if used:
             raise _wrong(f"ethtool.{name}", f"{nic.driver} has no ring and no interrupts: only igb takes it")
     if host.gro:
@@ -107,6 +110,23 @@ def _device(host: Host) -> None:
         raise _wrong("nic.napi", f"softirq only: {nic.driver} is polled by the per-CPU backlog")
     if any(host.irq.affinity.values()):
         raise _wrong("irq.affinity", f"{nic.driver} has no interrupts: nic.sender_cpu says where its frames enter")
+
+
+def _card(host: Host) -> None:
+    """What the model of the card has: queues, a packet buffer, filters, flow control."""
+    nic, tool = host.nic, host.ethtool
+    if host.queue_count > MODELS[nic.model]:
+        raise _wrong("nic.queues" if nic.queues else "ethtool.combined",
+                     f"{host.queue_count} is not allowed: 1 to {MODELS[nic.model]} for {nic.model}")
+    if nic.rx_fifo and not 16 << 10 <= nic.rx_fifo <= 128 << 10:
+        raise _wrong("nic.rx_fifo", f"{nic.rx_fifo} is not allowed: 0, or 16KiB to 128KiB")
+    _since(host, "ethtool.ntuple", bool(tool.ntuple), "4.9")
+    host.filters()
+    if tool.pause_tx and not nic.rx_fifo:
+        raise _wrong("ethtool.pause-tx", "they are sent when the packet buffer fills, and there is none: set nic.rx_fifo, such as 64KiB")
+    if tool.pause_rx and host.queue_count > 1:
+        raise _wrong("ethtool.pause-rx", "with several queues it turns DROP_EN off, and a full ring blocks all of them: not modelled, set "
+                                         "nic.queues = 1")
 
 
 def _queues_and_cpus(host: Host) -> None:

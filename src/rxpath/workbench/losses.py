@@ -30,6 +30,7 @@ LOSSES: dict[Drop, Loss] = {
     Drop.RX_MISSED: Loss("NIC", "nic_dma", "rx_queue_N_drops, rx_fifo_errors; one queue: rx_missed_errors"),
     Drop.RX_ALLOC_FAILED: Loss("NIC", "igb_clean_rx_irq", "rx_queue_N_alloc_failed"),
     Drop.RX_RESET: Loss("NIC", "igb_clean_rx_ring", "none"),
+    Drop.TX_PAUSE: Loss("NIC", "(flow control)", "tx_flow_control_xoff; nothing counts the frames"),
     Drop.NOMEM: Loss("NIC", "skb_clone, alloc_skb", "rx_dropped"),
     Drop.CPU_BACKLOG: Loss("link", "enqueue_to_backlog", "softnet_stat dropped (2nd column), flow_limit_count (11th)"),
     Drop.DEV_READY: Loss("link", "enqueue_to_backlog", "rx_dropped"),

@@ -1,0 +1,44 @@
+"""The card's own filters that choose a queue before RSS does: what igb's `ethtool -N` programs (igb_nfc.py).
+
+EtherType filters (ETQF), VLAN priorities (VLAPQF) and MAC addresses with a queue (RAL/RAH, QSEL) are registers of their own: a rule that
+names two of them matches either.  There is no filter for addresses or ports here; the cards have some, the driver does not offer them.
+Called when a frame is put on the cable (rss.py), and by the MAC filter (nic.py): an address with a queue is let in."""
+from .._compile import be16, be32, mem_at, path_function
+from ..abi.net import Net
+from ..abi.nic import nic_t
+from ..abi.numbers import ETH_HLEN, ETH_P_8021AD, ETH_P_8021Q, NIC_MAC_SOURCE, VLAN_HLEN
+
+
+@path_function
+def nic_filtered(net: Net, offset: int, caplen: int) -> int:
+    """The queue that a filter chooses for the frame in feed memory, -1: none does.  EtherType before VLAN priority before MAC."""
+    feed, nic = mem_at(net.feed_addr), net.nic
+    if caplen < ETH_HLEN:
+        return -1
+    at, tci = offset + 12, -1
+    proto = be16(feed, at)
+    while (proto == ETH_P_8021Q or proto == ETH_P_8021AD) and at + VLAN_HLEN + 2 <= offset + caplen:
+        if tci < 0:
+            tci = be16(feed, at + 2)
+        at += VLAN_HLEN
+        proto = be16(feed, at)
+    for i in range(4):
+        if nic.etype_queue[i] and nic.etype[i] == proto:
+            return nic.etype_queue[i] - 1
+    if tci >= 0 and nic.prio_queue[tci >> 13 & 7]:
+        return nic.prio_queue[tci >> 13 & 7] - 1
+    dst = be16(feed, offset) << 32 | be32(feed, offset + 2)
+    src = be16(feed, offset + 6) << 32 | be32(feed, offset + 8) | NIC_MAC_SOURCE
+    for i in range(16):
+        if nic.mac_queue[i] and (nic.mac_filter[i] == dst or nic.mac_filter[i] == src):
+            return nic.mac_queue[i] - 1
+    return -1
+
+
+@path_function
+def mac_filtered(nic: nic_t, mac: int) -> bool:
+    """An address that has a queue is one of ours."""
+    for i in range(16):
+        if nic.mac_queue[i] and nic.mac_filter[i] == mac:
+            return True
+    return False
