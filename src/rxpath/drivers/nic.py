@@ -236,6 +236,7 @@ def nic_pull(net: Net, q: int, now: int) -> None:
 
 
 # ---------------------------------------------------------------- the packet buffer, and flow control
+@cold
 @path_function
 def nic_pull_fifo(net: Net, q: int, ring: rx_ring, now: int) -> None:
     """The same with a packet buffer in front of a lone ring: a frame without descriptors waits there, those behind it too.  Full, it loses

@@ -3,12 +3,13 @@
 EtherType filters (ETQF), VLAN priorities (VLAPQF) and MAC addresses with a queue (RAL/RAH, QSEL) are registers of their own: a rule that
 names two of them matches either.  There is no filter for addresses or ports here; the cards have some, the driver does not offer them.
 Called when a frame is put on the cable (rss.py), and by the MAC filter (nic.py): an address with a queue is let in."""
-from .._compile import be16, be32, mem_at, path_function
+from .._compile import be16, be32, cold, mem_at, path_function
 from ..abi.net import Net
 from ..abi.nic import nic_t
 from ..abi.numbers import ETH_HLEN, ETH_P_8021AD, ETH_P_8021Q, NIC_MAC_SOURCE, VLAN_HLEN
 
 
+@cold
 @path_function
 def nic_filtered(net: Net, offset: int, caplen: int) -> int:
     """The queue that a filter chooses for the frame in feed memory, -1: none does.  EtherType before VLAN priority before MAC."""
@@ -35,6 +36,7 @@ def nic_filtered(net: Net, offset: int, caplen: int) -> int:
     return -1
 
 
+@cold
 @path_function
 def mac_filtered(nic: nic_t, mac: int) -> bool:
     """An address that has a queue is one of ours."""

@@ -31,6 +31,7 @@ def get_rps_cpu(net: Net, cpu: int, skb: sk_buff) -> int:
 
 
 # ---------------------------------------------------------------- RFS: a flow goes to the CPU of its reader
+@cold
 @path_function
 def get_rfs_cpu(net: Net, cpu: int, skb: sk_buff) -> int:
     """get_rps_cpu() of a queue with rps_flow_cnt: the CPU on which the flow was read last, else RPS's, else NO_CPU: it stays here.

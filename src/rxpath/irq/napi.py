@@ -3,7 +3,7 @@
 The loop keeps its locals in softnet_data: YIELD means that somebody else is earlier, or has to be woken; called again, it goes on where
 it was.  Hands each napi to its poll function through the napi_poll table."""
 from .. import path
-from .._compile import path_function
+from .._compile import cold, path_function
 from ..abi.kernels import Behaviour, Sysctl
 from ..abi.net import Net
 from ..abi.numbers import (
@@ -87,6 +87,7 @@ def napi_complete_done(net: Net, cpu: int, n: int) -> bool:
     return True
 
 
+@cold
 @path_function
 def napi_defer(napi: napi_struct) -> None:
     """napi_complete_done()'s first half, while GRO still holds what it holds: is the timer to follow, and do interrupts stay off?

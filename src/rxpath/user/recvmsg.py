@@ -31,6 +31,7 @@ def sys_recvfrom(net: Net, cpu: int, t: int) -> int:
     return path.call_proto_recvmsg(net.sk_prot[sk.protocol], net, cpu, t)
 
 
+@cold
 @path_function
 def sock_rps_record_flow(net: Net, cpu: int, sk: sock) -> None:
     """inet_recvmsg(): this flow's reader runs here.  Only connected sockets have a flow: sk_rxhash of others stays 0."""

@@ -8,7 +8,7 @@ v is a thread's used time over its weight; V the weighted mean of the others tha
   5. Softirqs and hard IRQs are charged to whoever is current.
 Which reproduces: hogs alternate at each tick (4 ms at HZ=250); nice 0 against 5 gets 75 %; a sleeper's share and how often it runs at
 once (tests/vtime/test_sched.py holds the measured table)."""
-from .._compile import path_function
+from .._compile import cold, path_function
 from ..abi.engine import thread_t
 from ..abi.kernels import Sysctl
 from ..abi.net import Net
@@ -382,6 +382,7 @@ def expire_timeouts(net: Net, cpu: int, t: int) -> None:
 
 
 # ---------------------------------------------------------------- napi->timer
+@cold
 @path_function
 def start_napi_timer(net: Net, cpu: int, n: int) -> None:
     """hrtimer_start(&n->timer, HRTIMER_MODE_REL_PINNED): on this CPU, from now; it may still run on another, from a poll there."""
@@ -415,6 +416,7 @@ def napi_timer_remove(net: Net, cpu: int, n: int) -> None:
     gone.timer_cpu, gone.timer_next = 0, 0
 
 
+@cold
 @path_function
 def expire_napi_timers(net: Net, cpu: int, t: int) -> None:
     """Those that are due: napi_watchdog()."""
