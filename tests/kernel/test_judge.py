@@ -21,7 +21,7 @@ SEED, BLOCKS = 618, 6
 @pytest.mark.parametrize("family", sorted(run.families()))
 def test_listed_cases_agree_with_linux(judge, family):
     report = run.Report()
-    for _ in judge.run(run.families()[family](), report):
+    for _ in judge.run([case for case in run.families()[family]() if not case.slow], report):
         pass
     assert report.total.cases
     assert report.total.differ == 0, command.text(report, SEED, 0, [])

@@ -47,6 +47,29 @@ def test_a_read_lowers_the_peek_offset(desk):
     assert host.read(ten, MSG_PEEK) == 10
 
 
+def test_a_peek_from_an_offset_says_truncated_unless_it_is_the_whole_or_there_was_room_for_more(desk):
+    """20 of 50 bytes are behind: 30 asked for are all that is left, and yet not the whole datagram.  Measured."""
+    host = desk()
+    sk = host.socket()
+    host.put(sk, 832, 50)
+    flags = {}
+    for off, size in ((20, 29), (20, 30), (20, 31), (0, 50), (0, 49)):
+        setup.setsockopt(host.boot, sk, "SO_PEEK_OFF", off)
+        t = host.thread(sk, size)
+        host.read(t, MSG_PEEK)
+        flags[off, size] = bool(host.net.thread[t].msg_flags & MSG_TRUNC)
+    assert flags == {(20, 29): True, (20, 30): True, (20, 31): False, (0, 50): False, (0, 49): True}
+
+
+def test_a_negative_peek_offset_is_none_and_is_read_back(desk):
+    host = desk()
+    sk = host.socket()
+    setup.setsockopt(host.boot, sk, "SO_PEEK_OFF", -7)
+    host.put(sk, 832, 5)
+    t = host.thread(sk)
+    assert [host.read(t, MSG_PEEK), host.read(t, MSG_PEEK)] == [5, 5] and setup.getsockopt(host.boot, sk, "SO_PEEK_OFF") == -7
+
+
 def test_without_an_offset_peek_sees_the_first_again_and_again(desk):
     host = desk()
     sk = host.socket()

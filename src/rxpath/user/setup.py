@@ -390,7 +390,7 @@ def setsockopt(b: Any, i: int, name: str, value: int) -> None:
             net.reuseport[sk.group].incoming_cpu += (value >= 0) - (sk.incoming_cpu >= 0)
         sk.incoming_cpu = value
     elif name == "SO_PEEK_OFF":
-        sk.peek_off = max(-1, value)
+        sk.peek_off = value                          # below 0: none; and read back as it was given
     elif name == "UDP_GRO":
         net.udp_encap_needed += bool(value) - bool(sk.gro_enabled)
         sk.gro_enabled = int(bool(value))

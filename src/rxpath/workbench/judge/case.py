@@ -9,7 +9,7 @@ A case with `shared=True` may run on a host that other cases of the same host fi
 is how many thousand single frames are judged; order matters then, and both sides see the same order."""
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,7 +20,8 @@ ANY = "0.0.0.0"
 class Open:
     """socket(), the options in their order, bind(), connect(), join.  A step that fails is an answer: its errno.
 
-    options: (name, value) by C name: ("SO_REUSEPORT", 1), ("SO_BINDTODEVICE", "eth0"), ("IP_MULTICAST_ALL", 0)."""
+    options: (name, value) by C name: ("SO_REUSEPORT", 1), ("SO_BINDTODEVICE", "eth0"), ("IP_MULTICAST_ALL", 0).  SO_INCOMING_CPU may be
+    "here", the CPU that frames are received on, or "other"."""
     id: str
     bind: tuple[str, int] | None = None
     connect: tuple[str, int] | None = None
@@ -45,7 +46,8 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Recv:
-    """recvmsg(size) with these flags (by name: "MSG_PEEK", "MSG_TRUNC"), `count` times; MSG_DONTWAIT always.  EAGAIN is an errno."""
+    """recvmsg(size) with these flags (by name: "MSG_PEEK", "MSG_TRUNC"), `count` times, 0: until nothing is left; MSG_DONTWAIT
+    always.  EAGAIN is an errno."""
     id: str
     size: int = 65536
     flags: tuple[str, ...] = ()
@@ -93,12 +95,27 @@ class Sysctl:
     value: int | str
 
 
-Step = Open | Send | Wait | Recv | Close | Connect | Join | SetOpt | GetOpt | Sysctl
+@dataclass(frozen=True, slots=True)
+class Frags:
+    """What reassembly holds, as an answer: (queues, bytes of memory), as the FRAG line of /proc/net/sockstat says it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """So much time passes, and what has happened up to here is not looked at: membership reports of a join leave meanwhile."""
+    ns: int = 30_000_000
+
+
+Step = Open | Send | Wait | Recv | Close | Connect | Join | SetOpt | GetOpt | Sysctl | Frags | Settle
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """station: room of the path that it tries: drivers, irq, link, network, transport, user.  source: where the claim comes from."""
+    """station: room of the path that it tries: drivers, irq, link, network, transport, user.  source: where the claim comes from.
+
+    view: what is compared in place of the observation where both sides draw lots (a hash's secret): facts that must be the same.
+    spread: numbers that are random on both sides: their mean must agree within their own spread, and both are printed.
+    slow: seconds of waiting; `rxpath judge` runs it, the tests do not."""
     name: str
     station: str
     host: str | Mapping[str, Any]
@@ -106,6 +123,9 @@ class Case:
     source: str = ""
     shared: bool = False
     not_built: str = ""                 # why the path cannot do it: listed, never run
+    view: Callable[[Observation], dict[str, Any]] | None = None
+    spread: Callable[[Observation], list[float]] | None = None
+    slow: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,6 +128,8 @@ def text(report: Report, seed: int, examples: int, missing: Sequence[str]) -> st
         lines += [f"  {n:>8,}  {name}" for name, n in sorted(report.met.items())]
     if missing:
         lines += ["", "listed deviations that no longer occur"] + [f"  {name}" for name in missing]
+    if report.spreads:
+        lines += ["", "random on both sides: mean, standard deviation, range"] + [f"  {n}: {said}" for n, said in report.spreads.items()]
     if report.not_built:
         lines += ["", "not built, not judged"] + [f"  {c.name}: {c.not_built}" for c in report.not_built]
     if report.different:

@@ -8,6 +8,8 @@ Masked in every case:
   drops           of frames that only one side sees as frames: our own names (FRAG_QUEUE_KILLED: Linux reports no event)"""
 from __future__ import annotations
 
+import math
+import statistics
 import tomllib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -94,6 +96,21 @@ def differences(ours: Observation, kernel: Observation) -> list[Difference]:
     table("softnet", ours.softnet, kernel.softnet)
     table("drops", {k: n for k, n in ours.drops.items() if k[0] not in QUIET_REASONS}, kernel.drops)
     return found
+
+
+def views(ours: dict[str, Any], kernel: dict[str, Any]) -> list[Difference]:
+    """Facts drawn from an observation that must be the same on both sides (Case.view)."""
+    return [Difference(f"fact {name}", ours.get(name), kernel.get(name)) for name in sorted({*ours, *kernel})
+            if ours.get(name) != kernel.get(name)]
+
+
+def spreads(ours: list[float], kernel: list[float]) -> tuple[list[Difference], str]:
+    """Random numbers (Case.spread): the means agree within four standard errors; and a line that says both."""
+    (mean_a, sd_a), (mean_b, sd_b) = ((statistics.fmean(x), statistics.pstdev(x)) for x in (ours, kernel))
+    allowed = 4 * math.sqrt(sd_a ** 2 / len(ours) + sd_b ** 2 / len(kernel))
+    said = (f"kernel {mean_b:.2f}±{sd_b:.2f} ({min(kernel):g} to {max(kernel):g}, {len(kernel)} runs), "
+            f"ours {mean_a:.2f}±{sd_a:.2f} ({min(ours):g} to {max(ours):g}, {len(ours)} runs)")
+    return ([] if abs(mean_a - mean_b) <= allowed else [Difference("mean", round(mean_a, 3), round(mean_b, 3))]), said
 
 
 # ---------------------------------------------------------------- known deviations

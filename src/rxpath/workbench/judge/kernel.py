@@ -199,6 +199,8 @@ class Machine:
 
     def set_option(self, sock: socket.socket, name: str, value: int | str) -> None:
         level, number = OPTIONS[name]
+        if name == "SO_INCOMING_CPU" and isinstance(value, str):
+            value = self.cpu ^ (value != "here")
         if name == "SO_RCVTIMEO":
             sock.setsockopt(level, number, struct.pack("ll", *divmod(int(value), 1_000_000_000)))
         else:
@@ -209,7 +211,11 @@ class Machine:
 
     def answer(self, step: Step) -> Any:
         """What a step of system calls returns; an errno's name if it fails."""
+        if getattr(step, "id", None) not in (None, *self.sockets):
+            return "EBADF"
         try:
+            if isinstance(step, cases.Frags):
+                return self.fragments()
             if isinstance(step, cases.GetOpt):
                 return self.get_option(self.sockets[step.id], step.name)
             if isinstance(step, cases.SetOpt):
@@ -235,6 +241,11 @@ class Machine:
             return errno_name(error)
         return ""
 
+    def fragments(self) -> tuple[int, int]:
+        with self.cable.receiver.inside(), open("/proc/thread-self/net/sockstat") as file:
+            line = next(line for line in file if line.startswith("FRAG:")).split()
+        return int(line[2]), int(line[4])
+
     def _disconnect(self, sock: socket.socket) -> None:
         import ctypes
 
@@ -257,6 +268,8 @@ class Machine:
         return sock.getsockopt(level, number)
 
     def receive(self, id_: str, size: int = 65536, flags: tuple[str, ...] = ()) -> Received:
+        if id_ not in self.sockets:
+            return Received(errno="EBADF")
         bits = socket.MSG_DONTWAIT
         for flag in flags:
             bits |= getattr(socket, flag)
@@ -330,9 +343,15 @@ class Machine:
                         seen.notes.append(f"step {number}: the sender's kernel refuses the frame: {errno_name(error)}")
             elif isinstance(step, cases.Wait):
                 self._wait(step.ns)
+            elif isinstance(step, cases.Settle):
+                self._wait(step.ns)
+                self.read(Observation(), True)
             elif isinstance(step, cases.Recv):
-                for _ in range(step.count):
-                    seen.received.setdefault(step.id, []).append(self.receive(step.id, step.size, step.flags))
+                for _ in range(step.count or 1_000_000):
+                    got = self.receive(step.id, step.size, step.flags)
+                    seen.received.setdefault(step.id, []).append(got)
+                    if got.errno and not step.count:
+                        break
             elif isinstance(step, cases.Open):
                 seen.answers.append((f"{number} Open {step.id}", self.open(step)))
             else:

@@ -4,7 +4,9 @@ System calls of the steps happen between two slices of the engine, by a thread t
 from the trail: the last station that its skb visited, by the name of the kernel function that frees it there."""
 from __future__ import annotations
 
+import contextlib
 import errno
+from collections.abc import Iterator
 from typing import Any
 
 from rxpath import boot, outputs
@@ -73,6 +75,8 @@ class Machine:
         self.sockets = {s.name: s.index for s in sim.sockets}
         self.udp = {s.name for s in sim.sockets if s.proto == "udp"}
         self.last: dict[int, int] = {}                  # skb -> its last station
+        self.freed_in: dict[int, str] = {}              # skb -> function, while a call frees what a socket holds
+        self.seen = Observation()
         self.cpus = range(host.cpus)
         sim.run(1_000_000)
         self.snmp, self.device = self._snmp(), self._device()
@@ -124,6 +128,8 @@ class Machine:
             if value not in devices:
                 raise OSError(errno.ENODEV, "SO_BINDTODEVICE")
             value = devices[str(value)]
+        if name == "SO_INCOMING_CPU" and isinstance(value, str):
+            value = 0 if value == "here" else 1
         sockets.setsockopt(self.sim.boot, i, name, int(value))
 
     def get_option(self, i: int, name: str) -> Any:
@@ -131,13 +137,18 @@ class Machine:
         if name == "SO_MEMINFO":
             return sk.rmem_alloc, sk.rcvbuf, sk.forward_alloc, sk.drops
         if name == "FIONREAD":
-            return int(self.call(sockets.sock_fionread)(self.net, 0, i))
+            with self.freeing(i, "__first_packet_length"):
+                return int(self.call(sockets.sock_fionread)(self.net, 0, i))
         value = sockets.getsockopt(self.sim.boot, i, name)
         return {0: "", 1: self.host.nic.name, 2: "lo"}[value] if name == "SO_BINDTODEVICE" else value
 
     def answer(self, step: Step) -> Any:
         b = self.sim.boot
+        if getattr(step, "id", None) not in (None, *self.sockets):
+            return "EBADF"
         try:
+            if isinstance(step, cases.Frags):
+                return int(self.net.frag_nqueues), int(self.net.frag_mem)
             if isinstance(step, cases.GetOpt):
                 return self.get_option(self.sockets[step.id], step.name)
             if isinstance(step, cases.SetOpt):
@@ -151,7 +162,9 @@ class Machine:
             elif isinstance(step, cases.Join):
                 (b.leave_group if step.leave else b.join_group)(self.sockets[step.id], units.ipv4(step.group))
             elif isinstance(step, cases.Close):
-                sockets.close(b, self.sockets.pop(step.id))
+                i = self.sockets.pop(step.id)
+                with self.freeing(i, "udp_destruct_common"):
+                    sockets.close(b, i)
                 self.drops.pop(step.id)
                 self.udp.discard(step.id)
             elif isinstance(step, cases.Sysctl):
@@ -169,7 +182,22 @@ class Machine:
         for flag in assemble.CONF:
             setattr(self.net.dev[0], flag, sim.host.conf(flag))
 
+    @contextlib.contextmanager
+    def freeing(self, i: int, function: str) -> Iterator[None]:
+        """What a call frees of socket i's queues, it frees in that function of the kernel."""
+        self._leave(self.seen)
+        sk = self.net.socks[i]
+        for held in (sk.head, sk.reader_head, sk.backlog_head):
+            while held >= 0:
+                self.freed_in[held] = function
+                held = self.net.skb[held].next
+        yield
+        self._leave(self.seen)
+        self.freed_in.clear()
+
     def receive(self, id_: str, size: int = BUFFER, flags: tuple[str, ...] = ()) -> Received:
+        if id_ not in self.sockets:
+            return Received(errno="EBADF")
         th, sk = self.net.thread[READER], self.net.socks[self.sockets[id_]]
         bits = MSG_DONTWAIT
         for flag in flags:
@@ -200,7 +228,7 @@ class Machine:
                 stage = self.last.pop(mark.skb, None)
                 part = stage in IN_DEFRAG and reason not in OF_DEFRAG       # it shares its datagram's fate: no event of its own
                 if reason not in QUIET_REASONS and mark.skb >= 0 and not part:
-                    where = "?" if stage is None else freed_by(Stage(stage), reason)
+                    where = self.freed_in.get(mark.skb) or ("?" if stage is None else freed_by(Stage(stage), reason))
                     seen.drops[reason, where] = seen.drops.get((reason, where), 0) + 1
             elif mark.stage not in ASIDE:
                 self.last[mark.skb] = mark.stage
@@ -225,20 +253,27 @@ class Machine:
                 self.drops[id_] = drops
 
     def play(self, case: Case) -> Observation:
-        seen, sim = Observation(), self.sim
+        self.seen, sim = (seen := Observation()), self.sim
         dropped = sum(self.net.input[c].dropped for c in range(NCPU)) if not case.shared else 0
         for number, step in enumerate(case.steps):
             if isinstance(step, cases.Send):
                 for frame in step.frames:
+                    sim.t = max(sim.t, *(self.net.cpu[c].now for c in self.cpus))       # system calls have taken their time
                     sim.send(frame, sim.t + GAP_NS)
                     sim.run(sim.t + GAP_NS)
                     if len(step.frames) > 100:
                         self._leave(seen)
             elif isinstance(step, cases.Wait):
                 sim.run(sim.t + step.ns)
+            elif isinstance(step, cases.Settle):
+                sim.run(sim.t + step.ns)
+                self.read(Observation())
             elif isinstance(step, cases.Recv):
-                for _ in range(step.count):
-                    seen.received.setdefault(step.id, []).append(self.receive(step.id, step.size, step.flags))
+                for _ in range(step.count or 1_000_000):
+                    got = self.receive(step.id, step.size, step.flags)
+                    seen.received.setdefault(step.id, []).append(got)
+                    if got.errno and not step.count:
+                        break
             elif isinstance(step, cases.Open):
                 seen.answers.append((f"{number} Open {step.id}", self.open(step)))
             else:

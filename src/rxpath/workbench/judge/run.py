@@ -16,7 +16,7 @@ from typing import Any
 from rxpath.workbench import hostfile, judge
 from rxpath.workbench.host import Host
 from rxpath.workbench.judge.case import Case
-from rxpath.workbench.judge.compare import Deviations, Difference, differences
+from rxpath.workbench.judge.compare import Deviations, Difference, differences, spreads, views
 from rxpath.workbench.judge.kernel import Kernel
 from rxpath.workbench.judge.ours import Ours
 
@@ -31,6 +31,7 @@ class Judged:
     left: list[Difference]
     met: list[str]
     notes: list[str]
+    spread: str = ""
 
 
 @dataclass(slots=True)
@@ -50,6 +51,7 @@ class Report:
     not_built: list[Case] = field(default_factory=list)
     met: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    spreads: dict[str, str] = field(default_factory=dict)       # case -> both sides' mean, deviation and range
     seconds: float = 0.0
     stopped: bool = False
 
@@ -65,6 +67,8 @@ class Report:
             tally.deviate += 1
         else:
             tally.agree += 1
+        if judged.spread:
+            self.spreads[judged.case.name] = judged.spread
         for name in set(judged.met):
             self.met[name] = self.met.get(name, 0) + 1
 
@@ -113,8 +117,15 @@ class Judge:
         host = self.host(case)
         kernel = self.kernel.one(case, host, fresh)
         ours = self.ours.one(case, host, fresh)
-        left, met = self.deviations.explain(case, differences(ours, kernel))
-        return Judged(case, left, met, kernel.notes)
+        said = ""
+        if case.spread is not None:
+            found, said = spreads(case.spread(ours), case.spread(kernel))
+        elif case.view is not None:
+            found = views(case.view(ours), case.view(kernel))
+        else:
+            found = differences(ours, kernel)
+        left, met = self.deviations.explain(case, found)
+        return Judged(case, left, met, kernel.notes, said)
 
     def run(self, items: Iterable[Case], report: Report, stop: Callable[[], bool] | None = None,
             progress: Callable[[int], None] | None = None) -> Iterator[Judged]:
@@ -150,6 +161,7 @@ def as_json(report: Report, **more: Any) -> dict[str, Any]:
         "stations": {name: {f: getattr(t, f) for f in ("cases", "frames", "agree", "deviate", "differ")}
                      for name, t in sorted(report.stations.items())},
         "deviations": dict(sorted(report.met.items())),
+        "spreads": report.spreads,
         "not_built": [{"case": c.name, "why": c.not_built} for c in report.not_built],
         "differences": [{"case": j.case.name, "station": j.case.station, "source": j.case.source,
                          "differences": [str(d) for d in j.left]} for j in report.different],
