@@ -1,6 +1,7 @@
 """rxpath headroom: the speed is where the loss begins, the limit is what loses there, and what lifts it does, by running it."""
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -87,7 +88,7 @@ def test_what_lifts_a_limit_does_and_the_rest_does_not(room: Headroom, bursts: s
 
 def test_a_buffer_lifts_no_further_than_the_cpu_lasts(room: Headroom, bursts: str) -> None:
     """1,200 datagrams of 30 us and a system call each in 0.36 s: ten times as fast the program has no time left, whatever its buffer."""
-    first, second = room.limits
+    second = room.limits[1]
     assert second.limit is not None and (second.limit.place, second.limit.reason) == ("CPU 1", "work")
     assert 9 < second.factor < 10.5 and "app0" in second.limit.says
     fits = Unit(bursts, overrides=SLOW + second.settings, speed=1.5 * second.factor, loop=2)
@@ -168,6 +169,15 @@ def test_mistakes_are_one_line(argv: list[str], says: str, capsys: pytest.Captur
     assert cli.run(["headroom", "first", *argv]) == 2
     out, err = capsys.readouterr()
     assert says in err and err.count("\n") == 1 and out == ""
+
+
+@pytest.mark.parametrize("frames", [0, 1])
+def test_a_capture_without_a_pace_has_no_head_room(frames: int, tmp_path: Path,
+                                                       capsys: pytest.CaptureFixture[str]) -> None:
+    write_pcap(tmp_path / "few.pcap", [(0, udp_frame())] * frames)
+    assert cli.run(["headroom", str(tmp_path / "few.pcap")]) == 2
+    out, err = capsys.readouterr()
+    assert err == f"rxpath: few.pcap: {frames} frames come to the receiver: head-room needs two or more, at different times\n" and out == ""
 
 
 def test_stopping_keeps_what_is_known() -> None:

@@ -22,7 +22,7 @@ from rxpath.workbench.mistakes import BadInput
 from rxpath.workbench.runs import limits, unit
 from rxpath.workbench.runs.limits import Limit, Setting
 from rxpath.workbench.runs.pool import Pool, Stop
-from rxpath.workbench.runs.search import Found, Goal, Interrupted, Known, _rounded, drive, evaluate, search
+from rxpath.workbench.runs.search import FASTEST, Found, Goal, Interrupted, Known, _rounded, drive, evaluate, search
 from rxpath.workbench.runs.unit import Result, Unit
 from rxpath.workbench.whatif.commands import commands
 
@@ -158,6 +158,9 @@ def _limits(pool: Pool, base: Unit, goal: Goal, steps: int, known: Known, found:
     say("limit 1: how far it carries")
     met = drive(pool, [(base, search(goal))], known, stop)[0]
     normal = known[base.overrides, 1.0]
+    if not normal.span_ns:
+        raise BadInput(f"{traffic.title(base.capture)}: {normal.offered} frames come to the receiver: head-room needs two or more, at "
+                       "different times")
     lifted: Setting = ()
     while True:
         item = dataclasses.replace(base, overrides=base.overrides + lifted)
@@ -284,7 +287,7 @@ def _curves(pool: Pool, base: Unit, found: Sequence[Step], known: Known, stop: S
     work = []
     for step in [found[0], *([found[-1]] if found[-1].settings else [])]:
         middle = step.factor or 1.0
-        speeds = list(dict.fromkeys(_rounded(middle * f) for f in CURVE))
+        speeds = list(dict.fromkeys(_rounded(min(middle * f, FASTEST)) for f in CURVE))
         work.append((step.settings, dataclasses.replace(base, overrides=base.overrides + step.settings), speeds))
     evaluate(pool, [(u, speed) for _, u, speeds in work for speed in speeds], known, stop)
     curves = []
