@@ -29,9 +29,8 @@ def icmp_send(net: Net, cpu: int, skb: sk_buff) -> int:
 
 @path_function
 def icmp_is_error(icmp_type: int) -> bool:
-    if icmp_type >= ICMP.DEST_UNREACH and icmp_type <= ICMP.REDIRECT:
-        return True
-    return icmp_type == ICMP.TIME_EXCEEDED or icmp_type == ICMP.PARAMETERPROB
+    """Types that icmp_pointers[] marks so: also those that nobody uses any more, and router advertisement and solicitation."""
+    return (icmp_type > ICMP.ECHOREPLY and icmp_type < ICMP.ECHO) or (icmp_type > ICMP.ECHO and icmp_type < ICMP.TIMESTAMP)
 
 
 @path_function

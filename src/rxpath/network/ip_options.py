@@ -1,15 +1,16 @@
 """net/ipv4/ip_options.c: the options of a received packet.  Called by ip_rcv_finish_core for headers of more than 20 bytes.  RFC 791 3.1.
 
 They are checked as the kernel checks them; what routers would fill in (record route, time stamps) is left as it came."""
-from .._compile import Mem, byte, cold, mem_at, path_function
+from .._compile import Mem, be32, byte, cold, mem_at, path_function, put_be32
 from ..abi.mib import Mib
 from ..abi.net import Net
-from ..abi.numbers import ICMP, IP_HLEN, NET_RX_SUCCESS
+from ..abi.numbers import ICMP, IP_HLEN, NET_RX_SUCCESS, PACKET_HOST, RTN
 from ..abi.reasons import Drop
 from ..abi.skbuff import sk_buff
 from ..path import Stage, dst_input
 from ..skb import kfree_skb_reason
 from ..turn import at, icmp_send_info_and_drop
+from .route import ip_route_input_noref
 
 IPOPT_END, IPOPT_NOOP, IPOPT_RR, IPOPT_TIMESTAMP, IPOPT_SEC, IPOPT_LSRR, IPOPT_CIPSO, IPOPT_SID, IPOPT_SSRR, IPOPT_RA = \
     0, 1, 7, 68, 130, 131, 134, 136, 137, 148
@@ -24,13 +25,39 @@ def ip_rcv_options(net: Net, cpu: int, skb: sk_buff) -> int:
     said = ip_options_compile(net, skb)
     if said < 0:                                     # a source route
         dev = net.dev[skb.dev]
-        if dev.accept_source_route == 0:
+        if dev.accept_source_route == 0 or ip_options_rcv_srr(net, cpu, skb, -said) < 0:
             return kfree_skb_reason(net, cpu, skb, Drop.NOT_SPECIFIED)
         return NET_RX_SUCCESS
     if said:
         net.snmp[cpu][Mib.Ip_InHdrErrors] += 1
         skb.cb_a, skb.cb_b, skb.dst_type = skb.dst_type, said, BAD_OPTIONS
     return NET_RX_SUCCESS
+
+
+@path_function
+def ip_options_rcv_srr(net: Net, cpu: int, skb: sk_buff, off: int) -> int:
+    """A source route that goes on from here: through addresses of ours at once, to others only if we forward.  -1: the packet is to go."""
+    mem, nh = mem_at(net.mem_addr), skb.network_header
+    if skb.pkt_type != PACKET_HOST:
+        return -1
+    if skb.dst_type == RTN.UNICAST and byte(mem, nh + off) == IPOPT_LSRR:
+        return 0
+    if skb.dst_type != RTN.LOCAL:
+        return -1
+    n, at_octet = byte(mem, nh + off + 1), byte(mem, nh + off + 2)
+    while at_octet <= n:
+        if at_octet + 3 > n:
+            return -1
+        hop = be32(mem, nh + off + at_octet - 1)
+        if ip_route_input_noref(net, cpu, skb, hop, be32(mem, nh + 12)):
+            return -1
+        if skb.dst_type == RTN.UNICAST:
+            return 0
+        if skb.dst_type != RTN.LOCAL:
+            return -1
+        put_be32(mem, nh + 16, hop)
+        at_octet += 4
+    return 0
 
 
 @dst_input(BAD_OPTIONS)
@@ -44,7 +71,7 @@ def ip_parameter_problem(net: Net, cpu: int, skb: sk_buff) -> int:
 
 @path_function
 def ip_options_compile(net: Net, skb: sk_buff) -> int:
-    """0: in order; -1: and there is a source route; else the offset, in the header, of the octet that makes no sense."""
+    """0: in order; less: there is a source route, at that offset; more: the offset, in the header, of the octet that makes no sense."""
     mem, nh = mem_at(net.mem_addr), skb.network_header
     off, end, seen, routed = IP_HLEN, (byte(mem, nh) & 15) * 4, 0, 0
     while off < end:
@@ -61,7 +88,7 @@ def ip_options_compile(net: Net, skb: sk_buff) -> int:
             return off
         if kind == IPOPT_LSRR or kind == IPOPT_SSRR:
             bad = option_route(n, byte(mem, nh + off + 2), seen & 1)
-            seen, routed = seen | 1, 1
+            seen, routed = seen | 1, off
         elif kind == IPOPT_RR:
             bad = option_record(n, byte(mem, nh + off + 2), seen & 2)
             seen |= 2

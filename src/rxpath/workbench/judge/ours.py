@@ -52,6 +52,8 @@ def freed_by(stage: Stage, reason: str) -> str:
     """The kernel function that frees an skb whose last station this was."""
     if stage == Stage.skb_vlan_untag and reason != "NOT_SPECIFIED":      # the tag came off, and then nobody wanted it
         return "__netif_receive_skb_core"
+    if reason == "FRAG_TOO_FAR":                        # its queue is purged
+        return "inet_frag_rbtree_purge"
     return FREED_BY.get(stage, stage.name)
 
 
