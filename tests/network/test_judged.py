@@ -3,7 +3,7 @@ from rxpath.abi.mib import DevStat
 from rxpath.abi.numbers import RTN, Out
 from rxpath.network import setup
 
-from ..frames import PEER, arp, eth, icmp, ip, ip4, udp, udp_frame
+from ..frames import PEER, US, arp, eth, icmp, ip, ip4, tcp, udp, udp_frame
 
 GROUP, GROUP_MAC = "239.1.1.1", bytes.fromhex("01005e010101")
 
@@ -64,3 +64,19 @@ def test_a_veth_without_offload_leaves_checksums_to_the_stack_and_counts_no_grou
     host.send(bad, udp_frame(b"y"), eth(ip(udp(b"x", dst=GROUP), dst=GROUP), dst=GROUP_MAC)).run()
     assert host.ends() == {"UDP_CSUM": 1, "NOT_SPECIFIED": 1}
     assert DevStat.multicast.name not in host.dev_stats()
+
+
+def test_errors_about_raw_packets_and_extended_echoes_are_nobodys(lab):
+    host = lab().listen()
+    about_raw = ip(b"q" * 8, US, PEER, 255)
+    host.send(eth(ip(icmp(3, rest=bytes(4), payload=about_raw), proto=1)), eth(ip(icmp(42), proto=1)), eth(ip(icmp(43), proto=1))).run()
+    assert host.mib()["Icmp.InErrors"] == 1 and host.left(Out.TX) == []
+    assert host.ends() == {"CONSUMED": 2, "NO_SOCKET": 1}
+
+
+def test_no_reset_for_malformed_or_signed_tcp_options(lab):
+    host = lab().listen()
+    signed, malformed, fine = b"\x13\x12" + bytes(16) + b"\1\1", b"\x43\x4d" + bytes(22), b"\2\4\5\xb4" + b"\1" * 20
+    host.send(*[eth(ip(tcp(options=o), proto=6)) for o in (signed, malformed, fine)]).run()
+    assert len(host.left(Out.TX)) == 1 and host.mib()["Tcp.OutRsts"] == 1
+    assert host.ends() == {"NO_SOCKET": 3}

@@ -46,6 +46,11 @@ def icmp_rcv(net: Net, cpu: int, skb: sk_buff) -> int:
         return icmp_error(net, cpu, skb, Drop.NOT_SPECIFIED)
     kind = byte(mem, skb.data)
     icmp_in_count(net, cpu, kind)
+    if kind == ICMP.EXT_ECHO:                                                # RFC 8335: probes are off (icmp_echo_enable_probe)
+        consume_skb(net, cpu, skb)
+        return NET_RX_SUCCESS
+    if kind == ICMP.EXT_ECHOREPLY:
+        return ping_rcv(net, cpu, skb)
     asks = kind == ICMP.ECHO or kind == ICMP.TIMESTAMP
     if skb.dst_type == RTN.BROADCAST or skb.dst_type == RTN.MULTICAST:       # 3: to many: RFC 1122 3.2.2.6
         if asks and net.sysctl[Sysctl.icmp_echo_ignore_broadcasts]:
@@ -171,7 +176,7 @@ def icmp_redirect(net: Net, cpu: int, skb: sk_buff) -> int:
 def icmp_socket_deliver(net: Net, cpu: int, skb: sk_buff) -> int:
     """skb.data stands at the header that came back; its protocol's err_handler tells the socket, or says that there is none."""
     mem, inner = mem_at(net.mem_addr), skb.data
-    if not pskb_may_pull(net, skb, (byte(mem, inner) & 15) * 4 + 8):         # eight bytes are enough for the ports
+    if not pskb_may_pull(net, skb, (byte(mem, inner) & 15) * 4 + 8) or byte(mem, inner + 9) == IPPROTO.RAW:
         net.snmp[cpu][Mib.Icmp_InErrors] += 1
     elif path.call_err_handler(byte(mem, inner + 9), net, cpu, skb) > 0:
         net.snmp[cpu][Mib.Icmp_InErrors] += 1

@@ -26,6 +26,7 @@ from ..skb import alloc_skb, consume_skb, csum_fold, csum_partial, kfree_skb_rea
 from ..turn import at, at_bytes, touch
 
 FIN, SYN, RST, ACK = 1, 2, 4, 16
+TCPOPT_EOL, TCPOPT_NOP, TCPOPT_MD5SIG, TCPOLEN_MD5SIG = 0, 1, 19, 18
 CSUM_LATER, CSUM_GOOD, CSUM_BAD = 0, 1, 2
 
 
@@ -158,10 +159,31 @@ def tcp_v4_do_rcv(net: Net, cpu: int, skb: sk_buff) -> int:
 def tcp_reset_and_drop(net: Net, cpu: int, skb: sk_buff, reason: int) -> int:
     """tcp_v4_send_reset() when it is our turn, then the segment ends.  Never an answer to RST, or to what was not sent to us."""
     mem = mem_at(net.mem_addr)
-    if byte(mem, skb.data + 13) & RST or skb.dst_type != RTN.LOCAL:
+    if byte(mem, skb.data + 13) & RST or skb.dst_type != RTN.LOCAL or not tcp_options_allow_reset(net, skb):
         return kfree_skb_reason(net, cpu, skb, reason)
     skb.cb_c = reason
     return touch(net, cpu, skb, Touch.tcp_send_reset)
+
+
+@cold
+@path_function
+def tcp_options_allow_reset(net: Net, skb: sk_buff) -> bool:
+    """tcp_do_parse_auth_options(): no answer to malformed options, nor to a signature, for which nobody here has a key."""
+    mem, at_option = mem_at(net.mem_addr), skb.data + TCP_HLEN
+    left = (byte(mem, skb.data + 12) >> 4) * 4 - TCP_HLEN
+    while left >= TCPOLEN_MD5SIG:                    # what is left is too short for one
+        kind = byte(mem, at_option)
+        if kind == TCPOPT_EOL:
+            return True
+        if kind == TCPOPT_NOP:
+            n = 1
+        else:
+            n = byte(mem, at_option + 1)
+            if n < 2 or n > left or kind == TCPOPT_MD5SIG:
+                return False
+        at_option += n
+        left -= n
+    return True
 
 
 @touched(Touch.tcp_send_reset)

@@ -138,7 +138,8 @@ def is_ip(frame: bytes) -> bool:
 WHEN: dict[str, Callable[[bytes], bool]] = {
     "IP options": lambda f: is_ip(f) and f[14] & 15 > 5,
     "802.2 or 802.3": lambda f: int.from_bytes(f[16:18] if f[12:14] in (b"\x81\0", b"\x88\xa8") else f[12:14], "big") < 0x600,
-    "from an own address": lambda f: is_ip(f) and f[26:30] in (b"\x0a\0\0\x01", b"\x0a\0\0\x07"),
+    "from an own address": lambda f: is_ip(f) and (f[26:30] in (b"\x0a\0\0\x01", b"\x0a\0\0\x07") or f[26] == 127),
+    "IGMP query": lambda f: is_ip(f) and f[23] == 2 and f[14 + (f[14] & 15) * 4:][:1] == b"\x11",
     "from the subnet's broadcast address": lambda f: is_ip(f) and f[26:30] == b"\x0a\0\0\xff",
     "UDP-Lite or PIM": lambda f: is_ip(f) and f[23] in (136, 103),
     "ARP": lambda f: f[12:14] == b"\x08\x06",

@@ -224,11 +224,14 @@ class Machine:
         for out in self.drain.outputs(last=True):
             if out.kind == Out.TX:
                 seen.replies.append(out.data)
+        whole = (-1, -1)
         for mark in self.drain.marks(last=True):
             if mark.stage == Stage.kfree_skb:
                 reason = Drop(mark.arg).name
                 stage = self.last.pop(mark.skb, None)
-                part = stage in IN_DEFRAG and reason not in OF_DEFRAG       # it shares its datagram's fate: no event of its own
+                part = stage in IN_DEFRAG and (reason not in OF_DEFRAG or whole == (mark.t, mark.arg))
+                if stage not in IN_DEFRAG:              # what ends with it are parts of it: they have no event of their own
+                    whole = mark.t, mark.arg
                 if reason not in QUIET_REASONS and mark.skb >= 0 and not part:
                     where = self.freed_in.get(mark.skb) or ("?" if stage is None else freed_by(Stage(stage), reason))
                     seen.drops[reason, where] = seen.drops.get((reason, where), 0) + 1

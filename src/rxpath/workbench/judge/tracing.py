@@ -18,6 +18,7 @@ from pathlib import Path
 from rxpath.workbench.judge.journal import TRACEFS, Journal
 
 EVENTS = ("skb/kfree_skb", "net/netif_receive_skb")
+BEFORE_ARRIVAL = ("__dev_forward_skb2", "veth_xmit", "enqueue_to_backlog")
 PAGE = os.sysconf("SC_PAGE_SIZE")
 SUFFIXES = re.compile(r"\.(isra|constprop|part|cold|llvm)\b.*")
 
@@ -119,9 +120,12 @@ class Tracer:
             skb, location = (struct.unpack_from("<Q", page, at + field[f])[0] for f in ("skbaddr", "location"))
             device = self.device_of.pop(skb, None)
             pid = struct.unpack_from("<i", page, at + field["common_pid"])[0]
+            function = function_at(location)
+            if function in BEFORE_ARRIVAL:              # what is known of the skb is from its life before
+                device = None
             if (device == self.device and (anybody or pid in self.pids)) or (device is None and pid in self.pids):
                 reason = struct.unpack_from("<I", page, at + field["reason"])[0]
-                key = self.drop.reasons.get(reason, str(reason)), function_at(location)
+                key = self.drop.reasons.get(reason, str(reason)), function
                 found[key] = found.get(key, 0) + 1
 
     def close(self) -> None:
