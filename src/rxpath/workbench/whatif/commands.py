@@ -65,9 +65,14 @@ def _coalesce(host: Host, value: str, which: str) -> list[str]:
     return [f"ethtool -C {host.nic.name} {which} {value}"]
 
 
+@command(r"ethtool\.pause-(rx|tx)")
+def _pause(host: Host, value: str, way: str) -> list[str]:
+    return [f"ethtool -A {host.nic.name} {way} {_on(value)}"]
+
+
 @command(r"ethtool\.adaptive-rx")
 def _adaptive(host: Host, value: str) -> list[str]:
-    return [f"ethtool -C {host.nic.name} adaptive-rx {_on(value)}"]
+    return [f"ethtool -C {host.nic.name} rx-usecs {3 if _on(value) == 'on' else 0}"]       # igb refuses adaptive-rx
 
 
 @command(r"(?:ethtool\.combined|nic\.queues)")
