@@ -58,6 +58,13 @@ def test_deeper_idle_states_cost_latency_when_it_is_quiet_and_nothing_when_it_is
     assert busy["C6"] == pytest.approx(busy["C1"], rel=0.05), "the governor sees short naps"
 
 
+def test_busy_polling_keeps_the_reader_out_of_idle_states():
+    """R22: at low load the way through two idle CPUs is most of the latency; a reader that polls the NAPI itself waits for neither."""
+    socket = {"name": "s", "bind": "0.0.0.0:5000"}
+    asleep, polls = (p50(measure(host(cpu={"idle": "C6"}, socket=[socket | more]), 2e3, 100)) for more in ({}, {"busy_poll": "2ms"}))
+    assert polls < 10_000 < asleep
+
+
 def test_background_load_takes_its_share_and_no_more():
     with Simulation(hostfile.build(host(load=[{"cpu": [1, 2], "share": "30%", "slice": "1ms"}]), "a host")) as sim:
         sim.run(500_000_000)

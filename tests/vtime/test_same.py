@@ -76,6 +76,8 @@ SCENARIOS = {
     "other softirqs": dict(rate=6e5, apps=(0,), sources=((0, Softirq.BLOCK, 200_000, 30_000, 1), (0, Softirq.RCU, 70_000, 5_000, 0))),
     "roaming": dict(queues=2, cpus=4, apps=(0, 0), rate=4e5, roams=True, service=(SERVICE_EXPONENTIAL, 400)),
     "roaming among hogs": dict(queues=2, cpus=4, apps=(0, 1), rate=3e5, roams=True, hogs=(0, 1, 2), costs=TINY),
+    "roaming among short naps": dict(queues=2, cpus=4, apps=(0, 1), rate=2e5, roams=True, hogs=(0, 1, 2), hog=(3_000, 7_000),
+                                     costs=BM36 | {Stage.IPI_LATENCY: 60_000}),
     "roaming with timeouts": dict(queues=2, cpus=3, apps=(0, 1), rate=2e4, roams=True, timeout=30_000, hogs=(1,)),
     "a shared socket among roaming threads": dict(queues=2, cpus=4, apps=(0, 1, 2, 3), shared=True, rate=4e5, roams=True),
     "kernel 3.10, shared socket": dict(queues=2, cpus=4, apps=(2, 3), shared=True, rate=6e5, kernel="3.10"),
@@ -104,6 +106,7 @@ class Run:
         threaded=-1,
         busy=0,
         hogs=(),
+        hog=(150_000, 90_000),
         nice=0,
         defer=(0, 0),
         rfs=False,
@@ -151,7 +154,7 @@ class Run:
             self.apps.append(n_)
         for k, cpu in enumerate(hogs):
             self.call(engine.add_thread)(net, 900 + k, cpu, Kind.HOG)
-            net.thread[900 + k].service, net.thread[900 + k].period = 150_000, 90_000 * (k + 1)
+            net.thread[900 + k].service, net.thread[900 + k].period = hog[0], hog[1] * (k + 1)
             self.call(setup.thread_start)(net, 900 + k, Phase.COMPUTE, 700 + k)
         if threaded >= 0:
             self.call(engine.add_thread)(net, 800, threaded, Kind.NAPI)
