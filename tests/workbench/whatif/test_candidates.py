@@ -37,7 +37,7 @@ LISTED = {"cpus": 4, "nic": {"queues": 1}, "socket": [{"name": "in", "bind": "*:
     ("threaded", ["kernel=3.10"], "kernel 3.10 does not have it: Linux has it since 5.12"),
     ("reuseport", [], [("app.server.threads=4", "app.server.own_sockets=true", "socket.in.reuseport=true", "app.server.cpu=[2, 3, 1, 0]")]),
     ("app_away", ["app.0.cpu=0"], [("app.server.cpu=[1]",)]),
-    ("udp_mem", [], [('net.ipv4.udp_mem="1572864 2097152 3145728"',)]),
+    ("udp_mem", [], [(f'net.ipv4.udp_mem="{393216 * n} {524288 * n} {786432 * n}"',) for n in (4, 16, 64)]),
     ("less_work", ["app.0.service=2us"], [("app.server.service=1000",)]),
     ("no_tap", [], "there is nothing that it could change"),
     ("notrack", [], "conntrack is not modelled"),

@@ -15,6 +15,7 @@ from rxpath.workbench.whatif.facts import Seen
 from rxpath.workbench.whatif.rules import Knob, Rule, Rules, Setting
 
 Set = tuple[str, ...]                                       # ("ethtool.rx=512",), as --set takes them
+SOCKETS = 32                                                # that overflowed are set one by one; rmem_default sets all
 MEMBER = re.compile(r"\{(full|reader|reader_socket|queues|queue)\}")
 
 
@@ -113,7 +114,7 @@ def _keys(key: str, seen: Seen) -> list[str]:
     if found is None:
         return [key]
     members: dict[str, list[str]] = {
-        "full": list(dict.fromkeys(sock.name for s in seen.read_sockets if (sock := seen.listed(s.name)) is not None)),
+        "full": list(dict.fromkeys(sock.name for s in seen.read_sockets if (sock := seen.listed(s.name)) is not None))[:SOCKETS],
         "reader": [a.name for a in seen.readers],
         "reader_socket": [s.name for s in seen.host.sockets if s.proto == "udp" and
                           any("*" in a.sockets or s.name in a.sockets for a in seen.readers)],
@@ -142,7 +143,7 @@ def present(key: str, seen: Seen) -> object:
         name, _, attribute = rest.rpartition(".")
         if room == "socket":
             if attribute == "rcvbuf":                       # what getsockopt shows is doubled
-                return max((s.rcvbuf // 2 for s in seen.books.sockets if (k := seen.listed(s.name)) and k.name == name), default=0)
+                return seen.rcvbufs.get(name, 0) // 2
             return next((getattr(s, attribute) for s in host.sockets if s.name == name), None)
         return next((getattr(a, attribute) for a in host.apps if a.name == name), None)
     if room in ("ethtool", "nic"):

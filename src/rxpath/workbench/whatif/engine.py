@@ -358,7 +358,7 @@ class _Search:
         if self.worthwhile() and best is None:
             out.append(self.cannot_tell())
         elif best is not None and self.goal == "loss" and best.lost_before - best.lost_after < self.savable / 2:
-            out.append(f"the best of them saves less than half: {self.limit() or 'rxpath knows no more'}")
+            out.append(f"the best of them saves less than half: {self.limit() or 'nothing else that rxpath models saves more'}")
         return out
 
     def cannot_tell(self) -> str:

@@ -42,13 +42,23 @@ class Seen:
         """The sockets that matter: those that lost, or when none did, all that got something."""
         return self.full_sockets or [s for s in self.books.sockets if s.received and s.proto == "udp"]
 
+    @cached_property
+    def _listed(self) -> dict[str, Socket]:
+        return {sock.name: sock for sock in self.host.sockets}
+
     def listed(self, name: str) -> Socket | None:
         """The host file's entry of an open socket: "dns", "dns:53" (of a range), "dns#1" (a thread's own)."""
         base = name.partition("#")[0]
-        for sock in self.host.sockets:
-            if base == sock.name or base.rpartition(":")[0] == sock.name:
-                return sock
-        return None
+        return self._listed.get(base) or self._listed.get(base.rpartition(":")[0])
+
+    @cached_property
+    def rcvbufs(self) -> dict[str, int]:
+        """sk_rcvbuf by the name in the host file, the largest."""
+        out: dict[str, int] = {}
+        for s in self.books.sockets:
+            if (sock := self.listed(s.name)) is not None:
+                out[sock.name] = max(s.rcvbuf, out.get(sock.name, 0))
+        return out
 
     @cached_property
     def readers(self) -> list[App]:
