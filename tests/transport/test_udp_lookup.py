@@ -81,6 +81,15 @@ def test_a_group_beside_a_reuseaddr_socket(lab):
     assert got(host, socks)[0] == 0 and sorted(got(host, socks)) == [0, 0, 10]
 
 
+def test_who_said_reuseport_after_bind_is_the_first_of_the_next_ones_group(lab):
+    host = lab()
+    socks = [bound(host, ra=1), bound(host, OTHER, ra=1)]
+    setup.setsockopt(host.boot, socks[0], "SO_REUSEPORT", 1)
+    socks.append(bound(host, ra=1, rp=1))
+    group = host.net.reuseport[host.net.socks[socks[0]].group]
+    assert group.num_socks == 2 and [group.socks[0], group.socks[1]] == [socks[0], socks[2]] and host.net.socks[socks[1]].group < 0
+
+
 @pytest.mark.parametrize("addr", [0, B])
 def test_a_connected_socket_wins(lab, addr):
     host = lab()

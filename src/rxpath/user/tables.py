@@ -123,9 +123,17 @@ def reuseport_join(net: Net, sk: sock) -> bool:
     while i >= 0:
         other = net.socks[i]
         if other.idx != sk.idx and other.port == sk.port and other.family == sk.family and other.bound_dev == sk.bound_dev \
-                and other.reuseport and other.rcv_saddr_lo == sk.rcv_saddr_lo and other.group >= 0:
+                and other.reuseport and other.rcv_saddr_lo == sk.rcv_saddr_lo:
+            if other.group < 0 and not reuseport_alloc(net, other):         # it said so after bind(): the group begins with it
+                return False
             return reuseport_add_sock(net, sk, other.group)
         i = other.hnext
+    return reuseport_alloc(net, sk)
+
+
+@path_function
+def reuseport_alloc(net: Net, sk: sock) -> bool:
+    """A group of its own."""
     if net.group_free:
         g = net.group_free - 1
         free = net.reuseport[g]

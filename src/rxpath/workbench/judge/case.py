@@ -106,7 +106,18 @@ class Settle:
     ns: int = 30_000_000
 
 
-Step = Open | Send | Wait | Recv | Close | Connect | Join | SetOpt | GetOpt | Sysctl | Frags | Settle
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """A new epoll instance with these sockets, edge-triggered."""
+    ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """epoll_wait() of the last Watch, as an answer: the sockets in the order in which they became ready."""
+
+
+Step = Open | Send | Wait | Recv | Close | Connect | Join | SetOpt | GetOpt | Sysctl | Frags | Settle | Watch | Ready
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import select
 import socket
 import struct
 import time
@@ -216,6 +217,13 @@ class Machine:
         try:
             if isinstance(step, cases.Frags):
                 return self.fragments()
+            if isinstance(step, cases.Watch):
+                self.epoll = select.epoll()
+                for id_ in step.ids:
+                    self.epoll.register(self.sockets[id_], select.EPOLLIN | select.EPOLLET)
+            if isinstance(step, cases.Ready):
+                names = {sock.fileno(): id_ for id_, sock in self.sockets.items()}
+                return [names[fd] for fd, _ in self.epoll.poll(0)]
             if isinstance(step, cases.GetOpt):
                 return self.get_option(self.sockets[step.id], step.name)
             if isinstance(step, cases.SetOpt):

@@ -14,6 +14,7 @@ from rxpath.abi.limits import NCPU, NTHREAD
 from rxpath.abi.mib import DevStat, Mib
 from rxpath.abi.numbers import MSG_DONTWAIT, MSG_PEEK, MSG_TRUNC, Out, Trail
 from rxpath.abi.reasons import Drop
+from rxpath.abi.sock import EP_ET
 from rxpath.path import Stage
 from rxpath.user import setup as sockets
 from rxpath.workbench import assemble, hostfile, units
@@ -151,6 +152,12 @@ class Machine:
         try:
             if isinstance(step, cases.Frags):
                 return int(self.net.frag_nqueues), int(self.net.frag_mem)
+            if isinstance(step, cases.Watch):
+                self.net.thread[READER].epoll = ep = sockets.epoll(b)
+                for id_ in step.ids:
+                    sockets.epoll_watch(b, ep, self.sockets[id_], EP_ET)
+            if isinstance(step, cases.Ready):
+                return self.ready()
             if isinstance(step, cases.GetOpt):
                 return self.get_option(self.sockets[step.id], step.name)
             if isinstance(step, cases.SetOpt):
@@ -165,6 +172,8 @@ class Machine:
                 (b.leave_group if step.leave else b.join_group)(self.sockets[step.id], units.ipv4(step.group))
             elif isinstance(step, cases.Close):
                 i = self.sockets.pop(step.id)
+                for m in sockets.memberships(self.net, self.net.socks[i]):             # ip_mc_drop_socket()
+                    b.leave_group(i, int(self.net.mcast[m].addr_lo))
                 with self.freeing(i, "udp_destruct_common"):
                     sockets.close(b, i)
                 self.drops.pop(step.id)
@@ -183,6 +192,15 @@ class Machine:
         assemble.sysctls(sim)
         for flag in assemble.CONF:
             setattr(self.net.dev[0], flag, sim.host.conf(flag))
+
+    def ready(self) -> list[str]:
+        """Everything that epoll_wait() has, one by one."""
+        names = {i: id_ for id_, i in self.sockets.items()}
+        found = []
+        while (i := self.call(sockets.sleep_in_epoll)(self.net, 0, READER)) >= 0:
+            found.append(names[i])
+        self.call(sockets.wake_up)(self.net, READER)
+        return found
 
     @contextlib.contextmanager
     def freeing(self, i: int, function: str) -> Iterator[None]:
