@@ -139,6 +139,7 @@ class scan_t:
     gaps: i64
     gap_ns: i64                 # that were left out
     bytes: i64
+    fresh: i64                  # other source addresses: which ones; 0: as they are
     interfaces: Array[interface_t] = array(NINTERFACE)
 
 

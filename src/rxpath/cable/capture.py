@@ -29,14 +29,14 @@ class Capture:
     """speed: time between frames is divided by it.  rate: frames a second at equal distances instead.  loop: read so many times, time and
     record numbers going on.  first, last: records of each reading, from 1.  max_gap_ns: longer pauses are shortened to it.
     line_rate: bits a second; frames come no closer than they fit on the wire.  start_ns: when the first frame comes.  plain: by the
-    Python twin."""
+    Python twin.  fresh: each reading but the first comes from other source addresses."""
 
     def __init__(self, path: str | os.PathLike[str] | Source, *, speed: float = 1.0, rate: float | None = None, loop: int = 1,
                  receiver: Receiver | None = None, first: int = 1, last: int | None = None, max_gap_ns: int = HOUR,
-                 line_rate: float | None = None, start_ns: int = 0, plain: bool = False) -> None:
+                 line_rate: float | None = None, start_ns: int = 0, plain: bool = False, fresh: bool = False) -> None:
         self._check(speed, rate, loop, first, last, max_gap_ns, line_rate)
         self.reading = Reading(path if isinstance(path, Source) else Source(path))
-        self.loop, self.plain, self.passes = loop, plain, 1
+        self.loop, self.plain, self.passes, self.fresh = loop, plain, 1, fresh
         self.net: Net | None = None
         self.until = start_ns + 1               # run virtual time until then
         self._end = self._ended = False
@@ -124,6 +124,7 @@ class Capture:
         self.passes += 1
         s.clock += self._pause
         self.reading.again()
+        s.fresh = self.passes - 1 if self.fresh else 0
         self._end = False
         return True
 

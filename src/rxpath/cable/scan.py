@@ -10,6 +10,7 @@ from .ether import mac_at, make_ethernet
 from .feed import feed_add
 from .pcap import pcap_record, scan_bad
 from .pcapng import pcapng_record
+from .rewrite import fresh_address
 
 ETH_OVERHEAD = 24               # preamble 8, FCS 4, gap 12
 
@@ -144,6 +145,8 @@ def capture_scan(net: Net, s: scan_t, limit: int) -> int:
         if record_is_own(s, mem):
             s.own += 1
             continue
+        if s.fresh:
+            fresh_address(mem, s.rec_at, s.rec_caplen, s.fresh, 12)
         s.pending_flags = 0
         if s.rec_caplen < s.rec_len:
             s.cut += 1
@@ -157,3 +160,21 @@ def capture_scan(net: Net, s: scan_t, limit: int) -> int:
         if not scan_add(net, s):
             return Scan.FULL
     return Scan.LIMIT
+
+
+@entry
+def capture_next(s: scan_t, addr: int) -> int:
+    """The next record as an Ethernet frame at s.rec_at, its time in s.clock: for who writes captures.  Returns a Scan."""
+    mem = mem_at(addr)
+    got = next_record(s, mem)
+    while got == Scan.RECORD and not record_frame(s, mem):
+        got = next_record(s, mem)
+    if got != Scan.RECORD:
+        return got
+    record_time(s)
+    if s.fresh:
+        field = 12
+        if record_is_own(s, mem):
+            field = 16
+        fresh_address(mem, s.rec_at, s.rec_caplen, s.fresh, field)
+    return Scan.RECORD

@@ -81,6 +81,7 @@ def replay(
     speed: Annotated[float, typer.Option("--speed", metavar="X", help="X times as fast as captured.")] = 1.0,
     rate: Annotated[str | None, typer.Option("--rate", metavar="PPS", help="Evenly spaced at this rate instead: 1.2Mpps, 300kpps.")] = None,
     loop: Annotated[int, typer.Option("--loop", metavar="N", help="The capture N times, one after the other.")] = 1,
+    fresh: Annotated[bool, typer.Option("--fresh", help="With --loop: each time from other source addresses.")] = False,
     seed: SeedOption = None,
     trail: Annotated[list[str] | None, typer.Option(
         "--trail", metavar="FILTER",
@@ -102,7 +103,7 @@ def replay(
     from rxpath.workbench import command
 
     code = command.replay(capture, host=host, settings=set_ or [], listen=listen or [], local=local, speed=speed, rate=rate, loop=loop,
-                          seed=seed, trail=trail or [], trail_limit=trail_limit, as_json=json_, tap=tap, tx=tx,
+                          fresh=fresh, seed=seed, trail=trail or [], trail_limit=trail_limit, as_json=json_, tap=tap, tx=tx,
                           skip_unsupported=skip_unsupported, plain=plain, show_progress=not no_progress, try_knobs=not no_whatif,
                           goal=goal, budget=budget)
     raise typer.Exit(code)

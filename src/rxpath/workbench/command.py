@@ -63,7 +63,7 @@ class Bar:
 
 
 def replay(capture: str, *, host: str | None, settings: Sequence[str], listen: Sequence[str], local: str | None, speed: float,
-           rate: str | None, loop: int, seed: int | None, trail: Sequence[str],
+           rate: str | None, loop: int, fresh: bool, seed: int | None, trail: Sequence[str],
            trail_limit: int, as_json: bool, tap: str | None, tx: str | None,
            skip_unsupported: bool, plain: bool, show_progress: bool, try_knobs: bool = True, goal: str | None = None,
            budget: str | None = None) -> int:
@@ -86,7 +86,8 @@ def replay(capture: str, *, host: str | None, settings: Sequence[str], listen: S
     bar = Bar(show_progress, f"replaying {capture}")
     with Interrupt() as interrupt:
         try:
-            outcome = replaying.replay(capture, chosen, listen=listen, local=local, speed=speed, rate=rate, loop=loop, plain=plain or None,
+            outcome = replaying.replay(capture, chosen, listen=listen, local=local, speed=speed, rate=rate, loop=loop, fresh=fresh,
+                                       plain=plain or None,
                                        skip_unsupported=skip_unsupported or None, trail=watched, progress=bar, stop=interrupt)
         finally:
             bar.close()
@@ -98,7 +99,7 @@ def replay(capture: str, *, host: str | None, settings: Sequence[str], listen: S
             report.show(report.render(outcome))
             sys.stdout.flush()
         if try_knobs:
-            unit = Unit(capture, listen=tuple(listen), local=local, speed=speed, rate=rate, loop=loop)
+            unit = Unit(capture, listen=tuple(listen), local=local, speed=speed, rate=rate, loop=loop, fresh=fresh)
             bar = Bar(show_progress, "trying knobs on the same traffic")
             try:
                 outcome = ask.answer(outcome, unit, chosen, goal, seconds, skip_unsupported=skip_unsupported or None, progress=bar,

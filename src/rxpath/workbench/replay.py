@@ -42,7 +42,7 @@ def with_outputs(host: Host, tap: str | None, tx: str | None) -> Host:
 def replay(capture: str | Path | Spec, host: Host | str | Path | None = None, *, overrides: Sequence[str] = (), seed: int | None = None,
            listen: Sequence[str] = (), local: str | None = None, speed: float = 1.0, rate: str | int | None = None, loop: int = 1,
            plain: bool | None = None, skip_unsupported: bool | None = None, trail: Trail | None = None, progress: Progress | None = None,
-           stop: Callable[[], bool] | None = None, receiver: Receiver | None = None) -> Outcome:
+           stop: Callable[[], bool] | None = None, receiver: Receiver | None = None, fresh: bool = False) -> Outcome:
     """Send a capture through the receive path of a host.
 
     capture   a pcap or pcapng file (also gzipped), "-" for standard input, the name of a bundled one ("first"),
@@ -53,6 +53,7 @@ def replay(capture: str | Path | Spec, host: Host | str | Path | None = None, *,
     local     the receiver's address; none: worked out from the capture
     speed     10: ten times as fast; rate: "1.2Mpps" evenly spaced instead; loop: how often
     stop      asked between slices: true ends the run early
+    fresh     each loop comes from other source addresses
     receiver  who receives, if infer_receiver() has been asked already
     Raises BadInput, CaptureError, HostError, RulesError for what cannot be used; Imbalance would be our bug."""
     from rxpath.cable.capture import Capture
@@ -86,7 +87,7 @@ def replay(capture: str | Path | Spec, host: Host | str | Path | None = None, *,
             assert spec is not None
             return trafficfile.generator(spec, chosen, speed=trafficfile.pace(spec, speed, pace), start_ns=START_NS, mac=who.mac,
                                          plain=bool(plain))
-        return Capture(source, speed=speed, rate=pace or None, loop=loop, receiver=who, start_ns=START_NS, plain=bool(plain),
+        return Capture(source, speed=speed, rate=pace or None, loop=loop, receiver=who, start_ns=START_NS, plain=bool(plain), fresh=fresh,
                        line_rate=chosen.speed_bps if chosen.nic.driver == "igb" else None)
 
     def once(source: Source | None, scout: bool) -> Outcome:

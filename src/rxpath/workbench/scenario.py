@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BeforeValidator, PrivateAttr, ValidationError, field_validator
 
 from rxpath.workbench import hostfile, trafficfile, units
-from rxpath.workbench.host import Host, Part, key
+from rxpath.workbench.host import Host
+from rxpath.workbench.hostbase import Part, key
 from rxpath.workbench.mistakes import BadInput
 
 if TYPE_CHECKING:

@@ -68,7 +68,7 @@ class Journal:
         from rxpath import __version__
 
         same = repr((__version__, _digest(base.capture), _of_host(base), base.listen, base.local))
-        each = [repr((u.overrides, _files(u), u.seed, u.speed, u.rate, u.loop)) for u in work]
+        each = [repr((u.overrides, _files(u), u.seed, u.speed, u.rate, u.loop, u.fresh)) for u in work]
         return [hashlib.blake2b((same + one).encode(), digest_size=16).hexdigest() for one in each]
 
     def close(self) -> None:

@@ -45,6 +45,7 @@ class Unit:
     speed: float = 1.0
     rate: str | int | None = None
     loop: int = 1
+    fresh: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +136,7 @@ def run(unit: Unit, stop: Callable[[], bool] | None = None) -> Result:
             raise BadInput("standard input cannot be read many times: save it to a file")
         host = the_host(unit)
         return of(replay.replay(unit.capture, host, listen=unit.listen, local=unit.local, speed=unit.speed, rate=unit.rate, loop=unit.loop,
+                                fresh=unit.fresh,
                                 receiver=receiver(unit, host), stop=stop))
     except Exception as error:
         if is_bad_input(error):
