@@ -54,7 +54,7 @@ def test_captures_merge_by_time(tmp_path: pathlib.Path, capsys: pytest.CaptureFi
     write_pcap(tmp_path / "b", [(1500 * i, udp_frame(b"b" * i)) for i in range(5)])
     a, b, c = (str(tmp_path / name) for name in "abc")
     assert cli.run(["generate", "--merge", a, "--merge", b, "--speed", "0.5", "-o", c]) == 0
-    times = [round(float(p.time % 1000) * 1e9) for p in PcapReader(str(tmp_path / "c"))]
+    times = [round(float(p.time % 1000) * 1e9) for p in PcapReader(io.BytesIO((tmp_path / "c").read_bytes()))]
     assert times == [0, 0, 2000, 3000, 4000, 6000, 6000, 8000, 9000, 12000]
     capsys.readouterr()
     for argv, text in ((["--merge", "-"], "cannot be read twice"), (["--merge", str(tmp_path / "none")], "No such file"),
