@@ -158,6 +158,12 @@ def lifts(item: Unit, host: Host, limit: Limit, stop: Stop | None = None) -> lis
     for ladder in candidates.ladders(seen, rules.load(), measure(outcome), "latency" if limit.reason == "latency" else "loss"):
         n = len(ladder.steps)
         found += [ladder.steps[i] for i in ({n - 1} if ladder.placebo else {n // 3, 2 * n // 3, n - 1})] if n else []
+    if limit.place.startswith("socket "):                   # one thread more on the same socket, on the CPU with the least to do
+        for app in readers(host, limit.place):
+            on = [host.app_cpu(app, t) for t in range(app.threads)]
+            free = sorted((c for c in range(host.cpus) if c not in on), key=lambda c: (outcome.books.cpus[c].idle * -1, c))
+            if free:
+                found.append((f"app.{app.name}.threads={app.threads + 1}", f"app.{app.name}.cpu={[*on, free[0]]}"))
     return list(dict.fromkeys(found))
 
 
