@@ -6,7 +6,7 @@ changes or a case wants one of its own."""
 from __future__ import annotations
 
 import contextlib
-import errno
+import fcntl
 import os
 import select
 import socket
@@ -15,17 +15,16 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from rxpath.workbench import hosttables, units
+from rxpath.workbench import hosttables
 from rxpath.workbench.host import Host
 from rxpath.workbench.hostfile import rules as parse_rules
 from rxpath.workbench.judge import case as cases
 from rxpath.workbench.judge import netns, tracing
-from rxpath.workbench.judge.case import OPTIONS, Case, Observation, Received, Step
+from rxpath.workbench.judge.calls import FIONREAD, Calls, errno_name, label
+from rxpath.workbench.judge.case import Case, Observation
 from rxpath.workbench.judge.journal import Journal, recover
-from rxpath.workbench.mistakes import BadInput
 
 ETH_P_ALL, SOL_PACKET, PACKET_IGNORE_OUTGOING = 3, 263, 23
-FIONREAD = 0x541B
 JOIN_REPORT = 0.025                                     # seconds: the first membership report leaves a jiffy after the join
 SNMP = ("/proc/thread-self/net/snmp", "/proc/thread-self/net/netstat")
 QUIET = {                                               # nothing happens by itself while a case runs
@@ -35,11 +34,6 @@ QUIET = {                                               # nothing happens by its
     "net.ipv4.conf.{nic}.igmpv3_unsolicited_report_interval": 3_600_000,
     "net.ipv4.conf.{nic}.igmpv2_unsolicited_report_interval": 3_600_000,
 }
-MSG_NAMES = {socket.MSG_TRUNC: "MSG_TRUNC", socket.MSG_CTRUNC: "MSG_CTRUNC", socket.MSG_ERRQUEUE: "MSG_ERRQUEUE"}
-
-
-def errno_name(error: OSError) -> str:
-    return errno.errorcode.get(error.errno or 0, str(error.errno))
 
 
 class Counters:
@@ -79,14 +73,12 @@ class Counters:
             os.close(fd)
 
 
-class Machine:
+class Machine(Calls):
     """One receiving host, up and quiet, with the sockets of its host file."""
 
     def __init__(self, host: Host, journal: Journal, number: int, cpu: int, tracer: tracing.Tracer) -> None:
+        super().__init__()
         self.host, self.journal, self.cpu, self.tracer = host, journal, cpu, tracer
-        self.sockets: dict[str, socket.socket] = {}
-        self.drops: dict[str, int] = {}
-        self.buffer = memoryview(bytearray(65536))
         self.cable = netns.Cable(journal, number, host.nic.name, host.nic.mac, host.mtu)
         self.opened: list[Any] = [self.cable]
         try:
@@ -99,7 +91,7 @@ class Machine:
                 self.wire.setsockopt(socket.SOL_SOCKET, 33, 8 << 20)                # SO_RCVBUFFORCE
             self.opened.append(self.wire)
             for item in hosttables.open_sockets(host):
-                self._listed(item)
+                self.listed(item)
             if any(s.join for s in host.sockets):
                 time.sleep(JOIN_REPORT)
             self.read(Observation())                    # from here on
@@ -157,149 +149,40 @@ class Machine:
                 text = file.read()
         netns.run([netns.tool("iptables-legacy-restore")], text)
 
-    def _listed(self, item: Any) -> None:
-        w = item.listed
-        options: list[tuple[str, int | str]] = []
-        for name, value in (("SO_RCVBUF", w.rcvbuf), ("SO_RCVBUFFORCE", w.rcvbufforce), ("SO_INCOMING_CPU", w.incoming_cpu),
-                            ("SO_BINDTODEVICE", w.bindtodevice), ("UDP_GRO", w.udp_gro or None),
-                            ("IP_MULTICAST_ALL", None if w.multicast_all else 0)):
-            if value is not None:
-                options.append((name, value))
-        peer = None if item.peer is None else (units.ipv4_text(item.peer[0]), item.peer[1])
-        failed = self.open(cases.Open(item.name, (units.ipv4_text(item.address), item.port), peer, w.join, w.reuseaddr, w.reuseport,
-                                      tuple(options), w.proto))
-        if failed:
-            raise BadInput(f"socket {item.name}: the kernel says {failed}")
+    # ------------------------------------------------------------ system calls
+    def new_socket(self, proto: str) -> socket.socket:
+        return socket.socket(socket.AF_INET, (socket.SOCK_STREAM if proto == "tcp" else socket.SOCK_DGRAM) | socket.SOCK_NONBLOCK)
 
-    # ------------------------------------------------------------ steps
-    def open(self, step: cases.Open) -> str:
-        """"" or the name of an errno."""
-        kind = socket.SOCK_STREAM if step.proto == "tcp" else socket.SOCK_DGRAM
-        with self.cable.receiver.inside():
-            sock = socket.socket(socket.AF_INET, kind | socket.SOCK_NONBLOCK)
-            try:
-                for name, wanted in (("SO_REUSEADDR", step.reuseaddr), ("SO_REUSEPORT", step.reuseport)):
-                    if wanted:
-                        self.set_option(sock, name, 1)
-                for name, value in step.options:
-                    self.set_option(sock, name, value)
-                if step.bind is not None:
-                    sock.bind(step.bind)
-                if step.proto == "tcp":
-                    sock.listen(128)
-                if step.connect is not None:
-                    sock.connect(step.connect)
-                for group in step.join:
-                    self.membership(sock, group, socket.IP_ADD_MEMBERSHIP)
-            except OSError as error:
-                sock.close()
-                return errno_name(error)
-        self.sockets[step.id] = sock
-        self.drops[step.id] = 0
-        return ""
+    def entered(self) -> contextlib.AbstractContextManager[None]:
+        return self.cable.receiver.inside()
 
-    def set_option(self, sock: socket.socket, name: str, value: int | str) -> None:
-        level, number = OPTIONS[name]
-        if name == "SO_INCOMING_CPU" and isinstance(value, str):
-            value = self.cpu ^ (value != "here")
-        if name == "SO_RCVTIMEO":
-            sock.setsockopt(level, number, struct.pack("ll", *divmod(int(value), 1_000_000_000)))
-        else:
-            sock.setsockopt(level, number, value.encode() if isinstance(value, str) else value)
+    def disconnect(self, sock: socket.socket) -> None:
+        netns.disconnect(sock.fileno())
 
-    def membership(self, sock: socket.socket, group: str, option: int) -> None:
-        sock.setsockopt(socket.IPPROTO_IP, option, struct.pack("=4s4si", socket.inet_aton(group), bytes(4), self.ifindex))
-
-    def answer(self, step: Step) -> Any:
-        """What a step of system calls returns; an errno's name if it fails."""
-        if getattr(step, "id", None) not in (None, *self.sockets):
-            return "EBADF"
-        try:
-            if isinstance(step, cases.Frags):
-                return self.fragments()
-            if isinstance(step, cases.Watch):
-                self.epoll = select.epoll()
-                for id_ in step.ids:
-                    self.epoll.register(self.sockets[id_], select.EPOLLIN | select.EPOLLET)
-            if isinstance(step, cases.Ready):
-                names = {sock.fileno(): id_ for id_, sock in self.sockets.items()}
-                return [names[fd] for fd, _ in self.epoll.poll(0)]
-            if isinstance(step, cases.GetOpt):
-                return self.get_option(self.sockets[step.id], step.name)
-            if isinstance(step, cases.SetOpt):
-                with self.cable.receiver.inside():
-                    self.set_option(self.sockets[step.id], step.name, step.value)
-            elif isinstance(step, cases.Connect):
-                sock = self.sockets[step.id]
-                if step.peer is None:
-                    self._disconnect(sock)
-                else:
-                    sock.connect(step.peer)
-            elif isinstance(step, cases.Join):
-                self.membership(self.sockets[step.id], step.group,
-                                socket.IP_DROP_MEMBERSHIP if step.leave else socket.IP_ADD_MEMBERSHIP)
-            elif isinstance(step, cases.Close):
-                self.sockets.pop(step.id).close()
-                self.drops.pop(step.id)
-            elif isinstance(step, cases.Sysctl):
-                with self.cable.receiver.inside():
-                    if not netns.write_sysctl(step.name, step.value):
-                        self.journal.set_global(step.name, step.value)
-        except OSError as error:
-            return errno_name(error)
-        return ""
+    def fionread(self, sock: socket.socket) -> int:
+        return int(struct.unpack("i", fcntl.ioctl(sock, FIONREAD, bytes(4)))[0])
 
     def fragments(self) -> tuple[int, int]:
-        with self.cable.receiver.inside(), open("/proc/thread-self/net/sockstat") as file:
+        with self.entered(), open("/proc/thread-self/net/sockstat") as file:
             line = next(line for line in file if line.startswith("FRAG:")).split()
         return int(line[2]), int(line[4])
 
-    def _disconnect(self, sock: socket.socket) -> None:
-        import ctypes
+    def watch(self, socks: list[socket.socket]) -> None:
+        self.epoll = select.epoll()
+        for sock in socks:
+            self.epoll.register(sock, select.EPOLLIN | select.EPOLLET)
 
-        netns._libc.connect(sock.fileno(), ctypes.create_string_buffer(16), 16)             # AF_UNSPEC
+    def ready(self) -> list[str]:
+        names = {sock.fileno(): id_ for id_, sock in self.sockets.items()}
+        return [names[fd] for fd, _ in self.epoll.poll(0)]
 
-    def get_option(self, sock: socket.socket, name: str) -> Any:
-        if name == "SO_MEMINFO":
-            m = struct.unpack("=9I", sock.getsockopt(1, 55, 36))
-            return m[0], m[1], m[4], m[8]
-        if name == "FIONREAD":
-            import fcntl
+    def cpu_called(self, name: str) -> int:
+        return self.cpu ^ (name != "here")
 
-            return struct.unpack("i", fcntl.ioctl(sock, FIONREAD, bytes(4)))[0]
-        level, number = OPTIONS[name]
-        if name == "SO_RCVTIMEO":
-            seconds, micros = struct.unpack("ll", sock.getsockopt(level, number, 16))
-            return seconds * 1_000_000_000 + micros * 1000
-        if name == "SO_BINDTODEVICE":
-            return sock.getsockopt(level, number, 16).rstrip(b"\0").decode()
-        return sock.getsockopt(level, number)
-
-    def receive(self, id_: str, size: int = 65536, flags: tuple[str, ...] = ()) -> Received:
-        if id_ not in self.sockets:
-            return Received(errno="EBADF")
-        bits = socket.MSG_DONTWAIT
-        for flag in flags:
-            bits |= getattr(socket, flag)
-        view = self.buffer[:min(size, len(self.buffer))]
-        try:
-            length, anc, got, sender = self.sockets[id_].recvmsg_into([view], 256, bits)
-        except OSError as error:
-            return Received(errno=errno_name(error))
-        names = tuple(name for bit, name in MSG_NAMES.items() if got & bit)
-        return Received(bytes(view[:min(length, size)]), sender or ("", 0), length, names,
-                        tuple(sorted(self._ancillary(item) for item in anc)))
-
-    def _ancillary(self, item: tuple[int, int, bytes]) -> tuple[str, Any]:
-        level, kind, data = item
-        if (level, kind) == (0, 8):
-            ifindex, _spec, addr = struct.unpack("=i4s4s", data)
-            return "IP_PKTINFO", ("nic" if ifindex == self.ifindex else ifindex, socket.inet_ntoa(addr))
-        if (level, kind) == (1, 40):
-            return "SO_RXQ_OVFL", struct.unpack("=I", data)[0]
-        if (level, kind) == (17, 104):
-            return "UDP_GRO", struct.unpack_from("=i", data)[0]
-        return f"{level}/{kind}", data
+    def sysctl(self, name: str, value: int | str) -> None:
+        with self.entered():
+            if not netns.write_sysctl(name, value):
+                self.journal.set_global(name, value)
 
     # ------------------------------------------------------------ what came of it
     def read(self, seen: Observation, timers: bool = False) -> None:
@@ -318,12 +201,11 @@ class Machine:
             self.stat_values = values
         for key, n in self.tracer.drain(timers).items():
             seen.drops[key] = seen.drops.get(key, 0) + n
-        for id_, sock in self.sockets.items():
-            if sock.type & 0xF == socket.SOCK_DGRAM:
-                drops = struct.unpack("=9I", sock.getsockopt(1, 55, 36))[8]
-                if drops != self.drops[id_]:
-                    seen.sockets[id_] = seen.sockets.get(id_, 0) + drops - self.drops[id_]
-                    self.drops[id_] = drops
+        for id_, sock in self.udp():
+            drops = struct.unpack("=9I", sock.getsockopt(1, 55, 36))[8]
+            if drops != self.drops[id_]:
+                seen.sockets[id_] = seen.sockets.get(id_, 0) + drops - self.drops[id_]
+                self.drops[id_] = drops
 
     def _replies(self, seen: Observation) -> int:
         """Frames that the host has sent; how many."""
@@ -364,10 +246,9 @@ class Machine:
                 seen.answers.append((f"{number} Open {step.id}", self.open(step)))
             else:
                 seen.answers.append((label(number, step), self.answer(step)))
-        for id_, sock in self.sockets.items():
-            if sock.type & 0xF == socket.SOCK_DGRAM:
-                while (got := self.receive(id_)).errno != "EAGAIN":
-                    seen.received.setdefault(id_, []).append(got)
+        for id_, _ in self.udp():
+            while (got := self.receive(id_)).errno != "EAGAIN":
+                seen.received.setdefault(id_, []).append(got)
         self.read(seen, timers)
         if not case.shared:
             dropped = self._softnet()
@@ -391,11 +272,6 @@ class Machine:
         for thing in reversed(self.opened):
             thing.close()
         self.journal.restore()
-
-
-def label(number: int, step: Step) -> str:
-    """What an answer is called, on both sides."""
-    return f"{number} {type(step).__name__} {getattr(step, 'id', '')} {getattr(step, 'name', '')}".rstrip()
 
 
 class Kernel:

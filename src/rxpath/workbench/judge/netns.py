@@ -55,6 +55,11 @@ def setns(fd: int) -> None:
         raise OSError(number, f"setns: {os.strerror(number)}")
 
 
+def disconnect(fd: int) -> None:
+    """connect(AF_UNSPEC), which the standard library has not."""
+    _libc.connect(fd, ctypes.create_string_buffer(16), 16)
+
+
 class Netns:
     """A named namespace of ours."""
 

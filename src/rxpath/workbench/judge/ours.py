@@ -6,29 +6,32 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import socket
 from collections.abc import Iterator
 from typing import Any
 
 from rxpath import boot, outputs
 from rxpath.abi.limits import NCPU, NTHREAD
 from rxpath.abi.mib import DevStat, Mib
-from rxpath.abi.numbers import MSG_DONTWAIT, MSG_PEEK, MSG_TRUNC, Out, Trail
+from rxpath.abi.numbers import Out, Trail
 from rxpath.abi.reasons import Drop
 from rxpath.abi.sock import EP_ET
 from rxpath.path import Stage
-from rxpath.user import setup as sockets
-from rxpath.workbench import assemble, hostfile, units
+from rxpath.user import setup as user
+from rxpath.vtime import setup as vtime
+from rxpath.vtime.program import device_names
+from rxpath.vtime.sockets import Socket
+from rxpath.workbench import assemble, hostfile, hosttables, units
 from rxpath.workbench.host import Host
 from rxpath.workbench.judge import case as cases
-from rxpath.workbench.judge.case import Case, Observation, Received, Step
+from rxpath.workbench.judge.calls import FIONREAD, Calls, label
+from rxpath.workbench.judge.case import Case, Observation
 from rxpath.workbench.judge.compare import QUIET_REASONS
-from rxpath.workbench.judge.kernel import errno_name, label
 from rxpath.workbench.simulation import Simulation
 
 READER = NTHREAD - 1                        # a thread that the engine does not run
 BUFFER = 65536
 GAP_NS = 100_000                            # between two frames: the first has been through the path when the second comes
-FLAGS = {"MSG_PEEK": MSG_PEEK, "MSG_TRUNC": MSG_TRUNC, "MSG_DONTWAIT": MSG_DONTWAIT}
 MIBS = [(int(m), m.text()) for m in Mib if not m.name.startswith("Rxpath")]
 DEVICE = [(int(d), d.name) for d in DevStat]
 # stations that a frame visits on the side, before it is freed by the one that called them
@@ -63,27 +66,80 @@ def _added(rows: list[Any]) -> list[int]:
     return [sum(values) for values in zip(*(memoryview(bytes(row)).cast("q") for row in rows), strict=True)]
 
 
-class Machine:
+class Caller:
+    """Who makes system calls: a thread that the engine does not run, in place of a program's (vtime/program.py)."""
+
+    def __init__(self, sim: Simulation) -> None:
+        self.boot, self.net = sim.boot, sim.net
+        self.epolls: list[Any] = []
+        self.devices = device_names(sim.boot)
+        self.fds = iter(range(3, 1 << 30))
+        self._memory, address = boot.buffer(BUFFER)
+        th = self.thread()
+        th.cpu, th.buf_addr, th.buf_len, th.msg_name, th.wait = 0, address, BUFFER, 1, READER
+
+    def thread(self) -> Any:
+        return self.net.thread[READER]
+
+    def memory(self) -> Any:
+        return self._memory
+
+    def cpu(self) -> int:
+        return 0
+
+    def new_fd(self, what: Any) -> int:
+        return next(self.fds)
+
+    def free_fd(self, fd: int) -> None:
+        pass
+
+    def busy_poll(self, sk: int, ns: int) -> None:
+        self.boot.call(vtime.set_busy_poll)(self.net, sk, ns)
+
+    def ask(self, op: int) -> None:
+        self.thread().result = self.boot.call(user.recv_now)(self.net, 0, READER)
+
+
+class Listener:
+    """A TCP socket: bind() and listen()."""
+    type = socket.SOCK_STREAM
+
+    def __init__(self, sim: Simulation) -> None:
+        self.sim, self.address = sim, (0, 0)
+
+    def bind(self, address: tuple[str, int]) -> None:
+        self.address = units.ipv4(address[0]), address[1]
+
+    def listen(self, backlog: int) -> None:
+        from rxpath.workbench.applications import transport_listen
+
+        transport_listen(self.sim, *self.address)
+
+    def close(self) -> None:
+        pass
+
+
+class Machine(Calls):
     """One receiving host in virtual time."""
 
     def __init__(self, host: Host, plain: bool = False) -> None:
-        self.sim = sim = Simulation(host, plain=plain)
+        super().__init__()
+        opened = hosttables.open_sockets(host)
+        self.sim = sim = Simulation(hostfile.revise(host, {"socket": [], "listen": "listed"}), plain=plain,
+                                    packets=assemble.packets_needed(host, len(opened)))
         self.host, self.net, self.call = sim.host, sim.net, sim.call
         outputs.listen(sim.boot, host.cpus)
         self.drain = outputs.Drain(sim.boot)
         self.net.trail = Trail.ALL
-        self.memory, address = boot.buffer(BUFFER)
-        th = self.net.thread[READER]
-        th.cpu, th.buf_addr, th.buf_len, th.msg_name, th.wait = 0, address, BUFFER, 1, READER
-        self.sockets = {s.name: s.index for s in sim.sockets}
-        self.udp = {s.name for s in sim.sockets if s.proto == "udp"}
+        self.caller = Caller(sim)
         self.last: dict[int, int] = {}                  # skb -> its last station
         self.freed_in: dict[int, str] = {}              # skb -> function, while a call frees what a socket holds
         self.seen = Observation()
         self.cpus = range(host.cpus)
         sim.run(1_000_000)
+        for item in opened:
+            self.listed(item)
         self.snmp, self.device = self._snmp(), self._device()
-        self.drops = dict.fromkeys(self.sockets, 0)
         self._leave(Observation())
 
     def _snmp(self) -> list[int]:
@@ -92,121 +148,40 @@ class Machine:
     def _device(self) -> list[int]:
         return _added([self.net.dev_stat[c][0] for c in self.cpus])
 
-    # ------------------------------------------------------------ steps
-    def open(self, step: cases.Open) -> str:
-        b = self.sim.boot
-        try:
-            if step.proto == "tcp":
-                from rxpath.workbench.applications import transport_listen
+    # ------------------------------------------------------------ system calls
+    def new_socket(self, proto: str) -> Any:
+        return Listener(self.sim) if proto == "tcp" else Socket(self.caller)        # type: ignore[arg-type]
 
-                address, port = step.bind or ("0.0.0.0", 0)
-                self.sockets[step.id] = transport_listen(self.sim, units.ipv4(address), port)
-                self.drops[step.id] = 0
-                return ""
-            i = sockets.create(b)
-            try:
-                for name, wanted in (("SO_REUSEADDR", step.reuseaddr), ("SO_REUSEPORT", step.reuseport)):
-                    if wanted:
-                        sockets.setsockopt(b, i, name, 1)
-                for option, value in step.options:
-                    self.set_option(i, option, value)
-                if step.bind is not None:
-                    sockets.bind(b, i, units.ipv4(step.bind[0]), step.bind[1])
-                if step.connect is not None:
-                    sockets.connect(b, i, units.ipv4(step.connect[0]), step.connect[1])
-                for group in step.join:
-                    b.join_group(i, units.ipv4(group))
-            except OSError:
-                sockets.close(b, i)
-                raise
-        except OSError as error:
-            return errno_name(error)
-        self.sockets[step.id], self.drops[step.id] = i, 0
-        self.udp.add(step.id)
-        return ""
+    def disconnect(self, sock: Any) -> None:
+        sock.disconnect()
 
-    def set_option(self, i: int, name: str, value: int | str) -> None:
-        if name == "SO_BINDTODEVICE":
-            devices = {self.host.nic.name: 1, "lo": 2, "": 0}
-            if value not in devices:
-                raise OSError(errno.ENODEV, "SO_BINDTODEVICE")
-            value = devices[str(value)]
-        if name == "SO_INCOMING_CPU" and isinstance(value, str):
-            value = 0 if value == "here" else 1
-        sockets.setsockopt(self.sim.boot, i, name, int(value))
+    def fionread(self, sock: Any) -> int:
+        return int(sock.ioctl(FIONREAD))
 
-    def get_option(self, i: int, name: str) -> Any:
-        sk = self.net.socks[i]
-        if name == "SO_MEMINFO":
-            return sk.rmem_alloc, sk.rcvbuf, sk.forward_alloc, sk.drops
-        if name == "FIONREAD":
-            with self.freeing(i, "__first_packet_length"):
-                return int(self.call(sockets.sock_fionread)(self.net, 0, i))
-        value = sockets.getsockopt(self.sim.boot, i, name)
-        return {0: "", 1: self.host.nic.name, 2: "lo"}[value] if name == "SO_BINDTODEVICE" else value
+    def fragments(self) -> tuple[int, int]:
+        return int(self.net.frag_nqueues), int(self.net.frag_mem)
 
-    def answer(self, step: Step) -> Any:
-        b = self.sim.boot
-        if getattr(step, "id", None) not in (None, *self.sockets):
-            return "EBADF"
-        try:
-            if isinstance(step, cases.Frags):
-                return int(self.net.frag_nqueues), int(self.net.frag_mem)
-            if isinstance(step, cases.Watch):
-                self.net.thread[READER].epoll = ep = sockets.epoll(b)
-                for id_ in step.ids:
-                    sockets.epoll_watch(b, ep, self.sockets[id_], EP_ET)
-            if isinstance(step, cases.Ready):
-                return self.ready()
-            if isinstance(step, cases.GetOpt):
-                return self.get_option(self.sockets[step.id], step.name)
-            if isinstance(step, cases.SetOpt):
-                self.set_option(self.sockets[step.id], step.name, step.value)
-            elif isinstance(step, cases.Connect):
-                i = self.sockets[step.id]
-                if step.peer is None:
-                    sockets.disconnect(b, i)
-                else:
-                    sockets.connect(b, i, units.ipv4(step.peer[0]), step.peer[1])
-            elif isinstance(step, cases.Join):
-                (b.leave_group if step.leave else b.join_group)(self.sockets[step.id], units.ipv4(step.group))
-            elif isinstance(step, cases.Close):
-                i = self.sockets.pop(step.id)
-                for m in sockets.memberships(self.net, self.net.socks[i]):             # ip_mc_drop_socket()
-                    b.leave_group(i, int(self.net.mcast[m].addr_lo))
-                with self.freeing(i, "udp_destruct_common"):
-                    sockets.close(b, i)
-                self.drops.pop(step.id)
-                self.udp.discard(step.id)
-            elif isinstance(step, cases.Sysctl):
-                self._sysctl(step.name, step.value)
-        except OSError as error:
-            return errno_name(error)
-        except hostfile.HostError:                      # what the kernel refuses with EINVAL
-            return "EINVAL"
-        return ""
-
-    def _sysctl(self, name: str, value: int | str) -> None:
-        sim = self.sim
-        sim.host = self.host = hostfile.revise(sim.host, {"sysctl": {**sim.host.sysctl, name: value}})
-        assemble.sysctls(sim)
-        for flag in assemble.CONF:
-            setattr(self.net.dev[0], flag, sim.host.conf(flag))
+    def watch(self, socks: list[Any]) -> None:
+        self.net.thread[READER].epoll = ep = user.epoll(self.sim.boot)
+        for sock in socks:
+            user.epoll_watch(self.sim.boot, ep, sock.sk, EP_ET)
 
     def ready(self) -> list[str]:
         """Everything that epoll_wait() has, one by one."""
-        names = {i: id_ for id_, i in self.sockets.items()}
+        names = {sock.sk: id_ for id_, sock in self.udp()}
         found = []
-        while (i := self.call(sockets.sleep_in_epoll)(self.net, 0, READER)) >= 0:
+        while (i := self.call(user.sleep_in_epoll)(self.net, 0, READER)) >= 0:
             found.append(names[i])
-        self.call(sockets.wake_up)(self.net, READER)
+        self.call(user.wake_up)(self.net, READER)
         return found
 
+    def cpu_called(self, name: str) -> int:
+        return 0 if name == "here" else 1
+
     @contextlib.contextmanager
-    def freeing(self, i: int, function: str) -> Iterator[None]:
-        """What a call frees of socket i's queues, it frees in that function of the kernel."""
+    def freeing(self, sock: Any, function: str) -> Iterator[None]:
         self._leave(self.seen)
-        sk = self.net.socks[i]
+        sk = self.net.socks[sock.sk]
         for held in (sk.head, sk.reader_head, sk.backlog_head):
             while held >= 0:
                 self.freed_in[held] = function
@@ -215,26 +190,15 @@ class Machine:
         self._leave(self.seen)
         self.freed_in.clear()
 
-    def receive(self, id_: str, size: int = BUFFER, flags: tuple[str, ...] = ()) -> Received:
-        if id_ not in self.sockets:
-            return Received(errno="EBADF")
-        th, sk = self.net.thread[READER], self.net.socks[self.sockets[id_]]
-        bits = MSG_DONTWAIT
-        for flag in flags:
-            bits |= FLAGS[flag]
-        th.sock, th.flags, th.buf_len, th.msg_flags = self.sockets[id_], bits, min(size, BUFFER), 0
-        n = int(self.call(sockets.recv_now)(self.net, 0, READER))
-        if n < 0:
-            return Received(errno=errno.errorcode.get(-n, str(n)))
-        ancillary: list[tuple[str, Any]] = []
-        if sk.pktinfo:
-            ancillary.append(("IP_PKTINFO", ("nic" if th.to_ifindex == 1 else int(th.to_ifindex), units.ipv4_text(th.to_addr))))
-        if sk.rxq_ovfl and th.rxq_ovfl:
-            ancillary.append(("SO_RXQ_OVFL", int(th.rxq_ovfl)))
-        if sk.gro_enabled and th.gro_size:
-            ancillary.append(("UDP_GRO", int(th.gro_size)))
-        return Received(bytes(self.memory[:min(n, size)]), (units.ipv4_text(int(th.from_addr_lo)), int(th.from_port)), n,
-                        ("MSG_TRUNC",) if th.msg_flags & MSG_TRUNC else (), tuple(sorted(ancillary)))
+    def sysctl(self, name: str, value: int | str) -> None:
+        sim = self.sim
+        try:
+            sim.host = self.host = hostfile.revise(sim.host, {"sysctl": {**sim.host.sysctl, name: value}})
+        except hostfile.HostError:
+            raise OSError(errno.EINVAL, name) from None
+        assemble.sysctls(sim)
+        for flag in assemble.CONF:
+            setattr(self.net.dev[0], flag, sim.host.conf(flag))
 
     # ------------------------------------------------------------ what came of it
     def _leave(self, seen: Observation) -> None:
@@ -269,8 +233,8 @@ class Machine:
             if device[d] != self.device[d]:
                 seen.device[name] = device[d] - self.device[d]
         self.device = device
-        for id_ in self.udp:
-            drops = self.net.socks[self.sockets[id_]].drops
+        for id_, sock in self.udp():
+            drops = self.net.socks[sock.sk].drops
             if drops != self.drops[id_]:
                 seen.sockets[id_] = drops - self.drops[id_]
                 self.drops[id_] = drops
@@ -301,10 +265,9 @@ class Machine:
                 seen.answers.append((f"{number} Open {step.id}", self.open(step)))
             else:
                 seen.answers.append((label(number, step), self.answer(step)))
-        for id_ in self.sockets:
-            if id_ in self.udp:
-                while (got := self.receive(id_)).errno != "EAGAIN":
-                    seen.received.setdefault(id_, []).append(got)
+        for id_, _ in self.udp():
+            while (got := self.receive(id_)).errno != "EAGAIN":
+                seen.received.setdefault(id_, []).append(got)
         self.read(seen)
         if not case.shared:
             now = sum(self.net.input[c].dropped for c in range(NCPU))

@@ -1,0 +1,213 @@
+"""The steps of a case that are system calls: the same code for both sides.
+
+The kernel's side gives it the standard library's sockets, in the receiver's namespace; ours the sockets of Python programs on the simulated
+host (vtime/sockets.py), which have the same methods.  So what is compared is what a program sees."""
+from __future__ import annotations
+
+import contextlib
+import errno
+import socket
+import struct
+from typing import Any
+
+from rxpath.workbench import units
+from rxpath.workbench.hosttables import OpenSocket
+from rxpath.workbench.judge import case as cases
+from rxpath.workbench.judge.case import OPTIONS, Received, Step
+from rxpath.workbench.mistakes import BadInput
+
+FIONREAD = 0x541B
+MSG_NAMES = {socket.MSG_TRUNC: "MSG_TRUNC", socket.MSG_CTRUNC: "MSG_CTRUNC", socket.MSG_ERRQUEUE: "MSG_ERRQUEUE"}
+ROOM = 256                                              # for ancillary data
+
+
+def errno_name(error: OSError) -> str:
+    return errno.errorcode.get(error.errno or 0, str(error.errno))
+
+
+def label(number: int, step: Step) -> str:
+    """What an answer is called, on both sides."""
+    return f"{number} {type(step).__name__} {getattr(step, 'id', '')} {getattr(step, 'name', '')}".rstrip()
+
+
+class Calls:
+    """A host's sockets by their ids."""
+    ifindex = 1                                         # of the NIC
+
+    def __init__(self) -> None:
+        self.sockets: dict[str, Any] = {}
+        self.drops: dict[str, int] = {}
+        self.buffer = memoryview(bytearray(65536))
+
+    # ------------------------------------------------------------ what the sides do in their own way
+    def new_socket(self, proto: str) -> Any:
+        raise NotImplementedError
+
+    def disconnect(self, sock: Any) -> None:
+        """connect(AF_UNSPEC)"""
+        raise NotImplementedError
+
+    def fionread(self, sock: Any) -> int:
+        raise NotImplementedError
+
+    def sysctl(self, name: str, value: int | str) -> None:
+        raise NotImplementedError
+
+    def fragments(self) -> tuple[int, int]:
+        """What reassembly holds: queues, bytes."""
+        raise NotImplementedError
+
+    def cpu_called(self, name: str) -> int:
+        """"here": the CPU that frames are received on; "other": not that one."""
+        raise NotImplementedError
+
+    def watch(self, socks: list[Any]) -> None:
+        """A new epoll instance, edge-triggered."""
+        raise NotImplementedError
+
+    def ready(self) -> list[str]:
+        """epoll_wait() of the last one: ids in their order."""
+        raise NotImplementedError
+
+    def freeing(self, sock: Any, function: str) -> contextlib.AbstractContextManager[None]:
+        """A call that may free what a socket holds, in that function of the kernel."""
+        return contextlib.nullcontext()
+
+    def entered(self) -> contextlib.AbstractContextManager[None]:
+        """In the receiver's namespace."""
+        return contextlib.nullcontext()
+
+    # ------------------------------------------------------------ steps
+    def listed(self, item: OpenSocket) -> None:
+        """A socket of the host file."""
+        w = item.listed
+        options: list[tuple[str, int | str]] = []
+        for name, value in (("SO_RCVBUF", w.rcvbuf), ("SO_RCVBUFFORCE", w.rcvbufforce), ("SO_INCOMING_CPU", w.incoming_cpu),
+                            ("SO_BINDTODEVICE", w.bindtodevice), ("UDP_GRO", w.udp_gro or None),
+                            ("IP_MULTICAST_ALL", None if w.multicast_all else 0)):
+            if value is not None:
+                options.append((name, value))
+        peer = None if item.peer is None else (units.ipv4_text(item.peer[0]), item.peer[1])
+        failed = self.open(cases.Open(item.name, (units.ipv4_text(item.address), item.port), peer, w.join, w.reuseaddr, w.reuseport,
+                                      tuple(options), w.proto))
+        if failed:
+            raise BadInput(f"socket {item.name}: {failed}")
+
+    def open(self, step: cases.Open) -> str:
+        """"" or the name of an errno."""
+        with self.entered():
+            sock = self.new_socket(step.proto)
+            try:
+                for name, wanted in (("SO_REUSEADDR", step.reuseaddr), ("SO_REUSEPORT", step.reuseport)):
+                    if wanted:
+                        self.set_option(sock, name, 1)
+                for option, value in step.options:
+                    self.set_option(sock, option, value)
+                if step.bind is not None:
+                    sock.bind(step.bind)
+                if step.proto == "tcp":
+                    sock.listen(128)
+                if step.connect is not None:
+                    sock.connect(step.connect)
+                for group in step.join:
+                    self.membership(sock, group, socket.IP_ADD_MEMBERSHIP)
+            except OSError as error:
+                sock.close()
+                return errno_name(error)
+        self.sockets[step.id] = sock
+        self.drops[step.id] = 0
+        return ""
+
+    def set_option(self, sock: Any, name: str, value: int | str) -> None:
+        level, number = OPTIONS[name]
+        if name == "SO_INCOMING_CPU" and isinstance(value, str):
+            value = self.cpu_called(value)
+        if name == "SO_RCVTIMEO":
+            seconds, ns = divmod(int(value), 1_000_000_000)
+            sock.setsockopt(level, number, struct.pack("ll", seconds, ns // 1000))
+        else:
+            sock.setsockopt(level, number, value.encode() if isinstance(value, str) else value)
+
+    def membership(self, sock: Any, group: str, option: int) -> None:
+        sock.setsockopt(socket.IPPROTO_IP, option, struct.pack("=4s4si", socket.inet_aton(group), bytes(4), self.ifindex))
+
+    def answer(self, step: Step) -> Any:
+        """What a step of system calls returns; an errno's name if it fails."""
+        if getattr(step, "id", None) not in (None, *self.sockets):
+            return "EBADF"
+        try:
+            if isinstance(step, cases.Frags):
+                return self.fragments()
+            if isinstance(step, cases.Watch):
+                self.watch([self.sockets[id_] for id_ in step.ids])
+            if isinstance(step, cases.Ready):
+                return self.ready()
+            if isinstance(step, cases.GetOpt):
+                return self.get_option(self.sockets[step.id], step.name)
+            if isinstance(step, cases.SetOpt):
+                with self.entered():
+                    self.set_option(self.sockets[step.id], step.name, step.value)
+            elif isinstance(step, cases.Connect):
+                sock = self.sockets[step.id]
+                if step.peer is None:
+                    self.disconnect(sock)
+                else:
+                    sock.connect(step.peer)
+            elif isinstance(step, cases.Join):
+                self.membership(self.sockets[step.id], step.group,
+                                socket.IP_DROP_MEMBERSHIP if step.leave else socket.IP_ADD_MEMBERSHIP)
+            elif isinstance(step, cases.Close):
+                sock = self.sockets.pop(step.id)
+                with self.freeing(sock, "udp_destruct_common"):
+                    sock.close()
+                self.drops.pop(step.id)
+            elif isinstance(step, cases.Sysctl):
+                self.sysctl(step.name, step.value)
+        except OSError as error:
+            return errno_name(error)
+        return ""
+
+    def get_option(self, sock: Any, name: str) -> Any:
+        if name == "SO_MEMINFO":
+            m = struct.unpack("=9I", sock.getsockopt(1, 55, 36))
+            return m[0], m[1], m[4], m[8]
+        if name == "FIONREAD":
+            with self.freeing(sock, "__first_packet_length"):
+                return self.fionread(sock)
+        level, number = OPTIONS[name]
+        if name == "SO_RCVTIMEO":
+            seconds, micros = struct.unpack("ll", sock.getsockopt(level, number, 16))
+            return seconds * 1_000_000_000 + micros * 1000
+        if name == "SO_BINDTODEVICE":
+            return sock.getsockopt(level, number, 16).rstrip(b"\0").decode()
+        return sock.getsockopt(level, number)
+
+    def receive(self, id_: str, size: int = 65536, flags: tuple[str, ...] = ()) -> Received:
+        if id_ not in self.sockets:
+            return Received(errno="EBADF")
+        bits = socket.MSG_DONTWAIT
+        for flag in flags:
+            bits |= getattr(socket, flag)
+        view = self.buffer[:min(size, len(self.buffer))]
+        try:
+            length, anc, got, sender = self.sockets[id_].recvmsg_into([view], ROOM, bits)
+        except OSError as error:
+            return Received(errno=errno_name(error))
+        names = tuple(name for bit, name in MSG_NAMES.items() if got & bit)
+        return Received(bytes(view[:min(length, size)]), sender or ("", 0), length, names,
+                        tuple(sorted(self._ancillary(item) for item in anc)))
+
+    def _ancillary(self, item: tuple[int, int, bytes]) -> tuple[str, Any]:
+        level, kind, data = item
+        if (level, kind) == (0, 8):
+            ifindex, spec, addr = struct.unpack("=i4s4s", data)
+            return "IP_PKTINFO", ("nic" if ifindex == self.ifindex else ifindex, socket.inet_ntoa(spec), socket.inet_ntoa(addr))
+        if (level, kind) == (1, 40):
+            return "SO_RXQ_OVFL", struct.unpack("=I", data)[0]
+        if (level, kind) == (17, 104):
+            return "UDP_GRO", struct.unpack_from("=i", data)[0]
+        return f"{level}/{kind}", data
+
+    def udp(self) -> list[tuple[str, Any]]:
+        """The UDP sockets that are open."""
+        return [(id_, sock) for id_, sock in self.sockets.items() if sock.type & 0xF == socket.SOCK_DGRAM]
