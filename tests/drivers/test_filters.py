@@ -140,3 +140,24 @@ def test_weights_steer(lab):
 def test_igb_has_only_rx_usecs(lab, name):
     with pytest.raises(ValueError, match="only rx-usecs"):
         lab().boot.netdev.ethtool("set_coalesce", rx_usecs=20, **{name: 1})
+
+
+def test_channels_grow_beyond_what_was_probed(lab):
+    """ethtool -L up to what the card has: new rings, new vectors on the CPUs in turn, and the CPUs' slots of virtual time move up."""
+    seen = []
+    for one_step in (False, True):
+        host = lab(queues=1, cpus=3, one_step=one_step)
+        dev = host.boot.netdev
+        dev.cpus = [0, 1]
+        dev.ethtool("set_rxnfc", flow="udp4", fields="sdfn")
+        host.app(host.udp(5000, rcvbuf=1 << 22), cpu=2)
+        host.send(*[udp_frame(sport=k) for k in range(20)]).run()
+        dev.ethtool("set_channels", combined=4)
+        host.queues = 4
+        assert dev.ethtool("get_channels") == {"max_combined": 8, "combined": 4}
+        host.send(*[udp_frame(sport=k) for k in range(100)]).run()
+        arrived = [host.net.ring[q].arrived for q in range(4)]
+        assert host.ends() == {"RECEIVED": 120} and sum(arrived) == 120 and min(arrived[1:]) > 10
+        assert [host.net.ring[q].cpu for q in range(4)] == [0, 1, 0, 1] and host.net.cpu[1].irqs > 2
+        seen.append((arrived, host.net.thread[64].latency_hash, [host.net.cpu[c].irqs for c in range(3)]))
+    assert seen[0] == seen[1]

@@ -18,9 +18,9 @@ from ..abi.numbers import (
     IGB_RSS_KEY_SIZE,
     NIC_MAC_SOURCE,
 )
-from .igb_nfc import ETYPES_MAX, FILTERS_MAX, admit, indirection, parse
+from .igb_nfc import ETYPES_MAX, FILTERS_MAX, MODELS, admit, indirection, parse
 from .rss import nic_steer, rss_write_key
-from .setup import NetDevice, configure_fifo, igb_configure_itr, igb_reinit, nic_sync
+from .setup import NetDevice, add_queues, configure_fifo, igb_configure_itr, igb_reinit, nic_sync
 
 
 # ---------------------------------------------------------------- rings, queues
@@ -48,18 +48,25 @@ def _ring_size(n: int, low: int, high: int) -> int:
 
 def igb_get_channels(dev: NetDevice) -> dict[str, int]:
     """ethtool -l"""
-    return {"max_combined": dev.max_queues, "combined": dev.queues}
+    return {"max_combined": max_channels(dev), "combined": dev.queues}
+
+
+def max_channels(dev: NetDevice) -> int:
+    """igb_max_channels(): what the card has, however many the driver took when it was probed (one for each CPU)."""
+    return max(MODELS[dev.model], dev.max_queues)
 
 
 def igb_set_channels(dev: NetDevice, combined: int) -> None:
-    """ethtool -L: up to as many queues as the card was probed with.  The indirection table is the default one again, and frames that are
-    on the cable already take the queue that it says."""
-    if not 1 <= combined <= dev.max_queues:
-        raise ValueError(f"combined {combined}: 1 to {dev.max_queues}")
+    """ethtool -L: up to as many queues as the card has.  The indirection table is the default one again, and frames that are on the cable
+    already take the queue that it says.  Interrupts of queues that are new go to the CPUs of the others, in turn."""
+    if not 1 <= combined <= max_channels(dev):
+        raise ValueError(f"combined {combined}: 1 to {max_channels(dev)}")
     if combined == dev.queues:
         return
 
     def change() -> None:
+        if combined > dev.max_queues:
+            add_queues(dev, combined)
         dev.queues = combined
         write_indirection(dev, default_indirection(combined))
         dev.indir_is_default = True

@@ -194,14 +194,23 @@ def igb_probe(net: Net, call: Callable[[Any], Any], log: list[tuple[str, str]], 
     from .rss import rss_write_key
     call(rss_write_key)(net, bytearray(dev.key))
     write_indirection(dev, [i * queues // 128 for i in range(128)])
-    for q in range(queues):
-        ring, napi = net.ring[q], net.napi[q]
-        napi.timer_at = NEVER
-        napi.poll, napi.ring, napi.dev = path.napi_poll.handler("igb_poll"), q, index
-        napi.batch = net.sysctl[Sysctl.gro_normal_batch] if net.behaviour[Behaviour.rx_lists] else 1
-        ring.mode, ring.dev, ring.last_irq = mode, index, -(1 << 50)
+    nic.max_queue = 0
+    add_queues(dev, queues, mode)
     dev.say("igb_alloc_q_vector", f"{queues} q_vectors, netif_napi_add(igb_poll)")
     return dev
+
+
+def add_queues(dev: NetDevice, queues: int, mode: int | None = None) -> None:
+    """igb_alloc_q_vector() of the queues that are new: their NAPI polls.  The driver of time sees nic.max_queue grow."""
+    net, index = dev.net, dev.index
+    for q in range(net.nic.max_queue, queues):
+        ring, napi = net.ring[q], net.napi[q]
+        napi.timer_at, napi.gro_flush_timeout, napi.defer_hard_irqs = NEVER, net.napi[0].gro_flush_timeout, net.napi[0].defer_hard_irqs
+        napi.poll, napi.ring, napi.dev = path.napi_poll.handler("igb_poll"), q, index
+        napi.batch = net.sysctl[Sysctl.gro_normal_batch] if net.behaviour[Behaviour.rx_lists] else 1
+        ring.mode, ring.dev, ring.last_irq = net.ring[0].mode if mode is None else mode, index, -(1 << 50)
+        ring.cpu = dev.cpus[q % len(dev.cpus)]
+    net.nic.max_queue = dev.max_queues = queues
 
 
 # ---------------------------------------------------------------- igb: open and close

@@ -1,7 +1,7 @@
 """Virtual time and the cable: frames one at a time or generated with a seed, and the interrupts that new frames bring.
 
 The cable itself is cable/feed.py; captures come from cable/capture.py, whose user calls feed_arm_all() after each load()."""
-from .._compile import entry, path_function
+from .._compile import cold, entry, path_function
 from ..abi.net import Net
 from ..abi.numbers import NEVER, SLOT_BITS
 from ..cable.feed import feed_add
@@ -9,20 +9,37 @@ from ..cable.feed import feed_consume as feed_consume
 from ..drivers.nic import irq_due, nic_pull, nic_steer
 from .dice import exponential_next, exponential_of
 from .sched import hrtimer_again
-from .slots import at_time, slot_of_queue
+from .slots import at_time, insert_queues, slot_of_queue
 
 
 @path_function
 def feed_arm(net: Net, q: int) -> None:
     """The cable was empty and is not any more: the interrupt has a time again."""
     ring, slot = net.ring[q], slot_of_queue(net, q)
+    if q >= net.sim.nq:                              # more_queues() comes with the next run()
+        return
     if ring.unmasked and net.sim.key[slot] >> SLOT_BITS == NEVER:
         at_time(net, slot, irq_due(net, q, net.sim.now))
+
+
+@cold
+@path_function
+def more_queues(net: Net, nq: int) -> None:
+    """ethtool -L beyond what was probed: the slots of CPUs move up to make room, and each new queue's interrupt belongs to its CPU."""
+    old = net.sim.nq
+    insert_queues(net, nq)
+    for q in range(old, nq):
+        ring = net.ring[q]
+        c = net.cpu[ring.cpu]
+        ring.next_of_cpu = c.first_queue
+        c.first_queue = q
 
 
 @path_function
 def feed_rearm(net: Net) -> None:
     """The card was reset, or its throttle moved: every queue's interrupt has its time anew."""
+    if net.nic.max_queue > net.sim.nq:
+        more_queues(net, net.nic.max_queue)
     for cpu in range(net.sim.ncpu):                  # a reset has cancelled the timers of its NAPIs
         c = net.cpu[cpu]
         if c.napi_timers:

@@ -94,6 +94,24 @@ def slots_init(net: Net) -> None:
 
 
 @path_function
+def insert_queues(net: Net, nq: int) -> None:
+    """More queues: a slot is queue, local interrupts, CPU in this order, so that the later ones move; when each comes stays."""
+    sim = net.sim
+    more, last = nq - sim.nq, sim.nslot - 1
+    for i in range(2 * sim.ncpu):
+        slot = last - i
+        sim.key[slot + more] = sim.key[slot] >> SLOT_BITS << SLOT_BITS | slot + more
+    for q in range(sim.nq, nq):
+        sim.key[q] = NEVER << SLOT_BITS | q
+    sim.nq, sim.nslot = nq, sim.nslot + more
+    for b in range(32):
+        first = sim.key[b * 8]
+        for k in range(b * 8, b * 8 + 8):
+            first = min(first, sim.key[k])
+        sim.block[b] = first
+
+
+@path_function
 def set_horizon(net: Net, cpu: int, until: int) -> None:
     """How far may `cpu`, which is the earliest, go?  With one_step no further than it is: the exact engine, slow, the judge."""
     sim, c = net.sim, net.cpu[cpu]
