@@ -9,7 +9,7 @@ from rxpath.workbench.whatif import facts, rules
 
 NAMES = scenario.names()
 GOALS = ("loss", "latency", "cpu")
-ELSEWHERE = {"R20", "R21", "R23", "R25", "R29", "R30", "R31", "R34"}     # rules.toml has the reason of each
+ELSEWHERE = {"R25", "R29", "R30", "R34"}     # rules.toml has the reason of each
 
 
 @pytest.mark.parametrize("name", NAMES)
