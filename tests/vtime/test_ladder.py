@@ -20,7 +20,7 @@ def test_a_step_comes_within_20_percent_of_what_was_published(rows, step):
 
 def test_every_direction_is_right(rows):
     ours = {step: row.ours for step, row in rows.items()}
-    assert ours["C1"] < ours["C2"], "a receiver that roams loses to one that is pinned"
+    assert ours["C1"] < 0.98 * ours["C2"], "a receiver that roams loses to one that is pinned"
     assert ours["C3"] < 1.15 * ours["C2"], "twice the senders bring nothing: the queue's CPU is full"
     assert ours["C4 overload"] < 0.01 * ours["C4"], "Q9: with the receiver on the queue's CPU, overload ends in nothing"
     assert ours["C5"] < 0.7 * ours["C2"], "a busy hyper-thread beside"

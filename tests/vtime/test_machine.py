@@ -116,6 +116,17 @@ def test_a_roaming_reader_leaves_a_cpu_that_is_busy_and_stays_on_one_that_is_idl
         assert th.cpu == 1 and th.migrations == 1 and th.received == 7
 
 
+@pytest.mark.parametrize(("kernel", "cpu"), [("6.18", 1), ("3.10", 0)])
+def test_before_4_17_an_interrupt_pulls_its_reader_to_its_own_cpu(kernel, cpu):
+    app = {"name": "a", "sockets": ["s"], "cpu": "any"}
+    with Simulation(hostfile.build(host(kernel=kernel, app=[app], load=[{"cpu": 0, "share": 10}]), "a host")) as sim:
+        th = sim.net.thread[sim.threads[0].index]
+        for t in (10_500_000, 15_000_000):           # the load works in the first millisecond of each ten, and idles at 15
+            sim.send(datagram(4000, 5000), at=t)
+            sim.run(t + 400_000)
+            assert th.cpu == (1 if t < 12_000_000 else cpu)
+
+
 def test_a_roaming_reader_that_waits_for_a_busy_cpu_goes_to_an_idle_one_at_a_tick():
     """Eight datagrams of 3 ms each, and a load that comes in between: pinned, the reader gets half of the CPU."""
     longest = {}

@@ -30,6 +30,7 @@ class Behaviour(IntEnum):
     gro_flush_timeout = auto()          # /sys/class/net/DEV/gro_flush_timeout exists
     napi_defer = auto()                 # /sys/class/net/DEV/napi_defer_hard_irqs exists
     rfs_hash = auto()                   # rps_sock_flow_table says whose entry it is: upper bits of the hash beside the CPU
+    wake_here = auto()                  # an interrupt's wake-up pulls a roaming thread to its CPU, if that is idle, though its own is too
 
 
 ADMIT_310, ADMIT_618 = 0, 1             # 3.10: rmem > rcvbuf refuses; 6.18: rmem + truesize, but an empty socket accepts anything
@@ -66,6 +67,7 @@ KERNELS: dict[Behaviour, Row] = {
     Behaviour.gro_flush_timeout: Row(0, 1, "3b47d30396ba (3.19)"),
     Behaviour.napi_defer: Row(0, 1, "6f8b12d661d0 (5.8)"),
     Behaviour.rfs_hash: Row(0, 1, "567e4b79731c (4.0): a flow does not follow another that falls on its entry"),
+    Behaviour.wake_here: Row(1, 0, "806486c377e3 (4.17): do not migrate if the previous CPU is idle"),
 }
 
 

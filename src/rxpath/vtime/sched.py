@@ -10,7 +10,7 @@ Which reproduces: hogs alternate at each tick (4 ms at HZ=250); nice 0 against 5
 once (tests/vtime/test_sched.py holds the measured table)."""
 from .._compile import cold, path_function
 from ..abi.engine import thread_t
-from ..abi.kernels import Sysctl
+from ..abi.kernels import Behaviour, Sysctl
 from ..abi.net import Net
 from ..abi.numbers import NEVER, NO_THREAD, Ctx, Kind, Th
 from ..irq.napi import napi_watchdog
@@ -184,11 +184,13 @@ def cpu_idle(net: Net, cpu: int) -> bool:
 
 @path_function
 def select_task_rq(net: Net, cpu: int, n: int) -> None:
-    """Where does a thread that may run anywhere wake up?  Where it was, if that is idle; here, if this is; on the next idle CPU of its
-    node, then of another; else where it was."""
+    """Where does a thread that may run anywhere wake up?  Where it was, if that is idle; here, if this is (3.10 asks this first: it pulls
+    readers to the CPU of their queue); on the next idle CPU of its node, then of another; else where it was."""
     th = net.thread[n]
     home = th.cpu
-    if th.state != Th.SLEEPING or th.wake_listed or cpu_idle(net, home):
+    if th.state != Th.SLEEPING or th.wake_listed or (home == cpu and cpu_idle(net, home)):
+        return
+    if cpu_idle(net, home) and not (net.behaviour[Behaviour.wake_here] and cpu_idle(net, cpu)):
         return
     best = cpu
     if not cpu_idle(net, cpu):
