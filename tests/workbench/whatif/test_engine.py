@@ -7,7 +7,7 @@ import jsonschema
 import pytest
 
 import rxpath
-from rxpath.workbench import cli
+from rxpath.workbench import cli, hostfile, trafficfile
 from rxpath.workbench.whatif import ask
 
 from ...cable.captures import pcap
@@ -75,6 +75,18 @@ def test_a_ring_that_is_too_small_for_a_burst_wants_a_larger_ring():
     ring = tried(run, "ring")
     assert ring.dropped_after.get("RX_MISSED", 0) < 0.5 * run.dropped["RX_MISSED"]
     assert any(line.startswith("ethtool -G eth0 rx ") for line in ring.commands)
+
+
+def test_two_places_in_a_row_that_are_too_slow_need_two_knobs():
+    """One queue's CPU and one reader: RPS alone moves the loss to the socket, more readers alone leave it in the ring."""
+    spec = trafficfile.build({"traffic": [{"rate": "520kpps", "flows": 256, "count": 40000}]})
+    host = hostfile.build({"profile": "xeon2g_2015", "cpus": 4, "nic": {"queues": 1}, "socket": [{"name": "in", "bind": "*:5000"}],
+                           "app": [{"name": "server", "cpu": 3, "service": "2us"}]}, "host")
+    run = rxpath.whatif(spec, host, jobs=1)
+    best = run.whatif.recommended
+    assert len(best.knobs) > 1 and best.lost_after < 0.2 * best.lost_before
+    alone = [t for t in run.knobs if len(t.knobs) == 1 and t.knobs[0] in best.knobs]
+    assert len(alone) >= 2 and all(t.lost_after > 0.5 * t.lost_before for t in alone)
 
 
 @pytest.fixture

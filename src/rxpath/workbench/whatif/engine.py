@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from rxpath.workbench import losses
 from rxpath.workbench.runs.pool import Pool
 from rxpath.workbench.runs.unit import Result, Unit
 from rxpath.workbench.whatif import candidates
@@ -177,23 +178,53 @@ class _Search:
         return self.interrupted or time.monotonic() >= self.deadline
 
     def combine(self, climbs: Sequence[_Climb]) -> list[_Climb]:
-        """The best so far with one knob more, as long as that brings something: what the rules say of its outcome, what helped alone."""
+        """What helped most with one knob more, as long as that brings something.  A knob that cured its own place and only moved the loss
+        on is a beginning too: two places in a row that are too slow need two knobs."""
         out: list[_Climb] = []
-        best = max((self.stand(c) for c in climbs if c.done and not self.postpones(c)), key=lambda s: self.gain(s[1]), default=None)
-        names: tuple[str, ...] = ()
-        if best is not None:
-            names = next(c.names for c in climbs if any(s is best[0] for s, _ in c.done))
-        while best is not None and len(names) < DEEPEST and self.gain(best[1]) < ALL and not self.over() and self.goal == "loss":
-            more = self.with_one_more(best, names, climbs)
+        best = max((self.gain(self.stand(c)[1]) for c in climbs if c.done and not self.postpones(c)), default=0.0)
+        seeds = self.beginnings(climbs) if best < ALL and self.goal == "loss" else []
+        while seeds and not self.over():
+            more = self.without_repeats([m for seed in seeds for m in self.with_one_more(*seed, climbs)])
             self.climb(more)
             found = max((c for c in more if c.done), key=lambda c: self.gain(self.stand(c)[1]), default=None)
-            if found is None or self.gain(self.stand(found)[1]) < self.gain(best[1]) + PART:
+            if found is None or self.gain(self.stand(found)[1]) < best + PART:
                 break
             out.append(found)
-            best, names = self.stand(found), found.names
+            best = self.gain(self.stand(found)[1])
+            seeds = [(self.stand(found), found.names)] if best < ALL and len(found.names) < DEEPEST else []
         if out:
             self.shrink(out[-1])
         return out
+
+    def beginnings(self, climbs: Sequence[_Climb]) -> list[tuple[tuple[Set, Result], tuple[str, ...]]]:
+        """The best alone, and for each place where frames were lost the knob that saved most of them there."""
+        usable = [c for c in climbs if c.done and c.ladder.rule and not self.postpones(c)]
+        chosen: list[tuple[_Climb, tuple[Set, Result]]] = []
+        for c in sorted(usable, key=lambda c: -self.gain(self.stand(c)[1]))[:1]:
+            if self.gain(self.stand(c)[1]) >= PART:
+                chosen.append((c, self.stand(c)))
+        for place in losses.STEPS:
+            lost = _lost_at(self.before, place)
+            if lost < PART * self.savable:
+                continue
+            tries = [(_lost_at(r, place), r.lost, i, c, s, r) for i, c in enumerate(usable) for s, r in c.done]
+            tries = [t for t in tries if t[0] <= 0.5 * lost]
+            if tries:
+                _, _, _, c, s, r = min(tries, key=lambda t: t[:3])
+                chosen.append((c, (s, r)))
+        known: set[Set] = set()
+        out = []
+        for c, stand in chosen:
+            if stand[0] not in known:
+                known.add(stand[0])
+                out.append((stand, c.names))
+        return out
+
+    @staticmethod
+    def without_repeats(more: Sequence[_Climb]) -> list[_Climb]:
+        """A with B is B with A."""
+        known: set[frozenset[str]] = set()
+        return [c for c in more if not (frozenset(c.names) in known or known.add(frozenset(c.names)))]      # type: ignore[func-returns-value]
 
     def shrink(self, c: _Climb) -> None:
         """Of several together a smaller step of one may do: what it took alone is often too much."""
@@ -209,26 +240,19 @@ class _Search:
         c.done = [(settings, result)]
 
     def with_one_more(self, best: tuple[Set, Result], names: tuple[str, ...], climbs: Sequence[_Climb]) -> list[_Climb]:
-        if self.gain(best[1]) < PART:                       # nothing helps alone: it stands for nothing
-            best, names = ((), best[1]), ()
+        """To these settings, each of the knobs that the rules name for what is then lost, and what helped alone."""
         outcome = self.whole(best[0])
         if outcome is None:
             return []
         facts = measure(outcome)
-        helpful = [c for c in climbs if c.done and self.gain(self.stand(c)[1]) >= PART and not self.postpones(c)]
         then = candidates.ladders(Seen(replace(outcome, host=self.after(best[0]))), self.rules, facts, self.goal)
         wanted = {item.knob: item for item in then
                   if item.steps and not item.placebo and item.rule and not self.rules.knob[item.knob].hypothetical}
+        helpful = [c for c in climbs if c.done and self.gain(self.stand(c)[1]) >= PART and not self.postpones(c)]
         for c in sorted(helpful, key=lambda c: -self.gain(self.stand(c)[1]))[:PAIRED]:
             wanted.setdefault(c.ladder.knob, c.ladder)
+        title = ", and ".join(self.rules.knob[n].title for n in names)
         more = []
-        if not names:                                       # pairs of what the rules named
-            cures = [c for c in climbs if not c.ladder.placebo and c.ladder.rule and c.done][:PAIRED]
-            pairs = [(a, b) for i, a in enumerate(cures) for b in cures[i + 1:]]
-            return [_Climb(Ladder("+".join((a.ladder.knob, b.ladder.knob)), f"{a.ladder.title}, and {b.ladder.title}", a.ladder.rule, "",
-                                  [candidates.join(a.done[-1][0], b.done[-1][0])]), names=(a.ladder.knob, b.ladder.knob)) for a, b in pairs]
-        first = next(c for c in (*climbs,) if c.ladder.knob == names[0])
-        title = ", and ".join(self.rules.knob[n].title for n in names) if len(names) > 1 else first.ladder.title
         for name, ladder in wanted.items():
             if name in names:
                 continue
@@ -375,6 +399,9 @@ class _Search:
 
     def limit(self) -> str:
         """What is overloaded for good, if anything is."""
+        if self.facts["reader_demand"] >= 1 > self.facts["reader_load"] and self.facts["buffer_lost"]:
+            taken = self.facts["reader_cpu_softirq"]
+            return f"interrupts and softirqs take {taken:.0%} of the program's CPU, and it needs more than is left"
         if self.facts["reader_load"] >= 1 and self.facts["buffer_lost"]:
             return (f"the program gets {self.facts['reader_load']:.1f} times what it can read; it needs less work for each datagram, or "
                     "more CPUs and sockets")
@@ -390,6 +417,10 @@ def _of(run: Outcome) -> Result:
     from rxpath.workbench.runs import unit as units
 
     return units.of(run)
+
+
+def _lost_at(result: Result, place: str) -> int:
+    return sum(n for r, n in result.dropped.items() if losses.loss(r).step == place)
 
 
 def _busy(result: Result) -> int:

@@ -148,16 +148,28 @@ class Seen:
     @cached_property
     def reader_load(self) -> float:
         """Of the program that is worst off: what came for its sockets, times what a datagram costs it, over the time of its threads."""
-        return max((self._load_of(app) for app in self.readers), default=0.0)
+        return max((self._load_of(app, False) for app in self.readers), default=0.0)
 
-    def _load_of(self, app: App) -> float:
+    @cached_property
+    def reader_demand(self) -> float:
+        """The same over the time that interrupts and softirqs leave its CPUs."""
+        return max((self._load_of(app, True) for app in self.readers), default=0.0)
+
+    def _load_of(self, app: App, left: bool) -> float:
         threads = [t for t in self.books.apps if t.name == app.name]
-        came = sum(s.received + s.drops + s.queued for s in self.books.sockets if s.proto == "udp" and self.reads(app, s))
+        if app.own_sockets and app.threads > 1:             # each thread serves its own: the worst of those that lost
+            own = [(t, [s for s in self.read_sockets if s.name.endswith(f"#{t.thread}")]) for t in threads]
+            return max((self._load(app, [t], socks, left) for t, socks in own), default=0)
+        return self._load(app, threads, [s for s in self.books.sockets if s.proto == "udp" and self.reads(app, s)], left)
+
+    def _load(self, app: App, threads: list[AppBooks], socks: list[SocketBooks], left: bool) -> float:
+        came = sum(s.received + s.drops + s.queued for s in socks)
         served = sum(t.received for t in threads)
         if not served or not threads:
             return STARVED if came else 0.0
         spent = sum(t.app_ns + (0 if app.wait == "busy" else t.syscall_ns) for t in threads)
-        return came * (spent / served) / (self.duration * len(threads))
+        time = sum(max(1 - self.kernel_busy(t.cpu), 0.01) if left else 1 for t in threads) * self.duration
+        return came * (spent / served) / time
 
     def lost(self, *reasons: str) -> int:
         return sum(self.books.dropped.get(r, 0) for r in reasons)
@@ -252,6 +264,7 @@ fact("taps", "sockets", "packet sockets that see every frame (tcpdump)")(lambda 
 
 # ---------------------------------------------------------------- sockets and programs
 fact("reader_load", "of 1", "demand over supply of the programs whose sockets overflowed, over the traffic's time")(lambda s: s.reader_load)
+fact("reader_demand", "of 1", "the same over the time that interrupts and softirqs leave the programs' CPUs")(lambda s: s.reader_demand)
 fact("reader_threads", "threads", "of these programs")(lambda s: len(s.reader_threads))
 fact("readers_of_a_socket", "threads", "of these programs that share one socket, at most")(
     lambda s: max((1 if a.own_sockets else a.threads for a in s.readers), default=0))
