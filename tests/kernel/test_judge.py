@@ -102,14 +102,15 @@ def test_a_dead_judges_leftovers_are_undone(tmp_path):
     assert len(recover(tmp_path)) == 3
     assert knob.read_text() == before
     assert not Path(f"/run/netns/{name}").exists() and not (TRACEFS / "instances" / name).exists()
-    assert list(tmp_path.iterdir()) == []
+    assert list(tmp_path.glob("*.json")) == []
 
 
 def test_a_process_number_used_again_does_not_protect(tmp_path):
     journal = Journal(tmp_path)
     journal.entries["start"] = "1"                              # as if another process had this number now
     journal.will_make("netns", "rxjnone")
-    assert recover(tmp_path) == [] and list(tmp_path.iterdir()) == []
+    journal.lock.close()
+    assert recover(tmp_path) == [] and list(tmp_path.glob("*.json")) == []
 
 
 def test_nothing_is_left_behind(judge):

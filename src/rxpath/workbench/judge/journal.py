@@ -5,6 +5,7 @@ and its start time, so that a number used again does not protect the leftovers o
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import subprocess
@@ -37,6 +38,7 @@ class Journal:
         self.state, self.pid = state, os.getpid()
         state.mkdir(parents=True, exist_ok=True)
         self.path = state / f"{self.pid}.json"
+        self.lock = open(state / "global.lock", "wb")
         self.entries: dict[str, Any] = {"pid": self.pid, "start": start_time(self.pid), "netns": [], "trace": [], "sysctl": {}}
 
     def _write(self) -> None:
@@ -58,9 +60,15 @@ class Journal:
             self.entries[kind].remove(name)
             self._write()
 
+    def between(self) -> None:
+        """Between two hosts: whoever wants to change a sysctl of the whole machine may, and then we go on."""
+        fcntl.flock(self.lock, fcntl.LOCK_UN)
+        fcntl.flock(self.lock, fcntl.LOCK_SH)
+
     def set_global(self, name: str, value: object) -> None:
-        """A sysctl of the whole machine: its present value is kept, the first time, until restore()."""
+        """A sysctl of the whole machine: its present value is kept, the first time, until restore().  Other judges wait so long."""
         path = sysctl_path(name)
+        fcntl.flock(self.lock, fcntl.LOCK_EX)
         if name not in self.entries["sysctl"]:
             self.entries["sysctl"][name] = path.read_text().strip()
             self._write()
@@ -72,9 +80,11 @@ class Journal:
             sysctl_path(name).write_text(value + "\n")
             del self.entries["sysctl"][name]
             self._write()
+        fcntl.flock(self.lock, fcntl.LOCK_SH)
 
     def close(self) -> None:
         undo(self.entries)
+        self.lock.close()
         with contextlib.suppress(OSError):
             self.path.unlink()
 

@@ -69,7 +69,8 @@ class Tracer:
             self._write(f"events/{event}/enable", "1")
         self._write("tracing_on", "1")
         self.fd = os.open(self.root / f"per_cpu/cpu{cpu}/trace_pipe_raw", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        self.device_of: dict[int, bytes] = {}           # skb -> device on which it last arrived
+        self.here: set[int] = set()                     # skbs that have arrived at the receiver, in our context
+        self.elsewhere: set[int] = set()                # and at the sender: replies, which end at once
         self.lost = 0
 
     def _write(self, name: str, text: str) -> None:
@@ -82,8 +83,9 @@ class Tracer:
             try:
                 page = os.read(self.fd, PAGE)
             except BlockingIOError:
-                return found
+                page = b""
             if not page:
+                self.elsewhere.clear()                  # those that were consumed: their memory becomes another skb's
                 return found
             self._page(page, anybody, found)
 
@@ -114,16 +116,22 @@ class Tracer:
             field = self.arrive.at
             where = struct.unpack_from("<I", page, at + field["name"])[0]
             name = page[at + (where & 0xFFFF):at + (where & 0xFFFF) + (where >> 16)].rstrip(b"\0")
-            self.device_of[struct.unpack_from("<Q", page, at + field["skbaddr"])[0]] = name
+            skb = struct.unpack_from("<Q", page, at + field["skbaddr"])[0]
+            self.here.discard(skb)
+            self.elsewhere.discard(skb)
+            if struct.unpack_from("<i", page, at + field["common_pid"])[0] in self.pids:
+                (self.here if name == self.device else self.elsewhere).add(skb)
         elif number == self.drop.id:
             field = self.drop.at
             skb, location = (struct.unpack_from("<Q", page, at + field[f])[0] for f in ("skbaddr", "location"))
-            device = self.device_of.pop(skb, None)
+            here, elsewhere = skb in self.here, skb in self.elsewhere
+            self.here.discard(skb)
+            self.elsewhere.discard(skb)
             pid = struct.unpack_from("<i", page, at + field["common_pid"])[0]
             function = function_at(location)
             if function in BEFORE_ARRIVAL:              # what is known of the skb is from its life before
-                device = None
-            if (device == self.device and (anybody or pid in self.pids)) or (device is None and pid in self.pids):
+                here, elsewhere = False, False
+            if (here and anybody) or (pid in self.pids and not elsewhere):
                 reason = struct.unpack_from("<I", page, at + field["reason"])[0]
                 key = self.drop.reasons.get(reason, str(reason)), function
                 found[key] = found.get(key, 0) + 1
