@@ -97,6 +97,7 @@ def test_the_host_of_a_spec_may_have_an_address_and_a_mac(spec: pathlib.Path) ->
     ({"rate": 1, "vlan": 4095}, "0 to 4094"),
     ({"rate": 1, "kindd": "x"}, "did you mean traffic.0.kind?"),
     ({"rate": 1, "duration": 0}, "at least 1ns"),
+    ({"rate": 1, "src": "10.0.0.0/15", "skew": 1}, "131070 flows with a skew: up to 65536"),
     ({"rate": 1, "src": "10.0.0.0/8", "dport": "1-100"}, "say how many"),
 ])
 def test_what_a_spec_may_not_say_is_one_line(stream: dict[str, object], text: str) -> None:

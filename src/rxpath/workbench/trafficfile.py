@@ -158,7 +158,11 @@ class Flow(Part):
             raise ValueError("size is not for tcp-syn")
         if self.duration == 0:
             raise ValueError("a duration of 0: at least 1ns")
-        self.stream()
+        from rxpath.cable.generate import SKEWED_FLOWS, flow_count
+
+        flows = flow_count(self.stream())
+        if self.skew and flows > SKEWED_FLOWS:
+            raise ValueError(f"{flows} flows with a skew: up to {SKEWED_FLOWS}")
         return self
 
     def pause_ns(self) -> float:
