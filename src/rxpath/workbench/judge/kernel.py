@@ -79,6 +79,7 @@ class Machine(Calls):
 
     def __init__(self, host: Host, journal: Journal, number: int, cpu: int, tracer: tracing.Tracer) -> None:
         super().__init__()
+        self.softnet_fd = -1
         self.host, self.journal, self.cpu, self.tracer = host, journal, cpu, tracer
         self.cable = netns.Cable(journal, number, host.nic.name, host.nic.mac, host.mtu)
         self.opened: list[Any] = [self.cable]
@@ -118,6 +119,8 @@ class Machine(Calls):
             self.stats = netns.DeviceStats(socket.if_nametoindex(nic))
             self.ifindex = socket.if_nametoindex(nic)
         self.opened += [self.counters, self.stats]
+        self.softnet_fd = os.open("/proc/net/softnet_stat", os.O_RDONLY | os.O_CLOEXEC)
+        self.softnet_dropped = 0
         self.stat_values = self.stats.read()
         self.softnet_dropped = self._softnet()
 
@@ -188,6 +191,10 @@ class Machine(Calls):
     # ------------------------------------------------------------ what came of it
     def read(self, seen: Observation, timers: bool = False) -> None:
         """Everything that has moved since the last time, into `seen`."""
+        dropped = self._softnet()
+        if dropped != self.softnet_dropped:
+            seen.softnet["dropped"] = seen.softnet.get("dropped", 0) + dropped - self.softnet_dropped
+            self.softnet_dropped = dropped
         self._replies(seen)
         while True:                                     # what a timer sends meanwhile belongs to these counters too
             for name, n in self.counters.delta().items():
@@ -218,10 +225,15 @@ class Machine(Calls):
                 return len(seen.replies) - before
 
     def _softnet(self) -> int:
-        """Packets that our CPU's backlog had no room for: the second column, of the line whose thirteenth is the CPU."""
-        with open("/proc/net/softnet_stat") as file:
-            lines = [line.split() for line in file]
-        return sum(int(fields[1], 16) for fields in lines if int(fields[12], 16) == self.cpu)
+        """Packets that our CPU's backlog had no room for.  Waits until nothing is in it: under load ksoftirqd may have taken over."""
+        for _ in range(2000):
+            for line in os.pread(self.softnet_fd, 65536, 0).splitlines():
+                fields = line.split()
+                if int(fields[12], 16) == self.cpu:
+                    if int(fields[11], 16) == 0:
+                        return int(fields[1], 16)
+                    time.sleep(0.0001)
+        return self.softnet_dropped
 
     def play(self, case: Case) -> Observation:
         """The case, from the state that the host is in."""
@@ -234,6 +246,7 @@ class Machine(Calls):
                         self.wire.send(frame)
                     except OSError as error:
                         seen.notes.append(f"step {number}: the sender's kernel refuses the frame: {errno_name(error)}")
+                self._softnet()
             elif isinstance(step, cases.Wait):
                 self._wait(step.ns)
             elif isinstance(step, cases.Settle):
@@ -253,10 +266,6 @@ class Machine(Calls):
             while (got := self.receive(id_)).errno != "EAGAIN":
                 seen.received.setdefault(id_, []).append(got)
         self.read(seen, timers)
-        if not case.shared:
-            dropped = self._softnet()
-            if dropped != self.softnet_dropped:
-                seen.softnet["dropped"] = dropped - self.softnet_dropped
         if self.tracer.lost:
             seen.notes.append("the trace buffer lost events")
             self.tracer.lost = 0
@@ -274,6 +283,8 @@ class Machine(Calls):
             sock.close()
         for thing in reversed(self.opened):
             thing.close()
+        if self.softnet_fd >= 0:
+            os.close(self.softnet_fd)
         self.journal.restore()
 
 
@@ -323,6 +334,7 @@ class Kernel:
         if self.tracer is None:
             self.tracer = tracing.Tracer(self.journal, self.cpu, self.pids, host.nic.name)
         self.tracer.device = host.nic.name.encode()
+        self.tracer.forget()
         self.number += 1
         self.machine = Machine(host, self.journal, self.number, self.cpu, self.tracer)
 

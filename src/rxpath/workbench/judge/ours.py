@@ -241,7 +241,7 @@ class Machine(Calls):
 
     def play(self, case: Case) -> Observation:
         self.seen, sim = (seen := Observation()), self.sim
-        dropped = sum(self.net.input[c].dropped for c in range(NCPU)) if not case.shared else 0
+        dropped = sum(self.net.input[c].dropped for c in range(NCPU))
         for number, step in enumerate(case.steps):
             if isinstance(step, cases.Send):
                 for frame in step.frames:
@@ -269,10 +269,9 @@ class Machine(Calls):
             while (got := self.receive(id_)).errno != "EAGAIN":
                 seen.received.setdefault(id_, []).append(got)
         self.read(seen)
-        if not case.shared:
-            now = sum(self.net.input[c].dropped for c in range(NCPU))
-            if now != dropped:
-                seen.softnet["dropped"] = now - dropped
+        now = sum(self.net.input[c].dropped for c in range(NCPU))
+        if now != dropped:
+            seen.softnet["dropped"] = now - dropped
         return seen
 
     def close(self) -> None:

@@ -19,6 +19,7 @@ from rxpath.workbench.judge.journal import TRACEFS, Journal
 
 EVENTS = ("skb/kfree_skb", "net/netif_receive_skb")
 BEFORE_ARRIVAL = ("__dev_forward_skb2", "veth_xmit", "enqueue_to_backlog")
+LATE = ("udp_destruct_common", "ip_expire", "inet_frag_rbtree_purge")       # by RCU and timers, in whatever task's context
 PAGE = os.sysconf("SC_PAGE_SIZE")
 SUFFIXES = re.compile(r"\.(isra|constprop|part|cold|llvm)\b.*")
 
@@ -76,6 +77,11 @@ class Tracer:
     def _write(self, name: str, text: str) -> None:
         (self.root / name).write_text(text)
 
+    def forget(self) -> None:
+        """Another host begins: what is still to come of the last one is not its."""
+        self.drain()
+        self.here.clear()
+
     def drain(self, anybody: bool = False) -> dict[tuple[str, str], int]:
         """Drops since the last time: (reason, function) -> number.  anybody: also by timers in whatever task's context."""
         found: dict[tuple[str, str], int] = {}
@@ -131,6 +137,8 @@ class Tracer:
             function = function_at(location)
             if function in BEFORE_ARRIVAL:              # what is known of the skb is from its life before
                 here, elsewhere = False, False
+            if function in LATE and not here:           # of a host that is gone, or of another judge
+                return
             if (here and anybody) or (pid in self.pids and not elsewhere):
                 reason = struct.unpack_from("<I", page, at + field["reason"])[0]
                 key = self.drop.reasons.get(reason, str(reason)), function
