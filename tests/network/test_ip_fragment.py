@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from rxpath.abi.kernels import Sysctl
 from rxpath.abi.mib import Mib
+from rxpath.abi.numbers import Out
 from rxpath.path import Stage
 from rxpath.vtime import feed
 from rxpath.vtime.costs import BM36
@@ -272,6 +273,17 @@ def test_a_time_out_is_told_to_the_sender_only_of_a_first_fragment(lab):
     host.send(frag(bytes(80), 0, True, ident=1), frag(bytes(80), 80, True, ident=1), frag(bytes(80), 80, True, ident=2)).run(300 * MS)
     assert host.ends() == {"FRAG_REASM_TIMEOUT": 3}
     assert host.mib()["Icmp.OutTimeExcds"] == 1 and host.mib()["Ip.ReasmTimeout"] == 2
+
+
+def test_within_a_bucket_the_newest_queue_times_out_first(lab):
+    """Also when the last of a bucket has gone meanwhile, and when a later bucket came in between."""
+    host = lab().listen()
+    host.net.sysctl[Sysctl.ipfrag_time_ns], host.net.sysctl[Sysctl.icmp_ratemask] = 1 * SEC, 0
+    first, again, other = ([frag(bytes(80), 0, True, ident=i) for i in part] for part in ((1, 2, 3), (4, 5), (6, 7)))
+    host.send(*first, frag(bytes(8), 80, False, ident=3), *again).run(8 * MS)
+    host.send(*other, at=200 * MS).run(2 * SEC)
+    quoted = [int.from_bytes(out.data[46:48], "big") for out in host.left(Out.TX) if out.data[34] == 11]
+    assert quoted == [5, 4, 2, 1, 7, 6]
 
 
 def test_buckets_are_eight_times_as_wide_on_each_level(lab):

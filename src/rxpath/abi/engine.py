@@ -36,6 +36,7 @@ class cpu_t:
     next_timer: i64             # when the timer wheel of this CPU wants TIMER_SOFTIRQ, NEVER
     timer_head: i64             # fragment queues by expiry: a list through ipq_t.timer_next
     timer_tail: i64
+    timer_last: i64             # the first of the last bucket, -1: not known
     trail_head: i64
     trail_tail: i64
     trail_lost: i64

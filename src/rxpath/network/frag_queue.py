@@ -373,18 +373,26 @@ def lru_del(net: Net, i: int) -> None:
 # ---------------------------------------------------------------- timers and peers
 @path_function
 def timer_arm(net: Net, cpu: int, i: int) -> None:
-    """mod_timer(): onto this CPU's wheel.  Sorted by expiry; nearly always at the end, because all wait for the same time."""
+    """mod_timer(): onto this CPU's wheel.  Sorted by expiry; nearly always in the last bucket, because all wait for the same time.
+    Within a bucket the newest goes off first: enqueue_timer() adds at its head."""
     queue, c = net.fragq[i], net.cpu[cpu]
     if queue.cpu >= 0:
         timer_delete(net, i)
     queue.cpu = cpu
     queue.expires = timer_expiry(net, c.now, net.sysctl[Sysctl.ipfrag_time_ns])
-    j = c.timer_tail
-    while j >= 0:
-        earlier = net.fragq[j]
-        if earlier.expires <= queue.expires:
-            break
-        j = earlier.timer_prev
+    j, lifo = c.timer_tail, net.behaviour[Behaviour.timer_buckets]
+    last = True
+    if lifo and c.timer_last >= 0 and net.fragq[c.timer_last].expires == queue.expires:
+        j = net.fragq[c.timer_last].timer_prev
+    else:
+        while j >= 0:
+            earlier = net.fragq[j]
+            if earlier.expires + lifo <= queue.expires:
+                break
+            last = last and earlier.expires == queue.expires
+            j = earlier.timer_prev
+    if last:
+        c.timer_last = i
     queue.timer_prev = j
     if j >= 0:
         before = net.fragq[j]
@@ -408,6 +416,8 @@ def timer_delete(net: Net, i: int) -> None:
     """The wheel may still call for a bucket that is empty by then, as the kernel's does."""
     queue = net.fragq[i]
     c = net.cpu[queue.cpu]
+    if c.timer_last == i:
+        c.timer_last = queue.timer_next              # of the same bucket; alone: whoever comes next will look
     if queue.timer_prev >= 0:
         before = net.fragq[queue.timer_prev]
         before.timer_next = queue.timer_next

@@ -14,7 +14,7 @@ def frag_init(net: Net) -> None:
         net.peer_hash[h] = -1
     for i in range(NCPU):
         c = net.cpu[i]
-        c.next_timer, c.timer_head, c.timer_tail = NEVER, -1, -1
+        c.next_timer, c.timer_head, c.timer_tail, c.timer_last = NEVER, -1, -1, -1
     s = net.sysctl
     s[Sysctl.ipfrag_high_thresh], s[Sysctl.ipfrag_low_thresh] = 4 << 20, 3 << 20
     s[Sysctl.ipfrag_time_ns], s[Sysctl.ipfrag_max_dist] = 30_000_000_000, 64

@@ -9,6 +9,7 @@ import struct
 from collections.abc import Iterator
 from typing import Any
 
+from rxpath.workbench.judge import cases_fragments, cases_memory
 from rxpath.workbench.judge import frames as f
 from rxpath.workbench.judge.case import Case, Send
 from rxpath.workbench.judge.hosts import NIC, host
@@ -59,12 +60,25 @@ def block_host(rng: random.Random) -> dict[str, Any]:
 
 
 def block(seed: int, number: int, count: int = BLOCK) -> Iterator[Case]:
-    """The cases of one block."""
+    """The cases of one block.  Of twenty blocks one is dialogues with a socket's memory, one is datagrams in pieces."""
+    if number % 20 in (9, 19):
+        yield from exact(seed, number, count)
+        return
     rng = random.Random(f"{seed}:{number}")
     described = block_host(rng)
     for i in range(count):
         what, station, frame = one(rng)
         yield Case(f"generated {seed}:{number}:{i} {what}", station, described, (Send((frame,)),), "generated", shared=True)
+
+
+def exact(seed: int, number: int, count: int) -> Iterator[Case]:
+    """Dialogues until they have sent so many frames: cases_memory.py, cases_fragments.py."""
+    at, sent = 0, 0
+    while sent < count:
+        name = f"{seed}:{number}:{at}"
+        case = cases_memory.dialogue(name) if number % 20 == 9 else cases_fragments.drawn(name, at + 1)
+        at, sent = at + 1, sent + sum(len(getattr(step, "frames", ())) for step in case.steps)
+        yield case
 
 
 def one(rng: random.Random) -> tuple[str, str, bytes]:

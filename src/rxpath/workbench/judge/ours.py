@@ -42,6 +42,7 @@ ASIDE = {Stage.kfree_skb, Stage.__icmp_send, Stage.icmp_global_allow, Stage.icmp
          Stage.ip_route_use_hint, Stage.ip_rcv_options, Stage.udp_v4_early_demux, Stage.tcp_v4_early_demux, Stage.ipt_do_table,
          Stage.nf_rule, Stage.udp_rmem_release, Stage.icmp_unreach, Stage.icmp_redirect, Stage.icmp_echo, Stage.icmp_timestamp,
          Stage.neigh_event_ns, Stage.raw_local_deliver, Stage.skb_clone}
+ICMP_SEND = Stage["__icmp_send"]
 IN_DEFRAG = (Stage.ip_defrag, Stage.ip_local_deliver)
 OF_DEFRAG = ("NOT_SPECIFIED", "DUP_FRAG", "FRAG_REASM_TIMEOUT", "FRAG_TOO_FAR", "PKT_TOO_BIG", "NOMEM")
 FREED_BY = {                                # our station -> the kernel function in which the skb is freed
@@ -58,6 +59,8 @@ def freed_by(stage: Stage, reason: str) -> str:
         return "__netif_receive_skb_core"
     if reason == "FRAG_TOO_FAR":                        # its queue is purged
         return "inet_frag_rbtree_purge"
+    if reason == "FRAG_REASM_TIMEOUT":
+        return "ip_expire"
     return FREED_BY.get(stage, stage.name)
 
 
@@ -134,6 +137,7 @@ class Machine(Calls):
         self.caller = Caller(sim)
         self.last: dict[int, int] = {}                  # skb -> its last station
         self.freed_in: dict[int, str] = {}              # skb -> function, while a call frees what a socket holds
+        self.answered: set[int] = set()                 # skbs about which an ICMP error was to be sent
         self.seen = Observation()
         self.cpus = range(host.cpus)
         sim.run(1_000_000)
@@ -211,12 +215,18 @@ class Machine(Calls):
             if mark.stage == Stage.kfree_skb:
                 reason = Drop(mark.arg).name
                 stage = self.last.pop(mark.skb, None)
+                answered = mark.skb in self.answered
+                self.answered.discard(mark.skb)
                 part = stage in IN_DEFRAG and (reason not in OF_DEFRAG or whole == (mark.t, mark.arg))
                 if stage not in IN_DEFRAG:              # what ends with it are parts of it: they have no event of their own
                     whole = mark.t, mark.arg
                 if reason not in QUIET_REASONS and mark.skb >= 0 and not part:
                     where = self.freed_in.get(mark.skb) or ("?" if stage is None else freed_by(Stage(stage), reason))
+                    if where == "ip_expire" and not answered:           # ip_expire itself frees what it has told the sender about
+                        where = "inet_frag_rbtree_purge"
                     seen.drops[reason, where] = seen.drops.get((reason, where), 0) + 1
+            elif mark.stage == ICMP_SEND:
+                self.answered.add(mark.skb)
             elif mark.stage not in ASIDE:
                 self.last[mark.skb] = mark.stage
 
