@@ -245,7 +245,7 @@ class Generated:
                 size.sum += PROTO[Carries(s.carries)] + body * (2 if s.carries == Carries.UDP else 1)
 
     def _pattern(self, at: int, n: int) -> int:
-        return int(self._call(pattern_sum)(self.memory if not self.plain else self.view, at, n))
+        return int(self._call(pattern_sum)(self.g.memory, at, n))
 
     def _how_many(self) -> int:
         """Roughly how many datagrams, for progress; 0: not known."""
@@ -282,12 +282,12 @@ class Generated:
     def pcap(self, epoch: int = 0, size: int = 4 << 20) -> Iterator[memoryview]:
         """The same frames as records of a pcap file (little-endian, nanoseconds), in pieces that are valid until the next is asked for."""
         out = pages(size)
-        view = memoryview(out)
-        while True:
-            n = self._call(generate_pcap)(self.g, out if not self.plain else view, size, epoch, self.g.nslot)
-            if not n:
-                return
-            yield view[:n]
+        view, addr = memoryview(out), region(out)
+        try:
+            while n := self._call(generate_pcap)(self.g, addr, size, epoch, self.g.nslot):
+                yield view[:n]
+        finally:
+            forget(addr)
 
     def progress(self) -> tuple[float, int]:
         """(share of the whole that has been sent, 0 if not known; frames offered)."""

@@ -242,9 +242,9 @@ def generate_feed(net: Net, g: gen_t, limit: int) -> int:
 
 
 @entry
-def generate_pcap(g: gen_t, out: Mem, room: int, epoch: int, limit: int) -> int:
+def generate_pcap(g: gen_t, out_addr: int, room: int, epoch: int, limit: int) -> int:
     """Up to `limit` frames as records of a little-endian pcap with nanoseconds.  Returns the bytes written; 0: there are no more."""
-    mem, at = mem_at(g.memory), 0
+    mem, out, at = mem_at(g.memory), mem_at(out_addr), 0
     for _ in range(limit):
         if at + 16 + g.stride > room or not next_frame(g, mem):
             break
@@ -259,9 +259,9 @@ def generate_pcap(g: gen_t, out: Mem, room: int, epoch: int, limit: int) -> int:
 
 
 @entry
-def pattern_sum(mem: Mem, at: int, n: int) -> int:
+def pattern_sum(addr: int, at: int, n: int) -> int:
     """The sum of n bytes as 16-bit words from the first on."""
-    total = 0
+    mem, total = mem_at(addr), 0
     for k in range(0, n - 1, 2):
         total += (byte(mem, at + k) << 8) + byte(mem, at + k + 1)
     if n & 1:
