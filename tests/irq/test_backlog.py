@@ -72,6 +72,16 @@ def test_one_more_than_netdev_max_backlog_is_admitted(lab, limit):
     assert host.net.input[1].len_max == limit + 1
 
 
+def test_a_veth_counts_only_what_the_backlog_takes(lab):
+    """40 frames while nobody polls, limit 10: /sys/class/net/*/statistics of the receiving end say 11 rx_packets, 29 rx_dropped."""
+    host = rps_host(lab, [1], driver="veth", costs={path.Stage.IPI_LATENCY: 50_000_000})
+    host.net.sysctl[Sysctl.netdev_max_backlog] = 10
+    host.udp(5000, rcvbuf=1 << 22)
+    host.send(*[udp_frame() for _ in range(40)], gap=1).run()
+    stats = host.dev_stats()
+    assert (stats["rx_packets"], stats["rx_dropped"]) == (11, 29) and stats["rx_bytes"] == 11 * len(udp_frame())
+
+
 def test_the_flow_limit_drops_the_flow_that_has_too_much(lab):
     def run(limited):
         host = rps_host(lab, [1], costs={path.Stage.IPI_LATENCY: 50_000_000, path.Stage.NIC_LATENCY: 100_000}, ring=1024)

@@ -286,6 +286,18 @@ def test_within_a_bucket_the_newest_queue_times_out_first(lab):
     assert quoted == [5, 4, 2, 1, 7, 6]
 
 
+@pytest.mark.parametrize("kernel,order", [("6.18", [7, 6, 5, 4, 3, 2, 1]), ("3.10", [1, 2, 3, 4, 5, 6, 7])])
+def test_queues_of_one_bucket_time_out_last_armed_first(lab, kernel, order):
+    """3.10 adds a timer behind the others of its bucket."""
+    host = lab(kernel=kernel).listen()
+    host.net.sysctl[Sysctl.ipfrag_time_ns] = 1 * SEC
+    host.net.sysctl[Sysctl.icmp_ratemask] = 0
+    host.send(*[frag(bytes(80), 0, True, ident=i) for i in (1, 2, 3, 99, 4, 5, 6, 7)])
+    host.send(frag(bytes(80), 80, False, ident=99)).run(2 * SEC)            # one of them leaves the middle of the bucket
+    told = [int.from_bytes(o.data[46:48], "big") for o in host.left(Out.TX) if o.data[12:14] == b"\x08\0"]
+    assert told == order
+
+
 def test_buckets_are_eight_times_as_wide_on_each_level(lab):
     """In jiffies of 4 ms: 1 s = 250 jiffies is level 1, buckets of 8; 30 s = 7500 is level 3, buckets of 512."""
     host = lab()

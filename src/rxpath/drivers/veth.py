@@ -112,11 +112,15 @@ def veth_forward(net: Net, cpu: int, q: int) -> None:
         net.dev_stat[cpu][skb.dev][DevStat.rx_dropped] += 1
         kfree_skb_reason(net, cpu, skb, Drop.NOT_SPECIFIED)
         return
-    ring.packets += 1
-    ring.bytes += skb.len
+    n, stat = skb.len, net.dev_stat[cpu][skb.dev]
     skb.ip_summed = CHECKSUM_UNNECESSARY if net.nic.rx_csum else CHECKSUM_NONE   # none: a raw socket's frame, nobody vouches for it
     eth_type_trans(net, cpu, skb)
-    netif_rx(net, cpu, skb)
+    if netif_rx(net, cpu, skb) == NET_RX_SUCCESS:
+        ring.packets += 1
+        ring.bytes += n
+    else:                                            # eth_type_trans() has counted what the backlog refuses; a veth does not
+        stat[DevStat.rx_packets] -= 1
+        stat[DevStat.rx_bytes] -= n
 
 
 @xmit("veth_xmit")

@@ -66,11 +66,11 @@ def enqueue_flow(net: Net, cpu: int, skb: sk_buff, other: int) -> int:
     """enqueue_to_backlog() that notes where in the queue the flow's last packet stands."""
     q, slot, queue = skb.queue_mapping, skb.cb_a, net.input[other]
     before = queue.input_queue_tail
-    enqueue_on(net, cpu, skb, other)
+    ret = enqueue_on(net, cpu, skb, other)
     if slot >= 0 and queue.input_queue_tail != before:
         flow = net.dev_flow[q][slot]
         flow.last_qtail = queue.input_queue_tail
-    return NET_RX_SUCCESS
+    return ret
 
 
 @touched(Touch.rfs_list)
@@ -80,7 +80,8 @@ def rfs_list(net: Net, cpu: int, skb: sk_buff) -> int:
     other = get_rfs_cpu(net, cpu, skb)
     if other < 0:
         return NET_RX_DROP
-    return enqueue_flow(net, cpu, skb, other)
+    enqueue_flow(net, cpu, skb, other)
+    return NET_RX_SUCCESS                            # it has left the list, one way or the other
 
 
 @touched(Touch.rfs_receive)
@@ -108,13 +109,13 @@ def netif_rx(net: Net, cpu: int, skb: sk_buff) -> int:
         if net.rfs_len[skb.queue_mapping]:
             other = get_rfs_cpu(net, cpu, skb)
             if other >= 0:
-                enqueue_flow(net, cpu, skb, other)
+                ret = enqueue_flow(net, cpu, skb, other)
                 raise_softirq_irqoff(net, cpu, Softirq.NET_RX)
-                return NET_RX_SUCCESS
+                return ret
         elif net.rps_len[skb.queue_mapping]:
-            enqueue_on(net, cpu, skb, get_rps_cpu(net, cpu, skb))
+            ret = enqueue_on(net, cpu, skb, get_rps_cpu(net, cpu, skb))
             raise_softirq_irqoff(net, cpu, Softirq.NET_RX)           # which sends the IPI at its end
-            return NET_RX_SUCCESS
+            return ret
     return enqueue_on(net, cpu, skb, cpu)
 
 

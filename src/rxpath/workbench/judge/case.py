@@ -39,6 +39,16 @@ class Send:
 
 
 @dataclass(frozen=True, slots=True)
+class Burst:
+    """UDP datagrams of one flow and one size that reach netif_rx() while bottom halves are held: the backlog is not polled meanwhile.
+    There one GSO packet, which the sender's kernel cuts up; here steered (rps) to a CPU whose interrupt is late, so the host needs
+    rps = { "0" = "1" }, which the kernel's side leaves alone."""
+    payload: bytes
+    count: int
+    dport: int = 5000
+
+
+@dataclass(frozen=True, slots=True)
 class Wait:
     """Time passes: real time there, virtual time here."""
     ns: int
@@ -117,7 +127,7 @@ class Ready:
     """epoll_wait() of the last Watch, as an answer: the sockets in the order in which they became ready."""
 
 
-Step = Open | Send | Wait | Recv | Close | Connect | Join | SetOpt | GetOpt | Sysctl | Frags | Settle | Watch | Ready
+Step = Open | Send | Burst | Wait | Recv | Close | Connect | Join | SetOpt | GetOpt | Sysctl | Frags | Settle | Watch | Ready
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,12 +20,13 @@ from rxpath.workbench import hosttables
 from rxpath.workbench.host import Host
 from rxpath.workbench.hostfile import rules as parse_rules
 from rxpath.workbench.judge import case as cases
-from rxpath.workbench.judge import netns, tracing
+from rxpath.workbench.judge import frames, netns, tracing
 from rxpath.workbench.judge.calls import FIONREAD, Calls, errno_name, label
 from rxpath.workbench.judge.case import Case, Observation
 from rxpath.workbench.judge.journal import Journal, recover
 
-ETH_P_ALL, SOL_PACKET, PACKET_IGNORE_OUTGOING = 3, 263, 23
+ETH_P_ALL, SOL_PACKET, PACKET_IGNORE_OUTGOING, PACKET_VNET_HDR = 3, 263, 23, 15
+NEEDS_CSUM, GSO_UDP_L4 = 1, 5                          # of struct virtio_net_hdr
 JOIN_REPORT = 0.025                                     # seconds: the first membership report leaves a jiffy after the join
 SNMP = ("/proc/thread-self/net/snmp", "/proc/thread-self/net/netstat")
 QUIET = {                                               # nothing happens by itself while a case runs
@@ -185,8 +186,9 @@ class Machine(Calls):
 
     def sysctl(self, name: str, value: int | str) -> None:
         with self.entered():
-            if not netns.write_sysctl(name, value):
-                self.journal.set_global(name, value)
+            done = netns.write_sysctl(name, value)
+        if not done:                                    # not of the namespace: of the machine
+            self.journal.set_global(name, value)
 
     # ------------------------------------------------------------ what came of it
     def read(self, seen: Observation, timers: bool = False) -> None:
@@ -247,6 +249,8 @@ class Machine(Calls):
                     except OSError as error:
                         seen.notes.append(f"step {number}: the sender's kernel refuses the frame: {errno_name(error)}")
                 self._softnet()
+            elif isinstance(step, cases.Burst):
+                self.burst(step)
             elif isinstance(step, cases.Wait):
                 self._wait(step.ns)
             elif isinstance(step, cases.Settle):
@@ -270,6 +274,19 @@ class Machine(Calls):
             seen.notes.append("the trace buffer lost events")
             self.tracer.lost = 0
         return seen
+
+    def burst(self, step: cases.Burst) -> None:
+        """One packet with a GSO size: the veth gets its segments one after the other before bottom halves are enabled again."""
+        n = len(step.payload)
+        frame = bytearray(frames.eth(frames.ip(frames.udp(step.payload * step.count, dport=step.dport, check=0))))
+        pseudo = struct.pack(">4s4sBBH", frame[26:30], frame[30:34], 0, 17, 8 + n * step.count)
+        frame[40:42] = (~frames.csum(pseudo) & 0xFFFF).to_bytes(2, "big")
+        header = struct.pack("<BBHHHH", NEEDS_CSUM, GSO_UDP_L4, 42, n, 34, 6)
+        self.wire.setsockopt(SOL_PACKET, PACKET_VNET_HDR, 1)
+        try:
+            self.wire.send(header + bytes(frame))
+        finally:
+            self.wire.setsockopt(SOL_PACKET, PACKET_VNET_HDR, 0)
 
     def _wait(self, ns: int) -> None:
         end = time.monotonic_ns() + ns

@@ -24,6 +24,7 @@ from rxpath.vtime.sockets import Socket
 from rxpath.workbench import assemble, hostfile, hosttables, units
 from rxpath.workbench.host import Host
 from rxpath.workbench.judge import case as cases
+from rxpath.workbench.judge import frames
 from rxpath.workbench.judge.calls import FIONREAD, Calls, label
 from rxpath.workbench.judge.case import Case, Observation
 from rxpath.workbench.judge.compare import QUIET_REASONS
@@ -31,6 +32,7 @@ from rxpath.workbench.simulation import Simulation
 
 READER = NTHREAD - 1                        # a thread that the engine does not run
 BUFFER = 65536
+HELD_NS = 20_000_000                        # how late that interrupt is
 GAP_NS = 100_000                            # between two frames: the first has been through the path when the second comes
 MIBS = [(int(m), m.text()) for m in Mib if not m.name.startswith("Rxpath")]
 DEVICE = [(int(d), d.name) for d in DevStat]
@@ -204,6 +206,19 @@ class Machine(Calls):
         for flag in assemble.CONF:
             setattr(self.net.dev[0], flag, sim.host.conf(flag))
 
+    def burst(self, step: cases.Burst) -> None:
+        """The other CPU, to which rps steers, comes to poll only when all are there."""
+        sim, cost = self.sim, [self.net.cost[c] for c in self.cpus]
+        usual = [int(row[Stage.IPI_LATENCY]) for row in cost]
+        for row in cost:
+            row[Stage.IPI_LATENCY] = HELD_NS
+        for i in range(step.count):
+            sim.send(frames.eth(frames.ip(frames.udp(step.payload, dport=step.dport), ident=1 + i)), sim.t + 1000)
+        sim.run(sim.t + HELD_NS // 2)
+        for row, ns in zip(cost, usual, strict=True):
+            row[Stage.IPI_LATENCY] = ns
+        sim.run(sim.t + HELD_NS)
+
     # ------------------------------------------------------------ what came of it
     def _leave(self, seen: Observation) -> None:
         """Frames that left and the marks of those that were lost."""
@@ -260,6 +275,8 @@ class Machine(Calls):
                     sim.run(sim.t + GAP_NS)
                     if len(step.frames) > 100:
                         self._leave(seen)
+            elif isinstance(step, cases.Burst):
+                self.burst(step)
             elif isinstance(step, cases.Wait):
                 sim.run(sim.t + step.ns)
             elif isinstance(step, cases.Settle):
