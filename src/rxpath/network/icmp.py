@@ -24,6 +24,7 @@ from ..path import Stage, Touch, inet_protocol, touched
 from ..skb import consume_skb, csum_fold, kfree_skb_reason, pskb_may_pull, skb_checksum, skb_copy_bits
 from ..turn import at, at_bytes, touch
 from .fib_trie import fib_table_lookup
+from .icmp_limit import icmp_unlimited, icmpv4_global_allow, icmpv4_xrlim_allow
 from .icmp_send import icmp_out_count, icmp_push_reply
 from .ip_output import ip_finish_output, ip_header, ip_select_ident, reply_skb
 from .route import ip_route_output
@@ -207,8 +208,9 @@ def icmp_reply(net: Net, cpu: int, skb: sk_buff) -> int:
     mem, nh, dev = mem_at(net.mem_addr), skb.network_header, net.dev[skb.dev]
     peer = be32(mem, nh + 12)
     saddr = be32(mem, nh + 16) if skb.dst_type == RTN.LOCAL else dev.addr    # fib_compute_spec_dst()
-    if ip_route_output(net, peer):
-        if byte(mem, skb.data) == ICMP.TIMESTAMP:
+    kind, code = byte(mem, skb.data), byte(mem, skb.data + 1)
+    if may_reply(net, cpu, skb, peer, ICMP.TIMESTAMPREPLY if kind == ICMP.TIMESTAMP else ICMP.ECHOREPLY, code):
+        if kind == ICMP.TIMESTAMP:
             timestamp_reply(net, cpu, skb, saddr, peer)
         elif skb.len <= dev.mtu - IP_HLEN:
             echo_reply(net, cpu, skb, saddr, peer)
@@ -216,6 +218,15 @@ def icmp_reply(net: Net, cpu: int, skb: sk_buff) -> int:
             echo_reply_fragments(net, cpu, skb, saddr, peer, (dev.mtu - IP_HLEN) & ~7)
     consume_skb(net, cpu, skb)
     return NET_RX_SUCCESS
+
+
+@path_function
+def may_reply(net: Net, cpu: int, skb: sk_buff, peer: int, kind: int, code: int) -> bool:
+    """A way back, and the limits, if icmp_ratemask has the reply's type: Linux's own mask has not."""
+    if icmp_unlimited(net, kind, code):
+        return ip_route_output(net, peer)
+    return icmpv4_global_allow(net, cpu, skb, kind, code) and ip_route_output(net, peer) \
+        and icmpv4_xrlim_allow(net, cpu, skb, peer, kind, code)
 
 
 @path_function

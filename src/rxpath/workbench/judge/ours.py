@@ -33,7 +33,7 @@ from rxpath.workbench.simulation import Simulation
 READER = NTHREAD - 1                        # a thread that the engine does not run
 BUFFER = 65536
 HELD_NS = 20_000_000                        # how late that interrupt is
-GAP_NS = 100_000                            # between two frames: the first has been through the path when the second comes
+GAP_NS = 20_000                             # between two frames: the first has been through the path when the second comes
 MIBS = [(int(m), m.text()) for m in Mib if not m.name.startswith("Rxpath")]
 DEVICE = [(int(d), d.name) for d in DevStat]
 # stations that a frame visits on the side, before it is freed by the one that called them
