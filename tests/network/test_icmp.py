@@ -108,6 +108,17 @@ def test_a_shorter_icmp_ratelimit(lab):
     assert host.mib()["Icmp.OutDestUnreachs"] in (15, 16)        # measured: 16 (4 of 4)
 
 
+def test_icmp_ratemask_reaches_replies_if_it_names_their_type(lab):
+    """Linux's own mask names no reply.  Seen on 6.18: echo and time stamp replies of one host share its six messages."""
+    for mask, answers in ((6168, 20), (1 << 0, 16), (1 << 14, 16), (1 << 0 | 1 << 14, 6)):
+        host = lab()
+        host.net.sysctl[Sysctl.icmp_ratemask] = mask
+        stamp = icmp(13, payload=bytes(12))
+        host.send(*[eth(ip(p, proto=1)) for p in (icmp(), stamp) for _ in range(10)]).run()
+        assert host.mib()["Icmp.OutMsgs"] == answers, mask
+        assert host.mib().get("Icmp.OutRateLimitHost", 0) == 20 - answers
+
+
 def test_icmp_ratemask_0_is_no_limit(lab):
     host = lab()
     host.net.sysctl[Sysctl.icmp_ratemask] = 0

@@ -209,8 +209,12 @@ def icmp_reply(net: Net, cpu: int, skb: sk_buff) -> int:
     peer = be32(mem, nh + 12)
     saddr = be32(mem, nh + 16) if skb.dst_type == RTN.LOCAL else dev.addr    # fib_compute_spec_dst()
     kind, code = byte(mem, skb.data), byte(mem, skb.data + 1)
-    if may_reply(net, cpu, skb, peer, ICMP.TIMESTAMPREPLY if kind == ICMP.TIMESTAMP else ICMP.ECHOREPLY, code):
-        if kind == ICMP.TIMESTAMP:
+    stamp = kind == ICMP.TIMESTAMP
+    answer = ICMP.ECHOREPLY
+    if stamp:
+        answer = ICMP.TIMESTAMPREPLY
+    if may_reply(net, cpu, skb, peer, answer, code):
+        if stamp:
             timestamp_reply(net, cpu, skb, saddr, peer)
         elif skb.len <= dev.mtu - IP_HLEN:
             echo_reply(net, cpu, skb, saddr, peer)

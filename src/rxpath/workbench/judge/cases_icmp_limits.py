@@ -42,14 +42,17 @@ def by_destination() -> Iterator[Case]:
     yield case("four peers have six each", limited(), *(closed(9, f"10.0.0.{i}") for i in range(2, 6)))
     yield case("two peers by turns", limited(), *(closed(1, f"10.0.0.{2 + i % 2}") for i in range(20)))
     # T since the first, in multiples of the limit: 0, 1.25, 2.5, 5, 5.25 and then long after
-    yield case("ratelimit 200 ms: six, then one for each 200 ms", limited(ratelimit=200), closed(10), Wait(250 * MS), closed(5), Wait(250 * MS),
-               closed(5), Wait(500 * MS), closed(5), Wait(50 * MS), closed(5))
+    yield case("ratelimit 200 ms: six, then one for each 200 ms", limited(ratelimit=200), closed(10), Wait(250 * MS), closed(5),
+               Wait(250 * MS), closed(5), Wait(500 * MS), closed(5), Wait(50 * MS), closed(5))
     yield case("ratelimit 40 ms: no more than six are saved", limited(ratelimit=40), closed(10), Wait(500 * MS), closed(10))
     yield case("ratelimit 1 s: five seconds", limited(), closed(10), *(s for _ in range(5) for s in (Wait(1100 * MS), closed(3))), slow=True)
     yield case("ratelimit changed: the next message knows", limited(ratelimit=5000), closed(8), Wait(100 * MS), closed(2),
                Sysctl("net.ipv4.icmp_ratelimit", 30), Wait(20 * MS), closed(9))
     yield case("ratemask 0: no limit", limited(ratemask=0), closed(300))
     yield case("ratemask of echo replies only", limited(ratemask=1), closed(20), pings(20))
+    stamp = f.eth(f.ip(f.icmp(13, rest=b"\0\1\0\1", payload=bytes(12)), proto=1))
+    yield case("ratemask of echo and time stamp replies", limited(ratemask=1 | 1 << 14), pings(4), Send((stamp,) * 9), pings(4))
+    yield case("ratemask of time stamp replies only", limited(ratemask=1 << 14), Send((stamp,) * 9), pings(9))
     yield case("echo replies are not in the mask", limited(), pings(150))
     yield case("ratemask of everything", limited(ratemask=0x7FFFFFFF), closed(3), pings(7), closed(3))
     yield case("both kinds of unreachable share a bucket", host(
