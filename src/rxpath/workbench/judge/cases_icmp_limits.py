@@ -45,7 +45,8 @@ def by_destination() -> Iterator[Case]:
     yield case("ratelimit 200 ms: six, then one for each 200 ms", limited(ratelimit=200), closed(10), Wait(250 * MS), closed(5),
                Wait(250 * MS), closed(5), Wait(500 * MS), closed(5), Wait(50 * MS), closed(5))
     yield case("ratelimit 40 ms: no more than six are saved", limited(ratelimit=40), closed(10), Wait(500 * MS), closed(10))
-    yield case("ratelimit 1 s: five seconds", limited(), closed(10), *(s for _ in range(5) for s in (Wait(1100 * MS), closed(3))), slow=True)
+    yield case("ratelimit 1 s: five seconds", limited(), closed(10), *(s for _ in range(5) for s in (Wait(1100 * MS), closed(3))),
+               slow=True)
     yield case("ratelimit changed: the next message knows", limited(ratelimit=5000), closed(8), Wait(100 * MS), closed(2),
                Sysctl("net.ipv4.icmp_ratelimit", 30), Wait(20 * MS), closed(9))
     yield case("ratemask 0: no limit", limited(ratemask=0), closed(300))
