@@ -55,7 +55,7 @@ class Format:
 
 
 class Tracer:
-    """What is dropped on one CPU.  `device`: the receiver's."""
+    """What is dropped: on one CPU, by timers on any.  `device`: the receiver's."""
 
     def __init__(self, journal: Journal, cpu: int, pids: set[int], device: str) -> None:
         self.journal, self.pids, self.device = journal, pids, device.encode()
@@ -64,35 +64,45 @@ class Tracer:
         journal.will_make("trace", self.name)
         self.root.mkdir(exist_ok=True)
         self._write("buffer_size_kb", "4096")
-        self._write("tracing_cpumask", f"{1 << cpu:x}")
         self.drop, self.arrive = (Format((self.root / "events" / e / "format").read_text()) for e in EVENTS)
         for event in EVENTS:
             self._write(f"events/{event}/enable", "1")
         self._write("tracing_on", "1")
-        self.fd = os.open(self.root / f"per_cpu/cpu{cpu}/trace_pipe_raw", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        pipes = sorted(self.root.glob("per_cpu/cpu*/trace_pipe_raw"), key=lambda p: p.parent.name != f"cpu{cpu}")
+        self.fd, *self.others = (os.open(p, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC) for p in pipes)
         self.here: set[int] = set()                     # skbs that have arrived at the receiver, in our context
         self.elsewhere: set[int] = set()                # and at the sender: replies, which end at once
-        self.lost = 0
+        self.lost, self.own = 0, True                   # own: the pages are those of our CPU
 
     def _write(self, name: str, text: str) -> None:
         (self.root / name).write_text(text)
 
     def forget(self) -> None:
         """Another host begins: what is still to come of the last one is not its."""
-        self.drain()
+        self.drain(anybody=True)
         self.here.clear()
 
     def drain(self, anybody: bool = False) -> dict[tuple[str, str], int]:
-        """Drops since the last time: (reason, function) -> number.  anybody: also by timers in whatever task's context."""
+        """Drops since the last time: (reason, function) -> number.  anybody: also by timers, in whatever task's context and on whatever
+        CPU: since 6.9 the timers of an idle CPU may go off on another."""
         found: dict[tuple[str, str], int] = {}
+        self._pages(self.fd, anybody, found)
+        self.elsewhere.clear()                          # those that were consumed: their memory becomes another skb's
+        if anybody:
+            lost, self.own = self.lost, False
+            for fd in self.others:
+                self._pages(fd, anybody, found)
+            self.lost, self.own = lost, True                            # that others' traffic was overwritten there is no matter
+        return found
+
+    def _pages(self, fd: int, anybody: bool, found: dict[tuple[str, str], int]) -> None:
         while True:
             try:
-                page = os.read(self.fd, PAGE)
+                page = os.read(fd, PAGE)
             except BlockingIOError:
-                page = b""
+                return
             if not page:
-                self.elsewhere.clear()                  # those that were consumed: their memory becomes another skb's
-                return found
+                return
             self._page(page, anybody, found)
 
     def _page(self, page: bytes, anybody: bool, found: dict[tuple[str, str], int]) -> None:
@@ -119,6 +129,8 @@ class Tracer:
     def _event(self, page: bytes, at: int, anybody: bool, found: dict[tuple[str, str], int]) -> None:
         number = struct.unpack_from("<H", page, at)[0]
         if number == self.arrive.id:
+            if not self.own:
+                return
             field = self.arrive.at
             where = struct.unpack_from("<I", page, at + field["name"])[0]
             name = page[at + (where & 0xFFFF):at + (where & 0xFFFF) + (where >> 16)].rstrip(b"\0")
@@ -145,7 +157,8 @@ class Tracer:
                 found[key] = found.get(key, 0) + 1
 
     def close(self) -> None:
-        os.close(self.fd)
+        for fd in (self.fd, *self.others):
+            os.close(fd)
         with contextlib.suppress(OSError):
             self._write("tracing_on", "0")
             self.root.rmdir()
