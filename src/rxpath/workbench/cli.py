@@ -177,6 +177,7 @@ def headroom(
     "[cyan]sudo rxpath judge --only causes[/]                  one family; also a station or a name: --only 'martian*'",
     "[cyan]sudo rxpath judge --examples 100000 --seed 7[/]     and so many generated frames",
     "[cyan]sudo rxpath judge --examples 1000000 --seed 7 --state judge.json[/]   to be taken up where it stopped",
+    "[cyan]sudo rxpath judge --captures DIR[/]                 the frames of captures",
     "[cyan]rxpath judge --list[/]                              the cases; needs no root",
 )))
 def judge(
@@ -188,6 +189,8 @@ def judge(
     listing: Annotated[bool, typer.Option("--list", help="List the cases and stop.")] = False,
     state: Annotated[str | None, typer.Option("--state", metavar="FILE", help="Where a run of generated frames keeps its place.")] = None,
     plain: Annotated[bool, typer.Option("--plain", help="Run the path as plain Python: slow, the same bytes.")] = False,
+    captures: Annotated[str | None, typer.Option(
+        "--captures", metavar="DIR", help="Instead of the cases: the frames of every capture there, rewritten to the receiver.")] = None,
     debug: DebugOption = False,
 ) -> None:
     """Send the same frames into this machine's kernel and into the path, and say what differs (Linux 6.18, root)."""
@@ -195,7 +198,7 @@ def judge(
     from rxpath.workbench.judge import command
 
     with Interrupt() as interrupt:
-        code = command.judge(only or [], examples, seed, json_, listing, state, plain, interrupt)
+        code = command.judge(only or [], examples, seed, json_, listing, state, plain, interrupt, captures)
     raise typer.Exit(code)
 
 

@@ -5,11 +5,11 @@ import json
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from rxpath.workbench.judge import generated, netns, run
+from rxpath.workbench.judge import captures, generated, netns, run
 from rxpath.workbench.judge.case import Case
 from rxpath.workbench.judge.run import STATIONS, Judge, Report
 from rxpath.workbench.mistakes import BadInput
@@ -37,7 +37,7 @@ def other_kernel() -> str:
 
 
 def judge(only: Sequence[str], examples: int, seed: int | None, as_json: bool, listing: bool, state: str | None, plain: bool,
-          stop: Any) -> int:
+          stop: Any, folder: str | None = None) -> int:
     """The exit status: 0 no unexplained difference, 1 there are, 2 bad input."""
     if listing:
         for family, case in run.chosen(only):
@@ -47,10 +47,10 @@ def judge(only: Sequence[str], examples: int, seed: int | None, as_json: bool, l
     if reason:
         raise BadInput(f"the kernel cannot be asked here: {reason}")
     seed = int(time.time()) if seed is None else seed
-    chosen = [case for _, case in run.chosen(only)]
-    if not chosen and not examples:
+    chosen = [] if folder is not None and not only else [case for _, case in run.chosen(only)]
+    if not chosen and not examples and folder is None:
         raise BadInput(f"no case fits {', '.join(only)}; rxpath judge --list names them")
-    report, whole = Report(), not only
+    report, whole = Report(), not only and folder is None
     with Judge(plain=plain) as both:
         for line in both.kernel.recovered:
             report.notes.append(f"left by a judge that was killed: {line}")
@@ -58,6 +58,8 @@ def judge(only: Sequence[str], examples: int, seed: int | None, as_json: bool, l
             pass
         if examples and not report.stopped:
             _generated(both, report, seed, examples, state, stop)
+        if folder is not None and not report.stopped:
+            captured(both, report, captures.files(folder), stop=stop)
         missing = both.deviations.missing() if whole and not report.stopped else []
     said = other_kernel()
     if said:
@@ -101,8 +103,13 @@ def _generated(both: Judge, report: Report, seed: int, examples: int, state: str
 
 def block(both: Judge, report: Report, seed: int, number: int, count: int = generated.BLOCK, stop: Any = None) -> None:
     """One block on fresh hosts.  After a difference both sides begin anew: what follows from it would differ too."""
+    judge_each(both, report, generated.block(seed, number, count), stop)
+
+
+def judge_each(both: Judge, report: Report, cases: Iterable[Case], stop: Any = None) -> None:
+    """On one host, fresh at first and after each difference."""
     started, fresh = time.monotonic(), True
-    for case in generated.block(seed, number, count):
+    for case in cases:
         if stop is not None and stop():
             report.stopped = True
             break
@@ -110,6 +117,17 @@ def block(both: Judge, report: Report, seed: int, number: int, count: int = gene
         fresh = bool(judged.left)
         report.add(judged)
     report.seconds += time.monotonic() - started
+
+
+def captured(both: Judge, report: Report, paths: Sequence[Path], most: int = 0, stop: Any = None) -> captures.Taken:
+    """The frames of captures, at most `most` of each (0: all), each capture on a fresh host."""
+    taken = captures.Taken()
+    for path in paths:
+        judge_each(both, report, captures.cases(path, taken, most), stop)
+        if report.stopped:
+            break
+    report.notes += taken.lines()
+    return taken
 
 
 def text(report: Report, seed: int, examples: int, missing: Sequence[str]) -> str:
