@@ -93,7 +93,8 @@ class Path:
         self.boot.igb_open(queues, 1024, list(range(queues)))
         self.boot.add_address(ip4("10.0.0.1"), 16)
         free = (nskb + NQ * NDESC) * BUFSTRIDE + 4095 & ~4095     # behind the NIC's own buffers
-        self.keep, self.first = [], []
+        memory, address = boot.buffer(queues * nflow * BUFSTRIDE)
+        self.keep, self.first = memory, []
         for q in range(queues):
             burst.rt_init(net, q)
             self.first.append(free)
@@ -104,9 +105,8 @@ class Path:
                 if q == 0 or nflow == 1:
                     sk = self.boot.udp_socket(0, 5000 + s + q, 1 << 22)
                     t = s + 512 * q
-                    memory, address = boot.buffer(4096)
-                    self.keep.append(memory)
                     net.thread[t].buf_addr, net.thread[t].buf_len = address, 2048
+                    address += BUFSTRIDE              # not a power of two: buffers of programs do not all lie in the same cache sets
                     burst.rt_reader(net, t, sk)
 
     def serve(self, q: int, count: int) -> None:

@@ -20,6 +20,7 @@ from .memory import (
     memcpy,
     memset,
     popcount,
+    prefetch,
     put_be16,
     put_be32,
     put_byte,
@@ -36,6 +37,7 @@ __all__ = [
     "CACHELINE", "DISPATCHES", "STRUCTS", "Array", "Dispatch", "Mem", "array", "atomic_add", "be16", "be32", "be64", "byte", "cold",
     "entry",
     "fields_of", "forget", "i8", "i16", "i32", "i64", "install", "le16", "le32", "le64", "load_acquire", "mem_at", "memcpy", "memset",
-    "new", "pages", "path_function", "popcount", "put_be16", "put_be32", "put_byte", "put_le16", "put_le32", "put_le64", "region",
+    "new", "pages", "path_function", "popcount", "prefetch", "put_be16", "put_be32", "put_byte", "put_le16", "put_le32", "put_le64",
+    "region",
     "store_release", "struct", "table", "u8", "u16", "u32", "xchg",
 ]

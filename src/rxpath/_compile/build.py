@@ -186,6 +186,14 @@ def popcount(cx: Any, b: Any, sig: Any, a: Any) -> Any:
     return b.ctpop(a[0])
 
 
+@twin(void, any_)
+def prefetch(cx: Any, b: Any, sig: Any, a: Any) -> Any:
+    i32 = ir.IntType(32)
+    f = cgutils.get_or_insert_function(b.module, ir.FunctionType(ir.VoidType(), [cgutils.voidptr_t, i32, i32, i32]), "llvm.prefetch.p0")
+    b.call(f, [b.bitcast(a[0], cgutils.voidptr_t), i32(1), i32(3), i32(1)])      # for writing, into L1, data
+    return cx.get_dummy_value()
+
+
 def _element(cx: Any, b: Any, sig: Any, a: Any) -> Any:
     return b.gep(make_array(sig.args[0])(cx, b, a[0]).data, [a[1]])
 

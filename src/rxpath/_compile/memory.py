@@ -122,4 +122,9 @@ def atomic_add(a: Any, i: int, v: int) -> int:
 
 
 @primitive
+def prefetch(record: Any) -> None:
+    """The first cache line of this record will be wanted soon."""
+
+
+@primitive
 def popcount(v: int) -> int: return (v & 0xFFFFFFFFFFFFFFFF).bit_count()

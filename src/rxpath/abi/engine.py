@@ -1,5 +1,5 @@
 """CPUs and threads: clocks that the driver owns, what runs, what it cost.  Stations see only now, horizon and private (turn.py)."""
-from .._compile import CACHELINE, Array, array, i64, struct
+from .._compile import CACHELINE, Array, array, i32, i64, struct
 
 
 @struct(align=CACHELINE)
@@ -62,14 +62,14 @@ class cpu_t:
 
 @struct(align=CACHELINE)
 class thread_t:
-    # ---- what a receiving call reads and writes: two lines
-    sock: i64
-    flags: i64                  # MSG_*
+    # ---- what a receiving call reads and writes: one line
+    sock: i32
+    flags: i32                  # MSG_*
     buf_addr: i64
-    buf_len: i64
-    wait: i64                   # its wait entry
-    msg_name: i64               # the program wants to know that, and what follows
-    msg_flags: i64              # MSG_TRUNC
+    buf_len: i32
+    wait: i32                   # its wait entry
+    msg_name: i32               # the program wants to know that, and what follows
+    msg_flags: i32              # MSG_TRUNC
     result: i64                 # what the system call returns
     arrived: i64                # tstamp of the datagram just read
     frame: i64

@@ -69,7 +69,7 @@ class Net:
     out_addr: i64
     service_addr: i64           # lists of service times
     fifo_addr: i64              # bytes of the frames in the card's packet buffer
-    real_time: i64
+    real_time: i64              # CPUs that are threads of this process; 0: virtual time
     trail: i64                  # Trail: whose marks are wanted
     trail_frame: i64            # not read any more
     nskb: i64

@@ -37,27 +37,26 @@ class sock:
     wq_head: i32                # sk_wq: waiting entries, first to be woken first
     rmem_alloc: i64
     forward_alloc: i64
-    # ---- both, and the reader's
+    # ---- both, and the reader's: these three lines are all that a datagram needs
     rcvbuf: i32
-    owned: i32                  # sock_owned_by_user, as a thread number, NO_THREAD
-    in_packets: i64             # datagrams admitted
     reader_head: i32            # reader_queue
     reader_tail: i32
     deficit: i32                # memory that the reader has not given back yet
     forward_threshold: i32
-    packets: i64                # datagrams read
-    bytes: i64
-    readers: i32                # threads that read this socket
-    peek_off: i32               # SO_PEEK_OFF, -1
-    napi_id: i32                # queue + 1 that its datagrams come from, for busy polling
     wq_tail: i32
     reader_cpu: i32             # the CPU that took the queue over last, + 1
     err: i32                    # sk_err, as a positive errno: what an ICMP error has left for the next call
+    in_packets: i64             # datagrams admitted
+    packets: i64                # datagrams read
+    rmem_max_seen: i32          # high-water marks
+    qlen_max: i32
+    peek_off: i32               # SO_PEEK_OFF, -1
+    napi_id: i32                # queue + 1 that its datagrams come from, for busy polling
     # ---- what is rarer
+    owned: i32                  # sock_owned_by_user, as a thread number, NO_THREAD
+    readers: i32                # threads that read this socket
     drops: i64
     takers: i64                 # the last four CPUs that took its lines from another, + 1, eight bits each
-    rmem_max_seen: i64          # high-water marks
-    qlen_max: i64
     state: i64                  # SOCK_*
     rcv_saddr_hi: i64
     daddr_hi: i64

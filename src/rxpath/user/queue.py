@@ -2,7 +2,7 @@
 socket that a system call owns.
 
 Called by udp_queue_rcv_one_skb when it is this CPU's turn."""
-from .._compile import cold, path_function
+from .._compile import cold, path_function, prefetch
 from ..abi.mib import Mib
 from ..abi.net import Net
 from ..abi.numbers import DONE, NET_RX_SUCCESS, NO_SKB, NO_THREAD, YIELD, Note
@@ -26,6 +26,8 @@ def __udp_enqueue_schedule_skb(net: Net, cpu: int, sk: sock, skb: sk_buff) -> in
     if sk.rmem_alloc + size > sk.rcvbuf and sk.rmem_alloc > 0:
         return udp_rcvbuf_full(net, cpu, sk, skb)
     skb.rx_cpu = cpu
+    if sk.wq_head >= 0:
+        prefetch(net.wait[sk.wq_head])
     lock = sk.lock
     if lock.last_cpu != cpu or (sk.reader_cpu != 0 and sk.reader_cpu != cpu + 1):
         lines_arrive(net, cpu, sk)

@@ -145,7 +145,6 @@ def udp_copy_out(net: Net, cpu: int, t: int, sk: sock, skb: sk_buff, off: int) -
     else:
         net.snmp[cpu][Mib.Udp_InDatagrams] += 1
         sk.packets += 1
-        sk.bytes += n
         if sk.peek_off > 0:
             sk.peek_off = max(0, sk.peek_off - r)
     th.result = r

@@ -45,7 +45,7 @@ def sock_init(net: Net, i: int, family: int, protocol: int) -> None:
     sk.port, sk.dport, sk.bound_dev, sk.incoming_cpu, sk.reuse, sk.reuseport, sk.group, sk.rxhash = 0, 0, 0, -1, 0, 0, -1, 0
     sk.hnext, sk.hnext2, sk.hnext4 = NO_SOCK, NO_SOCK, NO_SOCK
     sk.head, sk.tail, sk.reader_head, sk.reader_tail, sk.backlog_head, sk.backlog_tail = NO_SKB, NO_SKB, NO_SKB, NO_SKB, NO_SKB, NO_SKB
-    sk.qlen, sk.qlen_max, sk.in_packets, sk.packets, sk.bytes, sk.drops, sk.readers = 0, 0, 0, 0, 0, 0, 0
+    sk.qlen, sk.qlen_max, sk.in_packets, sk.packets, sk.drops, sk.readers = 0, 0, 0, 0, 0, 0
     sk.rmem_alloc, sk.rmem_max_seen, sk.forward_alloc, sk.deficit, sk.backlog_len, sk.backlog_max, sk.backlog_qlen = 0, 0, 0, 0, 0, 0, 0
     sk.wq_head, sk.wq_tail, sk.owned, sk.lock_wait, sk.lock.last_cpu = -1, -1, NO_THREAD, NO_THREAD, -1
     sk.mc_list, sk.mc_all, sk.peek_off, sk.gro_enabled, sk.nonblock, sk.napi_id, sk.busy_poll_ns, sk.rcvtimeo_ns = -1, 1, -1, 0, 0, 0, 0, 0

@@ -1,0 +1,42 @@
+"""Real time from a ring in memory, as the path's benchmark uses it: every datagram is read, in every byte, on one thread and on two."""
+import threading
+
+import pytest
+
+from benches.run import NFRAME, Path, Workload
+from rxpath.abi.mib import Mib
+from rxpath.abi.reasons import Drop
+
+
+@pytest.mark.parametrize("flows", [1, 40])
+def test_every_frame_of_a_ring_in_memory_is_read_once(flows):
+    work = Workload(64, flows)
+    path = Path(work, flows)
+    net = path.net
+    path.serve(0, NFRAME)
+    assert sum(t.sum for t in net.thread) == work.sum_of(NFRAME)
+    assert net.snmp[0][Mib.Udp_InDatagrams] == net.drop_stat[0][Drop.RECEIVED] == NFRAME
+    assert all(net.socks[s].rmem_alloc == net.socks[s].deficit and net.socks[s].qlen == 0 for s in range(flows))
+    assert net.real_time == 1 and net.cpu[0].now == 0, "the clock is on the wall"
+
+
+def test_a_damaged_frame_is_dropped_by_its_checksum_in_software():
+    work = Workload(64, 1)
+    for i in range(0, NFRAME, 64):
+        work.buffer[i * work.stride + 60] ^= 1
+    path = Path(work, 1)
+    good = NFRAME - NFRAME // 64
+    assert path.burst.rt_serve(path.net, 0, NFRAME, path.first[0], work.stride, NFRAME, work.length, 64, work.rss) >= good
+    assert path.net.snmp[0][Mib.Udp_InCsumErrors] == path.net.drop_stat[0][Drop.UDP_CSUM] >= NFRAME // 64
+
+
+def test_two_queues_on_two_threads_read_their_own():
+    from benches.run import two_queues
+    path = two_queues()
+    threads = [threading.Thread(target=path.serve, args=(q, 20 * NFRAME)) for q in range(2)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert path.net.real_time == 2, "then locks are locks"
+    assert [path.net.snmp[q][Mib.Udp_InDatagrams] for q in range(2)] == [21 * NFRAME] * 2
