@@ -202,6 +202,27 @@ def judge(
     raise typer.Exit(code)
 
 
+@app.command(epilog="\n\n".join((
+    "Examples:",
+    "[cyan]rxpath shapes[/]                       all of them, ours beside the published",
+    "[cyan]rxpath shapes --only Q3 --only Q7[/]   two of them; --list has the names",
+    "[cyan]rxpath shapes -o docs[/]               docs/shapes.md and its pictures (needs rxpath\\[shapes])",
+)))
+def shapes(
+    only: Annotated[list[str] | None, typer.Option("--only", metavar="NAME", help="Only this one. May be given several times.")] = None,
+    out: Annotated[str | None, typer.Option("-o", "--output", metavar="DIR", help="Write the page and its pictures there.")] = None,
+    json_: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+    listing: Annotated[bool, typer.Option("--list", help="List the shapes and stop.")] = False,
+    jobs: JobsOption = None,
+    no_progress: Annotated[bool, typer.Option("--no-progress", help="No progress bar.")] = False,
+    debug: DebugOption = False,
+) -> None:
+    """Run what others published of the receive path - livelock, interrupt rates, costs - and show ours beside it."""
+    from rxpath.workbench.shapes import command
+
+    raise typer.Exit(command.shapes(only or [], out, json_, listing, jobs, not no_progress))
+
+
 @app.command(epilog="Example:\n\n[cyan]rxpath boot --set cpus=4 --set nic.queues=4[/]")
 def boot(host: HostOption = None, set_: SetOption = None, debug: DebugOption = False) -> None:
     """Boot a host and print what was set up, in the order in which the kernel does it."""

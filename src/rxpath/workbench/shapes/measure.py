@@ -1,19 +1,22 @@
-"""One figure of a shape: a host under a steady load of small datagrams for some milliseconds, and how many were read in a second.
+"""One figure of a shape: a host under a steady load of small datagrams for some milliseconds, and what became of them in a second.
 
 The load is Poisson on every queue by itself, so that a step says how many queues are busy without having to look for addresses that RSS
 spreads.  The first milliseconds are not counted: threads settle, rings fill."""
 from __future__ import annotations
 
 import struct
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from rxpath.abi.limits import NHIST
 from rxpath.abi.numbers import FEED_CSUM_GOOD
 from rxpath.boot import buffer
 from rxpath.cable.dice import seeded
 from rxpath.vtime import engine, feed
 from rxpath.workbench import hostfile
-from rxpath.workbench.books import Books
+from rxpath.workbench.books import Books, Cpu, Latency, latency_of
 from rxpath.workbench.simulation import START_NS, Simulation
 
 SETTLE_NS = 20_000_000
@@ -22,11 +25,18 @@ ADDRESS = 0x0A000001
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """All in packets a second, but for the books of the whole run."""
+    """Offered to softnet_dropped, and polls: in a second.  cpus: ns in the counted time.  latency: of what was read in it.  books: of the
+    whole run."""
     offered: float
     read: float
     dropped: dict[str, float]
     books: Books
+    interrupts: float
+    polls: float
+    full_polls: float
+    softnet_dropped: float
+    cpus: list[Cpu]
+    latency: Latency
 
     @property
     def lost_at_the_ring(self) -> float:
@@ -35,6 +45,16 @@ class Measured:
     @property
     def lost_at_the_socket(self) -> float:
         return self.dropped.get("SOCKET_RCVBUFF", 0.0)
+
+    def busy(self, cpu: int) -> float:
+        """The share of its time that this CPU worked."""
+        c = self.cpus[cpu]
+        work = c.hardirq + c.softirq + c.syscall + c.application
+        return work / (work + c.idle)
+
+    def interrupt_ns(self, cpu: int) -> int:
+        """Hard and soft interrupts of this CPU, ns."""
+        return self.cpus[cpu].hardirq + self.cpus[cpu].softirq
 
 
 def datagram(sport: int, dport: int, payload: int = 32) -> bytes:
@@ -47,40 +67,98 @@ def datagram(sport: int, dport: int, payload: int = 32) -> bytes:
     return (b"\x02\0\0\0\0\x01" b"\x02\0\0\0\0\x02" b"\x08\0" + head + struct.pack(">HHHH", sport, dport, 8 + payload, 0) + bytes(payload))
 
 
-def measure(host: dict[str, Any], rate: float, ms: int = 80, ports: int = 1, seed: int = 1, one_step: bool = False) -> Measured:
-    """`rate` datagrams a second on each queue of the host; queue q sends to port 5000 + q % ports."""
-    base = {"addresses": ["10.0.0.1/16"], "mac": "02:00:00:00:00:01", "speed": "10Gbit"}
-    with Simulation(hostfile.build({**host, "nic": {**base, **host.get("nic", {})}}, "a shape's host"), one_step=one_step) as sim:
-        net, queues = sim.net, sim.queues
+class Steady:
+    """A host under load.  until(t) takes it there."""
+
+    def __init__(self, host: dict[str, Any], rate: float, ports: int = 1, seed: int = 1, one_step: bool = False) -> None:
+        base = {"addresses": ["10.0.0.1/16"], "mac": "02:00:00:00:00:01", "speed": "10Gbit"}
+        self.sim = Simulation(hostfile.build({**host, "nic": {**base, **host.get("nic", {})}}, "a shape's host"), one_step=one_step)
+        self.gap = int(1e9 / rate)
+        net = self.sim.net
         memory, net.feed_addr = buffer(1 << 16)
-        sim.kept.append(memory)
-        for q in range(queues):
+        self.sim.kept.append(memory)
+        for q in range(self.sim.queues):
             frame = datagram(40000 + q, 5000 + q % ports)
             memory[256 * q:256 * q + len(frame)] = frame
             net.ring[q].feed_time, net.ring[q].rng = START_NS + q, seeded(seed * 64 + q)
-        end, then = START_NS + SETTLE_NS + ms * 1_000_000, Count(0, {}, 0)
+        self.length = len(frame)
+
+    def until(self, end: int, run: Callable[[int], None] | None = None) -> None:
+        """The cable is always filled for the time ahead; run(t) is how time passes, in one piece if it is not given."""
+        sim, net = self.sim, self.sim.net
         while net.sim.now < end:
-            for q in range(queues):
+            for q in range(sim.queues):
                 rss = q * 0x9E3779B1 & 0x7FFFFFFF
-                sim.call(feed.feed_poisson)(net, q, 4000, int(1e9 / rate), 256 * q, len(frame), rss, FEED_CSUM_GOOD)
-            t = min(min(net.ring[q].feed_time for q in range(queues)) - 20_000, end)
-            if net.sim.now < START_NS + SETTLE_NS < t:
-                sim.call(engine.run)(net, START_NS + SETTLE_NS, 0)
-                then = count(sim)
-            sim.call(engine.run)(net, t, 0)
-        now, seconds = count(sim), ms / 1000
-        dropped = {k: (n - then.dropped.get(k, 0)) / seconds for k, n in now.dropped.items() if n > then.dropped.get(k, 0)}
-        return Measured((now.arrived - then.arrived) / seconds, (now.read - then.read) / seconds, dropped, sim.books())
+                sim.call(feed.feed_poisson)(net, q, 4000, self.gap, 256 * q, self.length, rss, FEED_CSUM_GOOD)
+            t = min(min(net.ring[q].feed_time for q in range(sim.queues)) - 20_000, end)
+            if run is not None:
+                run(t)
+            else:
+                sim.call(engine.run)(net, t, 0)
+
+    def __enter__(self) -> Steady:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.sim.close()
 
 
-@dataclass(frozen=True, slots=True)
+def measure(host: dict[str, Any], rate: float, ms: int = 80, ports: int = 1, seed: int = 1, one_step: bool = False) -> Measured:
+    """`rate` datagrams a second on each queue of the host; queue q sends to port 5000 + q % ports."""
+    with Steady(host, rate, ports, seed, one_step) as load:
+        load.until(START_NS + SETTLE_NS)
+        then = Count(load.sim)
+        load.until(START_NS + SETTLE_NS + ms * 1_000_000)
+        now = Count(load.sim)
+        return now.since(then, ms / 1000)
+
+
+def poll_sizes(host: dict[str, Any], rate: float, ms: int = 20) -> Counter[int]:
+    """How many polls of queue 0 took how many packets.  The run is stopped every 100 ns to look: no poll that finds a packet is shorter,
+    and where a run is stopped changes nothing."""
+    sizes: Counter[int] = Counter()
+    with Steady(host, rate) as load:
+        sim, napi = load.sim, load.sim.net.napi[0]
+        load.until(START_NS + SETTLE_NS)
+
+        def look(t: int) -> None:
+            work = napi.work
+            while sim.net.sim.now < t:
+                sim.call(engine.run)(sim.net, min(sim.net.sim.now + 100, t), 0)
+                if napi.work != work:
+                    sizes[napi.work - work] += 1
+                    work = napi.work
+
+        load.until(START_NS + SETTLE_NS + ms * 1_000_000, look)
+    return sizes
+
+
 class Count:
-    read: int
-    dropped: dict[str, int]
-    arrived: int
+    """What had been counted at a moment; since() is the difference of two."""
 
+    def __init__(self, sim: Simulation) -> None:
+        net = sim.net
+        self.books = sim.books()
+        self.read = sum(s.received for s in self.books.sockets)
+        self.arrived = sum(q.frames for q in self.books.queues)
+        self.interrupts = sum(q.interrupts for q in self.books.queues)
+        self.polls = sum(net.napi[q].polls for q in range(sim.queues))
+        self.full = sum(net.napi[q].full_polls for q in range(sim.queues))
+        self.softnet = sum(s["dropped"] for s in self.books.softnet)
+        self.latencies, self.latency_sum = [0] * NHIST, 0
+        for t in sim.threads:
+            row = net.latency[t.index]
+            self.latencies = [n + row[b] for b, n in enumerate(self.latencies)]
+            self.latency_sum += net.thread[t.index].latency_sum
 
-def count(sim: Simulation) -> Count:
-    """Read by programs, dropped by reason, arrived at the card: until now."""
-    books = sim.books()
-    return Count(sum(s.received for s in books.sockets), books.dropped, sum(q.frames for q in books.queues))
+    def since(self, then: Count, seconds: float) -> Measured:
+        """In a second, but for what Measured says."""
+        dropped = {k: (n - then.books.dropped.get(k, 0)) / seconds
+                   for k, n in self.books.dropped.items() if n > then.books.dropped.get(k, 0)}
+        cpus = [Cpu(a.cpu, *(getattr(a, f) - getattr(b, f) for f in ("hardirq", "softirq", "syscall", "application", "idle", "ksoftirqd")))
+                for a, b in zip(self.books.cpus, then.books.cpus, strict=True)]
+        histogram = [a - b for a, b in zip(self.latencies, then.latencies, strict=True)]
+        return Measured((self.arrived - then.arrived) / seconds, (self.read - then.read) / seconds, dropped, self.books,
+                        (self.interrupts - then.interrupts) / seconds, (self.polls - then.polls) / seconds,
+                        (self.full - then.full) / seconds, (self.softnet - then.softnet) / seconds, cpus,
+                        latency_of(histogram, self.latency_sum - then.latency_sum, self.books.latency.max))
