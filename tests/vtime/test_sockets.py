@@ -267,6 +267,42 @@ def test_ip_nonlocal_bind_lets_foreign_addresses_in(run):
         run(program)
 
 
+def test_options_in_fewer_bytes_than_an_int_has(run):
+    """What `rxpath judge --only options` taught: measured on 6.18."""
+    said = []
+
+    def program(s):
+        x = s.socket()
+        x.setsockopt(s.IPPROTO_IP, s.IP_TOS, -1)
+        said.append(x.getsockopt(s.IPPROTO_IP, s.IP_TOS, 2))                # what fits a byte comes as one
+        x.setsockopt(s.IPPROTO_IP, s.IP_TOS, b"")                           # nothing is 0
+        said.append(x.getsockopt(s.IPPROTO_IP, s.IP_TOS))
+        for option in (s.SO_TYPE, s.SO_RCVBUF, 999):                        # too short, whether there is such an option or not
+            try:
+                x.setsockopt(s.SOL_SOCKET, option, b"12")
+            except OSError as e:
+                said.append(e.errno)
+        x.setsockopt(s.SOL_SOCKET, s.SO_PRIORITY, -1)
+        said.append(x.getsockopt(s.SOL_SOCKET, s.SO_PRIORITY))
+        for linger in (b"\7\0\0\0\5\0\0\0", bytes(8)):
+            x.setsockopt(s.SOL_SOCKET, s.SO_LINGER, linger)
+            said.append(struct.unpack("ii", x.getsockopt(s.SOL_SOCKET, s.SO_LINGER, 8)))
+    run(program)
+    assert said == [b"\xff", 0, 22, 22, 22, -1, (1, 5), (0, 5)] * (len(said) // 8)
+
+
+def test_connect_without_a_route_is_counted(run):
+    def program(s):
+        try:
+            s.socket().connect(("8.8.8.8", 53))
+        except OSError as e:
+            assert e.errno == 101
+        else:
+            raise AssertionError
+    host = run(program)
+    assert host.mib()["Ip.OutNoRoutes"] == 1
+
+
 def test_threads_of_one_epoll_are_woken_one_at_a_time(run):
     said, shared = [], []
 

@@ -344,6 +344,12 @@ def test_addresses_bring_their_routes_as_in_linux() -> None:
                                    "broadcast 127.0.0.0/32 dev lo table local src 127.0.0.1"}
 
 
+def test_the_first_address_of_a_network_speaks_for_the_others() -> None:
+    """A secondary address's local route has the primary as its source: getsockname() after connect() to it.  Seen on 6.18."""
+    found = [str(r) for r in hosttables.routes(loads("nic.addresses = ['10.0.0.1/24', '10.0.0.7/24', '10.0.0.9/16']"))]
+    assert "local 10.0.0.7/32 dev eth0 table local src 10.0.0.1" in found and "local 10.0.0.9/32 dev eth0 table local src 10.0.0.9" in found
+
+
 def test_a_listed_route_stands_beside_the_derived_ones() -> None:
     host = loads("nic.addresses = ['10.0.0.1/31']\nroute = [{dst = 'default', via = '10.0.0.0'},"
                  "{dst = '10.9.0.0/16', type = 'blackhole'}]")

@@ -135,7 +135,8 @@ def add_address(b: Any, addr: int, plen: int, dev: int = 0) -> None:
     d = b.net.dev[dev]
     if d.addr == 0:
         d.addr, d.mask = addr, mask
-    add_route(b, addr, 32, RTN.LOCAL, dev, table=RT_TABLE_LOCAL, prefsrc=addr)
+    secondary = d.mask == mask and (d.addr ^ addr) & mask == 0               # of the first one's network: that one speaks for it
+    add_route(b, addr, 32, RTN.LOCAL, dev, table=RT_TABLE_LOCAL, prefsrc=d.addr if secondary else addr)
     if addr >> 24 == 127:                            # all of the network is local on lo
         add_route(b, addr & mask, plen, RTN.LOCAL, dev, table=RT_TABLE_LOCAL, prefsrc=addr)
         return

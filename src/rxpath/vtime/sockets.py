@@ -9,6 +9,7 @@ import socket as std
 from typing import TYPE_CHECKING, Any, Self
 
 from ..abi.kernels import Sysctl
+from ..abi.mib import Mib
 from ..abi.numbers import EAGAIN, MSG_DONTWAIT, POLLIN, RTN, Op
 from ..abi.sock import SOCK_ESTABLISHED
 from ..network import setup as network
@@ -108,6 +109,7 @@ class Socket:
             self.autobound = True
         route = self.boot.call(network.route_get)(self.net, addr)
         if route < 0:
+            self.net.snmp[self.programs.cpu()][Mib.Ip_OutNoRoutes] += 1
             raise error(errno.ENETUNREACH)
         fa = self.net.fib[route]
         refused = {RTN.BLACKHOLE: errno.EINVAL, RTN.UNREACHABLE: errno.EHOSTUNREACH, RTN.PROHIBIT: errno.EACCES}.get(fa.type)
@@ -181,6 +183,8 @@ class Socket:
             value = sockopt.get_option(self, level, option)
         except OSError as e:
             raise error(e.errno or errno.EINVAL) from None
+        if level == std.IPPROTO_IP and 0 < buflen < 4 and option != std.IP_MULTICAST_IF and not any(value[1:]):
+            return value[:1]                         # do_ip_getsockopt(): what fits a byte comes as one
         if buflen:
             return value[:buflen]
         return int.from_bytes(value[:4], "little", signed=True)

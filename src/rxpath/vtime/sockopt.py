@@ -41,6 +41,7 @@ KEPT = {(SOL, 12): 0, (SOL, 36): 0, (IP, std.IP_TOS): 0, (IP, std.IP_TTL): 64, (
         (SOL, std.SO_RCVLOWAT): 1}
 READ_ONLY = {(SOL, std.SO_TYPE): std.SOCK_DGRAM, (SOL, 38): IPPROTO.UDP, (SOL, 39): std.AF_INET, (SOL, std.SO_ACCEPTCONN): 0,
              (SOL, std.SO_SNDLOWAT): 1}
+NOTHING_IS_ZERO = (IP_PKTINFO, IP_RECVERR, IP_RECVTTL, std.IP_RECVTOS, IP_ORIGDSTADDR, std.IP_TOS, IP_MTU_DISCOVER)
 TIMEOUTS = ((SOL, std.SO_RCVTIMEO), (SOL, std.SO_SNDTIMEO))
 INT_MAX = 0x7FFFFFFF
 
@@ -50,8 +51,8 @@ def error(number: int) -> OSError:
     return OSError(number, os.strerror(number))
 
 
-def as_int(level: int, value: Any) -> int:
-    """The int that the kernel reads.  Less than an int is EINVAL; IP's options may be a byte."""
+def as_int(level: int, option: int, value: Any) -> int:
+    """The int that the kernel reads.  Less than an int is EINVAL; IP's options may be a byte, some of them nothing, which is 0."""
     if isinstance(value, int):
         return (value & 0xFFFFFFFF ^ 0x80000000) - 0x80000000
     raw = bytes(value)
@@ -59,6 +60,8 @@ def as_int(level: int, value: Any) -> int:
         return int(struct.unpack("i", raw[:4])[0])
     if level == IP and raw:
         return raw[0]
+    if level == IP and option in NOTHING_IS_ZERO:
+        return 0
     raise error(errno.EINVAL)
 
 
@@ -78,12 +81,15 @@ def set_option(s: "Socket", level: int, option: int, value: Any) -> None:
     if key == (SOL, std.SO_LINGER):
         if isinstance(value, int) or len(value) < 8:
             raise error(errno.EINVAL)
-        s.kept[key] = bytes(value[:8])
+        on, seconds = struct.unpack("ii", bytes(value[:8]))
+        s.kept[key] = struct.pack("i", int(bool(on))) + (struct.pack("i", seconds) if on else s.kept.get(key, bytes(8))[4:])
         return
+    if level == SOL and not isinstance(value, int) and len(bytes(value)) < 4:    # before it is asked whether there is such an option
+        raise error(errno.EINVAL)
     known = key in IN_THE_SOCK or key in KEPT_FLAGS or key in KEPT or key in (SNDBUF, SNDBUFFORCE, PEEK_OFF)
     if not known or (key == (SOL_UDP, UDP_GRO) and not b.net.behaviour[Behaviour.udp_gro]):
         raise error(errno.ENOPROTOOPT)
-    n = as_int(level, value)
+    n = as_int(level, option, value)
     if key == PEEK_OFF:
         b.net.socks[sk].peek_off = n
     elif key in (SNDBUF, SNDBUFFORCE):
@@ -97,6 +103,7 @@ def set_option(s: "Socket", level: int, option: int, value: Any) -> None:
         s.kept[key] = kept_number(key, n)
 
 
+TTL, MULTICAST_TTL = (IP, std.IP_TTL), (IP, std.IP_MULTICAST_TTL)
 SNDBUF, SNDBUFFORCE, PEEK_OFF = (SOL, std.SO_SNDBUF), (SOL, SO_SNDBUFFORCE), (SOL, SO_PEEK_OFF)
 
 
@@ -120,15 +127,15 @@ STAMPS = ((SOL, SO_TIMESTAMP), (SOL, SO_TIMESTAMPNS))
 
 
 def kept_number(key: tuple[int, int], n: int) -> int:
-    if key == (IP, std.IP_TTL) and n != -1 and not 1 <= n <= 255:
+    if key == TTL and n != -1 and not 1 <= n <= 255:
         raise error(errno.EINVAL)
-    if key == (IP, std.IP_MULTICAST_TTL) and not -1 <= n <= 255:
+    if key == MULTICAST_TTL and not -1 <= n <= 255:
         raise error(errno.EINVAL)
     if key == (IP, IP_MTU_DISCOVER) and not 0 <= n <= 5:
         raise error(errno.EINVAL)
     if key == (SOL, std.SO_RCVLOWAT):                # UDP ignores it: each datagram is enough
         return INT_MAX if n < 0 else n or 1
-    if n == -1:
+    if n == -1 and key in (TTL, MULTICAST_TTL):
         return KEPT[key]
     return n & 0xFF if key == (IP, std.IP_TOS) else n
 

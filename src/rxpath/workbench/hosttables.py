@@ -68,7 +68,8 @@ def routes(host: Host) -> list[FibRoute]:
     for name, address, prefix in [("lo", 0x7F000001, 8), *own]:
         mask = units.netmask(prefix)
         subnet, highest = address & mask, address | ~mask & 0xFFFFFFFF
-        add(FibRoute(address, 32, "local", "local", name, source=address))
+        first = next(a for n, a, p in (("lo", 0x7F000001, 8), *own) if (n, p) == (name, prefix) and (a ^ address) & mask == 0)
+        add(FibRoute(address, 32, "local", "local", name, source=first))       # a secondary address: the first one speaks for it
         if prefix == 32:
             continue
         if name == "lo":

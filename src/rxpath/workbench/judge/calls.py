@@ -18,7 +18,6 @@ from rxpath.workbench.mistakes import BadInput
 
 FIONREAD = 0x541B
 MSG_NAMES = {socket.MSG_TRUNC: "MSG_TRUNC", socket.MSG_CTRUNC: "MSG_CTRUNC", socket.MSG_ERRQUEUE: "MSG_ERRQUEUE"}
-ROOM = 256                                              # for ancillary data
 
 
 def errno_name(error: OSError) -> str:
@@ -118,12 +117,12 @@ class Calls:
         self.drops[step.id] = 0
         return ""
 
-    def set_option(self, sock: Any, name: str, value: int | str) -> None:
+    def set_option(self, sock: Any, name: str, value: int | str | bytes) -> None:
         level, number = OPTIONS[name]
         if name == "SO_INCOMING_CPU" and isinstance(value, str):
             value = self.cpu_called(value)
-        if name == "SO_RCVTIMEO":
-            seconds, ns = divmod(int(value), 1_000_000_000)
+        if name == "SO_RCVTIMEO" and isinstance(value, int):
+            seconds, ns = divmod(value, 1_000_000_000)
             sock.setsockopt(level, number, struct.pack("ll", seconds, ns // 1000))
         else:
             sock.setsockopt(level, number, value.encode() if isinstance(value, str) else value)
@@ -143,7 +142,7 @@ class Calls:
             if isinstance(step, cases.Ready):
                 return self.ready()
             if isinstance(step, cases.GetOpt):
-                return self.get_option(self.sockets[step.id], step.name)
+                return self.get_option(self.sockets[step.id], step.name, step.length)
             if isinstance(step, cases.SetOpt):
                 with self.entered():
                     self.set_option(self.sockets[step.id], step.name, step.value)
@@ -153,6 +152,10 @@ class Calls:
                     self.disconnect(sock)
                 else:
                     sock.connect(step.peer)
+            elif isinstance(step, cases.Shutdown):
+                self.sockets[step.id].shutdown(step.how)
+            elif isinstance(step, cases.Bind):
+                self.sockets[step.id].bind(step.address)
             elif isinstance(step, cases.Join):
                 self.membership(self.sockets[step.id], step.group,
                                 socket.IP_DROP_MEMBERSHIP if step.leave else socket.IP_ADD_MEMBERSHIP)
@@ -167,7 +170,9 @@ class Calls:
             return errno_name(error)
         return ""
 
-    def get_option(self, sock: Any, name: str) -> Any:
+    def get_option(self, sock: Any, name: str, length: int = 0) -> Any:
+        if name in ("getsockname", "getpeername"):
+            return getattr(sock, name)()
         if name == "SO_MEMINFO":
             m = struct.unpack("=9I", sock.getsockopt(1, 55, 36))
             return m[0], m[1], m[4], m[8]
@@ -175,6 +180,8 @@ class Calls:
             with self.freeing(sock, "__first_packet_length"):
                 return self.fionread(sock)
         level, number = OPTIONS[name]
+        if length:
+            return sock.getsockopt(level, number, length)
         if name == "SO_RCVTIMEO":
             seconds, micros = struct.unpack("ll", sock.getsockopt(level, number, 16))
             return seconds * 1_000_000_000 + micros * 1000
@@ -182,7 +189,7 @@ class Calls:
             return sock.getsockopt(level, number, 16).rstrip(b"\0").decode()
         return sock.getsockopt(level, number)
 
-    def receive(self, id_: str, size: int = 65536, flags: tuple[str, ...] = ()) -> Received:
+    def receive(self, id_: str, size: int = 65536, flags: tuple[str, ...] = (), room: int = 256) -> Received:
         if id_ not in self.sockets:
             return Received(errno="EBADF")
         bits = socket.MSG_DONTWAIT
@@ -190,21 +197,25 @@ class Calls:
             bits |= getattr(socket, flag)
         view = self.buffer[:min(size, len(self.buffer))]
         try:
-            length, anc, got, sender = self.sockets[id_].recvmsg_into([view], ROOM, bits)
+            length, anc, got, sender = self.sockets[id_].recvmsg_into([view], room, bits)
         except OSError as error:
             return Received(errno=errno_name(error))
         names = tuple(name for bit, name in MSG_NAMES.items() if got & bit)
         return Received(bytes(view[:min(length, size)]), sender or ("", 0), length, names,
-                        tuple(sorted(self._ancillary(item) for item in anc)))
+                        tuple(self._ancillary(item) for item in anc))
 
     def _ancillary(self, item: tuple[int, int, bytes]) -> tuple[str, Any]:
         level, kind, data = item
+        if (level, kind) in ((1, 29), (1, 35)):             # a clock of its own on each side
+            return "time stamp", (kind, len(data))
+        if (level, kind) == (0, 8) and len(data) < 12:      # cut: the device's number is not the same
+            return "IP_PKTINFO", (len(data), data[4:])
         if (level, kind) == (0, 8):
             ifindex, spec, addr = struct.unpack("=i4s4s", data)
             return "IP_PKTINFO", ("nic" if ifindex == self.ifindex else ifindex, socket.inet_ntoa(spec), socket.inet_ntoa(addr))
-        if (level, kind) == (1, 40):
+        if (level, kind) == (1, 40) and len(data) == 4:
             return "SO_RXQ_OVFL", struct.unpack("=I", data)[0]
-        if (level, kind) == (17, 104):
+        if (level, kind) == (17, 104) and len(data) >= 4:
             return "UDP_GRO", struct.unpack_from("=i", data)[0]
         return f"{level}/{kind}", data
 

@@ -62,6 +62,7 @@ class Recv:
     size: int = 65536
     flags: tuple[str, ...] = ()
     count: int = 1
+    room: int = 256                     # for ancillary data
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,17 +86,33 @@ class Join:
 
 
 @dataclass(frozen=True, slots=True)
+class Shutdown:
+    """shutdown(): 0 reading, 1 writing, 2 both."""
+    id: str
+    how: int
+
+
+@dataclass(frozen=True, slots=True)
+class Bind:
+    """bind() of a socket that is open."""
+    id: str
+    address: tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class SetOpt:
     id: str
     name: str
-    value: int | str
+    value: int | str | bytes            # bytes: as they are, also fewer than an int has
 
 
 @dataclass(frozen=True, slots=True)
 class GetOpt:
-    """An option by its C name, as an answer.  SO_MEMINFO: (rmem_alloc, rcvbuf, fwd_alloc, drops).  FIONREAD: bytes of the next datagram."""
+    """An option by its C name, as an answer.  SO_MEMINFO: (rmem_alloc, rcvbuf, fwd_alloc, drops).  FIONREAD: bytes of the next datagram.
+    getsockname, getpeername: the address.  length: of the buffer; 0: an int, or what the option is."""
     id: str
     name: str
+    length: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +144,8 @@ class Ready:
     """epoll_wait() of the last Watch, as an answer: the sockets in the order in which they became ready."""
 
 
-Step = Open | Send | Burst | Wait | Recv | Close | Connect | Join | SetOpt | GetOpt | Sysctl | Frags | Settle | Watch | Ready
+Step = (Open | Send | Burst | Wait | Recv | Close | Connect | Join | SetOpt | GetOpt | Sysctl | Frags | Settle | Shutdown | Bind | Watch
+        | Ready)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +170,7 @@ class Case:
 @dataclass(frozen=True, slots=True)
 class Received:
     """One recvmsg(): what it returned.  errno: its name, "" if it went well.  length: the call's result, which MSG_TRUNC may make more
-    than the bytes.  ancillary: (name, value) sorted."""
+    than the bytes.  ancillary: (name, value), in their order."""
     data: bytes = b""
     sender: tuple[str, int] = ("", 0)
     length: int = 0
@@ -176,8 +194,14 @@ class Observation:
 
 
 OPTIONS: dict[str, tuple[int, int]] = {     # C name -> (level, number) on Linux
-    "SO_REUSEADDR": (1, 2), "SO_RCVBUF": (1, 8), "SO_NO_CHECK": (1, 11), "SO_REUSEPORT": (1, 15), "SO_RCVLOWAT": (1, 18),
-    "SO_RCVTIMEO": (1, 20), "SO_BINDTODEVICE": (1, 25), "SO_RCVBUFFORCE": (1, 33), "SO_PROTOCOL": (1, 38), "SO_DOMAIN": (1, 39),
-    "SO_RXQ_OVFL": (1, 40), "SO_PEEK_OFF": (1, 42), "SO_BUSY_POLL": (1, 46), "SO_INCOMING_CPU": (1, 49), "SO_MEMINFO": (1, 55),
-    "IP_PKTINFO": (0, 8), "IP_MULTICAST_ALL": (0, 49), "UDP_GRO": (17, 104),
+    "SO_DEBUG": (1, 1), "SO_REUSEADDR": (1, 2), "SO_TYPE": (1, 3), "SO_ERROR": (1, 4), "SO_DONTROUTE": (1, 5), "SO_BROADCAST": (1, 6),
+    "SO_SNDBUF": (1, 7), "SO_RCVBUF": (1, 8), "SO_KEEPALIVE": (1, 9), "SO_OOBINLINE": (1, 10), "SO_NO_CHECK": (1, 11),
+    "SO_PRIORITY": (1, 12), "SO_LINGER": (1, 13), "SO_REUSEPORT": (1, 15), "SO_RCVLOWAT": (1, 18), "SO_SNDLOWAT": (1, 19),
+    "SO_RCVTIMEO": (1, 20), "SO_SNDTIMEO": (1, 21), "SO_BINDTODEVICE": (1, 25), "SO_TIMESTAMP": (1, 29), "SO_ACCEPTCONN": (1, 30),
+    "SO_SNDBUFFORCE": (1, 32), "SO_RCVBUFFORCE": (1, 33), "SO_TIMESTAMPNS": (1, 35), "SO_MARK": (1, 36), "SO_PROTOCOL": (1, 38),
+    "SO_DOMAIN": (1, 39), "SO_RXQ_OVFL": (1, 40), "SO_PEEK_OFF": (1, 42), "SO_SELECT_ERR_QUEUE": (1, 45), "SO_BUSY_POLL": (1, 46),
+    "SO_INCOMING_CPU": (1, 49), "SO_MEMINFO": (1, 55), "SO_INCOMING_NAPI_ID": (1, 56), "SO_NOWHERE": (1, 999),
+    "IP_TOS": (0, 1), "IP_TTL": (0, 2), "IP_PKTINFO": (0, 8), "IP_MTU_DISCOVER": (0, 10), "IP_RECVERR": (0, 11), "IP_RECVTTL": (0, 12),
+    "IP_RECVTOS": (0, 13), "IP_FREEBIND": (0, 15), "IP_RECVORIGDSTADDR": (0, 20), "IP_MULTICAST_IF": (0, 32), "IP_MULTICAST_TTL": (0, 33),
+    "IP_MULTICAST_LOOP": (0, 34), "IP_MULTICAST_ALL": (0, 49), "IP_NOWHERE": (0, 999), "UDP_GRO": (17, 104), "UDP_NOWHERE": (17, 999),
 }

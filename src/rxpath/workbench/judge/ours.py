@@ -284,7 +284,7 @@ class Machine(Calls):
                 self.read(Observation())
             elif isinstance(step, cases.Recv):
                 for _ in range(step.count or 1_000_000):
-                    got = self.receive(step.id, step.size, step.flags)
+                    got = self.receive(step.id, step.size, step.flags, step.room)
                     seen.received.setdefault(step.id, []).append(got)
                     if got.errno and not step.count:
                         break
