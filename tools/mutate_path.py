@@ -181,7 +181,8 @@ def table(results: list[Result]) -> str:
     survivors = [r for r in results if not r.killed_by]
     lines = ["# Mutations of the path, and the case that notices", "",
              f"`tools/mutate_path.py` on Linux {os.uname().release}: {len(results)} mutations, one at a time, in a copy of the tree;",
-             f"the real kernel judges each (`rxpath judge`, then {EXAMPLES:,} generated frames of seed {SEED}). {len(survivors)} survive.", "",
+             f"the real kernel judges each (`rxpath judge`, then {EXAMPLES:,} generated frames of seed {SEED}). "
+             f"{len(survivors)} survive.", "",
              "| place | was | becomes | first case that differs | difference |", "|---|---|---|---|---|"]
     for r in results:
         m = r.mutation

@@ -178,6 +178,7 @@ def headroom(
     "[cyan]sudo rxpath judge --examples 100000 --seed 7[/]     and so many generated frames",
     "[cyan]sudo rxpath judge --examples 1000000 --seed 7 --state judge.json[/]   to be taken up where it stopped",
     "[cyan]sudo rxpath judge --captures DIR[/]                 the frames of captures",
+    "[cyan]sudo rxpath judge --order[/]                        our stations beside the kernel's order of functions",
     "[cyan]rxpath judge --list[/]                              the cases; needs no root",
 )))
 def judge(
@@ -191,12 +192,15 @@ def judge(
     plain: Annotated[bool, typer.Option("--plain", help="Run the path as plain Python: slow, the same bytes.")] = False,
     captures: Annotated[str | None, typer.Option(
         "--captures", metavar="DIR", help="Instead of the cases: the frames of every capture there, rewritten to the receiver.")] = None,
+    order: Annotated[bool, typer.Option("--order", help="Instead of the cases: our stations beside the kernel's functions.")] = False,
     debug: DebugOption = False,
 ) -> None:
     """Send the same frames into this machine's kernel and into the path, and say what differs (Linux 6.18, root)."""
     from rxpath.workbench.command import Interrupt
     from rxpath.workbench.judge import command
 
+    if order:
+        raise typer.Exit(command.order_of_stations(json_, plain))
     with Interrupt() as interrupt:
         code = command.judge(only or [], examples, seed, json_, listing, state, plain, interrupt, captures)
     raise typer.Exit(code)

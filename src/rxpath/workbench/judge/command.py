@@ -9,8 +9,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from rxpath.workbench.judge import captures, generated, netns, run
+from rxpath.workbench.judge import captures, generated, netns, order, run
 from rxpath.workbench.judge.case import Case
+from rxpath.workbench.judge.kernel import Kernel
 from rxpath.workbench.judge.run import STATIONS, Judge, Report
 from rxpath.workbench.mistakes import BadInput
 
@@ -71,6 +72,20 @@ def judge(only: Sequence[str], examples: int, seed: int | None, as_json: bool, l
     if report.stopped:
         return 130
     return 1 if report.total.differ or missing else 0
+
+
+def order_of_stations(as_json: bool, plain: bool) -> int:
+    """`rxpath judge --order`."""
+    if reason := cannot_judge():
+        raise BadInput(f"the kernel cannot be asked here: {reason}")
+    with Kernel() as kernel:
+        found = list(order.judged(kernel, plain))
+    if as_json:
+        print(json.dumps({"kernel": kernel_release(), "no_function_tracer": order.why_no_tracer(), "packets": [
+            {"packet": o.name, "agrees": o.agrees, "kernel": o.both, "ours": o.ours, "missing": o.missing} for o in found]}, indent=1))
+    else:
+        print(order.text(found), end="")
+    return 0 if all(o.agrees for o in found) else 1
 
 
 def _generated(both: Judge, report: Report, seed: int, examples: int, state: str | None, stop: Any) -> None:
