@@ -129,8 +129,8 @@ class Booted:
 
     def join_group(self, sk: int, group: int, source: int = 0) -> None:
         """IP_ADD_MEMBERSHIP: the socket's list, the device's, and the card's filter."""
-        sockets.join(self, sk, group, self.net.dev[0].ifindex, source)
-        if setup.join_group(self, group):
+        more = sockets.join(self, sk, group, self.net.dev[0].ifindex, source)
+        if more and setup.join_group(self, group):
             dev_mc_add(self.netdev, multicast_mac(group))
 
     def leave_group(self, sk: int, group: int, source: int = 0) -> None:

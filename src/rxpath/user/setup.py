@@ -439,16 +439,23 @@ def getsockopt(b: Any, i: int, name: str) -> int:
     return int(getattr(sk, fields[name]))
 
 
-def join(b: Any, i: int, group: int, ifindex: int, source: int = 0) -> None:
-    """IP_ADD_MEMBERSHIP, with a source IP_ADD_SOURCE_MEMBERSHIP.  The device's own filter is network/'s: Booted.join_group() does both."""
+def join(b: Any, i: int, group: int, ifindex: int, source: int = 0) -> bool:
+    """IP_ADD_MEMBERSHIP, with a source IP_ADD_SOURCE_MEMBERSHIP.  Is there one more membership?  The device's own filter is network/'s: Booted.join_group() does both."""
     net = b.net
     sk = net.socks[i]
     if group >> 28 != 14:
         raise error(errno.EINVAL, "IP_ADD_MEMBERSHIP")
     for m in memberships(net, sk):
         row = net.mcast[m]
-        if (row.addr_lo, row.ifindex, row.src_lo) == (group, ifindex, source):
+        if (row.addr_lo, row.ifindex) != (group, ifindex):
+            continue
+        if source == 0:                              # a member already, if only of some sources
             raise error(errno.EADDRINUSE, "IP_ADD_MEMBERSHIP")
+        if row.src_lo == source:
+            raise error(errno.EADDRNOTAVAIL, "IP_ADD_SOURCE_MEMBERSHIP")
+        if row.src_lo == 0:                          # from now on a member of that source only
+            row.src_lo = source
+            return False
     if net.mcast_free:
         m = net.mcast_free - 1
         net.mcast_free = net.mcast[m].next + 1
@@ -460,6 +467,7 @@ def join(b: Any, i: int, group: int, ifindex: int, source: int = 0) -> None:
     row = net.mcast[m]
     row.addr_lo, row.addr_hi, row.ifindex, row.src_lo, row.src_hi, row.next = group, 0, ifindex, source, 0, sk.mc_list
     sk.mc_list = m
+    return True
 
 
 def leave(b: Any, i: int, group: int, ifindex: int, source: int = 0) -> None:

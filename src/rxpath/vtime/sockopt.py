@@ -203,8 +203,8 @@ def join(s: "Socket", group: int, dev: int, source: int) -> None:
     if dev < 0:
         raise error(errno.ENODEV)
     b = s.boot
-    user.join(b, s.sk, group, b.net.dev[dev].ifindex, source)
-    if network.join_group(b, group, dev) and dev == 0:
+    more = user.join(b, s.sk, group, b.net.dev[dev].ifindex, source)
+    if more and network.join_group(b, group, dev) and dev == 0:
         dev_mc_add(b.netdev, multicast_mac(group))
 
 

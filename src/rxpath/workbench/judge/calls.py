@@ -17,6 +17,7 @@ from rxpath.workbench.judge.case import OPTIONS, Received, Step
 from rxpath.workbench.mistakes import BadInput
 
 FIONREAD = 0x541B
+ADD_SOURCE, DROP_SOURCE = 39, 40                        # IP_ADD_SOURCE_MEMBERSHIP, IP_DROP_SOURCE_MEMBERSHIP
 MSG_NAMES = {socket.MSG_TRUNC: "MSG_TRUNC", socket.MSG_CTRUNC: "MSG_CTRUNC", socket.MSG_ERRQUEUE: "MSG_ERRQUEUE"}
 
 
@@ -31,6 +32,7 @@ def label(number: int, step: Step) -> str:
 
 class Calls:
     """A host's sockets by their ids."""
+    address = "10.0.0.1"                                # of the NIC
     ifindex = 1                                         # of the NIC
 
     def __init__(self) -> None:
@@ -156,6 +158,9 @@ class Calls:
                 self.sockets[step.id].shutdown(step.how)
             elif isinstance(step, cases.Bind):
                 self.sockets[step.id].bind(step.address)
+            elif isinstance(step, cases.Join) and step.source:
+                mreq = b"".join(socket.inet_aton(a) for a in (step.group, self.address, step.source))
+                self.sockets[step.id].setsockopt(socket.IPPROTO_IP, DROP_SOURCE if step.leave else ADD_SOURCE, mreq)
             elif isinstance(step, cases.Join):
                 self.membership(self.sockets[step.id], step.group,
                                 socket.IP_DROP_MEMBERSHIP if step.leave else socket.IP_ADD_MEMBERSHIP)

@@ -79,10 +79,11 @@ class Connect:
 
 @dataclass(frozen=True, slots=True)
 class Join:
-    """IP_ADD_MEMBERSHIP, leave=True: IP_DROP_MEMBERSHIP."""
+    """IP_ADD_MEMBERSHIP, leave=True: IP_DROP_MEMBERSHIP.  With a source: IP_ADD_SOURCE_MEMBERSHIP, IP_DROP_SOURCE_MEMBERSHIP."""
     id: str
     group: str
     leave: bool = False
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)

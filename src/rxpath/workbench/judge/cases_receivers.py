@@ -270,6 +270,15 @@ def multicast() -> Iterator[Case]:
         ("left", [sock("1", **joined), sock("2", **ra)], [Join("1", GROUP, leave=True), Settle(), to_group]),
         ("left by one of two", [sock("1", **ra, **joined), sock("2", **ra, **joined)], [Join("1", GROUP, leave=True), Settle(), to_group]),
         ("left without having joined", [sock("1")], [Join("1", GROUP, leave=True)]),
+        ("sources: only from the sender", [sock("1")], [Join("1", GROUP, source=f.PEER), Settle(), to_group, to(GROUP, src=f.OTHER)]),
+        ("sources: only from somebody else", [sock("1")], [Join("1", GROUP, source=f.OTHER), Settle(), to_group, to(GROUP, src=f.OTHER)]),
+        ("sources: from two sources, one left", [sock("1")], [
+            Join("1", GROUP, source=f.OTHER), Join("1", GROUP, source=f.PEER), Join("1", GROUP, source=f.PEER), Settle(), to_group,
+            to(GROUP, src=f.OTHER), Join("1", GROUP, True, f.OTHER), Join("1", GROUP, True, f.OTHER), Settle(), to_group,
+            to(GROUP, src=f.OTHER)]),
+        ("sources: from one source, beside a full member", [sock("1", **ra, **joined), sock("2", **ra)],
+         [Join("2", GROUP, source=f.OTHER), Settle(), to_group, to(GROUP, src=f.OTHER)]),
+        ("sources: from one source, and of the whole group", [sock("1")], [Join("1", GROUP), Join("1", GROUP, source=f.OTHER), Settle(), to_group]),
         ("not a group", [sock("1")], [Join("1", "10.0.0.9")]),
         ("the member closes", [sock("1", **ra, **joined), sock("2", **ra)], [to_group, *ended("1"), Settle(), to_group]),
         ("IP_MULTICAST_ALL later", [sock("1", **ra, **joined), sock("2", **ra)],
@@ -316,7 +325,7 @@ def order() -> Iterator[Case]:
 
 NOT_BUILT = (
     ("IPv6 dual-stack socket beside an IPv4 one", "IPv6 is not built"),
-    ("source-specific membership (IP_ADD_SOURCE_MEMBERSHIP)", "the judge's steps do not have it yet; the path does"),
+    ("IP_BLOCK_SOURCE, IP_MSFILTER", "exclude lists of a membership are not built"),
     ("joined on another link only", "the judge's host has one link"),
 )
 
