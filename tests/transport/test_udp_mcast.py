@@ -148,6 +148,20 @@ def test_copies_wait_for_their_turns(lab, one_step):
 STATES: dict = {}
 
 
+def test_a_source_of_a_group_that_was_joined_whole_is_all_that_remains(lab):
+    """Measured on 6.18: and a source twice is EADDRNOTAVAIL, the group on top of a source EADDRINUSE."""
+    host = lab()
+    sk = member(host)
+    setup.join(host.boot, sk, ip4(GROUP), 1, ip4("10.0.0.3"))
+    assert got(host, [sk]) == [0]
+    with pytest.raises(OSError, match="EADDRNOTAVAIL"):
+        setup.join(host.boot, sk, ip4(GROUP), 1, ip4("10.0.0.3"))
+    with pytest.raises(OSError, match="EADDRINUSE"):
+        setup.join(host.boot, sk, ip4(GROUP), 1)
+    setup.join(host.boot, sk, ip4(GROUP), 1, ip4("10.0.0.2"))
+    assert got(host, [sk]) == [10]
+
+
 def test_joining_twice_and_leaving(lab):
     host = lab()
     sk = member(host)

@@ -440,7 +440,8 @@ def getsockopt(b: Any, i: int, name: str) -> int:
 
 
 def join(b: Any, i: int, group: int, ifindex: int, source: int = 0) -> bool:
-    """IP_ADD_MEMBERSHIP, with a source IP_ADD_SOURCE_MEMBERSHIP.  Is there one more membership?  The device's own filter is network/'s: Booted.join_group() does both."""
+    """IP_ADD_MEMBERSHIP, with a source IP_ADD_SOURCE_MEMBERSHIP.  Is there one more membership?
+    The device's own filter is network/'s: Booted.join_group() does both."""
     net = b.net
     sk = net.socks[i]
     if group >> 28 != 14:
