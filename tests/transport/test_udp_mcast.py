@@ -153,13 +153,13 @@ def test_a_source_of_a_group_that_was_joined_whole_is_all_that_remains(lab):
     host = lab()
     sk = member(host)
     setup.join(host.boot, sk, ip4(GROUP), 1, ip4("10.0.0.3"))
-    assert got(host, [sk]) == [0]
+    assert received(host, [sk], to_group()) == [0]
     with pytest.raises(OSError, match="EADDRNOTAVAIL"):
         setup.join(host.boot, sk, ip4(GROUP), 1, ip4("10.0.0.3"))
     with pytest.raises(OSError, match="EADDRINUSE"):
         setup.join(host.boot, sk, ip4(GROUP), 1)
     setup.join(host.boot, sk, ip4(GROUP), 1, ip4("10.0.0.2"))
-    assert got(host, [sk]) == [10]
+    assert received(host, [sk], to_group()) == [1]
 
 
 def test_joining_twice_and_leaving(lab):
