@@ -11,6 +11,7 @@ from ..abi.numbers import (
     ICMP_HLEN,
     IP_HLEN,
     IP_MF,
+    IP_OFFSET,
     IPPROTO,
     NET_RX_SUCCESS,
     NO_SKB,
@@ -26,10 +27,11 @@ from ..turn import at, at_bytes, touch
 from .fib_trie import fib_table_lookup
 from .icmp_limit import icmp_unlimited, icmpv4_global_allow, icmpv4_xrlim_allow
 from .icmp_send import icmp_out_count, icmp_push_reply
-from .ip_output import ip_finish_output, ip_header, ip_select_ident, reply_skb
-from .route import ip_route_output
+from .ip_options import ALL_OPTIONS, inet_current_timestamp
+from .ip_options_echo import MEASURE, ip_options_echo, ip_options_fragment, ip_options_hop
+from .ip_output import ip_finish_output, ip_finish_output2, ip_header, ip_select_ident, reply_skb
+from .route import fib_compute_spec_dst, ip_route_output
 
-DAY_MS = 86_400_000
 ICMP_EXC_FRAGTIME = 1
 
 
@@ -205,21 +207,22 @@ def icmp_request(net: Net, cpu: int, skb: sk_buff, kind: int) -> int:
 @path_function
 def icmp_reply(net: Net, cpu: int, skb: sk_buff) -> int:
     """Back to where it came from; then the request has ended."""
-    mem, nh, dev = mem_at(net.mem_addr), skb.network_header, net.dev[skb.dev]
-    peer = be32(mem, nh + 12)
-    saddr = be32(mem, nh + 16) if skb.dst_type == RTN.LOCAL else dev.addr    # fib_compute_spec_dst()
+    mem, dev = mem_at(net.mem_addr), net.dev[skb.dev]
+    saddr = fib_compute_spec_dst(net, skb)
+    optlen = ip_options_echo(net, cpu, skb, ALL_OPTIONS, MEASURE, saddr)
+    peer = ip_options_hop(net, skb, ALL_OPTIONS)
     kind, code = byte(mem, skb.data), byte(mem, skb.data + 1)
     stamp = kind == ICMP.TIMESTAMP
     answer = ICMP.ECHOREPLY
     if stamp:
         answer = ICMP.TIMESTAMPREPLY
-    if may_reply(net, cpu, skb, peer, answer, code):
+    if optlen >= 0 and may_reply(net, cpu, skb, peer, answer, code):
         if stamp:
-            timestamp_reply(net, cpu, skb, saddr, peer)
-        elif skb.len <= dev.mtu - IP_HLEN:
-            echo_reply(net, cpu, skb, saddr, peer)
+            timestamp_reply(net, cpu, skb, saddr, peer, optlen)
+        elif skb.len <= dev.mtu - IP_HLEN - optlen:
+            echo_reply(net, cpu, skb, saddr, peer, optlen)
         else:
-            echo_reply_fragments(net, cpu, skb, saddr, peer, (dev.mtu - IP_HLEN) & ~7)
+            echo_reply_fragments(net, cpu, skb, saddr, peer, optlen)
     consume_skb(net, cpu, skb)
     return NET_RX_SUCCESS
 
@@ -234,13 +237,24 @@ def may_reply(net: Net, cpu: int, skb: sk_buff, peer: int, kind: int, code: int)
 
 
 @path_function
-def timestamp_reply(net: Net, cpu: int, skb: sk_buff, saddr: int, peer: int) -> None:
-    i = reply_skb(net, cpu, skb, IP_HLEN + ICMP_HLEN + 12)
+def reply_headers(net: Net, cpu: int, skb: sk_buff, out: sk_buff, saddr: int, peer: int, optlen: int, ident: int, frag: int) -> None:
+    """IP header and options of an answer."""
+    mem, to = mem_at(net.mem_addr), out.network_header + IP_HLEN
+    if optlen:
+        ip_options_echo(net, cpu, skb, ALL_OPTIONS, to, saddr)
+        if frag & IP_OFFSET:
+            ip_options_fragment(mem, to, optlen)
+    ip_header(net, out, IPPROTO.ICMP, saddr, peer, byte(mem, skb.network_header + 1), ident, frag, optlen)
+
+
+@path_function
+def timestamp_reply(net: Net, cpu: int, skb: sk_buff, saddr: int, peer: int, optlen: int) -> None:
+    i = reply_skb(net, cpu, skb, IP_HLEN + optlen + ICMP_HLEN + 12)
     if i == NO_SKB:
         return
-    out, mem, c = net.skb[i], mem_at(net.mem_addr), net.cpu[cpu]
-    ip_header(net, out, IPPROTO.ICMP, saddr, peer, byte(mem, skb.network_header + 1), ip_select_ident(net), 0)
-    th, ms = out.transport_header, c.now // 1_000_000 % DAY_MS
+    out, mem = net.skb[i], mem_at(net.mem_addr)
+    reply_headers(net, cpu, skb, out, saddr, peer, optlen, ip_select_ident(net), 0)
+    th, ms = out.transport_header, inet_current_timestamp(net, cpu)
     skb_copy_bits(net, skb, 0, mem, th, ICMP_HLEN + 4)                       # identifier, sequence, originate
     put_byte(mem, th, ICMP.TIMESTAMPREPLY)
     put_byte(mem, th + 1, 0)
@@ -250,22 +264,23 @@ def timestamp_reply(net: Net, cpu: int, skb: sk_buff, saddr: int, peer: int) -> 
 
 
 @path_function
-def echo_reply(net: Net, cpu: int, skb: sk_buff, saddr: int, peer: int) -> None:
-    i = reply_skb(net, cpu, skb, IP_HLEN + skb.len)
+def echo_reply(net: Net, cpu: int, skb: sk_buff, saddr: int, peer: int, optlen: int) -> None:
+    i = reply_skb(net, cpu, skb, IP_HLEN + optlen + skb.len)
     if i == NO_SKB:
         return
     out, mem = net.skb[i], mem_at(net.mem_addr)
-    ip_header(net, out, IPPROTO.ICMP, saddr, peer, byte(mem, skb.network_header + 1), ip_select_ident(net), 0)
+    reply_headers(net, cpu, skb, out, saddr, peer, optlen, ip_select_ident(net), 0)
     skb_copy_bits(net, skb, 0, mem, out.transport_header, skb.len)
     put_byte(mem, out.transport_header, ICMP.ECHOREPLY)                      # whatever the code was, it comes back
     icmp_push_reply(net, cpu, skb, out, peer)
 
 
 @path_function
-def echo_reply_fragments(net: Net, cpu: int, skb: sk_buff, saddr: int, peer: int, room: int) -> None:
+def echo_reply_fragments(net: Net, cpu: int, skb: sk_buff, saddr: int, peer: int, optlen: int) -> None:
     """An answer longer than the MTU: ip_fragment() of ip_output.c.  Its checksum covers all pieces, so it is summed over the request."""
     at(net, cpu, skb, Stage.icmp_push_reply)
-    mem, tos, ident = mem_at(net.mem_addr), byte(mem_at(net.mem_addr), skb.network_header + 1), ip_select_ident(net)
+    mem, ident, dev = mem_at(net.mem_addr), ip_select_ident(net), net.dev[skb.dev]
+    room = (dev.mtu - IP_HLEN - optlen) & ~7
     start, length = skb.data, skb.len
     code = byte(mem, start + 1)
     skb.data += 4                                    # type and checksum are zero in the reply
@@ -276,15 +291,17 @@ def echo_reply_fragments(net: Net, cpu: int, skb: sk_buff, saddr: int, peer: int
     done = 0
     while done < length:
         n = min(room, length - done)
-        i = reply_skb(net, cpu, skb, IP_HLEN + n)
+        i = reply_skb(net, cpu, skb, IP_HLEN + optlen + n)
         if i == NO_SKB:
             return
         out = net.skb[i]
         more = IP_MF if done + n < length else 0
-        ip_header(net, out, IPPROTO.ICMP, saddr, peer, tos, ident, more | done >> 3)
+        reply_headers(net, cpu, skb, out, saddr, peer, optlen, ident, more | done >> 3)
         skb_copy_bits(net, skb, done, mem, out.transport_header, n)
         if done == 0:
             put_be16(mem, out.transport_header, ICMP.ECHOREPLY << 8 | code)
             put_le16(mem, out.transport_header + 2, check)
-        ip_finish_output(net, cpu, skb, out, peer)
+            ip_finish_output(net, cpu, skb, out, peer)
+        else:
+            ip_finish_output2(net, cpu, skb, out, peer)
         done += n

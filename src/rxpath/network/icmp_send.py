@@ -2,17 +2,19 @@
 
 Called by whoever refuses a packet: turn.icmp_send_and_drop(net, cpu, skb, type, code, reason) parks it until it is this CPU's turn
 (limits and neighbours are everybody's), icmp_send() below sends and ends it.  Who is in a touch already calls __icmp_send() itself."""
-from .._compile import be16, be32, byte, mem_at, path_function, put_be16, put_be32, put_byte, put_le16
+from .._compile import be16, byte, mem_at, path_function, put_be16, put_be32, put_byte, put_le16
 from ..abi.mib import Mib
 from ..abi.net import Net
-from ..abi.numbers import ETH_HLEN, ICMP, ICMP_HLEN, IP_HLEN, IP_OFFSET, IPPROTO, NO_SKB, NR_ICMP_TYPES, PACKET_HOST, RTN
+from ..abi.numbers import ICMP, ICMP_HLEN, IP_HLEN, IP_OFFSET, IPPROTO, NO_SKB, NR_ICMP_TYPES, PACKET_HOST, RTN
 from ..abi.skbuff import sk_buff
 from ..path import Stage, Touch, touched
 from ..skb import csum_fold, csum_partial, kfree_skb_reason, skb_copy_bits
 from ..turn import at
 from .icmp_limit import icmpv4_global_allow, icmpv4_xrlim_allow
+from .ip_options import ALL_OPTIONS
+from .ip_options_echo import MEASURE, ip_options_echo, ip_options_hop
 from .ip_output import ip_finish_output, ip_header, ip_select_ident, reply_skb
-from .route import ip_route_output
+from .route import fib_compute_spec_dst, ip_route_output
 
 ICMP_ROOM = 576 - IP_HLEN - ICMP_HLEN                # RFC 1812: the whole message within 576 bytes
 IPTOS_TOS_MASK, IPTOS_PREC_INTERNETCONTROL = 0x1E, 0xC0
@@ -58,22 +60,28 @@ def __icmp_send(net: Net, cpu: int, skb: sk_buff, icmp_type: int, code: int, inf
     if not may_complain(net, skb):
         return
     at(net, cpu, skb, Stage.__icmp_send)
-    mem, nh, dev = mem_at(net.mem_addr), skb.network_header, net.dev[skb.dev]
+    mem, nh = mem_at(net.mem_addr), skb.network_header
     if not icmpv4_global_allow(net, cpu, skb, icmp_type, code):
         return
-    peer = be32(mem, nh + 12)
-    saddr = be32(mem, nh + 16) if skb.dst_type == RTN.LOCAL else dev.addr
+    saddr = fib_compute_spec_dst(net, skb)
+    understood = skb.cb_d if icmp_type == ICMP.PARAMETERPROB else ALL_OPTIONS
+    optlen = ip_options_echo(net, cpu, skb, understood, MEASURE, saddr)
+    if optlen < 0:
+        return
+    peer = ip_options_hop(net, skb, understood)
     if not ip_route_output(net, peer):
         return
     if not icmpv4_xrlim_allow(net, cpu, skb, peer, icmp_type, code):
         return
-    n = min(skb.data + skb.len - nh, ICMP_ROOM)
-    i = reply_skb(net, cpu, skb, IP_HLEN + ICMP_HLEN + n)
+    n = min(skb.data + skb.len - nh, ICMP_ROOM - optlen)
+    i = reply_skb(net, cpu, skb, IP_HLEN + optlen + ICMP_HLEN + n)
     if i == NO_SKB:
         return
     out = net.skb[i]
+    if optlen:
+        ip_options_echo(net, cpu, skb, understood, out.network_header + IP_HLEN, saddr)
     ip_header(net, out, IPPROTO.ICMP, saddr, peer, byte(mem, nh + 1) & IPTOS_TOS_MASK | IPTOS_PREC_INTERNETCONTROL,
-              ip_select_ident(net), 0)
+              ip_select_ident(net), 0, optlen)
     put_byte(mem, out.transport_header, icmp_type)
     put_byte(mem, out.transport_header + 1, code)
     put_be32(mem, out.transport_header + 4, info)
@@ -88,7 +96,7 @@ def icmp_push_reply(net: Net, cpu: int, skb: sk_buff, out: sk_buff, peer: int) -
     mem, th = mem_at(net.mem_addr), out.transport_header
     icmp_out_count(net, cpu, byte(mem, th))
     put_be16(mem, th + 2, 0)
-    check = csum_fold(csum_partial(mem, th, out.len - ETH_HLEN - IP_HLEN, 0))
+    check = csum_fold(csum_partial(mem, th, out.data + out.len - th, 0))
     put_le16(mem, th + 2, 0 if check == 0xFFFF else check)                   # of zeros alone it is zero: seen on 6.18
     ip_finish_output(net, cpu, skb, out, peer)
 

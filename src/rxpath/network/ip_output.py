@@ -10,10 +10,13 @@ from .._compile import be16, be32, byte, mem_at, path_function, put_be16, put_be
 from ..abi.mib import Mib
 from ..abi.net import Net
 from ..abi.numbers import ETH_HLEN, ETH_P_IP, IP_DF, IP_HLEN, IPPROTO, NET_RX_DROP, NET_RX_SUCCESS, NO_SKB
+from ..abi.reasons import Drop
 from ..abi.skbuff import sk_buff
 from ..path import Stage, unicast_reply
 from ..skb import alloc_skb, csum_fold, csum_partial, skb_init, skb_release
 from ..turn import at
+from .ip_options import ALL_OPTIONS
+from .ip_options_echo import MEASURE, ip_options_echo, ip_options_hop
 from .neighbour import neigh_lookup
 from .route import ip_route_output, next_hop
 
@@ -72,10 +75,10 @@ def eth_header(net: Net, out: sk_buff, to: int, proto: int) -> None:
 
 
 @path_function
-def ip_header(net: Net, out: sk_buff, protocol: int, saddr: int, daddr: int, tos: int, ident: int, frag: int) -> None:
-    """Twenty bytes behind the Ethernet header; the length is the frame's."""
+def ip_header(net: Net, out: sk_buff, protocol: int, saddr: int, daddr: int, tos: int, ident: int, frag: int, optlen: int) -> None:
+    """Twenty bytes behind the Ethernet header, and so many of options, which stand there already; the length is the frame's."""
     mem, p = mem_at(net.mem_addr), out.network_header
-    put_be16(mem, p, 0x4500 | tos)
+    put_be16(mem, p, 0x4500 + (optlen << 6) | tos)
     put_be16(mem, p + 2, out.len - ETH_HLEN)
     put_be16(mem, p + 4, ident)
     put_be16(mem, p + 6, frag)
@@ -84,8 +87,8 @@ def ip_header(net: Net, out: sk_buff, protocol: int, saddr: int, daddr: int, tos
     put_be16(mem, p + 10, 0)
     put_be32(mem, p + 12, saddr)
     put_be32(mem, p + 16, daddr)
-    put_le16(mem, p + 10, csum_fold(csum_partial(mem, p, IP_HLEN, 0)))
-    out.transport_header = p + IP_HLEN
+    put_le16(mem, p + 10, csum_fold(csum_partial(mem, p, IP_HLEN + optlen, 0)))
+    out.transport_header = p + IP_HLEN + optlen
 
 
 @path_function
@@ -99,6 +102,12 @@ def ip_select_ident(net: Net) -> int:
 def ip_finish_output(net: Net, cpu: int, skb: sk_buff, out: sk_buff, daddr: int) -> int:
     """ip_local_out() to dev_queue_xmit(): the frame `out`, an answer to `skb`, leaves."""
     net.snmp[cpu][Mib.Ip_OutRequests] += 1
+    return ip_finish_output2(net, cpu, skb, out, daddr)
+
+
+@path_function
+def ip_finish_output2(net: Net, cpu: int, skb: sk_buff, out: sk_buff, daddr: int) -> int:
+    """A whole datagram, or a piece of one that was counted with its first."""
     eth_header(net, out, next_hop_mac(net, skb, daddr), ETH_P_IP)
     return dev_queue_xmit(net, cpu, out)
 
@@ -117,12 +126,20 @@ def dev_queue_xmit(net: Net, cpu: int, out: sk_buff) -> int:
 @unicast_reply(IPPROTO.TCP)
 @path_function
 def ip_send_unicast_reply(net: Net, cpu: int, skb: sk_buff, out: sk_buff) -> int:
-    """An answer of TCP's, complete but for its Ethernet and IP headers: DF, identification 0, the DSCP of what it answers."""
-    mem, nh = mem_at(net.mem_addr), skb.network_header
-    answers(net, cpu, skb, out)
-    peer = be32(mem, nh + 12)
-    if not ip_route_output(net, peer):
+    """An answer of TCP's, complete but for its Ethernet and IP headers: DF, identification 0, the DSCP of what it answers.  There is
+    room for options before it; netfilter's own RST (REJECT) carries none."""
+    mem, nh, optlen = mem_at(net.mem_addr), skb.network_header, 0
+    peer, saddr = be32(mem, nh + 12), be32(mem, nh + 16)
+    if skb.cb_c != Drop.NETFILTER_DROP:
+        optlen, peer = ip_options_echo(net, cpu, skb, ALL_OPTIONS, MEASURE, 0), ip_options_hop(net, skb, ALL_OPTIONS)
+    if optlen < 0 or not ip_route_output(net, peer):
         skb_release(net, cpu, out)
         return NET_RX_DROP
-    ip_header(net, out, IPPROTO.TCP, be32(mem, nh + 16), peer, byte(mem, nh + 1) & 0xFC, 0, IP_DF)
+    out.data -= optlen
+    out.len += optlen
+    out.mac_header = out.data
+    answers(net, cpu, skb, out)
+    if optlen:
+        ip_options_echo(net, cpu, skb, ALL_OPTIONS, out.network_header + IP_HLEN, saddr)
+    ip_header(net, out, IPPROTO.TCP, saddr, peer, byte(mem, nh + 1) & 0xFC, 0, IP_DF, optlen)
     return ip_finish_output(net, cpu, skb, out, peer)

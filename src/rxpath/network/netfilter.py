@@ -195,7 +195,9 @@ def reset_is_due(net: Net, cpu: int, skb: sk_buff) -> bool:
 
 @path_function
 def reject_csum_ok(net: Net, cpu: int, skb: sk_buff) -> bool:
-    """nf_ip_checksum(), for protocols that carry one over all their bytes.  Nobody is told of a packet that is damaged."""
+    """nf_ip_checksum(), for protocols that carry one over all their bytes.  Nobody is told of a packet that is damaged.
+
+    It sums from the IP header on, whose own sum is nothing; but for one that record route or time stamps have changed here."""
     mem, nh, th = mem_at(net.mem_addr), skb.network_header, skb.transport_header
     proto, thoff = byte(mem, nh + 9), th - nh
     if skb.ip_summed == CHECKSUM_UNNECESSARY or skb.csum_valid:
@@ -212,12 +214,8 @@ def reject_csum_ok(net: Net, cpu: int, skb: sk_buff) -> bool:
         n = skb.len - thoff
         pseudo = le32(mem, nh + 12) + le32(mem, nh + 16) + (proto << 8) + ((n & 0xFF) << 8 | n >> 8)
     at(net, cpu, skb, Stage.__skb_checksum_complete)
-    at_bytes(net, cpu, Stage.BYTE_CSUM, skb.len - thoff)
-    skb.data += thoff
-    skb.len -= thoff
+    at_bytes(net, cpu, Stage.BYTE_CSUM, skb.len)
     ok = csum_fold(skb_checksum(net, skb, pseudo)) == 0
-    skb.data -= thoff
-    skb.len += thoff
     if ok:
         skb.csum_valid = 1
     return ok

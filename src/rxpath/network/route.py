@@ -1,6 +1,6 @@
 """Routing of what arrives: net/ipv4/route.c and fib_frontend.c.  Called by ip_rcv_finish_core and arp_process; the kind of route
 (skb.dst_type) decides dst.input.  RFC 1122 3.2.1.3, RFC 1812 5.3.7."""
-from .._compile import byte, cold, mem_at, path_function
+from .._compile import be32, byte, cold, mem_at, path_function
 from ..abi.kernels import Behaviour
 from ..abi.net import Net
 from ..abi.nic import net_device
@@ -179,6 +179,15 @@ def ip_route_use_hint(net: Net, cpu: int, skb: sk_buff, saddr: int, dst: int, ki
             return ip_handle_martian_source(net, cpu, skb, reason)
     skb.dst, skb.dst_type = dst, kind
     return 0
+
+
+@path_function
+def fib_compute_spec_dst(net: Net, skb: sk_buff) -> int:
+    """Which of our addresses a packet means: its destination, or the device's for a packet to many."""
+    if skb.dst_type == RTN.LOCAL:
+        return be32(mem_at(net.mem_addr), skb.network_header + 16)
+    dev = net.dev[skb.dev]
+    return dev.addr
 
 
 @path_function

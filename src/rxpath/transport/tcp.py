@@ -27,6 +27,7 @@ from ..turn import at, at_bytes, touch
 
 FIN, SYN, RST, ACK = 1, 2, 4, 16
 TCPOPT_EOL, TCPOPT_NOP, TCPOPT_MD5SIG, TCPOLEN_MD5SIG = 0, 1, 19, 18
+ROOM_FOR_OPTIONS = 40            # before an answer: those that IP echoes
 CSUM_LATER, CSUM_GOOD, CSUM_BAD = 0, 1, 2
 
 
@@ -200,8 +201,8 @@ def tcp_v4_send_reset(net: Net, cpu: int, skb: sk_buff) -> int:
     i = alloc_skb(net, cpu)
     if i >= 0:
         out, nh = net.skb[i], skb.network_header
-        to = out.head + ETH_HLEN + IP_HLEN
-        skb_init(net, out, out.head, ETH_HLEN + IP_HLEN + TCP_HLEN)
+        to = out.head + ROOM_FOR_OPTIONS + ETH_HLEN + IP_HLEN
+        skb_init(net, out, out.head + ROOM_FOR_OPTIONS, ETH_HLEN + IP_HLEN + TCP_HLEN)
         put_be16(mem, to, be16(mem, th + 2))
         put_be16(mem, to + 2, be16(mem, th))
         put_be32(mem, to + 4, seq)

@@ -3,6 +3,8 @@
 Masked in every case:
   ip.id           the identification of a frame that the host sends, with the header checksum that it changes: random there, counted here
   icmp.timestamp  the clock of a timestamp reply, with its checksum
+  ip.timestamp    times of day, on either side's clock, in the time stamps option of a reply or of the header that it quotes, with the
+                  checksums that they change; a field that nobody filled in stays
   igmp            membership reports: Linux sends them after a random time; while one left, counts are not compared
   counters        those that only the sending side or a part of Linux that is not modelled moves: COUNTERS
   drops           of frames that only one side sees as frames: our own names (FRAG_QUEUE_KILLED: Linux reports no event)"""
@@ -10,6 +12,7 @@ from __future__ import annotations
 
 import math
 import statistics
+import time
 import tomllib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -22,6 +25,7 @@ from rxpath.abi.reasons import OURS, Drop
 from rxpath.workbench.judge.case import Case, Observation
 from rxpath.workbench.judge.frames import csum
 
+VIRTUAL_MS, NEAR_MS = 3_600_000, 60_000                 # a time of day: on the virtual clock, which begins at midnight; on the real one
 DEVIATIONS = Path(__file__).parent / "deviations.toml"
 MODELLED = {m.text() for m in Mib if not m.name.startswith("Rxpath")}
 DEVICE = {d.name for d in DevStat} - {"tx_bytes"}
@@ -52,13 +56,36 @@ def comparable(frame: bytes) -> bytes | None:
     if frame[23] == 2:
         return None
     f = bytearray(frame)
-    ihl = (f[14] & 15) * 4
-    if csum(bytes(f[14:14 + ihl])) == 0:                # a header whose checksum is wrong keeps it, and shows
+    l4 = 14 + (f[14] & 15) * 4
+    whole = f[23] == 1 and len(f) >= l4 + 8 and csum(bytes(f[l4:])) == 0
+    if csum(bytes(f[14:l4])) == 0:                      # a header whose checksum is wrong keeps it, and shows
         f[18:20] = f[24:26] = b"\0\0"
-    l4 = 14 + ihl
-    if f[23] == 1 and len(f) >= l4 + 20 and f[l4] == 14 and csum(bytes(f[l4:])) == 0:
+    without_clock(f, 14)
+    if whole and len(f) >= l4 + 20 and f[l4] == 14:
         f[l4 + 2:l4 + 4], f[l4 + 12:l4 + 20] = b"\0\0", bytes(8)
+    elif whole and f[l4] in (3, 5, 11, 12) and without_clock(f, l4 + 8):
+        f[l4 + 2:l4 + 4] = b"\0\0"
     return bytes(f)
+
+
+def without_clock(f: bytearray, at: int) -> bool:
+    """The time stamps option of the IP header there: of the last two fields before its pointer, those that hold a time of day become 1.
+    Whether there were any."""
+    if len(f) < at + 20:
+        return False
+    off, end, now, found = at + 20, min(len(f), at + (f[at] & 15) * 4), time.time() % 86_400 * 1000, False
+    while off + 3 < end and f[off]:
+        n = 1 if f[off] == 1 else f[off + 1]
+        if n < 1:
+            break
+        if f[off] == 68:
+            last = off + f[off + 2] - 5
+            for k in (last, last - (4 if f[off + 3] & 15 == 0 else 8)):
+                value = int.from_bytes(f[k:k + 4], "big")
+                if off + 4 <= k <= end - 4 and (0 < value < VIRTUAL_MS or abs(value - now) < NEAR_MS):
+                    f[k:k + 4], found = b"\0\0\0\1", True
+        off += n
+    return found
 
 
 def without_igmp(seen: Observation) -> list[bytes]:
@@ -131,16 +158,24 @@ class Deviation:
                 and (not self.when or any(WHEN[self.when](frame) for step in case.steps for frame in getattr(step, "frames", ()))))
 
 
+OWN, SUBNET = (b"\x0a\0\0\x01", b"\x0a\0\0\x07"), b"\x0a\0\0\xff"     # addresses of the hosts of generated cases
+
+
+def source_routes(frame: bytes) -> bytes:
+    """The options, if there is a source route among them: an answer goes to one of its stations first."""
+    options = frame[34:14 + (frame[14] & 15) * 4]
+    return options if b"\x83" in options or b"\x89" in options else b""
+
+
 def is_ip(frame: bytes) -> bool:
     return frame[12:14] == b"\x08\x00" and len(frame) >= 34
 
 
 WHEN: dict[str, Callable[[bytes], bool]] = {
-    "IP options": lambda f: is_ip(f) and f[14] & 15 > 5,
     "802.2 or 802.3": lambda f: int.from_bytes(f[16:18] if f[12:14] in (b"\x81\0", b"\x88\xa8") else f[12:14], "big") < 0x600,
-    "from an own address": lambda f: is_ip(f) and (f[26:30] in (b"\x0a\0\0\x01", b"\x0a\0\0\x07") or f[26] == 127),
+    "from an own address": lambda f: is_ip(f) and (f[26:30] in OWN or f[26] == 127 or any(own in source_routes(f) for own in OWN)),
     "IGMP query": lambda f: is_ip(f) and f[23] == 2 and f[14 + (f[14] & 15) * 4:][:1] == b"\x11",
-    "from the subnet's broadcast address": lambda f: is_ip(f) and f[26:30] == b"\x0a\0\0\xff",
+    "from the subnet's broadcast address": lambda f: is_ip(f) and (f[26:30] == SUBNET or SUBNET in source_routes(f)),
     "UDP-Lite or PIM": lambda f: is_ip(f) and f[23] in (136, 103),
     "ARP": lambda f: f[12:14] == b"\x08\x06",
 }

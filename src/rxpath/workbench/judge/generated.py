@@ -108,7 +108,7 @@ def valid(rng: random.Random) -> tuple[str, str, bytes]:
     head: dict[str, Any] = {"ident": rng.randrange(65536), "ttl": rng.choice((64, 64, 1, 0, 255)),
                             "tos": rng.choice((0, 0, 1, 2, 3, 0xB8, 0xFF)), "frag": rng.choice((0x4000, 0x4000, 0, 0x8000, 0xC000))}
     if rng.random() < 0.08:
-        head["options"] = rng.choice(OPTIONS)
+        head["options"] = rng.choice(OPTIONS) if rng.random() < 0.5 else some_options(rng)
     vlan = rng.randrange(4096) | rng.randrange(8) << 13 if rng.random() < 0.03 else None
     sender = f.MAC_PEER if src != f.OTHER else bytes.fromhex("020000000003")
     if kind == "arp":
@@ -136,6 +136,28 @@ def valid(rng: random.Random) -> tuple[str, str, bytes]:
     else:
         l4, proto, station = payload, rng.choice((0, 3, 41, 47, 50, 89, 132, 136, 200, 255)), "network"
     return kind, station, f.eth(f.ip(l4, src, dst, proto, **head), mac, sender, vlan=vlan)
+
+
+def some_options(rng: random.Random) -> bytes:
+    """Record route, time stamps, source routes and others, one behind another, with room left and without."""
+    made = b""
+    for _ in range(rng.choice((1, 1, 1, 2, 3))):
+        kind = rng.choice((7, 7, 68, 68, 68, 131, 131, 137, 134, 148, 130, 0, 1))
+        hops = b"".join(f.ip4(rng.choice((f.PEER, f.OTHER, f.US, US2, rng.choice(STRANGE)))).to_bytes(4, "big")
+                        for _ in range(rng.choice((1, 1, 2, 3, 8))))
+        if kind < 2:
+            one = bytes([kind])
+        elif kind == 68:
+            pairs = b"".join(hops[k:k + 4] + bytes(4) for k in range(0, len(hops), 4)) if rng.random() < 0.7 else bytes(len(hops))
+            one = bytes([68, 4 + len(pairs), rng.choice((5, 5, 9, 13, 5 + len(pairs), rng.randrange(40))),
+                         rng.choice((0, 1, 3, 0x10, 0xF1, 0xF3, 0xF0, 2))]) + pairs
+        elif kind in (130, 134, 148):
+            one = bytes([kind, 2 + len(hops)]) + hops
+        else:
+            one = bytes([kind, 3 + len(hops), rng.choice((4, 4, 8, 4 + len(hops), rng.randrange(40)))]) + hops
+        if len(made) + len(one) <= 40:
+            made += one
+    return made + bytes(-len(made) % 4)
 
 
 def icmp(rng: random.Random, payload: bytes, src: str, dst: str) -> bytes:
