@@ -1,77 +1,23 @@
-"""Real frames for tests, built byte by byte.  Checksums are right unless a test says otherwise."""
-import struct
+"""Real frames for tests: the judge's, which compares what Linux and the path make of them."""
+from rxpath.workbench.judge.frames import (
+    BROADCAST,
+    MAC_PEER,
+    MAC_US,
+    OTHER,
+    PEER,
+    US,
+    arp,
+    csum,
+    eth,
+    fragments,
+    icmp,
+    ip,
+    ip4,
+    multicast_mac,
+    tcp,
+    udp,
+    udp_frame,
+)
 
-MAC_US, MAC_PEER = bytes.fromhex("020000000001"), bytes.fromhex("020000000002")
-US, PEER = "10.0.0.1", "10.0.0.2"
-
-
-def ip4(s: str) -> int:
-    a, b, c, d = (int(x) for x in s.split("."))
-    return a << 24 | b << 16 | c << 8 | d
-
-
-def csum(b: bytes) -> int:
-    """The Internet checksum of b, in host order."""
-    b += b"\0" * (len(b) & 1)
-    s = sum(struct.unpack(f">{len(b) // 2}H", b))
-    while s >> 16:
-        s = (s & 0xFFFF) + (s >> 16)
-    return ~s & 0xFFFF
-
-
-def eth(payload: bytes, dst: bytes = MAC_US, src: bytes = MAC_PEER, proto: int = 0x0800, vlan: int | None = None) -> bytes:
-    tag = b"" if vlan is None else struct.pack(">HH", 0x8100, vlan)
-    return dst + src + tag + struct.pack(">H", proto) + payload
-
-
-def ip(payload: bytes, src: str = PEER, dst: str = US, proto: int = 17, ident: int = 1, frag: int = 0x4000, ttl: int = 64, tos: int = 0,
-       options: bytes = b"", total: int | None = None, vihl: int | None = None, check: int | None = None) -> bytes:
-    ihl = 5 + len(options) // 4
-    total = ihl * 4 + len(payload) if total is None else total
-    first = 0x40 | ihl if vihl is None else vihl
-    head = struct.pack(">BBHHHBBHII", first, tos, total, ident, frag, ttl, proto, 0, ip4(src), ip4(dst)) + options
-    c = csum(head) if check is None else check
-    return head[:10] + struct.pack(">H", c) + head[12:] + payload
-
-
-def udp(payload: bytes, sport: int = 40000, dport: int = 5000, src: str = PEER, dst: str = US, check: int | None = None,
-        length: int | None = None) -> bytes:
-    n = 8 + len(payload)
-    head = struct.pack(">HHHH", sport, dport, n if length is None else length, 0)
-    if check is None:
-        check = csum(struct.pack(">IIBBH", ip4(src), ip4(dst), 0, 17, n) + head + payload) or 0xFFFF
-    return head[:6] + struct.pack(">H", check) + payload
-
-
-def udp_frame(payload: bytes = b"x" * 64, sport: int = 40000, dport: int = 5000, src: str = PEER, dst: str = US,
-              **ip_fields: object) -> bytes:
-    return eth(ip(udp(payload, sport, dport, src, dst), src, dst, **ip_fields))         # type: ignore[arg-type]
-
-
-def tcp(payload: bytes = b"", sport: int = 40000, dport: int = 80, seq: int = 1, ack: int = 0, flags: int = 0x02, src: str = PEER,
-        dst: str = US, options: bytes = b"", window: int = 64240, check: int | None = None) -> bytes:
-    off = 5 + len(options) // 4
-    head = struct.pack(">HHIIBBHHH", sport, dport, seq, ack, off << 4, flags, window, 0, 0) + options
-    if check is None:
-        check = csum(struct.pack(">IIBBH", ip4(src), ip4(dst), 0, 6, len(head) + len(payload)) + head + payload)
-    return head[:16] + struct.pack(">H", check) + head[18:] + payload
-
-
-def icmp(kind: int = 8, code: int = 0, rest: bytes = b"\0\1\0\1", payload: bytes = b"ping" * 8) -> bytes:
-    body = struct.pack(">BBH", kind, code, 0) + rest + payload
-    return body[:2] + struct.pack(">H", csum(body)) + body[4:]
-
-
-def arp(op: int = 1, sha: bytes = MAC_PEER, spa: str = PEER, tha: bytes = bytes(6), tpa: str = US, dst: bytes = b"\xff" * 6) -> bytes:
-    body = struct.pack(">HHBBH", 1, 0x0800, 6, 4, op) + sha + struct.pack(">I", ip4(spa)) + tha + struct.pack(">I", ip4(tpa))
-    return eth(body, dst=dst, src=sha, proto=0x0806)
-
-
-def fragments(payload: bytes, sizes: list[int], ident: int = 7, proto: int = 17, src: str = PEER, dst: str = US) -> list[bytes]:
-    """The IP payload cut into pieces of these sizes (multiples of 8; the rest is the last)."""
-    out, off = [], 0
-    for n in [*sizes, len(payload) - sum(sizes)]:
-        more = off + n < len(payload)
-        out.append(eth(ip(payload[off:off + n], src, dst, proto, ident, frag=(0x2000 if more else 0) | off >> 3)))
-        off += n
-    return out
+__all__ = ["BROADCAST", "MAC_PEER", "MAC_US", "OTHER", "PEER", "US", "arp", "csum", "eth", "fragments", "icmp", "ip", "ip4", "multicast_mac",
+           "tcp", "udp", "udp_frame"]
