@@ -19,5 +19,7 @@ from rxpath.workbench.judge.frames import (
     udp_frame,
 )
 
-__all__ = ["BROADCAST", "MAC_PEER", "MAC_US", "OTHER", "PEER", "US", "arp", "csum", "eth", "fragments", "icmp", "ip", "ip4", "multicast_mac",
-           "tcp", "udp", "udp_frame"]
+__all__ = [
+    "BROADCAST", "MAC_PEER", "MAC_US", "OTHER", "PEER", "US",
+    "arp", "csum", "eth", "fragments", "icmp", "ip", "ip4", "multicast_mac", "tcp", "udp", "udp_frame",
+]
