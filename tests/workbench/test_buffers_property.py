@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from rxpath.abi.generate import Arrivals
 from rxpath.cable.generate import ONE, Generated, Stream
 from rxpath.workbench import hostfile
-from rxpath.workbench.shapes.measure import measure
+from rxpath.workbench.shapes.measure import BASE, MAC, measure
 from rxpath.workbench.shapes.shape import host
 from rxpath.workbench.simulation import START_NS, Simulation
 
@@ -34,7 +34,7 @@ class Machine:
         """With the buffer so many times as large; the other one is out of the way."""
         ring = self.buffer == "ring"
         h = host(self.kernel, self.profile, app=1, rx=self.slots * times if ring else 4096)
-        h["nic"] |= {"addresses": ["10.0.0.1/16"], "mac": "02:00:00:00:00:01", "speed": "10Gbit"}
+        h["nic"] = BASE | h["nic"]
         h["socket"][0]["rcvbufforce"] = (8 << 20) if ring else self.slots * times * TRUESIZE // 2
         h["app"][0]["service"] = 0 if ring else self.service
         return h
@@ -45,13 +45,14 @@ class Machine:
 
 
 machines = st.builds(Machine, kernel=st.sampled_from(["3.10", "6.18"]), profile=st.sampled_from(["bm36", "xeon2g_2015", "vm"]),
-                     buffer=st.sampled_from(["ring", "socket"]), service=st.integers(16_000, 60_000), slots=st.integers(16, 64).map(lambda n: 8 * n))
+                     buffer=st.sampled_from(["ring", "socket"]), service=st.integers(16_000, 60_000),
+                     slots=st.integers(16, 64).map(lambda n: 8 * n))
 
 
 def run(machine: dict[str, Any], stream: Stream, seed: int) -> tuple[int, float]:
     """Frames lost, mean latency in ns."""
     with (Simulation(hostfile.build(machine, "a random host")) as sim,
-          Generated((stream,), seed=seed, start_ns=START_NS, mac=0x020000000001) as traffic):
+          Generated((stream,), seed=seed, start_ns=START_NS, mac=MAC) as traffic):
         sim.replay(traffic)
         books = sim.books()
         return books.offered - books.received, books.latency.mean

@@ -3,7 +3,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from rxpath.workbench.shapes.measure import Measured, measure, poll_sizes
+from rxpath.abi.generate import Arrivals
+from rxpath.cable.generate import ONE, Stream
+from rxpath.workbench.shapes.measure import Measured, measure, poll_sizes, poll_sizes_of
 from rxpath.workbench.shapes.shape import Chart, Claim, Found, Line, curve, host, off, shape
 
 XDP = "XDP paper (Hoiland-Jorgensen et al., 2018)"
@@ -40,28 +42,51 @@ def cost_against_load(ms: int) -> Found:
 
 @shape("Q6", "How many packets a poll takes", kernel="6.18", profile="bm36", source=f"{XDP}, bench01")
 def poll_histogram(ms: int) -> Found:
-    """At saturation polls that use up their weight of 64 dominate; 59 packets on average were seen."""
-    rows, lines = [], []
-    for mpps in (1.0, 3.0, 4.0, 4.5, 5.0, 5.2, 6.0):
-        sizes = poll_sizes(host("6.18", "bm36", rules=RAW), mpps * 1e6, max(ms // 4, 5))
+    """At saturation polls that use up their weight of 64 dominate, and there is a second, lower peak; 59 packets on average were
+    seen."""
+    machine, length = host("6.18", "bm36", rules=RAW), max(ms // 4, 5)
+    rows: list[tuple[Any, ...]] = []
+    lines = []
+    for traffic, mpps in (*(("Poisson", x) for x in (1.0, 3.0, 4.0, 4.5, 5.0, 5.2, 6.0)), *((BURSTS, x) for x in (4.5, 5.0, 5.2))):
+        if traffic == "Poisson":
+            sizes = poll_sizes(machine, mpps * 1e6, length)
+        else:
+            sizes = poll_sizes_of(machine | FAST, bursts(mpps, length))
         n = sum(sizes.values())
-        groups = [100 * sum(v for k, v in sizes.items() if low <= k < low + 8) / n for low in range(0, 64, 8)] + [100 * sizes[64] / n]
-        rows.append((mpps, sum(k * v for k, v in sizes.items()) / n, groups[-1], sum(groups[:2]), sum(groups[2:-1])))
-        if mpps in (1.0, 4.0, 5.0):
+        groups = [100 * sum(v for k, v in sizes.items() if low <= k < low + 8) / n for low in range(0, 72, 8)]
+        second = 100 * max(groups[:-1]) / sum(groups[:-1]) if sizes.keys() - {64} else None
+        mean = sum(k * v for k, v in sizes.items()) / n
+        rows.append((traffic, mpps, mean, groups[-1], sum(groups[:2]), sum(groups[2:-1]), second))
+        if (traffic, mpps) in (("Poisson", 1.0), ("Poisson", 5.0), (BURSTS, 4.5), (BURSTS, 5.0)):
             names = [f"{max(low, 1)}-{low + 7}" for low in range(0, 64, 8)] + ["64"]
-            lines.append(Line(f"{mpps:g} Mpps", list(zip(names, groups, strict=True))))
-    at = {r[0]: r for r in rows}
+            lines.append(Line(f"{traffic}, {mpps:g} Mpps", list(zip(names, groups, strict=True))))
+    at = {r[:2]: r for r in rows}
+    near = at["Poisson", 5.0]
     return Found(
-        (("offered, Mpps", ".1f"), ("packets a poll", ".1f"), ("polls of 64, %", ".0f"), ("below 16, %", ".0f"), ("16 to 63, %", ".0f")),
+        (("traffic", ""), ("offered, Mpps", ".1f"), ("packets a poll", ".1f"), ("polls of 64, %", ".0f"), ("below 16, %", ".0f"),
+         ("16 to 63, %", ".0f"), ("of those below 64, in one group of 8, %", ".0f")),
         rows,
-        (Claim("just below saturation polls of 64 dominate", at[5.0][2] > 70),
-         Claim("and the mean is within 5 % of 59", abs(at[5.0][1] / 59 - 1) < 0.05),
-         Claim("at a fifth of the load nearly all are below 16", at[1.0][3] > 90),
-         Claim("in overload every poll takes 64", at[6.0][2] > 99)),
+        (Claim("just below saturation polls of 64 dominate", near[3] > 70),
+         Claim("and the mean is within 5 % of 59", abs(near[2] / 59 - 1) < 0.05),
+         Claim("with packets that come 16 at a time there are two peaks",
+               all(at[BURSTS, x][-1] > 90 and 50 < at[BURSTS, x][3] < 90 for x in (4.5, 5.0))),
+         Claim("at a fifth of the load nearly all are below 16", at["Poisson", 1.0][4] > 90),
+         Claim("in overload every poll takes 64", at["Poisson", 6.0][3] > 99)),
         (Chart("q6", "packets of a poll", "% of the polls", lines, bars=True),),
-        "The published histogram has two peaks.  Ours, just below saturation (5.0 of 5.3 Mpps), has one, at 64, over a flat rest: "
-        "arrivals are Poisson here, and what is left after polls of 64 may be of any size.  How the paper's generator spaced its "
-        "packets is not known to us.")
+        "How the paper's generator spaced its packets is not known to us, and the second peak hangs on it: with Poisson arrivals, just "
+        "below saturation (5.0 of 5.3 Mpps), the rest beside 64 is flat; with packets that come 16 at a time, as packet generators "
+        "often send them, what is left over after polls of 64 is always of the same size.")
+
+
+BURSTS = "16 at a time"
+FAST: dict[str, Any] = {"nic": {"queues": 1, "speed": "100Gbit"}}
+
+
+def bursts(mpps: float, ms: int) -> Stream:
+    """Bursts of 16 packets, 33 ns apart in a burst."""
+    within = 1000 / 30
+    pause = 16 * 1000 / mpps - 15 * within
+    return Stream(kind=Arrivals.ONOFF, gap=round(within * ONE), pause=round(pause * ONE), burst=16, left=round(mpps * 1000 * ms))
 
 
 def _udp(kernel: str, queues: int, batch: int, ms: int) -> Measured:

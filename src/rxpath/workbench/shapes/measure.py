@@ -14,13 +14,15 @@ from rxpath.abi.limits import NHIST
 from rxpath.abi.numbers import FEED_CSUM_GOOD
 from rxpath.boot import buffer
 from rxpath.cable.dice import seeded
+from rxpath.cable.generate import Generated, Stream
 from rxpath.vtime import engine, feed
 from rxpath.workbench import hostfile
 from rxpath.workbench.books import Books, Cpu, Latency, latency_of
 from rxpath.workbench.simulation import START_NS, Simulation
 
 SETTLE_NS = 20_000_000
-ADDRESS = 0x0A000001
+ADDRESS, MAC = 0x0A000001, 0x020000000001
+BASE = {"addresses": ["10.0.0.1/16"], "mac": "02:00:00:00:00:01", "speed": "10Gbit"}      # every host's card, unless it says otherwise
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +73,8 @@ class Steady:
     """A host under load.  until(t) takes it there."""
 
     def __init__(self, host: dict[str, Any], rate: float, ports: int = 1, seed: int = 1, one_step: bool = False) -> None:
-        base = {"addresses": ["10.0.0.1/16"], "mac": "02:00:00:00:00:01", "speed": "10Gbit"}
-        self.sim = Simulation(hostfile.build({**host, "nic": {**base, **host.get("nic", {})}}, "a shape's host"), one_step=one_step)
+        mine = {**host, "nic": {**BASE, **host.get("nic", {})}}
+        self.sim = Simulation(hostfile.build(mine, "a shape's host"), one_step=one_step)
         self.gap = int(1e9 / rate)
         net = self.sim.net
         memory, net.feed_addr = buffer(1 << 16)
@@ -114,23 +116,45 @@ def measure(host: dict[str, Any], rate: float, ms: int = 80, ports: int = 1, see
 
 
 def poll_sizes(host: dict[str, Any], rate: float, ms: int = 20) -> Counter[int]:
-    """How many polls of queue 0 took how many packets.  The run is stopped every 100 ns to look: no poll that finds a packet is shorter,
-    and where a run is stopped changes nothing."""
-    sizes: Counter[int] = Counter()
+    """How many polls of queue 0 took how many packets."""
     with Steady(host, rate) as load:
-        sim, napi = load.sim, load.sim.net.napi[0]
         load.until(START_NS + SETTLE_NS)
+        watch = Watch(load.sim)
+        load.until(START_NS + SETTLE_NS + ms * 1_000_000, watch.run)
+    return watch.sizes
 
-        def look(t: int) -> None:
-            work = napi.work
-            while sim.net.sim.now < t:
-                sim.call(engine.run)(sim.net, min(sim.net.sim.now + 100, t), 0)
-                if napi.work != work:
-                    sizes[napi.work - work] += 1
-                    work = napi.work
 
-        load.until(START_NS + SETTLE_NS + ms * 1_000_000, look)
-    return sizes
+def poll_sizes_of(host: dict[str, Any], stream: Stream) -> Counter[int]:
+    """The same of a generated stream, from its first packet on."""
+    mine = {**host, "nic": {**BASE, **host.get("nic", {})}}
+    with (Simulation(hostfile.build(mine, "a shape's host")) as sim,
+          Generated((stream,), start_ns=START_NS, mac=MAC) as traffic):
+        traffic.attach(sim.net)
+        watch, more = Watch(sim), True
+        while more:
+            more = traffic.load()
+            sim.call(feed.feed_arm_all)(sim.net)
+            watch.run(traffic.until)
+            traffic.consume()
+    return watch.sizes
+
+
+class Watch:
+    """Sees the size of every poll of queue 0 that found a packet.  The run is stopped every 100 ns to look: no such poll is shorter, and
+    where a run is stopped changes nothing."""
+
+    def __init__(self, sim: Simulation) -> None:
+        self.sim, self.napi = sim, sim.net.napi[0]
+        self.sizes: Counter[int] = Counter()
+        self.work = self.napi.work
+
+    def run(self, t: int) -> None:
+        net = self.sim.net
+        while net.sim.now < t:
+            self.sim.call(engine.run)(net, min(net.sim.now + 100, t), 0)
+            if self.napi.work != self.work:
+                self.sizes[self.napi.work - self.work] += 1
+                self.work = self.napi.work
 
 
 class Count:

@@ -7,7 +7,7 @@ from typing import Any
 from rxpath.cable.generate import ONE, Generated, Stream
 from rxpath.workbench import hostfile
 from rxpath.workbench.shapes import ladder
-from rxpath.workbench.shapes.measure import measure
+from rxpath.workbench.shapes.measure import BASE, MAC, measure
 from rxpath.workbench.shapes.shape import Chart, Claim, Found, Line, curve, host, shape
 from rxpath.workbench.simulation import START_NS, Simulation
 
@@ -84,10 +84,10 @@ def interrupts(ms: int) -> Found:
     count, rows = 12_500 * ms, []
     for size, pps, through, irqs in SENT:
         h = host("3.10", "xeon2g_2015", app=1, batch=1024)
-        h["nic"] |= {"addresses": ["10.0.0.1/16"], "mac": "02:00:00:00:00:01"}
+        h["nic"] = BASE | h["nic"] | {"speed": "1Gbit"}
         stream = Stream(gap=round(1e9 / pps * ONE), left=count, sizes=((size - 42, 1.0),))
         with (Simulation(hostfile.build(h, "a shape's host")) as sim,
-              Generated((stream,), start_ns=START_NS, mac=0x020000000001) as traffic):
+              Generated((stream,), start_ns=START_NS, mac=MAC) as traffic):
             sim.replay(traffic)
             books = sim.books()
         taken = 1000 - 1000 * books.dropped.get("RX_MISSED", 0) / count
