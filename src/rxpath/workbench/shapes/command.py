@@ -43,5 +43,6 @@ def shapes(only: Sequence[str], out: str | None, as_json: bool, listing: bool, j
     elif not out or not complete:
         report.show(page.shown(found))
     if not complete:
+        print(f"rxpath: interrupted: {len(found)} of {len(wanted)} shapes" + (f"; {out} was not written" if out else ""), file=sys.stderr)
         return EXIT_INTERRUPTED
     return 0 if all(c.holds for f in found.values() for c in f.claims) else EXIT_DOES_NOT_HOLD
