@@ -7,10 +7,11 @@ from __future__ import annotations
 import itertools
 import random
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from rxpath.workbench.judge import frames as f
-from rxpath.workbench.judge.case import Case, Frags, Send, Step, Sysctl, Wait
+from rxpath.workbench.judge.case import Case, Frags, Send, SetOpt, Step, Sysctl, Wait
 from rxpath.workbench.judge.hosts import host
 
 SOURCE = "reassembly of 6.18.44"
@@ -101,6 +102,8 @@ def rows(ids: Idents) -> Iterator[Case]:
         queued = {"head": [a], "tail of a later one": [c], "superset": [b], "superset of the first": [a], "superset of the last": [c]}[name]
         yield row(f"overlap: {name}", [*queued, overlap, *[p for p in (a, b, c) if p not in queued]])
         yield row(f"overlap: {name}, then the full set again", [*queued, overlap], [a, b, c])
+    yield row("overlap: 8 bytes of the last one", [a, piece(w, 392, 800, True)], [a, b, c])
+    yield row("overlap: 8 bytes of a later one", [c, piece(w, 400, 808, True)], [a, b, c])
     yield row("the second last is longer", [a, c, piece(w, 400, 900, True)], [a, b, c])
     yield row("a last shorter than what is there", [b, (400, w[400:600], False)], [a, b, c])
     yield row("a last shorter than another last", [c, (800, w[800:1000], False)], [a, b, c])
@@ -147,7 +150,8 @@ def separate(ids: Idents) -> Iterator[Case]:
         yield case(f"{n} of 1000 bytes", [frame(i, p) for p in cut(whole, *range(1000, len(whole), 1000))])
     for x, y in itertools.product(range(4), repeat=2):
         i = ids.one()
-        yield case(f"ECN {x} and {y}", [frame(i, a, tos=x), frame(i, b, tos=y)])
+        whole = case(f"ECN {x} and {y}", [frame(i, a, tos=x), frame(i, b, tos=y)])
+        yield replace(whole, steps=(SetOpt("a", "IP_RECVTOS", 1), *whole.steps))
 
 
 def orders(ids: Idents) -> Iterator[Case]:
@@ -187,7 +191,7 @@ def drawn(seed: str, ident: int) -> Case:
 # ---------------------------------------------------------------- memory, distance, time
 def memory() -> Iterator[Case]:
     for high, length, most in ((1, 1480, 1), (5000, 1480, 2), (20000, 1480, 8), (100000, 1480, 40), (1000, 8, 1), (5000, 8, 5),
-                               (20000, 8, 20), (20000, 400, 14)):
+                               (20000, 8, 20), (20000, 400, 14), (2504, 1480, 2), (5008, 1480, 3)):
         sent = [frame(k, (0, bytes(length), True)) for k in range(1, most + 3)]
         again = [frame(1, (length, bytes(64), False)), frame(2, (length, bytes(64), False))]       # existing queues are refused too
         yield Case(f"high_thresh {high}: first fragments of {length} bytes", "network", host(),

@@ -88,6 +88,12 @@ def rows() -> Iterator[Case]:
                     Recv("a", 10, ("MSG_PEEK",))])
     yield peek_off("SO_PEEK_OFF set beyond the first", [120, 40, -1, -7, 500],
                    [Recv("a", 30, ("MSG_PEEK",)), Recv("a", 30, ("MSG_PEEK", "MSG_TRUNC")), Recv("a", 5)])
+    # frames of 3,000 bytes are charged 4,352: more than the smallest buffer, and with 256 left exactly a page more
+    large = host([], nic={**NIC, "mtu": 9000})
+    yield Case("an empty socket accepts what is larger than its buffer", "user", large,
+               (opened(0), *looked_at([Send(datagrams(2, 3000)), Recv("a"), Send(datagrams(1, 3000)), Recv("a", count=2)])), SOURCE)
+    yield Case("exactly a page is lacking", "user", large,
+               (opened(None), *looked_at([Send(datagrams(3, 500)), Send(datagrams(1, 3000)), Recv("a", count=4)])), SOURCE)
     yield Case("two sockets are independent", "user", HOST,
                (opened(106496), opened(106496, "b", 5001), Send(datagrams(258, 64)),
                 Send(tuple(f.udp_frame(dport=5001) for _ in range(258))), GetOpt("a", "SO_MEMINFO"), GetOpt("b", "SO_MEMINFO"),
