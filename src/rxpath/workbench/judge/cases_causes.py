@@ -84,7 +84,8 @@ def settled() -> list[Case]:
     high = "net.ipv4.ipfrag_high_thresh"
     return [
         case("UDP rcvbuf full", "user", (frame,) * 12, sockets=[{"name": "a", "bind": "*:5000", "rcvbuf": 2304}]),
-        case("martian src 127.0.0.1, accept_local", "network", (f.udp_frame(src="127.0.0.1"),), sysctl={"net.ipv4.conf.all.accept_local": 1}),
+        case("martian src 127.0.0.1, accept_local", "network", (f.udp_frame(src="127.0.0.1"),),
+             sysctl={"net.ipv4.conf.all.accept_local": 1}),
         case("rp_filter=1, src unrouted", "network", (f.udp_frame(src="172.16.0.9"),), sysctl={"net.ipv4.conf.all.rp_filter": 1}),
         case("iptables raw PREROUTING DROP", "network", (frame,), rules=rules("raw", "PREROUTING", "DROP")),
         case("iptables mangle PREROUTING DROP", "network", (frame,), rules=rules("mangle", "PREROUTING", "DROP")),
