@@ -150,8 +150,8 @@ def separate(ids: Idents) -> Iterator[Case]:
         yield case(f"{n} of 1000 bytes", [frame(i, p) for p in cut(whole, *range(1000, len(whole), 1000))])
     for x, y in itertools.product(range(4), repeat=2):
         i = ids.one()
-        whole = case(f"ECN {x} and {y}", [frame(i, a, tos=x), frame(i, b, tos=y)])
-        yield replace(whole, steps=(SetOpt("a", "IP_RECVTOS", 1), *whole.steps))
+        both = case(f"ECN {x} and {y}", [frame(i, a, tos=x), frame(i, b, tos=y)])
+        yield replace(both, steps=(SetOpt("a", "IP_RECVTOS", 1), *both.steps))
 
 
 def orders(ids: Idents) -> Iterator[Case]:
