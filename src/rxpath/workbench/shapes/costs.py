@@ -36,8 +36,8 @@ def cost_against_load(ms: int) -> Found:
          Claim("each figure is within 15 % of the published one", all(abs(r[4]) < 15 for r in rows))),
         (Chart("q5", "dropped by the rule, Mpps", "ns a packet",
                (curve("ours", rows, 1, 2), Line("published", [*BUSY[:-1], (5.05, 198)], True))),),
-        "No interrupt throttling: an interrupt comes as soon as a poll has ended.  Two numbers of the profile were fitted to this curve: hard "
-        "IRQ and softirq together to its first figure, ip_rcv to its last.  What is between comes out.")
+        "No interrupt throttling: an interrupt comes as soon as a poll has ended.  Two numbers of the profile were fitted to this curve: "
+        "hard IRQ and softirq together to its first figure, ip_rcv to its last.  What is between comes out.")
 
 
 @shape("Q6", "How many packets a poll takes", kernel="6.18", profile="bm36", source=f"{XDP}, bench01")
