@@ -2,7 +2,8 @@
 
 What the capture's receiver was sent goes to our one: its MAC and IP addresses are replaced, IP and transport checksums are right again
 where lengths allow it.  What is wrong with a frame otherwise - lengths, options, fragments, cut records - stays wrong.  Sources stay as
-they are, but those of the judge's own network, which are somebody else's here.  IPv6 is not modelled: such frames are left out, and counted."""
+they are, but those of the judge's own network, which are somebody else's here.  IPv6 is not modelled: such frames are left out,
+and counted."""
 from __future__ import annotations
 
 import os
