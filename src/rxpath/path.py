@@ -25,7 +25,7 @@ Stage = IntEnum("Stage", (
     "udp_v4_early_demux tcp_v4_early_demux ip_route_input_noref ip_route_input_slow ip_route_use_hint fib_table_lookup "
     "fib_validate_source ip_handle_martian_source ip_error ip_forward ip_local_deliver ip_defrag ip_expire ip_local_deliver_finish "
     "ip_protocol_deliver_rcu raw_local_deliver icmp_rcv icmp_echo __icmp_send icmp_global_allow icmpv4_xrlim_allow icmp_push_reply "
-    "icmp_unreach icmp_redirect icmp_timestamp ping_rcv igmp_rcv udp_rcv __udp4_lib_rcv __skb_checksum_complete __udp4_lib_lookup "
+    "icmp_unreach icmp_redirect icmp_timestamp ping_rcv igmp_rcv pim_rcv udp_rcv __udp4_lib_rcv __skb_checksum_complete __udp4_lib_lookup "
     "udp4_lib_lookup2 udp_unicast_rcv_skb __udp4_lib_mcast_deliver udp_queue_rcv_skb udp_queue_rcv_one_skb __udp_enqueue_schedule_skb "
     "sk_add_backlog sock_def_readable tcp_v4_rcv __inet_lookup_established __inet_lookup_listener tcp_v4_do_rcv tcp_v4_send_reset "
     "skb_clone kfree_skb dev_queue_xmit igb_xmit_frame igb_clean_tx_irq sys_recvfrom inet_recvmsg rps_record_sock_flow udp_recvmsg "
@@ -124,6 +124,7 @@ STATIONS: dict[Stage, Station] = {
     Stage.icmp_timestamp: Station("network", SOFT, "net/ipv4/icmp.c", "answer a time stamp request"),
     Stage.ping_rcv: Station("network", SOFT, "net/ipv4/ping.c", "an echo reply: who pinged?"),
     Stage.igmp_rcv: Station("network", SOFT, "net/ipv4/igmp.c", "IGMP, consumed"),
+    Stage.pim_rcv: Station("network", SOFT, "net/ipv4/ipmr.c", "PIM, not for a host"),
     Stage.udp_rcv: Station("transport", SOFT, "net/ipv4/udp.c", "UDP's handler of inet_protos"),
     Stage.__udp4_lib_rcv: Station("transport", SOFT, "net/ipv4/udp.c", "validate a datagram and find its socket"),
     Stage.__skb_checksum_complete: Station("transport", SOFT, "net/core/skbuff.c", "sum the whole packet in software"),
@@ -201,5 +202,6 @@ class Touch(IntEnum):
     ip_forward = auto()
     udp_queue_rcv_segments = auto()
     icmp_socket_deliver = auto()
+    igmp_heard_query = auto()
     rfs_list = auto()
     rfs_receive = auto()

@@ -74,6 +74,10 @@ def test_a_listed_deviation_that_never_occurs_is_missed(tmp_path):
     case = Case("abc", "transport", "", ())
     assert known.explain(case, found) == ([], ["x"])
     assert known.missing() == []
+    file.write_text(file.read_text().replace('"counters *"', '["counters *", "replies *"]'))
+    known = Deviations(file)
+    known.explain(case, found)
+    assert known.missing() == ["x (replies *)"]
     assert known.explain(Case("b", "transport", "", ()), found)[0] == found
 
 

@@ -69,6 +69,10 @@ class Mib(IntEnum):
     Tcp_InCsumErrors = auto()
     TcpExt_IPReversePathFilter = auto()
     TcpExt_ListenDrops = auto()
+    UdpLite_NoPorts = auto()
+    UdpLite_InErrors = auto()
+    UdpLite_InCsumErrors = auto()
+    UdpLite_IgnoredMulti = auto()
     Rxpath_TcpNotYet = auto()           # ours: a SYN to a listener was consumed; the rest of TCP is not built yet
     Rxpath_TapFrames = auto()           # ours: copies that packet sockets took
     Rxpath_Copies = auto()              # ours: clones made (multicast, broadcast)

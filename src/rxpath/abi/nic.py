@@ -175,3 +175,4 @@ class net_device:
     forwarding: i64
     arp_ignore: i64
     drop_gratuitous_arp: i64
+    igmp_old_until: i64         # ns: a querier that speaks IGMPv1 or v2 was heard (mr_v1_seen, mr_v2_seen)

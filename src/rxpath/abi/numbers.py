@@ -81,6 +81,7 @@ class IPPROTO(IntEnum):
     IGMP = 2
     TCP = 6
     UDP = 17
+    PIM = 103
     UDPLITE = 136
     RAW = 255
 

@@ -1,17 +1,18 @@
 """net/ipv4/igmp.c: which multicast groups a device has joined.  Routing asks ip_check_mc(); sockets join by ip_mc_inc_group().
 
 Every device that is up is in 224.0.0.1 (all hosts).  IGMP itself is consumed: this host reports to nobody."""
-from .._compile import byte, mem_at, path_function
+from .._compile import be16, be32, byte, mem_at, path_function
 from ..abi.net import MC_HASH, NMCGROUP, Net
 from ..abi.numbers import IPPROTO, NET_RX_SUCCESS, PACKET_BROADCAST, PACKET_MULTICAST
 from ..abi.reasons import Drop
 from ..abi.skbuff import sk_buff
-from ..path import Stage, inet_protocol
+from ..path import Stage, Touch, inet_protocol, touched
 from ..skb import consume_skb, csum_fold, kfree_skb_reason, pskb_may_pull, skb_checksum
-from ..turn import at
+from ..turn import at, touch
 
 IGMP_ALL_HOSTS = 0xE0000001
-IGMP_HLEN, IGMP_QUERY, IGMP_REPORT, IGMPV2_REPORT = 8, 0x11, 0x12, 0x16
+OLD_QUERIER_NS = 260_000_000_000                     # robustness x query interval + response interval, as they start
+IGMP_HLEN, IGMPV3_QUERY_HLEN, IGMP_QUERY, IGMP_REPORT, IGMPV2_REPORT = 8, 12, 0x11, 0x12, 0x16
 
 
 @path_function
@@ -88,7 +89,30 @@ def igmp_rcv(net: Net, cpu: int, skb: sk_buff) -> int:
         return kfree_skb_reason(net, cpu, skb, Drop.NOT_SPECIFIED)
     kind = byte(mem, skb.data)
     report = kind == IGMP_REPORT or kind == IGMPV2_REPORT
-    if kind == IGMP_QUERY or (report and (skb.pkt_type == PACKET_MULTICAST or skb.pkt_type == PACKET_BROADCAST)):
+    if kind == IGMP_QUERY:
+        return touch(net, cpu, skb, Touch.igmp_heard_query)
+    if report and (skb.pkt_type == PACKET_MULTICAST or skb.pkt_type == PACKET_BROADCAST):
         consume_skb(net, cpu, skb)
         return NET_RX_SUCCESS
     return kfree_skb_reason(net, cpu, skb, Drop.NOT_SPECIFIED)
+
+
+@touched(Touch.igmp_heard_query)
+@path_function
+def igmp_heard_query(net: Net, cpu: int, skb: sk_buff) -> int:
+    """This host never answers.  A query of version 3 must hold the sources that it names, unless an older querier is on the link."""
+    mem, dev, c = mem_at(net.mem_addr), net.dev[skb.dev], net.cpu[cpu]
+    whole = True
+    if skb.len == IGMP_HLEN:
+        dev.igmp_old_until = c.now + OLD_QUERIER_NS
+    elif skb.len < IGMPV3_QUERY_HLEN:
+        whole = False
+    elif c.now >= dev.igmp_old_until:
+        whole = pskb_may_pull(net, skb, IGMPV3_QUERY_HLEN)
+        sources = be16(mem, skb.data + 10)
+        if sources:                                  # one about all groups has none
+            whole = whole and be32(mem, skb.data + 4) != 0 and pskb_may_pull(net, skb, IGMPV3_QUERY_HLEN + 4 * sources)
+    if not whole:
+        return kfree_skb_reason(net, cpu, skb, Drop.NOT_SPECIFIED)
+    consume_skb(net, cpu, skb)
+    return NET_RX_SUCCESS

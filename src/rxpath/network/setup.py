@@ -46,7 +46,7 @@ SYSCTLS = {                                          # the kernel's defaults (ne
     Sysctl.icmp_echo_ignore_broadcasts: 1, Sysctl.ip_early_demux: 1, Sysctl.udp_early_demux: 1, Sysctl.tcp_early_demux: 1,
 }
 WHAT = {IPPROTO.ICMP: "ICMP", IPPROTO.IGMP: "IGMP", IPPROTO.UDP: "UDP", IPPROTO.TCP: "TCP"}
-IN_ORDER = (IPPROTO.ICMP, IPPROTO.UDP, IPPROTO.TCP, IPPROTO.IGMP)
+IN_ORDER = (IPPROTO.ICMP, IPPROTO.UDP, IPPROTO.TCP, IPPROTO.IGMP, IPPROTO.UDPLITE, IPPROTO.PIM)
 
 
 def inet_init(b: Any, dev_add_pack: Callable[[Any, int], object]) -> None:

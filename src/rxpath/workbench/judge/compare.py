@@ -149,7 +149,6 @@ class Deviation:
     what: str
     reason: str
     kernel: str
-    hard: bool = True                   # whether a full run must meet it
     when: str = ""                      # a name of WHEN: only for cases with such a frame
     seen: int = 0
 
@@ -161,10 +160,15 @@ class Deviation:
 OWN, SUBNET = (b"\x0a\0\0\x01", b"\x0a\0\0\x07"), b"\x0a\0\0\xff"     # addresses of the hosts of generated cases
 
 
-def source_routes(frame: bytes) -> bytes:
-    """The options, if there is a source route among them: an answer goes to one of its stations first."""
-    options = frame[34:14 + (frame[14] & 15) * 4]
-    return options if b"\x83" in options or b"\x89" in options else b""
+def answered_to(frame: bytes) -> list[bytes]:
+    """The source, and the stations of source routes: where an answer may go first."""
+    if not is_ip(frame):
+        return []
+    options, found = frame[34:14 + (frame[14] & 15) * 4], [frame[26:30]]
+    for k, kind in enumerate(options):
+        if kind in (0x83, 0x89) and k + 1 < len(options):
+            found += [options[i:i + 4] for i in range(k + 3, min(len(options), k + options[k + 1]), 4)]
+    return found
 
 
 def is_ip(frame: bytes) -> bool:
@@ -173,10 +177,8 @@ def is_ip(frame: bytes) -> bool:
 
 WHEN: dict[str, Callable[[bytes], bool]] = {
     "802.2 or 802.3": lambda f: int.from_bytes(f[16:18] if f[12:14] in (b"\x81\0", b"\x88\xa8") else f[12:14], "big") < 0x600,
-    "from an own address": lambda f: is_ip(f) and (f[26:30] in OWN or f[26] == 127 or any(own in source_routes(f) for own in OWN)),
-    "IGMP query": lambda f: is_ip(f) and f[23] == 2 and f[14 + (f[14] & 15) * 4:][:1] == b"\x11",
-    "from the subnet's broadcast address": lambda f: is_ip(f) and (f[26:30] == SUBNET or SUBNET in source_routes(f)),
-    "UDP-Lite or PIM": lambda f: is_ip(f) and f[23] in (136, 103),
+    "answered to an own address": lambda f: any(a in OWN or a[:1] == b"\x7f" for a in answered_to(f)),
+    "answered to many": lambda f: any(a == SUBNET or a[:1] >= b"\xe0" for a in answered_to(f)),
     "ARP": lambda f: f[12:14] == b"\x08\x06",
 }
 
@@ -186,8 +188,7 @@ class Deviations:
 
     def __init__(self, path: Path = DEVIATIONS) -> None:
         rows = tomllib.loads(path.read_text()).get("deviation", [])
-        self.rows = [Deviation(r["name"], r.get("case", "*"), w, r["reason"], r["kernel"], r.get("always", True),
-                               r.get("when", ""))
+        self.rows = [Deviation(r["name"], r.get("case", "*"), w, r["reason"], r["kernel"], r.get("when", ""))
                      for r in rows for w in ([r["what"]] if isinstance(r["what"], str) else r["what"])]
 
     def explain(self, case: Case, found: Iterable[Difference]) -> tuple[list[Difference], list[str]]:
@@ -203,6 +204,6 @@ class Deviations:
         return left, names
 
     def missing(self) -> list[str]:
-        """Deviations that never occurred."""
-        seen = {row.name for row in self.rows if row.seen}
-        return sorted({row.name for row in self.rows if row.hard} - seen)
+        """Deviations, and single patterns of them, that never occurred."""
+        several = {row.name for row in self.rows if sum(r.name == row.name for r in self.rows) > 1}
+        return sorted({f"{row.name} ({row.what})" if row.name in several else row.name for row in self.rows if not row.seen})

@@ -131,10 +131,17 @@ def valid(rng: random.Random) -> tuple[str, str, bytes]:
         proto, station = 6, "transport"
     elif kind == "igmp":
         asked = f.ip4(rng.choice((JOINED, "0.0.0.0")))
-        body = struct.pack(">BBHI", rng.choice((0x12, 0x16, 0x17, 0x22)), rng.randrange(256), 0, asked)
+        body = struct.pack(">BBHI", rng.choice((0x11, 0x12, 0x16, 0x17, 0x22)), rng.randrange(256), 0, asked)
+        if rng.random() < 0.3:
+            body += struct.pack(">BBH", 2, 125, rng.choice((0, 0, 1, 2))) + bytes(rng.choice((0, 4, 8)))
         l4, proto, station = body[:2] + struct.pack(">H", f.csum(body)) + body[4:], 2, "network"
     else:
-        l4, proto, station = payload, rng.choice((0, 3, 41, 47, 50, 89, 132, 136, 200, 255)), "network"
+        l4, proto, station = payload, rng.choice((0, 3, 41, 47, 50, 89, 103, 132, 136, 136, 136, 200, 255)), "network"
+        if proto == 136 and rng.random() < 0.9:         # UDP-Lite, its checksum mostly right
+            cover = rng.choice((0, 0, 8, 8 + len(payload), rng.randrange(12), 20))
+            first = struct.pack(">HHHH", 40000, rng.choice(PORTS), cover, 0)
+            made = f.csum(struct.pack(">IIBBH", f.ip4(src), f.ip4(dst), 0, 136, 8 + len(payload)) + (first + payload)[:cover or None])
+            l4 = first[:6] + struct.pack(">H", made ^ (rng.random() < 0.1)) + payload
     return kind, station, f.eth(f.ip(l4, src, dst, proto, **head), mac, sender, vlan=vlan)
 
 

@@ -1,0 +1,74 @@
+"""net/ipv4/udplite.c: UDP-Lite, whose length field says how many bytes the checksum covers.  Called through inet_protos.  RFC 3828.
+
+It has sockets of its own (a table beside UDP's), and this host has none of them: every datagram is of nobody, after its checksum."""
+from .._compile import be16, cold, le16, le32, mem_at, path_function
+from ..abi.mib import Mib
+from ..abi.net import Net
+from ..abi.numbers import CHECKSUM_BREAK, CHECKSUM_UNNECESSARY, ICMP, ICMP_PORT_UNREACH, IPPROTO, RTN, UDP_HLEN
+from ..abi.reasons import Drop
+from ..abi.skbuff import sk_buff
+from ..path import Stage, err_handler, inet_protocol
+from ..skb import csum_fold, csum_partial, kfree_skb_reason, pskb_may_pull, skb_checksum
+from ..turn import at, at_bytes, icmp_send_and_drop
+
+
+@inet_protocol(IPPROTO.UDPLITE)
+@cold
+@path_function
+def udplite_rcv(net: Net, cpu: int, skb: sk_buff) -> int:
+    """__udp4_lib_rcv() with an empty table.  skb.data stands at the header."""
+    at(net, cpu, skb, Stage.__udp4_lib_rcv)
+    if not pskb_may_pull(net, skb, UDP_HLEN):                                # 1: no room for a header
+        return udplite_error(net, cpu, skb, Drop.NOT_SPECIFIED)
+    mem, uh, mib = mem_at(net.mem_addr), skb.data, net.snmp[cpu]
+    covered = be16(mem, uh + 4)
+    if covered > skb.len:                                                    # 2: more than there is
+        return udplite_error(net, cpu, skb, Drop.PKT_TOO_SMALL)
+    if le16(mem, uh + 6) == 0 or (covered > 0 and covered < UDP_HLEN):       # 3: it must have a checksum, of the header at least
+        return udplite_csum_error(net, cpu, skb)
+    if covered == 0:
+        covered = skb.len
+    early = covered == skb.len and covered <= CHECKSUM_BREAK
+    if early and not udplite_csum_ok(net, cpu, skb, covered):
+        return udplite_csum_error(net, cpu, skb)
+    if skb.dst_type == RTN.BROADCAST or skb.dst_type == RTN.MULTICAST:
+        at(net, cpu, skb, Stage.__udp4_lib_mcast_deliver)
+        mib[Mib.UdpLite_IgnoredMulti] += 1
+        return kfree_skb_reason(net, cpu, skb, Drop.NOT_SPECIFIED)
+    if not early and not udplite_csum_ok(net, cpu, skb, covered):            # 4: damaged ones are not answered
+        return udplite_csum_error(net, cpu, skb)
+    mib[Mib.UdpLite_NoPorts] += 1
+    return icmp_send_and_drop(net, cpu, skb, ICMP.DEST_UNREACH, ICMP_PORT_UNREACH, Drop.NO_SOCKET)
+
+
+@path_function
+def udplite_csum_ok(net: Net, cpu: int, skb: sk_buff, covered: int) -> bool:
+    """The pseudo header has the datagram's length, whatever is covered."""
+    if skb.ip_summed == CHECKSUM_UNNECESSARY:
+        return True
+    mem, nh, n = mem_at(net.mem_addr), skb.network_header, skb.len
+    at(net, cpu, skb, Stage.__skb_checksum_complete)
+    at_bytes(net, cpu, Stage.BYTE_CSUM, covered)
+    pseudo = le32(mem, nh + 12) + le32(mem, nh + 16) + (IPPROTO.UDPLITE << 8) + ((n & 0xFF) << 8 | n >> 8)
+    if covered == n:
+        return csum_fold(skb_checksum(net, skb, pseudo)) == 0
+    return pskb_may_pull(net, skb, covered) and csum_fold(csum_partial(mem, skb.data, covered, pseudo)) == 0
+
+
+@path_function
+def udplite_error(net: Net, cpu: int, skb: sk_buff, reason: int) -> int:
+    net.snmp[cpu][Mib.UdpLite_InErrors] += 1
+    return kfree_skb_reason(net, cpu, skb, reason)
+
+
+@path_function
+def udplite_csum_error(net: Net, cpu: int, skb: sk_buff) -> int:
+    net.snmp[cpu][Mib.UdpLite_InCsumErrors] += 1
+    return udplite_error(net, cpu, skb, Drop.UDP_CSUM)
+
+
+@err_handler(IPPROTO.UDPLITE)
+@path_function
+def udplite_err(net: Net, cpu: int, skb: sk_buff) -> int:
+    """An ICMP error about a datagram that nobody here has sent."""
+    return 1

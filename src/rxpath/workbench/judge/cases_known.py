@@ -1,0 +1,69 @@
+"""Deviations that only generated frames would meet, each by a case of its own, so that none can stop occurring unseen; and the protocols
+beside UDP, TCP and ICMP."""
+from __future__ import annotations
+
+import struct
+
+from rxpath.workbench.judge import frames as f
+from rxpath.workbench.judge.case import Case, Send
+from rxpath.workbench.judge.hosts import NIC, host
+
+LLC = {"of no SAP that is open": b"\xf0\xf0\x03" + b"data", "SNAP": b"\xaa\xaa\x03\0\0\0\x12\x34" + b"data",
+       "spanning tree": b"\x42\x42\x03" + bytes(35)}
+STP_MAC = bytes.fromhex("0180c2000000")
+
+
+def udplite(payload: bytes = b"u" * 40, covers: int = 0, check: int | None = None, damage: bool = False) -> bytes:
+    """covers: 0: everything."""
+    n = 8 + len(payload)
+    head = struct.pack(">HHHH", 40000, 5000, covers, 0)
+    if check is None:
+        check = f.csum(struct.pack(">IIBBH", f.ip4(f.PEER), f.ip4(f.US), 0, 136, n) + (head + payload)[:covers or n]) or 0xFFFF
+    whole = bytearray(head[:6] + struct.pack(">H", check) + payload)
+    if damage:
+        whole[-1] ^= 1
+    return bytes(whole)
+
+
+def igmp(kind: int = 0x11, code: int = 10, rest: bytes = b"", group: str = "0.0.0.0") -> bytes:
+    body = struct.pack(">BBHI", kind, code, 0, f.ip4(group)) + rest
+    return body[:2] + struct.pack(">H", f.csum(body)) + body[4:]
+
+
+def cases() -> list[Case]:
+    two = {**NIC, "addresses": ["10.0.0.1/24", "10.0.0.7/24"]}
+    plain, quiet = host(), host([])
+
+    def one(name: str, station: str, described: dict[str, object], *frames: bytes) -> Case:
+        return Case(name, station, described, (Send(frames),), shared=True)
+
+    found = [one(f"802.2: {what}", "link", plain, f.eth(body, STP_MAC if body[:1] == b"\x42" else f.MAC_US, proto=len(body)))
+             for what, body in LLC.items()]
+    found += [
+        one("an echo from the subnet's broadcast address", "network", plain, f.eth(f.ip(f.icmp(), src="10.0.0.255", proto=1))),
+        one("an echo from an own address", "network", host(nic=two, sysctl={"net.ipv4.conf.all.accept_local": 1}),
+            f.eth(f.ip(f.icmp(), src="10.0.0.7", proto=1))),
+        one("a datagram in pieces that is longer than it says", "transport", plain,
+            *(f.eth(f.ip(f.udp(b"x" * 1592, length=700, check=0)[at:at + 400], frag=(0x2000 if at < 1200 else 0) | at >> 3))
+              for at in range(0, 1600, 400))),
+    ]
+    for size in (40, 200):
+        data = b"u" * size
+        found += [one(f"UDP-Lite, {size} bytes: {what}", "transport", plain, f.eth(f.ip(l4, proto=136))) for what, l4 in (
+            ("all covered", udplite(data)), ("its length", udplite(data, 8 + size)), ("header only", udplite(data, 8)),
+            ("damaged where it is covered", udplite(data, damage=True)), ("damaged where it is not", udplite(data, 12, damage=True)),
+            ("no checksum", udplite(data, check=0)), ("less than the header", udplite(data, 7)), ("more than there is", udplite(data, 9 + size)))]
+    found += [one("UDP-Lite, cut", "transport", plain, f.eth(f.ip(udplite()[:7], proto=136))),
+              one("UDP-Lite to everybody", "transport", plain, f.eth(f.ip(udplite(check=0), dst="10.0.0.255", proto=136), f.BROADCAST)),
+              one("an error about UDP-Lite", "network", plain, f.eth(f.ip(f.icmp(3, 3, bytes(4), f.ip(udplite(), f.US, f.PEER, 136)), proto=1))),
+              one("PIM: a register", "network", plain, f.eth(f.ip(b"\x21\0" + bytes(6) + f.ip(f.udp(b"x")), proto=103))),
+              one("PIM: a hello to all routers", "network", plain, f.eth(f.ip(b"\x20\0\xdf\xff" + bytes(8), proto=103)))]
+    sources = struct.pack(">BBH", 2, 125, 2) + bytes(8)
+    group = "239.1.1.1"
+    for what, l4 in (("version 3", igmp(rest=sources, group=group)), ("version 3 that lacks a source", igmp(rest=sources[:8], group=group)),
+                     ("version 3 about all groups", igmp(rest=sources[:2] + bytes(2))),
+                     ("version 3 about all groups, with sources", igmp(rest=sources)),
+                     ("version 3, cut", igmp(rest=b"\2\x7d")), ("version 2", igmp()), ("version 1", igmp(code=0)),
+                     ("version 3 that lacks a source, after version 2", igmp(rest=sources[:8], group=group))):
+        found.append(one(f"IGMP query of {what}", "network", quiet, f.eth(f.ip(l4, proto=2, dst="224.0.0.1"), f.multicast_mac("224.0.0.1"))))
+    return found
