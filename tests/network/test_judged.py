@@ -3,7 +3,7 @@ from rxpath.abi.mib import DevStat
 from rxpath.abi.numbers import RTN, Out
 from rxpath.network import setup
 
-from ..frames import PEER, US, arp, eth, icmp, ip, ip4, tcp, udp, udp_frame
+from ..frames import PEER, US, arp, csum, eth, icmp, ip, ip4, tcp, udp, udp_frame
 
 GROUP, GROUP_MAC = "239.1.1.1", bytes.fromhex("01005e010101")
 
@@ -80,3 +80,28 @@ def test_no_reset_for_malformed_or_signed_tcp_options(lab):
     host.send(*[eth(ip(tcp(options=o), proto=6)) for o in (signed, malformed, fine)]).run()
     assert len(host.left(Out.TX)) == 1 and host.mib()["Tcp.OutRsts"] == 1
     assert host.ends() == {"NO_SOCKET": 3}
+
+
+def test_udplite_is_of_nobody_and_pim_not_for_a_host(lab):
+    host = lab()
+    host.listen()
+    lite = b"\x9c\x40\x13\x88\0\0\x01\x01" + b"x" * 8           # a checksum that is wrong
+    unchecked = lite[:6] + b"\0\0" + lite[8:]
+    host.send(eth(ip(lite, proto=136)), eth(ip(unchecked, proto=136)), eth(ip(b"\x20\0\xdf\xff", proto=103))).run()
+    assert host.mib()["UdpLite.InCsumErrors"] == 2 and host.left(Out.TX) == []
+    good = lite[:6] + csum(b"\x0a\0\0\x02\x0a\0\0\x01\0\x88\0\x10" + lite[:6] + b"\0\0" + lite[8:]).to_bytes(2, "big") + lite[8:]
+    host.send(eth(ip(good, proto=136))).run()
+    assert host.mib()["UdpLite.NoPorts"] == 1 and len(host.left(Out.TX)) == 1
+
+
+def test_a_query_of_version_3_holds_the_sources_that_it_names(lab):
+    host = lab()
+
+    def query(group, sources, held, more=True):
+        body = b"\x11\x0a\0\0" + ip4(group).to_bytes(4, "big") + (b"\x02\x7d" + sources.to_bytes(2, "big") + bytes(4 * held) if more else b"")
+        return eth(ip(body[:2] + csum(body).to_bytes(2, "big") + body[4:], dst="224.0.0.1", proto=2), dst=bytes.fromhex("01005e000001"))
+    host.net.nic.promisc = 1
+    host.send(query(GROUP, 2, 2), query(GROUP, 2, 1), query("0.0.0.0", 0, 0), query("0.0.0.0", 1, 1)).run()
+    assert host.ends() == {"CONSUMED": 2, "NOT_SPECIFIED": 2}
+    host.send(query("0.0.0.0", 0, 0, more=False), query(GROUP, 2, 1)).run()         # an older querier is there
+    assert host.ends() == {"CONSUMED": 4, "NOT_SPECIFIED": 2}

@@ -52,10 +52,12 @@ def cases() -> list[Case]:
         found += [one(f"UDP-Lite, {size} bytes: {what}", "transport", plain, f.eth(f.ip(l4, proto=136))) for what, l4 in (
             ("all covered", udplite(data)), ("its length", udplite(data, 8 + size)), ("header only", udplite(data, 8)),
             ("damaged where it is covered", udplite(data, damage=True)), ("damaged where it is not", udplite(data, 12, damage=True)),
-            ("no checksum", udplite(data, check=0)), ("less than the header", udplite(data, 7)), ("more than there is", udplite(data, 9 + size)))]
+            ("no checksum", udplite(data, check=0)), ("less than the header", udplite(data, 7)),
+            ("more than there is", udplite(data, 9 + size)))]
     found += [one("UDP-Lite, cut", "transport", plain, f.eth(f.ip(udplite()[:7], proto=136))),
               one("UDP-Lite to everybody", "transport", plain, f.eth(f.ip(udplite(check=0), dst="10.0.0.255", proto=136), f.BROADCAST)),
-              one("an error about UDP-Lite", "network", plain, f.eth(f.ip(f.icmp(3, 3, bytes(4), f.ip(udplite(), f.US, f.PEER, 136)), proto=1))),
+              one("an error about UDP-Lite", "network", plain,
+                  f.eth(f.ip(f.icmp(3, 3, bytes(4), f.ip(udplite(), f.US, f.PEER, 136)), proto=1))),
               one("PIM: a register", "network", plain, f.eth(f.ip(b"\x21\0" + bytes(6) + f.ip(f.udp(b"x")), proto=103))),
               one("PIM: a hello to all routers", "network", plain, f.eth(f.ip(b"\x20\0\xdf\xff" + bytes(8), proto=103)))]
     sources = struct.pack(">BBH", 2, 125, 2) + bytes(8)
@@ -65,5 +67,6 @@ def cases() -> list[Case]:
                      ("version 3 about all groups, with sources", igmp(rest=sources)),
                      ("version 3, cut", igmp(rest=b"\2\x7d")), ("version 2", igmp()), ("version 1", igmp(code=0)),
                      ("version 3 that lacks a source, after version 2", igmp(rest=sources[:8], group=group))):
-        found.append(one(f"IGMP query of {what}", "network", quiet, f.eth(f.ip(l4, proto=2, dst="224.0.0.1"), f.multicast_mac("224.0.0.1"))))
+        frame = f.eth(f.ip(l4, proto=2, dst="224.0.0.1"), f.multicast_mac("224.0.0.1"))
+        found.append(one(f"IGMP query of {what}", "network", quiet, frame))
     return found
