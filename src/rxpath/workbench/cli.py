@@ -179,6 +179,7 @@ def headroom(
     "[cyan]sudo rxpath judge --examples 1000000 --seed 7 --state judge.json[/]   to be taken up where it stopped",
     "[cyan]sudo rxpath judge --captures DIR[/]                 the frames of captures",
     "[cyan]sudo rxpath judge --order[/]                        our stations beside the kernel's order of functions",
+    "[cyan]sudo rxpath judge --load[/]                         a slow reader, wake-ups, sleeper against hog: ours and the kernel's spread",
     "[cyan]rxpath judge --list[/]                              the cases; needs no root",
 )))
 def judge(
@@ -193,6 +194,7 @@ def judge(
     captures: Annotated[str | None, typer.Option(
         "--captures", metavar="DIR", help="Instead of the cases: the frames of every capture there, rewritten to the receiver.")] = None,
     order: Annotated[bool, typer.Option("--order", help="Instead of the cases: our stations beside the kernel's functions.")] = False,
+    load: Annotated[bool, typer.Option("--load", help="Instead of the cases: what depends on time, with the kernel's spread.")] = False,
     debug: DebugOption = False,
 ) -> None:
     """Send the same frames into this machine's kernel and into the path, and say what differs (Linux 6.18, root)."""
@@ -201,6 +203,8 @@ def judge(
 
     if order:
         raise typer.Exit(command.order_of_stations(json_, plain))
+    if load:
+        raise typer.Exit(command.under_load(json_))
     with Interrupt() as interrupt:
         code = command.judge(only or [], examples, seed, json_, listing, state, plain, interrupt, captures)
     raise typer.Exit(code)

@@ -57,8 +57,8 @@ def files(folder: str | os.PathLike[str]) -> list[Path]:
     return sorted(p for p in path.rglob("*") if p.is_file() and p.suffix in (".pcap", ".pcapng", ".cap", ".gz"))
 
 
-def records(path: Path, receiver: Receiver) -> Iterator[bytes]:
-    """Ethernet frames that the receiver was sent, as far as they were recorded, as our reader understands the file."""
+def timed(path: str | os.PathLike[str], receiver: Receiver) -> Iterator[tuple[int, bytes]]:
+    """(ns, Ethernet frame) of what the receiver was sent, as far as it was recorded, as our reader understands the file."""
     from rxpath._compile import forget
 
     b = boot.Booted(nskb=64)
@@ -70,7 +70,7 @@ def records(path: Path, receiver: Receiver) -> Iterator[bytes]:
             while capture.load():
                 for i in range(ring.feed_head, ring.feed_tail):
                     a = b.net.feed[0][i & NFEED - 1]
-                    yield bytes(capture.view[a.offset:a.offset + a.caplen])
+                    yield int(a.t), bytes(capture.view[a.offset:a.offset + a.caplen])
                 ring.feed_head = ring.feed_tail
     finally:
         forget(b.net.mem_addr)
@@ -119,7 +119,7 @@ def cases(path: Path, taken: Taken, most: int = 0) -> Iterator[Case]:
     """The frames of one capture; at most `most` of them, spread over it (0: all)."""
     try:
         receiver = infer_receiver(path)
-        found = list(records(path, receiver))
+        found = [frame for _, frame in timed(path, receiver)]
     except (CaptureError, BadInput, OSError) as error:
         why = str(error).removeprefix(f"{path}: ").split("; ")[0]
         taken.unreadable[why] = taken.unreadable.get(why, 0) + 1

@@ -6,10 +6,11 @@ import os
 import sys
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from rxpath.workbench.judge import captures, generated, netns, order, run
+from rxpath.workbench.judge import captures, generated, load, netns, order, run
 from rxpath.workbench.judge.case import Case
 from rxpath.workbench.judge.kernel import Kernel
 from rxpath.workbench.judge.run import STATIONS, Judge, Report
@@ -86,6 +87,19 @@ def order_of_stations(as_json: bool, plain: bool) -> int:
     else:
         print(order.text(found), end="")
     return 0 if all(o.agrees for o in found) else 1
+
+
+def under_load(as_json: bool, runs: int = 3) -> int:
+    """`rxpath judge --load`."""
+    if reason := cannot_judge():
+        raise BadInput(f"the kernel cannot be asked here: {reason}")
+    with Kernel() as kernel:
+        found = load.tables(kernel, runs)
+    if as_json:
+        print(json.dumps({"kernel": kernel_release(), **{title: [asdict(r) for r in rows] for title, rows in found.items()}}, indent=1))
+    else:
+        print(load.text(found), end="")
+    return 0 if all(r.agrees for rows in found.values() for r in rows) else 1
 
 
 def _generated(both: Judge, report: Report, seed: int, examples: int, state: str | None, stop: Any) -> None:
