@@ -65,8 +65,8 @@ class Capture:
             raise CaptureError(f"speed {speed:g}: from 0.0001 to 1000000")
         if rate is not None and not 0.001 <= rate <= 1e9:
             raise CaptureError(f"rate {rate:g} frames/s: from 0.001 to 1e9")
-        if loop < 1:
-            raise CaptureError(f"loop {loop}: at least 1")
+        if not 1 <= loop <= 1_000_000_000:
+            raise CaptureError(f"loop {loop}: from 1 to 1000000000")
         if first < 1 or (last is not None and last < first):
             raise CaptureError(f"records {first} to {last}: the first is 1, the last not before the first")
         if not 0 < max_gap_ns <= MAX_GAP:

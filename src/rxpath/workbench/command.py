@@ -70,9 +70,16 @@ def replay(capture: str, *, host: str | None, settings: Sequence[str], listen: S
     """`rxpath replay`; the exit status."""
     from rxpath.workbench import replay as replaying
     from rxpath.workbench import report, traffic
+    from rxpath.workbench.mistakes import BadInput, apart
     from rxpath.workbench.runs.unit import Unit
     from rxpath.workbench.whatif import ask
 
+    if goal is not None and not try_knobs:
+        raise BadInput("--goal and --no-whatif: one of them")
+    if trail_limit < 1:
+        raise BadInput(f"--trail-limit {trail_limit}: 1 or more")
+    apart("--tap", tap, tx, capture, host)
+    apart("--tx", tx, capture, host)
     goal, seconds = ask.checked_goal(goal), ask.checked_budget(budget or ask.BUDGET)
 
     chosen = replaying.the_host(host or traffic.bundled_host(capture), settings, seed)

@@ -3,6 +3,8 @@
 Straight into a run without a file: `rxpath replay SPEC.toml`."""
 from __future__ import annotations
 
+import contextlib
+import itertools
 import os
 import sys
 from collections.abc import Iterable
@@ -10,7 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from rxpath.workbench import trafficfile, units
-from rxpath.workbench.mistakes import BadInput
+from rxpath.workbench.mistakes import BadInput, apart, writing
 
 EPOCH = 1_700_000_000_000_000_000                           # of the first frame in a file: the same spec gives the same bytes
 LINE = "10Gbit"                                             # of a file whose spec names none
@@ -83,7 +85,8 @@ def open_out(out: str | None) -> BinaryIO:
         if sys.stdout.isatty():
             raise BadInput("generate: a capture is no text for a terminal: -o FILE, or a pipe behind it")
         return sys.stdout.buffer
-    return open(out, "wb")
+    with writing(out):
+        return open(out, "wb")
 
 
 def write(out: str | None, pieces: Iterable[memoryview | bytes]) -> int:
@@ -91,16 +94,21 @@ def write(out: str | None, pieces: Iterable[memoryview | bytes]) -> int:
     from rxpath.cable.write import HEADER
 
     file = open_out(out)
-    n = file.write(HEADER.pack(0xA1B23C4D, 2, 4, 0, 0, 262144, 1))
+    name = out if out and out != "-" else "standard output"
+    n = 0
     try:
-        for piece in pieces:
+        for piece in itertools.chain([HEADER.pack(0xA1B23C4D, 2, 4, 0, 0, 262144, 1)], pieces):
             n += len(piece)
-            file.write(piece)
-        file.flush()
+            with writing(name):
+                file.write(piece)
+        with writing(name):
+            file.flush()
     except BaseException:
         if file is not sys.stdout.buffer:
-            file.close()
-            os.unlink(out or "")
+            with contextlib.suppress(OSError):
+                file.close()
+            if os.path.isfile(name) and not os.path.islink(name):           # never a device
+                os.unlink(name)
         raise
     if file is not sys.stdout.buffer:
         file.close()
@@ -128,6 +136,9 @@ def command(options: dict[str, Any], *, spec: str | None, preset: str | None, se
     """`rxpath generate`; the exit status."""
     from rxpath.workbench.command import Bar, Interrupt
 
+    if out == "":
+        raise BadInput("generate -o: the file's name is empty")
+    apart("generate -o", out, spec, *merge)
     if merge:
         from rxpath.workbench import merging
 

@@ -9,7 +9,7 @@ from rxpath import outputs
 from rxpath.abi.numbers import ETH_P_ALL, ETH_P_ARP, ETH_P_IP, NO_DEV, Out
 from rxpath.network.nf_setup import log_line
 from rxpath.workbench.iptables import Target
-from rxpath.workbench.mistakes import BadInput
+from rxpath.workbench.mistakes import BadInput, writing
 
 if TYPE_CHECKING:
     from rxpath.link.setup import PcapWriter
@@ -52,7 +52,8 @@ class Leaving:
                 self._log(out)
                 continue
             for writer in self.writers:
-                writer.write(out)
+                with writing(writer.file.name):
+                    writer.write(out)
 
     def _log(self, out: outputs.Output) -> None:
         if len(self.lines) >= LINES_KEPT:
@@ -74,11 +75,10 @@ class Leaving:
 
     def close(self) -> None:
         for writer in self.writers:
-            writer.file.close()
+            with writing(writer.file.name):
+                writer.file.close()
 
 
 def _open(name: str) -> BinaryIO:
-    try:
+    with writing(name):
         return open(name, "wb", buffering=1 << 20)
-    except OSError as error:
-        raise BadInput(f"{name} cannot be written: {error.strerror}") from None

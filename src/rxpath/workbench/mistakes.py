@@ -1,8 +1,48 @@
 """Mistakes at the face: what the user gave cannot be used.  One clear line, exit 2.  (The other kind, our bugs, is exit 70.)"""
 
 
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
 class BadInput(ValueError):
     """A capture, an option or a host that cannot be used.  The text is one line: what is wrong, where, what is allowed."""
+
+
+@contextmanager
+def writing(file: str | os.PathLike[str]) -> Iterator[None]:
+    """What goes wrong while a file is written, with its name.  A pipe that nobody reads is no mistake."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise BadInput(f"{os.fspath(file)} cannot be written: {error.strerror or error}") from None
+
+
+def check_writable(option: str, file: str | None) -> None:
+    """Said before the work, not after it.  - is standard output."""
+    if file is None or file == "-":
+        return
+    folder = os.path.dirname(file) or "."
+    why = ("that is a folder" if os.path.isdir(file) else "there is no such folder" if not os.path.isdir(folder) else
+           "not permitted" if not os.access(file if os.path.exists(file) else folder, os.W_OK) else "")
+    if not file:
+        raise BadInput(f"{option}: the file's name is empty")
+    if why:
+        raise BadInput(f"{option} {file} cannot be written: {why}")
+
+
+def apart(option: str, out: str | None, *others: str | None) -> None:
+    """A file to write is none that is read, or written by another option: it would be gone before it is read."""
+    for other in others:
+        if out and other and os.path.isfile(out) and os.path.exists(other) and os.path.samefile(out, other):
+            raise BadInput(f"{option} {out}: the same file as {other}, which would be lost: another name")
+        if out and out == other and out != "-":
+            raise BadInput(f"{option} {out}: is given twice: another name")
 
 
 def is_bad_input(error: BaseException) -> bool:

@@ -73,6 +73,8 @@ def replay(capture: str | Path | Spec, host: Host | str | Path | None = None, *,
         pace = units.rate_pps(rate) if rate is not None else 0
     except ValueError as error:
         raise BadInput(f"--rate {rate}: must be {error}") from None
+    if pace and speed != 1:
+        raise BadInput(f"--speed {speed:g} and --rate {rate}: one of them; a rate says how fast, however fast it was")
     if name == "-" and (loop > 1 or (trail is not None and trail.two_runs)):
         raise BadInput("standard input cannot be read twice, as --loop and --trail drops would: save it to a file")
     if spec is not None and loop > 1:

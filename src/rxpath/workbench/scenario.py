@@ -152,6 +152,8 @@ def load(name: str | Path) -> Scenario:
     if text not in stems and text in RULES:
         text = next((n for n in names() if load(n).rule == text), text)
     if text not in stems:
+        if text in RULES:
+            raise BadInput(f"{text}: no scenario shows this rule; docs/rules.md says why")
         near = units.nearest(text, stems)
         raise BadInput(f"{text}: no such scenario" + (f"; did you mean {near}?" if near else "; rxpath scenario list shows all"))
     return _bundled(text)

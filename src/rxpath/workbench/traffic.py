@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 def find(name: str) -> str:
     """A file, "-" for standard input, or the name of a bundled capture."""
+    if not name:
+        raise BadInput("the name of the capture is empty: a pcap or pcapng file, or the name of a bundled one (first)")
     return str(bundled(name)) if _is_bundled(name) else name
 
 

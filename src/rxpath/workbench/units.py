@@ -106,8 +106,8 @@ def rate_bps(value: object) -> int:
         raise ValueError(BPS_ALLOWED)
     else:
         result = value * 1_000_000_000
-    if result <= 0:
-        raise ValueError(BPS_ALLOWED)
+    if not 1_000 <= result <= 10**12:                        # what a cable takes
+        raise ValueError(f"{BPS_ALLOWED}, 1kbit to 1000Gbit")
     return result
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from rxpath.workbench.command import Bar, Interrupt
-from rxpath.workbench.mistakes import BadInput
+from rxpath.workbench.mistakes import BadInput, apart, check_writable
 
 EXIT_INTERRUPTED = 130
 
@@ -70,6 +70,14 @@ def sweep(capture: str, *, settings: Sequence[str], host: str | None, listen: Se
 
     if not settings:
         raise BadInput("nothing to vary: --set KEY=VALUES, such as --set ethtool.rx=256,1024,4096")
+    if top < 1:
+        raise BadInput(f"--top {top}: 1 or more")
+    if csv == "-" and as_json:
+        raise BadInput("--csv - and --json: both would go to standard output")
+    apart("--csv", csv, capture, host, resume, parquet)
+    apart("--parquet", parquet, capture, host, resume)
+    check_writable("--csv", csv)
+    check_writable("--parquet", parquet)
     if parquet:
         table.parquet_library()                             # before the work, not after it
     bar = Bar(show_progress, f"sweeping {capture}")

@@ -29,6 +29,8 @@ class Journal:
 
     def __init__(self, path: str | Path) -> None:
         self.path, self.rows = Path(path), dict[str, Result]()
+        if self.path.exists() and not self.path.is_file():
+            raise BadInput(f"--resume {path}: must be a file, new or of this sweep")
         end = self._read() if self.path.exists() else 0
         try:
             self._file = open(self.path, "r+b" if self.path.exists() else "w+b")

@@ -12,7 +12,7 @@ from rich.console import Group
 from rich.text import Text
 
 from rxpath.workbench import report
-from rxpath.workbench.mistakes import BadInput
+from rxpath.workbench.mistakes import BadInput, writing
 
 if TYPE_CHECKING:
     from rxpath.workbench.runs.sweep import Row, Sweep
@@ -79,7 +79,8 @@ def parquet(sweep: Sweep, file: str) -> None:
     columns = sweep.columns()
     for axis in sweep.axes:
         columns[axis.key] = _numbers(columns[axis.key])
-    pyarrow.parquet.write_table(pyarrow.table(columns), file)
+    with writing(file):
+        pyarrow.parquet.write_table(pyarrow.table(columns), file)
 
 
 def parquet_library() -> Any:
@@ -106,4 +107,5 @@ def write(text: str, file: str) -> None:
     if file == "-":
         sys.stdout.write(text)
     else:
-        Path(file).write_text(text)
+        with writing(file):
+            Path(file).write_text(text)

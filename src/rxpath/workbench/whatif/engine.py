@@ -27,6 +27,7 @@ ALL, PART = 0.99, 0.05                                      # of what can be sav
 SAME = 0.005                                                # of what can be saved: two losses that count as one
 GAIN = {"latency": (0.10, 0.03), "cpu": (0.10, 0.03)}       # p99, CPU time: helped, partly
 DEEPEST, PAIRED = 3, 6                                      # knobs together at most; of those that helped in part, so many are paired
+NO_CONNECTION = "nobody listens on that port, or they are of an open connection, which is not built here: a real kernel would take those"
 Progress = Callable[[float, int], None]
 Stop = Callable[[], bool]
 
@@ -377,13 +378,20 @@ class _Search:
                 word = self.rules.saved_by_no_knob(reason)
                 if best is not None and reason in self.may:
                     n = min(n, best.dropped_after.get(reason, 0))
-                if word and n:
-                    out.append(f"{n:,} {reason}: {word}")
+                segments = self.segments_without_connection(n) if reason == "NO_SOCKET" else 0
+                if word and n - segments:
+                    out.append(f"{n - segments:,} {reason}{' (UDP)' if segments else ''}: {word}")
+                if segments:
+                    out.append(f"{segments:,} {reason} (TCP): {NO_CONNECTION}")
         if self.worthwhile() and best is None:
             out.append(self.cannot_tell())
         elif best is not None and self.goal == "loss" and best.lost_before - best.lost_after < self.savable / 2:
             out.append(f"the best of them saves less than half: {self.limit() or 'nothing else that rxpath models saves more'}")
         return out
+
+    def segments_without_connection(self, lost: int) -> int:
+        """Of the frames that found no socket, those of TCP: UDP's own counter says how many were not."""
+        return max(0, min(lost, self.before.dropped.get("NO_SOCKET", 0) - self.run.books.snmp.get("Udp.NoPorts", 0)))
 
     def cannot_tell(self) -> str:
         """Why there is no recommendation."""

@@ -1,0 +1,92 @@
+"""What a hostile user tries: files that cannot be written, options against each other, the input as the output.  One line, exit 2."""
+import os
+import shutil
+import stat
+import sys
+
+import pytest
+
+import rxpath
+from rxpath import examples
+from rxpath.workbench import cli, generating, mistakes
+
+
+def said(capsys: pytest.CaptureFixture[str], *args: str) -> str:
+    """The one line of a mistake."""
+    assert cli.run(list(args)) == 2, args
+    out, err = capsys.readouterr()
+    assert err.startswith("rxpath: ") and err.count("\n") == 1 and out == "", (out, err)
+    return err
+
+
+@pytest.mark.parametrize(("args", "says"), [
+    (["replay", ""], "the name of the capture is empty"),
+    (["replay", "first", "--speed", "2", "--rate", "5kpps"], "--speed 2 and --rate 5kpps: one of them"),
+    (["replay", "first", "--loop", "99999999999999999999"], "from 1 to 1000000000"),
+    (["replay", "first", "--goal", "cpu", "--no-whatif"], "--goal and --no-whatif: one of them"),
+    (["replay", "first", "--trail-limit", "0"], "--trail-limit 0: 1 or more"),
+    (["replay", "first", "--tap", "x.pcap", "--tx", "x.pcap"], "--tap x.pcap: is given twice"),
+    (["replay", "first", "--set", "nic.speed=5000"], "5000 is not allowed: a bit rate such as"),
+    (["sweep", "first", "--set", "ethtool.rx=256", "--top", "0"], "--top 0: 1 or more"),
+    (["sweep", "first", "--set", "ethtool.rx=256", "--csv", "-", "--json"], "both would go to standard output"),
+    (["sweep", "first", "--set", "ethtool.rx=256", "--csv", "/nowhere/x.csv"], "--csv /nowhere/x.csv cannot be written: there is no such"),
+    (["sweep", "first", "--set", "ethtool.rx=256", "--csv", ""], "--csv: the file's name is empty"),
+    (["sweep", "first", "--set", "ethtool.rx=256", "--resume", os.devnull], "must be a file, new or of this sweep"),
+    (["generate", "--rate", "1kpps", "-o", ""], "-o: the file's name is empty"),
+    (["generate", "--rate", "1kpps", "-o", "/nowhere/x.pcap"], "/nowhere/x.pcap cannot be written: No such file"),
+    (["scenario", "run", "R25"], "R25: no scenario shows this rule"),
+])
+def test_it_is_one_line_that_names_the_option(args, says, capsys):
+    assert says in said(capsys, *args)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /dev/full")
+@pytest.mark.parametrize("args", [
+    ["generate", "--rate", "100kpps", "-o", "/dev/full"], ["replay", "first", "--no-whatif", "--tap", "/dev/full"],
+    ["replay", "first", "--no-whatif", "--tx", "/dev/full"],
+])
+def test_a_full_disk_is_said_with_the_files_name(args, capsys):
+    assert "/dev/full cannot be written: No space left on device" in said(capsys, *args)
+    assert stat.S_ISCHR(os.stat("/dev/full").st_mode), "a device is not taken away because it is full"
+
+
+def test_a_file_that_was_not_finished_is_not_left_and_a_device_stays(tmp_path):
+    def broken():
+        yield b"x"
+        raise KeyboardInterrupt
+
+    os.mkfifo(pipe := tmp_path / "pipe")
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    for file in (tmp_path / "x.pcap", pipe):
+        with pytest.raises(KeyboardInterrupt):
+            generating.write(str(file), broken())
+    os.close(reader)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["pipe"]
+
+
+@pytest.mark.parametrize("args", [
+    ["generate", "--merge", "IN", "-o", "IN"], ["replay", "IN", "--tap", "IN"], ["replay", "IN", "--tx", "IN"],
+    ["sweep", "IN", "--set", "ethtool.rx=256", "--csv", "IN"],
+])
+def test_the_input_is_never_the_output(args, tmp_path, capsys):
+    mine = tmp_path / "mine.pcap"
+    shutil.copy(examples.path("first"), mine)
+    before = mine.read_bytes()
+    assert "which would be lost" in said(capsys, *[str(mine) if a == "IN" else a for a in args])
+    assert mine.read_bytes() == before
+
+
+def test_nobody_reads_is_no_mistake():
+    with pytest.raises(BrokenPipeError), mistakes.writing("x"):
+        raise BrokenPipeError
+
+
+def test_tcp_without_a_connection_is_not_just_called_a_closed_port(tmp_path):
+    """A capture of a client: what comes back to it belongs to connections, not to programs that somebody forgot to start."""
+    (mix := tmp_path / "mix.toml").write_text('''
+        traffic = [{ rate = "1kpps", count = 5, dport = 6000, closed = true },
+                   { rate = "1kpps", count = 7, dport = 7000, closed = true, protocol = "tcp-syn" }]''')
+    run = rxpath.whatif(mix)
+    assert run.dropped == {"NO_SOCKET": 12} and not run.knobs
+    assert [text.partition(":")[0] for text in run.whatif.says] == ["5 NO_SOCKET (UDP)", "7 NO_SOCKET (TCP)"]
+    assert "a real kernel would take those" in run.whatif.says[1]
