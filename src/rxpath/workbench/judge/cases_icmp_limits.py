@@ -43,12 +43,12 @@ def by_destination() -> Iterator[Case]:
     yield case("two peers by turns", limited(), *(closed(1, f"10.0.0.{2 + i % 2}") for i in range(20)))
     # T since the first, in multiples of the limit: 0, 1.25, 2.5, 5, 5.25 and then long after
     yield case("ratelimit 200 ms: six, then one for each 200 ms", limited(ratelimit=200), closed(10), Wait(250 * MS), closed(5),
-               Wait(250 * MS), closed(5), Wait(500 * MS), closed(5), Wait(50 * MS), closed(5))
-    yield case("ratelimit 40 ms: no more than six are saved", limited(ratelimit=40), closed(10), Wait(500 * MS), closed(10))
+               Wait(250 * MS), closed(5), Wait(500 * MS), closed(5), Wait(50 * MS), closed(5), slow=True)
+    yield case("ratelimit 40 ms: no more than six are saved", limited(ratelimit=40), closed(10), Wait(500 * MS), closed(10), slow=True)
     yield case("ratelimit 1 s: five seconds", limited(), closed(10), *(s for _ in range(5) for s in (Wait(1100 * MS), closed(3))),
                slow=True)
     yield case("ratelimit changed: the next message knows", limited(ratelimit=5000), closed(8), Wait(100 * MS), closed(2),
-               Sysctl("net.ipv4.icmp_ratelimit", 30), Wait(20 * MS), closed(9))
+               Sysctl("net.ipv4.icmp_ratelimit", 30), Wait(20 * MS), closed(9), slow=True)
     yield case("ratemask 0: no limit", limited(ratemask=0), closed(300))
     yield case("ratemask of echo replies only", limited(ratemask=1), closed(20), pings(20))
     stamp = f.eth(f.ip(f.icmp(13, rest=b"\0\1\0\1", payload=bytes(12)), proto=1))
@@ -65,7 +65,8 @@ def by_destination() -> Iterator[Case]:
                Send((f.eth(f.ip(f.udp(b"x"), frag=0x2001)),) * 9), closed(4))
     yield case("msgs_per_sec 0: none", limited(msgs_per_sec=0), closed(5))
     yield case("msgs_per_sec 0, ratemask 0", limited(msgs_per_sec=0, ratemask=0), closed(5))
-    yield case("one message at a time, ratelimit 0", limited(ratelimit=0), *(s for _ in range(6) for s in (closed(3), Wait(30 * MS))))
+    yield case("one message at a time, ratelimit 0", limited(ratelimit=0), *(s for _ in range(6) for s in (closed(3), Wait(30 * MS))),
+               slow=True)
 
 
 # ---------------------------------------------------------------- the host's own credit
@@ -84,7 +85,7 @@ def bursts(name: str, n: int, wait_ms: int, runs: int, described: dict[str, Any]
 
 
 def global_credit() -> Iterator[Case]:
-    yield bursts("global limit: bursts of 120, 0.12 s apart", 120, 120, 10, limited(ratelimit=0))
+    yield bursts("global limit: bursts of 120, 0.12 s apart", 120, 120, 10, limited(ratelimit=0), slow=True)
     yield bursts("global limit: bursts of 120, 0.12 s apart, many", 120, 120, 80, limited(ratelimit=0), slow=True)
     yield bursts("global limit: burst 200", 300, 300, 12, limited(ratelimit=0, msgs_burst=200), slow=True)
     yield bursts("global limit: burst 1", 20, 40, 30, limited(ratelimit=0, msgs_burst=1))
