@@ -98,7 +98,8 @@ def test_a_query_of_version_3_holds_the_sources_that_it_names(lab):
     host = lab()
 
     def query(group, sources, held, more=True):
-        body = b"\x11\x0a\0\0" + ip4(group).to_bytes(4, "big") + (b"\x02\x7d" + sources.to_bytes(2, "big") + bytes(4 * held) if more else b"")
+        named = b"\x02\x7d" + sources.to_bytes(2, "big") + bytes(4 * held) if more else b""
+        body = b"\x11\x0a\0\0" + ip4(group).to_bytes(4, "big") + named
         return eth(ip(body[:2] + csum(body).to_bytes(2, "big") + body[4:], dst="224.0.0.1", proto=2), dst=bytes.fromhex("01005e000001"))
     host.net.nic.promisc = 1
     host.send(query(GROUP, 2, 2), query(GROUP, 2, 1), query("0.0.0.0", 0, 0), query("0.0.0.0", 1, 1)).run()

@@ -202,6 +202,8 @@ class Machine(Calls):
             for name, n in self.counters.delta().items():
                 seen.counters[name] = seen.counters.get(name, 0) + n
             values = self.stats.read()
+            for key, n in self.tracer.drain(timers).items():
+                seen.drops[key] = seen.drops.get(key, 0) + n
             if not self._replies(seen):
                 break
         if values != self.stat_values:
@@ -209,8 +211,6 @@ class Machine(Calls):
                 if was != now:
                     seen.device[name] = seen.device.get(name, 0) + now - was
             self.stat_values = values
-        for key, n in self.tracer.drain(timers).items():
-            seen.drops[key] = seen.drops.get(key, 0) + n
         for id_, sock in self.udp():
             drops = struct.unpack("=9I", sock.getsockopt(1, 55, 36))[8]
             if drops != self.drops[id_]:
