@@ -415,9 +415,17 @@ def front_end(units: pathlib.Path, jobs: int) -> list[pathlib.Path]:
     found = [units / (k + kind) for k in keys.values() for kind in kinds]
     for unit in found:
         os.utime(unit)
-    for old in sorted(units.iterdir(), key=lambda p: p.stat().st_mtime)[:-12 * len(keys)]:
+    for old in sorted(units.iterdir(), key=last_used)[:-12 * len(keys)]:
         old.unlink(missing_ok=True)                             # units of code long gone
     return [unit for unit in found if unit.suffix == kinds[-1]]
+
+
+def last_used(unit: pathlib.Path) -> float:
+    """0 for one that another build has just taken away."""
+    try:
+        return unit.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
 
 
 def keep(path: pathlib.Path, code: bytes) -> pathlib.Path:
