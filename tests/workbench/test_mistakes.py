@@ -76,6 +76,18 @@ def test_the_input_is_never_the_output(args, tmp_path, capsys):
     assert mine.read_bytes() == before
 
 
+@pytest.mark.parametrize(("args", "says"), [
+    (["--captures", "/nowhere"], "/nowhere: no such capture or folder (--captures)"),
+    (["--state", "/nowhere/x", "--examples", "5"], "--state /nowhere/x cannot be written: there is no such folder"),
+])
+def test_the_judge_says_it_before_the_cases_run(args, says, capsys, monkeypatch):
+    from rxpath.workbench.judge import command
+
+    monkeypatch.setattr(command, "cannot_judge", lambda: "")
+    monkeypatch.setattr(command, "Judge", None)
+    assert says in said(capsys, "judge", *args)
+
+
 def test_nobody_reads_is_no_mistake():
     with pytest.raises(BrokenPipeError), mistakes.writing("x"):
         raise BrokenPipeError

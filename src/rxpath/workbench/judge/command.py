@@ -14,7 +14,7 @@ from rxpath.workbench.judge import captures, generated, load, netns, order, run
 from rxpath.workbench.judge.case import Case
 from rxpath.workbench.judge.kernel import Kernel
 from rxpath.workbench.judge.run import STATIONS, Judge, Report
-from rxpath.workbench.mistakes import BadInput
+from rxpath.workbench.mistakes import BadInput, check_writable
 
 JUDGED_KERNEL = "6.18"
 SHOWN = 20                                          # cases with differences that the report prints in full
@@ -52,6 +52,8 @@ def judge(only: Sequence[str], examples: int, seed: int | None, as_json: bool, l
     chosen = [] if folder is not None and not only else [case for _, case in run.chosen(only)]
     if not chosen and not examples and folder is None:
         raise BadInput(f"no case fits {', '.join(only)}; rxpath judge --list names them")
+    files = captures.files(folder) if folder is not None else []
+    check_writable("--state", state)
     report, whole = Report(), not only and folder is None
     with Judge(plain=plain) as both:
         for line in both.kernel.recovered:
@@ -61,7 +63,7 @@ def judge(only: Sequence[str], examples: int, seed: int | None, as_json: bool, l
         if examples and not report.stopped:
             _generated(both, report, seed, examples, state, stop)
         if folder is not None and not report.stopped:
-            captured(both, report, captures.files(folder), stop=stop)
+            captured(both, report, files, stop=stop)
         missing = both.deviations.missing() if whole and not report.stopped else []
     said = other_kernel()
     if said:
