@@ -102,3 +102,29 @@ def test_tcp_without_a_connection_is_not_just_called_a_closed_port(tmp_path):
     assert run.dropped == {"NO_SOCKET": 12} and not run.knobs
     assert [text.partition(":")[0] for text in run.whatif.says] == ["5 NO_SOCKET (UDP)", "7 NO_SOCKET (TCP)"]
     assert "a real kernel would take those" in run.whatif.says[1]
+
+
+def test_no_more_than_a_whole_cpu_is_taken(tmp_path):
+    """Softirqs go on after the last frame; the sentence is about the time of the traffic."""
+    (flood := tmp_path / "flood.toml").write_text('traffic = [{ rate = "1.4Mpps", count = 20000, dport = 6000 }]')
+    run = rxpath.whatif(flood, overrides=["nic.driver=veth", "cpus=1"])
+    assert run.whatif.recommended is None
+    assert any("take all of the program's CPU" in text for text in run.whatif.says), run.whatif.says
+
+
+@pytest.mark.parametrize("columns", ["60", "40"])
+def test_no_figure_is_cut_on_a_narrow_terminal(columns, capsys, monkeypatch):
+    from rich.table import Table
+
+    from rxpath.workbench import report
+
+    monkeypatch.setenv("COLUMNS", columns)
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    table = Table(box=None)
+    for name in ("socket", "received", "drops", "longest queue", "memory at most", "of rcvbuf"):
+        table.add_column(name, no_wrap=name != "socket")
+    table.add_row("udp 0.0.0.0:8125", "1,443,000", "4,437,123", "92", "211,968", "212,992")
+    report.show(table)
+    out = capsys.readouterr().out
+    assert "\x1b[" in out and "1,443,000" in out and "4,437,123" in out and "212,992" in out

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import io
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -245,10 +246,27 @@ def answer(run: Outcome) -> Any:
 def show(what: Any, width: int = WIDTH) -> None:
     """On standard output: as wide as the terminal, or plain text without blanks at the ends of lines where nobody looks."""
     out = Console(highlight=False)
-    if out.is_terminal:
+    if not out.is_terminal:
+        sys.stdout.write(plain(what, width))
+    elif out.width >= width:
         out.print(what)
     else:
-        sys.stdout.write(plain(what, width))
+        for part in _parts(what):
+            Console(highlight=False, width=_room(part, out.width) if isinstance(part, Table) else out.width).print(part)
+
+
+def _parts(what: Any) -> Iterator[Any]:
+    if isinstance(what, Group):
+        for part in what.renderables:
+            yield from _parts(part)
+    else:
+        yield what
+
+
+def _room(table: Table, width: int) -> int:
+    """The least width, from the terminal's on, at which no word of a table is cut: the terminal may wrap a line, 4,4 is not 4,437."""
+    words = set(plain(table).split())
+    return next((w for w in range(width, WIDTH, 4) if words <= set(plain(table, w).split())), WIDTH)
 
 
 def plain(what: Any, width: int = WIDTH) -> str:

@@ -409,6 +409,8 @@ class _Search:
         """What is overloaded for good, if anything is."""
         if self.facts["reader_demand"] >= 1 > self.facts["reader_load"] and self.facts["buffer_lost"]:
             taken = self.facts["reader_cpu_softirq"]
+            if taken >= 0.995:                                          # they go on after the last frame: not "104% of it"
+                return "interrupts and softirqs take all of the program's CPU"
             return f"interrupts and softirqs take {taken:.0%} of the program's CPU, and it needs more than is left"
         if self.facts["reader_load"] >= 1 and self.facts["buffer_lost"]:
             return (f"the program gets {self.facts['reader_load']:.1f} times what it can read; it needs less work for each datagram, or "
