@@ -49,7 +49,7 @@ class Drop(IntEnum):
     NIC_FILTER = auto()                 # ours: the MAC filter did not want it; no skb, no counter
     RX_MISSED = auto()                  # ours: no free descriptor; no skb; rx_missed_errors or rx_queue_N_drops
     RX_LENGTH = auto()                  # ours: longer or shorter than the NIC takes; no skb; rx_length_errors
-    RX_ALLOC_FAILED = auto()            # ours: no skb was to be had; rx_queue_N_alloc_failed
+    RX_ALLOC_FAILED = auto()            # ours: no skb was to be had for a frame of veth: a limit of the simulation
     LINK_DOWN = auto()                  # ours: the device was down; no skb
     RX_RESET = auto()                   # ours: in the ring when the driver reset the device; no skb, no counter
     TX_PAUSE = auto()                   # ours: our pause frames held it back, lost at the sender; tx_flow_control_xoff
@@ -101,7 +101,7 @@ MEANING = {
     Drop.NIC_FILTER: "the NIC's MAC filter did not want it",
     Drop.RX_MISSED: "the ring was full",
     Drop.RX_LENGTH: "too long or too short for the NIC",
-    Drop.RX_ALLOC_FAILED: "no packet buffer was to be had",
+    Drop.RX_ALLOC_FAILED: "every packet of the simulation was in use",
     Drop.LINK_DOWN: "the device was down",
     Drop.RX_RESET: "in the ring when the device was reset (ifconfig down, ethtool -G or -L, a new MTU)",
     Drop.TX_PAUSE: "held back by our pause frames (802.3x) and lost at the sender: this host never saw it",

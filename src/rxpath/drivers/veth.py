@@ -4,7 +4,7 @@ A frame of the cable is one that a sender in another namespace wants to send at 
 netif_rx() in its context; the softirq that follows runs there too.  While that CPU is in softirq the sender, a task, waits: its frames are
 staged here in order, and are time-stamped when they are handed over.  GRO is off, the checksum was never computed (CHECKSUM_PARTIAL at the
 sender), so ip_summed is UNNECESSARY.  Truesize is that of the memory in which the sender built its packet."""
-from .._compile import mem_at, memcpy, memset, path_function
+from .._compile import cold, mem_at, memcpy, memset, path_function
 from ..abi.limits import BUFSZ
 from ..abi.mib import DevStat
 from ..abi.net import Net
@@ -25,7 +25,7 @@ from ..irq.backlog import netif_rx
 from ..link.eth import eth_type_trans
 from ..path import Stage, xmit
 from ..skb import alloc_skb, kfree_skb_reason, skb_init, skb_release
-from ..turn import at
+from ..turn import at, trail_lost
 from .igb_tx import tx_output
 
 SKB_SMALL_HEAD, SHARED_INFO, HEADROOM = 256, 320, 31         # of skb_small_head_cache; struct skb_shared_info; hh_len and alignment
@@ -49,7 +49,7 @@ def veth_stage(net: Net, ring: rx_ring, a: arrival) -> None:
     cpu, left, at_byte = ring.cpu, a.len, 0
     head = alloc_skb(net, cpu)
     if head == NO_SKB:
-        ring.missed += 1
+        veth_no_skb(net, cpu, a)
         return
     skb = net.skb[head]
     n = min(left, BUFSZ)
@@ -62,8 +62,8 @@ def veth_stage(net: Net, ring: rx_ring, a: arrival) -> None:
         n = min(left - at_byte, BUFSZ)
         i = alloc_skb(net, cpu)
         if i == NO_SKB:
-            ring.missed += 1
             skb_release(net, cpu, skb)
+            veth_no_skb(net, cpu, a)
             return
         page = net.skb[i]
         skb_init(net, page, page.head, n)
@@ -85,6 +85,14 @@ def veth_stage(net: Net, ring: rx_ring, a: arrival) -> None:
         last.next = head
     ring.stage_tail = head
     ring.staged += 1
+
+
+@cold
+@path_function
+def veth_no_skb(net: Net, cpu: int, a: arrival) -> None:
+    """The sender is so far behind that its frames hold every skb there is: our limit, where a real one would be slowed down (sndbuf)."""
+    net.drop_stat[cpu][Drop.RX_ALLOC_FAILED] += 1
+    trail_lost(net, cpu, a.t, a.frame, Drop.RX_ALLOC_FAILED)
 
 
 @path_function

@@ -28,7 +28,7 @@ LOSSES: dict[Drop, Loss] = {
     Drop.RX_LENGTH: Loss("NIC", "(receive unit)", "rx_length_errors"),
     Drop.LINK_DOWN: Loss("NIC", "(link)", "none"),
     Drop.RX_MISSED: Loss("NIC", "nic_dma", "rx_queue_N_drops, rx_fifo_errors; one queue: rx_missed_errors"),
-    Drop.RX_ALLOC_FAILED: Loss("NIC", "igb_clean_rx_irq", "rx_queue_N_alloc_failed"),
+    Drop.RX_ALLOC_FAILED: Loss("NIC", "veth_xmit", "none: the simulation's own limit"),
     Drop.RX_RESET: Loss("NIC", "igb_clean_rx_ring", "none"),
     Drop.TX_PAUSE: Loss("NIC", "(flow control)", "tx_flow_control_xoff; nothing counts the frames"),
     Drop.NOMEM: Loss("NIC", "skb_clone, alloc_skb", "rx_dropped"),
