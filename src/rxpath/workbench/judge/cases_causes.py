@@ -67,6 +67,8 @@ def single() -> list[Case]:
         ("IP options: record route", "network", f.eth(f.ip(ok, options=b"\x07\x07\x04\x00\x00\x00\x00\x00"))),
         ("ARP request for us", "network", f.arp()),
         ("ARP request for other", "network", f.arp(tpa="10.0.0.77")),
+        ("ARP probe for us, as RFC 5227 asks", "network", f.arp(spa="0.0.0.0")),
+        ("ARP reply from nobody to us", "network", f.arp(op=2, spa="0.0.0.0")),
         ("VLAN tag, no vlan dev", "link", f.eth(f.ip(ok), vlan=5)),
     ]
     plain = host()
