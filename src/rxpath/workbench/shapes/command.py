@@ -27,7 +27,7 @@ def shapes(only: Sequence[str], out: str | None, as_json: bool, listing: bool, j
     if out:
         if only:
             raise BadInput("-o writes the whole page: not with --only")
-        pictures.library()                                   # before the work, not after it
+        pictures.matplotlib()                                   # before the work, not after it
     bar = Bar(show_progress, "shapes")
     with Interrupt() as interrupt:
         try:

@@ -111,7 +111,7 @@ def write(found: dict[str, Found], folder: Path, ms: int = MS) -> list[Path]:
     """The page and its pictures; returns what was written."""
     from rxpath.workbench.shapes import pictures
 
-    pictures.library()
+    pictures.matplotlib()
     files: dict[Path, str] = {folder / PAGE: markdown(found, ms)}
     for key, f in found.items():
         for chart in f.charts:

@@ -15,19 +15,19 @@ SETTINGS = {"svg.fonttype": "none", "svg.hashsalt": "rxpath", "font.family": "sa
             "legend.frameon": False, "lines.linewidth": 1.4, "lines.markersize": 3.5, "path.simplify": True}
 
 
-def library() -> Any:
+def matplotlib() -> Any:
     """matplotlib, or one line that says how to get it."""
     try:
-        import matplotlib
+        import matplotlib as found
         import matplotlib.figure
     except ImportError:
         raise BadInput("-o: pictures need matplotlib, which is not installed: pip install 'rxpath[shapes]'") from None
-    return matplotlib
+    return found
 
 
 def svg(chart: Chart, title: str) -> str:
     """The picture as text."""
-    m = library()
+    m = matplotlib()
     with m.rc_context(SETTINGS):
         figure = m.figure.Figure(figsize=SIZE, layout="constrained")
         axes = figure.add_subplot()
@@ -59,11 +59,11 @@ def _curves(axes: Any, chart: Chart) -> None:
         axes.set_yscale("log")
     else:
         axes.set_ylim(bottom=0)
-    formatter = library().ticker.FuncFormatter(lambda v, _: f"{v:,.10g}")
+    formatter = matplotlib().ticker.FuncFormatter(lambda v, _: f"{v:,.10g}")
     axes.xaxis.set_major_formatter(formatter)
     axes.yaxis.set_major_formatter(formatter)
-    axes.xaxis.set_minor_formatter(library().ticker.NullFormatter())
-    axes.yaxis.set_minor_formatter(library().ticker.NullFormatter())
+    axes.xaxis.set_minor_formatter(matplotlib().ticker.NullFormatter())
+    axes.yaxis.set_minor_formatter(matplotlib().ticker.NullFormatter())
 
 
 def _bars(axes: Any, groups: Any) -> None:
