@@ -149,39 +149,52 @@ class Deviation:
     what: str
     reason: str
     kernel: str
-    when: str = ""                      # a name of WHEN: only for cases with such a frame
+    when: str = ""                      # a name of WHEN: only for cases with such a frame, on such a host
     seen: int = 0
 
     def explains(self, case: Case, difference: Difference) -> bool:
-        if self.when == "answered to an own address" and case.source.startswith("cause table"):     # no setting there lets such a frame in
-            return False
         return (fnmatchcase(case.name, self.case) and fnmatchcase(difference.what, self.what)
-                and (not self.when or any(WHEN[self.when](frame) for step in case.steps for frame in getattr(step, "frames", ()))))
+                and (not self.when or any(WHEN[self.when](frame, case) for step in case.steps for frame in getattr(step, "frames", ()))))
 
 
+LETS_OWN_IN = ("net.ipv4.conf.all.accept_local", "net.ipv4.conf.all.route_localnet")
 OWN, SUBNET = (b"\x0a\0\0\x01", b"\x0a\0\0\x07"), b"\x0a\0\0\xff"     # addresses of the hosts of generated cases
 
 
-def answered_to(frame: bytes) -> list[bytes]:
-    """The source, and the stations of source routes: where an answer may go first."""
+def source_routes(frame: bytes) -> list[bytes]:
+    """The stations of its source routes: an answer goes there first."""
     if not is_ip(frame):
         return []
-    options, found = frame[34:14 + (frame[14] & 15) * 4], [frame[26:30]]
+    options, found = frame[34:14 + (frame[14] & 15) * 4], []
     for k, kind in enumerate(options):
         if kind in (0x83, 0x89) and k + 1 < len(options):
             found += [options[i:i + 4] for i in range(k + 3, min(len(options), k + options[k + 1]), 4)]
     return found
 
 
+def source(frame: bytes) -> list[bytes]:
+    return [frame[26:30]] if is_ip(frame) else []
+
+
+def own(addresses: list[bytes]) -> bool:
+    return any(a in OWN or a[:1] == b"\x7f" for a in addresses)
+
+
+def lets_own_in(case: Case) -> bool:
+    """A setting of its host accepts sources that are the host's own."""
+    described = tomllib.loads(case.host) if isinstance(case.host, str) else case.host
+    return any(described.get("sysctl", {}).get(name) for name in LETS_OWN_IN)
+
+
 def is_ip(frame: bytes) -> bool:
     return frame[12:14] == b"\x08\x00" and len(frame) >= 34
 
 
-WHEN: dict[str, Callable[[bytes], bool]] = {
-    "802.2 or 802.3": lambda f: int.from_bytes(f[16:18] if f[12:14] in (b"\x81\0", b"\x88\xa8") else f[12:14], "big") < 0x600,
-    "answered to an own address": lambda f: any(a in OWN or a[:1] == b"\x7f" for a in answered_to(f)),
-    "answered to many": lambda f: any(a == SUBNET or a[:1] >= b"\xe0" for a in answered_to(f)),
-    "ARP": lambda f: f[12:14] == b"\x08\x06",
+WHEN: dict[str, Callable[[bytes, Case], bool]] = {
+    "802.2 or 802.3": lambda f, _: int.from_bytes(f[16:18] if f[12:14] in (b"\x81\0", b"\x88\xa8") else f[12:14], "big") < 0x600,
+    "answered to an own address": lambda f, case: own(source_routes(f)) or (own(source(f)) and lets_own_in(case)),
+    "answered to many": lambda f, _: any(a == SUBNET or a[:1] >= b"\xe0" for a in source(f) + source_routes(f)),
+    "ARP": lambda f, _: f[12:14] == b"\x08\x06",
 }
 
 
