@@ -13,7 +13,7 @@ from typing import Any
 from rxpath.workbench import units
 from rxpath.workbench.hosttables import OpenSocket
 from rxpath.workbench.judge import case as cases
-from rxpath.workbench.judge.case import OPTIONS, Received, Step
+from rxpath.workbench.judge.case import OPTIONS, Case, Observation, Received, Step
 from rxpath.workbench.mistakes import BadInput
 
 FIONREAD = 0x541B
@@ -39,6 +39,7 @@ class Calls:
         self.sockets: dict[str, Any] = {}
         self.drops: dict[str, int] = {}
         self.buffer = memoryview(bytearray(65536))
+        self.seen = Observation()                       # of the case that runs
 
     # ------------------------------------------------------------ what the sides do in their own way
     def new_socket(self, proto: str) -> Any:
@@ -78,7 +79,50 @@ class Calls:
         """In the receiver's namespace."""
         return contextlib.nullcontext()
 
+    def send(self, frames: tuple[bytes, ...], number: int, seen: Observation) -> None:
+        """A step's frames, each through the whole path before the next one."""
+        raise NotImplementedError
+
+    def burst(self, step: cases.Burst) -> None:
+        raise NotImplementedError
+
+    def wait(self, ns: int) -> None:
+        raise NotImplementedError
+
+    def read(self, seen: Observation, waited: bool = False) -> None:
+        """What has moved since the last reading.  waited: timers may have gone off, on whatever CPU."""
+        raise NotImplementedError
+
     # ------------------------------------------------------------ steps
+    def play(self, case: Case) -> Observation:
+        """The case, from the state that the host is in."""
+        seen = self.seen = Observation()
+        for number, step in enumerate(case.steps):
+            if isinstance(step, cases.Send):
+                self.send(step.frames, number, seen)
+            elif isinstance(step, cases.Burst):
+                self.burst(step)
+            elif isinstance(step, cases.Wait):
+                self.wait(step.ns)
+            elif isinstance(step, cases.Settle):
+                self.wait(step.ns)
+                self.read(Observation(), True)
+            elif isinstance(step, cases.Recv):
+                for _ in range(step.count or 1_000_000):
+                    got = self.receive(step.id, step.size, step.flags, step.room)
+                    seen.received.setdefault(step.id, []).append(got)
+                    if got.errno and not step.count:
+                        break
+            elif isinstance(step, cases.Open):
+                seen.answers.append((f"{number} Open {step.id}", self.open(step)))
+            else:
+                seen.answers.append((label(number, step), self.answer(step)))
+        for id_, _ in self.udp():
+            while (got := self.receive(id_)).errno != "EAGAIN":
+                seen.received.setdefault(id_, []).append(got)
+        self.read(seen, any(isinstance(step, cases.Wait) for step in case.steps))
+        return seen
+
     def listed(self, item: OpenSocket) -> None:
         """A socket of the host file."""
         w = item.listed

@@ -21,7 +21,7 @@ from rxpath.workbench.host import Host
 from rxpath.workbench.hostfile import rules as parse_rules
 from rxpath.workbench.judge import case as cases
 from rxpath.workbench.judge import frames, netns, tracing
-from rxpath.workbench.judge.calls import FIONREAD, Calls, errno_name, label
+from rxpath.workbench.judge.calls import FIONREAD, Calls, errno_name
 from rxpath.workbench.judge.case import Case, Observation
 from rxpath.workbench.judge.journal import Journal, recover
 
@@ -191,7 +191,7 @@ class Machine(Calls):
             self.journal.set_global(name, value)
 
     # ------------------------------------------------------------ what came of it
-    def read(self, seen: Observation, timers: bool = False) -> None:
+    def read(self, seen: Observation, waited: bool = False) -> None:
         """Everything that has moved since the last time, into `seen`."""
         dropped = self._softnet()
         if dropped != self.softnet_dropped:
@@ -202,7 +202,7 @@ class Machine(Calls):
             for name, n in self.counters.delta().items():
                 seen.counters[name] = seen.counters.get(name, 0) + n
             values = self.stats.read()
-            for key, n in self.tracer.drain(timers).items():
+            for key, n in self.tracer.drain(waited).items():
                 seen.drops[key] = seen.drops.get(key, 0) + n
             if not self._replies(seen):
                 break
@@ -216,6 +216,9 @@ class Machine(Calls):
             if drops != self.drops[id_]:
                 seen.sockets[id_] = seen.sockets.get(id_, 0) + drops - self.drops[id_]
                 self.drops[id_] = drops
+        if self.tracer.lost:
+            seen.notes.append("the trace buffer lost events")
+            self.tracer.lost = 0
 
     def _replies(self, seen: Observation) -> int:
         """Frames that the host has sent; how many."""
@@ -237,43 +240,13 @@ class Machine(Calls):
                     time.sleep(0.0001)
         return self.softnet_dropped
 
-    def play(self, case: Case) -> Observation:
-        """The case, from the state that the host is in."""
-        seen = Observation()
-        timers = any(isinstance(step, cases.Wait) for step in case.steps)
-        for number, step in enumerate(case.steps):
-            if isinstance(step, cases.Send):
-                for frame in step.frames:
-                    try:
-                        self.wire.send(frame)
-                    except OSError as error:
-                        seen.notes.append(f"step {number}: the sender's kernel refuses the frame: {errno_name(error)}")
-                self._softnet()
-            elif isinstance(step, cases.Burst):
-                self.burst(step)
-            elif isinstance(step, cases.Wait):
-                self._wait(step.ns)
-            elif isinstance(step, cases.Settle):
-                self._wait(step.ns)
-                self.read(Observation(), True)
-            elif isinstance(step, cases.Recv):
-                for _ in range(step.count or 1_000_000):
-                    got = self.receive(step.id, step.size, step.flags, step.room)
-                    seen.received.setdefault(step.id, []).append(got)
-                    if got.errno and not step.count:
-                        break
-            elif isinstance(step, cases.Open):
-                seen.answers.append((f"{number} Open {step.id}", self.open(step)))
-            else:
-                seen.answers.append((label(number, step), self.answer(step)))
-        for id_, _ in self.udp():
-            while (got := self.receive(id_)).errno != "EAGAIN":
-                seen.received.setdefault(id_, []).append(got)
-        self.read(seen, timers)
-        if self.tracer.lost:
-            seen.notes.append("the trace buffer lost events")
-            self.tracer.lost = 0
-        return seen
+    def send(self, frames: tuple[bytes, ...], number: int, seen: Observation) -> None:
+        for frame in frames:
+            try:
+                self.wire.send(frame)
+            except OSError as error:
+                seen.notes.append(f"step {number}: the sender's kernel refuses the frame: {errno_name(error)}")
+        self._softnet()
 
     def burst(self, step: cases.Burst) -> None:
         """One packet with a GSO size: the veth gets its segments one after the other before bottom halves are enabled again."""
@@ -288,7 +261,7 @@ class Machine(Calls):
         finally:
             self.wire.setsockopt(SOL_PACKET, PACKET_VNET_HDR, 0)
 
-    def _wait(self, ns: int) -> None:
+    def wait(self, ns: int) -> None:
         end = time.monotonic_ns() + ns
         if ns > 2_000_000:
             time.sleep((ns - 1_000_000) / 1e9)

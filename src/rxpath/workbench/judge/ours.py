@@ -25,7 +25,7 @@ from rxpath.workbench import assemble, hostfile, hosttables, units
 from rxpath.workbench.host import Host
 from rxpath.workbench.judge import case as cases
 from rxpath.workbench.judge import frames
-from rxpath.workbench.judge.calls import FIONREAD, Calls, label
+from rxpath.workbench.judge.calls import FIONREAD, Calls
 from rxpath.workbench.judge.case import Case, Observation
 from rxpath.workbench.judge.compare import QUIET_REASONS
 from rxpath.workbench.simulation import Simulation
@@ -140,7 +140,6 @@ class Machine(Calls):
         self.last: dict[int, int] = {}                  # skb -> its last station
         self.freed_in: dict[int, str] = {}              # skb -> function, while a call frees what a socket holds
         self.answered: set[int] = set()                 # skbs about which an ICMP error was to be sent
-        self.seen = Observation()
         self.cpus = range(host.cpus)
         sim.run(1_000_000)
         for item in opened:
@@ -245,8 +244,8 @@ class Machine(Calls):
             elif mark.stage not in ASIDE:
                 self.last[mark.skb] = mark.stage
 
-    def read(self, seen: Observation) -> None:
-        """Everything that has moved since the last time."""
+    def read(self, seen: Observation, waited: bool = False) -> None:
+        """Everything that has moved since the last time.  Our timers are in the marks like all else."""
         self._leave(seen)
         snmp, device = self._snmp(), self._device()
         if snmp != self.snmp:
@@ -264,42 +263,27 @@ class Machine(Calls):
                 seen.sockets[id_] = drops - self.drops[id_]
                 self.drops[id_] = drops
 
+    def send(self, frames: tuple[bytes, ...], number: int, seen: Observation) -> None:
+        sim = self.sim
+        for frame in frames:
+            sim.t = max(sim.t, *(self.net.cpu[c].now for c in self.cpus))       # system calls have taken their time
+            sim.send(frame, sim.t + GAP_NS)
+            sim.run(sim.t + GAP_NS)
+            if len(frames) > 100:
+                self._leave(seen)
+
+    def wait(self, ns: int) -> None:
+        self.sim.run(self.sim.t + ns)
+
     def play(self, case: Case) -> Observation:
-        self.seen, sim = (seen := Observation()), self.sim
-        dropped = sum(self.net.input[c].dropped for c in range(NCPU))
-        for number, step in enumerate(case.steps):
-            if isinstance(step, cases.Send):
-                for frame in step.frames:
-                    sim.t = max(sim.t, *(self.net.cpu[c].now for c in self.cpus))       # system calls have taken their time
-                    sim.send(frame, sim.t + GAP_NS)
-                    sim.run(sim.t + GAP_NS)
-                    if len(step.frames) > 100:
-                        self._leave(seen)
-            elif isinstance(step, cases.Burst):
-                self.burst(step)
-            elif isinstance(step, cases.Wait):
-                sim.run(sim.t + step.ns)
-            elif isinstance(step, cases.Settle):
-                sim.run(sim.t + step.ns)
-                self.read(Observation())
-            elif isinstance(step, cases.Recv):
-                for _ in range(step.count or 1_000_000):
-                    got = self.receive(step.id, step.size, step.flags, step.room)
-                    seen.received.setdefault(step.id, []).append(got)
-                    if got.errno and not step.count:
-                        break
-            elif isinstance(step, cases.Open):
-                seen.answers.append((f"{number} Open {step.id}", self.open(step)))
-            else:
-                seen.answers.append((label(number, step), self.answer(step)))
-        for id_, _ in self.udp():
-            while (got := self.receive(id_)).errno != "EAGAIN":
-                seen.received.setdefault(id_, []).append(got)
-        self.read(seen)
-        now = sum(self.net.input[c].dropped for c in range(NCPU))
-        if now != dropped:
-            seen.softnet["dropped"] = now - dropped
+        dropped = self._backlog_dropped()
+        seen = super().play(case)
+        if self._backlog_dropped() != dropped:
+            seen.softnet["dropped"] = self._backlog_dropped() - dropped
         return seen
+
+    def _backlog_dropped(self) -> int:
+        return sum(self.net.input[c].dropped for c in range(NCPU))
 
     def close(self) -> None:
         from rxpath._compile import forget
