@@ -11,7 +11,7 @@ from rxpath.abi.limits import NCPU
 from rxpath.abi.mib import DevStat, Mib
 from rxpath.abi.numbers import DRAIN, E1000_RXD_STAT_EOP, Kind, NicMode
 from rxpath.abi.reasons import Drop
-from rxpath.drivers.setup import veth_probe
+from rxpath.drivers.setup import igb_request_irq, veth_probe
 from rxpath.path import Stage
 from rxpath.vtime import engine, feed
 from rxpath.vtime.costs import BM36
@@ -41,6 +41,7 @@ class Lab:
         if driver == "nonapi":                       # the same card under a driver without NAPI
             for q in range(queues):
                 self.net.ring[q].mode = NicMode.IRQ_PER_PACKET
+            igb_request_irq(self.boot.netdev)
         for q in range(queues):
             r = self.net.ring[q]
             c = self.net.cpu[r.cpu]

@@ -66,6 +66,9 @@ def net_init(net: Net, npool: int, nskb: int) -> None:
         n.rx_list, n.rx_tail, n.list_head, n.list_tail, n.list_next, n.list_cursor = NO_SKB, NO_SKB, NO_SKB, NO_SKB, NO_SKB, NO_SKB
         for b in range(8):
             n.gro_bucket[b] = NO_SKB
+    for i in range(NQ):
+        ring = net.ring[i]
+        ring.irq_handler = -1
     for i in range(NSHARE):
         share = net.share[i]
         share.next = i + 1 if i + 1 < NSHARE else -1

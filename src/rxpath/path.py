@@ -160,6 +160,8 @@ STATIONS: dict[Stage, Station] = {
 
 # ---------------------------------------------------------------- tables of handlers
 _PACKET = {"net": Net, "cpu": int, "skb": sk_buff}
+irq_handler = Dispatch("irq_handler", {"net": Net, "cpu": int, "q": int})                   # request_irq(): a queue's vector
+sender_xmit = Dispatch("sender_xmit", {"net": Net, "cpu": int, "q": int})                   # no interrupt: the sender's task calls
 softirq = Dispatch("softirq", {"net": Net, "cpu": int})                                     # softirq_vec
 napi_poll = Dispatch("napi_poll", {"net": Net, "cpu": int, "n": int, "budget": int})        # napi->poll
 packet_type = Dispatch("packet_type", _PACKET)                                              # ptype_base: func
@@ -173,7 +175,9 @@ xmit = Dispatch("xmit", _PACKET)                                                
 proto_recvmsg = Dispatch("proto_recvmsg", {"net": Net, "cpu": int, "thread": int})          # sk_prot->recvmsg
 touched = Dispatch("touched", _PACKET, by_key=True)                                         # stations that wait for their turn
 
-call_softirq: Callable[[int, Net, int], int]                                                # made by install(), in boot.py
+call_irq_handler: Callable[[int, Net, int, int], int]                                       # made by install(), in boot.py
+call_sender_xmit: Callable[[int, Net, int, int], int]
+call_softirq: Callable[[int, Net, int], int]
 call_napi_poll: Callable[[int, Net, int, int, int], int]
 call_packet_type: Callable[[int, Net, int, sk_buff], int]
 call_packet_list: Callable[[int, Net, int, napi_struct], int]

@@ -31,7 +31,10 @@ class Dispatch:
         """The number of the handler that was registered under `key`."""
         if self.by_key:
             return int(key)
-        return [k for k, _ in self.handlers].index(key)
+        keys = [k for k, _ in self.handlers]
+        if key not in keys:
+            raise ValueError(f"no {self.name} is called {key}: {', '.join(map(str, keys))}")
+        return keys.index(key)
 
     def name_of(self, number: int) -> str:
         """The name of the function behind a number, '' for none: what boot prints."""

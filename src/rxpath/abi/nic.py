@@ -46,6 +46,7 @@ class rx_ring:
     size: i64
     up: i64
     mode: i64                   # NicMode
+    irq_handler: i64            # of the irq_handler table: what request_irq() was given, -1: the queue has no interrupt
     cpu: i64                    # affinity of its interrupt
     next_of_cpu: i64            # the next queue that interrupts the same CPU
     shared: i64                 # its NAPI may be polled by another CPU than its interrupt's: state is a touch
@@ -84,6 +85,7 @@ class rx_ring:
     itr_tx_bytes: i64
     buffers: i64                # descriptors that have ever had a buffer: a resize keeps them
     reset: i64                  # frames that a reset found in the ring
+    sender_xmit: i64            # of the sender_xmit table, for a queue without an interrupt
     staged: i64                 # veth: frames that the sender has not handed over yet: a list
     stage_head: i64
     stage_tail: i64

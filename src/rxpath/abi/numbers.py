@@ -211,6 +211,9 @@ class Out(IntEnum):
     LOG = 2                     # the packet of an iptables LOG line
 
 
+IRQ_HANDLED = 1                 # what a handler returns
+
+
 class NicMode(IntEnum):
     """How a device's frames reach the stack."""
     NAPI = 0                    # igb: ring, hard IRQ, napi_schedule

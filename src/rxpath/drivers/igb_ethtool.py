@@ -20,7 +20,7 @@ from ..abi.numbers import (
 )
 from .igb_nfc import ETYPES_MAX, FILTERS_MAX, MODELS, admit, indirection, parse
 from .rss import nic_steer, rss_write_key
-from .setup import NetDevice, add_queues, configure_fifo, igb_configure_itr, igb_reinit, nic_sync
+from .setup import NetDevice, add_queues, configure_fifo, igb_configure_itr, igb_reinit, igb_request_irq, nic_sync
 
 
 # ---------------------------------------------------------------- rings, queues
@@ -65,9 +65,10 @@ def igb_set_channels(dev: NetDevice, combined: int) -> None:
         return
 
     def change() -> None:
-        if combined > dev.max_queues:
+        had, dev.queues = dev.max_queues, combined
+        if combined > had:
             add_queues(dev, combined)
-        dev.queues = combined
+            igb_request_irq(dev, had)
         write_indirection(dev, default_indirection(combined))
         dev.indir_is_default = True
     igb_reinit(dev, change)

@@ -26,6 +26,7 @@ from ..abi.numbers import (
     E1000_RXDEXT_STATERR_RXE,
     ETH_ZLEN,
     IGB_RX_BUFFER_WRITE,
+    IRQ_HANDLED,
     NO_SKB,
     YIELD,
     NicMode,
@@ -39,7 +40,7 @@ from ..irq.napi import napi_complete_done, napi_defer, napi_schedule
 from ..link.dev import napi_list_up
 from ..link.eth import eth_type_trans
 from ..link.gro import napi_gro_flush, napi_gro_receive
-from ..path import Stage, napi_poll
+from ..path import Stage, irq_handler, napi_poll
 from ..skb import alloc_skb, kfree_skb_reason, skb_init
 from ..turn import at, charge, late, late_private, tell_driver
 from .igb_itr import igb_update_throttle, igb_write_itr
@@ -47,8 +48,9 @@ from .igb_tx import igb_clean_tx_irq
 from .nic import nic_pull
 
 
+@irq_handler("igb_msix_ring")
 @path_function
-def igb_msix_ring(net: Net, cpu: int, q: int) -> None:
+def igb_msix_ring(net: Net, cpu: int, q: int) -> int:
     """Hard IRQ: the vector masks itself; all the work is left to NAPI."""
     ring = net.ring[q]
     ring.irqs += 1
@@ -56,6 +58,7 @@ def igb_msix_ring(net: Net, cpu: int, q: int) -> None:
     if ring.set_itr:
         igb_write_itr(ring)
     napi_schedule(net, cpu, q)
+    return IRQ_HANDLED
 
 
 @path_function

@@ -30,6 +30,7 @@ from ..abi.numbers import (
     NicMode,
 )
 from ..abi.reasons import Drop
+from ..irq.manage import request_irq
 from ..skb import skb_release
 from .igb_itr import LOWEST_LATENCY
 from .igb_main import igb_alloc_rx_buffers
@@ -235,13 +236,15 @@ def igb_setup_all_rx_resources(dev: NetDevice) -> None:
     dev.say("igb_setup_all_rx_resources", f"{dev.queues} rings of {dev.rx_size} descriptors, a DMA buffer of 2 kB for each")
 
 
-def igb_request_irq(dev: NetDevice) -> None:
-    """igb_request_msix(): a vector for each queue.  A vector keeps its affinity when the device goes down and up."""
-    for q in range(dev.queues):
+def igb_request_irq(dev: NetDevice, first: int = 0) -> None:
+    """igb_request_msix(): a vector for each queue, from `first` on.  A vector keeps its affinity when the device goes down and up."""
+    for q in range(first, dev.queues):
         ring = dev.net.ring[q]
         if not ring.irqs and not ring.arrived:
             ring.cpu = dev.cpus[q % len(dev.cpus)]
-        dev.say("igb_request_msix", f"{dev.name}-TxRx-{q}: request_irq(igb_msix_ring) on CPU {ring.cpu}")
+        handler = "nonapi_interrupt" if ring.mode == NicMode.IRQ_PER_PACKET else "igb_msix_ring"
+        request_irq(dev.net, q, handler, ring.cpu)
+        dev.say("igb_request_msix", f"{dev.name}-TxRx-{q}: request_irq({handler}) on CPU {ring.cpu}")
 
 
 def igb_up(dev: NetDevice) -> None:
@@ -424,6 +427,7 @@ def veth_probe(net: Net, call: Callable[[Any], Any], log: list[tuple[str, str]],
         index + 1, mac, mtu, NicMode.VETH, path.xmit.handler("veth_xmit"), 1, 0
     nic.mac, nic.nqueue, nic.max_queue, nic.sender_cpu, nic.rss, nic.speed, nic.rx_csum = mac, 1, 1, sender_cpu, 0, 10000, 1
     ring.mode, ring.dev, ring.cpu, ring.size, ring.skb = NicMode.VETH, index, sender_cpu, 1, NO_SKB
+    ring.sender_xmit = path.sender_xmit.handler("veth_forward")
     log.append(("veth_newlink", f"{name}: register_netdevice, frames enter by netif_rx on CPU {sender_cpu}"))
     return dev
 

@@ -23,7 +23,7 @@ from ..abi.reasons import Drop
 from ..abi.skbuff import sk_buff
 from ..irq.backlog import netif_rx
 from ..link.eth import eth_type_trans
-from ..path import Stage, xmit
+from ..path import Stage, sender_xmit, xmit
 from ..skb import alloc_skb, kfree_skb_reason, skb_init, skb_release
 from ..turn import at, trail_lost
 from .igb_tx import tx_output
@@ -105,8 +105,9 @@ def cable_copy(net: Net, buf: int, a: arrival, start: int, n: int) -> None:
         memset(mem, buf + have, 0, n - have)
 
 
+@sender_xmit("veth_forward")
 @path_function
-def veth_forward(net: Net, cpu: int, q: int) -> None:
+def veth_forward(net: Net, cpu: int, q: int) -> int:
     """veth_xmit() and __dev_forward_skb(): the first frame that is staged, in the sender's context."""
     ring, c = net.ring[q], net.cpu[cpu]
     skb = net.skb[ring.stage_head]
@@ -118,17 +119,18 @@ def veth_forward(net: Net, cpu: int, q: int) -> None:
     dev = net.dev[skb.dev]
     if dev.up == 0 or skb.len < ETH_HLEN or skb.len > dev.mtu + ETH_HLEN + VLAN_HLEN:        # is_skb_forwardable()
         net.dev_stat[cpu][skb.dev][DevStat.rx_dropped] += 1
-        kfree_skb_reason(net, cpu, skb, Drop.NOT_SPECIFIED)
-        return
+        return kfree_skb_reason(net, cpu, skb, Drop.NOT_SPECIFIED)
     n, stat = skb.len, net.dev_stat[cpu][skb.dev]
     skb.ip_summed = CHECKSUM_UNNECESSARY if net.nic.rx_csum else CHECKSUM_NONE   # none: a raw socket's frame, nobody vouches for it
     eth_type_trans(net, cpu, skb)
-    if netif_rx(net, cpu, skb) == NET_RX_SUCCESS:
+    taken = netif_rx(net, cpu, skb)
+    if taken == NET_RX_SUCCESS:
         ring.packets += 1
         ring.bytes += n
     else:                                            # eth_type_trans() has counted what the backlog refuses; a veth does not
         stat[DevStat.rx_packets] -= 1
         stat[DevStat.rx_bytes] -= n
+    return taken
 
 
 @xmit("veth_xmit")

@@ -1,14 +1,12 @@
 """What a CPU does: contexts, hard IRQs that preempt at their own time, and the turn of a CPU.
 
 cpu.now is the time at which the current piece of work ends; an interrupt at t < now pushes it by its cost."""
+from .. import path
 from .._compile import path_function
 from ..abi.limits import NNOTE
 from ..abi.net import Net
-from ..abi.numbers import DONE, NEVER, SLOT_BITS, YIELD, Ctx, Kthread, NicMode, Note
-from ..drivers.igb_main import igb_msix_ring
+from ..abi.numbers import DONE, NEVER, SLOT_BITS, YIELD, Ctx, Kthread, Note
 from ..drivers.nic import irq_due, nic_pull
-from ..drivers.nonapi import nonapi_interrupt
-from ..drivers.veth import veth_forward
 from ..irq.backlog import rps_trigger_softirq
 from ..irq.napi import napi_thread_poll
 from ..irq.softirq import do_softirq
@@ -97,45 +95,32 @@ def fire_queue_irq(net: Net, q: int, t: int) -> None:
         at_time(net, slot_of_queue(net, q), c.irq_until)
         return
     at_time(net, slot_of_queue(net, q), NEVER)
-    if ring.mode == NicMode.VETH:
+    if ring.irq_handler < 0:
         sender_call(net, q, t)
         return
     ring.last_irq = t
     irq_enter(net, ring.cpu, t, Stage.HARDIRQ)
-    if ring.mode == NicMode.IRQ_PER_PACKET:
-        handler_work(net, ring.cpu, q, t)
-        irq_exit(net, ring.cpu)
-        due = c.irq_until                            # the line is still up while frames wait
+    ends, start = c.now, c.irq_until                 # what is interrupted ends later by what the handler's stations cost
+    c.now = start
+    path.call_irq_handler(ring.irq_handler, net, ring.cpu, q)
+    ns = c.now - start
+    c.now = ends + ns
+    if ns:
+        handler_ran_on(net, ring.cpu, ns)
+    irq_notes(net, ring.cpu)
+    irq_exit(net, ring.cpu)
+    if ring.unmasked:                                # the line is still up while frames wait
+        due = c.irq_until
         if ring.hw_head == ring.next_to_clean:
             due = max(due, irq_due(net, q, due))
         at_time(net, slot_of_queue(net, q), due)
-        return
-    igb_msix_ring(net, ring.cpu, q)
-    irq_notes(net, ring.cpu)
-    irq_exit(net, ring.cpu)
-
-
-@path_function
-def handler_work(net: Net, cpu: int, q: int, t: int) -> None:
-    """A driver without NAPI: the handler takes the frame in, and its stations cost hard IRQ time."""
-    c = net.cpu[cpu]
-    ends, start = c.now, c.irq_until
-    c.now = start
-    nonapi_interrupt(net, cpu, q, t)
-    ns = c.now - start
-    c.now = ends + ns
-    c.since += ns
-    c.irq_until += ns
-    c.irq_cost += ns
-    c.hardirq_ns += ns
-    if c.curr >= 0:
-        charge_thread(net.thread[c.curr], ns)
 
 
 @path_function
 def sender_call(net: Net, q: int, t: int) -> None:
-    """veth, loopback: a task of another namespace sends to us on this CPU, one frame in one call.  It preempts the tasks of this host, as
-    long as softirqs do not keep it waiting; the softirq that its frame raises runs when the call enables bottom halves again."""
+    """A queue without an interrupt (veth, loopback): a task of another namespace sends to us on this CPU, one frame in one call.  It
+    preempts the tasks of this host, as long as softirqs do not keep it waiting; the softirq that its frame raises runs when the call
+    enables bottom halves again."""
     ring = net.ring[q]
     c = net.cpu[ring.cpu]
     nic_pull(net, q, t)
@@ -149,7 +134,7 @@ def sender_call(net: Net, q: int, t: int) -> None:
     irq_enter(net, ring.cpu, t, Stage.SENDER)
     start = c.now
     c.irqs, c.irq_until, c.irq_cost = irqs, t, 0     # no interrupt: the time is the kernel's, for a task
-    veth_forward(net, ring.cpu, q)
+    path.call_sender_xmit(ring.sender_xmit, net, ring.cpu, q)
     ns = c.now - start
     c.since += ns
     c.syscall_ns += ns

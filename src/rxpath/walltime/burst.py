@@ -1,9 +1,10 @@
 """A queue in real time from a ring in memory, one thread for each queue: ring -> hard IRQ -> softirq -> recvfrom."""
+from .. import path
 from .._compile import Mem, entry, le64, mem_at, path_function, prefetch
 from ..abi.limits import NNOTE, NSOCK, NTHREAD
 from ..abi.net import Net
 from ..abi.numbers import E1000_RXD_STAT_EOP, E1000_RXD_STAT_IPCS, NEVER, Note, Trail
-from ..drivers.igb_main import igb_alloc_rx_buffers, igb_msix_ring
+from ..drivers.igb_main import igb_alloc_rx_buffers
 from ..drivers.nic import nic_write_back
 from ..irq.softirq import do_softirq
 from ..user.queue import wait_add_tail
@@ -99,7 +100,7 @@ def rt_serve(net: Net, cpu: int, npkt: int, first: int, stride: int, nbuf: int, 
                 b = 0
             sent += 1
             k += 1
-        igb_msix_ring(net, cpu, cpu)
+        path.call_irq_handler(net.ring[cpu].irq_handler, net, cpu, cpu)
         rt_softirq(net, cpu)
         n = rt_read(net, cpu)
         got += n
