@@ -24,7 +24,7 @@ SHAPES = {                                      # queues, CPUs, CPU of each appl
 
 def host_of(queues: int, cpus: int, apps: list[int]) -> Any:
     """A host as a host file would describe it."""
-    from rxpath.workbench import hostfile
+    from rxpath.workbench.host import file as hostfile
     return hostfile.build({
         "kernel": "6.18", "profile": "bm36", "cpus": cpus,
         "nic": {"queues": queues, "addresses": ["10.0.0.1/16"], "mac": "02:00:00:00:00:01"},
@@ -39,7 +39,7 @@ def w4(name: str, packets: int) -> float:
     from rxpath.abi.numbers import FEED_CSUM_GOOD
     from rxpath.boot import buffer
     from rxpath.vtime import engine, feed
-    from rxpath.workbench.simulation import Simulation
+    from rxpath.workbench.run.simulation import Simulation
     from tests.frames import udp_frame
     queues, cpus, apps, rate = SHAPES[name]
     with Simulation(host_of(queues, cpus, apps)) as sim:
@@ -91,7 +91,7 @@ def write_capture(path: pathlib.Path, frames: int) -> None:
 def replay(path: pathlib.Path, frames: int) -> float:
     """Frames a second of what the command does between its start and its report, the JSON text included."""
     import rxpath
-    from rxpath.workbench import report_json
+    from rxpath.workbench.views import as_json as report_json
     started = time.perf_counter()
     outcome = rxpath.replay(path)
     json.dumps(report_json.build(outcome))

@@ -7,8 +7,8 @@ import pytest
 
 from rxpath.network.nf_setup import load_rules
 from rxpath.transport.tcp_setup import tcp_listen
-from rxpath.workbench.iptables import parse
-from rxpath.workbench.iptables_flat import flatten
+from rxpath.workbench.host.iptables.flat import flatten
+from rxpath.workbench.host.iptables.read import parse
 
 from .frames import arp, eth, fragments, ip, tcp, udp, udp_frame
 

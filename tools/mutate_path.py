@@ -147,7 +147,7 @@ class Tree:
         return [d for d in json.loads(done.stdout)["differences"] if d["case"] not in self.known]
 
     def families(self) -> set[str]:
-        return {p.stem.removeprefix("cases_") for p in (self.package / "workbench/judge").glob("cases_*.py")}
+        return {p.stem for p in (self.package / "workbench/judge/cases").glob("[a-z]*.py")}
 
     def broken(self, m: Mutation) -> str:
         """The file's text with the mutation in it."""

@@ -9,26 +9,25 @@ Everything here is loaded when it is first used: `import rxpath` itself costs no
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .workbench.host import Host
-    from .workbench.hostfile import HostError
-    from .workbench.hostfile import load as load_host
-    from .workbench.mistakes import BadInput
-    from .workbench.outcome import Outcome
-    from .workbench.replay import replay
-    from .workbench.runs.headroom import headroom
-    from .workbench.runs.sweep import sweep
-    from .workbench.simulation import Simulation
-    from .workbench.whatif.ask import whatif
+    from .workbench.advice.ask import whatif
+    from .workbench.host.file import HostError
+    from .workbench.host.file import load as load_host
+    from .workbench.host.model.host import Host
+    from .workbench.many.headroom import headroom
+    from .workbench.many.sweep import sweep
+    from .workbench.run.outcome import Outcome
+    from .workbench.run.replay import replay
+    from .workbench.run.simulation import Simulation
+    from .workbench.words.mistakes import BadInput
 
 __version__ = "0.1.0"
 __all__ = ["BadInput", "Host", "HostError", "Outcome", "Simulation", "__version__", "headroom", "load_host", "replay", "sweep", "whatif"]
 
 _WHERE = {
-    "BadInput": ("mistakes", "BadInput"), "Host": ("host", "Host"), "HostError": ("hostfile", "HostError"),
-    "Outcome": ("outcome", "Outcome"),
-    "Simulation": ("simulation", "Simulation"), "load_host": ("hostfile", "load"), "replay": ("replay", "replay"),
-    "headroom": ("runs.headroom", "headroom"), "sweep": ("runs.sweep", "sweep"),
-    "whatif": ("whatif.ask", "whatif"),
+    "BadInput": ("words.mistakes", "BadInput"), "Host": ("host.model.host", "Host"), "HostError": ("host.file", "HostError"),
+    "Outcome": ("run.outcome", "Outcome"), "Simulation": ("run.simulation", "Simulation"), "load_host": ("host.file", "load"),
+    "replay": ("run.replay", "replay"), "headroom": ("many.headroom", "headroom"), "sweep": ("many.sweep", "sweep"),
+    "whatif": ("advice.ask", "whatif"),
 }
 
 

@@ -7,7 +7,7 @@ from scapy.all import IP, TCP, UDP, PcapReader  # type: ignore[attr-defined]
 
 import rxpath
 from rxpath.cable.write import write_pcap
-from rxpath.workbench import cli
+from rxpath.workbench.cli import app as cli
 
 from ..frames import PEER, US, csum, eth, fragments, icmp, ip, tcp, udp, udp_frame
 

@@ -3,7 +3,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from rxpath.workbench.judge import command
+from rxpath.workbench.cli import judge as command
 from rxpath.workbench.judge.run import Judge
 
 

@@ -3,9 +3,10 @@ import struct
 
 import pytest
 
-from rxpath.workbench.judge import captures, command, run
+from rxpath.workbench.cli import judge as command
+from rxpath.workbench.judge import captures, run
 from rxpath.workbench.judge import frames as f
-from rxpath.workbench.mistakes import BadInput
+from rxpath.workbench.words.mistakes import BadInput
 
 from ..cable.captures import needs_shared, pcap, shared_captures
 

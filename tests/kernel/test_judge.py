@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from rxpath.workbench.judge import command, generated, run
+from rxpath.workbench.cli import judge as command
 from rxpath.workbench.judge import frames as f
+from rxpath.workbench.judge import generated, run
 from rxpath.workbench.judge.case import Case, Observation, Send
 from rxpath.workbench.judge.compare import Deviations, differences
 from rxpath.workbench.judge.hosts import host
-from rxpath.workbench.judge.journal import TRACEFS, Journal, recover
+from rxpath.workbench.judge.kernel.undo import TRACEFS, Journal, recover
 
 SEED, BLOCKS = 618, 6
 ASKED = 3                           # what is wrong differs every time; what differs once was a jiffy's edge, or a busy machine
@@ -98,7 +99,7 @@ def test_a_dead_judges_leftovers_are_undone(tmp_path):
     """SIGKILL between the journal's entry and the end: the next start puts everything back."""
     if command.cannot_judge():
         pytest.skip(command.cannot_judge())
-    script = ("import sys, time; from pathlib import Path; from rxpath.workbench.judge.journal import Journal, TRACEFS;"
+    script = ("import sys, time; from pathlib import Path; from rxpath.workbench.judge.kernel.undo import Journal, TRACEFS;"
               "from rxpath.workbench.judge.netns import Netns; j = Journal(Path(sys.argv[1])); Netns(f'rxjtest{j.pid}', j);"
               "j.will_make('trace', f'rxjtest{j.pid}'); (TRACEFS / 'instances' / f'rxjtest{j.pid}').mkdir();"
               "j.set_global('net.core.message_cost', 77); print('ready', flush=True); time.sleep(60)")

@@ -9,9 +9,9 @@ from rxpath.network.nf_setup import load_rules, log_line, rule_counters, user2cr
 from rxpath.outputs import Drain, listen
 from rxpath.path import Stage
 from rxpath.vtime.costs import BM36
-from rxpath.workbench import iptables
-from rxpath.workbench.iptables import MatchKind, Ruleset, Target
-from rxpath.workbench.iptables_flat import FlatRules, flatten, limit_credits
+from rxpath.workbench.host.iptables import read as iptables
+from rxpath.workbench.host.iptables.flat import FlatRules, flatten, limit_credits
+from rxpath.workbench.host.iptables.read import MatchKind, Ruleset, Target
 
 from ..frames import US, arp, eth, icmp, ip, ip4, tcp, udp, udp_frame
 from ..lab import Lab

@@ -4,9 +4,9 @@ import pytest
 
 from rxpath.abi.numbers import Idle, Softirq
 from rxpath.path import Stage
-from rxpath.workbench import hostfile
+from rxpath.workbench.host import file as hostfile
+from rxpath.workbench.run.simulation import Simulation
 from rxpath.workbench.shapes.measure import datagram, measure
-from rxpath.workbench.simulation import Simulation
 
 NIC = {"queues": 1, "addresses": ["10.0.0.1/16"], "mac": "02:00:00:00:00:01"}
 

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from rxpath.abi.generate import Arrivals
 from rxpath.cable.generate import ONE, Generated, Stream
-from rxpath.workbench import hostfile
+from rxpath.workbench.host import file as hostfile
+from rxpath.workbench.run.simulation import START_NS, Simulation
 from rxpath.workbench.shapes.measure import BASE, MAC, measure
 from rxpath.workbench.shapes.shape import host
-from rxpath.workbench.simulation import START_NS, Simulation
 
 TRUESIZE = 2304                                              # of a small datagram from igb
 EXAMPLES = 12

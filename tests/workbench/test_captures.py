@@ -3,7 +3,7 @@ import pytest
 
 import rxpath
 from rxpath.cable.source import CaptureError
-from rxpath.workbench import report_json
+from rxpath.workbench.views import as_json as report_json
 
 from ..cable import captures
 

@@ -11,11 +11,11 @@ import jsonschema
 import pytest
 
 from rxpath import examples
-from rxpath.workbench import cli
+from rxpath.workbench.cli import app as cli
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests" / "golden" / "first.txt"
-SCHEMA = json.loads((ROOT / "src/rxpath/workbench/schema/replay.json").read_text())
+SCHEMA = json.loads((ROOT / "src/rxpath/workbench/views/replay.schema.json").read_text())
 COMMANDS = ([], ["replay"], ["boot"], ["stations"], ["example"], ["version"], ["host"], ["host", "init"], ["host", "show"],
             ["host", "check"], ["sweep"], ["headroom"])
 
@@ -42,7 +42,7 @@ def test_every_command_has_help_with_an_example(command, capsys):
 
 
 def test_help_loads_neither_the_path_nor_pydantic():
-    code = "import sys; from rxpath.workbench import cli; cli.run(['--help']); print(sorted(m for m in sys.modules if m in " \
+    code = "import sys; from rxpath.workbench.cli import app as cli; cli.run(['--help']); print(sorted(m for m in sys.modules if m in " \
            "('pydantic', 'rxpath.boot', 'rxpath.path', 'ctypes', 'numpy', 'numba')))"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert out.stdout.strip().endswith("[]"), out.stdout[-200:]
@@ -230,7 +230,7 @@ def test_an_unsupported_rule_is_exit_2_or_left_out_and_said(tmp_path, capsys):
 
 
 def test_books_that_do_not_balance_are_our_bug_and_exit_70(monkeypatch, capsys):
-    from rxpath.workbench import simulation
+    from rxpath.workbench.run import simulation
     monkeypatch.setattr(simulation.Simulation, "frames_queued", lambda self: 1)
     code, out, err = run(capsys, "replay", "first")
     assert code == 70 and out == "" and "do not balance" in err and "bug" in err

@@ -2,9 +2,9 @@
 
 import pytest
 
-from rxpath.workbench import hostfile
+from rxpath.workbench.host import file as hostfile
+from rxpath.workbench.run.simulation import Simulation
 from rxpath.workbench.shapes.measure import datagram
-from rxpath.workbench.simulation import Simulation
 
 N = 200
 

@@ -5,9 +5,11 @@ import pickle
 import pytest
 
 import rxpath
-from rxpath.workbench import cli, generating, trafficfile
-from rxpath.workbench.hostfile import HostError
-from rxpath.workbench.runs.unit import Unit, run
+from rxpath.workbench.cli import app as cli
+from rxpath.workbench.host.file import HostError
+from rxpath.workbench.traffic import generate as generating
+from rxpath.workbench.traffic import spec as trafficfile
+from rxpath.workbench.work.unit import Unit, run
 
 SPEC = """
 seed = 7
@@ -125,4 +127,4 @@ def test_every_preset_can_be_generated(name: str) -> None:
 
 def test_the_page_has_every_key() -> None:
     page = (pathlib.Path(__file__).parents[2] / "docs" / "generate.md").read_text()
-    assert trafficfile.markdown() in page, "rxpath.workbench.trafficfile.markdown() makes the table"
+    assert trafficfile.markdown() in page, "rxpath.workbench.traffic.spec.markdown() makes the table"

@@ -11,9 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rxpath.workbench import hostfile, hosttables, hosttext, knobs, units
-from rxpath.workbench.host import Host
-from rxpath.workbench.hostfile import HostError, apply_overrides, default, load, loads
+from rxpath.workbench.host import file as hostfile
+from rxpath.workbench.host import sysctls as knobs
+from rxpath.workbench.host import tables as hosttables
+from rxpath.workbench.host import text as hosttext
+from rxpath.workbench.host.file import HostError, apply_overrides, default, load, loads
+from rxpath.workbench.host.model.host import Host
+from rxpath.workbench.words import units
 
 DOCS = Path(__file__).parents[2] / "docs" / "host-file.md"
 
@@ -404,7 +408,7 @@ def test_host_show_marks_what_was_changed() -> None:
 
 
 def test_host_files_import_nothing_heavy() -> None:
-    code = "import sys, rxpath.workbench.hostfile\n" \
+    code = "import sys, rxpath.workbench.host.file\n" \
            "print([m for m in ('numpy', 'numba', 'rich', 'typer', 'difflib', 'asyncio') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
 

@@ -2,9 +2,10 @@
 
 import pytest
 
-from rxpath.workbench import hostfile, learned
-from rxpath.workbench.mistakes import BadInput
-from rxpath.workbench.simulation import Simulation
+from rxpath.workbench.host import file as hostfile
+from rxpath.workbench.run.simulation import Simulation
+from rxpath.workbench.traffic import service_times as learned
+from rxpath.workbench.words.mistakes import BadInput
 
 from ..cable.captures import pcap
 from ..frames import PEER, US, udp_frame

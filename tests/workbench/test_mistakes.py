@@ -8,7 +8,9 @@ import pytest
 
 import rxpath
 from rxpath import examples
-from rxpath.workbench import cli, generating, mistakes
+from rxpath.workbench.cli import app as cli
+from rxpath.workbench.traffic import generate as generating
+from rxpath.workbench.words import mistakes
 
 
 def said(capsys: pytest.CaptureFixture[str], *args: str) -> str:
@@ -81,7 +83,7 @@ def test_the_input_is_never_the_output(args, tmp_path, capsys):
     (["--state", "/nowhere/x", "--examples", "5"], "--state /nowhere/x cannot be written: there is no such folder"),
 ])
 def test_the_judge_says_it_before_the_cases_run(args, says, capsys, monkeypatch):
-    from rxpath.workbench.judge import command
+    from rxpath.workbench.cli import judge as command
 
     monkeypatch.setattr(command, "cannot_judge", lambda: "")
     monkeypatch.setattr(command, "Judge", None)
@@ -116,7 +118,7 @@ def test_no_more_than_a_whole_cpu_is_taken(tmp_path):
 def test_no_figure_is_cut_on_a_narrow_terminal(columns, capsys, monkeypatch):
     from rich.table import Table
 
-    from rxpath.workbench import report
+    from rxpath.workbench.views import report
 
     monkeypatch.setenv("COLUMNS", columns)
     monkeypatch.setenv("TTY_COMPATIBLE", "1")

@@ -3,9 +3,11 @@ import pathlib
 
 import pytest
 
-from rxpath.workbench import cli, scenario, scenario_view
-from rxpath.workbench.hostfile import HostError
-from rxpath.workbench.whatif import facts, rules
+from rxpath.workbench.advice import facts, rules
+from rxpath.workbench.cli import app as cli
+from rxpath.workbench.host.file import HostError
+from rxpath.workbench.scenarios import scenario
+from rxpath.workbench.views import scenario as scenario_view
 
 NAMES = scenario.names()
 GOALS = ("loss", "latency", "cpu")

@@ -9,11 +9,11 @@ import sys
 
 import pytest
 
-from rxpath.workbench import cli
-from rxpath.workbench.mistakes import BadInput
-from rxpath.workbench.shapes import page
+from rxpath.workbench.cli import app as cli
 from rxpath.workbench.shapes.measure import measure, poll_sizes
 from rxpath.workbench.shapes.shape import MS, SHAPES, Claim, Found, host
+from rxpath.workbench.views import shapes as page
+from rxpath.workbench.words.mistakes import BadInput
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
 PAGE = (ROOT / "docs" / "shapes.md")

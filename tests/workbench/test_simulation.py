@@ -9,9 +9,10 @@ import pytest
 import rxpath
 from rxpath import examples
 from rxpath.abi.reasons import MEANING
-from rxpath.workbench import hostfile, losses
-from rxpath.workbench.books import Books, Imbalance, bucket_edge, latency_of
-from rxpath.workbench.simulation import START_NS, Simulation
+from rxpath.workbench.host import file as hostfile
+from rxpath.workbench.run import where_lost as losses
+from rxpath.workbench.run.books import Books, Imbalance, bucket_edge, latency_of
+from rxpath.workbench.run.simulation import START_NS, Simulation
 
 from ..frames import fragments, udp, udp_frame
 
@@ -186,7 +187,7 @@ def test_a_capture_replays_from_a_path_object_and_from_its_name():
 def test_every_capture_of_a_folder_replays_or_is_refused():
     from pathlib import Path
 
-    from rxpath.workbench.mistakes import is_bad_input
+    from rxpath.workbench.words.mistakes import is_bad_input
     for file in sorted(p for p in Path(os.environ["RXPATH_CAPTURES"]).rglob("*") if p.is_file()):
         try:
             rxpath.replay(file)

@@ -1,4 +1,4 @@
-"""iptables rules as the path walks them: one list, chains one after another, each ending in a pseudo rule (workbench/iptables_flat.py lays
+"""iptables rules as the path walks them: one list, chains one after another, each ending in a pseudo rule (host/iptables/flat.py lays
 them out, network/nf_setup.py writes them here, network/netfilter.py walks).  ip_tables is IPv4's: addresses have 32 bits."""
 from enum import IntEnum
 
@@ -12,7 +12,7 @@ INV_SRCIP, INV_DSTIP, INV_PROTO, FRAG_FURTHER, FRAG_FIRST, NEVER_HOLDS = 1, 2, 4
 
 
 class Target(IntEnum):
-    """What a rule does with a packet that matches.  The numbers of workbench/iptables.py; a test holds them together."""
+    """What a rule does with a packet that matches.  The numbers of workbench/host/iptables/read.py; a test holds them together."""
     CONTINUE = 0
     ACCEPT = 1
     DROP = 2

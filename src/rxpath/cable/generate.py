@@ -3,7 +3,7 @@
     with Generated((Stream(gap=3333 << 16, left=1000),), seed=1, start_ns=START_NS) as traffic:
         sim.replay(traffic)                     # the same face as cable.Capture: attach(), load(), until, consume(), progress()
 
-A Stream is plain whole numbers (workbench/trafficfile.py makes them from "300kpps" and a TOML file).  Same streams, same seed, same
+A Stream is plain whole numbers (workbench/traffic/spec.py makes them from "300kpps" and a TOML file).  Same streams, same seed, same
 bytes.  Memory does not grow: frames go round in about 1 MiB of slots.  The compiled half is generator.py."""
 import bisect
 import itertools

@@ -3,7 +3,7 @@ reply of the same flow.
 
 A server works on one datagram after the other, so that a reply's work began when its request came, or at the port's reply before it,
 whichever is later: a request that had to wait does not count its waiting.  What is left holds the way through the real kernel too
-(some microseconds), and it is too long for a port that several threads serve.  workbench/learned.py uses it."""
+(some microseconds), and it is too long for a port that several threads serve.  workbench/traffic/service_times.py uses it."""
 from .._compile import Mem, be16, be32, byte, entry, mem_at, path_function, put_le64
 from ..abi.capture import Scan, scan_t
 from ..abi.numbers import ETH_HLEN, ETH_P_8021AD, ETH_P_8021Q, ETH_P_IP, IP_OFFSET, IPPROTO, VLAN_HLEN

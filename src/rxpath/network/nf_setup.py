@@ -1,4 +1,4 @@
-"""Control plane of netfilter: laid-out rules (workbench/iptables_flat.py) into the tables of the path; their counters back out."""
+"""Control plane of netfilter: laid-out rules (workbench/host/iptables/flat.py) into the tables of the path; their counters back out."""
 from typing import Any
 
 from ..abi.kernels import Sysctl

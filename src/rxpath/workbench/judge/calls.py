@@ -10,11 +10,11 @@ import socket
 import struct
 from typing import Any
 
-from rxpath.workbench import units
-from rxpath.workbench.hosttables import OpenSocket
+from rxpath.workbench.host.tables import OpenSocket
 from rxpath.workbench.judge import case as cases
 from rxpath.workbench.judge.case import OPTIONS, Case, Observation, Received, Step
-from rxpath.workbench.mistakes import BadInput
+from rxpath.workbench.words import units
+from rxpath.workbench.words.mistakes import BadInput
 
 FIONREAD = 0x541B
 ADD_SOURCE, DROP_SOURCE = 39, 40                        # IP_ADD_SOURCE_MEMBERSHIP, IP_DROP_SOURCE_MEMBERSHIP

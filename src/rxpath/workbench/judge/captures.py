@@ -22,7 +22,7 @@ from rxpath.workbench.judge import frames as f
 from rxpath.workbench.judge.case import Case, Send
 from rxpath.workbench.judge.generated import mend
 from rxpath.workbench.judge.hosts import host
-from rxpath.workbench.mistakes import BadInput
+from rxpath.workbench.words.mistakes import BadInput
 
 PORTS = 12                                          # UDP ports that are opened, those with most traffic first
 LONGEST = 1514                                      # longer frames were put together by a card

@@ -9,9 +9,10 @@ import struct
 from collections.abc import Iterator
 from typing import Any
 
-from rxpath.workbench.judge import cases_fragments, cases_memory
 from rxpath.workbench.judge import frames as f
 from rxpath.workbench.judge.case import Case, Send
+from rxpath.workbench.judge.cases import fragments as cases_fragments
+from rxpath.workbench.judge.cases import memory as cases_memory
 from rxpath.workbench.judge.hosts import NIC, host
 
 BLOCK = 500

@@ -25,13 +25,14 @@ from rxpath.path import Stage
 from rxpath.vtime import engine, setup
 from rxpath.vtime.apps import Phase
 from rxpath.vtime.costs import BM36
-from rxpath.workbench import hostfile, traffic
+from rxpath.workbench.host import file as hostfile
 from rxpath.workbench.judge import captures
 from rxpath.workbench.judge import frames as f
 from rxpath.workbench.judge.hosts import host
-from rxpath.workbench.judge.journal import TRACEFS, Journal
-from rxpath.workbench.judge.kernel import Kernel, Machine
-from rxpath.workbench.simulation import Simulation
+from rxpath.workbench.judge.kernel.machine import Kernel, Machine
+from rxpath.workbench.judge.kernel.undo import TRACEFS, Journal
+from rxpath.workbench.run.simulation import Simulation
+from rxpath.workbench.traffic import capture as traffic
 
 PORT, BURST, BURSTS, GAP_S, SLEEP_S = 8125, 420, 14, 0.1, 50e-6         # of the bundled capture (tools/record_first_capture.py)
 RECORDED_LOST = 2282

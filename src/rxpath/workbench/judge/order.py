@@ -16,15 +16,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from rxpath.path import Stage
-from rxpath.workbench import hostfile
+from rxpath.workbench.host import file as hostfile
 from rxpath.workbench.judge import frames as f
-from rxpath.workbench.judge import ours
 from rxpath.workbench.judge.case import Case, Recv, Send
-from rxpath.workbench.judge.cases_causes import rules
+from rxpath.workbench.judge.cases.causes import rules
 from rxpath.workbench.judge.hosts import host
-from rxpath.workbench.judge.journal import TRACEFS, Journal
-from rxpath.workbench.judge.kernel import Kernel
-from rxpath.workbench.judge.netns import PEER
+from rxpath.workbench.judge.kernel.machine import Kernel
+from rxpath.workbench.judge.kernel.netns import PEER
+from rxpath.workbench.judge.kernel.undo import TRACEFS, Journal
+from rxpath.workbench.judge.ours import machine as ours
 
 EVENTS = ("net", "napi", "skb", "sock", "udp", "icmp", "fib", "neigh", "kmem/kmem_cache_alloc", "kmem/kmem_cache_free", "kmem/kmalloc",
           "kmem/kfree")

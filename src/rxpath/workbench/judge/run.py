@@ -1,6 +1,6 @@
 """Many cases, on both sides, and what came of them: the runner behind `rxpath judge` and tests/kernel.
 
-Families are modules cases_*.py with a function cases(); generated cases come from generated.py by a seed.  A host's cases that may share a
+Families are modules of cases/ with a function cases(); generated cases come from generated.py by a seed.  A host's cases that may share a
 machine run on one, in their order."""
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
 
-from rxpath.workbench import hostfile, judge
-from rxpath.workbench.host import Host
+from rxpath.workbench.host import file as hostfile
+from rxpath.workbench.host.model.host import Host
+from rxpath.workbench.judge import cases
 from rxpath.workbench.judge.case import Case
 from rxpath.workbench.judge.compare import Deviations, Difference, differences, spreads, views
-from rxpath.workbench.judge.kernel import Kernel
-from rxpath.workbench.judge.ours import Ours
+from rxpath.workbench.judge.kernel.machine import Kernel
+from rxpath.workbench.judge.ours.machine import Ours
 
 STATIONS = ("drivers", "irq", "link", "network", "transport", "user")
 KEPT = 200                                          # differences shown at most
@@ -79,12 +80,9 @@ class Report:
 
 
 def families() -> dict[str, Callable[[], list[Case]]]:
-    """Name -> its function: every module cases_*.py here."""
-    found = {}
-    for module in sorted(m.name for m in pkgutil.iter_modules(judge.__path__) if m.name.startswith("cases_")):
-        name = module.removeprefix("cases_")
-        found[name] = importlib.import_module(f"{judge.__name__}.{module}").cases
-    return found
+    """Name -> its function: every module of cases/."""
+    names = sorted(module.name for module in pkgutil.iter_modules(cases.__path__))
+    return {name: importlib.import_module(f"{cases.__name__}.{name}").cases for name in names}
 
 
 def chosen(only: Sequence[str] = ()) -> list[tuple[str, Case]]:

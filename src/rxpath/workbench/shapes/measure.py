@@ -16,9 +16,9 @@ from rxpath.boot import buffer
 from rxpath.cable.dice import seeded
 from rxpath.cable.generate import Generated, Stream
 from rxpath.vtime import engine, feed
-from rxpath.workbench import hostfile
-from rxpath.workbench.books import Books, Cpu, Latency, latency_of
-from rxpath.workbench.simulation import START_NS, Simulation
+from rxpath.workbench.host import file as hostfile
+from rxpath.workbench.run.books import Books, Cpu, Latency, latency_of
+from rxpath.workbench.run.simulation import START_NS, Simulation
 
 SETTLE_NS = 20_000_000
 ADDRESS, MAC = 0x0A000001, 0x020000000001

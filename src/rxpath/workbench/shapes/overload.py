@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from rxpath.cable.generate import ONE, Generated, Stream
-from rxpath.workbench import hostfile
+from rxpath.workbench.host import file as hostfile
+from rxpath.workbench.run.simulation import START_NS, Simulation
 from rxpath.workbench.shapes import ladder
 from rxpath.workbench.shapes.measure import BASE, MAC, measure
 from rxpath.workbench.shapes.shape import Chart, Claim, Found, Line, curve, host, shape
-from rxpath.workbench.simulation import START_NS, Simulation
 
 MOGUL = "Mogul & Ramakrishnan, Eliminating Receive Livelock, 1996"
 HOWTO = "NAPI_HOWTO"

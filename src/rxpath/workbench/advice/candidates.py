@@ -1,0 +1,278 @@
+"""Which settings are worth trying on this host for what was seen: the knobs of the rules that fired, and the popular ones that should not
+help.  rules.toml says what a knob writes; here its words become `--set` texts of this host.
+
+A Ladder is one knob with its steps, smallest first: the engine climbs it until a step brings nothing more."""
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from rxpath.workbench.advice.facts import Seen
+from rxpath.workbench.advice.rules import Knob, Rule, Rules, Setting
+from rxpath.workbench.host import file as hostfile
+from rxpath.workbench.host.file import HostError
+from rxpath.workbench.host.model.host import Host
+from rxpath.workbench.host.model.nic import QUEUES_MAX, RETA_SIZE
+from rxpath.workbench.host.model.programs import App
+from rxpath.workbench.run import where_lost as losses
+
+Set = tuple[str, ...]                                       # ("ethtool.rx=512",), as --set takes them
+SOCKETS = 32                                                # that overflowed are set one by one; rmem_default sets all
+MEMBER = re.compile(r"\{(full|reader|reader_socket|queues|queue)\}")
+
+
+@dataclass(slots=True)
+class Ladder:
+    """A knob, as settings of this host.  rule: the first rule that named it.  placebo: why it should not help, "" if it should."""
+    knob: str
+    title: str
+    rule: str = ""
+    placebo: str = ""
+    steps: list[Set] = field(default_factory=list)          # the smallest first
+    not_tried: str = ""                                     # why there are no steps
+
+
+def ladders(seen: Seen, rules: Rules, facts: Mapping[str, float], goal: str) -> list[Ladder]:
+    """In the order in which they should be tried: cures of the rules that fired, then what should not help."""
+    wanted: dict[str, Ladder] = {}
+    fired = [r for r in rules.fired(facts, goal) if goal != "loss" or worth(r, rules, facts)]
+    for rule in fired:
+        for name in rule.knobs:
+            wanted.setdefault(name, Ladder(name, rules.knob[name].title, rule.id))
+    popular = rules.goal[goal]  # type: ignore[index]
+    for name in popular.knobs:
+        wanted.setdefault(name, Ladder(name, rules.knob[name].title))
+    for rule in fired:
+        for p in rule.wont_help:
+            if p.knob not in wanted:
+                wanted[p.knob] = Ladder(p.knob, rules.knob[p.knob].title, rule.id, p.why)
+    for step in {losses.loss(r).step for r in seen.books.dropped if goal == "loss" and not rules.saved_by_no_knob(r)}:
+        for name in popular.places.get(step, ()):  # type: ignore[call-overload]
+            wanted.setdefault(name, Ladder(name, rules.knob[name].title, "", rules.knob[name].useless))
+    for ladder in wanted.values():
+        fill(ladder, rules.knob[ladder.knob], seen, facts)
+    known: list[list[Set]] = []
+    for ladder in wanted.values():                          # two knobs that are one here: the first of them
+        if ladder.steps and ladder.steps in known:
+            ladder.steps, ladder.not_tried = [], "the same as another one here"
+        known.append(ladder.steps)
+    return list(wanted.values())
+
+
+def worth(rule: Rule, rules: Rules, facts: Mapping[str, float]) -> bool:
+    """Rules about a handful of frames beside many others are left for later, those about losses that no knob saves altogether."""
+    total = sum(n for name, n in facts.items() if name.startswith("lost.") and name[5:] not in rules.verdict)
+    about_losses = rule.symptom[0].fact.startswith(("lost.", "load_lost", "buffer_lost", "reassembly_failed"))
+    return not about_losses or (not rule.only(rules.verdict) and rule.explains(facts) >= 0.005 * total)
+
+
+def fill(ladder: Ladder, knob: Knob, seen: Seen, facts: Mapping[str, float]) -> None:
+    """The steps of one knob on this host, or why there are none."""
+    if not knob.modelled:
+        ladder.not_tried = knob.reason
+        return
+    missing = next((c for c in knob.needs if not c.holds(facts)), None)
+    if missing is not None:
+        has = missing.fact not in ("igb", "cpus", "queues")
+        ladder.not_tried = "there is nothing that it could change" if has else "this host does not have it"
+        return
+    for i in range(max(len(s.to) for s in knob.set)):
+        step = tuple(_one_step(knob.set, i, seen))
+        if not step or (ladder.steps and step == ladder.steps[-1]):
+            continue
+        try:
+            changed = hostfile.apply_overrides(seen.host, step)
+        except HostError as error:
+            if not ladder.steps:
+                ladder.not_tried = error.text
+            break
+        if changed != seen.host:
+            ladder.steps.append(step)
+    if not ladder.steps and not ladder.not_tried:
+        unlisted = any(not _keys(s.key, seen) for s in knob.set)
+        ladder.not_tried = "the host file does not list the socket: the replay opened it" if unlisted else "it is set like that already"
+
+
+def _one_step(settings: Iterable[Setting], i: int, seen: Seen) -> Iterable[str]:
+    made: dict[str, str] = {}
+    for setting in settings:
+        word = setting.to[min(i, len(setting.to) - 1)]
+        keys = _keys(setting.key, seen)
+        if not keys:                                        # sockets that the host file does not list: nothing to write to
+            return []
+        for key in keys:
+            value = _value(key, word, setting.max, seen, made)
+            if value is not None and not _same(key, value, seen):
+                made[key] = value
+    return [f"{k}={v}" for k, v in made.items()]
+
+
+# ---------------------------------------------------------------- keys
+def _keys(key: str, seen: Seen) -> list[str]:
+    """{full}, {reader}, {queue}, {queues} become what they stand for."""
+    if key == "nic.queues" and seen.host.ethtool.combined:
+        key = "ethtool.combined"
+    found = MEMBER.search(key)
+    if found is None:
+        return [key]
+    members: dict[str, list[str]] = {
+        "full": list(dict.fromkeys(sock.name for s in seen.read_sockets if (sock := seen.listed(s.name)) is not None))[:SOCKETS],
+        "reader": [a.name for a in seen.readers],
+        "reader_socket": [s.name for s in seen.host.sockets if s.proto == "udp" and
+                          any("*" in a.sockets or s.name in a.sockets for a in seen.readers)],
+        "queue": [str(q) for q in seen.lossy_queues], "queues": [str(q) for q in range(seen.host.queue_count)],
+    }
+    return [key.replace(found[0], m) for m in members[found[1]]]
+
+
+def present(key: str, seen: Seen) -> object:
+    """What a key is on this host, worked out where the file leaves it to the kernel."""
+    host = seen.host
+    room, _, rest = key.partition(".")
+    if room == "net":
+        return host.sysctls().get(key)
+    if key in ("nic.queues", "ethtool.combined"):
+        return host.queue_count
+    if key == "ethtool.rx-usecs":
+        return host.rx_usecs
+    if key == "ethtool.gro":
+        return host.gro
+    if room == "irq":
+        return host.irq_cpu(int(rest))
+    if room == "rps":
+        return host.rps_cpus(int(rest)) if rest else host.rps
+    if room in ("app", "socket"):
+        name, _, attribute = rest.rpartition(".")
+        if room == "socket":
+            if attribute == "rcvbuf":                       # what getsockopt shows is doubled
+                return seen.rcvbufs.get(name, 0) // 2
+            return next((getattr(s, attribute) for s in host.sockets if s.name == name), None)
+        return next((getattr(a, attribute) for a in host.apps if a.name == name), None)
+    if room in ("ethtool", "nic"):
+        return getattr(getattr(host, room), rest.replace("-", "_"))
+    return getattr(host, {"tap": "taps"}.get(key, key), None)
+
+
+def _same(key: str, value: str, seen: Seen) -> bool:
+    """Is it that already?"""
+    if key == "ethtool.indir" and value.startswith("equal "):
+        n = int(value.split()[1])
+        return seen.host.indirection() == tuple(i % n for i in range(RETA_SIZE))
+    now = present(key, seen)
+    if isinstance(now, bool):
+        return value == ("true" if now else "false")
+    if isinstance(now, tuple):
+        return value.replace(" ", "") == str(list(now)).replace(" ", "")
+    return str(now) == value
+
+
+# ---------------------------------------------------------------- values
+def _value(key: str, word: int | bool | str, largest: int | None, seen: Seen, made: Mapping[str, str]) -> str | None:
+    """The text after `=`; None: nothing to set."""
+    now = present(key, seen)
+    if isinstance(word, str) and word.startswith("@"):
+        return _word(word, key, seen, made)
+    if isinstance(word, str) and re.fullmatch(r"[x/]\d+", word):
+        n = int(word[1:])
+        if isinstance(now, tuple):
+            return '"' + " ".join(str(v * n) for v in now) + '"'
+        if not isinstance(now, int):                        # this kernel does not have it: the refusal says since when it exists
+            return "1"
+        if largest is not None and now >= largest:
+            return None
+        return str(min(now * n, largest or now * n) if word[0] == "x" else max(1, now // n))
+    if word == "max":
+        return str(largest)
+    if isinstance(word, bool):
+        return "true" if word else "false"
+    return str(word)
+
+
+def _word(word: str, key: str, seen: Seen, made: Mapping[str, str]) -> str | None:
+    host = seen.host
+    everywhere = list(range(host.cpus))
+    if word == "@queues":
+        return str(min(QUEUES_MAX, host.cpus))
+    if word == "@equal":
+        return f"equal {host.queue_count}"
+    if word == "@spread":
+        return str(int(key.rpartition(".")[2]) % host.cpus)
+    if word == "@mask":
+        return f'"{(1 << host.cpus) - 1:x}"'
+    if word == "@all_cpus":
+        return str(everywhere)
+    if word == "@other_cpus":
+        busy = seen.poll_cpu(int(key.rpartition(".")[2]))
+        return str([c for c in everywhere if c != busy])
+    if word == "@quiet_cpus":
+        taken = {seen.poll_cpu(int(key.rpartition(".")[2])), *(t.cpu for t in seen.reader_threads)}
+        return str([c for c in everywhere if c not in taken]) if len(taken) < host.cpus else None
+    if word == "@irq_cpu":
+        return str(seen.poll_cpu(seen.used_queues[0])) if seen.used_queues else None
+    if word == "@idle_for_irq":
+        return _idle_for_irq(int(key.rpartition(".")[2]), seen)
+    if word == "@cover":
+        asked = [int(v) for k, v in made.items() if k.endswith(".rcvbuf")]
+        now = present(key, seen)
+        assert isinstance(now, int)
+        return str(max(asked)) if asked and max(asked) > now else None
+    if word == "@irq_on_node":
+        near = [c for c in everywhere if seen.node(c) == host.nic.node]
+        return str(near[int(key.rpartition(".")[2]) % len(near)]) if near else None
+    name = key.split(".")[1]
+    app = next(a for a in host.apps if a.name == name)
+    if word == "@threads":
+        return str(max(host.cpus, app.threads))
+    if word == "@half_service":
+        return _half_service(app)
+    if word == "@idle_for_app":
+        return _cpus_for(app.threads, seen, [c for c in everywhere if c not in seen.poll_cpus] or everywhere)
+    if word == "@other_core":
+        apart = [c for c in everywhere if c not in seen.poll_cpus | seen.shared_cores]
+        return _cpus_for(app.threads, seen, apart) if apart else None
+    if word == "@nic_node":
+        near = [c for c in everywhere if seen.node(c) == host.nic.node]
+        return _cpus_for(app.threads, seen, [c for c in near if c not in seen.poll_cpus] or near) if near else None
+    assert word == "@reader_cpus", word
+    return _cpus_for(int(made.get(f"app.{name}.threads", app.threads)), seen, everywhere)
+
+
+def _idle_for_irq(queue: int, seen: Seen) -> str | None:
+    """The CPU with the least to do, no reader's if there is one."""
+    readers = {t.cpu for t in seen.reader_threads}
+    others = [c for c in seen.idlest if c != seen.poll_cpu(queue)]
+    best = [c for c in others if c not in readers] or others
+    return str(best[0]) if best else None
+
+
+def _cpus_for(threads: int, seen: Seen, allowed: list[int]) -> str:
+    """CPUs for so many threads: those with the least kernel work first."""
+    order = sorted(allowed, key=lambda c: (c in seen.shared_cores, round(seen.kernel_busy(c), 2), c))
+    return str([order[i % len(order)] for i in range(threads)])
+
+
+def _half_service(app: App) -> str | None:
+    if app.service.constant:
+        return str(app.service.constant // 2)
+    if app.service.exponential:
+        return f"{{ exponential = {app.service.exponential // 2} }}"
+    return None
+
+
+def join(*parts: Set) -> Set:
+    """Settings together; of one key the last counts."""
+    keys: dict[str, str] = {}
+    for part in parts:
+        for text in part:
+            key, _, value = text.partition("=")
+            keys[key] = value
+    return tuple(f"{k}={v}" for k, v in keys.items())
+
+
+def possible(host: Host, settings: Set) -> bool:
+    try:
+        hostfile.apply_overrides(host, settings)
+    except HostError:
+        return False
+    return True

@@ -1,0 +1,321 @@
+"""What a run measured, as the plain numbers that the rules' conditions name: `{ fact = "ring_load", op = "<", value = 1 }`.
+
+A fact is a function of a Seen (a finished run and where in it things happened) with a name, a unit and a sentence; docs/rules.md lists
+them.  Loads are demand over supply at a stage, over the time that the traffic took: frames that came, times what one costs the CPU that
+serves them, divided by the time.  Below 1 a queue can ride a burst out; above 1 no buffer helps.  They come from the run itself: costs
+are the CPU time that was spent, divided by the frames that were served."""
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
+
+from rxpath.abi.reasons import DELIVERED, MEANING, Drop
+from rxpath.workbench.host import sysctls as knobs
+
+if TYPE_CHECKING:
+    from rxpath.workbench.host.model.programs import App, Socket
+    from rxpath.workbench.run.books import AppBooks, Cpu, SocketBooks
+    from rxpath.workbench.run.outcome import Outcome
+
+IDLE_BUSY = 0.05                                            # a CPU that is busy for less than this share of the time is there to be used
+STARVED = 99.0                                              # a load that cannot be measured: nothing at all was served
+BUFFER_LOSSES = ("SOCKET_RCVBUFF", "SOCKET_BACKLOG")
+
+
+class Seen:
+    """A finished run and where in it things happened: the sockets that overflowed, their programs, the queues and CPUs that were busy."""
+
+    def __init__(self, run: Outcome) -> None:
+        self.run, self.books, self.host = run, run.books, run.host
+        self.duration = max(run.traffic.duration_ns, 1)
+
+    # ---------------------------------------------------------------- places
+    @cached_property
+    def full_sockets(self) -> list[SocketBooks]:
+        """UDP sockets that lost datagrams, worst first."""
+        return sorted((s for s in self.books.sockets if s.drops and s.proto == "udp"), key=lambda s: (-s.drops, s.name))
+
+    @cached_property
+    def read_sockets(self) -> list[SocketBooks]:
+        """The sockets that matter: those that lost, or when none did, all that got something."""
+        return self.full_sockets or [s for s in self.books.sockets if s.received and s.proto == "udp"]
+
+    @cached_property
+    def _listed(self) -> dict[str, Socket]:
+        return {sock.name: sock for sock in self.host.sockets}
+
+    def listed(self, name: str) -> Socket | None:
+        """The host file's entry of an open socket: "dns", "dns:53" (of a range), "dns#1" (a thread's own)."""
+        base = name.partition("#")[0]
+        return self._listed.get(base) or self._listed.get(base.rpartition(":")[0])
+
+    @cached_property
+    def rcvbufs(self) -> dict[str, int]:
+        """sk_rcvbuf by the name in the host file, the largest."""
+        out: dict[str, int] = {}
+        for s in self.books.sockets:
+            if (sock := self.listed(s.name)) is not None:
+                out[sock.name] = max(s.rcvbuf, out.get(sock.name, 0))
+        return out
+
+    @cached_property
+    def readers(self) -> list[App]:
+        """The programs that read these sockets."""
+        names = {sock.name for s in self.read_sockets if (sock := self.listed(s.name)) is not None}
+        unlisted = any(self.listed(s.name) is None for s in self.read_sockets)
+        return [a for a in self.host.apps if names & set(a.sockets) or ("*" in a.sockets and (names or unlisted))]
+
+    @cached_property
+    def reader_threads(self) -> list[AppBooks]:
+        names = {a.name for a in self.readers}
+        return [a for a in self.books.apps if a.name in names]
+
+    def cpu(self, number: int) -> Cpu:
+        return self.books.cpus[number]
+
+    def kernel_busy(self, cpu: int) -> float:
+        """Share of the traffic's time that interrupts and softirqs took of a CPU."""
+        c = self.cpu(cpu)
+        return (c.hardirq + c.softirq) / self.duration
+
+    def busy(self, cpu: int) -> float:
+        c = self.cpu(cpu)
+        return (c.hardirq + c.softirq + c.syscall + c.application) / self.duration
+
+    @cached_property
+    def idlest(self) -> list[int]:
+        """CPUs, the idlest first."""
+        return sorted(range(self.host.cpus), key=lambda c: (round(self.busy(c), 2), c))
+
+    @cached_property
+    def spare(self) -> list[int]:
+        """CPUs that do next to nothing."""
+        return [c for c in self.idlest if self.busy(c) < IDLE_BUSY]
+
+    @cached_property
+    def used_queues(self) -> list[int]:
+        """Queues that got frames, busiest first."""
+        return [q.queue for q in sorted(self.books.queues, key=lambda q: (-q.frames, q.queue)) if q.frames]
+
+    @cached_property
+    def lossy_queues(self) -> list[int]:
+        """Queues whose ring overflowed; when none did, the busiest."""
+        lossy = [q.queue for q in sorted(self.books.queues, key=lambda q: (-q.missed, q.queue)) if q.missed]
+        return lossy or self.used_queues[:1]
+
+    def poll_cpu(self, queue: int) -> int:
+        return self.host.napi_cpu(queue) if self.host.nic.napi == "threaded" else self.books.queues[queue].cpu
+
+    @cached_property
+    def poll_cpus(self) -> set[int]:
+        """CPUs that take frames off the rings, or on which veth's and loopback's sender runs."""
+        return {self.poll_cpu(q) for q in self.used_queues}
+
+    # ---------------------------------------------------------------- the machine
+    def siblings(self, cpu: int) -> set[int]:
+        """The other hyper-threads of a CPU's core."""
+        return {c for group in self.host.cpu.siblings if cpu in group for c in group if c != cpu}
+
+    def node(self, cpu: int) -> int:
+        return next((i for i, group in enumerate(self.host.cpu.nodes) if cpu in group), 0)
+
+    @cached_property
+    def shared_cores(self) -> set[int]:
+        """CPUs that share a core with one that polls."""
+        return {other for c in self.poll_cpus for other in self.siblings(c)}
+
+    # ---------------------------------------------------------------- loads
+    def queue_load(self, queue: int) -> float:
+        """Of the CPU that polls a queue: all frames that came for it, times what one costs there, over the time."""
+        cpu = self.poll_cpu(queue)
+        here = [q for q in self.books.queues if self.poll_cpu(q.queue) == cpu]
+        came, served = sum(q.frames for q in here), sum(q.frames - q.missed for q in here)
+        c = self.cpu(cpu)
+        return came * ((c.hardirq + c.softirq) / served) / self.duration if served else STARVED if came else 0.0
+
+    def backlog_load(self, cpu: int) -> float:
+        """Of a CPU that works off a backlog."""
+        row, c = self.books.softnet[cpu], self.cpu(cpu)
+        came = row["processed"] + row["dropped"]
+        return came * ((c.hardirq + c.softirq) / row["processed"]) / self.duration if row["processed"] else STARVED if came else 0.0
+
+    def reads(self, app: App, sock: SocketBooks) -> bool:
+        listed = self.listed(sock.name)
+        return "*" in app.sockets or (listed is not None and listed.name in app.sockets)
+
+    @cached_property
+    def reader_load(self) -> float:
+        """Of the program that is worst off: what came for its sockets, times what a datagram costs it, over the time of its threads."""
+        return max((self._load_of(app, False) for app in self.readers), default=0.0)
+
+    @cached_property
+    def reader_demand(self) -> float:
+        """The same over the time that interrupts and softirqs leave its CPUs."""
+        return max((self._load_of(app, True) for app in self.readers), default=0.0)
+
+    def _load_of(self, app: App, left: bool) -> float:
+        threads = [t for t in self.books.apps if t.name == app.name]
+        if app.own_sockets and app.threads > 1:             # each thread serves its own: the worst of those that lost
+            own = [(t, [s for s in self.read_sockets if s.name.endswith(f"#{t.thread}")]) for t in threads]
+            return max((self._load(app, [t], socks, left) for t, socks in own), default=0)
+        return self._load(app, threads, [s for s in self.books.sockets if s.proto == "udp" and self.reads(app, s)], left)
+
+    def _load(self, app: App, threads: list[AppBooks], socks: list[SocketBooks], left: bool) -> float:
+        came = sum(s.received + s.drops + s.queued for s in socks)
+        served = sum(t.received for t in threads)
+        if not served or not threads:
+            return STARVED if came else 0.0
+        spent = sum(t.app_ns + (0 if app.wait == "busy" else t.syscall_ns) for t in threads)
+        time = sum(max(1 - self.kernel_busy(t.cpu), 0.01) if left else 1 for t in threads) * self.duration
+        return came * (spent / served) / time
+
+    def lost(self, *reasons: str) -> int:
+        return sum(self.books.dropped.get(r, 0) for r in reasons)
+
+
+class Fact(NamedTuple):
+    unit: str
+    doc: str
+    of: Callable[[Seen], float]
+
+
+FACTS: dict[str, Fact] = {}
+OPS: dict[str, Callable[[float, float], bool]] = {
+    ">": lambda a, b: a > b, ">=": lambda a, b: a >= b, "<": lambda a, b: a < b, "<=": lambda a, b: a <= b,
+    "==": lambda a, b: a == b, "!=": lambda a, b: a != b,
+}
+
+
+def fact(name: str, unit: str, doc: str) -> Callable[[Callable[[Seen], float]], Callable[[Seen], float]]:
+    def keep(of: Callable[[Seen], float]) -> Callable[[Seen], float]:
+        FACTS[name] = Fact(unit, doc, of)
+        return of
+    return keep
+
+
+def measure(run: Outcome) -> dict[str, float]:
+    """Every fact of a run."""
+    seen = Seen(run)
+    return {name: f.of(seen) for name, f in FACTS.items()}
+
+
+def _reason(name: str) -> Callable[[Seen], float]:
+    return lambda s: s.lost(name)
+
+
+# ---------------------------------------------------------------- losses
+fact("lost", "frames", "lost, for whatever reason")(lambda s: sum(s.books.dropped.values()))
+fact("lost_share", "of 1", "of the offered frames")(lambda s: sum(s.books.dropped.values()) / max(s.books.offered, 1))
+fact("load_lost", "frames", "lost because they came too fast: in a ring, a backlog, a receive buffer")(
+    lambda s: s.lost("RX_MISSED", "CPU_BACKLOG", "PROTO_MEM", *BUFFER_LOSSES))
+fact("buffer_lost", "datagrams", "that found a socket's receive buffer (or its 3.10 backlog) full")(lambda s: s.lost(*BUFFER_LOSSES))
+for _drop in Drop:
+    if _drop not in DELIVERED and _drop != Drop.NOT_DROPPED_YET:
+        fact(f"lost.{_drop.name}", "frames", MEANING[_drop])(_reason(_drop.name))
+
+
+# ---------------------------------------------------------------- the device and its interrupts
+fact("igb", "0 or 1", "the device has rings and interrupts")(lambda s: s.host.nic.driver == "igb")
+fact("veth", "0 or 1", "frames enter by netif_rx: veth or loopback")(lambda s: s.host.nic.driver != "igb")
+fact("cpus", "CPUs", "of the host")(lambda s: s.host.cpus)
+fact("spare_cpus", "CPUs", "busy for less than 5 % of the traffic's time")(lambda s: len(s.spare))
+fact("queues", "queues", "of the device")(lambda s: s.host.queue_count)
+fact("queues_used", "queues", "that got frames")(lambda s: len(s.used_queues))
+fact("poll_cpus", "CPUs", "that take frames off the rings")(lambda s: len(s.poll_cpus))
+fact("napis_on_a_cpu", "queues", "with traffic on one CPU, at most")(
+    lambda s: max((sum(s.poll_cpu(q) == c for q in s.used_queues) for c in s.poll_cpus), default=0))
+fact("busiest_queue_share", "of 1", "of the frames came for the busiest queue")(
+    lambda s: max((q.frames for q in s.books.queues), default=0) / max(s.books.offered, 1))
+fact("ring_fill", "of 1", "a ring was full at most")(lambda s: max((q.fill_max / q.size for q in s.books.queues if q.size), default=0))
+fact("ring_load", "of 1", "demand over supply of the CPU that polls the worst queue, over the traffic's time")(
+    lambda s: max((s.queue_load(q) for q in s.lossy_queues), default=0))
+fact("window_fill", "of 1", "of a ring comes at the mean rate while rx-usecs holds its interrupt back")(
+    lambda s: 0 if s.host.rx_usecs < 10 else
+    max((q.frames / s.duration * s.host.rx_usecs * 1000 / q.size for q in s.books.queues if q.size), default=0))
+fact("rx_usecs", "us", "interrupt throttling; 0 off, 1 and 3 adaptive")(lambda s: s.host.rx_usecs if s.host.nic.driver == "igb" else 0)
+fact("interrupts_per_s", "1/s", "of all queues, over the traffic's time")(
+    lambda s: sum(q.interrupts for q in s.books.queues) * 1e9 / s.duration)
+fact("packets_per_interrupt", "frames", "")(
+    lambda s: (sum(q.frames - q.missed for q in s.books.queues) / n) if (n := sum(q.interrupts for q in s.books.queues)) else 0)
+fact("hardirq_busy", "of 1", "of the traffic's time, on the CPU with most of it")(
+    lambda s: max(c.hardirq for c in s.books.cpus) / s.duration)
+
+# ---------------------------------------------------------------- softirq
+fact("softirq_busy", "of 1", "interrupts and softirqs, of the traffic's time, on the CPU with most of it")(
+    lambda s: max(s.kernel_busy(c) for c in range(s.host.cpus)))
+fact("packet_ns", "ns", "hard interrupt and softirq together, for a frame that left the ring")(
+    lambda s: sum(c.hardirq + c.softirq for c in s.books.cpus) / max(1, s.books.offered - s.lost("RX_MISSED", "NIC_FILTER")))
+fact("time_squeeze", "times", "a net_rx_action pass ended with work left")(lambda s: sum(r["time_squeeze"] for r in s.books.softnet))
+fact("budget_time", "of 1", "of netdev_budget_usecs that netdev_budget packets take here: above 1 passes end by time, below by budget")(
+    lambda s: _budget_time(s))
+fact("received_rps", "times", "a CPU was asked by another one to work off packets")(
+    lambda s: sum(r["received_rps"] for r in s.books.softnet))
+fact("rps_cpus", "CPUs", "that RPS may choose from")(lambda s: len({c for cpus in s.host.rps.values() for c in cpus}))
+fact("backlog_load", "of 1", "demand over supply of the CPU whose backlog overflowed")(
+    lambda s: max((s.backlog_load(r["cpu"]) for r in s.books.softnet if r["dropped"]), default=0))
+fact("budget", "packets", "net.core.netdev_budget")(lambda s: s.host.sysctls()["net.core.netdev_budget"])    # type: ignore[arg-type, return-value]
+fact("gro", "0 or 1", "GRO is on")(lambda s: s.host.gro)
+fact("udp_gro", "0 or 1", "some socket asked for UDP_GRO")(lambda s: any(k.udp_gro for k in s.host.sockets))
+fact("rules_per_frame", "rules", "of iptables that a frame was held against, on average")(
+    lambda s: s.books.stations.get("nf_rule", 0) / max(s.books.offered, 1))
+fact("taps", "sockets", "packet sockets that see every frame (tcpdump)")(lambda s: len(s.host.taps))
+
+# ---------------------------------------------------------------- sockets and programs
+fact("reader_load", "of 1", "demand over supply of the programs whose sockets overflowed, over the traffic's time")(lambda s: s.reader_load)
+fact("reader_demand", "of 1", "the same over the time that interrupts and softirqs leave the programs' CPUs")(lambda s: s.reader_demand)
+fact("reader_threads", "threads", "of these programs")(lambda s: len(s.reader_threads))
+fact("readers_of_a_socket", "threads", "of these programs that share one socket, at most")(
+    lambda s: max((1 if a.own_sockets else a.threads for a in s.readers), default=0))
+fact("reader_batch", "datagrams", "for each call, the smallest of these programs")(lambda s: min((a.batch for a in s.readers), default=0))
+fact("reader_service_us", "us", "that the programs work on a datagram")(
+    lambda s: sum(t.app_ns for t in s.reader_threads) / max(1, sum(t.received for t in s.reader_threads)) / 1000)
+fact("reader_cpu_softirq", "of 1", "interrupts and softirqs on the CPUs of these programs, at most")(
+    lambda s: max((s.kernel_busy(t.cpu) for t in s.reader_threads), default=0))
+fact("reader_on_sibling", "0 or 1", "one of these programs runs on a hyper-thread of a CPU that polls")(
+    lambda s: any(t.cpu in s.shared_cores for t in s.reader_threads))
+fact("reader_off_node", "0 or 1", "one of these programs, or a CPU that polls, is not on the NIC's NUMA node")(
+    lambda s: any(s.node(c) != s.host.nic.node for c in (*s.poll_cpus, *(t.cpu for t in s.reader_threads))))
+fact("idle_depth", "0 to 4", "deepest idle state that the governor may choose: poll, C1, C1E, C3, C6")(
+    lambda s: ("poll", "C1", "C1E", "C3", "C6").index(s.host.cpu.idle))
+fact("rcvbuf_fill", "of 1", "a receive buffer was full at most")(
+    lambda s: max((k.rmem_max / k.rcvbuf for k in s.books.sockets if k.rcvbuf), default=0))
+fact("rcvbuf_unasked", "0 or 1", "a socket that overflowed never asked for a buffer (no SO_RCVBUF)")(
+    lambda s: any((k := s.listed(f.name)) is None or (k.rcvbuf is None and k.rcvbufforce is None) for f in s.full_sockets))
+fact("rmem_max_raised", "0 or 1", "net.core.rmem_max is above the kernel's default")(lambda s: _rmem_max_raised(s))
+fact("charge_ratio", "times", "the memory that a queued datagram is charged, over its bytes on the wire")(lambda s: _charge_ratio(s))
+fact("reuseport_sockets", "sockets", "that share their address and port")(lambda s: len(_twins(s)))
+fact("reuseport_idle", "sockets", "of these that got nothing")(lambda s: sum(not k.received and not k.drops for k in _twins(s)))
+fact("p50_us", "us", "latency, wire to the return of the receiving call")(lambda s: s.books.latency.quantiles["p50"] / 1000)
+fact("p99_us", "us", "the same")(lambda s: s.books.latency.quantiles["p99"] / 1000)
+fact("fragments", "frames", "fragments of datagrams")(lambda s: s.books.copies["fragments"])
+fact("reassembly_failed", "times", "Ip.ReasmFails")(lambda s: s.books.snmp.get("Ip.ReasmFails", 0))
+fact("rp_filter", "mode", "as the device sees it: 0 off, 1 strict, 2 loose")(lambda s: s.host.conf("rp_filter"))
+
+
+def _budget_time(s: Seen) -> float:
+    values = s.host.sysctls()
+    limit = values.get("net.core.netdev_budget_usecs", 2_000_000 // s.host.ticks)
+    budget = values["net.core.netdev_budget"]
+    assert isinstance(limit, int) and isinstance(budget, int)
+    return budget * FACTS["packet_ns"].of(s) / 1000 / max(limit, 1)
+
+
+def _rmem_max_raised(s: Seen) -> bool:
+    value, default = s.host.sysctls()["net.core.rmem_max"], knobs.BY_NAME["net.core.rmem_max"].default_for(s.host.kernel, s.host.ticks)
+    assert isinstance(value, int) and isinstance(default, int)
+    return value > default
+
+
+def _charge_ratio(s: Seen) -> float:
+    full = s.full_sockets[0] if s.full_sockets else None
+    if full is None or not full.queue_max or not s.run.traffic.offered:
+        return 0.0
+    return full.rmem_max / full.queue_max / max(1, s.run.traffic.octets / s.run.traffic.offered)
+
+
+def _twins(s: Seen) -> list[SocketBooks]:
+    """Sockets with the same address and port: SO_REUSEPORT."""
+    places = Counter((k.proto, k.address, k.port) for k in s.books.sockets)
+    return [k for k in s.books.sockets if places[k.proto, k.address, k.port] > 1]

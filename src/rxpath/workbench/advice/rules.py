@@ -1,0 +1,224 @@
+"""The rules as data: rules.toml read, checked and typed.  Mistakes are one line: file, rule, key, what is allowed.
+
+    rules = load()
+    rules.knob["ring"].title, rules.fired({"lost.RX_MISSED": 3, ...}, "loss")
+
+rules.schema.json is made from these models (`python -m rxpath.workbench.advice.rules`); a test holds both together."""
+from __future__ import annotations
+
+import json
+import sys
+import tomllib
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from rxpath.abi.reasons import DELIVERED, Drop
+from rxpath.workbench.advice.facts import FACTS, OPS
+from rxpath.workbench.run.where_lost import STEPS
+from rxpath.workbench.words import units
+from rxpath.workbench.words.mistakes import BadInput
+
+FILE, SCHEMA = Path(__file__).with_name("rules.toml"), Path(__file__).with_name("rules.schema.json")
+GOALS = ("loss", "latency", "cpu")
+Goal = Literal["loss", "latency", "cpu"]
+Place = Literal["NIC", "link", "IP", "transport", "socket", "application"]
+Text = Annotated[str, Field(min_length=1)]
+
+
+class RuleError(BadInput):
+    """rules.toml: one line."""
+
+
+class Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Condition(Part):
+    """A fact against a number: all of a list must hold."""
+    fact: Text
+    op: Literal[">", ">=", "<", "<=", "==", "!="]
+    value: float
+
+    def holds(self, facts: Mapping[str, float]) -> bool:
+        return OPS[self.op](facts[self.fact], self.value)
+
+    def __str__(self) -> str:
+        return f"{self.fact} {self.op} {self.value:g}"
+
+
+class Setting(Part):
+    """A key of a host file and what it is set to, step after step."""
+    key: Text
+    to: tuple[int | bool | str, ...] = Field(min_length=1)
+    max: int | None = None
+
+
+class Knob(Part):
+    """Something that a person could turn."""
+    title: Text
+    place: Place
+    set: tuple[Setting, ...]
+    needs: tuple[Condition, ...] = ()
+    since: str | None = None
+    modelled: bool = True
+    reason: str = ""
+    useless: str
+    applies: str = ""
+    buffer: bool = False                                    # it makes packets wait
+    hypothetical: bool = False                              # shows what it would bring; nobody can type it, so it ranks last
+
+
+class Discriminator(Part):
+    """What tells the rule from its look-alikes: a sentence, and where it can be measured, conditions."""
+    text: Text
+    when: tuple[Condition, ...] = ()
+
+
+class Placebo(Part):
+    """Advice that will not help, and why."""
+    knob: Text
+    why: Text
+
+
+class Rule(Part):
+    id: Annotated[str, Field(pattern=r"^R\d+b?$")]
+    title: Text
+    goals: tuple[Goal, ...] = ("loss",)
+    symptom: tuple[Condition, ...] = Field(min_length=1)
+    discriminator: Discriminator
+    cause: Text
+    knobs: tuple[str, ...]
+    wont_help: tuple[Placebo, ...] = ()
+    source: Text
+    savable: tuple[str, ...] = ()                           # losses that its knobs may save although [verdict] has a sentence for them
+    since: str | None = None
+    modelled: bool = True
+    reason: str = ""
+
+    def fires(self, facts: Mapping[str, float]) -> bool:
+        return self.modelled and all(c.holds(facts) for c in (*self.symptom, *self.discriminator.when))
+
+    def explains(self, facts: Mapping[str, float]) -> float:
+        """Frames lost to what its symptom names."""
+        name = self.symptom[0].fact
+        return facts[name] if name.startswith("lost.") or name in ("load_lost", "buffer_lost", "reassembly_failed") else 0.0
+
+    def only(self, reasons: Mapping[str, str]) -> bool:
+        """Is its symptom a loss of these, and nothing else?"""
+        return self.symptom[0].fact.removeprefix("lost.") in reasons
+
+
+class Popular(Part):
+    """What people try for a goal: everywhere, or for losses at a place."""
+    knobs: tuple[str, ...] = ()
+    places: dict[Place, tuple[str, ...]] = {}
+
+
+class Rules(Part):
+    """The whole file."""
+    version: Literal[1]
+    goal: dict[Goal, Popular]
+    knob: dict[str, Knob]
+    rule: tuple[Rule, ...]
+    verdict: dict[str, Text]
+
+    def fired(self, facts: Mapping[str, float], goal: str = "loss") -> list[Rule]:
+        """Those that say the most first: by the losses that they explain."""
+        found = [r for r in self.rule if goal in r.goals and r.fires(facts)]
+        return sorted(found, key=lambda r: -r.explains(facts)) if goal == "loss" else found
+
+    def saved_by_no_knob(self, reason: str) -> str | None:
+        """What to say of a loss that no queue's setting changes."""
+        return self.verdict.get(reason)
+
+
+def loads(text: str, place: str) -> Rules:
+    """From TOML; raises RuleError."""
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise RuleError(f"{place}: TOML: {error}") from None
+    try:
+        rules = Rules.model_validate(data)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise RuleError(f"{place}: {_where(first['loc'], data)}: {_said(first)}") from None
+    _check(rules, place)
+    return rules
+
+
+def _where(loc: tuple[int | str, ...], data: dict[str, Any]) -> str:
+    """rule R3: discriminator.when.0.op"""
+    loc = tuple(step for step in loc if not (isinstance(step, str) and step in ("int", "bool", "str")))
+    if loc[:1] == ("rule",) and len(loc) > 1 and isinstance(loc[1], int):
+        entry = data["rule"][loc[1]]
+        name = entry.get("id", f"number {loc[1] + 1}") if isinstance(entry, dict) else f"number {loc[1] + 1}"
+        return f"rule {name}: {'.'.join(map(str, loc[2:])) or 'rule'}"
+    return ".".join(map(str, loc))
+
+
+def _said(item: Any) -> str:
+    if item["type"] == "extra_forbidden":
+        return "unknown key"
+    if item["type"] == "missing":
+        return "is missing"
+    return f"{units.shown(item['input'])} is not allowed: {item['msg']}"
+
+
+def _check(rules: Rules, place: str) -> None:
+    """What one field alone does not show: names that lead somewhere."""
+    def known(where: str, what: str, name: str, there: Any) -> None:
+        if name not in there:
+            near = units.nearest(name, list(there))
+            raise RuleError(f"{place}: {where}: unknown {what} {name!r}" + (f"; did you mean {near}?" if near else ""))
+
+    seen: set[str] = set()
+    for rule in rules.rule:
+        where = f"rule {rule.id}"
+        if rule.id in seen:
+            raise RuleError(f"{place}: {where}: id: is there twice")
+        seen.add(rule.id)
+        for key, conditions in (("symptom", rule.symptom), ("discriminator.when", rule.discriminator.when)):
+            for condition in conditions:
+                known(f"{where}: {key}", "fact", condition.fact, FACTS)
+        for name in rule.knobs:
+            known(f"{where}: knobs", "knob", name, rules.knob)
+        for placebo in rule.wont_help:
+            known(f"{where}: wont_help", "knob", placebo.knob, rules.knob)
+        if rule.modelled == bool(rule.reason):
+            raise RuleError(f"{place}: {where}: reason: belongs to modelled = false, and only to that")
+    for name, knob in rules.knob.items():
+        if knob.modelled == bool(knob.reason) or knob.modelled != bool(knob.set):
+            if knob.modelled == bool(knob.reason) or knob.modelled:
+                raise RuleError(f"{place}: knob.{name}: reason: belongs to modelled = false, and only to that; set: to modelled = true")
+        for condition in knob.needs:
+            known(f"knob.{name}: needs", "fact", condition.fact, FACTS)
+    for goal, popular in rules.goal.items():
+        for name in (*popular.knobs, *(n for names in popular.places.values() for n in names)):
+            known(f"goal.{goal}", "knob", name, rules.knob)
+        for step in popular.places:
+            assert step in STEPS
+    for reason in rules.verdict:
+        known("verdict", "drop reason", reason, {d.name for d in Drop if d not in DELIVERED})
+
+
+@cache
+def load() -> Rules:
+    """The rules that come with rxpath."""
+    return loads(FILE.read_text(), FILE.name)
+
+
+def schema() -> str:
+    """rules.schema.json"""
+    made = Rules.model_json_schema()
+    made["$schema"], made["title"] = "https://json-schema.org/draft/2020-12/schema", "rxpath rules"
+    return json.dumps(made, indent=1) + "\n"
+
+
+if __name__ == "__main__":
+    SCHEMA.write_text(schema())
+    sys.exit(0)

@@ -1,0 +1,125 @@
+"""The commands about traffic: `rxpath generate`, `rxpath scenario`.  As in cli/app.py, only the shape of the command line is here."""
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+Seed = Annotated[int | None, typer.Option("--seed", metavar="N", help="Seed of everything random.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of a mistake.", hidden=True)]
+
+GENERATE = "\n\n".join((
+    "Examples:",
+    "[cyan]rxpath generate --rate 300kpps --duration 1s --flows 1000 --size imix -o out.pcap[/]",
+    "[cyan]rxpath generate --kind onoff --burst 600 --rate 60kpps -o bursts.pcap[/]   600 at once, 60,000 a second on average",
+    "[cyan]rxpath generate --preset dns --duration 5s | rxpath replay -[/]            generate --presets lists them",
+    "[cyan]rxpath generate --spec mix.toml -o mix.pcap[/]                             or without a file: rxpath replay mix.toml",
+    "[cyan]rxpath generate --merge a.pcap --merge b.pcap --loop 10 --fresh -o ab.pcap[/]",
+))
+
+
+def generate(
+    rate: Annotated[str | None, typer.Option("--rate", metavar="PPS", help="Datagrams a second: 300kpps, 1.2Mpps.")] = None,
+    gap: Annotated[str | None, typer.Option("--gap", metavar="TIME", help="Instead: time between; onoff: pause after a burst.")] = None,
+    kind: Annotated[str | None, typer.Option("--kind", metavar="KIND", help="constant (default), poisson, onoff or pareto.")] = None,
+    burst: Annotated[int | None, typer.Option("--burst", metavar="N", help="onoff, pareto: datagrams of a burst.")] = None,
+    peak: Annotated[str | None, typer.Option("--peak", metavar="PPS", help="onoff, pareto: rate within a burst.")] = None,
+    duration: Annotated[str | None, typer.Option("--duration", metavar="TIME", help="How long; 1s if there is no --count.")] = None,
+    count: Annotated[int | None, typer.Option("--count", metavar="N", help="How many datagrams.")] = None,
+    size: Annotated[str | None, typer.Option("--size", metavar="BYTES", help='UDP payload: 18, imix, "64:7,512:4,1472:1".')] = None,
+    protocol: Annotated[str | None, typer.Option("--protocol", metavar="P", help="udp (default), icmp or tcp-syn.")] = None,
+    src: Annotated[str | None, typer.Option("--src", metavar="ADDR", help="Senders: 10.0.0.2-10.0.0.99, 10.1.0.0/16.")] = None,
+    dst: Annotated[str | None, typer.Option("--dst", metavar="ADDR", help="Receiver; default 10.0.0.1.")] = None,
+    sport: Annotated[str | None, typer.Option("--sport", metavar="PORT", help="Source ports: 1024-65535.")] = None,
+    dport: Annotated[str | None, typer.Option("--dport", metavar="PORT", help="Destination ports; default 5000.")] = None,
+    flows: Annotated[int | None, typer.Option("--flows", metavar="N", help="How many flows.")] = None,
+    skew: Annotated[float | None, typer.Option("--skew", metavar="S", help="Some flows send more: Zipf's exponent; 0: at random.")] = None,
+    vlan: Annotated[int | None, typer.Option("--vlan", metavar="ID", help="VLAN tag.")] = None,
+    mtu: Annotated[int | None, typer.Option("--mtu", metavar="BYTES", help="Longer datagrams go in fragments; 1500.")] = None,
+    ttl: Annotated[int | None, typer.Option("--ttl", metavar="N", help="Time to live; 64.")] = None,
+    checksum: Annotated[str | None, typer.Option("--checksum", metavar="KIND", help="good, bad, bad-ip or none.")] = None,
+    incomplete: Annotated[float | None, typer.Option("--incomplete", metavar="SHARE", help="Fragmented ones without their last.")] = None,
+    seed: Seed = None,
+    line: Annotated[str | None, typer.Option("--line", metavar="SPEED", help="Line that frames share; 10Gbit.")] = None,
+    spec: Annotated[str | None, typer.Option("--spec", metavar="FILE", help="A traffic spec (TOML), docs/generate.md.")] = None,
+    preset: Annotated[str | None, typer.Option("--preset", metavar="NAME", help="A ready-made one; options change it.")] = None,
+    presets: Annotated[bool, typer.Option("--presets", help="List the presets.")] = False,
+    out: Annotated[str | None, typer.Option("-o", "--output", metavar="FILE", help="pcap to write; - or a pipe: standard output.")] = None,
+    merge: Annotated[list[str] | None, typer.Option("--merge", metavar="PCAP", help="Merge captures instead; several times.")] = None,
+    speed: Annotated[float, typer.Option("--speed", metavar="X", help="With --merge: X times as fast.")] = 1.0,
+    loop: Annotated[int, typer.Option("--loop", metavar="N", help="With --merge: N times, one after the other.")] = 1,
+    fresh: Annotated[bool, typer.Option("--fresh", help="With --loop: each time from other source addresses.")] = False,
+    no_progress: Annotated[bool, typer.Option("--no-progress", help="No progress bar.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Generate traffic into a pcap: constant, Poisson, bursts, heavy tails; many flows, sizes, fragments.  Seeded: same bytes each time."""
+    from rxpath.workbench.traffic import generate as generating
+
+    if presets:
+        for text in generating.preset_lines():
+            typer.echo(text)
+        return
+    options = {"rate": rate, "gap": gap, "kind": kind, "burst": burst, "peak": peak, "duration": duration, "count": count, "size": size,
+               "protocol": protocol, "src": src, "dst": dst, "sport": sport, "dport": dport, "flows": flows, "skew": skew, "vlan": vlan,
+               "mtu": mtu, "ttl": ttl, "checksum": checksum, "incomplete": incomplete}
+    raise typer.Exit(generating.command(options, spec=spec, preset=preset, seed=seed, line=line, out=out, merge=merge or [], speed=speed,
+                                        loop=loop, fresh=fresh, show_progress=not no_progress))
+
+
+scenario_app = typer.Typer(no_args_is_help=True, help="The scenario library: what goes wrong, what cures it, what does not.",
+                           epilog="Example:\n\n[cyan]rxpath scenario run ring-burst[/]")
+Name = Annotated[str, typer.Argument(metavar="NAME", help="A scenario, a rule (R14), or a file of your own (.toml).")]
+
+
+@scenario_app.command("list", epilog="Example:\n\n[cyan]rxpath scenario list[/]")
+def scenario_list(debug: Debug = False) -> None:
+    """List the scenarios by their rules."""
+    from rxpath.workbench.views import report
+    from rxpath.workbench.views import scenario as scenario_view
+
+    report.show(scenario_view.listed())
+
+
+@scenario_app.command("show", epilog="Example:\n\n[cyan]rxpath scenario show slow-program[/]")
+def scenario_show(name: Name, debug: Debug = False) -> None:
+    """Print a scenario without running it."""
+    from rxpath.workbench.scenarios import scenario
+    from rxpath.workbench.views import report
+    from rxpath.workbench.views import scenario as scenario_view
+
+    report.show(scenario_view.shown(scenario.load(name)))
+
+
+@scenario_app.command("run", epilog="\n\n".join((
+    "Examples:",
+    "[cyan]rxpath scenario run slow-program[/]",
+    "[cyan]rxpath scenario run R1 --set ethtool.rx=1024[/]    one more setting beside the cure and the placebos")))
+def scenario_run(name: Name,
+                 set_: Annotated[list[str] | None, typer.Option(
+                     "--set", metavar="KEY=VALUE", help="Try this too; all of them together are one more run.")] = None,
+                 json_: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+                 no_progress: Annotated[bool, typer.Option("--no-progress", help="No progress bar.")] = False,
+                 debug: Debug = False) -> None:
+    """Run a scenario as it is, with its cure and with each placebo, and show before and after."""
+    from rxpath.workbench.cli.replay import Bar, Interrupt
+    from rxpath.workbench.scenarios import scenario
+    from rxpath.workbench.views import report
+    from rxpath.workbench.views import scenario as scenario_view
+
+    s = scenario.load(name)
+    bar = Bar(not no_progress, s.name)
+    with Interrupt() as interrupt:
+        try:
+            trial = scenario.run(s, tuple(set_ or ()), progress=bar, stop=interrupt)
+        finally:
+            bar.close()
+    if json_:
+        typer.echo(scenario_view.described(trial))
+    else:
+        report.show(scenario_view.ran(trial))
+
+
+def add(app: typer.Typer) -> None:
+    """To the command `rxpath`."""
+    app.command(epilog=GENERATE)(generate)
+    app.add_typer(scenario_app, name="scenario")

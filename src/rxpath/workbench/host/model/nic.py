@@ -1,0 +1,199 @@
+"""The card as a host file describes it: [nic], [ethtool], [irq]."""
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, field_validator, model_validator
+
+from rxpath.drivers import igb_nfc
+from rxpath.workbench.toml_in.tables import CPUS_MAX, Duration, Flag, Int, Part, Pinned, Size, Wrong, key, texts
+from rxpath.workbench.words import units
+
+QUEUES_MAX = 8
+RSS_KEY = "6d5a56da255b0ec24167253d43a38fb0d0ca2bcbae7b30b477cb2da38030f20c6a42b73bbeac01fa"  # Microsoft's RSS verification suite
+RETA_SIZE = 128                                             # igb's redirection table
+
+
+class Nic(Part):
+    """The device that receives."""
+
+    driver: Literal["igb", "veth", "loopback"] = key("igb", "driver of the device; veth and loopback frames enter by netif_rx",
+                                                     "igb, veth or loopback")
+    model: Literal["82576", "i350", "i210"] = key(
+        "82576", "which card igb drives: queues (8, 8, 4) and whether it takes ethtool -N rules (from i350 on)", "82576, i350 or i210",
+        "[V] igb_ethtool.c, [K] igb_main.c")
+    rx_fifo: Size = key(0, "the card's packet buffer in front of a lone ring: 64KiB in an 82576, 36KiB in an i350, 34KiB in an i210; "
+                           "0: none, a frame without a descriptor is lost at once", "0, or 16KiB to 128KiB",
+                        "ours: 0; sizes [K] data sheets, igb_reset()")
+    name: str = key("eth0", "interface name, as in rules and sysctls", "1 to 15 characters without blanks or /", min_length=1,
+                    max_length=15,
+                    pattern=r"^[^\s/:]+$")
+    mac: str = key("auto", "hardware address; auto takes it from the traffic", 'auto or a MAC address such as "02:00:00:00:00:01"')
+    addresses: tuple[str, ...] = key((), "own addresses with their prefixes; none: worked out from the traffic",
+                                     'a list of addresses with prefixes such as ["10.0.0.1/24"]', example='["10.0.0.1/24"]')
+    queues: Int | None = key(None, "receive queues; default one for each CPU up to 8 (igb), 1 (veth, loopback)", "1 to 8",
+                             "[K] igb: min(8, CPUs)",
+                             ge=1, le=QUEUES_MAX, example="2")
+    mtu: Int | None = key(None, "largest packet in bytes; default 1500, loopback 65536",
+                          "68 to 9216 (igb), to 65535 (veth), to 65536 (loopback)",
+                          "[V] Ethernet; [K] igb's and lo's limits", ge=68, le=65536, example="1500")
+    promiscuous: Flag = key(False, "take frames for every MAC address (IFF_PROMISC)", "true or false")
+    multicast: tuple[str, ...] = key((), 'groups or MAC addresses that the filter admits beside the sockets\' own; "all" is IFF_ALLMULTI',
+                                     'a list of groups "239.1.1.1", MAC addresses, or "all"', example='["239.1.1.1"]')
+    speed: str = key("1Gbit", "line rate", units.BPS_ALLOWED, "[V] igb is a gigabit driver")
+    napi: Literal["softirq", "threaded", "none"] = key(
+        "softirq", "where the poll runs; none is a driver without NAPI that handles each packet in its interrupt",
+        "softirq, threaded or none",
+        "threaded since Linux 5.12 [K]")
+    threaded_cpus: Pinned = key((), "CPU of each queue's napi thread, in order of the queues; none: the CPU of its interrupt",
+                                units.CPUS_ALLOWED,
+                              example="[1]")
+    napi_defer_hard_irqs: Int = key(0, "polls that find nothing before a NAPI's interrupt is enabled again; needs gro_flush_timeout",
+                                    "0 to 2147483647", "5.8 [K]; the commit that made it suggests 10", ge=0, le=2147483647)
+    gro_flush_timeout: Duration = key(0, "time after which a timer polls again, while the interrupt is deferred or GRO keeps "
+                                         "packets; 0: off", '0 to "10s", or a whole number of nanoseconds',
+                                      "3.19 [K]; with napi_defer_hard_irqs the commit suggests 20us", le=10**10)
+    node: Int = key(0, "NUMA node of its slot: a CPU of another node pays more for what the NIC has written", "a node of cpu.nodes", ge=0,
+                    lt=CPUS_MAX)
+    sender_cpu: Int = key(0, "veth, loopback: the CPU on which the sender calls netif_rx", "a CPU, 0 to cpus - 1", ge=0, lt=CPUS_MAX)
+
+    @field_validator("mac", mode="before")
+    @classmethod
+    def _mac(cls, value: object) -> str:
+        if value == "auto":
+            return "auto"
+        address = units.mac(value)
+        if address >> 40 & 1 or address == 0:
+            raise ValueError("auto or a unicast MAC address (the lowest bit of its first octet is 0)")
+        return units.mac_text(address)
+
+    @field_validator("addresses", mode="before")
+    @classmethod
+    def _addresses(cls, value: object) -> object:
+        items = texts(value)
+        for item in items if isinstance(items, (list, tuple)) else ():
+            address, prefix = units.cidr(item)
+            if address >> 28 >= 14 or address == 0:
+                raise ValueError(f"{item} is not a unicast address")
+            if prefix == 0:
+                raise ValueError(f"{item}: a prefix of 1 to 32")
+        return items
+
+    @field_validator("multicast", mode="before")
+    @classmethod
+    def _multicast(cls, value: object) -> object:
+        items = texts(value)
+        for item in items if isinstance(items, (list, tuple)) else ():
+            if item != "all" and not (isinstance(item, str) and ":" in item and units.mac(item) >> 40 & 1):
+                if units.ipv4(item) >> 28 != 14:
+                    raise ValueError(f"{item} is not a multicast group (224.0.0.0/4)")
+        return items
+
+    @field_validator("speed", mode="before")
+    @classmethod
+    def _speed(cls, value: object) -> str:
+        return units.bps_text(units.rate_bps(value))
+
+
+class Ethtool(Part):
+    """ethtool's settings under ethtool's names."""
+
+    rx: Int = key(256, "receive ring, descriptors (-G); rounded up to a multiple of 8", "80 to 4096", "[V] igb.h", ge=80, le=4096)
+    tx: Int = key(256, "transmit ring, descriptors (-G)", "80 to 4096", "[V] igb.h", ge=80, le=4096)
+    rx_usecs: Int | None = key(None,
+                               "interrupt throttling (-C): 0 off, 1 dynamic, 3 dynamic conservative, 10 and more a fixed interval in us",
+                               "0, 1, 3, or 10 to 8191", "3 [K] igb's default", alias="rx-usecs", example="3")
+    adaptive_rx: Flag | None = key(None, "another word for rx-usecs 3 (on) or 0 (off); igb itself has only rx-usecs", "on or off",
+                                   alias="adaptive-rx",
+                                   example="true")
+    rx_frames: Int = key(0, "packets that end the throttling early (-C): igb has none", "0 only: igb has only rx-usecs (EOPNOTSUPP); "
+                         "nic.napi_defer_hard_irqs with nic.gro_flush_timeout is in every driver", "[V] igb_ethtool.c", alias="rx-frames",
+                         ge=0, le=0)
+    pause_rx: Flag = key(False, "obey the partner's pause frames (-A rx); one queue only here", "on or off",
+                         "ours: a switch without flow control", alias="pause-rx")
+    pause_tx: Flag = key(False, "send pause frames when nic.rx_fifo fills (-A tx): what the sender cannot send is lost there, as TX_PAUSE",
+                         "on or off", "ours: a switch without flow control", alias="pause-tx")
+    ntuple: Annotated[tuple[str, ...], BeforeValidator(texts)] = key(
+        (), "rules that choose a queue before RSS (-N), in ethtool's words; i350 and i210 only", f"a list of rules: {igb_nfc.WORDS}",
+        "[V] igb_ethtool.c", example="[]")
+    combined: Int | None = key(None, "queues (-L): the same knob as nic.queues", "1 to 8", ge=1, le=QUEUES_MAX, example="2")
+    rx_checksumming: Flag = key(True, "the NIC verifies checksums (-K)", "on or off", "[K]", alias="rx-checksumming")
+    gro: Flag | None = key(None, "generic receive offload (-K); default on for igb, off for veth and loopback", "on or off",
+                           "[M] veth: off", example="true")
+    rx_udp_gro_forwarding: Flag = key(False, "GRO of UDP without a UDP_GRO socket (-K)", "on or off", "[M]; 5.12 [K]",
+                                      alias="rx-udp-gro-forwarding")
+    rx_vlan_offload: Flag = key(True, "the NIC takes the VLAN tag off (-K)", "on or off", "[K]", alias="rx-vlan-offload")
+    rx_flow_hash_udp4: Literal["sd", "sdfn"] = key("sd", "fields of the RSS hash for UDP (-N): addresses, or addresses and ports",
+                                                   "sd or sdfn",
+                                                   "[K] igb", alias="rx-flow-hash-udp4")
+    rx_flow_hash_tcp4: Literal["sd", "sdfn"] = key("sdfn", "fields of the RSS hash for TCP (-N); a real igb takes sdfn only", "sd or sdfn",
+                                                   "[K] igb",
+                                                   alias="rx-flow-hash-tcp4")
+    hkey: str = key(RSS_KEY, "RSS key (-X), 40 bytes; a real igb draws a random one at each boot",
+                    "40 bytes in hexadecimal, colons allowed",
+                    "[V] Microsoft's RSS verification suite")
+    indir: str | tuple[Int, ...] = key(
+        "default", "RSS indirection table (-X): default (blocks, as igb fills it), equal N, weights, or 128 queues",
+        f'default, "equal N", "weight W0 W1 ...", each with "start S" before it, or a list of {RETA_SIZE} queues',
+        "[K] igb: i * queues / 128")
+
+    @field_validator("rx_usecs")
+    @classmethod
+    def _rx_usecs(cls, value: int | None) -> int | None:
+        if value is not None and value not in (0, 1, 3) and not 10 <= value <= 8191:
+            raise ValueError("")
+        return value
+
+    @field_validator("hkey", mode="before")
+    @classmethod
+    def _hkey(cls, value: object) -> str:
+        text = value.replace(":", "").lower() if isinstance(value, str) else ""
+        if len(text) != 80 or any(c not in "0123456789abcdef" for c in text):
+            raise ValueError("")
+        return text
+
+    @field_validator("indir", mode="before")
+    @classmethod
+    def _indir(cls, value: object) -> object:
+        if isinstance(value, (list, tuple)):
+            if len(value) != RETA_SIZE or any(not 0 <= units.whole(item) < QUEUES_MAX for item in value):
+                raise ValueError("")
+            return tuple(value)
+        if not isinstance(value, str):
+            raise ValueError("")
+        if max(igb_nfc.indirection(value, 1, RETA_SIZE)) >= QUEUES_MAX:
+            raise ValueError(f"queues 0 to {QUEUES_MAX - 1}")
+        return " ".join(value.split())
+
+
+def queue_keys(value: object, room: str) -> dict[int, object]:
+    """{"0": x} and {0: x} to {0: x}."""
+    if not isinstance(value, dict):
+        raise ValueError('a table of queue = CPU such as { "0" = 1 }')
+    result = {}
+    for name, item in value.items():
+        if not str(name).isdigit() or len(str(name)) > 3 or int(name) >= QUEUES_MAX:
+            raise Wrong(f"{room}.{name}", f"no such queue: 0 to {QUEUES_MAX - 1}")
+        result[int(name)] = item
+    return result
+
+
+class Irq(Part):
+    """Where each queue's MSI-X vector goes: /proc/irq/N/smp_affinity_list."""
+
+    irqbalance: Flag = key(True, "queue i to CPU i modulo cpus unless affinity names it, as irqbalance and today's vector allocation do; "
+                                 "false: to CPU 0", "true or false", "ours: nearly every server runs irqbalance")
+    affinity: dict[int, Int] = key({}, "CPU of a queue's interrupt; `irq.0 = 1` is short for it", 'queue = CPU such as { "0" = 1 }',
+                                   example='{ "0" = 0, "1" = 1 }')
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        short = {k: v for k, v in value.items() if str(k).isdigit()}
+        rest = {k: v for k, v in value.items() if not str(k).isdigit()}
+        if short or "affinity" in rest:
+            listed = rest.get("affinity", {})
+            rest["affinity"] = queue_keys({**listed, **short} if isinstance(listed, dict) else listed, "irq")
+        return rest

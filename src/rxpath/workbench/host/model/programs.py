@@ -1,0 +1,157 @@
+"""Sockets and the programs that read them, as a host file describes them: [[socket]], [[app]]."""
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, field_validator, model_validator
+
+from rxpath.workbench.toml_in.tables import CPUS_MAX, Duration, Flag, Int, Part, Pinned, Size, entry_name, key, texts
+from rxpath.workbench.words import units
+
+THREADS_MAX, SOCKETS_MAX = 1024, 65536
+
+
+def endpoint(text: object, *, ports: bool = False) -> list[tuple[int, int]]:
+    """(address, port) of "10.0.0.1:5000", "*:5000" or ":5000"; with `ports` also of a range "10.0.0.1:5000-5099"."""
+    allowed = '"10.0.0.1:5000"' + (', "*:5000" or a range "0.0.0.0:5000-5099"' if ports else "")
+    if not isinstance(text, str):
+        raise ValueError(allowed)
+    if text.startswith("["):
+        raise ValueError(f"{allowed}; IPv6 is not modelled yet")
+    host, colon, port = text.rpartition(":")
+    first, dash, last = port.partition("-")
+    if not colon or not all(p.isascii() and p.isdigit() and len(p) <= 5 for p in (first, *([last] if dash else []))):
+        raise ValueError(allowed)
+    low, high = int(first), int(last or first)
+    if not 1 <= low <= high <= 65535 or (dash and not ports):
+        raise ValueError(f"{allowed}, ports 1 to 65535")
+    address = 0 if host in ("", "*") else units.ipv4(host)
+    return [(address, number) for number in range(low, high + 1)]
+
+
+class Socket(Part):
+    """A socket that a program has opened.  A range of ports or several addresses open one socket each, in this order."""
+
+    name: str = key(..., "what applications and --set call it; default socketN", "letters, digits, - and _ (1 to 64)", example='"dns"')
+    proto: Literal["udp", "tcp"] = key("udp", "tcp is a listener: its SYNs are consumed and counted TCP_NOT_YET", "udp or tcp")
+    bind: Annotated[tuple[str, ...], BeforeValidator(texts)] = key(
+        ..., "address and port, or several", '"10.0.0.1:5000", "*:5000", a range "0.0.0.0:5000-5099", or a list of these',
+        example='"0.0.0.0:53"')
+    connect: str | None = key(None, "peer of a connected socket", 'an address and port such as "10.0.0.2:4000"', example='"10.0.0.2:4000"')
+    rcvbuf: Size | None = key(None, "argument of SO_RCVBUF: limited to rmem_max, then doubled; none: rmem_default", units.SIZE_ALLOWED,
+                              example='"4MiB"')
+    rcvbufforce: Size | None = key(None, "argument of SO_RCVBUFFORCE: only doubled", units.SIZE_ALLOWED, example='"16MiB"')
+    reuseaddr: Flag = key(False, "SO_REUSEADDR", "true or false")
+    reuseport: Flag = key(False, "SO_REUSEPORT", "true or false")
+    bindtodevice: str | None = key(None, "SO_BINDTODEVICE", "an interface name", example='"eth0"')
+    join: Annotated[tuple[str, ...], BeforeValidator(texts)] = key((), "IP_ADD_MEMBERSHIP on the NIC",
+                                                                    'a list of groups such as ["239.1.1.1"]',
+                                                                    example='["239.1.1.1"]')
+    multicast_all: Flag = key(True, "IP_MULTICAST_ALL: also groups that others joined", "true or false", "[M]")
+    udp_gro: Flag = key(False, "UDP_GRO", "true or false", "5.0 [K]")
+    incoming_cpu: Int | None = key(None, "SO_INCOMING_CPU", "a CPU, 0 to cpus - 1", "4.4 [K]", ge=0, lt=CPUS_MAX, example="0")
+    timeout: Duration | None = key(None, "SO_RCVTIMEO; none: wait for ever", units.DURATION_ALLOWED, example='"400ms"')
+    busy_poll: Duration | None = key(None, "SO_BUSY_POLL; none: net.core.busy_read", units.DURATION_ALLOWED, "3.11 [K]", example='"50us"')
+
+    _check_name = field_validator("name", mode="before")(entry_name)
+
+    @field_validator("bind")
+    @classmethod
+    def _bind(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not value:
+            raise ValueError("at least one address and port")
+        for item in value:
+            endpoint(item, ports=True)
+        return value
+
+    @field_validator("connect", mode="before")
+    @classmethod
+    def _connect(cls, value: object) -> object:
+        if value is not None and endpoint(value)[0][0] == 0:
+            raise ValueError('an address and port such as "10.0.0.2:4000"')
+        return value
+
+    @field_validator("join")
+    @classmethod
+    def _join(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for item in value:
+            if units.ipv4(item) >> 28 != 14:
+                raise ValueError(f"{item} is not a multicast group (224.0.0.0/4)")
+        return value
+
+    @field_validator("busy_poll")
+    @classmethod
+    def _busy_poll(cls, value: int | None) -> int | None:
+        if value is not None and value % 1000:
+            raise ValueError("whole microseconds")
+        return value
+
+    def endpoints(self) -> list[tuple[int, int]]:
+        """(address, port) of each socket, in the order of binding."""
+        return [pair for item in self.bind for pair in endpoint(item, ports=True)]
+
+
+def _durations(value: object) -> object:
+    return (value,) if isinstance(value, (str, int)) and not isinstance(value, bool) else value
+
+
+class Service(Part):
+    """Time that the application works on one datagram.  `service = "2us"` is short for constant."""
+
+    constant: Duration | None = key(None, "the same each time", units.DURATION_ALLOWED, example='"2us"')
+    exponential: Duration | None = key(None, "exponentially distributed with this mean", units.DURATION_ALLOWED, example='"2us"')
+    list: Annotated[tuple[Duration, ...], BeforeValidator(_durations)] | None = key(
+        None, "these, over and over", "a list of times", example='["1us", "5us"]', min_length=1, max_length=1 << 20)
+    file: str | None = key(None, "the same from a file, one time on each line", "a path", example='"times.txt"')
+    capture: str | None = key(None, "the same, learned from a capture of both directions: from each request to the receiver's own reply, "
+                                    "or from its port's reply before, if that is later", "a path", example='"times.pcap"')
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, value: Any) -> Any:
+        if isinstance(value, (str, int)) and not isinstance(value, bool):
+            return {"constant": value}
+        if isinstance(value, (tuple, type([]))):
+            return {"list": value}
+        return value
+
+    @model_validator(mode="after")
+    def _one(self) -> Service:
+        if sum(item is not None for item in (self.constant, self.exponential, self.list, self.file, self.capture)) != 1:
+            raise ValueError("exactly one of constant, exponential, list, file and capture")
+        return self
+
+
+class App(Part):
+    """A program that reads sockets."""
+
+    name: str = key(..., "name; default appN", "letters, digits, - and _ (1 to 64)", example='"server"')
+    sockets: Annotated[tuple[str, ...], BeforeValidator(texts)] = key(
+        ("*",), 'names of the sockets it reads; "*" is every UDP socket, also those that a replay opens by itself',
+        "a list of socket names",
+        example='["dns"]')
+    threads: Int = key(1, "threads", "1 to 1024", ge=1, le=THREADS_MAX)
+    cpu: Pinned = key(
+        (), 'CPUs of the threads in turn; none: thread i on CPU i modulo cpus; "any": not pinned, a wake-up may move it',
+        'a CPU, CPUs, or "any"', example="[1]")
+    service: Service = key(Service(constant=0), "time that it works on each datagram",
+                           'a time "2us", or { exponential = "2us" }, { list = [...] }, '
+                           '{ file = "..." }, { capture = "..." }', example='"2us"')
+    batch: Int = key(1, "datagrams for each call: 1 is recvfrom, more is recvmmsg", "1 to 1024", "[K] UIO_MAXIOV", ge=1, le=1024)
+    waitforone: Flag = key(False, "MSG_WAITFORONE: recvmmsg returns with what there is after the first", "true or false")
+    wait: Literal["auto", "recv", "epoll", "poll", "busy"] = key(
+        "auto", "how it waits: in recv, epoll (level), poll, or busy with MSG_DONTWAIT; auto is recv for one socket, else epoll",
+        "auto, recv, epoll, poll or busy")
+    epoll: Annotated[tuple[Literal["edge", "exclusive"], ...], BeforeValidator(texts)] = key(
+        (), "how it watches with epoll: edge is EPOLLET, exclusive EPOLLEXCLUSIVE; none: level-triggered", "edge, exclusive",
+        example='["edge"]')
+    shared_epoll: Flag = key(False, "its threads wait in one epoll instance; else each has its own", "true or false")
+    nice: Int = key(0, "niceness", "-20 to 19", ge=-20, le=19)
+    buffer: Size = key(65536, "bytes that it offers to each call; a longer datagram is cut (MSG_TRUNC)", units.SIZE_ALLOWED,
+                       "ours: nothing is cut")
+    flags: Annotated[tuple[Literal["MSG_DONTWAIT", "MSG_PEEK", "MSG_TRUNC"], ...], BeforeValidator(texts)] = key(
+        (), "flags of each call", "MSG_DONTWAIT, MSG_PEEK, MSG_TRUNC", example='["MSG_TRUNC"]')
+    own_sockets: Flag = key(False, "each thread opens its sockets itself, with SO_REUSEPORT", "true or false")
+    start: Duration = key(0, "when it first reads", units.DURATION_ALLOWED)
+
+    _check_name = field_validator("name", mode="before")(entry_name)

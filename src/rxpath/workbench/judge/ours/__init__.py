@@ -1,0 +1,1 @@
+"""The same case through the path, compiled or plain: machine.py."""

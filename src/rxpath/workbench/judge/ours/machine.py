@@ -1,0 +1,324 @@
+"""The same case through the path: a host on a veth, compiled (or plain), its clock virtual.
+
+System calls of the steps happen between two slices of the engine, by a thread that the engine does not run.  Where a frame was lost comes
+from the trail: the last station that its skb visited, by the name of the kernel function that frees it there."""
+from __future__ import annotations
+
+import contextlib
+import errno
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+from rxpath import boot, outputs
+from rxpath.abi.limits import NCPU, NTHREAD
+from rxpath.abi.mib import DevStat, Mib
+from rxpath.abi.numbers import Out, Trail
+from rxpath.abi.reasons import Drop
+from rxpath.abi.sock import EP_ET
+from rxpath.path import Stage
+from rxpath.user import setup as user
+from rxpath.vtime import setup as vtime
+from rxpath.vtime.program import device_names
+from rxpath.vtime.sockets import Socket
+from rxpath.workbench.host import file as hostfile
+from rxpath.workbench.host import tables as hosttables
+from rxpath.workbench.host.model.host import Host
+from rxpath.workbench.judge import case as cases
+from rxpath.workbench.judge import frames
+from rxpath.workbench.judge.calls import FIONREAD, Calls
+from rxpath.workbench.judge.case import Case, Observation
+from rxpath.workbench.judge.compare import QUIET_REASONS
+from rxpath.workbench.run import assemble
+from rxpath.workbench.run.simulation import Simulation
+from rxpath.workbench.words import units
+
+READER = NTHREAD - 1                        # a thread that the engine does not run
+BUFFER = 65536
+HELD_NS = 20_000_000                        # how late that interrupt is
+GAP_NS = 20_000                             # between two frames: the first has been through the path when the second comes
+MIBS = [(int(m), m.text()) for m in Mib if not m.name.startswith("Rxpath")]
+DEVICE = [(int(d), d.name) for d in DevStat]
+# stations that a frame visits on the side, before it is freed by the one that called them
+ASIDE = {Stage.kfree_skb, Stage.__icmp_send, Stage.icmp_global_allow, Stage.icmpv4_xrlim_allow, Stage.icmp_push_reply,
+         Stage.tcp_v4_send_reset, Stage.dev_queue_xmit, Stage.__skb_checksum_complete, Stage.__udp4_lib_lookup,
+         Stage.udp4_lib_lookup2, Stage.__inet_lookup_established, Stage.__inet_lookup_listener, Stage.ip_route_input_noref,
+         Stage.ip_route_input_slow, Stage.fib_table_lookup, Stage.fib_validate_source, Stage.ip_handle_martian_source,
+         Stage.ip_route_use_hint, Stage.ip_rcv_options, Stage.udp_v4_early_demux, Stage.tcp_v4_early_demux, Stage.ipt_do_table,
+         Stage.nf_rule, Stage.udp_rmem_release, Stage.icmp_unreach, Stage.icmp_redirect, Stage.icmp_echo, Stage.icmp_timestamp,
+         Stage.neigh_event_ns, Stage.raw_local_deliver, Stage.skb_clone}
+ICMP_SEND = Stage["__icmp_send"]
+IN_DEFRAG = (Stage.ip_defrag, Stage.ip_local_deliver)
+OF_DEFRAG = ("NOT_SPECIFIED", "DUP_FRAG", "FRAG_REASM_TIMEOUT", "FRAG_TOO_FAR", "PKT_TOO_BIG", "NOMEM")
+FREED_BY = {                                # our station -> the kernel function in which the skb is freed
+    Stage.__udp_enqueue_schedule_skb: "udp_queue_rcv_one_skb", Stage.udp_rcv: "__udp4_lib_rcv",
+    Stage.ip_protocol_deliver_rcu: "ip_local_deliver_finish", Stage.netif_rx: "enqueue_to_backlog",
+    Stage.__skb_recv_udp: "udp_recvmsg", Stage.__udp4_lib_mcast_deliver: "__udp4_lib_rcv", Stage.veth_xmit: "__dev_forward_skb2",
+    Stage.ip_local_deliver: "ip_defrag", Stage.ip_rcv: "ip_rcv_core",
+}
+
+
+def freed_by(stage: Stage, reason: str) -> str:
+    """The kernel function that frees an skb whose last station this was."""
+    if stage == Stage.skb_vlan_untag and reason != "NOT_SPECIFIED":      # the tag came off, and then nobody wanted it
+        return "__netif_receive_skb_core"
+    if reason == "FRAG_TOO_FAR":                        # its queue is purged
+        return "inet_frag_rbtree_purge"
+    if reason == "FRAG_REASM_TIMEOUT":
+        return "ip_expire"
+    return FREED_BY.get(stage, stage.name)
+
+
+def _added(rows: list[Any]) -> list[int]:
+    """Arrays of i64, one for each CPU, added up."""
+    return [sum(values) for values in zip(*(memoryview(bytes(row)).cast("q") for row in rows), strict=True)]
+
+
+class Caller:
+    """Who makes system calls: a thread that the engine does not run, in place of a program's (vtime/program.py)."""
+
+    def __init__(self, sim: Simulation) -> None:
+        self.boot, self.net = sim.boot, sim.net
+        self.epolls: list[Any] = []
+        self.devices = device_names(sim.boot)
+        self.fds = iter(range(3, 1 << 30))
+        self._memory, address = boot.buffer(BUFFER)
+        th = self.thread()
+        th.cpu, th.buf_addr, th.buf_len, th.msg_name, th.wait = 0, address, BUFFER, 1, READER
+
+    def thread(self) -> Any:
+        return self.net.thread[READER]
+
+    def memory(self) -> Any:
+        return self._memory
+
+    def cpu(self) -> int:
+        return 0
+
+    def new_fd(self, what: Any) -> int:
+        return next(self.fds)
+
+    def free_fd(self, fd: int) -> None:
+        pass
+
+    def busy_poll(self, sk: int, ns: int) -> None:
+        self.boot.call(vtime.set_busy_poll)(self.net, sk, ns)
+
+    def ask(self, op: int) -> None:
+        self.thread().result = self.boot.call(user.recv_now)(self.net, 0, READER)
+
+
+class Listener:
+    """A TCP socket: bind() and listen()."""
+    type = socket.SOCK_STREAM
+
+    def __init__(self, sim: Simulation) -> None:
+        self.sim, self.address = sim, (0, 0)
+
+    def bind(self, address: tuple[str, int]) -> None:
+        self.address = units.ipv4(address[0]), address[1]
+
+    def listen(self, backlog: int) -> None:
+        from rxpath.workbench.run.sockets import transport_listen
+
+        transport_listen(self.sim, *self.address)
+
+    def close(self) -> None:
+        pass
+
+
+class Machine(Calls):
+    """One receiving host in virtual time."""
+
+    def __init__(self, host: Host, plain: bool = False) -> None:
+        super().__init__()
+        opened = hosttables.open_sockets(host)
+        self.sim = sim = Simulation(hostfile.revise(host, {"socket": [], "listen": "listed"}), plain=plain,
+                                    packets=assemble.packets_needed(host, len(opened)))
+        self.host, self.net, self.call = sim.host, sim.net, sim.call
+        outputs.listen(sim.boot, host.cpus)
+        self.drain = outputs.Drain(sim.boot)
+        self.net.trail = Trail.ALL
+        self.caller = Caller(sim)
+        self.last: dict[int, int] = {}                  # skb -> its last station
+        self.freed_in: dict[int, str] = {}              # skb -> function, while a call frees what a socket holds
+        self.answered: set[int] = set()                 # skbs about which an ICMP error was to be sent
+        self.cpus = range(host.cpus)
+        sim.run(1_000_000)
+        for item in opened:
+            self.listed(item)
+        self.snmp, self.device = self._snmp(), self._device()
+        self._leave(Observation())
+
+    def _snmp(self) -> list[int]:
+        return _added([self.net.snmp[c] for c in self.cpus])
+
+    def _device(self) -> list[int]:
+        return _added([self.net.dev_stat[c][0] for c in self.cpus])
+
+    # ------------------------------------------------------------ system calls
+    def new_socket(self, proto: str) -> Any:
+        return Listener(self.sim) if proto == "tcp" else Socket(self.caller)        # type: ignore[arg-type]
+
+    def disconnect(self, sock: Any) -> None:
+        sock.disconnect()
+
+    def fionread(self, sock: Any) -> int:
+        return int(sock.ioctl(FIONREAD))
+
+    def fragments(self) -> tuple[int, int]:
+        return int(self.net.frag_nqueues), int(self.net.frag_mem)
+
+    def watch(self, socks: list[Any]) -> None:
+        self.net.thread[READER].epoll = ep = user.epoll(self.sim.boot)
+        for sock in socks:
+            user.epoll_watch(self.sim.boot, ep, sock.sk, EP_ET)
+
+    def ready(self) -> list[str]:
+        """Everything that epoll_wait() has, one by one."""
+        names = {sock.sk: id_ for id_, sock in self.udp()}
+        found = []
+        while (i := self.call(user.sleep_in_epoll)(self.net, 0, READER)) >= 0:
+            found.append(names[i])
+        self.call(user.wake_up)(self.net, READER)
+        return found
+
+    def cpu_called(self, name: str) -> int:
+        return 0 if name == "here" else 1
+
+    @contextlib.contextmanager
+    def freeing(self, sock: Any, function: str) -> Iterator[None]:
+        self._leave(self.seen)
+        sk = self.net.socks[sock.sk]
+        for held in (sk.head, sk.reader_head, sk.backlog_head):
+            while held >= 0:
+                self.freed_in[held] = function
+                held = self.net.skb[held].next
+        yield
+        self._leave(self.seen)
+        self.freed_in.clear()
+
+    def sysctl(self, name: str, value: int | str) -> None:
+        sim = self.sim
+        try:
+            sim.host = self.host = hostfile.revise(sim.host, {"sysctl": {**sim.host.sysctl, name: value}})
+        except hostfile.HostError:
+            raise OSError(errno.EINVAL, name) from None
+        assemble.sysctls(sim)
+        for flag in assemble.CONF:
+            setattr(self.net.dev[0], flag, sim.host.conf(flag))
+
+    def burst(self, step: cases.Burst) -> None:
+        """The other CPU, to which rps steers, comes to poll only when all are there."""
+        sim, cost = self.sim, [self.net.cost[c] for c in self.cpus]
+        usual = [int(row[Stage.IPI_LATENCY]) for row in cost]
+        for row in cost:
+            row[Stage.IPI_LATENCY] = HELD_NS
+        for i in range(step.count):
+            sim.send(frames.eth(frames.ip(frames.udp(step.payload, dport=step.dport), ident=1 + i)), sim.t + 1000)
+        sim.run(sim.t + HELD_NS // 2)
+        for row, ns in zip(cost, usual, strict=True):
+            row[Stage.IPI_LATENCY] = ns
+        sim.run(sim.t + HELD_NS)
+
+    # ------------------------------------------------------------ what came of it
+    def _leave(self, seen: Observation) -> None:
+        """Frames that left and the marks of those that were lost."""
+        for out in self.drain.outputs(last=True):
+            if out.kind == Out.TX:
+                seen.replies.append(out.data)
+        whole = (-1, -1)
+        for mark in self.drain.marks(last=True):
+            if mark.stage == Stage.kfree_skb:
+                reason = Drop(mark.arg).name
+                stage = self.last.pop(mark.skb, None)
+                answered = mark.skb in self.answered
+                self.answered.discard(mark.skb)
+                part = stage in IN_DEFRAG and (reason not in OF_DEFRAG or whole == (mark.t, mark.arg))
+                if stage not in IN_DEFRAG:              # what ends with it are parts of it: they have no event of their own
+                    whole = mark.t, mark.arg
+                if reason not in QUIET_REASONS and mark.skb >= 0 and not part:
+                    where = self.freed_in.get(mark.skb) or ("?" if stage is None else freed_by(Stage(stage), reason))
+                    if where == "ip_expire" and not answered:           # ip_expire itself frees what it has told the sender about
+                        where = "inet_frag_rbtree_purge"
+                    seen.drops[reason, where] = seen.drops.get((reason, where), 0) + 1
+            elif mark.stage == ICMP_SEND:
+                self.answered.add(mark.skb)
+            elif mark.stage not in ASIDE:
+                self.last[mark.skb] = mark.stage
+
+    def read(self, seen: Observation, waited: bool = False) -> None:
+        """Everything that has moved since the last time.  Our timers are in the marks like all else."""
+        self._leave(seen)
+        snmp, device = self._snmp(), self._device()
+        if snmp != self.snmp:
+            for m, name in MIBS:
+                if snmp[m] != self.snmp[m]:
+                    seen.counters[name] = snmp[m] - self.snmp[m]
+            self.snmp = snmp
+        for d, name in DEVICE:
+            if device[d] != self.device[d]:
+                seen.device[name] = device[d] - self.device[d]
+        self.device = device
+        for id_, sock in self.udp():
+            drops = self.net.socks[sock.sk].drops
+            if drops != self.drops[id_]:
+                seen.sockets[id_] = drops - self.drops[id_]
+                self.drops[id_] = drops
+
+    def send(self, frames: tuple[bytes, ...], number: int, seen: Observation) -> None:
+        sim = self.sim
+        for frame in frames:
+            sim.t = max(sim.t, *(self.net.cpu[c].now for c in self.cpus))       # system calls have taken their time
+            sim.send(frame, sim.t + GAP_NS)
+            sim.run(sim.t + GAP_NS)
+            if len(frames) > 100:
+                self._leave(seen)
+
+    def wait(self, ns: int) -> None:
+        self.sim.run(self.sim.t + ns)
+
+    def play(self, case: Case) -> Observation:
+        dropped = self._backlog_dropped()
+        seen = super().play(case)
+        if self._backlog_dropped() != dropped:
+            seen.softnet["dropped"] = self._backlog_dropped() - dropped
+        return seen
+
+    def _backlog_dropped(self) -> int:
+        return sum(self.net.input[c].dropped for c in range(NCPU))
+
+    def close(self) -> None:
+        from rxpath._compile import forget
+
+        self.drain = None  # type: ignore[assignment]
+        forget(self.net.thread[READER].buf_addr)
+        del self.net
+        self.sim.close()
+
+
+class Ours:
+    """Runs cases through the path."""
+
+    def __init__(self, plain: bool = False) -> None:
+        self.plain = plain
+        self.machine: Machine | None = None
+        self.key: object = None
+
+    def one(self, case: Case, host: Host, fresh: bool = False) -> Observation:
+        if self.machine is None or fresh or not case.shared or self.key is not host:
+            self.close()
+            self.machine = Machine(host, self.plain)
+        self.key = host if case.shared else None
+        return self.machine.play(case)
+
+    def close(self) -> None:
+        if self.machine is not None:
+            machine, self.machine = self.machine, None
+            machine.close()
+
+    def __enter__(self) -> Ours:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -1,0 +1,302 @@
+"""rxpath.headroom(): how much faster may the same traffic come before something gives way, what gives way first, and what next once that
+is lifted.
+
+    room = rxpath.headroom("first", loss="0.1%")
+    room.factor, room.limits[0].limit.place, room.limits[0].lift
+
+The speed is found by search (search.py); the limit is where the first frames are lost at the least speed that does not hold (limits.py).
+Every setting that might lift it - the knobs of the rules that fire there (advice/) - gets a search of its own, and the one that carries
+furthest, at the least memory, is kept for the next."""
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rxpath.workbench.advice.shell import commands
+from rxpath.workbench.many import limits
+from rxpath.workbench.many.limits import Limit, Setting
+from rxpath.workbench.many.search import FASTEST, Found, Goal, Interrupted, Known, _rounded, drive, evaluate, search
+from rxpath.workbench.traffic import capture as traffic
+from rxpath.workbench.words.mistakes import BadInput
+from rxpath.workbench.work import unit
+from rxpath.workbench.work.pool import Pool, Stop
+from rxpath.workbench.work.unit import Result, Unit
+
+if TYPE_CHECKING:
+    from rxpath.workbench.host.model.host import Host
+    from rxpath.workbench.traffic.spec import Spec
+
+CURVE = (0.25, 0.5, 0.7, 0.85, 1, 1.2, 1.5, 2, 3, 4, 6, 8)  # speeds of a curve, of its limit's
+OUTLASTED = 1.1                                             # a queue that holds so much longer than the CPU lasts is no lift
+LIFTED = 1.05                                               # how much further a setting must carry to count
+LIMITS_MAX = 20
+SCHEMA_VERSION = 1
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """A setting that might have lifted a limit: how far it carries."""
+    set: Setting
+    factor: float
+    memory_bytes: int                                       # more than before
+    lasting: float                                          # as Step.lasting
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One limit.  factor: the goal holds up to this speed; bad: and not at this one; pps: frames a second at the factor."""
+    settings: Setting                                       # lifted until here
+    factor: float
+    bad: float | None
+    pps: int
+    lost: int                                               # at `bad`
+    offered: int
+    limit: Limit | None                                     # None: nothing gave way at any speed
+    lasting: float                                          # the speed at which the busiest CPU has as much to do as the traffic lasts:
+    lasting_cpu: int                                        # beyond it, it holds because queues keep the rest until the capture ends
+    tried: tuple[Tried, ...] = ()
+    commands: tuple[str, ...] = ()                          # what a person types for the lift
+
+    @property
+    def lift(self) -> Tried | None:
+        """What carries furthest, if anything does; a program that works less only where no knob helps."""
+        further = [t for t in self.tried if min(t.factor, t.lasting) > self.factor * LIFTED] or \
+            [t for t in self.tried if t.factor > self.factor * LIFTED]
+        further = [t for t in further if not limits.is_program(t.set)] or further
+        return max(further, default=None,
+                   key=lambda t: (_about(min(t.factor, t.lasting)), _about(t.factor), -t.memory_bytes, -len(t.set), t.factor))
+
+
+def _about(factor: float) -> int:
+    """Speeds within some two per cent count as one."""
+    return round(50 * math.log(max(factor, 1e-6)))
+
+
+@dataclass(frozen=True, slots=True)
+class Dot:
+    """A point of the curve."""
+    speed: float
+    offered_pps: int
+    delivered_pps: int
+    lost_share: float
+    p99_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Headroom:
+    capture: str
+    goal: Goal
+    kernel: str
+    profile: str
+    seed: int
+    limits: tuple[Step, ...]
+    curves: tuple[tuple[Setting, tuple[Dot, ...]], ...]     # of the host as it is, and with all that was lifted
+    runs: int
+    interrupted: bool = False
+
+    @property
+    def factor(self) -> float:
+        """How much faster it may come; below 1 it comes too fast already, 0 when not even the slowest holds."""
+        return self.limits[0].factor if self.limits else 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"schema": SCHEMA_VERSION, "capture": self.capture, "kernel": self.kernel, "profile": self.profile, "seed": self.seed,
+                "goal": {"loss": self.goal.loss, "p99_ns": self.goal.p99_ns, "text": self.goal.text()}, "factor": self.factor,
+                "limits": [_step(s) for s in self.limits],
+                "curves": [{"set": list(s), "points": [dataclasses.asdict(d) for d in dots]} for s, dots in self.curves],
+                "runs": self.runs, "interrupted": self.interrupted}
+
+    def __str__(self) -> str:
+        from rxpath.workbench.views import headroom as chart
+        from rxpath.workbench.views import report
+
+        return report.plain(chart.render(self))
+
+
+def _step(step: Step) -> dict[str, Any]:
+    lift = step.lift
+    return {**dataclasses.asdict(step), "settings": list(step.settings), "limit": dataclasses.asdict(step.limit) if step.limit else None,
+            "lift": dataclasses.asdict(lift) if lift else None}
+
+
+def headroom(capture: str | Path | Spec, *, host: Host | Mapping[str, Any] | str | Path | None = None, overrides: Sequence[str] = (),
+             seed: int | None = None, listen: Sequence[str] = (), local: str | None = None, loop: int = 1, loss: str | float | None = None,
+             p99: str | int | None = None, steps: int = 3, jobs: int | None = None, say: Say | None = None,
+             stop: Stop | None = None) -> Headroom:
+    """Search for the speed at which the first frame is lost - or more than `loss` ("0.1%"), or p99 is above `p99` ("500us") - and for
+    what comes next, up to `steps` limits.  The others as in rxpath.replay().  Raises BadInput or HostError."""
+    if not 1 <= steps <= LIMITS_MAX:
+        raise BadInput(f"--limits {steps}: 1 to {LIMITS_MAX}")
+    goal = Goal.of(loss, p99)
+    base = Unit(str(capture) if isinstance(capture, Path) else capture, str(host) if isinstance(host, Path) else host,
+                tuple(overrides), seed, tuple(listen), local, loop=loop)
+    if base.capture == "-":
+        raise BadInput("standard input cannot be read many times: save it to a file")
+    chosen = unit.the_host(base)
+    traffic.listening(base.listen)
+    known: Known = {}
+    found: list[Step] = []
+    curves: list[tuple[Setting, tuple[Dot, ...]]] = []
+    interrupted = False
+    with Pool(jobs) as pool:
+        try:
+            _limits(pool, base, goal, steps, known, found, say or (lambda text: None), stop)
+            curves = _curves(pool, base, found, known, stop)
+        except Interrupted:
+            interrupted = True
+    return Headroom(traffic.title(base.capture), goal, chosen.kernel, chosen.profile, chosen.seed, tuple(found), tuple(curves), len(known),
+                    interrupted)
+
+
+def _limits(pool: Pool, base: Unit, goal: Goal, steps: int, known: Known, found: list[Step], say: Say, stop: Stop | None) -> None:
+    """One limit after the other, into `found`."""
+    say("limit 1: how far it carries")
+    met = drive(pool, [(base, search(goal))], known, stop)[0]
+    normal = known[base.overrides, 1.0]
+    if not normal.span_ns:
+        raise BadInput(f"{traffic.title(base.capture)}: {normal.offered} frames come to the receiver: head-room needs two or more, at "
+                       "different times")
+    lifted: Setting = ()
+    while True:
+        item = dataclasses.replace(base, overrides=base.overrides + lifted)
+        step = _met(item, lifted, met, goal, normal)
+        found.append(step)
+        if step.limit is None or not step.factor or len(found) == steps:
+            return
+        say(f"limit {len(found)}, {step.limit.place}: what lifts it")
+        work = step.limit.reason == limits.WORK
+        if work:
+            step = dataclasses.replace(step, tried=_eased(pool, base, item, found[-2], step, known, stop))
+        else:
+            step = dataclasses.replace(step, tried=_tried(pool, base, item, goal, met, step, known, stop))
+        start = step.factor if work else _start(met)
+        sure: Tried | None = None
+        while sure is None or step.lift is not sure:        # the best one is looked at from below too, as the limit was
+            found[-1] = step
+            lift = step.lift
+            if lift is None:
+                return
+            next_ = dataclasses.replace(base, overrides=base.overrides + join(lifted, lift.set))
+            met = drive(pool, [(next_, search(goal, start))], known, stop)[0]
+            then = _met(next_, join(lifted, lift.set), met, goal, normal)
+            sure = dataclasses.replace(lift, factor=then.factor, lasting=then.lasting)
+            step = dataclasses.replace(step, tried=tuple(sure if t is lift else t for t in step.tried))
+        if step.limit is not None and step.limit.place != limits.LINE:          # a faster link is no command
+            step = dataclasses.replace(step, commands=tuple(commands(unit.the_host(item), sure.set)))
+        found[-1] = step
+        lifted = join(lifted, sure.set)
+
+
+def _start(met: Found) -> float:
+    """Where a search for what lifts a limit begins: at the speed that failed."""
+    return met.bad or _rounded((met.good or 1.0) * 1.25)
+
+
+def _met(item: Unit, lifted: Setting, met: Found, goal: Goal, base: Result) -> Step:
+    """The step that a search has come to."""
+    host = unit.the_host(item)
+    if met.line_full:
+        limit: Limit | None = limits.line(host)
+    else:
+        limit = limits.find(host, met.at_bad, goal) if met.at_bad is not None and met.at_good is not None else None
+        if met.at_bad is not None and met.at_good is None:
+            limit = limits.hopeless(met.at_bad)
+    good, bad = met.at_good, met.at_bad
+    lasting, cpu = _lasting(good or bad, base)
+    factor, pps = met.good or 0.0, _pps(good.offered, good) if good else 0
+    if lifted and factor > lasting * OUTLASTED:             # a queue was made so long that the capture ends before it is full
+        factor, pps, limit = lasting, round(_pps(base.offered, base) * lasting), limits.work(host, cpu, factor)
+    return Step(lifted, factor, met.bad, pps, bad.lost_to_load if bad else 0, (bad or good or Result()).offered, limit, lasting, cpu)
+
+
+def _lasting(result: Result | None, base: Result) -> tuple[float, int]:
+    """(how often the busiest CPU's work goes into the time that the traffic takes at its own speed, that CPU).  The work of a frame hardly
+    depends on the speed."""
+    if result is None:
+        return 0.0, 0
+    most, cpu = limits.heaviest(result)
+    return round(base.span_ns / max(most * max(result.span_ns, 1), 1), 4), cpu
+
+
+def join(*settings: Setting) -> Setting:
+    """Settings together; of a key that is there twice the last counts."""
+    last = {text.partition("=")[0]: text for part in settings for text in part}
+    return tuple(last.values())
+
+
+def _tried(pool: Pool, base: Unit, item: Unit, goal: Goal, met: Found, step: Step, known: Known, stop: Stop | None) -> tuple[Tried, ...]:
+    """A search for every setting that might lift the limit and that the host takes; it ends at once where the setting does not carry
+    to where the goal failed."""
+    host, result, start = unit.the_host(item), met.at_bad or met.at_good, _start(met)
+    assert result is not None and step.limit is not None
+    possible: list[tuple[Setting, Unit]] = []
+    for setting in limits.lifts(dataclasses.replace(item, speed=start), host, step.limit, stop):
+        changed = dataclasses.replace(base, overrides=base.overrides + join(step.settings, setting))
+        with contextlib.suppress(Exception):                # a setting that this host cannot have
+            unit.the_host(changed)
+            possible.append((setting, changed))
+    evaluate(pool, [(u, start) for _, u in possible], known, stop)
+    going = [(s, u) for s, u in possible if goal.holds(known[u.overrides, start])
+             and (step.limit.place != limits.LINE or known[u.overrides, start].span_ns < 0.9 * result.span_ns)]
+    ends = drive(pool, [(u, search(goal, start, looks=0)) for _, u in going], known, stop)
+    reached = {s: end for (s, _), end in zip(going, ends, strict=True)}
+    out, normal = [], known[base.overrides, 1.0]
+    for setting, changed in possible:
+        there = known[changed.overrides, start]
+        end = reached.get(setting, Found(step.factor, start, None, there))
+        out.append(Tried(setting, end.good or 0.0, there.memory_bytes - result.memory_bytes, _lasting(end.at_good or there, normal)[0]))
+    return tuple(out)
+
+
+def _eased(pool: Pool, base: Unit, item: Unit, before: Step, step: Step, known: Known, stop: Stop | None) -> tuple[Tried, ...]:
+    """What gives a CPU less to do for each frame, or spreads it: tried where it has too much to do, on the host before its queues were
+    lifted, since that is where the rules see it.  How far it lasts follows from the load of one run."""
+    assert before.limit is not None
+    speed = _rounded(step.factor * 1.5)
+    under = dataclasses.replace(base, overrides=base.overrides + before.settings)
+    possible: list[tuple[Setting, Unit]] = []
+    for setting in limits.lifts(dataclasses.replace(under, speed=speed), unit.the_host(under), before.limit, stop):
+        changed = dataclasses.replace(base, overrides=base.overrides + join(step.settings, setting))
+        with contextlib.suppress(Exception):
+            unit.the_host(changed)
+            possible.append((setting, changed))
+    evaluate(pool, [(u, speed) for u in (item, *(u for _, u in possible))], known, stop)
+    now = known[item.overrides, speed]
+    out, normal = [], known[base.overrides, 1.0]
+    for setting, changed in possible:
+        result = known[changed.overrides, speed]
+        lasting = _lasting(result, normal)[0]
+        out.append(Tried(setting, min(lasting, step.factor) if result.lost_to_load > now.lost_to_load else lasting,
+                         result.memory_bytes - now.memory_bytes, lasting))
+    return tuple(out)
+
+
+def _pps(frames: int, result: Result) -> int:
+    return round(frames * 1_000_000_000 / max(result.span_ns, 1))
+
+
+def _curves(pool: Pool, base: Unit, found: Sequence[Step], known: Known, stop: Stop | None) -> list[tuple[Setting, tuple[Dot, ...]]]:
+    """Delivered against offered: around the first limit, and with all that was lifted around the last."""
+    if not found:
+        return []
+    work = []
+    for step in [found[0], *([found[-1]] if found[-1].settings else [])]:
+        middle = step.factor or 1.0
+        speeds = list(dict.fromkeys(_rounded(min(middle * f, FASTEST)) for f in CURVE))
+        work.append((step.settings, dataclasses.replace(base, overrides=base.overrides + step.settings), speeds))
+    evaluate(pool, [(u, speed) for _, u, speeds in work for speed in speeds], known, stop)
+    curves = []
+    for setting, item, speeds in work:
+        dots = []
+        for speed in speeds:
+            r = known[item.overrides, speed]
+            dots.append(Dot(speed, _pps(r.offered, r), _pps(r.delivered, r), round(r.lost_to_load / max(r.offered, 1), 6),
+                            r.latency_ns.get("p99", 0)))
+        curves.append((setting, tuple(dots)))
+    return curves

@@ -1,0 +1,175 @@
+"""Which limit binds: the place where the first frames were lost (or waited), the CPU that empties it, and the settings that might lift
+it."""
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+from rxpath.workbench.host.model.host import Host
+from rxpath.workbench.host.model.programs import App
+from rxpath.workbench.many.search import Goal
+from rxpath.workbench.run import where_lost as losses
+from rxpath.workbench.views import report
+from rxpath.workbench.words import units
+from rxpath.workbench.work.pool import Stop
+from rxpath.workbench.work.unit import LOAD, Result, Unit
+
+SATURATED = 0.95                                            # share of the traffic's time that a CPU is busy: no queue helps it
+FASTEST_LINE = 400_000_000_000
+LINE, WORK = "line", "work"
+Setting = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """What gives way first.  place: "ring 0", "backlog 1", "socket udp 0.0.0.0:53", "fragments", "udp_mem", "line".  reason: of the loss,
+    or "latency"."""
+    place: str
+    reason: str
+    cpu: int | None                                         # which empties that place
+    busy: float                                             # share of the traffic's time that this CPU worked
+    says: str
+
+    @property
+    def saturated(self) -> bool:
+        return self.busy >= SATURATED
+
+
+def load(result: Result, cpu: int) -> float:
+    """What a CPU had to do, over the time from the first frame to the last.  Above 1 it was not done when the traffic ended."""
+    c = result.cpus[cpu]
+    return sum(c[k] for k in ("hardirq", "softirq", "syscall", "application")) / max(result.span_ns, 1)
+
+
+def busy(result: Result, cpu: int) -> float:
+    """The same as a share of that time: at most 1."""
+    return min(1.0, load(result, cpu))
+
+
+def heaviest(result: Result) -> tuple[float, int]:
+    """(load, CPU) of the CPU that has most to do."""
+    most, cpu = max((load(result, c), -c) for c in range(len(result.cpus)))
+    return most, -cpu
+
+
+def find(host: Host, result: Result, goal: Goal) -> Limit:
+    """The limit that a result met."""
+    reasons = sorted(((n, r) for r, n in result.dropped.items() if r in LOAD), reverse=True)
+    late = goal.p99_ns is not None and result.latency_ns.get("p99", 0) > goal.p99_ns
+    if reasons and not (late and goal.loss is None and reasons[0][0] * 100 <= result.offered):
+        place, reason = _place(result, reasons[0][1]), reasons[0][1]
+    else:                                                   # nobody is lost, they wait: in the queue that is fullest
+        fullest = sorted(((used / of if of else 0, name) for name, (used, of) in result.peaks.items()), reverse=True)
+        place, reason = fullest[0][1] if fullest else "ring 0", "latency"
+    cpu = _cpu(host, result, place)
+    share = busy(result, cpu) if cpu is not None else 0.0
+    return Limit(place, reason, cpu, round(share, 4), _says(host, result, place, reason, cpu, share))
+
+
+def hopeless(result: Result) -> Limit:
+    """Even the slowest traffic does not keep the goal."""
+    return Limit("the path", "latency", None, 0.0, f"even where next to nothing waits, p99 is {report.ns(result.latency_ns['p99'])} and "
+                 f"{report.share(result.lost_to_load, result.offered)} of the frames are lost")
+
+
+def line(host: Host) -> Limit:
+    """The wire itself: frames cannot come any closer."""
+    return Limit(LINE, "line", None, 1.0, f"the line of {host.nic.speed} is full: the traffic cannot come faster")
+
+
+def work(host: Host, cpu: int, until: float) -> Limit:
+    """A CPU that has as much to do as the traffic lasts.  Nothing is lost yet: queues hold what it has not done when the capture ends."""
+    names = sorted({a.name for a in host.apps for t in range(a.threads) if host.app_cpu(a, t) == cpu})
+    queues = [str(q) for q in range(host.queue_count) if host.nic.driver == "igb" and host.irq_cpu(q) == cpu]
+    who = " and ".join([*names, *([f"queue{'s' * (len(queues) > 1)} {', '.join(queues)}"] if queues else [])])
+    return Limit(f"CPU {cpu}", WORK, cpu, 1.0, f"it has as much to do as the traffic lasts ({who}); beyond, queues only keep the rest "
+                 f"until the capture ends, this one up to {until:,.4g} times its speed")
+
+
+def _place(result: Result, reason: str) -> str:
+    """Where most of that reason was lost."""
+    kind = {"RX_MISSED": "ring", "CPU_BACKLOG": "backlog", "SOCKET_RCVBUFF": "socket", "SOCKET_BACKLOG": "socket"}.get(reason)
+    if kind is None:
+        return {"PROTO_MEM": "udp_mem", "PKT_TOO_BIG": "fragments"}.get(reason, losses.loss(reason).stations)
+    found = sorted(((n, p) for p, n in result.dropped_at.items() if p.startswith(kind + " ")), key=lambda item: (-item[0], item[1]))
+    return found[0][1] if found else kind
+
+
+def _cpu(host: Host, result: Result, place: str) -> int | None:
+    """The CPU that empties a place: the busiest where there are several."""
+    kind, _, rest = place.partition(" ")
+    if kind == "ring" and rest:
+        return host.napi_cpu(int(rest)) if host.nic.napi == "threaded" else host.irq_cpu(int(rest))
+    if kind == "backlog" and rest:
+        return int(rest)
+    cpus = {host.app_cpu(a, t) for a in readers(host, place) for t in range(a.threads)}
+    return max(sorted(cpus), key=lambda c: busy(result, c)) if cpus else None
+
+
+def readers(host: Host, place: str) -> list[App]:
+    """The programs that read the socket of a place; of several, those that name it."""
+    address = place.rpartition(" ")[2]
+    names = {s.name for s in host.sockets if s.proto == "udp" and address in {f"{units.ipv4_text(a)}:{p}" for a, p in s.endpoints()}}
+    named = [a for a in host.apps if names & set(a.sockets)]
+    return named or [a for a in host.apps if "*" in a.sockets] or list(host.apps)
+
+
+def _says(host: Host, result: Result, place: str, reason: str, cpu: int | None, share: float) -> str:
+    """The limit in a sentence."""
+    kind, _, rest = place.partition(" ")
+    full = result.peaks.get(place, (0, 0))
+    if kind == "socket":
+        who = " and ".join(a.name for a in readers(host, place))
+        what = f"the receive buffer of {rest} ({full[1]:,} bytes) is full"
+        slow = f"{who} on CPU {cpu} works all the time and cannot read faster: a larger buffer only puts the loss off"
+        burst = f"frames come faster than {who} on CPU {cpu} reads for a while; in all it is busy for {share:.1%} of the time"
+    elif kind == "ring":
+        what = f"the ring of queue {rest} ({full[1]:,} descriptors) is full"
+        slow = f"CPU {cpu}, which takes its frames, works all the time: {_spent(result, cpu)}"
+        burst = f"frames come faster than CPU {cpu} takes them for a while; in all it is busy for {share:.1%} of the time"
+    elif kind == "backlog":
+        what = f"the backlog of CPU {rest} ({full[1]:,} packets) is full"
+        slow, burst = f"CPU {cpu} works all the time: {_spent(result, cpu)}", f"CPU {cpu} is busy for {share:.1%} of the time"
+    else:
+        what, slow, burst = f"{place}: {losses.meaning(reason) if reason in LOAD else reason}", "", ""
+    if reason == "latency":
+        what = f"they wait; the fullest queue is {place}, {report.share(*full)} full"
+    why = slow if share >= SATURATED else burst
+    return f"{what}: {why}" if why else what
+
+
+def _spent(result: Result, cpu: int | None) -> str:
+    c = result.cpus[cpu or 0]
+    return ", ".join(f"{k} {min(1.0, c[k] / max(result.span_ns, 1)):.0%}" for k in ("hardirq", "softirq", "syscall", "application") if c[k])
+
+
+# ---------------------------------------------------------------- what might lift it
+def lifts(item: Unit, host: Host, limit: Limit, stop: Stop | None = None) -> list[Setting]:
+    """Settings worth trying, at the speed at which the goal failed: the knobs of the rules that fire there (advice/), small, middling and
+    large; and the largest of each that is popular and should not help.  Which of them does, running them says."""
+    from rxpath.workbench.advice import candidates, rules
+    from rxpath.workbench.advice.facts import Seen, measure
+    from rxpath.workbench.run import replay
+    from rxpath.workbench.work import unit as runs
+
+    if limit.place == LINE:
+        return [(f"nic.speed={units.bps_text(host.speed_bps * 10)}",)] if host.speed_bps < FASTEST_LINE else []
+    outcome = replay.replay(item.capture, host, listen=item.listen, local=item.local, speed=item.speed, loop=item.loop, stop=stop,
+                            receiver=runs.receiver(item, host))
+    seen = Seen(dataclasses.replace(outcome, host=host))
+    found: list[Setting] = []
+    for ladder in candidates.ladders(seen, rules.load(), measure(outcome), "latency" if limit.reason == "latency" else "loss"):
+        n = len(ladder.steps)
+        found += [ladder.steps[i] for i in ({n - 1} if ladder.placebo else {n // 3, 2 * n // 3, n - 1})] if n else []
+    if limit.place.startswith("socket "):                   # one thread more on the same socket, on the CPU with the least to do
+        for app in readers(host, limit.place):
+            on = [host.app_cpu(app, t) for t in range(app.threads)]
+            free = sorted((c for c in range(host.cpus) if c not in on), key=lambda c: (outcome.books.cpus[c].idle * -1, c))
+            if free:
+                found.append((f"app.{app.name}.threads={app.threads + 1}", f"app.{app.name}.cpu={[*on, free[0]]}"))
+    return list(dict.fromkeys(found))
+
+
+def is_program(setting: Setting) -> bool:
+    """Less work for each datagram: what no knob of the host can do."""
+    return any(key.partition("=")[0].endswith((".service", ".service.constant", ".service.exponential")) for key in setting)

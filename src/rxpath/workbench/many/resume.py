@@ -1,0 +1,122 @@
+"""A sweep's journal: one JSON object on each line, a row as it is done.  A row is known by what it was a run of - capture, host, traffic -
+so that a journal can hold many sweeps, and a changed capture or host is never taken for the old one.
+
+A line that was cut (the machine stopped) is dropped; a line that is something else is an error: this is not our file."""
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rxpath.workbench.many.grid import Point
+from rxpath.workbench.words.mistakes import BadInput
+from rxpath.workbench.work import unit as units
+from rxpath.workbench.work.unit import Result, Unit
+
+if TYPE_CHECKING:
+    from rxpath.workbench.traffic.spec import Spec
+
+FORMAT = 1
+FIELDS = tuple(Result.__dataclass_fields__)
+
+
+class Journal:
+    """rows: those that the file has, by their keys."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path, self.rows = Path(path), dict[str, Result]()
+        if self.path.exists() and not self.path.is_file():
+            raise BadInput(f"--resume {path}: must be a file, new or of this sweep")
+        end = self._read() if self.path.exists() else 0
+        try:
+            self._file = open(self.path, "r+b" if self.path.exists() else "w+b")
+            self._file.truncate(end)
+            self._file.seek(end)
+        except OSError as error:
+            raise BadInput(f"--resume {path}: {error.strerror or error}") from None
+
+    def _read(self) -> int:
+        """The rows; returns where the last whole line ends."""
+        try:
+            text = self.path.read_bytes()
+        except OSError as error:
+            raise BadInput(f"--resume {self.path}: {error.strerror or error}") from None
+        end = text.rfind(b"\n") + 1
+        if not end and text and not text.startswith(b'{"rxpath'):
+            raise BadInput(f"--resume {self.path}:1: not a row of a sweep: the file is left as it is")
+        for number, line in enumerate(text[:end].split(b"\n")[:-1], 1):
+            try:
+                row = json.loads(line)
+                if row["rxpath"] != FORMAT:
+                    raise KeyError
+                self.rows[row["key"]] = restore(row["result"])
+            except (ValueError, KeyError, TypeError):
+                raise BadInput(f"--resume {self.path}:{number}: not a row of a sweep: the file is left as it is") from None
+        return end
+
+    def add(self, key: str, settings: Point, result: Result) -> None:
+        """One row, on disk before the next: not left in our buffers."""
+        if result.error is None:                            # what failed is tried again
+            row = {"rxpath": FORMAT, "key": key, "settings": settings, "result": {f: getattr(result, f) for f in FIELDS}}
+            self._file.write(json.dumps(row, default=vars).encode() + b"\n")
+            self._file.flush()
+
+    def keys(self, base: Unit, work: Sequence[Unit]) -> list[str]:
+        """What each unit is a run of."""
+        from rxpath import __version__
+
+        same = repr((__version__, _digest(base.capture), _of_host(base), base.listen, base.local))
+        each = [repr((u.overrides, _files(u), u.seed, u.speed, u.rate, u.loop, u.fresh)) for u in work]
+        return [hashlib.blake2b((same + one).encode(), digest_size=16).hexdigest() for one in each]
+
+    def close(self) -> None:
+        self._file.close()
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def restore(saved: dict[str, Any]) -> Result:
+    """A Result from its JSON."""
+    if set(saved) != set(FIELDS):
+        raise ValueError
+    return Result(**{**saved, "cpus": tuple(saved["cpus"]), "peaks": {k: (a, b) for k, (a, b) in saved["peaks"].items()},
+                     "notes": tuple(saved["notes"])})
+
+
+def _digest(capture: str | Spec) -> str:
+    """Of the capture's bytes, or of all that a traffic spec says."""
+    from rxpath.workbench.traffic import capture as traffic
+
+    if not isinstance(capture, str):
+        return hashlib.blake2b(capture.model_dump_json().encode()).hexdigest()
+    try:
+        with open(traffic.find(capture), "rb") as file:
+            return hashlib.file_digest(file, "blake2b").hexdigest()
+    except OSError as error:
+        raise BadInput(f"{capture}: {error.strerror or error}") from None
+
+
+def _of_host(item: Unit) -> str:
+    """Everything that the host is before the sweep changes it, files that it names included."""
+    from rxpath.workbench.host import text as hosttext
+
+    host = units.the_host(dataclasses.replace(item, overrides=()))
+    files = [host.profile, host.iptables.file, *(app.service.file for app in host.apps)]
+    return json.dumps([hosttext.effective(host), [_content(f) for f in files if f]], sort_keys=True, default=str)
+
+
+def _files(item: Unit) -> list[str]:
+    """The contents of files that the settings name: a profile, rules."""
+    return [_content(value) for setting in item.overrides if "/" in (value := setting.partition("=")[2])]
+
+
+def _content(file: str) -> str:
+    return hashlib.blake2b(Path(file).read_bytes()).hexdigest() if os.path.isfile(file) else file

@@ -1,0 +1,263 @@
+"""The books of a run: what the state says after (or during) it, as plain values.  The report for a person, the JSON object and the
+library's face are all made from this; nothing else reads counters out of the state.
+
+The invariant: offered = delivered + queued + sum(dropped), in frames of the wire, at any moment between two slices of the engine."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from rxpath.abi.limits import NHIST
+from rxpath.abi.mib import DevStat, Mib
+from rxpath.abi.reasons import DELIVERED, Drop
+from rxpath.drivers.igb_ethtool import device_stats, ethtool_stats
+from rxpath.network.nf_setup import rule_counters
+from rxpath.vtime.setup import cpu_time
+from rxpath.workbench.host.iptables.read import Target
+
+if TYPE_CHECKING:
+    from rxpath.workbench.run.simulation import Simulation
+
+QUANTILES = {"p50": 500, "p90": 900, "p99": 990, "p99.9": 999}              # per mille
+
+
+class Imbalance(AssertionError):
+    """The books do not balance: our bug, never the user's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cpu:
+    """CPU time of one CPU in ns; the five add up to the time that has passed.  ksoftirqd is a part of softirq; switching between threads
+    is in syscall."""
+    cpu: int
+    hardirq: int
+    softirq: int
+    syscall: int
+    application: int
+    idle: int
+    ksoftirqd: int
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """Wire (last bit) to the return of the receiving call, ns; a percentile is the upper edge of its bucket, right within 3 %."""
+    count: int
+    mean: int
+    quantiles: dict[str, int]
+    max: int
+
+
+@dataclass(frozen=True, slots=True)
+class SocketBooks:
+    name: str
+    proto: str
+    address: str
+    port: int
+    received: int
+    queued: int
+    drops: int
+    queue_max: int
+    rmem_max: int
+    rcvbuf: int
+
+
+@dataclass(frozen=True, slots=True)
+class AppBooks:
+    name: str
+    thread: int
+    cpu: int
+    received: int
+    app_ns: int
+    syscall_ns: int
+    wakeups: int
+    latency: Latency
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """A receive queue of the device."""
+    queue: int
+    cpu: int
+    frames: int
+    missed: int
+    interrupts: int
+    fill_max: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """An iptables rule, or the policy of a chain, that counted a packet."""
+    table: str
+    chain: str
+    line: int
+    target: str
+    packets: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    offered: int
+    delivered: int
+    queued: int
+    dropped: dict[str, int]
+    received: int                                           # of the delivered: an application read it
+    consumed: int                                           # the kernel was its end
+    arp: int                                                # of these, in ARP
+    elapsed_ns: int
+    cpus: list[Cpu]
+    queues: list[Queue]
+    sockets: list[SocketBooks]
+    apps: list[AppBooks]
+    latency: Latency
+    snmp: dict[str, int]
+    netstat: dict[str, int]
+    softnet: list[dict[str, int]]
+    device: dict[str, int]
+    ethtool: dict[str, int]
+    high_water: dict[str, Any]
+    copies: dict[str, int]
+    stations: dict[str, int]                                # how often each was entered
+    rules: list[Rule]
+
+    def check(self) -> None:
+        """offered = delivered + queued + dropped, or Imbalance."""
+        ended = self.delivered + self.queued + sum(self.dropped.values())
+        if self.offered != ended:
+            raise Imbalance(f"the books do not balance: {self.offered} frames offered, but {self.delivered} delivered "
+                            f"+ {self.queued} queued + {sum(self.dropped.values())} dropped = {ended}")
+
+    def cpu_ns(self) -> dict[str, int]:
+        """Totals of all CPUs."""
+        return {k: sum(getattr(c, k) for c in self.cpus) for k in ("hardirq", "softirq", "syscall", "application", "idle")}
+
+
+def bucket_edge(b: int) -> int:
+    """The largest ns that record_latency() puts into bucket b (vtime/apps.py, latency_bucket)."""
+    if b < 32:
+        return b
+    shift = b // 32 - 1
+    return ((b - 32 * (shift + 1) + 33) << shift) - 1
+
+
+def latency_of(histogram: list[int], total: int, longest: int) -> Latency:
+    count = sum(histogram)
+    quantiles = {}
+    for name, per_mille in QUANTILES.items():
+        rank, seen, value = -(-count * per_mille // 1000), 0, 0
+        for b, n in enumerate(histogram):
+            seen += n
+            if n and seen >= rank:
+                value = min(bucket_edge(b), longest)
+                break
+        quantiles[name] = value
+    return Latency(count, total // count if count else 0, quantiles, longest)
+
+
+def read(sim: Simulation) -> Books:
+    """Everything that the state of a simulation says, now."""
+    net, ncpu = sim.net, sim.host.cpus
+    ends = {r: sum(net.drop_stat[c][r] for c in range(ncpu)) for r in Drop}
+    for q in range(sim.queues):
+        ring = net.ring[q]
+        ends[Drop.RX_MISSED] += ring.missed
+        ends[Drop.NIC_FILTER] += ring.filtered
+        ends[Drop.RX_LENGTH] += ring.length_errors
+        ends[Drop.LINK_DOWN] += ring.link_down
+        ends[Drop.TX_PAUSE] += ring.held
+    mib = {m: sum(net.snmp[c][m] for c in range(ncpu)) for m in Mib}
+    ethtool, dev = _device(sim)
+    stations = _stations(net, ncpu)
+    apps, latency = _apps(sim)
+    queues = [Queue(q, r.cpu, r.arrived, r.missed, r.irqs, r.fill_max, r.size) for q, r in ((q, net.ring[q]) for q in range(sim.queues))]
+    sockets = _sockets(sim)
+    return Books(
+        offered=net.offered,
+        delivered=sum(ends[r] for r in DELIVERED),
+        queued=sim.frames_queued(),
+        dropped={r.name: n for r, n in ends.items() if n and r not in DELIVERED},
+        received=ends[Drop.RECEIVED], consumed=ends[Drop.CONSUMED], arp=min(stations.get("arp_process", 0), ends[Drop.CONSUMED]),
+        elapsed_ns=net.sim.now,
+        cpus=[_cpu(sim, c) for c in range(ncpu)],
+        queues=queues, sockets=sockets, apps=apps, latency=latency,
+        snmp={m.text(): n for m, n in mib.items() if m.name.split("_")[0] in ("Ip", "Icmp", "Udp", "Tcp")},
+        netstat={m.text(): n for m, n in mib.items() if m.name.split("_")[0] in ("IpExt", "TcpExt") or m == Mib.Rxpath_TcpNotYet},
+        softnet=[_softnet(net, c) for c in range(ncpu)],
+        device=dev, ethtool=ethtool,
+        high_water=_high_water(sim, queues, sockets),
+        copies={"taps": mib[Mib.Rxpath_TapFrames], "clones": mib[Mib.Rxpath_Copies], "fragments": mib[Mib.Ip_ReasmReqds],
+                "reassembled": mib[Mib.Ip_ReasmOKs], "gro_merged": stations.get("skb_gro_receive", 0), "sent": sim.sent_frames()},
+        stations=stations, rules=_rules(sim),
+    )
+
+
+def _rules(sim: Simulation) -> list[Rule]:
+    """iptables -vnL: what was counted."""
+    if sim.rules is None:
+        return []
+    flat = sim.rules.rules
+    out = []
+    for i, packets, octets in rule_counters(sim.boot):
+        rule = flat[i]
+        target = ("policy " if rule.pseudo else "") + Target(rule.target).name
+        if packets:
+            out.append(Rule(rule.table, rule.chain, rule.line, target, packets, octets))
+    return out
+
+
+def _stations(net: Any, ncpu: int) -> dict[str, int]:
+    from rxpath.path import STATIONS
+
+    return {s.name: n for s in STATIONS if (n := sum(net.stage_count[c][s] for c in range(ncpu)))}
+
+
+def _cpu(sim: Simulation, i: int) -> Cpu:
+    t = cpu_time(sim.net, i, sim.net.sim.now)
+    return Cpu(i, t.hardirq, t.softirq, t.syscall, t.application, t.idle, sim.net.cpu[i].ksoftirqd_ns)
+
+
+def _softnet(net: Any, i: int) -> dict[str, int]:
+    sd, backlog = net.sd[i], net.input[i]
+    return {"cpu": i, "processed": sd.processed, "dropped": backlog.dropped, "time_squeeze": sd.time_squeeze,
+            "received_rps": sd.received_rps, "flow_limit_count": backlog.flow_count, "backlog_len": backlog.len + sd.process_len}
+
+
+def _device(sim: Simulation) -> tuple[dict[str, int], dict[str, int]]:
+    """(ethtool -S, the device's statistics as ip -s link shows them)."""
+    net = sim.net
+    dev = {d.name: sum(net.dev_stat[c][0][d] for c in range(sim.host.cpus)) for d in DevStat}
+    return (ethtool_stats(net) if sim.host.nic.driver == "igb" else {}), dev | device_stats(net)
+
+
+def _sockets(sim: Simulation) -> list[SocketBooks]:
+    out = []
+    for s in sim.sockets:
+        sk = sim.net.socks[s.index]
+        out.append(SocketBooks(s.name, s.proto, s.address, s.port, sk.packets, sk.qlen + sk.backlog_qlen, sk.drops, sk.qlen_max,
+                               sk.rmem_max_seen, sk.rcvbuf))
+    return out
+
+
+def _apps(sim: Simulation) -> tuple[list[AppBooks], Latency]:
+    net = sim.net
+    apps, whole, total, longest = [], [0] * NHIST, 0, 0
+    for t in sim.threads:
+        th = net.thread[t.index]
+        row = net.latency[t.index]
+        histogram = [row[b] for b in range(NHIST)] if th.received else []
+        whole = [a + b for a, b in zip(whole, histogram, strict=True)] if histogram else whole
+        total, longest = total + th.latency_sum, max(longest, th.latency_max)
+        apps.append(AppBooks(t.name, t.number, th.cpu, th.received, th.ran_app_ns, th.ran_sys_ns, th.woken,
+                             latency_of(histogram, th.latency_sum, th.latency_max)))
+    return apps, latency_of(whole, total, longest)
+
+
+def _high_water(sim: Simulation, queues: list[Queue], sockets: list[SocketBooks]) -> dict[str, Any]:
+    net = sim.net
+    return {
+        "ring": [{"queue": q.queue, "max": q.fill_max, "of": q.size} for q in queues],
+        "backlog": [{"cpu": c, "max": net.input[c].len_max, "of": sim.backlog_limit} for c in range(sim.host.cpus)],
+        "socket": [{"socket": s.name, "max": s.rmem_max, "of": s.rcvbuf} for s in sockets],
+        "fragments": {"max": sim.fragment_memory_max(), "of": sim.fragment_limit},
+    }

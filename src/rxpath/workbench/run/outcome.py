@@ -1,0 +1,81 @@
+"""What a replay gives back: the books with everything that tells how they came about.  str() is the report, .to_dict() the JSON object."""
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from rxpath.workbench.host.model.host import Host
+from rxpath.workbench.run.books import Books
+from rxpath.workbench.traffic.capture import Traffic
+
+if TYPE_CHECKING:
+    from rxpath.cable.receiver import Receiver
+    from rxpath.workbench.advice.search import Tried, WhatIf
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A finished (or interrupted) run."""
+    books: Books
+    traffic: Traffic
+    receiver: Receiver
+    host: Host
+    notes: tuple[str, ...]
+    log: tuple[str, ...] = ()
+    interrupted: bool = False
+    whatif: WhatIf | None = None                            # what would have saved them, when that was asked
+
+    @property
+    def knobs(self) -> tuple[Tried, ...]:
+        """Settings that were tried on the same traffic, best first; rxpath.whatif() and `rxpath replay` try them."""
+        return self.whatif.knobs if self.whatif is not None else ()
+
+    @property
+    def offered(self) -> int:
+        """Frames that arrived at the receiver's NIC."""
+        return self.books.offered
+
+    @property
+    def delivered(self) -> int:
+        """Of these, frames that an application read or that the kernel consumed."""
+        return self.books.delivered
+
+    @property
+    def queued(self) -> int:
+        """Frames that were still under way at the end."""
+        return self.books.queued
+
+    @property
+    def dropped(self) -> dict[str, int]:
+        """Lost frames by reason."""
+        return self.books.dropped
+
+    @property
+    def not_offered(self) -> dict[str, int]:
+        """Records of the capture that were not put on the cable, and why."""
+        return dict(self.traffic.not_offered)
+
+    @property
+    def cpu_ns(self) -> dict[str, int]:
+        """CPU time by context, all CPUs together, in ns of the cost profile."""
+        return self.books.cpu_ns()
+
+    @property
+    def latency_ns(self) -> dict[str, int]:
+        """Percentiles from the last bit on the wire to the return of the receiving call."""
+        return {**self.books.latency.quantiles, "max": self.books.latency.max}
+
+    def to_dict(self) -> dict[str, Any]:
+        """The object of --json; docs/json.md says what is in it."""
+        from rxpath.workbench.views import as_json as report_json
+
+        return report_json.build(self)
+
+    def to_json(self) -> str:
+        return json.dumps(self.to_dict(), indent=1)
+
+    def __str__(self) -> str:
+        from rxpath.workbench.views import report
+
+        return report.text(self)

@@ -1,0 +1,119 @@
+"""rxpath.replay(): a capture, a host, and what came of it.  The command and the library both come through here."""
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rxpath.workbench.host import file as hostfile
+from rxpath.workbench.host.model.host import Host
+from rxpath.workbench.run.outcome import Outcome
+from rxpath.workbench.traffic import capture as traffic
+from rxpath.workbench.words import units
+from rxpath.workbench.words.mistakes import BadInput
+
+if TYPE_CHECKING:
+    from rxpath.cable.generate import Generated
+    from rxpath.cable.receiver import Receiver
+    from rxpath.workbench.run.trail import Trail
+    from rxpath.workbench.traffic.spec import Spec
+
+Progress = Callable[[float, int], None]                     # (share of the capture, 0 if not known; frames offered so far)
+
+
+def the_host(host: Host | str | Path | None = None, overrides: Sequence[str] = (), seed: int | None = None) -> Host:
+    """A Host from a file or the default one, with overrides KEY=VALUE."""
+    if host is None:
+        host = hostfile.default()
+    elif not isinstance(host, Host):
+        host = hostfile.load(host)
+    settings = [*overrides, *([f"seed={seed}"] if seed is not None else [])]
+    return hostfile.apply_overrides(host, settings) if settings else host
+
+
+def with_outputs(host: Host, tap: str | None, tx: str | None) -> Host:
+    """The host with a tap more, and the file for the frames that it sends."""
+    changes: dict[str, object] = {}
+    if tap is not None:
+        changes["tap"] = [*host._raw.get("tap", []), {"file": tap}]
+    if tx is not None:
+        changes["tx"] = {"pcap": tx}
+    return hostfile.revise(host, changes)
+
+
+def replay(capture: str | Path | Spec, host: Host | str | Path | None = None, *, overrides: Sequence[str] = (), seed: int | None = None,
+           listen: Sequence[str] = (), local: str | None = None, speed: float = 1.0, rate: str | int | None = None, loop: int = 1,
+           plain: bool | None = None, skip_unsupported: bool | None = None, trail: Trail | None = None, progress: Progress | None = None,
+           stop: Callable[[], bool] | None = None, receiver: Receiver | None = None, fresh: bool = False) -> Outcome:
+    """Send a capture through the receive path of a host.
+
+    capture   a pcap or pcapng file (also gzipped), "-" for standard input, the name of a bundled one ("first"),
+              a traffic spec (.toml), or a trafficfile.Spec: then its frames are generated straight into the run
+    host      a Host, a host file, or None: the default host (a bundled capture has its own)
+    overrides ["KEY=VALUE"]: ["net.core.netdev_budget=600", "ethtool.rx=4096"]
+    listen    sockets to open, ["udp:5000", "tcp:80"]; none: those that the capture's traffic goes to
+    local     the receiver's address; none: worked out from the capture
+    speed     10: ten times as fast; rate: "1.2Mpps" evenly spaced instead; loop: how often
+    stop      asked between slices: true ends the run early
+    fresh     each loop comes from other source addresses
+    receiver  who receives, if infer_receiver() has been asked already
+    Raises BadInput, CaptureError, HostError, RulesError for what cannot be used; Imbalance would be our bug."""
+    from rxpath.cable.capture import Capture
+    from rxpath.cable.receiver import infer_receiver
+    from rxpath.cable.source import Source
+    from rxpath.workbench.run.simulation import START_NS, Simulation
+    from rxpath.workbench.traffic import spec as trafficfile
+
+    spec = traffic.spec_of(capture)
+    if host is None and spec is None:
+        host = traffic.bundled_host(str(capture))
+    chosen, name = the_host(host, overrides, seed), "traffic" if spec is capture else traffic.find(str(capture))
+    sockets, addresses = traffic.listening(listen), traffic.local_addresses(local)
+    if addresses is None and chosen.nic.addresses:
+        addresses = list(chosen.nic.addresses)              # the host file says who it is
+    try:
+        pace = units.rate_pps(rate) if rate is not None else 0
+    except ValueError as error:
+        raise BadInput(f"--rate {rate}: must be {error}") from None
+    if pace and speed != 1:
+        raise BadInput(f"--speed {speed:g} and --rate {rate}: one of them; a rate says how fast, however fast it was")
+    if name == "-" and (loop > 1 or (trail is not None and trail.two_runs)):
+        raise BadInput("standard input cannot be read twice, as --loop and --trail drops would: save it to a file")
+    if spec is not None and loop > 1:
+        raise BadInput("--loop: generated traffic says itself how long it is (duration, count)")
+    source: Source | None = None
+
+    def open_source() -> Source | None:
+        return None if spec is not None else Source(name)
+
+    def cable(source: Source | None) -> Capture | Generated:
+        if source is None:
+            assert spec is not None
+            return trafficfile.generator(spec, chosen, speed=trafficfile.pace(spec, speed, pace), start_ns=START_NS, mac=who.mac,
+                                         plain=bool(plain))
+        return Capture(source, speed=speed, rate=pace or None, loop=loop, receiver=who, start_ns=START_NS, plain=bool(plain), fresh=fresh,
+                       line_rate=chosen.speed_bps if chosen.nic.driver == "igb" else None)
+
+    def once(source: Source | None, scout: bool) -> Outcome:
+        with cable(source) as frames, \
+                Simulation(chosen, receiver=who, listen=sockets, plain=plain, skip_unsupported=skip_unsupported) as sim:
+            sim.stop = stop
+            if trail is not None:
+                trail.attach(sim, scout)
+            sim.replay(frames, progress)
+            if trail is not None:
+                trail.collect(last=True)
+            said = traffic.summary(name, frames, speed, pace, START_NS)
+            return Outcome(sim.books(), said, who, sim.host, (*said.notes, *sim.said()), tuple(sim.leaving.lines), sim.stopped)
+
+    source = open_source()
+    try:
+        who = receiver or (infer_receiver(source, local=addresses, plain=bool(plain)) if source is not None
+                           else trafficfile.receiver(spec, chosen))     # type: ignore[arg-type]
+        if trail is not None and trail.two_runs:
+            once(source, scout=True)
+            source = open_source()
+        return once(source, scout=False)
+    finally:
+        if source is not None:
+            source.close()

@@ -1,0 +1,238 @@
+"""One run: a host, booted; a capture on its cable; virtual time until everything has come to an end.
+
+    with Simulation(host, receiver=receiver) as sim:
+        sim.replay(Capture("first.pcap", receiver=receiver, start_ns=START_NS))
+        books = sim.books()
+
+A Simulation owns its state and its memory; many live beside each other in one process.  Everything between two slices of the engine
+happens here; within a slice only the path runs, for at most some 50 ms of real time, so that Ctrl-C and progress work."""
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from rxpath import boot
+from rxpath._compile import options
+from rxpath.abi.limits import NCPU, NFEED, NQ, NTHREAD
+from rxpath.abi.mib import Mib
+from rxpath.abi.numbers import DRAIN
+from rxpath.abi.reasons import Drop
+from rxpath.vtime import engine, feed, queued
+from rxpath.workbench.run import assemble
+from rxpath.workbench.run.output_files import Leaving
+from rxpath.workbench.words.mistakes import BadInput
+
+if TYPE_CHECKING:
+    from rxpath.cable.capture import Capture
+    from rxpath.cable.generate import Generated
+    from rxpath.cable.receiver import Receiver
+    from rxpath.workbench.host.iptables.flat import FlatRules
+    from rxpath.workbench.host.model.host import Host
+    from rxpath.workbench.run.books import Books
+    from rxpath.workbench.run.sockets import Opened, Running
+    from rxpath.workbench.run.trail import Arrival
+
+SLICE_NS = 100_000_000                  # of virtual time: a busy CPU simulates that in some milliseconds, an idle one in none
+START_NS = 1_000_000                    # the first frame's last bit: programs have reached their receiving calls by then
+DRAIN_LIMIT_NS = 60_000_000_000         # after the last frame: longer than ipfrag_time, so that every reassembly ends
+FEED_BYTES = 8 << 20
+
+
+class Simulation:
+    """host: what receives.  receiver: as cable.infer_receiver() found it, for what the host leaves to the capture.  listen: sockets to open
+    beside the host's own.  plain: run the path as Python.  one_step: the exact engine, slow, the judge of running ahead."""
+
+    def __init__(self, host: Host, *, receiver: Receiver | None = None, listen: Sequence[tuple[str, int, int]] = (),
+                 plain: bool | None = None, one_step: bool = False, skip_unsupported: bool | None = None,
+                 packets: int | None = None) -> None:
+        host = assemble.settle(host, receiver)
+        self.host, self.receiver, self.listen, self.skip_unsupported = host, receiver, listen, skip_unsupported
+        self.stop: Callable[[], bool] | None = None
+        self.on_slice: Callable[[], None] | None = None         # whenever the engine has returned
+        self.on_chunk: Callable[[Sequence[Arrival]], None] | None = None     # frames that were put on the cable
+        room = packets or assemble.packets_needed(host, self._socket_count())
+        self.boot = boot.Booted(kernel=host.kernel, nskb=room, hz=host.ticks, plain=options.PLAIN if plain is None else plain)
+        self.net, self.call = self.boot.net, self.boot.call
+        self.queues = host.queue_count
+        self.sockets: list[Opened] = []
+        self.threads: list[Running] = []
+        self.rules: FlatRules | None = None
+        self.programs: Any = None
+        self._used = 0
+        self.notes: list[str] = []
+        self.kept: list[object] = []                            # memory that the path has the address of
+        self.t = 0
+        self.memory: Any = None                            # of frames given to send()
+        self._at = 0
+        self.stopped = False
+        assemble.assemble(self, one_step)
+        self.leaving = Leaving(self)
+
+    def _socket_count(self) -> int:
+        found = len(self.receiver.udp_ports) if self.receiver is not None and self.host.opens_from_capture else 0
+        return sum(len(s.endpoints()) for s in self.host.sockets) + len(self.listen) + found
+
+    def new_thread(self) -> int:
+        """A number for one more thread: NCPU and up; below are ksoftirqd/N."""
+        if NCPU + self._used >= NTHREAD:
+            raise BadInput(f"more than {NTHREAD - NCPU} application and NAPI threads")
+        self._used += 1
+        return NCPU + self._used - 1
+
+    def program(self, function: Callable[[Any], object], cpu: int = 0, start: int = 1000, nice: int = 0) -> Any:
+        """A Python program on this host: function(s) with a socket module of its own (vtime/program.py)."""
+        from rxpath.vtime.program import Programs
+
+        if self.programs is None:
+            self.programs = Programs(self.boot)
+        return self.programs.add(function, cpu, start, nice=nice)
+
+    # ------------------------------------------------------------ the cable
+    def send(self, frame: bytes, at: int | None = None, wire: int | None = None) -> None:
+        """One frame; `at` is when its last bit arrives (ns, never before the last one's)."""
+        self.t = max(self.t, self.t + 1000 if at is None else at)
+        if self.memory is None:
+            self.memory, self.net.feed_addr = boot.buffer(FEED_BYTES)
+        if self._at + len(frame) > FEED_BYTES:
+            self.run(self.t)
+            self.call(feed.feed_consume)(self.net, self.t)
+            self._at = 0
+        self.memory[self._at:self._at + len(frame)] = frame
+        while not self.call(feed.feed_frame)(self.net, self.t, self._at, wire or len(frame), len(frame), 0):
+            self.run(self.t)
+        self._at += len(frame) + 15 & ~15
+
+    def replay(self, capture: Capture | Generated, progress: Callable[[float, int], None] | None = None) -> None:
+        """Every frame of the capture or generator, then until nothing is under way."""
+        capture.attach(self.net)
+        while self._load(capture):
+            self.leaving.epoch(capture.first_ts - START_NS)
+            self.run(capture.until)
+            if self.stopped:                               # what is still on the cable was offered, and stays queued
+                return
+            capture.consume()
+            if progress:
+                progress(*capture.progress())
+        self.drain()
+        self.leaving.collect(last=True)
+
+    def _load(self, capture: Capture | Generated) -> bool:
+        """The next frames onto the cable; whoever watches is told of them."""
+        before = [self.net.ring[q].feed_tail for q in range(self.queues)] if self.on_chunk else []
+        more = capture.load()
+        self.call(feed.feed_arm_all)(self.net)
+        if self.on_chunk:
+            self.on_chunk(self._arrivals(capture, before))
+        return more
+
+    def _arrivals(self, capture: Capture | Generated, before: list[int]) -> list[Arrival]:
+        from rxpath.workbench.run.trail import HEADERS, Arrival
+
+        found = []
+        for q, tail in enumerate(before):
+            for i in range(tail, self.net.ring[q].feed_tail):
+                a = self.net.feed[q][i % NFEED]
+                found.append(Arrival(a.frame, a.t, bytes(capture.view[a.offset:a.offset + min(a.caplen, HEADERS)]), a.len))
+        return sorted(found)
+
+    # ------------------------------------------------------------ time
+    def run(self, until: int) -> None:
+        """Virtual time until `until`, in slices: between two of them Ctrl-C is heard.  Where they end changes nothing."""
+        while not self.stopped:
+            t = min(until, self.net.sim.now + SLICE_NS)
+            if self.programs is not None:
+                self.programs.run(t, self._drain)
+            else:
+                while self.call(engine.run)(self.net, t, 0) == DRAIN:
+                    self._drain()
+            self._drain()
+            if self.stop and self.stop():
+                self.stopped = True
+            if t == until:
+                break
+        self.t = max(self.t, self.net.sim.now)
+
+    def _drain(self) -> None:
+        """Empty the rings of marks and of frames that left."""
+        if self.on_slice:
+            self.on_slice()
+        if self.leaving.wanted:
+            self.leaving.collect()
+
+    def drain(self) -> None:
+        """After the last frame: until nothing is under way, or nothing moves any more."""
+        step, end = 1_000_000, self.t + DRAIN_LIMIT_NS
+        while self.t < end and not self.stopped:
+            self.run(self.t + step)
+            if self.frames_queued() == 0:
+                break
+            step = min(step * 2, 1_000_000_000)
+        self.run(self.t + 1_000_000)                       # the last call returns
+
+    # ------------------------------------------------------------ what came of it
+    def frames_queued(self) -> int:
+        """Frames under way."""
+        return int(self.call(queued.frames_queued)(self.net))
+
+    def sent_frames(self) -> int:
+        return sum(self.net.tx[q].packets for q in range(NQ))
+
+    @property
+    def backlog_limit(self) -> int:
+        return int(self.host.sysctls()["net.core.netdev_max_backlog"])      # type: ignore[arg-type]
+
+    @property
+    def fragment_limit(self) -> int:
+        return int(self.host.sysctls()["net.ipv4.ipfrag_high_thresh"])      # type: ignore[arg-type]
+
+    def fragment_memory_max(self) -> int:
+        return getattr(self.net, "frag_mem_max", 0)
+
+    def books(self) -> Books:
+        """What the state says now; raises Imbalance if it does not add up."""
+        from rxpath.workbench.run import books
+
+        read = books.read(self)
+        read.check()
+        if self.leaving.lost():
+            raise books.Imbalance(f"{self.leaving.lost()} frames that left found no room in their ring")
+        return read
+
+    def said(self) -> list[str]:
+        """What a reader of the figures must know."""
+        notes = list(self.notes)
+        not_yet = sum(self.net.snmp[c][Mib.Rxpath_TcpNotYet] for c in range(self.host.cpus))
+        if not_yet:
+            notes.append(f"{not_yet:,} TCP connection requests were consumed (TCP_NOT_YET): TCP beyond the first segment is not built, so "
+                         "that later segments meet a closed door")
+        long = sum(self.net.ring[q].length_errors for q in range(self.queues))
+        if long:
+            notes.append(f"{long:,} frames are longer or shorter than the NIC takes at MTU {self.host.mtu}: a capture taken behind GRO or "
+                         "TSO holds merged frames that never were on a wire (nic.mtu admits up to 9216)")
+        if sum(self.net.drop_stat[c][Drop.UNHANDLED_PROTO] for c in range(self.host.cpus)):
+            notes.append("UNHANDLED_PROTO holds IPv6 too: it is not modelled yet")
+        if sum(self.net.drop_stat[c][Drop.RX_ALLOC_FAILED] for c in range(self.host.cpus)):
+            notes.append(f"all {self.boot.nskb:,} packets of the simulation were in use at some moment: RX_ALLOC_FAILED is its limit, "
+                         "not the host's")
+        if self.leaving.more_lines:
+            notes.append(f"{self.leaving.more_lines:,} more lines of LOG rules are not kept")
+        return notes
+
+    # ------------------------------------------------------------ its life
+    def close(self) -> None:
+        """Give the memory back."""
+        from rxpath._compile import forget
+
+        self.leaving.close()
+        if self.programs is not None:
+            self.programs.close()
+        forget(self.net.mem_addr)
+        if self.memory is not None:
+            forget(self.net.feed_addr)
+        del self.net, self.boot, self.memory, self.kept, self.programs
+
+    def __enter__(self) -> Simulation:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -1,0 +1,217 @@
+"""--trail: the way of single packets.  A filter chooses frames, the path leaves a mark at every station of those, and each packet's marks
+are put together here.
+
+    17  17-20          frames by their number in the capture, as Wireshark counts (from 1)
+    10.0.0.2  :53      frames from or to an address, a port, or both: 10.0.0.2:53
+    drops  drops:X     frames that were lost, or lost with that reason
+    all                every frame
+
+Which frames an address or port means is seen when they are put on the cable.  Which frames will be lost is not: for `drops` the run is
+made twice - the same seed gives the same run - first to learn who is lost, then to watch those."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from rxpath.abi.limits import NTRAILMAP
+from rxpath.abi.numbers import Trail as Marks
+from rxpath.abi.reasons import DELIVERED, Drop
+from rxpath.path import Stage
+from rxpath.workbench.words import units
+from rxpath.workbench.words.mistakes import BadInput
+
+if TYPE_CHECKING:
+    from rxpath.outputs import Mark
+    from rxpath.workbench.run.simulation import Simulation
+
+MAP_BITS = 32                                               # of a word of net.trail_map: a bit for each frame, modulo 65,536
+HEADERS = 128                                               # bytes of a frame that filters look at
+ALLOWED = 'a frame number 17, a range 17-20, an address 10.0.0.2, a port :53, both 10.0.0.2:53, drops, drops:REASON, or all'
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """One --trail.  Frames first to last (0: any), an address and a port (0: any), lost ones (a reason, or "any")."""
+    text: str
+    first: int = 0
+    last: int = 0
+    address: int = 0
+    port: int = 0
+    lost: str = ""
+
+
+def parse(text: str) -> Filter:
+    """A filter from what the user wrote."""
+    word = text.strip()
+    first, dash, last = word.partition("-")
+    try:
+        if word == "all":
+            return Filter(text)
+        if first.isdigit() and (not dash or last.isdigit()):
+            low, high = int(first), int(last or first)
+            if not 1 <= low <= high:
+                raise ValueError("frames are numbered from 1")
+            return Filter(text, first=low, last=high)
+        if word.split(":")[0] == "drops":
+            reason = word.partition(":")[2].upper() or "any"
+            if reason != "any" and reason not in Drop.__members__:
+                near = units.nearest(reason, [d.name for d in Drop])
+                raise ValueError(f"no such drop reason{f'; did you mean {near}?' if near else ''}")
+            return Filter(text, lost=reason)
+        address, colon, port = word.partition(":")
+        number = units.ipv4(address) if address else 0
+        if colon and not (port.isdigit() and 0 < int(port) < 65536):
+            raise ValueError("a port is 1 to 65535")
+        if not colon and not address:
+            raise ValueError("it is empty")
+        return Filter(text, address=number, port=int(port) if colon else 0)
+    except ValueError as error:
+        raise BadInput(f"--trail {text}: {error}; allowed: {ALLOWED}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Headers:
+    """What the first bytes of a frame say, for filters and for the head of a packet's trail."""
+    source: int = 0
+    destination: int = 0
+    sport: int = 0
+    dport: int = 0
+    what: str = ""
+
+    def fits(self, f: Filter) -> bool:
+        if f.address and f.address not in (self.source, self.destination):
+            return False
+        return not f.port or f.port in (self.sport, self.dport)
+
+    def __str__(self) -> str:
+        def end(address: int, port: int) -> str:
+            return units.ipv4_text(address) + (f":{port}" if port else "")
+        return f"{end(self.source, self.sport)} > {end(self.destination, self.dport)} {self.what}" if self.source else self.what
+
+
+def headers(frame: bytes) -> Headers:
+    """The addresses and ports of an Ethernet frame, as far as they are there."""
+    at, kind = 14, int.from_bytes(frame[12:14], "big")
+    while kind in (0x8100, 0x88A8) and len(frame) >= at + 4:
+        kind, at = int.from_bytes(frame[at + 2:at + 4], "big"), at + 4
+    if kind == 0x0806:
+        return Headers(what="ARP")
+    if kind != 0x0800 or len(frame) < at + 20:
+        return Headers(what=f"EtherType 0x{kind:04x}")
+    source, destination = int.from_bytes(frame[at + 12:at + 16], "big"), int.from_bytes(frame[at + 16:at + 20], "big")
+    proto, part = frame[at + 9], int.from_bytes(frame[at + 6:at + 8], "big")
+    name = {1: "ICMP", 6: "TCP", 17: "UDP"}.get(proto, f"protocol {proto}")
+    if part & 0x1FFF:
+        return Headers(source, destination, what=f"{name} fragment at {(part & 0x1FFF) * 8}")
+    up = at + (frame[at] & 15) * 4
+    ports = proto in (6, 17) and len(frame) >= up + 4
+    sport, dport = (int.from_bytes(frame[up:up + 2], "big"), int.from_bytes(frame[up + 2:up + 4], "big")) if ports else (0, 0)
+    return Headers(source, destination, sport, dport, name + (" first fragment" if part & 0x2000 else ""))
+
+
+class Arrival(NamedTuple):
+    """A frame that was put on the cable: its number, when its last bit arrives, its first bytes, its length on the wire."""
+    frame: int
+    t: int
+    data: bytes
+    length: int
+
+
+@dataclass
+class Packet:
+    """One frame and its marks in the order of time."""
+    frame: int
+    t: int
+    headers: Headers
+    length: int
+    marks: list[Mark] = field(default_factory=list)
+
+    def reason(self) -> Drop:
+        """How it ended; NOT_DROPPED_YET while it is under way."""
+        ends = [Drop(m.arg) for m in self.marks if m.stage == Stage.kfree_skb and m.arg]
+        return next((e for e in ends if e in DELIVERED), ends[-1] if ends else Drop.NOT_DROPPED_YET)
+
+
+class Trail:
+    """Collects; attach() it to a Simulation before its first frame."""
+
+    def __init__(self, filters: Sequence[str], limit: int = 10) -> None:
+        self.filters = [parse(f) for f in filters]
+        self.limit = max(1, limit)
+        self.packets: dict[int, Packet] = {}
+        self.lost_marks = 0
+        self.more = 0                                       # frames that fitted, beyond the limit
+        self.only: dict[int, Drop] | None = None            # lost frames, from the first of two runs
+        self.reasons: dict[int, Drop] = {}
+        self.scouting = False
+        self._open: dict[int, Packet] = {}
+
+    @property
+    def two_runs(self) -> bool:
+        """Is a first run needed to learn which frames are lost?"""
+        return any(f.lost for f in self.filters)
+
+    def attach(self, sim: Simulation, scout: bool = False) -> None:
+        """Watch this run.  scout: only learn who is lost."""
+        from rxpath.outputs import Drain
+
+        self.scouting = scout
+        self.drain, self.sim = Drain(sim.boot), sim
+        sim.net.trail = Marks.LOST if scout else Marks.MAP
+        if not scout:
+            sim.on_chunk = self.choose
+        sim.on_slice = self.collect
+        if not scout and self.two_runs:
+            self.only = self.reasons
+
+    def wants(self, number: int, h: Headers) -> bool:
+        for f in self.filters:
+            if f.lost:
+                if self.only is not None and number in self.only and f.lost in ("any", self.only[number].name):
+                    return True
+            elif (not f.first or f.first <= number <= f.last) and h.fits(f):
+                return True
+        return False
+
+    # ------------------------------------------------------------ called by the Simulation
+    def choose(self, arrivals: Sequence[Arrival]) -> None:
+        """Frames that were just put on the cable.  Sets their bits, so that the path marks them."""
+        for number, t, data, length in arrivals:
+            h = headers(data)
+            if not self.wants(number, h):
+                continue
+            if len(self.packets) >= self.limit:
+                self.more += 1
+                continue
+            self.packets[number] = Packet(number, t, h, length)
+            word = number // MAP_BITS % NTRAILMAP
+            self.sim.net.trail_map[word] |= 1 << number % MAP_BITS
+
+    def collect(self, last: bool = False) -> None:
+        """Marks of the last slice."""
+        for mark in self.drain.marks(last):
+            if self.scouting:
+                if mark.stage == Stage.kfree_skb and mark.arg > Drop.CONSUMED:
+                    self.reasons.setdefault(mark.frame, Drop(mark.arg))
+            elif mark.frame in self.packets:
+                self.packets[mark.frame].marks.append(mark)
+        self.lost_marks = sum(self.sim.net.cpu[c].trail_lost for c in range(self.sim.host.cpus))
+
+    def describe(self) -> list[dict[str, Any]]:
+        """For --json."""
+        return [{
+            "frame": p.frame, "packet": str(p.headers), "length": p.length, "t_ns": p.t, "end": p.reason().name,
+            "marks": [{"t_ns": m.t, "cpu": m.cpu, "station": Stage(m.stage).name, "cost_ns": m.cost, "context": context(m), "arg": m.arg}
+                      for m in p.marks],
+        } for p in self.packets.values()]
+
+
+def context(mark: Mark) -> str:
+    """Where a station ran."""
+    from rxpath.path import STATIONS
+
+    if mark.ctx == 2:
+        return "softirq"
+    station = STATIONS.get(Stage(mark.stage))
+    return station.context if station is not None and mark.ctx == 1 else "hardirq" if mark.ctx == 0 else "task"

@@ -1,0 +1,136 @@
+"""A capture as this run's traffic: where it is, whose it is, how fast and how often it goes.  cable/ reads it; the words are here."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rxpath.workbench.words import units
+from rxpath.workbench.words.mistakes import BadInput
+
+if TYPE_CHECKING:
+    from rxpath.cable.capture import Capture
+    from rxpath.cable.generate import Generated
+    from rxpath.cable.receiver import Receiver
+    from rxpath.workbench.traffic.spec import Spec
+
+
+def find(name: str) -> str:
+    """A file, "-" for standard input, or the name of a bundled capture."""
+    if not name:
+        raise BadInput("the name of the capture is empty: a pcap or pcapng file, or the name of a bundled one (first)")
+    return str(bundled(name)) if _is_bundled(name) else name
+
+
+def _is_bundled(name: str) -> bool:
+    """Anything that may be a file is one."""
+    return name != "-" and "/" not in name and "." not in name and not Path(name).exists()
+
+
+def bundled(name: str) -> Path:
+    """The file of a bundled capture."""
+    from rxpath import examples
+
+    try:
+        return examples.path(name)
+    except FileNotFoundError as error:
+        raise BadInput(f"{name}: no such file, and {error}") from None
+
+
+def spec_of(capture: str | Path | Spec) -> Spec | None:
+    """The traffic spec that this names, or is; None for a capture."""
+    if not isinstance(capture, (str, Path)):
+        return capture
+    if not str(capture).endswith(".toml"):
+        return None
+    from rxpath.workbench.traffic import spec as trafficfile
+
+    return trafficfile.load(capture)
+
+
+def title(capture: str | Path | Spec) -> str:
+    """What a report calls it."""
+    return Path(capture).name if isinstance(capture, (str, Path)) else "traffic"
+
+
+def bundled_host(name: str | Spec) -> Path | None:
+    """The host file that comes with a bundled capture, by the name that the user gave."""
+    if not isinstance(name, str) or not _is_bundled(name):
+        return None
+    file = bundled(name).with_suffix(".toml")
+    return file if file.exists() else None
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """What was asked for, and what of it was put on the cable."""
+    name: str
+    speed: float = 1.0
+    rate_pps: int = 0
+    loop: int = 1
+    records: int = 0
+    offered: int = 0
+    octets: int = 0
+    duration_ns: int = 0
+    not_offered: tuple[tuple[str, int], ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def title(self) -> str:
+        how = [f"at {self.speed:g} times its speed"] if self.speed != 1 else []
+        how += [f"at {self.rate_pps:,} packets a second"] if self.rate_pps else []
+        how += [f"{self.loop} times"] if self.loop != 1 else []
+        return f"{self.name}{' ' if how else ''}{', '.join(how)}"
+
+    def describe(self) -> dict[str, Any]:
+        """For --json."""
+        return {"file": self.name, "records": self.records, "octets": self.octets, "duration_ns": self.duration_ns, "speed": self.speed,
+                "rate_pps": self.rate_pps, "loop": self.loop}
+
+
+NOT_OFFERED = {"own": "sent by the receiver itself", "link_type": "link type not supported", "no_interface": "interface not described",
+               "no_link_header": "too short for the link header", "not_selected": "not selected"}
+
+
+def summary(name: str, capture: Capture | Generated, speed: float, rate_pps: int, start_ns: int) -> Traffic:
+    """What a capture has given, when it has given all."""
+    counts, last = capture.counts(), capture.last_t
+    return Traffic(Path(name).name, speed, rate_pps, capture.loop, counts["records"], counts["offered"], counts["bytes"],
+                   max(last - start_ns, 0), tuple((k, counts[k]) for k in NOT_OFFERED if counts.get(k)), tuple(capture.notes()))
+
+
+def describe_receiver(r: Receiver) -> dict[str, Any]:
+    """For --json."""
+    return {"addresses": list(r.addresses), "mac": units.mac_text(r.mac), "groups": list(r.groups), "vlans": list(r.vlans),
+            "udp_ports": list(r.udp_ports), "tcp_ports": list(r.tcp_ports), "closed_udp": list(r.closed_udp),
+            "closed_tcp": list(r.closed_tcp), "evidence": r.evidence}
+
+
+def local_addresses(local: str | None) -> list[str] | None:
+    """--local ADDR[,ADDR]"""
+    if local is None:
+        return None
+    found = []
+    for text in local.split(","):
+        try:
+            units.ipv4(text.strip().split("/")[0])
+        except ValueError as error:
+            raise BadInput(f"--local {local}: must be {error}") from None
+        found.append(text.strip())
+    return found
+
+
+def listening(texts: Sequence[str]) -> list[tuple[str, int, int]]:
+    """[(proto, address, port)] of ["udp:5000,tcp:80", "udp:10.0.0.1:53", "udp:5000-5099"]."""
+    from rxpath.workbench.host.model.programs import endpoint
+
+    out = []
+    for text in (t.strip() for item in texts for t in item.split(",") if t.strip()):
+        proto, _, rest = text.partition(":")
+        if proto not in ("udp", "tcp"):
+            proto, rest = "udp", text
+        try:
+            out += [(proto, a, p) for a, p in endpoint(rest if ":" in rest else f":{rest}", ports=True)]
+        except ValueError:
+            raise BadInput(f"--listen {text}: must be like udp:5000, tcp:80, udp:10.0.0.1:53 or udp:5000-5099") from None
+    return out

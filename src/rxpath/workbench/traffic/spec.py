@@ -1,0 +1,307 @@
+"""A traffic spec: what a generator sends, as a person writes it, in a TOML file or on the command line of `rxpath generate`.
+
+    spec = load("burst.toml")                   # or build({"traffic": [{"rate": "300kpps", "duration": "1s"}]})
+    with generator(spec, host) as traffic: ...
+
+A Spec is frozen, small and picklable: a unit of work can carry it.  cable/generate.py does what it says."""
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BeforeValidator, ValidationError, field_validator, model_validator
+
+from rxpath.workbench.host import file as hostfile
+from rxpath.workbench.toml_in.tables import Duration, Flag, Int, Part, Wrong, key
+from rxpath.workbench.words import units
+
+if TYPE_CHECKING:
+    from rxpath.cable.generate import Generated, Stream
+    from rxpath.cable.receiver import Receiver
+    from rxpath.workbench.host.model.host import Host
+
+IMIX = ((12, 7.0), (548, 4.0), (1472, 1.0))                 # IP packets of 40, 576 and 1500 bytes, 7:4:1, as UDP payloads
+LONGEST_GAP = 600_000_000_000
+PARETO_LONGEST = 2_000_000_000
+DATAGRAM_MAX = 65507
+SIZE_TEXT = 'bytes of payload such as 18, "imix", or several with their weights: "64:7,512:4,1472:1", [64, 1472] or [[64, 7], [512, 4]]'
+ADDRESS_TEXT = 'an address "10.0.0.2", a range "10.0.0.2-10.0.0.99", a network "10.1.0.0/24", or a list of these'
+PORT_TEXT = 'a port 5000, a range "5000-5003", or a list of these'
+
+Range = tuple[int, int]
+
+
+def _sizes(value: object) -> tuple[tuple[int, float], ...]:
+    if value == "imix":
+        return IMIX
+    if isinstance(value, str):
+        value = [[p.strip() for p in item.split(":")] for item in value.split(",")]
+    items: list[Any] = list(value) if isinstance(value, (list, tuple)) else [value]
+    out = []
+    for item in items:
+        pair = list(item) if isinstance(item, (list, tuple)) else [item]
+        try:
+            size, weight = int(str(pair[0]), 10), float(str(pair[1])) if len(pair) == 2 else 1.0
+        except (ValueError, IndexError):
+            raise ValueError("") from None
+        if len(pair) > 2 or isinstance(pair[0], (bool, float)) or not 0 <= size <= DATAGRAM_MAX or not 0 < weight <= 1e9:
+            raise ValueError(f"{SIZE_TEXT}, 0 to {DATAGRAM_MAX} bytes, weights above 0")
+        out.append((size, weight))
+    if not 0 < len(out) <= 64:
+        raise ValueError("1 to 64 sizes")
+    return tuple(out)
+
+
+def _address_ranges(value: object) -> tuple[Range, ...]:
+    out = []
+    items = list(value) if isinstance(value, (list, tuple)) else [value]
+    for item in (part for i in items for part in (i.split(",") if isinstance(i, str) else [i])):
+        text = item.strip() if isinstance(item, str) else item
+        if isinstance(text, str) and "-" in text:
+            low, _, high = text.partition("-")
+            first, last = units.ipv4(low.strip()), units.ipv4(high.strip())
+        elif isinstance(text, str) and "/" in text:
+            address, prefix = units.cidr(text)
+            first, last = address & units.netmask(prefix), address | ~units.netmask(prefix) & 0xFFFFFFFF
+            if prefix < 31:                                  # neither the network's own address nor its broadcast
+                first, last = first + 1, last - 1
+        else:
+            first = last = units.ipv4(text)
+        if first > last:
+            raise ValueError(f"{ADDRESS_TEXT}; {text} runs backwards")
+        out.append((first, last))
+    if not out:
+        raise ValueError(ADDRESS_TEXT)
+    return tuple(out)
+
+
+def _port_ranges(value: object) -> tuple[Range, ...]:
+    out = []
+    items = list(value) if isinstance(value, (list, tuple)) else [value]
+    for item in (part for i in items for part in (i.split(",") if isinstance(i, str) else [i])):
+        low, dash, high = str(item).strip().partition("-")
+        if isinstance(item, (bool, float)) or not all(p.isascii() and p.isdigit() and len(p) < 6 for p in (low, *([high] if dash else []))):
+            raise ValueError(PORT_TEXT)
+        first, last = int(low), int(high or low)
+        if not 0 < first <= last <= 65535:
+            raise ValueError(f"{PORT_TEXT}, 1 to 65535")
+        out.append((first, last))
+    if not out:
+        raise ValueError(PORT_TEXT)
+    return tuple(out)
+
+
+Sizes = Annotated[Any, BeforeValidator(_sizes)]
+Addresses = Annotated[Any, BeforeValidator(_address_ranges)]
+Ports = Annotated[Any, BeforeValidator(_port_ranges)]
+Pps = Annotated[int, BeforeValidator(units.rate_pps)]
+
+
+class Flow(Part):
+    """One stream of datagrams; `[[traffic]]`.  Several are merged by time."""
+
+    kind: Literal["constant", "poisson", "onoff", "pareto"] = key(
+        "constant", "when they come: evenly; at random; in bursts and pauses of one length each; in bursts and pauses with heavy tails",
+        "constant, poisson, onoff or pareto")
+    rate: Pps | None = key(None, "datagrams a second, on average", units.PPS_ALLOWED, example='"300kpps"')
+    gap: Duration | None = key(None, "instead of rate: time between datagrams; onoff, pareto: the pause after a burst",
+                               units.DURATION_ALLOWED, example='"10us"')
+    burst: Int = key(64, "onoff, pareto: datagrams of a burst (pareto: on average)", "1 to 1000000", ge=1, le=1_000_000)
+    peak: Pps | None = key(None, "onoff, pareto: rate within a burst; none: back to back, as the line takes them", units.PPS_ALLOWED,
+                           example='"1.4Mpps"')
+    alpha: float = key(1.5, "pareto: shape; small: a heavy tail", "1.05 to 10", "[K] real traffic: 1.2 to 1.9", ge=1.05, le=10)
+    start: Duration = key(0, "when it begins", units.DURATION_ALLOWED)
+    duration: Duration | None = key(None, "how long; 1 s if there is no count either", units.DURATION_ALLOWED, example='"1s"')
+    count: Int | None = key(None, "how many datagrams", "1 or more", ge=1, example="100000")
+    size: Sizes = key(((18, 1.0),), "bytes of UDP payload; beyond the MTU it is sent in fragments; imix is 12, 548 and 1472 as 7:4:1",
+                      SIZE_TEXT, "18: a frame of 64 bytes with its FCS")
+    protocol: Literal["udp", "icmp", "tcp-syn"] = key("udp", "UDP datagrams, echo requests, or connection requests", "udp, icmp or tcp-syn")
+    src: Addresses = key(None, "senders; default 10.0.0.2", ADDRESS_TEXT, example='"10.0.0.2-10.0.0.99"')
+    dst: Addresses = key(None, "receivers; default the host's first address, else 10.0.0.1", ADDRESS_TEXT, example='"10.0.0.1"')
+    sport: Ports = key(None, "source ports; default 40000, or as many from 1024 on as the flows need", PORT_TEXT, example='"1024-65535"')
+    dport: Ports = key(((5000, 5000),), "destination ports", PORT_TEXT)
+    flows: Int | None = key(None, "flows; none: as many as addresses and ports make", "1 to 1048576", ge=1, le=1 << 20, example="1000")
+    skew: float | None = key(None, "none: flows take turns; 0: drawn, all alike; larger: by Zipf's law with this exponent", "0 to 10", ge=0,
+                             le=10, example="1.0")
+    vlan: Int | None = key(None, "VLAN tag", "0 to 4094", ge=0, le=4094, example="10")
+    mtu: Int = key(1500, "the sender's: longer datagrams become fragments", "576 to 9216", ge=576, le=9216)
+    ttl: Int = key(64, "time to live", "1 to 255", ge=1, le=255)
+    checksum: Literal["good", "bad", "bad-ip", "none"] = key("good", "bad: of the transport header; none: UDP without one",
+                                                             "good, bad, bad-ip or none")
+    incomplete: float = key(0.0, "share of fragmented datagrams whose last fragment never comes", "0 to 1", ge=0, le=1)
+    closed: Flag = key(False, "nobody listens on its ports", "true or false")
+
+    @field_validator("rate", "peak")
+    @classmethod
+    def _rate(cls, value: int | None) -> int | None:
+        if value is not None and value > 1_000_000_000:
+            raise ValueError("up to 1000Mpps")
+        return value
+
+    @model_validator(mode="after")
+    def _check(self) -> Flow:
+        if (self.rate is None) == (self.gap is None):
+            raise ValueError("needs rate or gap" if self.rate is None else "has rate and gap: one of them")
+        bursty = self.kind in ("onoff", "pareto")
+        for name in () if bursty else ("burst", "peak", "alpha"):
+            if name in self.model_fields_set:
+                raise ValueError(f"{name} is for kind onoff and pareto")
+        longest = PARETO_LONGEST if self.kind == "pareto" else LONGEST_GAP
+        gap = (self.pause_ns() if bursty else self.gap if self.gap is not None else 1_000_000_000 / (self.rate or 1))
+        if gap > longest:
+            raise ValueError(f"a gap of {units.duration_text(int(gap))}: up to {units.duration_text(longest)}")
+        if not bursty and gap < 1:
+            raise ValueError("a gap of 0: at least 1ns")
+        if bursty and gap < 0:
+            raise ValueError(f"a mean rate of {self.rate} is above the peak")
+        if self.protocol == "tcp-syn" and "size" in self.model_fields_set:
+            raise ValueError("size is not for tcp-syn")
+        if self.duration == 0:
+            raise ValueError("a duration of 0: at least 1ns")
+        from rxpath.cable.generate import SKEWED_FLOWS, flow_count
+
+        flows = flow_count(self.stream())
+        if self.skew and flows > SKEWED_FLOWS:
+            raise ValueError(f"{flows} flows with a skew: up to {SKEWED_FLOWS}")
+        return self
+
+    def pause_ns(self) -> float:
+        """From a burst's last datagram to the next one's first."""
+        inside = (1e9 / self.peak if self.peak else 0) * (self.burst - 1)
+        return self.gap if self.gap is not None else self.burst * 1e9 / (self.rate or 1) - inside
+
+    def mean_rate(self) -> float:
+        if self.kind in ("onoff", "pareto"):
+            return self.burst * 1e9 / max((1e9 / self.peak if self.peak else 0) * (self.burst - 1) + self.pause_ns(), 1)
+        return self.rate or 1e9 / (self.gap or 1)
+
+    def stream(self, speed: float = 1.0, dst: int = 0x0A000001) -> Stream:
+        """As whole numbers for the generator, `speed` times as fast."""
+        from rxpath.abi.capture import MAX_TIME
+        from rxpath.abi.generate import FRACTION, Arrivals, Carries, Sums
+        from rxpath.cable.generate import Stream, count
+
+        bursty, one = self.kind in ("onoff", "pareto"), (1 << FRACTION) / speed
+        gap = (1e9 / self.peak if self.peak else 0) if bursty else self.gap if self.gap is not None else 1e9 / (self.rate or 1)
+        pause = round(self.pause_ns() * one) if bursty else 0
+        duration = self.duration if self.duration is not None else None if self.count else 1_000_000_000
+        src, to = self.src or ((0x0A000002, 0x0A000002),), self.dst or ((dst, dst),)
+        others = count(src) * count(to) * count(self.dport)
+        sport = self.sport
+        if sport is None:
+            need = -(-(self.flows or 1) // others)
+            sport = ((40000, 40000),) if need == 1 else ((1024, min(1023 + need, 65535)),)
+        if self.flows is not None and others * count(sport) < self.flows:
+            raise ValueError(f"{self.flows} flows: addresses and ports make only {others * count(sport)}")
+        if self.flows is None and others * count(sport) > 1 << 20:
+            raise ValueError(f"addresses and ports make {others * count(sport)} flows: say how many (flows, up to 1048576)")
+        left = self.count or MAX_TIME
+        if self.kind == "constant" and duration is not None:           # so many: what rounding does to the gap adds none
+            left = min(left, max(-(-duration * (self.rate or 0) // 1_000_000_000) if self.rate else -(-duration // (self.gap or 1)), 1))
+        return Stream(
+            kind=Arrivals[self.kind.upper()], gap=round(gap * one), pause=pause,
+            burst=self.burst, alpha=self.alpha, left=left, start=round(self.start / speed),
+            duration=MAX_TIME if duration is None else max(round(duration / speed), 1),
+            sizes=self.size if self.protocol != "tcp-syn" else ((0, 1.0),),
+            carries=Carries[self.protocol.upper().replace("-", "_")], src=src, dst=to, sport=sport, dport=self.dport,
+            flows=self.flows or 0, skew=self.skew, vlan=-1 if self.vlan is None else self.vlan, mtu=self.mtu, ttl=self.ttl,
+            sums=Sums[self.checksum.upper().replace("-", "_")], incomplete=self.incomplete, closed=self.closed)
+
+
+class Spec(Part):
+    """What is sent: a seed, a line, streams."""
+
+    seed: Int = key(1, "seed of everything random in it", "0 to 140737488355327", ge=0, le=(1 << 47) - 1)
+    line: str | None = key(None, "speed of the line that frames share; default the host's nic.speed, 10Gbit for a file", units.BPS_ALLOWED,
+                           example='"1Gbit"')
+    traffic: tuple[Flow, ...] = key(..., "", "tables [[traffic]]", max_length=64)
+
+    @field_validator("line", mode="before")
+    @classmethod
+    def _line(cls, value: object) -> object:
+        return None if value is None else units.bps_text(units.rate_bps(value))
+
+    @model_validator(mode="after")
+    def _together(self) -> Spec:
+        from rxpath.cable.generate import flow_count
+
+        if not self.traffic:
+            raise Wrong("traffic", "no [[traffic]]: at least one stream")
+        if sum(flow_count(f.stream()) for f in self.traffic) > 1 << 20:
+            raise Wrong("traffic", "more than 1048576 flows in all")
+        return self
+
+    def rate(self) -> float:
+        """Datagrams a second while all streams run."""
+        return sum(f.mean_rate() for f in self.traffic)
+
+
+def build(data: dict[str, Any], place: str = "traffic") -> Spec:
+    """Validate; a mistake is a HostError, one line."""
+    try:
+        return Spec.model_validate(data)
+    except ValidationError as error:
+        found = [_one(item) for item in sorted(error.errors(include_url=False), key=lambda e: e["type"] != "extra_forbidden")]
+        raise hostfile.HostError(place, *found[0], len(found) - 1) from None
+
+
+def _one(item: Any) -> tuple[str, str]:
+    """(key, text) of one mistake; one of a whole stream has no single value to show."""
+    problem = item.get("ctx", {}).get("error")
+    if item["loc"] and isinstance(item["loc"][-1], int) and type(problem) is ValueError:
+        return ".".join(map(str, item["loc"])), str(problem)
+    return hostfile.read_error(item, Spec)
+
+
+def load(path: str | Path) -> Spec:
+    """A spec from a file."""
+    return _parsed(hostfile.read_file(path, "traffic"), str(path))
+
+
+@lru_cache(maxsize=16)
+def _parsed(content: bytes, place: str) -> Spec:
+    return build(hostfile.tables(content, place), place)
+
+
+# ---------------------------------------------------------------- into a run
+def pace(spec: Spec, speed: float = 1.0, rate_pps: int = 0) -> float:
+    """How much faster than the spec says: `speed`, or as fast as makes the mean rate."""
+    return rate_pps / spec.rate() if rate_pps else speed
+
+
+def streams(spec: Spec, host: Host | None = None, speed: float = 1.0) -> tuple[Stream, ...]:
+    """Its streams; what names no receiver goes to the host's first address."""
+    own = units.cidr(host.nic.addresses[0])[0] if host is not None and host.nic.addresses else 0x0A000001
+    return tuple(f.stream(speed, own) for f in spec.traffic)
+
+
+def receiver(spec: Spec, host: Host | None = None) -> Receiver:
+    """Who receives it: nothing has to be read for that."""
+    from rxpath.cable.generate import receiver_of
+
+    mac = units.mac(host.nic.mac) if host is not None and host.nic.mac != "auto" else None
+    return receiver_of(streams(spec, host), mac)
+
+
+def generator(spec: Spec, host: Host | None = None, *, speed: float = 1.0, start_ns: int = 0, mac: int | None = None,
+              plain: bool = False) -> Generated:
+    """The traffic itself."""
+    from rxpath.cable.ether import DEFAULT_MAC
+    from rxpath.cable.generate import Generated
+
+    line = units.rate_bps(spec.line) if spec.line else host.speed_bps if host is not None and host.nic.driver == "igb" else None
+    return Generated(streams(spec, host, speed), seed=spec.seed, line_rate=line, start_ns=start_ns,
+                     mac=DEFAULT_MAC if mac is None else mac, plain=plain)
+
+
+def markdown() -> str:
+    """The table of keys in docs/generate.md."""
+    out = ["| key of `[[traffic]]` | default | what it does | allowed |", "|---|---|---|---|"]
+    for name, field in hostfile.fields_of(Flow).items():
+        default = "-" if field.default is None else {"size": "18", "dport": "5000"}.get(name, str(field.default).lower())
+        cells = [f"`{name}`", default, field.description, field.json_schema_extra["allowed"]]
+        out.append("| " + " | ".join(str(c).replace("|", "\\|") for c in cells) + " |")
+    top = [f"`{name}`: {field.description} ({field.json_schema_extra['allowed']})" for name, field in hostfile.fields_of(Spec).items()
+           if name != "traffic"]
+    return "\n".join(out) + "\n\nBefore the first `[[traffic]]`: " + "; ".join(top) + ".\n"

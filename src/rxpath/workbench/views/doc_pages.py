@@ -1,0 +1,135 @@
+"""Pages of docs/ that are made from the path's own lists: stations, drop reasons, what differs between the kernels.
+
+    python -m rxpath.workbench.views.doc_pages docs       writes them; a test holds docs/ against them"""
+import json
+import pathlib
+import sys
+from typing import Any
+
+from rxpath.abi.kernels import KERNELS, Sysctl
+from rxpath.abi.reasons import DELIVERED, MEANING, NO_SKB_REASONS, OURS, Drop
+from rxpath.path import STATIONS, Stage, Touch
+from rxpath.workbench.run.where_lost import LOSSES
+
+HEAD = """# The kernel map
+
+Generated from `src/rxpath/path.py`: every station of the path, in the packet's order, with the function's twin in the kernel.
+`python -m rxpath.workbench.views.doc_pages docs` writes this page; a test fails when it is stale.
+
+Context: *device* costs no CPU; *hardirq*, *softirq* and *syscall* are the seeds' three costs of receiving.
+A station marked `touch` can be seen by other CPUs: a packet enters it in the order of the CPUs' clocks.
+
+| station | room | context | kernel file | what it does |
+|---|---|---|---|---|
+"""
+EVENTS = """
+## Events of the machine
+
+They cost time and see no packet: a hard IRQ, entering softirq, one call of a poll, a wake-up, a switch, a tick, an IPI, a timer, the
+entry and the exit of a system call, a lock, a cache line from another CPU; and latencies, which cost nobody time.
+
+"""
+
+
+def kernel_map() -> str:
+    """docs/kernel-map.md"""
+    touched = {t.name for t in Touch}
+    rows = [f"| `{stage.name}`{' (touch)' if stage.name in touched else ''} | {s.room} | {s.context} | {s.twin} | {s.what} |\n"
+            for stage, s in STATIONS.items()]
+    events = ", ".join(f"`{s.name}`" for s in Stage if s not in STATIONS)
+    return HEAD + "".join(rows) + EVENTS + events + "\n"
+
+
+def drop_reasons() -> str:
+    """docs/drop-reasons.md"""
+    rows = []
+    for r in Drop:
+        if r == Drop.NOT_DROPPED_YET:
+            continue
+        whose = "ours" if r in OURS else "kernel"
+        skb = "no" if r in NO_SKB_REASONS else "yes"
+        what = "delivered: an end that the frame was sent to" if r in DELIVERED else MEANING[r]
+        where = LOSSES[r] if r in LOSSES else None
+        rows.append(f"| `{r.name}` | {whose} | {skb} | {what} | {where.stations if where else ''} | {where.counters if where else ''} |\n")
+    return """# How frames end
+
+Made from `src/rxpath/abi/reasons.py`.  Every frame of the wire ends exactly once, under one of these names; the books
+(offered = delivered + queued + dropped) are checked after every run.  The kernel's names are those of
+`include/net/dropreason-core.h` (`SKB_DROP_REASON_*`); where the kernel has none, the name is ours.  Numbers are never shown: they differ
+between kernels.
+
+| reason | name | had an skb | meaning | stations | counters of a real kernel |
+|---|---|---|---|---|---|
+""" + "".join(rows)
+
+
+def kernels() -> str:
+    """docs/kernels.md"""
+    rows = [f"| `{b.name}` | {row.v310} | {row.v618} | {row.source} |\n" for b, row in KERNELS.items()]
+    knobs = ", ".join(f"`{s.name}`" for s in Sysctl)
+    return """# Kernel profiles
+
+Made from `src/rxpath/abi/kernels.py`.  `kernel = "6.18"` (the default) is today's kernel, `"3.10"` the one of the seeds.  A profile is a
+row of behaviours, never a mixture; the path asks for a behaviour, never for a version.
+
+| behaviour | 3.10 | 6.18 | since, source |
+|---|---|---|---|
+""" + "".join(rows) + f"""
+Knobs that the path reads at run time: {knobs}.  Their defaults in each profile, their ranges and their sources are in
+[host-file.md](host-file.md).
+"""
+
+
+def json_page() -> str:
+    """docs/json.md"""
+    schema = json.loads(pathlib.Path(__file__).with_name("replay.schema.json").read_text())
+    rows: list[str] = []
+
+    def walk(prefix: str, node: dict[str, Any]) -> None:
+        for name, inner in node.get("properties", {}).items():
+            kind = inner["$ref"].rsplit("/", 1)[-1] if "$ref" in inner else inner.get("type", "constant" if "const" in inner else "text")
+            kind = {"count": "number", "counts": "numbers", "texts": "texts", "named": "{name: number}", "latency": "percentiles",
+                    "array": "list", "string": "text", "integer": "number", "boolean": "true or false"}.get(kind, kind)
+            rows.append(f"| `{prefix}{name}` | {kind} | {inner.get('description', '')} |\n")
+            if prefix.count(".") < 1:
+                walk(f"{prefix}{name}.", inner)
+                walk(f"{prefix}{name}[].", inner.get("items", {}))
+    walk("", schema)
+    return f"""# The JSON object
+
+Made from `src/rxpath/workbench/views/replay.schema.json`, the JSON Schema that the tests hold the output against.
+
+`rxpath replay CAPTURE --json` prints one object on standard output.  {schema["description"]}  Percentiles are objects of `p50`, `p90`,
+`p99`, `p99.9`, `max`, `mean` and `count`.
+
+```console
+$ rxpath replay first --json | jq '.offered, .delivered, .dropped'
+$ rxpath replay first --json | jq '.latency_ns["p99"], .cpu_ns'
+$ rxpath replay first --json --trail drops | jq '.trail[] | {{frame, end}}'
+```
+
+| key | value | what |
+|---|---|---|
+""" + "".join(rows)
+
+
+def rules() -> str:
+    """docs/rules.md"""
+    from rxpath.workbench.views.rules_page import page
+
+    return page()
+
+
+def scenarios() -> str:
+    """docs/scenarios.md"""
+    from rxpath.workbench.views import scenario as scenario_view
+
+    return scenario_view.page()
+
+
+PAGES = {"rules.md": rules, "kernel-map.md": kernel_map, "drop-reasons.md": drop_reasons, "kernels.md": kernels, "json.md": json_page,
+         "scenarios.md": scenarios}
+
+if __name__ == "__main__":
+    for name, make in PAGES.items():
+        (pathlib.Path(sys.argv[1]) / name).write_text(make())

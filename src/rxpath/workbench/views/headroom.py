@@ -1,0 +1,110 @@
+"""What rxpath headroom found, for a person: the limits one after the other, and delivered against offered as bars."""
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Group
+from rich.text import Text
+
+from rxpath.workbench.many.limits import WORK
+from rxpath.workbench.views import report
+
+if TYPE_CHECKING:
+    from rxpath.workbench.many.headroom import Dot, Headroom, Step
+
+WIDE = 44                                                   # of the longest bar
+EIGHTHS = " ▏▎▍▌▋▊▉█"
+
+
+def render(room: Headroom) -> Group:
+    """The whole answer."""
+    parts: list[Any] = [Text(_head(room), "bold"),
+                        Text(f"kernel {room.kernel}, cost profile {room.profile}, seed {room.seed}; {room.runs:,} runs")]
+    if room.interrupted:
+        parts.append(Text("INTERRUPTED: what follows is what was found until then"))
+    for n, step in enumerate(room.limits, 1):
+        parts += [Text(), *_limit(n, step, len(room.limits))]
+    for setting, dots in room.curves:
+        parts += [Text(), _curve(setting, dots)]
+    return Group(*parts)
+
+
+def number(factor: float) -> str:
+    return f"{factor:,.0f}" if factor >= 1000 else f"{factor:.3g}"
+
+
+def times(factor: float) -> str:
+    return f"{number(factor)} times"
+
+
+def pps(rate: int) -> str:
+    for unit, size in (("Mpps", 1_000_000), ("kpps", 1_000)):
+        if rate >= size:
+            return f"{rate / size:.3g} {unit}"
+    return f"{rate} pps"
+
+
+def _head(room: Headroom) -> str:
+    goal = room.goal.text()
+    if not room.limits:
+        return f"{room.capture}: not known yet ({goal})"
+    step = room.limits[0]
+    if step.factor == 0:
+        return f"{room.capture}: no head-room: the goal ({goal}) does not hold at any speed"
+    if step.factor < 1:
+        return f"{room.capture}: too fast already: the goal ({goal}) holds up to {times(step.factor)} its speed, {pps(step.pps)} on average"
+    return f"{room.capture}: may come {times(step.factor)} as fast, {pps(step.pps)} on average ({goal})"
+
+
+def _limit(n: int, step: Step, of: int) -> list[Any]:
+    lines: list[Any] = []
+    speed = f"{times(step.factor)} the speed ({pps(step.pps)})" if step.factor else "any speed"
+    if step.limit is None:
+        return [Text(f"{n}. nothing gives way up to {speed}", "bold")]
+    lines.append(Text.assemble((f"{n}. at {speed}: ", "bold"), (step.limit.place, "bold red"), f" - {step.limit.says}"))
+    if step.bad is not None and step.lost and step.limit.reason != WORK:
+        lines.append(Text(f"   at {times(step.bad)} {step.lost:,} of {step.offered:,} frames are lost: {step.limit.reason}", "dim"))
+    if step.factor > 1.02 * step.lasting:
+        lines.append(Text(f"   beyond {times(step.lasting)} CPU {step.lasting_cpu} has more to do than the traffic lasts: queues keep the "
+                          "rest until the capture ends; longer traffic of this kind (--loop) loses earlier", "yellow"))
+    lift = step.lift
+    if lift is not None:
+        cost = f", {lift.memory_bytes / (1 << 20):+.1f} MiB" if lift.memory_bytes else ""
+        far = f"{times(lift.factor)}{_lasting(lift.factor, lift.lasting)}"
+        lines.append(Text(f"   lifted by {' '.join(f'--set {s}' for s in lift.set)}: carries to {far}{cost}", "green"))
+        lines += [Text(f"      {command}", "cyan") for command in step.commands]
+        others = [t for t in step.tried if t is not lift]
+    else:
+        others = list(step.tried)
+        if n < of or others:
+            lines.append(Text("   nothing that was tried lifts it", "yellow"))
+    if others:
+        others.sort(key=lambda t: -t.factor)
+        each = [f"{' '.join(t.set)}: {number(t.factor)}{_lasting(t.factor, t.lasting)}" for t in others]
+        lines.append(Text(f"   tried too: {'; '.join(each)}", "dim"))
+    return lines
+
+
+def _lasting(factor: float, lasting: float) -> str:
+    return f" (lasting {number(lasting)})" if factor > 1.02 * lasting else ""
+
+
+def _curve(setting: tuple[str, ...], dots: tuple[Dot, ...]) -> Group:
+    """A bar for each speed: what was delivered, and what was lost of the offered."""
+    table = report._table("speed", "offered", "delivered", "lost", "p99", "")
+    for column in table.columns[:1]:
+        column.justify = "right"
+    table.columns[5].justify = "left"
+    top = max((d.offered_pps for d in dots), default=0) or 1
+    for d in dots:
+        bar, rest = _bar(d.delivered_pps / top), round(WIDE * d.offered_pps / top)
+        table.add_row(number(d.speed), pps(d.offered_pps), pps(d.delivered_pps), report.share(round(d.lost_share * 1_000_000), 1_000_000),
+                      report.ns(d.p99_ns), Text.assemble((bar, "green"), ("░" * max(0, rest - len(bar)), "red")))
+    what = "as it is" if not setting else "with " + " ".join(setting)
+    return report.titled(f"Delivered of what is offered, {what} (bars: delivered █, lost ░)", table)
+
+
+def _bar(share: float) -> str:
+    """A bar in eighths of a character."""
+    eighths = round(share * WIDE * 8)
+    return "█" * (eighths // 8) + (EIGHTHS[eighths % 8] if eighths % 8 else "")

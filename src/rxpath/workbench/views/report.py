@@ -1,0 +1,281 @@
+"""The report for a person: who received, the funnel from the wire to the application with every loss as a side exit, where the CPU time
+went, how full the queues were, how long it took.  Made from the books alone; rich draws it, at most 100 columns wide unless the terminal
+is wider, without colours when nobody looks."""
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console, Group
+from rich.table import Table
+from rich.text import Text
+
+from rxpath.workbench.run import where_lost as losses
+from rxpath.workbench.run.books import Books
+from rxpath.workbench.traffic.capture import NOT_OFFERED
+
+if TYPE_CHECKING:
+    from rxpath.workbench.run.outcome import Outcome
+
+WIDTH = 100                                                 # of a report that goes into a file or a pipe
+SOCKETS_SHOWN, LINES_SHOWN = 20, 5
+
+
+def ns(value: int) -> str:
+    """A time, three digits that matter."""
+    for unit, size in (("s", 1_000_000_000), ("ms", 1_000_000), ("us", 1_000)):
+        if value >= size:
+            x = value / size
+            return f"{x:.2f} {unit}" if x < 10 else f"{x:.1f} {unit}" if x < 100 else f"{x:,.0f} {unit}"
+    return f"{value} ns"
+
+
+def share(part: int, whole: int) -> str:
+    if not whole:
+        return "-"
+    percent = 100 * part / whole
+    return f"{percent:.1f}%" if percent >= 0.05 or not part else "<0.1%"
+
+
+def _table(*columns: str, left: int = 1) -> Table:
+    """A table without frames: the first `left` columns are words, the others numbers."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim", show_header=any(columns))
+    for i, name in enumerate(columns):
+        table.add_column(name, justify="left" if i < left else "right", no_wrap=i >= left, overflow="fold")
+    return table
+
+
+def titled(title: str, *parts: Any) -> Group:
+    """A title of its own line: rich would fold it to the table's width."""
+    return Group(Text(title, "bold"), *parts)
+
+
+# ---------------------------------------------------------------- head
+def header(run: Outcome) -> list[str]:
+    """What was replayed, to whom, on what; every figure below belongs to this kernel, profile and seed."""
+    b, host = run.books, run.host
+    kept = [f"{n:,} not offered ({NOT_OFFERED[why]})" for why, n in run.not_offered.items()]
+    nic = f"{host.nic.driver} {host.nic.name}, {host.queue_count} queue{'s' * (host.queue_count > 1)}"
+    if host.nic.driver == "igb":
+        nic += f" of {host.rx_ring} descriptors, rx-usecs {host.rx_usecs}"
+    where = "" if host._source == "host" else f"host {Path(host._source).name}: "
+    out = [
+        f"{run.traffic.title()}: {b.offered:,} frames offered in {ns(run.traffic.duration_ns)}" + "".join(f"; {k}" for k in kept),
+        f"receiver: {run.receiver.evidence}",
+        f"{where}kernel {host.kernel}, cost profile {host.profile}, seed {host.seed}; {host.cpus} CPUs, HZ {host.ticks}, {nic}",
+    ]
+    if run.interrupted:
+        out.append(f"INTERRUPTED: what follows is the state after {ns(b.elapsed_ns)} of virtual time")
+    return out
+
+
+# ---------------------------------------------------------------- funnel
+def funnel(run: Outcome) -> Group:
+    """How many frames entered each step, and under it those that left there."""
+    b = run.books
+    table = _table("", "", "", "")
+    table.columns[0].no_wrap, table.columns[3].justify, table.columns[3].no_wrap = True, "left", False
+    left = b.offered
+    table.add_row("wire", f"{left:,}", "", "")
+    for step in losses.STEPS:
+        if step == "application":
+            table.add_row(Text("application", "bold"), Text(f"{b.received:,}", "bold"), share(b.received, b.offered), "")
+        else:
+            table.add_row(losses.STEP_TITLE[step], f"{left:,}", "", Text(_beside(run, step), "dim"))
+        for reason, n in sorted(b.dropped.items(), key=lambda item: -item[1]):
+            if losses.loss(reason).step == step:
+                _side_exit(table, reason, n, b.offered)
+                left -= n
+        if step == "link" and b.arp:
+            table.add_row("  └ kernel", f"{b.arp:,}", share(b.arp, b.offered), "CONSUMED: ARP, answered by the kernel")
+            left -= b.arp
+        if step == "transport" and b.consumed > b.arp:
+            n = b.consumed - b.arp
+            table.add_row("  └ kernel", f"{n:,}", share(n, b.offered), f"CONSUMED: the kernel itself was the end of {_consumed(b)}")
+            left -= n
+    if b.queued:
+        table.add_row("  └ queued", f"{b.queued:,}", share(b.queued, b.offered), "still under way when the run ended")
+    return titled("From the wire to the application (frames of the wire)", table)
+
+
+def _side_exit(table: Table, reason: str, n: int, offered: int) -> None:
+    row = losses.loss(reason)
+    why = Text.assemble((reason, "bold red"), f": {losses.meaning(reason)}\n", (f"in {row.stations}; counters: {row.counters}", "dim"))
+    table.add_row(Text("  └ lost", "red"), Text(f"{n:,}", "red"), share(n, offered), why)
+
+
+def _consumed(b: Books) -> str:
+    parts = [name for name, n in (("ICMP", b.snmp.get("Icmp.InMsgs", 0)), ("TCP segments", b.snmp.get("Tcp.InSegs", 0))) if n]
+    return " and ".join(parts) or "its own protocols"
+
+
+def _beside(run: Outcome, step: str) -> str:
+    """What else happened at a step, in a few words."""
+    b = run.books
+    c, out = b.copies, []
+    if step == "NIC":
+        irqs = sum(q.interrupts for q in b.queues)
+        if irqs:
+            out.append(f"{irqs:,} interrupts")
+        out += [f"ring of queue {q.queue} up to {q.fill_max} of {q.size}" for q in b.queues if q.fill_max and len(b.queues) <= 2]
+    elif step == "link":
+        if c["gro_merged"]:
+            out.append(f"GRO merged {c['gro_merged']:,} frames into others")
+        squeezed = sum(s["time_squeeze"] for s in b.softnet)
+        if squeezed:
+            out.append(f"time_squeeze {squeezed:,}")
+        steered = sum(s["received_rps"] for s in b.softnet)
+        if steered:
+            out.append(f"RPS steered {steered:,}")
+    elif step == "IP" and c["fragments"]:
+        out.append(f"{c['fragments']:,} fragments, {c['reassembled']:,} datagrams whole again")
+    elif step == "transport":
+        errors, resets = b.snmp.get("Icmp.OutDestUnreachs", 0), b.snmp.get("Tcp.OutRsts", 0)
+        if errors:
+            out.append(f"{errors:,} ICMP unreachables sent")
+        if resets:
+            out.append(f"{resets:,} RST sent")
+    return "; ".join(out)
+
+
+# ---------------------------------------------------------------- CPUs, queues, sockets, latency
+def cpus(run: Outcome) -> Group:
+    b = run.books
+    kinds = ("hardirq", "softirq", "syscall", "application")
+    table = _table("CPU", *kinds, "idle")
+    shown = [c for c in b.cpus if c.idle < b.elapsed_ns] or b.cpus[:1]
+    for c in shown:
+        table.add_row(str(c.cpu), *[_spent(getattr(c, k), b.elapsed_ns) for k in kinds], share(c.idle, b.elapsed_ns))
+    if len(b.cpus) > 1:
+        whole = b.elapsed_ns * len(b.cpus)
+        table.add_row("all", *[_spent(sum(getattr(c, k) for c in b.cpus), whole) for k in kinds], share(sum(c.idle for c in b.cpus), whole))
+    rest = [Text(f"{len(b.cpus) - len(shown)} CPUs did nothing", "dim")] if len(shown) < len(b.cpus) else []
+    return titled(f"CPU time, of {ns(b.elapsed_ns)} (cost profile {run.host.profile})", table, *rest)
+
+
+def _spent(part: int, whole: int) -> str:
+    return f"{ns(part)} {share(part, whole):>5}" if part else "-"
+
+
+def sockets(run: Outcome) -> Group | None:
+    b = run.books
+    if not b.sockets:
+        return None
+    table = _table("socket", "received", "drops", "unread", "longest queue", "memory at most", "of rcvbuf")
+    shown = sorted(b.sockets, key=lambda s: (-s.drops, -s.received, s.name))[:SOCKETS_SHOWN]
+    for s in shown:
+        style = "red" if s.drops else ""
+        table.add_row(f"{s.proto} {s.address}:{s.port}", f"{s.received:,}", Text(f"{s.drops:,}", style=style), f"{s.queued:,}",
+                      f"{s.queue_max:,}", f"{s.rmem_max:,}", f"{s.rcvbuf:,} {share(s.rmem_max, s.rcvbuf):>8}")
+    if len(b.sockets) > len(shown):
+        table.add_row(f"... {len(b.sockets) - len(shown)} more in --json", *[""] * 6)
+    return titled("Sockets", table)
+
+
+def queues(run: Outcome) -> Group | None:
+    """High-water marks of everything that can be full."""
+    b = run.books
+    table = _table("queue", "at most", "of", "")
+    for item in b.high_water["ring"]:
+        q = b.queues[item["queue"]]
+        if item["max"]:
+            table.add_row(f"ring of queue {item['queue']} (interrupts CPU {q.cpu})", f"{item['max']:,}", f"{item['of']:,}",
+                          share(item["max"], item["of"]))
+    for item in b.high_water["backlog"]:
+        if item["max"]:
+            table.add_row(f"backlog of CPU {item['cpu']}", f"{item['max']:,}", f"{item['of']:,}", share(item["max"], item["of"]))
+    item = b.high_water["fragments"]
+    if item["max"]:
+        table.add_row("fragment memory (bytes)", f"{item['max']:,}", f"{item['of']:,}", share(item["max"], item["of"]))
+    return titled("Queues, at their fullest", table) if table.row_count else None
+
+
+def latencies(run: Outcome) -> Group | None:
+    b = run.books
+    apps = [a for a in b.apps if a.latency.count]
+    if not apps:
+        return None
+    table = _table("application", "datagrams", *b.latency.quantiles, "max")
+    for a in apps[:SOCKETS_SHOWN] if len(apps) > 1 else ():
+        table.add_row(f"{a.name} thread {a.thread} on CPU {a.cpu}", f"{a.latency.count:,}", *[ns(v) for v in a.latency.quantiles.values()],
+                      ns(a.latency.max))
+    table.add_row("all" if len(apps) > 1 else f"{apps[0].name} on CPU {apps[0].cpu}", f"{b.latency.count:,}",
+                  *[ns(v) for v in b.latency.quantiles.values()], ns(b.latency.max))
+    return titled(f"Latency, last bit on the wire to the return of the receiving call (cost profile {run.host.profile})", table)
+
+
+def rules(run: Outcome) -> Group | None:
+    """Rules that refused or logged something, as iptables -vnL would count them."""
+    shown = [r for r in run.books.rules if r.target.split()[-1] in ("DROP", "REJECT", "LOG")][:SOCKETS_SHOWN]
+    if not shown and not run.log:
+        return None
+    table = _table("rule", "target", "packets", "bytes", left=2)
+    for r in shown:
+        table.add_row(f"{r.table} {r.chain}, line {r.line}", r.target, f"{r.packets:,}", f"{r.bytes:,}")
+    lines = [Text(line, "dim") for line in run.log[:LINES_SHOWN]]
+    if len(run.log) > LINES_SHOWN:
+        lines.append(Text(f"... {len(run.log) - LINES_SHOWN:,} more lines in --json", "dim"))
+    return titled("iptables", *([table] if shown else []), *lines)
+
+
+# ---------------------------------------------------------------- the whole
+def render(run: Outcome) -> Group:
+    parts: list[Any] = [Text(line, style="bold" if i == 0 else "") for i, line in enumerate(header(run))]
+    for part in (funnel(run), cpus(run), queues(run), sockets(run), latencies(run), rules(run)):
+        if part is not None:
+            parts += [Text(), part]
+    b = run.books
+    parts += [Text(), Text(f"books: {b.offered:,} offered = {b.delivered:,} delivered + {b.queued:,} queued + "
+                           f"{sum(b.dropped.values()):,} dropped")]
+    parts += [Text(f"note: {note}", style="yellow") for note in run.notes]
+    if run.whatif is not None:
+        parts += [Text(), answer(run)]
+    return Group(*parts)
+
+
+def answer(run: Outcome) -> Any:
+    """What would have saved them."""
+    from rxpath.workbench.views import advice as view
+
+    return view.render(run)
+
+
+def show(what: Any, width: int = WIDTH) -> None:
+    """On standard output: as wide as the terminal, or plain text without blanks at the ends of lines where nobody looks."""
+    out = Console(highlight=False)
+    if not out.is_terminal:
+        sys.stdout.write(plain(what, width))
+    elif out.width >= width:
+        out.print(what)
+    else:
+        for part in _parts(what):
+            Console(highlight=False, width=_room(part, out.width) if isinstance(part, Table) else out.width).print(part)
+
+
+def _parts(what: Any) -> Iterator[Any]:
+    if isinstance(what, Group):
+        for part in what.renderables:
+            yield from _parts(part)
+    else:
+        yield what
+
+
+def _room(table: Table, width: int) -> int:
+    """The least width, from the terminal's on, at which no word of a table is cut: the terminal may wrap a line, 4,4 is not 4,437."""
+    words = set(plain(table).split())
+    return next((w for w in range(width, WIDTH, 4) if words <= set(plain(table, w).split())), WIDTH)
+
+
+def plain(what: Any, width: int = WIDTH) -> str:
+    """Text without colours."""
+    out = io.StringIO()
+    Console(file=out, width=width, highlight=False, color_system=None).print(what)
+    return "\n".join(line.rstrip() for line in out.getvalue().split("\n"))
+
+
+def text(run: Outcome, width: int = WIDTH) -> str:
+    """The report without colours."""
+    return plain(render(run), width)

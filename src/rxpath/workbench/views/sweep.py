@@ -1,0 +1,111 @@
+"""A sweep's rows for a person, and as CSV, JSON lines and Parquet.  Tables are sorted, files are in the order of the grid."""
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Group
+from rich.text import Text
+
+from rxpath.workbench.views import report
+from rxpath.workbench.words.mistakes import BadInput, writing
+
+if TYPE_CHECKING:
+    from rxpath.workbench.many.sweep import Row, Sweep
+
+SHOWN = 40
+
+
+def render(sweep: Sweep, shown: int = SHOWN) -> Group:
+    """Best first: the settings that vary, losses, latency, CPU, memory."""
+    varying = [a.key for a in sweep.axes if len(a.values) > 1]
+    fixed = [f"{a.key}={a.values[0]}" for a in sweep.axes if len(a.values) == 1]
+    table = report._table(*varying, "lost", "", "p50", "p99", "max", "CPU", "memory")
+    for column in table.columns[:len(varying)]:
+        column.justify = "right"
+    ranked = sweep.ranked
+    for row in ranked[:shown]:
+        table.add_row(*[row.settings[k] for k in varying], *_cells(row))
+    head = f"{sweep.capture}: {len(sweep.rows):,} of {sweep.of:,} runs"
+    if sweep.kept:
+        head += f", {sweep.kept:,} of them taken from the journal"
+    if fixed:
+        head += f"; always {', '.join(fixed)}"
+    parts: list[Any] = [Text(head, "bold")]
+    if not sweep.complete:
+        parts.append(Text("INTERRUPTED: the grid is not complete"))
+    if sweep.rows:
+        parts += [Text(), table]
+    if len(ranked) > shown:
+        parts.append(Text(f"... {len(ranked) - shown:,} more: --top N, or --csv FILE", "dim"))
+    errors = [row for row in ranked if row.result.error is not None]
+    for row in errors[:5]:
+        parts.append(Text(f"impossible: {', '.join(f'{k}={row.settings[k]}' for k in varying)}: {row.result.error}", "yellow"))
+    return Group(*parts)
+
+
+def _cells(row: Row) -> list[Any]:
+    r = row.result
+    if r.error is not None:
+        return ["-"] * 7
+    q = r.latency_ns
+    busy = sum(n for k, n in r.cpu_ns.items() if k != "idle")
+    return [Text(f"{r.lost:,}", "red" if r.lost else "green"), report.share(r.lost, r.offered), report.ns(q["p50"]), report.ns(q["p99"]),
+            report.ns(q["max"]), report.share(busy, sum(r.cpu_ns.values())), f"{r.memory_bytes / (1 << 20):,.1f} MiB"]
+
+
+# ---------------------------------------------------------------- files
+def lines(sweep: Sweep) -> str:
+    """JSON, an object on each line."""
+    return "".join(json.dumps(row.to_dict()) + "\n" for row in sweep.rows)
+
+
+def csv_text(sweep: Sweep) -> str:
+    columns = sweep.columns()
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(zip(*columns.values(), strict=True))
+    return out.getvalue()
+
+
+def parquet(sweep: Sweep, file: str) -> None:
+    """One row group; settings that are all numbers are numbers."""
+    pyarrow = parquet_library()
+    columns = sweep.columns()
+    for axis in sweep.axes:
+        columns[axis.key] = _numbers(columns[axis.key])
+    with writing(file):
+        pyarrow.parquet.write_table(pyarrow.table(columns), file)
+
+
+def parquet_library() -> Any:
+    """pyarrow, or one line that says how to get it."""
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError:
+        raise BadInput("--parquet needs pyarrow, which is not installed: pip install 'rxpath[parquet]'") from None
+    return pyarrow
+
+
+def _numbers(values: list[Any]) -> list[Any]:
+    for kind in (int, float):
+        try:
+            return [kind(v) for v in values]
+        except ValueError:
+            pass
+    return values
+
+
+def write(text: str, file: str) -> None:
+    """To a file; - is standard output."""
+    if file == "-":
+        sys.stdout.write(text)
+    else:
+        with writing(file):
+            Path(file).write_text(text)

@@ -1,0 +1,1 @@
+"""Words at the face: units and addresses as people write them (units.py), mistakes as one line (mistakes.py)."""

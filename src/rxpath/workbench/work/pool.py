@@ -1,0 +1,159 @@
+"""Many units on all cores: run_all(), or a Pool that is kept for several rounds (a search).
+
+Workers are forked processes.  Threads were measured too: the path itself runs without Python's lock, but booting a host and reading its
+books are Python, 14 ms of a short run, and two threads did only 1.1 to 1.7 times as much as one; two processes do 1.9 times and more.
+A worker inherits the linked path and who the receivers are, so that it starts within milliseconds, and holds nothing but memory: it can be
+killed at any moment.  It ends when its pipe does."""
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from multiprocessing.connection import Connection, wait
+from typing import Any
+
+from rxpath.workbench.work import unit as units
+from rxpath.workbench.work.unit import Result, Unit
+
+POLL_S = 0.05                                               # how soon Ctrl-C and a deadline are noticed
+Progress = Callable[[int, int], None]                       # (done, of)
+Stop = Callable[[], bool]
+
+
+def cores() -> int:
+    """CPUs that we may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def run_all(work: Sequence[Unit], jobs: int | None = None, progress: Progress | None = None, deadline: float | None = None,
+            stop: Stop | None = None) -> Iterator[tuple[int, Result]]:
+    """(index, result) of every unit, as they are done.  jobs: how many at a time, all cores if not given.  deadline: a value of
+    time.monotonic() after which nothing more comes; stop: asked twenty times a second, true is the same.  What was done until then has been
+    given; what was under way is not."""
+    with Pool(jobs if jobs is not None else min(cores(), len(work))) as pool:
+        yield from pool.run_all(work, progress, deadline, stop)
+
+
+class Pool:
+    """Workers that stay for several rounds of run_all().  One job at a time needs no worker: it runs here."""
+
+    def __init__(self, jobs: int | None = None) -> None:
+        self.jobs = max(1, jobs if jobs is not None else cores())
+        self._workers: dict[Connection, Any] = {}
+
+    def __enter__(self) -> Pool:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End every worker, whatever it is at."""
+        for pipe in list(self._workers):
+            self._end(pipe)
+
+    def run_all(self, work: Sequence[Unit], progress: Progress | None = None, deadline: float | None = None,
+                stop: Stop | None = None) -> Iterator[tuple[int, Result]]:
+        """As the function of that name."""
+        def over() -> bool:
+            return (stop is not None and stop()) or (deadline is not None and time.monotonic() >= deadline)
+
+        done = self._here(work, over) if self.jobs == 1 or (len(work) == 1 and not self._workers) else self._there(work, over)
+        for n, (index, result) in enumerate(done, 1):
+            if progress:
+                progress(n, len(work))
+            yield index, result
+
+    def _here(self, work: Sequence[Unit], over: Stop) -> Iterator[tuple[int, Result]]:
+        for index, item in enumerate(work):
+            if over():
+                return
+            result = units.run(item, over)
+            if result.interrupted:
+                return
+            yield index, result
+
+    def _there(self, work: Sequence[Unit], over: Stop) -> Iterator[tuple[int, Result]]:
+        self._start(min(self.jobs, len(work)), work)
+        todo = iter(range(len(work)))
+        under_way: dict[Connection, int] = {}
+        try:
+            for pipe in list(self._workers):
+                self._hand_out(pipe, work, todo, under_way)
+            while under_way and not over():
+                for ready in wait(list(under_way), POLL_S):
+                    assert isinstance(ready, Connection)
+                    pipe, index = ready, under_way.pop(ready)
+                    try:
+                        result = pipe.recv()
+                    except (EOFError, OSError):             # out of memory, or killed by somebody: the others go on
+                        result = Result(error=f"its process ended with status {self._end(pipe)}")
+                        pipe = self._fork()
+                    self._hand_out(pipe, work, todo, under_way)
+                    yield index, result
+        finally:                                            # stopped, or nobody wants more: what is under way is given up
+            for pipe in under_way:
+                self._end(pipe)
+
+    def _hand_out(self, pipe: Connection, work: Sequence[Unit], todo: Iterator[int], under_way: dict[Connection, int]) -> None:
+        index = next(todo, None)
+        if index is not None:
+            under_way[pipe] = index
+            pipe.send(work[index])
+
+    # ------------------------------------------------------------ workers
+    def _start(self, wanted: int, work: Sequence[Unit]) -> None:
+        if not self._workers:
+            _warm(work)
+        while len(self._workers) < wanted:
+            self._fork()
+
+    def _fork(self) -> Connection:
+        context = multiprocessing.get_context("fork")
+        ours, theirs = context.Pipe()
+        process = context.Process(target=_worker, args=(theirs, [*self._workers, ours]), daemon=True)
+        with warnings.catch_warnings():                     # 3.12 warns of threads: a worker takes no lock that another thread may hold
+            warnings.simplefilter("ignore", DeprecationWarning)
+            process.start()
+        theirs.close()
+        self._workers[ours] = process
+        return ours
+
+    def _end(self, pipe: Connection) -> int:
+        process = self._workers.pop(pipe, None)
+        if process is None:
+            return 0
+        pipe.close()
+        process.kill()
+        process.join()
+        code = int(process.exitcode or 0)
+        process.close()
+        return code
+
+
+def _worker(pipe: Connection, others: list[Connection]) -> None:
+    """Units in, results out, until the pipe ends.  The inherited ends of other workers' pipes are closed: they would keep them open."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)            # Ctrl-C reaches the whole group; the parent decides
+    for other in others:
+        other.close()
+    with contextlib.suppress(EOFError, OSError):
+        while True:
+            pipe.send(units.run(pipe.recv()))
+
+
+def _warm(work: Sequence[Unit]) -> None:
+    """What every worker would do for itself: link the path, find the receivers.  Mistakes are left to the units that make them."""
+    import rxpath.boot
+    import rxpath.workbench.run.simulation  # noqa: F401
+
+    seen: set[tuple[object, str | None, int]] = set()
+    for item in work:
+        key = (item.capture, item.local, id(item.host))
+        if key not in seen and len(seen) < units.RECEIVERS_KEPT:
+            seen.add(key)
+            with contextlib.suppress(Exception):
+                units.receiver(item, units.the_host(item))

@@ -1,0 +1,204 @@
+"""The unit of work: traffic, host and seed in; what came of it out.  Both are small, plain and picklable, so that a pool (pool.py), a
+sweep, a search or another machine can do it, and the same unit always gives the same result.
+
+    result = run(Unit("first", overrides=("ethtool.rx=4096",), speed=2.0))
+    result.dropped, result.latency_ns["p99"], result.memory_bytes
+
+What cannot be used is Result.error, one line; run() does not raise for it.  Files that a host would write (taps, tx) are not
+written, but a tap still costs its time."""
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from rxpath.abi.reasons import Drop
+from rxpath.workbench.host.model.host import Host
+from rxpath.workbench.run import where_lost as losses
+from rxpath.workbench.words.mistakes import is_bad_input, one_line
+
+if TYPE_CHECKING:
+    from rxpath.cable.receiver import Receiver
+    from rxpath.workbench.run.outcome import Outcome
+    from rxpath.workbench.traffic.spec import Spec
+
+RX_BUFFER, DESCRIPTOR = 2048, 16                            # igb: half a page and a descriptor for each place in the ring
+TRUESIZE = 2304                                             # what a queued packet of up to an MTU holds
+RECEIVERS_KEPT = 64
+
+# Reasons that depend on how fast frames come.  The others (a closed port, a bad checksum) are the traffic's own, at any speed.
+LOAD = frozenset(r.name for r in (Drop.RX_MISSED, Drop.RX_ALLOC_FAILED, Drop.NOMEM, Drop.CPU_BACKLOG, Drop.SOCKET_RCVBUFF,
+                                  Drop.SOCKET_BACKLOG, Drop.PROTO_MEM, Drop.PKT_TOO_BIG))
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """capture: a file, the name of a bundled one, or a traffic spec (trafficfile.Spec, or its .toml file).  host: a Host, a host
+    file's tables as a dict, its path, or None for the default (a bundled capture has its own).  The others as in rxpath.replay()."""
+    capture: str | Spec
+    host: Host | Mapping[str, Any] | str | None = None
+    overrides: tuple[str, ...] = ()
+    seed: int | None = None
+    listen: tuple[str, ...] = ()
+    local: str | None = None
+    speed: float = 1.0
+    rate: str | int | None = None
+    loop: int = 1
+    fresh: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """Frames of the wire: offered = delivered + queued + sum(dropped)."""
+    offered: int = 0
+    delivered: int = 0
+    received: int = 0                                       # of the delivered: an application read it
+    queued: int = 0
+    dropped: dict[str, int] = field(default_factory=dict)   # by reason
+    dropped_at: dict[str, int] = field(default_factory=dict)            # by place: "ring 0", "socket udp 0.0.0.0:53"
+    latency_ns: dict[str, int] = field(default_factory=dict)            # p50 p90 p99 p99.9 max mean count
+    apps: dict[str, dict[str, int]] = field(default_factory=dict)       # the same for each thread of an application
+    cpu_ns: dict[str, int] = field(default_factory=dict)    # by context, all CPUs
+    cpus: tuple[dict[str, int], ...] = ()                   # the same for each CPU
+    counters: dict[str, int] = field(default_factory=dict)  # those that moved: "Udp.RcvbufErrors", "softnet.time_squeeze"
+    memory: dict[str, int] = field(default_factory=dict)    # bytes, at most: rings, sockets, backlog
+    peaks: dict[str, tuple[int, int]] = field(default_factory=dict)     # queue -> (at its fullest, of)
+    elapsed_ns: int = 0                                     # of virtual time
+    span_ns: int = 0                                        # from the first frame to the last
+    interrupted: bool = False
+    notes: tuple[str, ...] = ()
+    error: str | None = None
+
+    @property
+    def lost(self) -> int:
+        return sum(self.dropped.values())
+
+    @property
+    def lost_to_load(self) -> int:
+        """Losses that slower traffic would not have had."""
+        return sum(n for reason, n in self.dropped.items() if reason in LOAD)
+
+    @property
+    def memory_bytes(self) -> int:
+        return sum(self.memory.values())
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self) | {"memory_bytes": self.memory_bytes, "lost": self.lost, "lost_to_load": self.lost_to_load}
+
+
+# ---------------------------------------------------------------- a run
+_receivers: dict[tuple[object, str | None, tuple[str, ...]], Receiver] = {}
+
+
+def the_host(unit: Unit) -> Host:
+    """The host of a unit, overrides and seed applied; raises HostError."""
+    from rxpath.workbench.host import file as hostfile
+    from rxpath.workbench.run import replay
+    from rxpath.workbench.traffic import capture as traffic
+
+    host = hostfile.build(dict(unit.host), "host") if isinstance(unit.host, Mapping) else unit.host
+    made = replay.the_host(traffic.bundled_host(unit.capture) if host is None else host, unit.overrides, unit.seed)
+    silent: dict[str, object] = {"tx": {"pcap": None}} if made.tx.pcap else {}
+    if made.taps:
+        silent["tap"] = [{**tap, "file": os.devnull} for tap in made._raw["tap"]]
+    return hostfile.revise(made, silent) if silent else made
+
+
+def receiver(unit: Unit, host: Host) -> Receiver:
+    """Who receives, worked out once for each capture: that reads its beginning, and does not depend on knobs."""
+    from rxpath.cable.receiver import infer_receiver
+    from rxpath.cable.source import Source
+    from rxpath.workbench.traffic import capture as traffic
+
+    if spec := traffic.spec_of(unit.capture):
+        from rxpath.workbench.traffic import spec as trafficfile
+
+        return trafficfile.receiver(spec, host)
+    addresses = traffic.local_addresses(unit.local) or list(host.nic.addresses) or None
+    key = (unit.capture, unit.local, tuple(addresses or ()))
+    if key not in _receivers:
+        if len(_receivers) >= RECEIVERS_KEPT:
+            _receivers.clear()
+        source = Source(traffic.find(str(unit.capture)))
+        try:
+            _receivers[key] = infer_receiver(source, local=addresses)
+        finally:
+            source.close()
+    return _receivers[key]
+
+
+def run(unit: Unit, stop: Callable[[], bool] | None = None) -> Result:
+    """Do it.  stop: asked every few milliseconds; true ends the run early, and the result is marked."""
+    from rxpath.workbench.run import replay
+    from rxpath.workbench.words.mistakes import BadInput
+
+    try:
+        if unit.capture == "-":
+            raise BadInput("standard input cannot be read many times: save it to a file")
+        host = the_host(unit)
+        return of(replay.replay(unit.capture, host, listen=unit.listen, local=unit.local, speed=unit.speed, rate=unit.rate, loop=unit.loop,
+                                fresh=unit.fresh,
+                                receiver=receiver(unit, host), stop=stop))
+    except Exception as error:
+        if is_bad_input(error):
+            return Result(error=one_line(error))
+        return Result(error=f"this is a bug of rxpath, not of your input: {type(error).__name__}: {one_line(error)}")
+
+
+# ---------------------------------------------------------------- what came of it
+def of(run: Outcome) -> Result:
+    """The small result of a whole outcome."""
+    from rxpath.workbench.views.as_json import latency
+
+    b = run.books
+    return Result(
+        offered=b.offered, delivered=b.delivered, received=b.received, queued=b.queued, dropped=b.dropped, dropped_at=_places(run),
+        latency_ns=latency(b.latency), apps={f"{a.name}/{a.thread}": latency(a.latency) for a in b.apps},
+        cpu_ns=b.cpu_ns(), cpus=tuple(asdict(c) for c in b.cpus),
+        counters=_counters(run), memory=memory(run.host, [s.rcvbuf for s in b.sockets if s.proto == "udp"]), peaks=_peaks(run),
+        elapsed_ns=b.elapsed_ns, span_ns=run.traffic.duration_ns, interrupted=run.interrupted, notes=run.notes)
+
+
+def memory(host: Host, rcvbufs: list[int]) -> dict[str, int]:
+    """Bytes that the host's settings cost when every queue is full.  A backlog that nothing is steered to costs nothing."""
+    values = host.sysctls()
+    steered = host.nic.driver != "igb" or any(host.rps_cpus(q) for q in range(host.queue_count))
+    backlog, fragments = values["net.core.netdev_max_backlog"], values["net.ipv4.ipfrag_high_thresh"]
+    assert isinstance(backlog, int) and isinstance(fragments, int)
+    rings = host.queue_count * host.rx_ring * (RX_BUFFER + DESCRIPTOR) if host.nic.driver == "igb" else 0
+    return {"rings": rings, "sockets": sum(rcvbufs), "backlog": backlog * host.cpus * TRUESIZE if steered else 0, "fragments": fragments}
+
+
+def _places(run: Outcome) -> dict[str, int]:
+    """Losses where a finer place than the reason is known by it; as the place's own counter has them (a datagram in three fragments
+    that a socket refuses is one there, and three frames of the wire)."""
+    b = run.books
+    out = {f"ring {q.queue}": q.missed for q in b.queues if q.missed}
+    out |= {f"backlog {s['cpu']}": s["dropped"] for s in b.softnet if s["dropped"]}
+    out |= {f"socket {s.proto} {s.address}:{s.port}": s.drops for s in b.sockets if s.drops}
+    for reason, n in b.dropped.items():
+        if reason not in ("RX_MISSED", "CPU_BACKLOG") and losses.loss(reason).step != "socket":
+            out[losses.loss(reason).stations] = out.get(losses.loss(reason).stations, 0) + n
+    return out
+
+
+def _counters(run: Outcome) -> dict[str, int]:
+    b = run.books
+    softnet = {f"softnet.{k}": sum(s[k] for s in b.softnet) for k in ("processed", "dropped", "time_squeeze", "received_rps")}
+    every = b.snmp | b.netstat | softnet | {f"ethtool.{k}": n for k, n in b.ethtool.items()} | \
+        {"interrupts": sum(q.interrupts for q in b.queues), "wakeups": sum(a.wakeups for a in b.apps)}
+    return {k: n for k, n in every.items() if n}
+
+
+def _peaks(run: Outcome) -> dict[str, tuple[int, int]]:
+    b, out = run.books, {}
+    for item in b.high_water["ring"]:
+        out[f"ring {item['queue']}"] = (item["max"], item["of"])
+    for item in b.high_water["backlog"]:
+        out[f"backlog {item['cpu']}"] = (item["max"], item["of"])
+    for s in b.sockets:
+        if s.proto == "udp":
+            out[f"socket {s.proto} {s.address}:{s.port}"] = (s.rmem_max, s.rcvbuf)
+    out["fragments"] = (b.high_water["fragments"]["max"], b.high_water["fragments"]["of"])
+    return {k: v for k, v in out.items() if v[0]}

@@ -1,0 +1,202 @@
+"""rxpath headroom: the speed is where the loss begins, the limit is what loses there, and what lifts it does, by running it."""
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import rxpath
+from rxpath.cable.write import write_pcap, write_repeated
+from rxpath.workbench.cli import app as cli
+from rxpath.workbench.many.headroom import Headroom
+from rxpath.workbench.many.search import Found, Goal, search
+from rxpath.workbench.work.unit import Result, Unit, run
+
+from ...frames import udp_frame
+
+FAST = ("app.2.service=1us", "net.core.rmem_default=8388608")                     # nobody is slow: the limits are the kernel's
+GIVES_WAY = "socket udp 0.0.0.0:9000"
+SLOW = ("app.0.service=30us", "app.0.cpu=1")
+
+
+@pytest.fixture(scope="module")
+def bursts(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Ten bursts of 60 datagrams, 10 us apart, one every 20 ms."""
+    file = tmp_path_factory.mktemp("captures") / "bursts.pcap"
+    write_pcap(file, ((burst * 20_000_000 + i * 10_000, udp_frame(dport=9000)) for burst in range(10) for i in range(60)))
+    return str(file)
+
+
+@pytest.fixture(scope="module")
+def room(bursts: str) -> Headroom:
+    return rxpath.headroom(bursts, overrides=SLOW, steps=2, loop=2)
+
+
+def find(goal: Goal, loses: Callable[[float], bool], span: Callable[[float], float] = lambda s: 1e9 / s, start: float = 1.0) -> Found:
+    """The search on a made-up host."""
+    asking = search(goal, start)
+    speeds = next(asking)
+    try:
+        while True:
+            speeds = asking.send([Result(offered=100, dropped={"RX_MISSED": 50 * loses(s)}, span_ns=round(span(s))) for s in speeds])
+    except StopIteration as end:
+        return end.value                                                            # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("limit", [0.0123, 0.4, 0.99, 1.01, 3.0, 77.7, 5000.0])
+def test_a_limit_is_found_within_a_per_cent(limit: float) -> None:
+    found = find(Goal(), lambda s: s > limit)
+    assert found.good is not None and found.bad is not None
+    assert found.good <= limit < found.bad <= found.good * 1.011
+
+
+def test_losses_that_come_and_go_count_from_the_first() -> None:
+    found = find(Goal(), lambda s: 20 < s < 31 or s > 47)
+    assert found.good is not None and 19.7 < found.good <= 20 and found.bad is not None and found.bad < 20.3
+    assert find(Goal(), lambda s: 0.3 < s < 0.45 or s > 1.2).good == pytest.approx(0.3, rel=0.011)
+
+
+def test_nothing_gives_way_or_nothing_holds() -> None:
+    assert find(Goal(), lambda s: False).bad is None
+    assert find(Goal(), lambda s: True).good is None
+    line = find(Goal(), lambda s: False, lambda s: max(1e9 / s, 1e8))
+    assert line.line_full and line.bad is None and line.good is not None and line.good == pytest.approx(10)
+
+
+def test_the_speed_is_where_the_first_frame_is_lost(room: Headroom, bursts: str) -> None:
+    first = room.limits[0]
+    assert first.bad is not None and first.factor < first.bad <= first.factor * 1.011
+    assert run(Unit(bursts, overrides=SLOW, speed=first.factor, loop=2)).dropped == {}
+    lost = rxpath.replay(bursts, overrides=SLOW, speed=first.bad, loop=2)
+    assert lost.dropped == {"SOCKET_RCVBUFF": first.lost} and first.lost > 0
+    assert first.limit is not None and (first.limit.place, first.limit.reason, first.limit.cpu) == (GIVES_WAY, "SOCKET_RCVBUFF", 1)
+    assert "app0 on CPU 1" in first.limit.says
+
+
+def test_what_lifts_a_limit_does_and_the_rest_does_not(room: Headroom, bursts: str) -> None:
+    first, second = room.limits
+    lift = first.lift
+    assert lift is not None and first.bad is not None and first.commands
+    assert run(Unit(bursts, overrides=SLOW + lift.set, speed=first.bad, loop=2)).lost == 0
+    useless = [t for t in first.tried if t.factor <= first.factor]
+    assert {t.set[0].partition("=")[0] for t in useless} >= {"ethtool.rx", "net.core.netdev_max_backlog", "net.core.netdev_budget"}
+    for tried in useless:
+        assert run(Unit(bursts, overrides=SLOW + tried.set, speed=first.bad, loop=2)).lost > 0
+    assert second.settings == lift.set and second.factor == lift.factor > first.factor
+    assert not any(".service" in s for s in lift.set), "less work is no knob"
+
+
+def test_a_buffer_lifts_no_further_than_the_cpu_lasts(room: Headroom, bursts: str) -> None:
+    """1,200 datagrams of 30 us and a system call each in 0.36 s: ten times as fast the program has no time left, whatever its buffer."""
+    second = room.limits[1]
+    assert second.limit is not None and (second.limit.place, second.limit.reason) == ("CPU 1", "work")
+    assert 9 < second.factor < 10.5 and "app0" in second.limit.says
+    fits = Unit(bursts, overrides=SLOW + second.settings, speed=1.5 * second.factor, loop=2)
+    result = run(fits)
+    assert result.lost == 0 and result.cpu_ns["application"] > result.span_ns, "it holds, because the capture ends"
+
+
+def test_the_same_seed_finds_the_same_whatever_the_cores(room: Headroom, bursts: str) -> None:
+    assert rxpath.headroom(bursts, overrides=SLOW, steps=2, loop=2, jobs=1).to_dict() == room.to_dict()
+
+
+def test_the_curve_bends_at_the_limit(room: Headroom) -> None:
+    (setting, dots), (lifted, more) = room.curves
+    assert setting == () and lifted == room.limits[1].settings
+    assert all(d.lost_share == 0 for d in dots if d.speed <= room.factor)
+    assert all(d.lost_share > 0 for d in dots if d.speed > 1.1 * room.factor)
+    assert [d.speed for d in dots] == sorted(d.speed for d in dots) and len(more) == len(dots)
+    assert dots[0].delivered_pps == pytest.approx(dots[0].offered_pps, rel=0.01)
+
+
+def test_a_saturated_cpu_is_told_from_a_burst(tmp_path) -> None:                    # type: ignore[no-untyped-def]
+    """Evenly spaced datagrams: the program needs 5 us and a system call for each, and a CPU has no more time than that."""
+    file = tmp_path / "even.pcap"
+    write_repeated(file, [udp_frame(sport=4000 + i, dport=9000) for i in range(16)], 4000, gap_ns=20_000)
+    found = rxpath.headroom(file, overrides=["app.0.service=5us", "app.0.cpu=1"], steps=2)
+    limit = found.limits[0].limit
+    assert limit is not None and limit.place == "socket udp 0.0.0.0:9000" and limit.cpu == 1
+    assert limit.saturated and "cannot read faster" in limit.says
+    assert 2.5 < found.factor < 4
+    buffers = [t for t in found.limits[0].tried if t.set[0].startswith("net.core.rmem_default")]
+    assert all(t.lasting < found.factor * 1.1 for t in buffers), "a buffer only keeps what the program does not read"
+    lift = found.limits[0].lift
+    assert lift is not None and lift not in buffers and lift.lasting > found.factor * 1.3
+
+
+def test_a_fast_host_ends_at_its_line() -> None:
+    found = rxpath.headroom("first", overrides=(*FAST, "nic.speed=10Mbit", "profile=bm36"), steps=2)
+    assert found.limits[0].limit is not None and found.limits[0].limit.place == "line"
+    lift = found.limits[0].lift
+    assert lift is not None and lift.set == ("nic.speed=100Mbit",) and lift.factor > 2 * found.factor
+
+
+def test_a_loss_or_a_latency_may_be_the_goal(bursts: str) -> None:
+    some = rxpath.headroom(bursts, overrides=SLOW, loss="10%", steps=1)
+    assert some.factor > rxpath.headroom(bursts, overrides=SLOW, steps=1).factor
+    late = rxpath.headroom(bursts, overrides=SLOW, p99="1500us", steps=1)
+    at = late.limits[0]
+    good, bad = (run(Unit(bursts, overrides=SLOW, speed=x or 0)).latency_ns["p99"] for x in (at.factor, at.bad))
+    assert good <= 1_500_000 < bad
+    never = rxpath.headroom(bursts, p99="1us", steps=2)
+    assert never.factor == 0 and "does not hold at any speed" in str(never)
+    assert never.limits[0].limit is not None and never.limits[0].limit.place == "the path"
+
+
+def test_a_lost_datagram_is_late() -> None:
+    half = Result(offered=100, dropped={"RX_MISSED": 50}, latency_ns={"p99": 10, "count": 50})
+    assert not Goal.of(p99="1ms").holds(half) and Goal.of(p99="1ms").holds(Result(latency_ns={"p99": 10, "count": 50}))
+    assert Goal.of(loss=0.5).holds(half) and not Goal.of(loss="49%").holds(half)
+    assert Goal().holds(Result(offered=9, dropped={"NO_SOCKET": 9})), "a closed port is no matter of speed"
+
+
+def test_the_command_prints_json_and_a_report(capsys: pytest.CaptureFixture[str], room: Headroom, bursts: str) -> None:
+    assert cli.run(["headroom", bursts, "--limits", "1", "--json", *(word for s in SLOW for word in ("--set", s))]) == 0
+    assert json.loads(capsys.readouterr().out) == json.loads(json.dumps(rxpath.headroom(bursts, overrides=SLOW, steps=1).to_dict()))
+    text = str(room)
+    assert "lifted by --set " in text and "Delivered of what is offered, as it is" in text
+    assert max(len(line) for line in text.splitlines()) <= 100
+
+
+@pytest.mark.parametrize(("argv", "says"), [
+    (["--loss", "2%%"], "--loss 2%%: must be a share"), (["--loss", "100%"], "from 0 to below 100%"),
+    (["--loss", "nan"], "must be a share"),
+    (["--p99", "fast"], "--p99 fast: must be a time"), (["--p99", "0"], "above 0"), (["--limits", "0"], "--limits 0: 1 to 20"),
+    (["--set", "ethtool.rx=3"], "80 to 4096"), (["--set", "ethtool.rxx=3"], "did you mean"), (["--jobs", "0"], "1 to 1024"),
+    (["--loop", "0"], "loop 0: from 1 to"), (["--listen", "sctp"], "must be like"),
+])
+def test_mistakes_are_one_line(argv: list[str], says: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["headroom", "first", *argv]) == 2
+    out, err = capsys.readouterr()
+    assert says in err and err.count("\n") == 1 and out == ""
+
+
+@pytest.mark.parametrize("frames", [0, 1])
+def test_a_capture_without_a_pace_has_no_head_room(frames: int, tmp_path: Path,
+                                                       capsys: pytest.CaptureFixture[str]) -> None:
+    write_pcap(tmp_path / "few.pcap", [(0, udp_frame())] * frames)
+    assert cli.run(["headroom", str(tmp_path / "few.pcap")]) == 2
+    out, err = capsys.readouterr()
+    assert err == f"rxpath: few.pcap: {frames} frames come to the receiver: head-room needs two or more, at different times\n" and out == ""
+
+
+def test_stopping_keeps_what_is_known() -> None:
+    asked = 0
+
+    def later() -> bool:
+        nonlocal asked
+        asked += 1
+        return asked > 100
+
+    found = rxpath.headroom("first", jobs=1, stop=later)
+    assert found.interrupted and "INTERRUPTED" in str(found) and len(found.limits) < 3
+
+
+def test_generated_traffic_has_head_room_too(tmp_path) -> None:                     # type: ignore[no-untyped-def]
+    spec = tmp_path / "voice.toml"
+    spec.write_text('[[traffic]]\nrate = "100kpps"\nsize = 172\nflows = 50\nduration = "50ms"\nkind = "poisson"\n')
+    found = rxpath.headroom(spec, steps=1)
+    assert found.capture == "voice.toml" and found.factor > 2
+    assert rxpath.replay(spec, speed=found.factor).dropped == {}
+    swept = rxpath.sweep(spec, ["speed=1..16"])
+    assert [bool(r.result.lost) for r in swept.rows] == [float(r.settings["speed"]) > found.factor for r in swept.rows]
