@@ -245,7 +245,7 @@ def frames_of(host, i):
 
 def test_stations_in_the_order_of_the_igb_trees(lab):
     host = gro_host(lab)
-    host.net.trail, host.net.trail_frame = 1, -1
+    host.net.trail = 1
     host.send(*segments(2), gap=1)
     host.run()
     way = host.stations(1)

@@ -33,7 +33,7 @@ def test_the_stations_come_in_the_kernels_order(lab, tree):
     host.net.nic.promisc = 1
     host.app(host.udp(5000))
     tcp_listen(host.boot, ip4(US), 80)
-    host.net.trail, host.net.trail_frame = 1, -1
+    host.net.trail = 1
     host.send(frame).run()
     way = [s for s in host.stations(0) if s not in NOT_IN_THE_TREES]
     known = set(expected)
@@ -46,7 +46,7 @@ def test_the_stations_come_in_the_kernels_order(lab, tree):
 def test_followers_of_a_list_use_the_route_of_the_packet_before_them(lab):
     host = lab(itr_ns=50_000)
     host.app(host.udp(5000))
-    host.net.trail, host.net.trail_frame = 1, -1
+    host.net.trail = 1
     host.send(*[udp_frame(src=f"10.0.0.{n}") for n in (2, 3, 4)], gap=100).run()
     assert "ip_route_input_slow" in host.stations(0)
     for frame in (1, 2):
@@ -59,7 +59,7 @@ def test_another_tos_or_destination_is_no_follower(lab):
     host = lab(itr_ns=50_000)
     host.boot.add_address(ip4("10.0.0.7"), 24)
     host.app(host.udp(5000))
-    host.net.trail, host.net.trail_frame = 1, -1
+    host.net.trail = 1
     host.send(udp_frame(), udp_frame(tos=4), udp_frame(dst="10.0.0.7"), gap=100).run()
     assert all("ip_route_input_slow" in host.stations(n) for n in range(3))
 
@@ -74,7 +74,7 @@ def test_a_follower_with_a_martian_source_is_refused_all_the_same(lab):
 def test_3_10_takes_packets_one_by_one(lab):
     host = lab(kernel="3.10", itr_ns=50_000)
     host.app(host.udp(5000))
-    host.net.trail, host.net.trail_frame = 1, -1
+    host.net.trail = 1
     host.send(udp_frame(), udp_frame(), gap=100).run()
     for n in range(2):
         assert {"ip_rcv", "ip_rcv_finish", "ip_route_input_slow"} <= set(host.stations(n))

@@ -4,7 +4,7 @@ import hashlib
 
 import pytest
 
-from rxpath import boot
+from rxpath import boot, record
 from rxpath.abi.limits import NCPU, NSTAGE
 from rxpath.abi.mib import Mib
 from rxpath.abi.numbers import MSG_WAITFORONE, Idle, Kind, Softirq, WaitBy
@@ -120,6 +120,7 @@ class Run:
         one_step=False,
         plain=False,
         seed=1,
+        recorded=False,
     ):
         self.lab = Lab(plain=plain, kernel=kernel, cpus=cpus, queues=queues, itr_ns=itr_ns, one_step=one_step, costs=costs)
         self.net, self.call, self.queues, self.cpus, self.rate = self.lab.net, self.lab.call, queues, cpus, rate
@@ -190,6 +191,10 @@ class Run:
             self.frames.append(len(f))
             net.ring[q].feed_time, net.ring[q].rng = 1000 + q, seeded(seed * 64 + q)
         self.left = [n // queues] * queues
+        if recorded:
+            self.call(record.record_start)(net, cpus, record.FIRST_SHIFT)
+            for n_ in self.apps:
+                self.call(record.record_thread)(net, n_)
 
     def run(self, slice_ns=0):
         net, call = self.net, self.call

@@ -143,6 +143,7 @@ class thread_t:
     roams: i64                  # not pinned: a wake-up may move it to another CPU
     moved: i64                  # it has been, and has not run there yet
     migrations: i64
+    series: i64                 # of its latency, + 1; 0: with the rest
 
 
 @struct(align=CACHELINE)
@@ -162,6 +163,7 @@ class engine:
     full: i64                   # a ring of outputs wants to be drained
     any_shared: i64             # some NAPI may be polled by another CPU than its interrupt's
     any_roams: i64              # some thread is not pinned
+    cut: i64                    # when a recording writes down its counters next, NEVER
     epoch: i64                  # HT: when siblings look at each other next, NEVER
     sibling_factor: i64         # HT: how much slower beside a busy sibling, << 10
     idle_deepest: i64           # Idle: the deepest state that the governor may choose

@@ -23,4 +23,7 @@ NNOTE = 4096                    # words to the driver: a herd of all threads
 NBATCH = 1024                   # vlen of recvmmsg: UIO_MAXIOV
 NSOURCE = 256                   # sources of other softirqs
 NHIST = 2048                    # buckets of a latency histogram
+NSERIES = 4096                  # series of a recording
+NBUCKET = 2048                  # buckets of each: full, two become one
+NCUT = 2048                     # cuts of a recording: full, every second one goes
 NSTAGE, NREASON, NMIB, NSYSCTL, NBEHAVIOUR = 256, 128, 256, 64, 64

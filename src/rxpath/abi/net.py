@@ -7,7 +7,9 @@ from .frag import inet_peer, ipq_t
 from .limits import (
     NBATCH,
     NBEHAVIOUR,
+    NBUCKET,
     NCPU,
+    NCUT,
     NDESC,
     NDEV,
     NFEED,
@@ -21,6 +23,7 @@ from .limits import (
     NQ,
     NREASON,
     NROUTE,
+    NSERIES,
     NSHARE,
     NSKB,
     NSOCK,
@@ -33,6 +36,7 @@ from .limits import (
 )
 from .netfilter import NMATCH, NRULE_ENTRIES, nf_hook_entries, nf_match, nf_rule, nf_table, nf_walk
 from .nic import arrival, net_device, nic_t, rx_desc, rx_ring, tx_desc, tx_ring
+from .record import bucket_t, cpu_times, recording_t, series_t
 from .skbuff import share_t, sk_buff
 from .sock import eventpoll, mc_member, sock, sock_reuseport, wait_entry
 from .softnet import backlog_t, napi_struct, rps_dev_flow, softnet_data, spinlock
@@ -41,6 +45,7 @@ UDP_HASH, FIB_HASH, FRAG_HASH, NEIGH_HASH, NMCAST, NMULTIPORT, NNEIGH = 65536, 1
 TCP_LHASH, ICMP_PEER_HASH, NICMP_PEER, MC_HASH, NMCGROUP = 4096, 16384, 65536, 256, 4096
 NSOCKFLOW, NDEVFLOW = 1 << 17, 1 << 15          # rps_sock_flow_entries, and rps_flow_cnt of one queue, at most
 NWAIT, NEPOLL, NGROUP = 1 << 17, 4096, 4096
+NCOLUMN = NREASON + 5 * NCPU                    # of a cut: how frames have ended, and each CPU's time
 
 
 @struct(align=CACHELINE)
@@ -71,7 +76,7 @@ class Net:
     fifo_addr: i64              # bytes of the frames in the card's packet buffer
     real_time: i64              # CPUs that are threads of this process; 0: virtual time
     trail: i64                  # Trail: whose marks are wanted
-    trail_frame: i64            # not read any more
+    record: i64                 # a recording is wanted
     nskb: i64
     rps_ncpu: i64               # any queue has rps_cpus
     nptype_all: i64             # taps
@@ -199,3 +204,8 @@ class Net:
     out: Array[Array[out_frame]] = table(NCPU, NOUT)
     skb: Array[sk_buff] = table(NSKB)
     pool: Array[skb_pool_t] = table(NCPU)
+    cpu_time: Array[cpu_times] = table(NCPU)                # as vtime.cuts.cpu_time_at() was asked last
+    recording: recording_t = table()
+    record_series: Array[series_t] = table(NSERIES)
+    record_cut: Array[Array[i64]] = table(NCUT + 1, NCOLUMN)        # the last row: as it is now
+    record_bucket: Array[Array[bucket_t]] = table(NSERIES, NBUCKET)

@@ -91,6 +91,9 @@ class sock:
     broadcast: i64              # SO_BROADCAST
     cmsg_flags: i64             # what recvmsg() is to tell besides the data: CMSG_* of vtime/sockopt.py
     rxhash: i64                 # sk_rxhash: flow hash of the last datagram of a connected socket
+    series: i64                 # of a recording: the first of its two, + 1
+    recorded_mem: i64           # what they have been told last
+    recorded_len: i64
 
 
 @struct(align=64)

@@ -41,6 +41,7 @@ from ..link.dev import napi_list_up
 from ..link.eth import eth_type_trans
 from ..link.gro import napi_gro_flush, napi_gro_receive
 from ..path import Stage, irq_handler, napi_poll
+from ..record import record_level
 from ..skb import alloc_skb, kfree_skb_reason, skb_init
 from ..turn import at, charge, late, late_private, tell_driver
 from .igb_itr import igb_update_throttle, igb_write_itr
@@ -134,6 +135,9 @@ def igb_take_buffer(net: Net, cpu: int, q: int, ring: rx_ring) -> int:
     ring.clean_at += 1
     if ring.clean_at == ring.size:
         ring.clean_at = 0
+    if net.record:
+        c = net.cpu[cpu]
+        record_level(net, net.recording.ring_fill + q, c.now, ring.hw_head - ring.next_to_clean)
     return i
 
 

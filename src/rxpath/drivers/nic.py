@@ -37,6 +37,7 @@ from ..abi.numbers import (
     NicMode,
 )
 from ..path import Stage
+from ..record import record_count, record_level
 from ..skb import csum_fold, csum_partial
 from .nic_filters import mac_filtered
 from .rss import nic_steer as nic_steer
@@ -56,6 +57,15 @@ def nic_write_back(net: Net, q: int, ring: rx_ring, length: int, rss: int, t: in
     ring.hw_at += 1
     if ring.hw_at == ring.size:
         ring.hw_at = 0
+    if net.record:
+        record_level(net, net.recording.ring_fill + q, t, ring.hw_head - ring.next_to_clean)
+
+
+@path_function
+def nic_lost(net: Net, s: int, a: arrival) -> None:
+    """A frame that the card has lost is recorded at its own time, whenever somebody looks."""
+    if net.record:
+        record_count(net, s, a.t, 1)
 
 
 # ---------------------------------------------------------------- acceptance
@@ -65,11 +75,13 @@ def nic_accepts(net: Net, ring: rx_ring, a: arrival) -> bool:
     nic = net.nic
     if nic.link_up == 0 or ring.up == 0:
         ring.link_down += 1
+        nic_lost(net, net.recording.link_down, a)
         return False
     if a.len + ETH_FCS_LEN > nic.max_frame or a.len < ETH_HLEN:      # RLPML counts the FCS, captures do not have it
         ring.length_errors += 1
         if a.len < ETH_HLEN:
             ring.runts += 1
+        nic_lost(net, net.recording.rx_length, a)
         return False
     mac = 0
     if a.caplen >= ETH_HLEN:
@@ -78,6 +90,7 @@ def nic_accepts(net: Net, ring: rx_ring, a: arrival) -> bool:
     if mac == nic.mac or nic_filter(net, ring, mac):
         return True
     ring.filtered += 1
+    nic_lost(net, net.recording.nic_filter, a)
     return False
 
 
@@ -105,6 +118,7 @@ def nic_dma(net: Net, q: int, ring: rx_ring, a: arrival) -> bool:
     """Write one frame into the buffers that the driver has posted.  False: it is lost, there are not enough of them."""
     if ring.next_to_use - ring.hw_head < (a.len + BUFSZ - 1) // BUFSZ:
         ring.missed += 1
+        nic_lost(net, net.recording.ring_missed + q, a)
         if net.nic.nqueue > 1:                       # SRRCTL.DROP_EN: the queue itself drops (RQDPC), so that it does not block the others
             ring.fifo += 1
         return False
@@ -252,13 +266,14 @@ def nic_pull_fifo(net: Net, q: int, ring: rx_ring, now: int) -> None:
         i += 1
         if ring.xoff:
             ring.held += 1
+            nic_lost(net, net.recording.tx_pause, a)
             continue
         ring.arrived += 1
         if nic_accepts(net, ring, a):
             if ring.fifo_head == ring.fifo_tail and nic_has_room(ring, a):
                 nic_dma(net, q, ring, a)
             else:
-                nic_fifo_put(net, ring, a)
+                nic_fifo_put(net, q, ring, a)
     ring.feed_head = i
     ring.fill_max = max(ring.fill_max, ring.hw_head - ring.next_to_clean)
 
@@ -276,12 +291,13 @@ def fifo_bytes(a: arrival) -> int:
 
 
 @path_function
-def nic_fifo_put(net: Net, ring: rx_ring, a: arrival) -> None:
+def nic_fifo_put(net: Net, q: int, ring: rx_ring, a: arrival) -> None:
     """No descriptor: into the packet buffer, or lost (rx_missed_errors)."""
     nic, n = net.nic, fifo_bytes(a)
     ring.no_buffer += 1
     if ring.fifo_bytes + n > nic.fifo or ring.fifo_tail - ring.fifo_head >= NFIFO:
         ring.missed += 1
+        nic_lost(net, net.recording.ring_missed + q, a)
         return
     kept = net.fifo[ring.fifo_tail & NFIFO - 1]
     kept.t, kept.offset, kept.len, kept.caplen = a.t, (ring.fifo_tail & NFIFO - 1) * FIFOSTRIDE, a.len, a.caplen

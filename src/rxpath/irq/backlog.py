@@ -15,6 +15,7 @@ from ..abi.softnet import backlog_t
 from ..link.dev import __netif_receive_skb, clone_up
 from ..link.flow import hash_32, skb_get_hash
 from ..path import Stage, Touch, napi_poll, touched
+from ..record import record_level
 from ..skb import kfree_skb_reason
 from ..turn import at, late, late_private, spin_lock, spin_unlock
 from .napi import __napi_schedule, net_rps_send_ipi, raise_softirq_irqoff, rps_ipi_add
@@ -142,6 +143,9 @@ def enqueue_on(net: Net, cpu: int, skb: sk_buff, other: int) -> int:
     queue.len += 1
     queue.input_queue_tail += 1
     queue.len_max = max(queue.len_max, queue.len)
+    if net.record:
+        c = net.cpu[cpu]
+        record_level(net, net.recording.backlog + other, c.now, queue.len)
     napi = net.napi[n]
     if not napi.state & NAPI_STATE_SCHED:            # napi_schedule_rps()
         napi.state |= NAPI_STATE_SCHED
@@ -210,6 +214,9 @@ def process_backlog(net: Net, cpu: int, n: int, budget: int) -> int:
             skb = net.skb[sd.process_head]
             sd.process_head = skb.next
             sd.process_len -= 1
+            if net.record:
+                c = net.cpu[cpu]
+                record_level(net, net.recording.process_queue + cpu, c.now, sd.process_len)
             skb.next = NO_SKB
             napi.done += 1
             at(net, cpu, skb, Stage.process_backlog)
@@ -224,6 +231,10 @@ def process_backlog(net: Net, cpu: int, n: int, budget: int) -> int:
             sd.process_len = queue.len
             sd.process_len_max = max(sd.process_len_max, sd.process_len)
             queue.len = 0
+            if net.record:
+                c = net.cpu[cpu]
+                record_level(net, net.recording.backlog + cpu, c.now, 0)
+                record_level(net, net.recording.process_queue + cpu, c.now, sd.process_len)
             if sd.process_head < 0:
                 napi.state &= ~NAPI_STATE_SCHED
                 queue.input_queue_head += napi.done

@@ -11,6 +11,7 @@ from ..abi.net import FRAG_HASH, Net
 from ..abi.numbers import CHECKSUM_NONE, CHECKSUM_UNNECESSARY, NO_SKB, NicMode, Note
 from ..abi.reasons import Drop
 from ..abi.skbuff import sk_buff
+from ..record import record_level
 from ..skb import kfree_skb_reason
 from ..turn import tell_driver, timer_expiry
 
@@ -53,6 +54,7 @@ def inet_frag_find(net: Net, cpu: int, skb: sk_buff) -> int:
     made.hnext = net.frag_hash[h]
     net.frag_hash[h] = i
     net.frag_mem += IPQ_SIZE
+    frag_mem_recorded(net, cpu)
     net.frag_nqueues += 1
     if net.sysctl[Sysctl.ipfrag_max_dist]:
         made.peer = inet_getpeer(net, saddr)
@@ -61,6 +63,14 @@ def inet_frag_find(net: Net, cpu: int, skb: sk_buff) -> int:
     timer_arm(net, cpu, i)
     lru_add_tail(net, i)
     return i
+
+
+@path_function
+def frag_mem_recorded(net: Net, cpu: int) -> None:
+    """The account has grown, or what a queue weighed has left it."""
+    if net.record:
+        c = net.cpu[cpu]
+        record_level(net, net.recording.frag_mem, c.now, net.frag_mem)
 
 
 @path_function
@@ -105,6 +115,7 @@ def inet_frag_destroy(net: Net, cpu: int, i: int, reason: int) -> None:
     if queue.peer >= 0:
         inet_putpeer(net, queue.peer)
     net.frag_mem -= IPQ_SIZE
+    frag_mem_recorded(net, cpu)
     net.frag_nqueues -= 1
     queue.hnext = net.fragq_free
     net.fragq_free = i

@@ -33,6 +33,7 @@ from .frag_queue import (
     IPFRAG_DUP,
     IPFRAG_OK,
     frag_cut_pages,
+    frag_mem_recorded,
     frag_pull_head,
     inet_frag_destroy,
     inet_frag_find,
@@ -134,6 +135,7 @@ def ip_frag_queued(net: Net, cpu: int, i: int, skb: sk_buff, word: int, ihl: int
     queue.ecn |= 1 << (byte(mem, skb.network_header + 1) & 3)
     queue.mem += skb.truesize
     net.frag_mem += skb.truesize
+    frag_mem_recorded(net, cpu)
     if skb.frag_offset == 0:
         queue.flags |= FIRST_IN
     size = skb.len + ihl

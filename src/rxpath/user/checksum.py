@@ -92,5 +92,5 @@ def first_packet_length(net: Net, cpu: int, sk: sock) -> int:
         if net.behaviour[Behaviour.udp_reader_queue]:
             udp_rmem_release(net, cpu, sk, total)
         else:
-            sock_rfree(net, sk, total)
+            sock_rfree(net, cpu, sk, total)
     return length

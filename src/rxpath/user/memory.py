@@ -8,6 +8,7 @@ from ..abi.net import Net
 from ..abi.numbers import NO_SKB
 from ..abi.sock import sock
 from ..path import Stage
+from ..record import record_sock
 from ..turn import charge, line_from, spin_lock, spin_unlock
 
 PAGE_SHIFT, PAGE = 12, 4096
@@ -108,6 +109,8 @@ def udp_rmem_release(net: Net, cpu: int, sk: sock, size: int) -> None:
     """Memory goes back in lumps of rcvbuf / 4, or when the reader has nothing left of its own."""
     sk.deficit += size
     if sk.deficit < sk.forward_threshold and sk.reader_head >= 0:
+        if net.record:
+            record_sock(net, cpu, sk)
         return
     udp_rmem_release_now(net, cpu, sk)
 
@@ -125,11 +128,13 @@ def udp_rmem_release_now(net: Net, cpu: int, sk: sock) -> None:
         net.udp_memory -= amount >> PAGE_SHIFT
     sk.rmem_alloc -= size
     reader_queue_splice(net, sk)
+    if net.record:
+        record_sock(net, cpu, sk)
     spin_unlock(net, sk.lock)
 
 
 @path_function
-def sock_rfree(net: Net, sk: sock, size: int) -> None:
+def sock_rfree(net: Net, cpu: int, sk: sock, size: int) -> None:
     """3.10: sock_rfree() and sk_mem_reclaim_partial(): more than a page is given back but for the odd bytes."""
     sk.rmem_alloc -= size
     sk.forward_alloc += size
@@ -137,3 +142,5 @@ def sock_rfree(net: Net, sk: sock, size: int) -> None:
         if net.real_time == 0:
             net.udp_memory -= sk.forward_alloc >> PAGE_SHIFT
         sk.forward_alloc &= PAGE - 1
+    if net.record:
+        record_sock(net, cpu, sk)

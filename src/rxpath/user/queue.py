@@ -10,6 +10,7 @@ from ..abi.reasons import Drop
 from ..abi.skbuff import sk_buff
 from ..abi.sock import sock
 from ..path import Stage
+from ..record import record_sock
 from ..skb import kfree_skb_reason
 from ..turn import at, late, spin_lock, spin_unlock, tell_driver
 from .memory import lines_arrive, sk_rmem_schedule, udp_rmem_schedule
@@ -37,7 +38,7 @@ def __udp_enqueue_schedule_skb(net: Net, cpu: int, sk: sock, skb: sk_buff) -> in
             spin_unlock(net, sk.lock)
             sk.drops += 1                            # udp_mem: no counter but the socket's moves
             return kfree_skb_reason(net, cpu, skb, Drop.PROTO_MEM)
-    sk_queue_tail(net, sk, skb)
+    sk_queue_tail(net, cpu, sk, skb)
     spin_unlock(net, sk.lock)
     if sk.wq_head >= 0:
         sock_def_readable(net, cpu, sk, skb)
@@ -45,7 +46,7 @@ def __udp_enqueue_schedule_skb(net: Net, cpu: int, sk: sock, skb: sk_buff) -> in
 
 
 @path_function
-def sk_queue_tail(net: Net, sk: sock, skb: sk_buff) -> None:
+def sk_queue_tail(net: Net, cpu: int, sk: sock, skb: sk_buff) -> None:
     """Charged and queued.  The caller holds the lock."""
     sk.forward_alloc -= skb.truesize
     sk.rmem_alloc += skb.truesize
@@ -64,6 +65,8 @@ def sk_queue_tail(net: Net, sk: sock, skb: sk_buff) -> None:
     if sk.qlen > sk.qlen_max:
         sk.qlen_max = sk.qlen
     sk.in_packets += 1
+    if net.record:
+        record_sock(net, cpu, sk)
 
 
 @cold
@@ -121,7 +124,7 @@ def __udp_queue_rcv_skb(net: Net, cpu: int, sk: sock, skb: sk_buff) -> int:
         sk.drops += 1
         net.snmp[cpu][Mib.Udp_InErrors] += 1
         return kfree_skb_reason(net, cpu, skb, Drop.PROTO_MEM)
-    sk_queue_tail(net, sk, skb)
+    sk_queue_tail(net, cpu, sk, skb)
     if sk.wq_head >= 0:
         sock_def_readable(net, cpu, sk, skb)
     return NET_RX_SUCCESS

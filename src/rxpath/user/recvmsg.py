@@ -49,6 +49,8 @@ def recv_is_private(net: Net, sk: sock) -> bool:
     """The next recvmsg() touches nothing that softirqs or other readers touch."""
     if sk.reader_head < 0 or sk.readers != 1 or (net.rfs != 0 and sk.rxhash != 0):
         return False
+    if net.record:                                   # the length of the queue is looked at by whoever adds to it
+        return False
     if net.udp_nconn and sk.dport:                   # an ICMP error may come
         return False
     skb = net.skb[sk.reader_head]
@@ -198,7 +200,7 @@ def udp_unlink_damaged(net: Net, cpu: int, sk: sock, before: int, skb: sk_buff) 
     if net.behaviour[Behaviour.udp_reader_queue]:
         udp_rmem_release(net, cpu, sk, skb.truesize)
     else:
-        sock_rfree(net, sk, skb.truesize)
+        sock_rfree(net, cpu, sk, skb.truesize)
     udp_drop_damaged(net, cpu, sk, skb)
 
 
@@ -224,7 +226,7 @@ def udp_recvmsg_locked(net: Net, cpu: int, t: int) -> int:
             n = udp_copy_out(net, cpu, t, sk, skb, 0)
         reader_has_lines(net, cpu, sk)
         spin_lock(net, cpu, sk.lock)
-        sock_rfree(net, sk, skb.truesize)
+        sock_rfree(net, cpu, sk, skb.truesize)
         spin_unlock(net, sk.lock)
         if not damaged:
             skb_consume_udp(net, cpu, skb)

@@ -12,6 +12,7 @@ from ..abi.net import NEPOLL, NWAIT, Net
 from ..abi.numbers import AF_INET, IPPROTO, NO_ROUTE, NO_SKB, NO_SOCK, NO_THREAD
 from ..abi.reasons import Drop
 from ..abi.sock import SOCK_CLOSED, SOCK_ESTABLISHED, SOCK_OPEN, sock
+from ..record import record_sock_at
 from ..skb import alloc_skb, kfree_skb_reason, skb_init
 from .checksum import first_packet_length
 from .poll import ep_insert, ep_modify, ep_remove, poll_list
@@ -134,6 +135,10 @@ def udp_close(net: Net, cpu: int, i: int) -> None:
     if net.real_time == 0:
         net.udp_memory -= (sk.rmem_alloc + sk.forward_alloc) >> 12
     sk.rmem_alloc, sk.forward_alloc, sk.deficit, sk.qlen, sk.backlog_len, sk.backlog_qlen = 0, 0, 0, 0, 0, 0
+    if net.record and sk.series:
+        c = net.cpu[cpu]
+        record_sock_at(net, sk, max(c.now, net.sim.now))
+        sk.series = 0
     if sk.rxq_ovfl:
         net.rxq_ovfl -= 1
         sk.rxq_ovfl = 0

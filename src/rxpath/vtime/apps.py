@@ -12,6 +12,7 @@ from ..abi.limits import NBATCH, NHIST
 from ..abi.net import Net
 from ..abi.numbers import EAGAIN, MSG_DONTWAIT, MSG_WAITFORONE, Kind, WaitBy
 from ..path import Stage
+from ..record import record_latency_of
 from ..turn import charge
 from ..user.queue import wait_remove
 from ..user.recvmsg import sys_recvfrom
@@ -38,7 +39,7 @@ class Phase(IntEnum):
 
 # ---------------------------------------------------------------- what it costs, and how long it took
 @path_function
-def record_latency(net: Net, n: int, ns: int) -> None:
+def record_latency(net: Net, n: int, t: int, ns: int) -> None:
     """From the last bit on the wire to the return of the receiving call."""
     th = net.thread[n]
     th.received += 1
@@ -46,6 +47,8 @@ def record_latency(net: Net, n: int, ns: int) -> None:
     th.latency_max = max(th.latency_max, ns)
     th.latency_hash = next_random(th.latency_hash ^ ns)
     net.latency[n][latency_bucket(ns)] += 1
+    if net.record:
+        record_latency_of(net, n, t, ns)
 
 
 @path_function
@@ -150,7 +153,7 @@ def return_step(net: Net, cpu: int, n: int, th: thread_t, start: int) -> None:
     c = net.cpu[cpu]
     work = 0
     for k in range(th.in_batch):
-        record_latency(net, n, c.now - net.batch[n][k & NBATCH - 1])
+        record_latency(net, n, c.now, c.now - net.batch[n][k & NBATCH - 1])
         work += service_time(net, th)
     if th.kind == Kind.HOST:                         # a Python program: it says how long it works
         th.phase = Phase.ASK

@@ -3,6 +3,7 @@ from .._compile import entry
 from ..abi.net import Net
 from ..abi.numbers import DRAIN, NEVER, NO_QUEUE, NO_THREAD, SLOT_BITS, Ctx
 from .cpu import cpu_turn, fire_local_irq, fire_queue_irq
+from .cuts import record_cut
 from .feed import feed_rearm
 from .host import host_worked
 from .machine import siblings_look
@@ -20,14 +21,17 @@ def run(net: Net, until: int, worked: int) -> int:
     if net.nic.changed:                              # somebody turned a knob of the card
         net.nic.changed = 0
         feed_rearm(net)
-    stop = min(until, sim.epoch)
+    stop = min(until, min(sim.epoch, sim.cut))
     while True:
         key = earliest(net)
         t, slot = key >> SLOT_BITS, key & (1 << SLOT_BITS) - 1
         if t >= stop:
             if stop < until:                         # nobody has begun anything at or after it: everywhere it is the same moment
-                siblings_look(net, stop)
-                stop = min(until, sim.epoch)
+                if sim.epoch == stop:
+                    siblings_look(net, stop)
+                if sim.cut == stop:
+                    record_cut(net, stop)
+                stop = min(until, min(sim.epoch, sim.cut))
                 continue
             sim.now = until
             return NO_THREAD
@@ -54,7 +58,7 @@ def vtime_init(net: Net, nq: int, ncpu: int, one_step: int) -> None:
     sim.nq, sim.ncpu, sim.nslot = nq, ncpu, nq + 2 * ncpu
     sim.host = NO_THREAD
     sim.one_step = one_step
-    sim.epoch = NEVER
+    sim.epoch, sim.cut = NEVER, NEVER
     slots_init(net)
     for i in range(ncpu):
         c = net.cpu[i]

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from .._compile import entry
 from ..abi.net import Net
-from ..abi.numbers import Ctx
+from .cuts import cpu_time_at
 from .sched import arm_timeout
 
 # sched_prio_to_weight[] of kernel/sched/core.c is a table of 1024 / 1.25^nice, rounded; these are its numbers
@@ -93,30 +93,6 @@ class CpuTime(NamedTuple):
 
 def cpu_time(net: Net, cpu: int, t: int) -> CpuTime:
     """The five at time t, to which the run has come (engine.run(net, t, ...)), with what is under way."""
-    c = net.cpu[cpu]
-    hard, soft, sys, app, idle = c.hardirq_ns, c.softirq_ns, c.syscall_ns, c.app_ns, c.idle_ns
-    over = max(0, c.irq_until - t) if c.irq_until > t else 0        # of an interrupt, or of a switch, cut in the middle
-    cut = min(over, c.irq_cost)
-    hard -= cut
-    if c.ctx == Ctx.SOFTIRQ:
-        soft += t - c.since + cut
-    elif c.ctx == Ctx.IDLE:
-        if t >= c.since:
-            idle += t - c.since
-        else:
-            sys -= c.since - t - cut
-    elif t >= c.since:
-        ran = t - c.since
-        user = 0
-        if c.curr >= 0:
-            th = net.thread[c.curr]
-            user = min(ran, max(0, th.left - th.tail))
-        app += user
-        sys += ran - user
-    else:
-        early = c.since - t - cut                                   # idle exit before the interrupt, or a switch
-        if c.irq_cost:
-            idle -= early
-        else:
-            sys -= early
-    return CpuTime(hard, soft, sys, app, idle)
+    cpu_time_at(net, cpu, t)
+    times = net.cpu_time[cpu]
+    return CpuTime(times.hardirq, times.softirq, times.syscall, times.application, times.idle)
