@@ -11,7 +11,7 @@ from rxpath.path import Stage
 from rxpath.vtime.costs import BM36
 from rxpath.workbench.host.iptables import read as iptables
 from rxpath.workbench.host.iptables.flat import FlatRules, flatten, limit_credits
-from rxpath.workbench.host.iptables.read import MatchKind, Ruleset, Target
+from rxpath.workbench.host.iptables.ruleset import MatchKind, Ruleset, Target
 
 from ..frames import US, arp, eth, icmp, ip, ip4, tcp, udp, udp_frame
 from ..lab import Lab

@@ -12,7 +12,7 @@ INV_SRCIP, INV_DSTIP, INV_PROTO, FRAG_FURTHER, FRAG_FIRST, NEVER_HOLDS = 1, 2, 4
 
 
 class Target(IntEnum):
-    """What a rule does with a packet that matches.  The numbers of workbench/host/iptables/read.py; a test holds them together."""
+    """What a rule does with a packet that matches.  The numbers of workbench/host/iptables/ruleset.py; a test holds them together."""
     CONTINUE = 0
     ACCEPT = 1
     DROP = 2

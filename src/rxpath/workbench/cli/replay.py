@@ -156,10 +156,10 @@ def host_show(file: str | None, settings: Sequence[str], as_json: bool) -> None:
         print(hosttext.describe(chosen), end="")
 
 def host_check(file: str, settings: Sequence[str], skip_unsupported: bool) -> None:
-    from rxpath.workbench.host import file as hostfile
+    from rxpath.workbench.host.rules import rules as rules_of
     from rxpath.workbench.run.replay import the_host
 
     chosen = the_host(file, settings)
-    rules = hostfile.rules(chosen, skip_unsupported or None)
+    rules = rules_of(chosen, skip_unsupported or None)
     for skipped in rules.skipped if rules else ():
         print(f"rxpath: left out: {skipped}", file=sys.stderr)

@@ -1,18 +1,14 @@
-"""The checks of a host file that need more than one key.  Called once for each Host that is made; the first mistake is raised as Wrong."""
+"""The checks of a host file that need more than one key.  host/file.py calls them for each Host that it makes; the first mistake is Wrong."""
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING
 
 from rxpath.abi.limits import NSOURCE
 from rxpath.drivers.igb_nfc import MODELS
 from rxpath.workbench.host import sysctls as knobs
-from rxpath.workbench.toml_in.tables import ANY
+from rxpath.workbench.host.model.host import Host
+from rxpath.workbench.host.model.programs import App, Socket
+from rxpath.workbench.toml_in.tables import ANY, Wrong
 from rxpath.workbench.words import units
-
-if TYPE_CHECKING:
-    from rxpath.workbench.host.model.host import Host
-    from rxpath.workbench.host.model.programs import App, Socket
 
 
 def check(host: Host) -> None:
@@ -26,20 +22,14 @@ def check(host: Host) -> None:
     _apps(host)
 
 
-def _wrong(key: str, text: str) -> Exception:
-    from rxpath.workbench.toml_in.tables import Wrong
-
-    return Wrong(key, text)
-
-
 def _since(host: Host, key: str, used: bool, version: str) -> None:
     if used and host.kernel == "3.10":
-        raise _wrong(key, f"kernel 3.10 does not have it: Linux has it since {version}")
+        raise Wrong(key, f"kernel 3.10 does not have it: Linux has it since {version}")
 
 
 def _cpu(host: Host, key: str, cpu: int) -> None:
     if cpu >= host.cpus:
-        raise _wrong(key, f"there is no CPU {cpu}: 0 to {host.cpus - 1} (cpus = {host.cpus})")
+        raise Wrong(key, f"there is no CPU {cpu}: 0 to {host.cpus - 1} (cpus = {host.cpus})")
 
 
 def flatten(table: dict[str, object], prefix: str = "") -> dict[str, object]:
@@ -59,11 +49,11 @@ def _sysctls(host: Host) -> None:
     for name, value in flatten(host.sysctl).items():
         row = knobs.find(name, host.nic.name)
         if row is None:
-            raise _wrong(name, knobs.unknown_text(name, host.nic.name))
+            raise Wrong(name, knobs.unknown_text(name, host.nic.name))
         try:
             values[name] = knobs.check(row, value, host.kernel, host.ticks)
         except ValueError as error:
-            raise _wrong(name, str(error)) from None
+            raise Wrong(name, str(error)) from None
     host.sysctl.clear()                                     # the model is frozen, its own dict is ours until it is handed out
     host.sysctl.update(values)
     now = host.sysctls()
@@ -71,7 +61,7 @@ def _sysctls(host: Host) -> None:
     assert isinstance(low, int) and isinstance(high, int)
     if low > high and host.kernel != "3.10":                # [M] EINVAL
         name = "net.ipv4.ipfrag_high_thresh" if "net.ipv4.ipfrag_high_thresh" in values else "net.ipv4.ipfrag_low_thresh"
-        raise _wrong(name, f"ipfrag_low_thresh ({low}) must not exceed ipfrag_high_thresh ({high})")
+        raise Wrong(name, f"ipfrag_low_thresh ({low}) must not exceed ipfrag_high_thresh ({high})")
     mask = now.get("net.core.flow_limit_cpu_bitmap", 0)
     assert isinstance(mask, int)
     if mask:
@@ -87,47 +77,47 @@ def _device(host: Host) -> None:
     _since(host, "ethtool.rx-udp-gro-forwarding", tool.rx_udp_gro_forwarding, "5.12")
     largest = {"igb": 9216, "veth": 65535, "loopback": 65536}[nic.driver]
     if host.mtu > largest:
-        raise _wrong("nic.mtu", f"{host.mtu} is not allowed: 68 to {largest} for {nic.driver}")
+        raise Wrong("nic.mtu", f"{host.mtu} is not allowed: 68 to {largest} for {nic.driver}")
     if nic.queues and tool.combined and nic.queues != tool.combined:
-        raise _wrong("ethtool.combined", f"{tool.combined} contradicts nic.queues = {nic.queues}: they are the same knob")
+        raise Wrong("ethtool.combined", f"{tool.combined} contradicts nic.queues = {nic.queues}: they are the same knob")
     if tool.adaptive_rx is not None and tool.rx_usecs is not None and tool.adaptive_rx != (tool.rx_usecs in (1, 3)):
-        raise _wrong("ethtool.adaptive-rx", f"contradicts rx-usecs = {tool.rx_usecs}: 1 and 3 are adaptive, the others are not")
+        raise Wrong("ethtool.adaptive-rx", f"contradicts rx-usecs = {tool.rx_usecs}: 1 and 3 are adaptive, the others are not")
     for name, used in (("napi_defer_hard_irqs", nic.napi_defer_hard_irqs), ("gro_flush_timeout", nic.gro_flush_timeout)):
         if used and (nic.driver != "igb" or nic.napi == "none"):
-            raise _wrong(f"nic.{name}", "there is no NAPI of its own here: it takes driver igb and napi softirq or threaded")
+            raise Wrong(f"nic.{name}", "there is no NAPI of its own here: it takes driver igb and napi softirq or threaded")
     if nic.driver == "igb":
         _card(host)
         return
     if host.queue_count != 1:
-        raise _wrong("nic.queues" if nic.queues else "ethtool.combined",
+        raise Wrong("nic.queues" if nic.queues else "ethtool.combined",
                      f"{host.queue_count} is not allowed: {nic.driver} has 1 queue here")
     for name, used in (("rx", tool.rx != 256), ("tx", tool.tx != 256), ("rx-usecs", tool.rx_usecs not in (None, 3)),
                        ("adaptive-rx", tool.adaptive_rx is False), ("ntuple", bool(tool.ntuple)), ("pause-rx", tool.pause_rx),
                        ("pause-tx", tool.pause_tx)):
         if used:
-            raise _wrong(f"ethtool.{name}", f"{nic.driver} has no ring and no interrupts: only igb takes it")
+            raise Wrong(f"ethtool.{name}", f"{nic.driver} has no ring and no interrupts: only igb takes it")
     if host.gro:
-        raise _wrong("ethtool.gro", f"off only: {nic.driver} frames enter by netif_rx, which does no GRO")
+        raise Wrong("ethtool.gro", f"off only: {nic.driver} frames enter by netif_rx, which does no GRO")
     if nic.napi != "softirq":
-        raise _wrong("nic.napi", f"softirq only: {nic.driver} is polled by the per-CPU backlog")
+        raise Wrong("nic.napi", f"softirq only: {nic.driver} is polled by the per-CPU backlog")
     if any(host.irq.affinity.values()):
-        raise _wrong("irq.affinity", f"{nic.driver} has no interrupts: nic.sender_cpu says where its frames enter")
+        raise Wrong("irq.affinity", f"{nic.driver} has no interrupts: nic.sender_cpu says where its frames enter")
 
 
 def _card(host: Host) -> None:
     """What the model of the card has: queues, a packet buffer, filters, flow control."""
     nic, tool = host.nic, host.ethtool
     if host.queue_count > MODELS[nic.model]:
-        raise _wrong("nic.queues" if nic.queues else "ethtool.combined",
+        raise Wrong("nic.queues" if nic.queues else "ethtool.combined",
                      f"{host.queue_count} is not allowed: 1 to {MODELS[nic.model]} for {nic.model}")
     if nic.rx_fifo and not 16 << 10 <= nic.rx_fifo <= 128 << 10:
-        raise _wrong("nic.rx_fifo", f"{nic.rx_fifo} is not allowed: 0, or 16KiB to 128KiB")
+        raise Wrong("nic.rx_fifo", f"{nic.rx_fifo} is not allowed: 0, or 16KiB to 128KiB")
     _since(host, "ethtool.ntuple", bool(tool.ntuple), "4.9")
     host.filters()
     if tool.pause_tx and not nic.rx_fifo:
-        raise _wrong("ethtool.pause-tx", "they are sent when the packet buffer fills, and there is none: set nic.rx_fifo, such as 64KiB")
+        raise Wrong("ethtool.pause-tx", "they are sent when the packet buffer fills, and there is none: set nic.rx_fifo, such as 64KiB")
     if tool.pause_rx and host.queue_count > 1:
-        raise _wrong("ethtool.pause-rx", "with several queues it turns DROP_EN off, and a full ring blocks all of them: not modelled, set "
+        raise Wrong("ethtool.pause-rx", "with several queues it turns DROP_EN off, and a full ring blocks all of them: not modelled, set "
                                          "nic.queues = 1")
 
 
@@ -136,27 +126,27 @@ def _queues_and_cpus(host: Host) -> None:
     queues = host.queue_count
     for queue, cpu in host.irq.affinity.items():
         if queue >= queues:
-            raise _wrong(f"irq.{queue}", f"there is no queue {queue}: 0 to {queues - 1}")
+            raise Wrong(f"irq.{queue}", f"there is no queue {queue}: 0 to {queues - 1}")
         if not 0 <= cpu < host.cpus:
-            raise _wrong(f"irq.{queue}", f"there is no CPU {cpu}: 0 to {host.cpus - 1} (cpus = {host.cpus})")
+            raise Wrong(f"irq.{queue}", f"there is no CPU {cpu}: 0 to {host.cpus - 1} (cpus = {host.cpus})")
     rps_all = len(host.rps) == 8 and len(set(host.rps.values())) == 1   # `all` was written: it means those that exist
     for queue, cpus in host.rps.items():
         if queue >= queues and not rps_all:
-            raise _wrong(f"rps.{queue}", f"there is no queue {queue}: 0 to {queues - 1}")
+            raise Wrong(f"rps.{queue}", f"there is no queue {queue}: 0 to {queues - 1}")
         for cpu in cpus:
             _cpu(host, f"rps.{queue}", cpu)
     counts_all = len(host.rps_flow_cnt) == 8 and len(set(host.rps_flow_cnt.values())) == 1
     for queue in host.rps_flow_cnt:
         if queue >= queues and not counts_all:
-            raise _wrong(f"rps_flow_cnt.{queue}", f"there is no queue {queue}: 0 to {queues - 1}")
+            raise Wrong(f"rps_flow_cnt.{queue}", f"there is no queue {queue}: 0 to {queues - 1}")
     if host.nic.threaded_cpus == ANY:
-        raise _wrong("nic.threaded_cpus", f"\"any\" is not allowed: {units.CPUS_ALLOWED}")
+        raise Wrong("nic.threaded_cpus", f"\"any\" is not allowed: {units.CPUS_ALLOWED}")
     for cpu in host.nic.threaded_cpus:
         _cpu(host, "nic.threaded_cpus", cpu)
     _cpu(host, "nic.sender_cpu", host.nic.sender_cpu)
     indir = host.indirection()
     if max(indir) >= queues:
-        raise _wrong("ethtool.indir", f"queue {max(indir)} does not exist: 0 to {queues - 1}")
+        raise Wrong("ethtool.indir", f"queue {max(indir)} does not exist: 0 to {queues - 1}")
 
 
 def _machine(host: Host) -> None:
@@ -167,40 +157,40 @@ def _machine(host: Host) -> None:
                 _cpu(host, f"cpu.{name}", cpu)
     for group in host.cpu.siblings:
         if len(group) < 2:
-            raise _wrong("cpu.siblings", f"[{group[0]}] has no sibling: leave it out")
+            raise Wrong("cpu.siblings", f"[{group[0]}] has no sibling: leave it out")
         if len({i for i, node in enumerate(host.cpu.nodes) if set(group) & set(node)}) > 1:
-            raise _wrong("cpu.siblings", f"{list(group)} lie in two nodes")
+            raise Wrong("cpu.siblings", f"{list(group)} lie in two nodes")
     missing = set(range(host.cpus)) - {cpu for group in host.cpu.nodes for cpu in group}
     if host.cpu.nodes and missing:
-        raise _wrong("cpu.nodes", f"CPU {min(missing)} is in no node")
+        raise Wrong("cpu.nodes", f"CPU {min(missing)} is in no node")
     if host.nic.node >= max(1, len(host.cpu.nodes)):
-        raise _wrong("nic.node", f"there is no node {host.nic.node}: cpu.nodes has {len(host.cpu.nodes)}")
+        raise Wrong("nic.node", f"there is no node {host.nic.node}: cpu.nodes has {len(host.cpu.nodes)}")
     for i, load in enumerate(host.loads):
         for cpu in load.cpu:
             _cpu(host, f"load.{i}.cpu", cpu)
     if sum(len(load.cpu) for load in host.loads) > 512:
-        raise _wrong("load", "more than 512 threads")
+        raise Wrong("load", "more than 512 threads")
     for i, source in enumerate(host.softirqs):
         for cpu in source.cpu:
             _cpu(host, f"softirq.{i}.cpu", cpu)
     if sum(len(source.cpu) for source in host.softirqs) > NSOURCE:
-        raise _wrong("softirq", f"more than {NSOURCE} sources")
+        raise Wrong("softirq", f"more than {NSOURCE} sources")
 
 
 def _routes(host: Host) -> None:
     seen: set[str] = set()
     for i, route in enumerate(host.routes):
         if route.dev not in (None, host.nic.name, "lo"):
-            raise _wrong(f"route.{i}.dev", f"no interface {units.shown(route.dev)} here: {host.nic.name} or lo")
+            raise Wrong(f"route.{i}.dev", f"no interface {units.shown(route.dev)} here: {host.nic.name} or lo")
         if route.via is not None and route.type != "unicast":
-            raise _wrong(f"route.{i}.via", f"only a unicast route has a next hop, this one is {route.type}")
+            raise Wrong(f"route.{i}.via", f"only a unicast route has a next hop, this one is {route.type}")
         if route.dst in seen:
-            raise _wrong(f"route.{i}.dst", f"{route.dst} is listed twice")
+            raise Wrong(f"route.{i}.dst", f"{route.dst} is listed twice")
         seen.add(route.dst)
     met: set[str] = set()
     for i, neighbour in enumerate(host.neighbours):
         if neighbour.ip in met:
-            raise _wrong(f"neighbour.{i}.ip", f"{neighbour.ip} is listed twice")
+            raise Wrong(f"neighbour.{i}.ip", f"{neighbour.ip} is listed twice")
         met.add(neighbour.ip)
 
 
@@ -221,7 +211,7 @@ def _sockets(host: Host) -> None:
     for i, sock in enumerate(host.sockets):
         where = f"socket.{i}"
         if sock.name in names:
-            raise _wrong(f"{where}.name", f'"{sock.name}" is taken by another socket')
+            raise Wrong(f"{where}.name", f'"{sock.name}" is taken by another socket')
         names.add(sock.name)
         _since(host, f"{where}.udp_gro", sock.udp_gro, "5.0")
         _since(host, f"{where}.incoming_cpu", sock.incoming_cpu is not None, "4.4")
@@ -229,21 +219,21 @@ def _sockets(host: Host) -> None:
         if sock.incoming_cpu is not None:
             _cpu(host, f"{where}.incoming_cpu", sock.incoming_cpu)
         if sock.bindtodevice not in (None, host.nic.name, "lo"):
-            raise _wrong(f"{where}.bindtodevice", f"no interface {units.shown(sock.bindtodevice)} here: {host.nic.name} or lo")
+            raise Wrong(f"{where}.bindtodevice", f"no interface {units.shown(sock.bindtodevice)} here: {host.nic.name} or lo")
         if sock.rcvbuf is not None and sock.rcvbufforce is not None:
-            raise _wrong(f"{where}.rcvbufforce", "either rcvbuf or rcvbufforce, not both")
+            raise Wrong(f"{where}.rcvbufforce", "either rcvbuf or rcvbufforce, not both")
         for name, used in (("udp_gro", sock.udp_gro), ("connect", sock.connect is not None), ("join", bool(sock.join))):
             if used and sock.proto != "udp":
-                raise _wrong(f"{where}.{name}", "only a UDP socket takes it")
+                raise Wrong(f"{where}.{name}", "only a UDP socket takes it")
         pairs = sock.endpoints()
         total += len(pairs)
         if total > 65536:
-            raise _wrong(f"{where}.bind", "more than 65536 sockets")
+            raise Wrong(f"{where}.bind", "more than 65536 sockets")
         for address, port in pairs:
             others = taken.setdefault((sock.proto, port), [])
             for other_address, other in others[:64]:
                 if (not address or not other_address or address == other_address) and _conflict(sock, other):
-                    raise _wrong(f"{where}.bind", f"{units.ipv4_text(address)}:{port} is in use by socket {other.name} (EADDRINUSE); "
+                    raise Wrong(f"{where}.bind", f"{units.ipv4_text(address)}:{port} is in use by socket {other.name} (EADDRINUSE); "
                                                   "both need reuseport or reuseaddr")
             others.append((address, sock))
 
@@ -263,31 +253,31 @@ def _apps(host: Host) -> None:
     for i, app in enumerate(host.apps):
         where = f"app.{i}"
         if app.name in names:
-            raise _wrong(f"{where}.name", f'"{app.name}" is taken by another application')
+            raise Wrong(f"{where}.name", f'"{app.name}" is taken by another application')
         names.add(app.name)
         for name in app.sockets:
             if name != "*" and name not in known:
                 near = units.nearest(name, list(known))
                 there = f"did you mean {near}?" if near else f"there are: {', '.join(list(known)[:8]) or 'none'}"
-                raise _wrong(f"{where}.sockets", f'no socket "{name}"; {there}')
+                raise Wrong(f"{where}.sockets", f'no socket "{name}"; {there}')
             if name != "*" and known[name].proto != "udp":
-                raise _wrong(f"{where}.sockets", f'"{name}" is a TCP listener: reading TCP is not modelled yet')
+                raise Wrong(f"{where}.sockets", f'"{name}" is a TCP listener: reading TCP is not modelled yet')
         if not app.sockets:
-            raise _wrong(f"{where}.sockets", 'at least one socket, or "*"')
+            raise Wrong(f"{where}.sockets", 'at least one socket, or "*"')
         for cpu in app.cpu if app.cpu != ANY else ():
             _cpu(host, f"{where}.cpu", cpu)
         threads += app.threads
         if threads > 1024:
-            raise _wrong(f"{where}.threads", "more than 1024 threads")
+            raise Wrong(f"{where}.threads", "more than 1024 threads")
         if app.wait == "recv" and sum(len(sock.endpoints()) for sock in app_sockets(host, app)) > 1:
-            raise _wrong(f"{where}.wait", "one thread cannot block in recv on several sockets: epoll, poll or busy")
+            raise Wrong(f"{where}.wait", "one thread cannot block in recv on several sockets: epoll, poll or busy")
         waits = app.wait == "epoll" or (app.wait == "auto" and sum(len(s.endpoints()) for s in app_sockets(host, app)) > 1)
         if (app.epoll or app.shared_epoll) and not waits:
-            raise _wrong(f"{where}.{'epoll' if app.epoll else 'shared_epoll'}", "this application does not wait in epoll: wait = \"epoll\"")
+            raise Wrong(f"{where}.{'epoll' if app.epoll else 'shared_epoll'}", "this application does not wait in epoll: wait = \"epoll\"")
         _since(host, f"{where}.epoll", "exclusive" in app.epoll, "4.5")
         if app.shared_epoll and app.own_sockets:
-            raise _wrong(f"{where}.shared_epoll", "threads with sockets of their own have epoll instances of their own")
+            raise Wrong(f"{where}.shared_epoll", "threads with sockets of their own have epoll instances of their own")
         if app.own_sockets and app.threads > 1:
             for sock in app_sockets(host, app):
                 if not sock.reuseport:
-                    raise _wrong(f"{where}.own_sockets", f"socket {sock.name} needs reuseport = true: each thread binds the same address")
+                    raise Wrong(f"{where}.own_sockets", f"socket {sock.name} needs reuseport = true: each thread binds the same address")

@@ -11,19 +11,16 @@ import re
 import tomllib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from rxpath.workbench.host.check import flatten
+from rxpath.workbench.host.check import check, flatten
 from rxpath.workbench.host.model.host import Host
 from rxpath.workbench.host.model.programs import App, Service
 from rxpath.workbench.host.sysctls import names as sysctl_names
 from rxpath.workbench.toml_in.tables import Wrong
 from rxpath.workbench.words import units
-
-if TYPE_CHECKING:
-    from rxpath.workbench.host.iptables.read import Ruleset
 
 FILE_MAX = 16 << 20                                         # a host file with 65,536 sockets has some megabytes
 
@@ -91,8 +88,9 @@ def build(data: dict[str, Any], place: str, changes: Sequence[tuple[str, str]] =
         data = {**data, "nic": {k: v for k, v in nic.items() if k != "ethtool"}, "ethtool": nic["ethtool"]}
     try:
         host = Host.model_validate(data)
-    except ValidationError as error:
-        found = [read_error(item) for item in error.errors(include_url=False)]
+        check(host)
+    except (ValidationError, Wrong) as error:
+        found = [(error.key, error.text)] if isinstance(error, Wrong) else [read_error(item) for item in error.errors(include_url=False)]
         key, text = found[0]
         for changed, written in reversed(changes):
             if key == changed or key.startswith(changed + ".") or changed.startswith(key + "."):
@@ -162,24 +160,6 @@ def service_ns(service: Service, place: str = "") -> tuple[int, ...]:
     if not times:
         raise HostError(place, "", f"{service.file} has no times")
     return tuple(times)
-
-
-def rules(host: Host, skip_unsupported: bool | None = None) -> Ruleset | None:
-    """The host's firewall rules, parsed; None when it has none.  Raises RulesError with file and line, HostError for the file itself."""
-    from rxpath.workbench.host.iptables import read as iptables
-
-    skip = host.iptables.skip_unsupported if skip_unsupported is None else skip_unsupported
-    if host.iptables.text is not None:
-        return iptables.parse(host.iptables.text, f"{host._source}: iptables.text", skip_unsupported=skip)
-    if host.iptables.file is None:
-        return None
-    try:
-        text = Path(host.iptables.file).read_bytes().decode()
-    except OSError as error:
-        raise HostError(host._source, "iptables", f"{host.iptables.file} cannot be read: {error.strerror or error}") from None
-    except (UnicodeDecodeError, ValueError):
-        raise HostError(host._source, "iptables", f"{host.iptables.file} is not UTF-8 text") from None
-    return iptables.parse(text, host.iptables.file, skip_unsupported=skip)
 
 
 # Errors: pydantic's list to one line.

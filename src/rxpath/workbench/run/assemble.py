@@ -19,6 +19,7 @@ from rxpath.vtime.dice import next_random
 from rxpath.workbench.host import file as hostfile
 from rxpath.workbench.host import tables as hosttables
 from rxpath.workbench.host.iptables import flat as iptables_flat
+from rxpath.workbench.host.rules import rules as rules_of
 from rxpath.workbench.run import sockets as applications
 from rxpath.workbench.words import units
 
@@ -235,7 +236,7 @@ def addresses(sim: Simulation) -> None:
 
 def firewall(sim: Simulation) -> None:
     """iptables-restore."""
-    ruleset = hostfile.rules(sim.host, sim.skip_unsupported)
+    ruleset = rules_of(sim.host, sim.skip_unsupported)
     if ruleset is None:
         return
     sim.rules = iptables_flat.flatten(ruleset, sim.host.nic.name)

@@ -13,7 +13,7 @@ from rxpath.abi.reasons import DELIVERED, Drop
 from rxpath.drivers.igb_ethtool import device_stats, ethtool_stats
 from rxpath.network.nf_setup import rule_counters
 from rxpath.vtime.setup import cpu_time
-from rxpath.workbench.host.iptables.read import Target
+from rxpath.workbench.host.iptables.ruleset import Target
 
 if TYPE_CHECKING:
     from rxpath.workbench.run.simulation import Simulation

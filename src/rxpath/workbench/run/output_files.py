@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from rxpath import outputs
 from rxpath.abi.numbers import ETH_P_ALL, ETH_P_ARP, ETH_P_IP, NO_DEV, Out
 from rxpath.network.nf_setup import log_line
-from rxpath.workbench.host.iptables.read import Target
+from rxpath.workbench.host.iptables.ruleset import Target
 from rxpath.workbench.words.mistakes import BadInput, writing
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rxpath.workbench.host.iptables.read import Chain, Match, MatchKind, Ruleset, Target
+from rxpath.workbench.host.iptables.ruleset import Chain, Match, MatchKind, Ruleset, Target
 
 HOOKS = {"PRE_ROUTING": ("raw", "mangle"), "LOCAL_IN": ("mangle", "filter")}    # in the order of their priority: -300, -150, 0
 CHAIN_OF = {"PRE_ROUTING": "PREROUTING", "LOCAL_IN": "INPUT"}

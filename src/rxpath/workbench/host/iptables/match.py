@@ -1,4 +1,4 @@
-"""The words of one rule, read into Rule: what `-A CHAIN` is followed by.  Called by iptables.py for each line.
+"""The words of one rule, read into Rule: what `-A CHAIN` is followed by.  Called by read.py for each line.
 
 Twins: iptables/xshared.c for the common options, extensions/libxt_*.c for the matches,
 ipt_REJECT's and each match's checkentry for what the kernel
@@ -7,9 +7,8 @@ refuses.  Numbers are kept as the kernel keeps them: a limit is an average in 1/
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
-from rxpath.workbench.host.iptables.read import (
+from rxpath.workbench.host.iptables.ruleset import (
     BUILT_IN,
     LOG_FLAGS,
     LOG_LEVELS,
@@ -19,6 +18,7 @@ from rxpath.workbench.host.iptables.read import (
     TCP_RESET,
     Address,
     Interface,
+    Line,
     Match,
     MatchKind,
     Range,
@@ -28,9 +28,6 @@ from rxpath.workbench.host.iptables.read import (
     Unsupported,
 )
 from rxpath.workbench.words import units
-
-if TYPE_CHECKING:
-    from rxpath.workbench.host.iptables.read import _Reader
 
 PROTOCOLS = {"all": 0, "icmp": 1, "igmp": 2, "ipencap": 4, "ipip": 4, "tcp": 6, "udp": 17, "dccp": 33, "gre": 47, "esp": 50, "ah": 51,
              "ospf": 89, "pim": 103, "vrrp": 112, "sctp": 132, "udplite": 136}
@@ -85,8 +82,8 @@ def _range(text: str, most: int, separator: str = ":") -> tuple[int, int] | None
 class RuleText:
     """The words of one rule.  take() walks them; each option of a match changes the match that was loaded for it."""
 
-    def __init__(self, reader: _Reader, chain: str, options: list[str], counts: tuple[int, int]):
-        self.reader, self.chain, self.options, self.counts = reader, chain, options, counts
+    def __init__(self, line: Line, chain: str, options: list[str], counts: tuple[int, int]):
+        self.line, self.chain, self.options, self.counts = line, chain, options, counts
         self.at = 0
         self.sources: list[Address] = [Address()]
         self.destinations: list[Address] = [Address()]
@@ -101,10 +98,10 @@ class RuleText:
         self.seen: set[str] = set()
 
     def wrong(self, reason: str) -> RulesError:
-        return self.reader.wrong(reason)
+        return self.line.wrong(reason)
 
     def unsupported(self, reason: str) -> Unsupported:
-        return self.reader.unsupported(reason)
+        return self.line.unsupported(reason)
 
     def _next(self, option: str) -> str:
         if self.at >= len(self.options):
@@ -127,7 +124,7 @@ class RuleText:
         matches = tuple(self._match(name, values) for name, values in self.matches)
         for source in self.sources:
             for destination in self.destinations:
-                yield Rule(self.reader.number, self.reader.line, source, destination, self.protocol, self.protocol_invert,
+                yield Rule(self.line.number, self.line.text, source, destination, self.protocol, self.protocol_invert,
                            self.interfaces["-i"],
                            self.interfaces["-o"], self.fragment, matches, self.target, self.aim, self.reject_with, self.log_prefix,
                            self.log_level, *self.counts, self.comment)
@@ -299,12 +296,12 @@ class RuleText:
         self._once("-j or -g")
         if option == "-j" and name in TARGETS:
             self.target = Target[name]
-        elif name in self.reader.chains:
+        elif name in self.line.chains:
             self.target, self.aim = Target.GOTO if option == "-g" else Target.JUMP, name
         elif name and name.isupper() and option == "-j" and name not in BUILT_IN["mangle"]:
             raise self.unsupported(f"target {name} is not supported, and there is no such chain: {', '.join(TARGETS)}, user chains")
         else:
-            raise self.wrong(f"there is no chain or target {units.shown(name)} in table {self.reader.table}")
+            raise self.wrong(f"there is no chain or target {units.shown(name)} in table {self.line.table}")
 
     def _reject(self) -> None:
         value = self._next("--reject-with")
@@ -337,7 +334,7 @@ class RuleText:
             if name == "mac" and self.chain in ("OUTPUT", "POSTROUTING"):
                 raise self.wrong(f"match mac cannot be used in chain {self.chain}")
         if self.target == Target.REJECT:
-            if self.reader.table != "filter":
+            if self.line.table != "filter":
                 raise self.wrong("REJECT is allowed in table filter only")
             if self.reject_with == TCP_RESET and (self.protocol != 6 or self.protocol_invert):
                 raise self.wrong("--reject-with tcp-reset needs -p tcp")

@@ -101,13 +101,6 @@ class Host(Part):
                      **{k: v for k, v in value.items() if not str(k).isdigit() and k != "all"}}
         return queue_keys(value, str(info.field_name))
 
-    @model_validator(mode="after")
-    def _check(self) -> Host:
-        from rxpath.workbench.host import check as hostcheck
-
-        hostcheck.check(self)
-        return self
-
     # What follows works out what the file leaves to the kernel.  All of it is derived; nothing is stored twice.
 
     @property

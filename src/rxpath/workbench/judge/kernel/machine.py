@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from rxpath.workbench.host import tables as hosttables
-from rxpath.workbench.host.file import rules as parse_rules
 from rxpath.workbench.host.model.host import Host
+from rxpath.workbench.host.rules import rules as parse_rules
 from rxpath.workbench.judge import case as cases
 from rxpath.workbench.judge import frames
 from rxpath.workbench.judge.calls import FIONREAD, Calls, errno_name

@@ -1,0 +1,25 @@
+"""The firewall rules of a host: its file or its text, read by iptables/."""
+from __future__ import annotations
+
+from pathlib import Path
+
+from rxpath.workbench.host.file import HostError
+from rxpath.workbench.host.iptables.read import parse
+from rxpath.workbench.host.iptables.ruleset import Ruleset
+from rxpath.workbench.host.model.host import Host
+
+
+def rules(host: Host, skip_unsupported: bool | None = None) -> Ruleset | None:
+    """The host's firewall rules, parsed; None when it has none.  Raises RulesError with file and line, HostError for the file itself."""
+    skip = host.iptables.skip_unsupported if skip_unsupported is None else skip_unsupported
+    if host.iptables.text is not None:
+        return parse(host.iptables.text, f"{host._source}: iptables.text", skip_unsupported=skip)
+    if host.iptables.file is None:
+        return None
+    try:
+        text = Path(host.iptables.file).read_bytes().decode()
+    except OSError as error:
+        raise HostError(host._source, "iptables", f"{host.iptables.file} cannot be read: {error.strerror or error}") from None
+    except (UnicodeDecodeError, ValueError):
+        raise HostError(host._source, "iptables", f"{host.iptables.file} is not UTF-8 text") from None
+    return parse(text, host.iptables.file, skip_unsupported=skip)
