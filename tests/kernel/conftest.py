@@ -3,13 +3,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from rxpath.workbench.cli import judge as command
+from rxpath.workbench.judge import run
 from rxpath.workbench.judge.run import Judge
 
 
 @pytest.fixture(scope="module")
 def judge() -> Iterator[Judge]:
-    why = command.cannot_judge() or command.other_kernel()
+    why = run.cannot_judge() or run.other_kernel()
     if why:
         pytest.skip(why)
     with Judge() as both:

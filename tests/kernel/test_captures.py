@@ -3,9 +3,9 @@ import struct
 
 import pytest
 
-from rxpath.workbench.cli import judge as command
 from rxpath.workbench.judge import captures, run
 from rxpath.workbench.judge import frames as f
+from rxpath.workbench.views import judge as view
 from rxpath.workbench.words.mistakes import BadInput
 
 from ..cable.captures import needs_shared, pcap, shared_captures
@@ -19,11 +19,11 @@ def test_frames_of_captures_agree_with_linux(judge):
     chosen = [p for p in paths if p.parent.name == "real"] + [p for p in paths if p.parent.name != "real"][::EVERY]
     for _ in range(2):                                  # what is wrong differs every time
         report = run.Report()
-        taken = command.captured(judge, report, chosen, SAMPLE)
+        taken = run.captured(judge, report, chosen, SAMPLE)
         if report.total.differ == 0:
             break
     assert taken.captures > 30 and taken.frames > 700
-    assert report.total.differ == 0, command.text(report, 0, 0, [])
+    assert report.total.differ == 0, view.text(report, 0, 0, [])
 
 
 def write(tmp_path, *frames):

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from rxpath.workbench.cli import judge as command
 from rxpath.workbench.judge import frames as f
 from rxpath.workbench.judge import generated, run
 from rxpath.workbench.judge.case import Case, Observation, Send
 from rxpath.workbench.judge.compare import Deviations, differences
 from rxpath.workbench.judge.hosts import host
 from rxpath.workbench.judge.kernel.undo import TRACEFS, Journal, recover
+from rxpath.workbench.views import judge as view
 
 SEED, BLOCKS = 618, 6
 ASKED = 3                           # what is wrong differs every time; what differs once was a jiffy's edge, or a busy machine
@@ -30,17 +30,17 @@ def test_listed_cases_agree_with_linux(judge, family):
             pass
         if not (cases := [judged.case for judged in report.different]):
             break
-    assert report.total.differ == 0, command.text(report, SEED, 0, [])
+    assert report.total.differ == 0, view.text(report, SEED, 0, [])
 
 
 @pytest.mark.parametrize("number", range(BLOCKS))
 def test_generated_frames_agree_with_linux(judge, number):
     for _ in range(ASKED):
         report = run.Report()
-        command.block(judge, report, SEED, number)
+        run.block(judge, report, SEED, number)
         if report.total.differ == 0:
             break
-    assert report.total.differ == 0, command.text(report, SEED, generated.BLOCK, [])
+    assert report.total.differ == 0, view.text(report, SEED, generated.BLOCK, [])
 
 
 def test_a_frame_that_the_path_treats_otherwise_is_found(judge, monkeypatch):
@@ -97,8 +97,8 @@ def test_every_deviation_says_why_and_where():
 
 def test_a_dead_judges_leftovers_are_undone(tmp_path):
     """SIGKILL between the journal's entry and the end: the next start puts everything back."""
-    if command.cannot_judge():
-        pytest.skip(command.cannot_judge())
+    if run.cannot_judge():
+        pytest.skip(run.cannot_judge())
     script = ("import sys, time; from pathlib import Path; from rxpath.workbench.judge.kernel.undo import Journal, TRACEFS;"
               "from rxpath.workbench.judge.netns import Netns; j = Journal(Path(sys.argv[1])); Netns(f'rxjtest{j.pid}', j);"
               "j.will_make('trace', f'rxjtest{j.pid}'); (TRACEFS / 'instances' / f'rxjtest{j.pid}').mkdir();"

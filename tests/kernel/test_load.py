@@ -4,6 +4,7 @@ The slow reader itself is run by `rxpath judge --load`: a busy machine moves it.
 import pytest
 
 from rxpath.workbench.judge import load
+from rxpath.workbench.views import judge as view
 
 
 @pytest.mark.parametrize(("name", "readers"), [("recv", 2), ("own epolls", 2), ("one epoll, edge", 2), ("own epolls, exclusive", 4)])
@@ -54,5 +55,5 @@ def test_waits_are_read_off_the_times():
 
 def test_the_table_says_what_differs():
     rows = [load.Row("a", 10.0, (11.0, 12.0), 10.5, True), load.Row("b", 10.0, (), 20.0, False, "why")]
-    said = load.text({"t": rows})
+    said = view.load_text({"t": rows})
     assert "11, 12" in said and "DIFFERS" not in said.split("\n")[2] and "DIFFERS" in said.split("\n")[3] and "      why" in said

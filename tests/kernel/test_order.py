@@ -1,5 +1,6 @@
 """Our stations of a packet and the kernel's functions, in the order in which it was met, recorded live."""
 from rxpath.workbench.judge import order
+from rxpath.workbench.views import judge as view
 
 TRACE = """          prog-7     [001] ..... 12.000001: netif_rx: dev=vb0 skbaddr=1 len=92
           prog-7     [001] ..... 12.000002: <stack trace>
@@ -25,7 +26,7 @@ TRACE = """          prog-7     [001] ..... 12.000001: netif_rx: dev=vb0 skbaddr
 
 def test_packets_meet_the_kernels_functions_in_its_order(judge):
     found = list(order.judged(judge.kernel))
-    assert len(found) >= 20 and all(o.agrees for o in found), order.text(found)
+    assert len(found) >= 20 and all(o.agrees for o in found), view.order_text(found)
     assert sum(len(o.both) for o in found) > 200
 
 

@@ -9,6 +9,7 @@ from rxpath.workbench.cli import app as cli
 from rxpath.workbench.host.file import HostError
 from rxpath.workbench.traffic import generate as generating
 from rxpath.workbench.traffic import spec as trafficfile
+from rxpath.workbench.traffic.presets import PRESETS
 from rxpath.workbench.work.unit import Unit, run
 
 SPEC = """
@@ -118,7 +119,7 @@ def test_mistakes_of_the_command_are_one_line(capsys: pytest.CaptureFixture[str]
         assert text in said and said.count("\n") == 1, said
 
 
-@pytest.mark.parametrize("name", generating.PRESETS)
+@pytest.mark.parametrize("name", PRESETS)
 def test_every_preset_can_be_generated(name: str) -> None:
     wanted = generating.spec_from({"duration": "20ms"}, None, name, 3, None)
     with trafficfile.generator(wanted) as traffic:

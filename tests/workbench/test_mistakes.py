@@ -9,7 +9,7 @@ import pytest
 import rxpath
 from rxpath import examples
 from rxpath.workbench.cli import app as cli
-from rxpath.workbench.traffic import generate as generating
+from rxpath.workbench.traffic import pcap_out
 from rxpath.workbench.words import mistakes
 
 
@@ -61,7 +61,7 @@ def test_a_file_that_was_not_finished_is_not_left_and_a_device_stays(tmp_path):
     reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
     for file in (tmp_path / "x.pcap", pipe):
         with pytest.raises(KeyboardInterrupt):
-            generating.write(str(file), broken())
+            pcap_out.write(str(file), broken())
     os.close(reader)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["pipe"]
 
@@ -83,10 +83,10 @@ def test_the_input_is_never_the_output(args, tmp_path, capsys):
     (["--state", "/nowhere/x", "--examples", "5"], "--state /nowhere/x cannot be written: there is no such folder"),
 ])
 def test_the_judge_says_it_before_the_cases_run(args, says, capsys, monkeypatch):
-    from rxpath.workbench.cli import judge as command
+    from rxpath.workbench.judge import run
 
-    monkeypatch.setattr(command, "cannot_judge", lambda: "")
-    monkeypatch.setattr(command, "Judge", None)
+    monkeypatch.setattr(run, "cannot_judge", lambda: "")
+    monkeypatch.setattr(run, "Judge", None)
     assert says in said(capsys, "judge", *args)
 
 

@@ -1,73 +1,64 @@
-"""What the commands of cli/app.py do."""
+"""`rxpath replay`: a capture through the path of a host."""
 from __future__ import annotations
 
-import signal
+import json
 import sys
-import time
-from collections.abc import Sequence
-from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rxpath.workbench.cli.options import DebugOption, HostOption, SeedOption, SetOption
+from rxpath.workbench.cli.progress import EXIT_INTERRUPTED, Bar, Interrupt
+
+if TYPE_CHECKING:
+    from rxpath.workbench.run.outcome import Outcome
+    from rxpath.workbench.run.trail import Trail
+
+EXAMPLES = "\n\n".join((
+    "Examples:",
+    "[cyan]rxpath replay first[/]                              a bundled capture",
+    "[cyan]rxpath replay dump.pcapng --speed 10[/]             ten times as fast",
+    "[cyan]rxpath replay dump.pcap --rate 1.2Mpps --loop 100[/]   evenly spaced, a hundred times",
+    "[cyan]rxpath replay traffic.toml[/]                       generated traffic, rxpath generate --help",
+    "[cyan]rxpath replay dump.pcap --listen udp:5000,tcp:80[/] only these sockets",
+    "[cyan]rxpath replay first --trail drops[/]                the way of the frames that were lost",
+    "[cyan]rxpath replay first --goal latency[/]              knobs that make it faster, each tried on the same traffic",
+    "[cyan]rxpath replay first --json | jq .dropped[/]         for programs; docs/json.md",
+))
 
 
-class Interrupt:
-    """Ctrl-C: the first asks the run to stop between two slices, the second is Python's own KeyboardInterrupt."""
-
-    def __init__(self) -> None:
-        self.asked = False
-
-    def __enter__(self) -> Interrupt:
-        try:
-            self._before: Any = signal.signal(signal.SIGINT, self._note)
-        except ValueError:                                          # not the main thread
-            self._before = None
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._before is not None:
-            signal.signal(signal.SIGINT, self._before)
-
-    def _note(self, number: int, frame: FrameType | None) -> None:
-        if self.asked:
-            raise KeyboardInterrupt
-        self.asked = True
-
-    def __call__(self) -> bool:
-        return self.asked
-
-class Bar:
-    """A progress bar on stderr: only on a terminal, and only when it takes longer than a second."""
-
-    def __init__(self, wanted: bool, what: str) -> None:
-        self.on, self.what = wanted and sys.stderr.isatty(), what
-        self.started, self.task = time.monotonic(), None
-        self.bar: Any = None
-
-    def __call__(self, share: float, frames: int) -> None:
-        if not self.on:
-            return
-        if self.bar is None:
-            if time.monotonic() - self.started < 1:
-                return
-            from rich.console import Console
-            from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-
-            self.bar = Progress(TextColumn(self.what), BarColumn(), TaskProgressColumn(), TimeRemainingColumn(),
-                                     console=Console(file=sys.stderr), transient=True)
-            self.bar.start()
-            self.task = self.bar.add_task("", total=1.0)
-        self.bar.update(self.task, completed=share)
-
-    def close(self) -> None:
-        if self.bar is not None:
-            self.bar.stop()
-
-
-def replay(capture: str, *, host: str | None, settings: Sequence[str], listen: Sequence[str], local: str | None, speed: float,
-           rate: str | None, loop: int, fresh: bool, seed: int | None, trail: Sequence[str],
-           trail_limit: int, as_json: bool, tap: str | None, tx: str | None,
-           skip_unsupported: bool, plain: bool, show_progress: bool, try_knobs: bool = True, goal: str | None = None,
-           budget: str | None = None) -> int:
-    """`rxpath replay`; the exit status."""
+def replay(
+    capture: Annotated[str, typer.Argument(
+        metavar="CAPTURE",
+        help="pcap or pcapng file (also gzipped), -, the name of a bundled one (first), or a traffic spec (.toml).")],
+    host: HostOption = None,
+    set_: SetOption = None,
+    listen: Annotated[list[str] | None, typer.Option(
+        "--listen", metavar="PROTO:PORT,...",
+        help="Sockets to open instead of those that the traffic goes to: udp:5000,tcp:80,udp:10.0.0.1:53.")] = None,
+    local: Annotated[str | None, typer.Option("--local", metavar="ADDR", help="The receiver's address; worked out if not given.")] = None,
+    speed: Annotated[float, typer.Option("--speed", metavar="X", help="X times as fast as captured.")] = 1.0,
+    rate: Annotated[str | None, typer.Option("--rate", metavar="PPS", help="Evenly spaced at this rate instead: 1.2Mpps, 300kpps.")] = None,
+    loop: Annotated[int, typer.Option("--loop", metavar="N", help="The capture N times, one after the other.")] = 1,
+    fresh: Annotated[bool, typer.Option("--fresh", help="With --loop: each time from other source addresses.")] = False,
+    seed: SeedOption = None,
+    trail: Annotated[list[str] | None, typer.Option(
+        "--trail", metavar="FILTER",
+        help="Print the way of single packets: a frame number, an address, :PORT, drops, drops:REASON, or all.")] = None,
+    trail_limit: Annotated[int, typer.Option("--trail-limit", metavar="N", help="At most so many packets are printed.")] = 10,
+    json_: Annotated[bool, typer.Option("--json", help="One JSON object on standard output; docs/json.md.")] = False,
+    tap: Annotated[str | None, typer.Option("--tap", metavar="FILE", help="A packet socket that writes what it sees to a pcap.")] = None,
+    tx: Annotated[str | None, typer.Option("--tx", metavar="FILE", help="Write the frames that the path sends to a pcap.")] = None,
+    skip_unsupported: Annotated[bool, typer.Option("--skip-unsupported", help="Leave out iptables rules that are not modelled.")] = False,
+    plain: Annotated[bool, typer.Option("--plain", help="Run the path as plain Python: slow, the same bytes.")] = False,
+    goal: Annotated[str | None, typer.Option(
+        "--goal", metavar="GOAL", help="What to find knobs for: loss, latency or cpu. Loss, if anything was lost.")] = None,
+    budget: Annotated[str | None, typer.Option("--budget", metavar="TIME", help="How long to try knobs: 10s if not given.")] = None,
+    no_whatif: Annotated[bool, typer.Option("--no-whatif", help="Do not look for what would have saved the lost packets.")] = False,
+    no_progress: Annotated[bool, typer.Option("--no-progress", help="No progress bar.")] = False,
+    debug: DebugOption = False,
+) -> None:
+    """Send a capture through the receive path of a host and say where every frame went."""
     from rxpath.workbench.advice import ask
     from rxpath.workbench.run import replay as replaying
     from rxpath.workbench.traffic import capture as traffic
@@ -75,7 +66,7 @@ def replay(capture: str, *, host: str | None, settings: Sequence[str], listen: S
     from rxpath.workbench.words.mistakes import BadInput, apart
     from rxpath.workbench.work.unit import Unit
 
-    if goal is not None and not try_knobs:
+    if goal is not None and no_whatif:
         raise BadInput("--goal and --no-whatif: one of them")
     if trail_limit < 1:
         raise BadInput(f"--trail-limit {trail_limit}: 1 or more")
@@ -83,7 +74,7 @@ def replay(capture: str, *, host: str | None, settings: Sequence[str], listen: S
     apart("--tx", tx, capture, host)
     goal, seconds = ask.checked_goal(goal), ask.checked_budget(budget or ask.BUDGET)
 
-    chosen = replaying.the_host(host or traffic.bundled_host(capture), settings, seed)
+    chosen = replaying.the_host(host or traffic.bundled_host(capture), set_ or [], seed)
     if tap is not None or tx is not None:
         chosen = replaying.with_outputs(chosen, tap, tx)
     watched = None
@@ -91,75 +82,48 @@ def replay(capture: str, *, host: str | None, settings: Sequence[str], listen: S
         from rxpath.workbench.run.trail import Trail
 
         watched = Trail(trail, trail_limit)
-    bar = Bar(show_progress, f"replaying {capture}")
+    bar = Bar(not no_progress, f"replaying {capture}")
     with Interrupt() as interrupt:
         try:
-            outcome = replaying.replay(capture, chosen, listen=listen, local=local, speed=speed, rate=rate, loop=loop, fresh=fresh,
+            outcome = replaying.replay(capture, chosen, listen=listen or [], local=local, speed=speed, rate=rate, loop=loop, fresh=fresh,
                                        plain=plain or None,
                                        skip_unsupported=skip_unsupported or None, trail=watched, progress=bar, stop=interrupt)
         finally:
             bar.close()
-        if not as_json:                                             # the story first: knobs take longer
-            if watched is not None:
-                from rxpath.workbench.views import trail as trail_view
-
-                report.show(trail_view.render(watched, outcome))
-            report.show(report.render(outcome))
-            sys.stdout.flush()
-        if try_knobs:
-            unit = Unit(capture, listen=tuple(listen), local=local, speed=speed, rate=rate, loop=loop, fresh=fresh)
-            bar = Bar(show_progress, "trying knobs on the same traffic")
+        if not json_:                                               # the story first: knobs take longer
+            _story(outcome, watched)
+        if not no_whatif:
+            unit = Unit(capture, listen=tuple(listen or ()), local=local, speed=speed, rate=rate, loop=loop, fresh=fresh)
+            bar = Bar(not no_progress, "trying knobs on the same traffic")
             try:
                 outcome = ask.answer(outcome, unit, chosen, goal, seconds, skip_unsupported=skip_unsupported or None, progress=bar,
                                      stop=interrupt)
             finally:
                 bar.close()
-    if as_json:
-        import json
-
-        whole = outcome.to_dict()
-        if watched is not None:
-            whole["trail"] = watched.describe()
-        print(json.dumps(whole, indent=1))
+    if json_:
+        _json(outcome, watched)
     elif outcome.whatif is not None:
         from rich.console import Group
         from rich.text import Text
 
         report.show(Group(Text(), report.answer(outcome)))
-    return 130 if outcome.interrupted or (outcome.whatif is not None and outcome.whatif.interrupted) else 0
+    interrupted = outcome.interrupted or (outcome.whatif is not None and outcome.whatif.interrupted)
+    raise typer.Exit(EXIT_INTERRUPTED if interrupted else 0)
 
-def boot(host: str | None, settings: Sequence[str]) -> None:
-    from rxpath.workbench.run.replay import the_host
-    from rxpath.workbench.run.simulation import Simulation
-    from rxpath.workbench.views import boot as boot_view
+
+def _story(outcome: Outcome, watched: Trail | None) -> None:
     from rxpath.workbench.views import report
 
-    with Simulation(the_host(host, settings)) as sim:
-        report.show(boot_view.render(sim))
+    if watched is not None:
+        from rxpath.workbench.views import trail as trail_view
 
-def stations() -> None:
-    from rxpath.workbench.views import boot as boot_view
-    from rxpath.workbench.views import report
+        report.show(trail_view.render(watched, outcome))
+    report.show(report.render(outcome))
+    sys.stdout.flush()
 
-    report.show(boot_view.stations())
 
-def host_show(file: str | None, settings: Sequence[str], as_json: bool) -> None:
-    from rxpath.workbench.host import text as hosttext
-    from rxpath.workbench.run.replay import the_host
-
-    chosen = the_host(file, settings)
-    if as_json:
-        import json
-
-        print(json.dumps(hosttext.effective(chosen), indent=1))
-    else:
-        print(hosttext.describe(chosen), end="")
-
-def host_check(file: str, settings: Sequence[str], skip_unsupported: bool) -> None:
-    from rxpath.workbench.host.rules import rules as rules_of
-    from rxpath.workbench.run.replay import the_host
-
-    chosen = the_host(file, settings)
-    rules = rules_of(chosen, skip_unsupported or None)
-    for skipped in rules.skipped if rules else ():
-        print(f"rxpath: left out: {skipped}", file=sys.stderr)
+def _json(outcome: Outcome, watched: Trail | None) -> None:
+    whole = outcome.to_dict()
+    if watched is not None:
+        whole["trail"] = watched.describe()
+    print(json.dumps(whole, indent=1))

@@ -1,34 +1,52 @@
-"""What `rxpath shapes` does."""
+"""`rxpath shapes`: what others published of the receive path, ours beside it."""
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
-from pathlib import Path
+from typing import Annotated
 
-from rxpath.workbench.cli.replay import Bar, Interrupt
-from rxpath.workbench.words.mistakes import BadInput
+import typer
 
-EXIT_DOES_NOT_HOLD, EXIT_INTERRUPTED = 1, 130
+from rxpath.workbench.cli.options import DebugOption, JobsOption, checked_jobs
+from rxpath.workbench.cli.progress import EXIT_INTERRUPTED, Bar, Interrupt
+
+EXIT_DOES_NOT_HOLD = 1                                      # a property of a shape
+
+EXAMPLES = "\n\n".join((
+    "Examples:",
+    "[cyan]rxpath shapes[/]                       all of them, ours beside the published",
+    "[cyan]rxpath shapes --only Q3 --only Q7[/]   two of them; --list has the names",
+    "[cyan]rxpath shapes -o docs[/]               docs/shapes.md and its pictures (needs rxpath\\[shapes])",
+))
 
 
-def shapes(only: Sequence[str], out: str | None, as_json: bool, listing: bool, jobs: int | None, show_progress: bool) -> int:
-    """The command; its exit status: 1 when a property of a shape does not hold."""
+def shapes(
+    only: Annotated[list[str] | None, typer.Option("--only", metavar="NAME", help="Only this one. May be given several times.")] = None,
+    out: Annotated[str | None, typer.Option("-o", "--output", metavar="DIR", help="Write the page and its pictures there.")] = None,
+    json_: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+    listing: Annotated[bool, typer.Option("--list", help="List the shapes and stop.")] = False,
+    jobs: JobsOption = None,
+    no_progress: Annotated[bool, typer.Option("--no-progress", help="No progress bar.")] = False,
+    debug: DebugOption = False,
+) -> None:
+    """Run what others published of the receive path - livelock, interrupt rates, costs - and show ours beside it."""
+    from pathlib import Path
+
     from rxpath.workbench.views import pictures, report
     from rxpath.workbench.views import shapes as page
+    from rxpath.workbench.words.mistakes import BadInput
     from rxpath.workbench.work.pool import cores
 
-    wanted = page.chosen(only)
-    if jobs is not None and not 1 <= jobs <= 1024:
-        raise BadInput(f"--jobs {jobs}: 1 to 1024")
+    wanted = page.chosen(only or [])
+    checked_jobs(jobs)
     if listing:
         for s in wanted:
             print(f"{s.key:<7} {s.title}  ({s.profile}, {s.kernel}; {s.source})")
-        return 0
+        return
     if out:
         if only:
             raise BadInput("-o writes the whole page: not with --only")
         pictures.matplotlib()                                   # before the work, not after it
-    bar = Bar(show_progress, "shapes")
+    bar = Bar(not no_progress, "shapes")
     with Interrupt() as interrupt:
         try:
             found = page.run(wanted, jobs=jobs or cores(), progress=lambda n, of: bar(n / of, n), stop=interrupt)
@@ -38,11 +56,12 @@ def shapes(only: Sequence[str], out: str | None, as_json: bool, listing: bool, j
     if out and complete:
         files = page.write(found, Path(out))
         print(f"wrote {files[0]} and {len(files) - 1} pictures", file=sys.stderr)
-    if as_json:
+    if json_:
         print(page.described(found))
     elif not out or not complete:
         report.show(page.shown(found))
     if not complete:
         print(f"rxpath: interrupted: {len(found)} of {len(wanted)} shapes" + (f"; {out} was not written" if out else ""), file=sys.stderr)
-        return EXIT_INTERRUPTED
-    return 0 if all(c.holds for f in found.values() for c in f.claims) else EXIT_DOES_NOT_HOLD
+        raise typer.Exit(EXIT_INTERRUPTED)
+    if not all(c.holds for f in found.values() for c in f.claims):
+        raise typer.Exit(EXIT_DOES_NOT_HOLD)

@@ -1,4 +1,4 @@
-"""The checks of a host file that need more than one key.  host/file.py calls them for each Host that it makes; the first mistake is Wrong."""
+"""The checks of a host file that need more than one key.  host/file.py makes them of each Host; the first mistake is raised as Wrong."""
 
 from __future__ import annotations
 

@@ -343,25 +343,10 @@ def sleepers() -> list[Row]:
     return rows
 
 
-# ---------------------------------------------------------------- the report
+# ---------------------------------------------------------------- all of them
 def tables(kernel: Kernel, runs: int) -> dict[str, list[Row]]:
     others = sorted(kernel.affinity - {kernel.cpu})
     other = others[0] if others else kernel.cpu
     return {"the bundled capture on a veth": first(kernel, runs, other),
             f"wake-ups for 1,000 datagrams 1 ms apart ({N} sent)": wakeups(kernel, runs, other),
             "a sleeper against a hog: share of the CPU, %": sleepers()}
-
-
-def text(found: dict[str, list[Row]]) -> str:
-    lines = []
-    for title, rows in found.items():
-        lines += [title, f"  {'':34}{'ours':>9}{'kernel here, each run':>30}{'recorded':>10}"]
-        for r in rows:
-            live = ", ".join(f"{v:,.0f}" for v in r.kernel) or "-"
-            recorded = "-" if r.recorded is None else f"{r.recorded:,.1f}".removesuffix(".0")
-            mine = f"{r.ours:,.1f}".removesuffix(".0")
-            lines.append(f"  {r.name:34}{mine:>9}{live:>30}{recorded:>10}  {'' if r.agrees else 'DIFFERS'}".rstrip())
-            if r.note:
-                lines.append(f"      {r.note}")
-        lines.append("")
-    return "\n".join(lines)

@@ -226,17 +226,3 @@ def judged(kernel: Kernel, plain: bool = False) -> Iterator[Order]:
             yield compared(tree.name, stations(tree, plain), kernels(tree, kernel, tracer))
     finally:
         tracer.close()
-
-
-def text(orders: list[Order]) -> str:
-    """The report."""
-    why = why_no_tracer()
-    lines = ["order of functions, the kernel's from stacks of tracepoints" + (f"; function tracers are refused: {why}" if why else ""), "",
-             f"{'packet':26}{'names':>6}  "]
-    for o in orders:
-        lines.append(f"{o.name:26}{len(o.both):>6}  {'the same order' if o.both == o.ours else 'DIFFERS'}")
-        if o.both != o.ours:
-            lines += [f"    kernel {' > '.join(o.both)}", f"    ours   {' > '.join(o.ours)}"]
-        if o.missing:
-            lines.append(f"    the kernel also met {', '.join(o.missing)}")
-    return "\n".join(lines) + "\n"

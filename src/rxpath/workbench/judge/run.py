@@ -6,23 +6,46 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import pkgutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import Any
 
 from rxpath.workbench.host import file as hostfile
 from rxpath.workbench.host.model.host import Host
-from rxpath.workbench.judge import cases
+from rxpath.workbench.judge import captures, cases, generated
 from rxpath.workbench.judge.case import Case
 from rxpath.workbench.judge.compare import Deviations, Difference, differences, spreads, views
+from rxpath.workbench.judge.kernel import netns
 from rxpath.workbench.judge.kernel.machine import Kernel
 from rxpath.workbench.judge.ours.machine import Ours
+from rxpath.workbench.words.mistakes import BadInput
 
 STATIONS = ("drivers", "irq", "link", "network", "transport", "user")
 KEPT = 200                                          # differences shown at most
+JUDGED_KERNEL = "6.18"
+
+
+def kernel_release() -> str:
+    return os.uname().release
+
+
+def cannot_judge() -> str:
+    """Why nothing can be judged here, "" when it can."""
+    return netns.why_not()
+
+
+def other_kernel() -> str:
+    """What a kernel of another version cannot say; "" on 6.18."""
+    release = kernel_release()
+    if release.split("-")[0].split(".")[:2] == JUDGED_KERNEL.split("."):
+        return ""
+    return (f"this kernel is {release}: drop reasons, their places, UDP memory, ICMP limits and martians are rules of {JUDGED_KERNEL}, "
+            "and what differs here may be the version")
 
 
 @dataclass(slots=True)
@@ -151,6 +174,62 @@ class Judge:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def generated_frames(both: Judge, report: Report, seed: int, examples: int, state: str | None, stop: Any,
+                     say: Callable[[str], None] | None = None) -> None:
+    """Generated frames, block by block; with a state file from where an earlier run of the same seed stopped."""
+    path = Path(state) if state else None
+    first = 0
+    if path is not None and path.exists():
+        try:
+            kept = json.loads(path.read_text())
+            first = int(kept["blocks"]) if kept["seed"] == seed else 0
+        except (ValueError, KeyError, TypeError):
+            raise BadInput(f"{path}: not the state of a judge (--state)") from None
+        if first:
+            report.notes.append(f"taken up at frame {first * generated.BLOCK:,} of seed {seed}")
+    blocks = -(-examples // generated.BLOCK)
+    for number in range(first, blocks):
+        count = min(generated.BLOCK, examples - number * generated.BLOCK)
+        block(both, report, seed, number, count, stop)
+        if report.stopped:
+            return
+        if path is not None:
+            beside = path.with_name(path.name + ".new")
+            beside.write_text(json.dumps({"seed": seed, "blocks": number + 1 if count == generated.BLOCK else number}))
+            os.replace(beside, path)
+        if say is not None:
+            say(f"{number + 1:,} of {blocks:,} blocks, {report.total.differ:,} differ")
+
+
+def block(both: Judge, report: Report, seed: int, number: int, count: int = generated.BLOCK, stop: Any = None) -> None:
+    """One block on fresh hosts.  After a difference both sides begin anew: what follows from it would differ too."""
+    judge_each(both, report, generated.block(seed, number, count), stop)
+
+
+def judge_each(both: Judge, report: Report, cases: Iterable[Case], stop: Any = None) -> None:
+    """On one host, fresh at first and after each difference."""
+    started, fresh = time.monotonic(), True
+    for case in cases:
+        if stop is not None and stop():
+            report.stopped = True
+            break
+        judged = both.one(case, fresh)
+        fresh = bool(judged.left)
+        report.add(judged)
+    report.seconds += time.monotonic() - started
+
+
+def captured(both: Judge, report: Report, paths: Sequence[Path], most: int = 0, stop: Any = None) -> captures.Taken:
+    """The frames of captures, at most `most` of each (0: all), each capture on a fresh host."""
+    taken = captures.Taken()
+    for path in paths:
+        judge_each(both, report, captures.cases(path, taken, most), stop)
+        if report.stopped:
+            break
+    report.notes += taken.lines()
+    return taken
 
 
 def as_json(report: Report, **more: Any) -> dict[str, Any]:

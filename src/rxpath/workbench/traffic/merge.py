@@ -7,6 +7,7 @@ import heapq
 import struct
 from collections.abc import Callable, Iterator
 
+from rxpath.workbench.traffic.pcap_out import EPOCH, write
 from rxpath.workbench.words.mistakes import BadInput
 
 RECORD = struct.Struct("<IIII")
@@ -72,7 +73,6 @@ def merge(files: list[str], out: str | None, *, speed: float = 1.0, loop: int = 
           progress: Callable[[float, int], None] | None = None, stop: Callable[[], bool] | None = None) -> tuple[int, int, int]:
     """Write them; (frames, bytes, ns from the first to the last)."""
     from rxpath.workbench.traffic import capture as traffic
-    from rxpath.workbench.traffic import generate as generating
 
     check(files, speed, loop)
     opened = [File(traffic.find(name), speed, loop, fresh) for name in files]
@@ -83,7 +83,7 @@ def merge(files: list[str], out: str | None, *, speed: float = 1.0, loop: int = 
         size = 0
         for t, data, length in heapq.merge(*(f.frames() for f in opened), key=lambda item: item[0]):
             seen["frames"], seen["last"] = seen["frames"] + 1, t
-            at = t + generating.EPOCH
+            at = t + EPOCH
             parts += (RECORD.pack(at // 1_000_000_000, at % 1_000_000_000, len(data), length), data)
             size += 16 + len(data)
             if size > PIECE:
@@ -96,7 +96,7 @@ def merge(files: list[str], out: str | None, *, speed: float = 1.0, loop: int = 
         yield b"".join(parts)
 
     try:
-        written = generating.write(out, pieces())
+        written = write(out, pieces())
     finally:
         for file in opened:
             file.close()

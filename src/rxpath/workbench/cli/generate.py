@@ -1,14 +1,15 @@
-"""The commands about traffic: `rxpath generate`, `rxpath scenario`.  As in cli/app.py, only the shape of the command line is here."""
+"""`rxpath generate`: traffic into a pcap file."""
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
 
-Seed = Annotated[int | None, typer.Option("--seed", metavar="N", help="Seed of everything random.")]
-Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of a mistake.", hidden=True)]
+from rxpath.workbench.cli.options import DebugOption, SeedOption
+from rxpath.workbench.cli.progress import EXIT_INTERRUPTED, Bar, Interrupt
 
-GENERATE = "\n\n".join((
+EXAMPLES = "\n\n".join((
     "Examples:",
     "[cyan]rxpath generate --rate 300kpps --duration 1s --flows 1000 --size imix -o out.pcap[/]",
     "[cyan]rxpath generate --kind onoff --burst 600 --rate 60kpps -o bursts.pcap[/]   600 at once, 60,000 a second on average",
@@ -39,7 +40,7 @@ def generate(
     ttl: Annotated[int | None, typer.Option("--ttl", metavar="N", help="Time to live; 64.")] = None,
     checksum: Annotated[str | None, typer.Option("--checksum", metavar="KIND", help="good, bad, bad-ip or none.")] = None,
     incomplete: Annotated[float | None, typer.Option("--incomplete", metavar="SHARE", help="Fragmented ones without their last.")] = None,
-    seed: Seed = None,
+    seed: SeedOption = None,
     line: Annotated[str | None, typer.Option("--line", metavar="SPEED", help="Line that frames share; 10Gbit.")] = None,
     spec: Annotated[str | None, typer.Option("--spec", metavar="FILE", help="A traffic spec (TOML), docs/generate.md.")] = None,
     preset: Annotated[str | None, typer.Option("--preset", metavar="NAME", help="A ready-made one; options change it.")] = None,
@@ -50,76 +51,46 @@ def generate(
     loop: Annotated[int, typer.Option("--loop", metavar="N", help="With --merge: N times, one after the other.")] = 1,
     fresh: Annotated[bool, typer.Option("--fresh", help="With --loop: each time from other source addresses.")] = False,
     no_progress: Annotated[bool, typer.Option("--no-progress", help="No progress bar.")] = False,
-    debug: Debug = False,
+    debug: DebugOption = False,
 ) -> None:
     """Generate traffic into a pcap: constant, Poisson, bursts, heavy tails; many flows, sizes, fragments.  Seeded: same bytes each time."""
+    from pathlib import Path
+
     from rxpath.workbench.traffic import generate as generating
+    from rxpath.workbench.traffic import merge as merging
+    from rxpath.workbench.traffic.presets import lines
+    from rxpath.workbench.words.mistakes import BadInput, apart
 
     if presets:
-        for text in generating.preset_lines():
+        for text in lines():
             typer.echo(text)
         return
     options = {"rate": rate, "gap": gap, "kind": kind, "burst": burst, "peak": peak, "duration": duration, "count": count, "size": size,
                "protocol": protocol, "src": src, "dst": dst, "sport": sport, "dport": dport, "flows": flows, "skew": skew, "vlan": vlan,
                "mtu": mtu, "ttl": ttl, "checksum": checksum, "incomplete": incomplete}
-    raise typer.Exit(generating.command(options, spec=spec, preset=preset, seed=seed, line=line, out=out, merge=merge or [], speed=speed,
-                                        loop=loop, fresh=fresh, show_progress=not no_progress))
-
-
-scenario_app = typer.Typer(no_args_is_help=True, help="The scenario library: what goes wrong, what cures it, what does not.",
-                           epilog="Example:\n\n[cyan]rxpath scenario run ring-burst[/]")
-Name = Annotated[str, typer.Argument(metavar="NAME", help="A scenario, a rule (R14), or a file of your own (.toml).")]
-
-
-@scenario_app.command("list", epilog="Example:\n\n[cyan]rxpath scenario list[/]")
-def scenario_list(debug: Debug = False) -> None:
-    """List the scenarios by their rules."""
-    from rxpath.workbench.views import report
-    from rxpath.workbench.views import scenario as scenario_view
-
-    report.show(scenario_view.listed())
-
-
-@scenario_app.command("show", epilog="Example:\n\n[cyan]rxpath scenario show slow-program[/]")
-def scenario_show(name: Name, debug: Debug = False) -> None:
-    """Print a scenario without running it."""
-    from rxpath.workbench.scenarios import scenario
-    from rxpath.workbench.views import report
-    from rxpath.workbench.views import scenario as scenario_view
-
-    report.show(scenario_view.shown(scenario.load(name)))
-
-
-@scenario_app.command("run", epilog="\n\n".join((
-    "Examples:",
-    "[cyan]rxpath scenario run slow-program[/]",
-    "[cyan]rxpath scenario run R1 --set ethtool.rx=1024[/]    one more setting beside the cure and the placebos")))
-def scenario_run(name: Name,
-                 set_: Annotated[list[str] | None, typer.Option(
-                     "--set", metavar="KEY=VALUE", help="Try this too; all of them together are one more run.")] = None,
-                 json_: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
-                 no_progress: Annotated[bool, typer.Option("--no-progress", help="No progress bar.")] = False,
-                 debug: Debug = False) -> None:
-    """Run a scenario as it is, with its cure and with each placebo, and show before and after."""
-    from rxpath.workbench.cli.replay import Bar, Interrupt
-    from rxpath.workbench.scenarios import scenario
-    from rxpath.workbench.views import report
-    from rxpath.workbench.views import scenario as scenario_view
-
-    s = scenario.load(name)
-    bar = Bar(not no_progress, s.name)
-    with Interrupt() as interrupt:
-        try:
-            trial = scenario.run(s, tuple(set_ or ()), progress=bar, stop=interrupt)
-        finally:
-            bar.close()
-    if json_:
-        typer.echo(scenario_view.described(trial))
+    if out == "":
+        raise BadInput("generate -o: the file's name is empty")
+    apart("generate -o", out, spec, *(merge or []))
+    if merge:
+        if spec is not None or preset is not None or any(v is not None for v in options.values()):
+            raise BadInput("generate --merge: captures are merged as they are; --speed, --loop and --fresh change them")
+        bar = Bar(not no_progress, "merging")
+        with Interrupt() as interrupt:
+            try:
+                frames, octets, ns = merging.merge(merge, out, speed=speed, loop=loop, fresh=fresh, progress=bar, stop=interrupt)
+            finally:
+                bar.close()
     else:
-        report.show(scenario_view.ran(trial))
-
-
-def add(app: typer.Typer) -> None:
-    """To the command `rxpath`."""
-    app.command(epilog=GENERATE)(generate)
-    app.add_typer(scenario_app, name="scenario")
+        if speed != 1 or loop != 1 or fresh:
+            raise BadInput("generate: --speed, --loop and --fresh are for --merge")
+        wanted = generating.spec_from(options, spec, preset, seed, line)
+        bar = Bar(not no_progress, f"generating {Path(spec).name if spec else preset or ''}".strip())
+        with Interrupt() as interrupt:
+            try:
+                frames, octets, ns = generating.generate(wanted, out, bar, interrupt)
+            finally:
+                bar.close()
+    if out not in (None, "-"):
+        print(f"rxpath: wrote {out}: {frames:,} frames in {ns / 1e9:,.3f} s, {octets:,} bytes"
+              + ("; ended early" if interrupt.asked else ""), file=sys.stderr)
+    raise typer.Exit(EXIT_INTERRUPTED if interrupt.asked else 0)

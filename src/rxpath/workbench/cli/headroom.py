@@ -1,0 +1,58 @@
+"""`rxpath headroom`: how much faster the same traffic may come."""
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from rxpath.workbench.cli.options import (
+    CaptureArgument,
+    DebugOption,
+    HostOption,
+    JobsOption,
+    ListenOption,
+    LocalOption,
+    LoopOption,
+    SeedOption,
+    SetOption,
+    checked_jobs,
+)
+from rxpath.workbench.cli.progress import EXIT_INTERRUPTED, Interrupt, Spinner
+
+EXAMPLES = "\n\n".join((
+    "Examples:",
+    "[cyan]rxpath headroom first[/]                      until the first frame is lost",
+    "[cyan]rxpath headroom first --loss 0.1%[/]          until more than that is lost",
+    "[cyan]rxpath headroom first --p99 500us --limits 5[/]   until p99 is above that, and the next limits",
+))
+
+
+def headroom(
+    capture: CaptureArgument,
+    host: HostOption = None,
+    set_: SetOption = None,
+    listen: ListenOption = None, local: LocalOption = None, loop: LoopOption = 1, seed: SeedOption = None,
+    loss: Annotated[str | None, typer.Option("--loss", metavar="SHARE", help="Allow this share of the frames to be lost: 0.1%.")] = None,
+    p99: Annotated[str | None, typer.Option(
+        "--p99", metavar="TIME", help="The latency that 99% must keep: 500us; a lost one does not keep it.")] = None,
+    limits: Annotated[int, typer.Option("--limits", metavar="N", help="Find so many: each is lifted to find the next.")] = 3,
+    jobs: JobsOption = None,
+    json_: Annotated[bool, typer.Option("--json", help="One JSON object on standard output: limits and curves.")] = False,
+    no_progress: Annotated[bool, typer.Option("--no-progress", help="Nothing on standard error.")] = False,
+    debug: DebugOption = False,
+) -> None:
+    """Find how much faster the same traffic may come, what gives way first, what lifts it, and what gives way next."""
+    import json
+
+    from rxpath.workbench.many import headroom as searching
+    from rxpath.workbench.views import headroom as chart
+    from rxpath.workbench.views import report
+
+    with Interrupt() as interrupt, Spinner(not no_progress) as say:
+        room = searching.headroom(capture, host=host, overrides=set_ or [], listen=listen or [], local=local, loop=loop, seed=seed,
+                                  loss=loss, p99=p99, steps=limits, jobs=checked_jobs(jobs), say=say, stop=interrupt)
+    if json_:
+        print(json.dumps(room.to_dict(), indent=1))
+    else:
+        report.show(chart.render(room))
+    raise typer.Exit(EXIT_INTERRUPTED if room.interrupted else 0)

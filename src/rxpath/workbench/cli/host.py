@@ -1,0 +1,57 @@
+"""`rxpath host init | show | check`: host files."""
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from rxpath.workbench.cli.options import DebugOption, SetOption
+
+host_app = typer.Typer(no_args_is_help=True, help="Host files: describe the machine that receives.",
+                       epilog="Example:\n\n[cyan]rxpath host init > host.toml; rxpath host check host.toml[/]")
+
+
+@host_app.command("init", epilog="Example:\n\n[cyan]rxpath host init host.toml[/]")
+def host_init(file: Annotated[str | None, typer.Argument(metavar="[FILE]", help="A new file; standard output if not given.")] = None,
+              debug: DebugOption = False) -> None:
+    """Write a complete host file with a comment for every key."""
+    from rxpath.workbench.host import text as hosttext
+
+    if file:
+        hosttext.write_commented(file)
+        typer.echo(f"wrote {file}", err=True)
+    else:
+        typer.echo(hosttext.commented(), nl=False)
+
+
+@host_app.command("show", epilog="Example:\n\n[cyan]rxpath host show host.toml --set kernel=3.10[/]")
+def host_show(file: Annotated[str | None, typer.Argument(metavar="[FILE]", help="A host file; the default host if not given.")] = None,
+              set_: SetOption = None,
+              json_: Annotated[bool, typer.Option("--json", help="As a JSON object.")] = False, debug: DebugOption = False) -> None:
+    """Print every setting that a run would use, and mark those that differ from the default host."""
+    from rxpath.workbench.host import text as hosttext
+    from rxpath.workbench.run.replay import the_host
+
+    chosen = the_host(file, set_ or [])
+    if json_:
+        import json
+
+        print(json.dumps(hosttext.effective(chosen), indent=1))
+    else:
+        print(hosttext.describe(chosen), end="")
+
+
+@host_app.command("check", epilog="Example:\n\n[cyan]rxpath host check host.toml[/]")
+def host_check(file: Annotated[str, typer.Argument(metavar="FILE", help="A host file.")], set_: SetOption = None,
+               skip_unsupported: Annotated[bool, typer.Option(
+                   "--skip-unsupported", help="Report iptables rules that are not modelled.")] = False,
+               debug: DebugOption = False) -> None:
+    """Check a host file, its rules too: silent and 0 if it is right, one line and 2 if it is not."""
+    from rxpath.workbench.host.rules import rules as rules_of
+    from rxpath.workbench.run.replay import the_host
+
+    chosen = the_host(file, set_ or [])
+    rules = rules_of(chosen, skip_unsupported or None)
+    for skipped in rules.skipped if rules else ():
+        print(f"rxpath: left out: {skipped}", file=sys.stderr)

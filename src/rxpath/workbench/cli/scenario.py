@@ -1,0 +1,60 @@
+"""`rxpath scenario list | show | run`: the scenario library."""
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from rxpath.workbench.cli.options import DebugOption
+
+scenario_app = typer.Typer(no_args_is_help=True, help="The scenario library: what goes wrong, what cures it, what does not.",
+                           epilog="Example:\n\n[cyan]rxpath scenario run ring-burst[/]")
+Name = Annotated[str, typer.Argument(metavar="NAME", help="A scenario, a rule (R14), or a file of your own (.toml).")]
+
+
+@scenario_app.command("list", epilog="Example:\n\n[cyan]rxpath scenario list[/]")
+def scenario_list(debug: DebugOption = False) -> None:
+    """List the scenarios by their rules."""
+    from rxpath.workbench.views import report
+    from rxpath.workbench.views import scenario as scenario_view
+
+    report.show(scenario_view.listed())
+
+
+@scenario_app.command("show", epilog="Example:\n\n[cyan]rxpath scenario show slow-program[/]")
+def scenario_show(name: Name, debug: DebugOption = False) -> None:
+    """Print a scenario without running it."""
+    from rxpath.workbench.scenarios import scenario
+    from rxpath.workbench.views import report
+    from rxpath.workbench.views import scenario as scenario_view
+
+    report.show(scenario_view.shown(scenario.load(name)))
+
+
+@scenario_app.command("run", epilog="\n\n".join((
+    "Examples:",
+    "[cyan]rxpath scenario run slow-program[/]",
+    "[cyan]rxpath scenario run R1 --set ethtool.rx=1024[/]    one more setting beside the cure and the placebos")))
+def scenario_run(name: Name,
+                 set_: Annotated[list[str] | None, typer.Option(
+                     "--set", metavar="KEY=VALUE", help="Try this too; all of them together are one more run.")] = None,
+                 json_: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+                 no_progress: Annotated[bool, typer.Option("--no-progress", help="No progress bar.")] = False,
+                 debug: DebugOption = False) -> None:
+    """Run a scenario as it is, with its cure and with each placebo, and show before and after."""
+    from rxpath.workbench.cli.progress import Bar, Interrupt
+    from rxpath.workbench.scenarios import scenario
+    from rxpath.workbench.views import report
+    from rxpath.workbench.views import scenario as scenario_view
+
+    s = scenario.load(name)
+    bar = Bar(not no_progress, s.name)
+    with Interrupt() as interrupt:
+        try:
+            trial = scenario.run(s, tuple(set_ or ()), progress=bar, stop=interrupt)
+        finally:
+            bar.close()
+    if json_:
+        typer.echo(scenario_view.described(trial))
+    else:
+        report.show(scenario_view.ran(trial))
