@@ -6,7 +6,6 @@ import re
 import pytest
 
 from rxpath.network.nf_setup import load_rules
-from rxpath.transport.tcp_setup import tcp_listen
 from rxpath.workbench.host.iptables.flat import flatten
 from rxpath.workbench.host.iptables.read import parse
 
@@ -53,7 +52,7 @@ def test_stations_come_in_the_kernels_order(lab, case):
     host = lab()
     host.app(host.udp(5000))
     if case == "syn_listen":
-        tcp_listen(host.boot, 0, 80)
+        host.boot.tcp_listener(0, 80)
     host.listen().net.trail = 1
     host.send(*frames)
     host.run()

@@ -14,6 +14,7 @@ from .abi.kernels import KERNELS, Sysctl
 from .abi.limits import BUFSTRIDE, NCPU, NDESC, NNAPI, NQ, NSHARE
 from .abi.net import Net
 from .abi.numbers import (
+    IPPROTO,
     NAPI_POLL_WEIGHT,
     NO_CPU,
     NO_NAPI,
@@ -25,7 +26,8 @@ from .link.setup import dev_add_pack, net_dev_init
 from .network import setup
 from .network.frag_setup import frag_init
 from .network.setup import ip_tables_init
-from .user import setup as sockets
+from .user import mcast
+from .user import socket as sockets
 
 
 def link_path() -> None:
@@ -78,7 +80,6 @@ def net_init(net: Net, npool: int, nskb: int) -> None:
     net.ptype_all = -1
     for i in range(256):
         net.inet_protos[i] = -1
-        net.sk_prot[i] = -1
     net.udp_hash_seed = 0x5DEECE66
     frag_init(net)
     ip_tables_init(net)
@@ -132,13 +133,13 @@ class Booted:
 
     def join_group(self, sk: int, group: int, source: int = 0) -> None:
         """IP_ADD_MEMBERSHIP: the socket's list, the device's, and the card's filter."""
-        more = sockets.join(self, sk, group, self.net.dev[0].ifindex, source)
+        more = mcast.join(self, sk, group, self.net.dev[0].ifindex, source)
         if more and setup.join_group(self, group):
             dev_mc_add(self.netdev, multicast_mac(group))
 
     def leave_group(self, sk: int, group: int, source: int = 0) -> None:
         """IP_DROP_MEMBERSHIP"""
-        sockets.leave(self, sk, group, self.net.dev[0].ifindex, source)
+        mcast.leave(self, sk, group, self.net.dev[0].ifindex, source)
         if setup.leave_group(self, group):
             dev_mc_del(self.netdev, multicast_mac(group))
 
@@ -147,6 +148,14 @@ class Booted:
         i = sockets.create(self)
         self.net.socks[i].rcvbuf, self.net.socks[i].forward_threshold = rcvbuf, rcvbuf >> 2
         sockets.bind(self, i, addr, port)
+        return i
+
+    def tcp_listener(self, addr: int, port: int, bound_dev: int = 0) -> int:
+        """socket(), bind() and listen() of a TCP server."""
+        i = sockets.create(self, IPPROTO.TCP)
+        self.net.socks[i].bound_dev = bound_dev
+        sockets.bind(self, i, addr, port)
+        sockets.listen(self, i)
         return i
 
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from ._compile import Dispatch
 from .abi.net import Net
 from .abi.skbuff import sk_buff
+from .abi.sock import sock
 from .abi.softnet import napi_struct
 
 # Index of the cost table.  A functional enum: inside a class body Python would mangle __udp4_lib_rcv.
@@ -172,8 +173,20 @@ err_handler = Dispatch("err_handler", _PACKET, by_key=True)       # inet_protos:
 unicast_reply = Dispatch("unicast_reply", _PACKET | {"out": sk_buff}, by_key=True)      # ip_send_unicast_reply()
 dst_input = Dispatch("dst_input", _PACKET, by_key=True)                                     # dst.input, by kind of route
 xmit = Dispatch("xmit", _PACKET)                                                            # ndo_start_xmit of a device
-proto_recvmsg = Dispatch("proto_recvmsg", {"net": Net, "cpu": int, "thread": int})          # sk_prot->recvmsg
 touched = Dispatch("touched", _PACKET, by_key=True)                                         # stations that wait for their turn
+
+# struct proto: what sockets call through, by protocol (sk->sk_prot).  0 or a negative errno, where nothing else is said
+_SOCK = {"net": Net, "sk": sock}
+proto_init = Dispatch("proto_init", _SOCK, by_key=True)                                     # who has none, socket() does not know
+proto_get_port = Dispatch("proto_get_port", _SOCK | {"port": int}, by_key=True)             # 0: any
+proto_hash = Dispatch("proto_hash", _SOCK, by_key=True)                                     # it can be found; who has none cannot listen()
+proto_unhash = Dispatch("proto_unhash", _SOCK, by_key=True)                                 # and no more
+proto_connect = Dispatch("proto_connect", _SOCK | {"local": int, "daddr": int, "dport": int}, by_key=True)
+proto_disconnect = Dispatch("proto_disconnect", _SOCK, by_key=True)
+proto_close = Dispatch("proto_close", {"net": Net, "cpu": int, "sk": sock}, by_key=True)
+proto_recvmsg = Dispatch("proto_recvmsg", {"net": Net, "cpu": int, "thread": int}, by_key=True)     # a length
+proto_backlog_rcv = Dispatch("proto_backlog_rcv", {"net": Net, "cpu": int, "sk": sock, "skb": sk_buff}, by_key=True)
+proto_poll = Dispatch("proto_poll", {"net": Net, "cpu": int, "sk": sock}, by_key=True)      # POLL*: its events now
 
 call_irq_handler: Callable[[int, Net, int, int], int]                                       # made by install(), in boot.py
 call_sender_xmit: Callable[[int, Net, int, int], int]
@@ -187,7 +200,16 @@ call_err_handler: Callable[[int, Net, int, sk_buff], int]
 call_unicast_reply: Callable[[int, Net, int, sk_buff, sk_buff], int]
 call_dst_input: Callable[[int, Net, int, sk_buff], int]
 call_xmit: Callable[[int, Net, int, sk_buff], int]
+call_proto_init: Callable[[int, Net, sock], int]
+call_proto_get_port: Callable[[int, Net, sock, int], int]
+call_proto_hash: Callable[[int, Net, sock], int]
+call_proto_unhash: Callable[[int, Net, sock], int]
+call_proto_connect: Callable[[int, Net, sock, int, int, int], int]
+call_proto_disconnect: Callable[[int, Net, sock], int]
+call_proto_close: Callable[[int, Net, int, sock], int]
 call_proto_recvmsg: Callable[[int, Net, int, int], int]
+call_proto_backlog_rcv: Callable[[int, Net, int, sock, sk_buff], int]
+call_proto_poll: Callable[[int, Net, int, sock], int]
 call_touched: Callable[[int, Net, int, sk_buff], int]
 
 

@@ -4,7 +4,7 @@ import pytest
 from rxpath.abi.limits import NCPU
 from rxpath.link import setup
 from rxpath.path import Stage
-from rxpath.user.setup import connect
+from rxpath.user.socket import connect
 from rxpath.vtime.costs import BM36
 
 from ..frames import PEER, ip4, udp_frame

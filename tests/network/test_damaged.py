@@ -2,7 +2,6 @@
 import random
 
 from rxpath.abi.numbers import Out
-from rxpath.transport.tcp_setup import tcp_listen
 
 from ..frames import arp, eth, fragments, icmp, ip, tcp, udp, udp_frame
 from ..lab import Lab
@@ -34,7 +33,7 @@ def outcome(plain: bool, one_step: bool, frames: list[bytes]) -> tuple[object, .
     host = Lab(plain=plain, one_step=one_step, itr_ns=30_000).listen()
     host.net.nic.promisc = 1
     host.app(host.udp(5000))
-    tcp_listen(host.boot, 0, 80)
+    host.boot.tcp_listener(0, 80)
     host.send(*frames, gap=700).run()
     host.close()
     return host.ends(), host.mib(), host.every_packet(), [(o.t, o.data) for o in host.left(Out.TX)], host.net.nneigh

@@ -12,7 +12,6 @@ import pytest
 from rxpath.abi.kernels import Sysctl
 from rxpath.abi.numbers import Out
 from rxpath.drivers.setup import veth_probe
-from rxpath.transport.tcp_setup import tcp_listen
 
 from ..frames import US, csum, ip4
 
@@ -55,7 +54,7 @@ def test_the_path_answers_as_linux_does(lab, record):
     if record["name"] in UNPADDED:
         veth_probe(host.net, host.call, host.boot.log, 0x020000000001).open()
     host.net.nic.promisc = 1                                     # a veth has no filter
-    tcp_listen(host.boot, ip4(US), 80)
+    host.boot.tcp_listener(ip4(US), 80)
     for line in record["sysctl"]:
         configure(host, line)
     host.send(*[bytes.fromhex(f) for f in record["frames"]])

@@ -1,8 +1,6 @@
 """The order of stations of one packet, against igb's trees of Linux 6.12 under function_graph (names that both have)."""
 import pytest
 
-from rxpath.transport.tcp_setup import tcp_listen
-
 from ..frames import MAC_PEER, US, arp, eth, ip, ip4, tcp, udp, udp_frame
 
 IN = ["ip_list_rcv", "ip_rcv_core", "ip_sublist_rcv", "ip_rcv_finish_core"]
@@ -32,7 +30,7 @@ def test_the_stations_come_in_the_kernels_order(lab, tree):
     host = lab()
     host.net.nic.promisc = 1
     host.app(host.udp(5000))
-    tcp_listen(host.boot, ip4(US), 80)
+    host.boot.tcp_listener(ip4(US), 80)
     host.net.trail = 1
     host.send(frame).run()
     way = [s for s in host.stations(0) if s not in NOT_IN_THE_TREES]

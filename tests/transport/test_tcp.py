@@ -4,7 +4,6 @@ from scapy.layers.inet import IP, TCP
 from scapy.layers.l2 import Ether
 
 from rxpath.abi.numbers import Out
-from rxpath.transport.tcp_setup import tcp_listen
 
 from ..frames import PEER, US, eth, ip, ip4, tcp
 
@@ -41,7 +40,7 @@ def test_a_reset_is_never_answered(lab):
 
 def test_a_syn_to_a_listener_is_consumed_and_counted(lab):
     host = lab().listen()
-    tcp_listen(host.boot, 0, 80)
+    host.boot.tcp_listener(0, 80)
     host.send(segment(dport=80)).run()
     assert host.ends() == {"CONSUMED": 1}
     assert host.mib() == {"Ip.InReceives": 1, "Ip.InDelivers": 1, "Tcp.InSegs": 1, "TCP_NOT_YET": 1}
@@ -52,7 +51,7 @@ def test_a_syn_to_a_listener_is_consumed_and_counted(lab):
     (ACK, "TCP_FLAGS", 1), (RST, "TCP_RESET", 0), (RST | ACK, "TCP_FLAGS", 0), (SYN | FIN, "TCP_FLAGS", 0), (0, "TCP_FLAGS", 0)])
 def test_a_listener_takes_nothing_but_syn(lab, flags, ends, replies):
     host = lab().listen()
-    tcp_listen(host.boot, ip4(US), 80)
+    host.boot.tcp_listener(ip4(US), 80)
     host.send(segment(dport=80, flags=flags)).run()
     assert host.ends() == {ends: 1}
     assert len(host.left(Out.TX)) == replies
@@ -60,15 +59,15 @@ def test_a_listener_takes_nothing_but_syn(lab, flags, ends, replies):
 
 def test_a_listener_on_another_address_or_device_does_not_hear(lab):
     host = lab()
-    tcp_listen(host.boot, ip4("10.0.0.2"), 80)
-    tcp_listen(host.boot, 0, 81, bound_dev=7)
+    host.boot.tcp_listener(ip4("10.0.0.2"), 80)
+    host.boot.tcp_listener(0, 81, bound_dev=7)
     host.send(segment(dport=80), segment(dport=81)).run()
     assert host.ends() == {"NO_SOCKET": 2}
 
 
 def test_checksums_are_verified_where_the_nic_did_not(lab):
     host = lab()
-    tcp_listen(host.boot, 0, 80)
+    host.boot.tcp_listener(0, 80)
     host.send(*[segment(dport=port, check=1, payload=b"z" * n) for port in (80, 81) for n in (0, 500)]).run()
     assert host.ends() == {"TCP_CSUM": 4}
     assert host.mib()["Tcp.InCsumErrors"] == host.mib()["Tcp.InErrs"] == 4

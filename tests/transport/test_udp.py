@@ -1,5 +1,5 @@
 """UDP receive, as a dialogue of frames."""
-from rxpath.user import setup
+from rxpath.user import sock
 
 from ..frames import udp_frame
 
@@ -28,8 +28,8 @@ def test_udp_gro_hands_a_merged_packet_over_whole_and_others_get_segments(lab):
         host = lab(itr_ns=50_000)
         host.net.dev[0].gro = 1
         sk = host.udp(5000)
-        setup.setsockopt(host.boot, host.udp(6000), "UDP_GRO", 1)
-        setup.setsockopt(host.boot, sk, "UDP_GRO", gro)
+        sock.setsockopt(host.boot, host.udp(6000), "UDP_GRO", 1)
+        sock.setsockopt(host.boot, sk, "UDP_GRO", gro)
         app = host.app(sk)
         host.send(*[udp_frame(bytes([65 + i]) * 64) for i in range(8)], gap=200).run()
         assert host.net.udp_encap_needed == 1 + gro and host.ends() == {"RECEIVED": 8}

@@ -6,7 +6,8 @@ import pytest
 from rxpath.abi.kernels import Sysctl
 from rxpath.network import setup as ip_setup
 from rxpath.path import Stage
-from rxpath.user import setup
+from rxpath.user import sock
+from rxpath.user import socket as sockets
 
 from ..frames import PEER, US, eth, icmp, ip, ip4, udp, udp_frame
 from .test_udp_lookup import SENDER, bound
@@ -121,7 +122,7 @@ def test_a_socket_that_closes_is_forgotten_with_its_route(lab):
     host = lab()
     sk = bound(host, peer=(SENDER, 40000))
     one_by_one(host, udp_frame(), udp_frame())
-    setup.close(host.boot, sk)
+    sockets.close(host.boot, sk)
     sk = bound(host, peer=(SENDER, 40000))
     one_by_one(host, udp_frame())
     assert way(host, 2) == ["udp_v4_early_demux", *ROUTING, "__udp4_lib_rcv", "udp_unicast_rcv_skb"]
@@ -157,7 +158,7 @@ def test_icmp_errors_of_other_datagrams_are_not_this_sockets(lab):
 def test_with_recverr_an_unconnected_socket_hears_of_all(lab):
     host = lab()
     sk = bound(host)
-    setup.setsockopt(host.boot, sk, "IP_RECVERR", 1)
+    sock.setsockopt(host.boot, sk, "IP_RECVERR", 1)
     host.send(unreachable(3, 1)).run()
     assert host.net.socks[sk].err == errno.EHOSTUNREACH
 

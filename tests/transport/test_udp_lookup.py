@@ -3,9 +3,10 @@ import errno
 
 import pytest
 
-from rxpath.abi.numbers import AF_INET6
-from rxpath.user import setup
-from rxpath.user.tables import udp_ehashfn
+from rxpath.abi.numbers import AF_INET6, TCP
+from rxpath.transport.udp_hash import udp_ehashfn
+from rxpath.user import sock
+from rxpath.user import socket as sockets
 
 from ..frames import PEER, US, ip4, udp_frame
 
@@ -15,13 +16,13 @@ B, OTHER, SENDER = ip4(US), ip4("10.0.0.77"), ip4(PEER)
 def bound(host, addr=B, port=5000, peer=None, family=None, **options):
     """A socket with options (ra, rp, dev, cpu) set before bind(); peer: connected to (address, port)."""
     b = host.boot
-    sk = setup.create(b) if family is None else setup.create(b, family=family)
+    sk = sockets.create(b) if family is None else sockets.create(b, family=family)
     for short, name in (("ra", "SO_REUSEADDR"), ("rp", "SO_REUSEPORT"), ("dev", "SO_BINDTODEVICE"), ("cpu", "SO_INCOMING_CPU")):
         if short in options:
-            setup.setsockopt(b, sk, name, options[short])
-    setup.bind(b, sk, addr, port)
+            sock.setsockopt(b, sk, name, options[short])
+    sockets.bind(b, sk, addr, port)
     if peer:
-        setup.connect(b, sk, *peer, local=B)
+        sockets.connect(b, sk, *peer, local=B)
     return sk
 
 
@@ -59,7 +60,7 @@ def test_of_reuseaddr_sockets_the_last_bound_receives_then_the_one_before(lab, a
     host = lab()
     socks = [bound(host, addr, ra=1) for _ in range(3)]
     assert got(host, socks) == [0, 0, 10]
-    setup.close(host.boot, socks[2])
+    sockets.close(host.boot, socks[2])
     assert got(host, socks[:2]) == [0, 10]
 
 
@@ -84,7 +85,7 @@ def test_a_group_beside_a_reuseaddr_socket(lab):
 def test_who_said_reuseport_after_bind_is_the_first_of_the_next_ones_group(lab):
     host = lab()
     socks = [bound(host, ra=1), bound(host, OTHER, ra=1)]
-    setup.setsockopt(host.boot, socks[0], "SO_REUSEPORT", 1)
+    sock.setsockopt(host.boot, socks[0], "SO_REUSEPORT", 1)
     socks.append(bound(host, ra=1, rp=1))
     group = host.net.reuseport[host.net.socks[socks[0]].group]
     assert group.num_socks == 2 and [group.socks[0], group.socks[1]] == [socks[0], socks[2]] and host.net.socks[socks[1]].group < 0
@@ -144,7 +145,7 @@ def test_v4_before_v6_and_v6_alone(lab, order):
     make = [lambda: bound(host, 0, ra=1, family=AF_INET6), lambda: bound(host, 0, ra=1)]
     six, four = (make[0](), make[1]()) if order == 0 else (make[1](), make[0]())[::-1]
     assert got(host, [six, four]) == [0, 10]
-    setup.close(host.boot, four)
+    sockets.close(host.boot, four)
     assert got(host, [six]) == [10]
 
 
@@ -190,7 +191,7 @@ def test_a_group_divides_flows_by_hash(lab, n):
 def test_closing_a_member_moves_the_last_into_its_hole(lab):
     host = lab()
     socks = [bound(host, rp=1) for _ in range(4)]
-    setup.close(host.boot, socks[1])
+    sockets.close(host.boot, socks[1])
     left = [socks[0], socks[3], socks[2]]
     assert members(host, left) == [h * 3 >> 32 for h in hashes(host)]
     again = bound(host, rp=1)                       # and a new one is appended
@@ -201,7 +202,7 @@ def test_closing_a_member_moves_the_last_into_its_hole(lab):
 def test_connecting_a_member_takes_it_out(lab, who):
     host = lab()
     socks = [bound(host, rp=1) for _ in range(3)]
-    setup.connect(host.boot, socks[who], SENDER, 45000)
+    sockets.connect(host.boot, socks[who], SENDER, 45000)
     left = socks[:]
     left[who] = left[-1]
     left.pop()
@@ -239,7 +240,7 @@ def test_310_weighs_address_and_device_the_same_and_draws_lots(lab):
 # ---------------------------------------------------------------- control plane
 def test_port_0_is_a_free_one(lab):
     host = lab()
-    ports = {setup.bind(host.boot, setup.create(host.boot)) for _ in range(50)}
+    ports = {sockets.bind(host.boot, sockets.create(host.boot)) for _ in range(50)}
     assert len(ports) == 50 and all(32768 <= p <= 60999 for p in ports)
 
 
@@ -247,10 +248,29 @@ def test_disconnecting_and_connecting_again(lab):
     host = lab()
     sk = bound(host, 0, peer=(OTHER, 1))
     assert got(host, [sk]) == [0]
-    setup.connect(host.boot, sk, SENDER, 40000, local=B)
+    sockets.connect(host.boot, sk, SENDER, 40000, local=B)
     assert got(host, [sk]) == [10]
-    setup.disconnect(host.boot, sk)
+    sockets.disconnect(host.boot, sk)
     assert got(host, [sk], sport=9) == [10] and host.net.udp_nconn == 0
+
+
+@pytest.mark.parametrize("addr, port", [(B, 5000), (0, 5000), (B, 0), (0, 0)])
+def test_disconnecting_keeps_what_bind_was_told(lab, addr, port):
+    """Asked of Linux 6.18: an address or a port that was chosen for the socket is given up."""
+    host = lab()
+    sk = sockets.create(host.boot)
+    chosen = sockets.bind(host.boot, sk, addr, port)
+    sockets.connect(host.boot, sk, SENDER, 40000, local=B)
+    s = host.net.socks[sk]
+    assert (s.state, s.rcv_saddr_lo, s.port) == (TCP.ESTABLISHED, addr or B, chosen)
+    sockets.disconnect(host.boot, sk)
+    assert (s.state, s.rcv_saddr_lo, s.port) == (TCP.CLOSE, addr, port)
+    other = sockets.create(host.boot)
+    if port:
+        with pytest.raises(OSError, match="EADDRINUSE"):
+            sockets.bind(host.boot, other, addr, chosen)
+    else:
+        sockets.bind(host.boot, other, addr, chosen)
 
 
 def test_a_socket_that_closes_under_a_packet_on_its_way(lab):
@@ -260,7 +280,7 @@ def test_a_socket_that_closes_under_a_packet_on_its_way(lab):
     host.net.socks[sk].gen += 0
     host.send(udp_frame())
     host.run(host.t + 1)
-    setup.close(host.boot, sk)
+    sockets.close(host.boot, sk)
     again = bound(host, port=6000)
     assert again == sk
     host.run()
@@ -273,11 +293,11 @@ def test_65536_sockets_and_no_more(lab):
     if host.boot.plain:
         host.net.nsock = NSOCK - 1
     for i in range(host.net.nsock, NSOCK):
-        sk = setup.create(host.boot)
+        sk = sockets.create(host.boot)
         if i < 60000:
-            setup.bind(host.boot, sk, B, 1 + i)
+            sockets.bind(host.boot, sk, B, 1 + i)
     with pytest.raises(OSError, match="65536 sockets"):
-        setup.create(host.boot)
+        sockets.create(host.boot)
     if not host.boot.plain:
         assert got(host, [4999, 59999], dport=5000) == [10, 0]
 
@@ -285,9 +305,9 @@ def test_65536_sockets_and_no_more(lab):
 def test_options_that_do_not_exist(lab):
     host = lab()
     sk = bound(host)
-    for call in (lambda: setup.setsockopt(host.boot, sk, "SO_NOSUCH", 1), lambda: setup.getsockopt(host.boot, sk, "SO_NOSUCH")):
+    for call in (lambda: sock.setsockopt(host.boot, sk, "SO_NOSUCH", 1), lambda: sock.getsockopt(host.boot, sk, "SO_NOSUCH")):
         with pytest.raises(OSError) as e:
             call()
         assert e.value.errno == errno.ENOPROTOOPT
-    setup.setsockopt(host.boot, sk, "SO_RCVLOWAT", 1000)
-    assert setup.getsockopt(host.boot, sk, "SO_RCVLOWAT") == 1 and got(host, [sk]) == [10]
+    sock.setsockopt(host.boot, sk, "SO_RCVLOWAT", 1000)
+    assert sock.getsockopt(host.boot, sk, "SO_RCVLOWAT") == 1 and got(host, [sk]) == [10]

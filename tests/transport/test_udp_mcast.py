@@ -3,7 +3,8 @@ import pytest
 
 from rxpath.abi.mib import Mib
 from rxpath.network import setup as ip_setup
-from rxpath.user import setup
+from rxpath.user import mcast, sock
+from rxpath.user import socket as sockets
 
 from ..frames import PEER, eth, ip, ip4, udp, udp_frame
 from .test_udp_lookup import SENDER, B, bound, got
@@ -26,7 +27,7 @@ def member(host, group=GROUP, addr=0, ifindex=1, source=0, **options):
     if ifindex == 1:
         host.boot.join_group(sk, ip4(group), source)
     else:
-        setup.join(host.boot, sk, ip4(group), ifindex, source)
+        mcast.join(host.boot, sk, ip4(group), ifindex, source)
     return sk
 
 
@@ -78,14 +79,14 @@ def test_who_gets_a_copy_beside_a_member(lab, make, n):
 
 def noall(host):
     sk = bound(host, 0, ra=1)
-    setup.setsockopt(host.boot, sk, "IP_MULTICAST_ALL", 0)
+    sock.setsockopt(host.boot, sk, "IP_MULTICAST_ALL", 0)
     return sk
 
 
 def test_reuseport_does_not_matter(lab):
     host = lab()
     socks = [bound(host, 0, rp=1) for _ in range(3)]
-    setup.join(host.boot, socks[0], ip4(GROUP), 1)
+    mcast.join(host.boot, socks[0], ip4(GROUP), 1)
     ip_setup.join_group(host.boot, ip4(GROUP))
     assert received(host, socks, to_group()) == [1, 1, 1]
     assert received(host, socks, broadcast()) == [1, 1, 1]
@@ -117,7 +118,7 @@ def test_a_frame_is_delivered_if_any_copy_is(lab):
     host.app(read)
     received(host, [full, read], *[to_group() for _ in range(4)])
     assert host.net.socks[full].drops == 3 and host.ends() == {"RECEIVED": 3}             # one is still queued in `full`
-    setup.close(host.boot, full)
+    sockets.close(host.boot, full)
     assert host.ends() == {"RECEIVED": 4}
 
 
@@ -152,13 +153,13 @@ def test_a_source_of_a_group_that_was_joined_whole_is_all_that_remains(lab):
     """Measured on 6.18: and a source twice is EADDRNOTAVAIL, the group on top of a source EADDRINUSE."""
     host = lab()
     sk = member(host)
-    setup.join(host.boot, sk, ip4(GROUP), 1, ip4("10.0.0.3"))
+    mcast.join(host.boot, sk, ip4(GROUP), 1, ip4("10.0.0.3"))
     assert received(host, [sk], to_group()) == [0]
     with pytest.raises(OSError, match="EADDRNOTAVAIL"):
-        setup.join(host.boot, sk, ip4(GROUP), 1, ip4("10.0.0.3"))
+        mcast.join(host.boot, sk, ip4(GROUP), 1, ip4("10.0.0.3"))
     with pytest.raises(OSError, match="EADDRINUSE"):
-        setup.join(host.boot, sk, ip4(GROUP), 1)
-    setup.join(host.boot, sk, ip4(GROUP), 1, ip4("10.0.0.2"))
+        mcast.join(host.boot, sk, ip4(GROUP), 1)
+    mcast.join(host.boot, sk, ip4(GROUP), 1, ip4("10.0.0.2"))
     assert received(host, [sk], to_group()) == [1]
 
 
@@ -166,10 +167,10 @@ def test_joining_twice_and_leaving(lab):
     host = lab()
     sk = member(host)
     with pytest.raises(OSError, match="EADDRINUSE"):
-        setup.join(host.boot, sk, ip4(GROUP), 1)
-    setup.leave(host.boot, sk, ip4(GROUP), 1)
+        mcast.join(host.boot, sk, ip4(GROUP), 1)
+    mcast.leave(host.boot, sk, ip4(GROUP), 1)
     with pytest.raises(OSError, match="EADDRNOTAVAIL"):
-        setup.leave(host.boot, sk, ip4(GROUP), 1)
+        mcast.leave(host.boot, sk, ip4(GROUP), 1)
     with pytest.raises(OSError, match="EINVAL"):
-        setup.join(host.boot, sk, B, 1)
+        mcast.join(host.boot, sk, B, 1)
     assert got(host, [sk]) == [10]

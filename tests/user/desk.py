@@ -3,7 +3,8 @@ from rxpath import boot
 from rxpath.abi.limits import NCPU
 from rxpath.abi.mib import Mib
 from rxpath.abi.numbers import NEVER, Note
-from rxpath.user import setup
+from rxpath.user import queue
+from rxpath.user import socket as sockets
 
 
 class Desk:
@@ -31,7 +32,7 @@ class Desk:
     def put(self, sk: int, truesize: int = 832, length: int = 64) -> bool:
         """Was it admitted?"""
         before = self.net.socks[sk].in_packets
-        self.boot.call(setup.deliver_blank)(self.net, 0, sk, truesize, length)
+        self.boot.call(queue.deliver_blank)(self.net, 0, sk, truesize, length)
         return self.net.socks[sk].in_packets > before
 
     def fits(self, sk: int, truesize: int, length: int = 64) -> int:
@@ -42,7 +43,7 @@ class Desk:
 
     def read(self, t: int, flags: int = 0) -> int:
         self.net.thread[t].flags = flags
-        return setup.recv(self.boot, t)
+        return sockets.recv(self.boot, t)
 
     def woken(self, cpu: int = 0) -> list[int]:
         """Threads that the driver was told to wake, since the last question; they are threads of this desk, counted from 0."""

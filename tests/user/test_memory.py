@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from rxpath.abi.kernels import Sysctl
 from rxpath.abi.mib import Mib
 from rxpath.abi.reasons import Drop
-from rxpath.user import setup
+from rxpath.user import datagram, sock
+from rxpath.user import socket as sockets
 
 from .desk import Desk
 
@@ -64,7 +65,7 @@ def test_an_emptied_socket_keeps_one_page(desk):
         host.put(sk)
     for _ in range(10):
         host.read(t)
-    assert setup.meminfo(host.boot, sk).rmem_alloc == 0 and setup.meminfo(host.boot, sk).fwd_alloc == 4096 and host.net.udp_memory == 1
+    assert sock.meminfo(host.boot, sk).rmem_alloc == 0 and sock.meminfo(host.boot, sk).fwd_alloc == 4096 and host.net.udp_memory == 1
 
 
 def test_what_was_read_counts_in_meminfo_and_not_in_rx_queue(desk):
@@ -74,7 +75,7 @@ def test_what_was_read_counts_in_meminfo_and_not_in_rx_queue(desk):
     for _ in range(10):
         host.put(sk)
     host.read(t)
-    assert setup.meminfo(host.boot, sk).rmem_alloc == 8320 and setup.rx_queue(host.boot, sk) == 7488
+    assert sock.meminfo(host.boot, sk).rmem_alloc == 8320 and sock.rx_queue(host.boot, sk) == 7488
 
 
 def test_lowering_the_buffer_while_it_is_full(desk):
@@ -83,7 +84,7 @@ def test_lowering_the_buffer_while_it_is_full(desk):
     sk = host.socket(212992)
     t = host.thread(sk)
     host.fits(sk, 832)
-    setup.setsockopt(host.boot, sk, "SO_RCVBUF", 4096)
+    sock.setsockopt(host.boot, sk, "SO_RCVBUF", 4096)
     seen = [host.net.socks[sk].rmem_alloc]
     for _ in range(9):
         host.read(t)
@@ -95,7 +96,7 @@ def test_raising_the_buffer_applies_at_once(desk):
     host = desk()
     sk = host.socket(8192)
     assert host.fits(sk, 832) == 9
-    setup.setsockopt(host.boot, sk, "SO_RCVBUF", 106496)
+    sock.setsockopt(host.boot, sk, "SO_RCVBUF", 106496)
     assert host.fits(sk, 832) == 247
 
 
@@ -106,8 +107,8 @@ def test_raising_the_buffer_applies_at_once(desk):
 def test_how_the_buffer_is_set(name, value, rcvbuf):
     host = Desk(True)
     sk = host.socket()
-    setup.setsockopt(host.boot, sk, name, value)
-    assert setup.getsockopt(host.boot, sk, "SO_RCVBUF") == rcvbuf and host.net.socks[sk].forward_threshold == rcvbuf // 4
+    sock.setsockopt(host.boot, sk, name, value)
+    assert sock.getsockopt(host.boot, sk, "SO_RCVBUF") == rcvbuf and host.net.socks[sk].forward_threshold == rcvbuf // 4
 
 
 def test_two_sockets_are_independent(desk):
@@ -141,11 +142,11 @@ def test_closing_gives_everything_back_and_frees_what_was_queued(desk):
     for _ in range(20):
         host.put(sk)
     host.read(t)
-    setup.close(host.boot, sk)
+    sockets.close(host.boot, sk)
     assert host.net.udp_memory == 0 and host.net.pool[0].nfree == free
     assert host.net.drop_stat[0][Drop.NOT_SPECIFIED] == 19              # kfree_skb @ udp_destruct_common, seen on 6.18
     with pytest.raises(OSError, match="EBADF"):
-        setup.close(host.boot, sk)
+        sockets.close(host.boot, sk)
     assert host.socket() == sk and host.net.socks[sk].gen == 1
 
 
@@ -203,9 +204,9 @@ STEP = st.one_of(
 @given(rcvbuf=st.sampled_from([2304, 4608, 8192, 16384, 65536, 212992]), steps=st.lists(STEP, max_size=30))
 def test_memory_follows_the_rules_whatever_is_done(plain, rcvbuf, steps):
     host = HOSTS.setdefault(plain, Desk(plain))
-    sk = setup.create(host.boot)
+    sk = sockets.create(host.boot)
     host.net.socks[sk].rcvbuf, host.net.socks[sk].forward_threshold = rcvbuf, rcvbuf // 4
-    setup.bind(host.boot, sk, 0, 0)
+    sockets.bind(host.boot, sk, 0, 0)
     if plain not in READERS:
         READERS[plain] = host.thread(sk)
     t, oracle = READERS[plain], Oracle(rcvbuf)
@@ -216,11 +217,11 @@ def test_memory_follows_the_rules_whatever_is_done(plain, rcvbuf, steps):
                 if what == "put":
                     assert host.put(sk, arg) == oracle.enqueue(arg)
                 elif what == "rcvbuf":
-                    setup.setsockopt(host.boot, sk, "SO_RCVBUF", arg)
+                    sock.setsockopt(host.boot, sk, "SO_RCVBUF", arg)
                     oracle.rcvbuf = max(2 * arg, 2304)
                     oracle.thr = oracle.rcvbuf // 4
                 elif what == "fionread":
-                    assert setup.fionread(host.boot, sk) == (64 if oracle.look() else 0)
+                    assert datagram.fionread(host.boot, sk) == (64 if oracle.look() else 0)
                 elif what == "peek":
                     assert did(host, t, 2) == oracle.look()
                 else:
@@ -230,7 +231,7 @@ def test_memory_follows_the_rules_whatever_is_done(plain, rcvbuf, steps):
                 assert s.qlen == len(oracle.receive) + len(oracle.reader)
                 assert host.net.udp_memory == (s.rmem_alloc + s.forward_alloc) // 4096
     finally:
-        setup.close(host.boot, sk)
+        sockets.close(host.boot, sk)
 
 
 HOSTS: dict[bool, Desk] = {}
@@ -253,7 +254,7 @@ def test_310_admits_one_more_than_fits_and_gives_back_at_each_read(desk):
     assert host.fits(sk, 832) == 10                 # at 10 the queue holds rcvbuf exactly
     host.read(t)
     assert host.net.socks[sk].rmem_alloc == 9 * 832 and host.fits(sk, 832) == 1
-    setup.setsockopt(host.boot, sk, "SO_RCVBUF", 8320 // 2 - 1)
+    sock.setsockopt(host.boot, sk, "SO_RCVBUF", 8320 // 2 - 1)
     host.read(t)
     host.read(t)
     assert host.fits(sk, 832) == 2                  # 8 x 832 < 8318: one more, and one that goes over
@@ -267,14 +268,14 @@ def test_310_a_socket_that_a_call_owns_gets_datagrams_on_its_backlog(desk):
     call, net = host.boot.call, host.net
     for _ in range(2):
         host.put(sk)
-    assert call(setup.own_sock)(net, 0, sk, t)
-    assert not call(setup.own_sock)(net, 0, sk, other)                  # it sleeps until the owner is done
+    assert call(sock.own_sock)(net, 0, sk, t)
+    assert not call(sock.own_sock)(net, 0, sk, other)                  # it sleeps until the owner is done
     for _ in range(20):
         host.put(sk)
     s = net.socks[sk]
     assert (s.in_packets, s.backlog_qlen, s.backlog_len) == (2, 9, 9 * 832)         # queue and backlog together: one over rcvbuf
     assert host.mib(Mib.Udp_RcvbufErrors) == 11 and host.woken() == []
-    assert call(setup.disown_sock)(net, 0, sk) == 0
+    assert call(sock.disown_sock)(net, 0, sk) == 0
     assert host.woken() == [1] and (s.owned, s.backlog_qlen, s.backlog_len) == (-1, 0, 0)
     assert s.in_packets == 10 and host.mib(Mib.Udp_RcvbufErrors) == 12  # the eleventh finds rcvbuf reached
-    assert call(setup.own_sock)(net, 0, sk, other)
+    assert call(sock.own_sock)(net, 0, sk, other)

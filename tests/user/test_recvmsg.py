@@ -4,7 +4,8 @@ import pytest
 from rxpath.abi.mib import Mib
 from rxpath.abi.numbers import MSG_DONTWAIT, MSG_PEEK, MSG_TRUNC
 from rxpath.path import Stage
-from rxpath.user import setup
+from rxpath.user import datagram, sock
+from rxpath.user import socket as sockets
 
 from ..frames import PEER, US, eth, ip, ip4, udp, udp_frame
 
@@ -26,7 +27,7 @@ def test_peek_with_an_offset_reads_on_over_datagrams(desk):
     """a 100, empty, b 50: 30, 30, 40, the empty one once, 50, nothing."""
     host = desk()
     sk = host.socket()
-    setup.setsockopt(host.boot, sk, "SO_PEEK_OFF", 0)
+    sock.setsockopt(host.boot, sk, "SO_PEEK_OFF", 0)
     for n in (100, 0, 50):
         host.put(sk, 832, n)
     small, large = host.thread(sk, 30), host.thread(sk, 100)
@@ -38,12 +39,12 @@ def test_peek_with_an_offset_reads_on_over_datagrams(desk):
 def test_a_read_lowers_the_peek_offset(desk):
     host = desk()
     sk = host.socket()
-    setup.setsockopt(host.boot, sk, "SO_PEEK_OFF", 0)
+    sock.setsockopt(host.boot, sk, "SO_PEEK_OFF", 0)
     host.put(sk, 832, 100)
     host.put(sk, 832, 50)
     t, ten = host.thread(sk, 70), host.thread(sk, 10)
-    assert host.read(t, MSG_PEEK) == 70 and setup.getsockopt(host.boot, sk, "SO_PEEK_OFF") == 70
-    assert host.read(host.thread(sk, 200)) == 100 and setup.getsockopt(host.boot, sk, "SO_PEEK_OFF") == 0
+    assert host.read(t, MSG_PEEK) == 70 and sock.getsockopt(host.boot, sk, "SO_PEEK_OFF") == 70
+    assert host.read(host.thread(sk, 200)) == 100 and sock.getsockopt(host.boot, sk, "SO_PEEK_OFF") == 0
     assert host.read(ten, MSG_PEEK) == 10
 
 
@@ -54,7 +55,7 @@ def test_a_peek_from_an_offset_says_truncated_unless_it_is_the_whole_or_there_wa
     host.put(sk, 832, 50)
     flags = {}
     for off, size in ((20, 29), (20, 30), (20, 31), (0, 50), (0, 49)):
-        setup.setsockopt(host.boot, sk, "SO_PEEK_OFF", off)
+        sock.setsockopt(host.boot, sk, "SO_PEEK_OFF", off)
         t = host.thread(sk, size)
         host.read(t, MSG_PEEK)
         flags[off, size] = bool(host.net.thread[t].msg_flags & MSG_TRUNC)
@@ -64,10 +65,10 @@ def test_a_peek_from_an_offset_says_truncated_unless_it_is_the_whole_or_there_wa
 def test_a_negative_peek_offset_is_none_and_is_read_back(desk):
     host = desk()
     sk = host.socket()
-    setup.setsockopt(host.boot, sk, "SO_PEEK_OFF", -7)
+    sock.setsockopt(host.boot, sk, "SO_PEEK_OFF", -7)
     host.put(sk, 832, 5)
     t = host.thread(sk)
-    assert [host.read(t, MSG_PEEK), host.read(t, MSG_PEEK)] == [5, 5] and setup.getsockopt(host.boot, sk, "SO_PEEK_OFF") == -7
+    assert [host.read(t, MSG_PEEK), host.read(t, MSG_PEEK)] == [5, 5] and sock.getsockopt(host.boot, sk, "SO_PEEK_OFF") == -7
 
 
 def test_without_an_offset_peek_sees_the_first_again_and_again(desk):
@@ -95,10 +96,10 @@ def test_truncation(desk):
 def test_fionread_is_the_next_datagram(desk):
     host = desk()
     sk = host.socket()
-    assert setup.fionread(host.boot, sk) == 0
+    assert datagram.fionread(host.boot, sk) == 0
     host.put(sk, 832, 33)
     host.put(sk, 832, 44)
-    assert setup.fionread(host.boot, sk) == 33 and host.net.socks[sk].head == -1            # the reader's queue has it now
+    assert datagram.fionread(host.boot, sk) == 33 and host.net.socks[sk].head == -1            # the reader's queue has it now
 
 
 def damaged(n, **fields):
@@ -123,11 +124,11 @@ def test_a_longer_one_is_queued_and_found_by_the_reader(lab, n):
     host.net.nic.rx_csum = 0
     sk = host.udp(5000)
     host.send(*[damaged(n) for _ in range(5)]).run()
-    assert host.ends() == {} and "Udp.InErrors" not in host.mib() and setup.meminfo(host.boot, sk).rmem_alloc == 5 * 2304
+    assert host.ends() == {} and "Udp.InErrors" not in host.mib() and sock.meminfo(host.boot, sk).rmem_alloc == 5 * 2304
     t, _ = reader(host, sk, flags=MSG_DONTWAIT)
     with pytest.raises(BlockingIOError):
-        setup.recv(host.boot, t)
-    assert host.ends() == {"UDP_CSUM": 5} and setup.meminfo(host.boot, sk).rmem_alloc == 0
+        sockets.recv(host.boot, t)
+    assert host.ends() == {"UDP_CSUM": 5} and sock.meminfo(host.boot, sk).rmem_alloc == 0
     assert host.mib()["Udp.InErrors"] == host.mib()["Udp.InCsumErrors"] == 5 and "Udp.InDatagrams" not in host.mib()
 
 
@@ -137,7 +138,7 @@ def test_the_reader_goes_on_to_the_next_good_one(lab):
     sk = host.udp(5000)
     host.send(damaged(200), udp_frame(b"y" * 200), damaged(200)).run()
     t, m = reader(host, sk)
-    assert setup.recv(host.boot, t) == 200 and bytes(m[:200]) == b"y" * 200
+    assert sockets.recv(host.boot, t) == 200 and bytes(m[:200]) == b"y" * 200
     assert host.ends() == {"UDP_CSUM": 1, "RECEIVED": 1}
 
 
@@ -146,10 +147,10 @@ def test_fionread_and_peek_throw_damaged_ones_away(lab):
     host.net.nic.rx_csum = 0
     sk = host.udp(5000)
     host.send(damaged(200), udp_frame(b"y" * 150), damaged(200), udp_frame(b"z" * 99)).run()
-    assert setup.fionread(host.boot, sk) == 150 and host.ends() == {"UDP_CSUM": 1}
-    setup.setsockopt(host.boot, sk, "SO_PEEK_OFF", 150)
+    assert datagram.fionread(host.boot, sk) == 150 and host.ends() == {"UDP_CSUM": 1}
+    sock.setsockopt(host.boot, sk, "SO_PEEK_OFF", 150)
     t, m = reader(host, sk, flags=MSG_PEEK)
-    assert setup.recv(host.boot, t) == 99 and bytes(m[:99]) == b"z" * 99
+    assert sockets.recv(host.boot, t) == 99 and bytes(m[:99]) == b"z" * 99
     assert host.ends() == {"UDP_CSUM": 2} and host.net.socks[sk].qlen == 2 and host.net.socks[sk].drops == 2
 
 
@@ -171,8 +172,8 @@ def test_310_verifies_at_the_read_and_then_a_call_that_must_not_wait_returns(lab
     assert host.ends() == {}
     t, _ = reader(host, sk, flags=MSG_DONTWAIT)
     with pytest.raises(BlockingIOError):
-        setup.recv(host.boot, t)
-    assert host.ends() == {"UDP_CSUM": 1} and setup.recv(host.boot, t) == 4
+        sockets.recv(host.boot, t)
+    assert host.ends() == {"UDP_CSUM": 1} and sockets.recv(host.boot, t) == 4
 
 
 def test_where_a_datagram_came_from(lab):
@@ -182,7 +183,7 @@ def test_where_a_datagram_came_from(lab):
     t, _ = reader(host, sk)
     th = host.net.thread[t]
     th.msg_name = 1
-    assert setup.recv(host.boot, t) == 2
+    assert sockets.recv(host.boot, t) == 2
     assert (th.from_addr_lo, th.from_port, th.to_addr, th.to_ifindex, th.rxq_ovfl) == (ip4(PEER), 1234, ip4(US), 1, 0)
 
 

@@ -2,29 +2,30 @@
 import pytest
 
 from rxpath.abi.sock import EP_ET, EP_EXCLUSIVE, EP_ONESHOT
-from rxpath.user import setup
+from rxpath.user import eventpoll, poll
+from rxpath.user.wait import sleep_in_recv
 
 
 def sleep_in(host, kind, t, sk):
     """The thread's call finds nothing and waits, or returns a socket."""
-    return host.boot.call({"recv": setup.sleep_in_recv, "epoll": setup.sleep_in_epoll, "poll": setup.sleep_in_poll}[kind])(host.net, 0, t)
+    return host.boot.call({"recv": sleep_in_recv, "epoll": eventpoll.sleep_in_epoll, "poll": poll.sleep_in_poll}[kind])(host.net, 0, t)
 
 
 def waiting(host, kind, n, events=0, shared=False):
     """n threads asleep on one socket."""
     sk = host.socket()
     threads = [host.thread(sk) for _ in range(n)]
-    one = setup.epoll(host.boot) if kind == "epoll" and shared else None
+    one = eventpoll.epoll(host.boot) if kind == "epoll" and shared else None
     if one is not None:
-        setup.epoll_watch(host.boot, one, sk, events)
+        eventpoll.epoll_watch(host.boot, one, sk, events)
     for t in threads:
         if kind == "epoll":
-            ep = one if one is not None else setup.epoll(host.boot)
+            ep = one if one is not None else eventpoll.epoll(host.boot)
             host.net.thread[t].epoll = ep
             if one is None:
-                setup.epoll_watch(host.boot, ep, sk, events)
+                eventpoll.epoll_watch(host.boot, ep, sk, events)
         elif kind == "poll":
-            setup.poll_watch(host.boot, t, sk)
+            poll.poll_watch(host.boot, t, sk)
     for t in threads:
         assert sleep_in(host, kind, t, sk) == -1
     return sk, threads
@@ -141,9 +142,9 @@ def test_an_epoll_over_many_sockets_takes_them_in_turn(desk):
     host = desk()
     socks = [host.socket(port=5000 + i) for i in range(3)]
     t = host.thread(socks[0])
-    ep = host.net.thread[t].epoll = setup.epoll(host.boot)
+    ep = host.net.thread[t].epoll = eventpoll.epoll(host.boot)
     for s in socks:
-        setup.epoll_watch(host.boot, ep, s)
+        eventpoll.epoll_watch(host.boot, ep, s)
     assert sleep_in(host, "epoll", t, 0) == -1
     for s in socks:
         host.put(s)
@@ -156,8 +157,8 @@ def test_a_socket_that_has_something_when_it_is_added_is_ready(desk):
     sk = host.socket()
     t = host.thread(sk)
     host.put(sk)
-    ep = host.net.thread[t].epoll = setup.epoll(host.boot)
-    setup.epoll_watch(host.boot, ep, sk)
+    ep = host.net.thread[t].epoll = eventpoll.epoll(host.boot)
+    eventpoll.epoll_watch(host.boot, ep, sk)
     assert sleep_in(host, "epoll", t, 0) == sk
 
 
@@ -166,7 +167,7 @@ def test_receivers_and_pollers_together(desk):
     host = desk()
     sk, _ = waiting(host, "recv", 2)
     p = host.thread(sk)
-    setup.poll_watch(host.boot, p, sk)
+    poll.poll_watch(host.boot, p, sk)
     assert sleep_in(host, "poll", p, sk) == -1
     host.put(sk)
     assert host.woken() == [2, 0]

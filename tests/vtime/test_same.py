@@ -12,7 +12,7 @@ from rxpath.abi.reasons import Drop
 from rxpath.drivers.setup import napi_defer
 from rxpath.link.setup import set_rfs
 from rxpath.path import Stage
-from rxpath.user.setup import connect
+from rxpath.user.socket import connect
 from rxpath.vtime import engine, feed, machine, setup, waiting
 from rxpath.vtime.apps import SERVICE_EXPONENTIAL, SERVICE_LIST, Phase
 from rxpath.vtime.costs import BM36

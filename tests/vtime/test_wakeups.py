@@ -4,7 +4,8 @@ import pytest
 from rxpath.abi.numbers import WaitBy
 from rxpath.abi.sock import EP_ET, EP_EXCLUSIVE
 from rxpath.path import Stage
-from rxpath.user import setup
+from rxpath.user import eventpoll, poll
+from rxpath.user.wait import wake_up
 from rxpath.vtime.apps import Phase
 from rxpath.vtime.setup import thread_start
 
@@ -14,23 +15,23 @@ N = 100
 
 
 def threads(host, sk, n, by, events=0, shared=False):
-    one = setup.epoll(host.boot)
+    one = eventpoll.epoll(host.boot)
     if shared:
-        setup.epoll_watch(host.boot, one, sk, events)
+        eventpoll.epoll_watch(host.boot, one, sk, events)
     made = []
     for k in range(n):
         t = host.app(sk)
         made.append(t)
         th = host.net.thread[t]
         if by != WaitBy.RECV:
-            host.call(setup.wake_up)(host.net, t)           # out of recvfrom(), where Lab.app() put it
+            host.call(wake_up)(host.net, t)           # out of recvfrom(), where Lab.app() put it
             th.wait_by = by
             if by == WaitBy.POLL:
-                setup.poll_watch(host.boot, t, sk)
+                poll.poll_watch(host.boot, t, sk)
             else:
-                th.epoll = one if shared else setup.epoll(host.boot)
+                th.epoll = one if shared else eventpoll.epoll(host.boot)
                 if not shared:
-                    setup.epoll_watch(host.boot, th.epoll, sk, events)
+                    eventpoll.epoll_watch(host.boot, th.epoll, sk, events)
             host.call(thread_start)(host.net, t, Phase.WAIT, 500 + 10 * k)
     host.t = 100_000
     host.run(host.t)

@@ -27,6 +27,10 @@ class Dispatch:
             return f
         return put
 
+    def __contains__(self, key: Any) -> bool:
+        """Has anybody registered under `key`?"""
+        return any(k == key for k, _ in self.handlers)
+
     def handler(self, key: Any) -> int:
         """The number of the handler that was registered under `key`."""
         if self.by_key:

@@ -135,7 +135,6 @@ class Net:
     ptype_base: Array[i64] = table(16)
     ptype: Array[packet_type] = table(64)
     inet_protos: Array[i64] = table(256)
-    sk_prot: Array[i64] = table(256)
     nf_hooks: Array[nf_hook_entries] = table(4)
     nf_tables: Array[nf_table] = table(16)
     nf_lock: spinlock = table()                 # credits of limit
@@ -173,6 +172,7 @@ class Net:
     frag_hash: Array[i64] = table(FRAG_HASH)
     peer_hash: Array[i64] = table(FRAG_HASH)
     tcp_lhash: Array[i64] = table(TCP_LHASH)    # listeners by port
+    tcp_bhash: Array[i64] = table(TCP_LHASH)    # bound ones by port
     icmp_peer_hash: Array[i64] = table(ICMP_PEER_HASH)
     mc_hash: Array[i64] = table(MC_HASH)        # groups that devices have joined
     socks: Array[sock] = table(NSOCK)

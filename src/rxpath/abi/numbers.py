@@ -42,6 +42,7 @@ SEGMENT_TRUESIZE = 832          # of a segment made in software: a kmalloc of 57
 MAX_SKB_FRAGS = 17
 
 EAGAIN, EINTR, EBADF, ENOMEM, EINVAL, EADDRINUSE, ENOBUFS, ENOTCONN, ECONNREFUSED = -11, -4, -9, -12, -22, -98, -105, -107, -111
+EOPNOTSUPP, EISCONN = -95, -106
 MSG_PEEK, MSG_TRUNC, MSG_DONTWAIT, MSG_WAITALL, MSG_WAITFORONE = 0x2, 0x20, 0x40, 0x100, 0x10000
 
 NO_SKB = NO_NAPI = NO_SOCK = NO_THREAD = NO_QUEUE = NO_TOUCH = NO_ROUTE = NO_SHARE = NO_DEV = NO_CPU = -1
@@ -86,6 +87,22 @@ class IPPROTO(IntEnum):
     RAW = 255
 
 
+class TCP(IntEnum):
+    """States of a socket, of any protocol (include/net/tcp_states.h)."""
+    ESTABLISHED = 1
+    SYN_SENT = 2
+    SYN_RECV = 3
+    FIN_WAIT1 = 4
+    FIN_WAIT2 = 5
+    TIME_WAIT = 6
+    CLOSE = 7
+    CLOSE_WAIT = 8
+    LAST_ACK = 9
+    LISTEN = 10
+    CLOSING = 11
+    NEW_SYN_RECV = 12
+
+
 class ICMP(IntEnum):
     """Types of ICMP messages (include/uapi/linux/icmp.h), and the codes that are sent from here."""
     ECHOREPLY = 0
@@ -107,7 +124,6 @@ ICMP_NET_UNREACH, ICMP_HOST_UNREACH, ICMP_PROT_UNREACH, ICMP_PORT_UNREACH, ICMP_
 ICMP_NET_ANO, ICMP_HOST_ANO, ICMP_PKT_FILTERED, ICMP_PREC_VIOLATION, ICMP_PREC_CUTOFF, NR_ICMP_UNREACH = 9, 10, 13, 14, 15, 15
 ICMP_EXC_TTL, ICMP_EXC_FRAGTIME, NR_ICMP_TYPES = 0, 1, 18
 RT_TABLE_MAIN, RT_TABLE_LOCAL = 254, 255
-TCP_LISTEN = 10
 EHOSTUNREACH, ENETUNREACH, EACCES = -113, -101, -13
 DEMUX_ROUTED = -1               # early demux has found the socket, and its route with it
 POLLIN, POLLPRI, POLLOUT, POLLERR, POLLHUP, POLLRDNORM, POLLWRNORM, POLLWRBAND, POLLRDHUP = 1, 2, 4, 8, 16, 64, 256, 512, 8192

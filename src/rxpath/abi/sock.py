@@ -9,7 +9,7 @@ from .softnet import spinlock
 NREUSEPORT = 1024               # members of one SO_REUSEPORT group
 WAIT_RECV, WAIT_POLL, WAIT_EPOLL = 0, 1, 2              # wait_entry.kind
 EP_ET, EP_EXCLUSIVE, EP_ONESHOT, EP_DISABLED = 1, 2, 4, 8
-SOCK_CLOSED, SOCK_OPEN, SOCK_ESTABLISHED = 0, 1, 2      # sock.state
+SOCK_BINDADDR_LOCK, SOCK_BINDPORT_LOCK = 4, 8           # sock.userlocks
 
 
 @struct(align=CACHELINE)
@@ -57,14 +57,14 @@ class sock:
     readers: i32                # threads that read this socket
     drops: i64
     takers: i64                 # the last four CPUs that took its lines from another, + 1, eight bits each
-    state: i64                  # SOCK_*
+    state: i32                  # sk_state: TCP.*, whatever the protocol; of UDP, ESTABLISHED is connected and CLOSE is not
+    in_use: i32                 # this slot holds a socket
     rcv_saddr_hi: i64
     daddr_hi: i64
-    bind_addr_lo: i64           # what bind() was told: connect() narrows rcv_saddr, disconnecting widens it again
+    userlocks: i64              # SOCK_BIND*_LOCK: what bind() was told; the rest is chosen anew when the socket is disconnected
     hnext: i64                  # next in its chain of udp_hash (port), -1
     hnext4: i64                 # next in its chain of udp_hash4 (connection), -1
     reuse: i64
-    bind_seq: i64               # order of binding
     mc_list: i64                # first joined group, -1
     mc_all: i64                 # IP_MULTICAST_ALL
     encap: i64

@@ -32,6 +32,7 @@ def ip_tables_init(net: Net) -> None:
         net.mc_hash[i] = -1
     for i in range(TCP_LHASH):
         net.tcp_lhash[i] = -1
+        net.tcp_bhash[i] = -1
     for i in range(NDEV):
         dev = net.dev[i]
         dev.xmit = -1
@@ -50,13 +51,12 @@ IN_ORDER = (IPPROTO.ICMP, IPPROTO.UDP, IPPROTO.TCP, IPPROTO.IGMP, IPPROTO.UDPLIT
 
 
 def inet_init(b: Any, dev_add_pack: Callable[[Any, int], object]) -> None:
-    """inet_protos, sk_prot and ptype_base get their handlers, sysctls their defaults."""
+    """inet_protos and ptype_base get their handlers, sysctls their defaults."""
     for knob, value in SYSCTLS.items():
         b.net.sysctl[knob] = value
     for protocol in IN_ORDER:
         inet_add_protocol(b, protocol)
     for key, f in path.proto_recvmsg.handlers:
-        b.net.sk_prot[key] = path.proto_recvmsg.handler(key)
         b.log.append(("inet_init", f"proto_register: {WHAT[key]}: recvmsg is {f.__name__}"))
     for key in (ETH_P_ARP, ETH_P_IP):
         dev_add_pack(b, key)                         # link/'s: an earlier room, so boot hands it in

@@ -5,7 +5,7 @@ kernel refuses is refused as it does, and a segment of no connection is answered
 from .. import path
 from .._compile import be16, be32, byte, cold, le32, mem_at, path_function, put_be16, put_be32, put_byte, put_le16
 from ..abi.mib import Mib
-from ..abi.net import TCP_LHASH, Net
+from ..abi.net import Net
 from ..abi.numbers import (
     CHECKSUM_BREAK,
     CHECKSUM_UNNECESSARY,
@@ -16,14 +16,16 @@ from ..abi.numbers import (
     NO_SOCK,
     PACKET_HOST,
     RTN,
+    TCP,
     TCP_HLEN,
-    TCP_LISTEN,
 )
 from ..abi.reasons import Drop
 from ..abi.skbuff import sk_buff
-from ..path import Stage, Touch, early_demux, err_handler, inet_protocol, touched
+from ..abi.sock import sock
+from ..path import Stage, Touch, early_demux, err_handler, inet_protocol, proto_backlog_rcv, touched
 from ..skb import alloc_skb, consume_skb, csum_fold, csum_partial, kfree_skb_reason, pskb_may_pull, skb_checksum, skb_init
 from ..turn import at, at_bytes, touch
+from .inet_hashtables import inet_lhashfn
 
 FIN, SYN, RST, ACK = 1, 2, 4, 16
 TCPOPT_EOL, TCPOPT_NOP, TCPOPT_MD5SIG, TCPOLEN_MD5SIG = 0, 1, 19, 18
@@ -32,11 +34,6 @@ CSUM_LATER, CSUM_GOOD, CSUM_BAD = 0, 1, 2
 
 
 # ---------------------------------------------------------------- lookup
-@path_function
-def inet_lhashfn(port: int) -> int:
-    return port & TCP_LHASH - 1
-
-
 @path_function
 def __inet_lookup_established(net: Net, cpu: int, skb: sk_buff) -> int:
     at(net, cpu, skb, Stage.__inet_lookup_established)
@@ -51,7 +48,7 @@ def __inet_lookup_listener(net: Net, cpu: int, skb: sk_buff, daddr: int, dport: 
     i = net.tcp_lhash[inet_lhashfn(dport)]
     while i >= 0:
         sk = net.socks[i]
-        if sk.port == dport and sk.state == TCP_LISTEN and (sk.rcv_saddr_lo == 0 or sk.rcv_saddr_lo == daddr) \
+        if sk.port == dport and sk.state == TCP.LISTEN and (sk.rcv_saddr_lo == 0 or sk.rcv_saddr_lo == daddr) \
                 and (sk.bound_dev == 0 or sk.bound_dev == dev.ifindex):
             score = 1
             if sk.rcv_saddr_lo != 0:
@@ -106,7 +103,7 @@ def tcp_v4_rcv(net: Net, cpu: int, skb: sk_buff) -> int:
     if not tcp_csum_ok(net, cpu, skb):                                       # of a long one now
         return tcp_csum_error(net, cpu, skb)
     if i >= 0:
-        return tcp_v4_do_rcv(net, cpu, skb)
+        return tcp_v4_do_rcv(net, cpu, net.socks[i], skb)
     return tcp_reset_and_drop(net, cpu, skb, Drop.NO_SOCKET)                 # 6: of no connection
 
 
@@ -139,8 +136,9 @@ def tcp_bad_packet(net: Net, cpu: int, skb: sk_buff, reason: int) -> int:
     return kfree_skb_reason(net, cpu, skb, reason)
 
 
+@proto_backlog_rcv(IPPROTO.TCP)
 @path_function
-def tcp_v4_do_rcv(net: Net, cpu: int, skb: sk_buff) -> int:
+def tcp_v4_do_rcv(net: Net, cpu: int, sk: sock, skb: sk_buff) -> int:
     """tcp_rcv_state_process() of a listener."""
     at(net, cpu, skb, Stage.tcp_v4_do_rcv)
     flags = byte(mem_at(net.mem_addr), skb.data + 13)

@@ -9,7 +9,7 @@ from ..abi.numbers import DEMUX_ROUTED, NO_SOCK, PACKET_HOST, UDP_HLEN
 from ..abi.skbuff import sk_buff
 from ..abi.sock import sock
 from ..skb import pskb_may_pull
-from ..user.tables import udp4_portaddr_hash, udp_hashfn
+from .udp_hash import udp4_portaddr_hash, udp_hashfn
 from .udp_mcast import udp_mcast_next
 
 MCAST_CHAIN_MAX = 10                                 # sockets of one port: a longer chain is not searched twice

@@ -4,8 +4,8 @@ Called through err_handler by icmp_socket_deliver, within a touch.  A connected 
 returns it; with IP_RECVERR any socket remembers any error."""
 from .._compile import path_function
 from ..abi.net import Net
-from ..abi.numbers import ICMP, ICMP_FRAG_NEEDED, NR_ICMP_UNREACH
-from ..abi.sock import SOCK_ESTABLISHED, sock
+from ..abi.numbers import ICMP, ICMP_FRAG_NEEDED, NR_ICMP_UNREACH, TCP
+from ..abi.sock import sock
 from ..user.wait import sk_error_report
 
 ENONET, EPROTO, EMSGSIZE, ENOPROTOOPT, EOPNOTSUPP = 64, 71, 90, 92, 95
@@ -56,7 +56,7 @@ def __udp4_lib_err(net: Net, cpu: int, sk: sock, icmp_type: int, code: int) -> i
     err = udp_error_of(icmp_type, code)
     if err == 0:
         return 0
-    if sk.recverr == 0 and (err & FATAL == 0 or sk.state != SOCK_ESTABLISHED):
+    if sk.recverr == 0 and (err & FATAL == 0 or sk.state != TCP.ESTABLISHED):
         return 0
     sk.err = err & ~FATAL
     sk_error_report(net, cpu, sk)

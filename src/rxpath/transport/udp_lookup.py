@@ -1,4 +1,4 @@
-"""Which socket?  The hash tables of net/ipv4/udp.c, the scores, SO_REUSEPORT groups (net/core/sock_reuseport.c).
+"""Which socket?  The hash tables of net/ipv4/udp.c, and the scores.
 
 6.18: an exact connection (udp_hash4) before an exact address before the wildcard (udp_hash2, by address and port); within a level the
 best score, and of equals the one bound last, which comes first in its chain.  3.10: one walk over the port's chain, by score alone.
@@ -8,10 +8,11 @@ from ..abi.kernels import Behaviour
 from ..abi.net import Net
 from ..abi.numbers import AF_INET, NO_SOCK
 from ..abi.skbuff import sk_buff
-from ..abi.sock import sock, sock_reuseport
+from ..abi.sock import sock
 from ..path import Stage
 from ..turn import at
-from ..user.tables import udp4_conn_hashfn, udp4_portaddr_hash, udp_ehashfn, udp_hashfn
+from .sock_reuseport import reuseport_select_sock
+from .udp_hash import udp4_conn_hashfn, udp4_portaddr_hash, udp_ehashfn, udp_hashfn
 
 
 @path_function
@@ -50,26 +51,6 @@ def udp4_lib_lookup2(net: Net, cpu: int, skb: sk_buff, addr: int, dport: int, sa
                     return chosen
         i = sk.hnext2
     return best
-
-
-@path_function
-def reuseport_select_sock(net: Net, cpu: int, reuse: sock_reuseport, phash: int) -> int:
-    """The member at floor(hash * n / 2^32); with SO_INCOMING_CPU in the group, the next from there that wants this CPU."""
-    n = reuse.num_socks
-    first = phash * n >> 32
-    i, valid = first, NO_SOCK
-    for _ in range(n):
-        member = reuse.socks[i]
-        sk = net.socks[member]
-        if sk.dport == 0:
-            if reuse.incoming_cpu == 0 or sk.incoming_cpu == cpu:
-                return member
-            if valid < 0:
-                valid = member
-        i += 1
-        if i >= n:
-            i = 0
-    return valid
 
 
 @path_function

@@ -13,7 +13,7 @@ from ..abi.sock import sock
 from ..path import Stage, Touch, touched
 from ..skb import kfree_skb_reason, skb_clone, udp_rcv_segment
 from ..turn import at, late, park, touch
-from ..user.tables import udp_hashfn
+from .udp_hash import udp_hashfn
 from .udp_queue import udp_queue_rcv_one_skb, udp_queue_rcv_segments
 
 

@@ -2,21 +2,20 @@
 socket that a system call owns.
 
 Called by udp_queue_rcv_one_skb when it is this CPU's turn."""
-from .._compile import cold, path_function, prefetch
+from .._compile import cold, entry, path_function, prefetch
+from ..abi.kernels import Behaviour
 from ..abi.mib import Mib
 from ..abi.net import Net
-from ..abi.numbers import DONE, NET_RX_SUCCESS, NO_SKB, NO_THREAD, YIELD, Note
+from ..abi.numbers import IPPROTO, NET_RX_SUCCESS, NO_SKB
 from ..abi.reasons import Drop
 from ..abi.skbuff import sk_buff
 from ..abi.sock import sock
-from ..path import Stage
+from ..path import Stage, proto_backlog_rcv
 from ..record import record_sock
-from ..skb import kfree_skb_reason
-from ..turn import at, late, spin_lock, spin_unlock, tell_driver
+from ..skb import alloc_skb, kfree_skb_reason, skb_init
+from ..turn import at, spin_lock, spin_unlock
 from .memory import lines_arrive, sk_rmem_schedule, udp_rmem_schedule
-from .wait import sock_def_readable, wait_add_tail, wait_remove
-
-__all__ = ["wait_add_tail", "wait_remove"]
+from .wait import sock_def_readable
 
 
 @path_function
@@ -114,6 +113,7 @@ def udp_queue_rcv_locked(net: Net, cpu: int, sk: sock, skb: sk_buff) -> int:
     return NET_RX_SUCCESS
 
 
+@proto_backlog_rcv(IPPROTO.UDP)
 @path_function
 def __udp_queue_rcv_skb(net: Net, cpu: int, sk: sock, skb: sk_buff) -> int:
     """sock_queue_rcv_skb(): refused when the queue already holds rcvbuf, whatever the newcomer's size."""
@@ -130,53 +130,17 @@ def __udp_queue_rcv_skb(net: Net, cpu: int, sk: sock, skb: sk_buff) -> int:
     return NET_RX_SUCCESS
 
 
-@path_function
-def lock_sock(net: Net, cpu: int, sk: sock, t: int) -> bool:
-    """Thread t's system call owns the socket from now on.  False: another does, and t is in the queue of those that wait: it is to sleep
-    and ask again when it is woken."""
-    spin_lock(net, cpu, sk.lock)
-    free = sk.owned < 0 or sk.owned == t
-    if free:
-        sk.owned = t
-    else:
-        th = net.thread[t]
-        th.lock_next = NO_THREAD
-        if sk.lock_wait < 0:
-            sk.lock_wait = t
-        else:
-            last = net.thread[sk.lock_wait]
-            while last.lock_next >= 0:
-                last = net.thread[last.lock_next]
-            last.lock_next = t
-    spin_unlock(net, sk.lock)
-    return free
-
-
-@path_function
-def release_sock(net: Net, cpu: int, sk: sock) -> int:
-    """What has come in the meantime goes to the receive queue, in the owning thread, packet by packet; then the socket is free.
-    DONE or YIELD: come again."""
-    while sk.backlog_head >= 0:
-        if late(net, cpu):
-            return YIELD
-        skb = net.skb[sk.backlog_head]
-        sk.backlog_head = skb.next
-        if sk.backlog_head < 0:
-            sk.backlog_tail = NO_SKB
-        skb.next = NO_SKB
-        sk.backlog_qlen -= 1
-        at(net, cpu, skb, Stage.release_sock)
-        __udp_queue_rcv_skb(net, cpu, sk, skb)
-    if late(net, cpu):
-        return YIELD
-    spin_lock(net, cpu, sk.lock)
-    sk.backlog_len = 0                               # only now: a flood cannot keep the thread here for ever
-    sk.owned = NO_THREAD
-    first = sk.lock_wait
-    if first >= 0:                                   # exclusive: one of those that wait, the first
-        th = net.thread[first]
-        sk.lock_wait = th.lock_next
-    spin_unlock(net, sk.lock)
-    if first >= 0:
-        tell_driver(net, cpu, Note.WAKE_READER, first)
-    return DONE
+# ---------------------------------------------------------------- without a packet's way
+@entry
+def deliver_blank(net: Net, cpu: int, i: int, truesize: int, length: int) -> int:
+    """A datagram of zeros straight into the socket, as udp_queue_rcv_one_skb() would hand it over: what fits?  -1: no skb was to be had."""
+    n = alloc_skb(net, cpu)
+    if n < 0:
+        return -1
+    skb = net.skb[n]
+    skb_init(net, skb, skb.head, length)
+    skb.truesize, skb.sk, skb.csum_valid, skb.frame = truesize, i, 1, -1
+    sk = net.socks[i]
+    if net.behaviour[Behaviour.udp_backlog]:
+        return udp_queue_rcv_locked(net, cpu, sk, skb)
+    return __udp_enqueue_schedule_skb(net, cpu, sk, skb)

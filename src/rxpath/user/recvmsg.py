@@ -28,7 +28,7 @@ def sys_recvfrom(net: Net, cpu: int, t: int) -> int:
     sk = net.socks[th.sock]
     if net.rfs:
         sock_rps_record_flow(net, cpu, sk)
-    return path.call_proto_recvmsg(net.sk_prot[sk.protocol], net, cpu, t)
+    return path.call_proto_recvmsg(sk.protocol, net, cpu, t)
 
 
 @cold

@@ -3,16 +3,19 @@
 Called by the softirq that has queued a datagram (sock_def_readable) and by the driver of time for threads that are about to sleep.  A
 receiver waits exclusively, at the tail: one is woken, in turn.  A poll waits at the head, not exclusively: all are woken, the last first.
 An epoll item stays in the queue for good; what it wakes are the threads of its instance, one at a time."""
-from .._compile import path_function
-from ..abi.net import Net
+import errno
+from typing import Any
+
+from .. import path
+from .._compile import entry, path_function
+from ..abi.limits import NTHREAD
+from ..abi.net import NWAIT, Net
 from ..abi.numbers import NO_SOCK, POLLERR, POLLHUP, POLLIN, POLLRDNORM, Note
 from ..abi.skbuff import sk_buff
-from ..abi.sock import EP_DISABLED, EP_ET, EP_EXCLUSIVE, EP_ONESHOT, WAIT_EPOLL, WAIT_POLL, WAIT_RECV, eventpoll, sock
+from ..abi.sock import EP_DISABLED, EP_EXCLUSIVE, WAIT_POLL, WAIT_RECV, eventpoll, sock
 from ..path import Stage
 from ..turn import at, charge, tell_driver
-from .checksum import first_packet_length, udp_skb_csum_unnecessary
 
-RCV_SHUTDOWN = 1
 POLL_READ = POLLIN | POLLRDNORM | POLLERR | POLLHUP  # what a reader's poll() and epoll items ask for
 
 
@@ -144,42 +147,6 @@ def poll_freewait(net: Net, t: int) -> None:
     own.ready = 0
 
 
-@path_function
-def poll_wait(net: Net, cpu: int, t: int) -> int:
-    """do_poll(): the first of the thread's sockets (poll_add() in setup.py) that has a datagram, or NO_SOCK: then its entries are in the
-    sockets' queues, and the thread is to sleep and ask again when it is woken.  poll_freewait() when its time is up."""
-    th = net.thread[t]
-    poll_freewait(net, t)
-    own = net.wait[th.wait]
-    e = own.item_next - 1
-    while e >= 0:
-        entry = net.wait[e]
-        charge(net, cpu, Stage.EPOLL)
-        if udp_poll(net, cpu, net.socks[entry.item_sk]):
-            found = entry.item_sk
-            poll_freewait(net, t)
-            return found
-        wait_add_head(net, net.socks[entry.item_sk], e)
-        e = entry.item_next - 1
-    return NO_SOCK
-
-
-@path_function
-def udp_poll(net: Net, cpu: int, sk: sock) -> bool:
-    """Readable?  A socket that would block must be sure: damaged datagrams at the head are thrown away here."""
-    if sk.err or sk.shutdown & RCV_SHUTDOWN:
-        return True
-    if sk.reader_head < 0 and sk.head < 0:
-        return False
-    if sk.nonblock:
-        return True
-    if sk.reader_head >= 0:
-        skb = net.skb[sk.reader_head]
-        if udp_skb_csum_unnecessary(skb):
-            return True
-    return first_packet_length(net, cpu, sk) >= 0
-
-
 # ---------------------------------------------------------------- epoll
 @path_function
 def ep_ready(net: Net, ep: eventpoll, e: int) -> None:
@@ -195,18 +162,6 @@ def ep_ready(net: Net, ep: eventpoll, e: int) -> None:
     else:
         ep.ready_head = e
     ep.ready_tail = e
-
-
-@path_function
-def ep_take(net: Net, ep: eventpoll) -> int:
-    """The first of the ready list, which it leaves."""
-    e = ep.ready_head
-    item = net.wait[e]
-    ep.ready_head = item.ready_next
-    if ep.ready_head < 0:
-        ep.ready_tail = -1
-    item.ready = 0
-    return e
 
 
 @path_function
@@ -263,65 +218,37 @@ def ep_wq_remove(net: Net, ep: eventpoll, e: int) -> None:
     entry.epoll = 0
 
 
+# ---------------------------------------------------------------- for poll() and epoll
 @path_function
-def ep_wait(net: Net, cpu: int, t: int) -> int:
-    """epoll_wait(maxevents = 1): a socket with a datagram, or NO_SOCK: then the thread waits in its instance's queue, and is to sleep and
-    ask again when it is woken.  finish_wait() when its time is up."""
+def sock_poll(net: Net, cpu: int, sk: sock) -> int:
+    """net/socket.c: POLL*, what there is now.  The queue that it may wait in is the caller's."""
+    return path.call_proto_poll(sk.protocol, net, cpu, sk)
+
+
+# ---------------------------------------------------------------- entries
+@entry
+def sleep_in_recv(net: Net, cpu: int, t: int) -> int:
+    """A thread that the engine does not run goes to sleep in recvfrom()."""
     th = net.thread[t]
-    ep = net.epolls[th.epoll]
-    charge(net, cpu, Stage.EPOLL)
-    finish_wait(net, th.wait)
-    last = ep.ready_tail                             # what becomes ready again is for the next call
-    while ep.ready_head >= 0:                        # ep_send_events()
-        e = ep_take(net, ep)
-        item = net.wait[e]
-        if udp_poll(net, cpu, net.socks[item.item_sk]):
-            if item.events & EP_ONESHOT:
-                item.events |= EP_DISABLED
-            elif item.events & EP_ET == 0:           # level: it stays ready until somebody finds it empty
-                ep_ready(net, ep, e)
-            if ep.ready_head >= 0 and ep.wq_head >= 0:
-                ep_wake(net, cpu, ep)                # there is more for another thread, it seems
-            return item.item_sk
-        if e == last:
-            break
-    entry = net.wait[th.wait]
-    ep_wq_add(net, ep, th.wait)
-    entry.epoll = th.epoll + 1
+    wait_add_tail(net, net.socks[th.sock], th.wait)
     return NO_SOCK
 
 
-# ---------------------------------------------------------------- what a thread waits for: set-up
-@path_function
-def epoll_create(net: Net) -> int:
-    """epoll_create1(): a new instance; there are NEPOLL."""
-    i = net.nepoll
-    net.nepoll += 1
-    ep = net.epolls[i]
-    ep.ready_head, ep.ready_tail, ep.wq_head, ep.wq_tail = -1, -1, -1, -1
-    return i
-
-
-@path_function
-def epoll_add(net: Net, ep: int, e: int, sk: int, events: int) -> None:
-    """EPOLL_CTL_ADD: entry e stands in the socket's queue from now on.  events: EP_ET, EP_EXCLUSIVE, EP_ONESHOT."""
-    item, s = net.wait[e], net.socks[sk]
-    item.kind, item.sk, item.item_sk, item.epoll, item.events, item.ready, item.mask = WAIT_EPOLL, -1, sk, ep, events, 0, POLL_READ
-    if events & EP_EXCLUSIVE:
-        wait_add_tail(net, s, e)
-    else:
-        wait_add_head(net, s, e)
-    if s.reader_head >= 0 or s.head >= 0:            # it has something already
-        ep_ready(net, net.epolls[ep], e)
-
-
-@path_function
-def poll_add(net: Net, t: int, e: int, sk: int) -> None:
-    """One more socket in the thread's pollfd array: after the others."""
-    entry = net.wait[e]
-    entry.thread, entry.kind, entry.sk, entry.item_sk, entry.item_next, entry.mask = t, WAIT_POLL, -1, sk, 0, POLL_READ
+@entry
+def wake_up(net: Net, t: int) -> None:
+    """It no longer waits in recvfrom() or epoll_wait()."""
     th = net.thread[t]
-    last = net.wait[th.wait]
-    while last.item_next > 0:
-        last = net.wait[last.item_next - 1]
-    last.item_next = e + 1
+    finish_wait(net, th.wait)
+
+
+def error(number: int, what: str) -> OSError:
+    return OSError(number, f"{what}: {errno.errorcode[number]}")
+
+
+def wait_entry_new(b: Any) -> int:
+    """A wait entry beyond the threads' own, for an epoll item or a poll."""
+    net = b.net
+    if NTHREAD + net.nwait >= NWAIT:
+        raise error(errno.ENOSPC, f"more than {NWAIT - NTHREAD} epoll items")
+    net.nwait += 1
+    return int(NTHREAD + net.nwait - 1)

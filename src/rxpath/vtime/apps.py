@@ -14,9 +14,9 @@ from ..abi.numbers import EAGAIN, MSG_DONTWAIT, MSG_WAITFORONE, Kind, WaitBy
 from ..path import Stage
 from ..record import record_latency_of
 from ..turn import charge
-from ..user.queue import wait_remove
+from ..user.datagram import RCV_SHUTDOWN
 from ..user.recvmsg import sys_recvfrom
-from ..user.wait import RCV_SHUTDOWN, __skb_wait_for_more_packets
+from ..user.wait import __skb_wait_for_more_packets, wait_remove
 from .dice import exponential_next, exponential_of, next_random
 from .sched import arm_timeout, go_to_sleep
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 
 from ..abi.numbers import POLLIN, POLLOUT, POLLPRI, Op
 from ..abi.sock import EP_ET, EP_EXCLUSIVE, EP_ONESHOT
-from ..user import setup as user
+from ..user import eventpoll
 from .sockopt import error
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class Epoll:
 
     def __init__(self, programs: "Programs", sizehint: int = -1, flags: int = 0) -> None:
         self.programs, self.boot, self.net = programs, programs.boot, programs.boot.net
-        self.ep = user.epoll(self.boot)
+        self.ep = eventpoll.epoll(self.boot)
         self.items: dict[int, tuple[Socket, int]] = {}                       # by descriptor: the socket, its wait entry
         self.fd = programs.new_fd(self)
         programs.epolls.append(self)
@@ -119,7 +119,8 @@ class Epoll:
         if eventmask & std.EPOLLEXCLUSIVE and eventmask & std.EPOLLONESHOT:
             raise error(errno.EINVAL)
         e = self.programs.new_entry()
-        self.boot.call(user.host_ep_insert)(self.net, self.programs.cpu(), self.ep, e, s.sk, self._flags(eventmask), eventmask & EVENTS)
+        self.boot.call(eventpoll.host_ep_insert)(
+            self.net, self.programs.cpu(), self.ep, e, s.sk, self._flags(eventmask), eventmask & EVENTS)
         self.items[s.fd] = s, e
         self.programs.wakes()
 
@@ -131,7 +132,7 @@ class Epoll:
         e = self.items[s.fd][1]
         if eventmask & std.EPOLLEXCLUSIVE or self.net.wait[e].events & EP_EXCLUSIVE:
             raise error(errno.EINVAL)
-        self.boot.call(user.host_ep_modify)(self.net, self.programs.cpu(), e, self._flags(eventmask), eventmask & EVENTS)
+        self.boot.call(eventpoll.host_ep_modify)(self.net, self.programs.cpu(), e, self._flags(eventmask), eventmask & EVENTS)
         self.programs.wakes()
 
     def unregister(self, fd: Any) -> None:
@@ -143,7 +144,7 @@ class Epoll:
 
     def _drop(self, fd: int) -> None:
         _, e = self.items.pop(fd)
-        self.boot.call(user.host_ep_remove)(self.net, e)
+        self.boot.call(eventpoll.host_ep_remove)(self.net, e)
         self.programs.free_entries.append(e)
 
     def forget(self, s: "Socket") -> None:

@@ -28,7 +28,8 @@ from typing import Any, Self
 from .._compile import forget, pages, region
 from ..abi.limits import NCPU, NTHREAD
 from ..abi.numbers import NO_THREAD, Kind, Op
-from ..user import setup as user
+from ..user import poll
+from ..user.wait import wait_entry_new
 from . import engine, setup, waiting
 from .apps import Phase
 from .polling import Epoll, Poll, Selector, select
@@ -54,7 +55,7 @@ class Programs:
         self.running: Program | None = None          # whose turn it is
         self.fds: dict[int, Any] = {}                # descriptor -> Socket or Epoll
         self.epolls: list[Epoll] = []
-        self.free_entries: list[int] = []            # wait entries, see user/setup.py
+        self.free_entries: list[int] = []            # wait entries, see user/wait.py
         self.devices = device_names(boot)
 
     def add(self, function: Callable[["Program"], object], cpu: int = 0, start: int = 1000, name: str = "", nice: int = 0) -> "Program":
@@ -124,7 +125,7 @@ class Programs:
         del self.fds[fd]
 
     def new_entry(self) -> int:
-        return self.free_entries.pop() if self.free_entries else user.wait_entry_new(self.boot)
+        return self.free_entries.pop() if self.free_entries else wait_entry_new(self.boot)
 
     def poll(self, wanted: list[tuple[Socket, int]], ns: int) -> list[tuple[Socket, int]]:
         """poll(): the sockets that have events, with their revents.  ns: how long at most; 0: only look; less: for ever."""
@@ -133,7 +134,7 @@ class Programs:
         self.net.wait[n].item_next = 0
         entries = [self.new_entry() for _ in wanted]
         for (s, events), e in zip(wanted, entries, strict=True):
-            self.call(user.host_poll_list)(self.net, n, e, s.sk, events)
+            self.call(poll.host_poll_list)(self.net, n, e, s.sk, events)
             s.calls += 1
         th.arg = ns
         try:

@@ -16,7 +16,7 @@ from ..abi.numbers import NEVER, NO_THREAD, Ctx, Kind, Th
 from ..irq.napi import napi_watchdog
 from ..path import Stage
 from ..turn import charge
-from ..user.queue import wait_remove
+from ..user.wait import wait_remove
 from .idle import idle_select
 from .slots import at_time, slot_of_local
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 from ..abi.kernels import Sysctl
 from ..abi.mib import Mib
-from ..abi.numbers import EAGAIN, MSG_DONTWAIT, POLLIN, RTN, Op
-from ..abi.sock import SOCK_ESTABLISHED
+from ..abi.numbers import EAGAIN, MSG_DONTWAIT, POLLIN, RTN, TCP, Op
 from ..network import setup as network
-from ..user import setup as user
+from ..user import datagram, sock
+from ..user import socket as sockets
 from . import sockopt, waiting
 from .sockopt import error
 
@@ -58,11 +58,11 @@ class Socket:
             raise error(errno.EPROTONOSUPPORT)
         self.programs, self.boot, self.net = programs, programs.boot, programs.boot.net
         self.family, self.type, self.proto = std.AF_INET, std.SOCK_DGRAM, proto
-        self.sk = user.create(self.boot)
+        self.sk = sockets.create(self.boot)
         self.fd = programs.new_fd(self)
         self.kept: dict[tuple[int, int], Any] = {}
         self.sndbuf = int(self.net.sysctl[Sysctl.rmem_default])              # wmem_default is the same number
-        self.dont_wait, self.autobound, self.calls, self.closing = False, False, 0, False
+        self.dont_wait, self.calls, self.closing = False, 0, False
         self._timeout: float | None = None
         self.net.socks[self.sk].readers += 1
         if type & std.SOCK_NONBLOCK:
@@ -87,7 +87,7 @@ class Socket:
 
     def _bind(self, addr: int, port: int) -> None:
         try:
-            user.bind(self.boot, self.sk, addr, port)
+            sockets.bind(self.boot, self.sk, addr, port)
         except OSError as e:
             raise error(e.errno or errno.EINVAL) from None
 
@@ -106,7 +106,6 @@ class Socket:
         addr, port = parse(address)
         if not sk.port:
             self._bind(0, 0)
-            self.autobound = True
         route = self.boot.call(network.route_get)(self.net, addr)
         if route < 0:
             self.net.snmp[self.programs.cpu()][Mib.Ip_OutNoRoutes] += 1
@@ -117,7 +116,7 @@ class Socket:
             refused = errno.EACCES
         if refused:
             raise error(refused)
-        user.connect(self.boot, self.sk, addr, port, local=int(fa.prefsrc or self.net.dev[fa.oif].addr))
+        sockets.connect(self.boot, self.sk, addr, port, local=int(fa.prefsrc or self.net.dev[fa.oif].addr))
 
     def connect_ex(self, address: Address) -> int:
         try:
@@ -128,12 +127,8 @@ class Socket:
 
     def disconnect(self) -> None:
         """connect() to AF_UNSPEC, which the standard library cannot say: anybody's datagrams again.  A port that it chose is free."""
-        sk = self._check()
-        user.disconnect(self.boot, self.sk)
-        sk.bound_dev = 0
-        if self.autobound:
-            self.boot.call(user.udp_unhash)(self.net, self.sk)
-            self.autobound = False
+        self._check()
+        sockets.disconnect(self.boot, self.sk)
 
     def getsockname(self) -> Address:
         sk = self._check()
@@ -141,7 +136,7 @@ class Socket:
 
     def getpeername(self) -> Address:
         sk = self._check()
-        if sk.state != SOCK_ESTABLISHED:
+        if sk.state != TCP.ESTABLISHED:
             raise error(errno.ENOTCONN)
         return text(int(sk.daddr_lo)), int(sk.dport)
 
@@ -197,7 +192,7 @@ class Socket:
             return 0
         if request not in (sockopt.CONSTANTS["FIONREAD"], sockopt.CONSTANTS["SIOCOUTQ"]):
             raise error(errno.ENOTTY)
-        n = user.fionread(self.boot, self.sk, self.programs.cpu()) if request == sockopt.CONSTANTS["FIONREAD"] else 0
+        n = datagram.fionread(self.boot, self.sk, self.programs.cpu()) if request == sockopt.CONSTANTS["FIONREAD"] else 0
         if isinstance(arg, int):
             return n
         raw = n.to_bytes(4, "little")
@@ -298,9 +293,9 @@ class Socket:
             raise error(errno.EINVAL)
         sk.shutdown |= how + 1
         cpu = self.programs.cpu()
-        self.boot.call(user.sock_wake_all)(self.net, cpu, self.sk)
+        self.boot.call(sock.sock_wake_all)(self.net, cpu, self.sk)
         self.boot.call(waiting.host_wakes)(self.net, cpu)
-        if sk.state != SOCK_ESTABLISHED:
+        if sk.state != TCP.ESTABLISHED:
             raise error(errno.ENOTCONN)
 
     def close(self) -> None:
@@ -317,7 +312,7 @@ class Socket:
             for ep in self.programs.epolls:
                 ep.forget(self)
             sockopt.leave_all(self)
-            user.close(self.boot, self.sk, self.programs.cpu())
+            sockets.close(self.boot, self.sk, self.programs.cpu())
 
     def detach(self) -> int:
         fd, self.fd = self.fd, -1

@@ -1,7 +1,7 @@
 """setsockopt() and getsockopt() of Python programs: sk_setsockopt() of net/core/sock.c, do_ip_setsockopt() of net/ipv4/ip_sockglue.c,
 udp_lib_setsockopt() of net/ipv4/udp.c; and the ancillary data that recvmsg() brings along because of them.
 
-Values that the path reads stand in the sock (user/setup.py writes them); what only has to be read back stands in Socket.kept."""
+Values that the path reads stand in the sock (user/sock.py writes them); what only has to be read back stands in Socket.kept."""
 import errno
 import os
 import socket as std
@@ -12,7 +12,7 @@ from ..abi.kernels import Behaviour, Sysctl
 from ..abi.numbers import IPPROTO, RTN
 from ..drivers.setup import dev_mc_add, dev_mc_del, multicast_mac
 from ..network import setup as network
-from ..user import setup as user
+from ..user import mcast, sock
 
 if TYPE_CHECKING:
     from .sockets import Socket
@@ -27,7 +27,7 @@ CONSTANTS = {name: value for name, value in globals().items() if name.startswith
     "SCM_TIMESTAMP": SO_TIMESTAMP, "SCM_TIMESTAMPNS": SO_TIMESTAMPNS}
 
 SOL, IP = std.SOL_SOCKET, std.IPPROTO_IP
-# options that are a flag or a number in the sock: user/setup.py's name for it
+# options that are a flag or a number in the sock: user/sock.py's name for it
 IN_THE_SOCK = {(SOL, std.SO_REUSEADDR): "SO_REUSEADDR", (SOL, std.SO_REUSEPORT): "SO_REUSEPORT", (SOL, std.SO_BROADCAST): "SO_BROADCAST",
                (SOL, SO_NO_CHECK): "SO_NO_CHECK", (SOL, SO_RXQ_OVFL): "SO_RXQ_OVFL", (SOL, SO_INCOMING_CPU): "SO_INCOMING_CPU",
                (SOL, std.SO_RCVBUF): "SO_RCVBUF", (SOL, SO_RCVBUFFORCE): "SO_RCVBUFFORCE", (SOL, SO_BUSY_POLL): "SO_BUSY_POLL",
@@ -114,7 +114,7 @@ def set_in_the_sock(s: "Socket", key: tuple[int, int], n: int) -> None:
     if name == "SO_BUSY_POLL":
         s.programs.busy_poll(s.sk, n * 1000)
         return
-    user.setsockopt(s.boot, s.sk, name, n)
+    sock.setsockopt(s.boot, s.sk, name, n)
 
 
 def keep_flag(s: "Socket", key: tuple[int, int], n: int) -> None:
@@ -161,7 +161,7 @@ def bind_to_device(s: "Socket", value: Any) -> None:
     name = bytes(value)[:15].split(b"\0")[0].decode(errors="replace")
     if name and name not in s.programs.devices:
         raise error(errno.ENODEV)
-    user.setsockopt(s.boot, s.sk, "SO_BINDTODEVICE", s.programs.devices[name] if name else 0)
+    sock.setsockopt(s.boot, s.sk, "SO_BINDTODEVICE", s.programs.devices[name] if name else 0)
 
 
 # ---------------------------------------------------------------- groups
@@ -203,7 +203,7 @@ def join(s: "Socket", group: int, dev: int, source: int) -> None:
     if dev < 0:
         raise error(errno.ENODEV)
     b = s.boot
-    more = user.join(b, s.sk, group, b.net.dev[dev].ifindex, source)
+    more = mcast.join(b, s.sk, group, b.net.dev[dev].ifindex, source)
     if more and network.join_group(b, group, dev) and dev == 0:
         dev_mc_add(b.netdev, multicast_mac(group))
 
@@ -212,7 +212,7 @@ def leave(s: "Socket", group: int, dev: int, source: int) -> None:
     b = s.boot
     if dev < 0:
         raise error(errno.EADDRNOTAVAIL)
-    user.leave(b, s.sk, group, b.net.dev[dev].ifindex, source)
+    mcast.leave(b, s.sk, group, b.net.dev[dev].ifindex, source)
     if network.leave_group(b, group, dev) and dev == 0:
         dev_mc_del(b.netdev, multicast_mac(group))
 
@@ -220,7 +220,7 @@ def leave(s: "Socket", group: int, dev: int, source: int) -> None:
 def leave_all(s: "Socket") -> None:
     """ip_mc_drop_socket()"""
     net = s.boot.net
-    for m in user.memberships(net, net.socks[s.sk]):
+    for m in mcast.memberships(net, net.socks[s.sk]):
         row = net.mcast[m]
         dev = next(i for i in range(len(net.dev)) if net.dev[i].ifindex == row.ifindex)
         leave(s, int(row.addr_lo), dev, int(row.src_lo))
@@ -241,7 +241,7 @@ def get_option(s: "Socket", level: int, option: int) -> bytes:
     elif key == (SOL, std.SO_BINDTODEVICE):
         return next((name.encode() + b"\0" for name, i in s.programs.devices.items() if i == sk.bound_dev), b"")
     elif key == (SOL, SO_MEMINFO):
-        m = user.meminfo(s.boot, s.sk)
+        m = sock.meminfo(s.boot, s.sk)
         sndbuf = s.kept.get(SNDBUF, s.sndbuf)
         return struct.pack("9I", m.rmem_alloc, m.rcvbuf, 0, sndbuf, m.fwd_alloc, 0, 0, m.backlog, m.drops & 0xFFFFFFFF)
     elif key == (SOL, SO_INCOMING_NAPI_ID):
@@ -257,7 +257,7 @@ def get_option(s: "Socket", level: int, option: int) -> bytes:
     elif key in KEPT_FLAGS or key in KEPT:
         n = int(s.kept.get(key, (KEPT_FLAGS | KEPT)[key]))
     elif key in IN_THE_SOCK and key != (SOL, SO_RCVBUFFORCE):
-        n = user.getsockopt(s.boot, s.sk, IN_THE_SOCK[key])
+        n = sock.getsockopt(s.boot, s.sk, IN_THE_SOCK[key])
     else:
         raise error(errno.ENOPROTOOPT)
     return struct.pack("i", n)

@@ -8,9 +8,10 @@ from ..abi.net import Net
 from ..abi.numbers import DONE, NAPI_STATE_IN_BUSY_POLL, NAPI_STATE_MISSED, NAPI_STATE_SCHED, Ctx, Kthread, WaitBy
 from ..path import Stage
 from ..turn import charge
-from ..user.poll import do_poll, ep_poll
-from ..user.queue import lock_sock, release_sock
-from ..user.wait import ep_wait, epoll_add, epoll_create, finish_wait, poll_add, poll_freewait, poll_wait
+from ..user.eventpoll import ep_poll, ep_wait, epoll_add, epoll_create
+from ..user.poll import do_poll, poll_add, poll_wait
+from ..user.sock import lock_sock, release_sock
+from ..user.wait import finish_wait, poll_freewait
 from .apps import Phase, call_returns, spend
 from .sched import arm_timeout, go_to_sleep, wake
 

@@ -7,8 +7,8 @@ from ..abi.numbers import E1000_RXD_STAT_EOP, E1000_RXD_STAT_IPCS, NEVER, Note, 
 from ..drivers.igb_main import igb_alloc_rx_buffers
 from ..drivers.nic import nic_write_back
 from ..irq.softirq import do_softirq
-from ..user.queue import wait_add_tail
 from ..user.recvmsg import sys_recvfrom
+from ..user.wait import wait_add_tail
 
 
 @entry

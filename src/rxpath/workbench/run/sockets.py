@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rxpath import boot
-from rxpath.abi.numbers import MSG_DONTWAIT, MSG_PEEK, MSG_TRUNC, MSG_WAITFORONE, Kind, WaitBy
+from rxpath.abi.numbers import IPPROTO, MSG_DONTWAIT, MSG_PEEK, MSG_TRUNC, MSG_WAITFORONE, Kind, WaitBy
 from rxpath.abi.sock import EP_ET, EP_EXCLUSIVE
 from rxpath.drivers.setup import dev_mc_add, multicast_mac
 from rxpath.network import setup as network_setup
-from rxpath.transport.tcp_setup import tcp_listen
-from rxpath.user import setup as sockets
+from rxpath.user import eventpoll, mcast, sock
+from rxpath.user import socket as sockets
+from rxpath.user.wait import wait_entry_new
 from rxpath.vtime import apps, engine, setup, waiting
 from rxpath.vtime.dice import next_random
 from rxpath.workbench.host import tables as hosttables
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from rxpath.workbench.host.tables import OpenSocket
     from rxpath.workbench.run.simulation import Simulation
 
+PROTOCOLS = {"udp": IPPROTO.UDP, "tcp": IPPROTO.TCP}
 FLAGS = {"MSG_DONTWAIT": MSG_DONTWAIT, "MSG_PEEK": MSG_PEEK, "MSG_TRUNC": MSG_TRUNC}
 EPOLL = {"edge": EP_ET, "exclusive": EP_EXCLUSIVE}
 WAITS = {"recv": WaitBy.RECV, "epoll": WaitBy.EPOLL, "poll": WaitBy.POLL, "busy": WaitBy.SPIN}
@@ -62,9 +64,11 @@ def open_all(sim: Simulation) -> None:
         extra += [("udp", 0, p) for p in sorted(sim.receiver.udp_ports)] + [("tcp", 0, p) for p in sorted(sim.receiver.tcp_ports)]
     for proto, address, port in extra:
         if (proto, port) not in bound:
-            i = transport_listen(sim, address, port) if proto == "tcp" else sockets.create(sim.boot)
-            if proto == "udp":
-                sockets.bind(sim.boot, i, address, port)
+            try:
+                i = sockets.create(sim.boot, PROTOCOLS[proto])
+                _bind(sim, i, address, port)
+            except OSError as error:
+                raise BadInput(f"socket {proto}{port}: {error.strerror}") from None
             sim.sockets.append(Opened(i, f"{proto}{port}", proto, units.ipv4_text(address), port))
     if sim.receiver is not None and sim.host.opens_from_capture:
         first = next((s.index for s in sim.sockets if s.proto == "udp"), -1)
@@ -73,41 +77,36 @@ def open_all(sim: Simulation) -> None:
                 _join(sim, first, units.ipv4(group))
 
 
-def transport_listen(sim: Simulation, address: int, port: int) -> int:
-    """socket(), bind(), listen() of a TCP server."""
-    try:
-        return tcp_listen(sim.boot, address, port)
-    except ValueError as error:
-        raise BadInput(str(error)) from None
+def _bind(sim: Simulation, i: int, address: int, port: int) -> None:
+    """bind(), and listen() of a TCP server."""
+    sockets.bind(sim.boot, i, address, port)
+    if sim.net.socks[i].protocol == IPPROTO.TCP:
+        sockets.listen(sim.boot, i)
 
 
 def _open_listed(sim: Simulation, item: OpenSocket, listed: int) -> None:
     b, wanted = sim.boot, item.listed
-    if wanted.proto == "tcp":
-        i = transport_listen(sim, item.address, item.port)
-        sim.sockets.append(Opened(i, item.name, "tcp", units.ipv4_text(item.address), item.port, listed))
-        return
-    i = sockets.create(b)
+    i = sockets.create(b, PROTOCOLS[wanted.proto])
     options = [("SO_RCVBUF", wanted.rcvbuf), ("SO_RCVBUFFORCE", wanted.rcvbufforce), ("SO_REUSEADDR", wanted.reuseaddr or None),
                ("SO_REUSEPORT", (wanted.reuseport or item.thread >= 0) or None), ("SO_INCOMING_CPU", wanted.incoming_cpu),
                ("SO_BINDTODEVICE", 1 if wanted.bindtodevice else None), ("UDP_GRO", wanted.udp_gro or None),
                ("SO_RCVTIMEO", wanted.timeout), ("IP_MULTICAST_ALL", None if wanted.multicast_all else 0)]
     for name, value in options:
         if value is not None:
-            sockets.setsockopt(b, i, name, int(value))
+            sock.setsockopt(b, i, name, int(value))
     if wanted.busy_poll is not None:
         sim.call(setup.set_busy_poll)(sim.net, i, wanted.busy_poll)
-    sockets.bind(b, i, item.address, item.port)
+    _bind(sim, i, item.address, item.port)
     if item.peer is not None:
         sockets.connect(b, i, *item.peer)
     for group in wanted.join:
         _join(sim, i, units.ipv4(group))
-    sim.sockets.append(Opened(i, item.name, "udp", units.ipv4_text(item.address), item.port, listed))
+    sim.sockets.append(Opened(i, item.name, wanted.proto, units.ipv4_text(item.address), item.port, listed))
 
 
 def _join(sim: Simulation, i: int, group: int) -> None:
     """IP_ADD_MEMBERSHIP: the socket's list, the device's, and the card's filter."""
-    sockets.join(sim.boot, i, group, 1)
+    mcast.join(sim.boot, i, group, 1)
     network_setup.join_group(sim.boot, group)
     dev_mc_add(sim.boot.netdev, multicast_mac(group))
 
@@ -149,7 +148,7 @@ def _start(sim: Simulation, plan: hosttables.Thread, mine: list[Opened], service
         _epoll(sim, n, app, mine)
     elif wait == "poll":
         for s in mine:
-            sim.call(waiting.watch)(net, n, sockets.wait_entry_new(sim.boot), s.index)
+            sim.call(waiting.watch)(net, n, wait_entry_new(sim.boot), s.index)
     else:
         sk.readers += 1
     th.timeout = sk.rcvtimeo_ns
@@ -168,9 +167,9 @@ def _epoll(sim: Simulation, n: int, app: App, mine: list[Opened]) -> None:
     if first >= 0:
         th.epoll = net.thread[first].epoll
         return
-    th.epoll = sockets.epoll(sim.boot)
+    th.epoll = eventpoll.epoll(sim.boot)
     for s in mine:
-        sockets.epoll_watch(sim.boot, th.epoll, s.index, events)
+        eventpoll.epoll_watch(sim.boot, th.epoll, s.index, events)
 
 
 def _service(sim: Simulation, n: int, app: App, services: list[int]) -> None:

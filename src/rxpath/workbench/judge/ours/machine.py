@@ -13,11 +13,13 @@ from typing import Any
 from rxpath import boot, outputs
 from rxpath.abi.limits import NCPU, NTHREAD
 from rxpath.abi.mib import DevStat, Mib
-from rxpath.abi.numbers import Out, Trail
+from rxpath.abi.numbers import IPPROTO, Out, Trail
 from rxpath.abi.reasons import Drop
 from rxpath.abi.sock import EP_ET
 from rxpath.path import Stage
-from rxpath.user import setup as user
+from rxpath.user import eventpoll
+from rxpath.user import socket as sockets
+from rxpath.user.wait import wake_up
 from rxpath.vtime import setup as vtime
 from rxpath.vtime.program import device_names
 from rxpath.vtime.sockets import Socket
@@ -105,7 +107,7 @@ class Caller:
         self.boot.call(vtime.set_busy_poll)(self.net, sk, ns)
 
     def ask(self, op: int) -> None:
-        self.thread().result = self.boot.call(user.recv_now)(self.net, 0, READER)
+        self.thread().result = self.boot.call(sockets.recv_now)(self.net, 0, READER)
 
 
 class Listener:
@@ -113,18 +115,16 @@ class Listener:
     type = socket.SOCK_STREAM
 
     def __init__(self, sim: Simulation) -> None:
-        self.sim, self.address = sim, (0, 0)
+        self.boot, self.sk = sim.boot, sockets.create(sim.boot, IPPROTO.TCP)
 
     def bind(self, address: tuple[str, int]) -> None:
-        self.address = units.ipv4(address[0]), address[1]
+        sockets.bind(self.boot, self.sk, units.ipv4(address[0]), address[1])
 
     def listen(self, backlog: int) -> None:
-        from rxpath.workbench.run.sockets import transport_listen
-
-        transport_listen(self.sim, *self.address)
+        sockets.listen(self.boot, self.sk)
 
     def close(self) -> None:
-        pass
+        sockets.close(self.boot, self.sk)
 
 
 class Machine(Calls):
@@ -170,17 +170,17 @@ class Machine(Calls):
         return int(self.net.frag_nqueues), int(self.net.frag_mem)
 
     def watch(self, socks: list[Any]) -> None:
-        self.net.thread[READER].epoll = ep = user.epoll(self.sim.boot)
+        self.net.thread[READER].epoll = ep = eventpoll.epoll(self.sim.boot)
         for sock in socks:
-            user.epoll_watch(self.sim.boot, ep, sock.sk, EP_ET)
+            eventpoll.epoll_watch(self.sim.boot, ep, sock.sk, EP_ET)
 
     def ready(self) -> list[str]:
         """Everything that epoll_wait() has, one by one."""
         names = {sock.sk: id_ for id_, sock in self.udp()}
         found = []
-        while (i := self.call(user.sleep_in_epoll)(self.net, 0, READER)) >= 0:
+        while (i := self.call(eventpoll.sleep_in_epoll)(self.net, 0, READER)) >= 0:
             found.append(names[i])
-        self.call(user.wake_up)(self.net, READER)
+        self.call(wake_up)(self.net, READER)
         return found
 
     def cpu_called(self, name: str) -> int:

@@ -1,0 +1,94 @@
+"""The hash tables of UDP sockets: by port (udp_hash), by address and port (udp_hash2), by both ends (udp_hash4).
+
+Written by udp_sock.py, read by the lookups.  The newest of a chain comes first.  Heads hold index + 1."""
+from .._compile import path_function
+from ..abi.net import UDP_HASH, Net
+from ..abi.sock import sock
+
+M32 = 0xFFFFFFFF
+
+
+@path_function
+def udp_hashfn(port: int) -> int:
+    return port & UDP_HASH - 1
+
+
+@path_function
+def udp4_portaddr_hash(net: Net, addr: int, port: int) -> int:
+    """Neighbouring ports are neighbours in the table."""
+    return ((addr * 0x9E3779B1 & M32) >> 16 ^ port) & UDP_HASH - 1
+
+
+@path_function
+def udp_ehashfn(net: Net, laddr: int, lport: int, faddr: int, fport: int) -> int:
+    """32 bits of the flow; the kernel's depend on a secret, so that no particular function is the right one."""
+    h = (net.udp_hash_seed ^ laddr) * 0x9E3779B1 & M32
+    h = ((h ^ h >> 15) ^ faddr) * 0x85EBCA6B & M32
+    h = ((h ^ h >> 13) ^ (fport << 16 | lport)) * 0xC2B2AE35 & M32
+    h = (h ^ h >> 16) * 0x27D4EB2F & M32
+    return h ^ h >> 15
+
+
+@path_function
+def udp4_conn_hashfn(net: Net, laddr: int, lport: int, faddr: int, fport: int) -> int:
+    return udp_ehashfn(net, laddr, lport, faddr, fport) & UDP_HASH - 1
+
+
+@path_function
+def hash_insert(net: Net, sk: sock) -> None:
+    """Into the chain of its port."""
+    h = udp_hashfn(sk.port)
+    sk.hnext = net.udp_hash[h] - 1
+    net.udp_hash[h] = sk.idx + 1
+
+
+@path_function
+def hash2_insert(net: Net, sk: sock) -> None:
+    h = udp4_portaddr_hash(net, sk.rcv_saddr_lo, sk.port)
+    sk.hnext2 = net.udp_hash2[h] - 1
+    net.udp_hash2[h] = sk.idx + 1
+
+
+@path_function
+def hash4_insert(net: Net, sk: sock) -> None:
+    h = udp4_conn_hashfn(net, sk.rcv_saddr_lo, sk.port, sk.daddr_lo, sk.dport)
+    sk.hnext4 = net.udp_hash4[h] - 1
+    net.udp_hash4[h] = sk.idx + 1
+    net.udp_nconn += 1
+
+
+@path_function
+def hash_remove(net: Net, sk: sock) -> None:
+    h = udp_hashfn(sk.port)
+    if net.udp_hash[h] == sk.idx + 1:
+        net.udp_hash[h] = sk.hnext + 1
+        return
+    before = net.socks[net.udp_hash[h] - 1]
+    while before.hnext != sk.idx:
+        before = net.socks[before.hnext]
+    before.hnext = sk.hnext
+
+
+@path_function
+def hash2_remove(net: Net, sk: sock) -> None:
+    h = udp4_portaddr_hash(net, sk.rcv_saddr_lo, sk.port)
+    if net.udp_hash2[h] == sk.idx + 1:
+        net.udp_hash2[h] = sk.hnext2 + 1
+        return
+    before = net.socks[net.udp_hash2[h] - 1]
+    while before.hnext2 != sk.idx:
+        before = net.socks[before.hnext2]
+    before.hnext2 = sk.hnext2
+
+
+@path_function
+def hash4_remove(net: Net, sk: sock) -> None:
+    net.udp_nconn -= 1
+    h = udp4_conn_hashfn(net, sk.rcv_saddr_lo, sk.port, sk.daddr_lo, sk.dport)
+    if net.udp_hash4[h] == sk.idx + 1:
+        net.udp_hash4[h] = sk.hnext4 + 1
+        return
+    before = net.socks[net.udp_hash4[h] - 1]
+    while before.hnext4 != sk.idx:
+        before = net.socks[before.hnext4]
+    before.hnext4 = sk.hnext4

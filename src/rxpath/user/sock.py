@@ -1,0 +1,254 @@
+"""What sockets of every protocol have: net/core/sock.c.  Their beginning and end, who owns one, options, memory.
+
+`b` is a Booted (boot.py): it has .net and .call (compiled or plain)."""
+import errno
+from typing import Any, NamedTuple
+
+from .. import path
+from .._compile import entry, path_function
+from ..abi.kernels import Sysctl
+from ..abi.net import Net
+from ..abi.numbers import DONE, NO_ROUTE, NO_SKB, NO_SOCK, NO_THREAD, TCP, YIELD, Note
+from ..abi.reasons import Drop
+from ..abi.sock import sock
+from ..path import Stage
+from ..record import record_sock_at
+from ..skb import kfree_skb_reason
+from ..turn import at, late, spin_lock, spin_unlock, tell_driver
+from .wait import __wake_up_sync_key, error, wait_remove
+
+SOCK_MIN_RCVBUF = 2304          # 2048 and sizeof(struct sk_buff); measured
+RCVBUF_MAX = 2147483646
+
+
+# ---------------------------------------------------------------- its life
+@path_function
+def sock_init_data(net: Net, i: int, family: int, protocol: int) -> None:
+    sk = net.socks[i]
+    sk.idx, sk.family, sk.protocol, sk.state, sk.in_use = i, family, protocol, TCP.CLOSE, 1
+    sk.rcv_saddr_lo, sk.rcv_saddr_hi, sk.daddr_lo, sk.daddr_hi, sk.userlocks = 0, 0, 0, 0, 0
+    sk.port, sk.dport, sk.bound_dev, sk.incoming_cpu, sk.reuse, sk.reuseport, sk.group, sk.rxhash = 0, 0, 0, -1, 0, 0, -1, 0
+    sk.hnext, sk.hnext2, sk.hnext4 = NO_SOCK, NO_SOCK, NO_SOCK
+    sk.head, sk.tail, sk.reader_head, sk.reader_tail, sk.backlog_head, sk.backlog_tail = NO_SKB, NO_SKB, NO_SKB, NO_SKB, NO_SKB, NO_SKB
+    sk.qlen, sk.qlen_max, sk.in_packets, sk.packets, sk.drops, sk.readers = 0, 0, 0, 0, 0, 0
+    sk.rmem_alloc, sk.rmem_max_seen, sk.forward_alloc, sk.deficit, sk.backlog_len, sk.backlog_max, sk.backlog_qlen = 0, 0, 0, 0, 0, 0, 0
+    sk.wq_head, sk.wq_tail, sk.owned, sk.lock_wait, sk.lock.last_cpu = -1, -1, NO_THREAD, NO_THREAD, -1
+    sk.mc_list, sk.mc_all, sk.peek_off, sk.gro_enabled, sk.nonblock, sk.napi_id, sk.busy_poll_ns, sk.rcvtimeo_ns = -1, 1, -1, 0, 0, 0, 0, 0
+    sk.pktinfo, sk.rxq_ovfl, sk.no_check, sk.encap = 0, 0, 0, 0
+    sk.rx_dst, sk.rx_dst_type, sk.rx_dst_gen, sk.rx_dst_cpus = NO_ROUTE, 0, 0, 0
+    sk.err, sk.shutdown, sk.recverr, sk.freebind, sk.broadcast, sk.cmsg_flags = 0, 0, 0, 0, 0, 0
+    sk.rcvbuf = net.sysctl[Sysctl.rmem_default]
+
+
+@path_function
+def sk_common_release(net: Net, cpu: int, sk: sock) -> None:
+    """The end of every protocol's close(): out of the tables, its datagrams freed (NOT_SPECIFIED, as on 6.18), its memory given back.
+    A packet that is on its way to it will find another generation."""
+    path.call_proto_unhash(sk.protocol, net, sk)
+    sk.gen += 1
+    sk.state, sk.in_use = TCP.CLOSE, 0
+    while sk.wq_head >= 0:
+        wait_remove(net, sk, sk.wq_head)
+    free_queue(net, cpu, sk.reader_head)
+    free_queue(net, cpu, sk.head)
+    free_queue(net, cpu, sk.backlog_head)
+    sk.reader_head, sk.reader_tail, sk.head, sk.tail, sk.backlog_head, sk.backlog_tail = NO_SKB, NO_SKB, NO_SKB, NO_SKB, NO_SKB, NO_SKB
+    if net.real_time == 0:
+        net.udp_memory -= (sk.rmem_alloc + sk.forward_alloc) >> 12
+    sk.rmem_alloc, sk.forward_alloc, sk.deficit, sk.qlen, sk.backlog_len, sk.backlog_qlen = 0, 0, 0, 0, 0, 0
+    if net.record and sk.series:
+        c = net.cpu[cpu]
+        record_sock_at(net, sk, max(c.now, net.sim.now))
+        sk.series = 0
+    if sk.rxq_ovfl:
+        net.rxq_ovfl -= 1
+        sk.rxq_ovfl = 0
+    sk.hnext4 = net.sock_free - 1
+    net.sock_free = sk.idx + 1
+
+
+@path_function
+def free_queue(net: Net, cpu: int, first: int) -> None:
+    i = first
+    while i >= 0:
+        skb = net.skb[i]
+        i = skb.next
+        kfree_skb_reason(net, cpu, skb, Drop.NOT_SPECIFIED)
+
+
+# ---------------------------------------------------------------- its owner
+@path_function
+def lock_sock(net: Net, cpu: int, sk: sock, t: int) -> bool:
+    """Thread t's system call owns the socket from now on.  False: another does, and t is in the queue of those that wait: it is to sleep
+    and ask again when it is woken."""
+    spin_lock(net, cpu, sk.lock)
+    free = sk.owned < 0 or sk.owned == t
+    if free:
+        sk.owned = t
+    else:
+        th = net.thread[t]
+        th.lock_next = NO_THREAD
+        if sk.lock_wait < 0:
+            sk.lock_wait = t
+        else:
+            last = net.thread[sk.lock_wait]
+            while last.lock_next >= 0:
+                last = net.thread[last.lock_next]
+            last.lock_next = t
+    spin_unlock(net, sk.lock)
+    return free
+
+
+@path_function
+def release_sock(net: Net, cpu: int, sk: sock) -> int:
+    """What has come in the meantime goes to the receive queue, in the owning thread, packet by packet; then the socket is free.
+    DONE or YIELD: come again."""
+    while sk.backlog_head >= 0:
+        if late(net, cpu):
+            return YIELD
+        skb = net.skb[sk.backlog_head]
+        sk.backlog_head = skb.next
+        if sk.backlog_head < 0:
+            sk.backlog_tail = NO_SKB
+        skb.next = NO_SKB
+        sk.backlog_qlen -= 1
+        at(net, cpu, skb, Stage.release_sock)
+        path.call_proto_backlog_rcv(sk.protocol, net, cpu, sk, skb)
+    if late(net, cpu):
+        return YIELD
+    spin_lock(net, cpu, sk.lock)
+    sk.backlog_len = 0                               # only now: a flood cannot keep the thread here for ever
+    sk.owned = NO_THREAD
+    first = sk.lock_wait
+    if first >= 0:                                   # exclusive: one of those that wait, the first
+        th = net.thread[first]
+        sk.lock_wait = th.lock_next
+    spin_unlock(net, sk.lock)
+    if first >= 0:
+        tell_driver(net, cpu, Note.WAKE_READER, first)
+    return DONE
+
+
+@entry
+def own_sock(net: Net, cpu: int, i: int, t: int) -> bool:
+    """lock_sock() of a system call of thread t."""
+    return lock_sock(net, cpu, net.socks[i], t)
+
+
+@entry
+def disown_sock(net: Net, cpu: int, i: int) -> int:
+    """release_sock()"""
+    return release_sock(net, cpu, net.socks[i])
+
+
+@entry
+def sock_wake_all(net: Net, cpu: int, i: int) -> None:
+    """sock_def_wakeup(): everybody who waits for the socket, whatever for."""
+    sk = net.socks[i]
+    n = 0
+    e = sk.wq_head
+    while e >= 0:
+        n += 1
+        e = net.wait[e].next
+    for _ in range(n):                               # each exclusive one ends a walk
+        __wake_up_sync_key(net, cpu, sk, -1)
+
+
+# ---------------------------------------------------------------- options
+@entry
+def sock_rxq_ovfl(net: Net, i: int, on: int) -> None:
+    """SO_RXQ_OVFL: from now on each datagram remembers the drops before it."""
+    sk = net.socks[i]
+    net.rxq_ovfl += on - sk.rxq_ovfl
+    sk.rxq_ovfl = on
+    zero_dropcount(net, sk.reader_head)
+    zero_dropcount(net, sk.head)
+
+
+@path_function
+def zero_dropcount(net: Net, first: int) -> None:
+    i = first
+    while i >= 0:
+        skb = net.skb[i]
+        skb.dropcount = 0
+        i = skb.next
+
+
+def setsockopt(b: Any, i: int, name: str, value: int) -> None:
+    """An option by its C name.  Those that need more than an int have functions of their own (join(), leave())."""
+    net = b.net
+    sk = net.socks[i]
+    if name in ("SO_RCVBUF", "SO_RCVBUFFORCE"):
+        set_rcvbuf(net, sk, value, name == "SO_RCVBUFFORCE")
+    elif name == "SO_INCOMING_CPU":
+        if sk.group >= 0:
+            net.reuseport[sk.group].incoming_cpu += (value >= 0) - (sk.incoming_cpu >= 0)
+        sk.incoming_cpu = value
+    elif name == "SO_PEEK_OFF":
+        sk.peek_off = value                          # below 0: none; and read back as it was given
+    elif name == "UDP_GRO":
+        net.udp_encap_needed += bool(value) - bool(sk.gro_enabled)
+        sk.gro_enabled = int(bool(value))
+    elif name == "SO_RXQ_OVFL":
+        b.call(sock_rxq_ovfl)(net, i, int(bool(value)))
+    elif name == "SO_REUSEPORT" and value and sk.port and not sk.reuseport:
+        sk.reuseport = 1                             # after bind(): only those that come later find it
+    elif name == "SO_BUSY_POLL":
+        if value < 0:
+            raise error(errno.EINVAL, name)
+        sk.busy_poll_ns = value * 1000
+    elif name == "SO_RCVTIMEO":
+        sk.rcvtimeo_ns = value                       # ns, here
+    elif name in OPTION_FIELDS:
+        setattr(sk, OPTION_FIELDS[name], int(bool(value)) if name in FLAGS else value)
+    elif name != "SO_RCVLOWAT":                      # which UDP ignores: each datagram is enough
+        raise error(errno.ENOPROTOOPT, name)
+
+
+FLAGS = {"SO_REUSEADDR": "reuse", "SO_REUSEPORT": "reuseport", "IP_MULTICAST_ALL": "mc_all", "SO_NO_CHECK": "no_check",
+         "O_NONBLOCK": "nonblock", "IP_PKTINFO": "pktinfo", "SO_RXQ_OVFL": "rxq_ovfl", "IP_RECVERR": "recverr", "IP_FREEBIND": "freebind",
+         "SO_BROADCAST": "broadcast"}
+OPTION_FIELDS = FLAGS | {"SO_BINDTODEVICE": "bound_dev"}                     # an ifindex, 0: none
+
+
+def set_rcvbuf(net: Net, sk: sock, value: int, force: bool) -> None:
+    """Doubled for overhead, clamped: SO_RCVBUF as unsigned at rmem_max (-1 is the largest), FORCE only by what an int holds."""
+    if force:
+        value = min(max(value, 0), RCVBUF_MAX // 2)
+    else:
+        value = min(value & 0xFFFFFFFF, net.sysctl[Sysctl.rmem_max])
+    sk.rcvbuf = max(2 * value, SOCK_MIN_RCVBUF)
+    sk.forward_threshold = sk.rcvbuf >> 2
+
+
+def getsockopt(b: Any, i: int, name: str) -> int:
+    sk = b.net.socks[i]
+    fields = OPTION_FIELDS | {"SO_RCVBUF": "rcvbuf", "SO_INCOMING_CPU": "incoming_cpu", "SO_PEEK_OFF": "peek_off", "UDP_GRO": "gro_enabled",
+                              "SO_RCVTIMEO": "rcvtimeo_ns", "SO_PROTOCOL": "protocol", "SO_DOMAIN": "family"}
+    if name == "SO_BUSY_POLL":
+        return int(sk.busy_poll_ns // 1000)
+    if name == "SO_RCVLOWAT":
+        return 1
+    if name not in fields:
+        raise error(errno.ENOPROTOOPT, name)
+    return int(getattr(sk, fields[name]))
+
+
+class Meminfo(NamedTuple):
+    """SO_MEMINFO, as ss -m shows it (skmem): r, rb, f, bl, d; rmem counts what has been read and not given back."""
+    rmem_alloc: int
+    rcvbuf: int
+    fwd_alloc: int
+    backlog: int
+    drops: int
+
+
+def meminfo(b: Any, i: int) -> Meminfo:
+    sk = b.net.socks[i]
+    return Meminfo(sk.rmem_alloc, sk.rcvbuf, sk.forward_alloc, sk.backlog_len, sk.drops)
+
+
+def rx_queue(b: Any, i: int) -> int:
+    """/proc/net/udp rx_queue and ss's Recv-Q: udp_rqueue_get(), without what has been read."""
+    sk = b.net.socks[i]
+    return int(sk.rmem_alloc - sk.deficit)
