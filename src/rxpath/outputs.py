@@ -175,7 +175,7 @@ class Output(NamedTuple):
 
 
 class Mark(NamedTuple):
-    """A station of a packet's way.  skb: its index; arg: the drop reason, or what else the station said."""
+    """A station of a packet's way.  skb: its index; arg: what the station said; of an end (kfree_skb) see end() and where()."""
     t: int
     cpu: int
     frame: int
@@ -184,6 +184,14 @@ class Mark(NamedTuple):
     ctx: int
     arg: int
     skb: int
+
+    def end(self) -> int:
+        """Of an end: how, as in turn.trail_end()."""
+        return self.arg & 0xFF
+
+    def where(self) -> int:
+        """Of an end: the station at which it was."""
+        return self.arg >> 8
 
 
 _WORDS = struct.Struct("<8q")

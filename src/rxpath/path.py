@@ -31,6 +31,7 @@ Stage = IntEnum("Stage", (
     "sk_add_backlog sock_def_readable tcp_v4_rcv __inet_lookup_established __inet_lookup_listener tcp_v4_do_rcv tcp_v4_send_reset "
     "skb_clone kfree_skb dev_queue_xmit igb_xmit_frame igb_clean_tx_irq sys_recvfrom inet_recvmsg rps_record_sock_flow udp_recvmsg "
     "__skb_recv_udp __skb_wait_for_more_packets udp_rmem_release release_sock skb_consume_udp "
+    "__first_packet_length udp_destruct_common "
     # events of the machine: entry, handler and EOI of a hard IRQ; entering __do_softirq; one napi->poll call; try_to_wake_up; schedule() to
     # another thread; ...; a lock held, a line that was in another CPU's cache (of another node; each further CPU that wants it); leaving an
     # idle state, in the order of abi.numbers.Idle; a thread on a new CPU; latencies, which cost nobody time; ns << 10 for a byte
@@ -157,6 +158,8 @@ STATIONS: dict[Stage, Station] = {
     Stage.udp_rmem_release: Station("user", SYS, "net/ipv4/udp.c", "give receive memory back, in lumps"),
     Stage.release_sock: Station("user", SYS, "net/core/sock.c", "the backlog moves to the receive queue (3.10)"),
     Stage.skb_consume_udp: Station("user", SYS, "net/ipv4/udp.c", "the datagram has been read"),
+    Stage.__first_packet_length: Station("user", SYS, "net/ipv4/udp.c", "poll(), FIONREAD: a damaged datagram at the head goes"),
+    Stage.udp_destruct_common: Station("user", SYS, "net/ipv4/udp.c", "a socket closes: what nobody has read goes"),
 }
 
 # ---------------------------------------------------------------- tables of handlers

@@ -1,8 +1,9 @@
 """net/core/skbuff.c: the life of an skb.  Packets are indices into net.skb; a pool of free ones for each CPU or one for all.
 
 Everything that decides how a wire frame's story ends is here: an skb is one frame, its frag_list further frames of the same datagram,
-`share` ties copies of one frame together, and skb_end() enters the end of each into the books (net.drop_stat)."""
-from ._compile import Mem, byte, cold, le16, le32, mem_at, memcpy, path_function, put_be16, put_le16
+`share` ties copies of one frame together, and skb_end() enters the end of each into the books (net.drop_stat;
+of a loss also where it was, net.drop_at)."""
+from ._compile import Mem, atomic_add, byte, cold, le16, le32, mem_at, memcpy, path_function, put_be16, put_le16
 from .abi.limits import BUFSZ
 from .abi.mib import Mib
 from .abi.net import Net
@@ -10,7 +11,7 @@ from .abi.numbers import NET_RX_DROP, NO_ROUTE, NO_SHARE, NO_SKB, NO_SOCK, SEGME
 from .abi.reasons import Drop
 from .abi.skbuff import sk_buff
 from .path import Stage
-from .turn import at, charge, trail_mark
+from .turn import at, charge, trail_end, trail_mark
 
 
 @path_function
@@ -67,32 +68,39 @@ def skb_release(net: Net, cpu: int, skb: sk_buff) -> None:
 
 
 @path_function
-def skb_end(net: Net, cpu: int, skb: sk_buff, reason: int) -> None:
-    """The end of an skb and of every frame that it stands for."""
+def skb_end(net: Net, cpu: int, skb: sk_buff, stage: int, reason: int) -> None:
+    """The end, at `stage`, of an skb and of every frame that it stands for."""
     i = skb.frag_list
-    skb_end_one(net, cpu, skb, reason)
+    skb_end_one(net, cpu, skb, stage, reason)
     while i >= 0:
         part = net.skb[i]
         i = part.next
-        skb_end_one(net, cpu, part, reason)
+        skb_end_one(net, cpu, part, stage, reason)
 
 
 @path_function
-def skb_end_one(net: Net, cpu: int, skb: sk_buff, reason: int) -> None:
+def skb_end_one(net: Net, cpu: int, skb: sk_buff, stage: int, reason: int) -> None:
     """One frame into the books, its skb back to the pool."""
     if skb.share >= 0:
-        share_end(net, cpu, skb.share, reason)
+        share_end(net, cpu, skb.share, stage, reason)
     else:
-        net.drop_stat[cpu][reason] += 1
+        frames_end(net, cpu, stage, reason, 1)
     if net.trail > 0:
-        trail_mark(net, cpu, skb, Stage.kfree_skb, 0, reason)
-    skb.drop_reason = reason
+        trail_mark(net, cpu, skb, Stage.kfree_skb, 0, trail_end(stage, reason))
     skb_release(net, cpu, skb)
+
+
+@path_function
+def frames_end(net: Net, cpu: int, stage: int, reason: int, n: int) -> None:
+    """n frames of the wire into the books."""
+    net.drop_stat[cpu][reason] += n
+    if reason > Drop.CONSUMED:
+        atomic_add(net.drop_at[reason], stage, n)
 
 
 @cold
 @path_function
-def share_end(net: Net, cpu: int, shared: int, reason: int) -> None:
+def share_end(net: Net, cpu: int, shared: int, stage: int, reason: int) -> None:
     """One copy of a frame has ended.  The frame is delivered if any copy was; else it shares the first copy's reason."""
     share = net.share[shared]
     share.refs -= 1
@@ -100,26 +108,26 @@ def share_end(net: Net, cpu: int, shared: int, reason: int) -> None:
         share.delivered = 1
         share.reason = reason
     elif share.delivered == 0 and share.reason == 0:
-        share.reason = reason
+        share.reason, share.stage = reason, stage
     if share.refs == 0:
-        net.drop_stat[cpu][share.reason] += share.frames
+        frames_end(net, cpu, share.stage, share.reason, share.frames)
         share.next = net.share_free
         net.share_free = shared
 
 
 @cold
 @path_function
-def kfree_skb_reason(net: Net, cpu: int, skb: sk_buff, reason: int) -> int:
-    """A loss.  Returns NET_RX_DROP, so that a loss is one line."""
+def kfree_skb_reason(net: Net, cpu: int, skb: sk_buff, stage: int, reason: int) -> int:
+    """A loss, at the station `stage`.  Returns NET_RX_DROP, so that a loss is one line."""
     charge(net, cpu, Stage.kfree_skb)
-    skb_end(net, cpu, skb, reason)
+    skb_end(net, cpu, skb, stage, reason)
     return NET_RX_DROP
 
 
 @path_function
 def consume_skb(net: Net, cpu: int, skb: sk_buff) -> None:
     """The kernel itself was the end that this packet was sent to."""
-    skb_end(net, cpu, skb, Drop.CONSUMED)
+    skb_end(net, cpu, skb, Stage.kfree_skb, Drop.CONSUMED)
 
 
 # ---------------------------------------------------------------- copies
@@ -137,7 +145,7 @@ def skb_clone(net: Net, cpu: int, skb: sk_buff) -> int:
         part = net.skb[i]
         k = skb_copy_one(net, cpu, part)
         if k < 0:
-            skb_end(net, cpu, copy, Drop.NOMEM)
+            skb_end(net, cpu, copy, Stage.skb_clone, Drop.NOMEM)
             return NO_SKB
         if tail < 0:
             copy.frag_list = k
@@ -187,7 +195,7 @@ def skb_copy_one(net: Net, cpu: int, skb: sk_buff) -> int:
         skb.share = net.share_free
         share = net.share[skb.share]
         net.share_free = share.next
-        share.refs, share.frames, share.delivered, share.reason = 1, 1, 0, 0
+        share.refs, share.frames, share.delivered, share.reason, share.stage = 1, 1, 0, 0, 0
     tie = net.share[skb.share]
     tie.refs += 1
     copy.share = skb.share

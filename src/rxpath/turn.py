@@ -55,7 +55,13 @@ def trail_wanted(net: Net, frame: int, stage: int, arg: int) -> bool:
         return True
     if net.trail == Trail.MAP:
         return net.trail_map[(frame >> 5) % NTRAILMAP] >> (frame & 31) & 1 != 0
-    return stage == Stage.kfree_skb and arg > Drop.CONSUMED
+    return stage == Stage.kfree_skb and arg & 0xFF > Drop.CONSUMED
+
+
+@path_function
+def trail_end(stage: int, reason: int) -> int:
+    """The argument of the mark of an end: how, and in the upper bits where."""
+    return stage << 8 | reason
 
 
 @cold
@@ -86,10 +92,10 @@ def trail_mark(net: Net, cpu: int, skb: sk_buff, stage: int, cost: int, arg: int
 
 @cold
 @path_function
-def trail_lost(net: Net, cpu: int, t: int, frame: int, reason: int) -> None:
+def trail_lost(net: Net, cpu: int, t: int, frame: int, stage: int, reason: int) -> None:
     """The end of a frame that never had an skb: the device lost it at t."""
     if net.trail > 0:
-        trail_put(net, cpu, t, frame, Stage.kfree_skb, 0, reason, -1)
+        trail_put(net, cpu, t, frame, Stage.kfree_skb, 0, trail_end(stage, reason), -1)
 
 
 @path_function
@@ -141,18 +147,19 @@ def park(net: Net, cpu: int, skb: sk_buff, station: int) -> None:
 
 @cold
 @path_function
-def icmp_send_and_drop(net: Net, cpu: int, skb: sk_buff, icmp_type: int, code: int, reason: int) -> int:
-    """icmp_send(), then the packet that it is about ends with that reason.  Always the caller's last act: the limits are everybody's."""
-    return icmp_send_info_and_drop(net, cpu, skb, icmp_type, code, 0, reason)
+def icmp_send_and_drop(net: Net, cpu: int, skb: sk_buff, icmp_type: int, code: int, stage: int, reason: int) -> int:
+    """icmp_send(), then the packet that it is about ends, there and for that reason.  Always the caller's last act: the limits are
+    everybody's."""
+    return icmp_send_info_and_drop(net, cpu, skb, icmp_type, code, 0, stage, reason)
 
 
 @cold
 @path_function
-def icmp_send_info_and_drop(net: Net, cpu: int, skb: sk_buff, icmp_type: int, code: int, info: int, reason: int) -> int:
+def icmp_send_info_and_drop(net: Net, cpu: int, skb: sk_buff, icmp_type: int, code: int, info: int, stage: int, reason: int) -> int:
     """The same with the header's second word: the pointer of a parameter problem, the MTU."""
     skb.cb_a = icmp_type << 8 | code
     skb.cb_b = info
-    skb.cb_c = reason
+    skb.drop_stage, skb.drop_reason = stage, reason
     return touch(net, cpu, skb, Touch.icmp_send)
 
 

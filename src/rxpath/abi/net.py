@@ -152,6 +152,7 @@ class Net:
     source: Array[softirq_source] = table(NSOURCE)
     stage_count: Array[Array[i64]] = table(NCPU, NSTAGE)
     drop_stat: Array[Array[i64]] = table(NCPU, NREASON)
+    drop_at: Array[Array[i64]] = table(NREASON, NSTAGE)      # where they were lost, of all CPUs
     snmp: Array[Array[i64]] = table(NCPU, NMIB)
     dev_stat: Array[Array[Array[i64]]] = table(NCPU, NDEV, 32)
     note: Array[Array[i64]] = table(NCPU, NNOTE)

@@ -44,7 +44,8 @@ class sk_buff:
     queue_mapping: i32
     vlan_tci: i32
     mark: i32
-    drop_reason: i32
+    drop_reason: i32            # how it will end when it has waited for its turn, and where
+    drop_stage: i32
     gso_size: i32               # GRO merged segments of this many payload bytes, 0: no
     gso_segs: i32
     gro_next: i32               # NAPI_GRO_CB
@@ -76,5 +77,6 @@ class share_t:
     refs: i32
     frames: i32                 # wire frames that it stands for
     delivered: i32
-    reason: i32
+    reason: i32                 # of the first copy that was lost, and where
+    stage: i32
     next: i32                   # free list

@@ -106,7 +106,7 @@ def igb_cleanup_headers(net: Net, cpu: int, skb: sk_buff, status: int) -> bool:
     at(net, cpu, skb, Stage.igb_cleanup_headers)
     if status & E1000_RXDEXT_STATERR_RXE:
         net.dev_stat[cpu][skb.dev][DevStat.rx_errors] += 1
-        kfree_skb_reason(net, cpu, skb, Drop.NOT_SPECIFIED)
+        kfree_skb_reason(net, cpu, skb, Stage.igb_cleanup_headers, Drop.NOT_SPECIFIED)
         return True
     if skb.len < ETH_ZLEN:
         memset(mem_at(net.mem_addr), skb.data + skb.len, 0, ETH_ZLEN - skb.len)

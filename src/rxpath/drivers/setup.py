@@ -31,7 +31,8 @@ from ..abi.numbers import (
 )
 from ..abi.reasons import Drop
 from ..irq.manage import request_irq
-from ..skb import skb_release
+from ..path import Stage
+from ..skb import frames_end, skb_release
 from .igb_itr import LOWEST_LATENCY
 from .igb_main import igb_alloc_rx_buffers
 from .igb_nfc import MODELS, Nfc
@@ -100,7 +101,7 @@ def igb_clean_rx_ring(net: Net, q: int) -> int:
     lost += ring.fifo_tail - ring.fifo_head          # and what waited in the card
     ring.fifo_head, ring.fifo_bytes, ring.xoff = ring.fifo_tail, 0, 0
     ring.reset += lost
-    net.drop_stat[ring.cpu][Drop.RX_RESET] += lost
+    frames_end(net, ring.cpu, Stage.nic_dma, Drop.RX_RESET, lost)
     return lost
 
 

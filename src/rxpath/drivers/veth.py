@@ -24,7 +24,7 @@ from ..abi.skbuff import sk_buff
 from ..irq.backlog import netif_rx
 from ..link.eth import eth_type_trans
 from ..path import Stage, sender_xmit, xmit
-from ..skb import alloc_skb, kfree_skb_reason, skb_init, skb_release
+from ..skb import alloc_skb, frames_end, kfree_skb_reason, skb_init, skb_release
 from ..turn import at, trail_lost
 from .igb_tx import tx_output
 
@@ -91,8 +91,8 @@ def veth_stage(net: Net, ring: rx_ring, a: arrival) -> None:
 @path_function
 def veth_no_skb(net: Net, cpu: int, a: arrival) -> None:
     """The sender is so far behind that its frames hold every skb there is: our limit, where a real one would be slowed down (sndbuf)."""
-    net.drop_stat[cpu][Drop.RX_ALLOC_FAILED] += 1
-    trail_lost(net, cpu, a.t, a.frame, Drop.RX_ALLOC_FAILED)
+    frames_end(net, cpu, Stage.veth_xmit, Drop.RX_ALLOC_FAILED, 1)
+    trail_lost(net, cpu, a.t, a.frame, Stage.veth_xmit, Drop.RX_ALLOC_FAILED)
 
 
 @path_function
@@ -119,7 +119,7 @@ def veth_forward(net: Net, cpu: int, q: int) -> int:
     dev = net.dev[skb.dev]
     if dev.up == 0 or skb.len < ETH_HLEN or skb.len > dev.mtu + ETH_HLEN + VLAN_HLEN:        # is_skb_forwardable()
         net.dev_stat[cpu][skb.dev][DevStat.rx_dropped] += 1
-        return kfree_skb_reason(net, cpu, skb, Drop.NOT_SPECIFIED)
+        return kfree_skb_reason(net, cpu, skb, Stage.veth_xmit, Drop.NOT_SPECIFIED)
     n, stat = skb.len, net.dev_stat[cpu][skb.dev]
     skb.ip_summed = CHECKSUM_UNNECESSARY if net.nic.rx_csum else CHECKSUM_NONE   # none: a raw socket's frame, nobody vouches for it
     eth_type_trans(net, cpu, skb)

@@ -161,7 +161,7 @@ def enqueue_on(net: Net, cpu: int, skb: sk_buff, other: int) -> int:
 @path_function
 def backlog_drop(net: Net, cpu: int, skb: sk_buff, reason: int) -> int:
     net.dev_stat[cpu][skb.dev][DevStat.rx_dropped] += 1
-    return kfree_skb_reason(net, cpu, skb, reason)
+    return kfree_skb_reason(net, cpu, skb, Stage.enqueue_to_backlog, reason)
 
 
 @path_function

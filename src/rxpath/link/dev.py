@@ -194,7 +194,7 @@ def __netif_receive_skb_core(net: Net, cpu: int, skb: sk_buff) -> int:
             consume_skb(net, cpu, skb)
         else:
             net.dev_stat[cpu][skb.dev][DevStat.rx_dropped] += 1
-            kfree_skb_reason(net, cpu, skb, Drop.UNHANDLED_PROTO)
+            kfree_skb_reason(net, cpu, skb, Stage.__netif_receive_skb_core, Drop.UNHANDLED_PROTO)
     return found
 
 

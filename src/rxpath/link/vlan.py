@@ -36,7 +36,7 @@ def skb_vlan_untag(net: Net, cpu: int, skb: sk_buff) -> bool:
         return True
     at(net, cpu, skb, Stage.skb_vlan_untag)
     if not pskb_may_pull(net, skb, VLAN_HLEN + 2):
-        kfree_skb_reason(net, cpu, skb, Drop.NOT_SPECIFIED)
+        kfree_skb_reason(net, cpu, skb, Stage.skb_vlan_untag, Drop.NOT_SPECIFIED)
         return False
     mem, mac = mem_at(net.mem_addr), skb.mac_header
     skb.vlan = 1 if skb.protocol == ETH_P_8021Q else 2
@@ -76,7 +76,7 @@ def vlan_do_receive(net: Net, cpu: int, skb: sk_buff) -> int:
         return 0
     dev = net.dev[d]
     if not dev.up:
-        kfree_skb_reason(net, cpu, skb, Drop.NOT_SPECIFIED)
+        kfree_skb_reason(net, cpu, skb, Stage.__netif_receive_skb_core, Drop.NOT_SPECIFIED)
         return -1
     skb.dev = d
     skb.vlan = 0

@@ -27,9 +27,9 @@ def arp_rcv(net: Net, cpu: int, skb: sk_buff) -> int:
     if skb.pkt_type == PACKET_OTHERHOST:                                     # 1: not ours, and no loss either
         return arp_consume(net, cpu, skb)
     if not pskb_may_pull(net, skb, ARP_HDR_LEN):                             # 2: cut short
-        return kfree_skb_reason(net, cpu, skb, Drop.PKT_TOO_SMALL)
+        return kfree_skb_reason(net, cpu, skb, Stage.arp_rcv, Drop.PKT_TOO_SMALL)
     if byte(mem, p + 4) != ETH_ALEN or byte(mem, p + 5) != 4:                # 3: lengths of addresses
-        return kfree_skb_reason(net, cpu, skb, Drop.NOT_SPECIFIED)
+        return kfree_skb_reason(net, cpu, skb, Stage.arp_rcv, Drop.NOT_SPECIFIED)
     return touch(net, cpu, skb, Touch.arp_process)
 
 
@@ -47,15 +47,15 @@ def arp_process(net: Net, cpu: int, skb: sk_buff) -> int:
     mem, p, dev = mem_at(net.mem_addr), skb.data, net.dev[skb.dev]
     hardware = be16(mem, p)
     if (hardware != ARPHRD_ETHER and hardware != ARPHRD_IEEE802) or be16(mem, p + 2) != ETH_P_IP:    # 4: kinds of addresses
-        return kfree_skb_reason(net, cpu, skb, Drop.NOT_SPECIFIED)
+        return kfree_skb_reason(net, cpu, skb, Stage.arp_process, Drop.NOT_SPECIFIED)
     if be16(mem, p + 6) != ARPOP_REQUEST and be16(mem, p + 6) != ARPOP_REPLY:                        # 5: RARP and the like
-        return kfree_skb_reason(net, cpu, skb, Drop.NOT_SPECIFIED)
+        return kfree_skb_reason(net, cpu, skb, Stage.arp_process, Drop.NOT_SPECIFIED)
     op, sip, tip = be16(mem, p + 6), be32(mem, p + 14), be32(mem, p + 24)
     sha = be16(mem, p + 8) << 32 | be32(mem, p + 10)
     if ipv4_is_multicast(tip) or (ipv4_is_loopback(tip) and not dev.route_localnet):
-        return kfree_skb_reason(net, cpu, skb, Drop.NOT_SPECIFIED)
+        return kfree_skb_reason(net, cpu, skb, Stage.arp_process, Drop.NOT_SPECIFIED)
     if sip == tip and dev.drop_gratuitous_arp:
-        return kfree_skb_reason(net, cpu, skb, Drop.NOT_SPECIFIED)
+        return kfree_skb_reason(net, cpu, skb, Stage.arp_process, Drop.NOT_SPECIFIED)
     if sip == 0:                                                             # RFC 5227: is that address taken?
         if op == ARPOP_REQUEST and inet_addr_is_local(net, tip) and not arp_ignore(net, skb, sip, tip):
             arp_send_reply(net, cpu, skb, sip, tip, sha)

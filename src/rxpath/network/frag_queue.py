@@ -11,6 +11,7 @@ from ..abi.net import FRAG_HASH, Net
 from ..abi.numbers import CHECKSUM_NONE, CHECKSUM_UNNECESSARY, NO_SKB, NicMode, Note
 from ..abi.reasons import Drop
 from ..abi.skbuff import sk_buff
+from ..path import Stage
 from ..record import record_level
 from ..skb import kfree_skb_reason
 from ..turn import tell_driver, timer_expiry
@@ -108,10 +109,10 @@ def inet_frag_kill(net: Net, i: int) -> None:
 
 
 @path_function
-def inet_frag_destroy(net: Net, cpu: int, i: int, reason: int) -> None:
+def inet_frag_destroy(net: Net, cpu: int, i: int, stage: int, reason: int) -> None:
     """After inet_frag_kill(): what is left of its fragments ends."""
     queue = net.fragq[i]
-    inet_frag_rbtree_purge(net, cpu, queue, reason)
+    inet_frag_rbtree_purge(net, cpu, queue, stage, reason)
     if queue.peer >= 0:
         inet_putpeer(net, queue.peer)
     net.frag_mem -= IPQ_SIZE
@@ -122,7 +123,7 @@ def inet_frag_destroy(net: Net, cpu: int, i: int, reason: int) -> None:
 
 
 @path_function
-def inet_frag_rbtree_purge(net: Net, cpu: int, queue: ipq_t, reason: int) -> None:
+def inet_frag_rbtree_purge(net: Net, cpu: int, queue: ipq_t, stage: int, reason: int) -> None:
     i = queue.head
     net.frag_mem -= queue.mem
     queue.mem, queue.head, queue.tail, queue.last_run = 0, NO_SKB, NO_SKB, NO_SKB
@@ -132,7 +133,7 @@ def inet_frag_rbtree_purge(net: Net, cpu: int, queue: ipq_t, reason: int) -> Non
         while j >= 0:
             skb = net.skb[j]
             j = skb.next
-            kfree_skb_reason(net, cpu, skb, reason)
+            kfree_skb_reason(net, cpu, skb, stage, reason)
 
 
 # ---------------------------------------------------------------- the pieces
@@ -312,7 +313,7 @@ def trim_and_insert(net: Net, cpu: int, queue: ipq_t, skb: sk_buff) -> bool:
             keeper.cb_a = i
         else:
             queue.head = i
-        kfree_skb_reason(net, cpu, after, Drop.DUP_FRAG)
+        kfree_skb_reason(net, cpu, after, Stage.ip_defrag, Drop.DUP_FRAG)
     if i < 0:                                            # what was last is gone or lies in front
         queue.last_run, queue.tail = before, before
     fragrun_create(net, queue, skb, before)
@@ -349,7 +350,7 @@ def ip_evictor(net: Net, cpu: int) -> None:
     while net.frag_mem > net.sysctl[Sysctl.ipfrag_low_thresh] and net.frag_lru_head >= 0:
         i = net.frag_lru_head
         inet_frag_kill(net, i)
-        inet_frag_destroy(net, cpu, i, Drop.FRAG_QUEUE_KILLED)
+        inet_frag_destroy(net, cpu, i, Stage.ip_defrag, Drop.FRAG_QUEUE_KILLED)
         net.frag_evicted += 1
         net.snmp[cpu][Mib.Ip_ReasmFails] += 1
 

@@ -87,7 +87,7 @@ def icmp_csum_ok(net: Net, cpu: int, skb: sk_buff) -> bool:
 @path_function
 def icmp_error(net: Net, cpu: int, skb: sk_buff, reason: int) -> int:
     net.snmp[cpu][Mib.Icmp_InErrors] += 1
-    return kfree_skb_reason(net, cpu, skb, reason)
+    return kfree_skb_reason(net, cpu, skb, Stage.icmp_rcv, reason)
 
 
 @path_function
@@ -121,7 +121,7 @@ def icmp_in_count(net: Net, cpu: int, kind: int) -> None:
 def ping_rcv(net: Net, cpu: int, skb: sk_buff) -> int:
     """An echo reply: nobody here has pinged."""
     at(net, cpu, skb, Stage.ping_rcv)
-    return kfree_skb_reason(net, cpu, skb, Drop.NO_SOCKET)
+    return kfree_skb_reason(net, cpu, skb, Stage.ping_rcv, Drop.NO_SOCKET)
 
 
 # ---------------------------------------------------------------- errors about what this host has sent

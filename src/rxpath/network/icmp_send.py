@@ -24,9 +24,8 @@ IPTOS_TOS_MASK, IPTOS_PREC_INTERNETCONTROL = 0x1E, 0xC0
 @path_function
 def icmp_send(net: Net, cpu: int, skb: sk_buff) -> int:
     """The continuation of icmp_send_and_drop()."""
-    reason = skb.cb_c
     __icmp_send(net, cpu, skb, skb.cb_a >> 8, skb.cb_a & 0xFF, skb.cb_b)
-    return kfree_skb_reason(net, cpu, skb, reason)
+    return kfree_skb_reason(net, cpu, skb, skb.drop_stage, skb.drop_reason)
 
 
 @path_function

@@ -86,7 +86,7 @@ def igmp_rcv(net: Net, cpu: int, skb: sk_buff) -> int:
     at(net, cpu, skb, Stage.igmp_rcv)
     mem = mem_at(net.mem_addr)
     if not pskb_may_pull(net, skb, IGMP_HLEN) or csum_fold(skb_checksum(net, skb, 0)) != 0:
-        return kfree_skb_reason(net, cpu, skb, Drop.NOT_SPECIFIED)
+        return kfree_skb_reason(net, cpu, skb, Stage.igmp_rcv, Drop.NOT_SPECIFIED)
     kind = byte(mem, skb.data)
     report = kind == IGMP_REPORT or kind == IGMPV2_REPORT
     if kind == IGMP_QUERY:
@@ -94,7 +94,7 @@ def igmp_rcv(net: Net, cpu: int, skb: sk_buff) -> int:
     if report and (skb.pkt_type == PACKET_MULTICAST or skb.pkt_type == PACKET_BROADCAST):
         consume_skb(net, cpu, skb)
         return NET_RX_SUCCESS
-    return kfree_skb_reason(net, cpu, skb, Drop.NOT_SPECIFIED)
+    return kfree_skb_reason(net, cpu, skb, Stage.igmp_rcv, Drop.NOT_SPECIFIED)
 
 
 @touched(Touch.igmp_heard_query)
@@ -113,6 +113,6 @@ def igmp_heard_query(net: Net, cpu: int, skb: sk_buff) -> int:
         if sources:                                  # one about all groups has none
             whole = whole and be32(mem, skb.data + 4) != 0 and pskb_may_pull(net, skb, IGMPV3_QUERY_HLEN + 4 * sources)
     if not whole:
-        return kfree_skb_reason(net, cpu, skb, Drop.NOT_SPECIFIED)
+        return kfree_skb_reason(net, cpu, skb, Stage.igmp_rcv, Drop.NOT_SPECIFIED)
     consume_skb(net, cpu, skb)
     return NET_RX_SUCCESS

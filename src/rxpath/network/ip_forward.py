@@ -20,14 +20,14 @@ def ip_forward(net: Net, cpu: int, skb: sk_buff) -> int:
     at(net, cpu, skb, Stage.ip_forward)
     mem, nh, dev = mem_at(net.mem_addr), skb.network_header, net.dev[skb.dev]
     if skb.pkt_type != PACKET_HOST:                                          # 1: a frame to many
-        return kfree_skb_reason(net, cpu, skb, Drop.NOT_SPECIFIED)
+        return kfree_skb_reason(net, cpu, skb, Stage.ip_forward, Drop.NOT_SPECIFIED)
     if byte(mem, nh + 8) <= 1:                                               # 2: it has been on its way too long
         net.snmp[cpu][Mib.Ip_InHdrErrors] += 1
-        return icmp_send_and_drop(net, cpu, skb, ICMP.TIME_EXCEEDED, ICMP_EXC_TTL, Drop.IP_INHDR)
+        return icmp_send_and_drop(net, cpu, skb, ICMP.TIME_EXCEEDED, ICMP_EXC_TTL, Stage.ip_forward, Drop.IP_INHDR)
     if skb.len > dev.mtu:                                                    # 3: too long for the next link
         if be16(mem, nh + 6) & IP_DF:
-            return icmp_send_info_and_drop(net, cpu, skb, ICMP.DEST_UNREACH, ICMP_FRAG_NEEDED, dev.mtu, Drop.PKT_TOO_BIG)
-        return kfree_skb_reason(net, cpu, skb, Drop.PKT_TOO_BIG)             # the kernel would fragment it
+            return icmp_send_info_and_drop(net, cpu, skb, ICMP.DEST_UNREACH, ICMP_FRAG_NEEDED, dev.mtu, Stage.ip_forward, Drop.PKT_TOO_BIG)
+        return kfree_skb_reason(net, cpu, skb, Stage.ip_forward, Drop.PKT_TOO_BIG)             # the kernel would fragment it
     return touch(net, cpu, skb, Touch.ip_forward)
 
 

@@ -67,11 +67,11 @@ def ip_defrag(net: Net, cpu: int, skb: sk_buff) -> int:
     if i < 0:                                                        # no memory for it
         spin_unlock(net, net.frag_lock)
         net.snmp[cpu][Mib.Ip_ReasmFails] += 1
-        return kfree_skb_reason(net, cpu, skb, Drop.NOT_SPECIFIED)
+        return kfree_skb_reason(net, cpu, skb, Stage.ip_defrag, Drop.NOT_SPECIFIED)
     whole = ip_frag_queue(net, cpu, i, skb)
     queue = net.fragq[i]
     if queue.flags & COMPLETE:
-        inet_frag_destroy(net, cpu, i, Drop.FRAG_QUEUE_KILLED)       # of a reassembled one nothing is left
+        inet_frag_destroy(net, cpu, i, Stage.ip_defrag, Drop.FRAG_QUEUE_KILLED)       # of a reassembled one nothing is left
     spin_unlock(net, net.frag_lock)
     if whole < 0:
         return NET_RX_SUCCESS
@@ -117,7 +117,7 @@ def ip_frag_queue(net: Net, cpu: int, i: int, skb: sk_buff) -> int:
     else:
         put = inet_frag_queue_insert(net, queue, skb)
     if put == IPFRAG_DUP:                                            # 5: all of it is here already
-        kfree_skb_reason(net, cpu, skb, Drop.DUP_FRAG)
+        kfree_skb_reason(net, cpu, skb, Stage.ip_defrag, Drop.DUP_FRAG)
         return NO_SKB
     if put != IPFRAG_OK:                                             # 6: overlap: nothing of this datagram can be trusted
         net.snmp[cpu][Mib.IpExt_ReasmOverlaps] += 1
@@ -153,7 +153,7 @@ def ip_frag_discard(net: Net, cpu: int, i: int, skb: sk_buff) -> int:
     """The newcomer ends, and its queue with it."""
     inet_frag_kill(net, i)
     net.snmp[cpu][Mib.Ip_ReasmFails] += 1
-    kfree_skb_reason(net, cpu, skb, Drop.NOT_SPECIFIED)
+    kfree_skb_reason(net, cpu, skb, Stage.ip_defrag, Drop.NOT_SPECIFIED)
     return NO_SKB
 
 
@@ -178,7 +178,7 @@ def ip_frag_reinit(net: Net, cpu: int, i: int) -> None:
     """The queue starts anew with the newcomer, its timer too."""
     queue = net.fragq[i]
     timer_arm(net, cpu, i)
-    inet_frag_rbtree_purge(net, cpu, queue, Drop.FRAG_TOO_FAR)
+    inet_frag_rbtree_purge(net, cpu, queue, Stage.ip_defrag, Drop.FRAG_TOO_FAR)
     queue.flags, queue.len, queue.meat, queue.ecn = 0, 0, 0, 0
 
 
@@ -245,11 +245,11 @@ def ip_expire(net: Net, cpu: int, i: int) -> int:
     net.snmp[cpu][Mib.Ip_ReasmTimeout] += 1
     if queue.flags & FIRST_IN:
         head = frag_pull_head(net, queue)
-    inet_frag_destroy(net, cpu, i, Drop.FRAG_REASM_TIMEOUT)
+    inet_frag_destroy(net, cpu, i, Stage.ip_expire, Drop.FRAG_REASM_TIMEOUT)
     spin_unlock(net, net.frag_lock)
     if head < 0:
         return NET_RX_DROP
     skb = net.skb[head]
     skb.len += skb.data - skb.network_header                         # its IP header again
     skb.data = skb.network_header
-    return icmp_send_and_drop(net, cpu, skb, ICMP.TIME_EXCEEDED, ICMP_EXC_FRAGTIME, Drop.FRAG_REASM_TIMEOUT)
+    return icmp_send_and_drop(net, cpu, skb, ICMP.TIME_EXCEEDED, ICMP_EXC_FRAGTIME, Stage.ip_expire, Drop.FRAG_REASM_TIMEOUT)

@@ -58,7 +58,7 @@ def ip_rcv_core(net: Net, cpu: int, skb: sk_buff) -> int:
     mem, nh = mem_at(net.mem_addr), skb.network_header
     if skb.pkt_type == PACKET_OTHERHOST:                                     # 1: promiscuous: not ours
         net.dev_stat[cpu][skb.dev][DevStat.rx_otherhost_dropped] += 1
-        return kfree_skb_reason(net, cpu, skb, Drop.OTHERHOST)
+        return kfree_skb_reason(net, cpu, skb, Stage.ip_rcv_core, Drop.OTHERHOST)
     mib = net.snmp[cpu]
     mib[Mib.Ip_InReceives] += 1
     mib[Mib.IpExt_InOctets] += skb.len                                       # Ethernet padding included
@@ -77,7 +77,7 @@ def ip_rcv_core(net: Net, cpu: int, skb: sk_buff) -> int:
     tot_len = be16(mem, nh + 2)
     if skb.len < tot_len:                                                    # 6: more promised than arrived
         net.snmp[cpu][Mib.IpExt_InTruncatedPkts] += 1
-        return kfree_skb_reason(net, cpu, skb, Drop.PKT_TOO_SMALL)
+        return kfree_skb_reason(net, cpu, skb, Stage.ip_rcv_core, Drop.PKT_TOO_SMALL)
     if tot_len < ihl:                                                        # 7: shorter than its own header
         return ip_inhdr_error(net, cpu, skb, Drop.IP_INHDR)
     if skb.len > tot_len:                                                    # Ethernet padding
@@ -90,7 +90,7 @@ def ip_rcv_core(net: Net, cpu: int, skb: sk_buff) -> int:
 @path_function
 def ip_inhdr_error(net: Net, cpu: int, skb: sk_buff, reason: int) -> int:
     net.snmp[cpu][Mib.Ip_InHdrErrors] += 1
-    return kfree_skb_reason(net, cpu, skb, reason)
+    return kfree_skb_reason(net, cpu, skb, Stage.ip_rcv_core, reason)
 
 
 @packet_type(ETH_P_IP)
@@ -225,7 +225,7 @@ def ip_rcv_finish_core(net: Net, cpu: int, skb: sk_buff, hint: int) -> int:
     if reason > 0:
         if reason == Drop.IP_RPFILTER:
             net.snmp[cpu][Mib.TcpExt_IPReversePathFilter] += 1
-        return kfree_skb_reason(net, cpu, skb, reason)
+        return kfree_skb_reason(net, cpu, skb, Stage.ip_rcv_finish_core, reason)
     if byte(mem, nh) != 0x45:
         if ip_rcv_options(net, cpu, skb) == NET_RX_DROP:
             return NET_RX_DROP
@@ -280,7 +280,7 @@ def ip_count_casts(net: Net, cpu: int, skb: sk_buff) -> int:
         mib[Mib.IpExt_InBcastPkts] += 1
         mib[Mib.IpExt_InBcastOctets] += skb.len
     elif dev.drop_unicast_in_l2_multicast and (skb.pkt_type == PACKET_BROADCAST or skb.pkt_type == PACKET_MULTICAST):
-        return kfree_skb_reason(net, cpu, skb, Drop.UNICAST_IN_L2_MULTICAST)
+        return kfree_skb_reason(net, cpu, skb, Stage.ip_rcv_finish_core, Drop.UNICAST_IN_L2_MULTICAST)
     return NET_RX_SUCCESS
 
 
@@ -293,15 +293,15 @@ def ip_error(net: Net, cpu: int, skb: sk_buff) -> int:
     dev, mib, error = net.dev[skb.dev], net.snmp[cpu], skb.cb_d
     if dev.forwarding == 0:
         mib[Mib.Ip_InAddrErrors] += 1
-        return kfree_skb_reason(net, cpu, skb, Drop.IP_INADDRERRORS)
+        return kfree_skb_reason(net, cpu, skb, Stage.ip_error, Drop.IP_INADDRERRORS)
     if error == EHOSTUNREACH:
-        return icmp_send_and_drop(net, cpu, skb, ICMP.DEST_UNREACH, ICMP_HOST_UNREACH, Drop.NOT_SPECIFIED)
+        return icmp_send_and_drop(net, cpu, skb, ICMP.DEST_UNREACH, ICMP_HOST_UNREACH, Stage.ip_error, Drop.NOT_SPECIFIED)
     if error == ENETUNREACH:
         mib[Mib.IpExt_InNoRoutes] += 1
-        return icmp_send_and_drop(net, cpu, skb, ICMP.DEST_UNREACH, ICMP_NET_UNREACH, Drop.IP_INNOROUTES)
+        return icmp_send_and_drop(net, cpu, skb, ICMP.DEST_UNREACH, ICMP_NET_UNREACH, Stage.ip_error, Drop.IP_INNOROUTES)
     if error == EACCES:
-        return icmp_send_and_drop(net, cpu, skb, ICMP.DEST_UNREACH, ICMP_PKT_FILTERED, Drop.NOT_SPECIFIED)
-    return kfree_skb_reason(net, cpu, skb, Drop.NOT_SPECIFIED)
+        return icmp_send_and_drop(net, cpu, skb, ICMP.DEST_UNREACH, ICMP_PKT_FILTERED, Stage.ip_error, Drop.NOT_SPECIFIED)
+    return kfree_skb_reason(net, cpu, skb, Stage.ip_error, Drop.NOT_SPECIFIED)
 
 
 @dst_input(RTN.BROADCAST)
@@ -348,6 +348,6 @@ def ip_protocol_deliver_rcu(net: Net, cpu: int, skb: sk_buff, protocol: int) -> 
     handler = net.inet_protos[protocol]
     if handler < 0:
         net.snmp[cpu][Mib.Ip_InUnknownProtos] += 1
-        return icmp_send_and_drop(net, cpu, skb, ICMP.DEST_UNREACH, ICMP_PROT_UNREACH, Drop.IP_NOPROTO)
+        return icmp_send_and_drop(net, cpu, skb, ICMP.DEST_UNREACH, ICMP_PROT_UNREACH, Stage.ip_protocol_deliver_rcu, Drop.IP_NOPROTO)
     net.snmp[cpu][Mib.Ip_InDelivers] += 1
     return path.call_inet_protocol(handler, net, cpu, skb)

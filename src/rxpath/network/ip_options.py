@@ -40,7 +40,7 @@ def ip_rcv_options(net: Net, cpu: int, skb: sk_buff) -> int:
         dev = net.dev[skb.dev]
         said = ip_options_rcv_srr(net, cpu, skb, -said) if dev.accept_source_route else -1
         if said < 0:
-            return kfree_skb_reason(net, cpu, skb, Drop.NOT_SPECIFIED)
+            return kfree_skb_reason(net, cpu, skb, Stage.ip_rcv_finish_core, Drop.NOT_SPECIFIED)
     if said:
         skb.cb_a, skb.cb_b, skb.cb_d, skb.dst_type = skb.dst_type, said, understood, BAD_OPTIONS
     return NET_RX_SUCCESS
@@ -80,7 +80,7 @@ def ip_parameter_problem(net: Net, cpu: int, skb: sk_buff) -> int:
     """icmp_send(ICMP_PARAMETERPROB): its pointer is the octet that made no sense.  cb_d: up to where the options did."""
     skb.dst_type = skb.cb_a
     reason = Drop.IP_INHDR if skb.cb_d < ALL_OPTIONS else Drop.NOT_SPECIFIED
-    return icmp_send_info_and_drop(net, cpu, skb, ICMP.PARAMETERPROB, 0, skb.cb_b << 24, reason)
+    return icmp_send_info_and_drop(net, cpu, skb, ICMP.PARAMETERPROB, 0, skb.cb_b << 24, Stage.ip_rcv_finish_core, reason)
 
 
 @path_function

@@ -130,7 +130,7 @@ def ip_send_unicast_reply(net: Net, cpu: int, skb: sk_buff, out: sk_buff) -> int
     room for options before it; netfilter's own RST (REJECT) carries none."""
     mem, nh, optlen = mem_at(net.mem_addr), skb.network_header, 0
     peer, saddr = be32(mem, nh + 12), be32(mem, nh + 16)
-    if skb.cb_c != Drop.NETFILTER_DROP:
+    if skb.drop_reason != Drop.NETFILTER_DROP:
         optlen, peer = ip_options_echo(net, cpu, skb, ALL_OPTIONS, MEASURE, 0), ip_options_hop(net, skb, ALL_OPTIONS)
     if optlen < 0 or not ip_route_output(net, peer):
         skb_release(net, cpu, out)

@@ -55,7 +55,7 @@ def nf_hook_slow(net: Net, cpu: int, hook: int, skb: sk_buff) -> int:
             walk.entry = k
             return NF_WAIT
         if verdict == NF_DROP:
-            kfree_skb_reason(net, cpu, skb, Drop.NETFILTER_DROP)
+            kfree_skb_reason(net, cpu, skb, Stage.nf_hook_slow, Drop.NETFILTER_DROP)
             return NF_DROP
         if verdict == NF_REJECTED:
             return NF_DROP
@@ -176,10 +176,10 @@ def reject_tg(net: Net, cpu: int, skb: sk_buff, code: int) -> int:
             if reset_is_due(net, cpu, skb):
                 skb.data += skb.transport_header - skb.network_header
                 skb.len -= skb.transport_header - skb.network_header
-                return tcp_reset_and_drop(net, cpu, skb, Drop.NETFILTER_DROP)
+                return tcp_reset_and_drop(net, cpu, skb, Stage.nf_hook_slow, Drop.NETFILTER_DROP)
         elif reject_csum_ok(net, cpu, skb):
-            return icmp_send_and_drop(net, cpu, skb, ICMP.DEST_UNREACH, code, Drop.NETFILTER_DROP)
-    return kfree_skb_reason(net, cpu, skb, Drop.NETFILTER_DROP)
+            return icmp_send_and_drop(net, cpu, skb, ICMP.DEST_UNREACH, code, Stage.nf_hook_slow, Drop.NETFILTER_DROP)
+    return kfree_skb_reason(net, cpu, skb, Stage.nf_hook_slow, Drop.NETFILTER_DROP)
 
 
 @path_function

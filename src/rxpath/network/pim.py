@@ -15,4 +15,4 @@ from ..turn import at
 @path_function
 def pim_rcv(net: Net, cpu: int, skb: sk_buff) -> int:
     at(net, cpu, skb, Stage.pim_rcv)
-    return kfree_skb_reason(net, cpu, skb, Drop.NOT_SPECIFIED)
+    return kfree_skb_reason(net, cpu, skb, Stage.pim_rcv, Drop.NOT_SPECIFIED)

@@ -86,16 +86,16 @@ def tcp_v4_rcv(net: Net, cpu: int, skb: sk_buff) -> int:
     """Acceptance, then whose it is.  skb.data stands at the TCP header."""
     at(net, cpu, skb, Stage.tcp_v4_rcv)
     if skb.pkt_type != PACKET_HOST:                                          # 1: a frame to many
-        return kfree_skb_reason(net, cpu, skb, Drop.NOT_SPECIFIED)
+        return kfree_skb_reason(net, cpu, skb, Stage.tcp_v4_rcv, Drop.NOT_SPECIFIED)
     net.snmp[cpu][Mib.Tcp_InSegs] += 1
     if not pskb_may_pull(net, skb, TCP_HLEN):                                # 2: no room for a header
-        return kfree_skb_reason(net, cpu, skb, Drop.NOT_SPECIFIED)
+        return kfree_skb_reason(net, cpu, skb, Stage.tcp_v4_rcv, Drop.NOT_SPECIFIED)
     mem = mem_at(net.mem_addr)
     doff = (byte(mem, skb.data + 12) >> 4) * 4
     if doff < TCP_HLEN:                                                      # 3: a header shorter than that
         return tcp_bad_packet(net, cpu, skb, Drop.PKT_TOO_SMALL)
     if not pskb_may_pull(net, skb, doff):                                    # 4: options cut off
-        return kfree_skb_reason(net, cpu, skb, Drop.NOT_SPECIFIED)
+        return kfree_skb_reason(net, cpu, skb, Stage.tcp_v4_rcv, Drop.NOT_SPECIFIED)
     if skb.len <= CHECKSUM_BREAK and not tcp_csum_ok(net, cpu, skb):         # 5: checksum, of a short one at once
         return tcp_csum_error(net, cpu, skb)
     __inet_lookup_established(net, cpu, skb)
@@ -104,7 +104,7 @@ def tcp_v4_rcv(net: Net, cpu: int, skb: sk_buff) -> int:
         return tcp_csum_error(net, cpu, skb)
     if i >= 0:
         return tcp_v4_do_rcv(net, cpu, net.socks[i], skb)
-    return tcp_reset_and_drop(net, cpu, skb, Drop.NO_SOCKET)                 # 6: of no connection
+    return tcp_reset_and_drop(net, cpu, skb, Stage.tcp_v4_rcv, Drop.NO_SOCKET)                # 6: of no connection
 
 
 @path_function
@@ -133,7 +133,7 @@ def tcp_csum_error(net: Net, cpu: int, skb: sk_buff) -> int:
 @path_function
 def tcp_bad_packet(net: Net, cpu: int, skb: sk_buff, reason: int) -> int:
     net.snmp[cpu][Mib.Tcp_InErrs] += 1
-    return kfree_skb_reason(net, cpu, skb, reason)
+    return kfree_skb_reason(net, cpu, skb, Stage.tcp_v4_rcv, reason)
 
 
 @proto_backlog_rcv(IPPROTO.TCP)
@@ -143,11 +143,11 @@ def tcp_v4_do_rcv(net: Net, cpu: int, sk: sock, skb: sk_buff) -> int:
     at(net, cpu, skb, Stage.tcp_v4_do_rcv)
     flags = byte(mem_at(net.mem_addr), skb.data + 13)
     if flags & ACK:                                                          # 1: of a connection that is not
-        return tcp_reset_and_drop(net, cpu, skb, Drop.TCP_FLAGS)
+        return tcp_reset_and_drop(net, cpu, skb, Stage.tcp_v4_do_rcv, Drop.TCP_FLAGS)
     if flags & RST:                                                          # 2
-        return kfree_skb_reason(net, cpu, skb, Drop.TCP_RESET)
+        return kfree_skb_reason(net, cpu, skb, Stage.tcp_v4_do_rcv, Drop.TCP_RESET)
     if flags & (SYN | FIN) != SYN:                                           # 3: a listener waits for SYN only
-        return kfree_skb_reason(net, cpu, skb, Drop.TCP_FLAGS)
+        return kfree_skb_reason(net, cpu, skb, Stage.tcp_v4_do_rcv, Drop.TCP_FLAGS)
     net.snmp[cpu][Mib.Rxpath_TcpNotYet] += 1                                 # tcp_conn_request() comes later
     consume_skb(net, cpu, skb)
     return NET_RX_SUCCESS
@@ -155,12 +155,12 @@ def tcp_v4_do_rcv(net: Net, cpu: int, sk: sock, skb: sk_buff) -> int:
 
 # ---------------------------------------------------------------- RST
 @path_function
-def tcp_reset_and_drop(net: Net, cpu: int, skb: sk_buff, reason: int) -> int:
+def tcp_reset_and_drop(net: Net, cpu: int, skb: sk_buff, stage: int, reason: int) -> int:
     """tcp_v4_send_reset() when it is our turn, then the segment ends.  Never an answer to RST, or to what was not sent to us."""
     mem = mem_at(net.mem_addr)
     if byte(mem, skb.data + 13) & RST or skb.dst_type != RTN.LOCAL or not tcp_options_allow_reset(net, skb):
-        return kfree_skb_reason(net, cpu, skb, reason)
-    skb.cb_c = reason
+        return kfree_skb_reason(net, cpu, skb, stage, reason)
+    skb.drop_stage, skb.drop_reason = stage, reason
     return touch(net, cpu, skb, Touch.tcp_send_reset)
 
 
@@ -212,7 +212,7 @@ def tcp_v4_send_reset(net: Net, cpu: int, skb: sk_buff) -> int:
         pseudo = le32(mem, nh + 12) + le32(mem, nh + 16) + (IPPROTO.TCP << 8) + (TCP_HLEN << 8)
         put_le16(mem, to + 16, csum_fold(csum_partial(mem, to, TCP_HLEN, pseudo)))
         path.call_unicast_reply(IPPROTO.TCP, net, cpu, skb, out)
-        if skb.cb_c != Drop.NETFILTER_DROP:          # REJECT's is netfilter's own, past TCP's counters
+        if skb.drop_reason != Drop.NETFILTER_DROP:          # REJECT's is netfilter's own, past TCP's counters
             net.snmp[cpu][Mib.Tcp_OutSegs] += 1
             net.snmp[cpu][Mib.Tcp_OutRsts] += 1
-    return kfree_skb_reason(net, cpu, skb, skb.cb_c)
+    return kfree_skb_reason(net, cpu, skb, skb.drop_stage, skb.drop_reason)

@@ -55,14 +55,14 @@ def __udp4_lib_rcv(net: Net, cpu: int, skb: sk_buff) -> int:
     if udp_lib_checksum_complete(net, cpu, skb):            # 4: nobody listens; damaged ones are not answered
         return udp_csum_error(net, cpu, skb)
     net.snmp[cpu][Mib.Udp_NoPorts] += 1
-    return icmp_send_and_drop(net, cpu, skb, ICMP.DEST_UNREACH, ICMP_PORT_UNREACH, Drop.NO_SOCKET)
+    return icmp_send_and_drop(net, cpu, skb, ICMP.DEST_UNREACH, ICMP_PORT_UNREACH, Stage.__udp4_lib_rcv, Drop.NO_SOCKET)
 
 
 @cold
 @path_function
 def udp_error(net: Net, cpu: int, skb: sk_buff, reason: int) -> int:
     net.snmp[cpu][Mib.Udp_InErrors] += 1
-    return kfree_skb_reason(net, cpu, skb, reason)
+    return kfree_skb_reason(net, cpu, skb, Stage.__udp4_lib_rcv, reason)
 
 
 @cold

@@ -26,7 +26,7 @@ def __udp4_lib_mcast_deliver(net: Net, cpu: int, skb: sk_buff) -> int:
     first = udp_mcast_next(net, skb, net.udp_hash[udp_hashfn(be16(mem, uh + 2))] - 1, daddr, saddr, ports)
     if first < 0:
         net.snmp[cpu][Mib.Udp_IgnoredMulti] += 1
-        return kfree_skb_reason(net, cpu, skb, Drop.NOT_SPECIFIED)
+        return kfree_skb_reason(net, cpu, skb, Stage.__udp4_lib_mcast_deliver, Drop.NOT_SPECIFIED)
     sk = net.socks[first]
     skb.cb_a, skb.cb_b, skb.cb_c = first, sk.hnext, sk.gen
     return touch(net, cpu, skb, Touch.mcast_deliver)

@@ -56,7 +56,7 @@ def udp_queue_rcv_one_skb(net: Net, cpu: int, skb: sk_buff) -> int:
     at(net, cpu, skb, Stage.udp_queue_rcv_one_skb)
     sk = net.socks[skb.sk]
     if sk.gen != skb.sk_gen:                                # closed while the packet waited for its turn
-        return kfree_skb_reason(net, cpu, skb, Drop.NO_SOCKET)
+        return kfree_skb_reason(net, cpu, skb, Stage.udp_queue_rcv_one_skb, Drop.NO_SOCKET)
     skb.data += UDP_HLEN
     skb.len -= UDP_HLEN
     if sk.dport:                                            # sk_mark_napi_id(), sk_incoming_cpu_update()

@@ -61,12 +61,12 @@ def skb_unlink_first(net: Net, sk: sock) -> sk_buff:
 
 @cold
 @path_function
-def udp_drop_damaged(net: Net, cpu: int, sk: sock, skb: sk_buff) -> None:
+def udp_drop_damaged(net: Net, cpu: int, sk: sock, skb: sk_buff, stage: int) -> None:
     """A damaged datagram that was found late: counted where it is found."""
     net.snmp[cpu][Mib.Udp_InCsumErrors] += 1
     net.snmp[cpu][Mib.Udp_InErrors] += 1
     sk.drops += 1
-    kfree_skb_reason(net, cpu, skb, Drop.UDP_CSUM)
+    kfree_skb_reason(net, cpu, skb, stage, Drop.UDP_CSUM)
 
 
 @path_function
@@ -87,7 +87,8 @@ def first_packet_length(net: Net, cpu: int, sk: sock) -> int:
         else:
             bad = skb_unlink_first(net, sk)
             total += bad.truesize
-            udp_drop_damaged(net, cpu, sk, bad)
+            at(net, cpu, bad, Stage.__first_packet_length)
+            udp_drop_damaged(net, cpu, sk, bad, Stage.__first_packet_length)
     if total:
         if net.behaviour[Behaviour.udp_reader_queue]:
             udp_rmem_release(net, cpu, sk, total)

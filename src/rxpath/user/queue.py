@@ -36,7 +36,7 @@ def __udp_enqueue_schedule_skb(net: Net, cpu: int, sk: sock, skb: sk_buff) -> in
         if not udp_rmem_schedule(net, sk, size):
             spin_unlock(net, sk.lock)
             sk.drops += 1                            # udp_mem: no counter but the socket's moves
-            return kfree_skb_reason(net, cpu, skb, Drop.PROTO_MEM)
+            return kfree_skb_reason(net, cpu, skb, Stage.__udp_enqueue_schedule_skb, Drop.PROTO_MEM)
     sk_queue_tail(net, cpu, sk, skb)
     spin_unlock(net, sk.lock)
     if sk.wq_head >= 0:
@@ -74,7 +74,7 @@ def udp_rcvbuf_full(net: Net, cpu: int, sk: sock, skb: sk_buff) -> int:
     sk.drops += 1
     net.snmp[cpu][Mib.Udp_RcvbufErrors] += 1
     net.snmp[cpu][Mib.Udp_InErrors] += 1
-    return kfree_skb_reason(net, cpu, skb, Drop.SOCKET_RCVBUFF)
+    return kfree_skb_reason(net, cpu, skb, Stage.__udp_enqueue_schedule_skb, Drop.SOCKET_RCVBUFF)
 
 
 # ---------------------------------------------------------------- 3.10: the socket lock and its backlog
@@ -98,7 +98,7 @@ def udp_queue_rcv_locked(net: Net, cpu: int, sk: sock, skb: sk_buff) -> int:
         spin_unlock(net, sk.lock)
         sk.drops += 1
         net.snmp[cpu][Mib.Udp_InErrors] += 1
-        return kfree_skb_reason(net, cpu, skb, Drop.SOCKET_BACKLOG)
+        return kfree_skb_reason(net, cpu, skb, Stage.sk_add_backlog, Drop.SOCKET_BACKLOG)
     skb.next = NO_SKB
     if sk.backlog_tail >= 0:
         tail = net.skb[sk.backlog_tail]
@@ -123,7 +123,7 @@ def __udp_queue_rcv_skb(net: Net, cpu: int, sk: sock, skb: sk_buff) -> int:
     if not sk_rmem_schedule(net, sk, skb.truesize):
         sk.drops += 1
         net.snmp[cpu][Mib.Udp_InErrors] += 1
-        return kfree_skb_reason(net, cpu, skb, Drop.PROTO_MEM)
+        return kfree_skb_reason(net, cpu, skb, Stage.__udp_enqueue_schedule_skb, Drop.PROTO_MEM)
     sk_queue_tail(net, cpu, sk, skb)
     if sk.wq_head >= 0:
         sock_def_readable(net, cpu, sk, skb)

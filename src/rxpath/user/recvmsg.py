@@ -86,7 +86,7 @@ def udp_recvmsg(net: Net, cpu: int, t: int) -> int:
         udp_rmem_release(net, cpu, sk, skb.truesize)
         if not udp_lib_checksum_complete(net, cpu, skb):
             break
-        udp_drop_damaged(net, cpu, sk, skb)          # and try again: the next one, if there is one
+        udp_drop_damaged(net, cpu, sk, skb, Stage.udp_recvmsg)          # and try again: the next one, if there is one
     n = udp_copy_out(net, cpu, t, sk, skb, 0)
     skb_consume_udp(net, cpu, skb)
     return n
@@ -104,7 +104,7 @@ def sock_error(sk: sock) -> int:
 def skb_consume_udp(net: Net, cpu: int, skb: sk_buff) -> None:
     """The program has it."""
     at(net, cpu, skb, Stage.skb_consume_udp)
-    skb_end(net, cpu, skb, Drop.RECEIVED)
+    skb_end(net, cpu, skb, Stage.skb_consume_udp, Drop.RECEIVED)
 
 
 @path_function
@@ -201,7 +201,7 @@ def udp_unlink_damaged(net: Net, cpu: int, sk: sock, before: int, skb: sk_buff) 
         udp_rmem_release(net, cpu, sk, skb.truesize)
     else:
         sock_rfree(net, cpu, sk, skb.truesize)
-    udp_drop_damaged(net, cpu, sk, skb)
+    udp_drop_damaged(net, cpu, sk, skb, Stage.udp_recvmsg)
 
 
 @path_function
@@ -231,6 +231,6 @@ def udp_recvmsg_locked(net: Net, cpu: int, t: int) -> int:
         if not damaged:
             skb_consume_udp(net, cpu, skb)
             return n
-        udp_drop_damaged(net, cpu, sk, skb)
+        udp_drop_damaged(net, cpu, sk, skb, Stage.udp_recvmsg)
         if th.flags & MSG_DONTWAIT:                  # 3.10 does not look at the next one
             return EAGAIN

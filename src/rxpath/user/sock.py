@@ -73,7 +73,8 @@ def free_queue(net: Net, cpu: int, first: int) -> None:
     while i >= 0:
         skb = net.skb[i]
         i = skb.next
-        kfree_skb_reason(net, cpu, skb, Drop.NOT_SPECIFIED)
+        at(net, cpu, skb, Stage.udp_destruct_common)
+        kfree_skb_reason(net, cpu, skb, Stage.udp_destruct_common, Drop.NOT_SPECIFIED)
 
 
 # ---------------------------------------------------------------- its owner

@@ -71,10 +71,6 @@ class Calls:
         """epoll_wait() of the last one: ids in their order."""
         raise NotImplementedError
 
-    def freeing(self, sock: Any, function: str) -> contextlib.AbstractContextManager[None]:
-        """A call that may free what a socket holds, in that function of the kernel."""
-        return contextlib.nullcontext()
-
     def entered(self) -> contextlib.AbstractContextManager[None]:
         """In the receiver's namespace."""
         return contextlib.nullcontext()
@@ -209,9 +205,7 @@ class Calls:
                 self.membership(self.sockets[step.id], step.group,
                                 socket.IP_DROP_MEMBERSHIP if step.leave else socket.IP_ADD_MEMBERSHIP)
             elif isinstance(step, cases.Close):
-                sock = self.sockets.pop(step.id)
-                with self.freeing(sock, "udp_destruct_common"):
-                    sock.close()
+                self.sockets.pop(step.id).close()
                 self.drops.pop(step.id)
             elif isinstance(step, cases.Sysctl):
                 self.sysctl(step.name, step.value)
@@ -226,8 +220,7 @@ class Calls:
             m = struct.unpack("=9I", sock.getsockopt(1, 55, 36))
             return m[0], m[1], m[4], m[8]
         if name == "FIONREAD":
-            with self.freeing(sock, "__first_packet_length"):
-                return self.fionread(sock)
+            return self.fionread(sock)
         level, number = OPTIONS[name]
         if length:
             return sock.getsockopt(level, number, length)

@@ -129,7 +129,7 @@ class Packet:
 
     def reason(self) -> Drop:
         """How it ended; NOT_DROPPED_YET while it is under way."""
-        ends = [Drop(m.arg) for m in self.marks if m.stage == Stage.kfree_skb and m.arg]
+        ends = [Drop(m.end()) for m in self.marks if m.stage == Stage.kfree_skb and m.arg]
         return next((e for e in ends if e in DELIVERED), ends[-1] if ends else Drop.NOT_DROPPED_YET)
 
 
@@ -192,8 +192,8 @@ class Trail:
         """Marks of the last slice."""
         for mark in self.drain.marks(last):
             if self.scouting:
-                if mark.stage == Stage.kfree_skb and mark.arg > Drop.CONSUMED:
-                    self.reasons.setdefault(mark.frame, Drop(mark.arg))
+                if mark.stage == Stage.kfree_skb and mark.end() > Drop.CONSUMED:
+                    self.reasons.setdefault(mark.frame, Drop(mark.end()))
             elif mark.frame in self.packets:
                 self.packets[mark.frame].marks.append(mark)
         self.lost_marks = sum(self.sim.net.cpu[c].trail_lost for c in range(self.sim.host.cpus))

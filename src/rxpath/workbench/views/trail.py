@@ -45,7 +45,7 @@ def _packet(p: Packet, outcome: Outcome) -> Group:
     before = p.t
     for m in p.marks:
         ended = m.stage == Stage.kfree_skb and m.arg
-        what = _end(Drop(m.arg)) if ended else Text(Stage(m.stage).name)
+        what = _end(Drop(m.end())) if ended else Text(Stage(m.stage).name)
         table.add_row(_clock(m.t), ns(m.t - before), str(m.cpu), context(m), what, ns(m.cost) if m.cost else "")
         before = m.t
     last = Text("")

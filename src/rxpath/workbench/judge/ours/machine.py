@@ -1,13 +1,11 @@
 """The same case through the path: a host on a veth, compiled (or plain), its clock virtual.
 
 System calls of the steps happen between two slices of the engine, by a thread that the engine does not run.  Where a frame was lost comes
-from the trail: the last station that its skb visited, by the name of the kernel function that frees it there."""
+from the trail: the station at which it ended, by the name of the kernel function that frees it there."""
 from __future__ import annotations
 
-import contextlib
 import errno
 import socket
-from collections.abc import Iterator
 from typing import Any
 
 from rxpath import boot, outputs
@@ -41,29 +39,16 @@ HELD_NS = 20_000_000                        # how late that interrupt is
 GAP_NS = 20_000                             # between two frames: the first has been through the path when the second comes
 MIBS = [(int(m), m.text()) for m in Mib if not m.name.startswith("Rxpath")]
 DEVICE = [(int(d), d.name) for d in DevStat]
-# stations that a frame visits on the side, before it is freed by the one that called them
-ASIDE = {Stage.kfree_skb, Stage.__icmp_send, Stage.icmp_global_allow, Stage.icmpv4_xrlim_allow, Stage.icmp_push_reply,
-         Stage.tcp_v4_send_reset, Stage.dev_queue_xmit, Stage.__skb_checksum_complete, Stage.__udp4_lib_lookup,
-         Stage.udp4_lib_lookup2, Stage.__inet_lookup_established, Stage.__inet_lookup_listener, Stage.ip_route_input_noref,
-         Stage.ip_route_input_slow, Stage.fib_table_lookup, Stage.fib_validate_source, Stage.ip_handle_martian_source,
-         Stage.ip_route_use_hint, Stage.ip_rcv_options, Stage.udp_v4_early_demux, Stage.tcp_v4_early_demux, Stage.ipt_do_table,
-         Stage.nf_rule, Stage.udp_rmem_release, Stage.icmp_unreach, Stage.icmp_redirect, Stage.icmp_echo, Stage.icmp_timestamp,
-         Stage.neigh_event_ns, Stage.raw_local_deliver, Stage.skb_clone}
 ICMP_SEND = Stage["__icmp_send"]
-IN_DEFRAG = (Stage.ip_defrag, Stage.ip_local_deliver)
-OF_DEFRAG = ("NOT_SPECIFIED", "DUP_FRAG", "FRAG_REASM_TIMEOUT", "FRAG_TOO_FAR", "PKT_TOO_BIG", "NOMEM")
+OF_DEFRAG = (Stage.ip_defrag, Stage.ip_expire)
 FREED_BY = {                                # our station -> the kernel function in which the skb is freed
-    Stage.__udp_enqueue_schedule_skb: "udp_queue_rcv_one_skb", Stage.udp_rcv: "__udp4_lib_rcv",
-    Stage.ip_protocol_deliver_rcu: "ip_local_deliver_finish", Stage.netif_rx: "enqueue_to_backlog",
-    Stage.__skb_recv_udp: "udp_recvmsg", Stage.__udp4_lib_mcast_deliver: "__udp4_lib_rcv", Stage.veth_xmit: "__dev_forward_skb2",
-    Stage.ip_local_deliver: "ip_defrag", Stage.ip_rcv: "ip_rcv_core",
+    Stage.__udp_enqueue_schedule_skb: "udp_queue_rcv_one_skb", Stage.ip_protocol_deliver_rcu: "ip_local_deliver_finish",
+    Stage.__udp4_lib_mcast_deliver: "__udp4_lib_rcv", Stage.veth_xmit: "__dev_forward_skb2",
 }
 
 
 def freed_by(stage: Stage, reason: str) -> str:
-    """The kernel function that frees an skb whose last station this was."""
-    if stage == Stage.skb_vlan_untag and reason != "NOT_SPECIFIED":      # the tag came off, and then nobody wanted it
-        return "__netif_receive_skb_core"
+    """The kernel function that frees an skb which ends at this station."""
     if reason == "FRAG_TOO_FAR":                        # its queue is purged
         return "inet_frag_rbtree_purge"
     if reason == "FRAG_REASM_TIMEOUT":
@@ -141,7 +126,6 @@ class Machine(Calls):
         self.net.trail = Trail.ALL
         self.caller = Caller(sim)
         self.last: dict[int, int] = {}                  # skb -> its last station
-        self.freed_in: dict[int, str] = {}              # skb -> function, while a call frees what a socket holds
         self.answered: set[int] = set()                 # skbs about which an ICMP error was to be sent
         self.cpus = range(host.cpus)
         sim.run(1_000_000)
@@ -186,18 +170,6 @@ class Machine(Calls):
     def cpu_called(self, name: str) -> int:
         return 0 if name == "here" else 1
 
-    @contextlib.contextmanager
-    def freeing(self, sock: Any, function: str) -> Iterator[None]:
-        self._leave(self.seen)
-        sk = self.net.socks[sock.sk]
-        for held in (sk.head, sk.reader_head, sk.backlog_head):
-            while held >= 0:
-                self.freed_in[held] = function
-                held = self.net.skb[held].next
-        yield
-        self._leave(self.seen)
-        self.freed_in.clear()
-
     def sysctl(self, name: str, value: int | str) -> None:
         sim = self.sim
         try:
@@ -227,24 +199,20 @@ class Machine(Calls):
         for out in self.drain.outputs(last=True):
             if out.kind == Out.TX:
                 seen.replies.append(out.data)
-        whole = (-1, -1)
         for mark in self.drain.marks(last=True):
             if mark.stage == Stage.kfree_skb:
-                reason = Drop(mark.arg).name
-                stage = self.last.pop(mark.skb, None)
+                reason, stage = Drop(mark.end()).name, Stage(mark.where())
                 answered = mark.skb in self.answered
                 self.answered.discard(mark.skb)
-                part = stage in IN_DEFRAG and (reason not in OF_DEFRAG or whole == (mark.t, mark.arg))
-                if stage not in IN_DEFRAG:              # what ends with it are parts of it: they have no event of their own
-                    whole = mark.t, mark.arg
+                part = self.last.pop(mark.skb, 0) == Stage.ip_defrag and stage not in OF_DEFRAG    # of a datagram: no event of its own
                 if reason not in QUIET_REASONS and mark.skb >= 0 and not part:
-                    where = self.freed_in.get(mark.skb) or ("?" if stage is None else freed_by(Stage(stage), reason))
+                    where = freed_by(stage, reason)
                     if where == "ip_expire" and not answered:           # ip_expire itself frees what it has told the sender about
                         where = "inet_frag_rbtree_purge"
                     seen.drops[reason, where] = seen.drops.get((reason, where), 0) + 1
             elif mark.stage == ICMP_SEND:
                 self.answered.add(mark.skb)
-            elif mark.stage not in ASIDE:
+            else:
                 self.last[mark.skb] = mark.stage
 
     def read(self, seen: Observation, waited: bool = False) -> None:
