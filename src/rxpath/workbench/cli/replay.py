@@ -23,6 +23,7 @@ EXAMPLES = "\n\n".join((
     "[cyan]rxpath replay dump.pcap --listen udp:5000,tcp:80[/] only these sockets",
     "[cyan]rxpath replay first --trail drops[/]                the way of the frames that were lost",
     "[cyan]rxpath replay first --goal latency[/]              knobs that make it faster, each tried on the same traffic",
+    "[cyan]rxpath replay first --record first.parquet[/]       queues, CPU time and losses over time",
     "[cyan]rxpath replay first --json | jq .dropped[/]         for programs; docs/json.md",
 ))
 
@@ -47,6 +48,9 @@ def replay(
         help="Print the way of single packets: a frame number, an address, :PORT, drops, drops:REASON, or all.")] = None,
     trail_limit: Annotated[int, typer.Option("--trail-limit", metavar="N", help="At most so many packets are printed.")] = 10,
     json_: Annotated[bool, typer.Option("--json", help="One JSON object on standard output; docs/json.md.")] = False,
+    record: Annotated[str | None, typer.Option(
+        "--record", metavar="FILE", help="Write rings, queues, CPU time, losses and latency over time: FILE.json, .arrow or .parquet; "
+        "- puts them into --json.")] = None,
     tap: Annotated[str | None, typer.Option("--tap", metavar="FILE", help="A packet socket that writes what it sees to a pcap.")] = None,
     tx: Annotated[str | None, typer.Option("--tx", metavar="FILE", help="Write the frames that the path sends to a pcap.")] = None,
     skip_unsupported: Annotated[bool, typer.Option("--skip-unsupported", help="Leave out iptables rules that are not modelled.")] = False,
@@ -62,16 +66,15 @@ def replay(
     from rxpath.workbench.advice import ask
     from rxpath.workbench.run import replay as replaying
     from rxpath.workbench.traffic import capture as traffic
-    from rxpath.workbench.views import report
-    from rxpath.workbench.words.mistakes import BadInput, apart
+    from rxpath.workbench.views import recording, report
+    from rxpath.workbench.words.mistakes import BadInput
     from rxpath.workbench.work.unit import Unit
 
     if goal is not None and no_whatif:
         raise BadInput("--goal and --no-whatif: one of them")
     if trail_limit < 1:
         raise BadInput(f"--trail-limit {trail_limit}: 1 or more")
-    apart("--tap", tap, tx, capture, host)
-    apart("--tx", tx, capture, host)
+    _check_files(record, json_, tap, tx, capture, host)
     goal, seconds = ask.checked_goal(goal), ask.checked_budget(budget or ask.BUDGET)
 
     chosen = replaying.the_host(host or traffic.bundled_host(capture), set_ or [], seed)
@@ -87,9 +90,12 @@ def replay(
         try:
             outcome = replaying.replay(capture, chosen, listen=listen or [], local=local, speed=speed, rate=rate, loop=loop, fresh=fresh,
                                        plain=plain or None,
-                                       skip_unsupported=skip_unsupported or None, trail=watched, progress=bar, stop=interrupt)
+                                       skip_unsupported=skip_unsupported or None, trail=watched, progress=bar, stop=interrupt,
+                                       record=record is not None)
         finally:
             bar.close()
+        if record is not None and record != "-":
+            outcome = recording.take(outcome, record)
         if not json_:                                               # the story first: knobs take longer
             _story(outcome, watched)
         if not no_whatif:
@@ -109,6 +115,17 @@ def replay(
         report.show(Group(Text(), report.answer(outcome)))
     interrupted = outcome.interrupted or (outcome.whatif is not None and outcome.whatif.interrupted)
     raise typer.Exit(EXIT_INTERRUPTED if interrupted else 0)
+
+
+def _check_files(record: str | None, as_json: bool, tap: str | None, tx: str | None, capture: str, host: str | None) -> None:
+    from rxpath.workbench.views import recording
+    from rxpath.workbench.words.mistakes import apart
+
+    if record is not None:
+        recording.check(record, as_json)
+    apart("--record", record, tap, tx, capture, host)
+    apart("--tap", tap, tx, capture, host)
+    apart("--tx", tx, capture, host)
 
 
 def _story(outcome: Outcome, watched: Trail | None) -> None:

@@ -51,7 +51,7 @@ def sweep(
 ) -> None:
     """Run a grid of settings on one capture, on all cores, and rank what each came to."""
     from rxpath.workbench.many import sweep as sweeping
-    from rxpath.workbench.views import report
+    from rxpath.workbench.views import arrow, report
     from rxpath.workbench.views import sweep as table
     from rxpath.workbench.words.mistakes import BadInput, apart, check_writable
 
@@ -66,7 +66,7 @@ def sweep(
     check_writable("--csv", csv)
     check_writable("--parquet", parquet)
     if parquet:
-        table.parquet_library()                             # before the work, not after it
+        arrow.library("--parquet")                             # before the work, not after it
     bar = Bar(not no_progress, f"sweeping {capture}")
     with Interrupt() as interrupt:
         try:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rxpath.workbench.host.model.host import Host
 from rxpath.workbench.run.books import Books
+from rxpath.workbench.run.recording import Recording
 from rxpath.workbench.traffic.capture import Traffic
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ class Outcome:
     notes: tuple[str, ...]
     log: tuple[str, ...] = ()
     interrupted: bool = False
+    recording: Recording | None = None                      # the run over time, when that was asked
     whatif: WhatIf | None = None                            # what would have saved them, when that was asked
 
     @property

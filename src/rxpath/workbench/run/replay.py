@@ -44,7 +44,8 @@ def with_outputs(host: Host, tap: str | None, tx: str | None) -> Host:
 def replay(capture: str | Path | Spec, host: Host | str | Path | None = None, *, overrides: Sequence[str] = (), seed: int | None = None,
            listen: Sequence[str] = (), local: str | None = None, speed: float = 1.0, rate: str | int | None = None, loop: int = 1,
            plain: bool | None = None, skip_unsupported: bool | None = None, trail: Trail | None = None, progress: Progress | None = None,
-           stop: Callable[[], bool] | None = None, receiver: Receiver | None = None, fresh: bool = False) -> Outcome:
+           stop: Callable[[], bool] | None = None, receiver: Receiver | None = None, fresh: bool = False,
+           record: bool = False) -> Outcome:
     """Send a capture through the receive path of a host.
 
     capture   a pcap or pcapng file (also gzipped), "-" for standard input, the name of a bundled one ("first"),
@@ -56,6 +57,7 @@ def replay(capture: str | Path | Spec, host: Host | str | Path | None = None, *,
     speed     10: ten times as fast; rate: "1.2Mpps" evenly spaced instead; loop: how often
     stop      asked between slices: true ends the run early
     fresh     each loop comes from other source addresses
+    record    keep rings, queues, CPU time and losses over time, in Outcome.recording
     receiver  who receives, if infer_receiver() has been asked already
     Raises BadInput, CaptureError, HostError, RulesError for what cannot be used; Imbalance would be our bug."""
     from rxpath.cable.capture import Capture
@@ -96,7 +98,8 @@ def replay(capture: str | Path | Spec, host: Host | str | Path | None = None, *,
 
     def once(source: Source | None, scout: bool) -> Outcome:
         with cable(source) as frames, \
-                Simulation(chosen, receiver=who, listen=sockets, plain=plain, skip_unsupported=skip_unsupported) as sim:
+                Simulation(chosen, receiver=who, listen=sockets, plain=plain, skip_unsupported=skip_unsupported,
+                           record=record and not scout) as sim:
             sim.stop = stop
             if trail is not None:
                 trail.attach(sim, scout)
@@ -104,7 +107,8 @@ def replay(capture: str | Path | Spec, host: Host | str | Path | None = None, *,
             if trail is not None:
                 trail.collect(last=True)
             said = traffic.summary(name, frames, speed, pace, START_NS)
-            return Outcome(sim.books(), said, who, sim.host, (*said.notes, *sim.said()), tuple(sim.leaving.lines), sim.stopped)
+            return Outcome(sim.books(), said, who, sim.host, (*said.notes, *sim.said()), tuple(sim.leaving.lines), sim.stopped,
+                           recording=sim.recording())
 
     source = open_source()
     try:

@@ -18,7 +18,7 @@ from rxpath.abi.mib import Mib
 from rxpath.abi.numbers import DRAIN
 from rxpath.abi.reasons import Drop
 from rxpath.vtime import engine, feed, queued
-from rxpath.workbench.run import assemble
+from rxpath.workbench.run import assemble, recording
 from rxpath.workbench.run.output_files import Leaving
 from rxpath.workbench.words.mistakes import BadInput
 
@@ -40,11 +40,12 @@ FEED_BYTES = 8 << 20
 
 class Simulation:
     """host: what receives.  receiver: as cable.infer_receiver() found it, for what the host leaves to the capture.  listen: sockets to open
-    beside the host's own.  plain: run the path as Python.  one_step: the exact engine, slow, the judge of running ahead."""
+    beside the host's own.  plain: run the path as Python.  one_step: the exact engine, slow, the judge of running ahead.
+    record: keep what the run looked like over time, for recording()."""
 
     def __init__(self, host: Host, *, receiver: Receiver | None = None, listen: Sequence[tuple[str, int, int]] = (),
                  plain: bool | None = None, one_step: bool = False, skip_unsupported: bool | None = None,
-                 packets: int | None = None) -> None:
+                 packets: int | None = None, record: bool = False) -> None:
         host = assemble.settle(host, receiver)
         self.host, self.receiver, self.listen, self.skip_unsupported = host, receiver, listen, skip_unsupported
         self.stop: Callable[[], bool] | None = None
@@ -67,6 +68,8 @@ class Simulation:
         self.stopped = False
         assemble.assemble(self, one_step)
         self.leaving = Leaving(self)
+        if record:
+            recording.start(self)
 
     def _socket_count(self) -> int:
         found = len(self.receiver.udp_ports) if self.receiver is not None and self.host.opens_from_capture else 0
@@ -197,6 +200,10 @@ class Simulation:
         if self.leaving.lost():
             raise books.Imbalance(f"{self.leaving.lost()} frames that left found no room in their ring")
         return read
+
+    def recording(self) -> recording.Recording | None:
+        """What the run looked like over time, if that was asked for."""
+        return recording.read(self) if self.net.record else None
 
     def said(self) -> list[str]:
         """What a reader of the figures must know."""

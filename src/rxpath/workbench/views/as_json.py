@@ -27,6 +27,13 @@ def _answer(run: Outcome) -> dict[str, Any]:
     return {"knobs": view.as_list(run.whatif), "whatif": view.as_dict(run.whatif)}
 
 
+def _recording(run: Outcome) -> dict[str, Any]:
+    from rxpath.workbench.views import recording
+
+    assert run.recording is not None
+    return {"recording": recording.as_dict(run.recording)}
+
+
 def build(run: Outcome) -> dict[str, Any]:
     """The object, keys in the order in which one reads them."""
     b, host = run.books, run.host
@@ -53,6 +60,7 @@ def build(run: Outcome) -> dict[str, Any]:
         "iptables": [asdict(r) for r in b.rules],
         **({"log": list(run.log)} if run.log else {}),
         **(_answer(run) if run.whatif is not None else {}),
+        **(_recording(run) if run.recording is not None else {}),
         "notes": list(run.notes),
         "interrupted": run.interrupted,
         "host": hosttext.effective(host),

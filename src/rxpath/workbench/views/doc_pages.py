@@ -88,8 +88,9 @@ def json_page() -> str:
     def walk(prefix: str, node: dict[str, Any]) -> None:
         for name, inner in node.get("properties", {}).items():
             kind = inner["$ref"].rsplit("/", 1)[-1] if "$ref" in inner else inner.get("type", "constant" if "const" in inner else "text")
-            kind = {"count": "number", "counts": "numbers", "texts": "texts", "named": "{name: number}", "latency": "percentiles",
-                    "array": "list", "string": "text", "integer": "number", "boolean": "true or false"}.get(kind, kind)
+            kind = {"count": "number", "counts": "numbers", "integers": "numbers", "texts": "texts", "named": "{name: number}",
+                    "latency": "percentiles", "array": "list", "string": "text", "integer": "number",
+                    "boolean": "true or false"}.get(kind, kind)
             rows.append(f"| `{prefix}{name}` | {kind} | {inner.get('description', '')} |\n")
             if prefix.count(".") < 1:
                 walk(f"{prefix}{name}.", inner)

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Group
 from rich.text import Text
 
-from rxpath.workbench.views import report
-from rxpath.workbench.words.mistakes import BadInput, writing
+from rxpath.workbench.views import arrow, report
+from rxpath.workbench.words.mistakes import writing
 
 if TYPE_CHECKING:
     from rxpath.workbench.many.sweep import Row, Sweep
@@ -75,22 +75,12 @@ def csv_text(sweep: Sweep) -> str:
 
 def parquet(sweep: Sweep, file: str) -> None:
     """One row group; settings that are all numbers are numbers."""
-    pyarrow = parquet_library()
+    pyarrow = arrow.library("--parquet")
     columns = sweep.columns()
     for axis in sweep.axes:
         columns[axis.key] = _numbers(columns[axis.key])
     with writing(file):
         pyarrow.parquet.write_table(pyarrow.table(columns), file)
-
-
-def parquet_library() -> Any:
-    """pyarrow, or one line that says how to get it."""
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError:
-        raise BadInput("--parquet needs pyarrow, which is not installed: pip install 'rxpath[parquet]'") from None
-    return pyarrow
 
 
 def _numbers(values: list[Any]) -> list[Any]:

@@ -1,0 +1,210 @@
+"""A recording as data: what the path's tables say (record.py, vtime/cuts.py), one series for each quantity of each owner, all over the
+same buckets.  Views draw from it; views/recording.py writes it to files."""
+from __future__ import annotations
+
+from array import array
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from rxpath.abi.limits import NBUCKET, NCUT, NREASON
+from rxpath.abi.numbers import IPPROTO
+from rxpath.abi.reasons import DELIVERED, Drop
+from rxpath.abi.record import Recorded
+from rxpath.record import FIRST_SHIFT, record_start, record_thread
+from rxpath.vtime.cuts import record_row
+from rxpath.workbench.words.units import ipv4_text
+
+if TYPE_CHECKING:
+    from rxpath.workbench.run.simulation import Simulation
+
+Kind = Literal["level", "total", "sample"]
+CONTEXTS = ("hardirq", "softirq", "syscall", "application", "idle")
+# name and unit of what is recorded; NIC_LOST is told as what was lost
+NAMES = {
+    Recorded.RING_FILL: ("ring_fill", "descriptors"),
+    Recorded.RING_MISSED: ("ring_missed", "frames"),
+    Recorded.BACKLOG: ("backlog", "packets"),
+    Recorded.PROCESS_QUEUE: ("process_queue", "packets"),
+    Recorded.FRAG_MEM: ("fragment_memory", "bytes"),
+    Recorded.SOCK_MEM: ("socket_memory", "bytes"),
+    Recorded.SOCK_LEN: ("socket_queue", "datagrams"),
+    Recorded.LATENCY: ("latency", "ns"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One quantity of one owner, a value for each bucket.
+
+    level   what stands somewhere: min and max in the bucket, sum the value times the ns that it stood so; count: how often it changed
+    total   what was counted in the bucket: sum
+    sample  single values: count, sum, min and max; where count is 0 there were none, and min and max mean nothing"""
+    name: str
+    of: str
+    unit: str
+    kind: Kind
+    count: array[int]
+    min: array[int]
+    max: array[int]
+    sum: array[int]
+
+    def mean(self, i: int, bucket_ns: int) -> float | None:
+        """Of bucket i: over time, of the samples, or for a ns."""
+        if self.kind == "sample":
+            return self.sum[i] / self.count[i] if self.count[i] else None
+        return self.sum[i] / bucket_ns
+
+    def total(self) -> int:
+        """Of all buckets: a total's end, the sum of all samples."""
+        return sum(self.sum)
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """Bucket i of every series is the time from i * bucket_ns on; the run took elapsed_ns."""
+    bucket_ns: int
+    buckets: int
+    elapsed_ns: int
+    series: tuple[Series, ...]
+    summed: int                                             # sockets that have no series of their own, in "other sockets"
+
+    def of(self, name: str) -> list[Series]:
+        """Every owner's series of that name."""
+        return [s for s in self.series if s.name == name]
+
+    def get(self, name: str, of: str) -> Series:
+        """That owner's; KeyError if there is none."""
+        for s in self.series:
+            if s.name == name and s.of == of:
+                return s
+        raise KeyError(f"{name} of {of}: the recording has {', '.join(sorted({f'{s.name} of {s.of}' for s in self.series}))}")
+
+
+def start(sim: Simulation) -> None:
+    """Before the first frame.  Every application thread that there is gets a series for its latency."""
+    sim.call(record_start)(sim.net, sim.host.cpus, FIRST_SHIFT)
+    for thread in sim.threads:
+        sim.call(record_thread)(sim.net, thread.index)
+
+
+# ---------------------------------------------------------------- reading
+@dataclass(slots=True)
+class _Buckets:
+    """Those of one series that hold samples."""
+    kind: Recorded
+    owner: int
+    label: str
+    shift: int
+    held: dict[int, tuple[int, int, int, int, int]]         # n, min, max, sum, moment
+
+    def widen(self, shift: int) -> None:
+        """As record_widen() does it."""
+        by = shift - self.shift
+        wide: dict[int, tuple[int, int, int, int, int]] = {}
+        for i, (n, low, high, total, moment) in self.held.items():
+            moment += total * ((i & (1 << by) - 1) << self.shift)
+            if (into := wide.get(i >> by)) is not None:
+                n, low, high, total, moment = (n + into[0], min(low, into[1]), max(high, into[2]), total + into[3], moment + into[4])
+            wide[i >> by] = (n, low, high, total, moment)
+        self.shift, self.held = shift, wide
+
+
+def read(sim: Simulation) -> Recording:
+    """What has been recorded so far."""
+    net, rec, now = sim.net, sim.net.recording, sim.net.sim.now
+    found = [_buckets(sim, s) for s in range(rec.nseries) if net.record_series[s].samples]
+    shift = max([rec.cut_shift, *(b.shift for b in found)])
+    for b in found:
+        b.widen(shift)
+    n = max([(now - 1 >> shift) + 1, *(max(b.held) + 1 for b in found)])
+    series = [_filled(b, n) for b in found if b.kind != Recorded.NIC_LOST]
+    return Recording(1 << shift, n, now, (*series, *_ends(sim, found, shift, n), *_cpus(sim, shift, n)), rec.rest)
+
+
+def _buckets(sim: Simulation, s: int) -> _Buckets:
+    series = sim.net.record_series[s]
+    words: array[int] = array("q")
+    words.frombytes(bytes(sim.net.record_bucket[s]))        # type: ignore[call-overload]
+    held = {i: tuple(words[5 * i:5 * i + 5]) for i in range(NBUCKET) if words[5 * i]}
+    kind = Recorded(series.kind)
+    return _Buckets(kind, series.owner, _label(sim, kind, series), series.shift, held)     # type: ignore[arg-type]
+
+
+def _label(sim: Simulation, kind: Recorded, series: Any) -> str:
+    """Whose it is: queue 0, cpu 1, the name of a socket or of a thread."""
+    owner = series.owner
+    if kind in (Recorded.RING_FILL, Recorded.RING_MISSED):
+        return f"queue {owner}"
+    if kind in (Recorded.BACKLOG, Recorded.PROCESS_QUEUE):
+        return f"cpu {owner}"
+    if kind in (Recorded.SOCK_MEM, Recorded.SOCK_LEN):
+        if owner < 0:
+            return "other sockets"
+        named = [s.name for s in sim.sockets if s.index == owner and s.port == series.port]
+        return named[0] if named else f"{IPPROTO(series.protocol).name.lower()} {ipv4_text(series.addr)}:{series.port}"
+    if kind == Recorded.LATENCY:
+        named = [f"{t.name}/{t.number}" for t in sim.threads if t.index == owner]
+        return named[0] if named else "other threads"
+    return "host"
+
+
+def _filled(b: _Buckets, n: int) -> Series:
+    """A value for every bucket.  A level goes on where nothing was sampled: it follows from the changes before."""
+    kind: Kind = "total" if b.kind == Recorded.RING_MISSED else "sample" if b.kind == Recorded.LATENCY else "level"
+    name, unit = NAMES[b.kind]
+    count, low, high, total = (array("q", bytes(8 * n)) for _ in range(4))
+    level, width = 0, 1 << b.shift
+    for i in range(n):
+        held = b.held.get(i)
+        if kind == "level":
+            stands = max(level, 0)                          # a reader's clock may be a moment before that of who queued the datagram
+            low[i], high[i], total[i] = stands, stands, level * width
+        if held is not None:
+            count[i], low[i], high[i] = held[0], held[1], held[2]
+            if kind == "level":
+                low[i], high[i] = min(stands, held[1]), max(stands, held[2])
+                level += held[3]
+                total[i] += held[3] * width - held[4]
+            else:
+                total[i] = held[3]
+    return Series(name, b.label, unit, kind, count, low, high, total)
+
+
+def _total(name: str, of: str, unit: str, values: array[int]) -> Series:
+    none = array("q", bytes(8 * len(values)))
+    return Series(name, of, unit, "total", none, none, none, values)
+
+
+def _columns(sim: Simulation, columns: list[int], shift: int, n: int) -> list[array[int]]:
+    """What was counted in each bucket, for each of these columns of the cuts."""
+    net, rec = sim.net, sim.net.recording
+    sim.call(record_row)(net, NCUT, net.sim.now)
+    every = 1 << shift - rec.cut_shift
+    rows = [net.record_cut[k] for k in range(0, rec.ncut, every)] + [net.record_cut[NCUT]]
+    found = []
+    for column in columns:
+        values = array("q", bytes(8 * n))
+        before = 0
+        for i, row in enumerate(rows[1:]):
+            now = row[column]
+            values[min(i, n - 1)] += now - before
+            before = now
+        found.append(values)
+    return found
+
+
+def _ends(sim: Simulation, found: list[_Buckets], shift: int, n: int) -> list[Series]:
+    """How frames ended: of "delivered" and "dropped", by reason.  What the NIC lost is told at each frame's own time."""
+    ends = dict(zip(Drop, _columns(sim, [int(r) for r in Drop], shift, n), strict=True))
+    for b in found:
+        if b.kind in (Recorded.NIC_LOST, Recorded.RING_MISSED):
+            values = ends[Drop(b.owner) if b.kind == Recorded.NIC_LOST else Drop.RX_MISSED]
+            for i, held in b.held.items():
+                values[i] += held[3]
+    return [_total("delivered" if r in DELIVERED else "dropped", r.name, "frames", values) for r, values in ends.items() if any(values)]
+
+
+def _cpus(sim: Simulation, shift: int, n: int) -> list[Series]:
+    places = [(c, k) for c in range(sim.host.cpus) for k in range(len(CONTEXTS))]
+    columns = _columns(sim, [NREASON + len(CONTEXTS) * c + k for c, k in places], shift, n)
+    return [_total(f"cpu_{CONTEXTS[k]}", f"cpu {c}", "ns", values) for (c, k), values in zip(places, columns, strict=True)]
