@@ -428,7 +428,7 @@ def veth_probe(net: Net, call: Callable[[Any], Any], log: list[tuple[str, str]],
         index + 1, mac, mtu, NicMode.VETH, path.xmit.handler("veth_xmit"), 1, 0
     nic.mac, nic.nqueue, nic.max_queue, nic.sender_cpu, nic.rss, nic.speed, nic.rx_csum = mac, 1, 1, sender_cpu, 0, 10000, 1
     ring.mode, ring.dev, ring.cpu, ring.size, ring.skb = NicMode.VETH, index, sender_cpu, 1, NO_SKB
-    ring.sender_xmit = path.sender_xmit.handler("veth_forward")
+    ring.irq_handler, ring.sender_xmit = -1, path.sender_xmit.handler("veth_forward")
     log.append(("veth_newlink", f"{name}: register_netdevice, frames enter by netif_rx on CPU {sender_cpu}"))
     return dev
 
