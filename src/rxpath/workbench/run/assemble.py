@@ -20,13 +20,13 @@ from rxpath.workbench.host import file as hostfile
 from rxpath.workbench.host import tables as hosttables
 from rxpath.workbench.host.iptables import flat as iptables_flat
 from rxpath.workbench.host.rules import rules as rules_of
-from rxpath.workbench.run import sockets as applications
+from rxpath.workbench.run import programs, sockets
+from rxpath.workbench.run.machine import Machine
 from rxpath.workbench.words import units
 
 if TYPE_CHECKING:
     from rxpath.cable.receiver import Receiver
     from rxpath.workbench.host.model.host import Host
-    from rxpath.workbench.run.simulation import Simulation
 
 MAC = 0x020000000001                                        # of a receiver that no capture names
 VLANS = 2                                                   # the first VLAN device's number
@@ -69,12 +69,12 @@ def settle(host: Host, receiver: Receiver | None) -> Host:
     return hostfile.revise(host, changes) if changes else host
 
 
-def packets_needed(host: Host, sockets: int) -> int:
+def packets_needed(host: Host, opened: int) -> int:
     """skbs for a run: what sockets, backlogs and reassembly can hold at their limits, and some for what is on its way."""
     values = host.sysctls()
     rcvbuf = max([2 * s.rcvbuf for s in host.sockets if s.rcvbuf] + [2 * s.rcvbufforce for s in host.sockets if s.rcvbufforce]
                  + [_number(values["net.core.rmem_default"])])
-    held = max(sockets, 1) * (rcvbuf // SMALLEST_TRUESIZE + 1) + host.cpus * _number(values["net.core.netdev_max_backlog"])
+    held = max(opened, 1) * (rcvbuf // SMALLEST_TRUESIZE + 1) + host.cpus * _number(values["net.core.netdev_max_backlog"])
     held += _number(values["net.ipv4.ipfrag_high_thresh"]) // SMALLEST_TRUESIZE + 8192
     return min(max(16384, held), NSKB)
 
@@ -84,22 +84,22 @@ def _number(value: object) -> int:
     return value
 
 
-def assemble(sim: Simulation, one_step: bool) -> None:
+def assemble(m: Machine, one_step: bool, skip_unsupported: bool | None) -> None:
     """Everything before the first frame."""
-    sysctls(sim)
-    clocks(sim, one_step)
-    drivers(sim)
-    machine(sim)
-    addresses(sim)
-    firewall(sim)
-    applications.open_all(sim)
-    applications.start_all(sim)
-    others(sim)
+    sysctls(m)
+    clocks(m, one_step)
+    drivers(m)
+    machine(m)
+    addresses(m)
+    firewall(m, skip_unsupported)
+    sockets.open_all(m)
+    programs.start_all(m)
+    others(m)
 
 
 # ---------------------------------------------------------------- one for each room
-def sysctls(sim: Simulation) -> None:
-    net, host = sim.net, sim.host
+def sysctls(m: Machine) -> None:
+    net, host = m.net, m.host
     for name, value in host.sysctls().items():
         if name in KNOBS:
             knob, factor = KNOBS[name]
@@ -113,23 +113,23 @@ def sysctls(sim: Simulation) -> None:
         net.sysctl[Sysctl.netdev_budget_ns] = 2 * net.sysctl[Sysctl.jiffy_ns]
 
 
-def clocks(sim: Simulation, one_step: bool) -> None:
+def clocks(m: Machine, one_step: bool) -> None:
     """Clocks, costs, ksoftirqd/N."""
-    net, host = sim.net, sim.host
+    net, host = m.net, m.host
     costs.load_profile(host.profile).apply(net, range(host.cpus))
-    sim.call(engine.vtime_init)(net, sim.queues, host.cpus, one_step)
+    m.call(engine.vtime_init)(net, m.queues, host.cpus, one_step)
     for c in range(host.cpus):
-        sim.call(engine.add_thread)(net, c, c, Kind.KSOFTIRQD)
-    sim.boot.log.insert(0, ("spawn_ksoftirqd", f"ksoftirqd/0 to ksoftirqd/{host.cpus - 1}" if host.cpus > 1 else "ksoftirqd/0"))
+        m.call(engine.add_thread)(net, c, c, Kind.KSOFTIRQD)
+    m.boot.log.insert(0, ("spawn_ksoftirqd", f"ksoftirqd/0 to ksoftirqd/{host.cpus - 1}" if host.cpus > 1 else "ksoftirqd/0"))
 
 
-def drivers(sim: Simulation) -> None:
+def drivers(m: Machine) -> None:
     """The device: probed, set as ethtool and ip link would, opened; its interrupts on their CPUs; threaded NAPI."""
-    net, host, b = sim.net, sim.host, sim.boot
-    mac, cpus = units.mac(host.nic.mac), [host.irq_cpu(q) for q in range(sim.queues)]
+    net, host, b = m.net, m.host, m.boot
+    mac, cpus = units.mac(host.nic.mac), [host.irq_cpu(q) for q in range(m.queues)]
     if host.nic.driver == "igb":
         mode = NicMode.IRQ_PER_PACKET if host.nic.napi == "none" else NicMode.NAPI
-        dev = igb_probe(net, sim.call, b.log, b.nskb, sim.queues, mac, cpus, host.nic.name, 0, mode, host.nic.model)
+        dev = igb_probe(net, m.call, b.log, b.nskb, m.queues, mac, cpus, host.nic.name, 0, mode, host.nic.model)
         dev.ethtool("set_ringparam", rx=host.rx_ring, tx=host.tx_ring)
         dev.ethtool("set_coalesce", rx_usecs=host.rx_usecs)
         dev.ethtool("set_rxfh", indir=list(host.indirection()), key=host.rss_key)
@@ -144,39 +144,39 @@ def drivers(sim: Simulation) -> None:
         napi_defer(dev, host.nic.napi_defer_hard_irqs, host.nic.gro_flush_timeout)
         net.nic.speed = max(1, host.speed_bps // 1_000_000)
     else:
-        dev = veth_probe(net, sim.call, b.log, mac, host.nic.sender_cpu, host.mtu, host.nic.name)
+        dev = veth_probe(net, m.call, b.log, mac, host.nic.sender_cpu, host.mtu, host.nic.name)
         net.nic.rx_csum = int(host.ethtool.rx_checksumming)
     groups = [multicast_mac(units.ipv4(g)) if "." in g else units.mac(g) for g in host.nic.multicast if g != "all"]
-    if sim.receiver is not None and host.opens_from_capture:
-        groups += [multicast_mac(units.ipv4(g)) for g in sim.receiver.groups if ":" not in g]
+    if m.receiver is not None and host.opens_from_capture:
+        groups += [multicast_mac(units.ipv4(g)) for g in m.receiver.groups if ":" not in g]
     dev.ndo("ndo_set_rx_mode", host.nic.promiscuous, "all" in host.nic.multicast, groups)
     dev.open()
     b.netdev = dev
     link_setup.set_gro(b, 0, host.gro, host.ethtool.rx_udp_gro_forwarding)
-    for i, vid in enumerate(sim.receiver.vlans[:NDEV - VLANS] if sim.receiver is not None else ()):
+    for i, vid in enumerate(m.receiver.vlans[:NDEV - VLANS] if m.receiver is not None else ()):
         link_setup.add_vlan(b, VLANS + i, 0, vid)
-    for q in range(sim.queues):
+    for q in range(m.queues):
         c = net.cpu[net.ring[q].cpu]
         net.ring[q].next_of_cpu, c.first_queue = c.first_queue, q
     if host.nic.napi == "threaded":
-        for q in range(sim.queues):
-            n = sim.new_thread()
-            sim.call(engine.add_thread)(net, n, host.napi_cpu(q), Kind.NAPI)
-            sim.call(vtime_setup.set_threaded)(net, q, n)
-    for q in range(sim.queues):
+        for q in range(m.queues):
+            n = m.new_thread()
+            m.call(engine.add_thread)(net, n, host.napi_cpu(q), Kind.NAPI)
+            m.call(vtime_setup.set_threaded)(net, q, n)
+    for q in range(m.queues):
         if host.rps_cpus(q):
             link_setup.set_rps(b, q, list(host.rps_cpus(q)))
     flows = _number(host.sysctls()["net.core.rps_sock_flow_entries"])
     if flows:
-        link_setup.set_rfs(b, flows, {q: n for q, n in host.rps_flow_cnt.items() if q < sim.queues}, host.cpus)
+        link_setup.set_rfs(b, flows, {q: n for q, n in host.rps_flow_cnt.items() if q < m.queues}, host.cpus)
     mask = _number(host.sysctls().get("net.core.flow_limit_cpu_bitmap", 0))
     if mask:
         link_setup.set_flow_limit(b, [c for c in range(NCPU) if mask >> c & 1], net.sysctl[Sysctl.flow_limit_table_len])
 
 
-def machine(sim: Simulation) -> None:
+def machine(m: Machine) -> None:
     """NUMA nodes, hyper-threads, idle states."""
-    net, host, profile = sim.net, sim.host, costs.load_profile(sim.host.profile)
+    net, host, profile = m.net, m.host, costs.load_profile(m.host.profile)
     net.nnode = len(host.cpu.nodes)
     for i, node in enumerate(host.cpu.nodes):
         for c in node:
@@ -187,36 +187,36 @@ def machine(sim: Simulation) -> None:
         for c in group:
             net.siblings[c] = sum(1 << other for other in group if other != c)
     if host.cpu.siblings:
-        sim.call(vtime_machine.set_siblings)(net, round(profile.factors.get("SIBLING", 1.0) * vtime_machine.ONE))
+        m.call(vtime_machine.set_siblings)(net, round(profile.factors.get("SIBLING", 1.0) * vtime_machine.ONE))
     net.sim.idle_deepest = Idle[host.cpu.idle.upper()]
     for c in range(host.cpus):
         net.cpu[c].idle_mean = idle.LONGEST
         net.cpu[c].idle_state = Idle.POLL if host.cpu.idle == "poll" else Idle.C1
 
 
-def others(sim: Simulation) -> None:
+def others(m: Machine) -> None:
     """What else the machine does: background threads, softirqs that are not packets."""
-    net, host, i = sim.net, sim.host, 0
+    net, host, i = m.net, m.host, 0
     for load in host.loads:
         for c in load.cpu:
-            n = sim.new_thread()
-            sim.call(engine.add_thread)(net, n, c, Kind.HOG)
+            n = m.new_thread()
+            m.call(engine.add_thread)(net, n, c, Kind.HOG)
             th = net.thread[n]
             th.nice, th.weight = load.nice, vtime_setup.nice_weight(load.nice)
             th.service, th.period = load.slice, load.slice * (100 - load.share) // load.share
-            sim.call(vtime_setup.thread_start)(net, n, Phase.COMPUTE, load.start)
+            m.call(vtime_setup.thread_start)(net, n, Phase.COMPUTE, load.start)
     for source in host.softirqs:
         for c in source.cpu:
             s = net.source[i]
             s.nr, s.every, s.cost, s.random = Softirq[source.type], source.every, source.cost, int(source.random)
             s.rng = next_random(host.seed * 1_000_003 + 7919 * i & (1 << 62) - 1)
-            sim.call(vtime_machine.add_source)(net, i, c, source.start or source.every)
+            m.call(vtime_machine.add_source)(net, i, c, source.start or source.every)
             i += 1
 
 
-def addresses(sim: Simulation) -> None:
+def addresses(m: Machine) -> None:
     """Addresses, routes, neighbours, the interface's flags."""
-    net, host, b = sim.net, sim.host, sim.boot
+    net, host, b = m.net, m.host, m.boot
     for i, text in enumerate(host.nic.addresses):
         address, prefix = units.cidr(text)
         if i == 0:
@@ -234,11 +234,11 @@ def addresses(sim: Simulation) -> None:
         setattr(net.dev[0], flag, host.conf(flag))
 
 
-def firewall(sim: Simulation) -> None:
+def firewall(m: Machine, skip_unsupported: bool | None) -> None:
     """iptables-restore."""
-    ruleset = rules_of(sim.host, sim.skip_unsupported)
+    ruleset = rules_of(m.host, skip_unsupported)
     if ruleset is None:
         return
-    sim.rules = iptables_flat.flatten(ruleset, sim.host.nic.name)
-    nf_setup.load_rules(sim.boot, sim.rules)
-    sim.notes += [f"iptables: left out: {skipped}" for skipped in ruleset.skipped]
+    m.rules = iptables_flat.flatten(ruleset, m.host.nic.name)
+    nf_setup.load_rules(m.boot, m.rules)
+    m.notes += [f"iptables: left out: {skipped}" for skipped in ruleset.skipped]

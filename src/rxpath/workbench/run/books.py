@@ -5,7 +5,7 @@ The invariant: offered = delivered + queued + sum(dropped), in frames of the wir
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rxpath.abi.limits import NHIST
 from rxpath.abi.mib import DevStat, Mib
@@ -14,9 +14,7 @@ from rxpath.drivers.igb_ethtool import device_stats, ethtool_stats
 from rxpath.network.nf_setup import rule_counters
 from rxpath.vtime.setup import cpu_time
 from rxpath.workbench.host.iptables.ruleset import Target
-
-if TYPE_CHECKING:
-    from rxpath.workbench.run.simulation import Simulation
+from rxpath.workbench.run.machine import Machine
 
 QUANTILES = {"p50": 500, "p90": 900, "p99": 990, "p99.9": 999}              # per mille
 
@@ -155,11 +153,11 @@ def latency_of(histogram: list[int], total: int, longest: int) -> Latency:
     return Latency(count, total // count if count else 0, quantiles, longest)
 
 
-def read(sim: Simulation) -> Books:
+def read(m: Machine) -> Books:
     """Everything that the state of a simulation says, now."""
-    net, ncpu = sim.net, sim.host.cpus
+    net, ncpu = m.net, m.host.cpus
     ends = {r: sum(net.drop_stat[c][r] for c in range(ncpu)) for r in Drop}
-    for q in range(sim.queues):
+    for q in range(m.queues):
         ring = net.ring[q]
         ends[Drop.RX_MISSED] += ring.missed
         ends[Drop.NIC_FILTER] += ring.filtered
@@ -167,38 +165,38 @@ def read(sim: Simulation) -> Books:
         ends[Drop.LINK_DOWN] += ring.link_down
         ends[Drop.TX_PAUSE] += ring.held
     mib = {m: sum(net.snmp[c][m] for c in range(ncpu)) for m in Mib}
-    ethtool, dev = _device(sim)
+    ethtool, dev = _device(m)
     stations = _stations(net, ncpu)
-    apps, latency = _apps(sim)
-    queues = [Queue(q, r.cpu, r.arrived, r.missed, r.irqs, r.fill_max, r.size) for q, r in ((q, net.ring[q]) for q in range(sim.queues))]
-    sockets = _sockets(sim)
+    apps, latency = _apps(m)
+    queues = [Queue(q, r.cpu, r.arrived, r.missed, r.irqs, r.fill_max, r.size) for q, r in ((q, net.ring[q]) for q in range(m.queues))]
+    sockets = _sockets(m)
     return Books(
         offered=net.offered,
         delivered=sum(ends[r] for r in DELIVERED),
-        queued=sim.frames_queued(),
+        queued=m.frames_queued(),
         dropped={r.name: n for r, n in ends.items() if n and r not in DELIVERED},
         received=ends[Drop.RECEIVED], consumed=ends[Drop.CONSUMED], arp=min(stations.get("arp_process", 0), ends[Drop.CONSUMED]),
         elapsed_ns=net.sim.now,
-        cpus=[_cpu(sim, c) for c in range(ncpu)],
+        cpus=[_cpu(m, c) for c in range(ncpu)],
         queues=queues, sockets=sockets, apps=apps, latency=latency,
         snmp={m.text(): n for m, n in mib.items() if m.name.split("_")[0] in ("Ip", "Icmp", "Udp", "Tcp")},
         netstat={m.text(): n for m, n in mib.items() if m.name.split("_")[0] in ("IpExt", "TcpExt") or m == Mib.Rxpath_TcpNotYet},
         softnet=[_softnet(net, c) for c in range(ncpu)],
         device=dev, ethtool=ethtool,
-        high_water=_high_water(sim, queues, sockets),
+        high_water=_high_water(m, queues, sockets),
         copies={"taps": mib[Mib.Rxpath_TapFrames], "clones": mib[Mib.Rxpath_Copies], "fragments": mib[Mib.Ip_ReasmReqds],
-                "reassembled": mib[Mib.Ip_ReasmOKs], "gro_merged": stations.get("skb_gro_receive", 0), "sent": sim.sent_frames()},
-        stations=stations, rules=_rules(sim),
+                "reassembled": mib[Mib.Ip_ReasmOKs], "gro_merged": stations.get("skb_gro_receive", 0), "sent": m.sent_frames()},
+        stations=stations, rules=_rules(m),
     )
 
 
-def _rules(sim: Simulation) -> list[Rule]:
+def _rules(m: Machine) -> list[Rule]:
     """iptables -vnL: what was counted."""
-    if sim.rules is None:
+    if m.rules is None:
         return []
-    flat = sim.rules.rules
+    flat = m.rules.rules
     out = []
-    for i, packets, octets in rule_counters(sim.boot):
+    for i, packets, octets in rule_counters(m.boot):
         rule = flat[i]
         target = ("policy " if rule.pseudo else "") + Target(rule.target).name
         if packets:
@@ -212,9 +210,9 @@ def _stations(net: Any, ncpu: int) -> dict[str, int]:
     return {s.name: n for s in STATIONS if (n := sum(net.stage_count[c][s] for c in range(ncpu)))}
 
 
-def _cpu(sim: Simulation, i: int) -> Cpu:
-    t = cpu_time(sim.net, i, sim.net.sim.now)
-    return Cpu(i, t.hardirq, t.softirq, t.syscall, t.application, t.idle, sim.net.cpu[i].ksoftirqd_ns)
+def _cpu(m: Machine, i: int) -> Cpu:
+    t = cpu_time(m.net, i, m.net.sim.now)
+    return Cpu(i, t.hardirq, t.softirq, t.syscall, t.application, t.idle, m.net.cpu[i].ksoftirqd_ns)
 
 
 def _softnet(net: Any, i: int) -> dict[str, int]:
@@ -223,26 +221,26 @@ def _softnet(net: Any, i: int) -> dict[str, int]:
             "received_rps": sd.received_rps, "flow_limit_count": backlog.flow_count, "backlog_len": backlog.len + sd.process_len}
 
 
-def _device(sim: Simulation) -> tuple[dict[str, int], dict[str, int]]:
+def _device(m: Machine) -> tuple[dict[str, int], dict[str, int]]:
     """(ethtool -S, the device's statistics as ip -s link shows them)."""
-    net = sim.net
-    dev = {d.name: sum(net.dev_stat[c][0][d] for c in range(sim.host.cpus)) for d in DevStat}
-    return (ethtool_stats(net) if sim.host.nic.driver == "igb" else {}), dev | device_stats(net)
+    net = m.net
+    dev = {d.name: sum(net.dev_stat[c][0][d] for c in range(m.host.cpus)) for d in DevStat}
+    return (ethtool_stats(net) if m.host.nic.driver == "igb" else {}), dev | device_stats(net)
 
 
-def _sockets(sim: Simulation) -> list[SocketBooks]:
+def _sockets(m: Machine) -> list[SocketBooks]:
     out = []
-    for s in sim.sockets:
-        sk = sim.net.socks[s.index]
+    for s in m.sockets:
+        sk = m.net.socks[s.index]
         out.append(SocketBooks(s.name, s.proto, s.address, s.port, sk.packets, sk.qlen + sk.backlog_qlen, sk.drops, sk.qlen_max,
                                sk.rmem_max_seen, sk.rcvbuf))
     return out
 
 
-def _apps(sim: Simulation) -> tuple[list[AppBooks], Latency]:
-    net = sim.net
+def _apps(m: Machine) -> tuple[list[AppBooks], Latency]:
+    net = m.net
     apps, whole, total, longest = [], [0] * NHIST, 0, 0
-    for t in sim.threads:
+    for t in m.threads:
         th = net.thread[t.index]
         row = net.latency[t.index]
         histogram = [row[b] for b in range(NHIST)] if th.received else []
@@ -253,11 +251,11 @@ def _apps(sim: Simulation) -> tuple[list[AppBooks], Latency]:
     return apps, latency_of(whole, total, longest)
 
 
-def _high_water(sim: Simulation, queues: list[Queue], sockets: list[SocketBooks]) -> dict[str, Any]:
-    net = sim.net
+def _high_water(m: Machine, queues: list[Queue], sockets: list[SocketBooks]) -> dict[str, Any]:
+    net = m.net
     return {
         "ring": [{"queue": q.queue, "max": q.fill_max, "of": q.size} for q in queues],
-        "backlog": [{"cpu": c, "max": net.input[c].len_max, "of": sim.backlog_limit} for c in range(sim.host.cpus)],
+        "backlog": [{"cpu": c, "max": net.input[c].len_max, "of": m.backlog_limit} for c in range(m.host.cpus)],
         "socket": [{"socket": s.name, "max": s.rmem_max, "of": s.rcvbuf} for s in sockets],
-        "fragments": {"max": sim.fragment_memory_max(), "of": sim.fragment_limit},
+        "fragments": {"max": m.fragment_memory_max(), "of": m.fragment_limit},
     }

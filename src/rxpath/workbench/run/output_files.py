@@ -9,11 +9,11 @@ from rxpath import outputs
 from rxpath.abi.numbers import ETH_P_ALL, ETH_P_ARP, ETH_P_IP, NO_DEV, Out
 from rxpath.network.nf_setup import log_line
 from rxpath.workbench.host.iptables.ruleset import Target
+from rxpath.workbench.run.machine import Machine
 from rxpath.workbench.words.mistakes import BadInput, writing
 
 if TYPE_CHECKING:
     from rxpath.link.setup import PcapWriter
-    from rxpath.workbench.run.simulation import Simulation
 
 LINES_KEPT = 1000                                           # of LOG rules; more are counted
 PROTOS = {"all": ETH_P_ALL, "ip": ETH_P_IP, "arp": ETH_P_ARP}
@@ -22,22 +22,22 @@ PROTOS = {"all": ETH_P_ALL, "ip": ETH_P_IP, "arp": ETH_P_ARP}
 class Leaving:
     """Opened before the first frame; collect() after every slice; close() at the end."""
 
-    def __init__(self, sim: Simulation) -> None:
-        self.sim, self.drain = sim, outputs.Drain(sim.boot)
+    def __init__(self, m: Machine) -> None:
+        self.machine, self.drain = m, outputs.Drain(m.boot)
         self.writers: list[PcapWriter] = []
         self.lines: list[str] = []
         self.more_lines = 0
-        logs = sim.rules is not None and any(r.target == Target.LOG for r in sim.rules.rules)
-        host = sim.host
+        logs = m.rules is not None and any(r.target == Target.LOG for r in m.rules.rules)
+        host = m.host
         self.wanted = bool(host.taps or host.tx.pcap or logs)
         if not self.wanted:
             return
         from rxpath.link.setup import PcapWriter, add_tap
 
-        outputs.listen(sim.boot, host.cpus)
+        outputs.listen(m.boot, host.cpus)
         try:
             for tap in host.taps:
-                number = add_tap(sim.boot, NO_DEV, tap.snaplen, PROTOS[tap.proto])
+                number = add_tap(m.boot, NO_DEV, tap.snaplen, PROTOS[tap.proto])
                 self.writers.append(PcapWriter(_open(tap.file), tap.snaplen, arg=number))
             if host.tx.pcap:
                 self.writers.append(PcapWriter(_open(host.tx.pcap), kind=Out.TX))
@@ -59,9 +59,9 @@ class Leaving:
         if len(self.lines) >= LINES_KEPT:
             self.more_lines += 1
             return
-        rules = self.sim.rules
+        rules = self.machine.rules
         assert rules is not None
-        line = log_line(rules, out.arg, out.data, self.sim.host.nic.name)
+        line = log_line(rules, out.arg, out.data, self.machine.host.nic.name)
         self.lines.append(f"[{out.t // 1_000_000_000:5}.{out.t // 1000 % 1_000_000:06}] {line}")
 
     def epoch(self, ns: int) -> None:
@@ -71,7 +71,7 @@ class Leaving:
 
     def lost(self) -> int:
         """Frames that found no room on their way out: none, or we did not drain."""
-        return sum(self.sim.net.cpu[c].out_lost for c in range(self.sim.host.cpus)) if self.wanted else 0
+        return sum(self.machine.net.cpu[c].out_lost for c in range(self.machine.host.cpus)) if self.wanted else 0
 
     def close(self) -> None:
         for writer in self.writers:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from rxpath.abi.limits import NBUCKET, NCUT, NREASON
 from rxpath.abi.numbers import IPPROTO
@@ -12,10 +12,8 @@ from rxpath.abi.reasons import DELIVERED, Drop
 from rxpath.abi.record import Recorded
 from rxpath.record import FIRST_SHIFT, record_start, record_thread
 from rxpath.vtime.cuts import record_row
+from rxpath.workbench.run.machine import Machine
 from rxpath.workbench.words.units import ipv4_text
-
-if TYPE_CHECKING:
-    from rxpath.workbench.run.simulation import Simulation
 
 Kind = Literal["level", "total", "sample"]
 CONTEXTS = ("hardirq", "softirq", "syscall", "application", "idle")
@@ -80,11 +78,11 @@ class Recording:
         raise KeyError(f"{name} of {of}: the recording has {', '.join(sorted({f'{s.name} of {s.of}' for s in self.series}))}")
 
 
-def start(sim: Simulation) -> None:
+def start(m: Machine) -> None:
     """Before the first frame.  Every application thread that there is gets a series for its latency."""
-    sim.call(record_start)(sim.net, sim.host.cpus, FIRST_SHIFT)
-    for thread in sim.threads:
-        sim.call(record_thread)(sim.net, thread.index)
+    m.call(record_start)(m.net, m.host.cpus, FIRST_SHIFT)
+    for thread in m.threads:
+        m.call(record_thread)(m.net, thread.index)
 
 
 # ---------------------------------------------------------------- reading
@@ -109,28 +107,28 @@ class _Buckets:
         self.shift, self.held = shift, wide
 
 
-def read(sim: Simulation) -> Recording:
+def read(m: Machine) -> Recording:
     """What has been recorded so far."""
-    net, rec, now = sim.net, sim.net.recording, sim.net.sim.now
-    found = [_buckets(sim, s) for s in range(rec.nseries) if net.record_series[s].samples]
+    net, rec, now = m.net, m.net.recording, m.net.sim.now
+    found = [_buckets(m, s) for s in range(rec.nseries) if net.record_series[s].samples]
     shift = max([rec.cut_shift, *(b.shift for b in found)])
     for b in found:
         b.widen(shift)
     n = max([(now - 1 >> shift) + 1, *(max(b.held) + 1 for b in found)])
     series = [_filled(b, n) for b in found if b.kind != Recorded.NIC_LOST]
-    return Recording(1 << shift, n, now, (*series, *_ends(sim, found, shift, n), *_cpus(sim, shift, n)), rec.rest)
+    return Recording(1 << shift, n, now, (*series, *_ends(m, found, shift, n), *_cpus(m, shift, n)), rec.rest)
 
 
-def _buckets(sim: Simulation, s: int) -> _Buckets:
-    series = sim.net.record_series[s]
+def _buckets(m: Machine, s: int) -> _Buckets:
+    series = m.net.record_series[s]
     words: array[int] = array("q")
-    words.frombytes(bytes(sim.net.record_bucket[s]))        # type: ignore[call-overload]
+    words.frombytes(bytes(m.net.record_bucket[s]))        # type: ignore[call-overload]
     held = {i: tuple(words[5 * i:5 * i + 5]) for i in range(NBUCKET) if words[5 * i]}
     kind = Recorded(series.kind)
-    return _Buckets(kind, series.owner, _label(sim, kind, series), series.shift, held)     # type: ignore[arg-type]
+    return _Buckets(kind, series.owner, _label(m, kind, series), series.shift, held)     # type: ignore[arg-type]
 
 
-def _label(sim: Simulation, kind: Recorded, series: Any) -> str:
+def _label(m: Machine, kind: Recorded, series: Any) -> str:
     """Whose it is: queue 0, cpu 1, the name of a socket or of a thread."""
     owner = series.owner
     if kind in (Recorded.RING_FILL, Recorded.RING_MISSED):
@@ -140,10 +138,10 @@ def _label(sim: Simulation, kind: Recorded, series: Any) -> str:
     if kind in (Recorded.SOCK_MEM, Recorded.SOCK_LEN):
         if owner < 0:
             return "other sockets"
-        named = [s.name for s in sim.sockets if s.index == owner and s.port == series.port]
+        named = [s.name for s in m.sockets if s.index == owner and s.port == series.port]
         return named[0] if named else f"{IPPROTO(series.protocol).name.lower()} {ipv4_text(series.addr)}:{series.port}"
     if kind == Recorded.LATENCY:
-        named = [f"{t.name}/{t.number}" for t in sim.threads if t.index == owner]
+        named = [f"{t.name}/{t.number}" for t in m.threads if t.index == owner]
         return named[0] if named else "other threads"
     return "host"
 
@@ -175,10 +173,10 @@ def _total(name: str, of: str, unit: str, values: array[int]) -> Series:
     return Series(name, of, unit, "total", none, none, none, values)
 
 
-def _columns(sim: Simulation, columns: list[int], shift: int, n: int) -> list[array[int]]:
+def _columns(m: Machine, columns: list[int], shift: int, n: int) -> list[array[int]]:
     """What was counted in each bucket, for each of these columns of the cuts."""
-    net, rec = sim.net, sim.net.recording
-    sim.call(record_row)(net, NCUT, net.sim.now)
+    net, rec = m.net, m.net.recording
+    m.call(record_row)(net, NCUT, net.sim.now)
     every = 1 << shift - rec.cut_shift
     rows = [net.record_cut[k] for k in range(0, rec.ncut, every)] + [net.record_cut[NCUT]]
     found = []
@@ -193,9 +191,9 @@ def _columns(sim: Simulation, columns: list[int], shift: int, n: int) -> list[ar
     return found
 
 
-def _ends(sim: Simulation, found: list[_Buckets], shift: int, n: int) -> list[Series]:
+def _ends(m: Machine, found: list[_Buckets], shift: int, n: int) -> list[Series]:
     """How frames ended: of "delivered" and "dropped", by reason.  What the NIC lost is told at each frame's own time."""
-    ends = dict(zip(Drop, _columns(sim, [int(r) for r in Drop], shift, n), strict=True))
+    ends = dict(zip(Drop, _columns(m, [int(r) for r in Drop], shift, n), strict=True))
     for b in found:
         if b.kind in (Recorded.NIC_LOST, Recorded.RING_MISSED):
             values = ends[Drop(b.owner) if b.kind == Recorded.NIC_LOST else Drop.RX_MISSED]
@@ -204,7 +202,7 @@ def _ends(sim: Simulation, found: list[_Buckets], shift: int, n: int) -> list[Se
     return [_total("delivered" if r in DELIVERED else "dropped", r.name, "frames", values) for r, values in ends.items() if any(values)]
 
 
-def _cpus(sim: Simulation, shift: int, n: int) -> list[Series]:
-    places = [(c, k) for c in range(sim.host.cpus) for k in range(len(CONTEXTS))]
-    columns = _columns(sim, [NREASON + len(CONTEXTS) * c + k for c, k in places], shift, n)
+def _cpus(m: Machine, shift: int, n: int) -> list[Series]:
+    places = [(c, k) for c in range(m.host.cpus) for k in range(len(CONTEXTS))]
+    columns = _columns(m, [NREASON + len(CONTEXTS) * c + k for c, k in places], shift, n)
     return [_total(f"cpu_{CONTEXTS[k]}", f"cpu {c}", "ns", values) for (c, k), values in zip(places, columns, strict=True)]

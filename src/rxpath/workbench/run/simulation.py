@@ -12,25 +12,22 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rxpath import boot
-from rxpath._compile import options
-from rxpath.abi.limits import NCPU, NFEED, NQ, NTHREAD
+from rxpath._compile import forget
+from rxpath.abi.limits import NFEED
 from rxpath.abi.mib import Mib
 from rxpath.abi.numbers import DRAIN
 from rxpath.abi.reasons import Drop
-from rxpath.vtime import engine, feed, queued
-from rxpath.workbench.run import assemble, recording
+from rxpath.vtime import engine, feed
+from rxpath.vtime.program import Programs
+from rxpath.workbench.run import assemble, books, recording
+from rxpath.workbench.run.machine import HEADERS, Arrival, Machine, socket_count
 from rxpath.workbench.run.output_files import Leaving
-from rxpath.workbench.words.mistakes import BadInput
 
 if TYPE_CHECKING:
     from rxpath.cable.capture import Capture
     from rxpath.cable.generate import Generated
     from rxpath.cable.receiver import Receiver
-    from rxpath.workbench.host.iptables.flat import FlatRules
     from rxpath.workbench.host.model.host import Host
-    from rxpath.workbench.run.books import Books
-    from rxpath.workbench.run.sockets import Opened, Running
-    from rxpath.workbench.run.trail import Arrival
 
 SLICE_NS = 100_000_000                  # of virtual time: a busy CPU simulates that in some milliseconds, an idle one in none
 START_NS = 1_000_000                    # the first frame's last bit: programs have reached their receiving calls by then
@@ -38,7 +35,7 @@ DRAIN_LIMIT_NS = 60_000_000_000         # after the last frame: longer than ipfr
 FEED_BYTES = 8 << 20
 
 
-class Simulation:
+class Simulation(Machine):
     """host: what receives.  receiver: as cable.infer_receiver() found it, for what the host leaves to the capture.  listen: sockets to open
     beside the host's own.  plain: run the path as Python.  one_step: the exact engine, slow, the judge of running ahead.
     record: keep what the run looked like over time, for recording()."""
@@ -47,45 +44,20 @@ class Simulation:
                  plain: bool | None = None, one_step: bool = False, skip_unsupported: bool | None = None,
                  packets: int | None = None, record: bool = False) -> None:
         host = assemble.settle(host, receiver)
-        self.host, self.receiver, self.listen, self.skip_unsupported = host, receiver, listen, skip_unsupported
+        super().__init__(host, receiver, listen, packets or assemble.packets_needed(host, socket_count(host, receiver, listen)), plain)
         self.stop: Callable[[], bool] | None = None
-        self.on_slice: Callable[[], None] | None = None         # whenever the engine has returned
-        self.on_chunk: Callable[[Sequence[Arrival]], None] | None = None     # frames that were put on the cable
-        room = packets or assemble.packets_needed(host, self._socket_count())
-        self.boot = boot.Booted(kernel=host.kernel, nskb=room, hz=host.ticks, plain=options.PLAIN if plain is None else plain)
-        self.net, self.call = self.boot.net, self.boot.call
-        self.queues = host.queue_count
-        self.sockets: list[Opened] = []
-        self.threads: list[Running] = []
-        self.rules: FlatRules | None = None
-        self.programs: Any = None
-        self._used = 0
-        self.notes: list[str] = []
-        self.kept: list[object] = []                            # memory that the path has the address of
+        self.programs: Programs | None = None
         self.t = 0
-        self.memory: Any = None                            # of frames given to send()
+        self.memory: Any = None                                 # of frames given to send()
         self._at = 0
         self.stopped = False
-        assemble.assemble(self, one_step)
+        assemble.assemble(self, one_step, skip_unsupported)
         self.leaving = Leaving(self)
         if record:
             recording.start(self)
 
-    def _socket_count(self) -> int:
-        found = len(self.receiver.udp_ports) if self.receiver is not None and self.host.opens_from_capture else 0
-        return sum(len(s.endpoints()) for s in self.host.sockets) + len(self.listen) + found
-
-    def new_thread(self) -> int:
-        """A number for one more thread: NCPU and up; below are ksoftirqd/N."""
-        if NCPU + self._used >= NTHREAD:
-            raise BadInput(f"more than {NTHREAD - NCPU} application and NAPI threads")
-        self._used += 1
-        return NCPU + self._used - 1
-
     def program(self, function: Callable[[Any], object], cpu: int = 0, start: int = 1000, nice: int = 0) -> Any:
         """A Python program on this host: function(s) with a socket module of its own (vtime/program.py)."""
-        from rxpath.vtime.program import Programs
-
         if self.programs is None:
             self.programs = Programs(self.boot)
         return self.programs.add(function, cpu, start, nice=nice)
@@ -129,8 +101,6 @@ class Simulation:
         return more
 
     def _arrivals(self, capture: Capture | Generated, before: list[int]) -> list[Arrival]:
-        from rxpath.workbench.run.trail import HEADERS, Arrival
-
         found = []
         for q, tail in enumerate(before):
             for i in range(tail, self.net.ring[q].feed_tail):
@@ -173,28 +143,8 @@ class Simulation:
         self.run(self.t + 1_000_000)                       # the last call returns
 
     # ------------------------------------------------------------ what came of it
-    def frames_queued(self) -> int:
-        """Frames under way."""
-        return int(self.call(queued.frames_queued)(self.net))
-
-    def sent_frames(self) -> int:
-        return sum(self.net.tx[q].packets for q in range(NQ))
-
-    @property
-    def backlog_limit(self) -> int:
-        return int(self.host.sysctls()["net.core.netdev_max_backlog"])      # type: ignore[arg-type]
-
-    @property
-    def fragment_limit(self) -> int:
-        return int(self.host.sysctls()["net.ipv4.ipfrag_high_thresh"])      # type: ignore[arg-type]
-
-    def fragment_memory_max(self) -> int:
-        return getattr(self.net, "frag_mem_max", 0)
-
-    def books(self) -> Books:
+    def books(self) -> books.Books:
         """What the state says now; raises Imbalance if it does not add up."""
-        from rxpath.workbench.run import books
-
         read = books.read(self)
         read.check()
         if self.leaving.lost():
@@ -228,8 +178,6 @@ class Simulation:
     # ------------------------------------------------------------ its life
     def close(self) -> None:
         """Give the memory back."""
-        from rxpath._compile import forget
-
         self.leaving.close()
         if self.programs is not None:
             self.programs.close()

@@ -12,21 +12,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from rxpath.abi.limits import NTRAILMAP
 from rxpath.abi.numbers import Trail as Marks
 from rxpath.abi.reasons import DELIVERED, Drop
 from rxpath.path import Stage
+from rxpath.workbench.run.machine import Arrival, Machine
 from rxpath.workbench.words import units
 from rxpath.workbench.words.mistakes import BadInput
 
 if TYPE_CHECKING:
     from rxpath.outputs import Mark
-    from rxpath.workbench.run.simulation import Simulation
 
 MAP_BITS = 32                                               # of a word of net.trail_map: a bit for each frame, modulo 65,536
-HEADERS = 128                                               # bytes of a frame that filters look at
 ALLOWED = 'a frame number 17, a range 17-20, an address 10.0.0.2, a port :53, both 10.0.0.2:53, drops, drops:REASON, or all'
 
 
@@ -110,14 +109,6 @@ def headers(frame: bytes) -> Headers:
     return Headers(source, destination, sport, dport, name + (" first fragment" if part & 0x2000 else ""))
 
 
-class Arrival(NamedTuple):
-    """A frame that was put on the cable: its number, when its last bit arrives, its first bytes, its length on the wire."""
-    frame: int
-    t: int
-    data: bytes
-    length: int
-
-
 @dataclass
 class Packet:
     """One frame and its marks in the order of time."""
@@ -152,16 +143,16 @@ class Trail:
         """Is a first run needed to learn which frames are lost?"""
         return any(f.lost for f in self.filters)
 
-    def attach(self, sim: Simulation, scout: bool = False) -> None:
+    def attach(self, m: Machine, scout: bool = False) -> None:
         """Watch this run.  scout: only learn who is lost."""
         from rxpath.outputs import Drain
 
         self.scouting = scout
-        self.drain, self.sim = Drain(sim.boot), sim
-        sim.net.trail = Marks.LOST if scout else Marks.MAP
+        self.drain, self.machine = Drain(m.boot), m
+        m.net.trail = Marks.LOST if scout else Marks.MAP
         if not scout:
-            sim.on_chunk = self.choose
-        sim.on_slice = self.collect
+            m.on_chunk = self.choose
+        m.on_slice = self.collect
         if not scout and self.two_runs:
             self.only = self.reasons
 
@@ -174,7 +165,7 @@ class Trail:
                 return True
         return False
 
-    # ------------------------------------------------------------ called by the Simulation
+    # ------------------------------------------------------------ called during the run
     def choose(self, arrivals: Sequence[Arrival]) -> None:
         """Frames that were just put on the cable.  Sets their bits, so that the path marks them."""
         for number, t, data, length in arrivals:
@@ -186,7 +177,7 @@ class Trail:
                 continue
             self.packets[number] = Packet(number, t, h, length)
             word = number // MAP_BITS % NTRAILMAP
-            self.sim.net.trail_map[word] |= 1 << number % MAP_BITS
+            self.machine.net.trail_map[word] |= 1 << number % MAP_BITS
 
     def collect(self, last: bool = False) -> None:
         """Marks of the last slice."""
@@ -196,7 +187,7 @@ class Trail:
                     self.reasons.setdefault(mark.frame, Drop(mark.end()))
             elif mark.frame in self.packets:
                 self.packets[mark.frame].marks.append(mark)
-        self.lost_marks = sum(self.sim.net.cpu[c].trail_lost for c in range(self.sim.host.cpus))
+        self.lost_marks = sum(self.machine.net.cpu[c].trail_lost for c in range(self.machine.host.cpus))
 
     def describe(self) -> list[dict[str, Any]]:
         """For --json."""

@@ -1,0 +1,97 @@
+"""The simulated machine of a run: the state that boot fills, the path changes, books and trail read.
+
+Each file of this room takes a Machine; only simulation.py, which is one, knows them all."""
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from rxpath import boot
+from rxpath._compile import options
+from rxpath.abi.limits import NCPU, NQ, NTHREAD
+from rxpath.cable.receiver import Receiver
+from rxpath.vtime import queued
+from rxpath.workbench.host.iptables.flat import FlatRules
+from rxpath.workbench.host.model.host import Host
+from rxpath.workbench.words.mistakes import BadInput
+
+HEADERS = 128                                               # bytes of a frame that filters look at
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A socket of the run.  listed: its place in hosttables.open_sockets(), -1 for one that the host file does not name."""
+    index: int
+    name: str
+    proto: str
+    address: str
+    port: int
+    listed: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """An application thread of the run."""
+    index: int
+    name: str
+    number: int
+    cpu: int
+
+
+class Arrival(NamedTuple):
+    """A frame that was put on the cable: its number, when its last bit arrives, its first bytes, its length on the wire."""
+    frame: int
+    t: int
+    data: bytes
+    length: int
+
+
+def socket_count(host: Host, receiver: Receiver | None, listen: Sequence[tuple[str, int, int]]) -> int:
+    """How many sockets a run will open."""
+    found = len(receiver.udp_ports) if receiver is not None and host.opens_from_capture else 0
+    return sum(len(s.endpoints()) for s in host.sockets) + len(listen) + found
+
+
+class Machine:
+    """host: settled, as reports show it.  receiver: who the capture says it is.  listen: sockets beside the host's own."""
+
+    def __init__(self, host: Host, receiver: Receiver | None, listen: Sequence[tuple[str, int, int]], packets: int,
+                 plain: bool | None) -> None:
+        self.host, self.receiver, self.listen = host, receiver, listen
+        self.boot = boot.Booted(kernel=host.kernel, nskb=packets, hz=host.ticks, plain=options.PLAIN if plain is None else plain)
+        self.net, self.call = self.boot.net, self.boot.call
+        self.queues = host.queue_count
+        self.sockets: list[Opened] = []
+        self.threads: list[Running] = []
+        self.rules: FlatRules | None = None
+        self.notes: list[str] = []
+        self.kept: list[object] = []                            # memory that the path has the address of
+        self.on_slice: Callable[[], None] | None = None         # whenever the engine has returned
+        self.on_chunk: Callable[[Sequence[Arrival]], None] | None = None     # frames that were put on the cable
+        self._used = 0
+
+    def new_thread(self) -> int:
+        """A number for one more thread: NCPU and up; below are ksoftirqd/N."""
+        if NCPU + self._used >= NTHREAD:
+            raise BadInput(f"more than {NTHREAD - NCPU} application and NAPI threads")
+        self._used += 1
+        return NCPU + self._used - 1
+
+    def frames_queued(self) -> int:
+        """Frames under way."""
+        return int(self.call(queued.frames_queued)(self.net))
+
+    def sent_frames(self) -> int:
+        return sum(self.net.tx[q].packets for q in range(NQ))
+
+    @property
+    def backlog_limit(self) -> int:
+        return int(self.host.sysctls()["net.core.netdev_max_backlog"])      # type: ignore[arg-type]
+
+    @property
+    def fragment_limit(self) -> int:
+        return int(self.host.sysctls()["net.ipv4.ipfrag_high_thresh"])      # type: ignore[arg-type]
+
+    def fragment_memory_max(self) -> int:
+        return getattr(self.net, "frag_mem_max", 0)

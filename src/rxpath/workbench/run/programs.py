@@ -1,0 +1,100 @@
+"""Programs of a run: application threads that read its sockets."""
+from __future__ import annotations
+
+from rxpath import boot
+from rxpath.abi.numbers import MSG_DONTWAIT, MSG_PEEK, MSG_TRUNC, MSG_WAITFORONE, Kind, WaitBy
+from rxpath.abi.sock import EP_ET, EP_EXCLUSIVE
+from rxpath.user import eventpoll
+from rxpath.user.wait import wait_entry_new
+from rxpath.vtime import apps, engine, setup, waiting
+from rxpath.vtime.dice import next_random
+from rxpath.workbench.host import tables as hosttables
+from rxpath.workbench.host.file import service_ns
+from rxpath.workbench.host.model.programs import App
+from rxpath.workbench.run.machine import Machine, Opened, Running
+from rxpath.workbench.toml_in.tables import ANY
+from rxpath.workbench.traffic.service_times import of_app
+from rxpath.workbench.words.mistakes import BadInput
+
+FLAGS = {"MSG_DONTWAIT": MSG_DONTWAIT, "MSG_PEEK": MSG_PEEK, "MSG_TRUNC": MSG_TRUNC}
+EPOLL = {"edge": EP_ET, "exclusive": EP_EXCLUSIVE}
+WAITS = {"recv": WaitBy.RECV, "epoll": WaitBy.EPOLL, "poll": WaitBy.POLL, "busy": WaitBy.SPIN}
+
+
+def start_all(m: Machine) -> None:
+    """Every application thread, at its place and with its sockets; service times of lists lie in one table."""
+    services: list[int] = []
+    udp = [s for s in m.sockets if s.proto == "udp"]
+    for plan in hosttables.threads(m.host):
+        mine = [s for s in udp if s.listed in plan.sockets or (plan.reads_all and s.listed < 0)]
+        if mine:
+            _start(m, plan, mine, services)
+    if services:
+        memory, m.net.service_addr = boot.buffer(8 * len(services))
+        memory[:] = b"".join(ns.to_bytes(8, "little") for ns in services)
+        m.kept.append(memory)
+
+
+def _start(m: Machine, plan: hosttables.Thread, mine: list[Opened], services: list[int]) -> None:
+    net, app = m.net, plan.app
+    wait = plan.wait if plan.wait != "auto" else "recv" if len(mine) == 1 else "epoll"
+    if len(mine) > 1 and wait in ("recv", "busy"):
+        raise BadInput(f"app {app.name}: wait = \"{wait}\" reads one socket, but it has {len(mine)}: epoll or poll")
+    n = m.new_thread()
+    m.call(engine.add_thread)(net, n, plan.cpu, Kind.APP)
+    th = net.thread[n]
+    memory, address = boot.buffer(max(app.buffer, 1))
+    m.kept.append(memory)
+    th.batch, th.buf_addr, th.buf_len, th.nice, th.weight = app.batch, address, app.buffer, app.nice, setup.nice_weight(app.nice)
+    th.roams = int(app.cpu == ANY)
+    net.sim.any_roams |= th.roams
+    th.flags = sum(FLAGS[f] for f in app.flags) | (MSG_WAITFORONE if app.waitforone else 0)
+    th.wait_by, th.rng = WAITS[wait], next_random(m.host.seed * 1_000_003 + n & (1 << 62) - 1)
+    _service(m, n, app, services)
+    sk = net.socks[mine[0].index]
+    th.sock = mine[0].index
+    if wait == "epoll":
+        _epoll(m, n, app, mine)
+    elif wait == "poll":
+        for s in mine:
+            m.call(waiting.watch)(net, n, wait_entry_new(m.boot), s.index)
+    else:
+        sk.readers += 1
+    th.timeout = sk.rcvtimeo_ns
+    m.call(setup.thread_start)(net, n, apps.Phase.WAIT if wait in ("epoll", "poll") else apps.Phase.CALL, app.start)
+    m.threads.append(Running(n, app.name, plan.index, plan.cpu))
+
+
+def _epoll(m: Machine, n: int, app: App, mine: list[Opened]) -> None:
+    """epoll_create1() and EPOLL_CTL_ADD of each socket; one instance for the application's threads is its first thread's."""
+    net, events = m.net, sum(EPOLL[word] for word in app.epoll)
+    th = net.thread[n]
+    th.wait, th.sock = n, mine[0].index
+    first = next((t.index for t in m.threads if t.name == app.name), -1) if app.shared_epoll else -1
+    for s in mine:
+        net.socks[s.index].readers += 1
+    if first >= 0:
+        th.epoll = net.thread[first].epoll
+        return
+    th.epoll = eventpoll.epoll(m.boot)
+    for s in mine:
+        eventpoll.epoll_watch(m.boot, th.epoll, s.index, events)
+
+
+def _service(m: Machine, n: int, app: App, services: list[int]) -> None:
+    th = m.net.thread[n]
+    if app.service.capture is not None:
+        found = of_app(m.host, app)
+        note = f"app {app.name} works as learned from {app.service.capture}: {found.describe()}"
+        if note not in m.notes:
+            m.notes.append(note)
+        times = found.times
+    else:
+        times = service_ns(app.service)
+    if app.service.exponential is not None:
+        th.service_kind, th.service = apps.SERVICE_EXPONENTIAL, times[0]
+    elif app.service.constant is not None:
+        th.service_kind, th.service = apps.SERVICE_CONSTANT, times[0]
+    else:
+        th.service_kind, th.service_first, th.service_count = apps.SERVICE_LIST, len(services), len(times)
+        services.extend(times)
