@@ -26,6 +26,7 @@ from .link.setup import dev_add_pack, net_dev_init
 from .network import setup
 from .network.frag_setup import frag_init
 from .network.setup import ip_tables_init
+from .timer import init_timers
 from .user import mcast
 from .user import socket as sockets
 
@@ -81,6 +82,7 @@ def net_init(net: Net, npool: int, nskb: int) -> None:
     for i in range(256):
         net.inet_protos[i] = -1
     net.udp_hash_seed = 0x5DEECE66
+    init_timers(net)
     frag_init(net)
     ip_tables_init(net)
     for i in range(16):

@@ -167,6 +167,8 @@ _PACKET = {"net": Net, "cpu": int, "skb": sk_buff}
 irq_handler = Dispatch("irq_handler", {"net": Net, "cpu": int, "q": int})                   # request_irq(): a queue's vector
 sender_xmit = Dispatch("sender_xmit", {"net": Net, "cpu": int, "q": int})                   # no interrupt: the sender's task calls
 softirq = Dispatch("softirq", {"net": Net, "cpu": int})                                     # softirq_vec
+timer_function = Dispatch("timer_function", {"net": Net, "cpu": int, "data": int}, by_key=True)         # timer_list->function, by Timer
+hrtimer_function = Dispatch("hrtimer_function", {"net": Net, "cpu": int, "data": int}, by_key=True)     # hrtimer->function, by Hrtimer
 napi_poll = Dispatch("napi_poll", {"net": Net, "cpu": int, "n": int, "budget": int})        # napi->poll
 packet_type = Dispatch("packet_type", _PACKET)                                              # ptype_base: func
 packet_list = Dispatch("packet_list", {"net": Net, "cpu": int, "napi": napi_struct})          # ptype_base: list_func
@@ -194,6 +196,8 @@ proto_poll = Dispatch("proto_poll", {"net": Net, "cpu": int, "sk": sock}, by_key
 call_irq_handler: Callable[[int, Net, int, int], int]                                       # made by install(), in boot.py
 call_sender_xmit: Callable[[int, Net, int, int], int]
 call_softirq: Callable[[int, Net, int], int]
+call_timer_function: Callable[[int, Net, int, int], int]
+call_hrtimer_function: Callable[[int, Net, int, int], int]
 call_napi_poll: Callable[[int, Net, int, int, int], int]
 call_packet_type: Callable[[int, Net, int, sk_buff], int]
 call_packet_list: Callable[[int, Net, int, napi_struct], int]
@@ -214,6 +218,15 @@ call_proto_recvmsg: Callable[[int, Net, int, int], int]
 call_proto_backlog_rcv: Callable[[int, Net, int, sock, sk_buff], int]
 call_proto_poll: Callable[[int, Net, int, sock], int]
 call_touched: Callable[[int, Net, int, sk_buff], int]
+
+
+class Timer(IntEnum):
+    """What a timer of the wheel does when it goes off (timer.py, irq/timer.py)."""
+    ip_expire = 0
+
+
+class Hrtimer(IntEnum):
+    napi_watchdog = 0
 
 
 class Touch(IntEnum):

@@ -8,7 +8,6 @@ One place to park for each CPU is enough: softirqs, ksoftirqd and the polls of t
 two of them are under way on one CPU, and each of their loops returns as soon as a packet is parked."""
 from . import path
 from ._compile import cold, path_function, store_release, xchg
-from .abi.kernels import Behaviour, Sysctl
 from .abi.limits import NNOTE, NTRAIL, NTRAILMAP
 from .abi.net import Net
 from .abi.numbers import NET_RX_SUCCESS, NO_SKB, Trail
@@ -212,31 +211,3 @@ def spin_lock(net: Net, cpu: int, lock: spinlock) -> None:
 def spin_unlock(net: Net, lock: spinlock) -> None:
     if net.real_time > 1:
         store_release(lock.locked, 0, 0)
-
-
-# ---------------------------------------------------------------- timers: kernel/time/timer.c
-LVL_START, LVL_CLK_SHIFT, LVL_DEPTH = 63, 3, 9      # jiffies; what is further away goes a level up, where buckets are 8 times as wide
-
-
-@path_function
-def timer_expiry(net: Net, now: int, timeout: int) -> int:
-    """ns at which a timer goes off that is armed now for `timeout` ns: with its bucket of the wheel, late by up to an eighth.
-
-    Before 4.8 a timer went off at its own jiffy; mod_timer() then allowed itself a slack of 1/256 to a rounder one (apply_slack)."""
-    jiffy = net.sysctl[Sysctl.jiffy_ns]
-    delta = timeout // jiffy
-    expires = now // jiffy + delta
-    if net.behaviour[Behaviour.timer_buckets]:
-        shift, limit, level = 0, LVL_START, 0
-        while delta >= limit and level < LVL_DEPTH - 1:         # calc_wheel_index()
-            shift += LVL_CLK_SHIFT
-            limit <<= LVL_CLK_SHIFT
-            level += 1
-        return ((expires >> shift) + 1 << shift) * jiffy
-    if delta < 256:
-        return expires * jiffy
-    slack = expires + delta // 256
-    bit = 0
-    while (expires ^ slack) >> bit + 1:
-        bit += 1
-    return (slack >> bit << bit) * jiffy

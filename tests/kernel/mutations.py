@@ -44,7 +44,7 @@ MUTATIONS = [
     ("network/frag_queue.py", "IPQ_SIZE = 200 ", "IPQ_SIZE = 208 ", "a hole stays"),
     ("network/frag_queue.py", "if offset < last.frag_end:", "if offset < last.frag_end - 8:", "overlap: 8*"),
     ("network/frag_queue.py", "offset >= run.frag_offset and end <= run.cb_b", "offset >= run.frag_offset and end < run.cb_b", "*subset*"),
-    ("network/frag_queue.py", "net.behaviour[Behaviour.timer_buckets]\n    last", "0\n    last", "time-out: exceeded*"),
+    ("timer.py", "if net.behaviour[Behaviour.timer_buckets]:\n        timer.next", "if False:\n        timer.next", "time-out: exceeded*"),
     ("network/ip_fragment.py", "queue.rid - before > most", "queue.rid - before >= most", "ipfrag_max_dist 3*"),
     ("network/ip_fragment.py", "IP_MAX = 65535", "IP_MAX = 65536", "total length*"),
     ("network/ip_fragment.py", "ecn & NOT_ECT and ecn != NOT_ECT", "ecn & NOT_ECT and ecn & CE", "ECN*"),

@@ -34,9 +34,7 @@ class cpu_t:
     switches: i64
     wakes: i64
     next_timer: i64             # when the timer wheel of this CPU wants TIMER_SOFTIRQ, NEVER
-    timer_head: i64             # fragment queues by expiry: a list through ipq_t.timer_next
-    timer_tail: i64
-    timer_last: i64             # the first of the last bucket, -1: not known
+    first_hrtimer: i64          # of those that run on this CPU, by time: a list through hrtimer.next
     trail_head: i64
     trail_tail: i64
     trail_lost: i64
@@ -50,7 +48,6 @@ class cpu_t:
     poll_napi: i64              # the NAPI that a thread polls (Kthread.NAPI, Kthread.BUSY)
     irq_cost: i64               # of the last hard IRQ, for a cut through it
     naps: i64                   # times that it went idle
-    napi_timers: i64            # NAPIs whose timer runs on this CPU: a list through napi_struct.timer_next, index + 1
     idle_state: i64             # Idle: what it sleeps in, and will have to leave
     idle_mean: i64              # of its last naps, for the governor
     slow: i64                   # HT: its work takes so many times longer, << 10, until the next epoch; 0: it has no siblings

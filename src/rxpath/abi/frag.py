@@ -27,10 +27,6 @@ class ipq_t:
     last_run: i64
     tail: i64                   # last fragment of the last run
     dev: i64                    # the last fragment's
-    expires: i64                # ns: the timer wheel's bucket
-    cpu: i64                    # whose timer it is
-    timer_next: i64
-    timer_prev: i64
     lru_next: i64               # 3.10: the one that was touched longest ago is evicted first
     lru_prev: i64
     peer: i64                   # -1: ipfrag_max_dist was 0 when it was created

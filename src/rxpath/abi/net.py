@@ -40,6 +40,7 @@ from .record import bucket_t, cpu_times, recording_t, series_t
 from .skbuff import share_t, sk_buff
 from .sock import eventpoll, mc_member, sock, sock_reuseport, wait_entry
 from .softnet import backlog_t, napi_struct, rps_dev_flow, softnet_data, spinlock
+from .timer import NHRTIMER, NTIMER, hrtimer, timer_base, timer_list
 
 UDP_HASH, FIB_HASH, FRAG_HASH, NEIGH_HASH, NMCAST, NMULTIPORT, NNEIGH = 65536, 16384, 4096, 1024, 4096, 65536, 4096
 TCP_LHASH, ICMP_PEER_HASH, NICMP_PEER, MC_HASH, NMCGROUP = 4096, 16384, 65536, 256, 4096
@@ -198,6 +199,9 @@ class Net:
     txd: Array[Array[tx_desc]] = table(NQ, NDESC)
     feed: Array[Array[arrival]] = table(NQ, NFEED)
     fifo: Array[arrival] = table(NFIFO)
+    timer_bases: Array[timer_base] = table(NCPU)
+    hrtimers: Array[hrtimer] = table(NHRTIMER)
+    timers: Array[timer_list] = table(NTIMER)
     fragq: Array[ipq_t] = table(NFRAGQ)
     peer: Array[inet_peer] = table(NFRAGQ)
     share: Array[share_t] = table(NSHARE)

@@ -45,7 +45,7 @@ EAGAIN, EINTR, EBADF, ENOMEM, EINVAL, EADDRINUSE, ENOBUFS, ENOTCONN, ECONNREFUSE
 EOPNOTSUPP, EISCONN = -95, -106
 MSG_PEEK, MSG_TRUNC, MSG_DONTWAIT, MSG_WAITALL, MSG_WAITFORONE = 0x2, 0x20, 0x40, 0x100, 0x10000
 
-NO_SKB = NO_NAPI = NO_SOCK = NO_THREAD = NO_QUEUE = NO_TOUCH = NO_ROUTE = NO_SHARE = NO_DEV = NO_CPU = -1
+NO_SKB = NO_NAPI = NO_SOCK = NO_THREAD = NO_QUEUE = NO_TOUCH = NO_ROUTE = NO_SHARE = NO_DEV = NO_CPU = NO_TIMER = -1
 FEED_CSUM_GOOD = 1              # arrival.flags: a snap length cut the frame, its checksums cannot be verified: the NIC says good
 NEVER = 1 << 54                 # a time; shifted by SLOT_BITS it still fits into 63 bits
 SLOT_BITS = 8
@@ -215,9 +215,8 @@ class Note(IntEnum):
     RPS_IPI = 2
     IRQ_ENABLED = 3
     WAKE_NAPI = 4
-    TIMER = 5
+    TIMER = 5                   # a timer of that CPU comes earlier than the driver knows
     TX_SENT = 6                 # a frame was given to the NIC: its queue's interrupt will say that it has left
-    NAPI_TIMER = 7              # napi_complete_done() starts napi->timer
 
 
 class Out(IntEnum):
@@ -228,6 +227,7 @@ class Out(IntEnum):
 
 
 IRQ_HANDLED = 1                 # what a handler returns
+HRTIMER_NORESTART = 0           # and what the function of an hrtimer does
 
 
 class NicMode(IntEnum):

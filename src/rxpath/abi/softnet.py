@@ -38,9 +38,6 @@ class napi_struct:
     defer_hard_irqs_count: i64
     timeout: i64                # of the poll under way: ns until napi_watchdog, 0: none
     deferred: i64               # and its interrupt stays masked
-    timer_at: i64               # napi->timer, while timer_cpu says on which CPU (+ 1) it runs
-    timer_cpu: i64
-    timer_next: i64             # the CPU's armed timers: a list, index + 1
     watchdogs: i64              # times that it went off and found the NAPI free
 
 
@@ -81,7 +78,6 @@ class softnet_data:
     clones: i64                 # packets for the further handlers of a protocol, which go up before the next packet: how many, first, last
     clone_head: i64
     clone_tail: i64
-    timer_armed: i64
     raised: Array[i64] = array(10)      # /proc/softirqs
     other_due: i64              # bits: which types have work of sources that are not modelled, and how much
     other_ns: Array[i64] = array(10)

@@ -23,16 +23,17 @@ from ..abi.numbers import (
     IGB_START_ITR,
     MAX_JUMBO_FRAME_SIZE,
     NAPI_STATE_SCHED,
-    NEVER,
     NIC_MULTI,
     NO_SKB,
     VLAN_HLEN,
     NicMode,
 )
 from ..abi.reasons import Drop
+from ..abi.timer import NAPI_HRTIMER
 from ..irq.manage import request_irq
 from ..path import Stage
 from ..skb import frames_end, skb_release
+from ..timer import hrtimer_cancel, hrtimer_setup
 from .igb_itr import LOWEST_LATENCY
 from .igb_main import igb_alloc_rx_buffers
 from .igb_nfc import MODELS, Nfc
@@ -207,7 +208,8 @@ def add_queues(dev: NetDevice, queues: int, mode: int | None = None) -> None:
     net, index = dev.net, dev.index
     for q in range(net.nic.max_queue, queues):
         ring, napi = net.ring[q], net.napi[q]
-        napi.timer_at, napi.gro_flush_timeout, napi.defer_hard_irqs = NEVER, net.napi[0].gro_flush_timeout, net.napi[0].defer_hard_irqs
+        hrtimer_setup(net, NAPI_HRTIMER + q, path.Hrtimer.napi_watchdog, q)
+        napi.gro_flush_timeout, napi.defer_hard_irqs = net.napi[0].gro_flush_timeout, net.napi[0].defer_hard_irqs
         napi.poll, napi.ring, napi.dev = path.napi_poll.handler("igb_poll"), q, index
         napi.batch = net.sysctl[Sysctl.gro_normal_batch] if net.behaviour[Behaviour.rx_lists] else 1
         ring.mode, ring.dev, ring.last_irq = net.ring[0].mode if mode is None else mode, index, -(1 << 50)
@@ -308,7 +310,8 @@ def igb_down(dev: NetDevice) -> None:
     dev.call(nic_sync)(net)
     for q in range(dev.max_queues):
         net.ring[q].up = net.ring[q].unmasked = 0
-        net.napi[q].timer_at, net.napi[q].defer_hard_irqs_count = NEVER, 0             # napi_disable() cancels the timer
+        hrtimer_cancel(net, NAPI_HRTIMER + q)        # napi_disable()
+        net.napi[q].defer_hard_irqs_count = 0
         if net.ring[q].size:
             lost += dev.call(igb_clean_rx_ring)(net, q)
             dev.call(igb_clean_all)(net, q)

@@ -9,6 +9,7 @@ from ..abi.net import Net
 from ..abi.numbers import (
     BUSY_POLL_BUDGET,
     DONE,
+    HRTIMER_NORESTART,
     NAPI_STATE_IN_BUSY_POLL,
     NAPI_STATE_MISSED,
     NAPI_STATE_SCHED,
@@ -20,7 +21,9 @@ from ..abi.numbers import (
     Softirq,
 )
 from ..abi.softnet import napi_struct, softnet_data
-from ..path import Stage, softirq
+from ..abi.timer import NAPI_HRTIMER
+from ..path import Hrtimer, Stage, hrtimer_function, softirq
+from ..timer import hrtimer_start
 from ..turn import charge, enter_parked, late_private, tell_driver
 
 
@@ -81,8 +84,8 @@ def napi_complete_done(net: Net, cpu: int, n: int) -> bool:
         __napi_schedule(net, cpu, n)
         return False
     if timeout:
-        tell_driver(net, cpu, Note.NAPI_TIMER, n)
-        napi.timer_at = timeout                      # the driver of time makes a time of it
+        c = net.cpu[cpu]
+        hrtimer_start(net, cpu, NAPI_HRTIMER + n, c.now + timeout)
         return napi.deferred == 0
     return True
 
@@ -107,8 +110,9 @@ def napi_defer(napi: napi_struct) -> None:
         napi.deferred = 1
 
 
+@hrtimer_function(Hrtimer.napi_watchdog)
 @path_function
-def napi_watchdog(net: Net, cpu: int, n: int) -> None:
+def napi_watchdog(net: Net, cpu: int, n: int) -> int:
     """napi->timer's handler: as if the NIC had interrupted, but without asking for another poll of one that is under way."""
     charge(net, cpu, Stage.napi_watchdog)
     napi = net.napi[n]
@@ -116,6 +120,7 @@ def napi_watchdog(net: Net, cpu: int, n: int) -> None:
         napi.watchdogs += 1
         napi.state |= NAPI_STATE_SCHED
         __napi_schedule(net, cpu, n)
+    return HRTIMER_NORESTART
 
 
 @path_function

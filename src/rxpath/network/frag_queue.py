@@ -8,13 +8,14 @@ from ..abi.kernels import Behaviour, Sysctl
 from ..abi.limits import NFRAGQ
 from ..abi.mib import Mib
 from ..abi.net import FRAG_HASH, Net
-from ..abi.numbers import CHECKSUM_NONE, CHECKSUM_UNNECESSARY, NO_SKB, NicMode, Note
+from ..abi.numbers import CHECKSUM_NONE, CHECKSUM_UNNECESSARY, NO_SKB, NicMode
 from ..abi.reasons import Drop
 from ..abi.skbuff import sk_buff
-from ..path import Stage
+from ..abi.timer import FRAG_TIMER
+from ..path import Stage, Timer
 from ..record import record_level
 from ..skb import kfree_skb_reason
-from ..turn import tell_driver, timer_expiry
+from ..timer import jiffies, mod_timer, timer_delete, timer_setup
 
 IPFRAG_OK, IPFRAG_DUP, IPFRAG_OVERLAP = 0, 1, 2
 IPQ_SIZE = 200                          # sizeof(struct ipq): what an empty queue weighs; measured on 6.18
@@ -51,7 +52,7 @@ def inet_frag_find(net: Net, cpu: int, skb: sk_buff) -> int:
     made = net.fragq[i]
     made.id, made.saddr_lo, made.daddr_lo, made.protocol, made.vif = ident, saddr, daddr, protocol, 0
     made.flags, made.len, made.meat, made.mem, made.head, made.tail, made.last_run = 0, 0, 0, 0, NO_SKB, NO_SKB, NO_SKB
-    made.max_size, made.max_df_size, made.ecn, made.peer, made.rid, made.cpu = 0, 0, 0, -1, 0, -1
+    made.max_size, made.max_df_size, made.ecn, made.peer, made.rid = 0, 0, 0, -1, 0
     made.hnext = net.frag_hash[h]
     net.frag_hash[h] = i
     net.frag_mem += IPQ_SIZE
@@ -61,7 +62,8 @@ def inet_frag_find(net: Net, cpu: int, skb: sk_buff) -> int:
         made.peer = inet_getpeer(net, saddr)
         peer = net.peer[made.peer]
         made.rid = peer.rid
-    timer_arm(net, cpu, i)
+    timer_setup(net, FRAG_TIMER + i, Timer.ip_expire, i)
+    inet_frag_start_timer(net, cpu, i)
     lru_add_tail(net, i)
     return i
 
@@ -72,6 +74,12 @@ def frag_mem_recorded(net: Net, cpu: int) -> None:
     if net.record:
         c = net.cpu[cpu]
         record_level(net, net.recording.frag_mem, c.now, net.frag_mem)
+
+
+@path_function
+def inet_frag_start_timer(net: Net, cpu: int, i: int) -> None:
+    """The rest of the datagram has ipfrag_time from now on."""
+    mod_timer(net, cpu, FRAG_TIMER + i, jiffies(net, cpu) + net.sysctl[Sysctl.ipfrag_time_ns] // net.sysctl[Sysctl.jiffy_ns])
 
 
 @path_function
@@ -95,7 +103,7 @@ def inet_frag_kill(net: Net, i: int) -> None:
     if queue.flags & COMPLETE:
         return
     queue.flags |= COMPLETE
-    timer_delete(net, i)
+    timer_delete(net, FRAG_TIMER + i)
     lru_del(net, i)
     h = ipqhashfn(queue.saddr_lo, queue.daddr_lo, queue.id, queue.protocol)
     j = net.frag_hash[h]
@@ -382,66 +390,7 @@ def lru_del(net: Net, i: int) -> None:
         net.frag_lru_tail = queue.lru_prev
 
 
-# ---------------------------------------------------------------- timers and peers
-@path_function
-def timer_arm(net: Net, cpu: int, i: int) -> None:
-    """mod_timer(): onto this CPU's wheel.  Sorted by expiry; nearly always in the last bucket, because all wait for the same time.
-    Within a bucket the newest goes off first: enqueue_timer() adds at its head."""
-    queue, c = net.fragq[i], net.cpu[cpu]
-    if queue.cpu >= 0:
-        timer_delete(net, i)
-    queue.cpu = cpu
-    queue.expires = timer_expiry(net, c.now, net.sysctl[Sysctl.ipfrag_time_ns])
-    j, lifo = c.timer_tail, net.behaviour[Behaviour.timer_buckets]
-    last = True
-    if lifo and c.timer_last >= 0 and net.fragq[c.timer_last].expires == queue.expires:
-        j = net.fragq[c.timer_last].timer_prev
-    else:
-        while j >= 0:
-            earlier = net.fragq[j]
-            if earlier.expires + lifo <= queue.expires:
-                break
-            last = last and earlier.expires == queue.expires
-            j = earlier.timer_prev
-    if last:
-        c.timer_last = i
-    queue.timer_prev = j
-    if j >= 0:
-        before = net.fragq[j]
-        queue.timer_next = before.timer_next
-        before.timer_next = i
-    else:
-        queue.timer_next = c.timer_head
-        c.timer_head = i
-    if queue.timer_next >= 0:
-        after = net.fragq[queue.timer_next]
-        after.timer_prev = i
-    else:
-        c.timer_tail = i
-    if queue.expires < c.next_timer:
-        c.next_timer = queue.expires
-        tell_driver(net, cpu, Note.TIMER, cpu)
-
-
-@path_function
-def timer_delete(net: Net, i: int) -> None:
-    """The wheel may still call for a bucket that is empty by then, as the kernel's does."""
-    queue = net.fragq[i]
-    c = net.cpu[queue.cpu]
-    if c.timer_last == i:
-        c.timer_last = queue.timer_next              # of the same bucket; alone: whoever comes next will look
-    if queue.timer_prev >= 0:
-        before = net.fragq[queue.timer_prev]
-        before.timer_next = queue.timer_next
-    else:
-        c.timer_head = queue.timer_next
-    if queue.timer_next >= 0:
-        after = net.fragq[queue.timer_next]
-        after.timer_prev = queue.timer_prev
-    else:
-        c.timer_tail = queue.timer_prev
-
-
+# ---------------------------------------------------------------- peers
 @path_function
 def inet_getpeer(net: Net, addr: int) -> int:
     """One for each source that has a queue: there are never more than queues."""

@@ -1,9 +1,7 @@
 """Control plane of reassembly: empty tables, and the defaults of its sysctls (net/ipv4/ip_fragment.c, ipv4_frags_init_net())."""
 from .._compile import path_function
 from ..abi.kernels import Sysctl
-from ..abi.limits import NCPU
 from ..abi.net import FRAG_HASH, Net
-from ..abi.numbers import NEVER
 
 
 @path_function
@@ -12,9 +10,6 @@ def frag_init(net: Net) -> None:
     for h in range(FRAG_HASH):
         net.frag_hash[h] = -1
         net.peer_hash[h] = -1
-    for i in range(NCPU):
-        c = net.cpu[i]
-        c.next_timer, c.timer_head, c.timer_tail, c.timer_last = NEVER, -1, -1, -1
     s = net.sysctl
     s[Sysctl.ipfrag_high_thresh], s[Sysctl.ipfrag_low_thresh] = 4 << 20, 3 << 20
     s[Sysctl.ipfrag_time_ns], s[Sysctl.ipfrag_max_dist] = 30_000_000_000, 64

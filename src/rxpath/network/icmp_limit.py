@@ -8,16 +8,11 @@ from ..abi.net import ICMP_PEER_HASH, NICMP_PEER, Net
 from ..abi.numbers import ICMP, ICMP_FRAG_NEEDED, MASK63, NR_ICMP_TYPES
 from ..abi.skbuff import sk_buff
 from ..path import Stage
+from ..timer import jiffies
 from ..turn import at
 
 XRLIM_BURST_FACTOR = 6                               # messages that a peer's bucket holds
 PEER_HEAD_START = 60                                 # seconds of silence that a new peer is credited with
-
-
-@path_function
-def jiffies(net: Net, cpu: int) -> int:
-    c = net.cpu[cpu]
-    return c.now // net.sysctl[Sysctl.jiffy_ns]
 
 
 @path_function

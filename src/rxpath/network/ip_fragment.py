@@ -1,7 +1,7 @@
 """net/ipv4/ip_fragment.c and inet_fragment.c: reassembly.  RFC 791 3.2, RFC 5722 (overlaps), RFC 3168 5.3 (ECN).
 
 ip_local_deliver sends fragments here, through touch(): every CPU sees the queues.  A datagram that is whole goes on to ip_local_in; one
-whose rest does not come in time ends in ip_expire, which TIMER_SOFTIRQ runs on the CPU that created its queue.  The pieces of a queue
+whose rest does not come in time ends in ip_expire, its queue's timer.  The pieces of a queue
 are kept by frag_queue.py."""
 from .._compile import be16, byte, cold, mem_at, path_function, put_be16, put_byte, put_le16
 from ..abi.frag import COMPLETE, FIRST_IN, LAST_IN, ipq_t
@@ -11,24 +11,19 @@ from ..abi.net import Net
 from ..abi.numbers import (
     CHECKSUM_NONE,
     CHECKSUM_UNNECESSARY,
-    DONE,
     ICMP,
     IP_DF,
     IP_MF,
     IP_OFFSET,
     NET_RX_DROP,
     NET_RX_SUCCESS,
-    NEVER,
     NO_SKB,
-    YIELD,
-    Note,
-    Softirq,
 )
 from ..abi.reasons import Drop
 from ..abi.skbuff import sk_buff
-from ..path import Stage, Touch, softirq, touched
+from ..path import Stage, Timer, Touch, timer_function, touched
 from ..skb import csum_fold, csum_partial, kfree_skb_reason, skb_trim
-from ..turn import at, icmp_send_and_drop, late, spin_lock, spin_unlock, tell_driver
+from ..turn import at, icmp_send_and_drop, spin_lock, spin_unlock
 from .frag_queue import (
     IPFRAG_DUP,
     IPFRAG_OK,
@@ -41,10 +36,10 @@ from .frag_queue import (
     inet_frag_queue_insert,
     inet_frag_rbtree_purge,
     inet_frag_reasm_finish,
+    inet_frag_start_timer,
     ip_evictor,
     lru_add_tail,
     lru_del,
-    timer_arm,
     trim_and_insert,
 )
 from .ip_input import ip_local_in
@@ -177,7 +172,7 @@ def ip_frag_too_far(net: Net, cpu: int, queue: ipq_t) -> bool:
 def ip_frag_reinit(net: Net, cpu: int, i: int) -> None:
     """The queue starts anew with the newcomer, its timer too."""
     queue = net.fragq[i]
-    timer_arm(net, cpu, i)
+    inet_frag_start_timer(net, cpu, i)
     inet_frag_rbtree_purge(net, cpu, queue, Stage.ip_defrag, Drop.FRAG_TOO_FAR)
     queue.flags, queue.len, queue.meat, queue.ecn = 0, 0, 0, 0
 
@@ -209,29 +204,7 @@ def ip_frag_reasm(net: Net, cpu: int, i: int, skb: sk_buff) -> int:
 
 
 # ---------------------------------------------------------------- time-outs
-@softirq(Softirq.TIMER)
-@path_function
-def run_timer_softirq(net: Net, cpu: int) -> int:
-    """Queues of this CPU whose bucket is due, one by one: each is a touch.  DONE or YIELD."""
-    c, sd = net.cpu[cpu], net.sd[cpu]
-    while True:
-        if late(net, cpu):
-            return YIELD
-        i = c.timer_head
-        if i < 0:
-            c.next_timer = NEVER
-            break
-        queue = net.fragq[i]
-        if queue.expires > c.now:
-            c.next_timer = queue.expires
-            break
-        ip_expire(net, cpu, i)
-        if sd.parked_skb >= 0:
-            return YIELD
-    tell_driver(net, cpu, Note.TIMER, cpu)
-    return DONE
-
-
+@timer_function(Timer.ip_expire)
 @path_function
 def ip_expire(net: Net, cpu: int, i: int) -> int:
     """The rest did not come in time.  The sender is told if the first fragment is here: it has the ports."""

@@ -3,12 +3,12 @@
 Ports are only in the first fragment: a match that needs them does not hold for the others, and where a header is cut short the packet is
 dropped at once (hotdrop), as it is when a second fragment could overwrite a TCP header (offset 1)."""
 from .._compile import be16, be32, byte, mem_at, path_function
-from ..abi.kernels import Sysctl
 from ..abi.net import Net
 from ..abi.netfilter import Xt, nf_match
 from ..abi.numbers import ETH_ALEN, ETH_HLEN, ICMP_HLEN, IP_OFFSET, TCP_HLEN, UDP_HLEN
 from ..abi.skbuff import sk_buff
 from ..skb import pskb_may_pull
+from ..timer import jiffies
 from ..turn import spin_lock, spin_unlock
 
 MISS, HOLDS, HOTDROP, NOT_YET = 0, 1, 2, 3
@@ -83,9 +83,8 @@ def multiport_mt(net: Net, skb: sk_buff, match: nf_match) -> int:
 @path_function
 def limit_mt(net: Net, cpu: int, match: nf_match) -> bool:
     """A bucket of credits that jiffies fill.  6.18 exchanges the word without a lock, at the price of one."""
-    c = net.cpu[cpu]
     spin_lock(net, cpu, net.nf_lock)
-    now = c.now // net.sysctl[Sysctl.jiffy_ns]
+    now = jiffies(net, cpu)
     match.credit = min(match.cap, match.credit + (now - match.prev) * match.per_jiffy)
     match.prev = now
     spend = match.credit >= match.cost

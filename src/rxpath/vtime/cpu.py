@@ -19,10 +19,10 @@ from .sched import (
     account,
     charge_thread,
     expire_timeouts,
+    hrtimer_again,
     local_irq_at,
     next_tick,
     push_waiting,
-    start_napi_timer,
     tick_preempts,
     wake,
     wake_listed,
@@ -227,10 +227,8 @@ def read_notes(net: Net, cpu: int) -> None:
             wake(net, cpu, whom)
         elif what == Note.TX_SENT:
             sent_irq_at(net, whom, c.now)
-        elif what == Note.NAPI_TIMER:
-            start_napi_timer(net, cpu, whom)
         elif what == Note.TIMER:
-            local_irq_at(net, whom)
+            hrtimer_again(net, whom)
         else:
             other = net.cpu[whom]
             other.rps_ipi = c.now + net.cost[cpu][Stage.IPI_LATENCY]

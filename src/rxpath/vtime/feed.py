@@ -41,9 +41,7 @@ def feed_rearm(net: Net) -> None:
     if net.nic.max_queue > net.sim.nq:
         more_queues(net, net.nic.max_queue)
     for cpu in range(net.sim.ncpu):                  # a reset has cancelled the timers of its NAPIs
-        c = net.cpu[cpu]
-        if c.napi_timers:
-            hrtimer_again(net, cpu)
+        hrtimer_again(net, cpu)
     for q in range(net.sim.nq):
         ring = net.ring[q]
         if ring.unmasked:

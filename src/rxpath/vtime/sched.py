@@ -8,13 +8,14 @@ v is a thread's used time over its weight; V the weighted mean of the others tha
   5. Softirqs and hard IRQs are charged to whoever is current.
 Which reproduces: hogs alternate at each tick (4 ms at HZ=250); nice 0 against 5 gets 75 %; a sleeper's share and how often it runs at
 once (tests/vtime/test_sched.py holds the measured table)."""
-from .._compile import cold, path_function
+from .._compile import path_function
 from ..abi.engine import thread_t
 from ..abi.kernels import Behaviour, Sysctl
 from ..abi.net import Net
 from ..abi.numbers import NEVER, NO_THREAD, Ctx, Kind, Th
-from ..irq.napi import napi_watchdog
+from ..irq.timer import hrtimer_interrupt
 from ..path import Stage
+from ..timer import hrtimer_next
 from ..turn import charge
 from ..user.wait import wait_remove
 from .idle import idle_select
@@ -345,25 +346,20 @@ def arm_timeout(net: Net, cpu: int, th: thread_t, t: int) -> None:
 
 @path_function
 def hrtimer_again(net: Net, cpu: int) -> None:
-    """The timer of a CPU is the earliest of its threads' timeouts and of the NAPI timers that run on it."""
+    """The timer of a CPU is the earliest of its threads' timeouts and of the hrtimers that run on it."""
     c = net.cpu[cpu]
-    c.hrtimer = NEVER
+    c.hrtimer = hrtimer_next(net, cpu)
     i = c.first_thread
     while i >= 0:
         th = net.thread[i]
         c.hrtimer = min(c.hrtimer, th.timeout_at)
         i = th.next_of_cpu
-    n = c.napi_timers - 1
-    while n >= 0:
-        napi = net.napi[n]
-        c.hrtimer = min(c.hrtimer, napi.timer_at)
-        n = napi.timer_next - 1
     local_irq_at(net, cpu)
 
 
 @path_function
 def expire_timeouts(net: Net, cpu: int, t: int) -> None:
-    """hrtimer_interrupt(): wake those whose time has come."""
+    """Wake the threads whose time has come, then the path's own hrtimers."""
     c = net.cpu[cpu]
     i = c.first_thread
     while i >= 0:
@@ -378,56 +374,5 @@ def expire_timeouts(net: Net, cpu: int, t: int) -> None:
                 wait_remove(net, net.socks[entry.sk], th.wait)
             wake_here(net, cpu, i)
         i = following
-    if c.napi_timers:
-        expire_napi_timers(net, cpu, t)
+    hrtimer_interrupt(net, cpu, t)
     hrtimer_again(net, cpu)
-
-
-# ---------------------------------------------------------------- napi->timer
-@cold
-@path_function
-def start_napi_timer(net: Net, cpu: int, n: int) -> None:
-    """hrtimer_start(&n->timer, HRTIMER_MODE_REL_PINNED): on this CPU, from now; it may still run on another, from a poll there."""
-    c, napi = net.cpu[cpu], net.napi[n]
-    timeout = napi.timer_at
-    if napi.timer_cpu:
-        home = napi.timer_cpu - 1
-        napi_timer_remove(net, home, n)
-        hrtimer_again(net, home)
-    napi.timer_at = c.now + timeout
-    napi.timer_cpu = cpu + 1
-    napi.timer_next = c.napi_timers
-    c.napi_timers = n + 1
-    c.hrtimer = min(c.hrtimer, napi.timer_at)
-    local_irq_at(net, cpu)
-
-
-@path_function
-def napi_timer_remove(net: Net, cpu: int, n: int) -> None:
-    """Off the CPU's list, on which it is."""
-    c, gone = net.cpu[cpu], net.napi[n]
-    if c.napi_timers == n + 1:
-        c.napi_timers = gone.timer_next
-    else:
-        i = c.napi_timers - 1
-        while i >= 0:
-            before = net.napi[i]
-            if before.timer_next == n + 1:
-                before.timer_next = gone.timer_next
-            i = before.timer_next - 1
-    gone.timer_cpu, gone.timer_next = 0, 0
-
-
-@cold
-@path_function
-def expire_napi_timers(net: Net, cpu: int, t: int) -> None:
-    """Those that are due: napi_watchdog()."""
-    c = net.cpu[cpu]
-    n = c.napi_timers - 1
-    while n >= 0:
-        napi = net.napi[n]
-        following = napi.timer_next - 1
-        if napi.timer_at <= t:
-            napi_timer_remove(net, cpu, n)
-            napi_watchdog(net, cpu, n)
-        n = following
