@@ -232,7 +232,7 @@ class Hrtimer(IntEnum):
 class Touch(IntEnum):
     """Stations that touch what other CPUs see: entered from the loops, in the order of the clocks."""
     enqueue_to_backlog = 0
-    ip_defrag = auto()
+    ip_local_deliver_defrag = auto()
     nf_local_in = auto()
     nf_pre_routing = auto()
     udp_queue_rcv_one_skb = auto()

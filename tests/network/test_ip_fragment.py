@@ -6,11 +6,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from rxpath.abi.frag import IP_DEFRAG_LOCAL_DELIVER
 from rxpath.abi.kernels import Sysctl
 from rxpath.abi.mib import Mib
-from rxpath.abi.numbers import Out
+from rxpath.abi.numbers import NEVER, Out
 from rxpath.abi.timer import FRAG_TIMER
+from rxpath.network.ip_fragment import ip_defrag
 from rxpath.path import Stage
+from rxpath.skb import alloc_skb, skb_init
 from rxpath.vtime import feed
 from rxpath.vtime.costs import BM36
 
@@ -49,6 +52,25 @@ def test_a_datagram_in_pieces_reaches_its_reader_and_its_fragments_share_its_fat
     assert host.data(app, 3000) == payload
     assert counters(host) == {"ReasmReqds": 3, "ReasmOKs": 1}
     assert host.net.frag_mem == 0 and host.net.frag_nqueues == 0
+
+
+def test_each_user_has_its_own_queues():
+    """Conntrack would collect at PRE_ROUTING what ip_local_deliver collects later."""
+    host = Lab(plain=True)
+    host.net.cpu[0].horizon = NEVER
+    host.run(1000)
+
+    def arrives(piece: bytes, user: int) -> int:
+        skb = host.net.skb[alloc_skb(host.net, 0)]
+        skb_init(host.net, skb, skb.head, len(piece) - 14)
+        host.boot.memory[skb.data:skb.data + skb.len] = piece[14:]
+        skb.network_header, skb.transport_header = skb.data, skb.data + 20
+        return ip_defrag(host.net, 0, skb, user)
+    _, whole = datagram(2000)
+    first, last = cut(whole, 1480)
+    assert arrives(first, IP_DEFRAG_LOCAL_DELIVER) < 0 and arrives(last, IP_DEFRAG_LOCAL_DELIVER + 1) < 0 and host.net.frag_nqueues == 2
+    made = arrives(first, IP_DEFRAG_LOCAL_DELIVER + 1)
+    assert host.net.skb[made].len == 20 + 2008 and host.net.frag_nqueues == 1
 
 
 def test_any_order_and_tiny_pieces_are_put_together(lab):

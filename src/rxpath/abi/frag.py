@@ -4,6 +4,7 @@
                  |      |      |       by skb.next; cb_b is where the run ends, cb_c its last fragment.  Two runs that touch stay two."""
 from .._compile import i64, struct
 
+IP_DEFRAG_LOCAL_DELIVER = 0                     # users of ip_defrag()
 FIRST_IN, LAST_IN, COMPLETE = 1, 2, 4           # ipq.flags: INET_FRAG_*
 
 
@@ -17,7 +18,7 @@ class ipq_t:
     id: i64
     protocol: i64
     vif: i64                    # of the key: 0 without VRF, so that fragments of one datagram may come by several devices
-    user: i64                   # IP_DEFRAG_LOCAL_DELIVER
+    user: i64                   # IP_DEFRAG_*: fragments of one datagram are collected for each
     hnext: i64                  # hash chain, or free list
     flags: i64
     len: i64                    # of the datagram's payload, as far as it is known

@@ -32,8 +32,8 @@ def ipqhashfn(saddr: int, daddr: int, ident: int, protocol: int) -> int:
 
 
 @path_function
-def inet_frag_find(net: Net, cpu: int, skb: sk_buff) -> int:
-    """The queue of this fragment's datagram, a new one if need be, -1: the account is full, whether there is a queue or not."""
+def inet_frag_find(net: Net, cpu: int, skb: sk_buff, user: int) -> int:
+    """That user's queue of this fragment's datagram, a new one if need be, -1: the account is full, whether there is a queue or not."""
     high = net.sysctl[Sysctl.ipfrag_high_thresh]
     if net.behaviour[Behaviour.frag_rbtree] and (high == 0 or net.frag_mem > high):
         return -1
@@ -43,14 +43,15 @@ def inet_frag_find(net: Net, cpu: int, skb: sk_buff) -> int:
     i = net.frag_hash[h]
     while i >= 0:
         queue = net.fragq[i]
-        if queue.id == ident and queue.saddr_lo == saddr and queue.daddr_lo == daddr and queue.protocol == protocol:
+        if queue.id == ident and queue.saddr_lo == saddr and queue.daddr_lo == daddr and queue.protocol == protocol \
+                and queue.user == user:
             return i
         i = queue.hnext
     i = inet_frag_alloc(net)
     if i < 0:
         return -1
     made = net.fragq[i]
-    made.id, made.saddr_lo, made.daddr_lo, made.protocol, made.vif = ident, saddr, daddr, protocol, 0
+    made.id, made.saddr_lo, made.daddr_lo, made.protocol, made.vif, made.user = ident, saddr, daddr, protocol, 0, user
     made.flags, made.len, made.meat, made.mem, made.head, made.tail, made.last_run = 0, 0, 0, 0, NO_SKB, NO_SKB, NO_SKB
     made.max_size, made.max_df_size, made.ecn, made.peer, made.rid = 0, 0, 0, -1, 0
     made.hnext = net.frag_hash[h]

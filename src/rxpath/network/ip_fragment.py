@@ -1,6 +1,6 @@
 """net/ipv4/ip_fragment.c and inet_fragment.c: reassembly.  RFC 791 3.2, RFC 5722 (overlaps), RFC 3168 5.3 (ECN).
 
-ip_local_deliver sends fragments here, through touch(): every CPU sees the queues.  A datagram that is whole goes on to ip_local_in; one
+Called by those who want whole datagrams, each with its own queues (ip_defrag's user): ip_local_deliver for what is for us.  A datagram
 whose rest does not come in time ends in ip_expire, its queue's timer.  The pieces of a queue
 are kept by frag_queue.py."""
 from .._compile import be16, byte, cold, mem_at, path_function, put_be16, put_byte, put_le16
@@ -16,12 +16,11 @@ from ..abi.numbers import (
     IP_MF,
     IP_OFFSET,
     NET_RX_DROP,
-    NET_RX_SUCCESS,
     NO_SKB,
 )
 from ..abi.reasons import Drop
 from ..abi.skbuff import sk_buff
-from ..path import Stage, Timer, Touch, timer_function, touched
+from ..path import Stage, Timer, timer_function
 from ..skb import csum_fold, csum_partial, kfree_skb_reason, skb_trim
 from ..turn import at, icmp_send_and_drop, spin_lock, spin_unlock
 from .frag_queue import (
@@ -42,35 +41,33 @@ from .frag_queue import (
     lru_del,
     trim_and_insert,
 )
-from .ip_input import ip_local_in
 
 IP_MAX = 65535
 ICMP_EXC_FRAGTIME = 1                           # code of time exceeded: in reassembly
 NOT_ECT, ECT_1, ECT_0, CE = 1, 2, 4, 8          # ip4_frag_ecn(): 1 << the field
 
 
-@touched(Touch.ip_defrag)
 @path_function
-def ip_defrag(net: Net, cpu: int, skb: sk_buff) -> int:
-    """One fragment into its queue.  The datagram goes on if this was what it lacked."""
+def ip_defrag(net: Net, cpu: int, skb: sk_buff, user: int) -> int:
+    """One fragment into its user's queue.  Returns the whole datagram if this was what it lacked, and the caller goes on with it; else
+    NO_SKB.  Who calls it is in clock order: every CPU sees the queues."""
     at(net, cpu, skb, Stage.ip_defrag)
     net.snmp[cpu][Mib.Ip_ReasmReqds] += 1
     spin_lock(net, cpu, net.frag_lock)
     if net.behaviour[Behaviour.frag_rbtree] == 0:
         ip_evictor(net, cpu)
-    i = inet_frag_find(net, cpu, skb)
+    i = inet_frag_find(net, cpu, skb, user)
     if i < 0:                                                        # no memory for it
         spin_unlock(net, net.frag_lock)
         net.snmp[cpu][Mib.Ip_ReasmFails] += 1
-        return kfree_skb_reason(net, cpu, skb, Stage.ip_defrag, Drop.NOT_SPECIFIED)
+        kfree_skb_reason(net, cpu, skb, Stage.ip_defrag, Drop.NOT_SPECIFIED)
+        return NO_SKB
     whole = ip_frag_queue(net, cpu, i, skb)
     queue = net.fragq[i]
     if queue.flags & COMPLETE:
         inet_frag_destroy(net, cpu, i, Stage.ip_defrag, Drop.FRAG_QUEUE_KILLED)       # of a reassembled one nothing is left
     spin_unlock(net, net.frag_lock)
-    if whole < 0:
-        return NET_RX_SUCCESS
-    return ip_local_in(net, cpu, net.skb[whole])
+    return whole
 
 
 @path_function

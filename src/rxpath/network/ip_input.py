@@ -2,6 +2,7 @@
 through inet_protos.  RFC 791, RFC 1122 3.2.1."""
 from .. import path
 from .._compile import be16, be32, byte, cold, le32, mem_at, path_function
+from ..abi.frag import IP_DEFRAG_LOCAL_DELIVER
 from ..abi.kernels import Behaviour, Sysctl
 from ..abi.mib import DevStat, Mib
 from ..abi.net import Net
@@ -44,6 +45,7 @@ from ..path import Stage, Touch, dst_input, packet_list, packet_type, touched
 from ..skb import csum_fold, csum_partial, kfree_skb_reason, pskb_may_pull, skb_trim
 from ..turn import at, icmp_send_and_drop, late_private, park, touch
 from .igmp import ip_check_mc
+from .ip_fragment import ip_defrag
 from .ip_options import ip_rcv_options
 from .netfilter import nf_hook
 from .route import LBCAST, ip_mc_validate_source, ip_route_input_noref, ip_route_use_hint, ipv4_is_multicast
@@ -313,8 +315,18 @@ def ip_local_deliver(net: Net, cpu: int, skb: sk_buff) -> int:
     at(net, cpu, skb, Stage.ip_local_deliver)
     mem = mem_at(net.mem_addr)
     if be16(mem, skb.network_header + 6) & (IP_MF | IP_OFFSET):
-        return touch(net, cpu, skb, Touch.ip_defrag)
+        return touch(net, cpu, skb, Touch.ip_local_deliver_defrag)
     return ip_local_in(net, cpu, skb)
+
+
+@touched(Touch.ip_local_deliver_defrag)
+@path_function
+def ip_local_deliver_defrag(net: Net, cpu: int, skb: sk_buff) -> int:
+    """ip_local_deliver() of a fragment: the datagram goes on if this was what it lacked."""
+    whole = ip_defrag(net, cpu, skb, IP_DEFRAG_LOCAL_DELIVER)
+    if whole < 0:
+        return NET_RX_SUCCESS
+    return ip_local_in(net, cpu, net.skb[whole])
 
 
 @touched(Touch.nf_local_in)
