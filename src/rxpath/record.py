@@ -19,14 +19,17 @@ from .abi.sock import sock
 FIRST_SHIFT = 10                # buckets begin 1024 ns wide
 
 
+@cold
 @path_function
-def record_widen(net: Net, s: int, shift: int) -> None:
-    """The buckets of a series become 1 << shift ns wide."""
+def record_widen(net: Net, s: int, t: int) -> None:
+    """The buckets of a series become so wide that t has one."""
     series = net.record_series[s]
-    old, by = series.shift, shift - series.shift
-    series.shift = shift
-    if series.samples == 0:
+    old = series.shift
+    while t >> series.shift >= NBUCKET:
+        series.shift += 1
+    if series.used == 0:
         return
+    by = series.shift - old
     for i in range(1, NBUCKET):
         b = net.record_bucket[s][i]
         if b.n:
@@ -45,20 +48,19 @@ def record_widen(net: Net, s: int, shift: int) -> None:
 def record_sample(net: Net, s: int, t: int, value: int, amount: int) -> None:
     """A sample of series s at t."""
     series = net.record_series[s]
-    if t >> series.shift >= NBUCKET:
-        shift = series.shift
-        while t >> shift >= NBUCKET:
-            shift += 1
-        record_widen(net, s, shift)
-    b = net.record_bucket[s][t >> series.shift]
+    i = t >> series.shift
+    if i >= NBUCKET:
+        record_widen(net, s, t)
+        i = t >> series.shift
+    b = net.record_bucket[s][i]
     if b.n == 0:
+        series.used = 1
         b.min, b.max = value, value
     b.min = min(b.min, value)
     b.max = max(b.max, value)
     b.n += 1
     b.sum += amount
     b.moment += amount * (t & (1 << series.shift) - 1)
-    series.samples += 1
 
 
 @cold

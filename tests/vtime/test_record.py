@@ -20,7 +20,7 @@ def tables(run):
     h.update(bytes(rec))
     for s in range(rec.nseries):
         h.update(bytes(net.record_series[s]))
-        if net.record_series[s].samples:
+        if net.record_series[s].used:
             h.update(bytes(net.record_bucket[s]))
     for k in range(rec.ncut):
         h.update(bytes(net.record_cut[k]))
@@ -38,7 +38,7 @@ def buckets(net, s):
 
 
 def of_kind(net, kind):
-    return [s for s in range(net.recording.nseries) if net.record_series[s].kind == kind and net.record_series[s].samples]
+    return [s for s in range(net.recording.nseries) if net.record_series[s].kind == kind and net.record_series[s].used]
 
 
 @pytest.mark.parametrize("name", SCENARIOS)

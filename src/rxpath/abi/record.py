@@ -23,7 +23,7 @@ class series_t:
     kind: i64                   # Recorded
     owner: i64
     shift: i64
-    samples: i64
+    used: i64                   # some bucket holds a sample
     level: i64                  # of a level: as it stands
     protocol: i64               # of a socket, which may be gone by the end: what it was bound to
     addr: i64

@@ -4,7 +4,7 @@ ahead.  A recording writes down there what only counts up: how frames have ended
 A cut's columns are totals, so that a table that is full keeps every second row and loses nothing but resolution."""
 from .._compile import cold, entry, path_function
 from ..abi.limits import NCUT, NREASON
-from ..abi.net import NCOLUMN, Net
+from ..abi.net import Net
 from ..abi.numbers import Ctx
 from ..abi.reasons import Drop
 
@@ -73,6 +73,8 @@ def record_cut(net: Net, t: int) -> None:
         rec.ncut = NCUT >> 1
         rec.cut_shift += 1
         for k in range(1, rec.ncut):
-            for column in range(NCOLUMN):
+            for column in range(NDROP):
+                net.record_cut[k][column] = net.record_cut[2 * k][column]
+            for column in range(NREASON, NREASON + 5 * net.sim.ncpu):
                 net.record_cut[k][column] = net.record_cut[2 * k][column]
     net.sim.cut = rec.ncut << rec.cut_shift

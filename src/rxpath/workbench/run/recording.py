@@ -3,10 +3,13 @@ same buckets.  Views draw from it; views/recording.py writes it to files."""
 from __future__ import annotations
 
 from array import array
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Literal
 
 from rxpath.abi.limits import NBUCKET, NCUT, NREASON
+from rxpath.abi.net import NCOLUMN
 from rxpath.abi.numbers import IPPROTO
 from rxpath.abi.reasons import DELIVERED, Drop
 from rxpath.abi.record import Recorded
@@ -110,7 +113,7 @@ class _Buckets:
 def read(m: Machine) -> Recording:
     """What has been recorded so far."""
     net, rec, now = m.net, m.net.recording, m.net.sim.now
-    found = [_buckets(m, s) for s in range(rec.nseries) if net.record_series[s].samples]
+    found = [_buckets(m, s) for s in range(rec.nseries) if net.record_series[s].used]
     shift = max([rec.cut_shift, *(b.shift for b in found)])
     for b in found:
         b.widen(shift)
@@ -119,10 +122,17 @@ def read(m: Machine) -> Recording:
     return Recording(1 << shift, n, now, (*series, *_ends(m, found, shift, n), *_cpus(m, shift, n)), rec.rest)
 
 
+def _words(rows: Iterable[Any]) -> array[int]:
+    """The numbers of some tables of the path, one after the other."""
+    words: array[int] = array("q")
+    for row in rows:
+        words.frombytes(bytes(row))
+    return words
+
+
 def _buckets(m: Machine, s: int) -> _Buckets:
     series = m.net.record_series[s]
-    words: array[int] = array("q")
-    words.frombytes(bytes(m.net.record_bucket[s]))        # type: ignore[call-overload]
+    words = _words([m.net.record_bucket[s]])
     held = {i: tuple(words[5 * i:5 * i + 5]) for i in range(NBUCKET) if words[5 * i]}
     kind = Recorded(series.kind)
     return _Buckets(kind, series.owner, _label(m, kind, series), series.shift, held)     # type: ignore[arg-type]
@@ -147,25 +157,30 @@ def _label(m: Machine, kind: Recorded, series: Any) -> str:
 
 
 def _filled(b: _Buckets, n: int) -> Series:
-    """A value for every bucket.  A level goes on where nothing was sampled: it follows from the changes before."""
+    """A value for every bucket."""
     kind: Kind = "total" if b.kind == Recorded.RING_MISSED else "sample" if b.kind == Recorded.LATENCY else "level"
     name, unit = NAMES[b.kind]
     count, low, high, total = (array("q", bytes(8 * n)) for _ in range(4))
-    level, width = 0, 1 << b.shift
-    for i in range(n):
-        held = b.held.get(i)
-        if kind == "level":
-            stands = max(level, 0)                          # a reader's clock may be a moment before that of who queued the datagram
-            low[i], high[i], total[i] = stands, stands, level * width
-        if held is not None:
-            count[i], low[i], high[i] = held[0], held[1], held[2]
-            if kind == "level":
-                low[i], high[i] = min(stands, held[1]), max(stands, held[2])
-                level += held[3]
-                total[i] += held[3] * width - held[4]
-            else:
-                total[i] = held[3]
+    for i, held in b.held.items():
+        count[i], low[i], high[i], total[i] = held[:4]
+    if kind == "level":
+        _level(b, n, low, high, total)
     return Series(name, b.label, unit, kind, count, low, high, total)
+
+
+def _level(b: _Buckets, n: int, low: array[int], high: array[int], total: array[int]) -> None:
+    """A level goes on where nothing was sampled: it follows from the changes before."""
+    level, done, width = 0, 0, 1 << b.shift
+    for i in [*sorted(b.held), n]:
+        stands = max(level, 0)                              # a reader's clock may be a moment before that of who queued the datagram
+        same = array("q", [stands])
+        low[done:i] = high[done:i] = same * (i - done)
+        total[done:i] = array("q", [level * width]) * (i - done)
+        if i < n:
+            _, least, most, change, moment = b.held[i]
+            low[i], high[i], total[i] = min(stands, least), max(stands, most), (level + change) * width - moment
+            level += change
+        done = i + 1
 
 
 def _total(name: str, of: str, unit: str, values: array[int]) -> Series:
@@ -178,15 +193,13 @@ def _columns(m: Machine, columns: list[int], shift: int, n: int) -> list[array[i
     net, rec = m.net, m.net.recording
     m.call(record_row)(net, NCUT, net.sim.now)
     every = 1 << shift - rec.cut_shift
-    rows = [net.record_cut[k] for k in range(0, rec.ncut, every)] + [net.record_cut[NCUT]]
+    cuts = _words(net.record_cut[k] for k in range(0, rec.ncut, every))
+    last = _words([net.record_cut[NCUT]])
     found = []
     for column in columns:
-        values = array("q", bytes(8 * n))
-        before = 0
-        for i, row in enumerate(rows[1:]):
-            now = row[column]
-            values[min(i, n - 1)] += now - before
-            before = now
+        totals = [*cuts[column::NCOLUMN], last[column]]
+        values = array("q", (after - before for before, after in pairwise(totals)))
+        values.extend([0] * (n - len(values)))
         found.append(values)
     return found
 
