@@ -8,26 +8,24 @@
 Everything here is loaded when it is first used: `import rxpath` itself costs nothing."""
 from typing import TYPE_CHECKING, Any
 
+from ._version import __version__
+
 if TYPE_CHECKING:
-    from .workbench.advice.ask import whatif
     from .workbench.host.file import HostError
     from .workbench.host.file import load as load_host
     from .workbench.host.model.host import Host
-    from .workbench.many.headroom import headroom
-    from .workbench.many.sweep import sweep
-    from .workbench.run.outcome import Outcome
-    from .workbench.run.replay import replay
+    from .workbench.library.many import headroom, sweep
+    from .workbench.library.replay import Outcome, replay, whatif
     from .workbench.run.simulation import Simulation
     from .workbench.words.mistakes import BadInput
 
-__version__ = "0.1.0"
 __all__ = ["BadInput", "Host", "HostError", "Outcome", "Simulation", "__version__", "headroom", "load_host", "replay", "sweep", "whatif"]
 
 _WHERE = {
     "BadInput": ("words.mistakes", "BadInput"), "Host": ("host.model.host", "Host"), "HostError": ("host.file", "HostError"),
-    "Outcome": ("run.outcome", "Outcome"), "Simulation": ("run.simulation", "Simulation"), "load_host": ("host.file", "load"),
-    "replay": ("run.replay", "replay"), "headroom": ("many.headroom", "headroom"), "sweep": ("many.sweep", "sweep"),
-    "whatif": ("advice.ask", "whatif"),
+    "Outcome": ("library.replay", "Outcome"), "Simulation": ("run.simulation", "Simulation"), "load_host": ("host.file", "load"),
+    "replay": ("library.replay", "replay"), "headroom": ("library.many", "headroom"), "sweep": ("library.many", "sweep"),
+    "whatif": ("library.replay", "whatif"),
 }
 
 

@@ -118,7 +118,7 @@ def test_no_more_than_a_whole_cpu_is_taken(tmp_path):
 def test_no_figure_is_cut_on_a_narrow_terminal(columns, capsys, monkeypatch):
     from rich.table import Table
 
-    from rxpath.workbench.views import report
+    from rxpath.workbench.views import terminal
 
     monkeypatch.setenv("COLUMNS", columns)
     monkeypatch.setenv("TTY_COMPATIBLE", "1")
@@ -127,6 +127,6 @@ def test_no_figure_is_cut_on_a_narrow_terminal(columns, capsys, monkeypatch):
     for name in ("socket", "received", "drops", "longest queue", "memory at most", "of rcvbuf"):
         table.add_column(name, no_wrap=name != "socket")
     table.add_row("udp 0.0.0.0:8125", "1,443,000", "4,437,123", "92", "211,968", "212,992")
-    report.show(table)
+    terminal.show(table)
     out = capsys.readouterr().out
     assert "\x1b[" in out and "1,443,000" in out and "4,437,123" in out and "212,992" in out

@@ -135,9 +135,10 @@ def test_what_was_done_until_ctrl_c_is_kept():
         return len(count) > 40
 
     run = rxpath.whatif("first", jobs=1)
-    part = ask.answer(rxpath.replay("first"), ask.Unit("first"), _host(), None, 10.0, jobs=1, stop=stop)
-    assert part.whatif.interrupted and len(part.knobs) < len(run.knobs)
-    assert "INTERRUPTED" in str(part)
+    before = rxpath.replay("first")
+    part = ask.answer(before, ask.Unit("first"), _host(), None, 10.0, jobs=1, stop=stop)
+    assert part.interrupted and len(part.knobs) < len(run.knobs)
+    assert "INTERRUPTED" in str(rxpath.Outcome.of(before, part))
 
 
 def _host():

@@ -60,7 +60,7 @@ def example(name: Annotated[str, typer.Argument(metavar="NAME", help="Which one.
 @app.command()
 def version() -> None:
     """Print the version."""
-    from rxpath import __version__
+    from rxpath._version import __version__
 
     typer.echo(f"rxpath {__version__}")
 

@@ -11,10 +11,10 @@ def boot(host: HostOption = None, set_: SetOption = None, debug: DebugOption = F
     from rxpath.workbench.run.replay import the_host
     from rxpath.workbench.run.simulation import Simulation
     from rxpath.workbench.views import boot as boot_view
-    from rxpath.workbench.views import report
+    from rxpath.workbench.views import terminal
 
     with Simulation(the_host(host, set_ or [])) as sim:
-        report.show(boot_view.render(sim))
+        terminal.show(boot_view.render(sim))
 
 
 STATIONS_EXAMPLE = "Example:\n\n[cyan]rxpath stations | grep udp[/]"
@@ -23,6 +23,6 @@ STATIONS_EXAMPLE = "Example:\n\n[cyan]rxpath stations | grep udp[/]"
 def stations() -> None:
     """List the stations of the path in the packet's order: function, room, context, kernel source."""
     from rxpath.workbench.views import boot as boot_view
-    from rxpath.workbench.views import report
+    from rxpath.workbench.views import terminal
 
-    report.show(boot_view.stations())
+    terminal.show(boot_view.stations())

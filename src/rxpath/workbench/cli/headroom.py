@@ -46,7 +46,7 @@ def headroom(
 
     from rxpath.workbench.many import headroom as searching
     from rxpath.workbench.views import headroom as chart
-    from rxpath.workbench.views import report
+    from rxpath.workbench.views import terminal
 
     with Interrupt() as interrupt, Spinner(not no_progress) as say:
         room = searching.headroom(capture, host=host, overrides=set_ or [], listen=listen or [], local=local, loop=loop, seed=seed,
@@ -54,5 +54,5 @@ def headroom(
     if json_:
         print(json.dumps(room.to_dict(), indent=1))
     else:
-        report.show(chart.render(room))
+        terminal.show(chart.render(room))
     raise typer.Exit(EXIT_INTERRUPTED if room.interrupted else 0)

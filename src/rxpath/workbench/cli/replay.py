@@ -11,6 +11,7 @@ from rxpath.workbench.cli.options import DebugOption, HostOption, SeedOption, Se
 from rxpath.workbench.cli.progress import EXIT_INTERRUPTED, Bar, Interrupt
 
 if TYPE_CHECKING:
+    from rxpath.workbench.advice.search import WhatIf
     from rxpath.workbench.run.outcome import Outcome
     from rxpath.workbench.run.trail import Trail
 
@@ -66,7 +67,7 @@ def replay(
     from rxpath.workbench.advice import ask
     from rxpath.workbench.run import replay as replaying
     from rxpath.workbench.traffic import capture as traffic
-    from rxpath.workbench.views import recording, report
+    from rxpath.workbench.views import recording, terminal
     from rxpath.workbench.words.mistakes import BadInput
     from rxpath.workbench.work.unit import Unit
 
@@ -98,22 +99,25 @@ def replay(
             outcome = recording.take(outcome, record)
         if not json_:                                               # the story first: knobs take longer
             _story(outcome, watched)
+        answer = None
         if not no_whatif:
             unit = Unit(capture, listen=tuple(listen or ()), local=local, speed=speed, rate=rate, loop=loop, fresh=fresh)
             bar = Bar(not no_progress, "trying knobs on the same traffic")
             try:
-                outcome = ask.answer(outcome, unit, chosen, goal, seconds, skip_unsupported=skip_unsupported or None, progress=bar,
-                                     stop=interrupt)
+                answer = ask.answer(outcome, unit, chosen, goal, seconds, skip_unsupported=skip_unsupported or None, progress=bar,
+                                    stop=interrupt)
             finally:
                 bar.close()
     if json_:
-        _json(outcome, watched)
-    elif outcome.whatif is not None:
+        _json(outcome, answer, watched)
+    elif answer is not None:
         from rich.console import Group
         from rich.text import Text
 
-        report.show(Group(Text(), report.answer(outcome)))
-    interrupted = outcome.interrupted or (outcome.whatif is not None and outcome.whatif.interrupted)
+        from rxpath.workbench.views import advice
+
+        terminal.show(Group(Text(), advice.render(outcome, answer)))
+    interrupted = outcome.interrupted or (answer is not None and answer.interrupted)
     raise typer.Exit(EXIT_INTERRUPTED if interrupted else 0)
 
 
@@ -129,18 +133,20 @@ def _check_files(record: str | None, as_json: bool, tap: str | None, tx: str | N
 
 
 def _story(outcome: Outcome, watched: Trail | None) -> None:
-    from rxpath.workbench.views import report
+    from rxpath.workbench.views import report, terminal
 
     if watched is not None:
         from rxpath.workbench.views import trail as trail_view
 
-        report.show(trail_view.render(watched, outcome))
-    report.show(report.render(outcome))
+        terminal.show(trail_view.render(watched, outcome))
+    terminal.show(report.render(outcome))
     sys.stdout.flush()
 
 
-def _json(outcome: Outcome, watched: Trail | None) -> None:
-    whole = outcome.to_dict()
+def _json(outcome: Outcome, answer: WhatIf | None, watched: Trail | None) -> None:
+    from rxpath.workbench.views import as_json
+
+    whole = as_json.build(outcome, answer)
     if watched is not None:
         whole["trail"] = watched.describe()
     print(json.dumps(whole, indent=1))

@@ -15,20 +15,20 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="A scenario, a rule (R
 @scenario_app.command("list", epilog="Example:\n\n[cyan]rxpath scenario list[/]")
 def scenario_list(debug: DebugOption = False) -> None:
     """List the scenarios by their rules."""
-    from rxpath.workbench.views import report
     from rxpath.workbench.views import scenario as scenario_view
+    from rxpath.workbench.views import terminal
 
-    report.show(scenario_view.listed())
+    terminal.show(scenario_view.listed())
 
 
 @scenario_app.command("show", epilog="Example:\n\n[cyan]rxpath scenario show slow-program[/]")
 def scenario_show(name: Name, debug: DebugOption = False) -> None:
     """Print a scenario without running it."""
     from rxpath.workbench.scenarios import scenario
-    from rxpath.workbench.views import report
     from rxpath.workbench.views import scenario as scenario_view
+    from rxpath.workbench.views import terminal
 
-    report.show(scenario_view.shown(scenario.load(name)))
+    terminal.show(scenario_view.shown(scenario.load(name)))
 
 
 @scenario_app.command("run", epilog="\n\n".join((
@@ -44,8 +44,8 @@ def scenario_run(name: Name,
     """Run a scenario as it is, with its cure and with each placebo, and show before and after."""
     from rxpath.workbench.cli.progress import Bar, Interrupt
     from rxpath.workbench.scenarios import scenario
-    from rxpath.workbench.views import report
     from rxpath.workbench.views import scenario as scenario_view
+    from rxpath.workbench.views import terminal
 
     s = scenario.load(name)
     bar = Bar(not no_progress, s.name)
@@ -57,4 +57,4 @@ def scenario_run(name: Name,
     if json_:
         typer.echo(scenario_view.described(trial))
     else:
-        report.show(scenario_view.ran(trial))
+        terminal.show(scenario_view.ran(trial))

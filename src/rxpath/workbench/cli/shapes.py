@@ -31,7 +31,7 @@ def shapes(
     """Run what others published of the receive path - livelock, interrupt rates, costs - and show ours beside it."""
     from pathlib import Path
 
-    from rxpath.workbench.views import pictures, report
+    from rxpath.workbench.views import pictures, terminal
     from rxpath.workbench.views import shapes as page
     from rxpath.workbench.words.mistakes import BadInput
     from rxpath.workbench.work.pool import cores
@@ -59,7 +59,7 @@ def shapes(
     if json_:
         print(page.described(found))
     elif not out or not complete:
-        report.show(page.shown(found))
+        terminal.show(page.shown(found))
     if not complete:
         print(f"rxpath: interrupted: {len(found)} of {len(wanted)} shapes" + (f"; {out} was not written" if out else ""), file=sys.stderr)
         raise typer.Exit(EXIT_INTERRUPTED)

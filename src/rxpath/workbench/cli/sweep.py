@@ -51,7 +51,7 @@ def sweep(
 ) -> None:
     """Run a grid of settings on one capture, on all cores, and rank what each came to."""
     from rxpath.workbench.many import sweep as sweeping
-    from rxpath.workbench.views import arrow, report
+    from rxpath.workbench.views import arrow, terminal
     from rxpath.workbench.views import sweep as table
     from rxpath.workbench.words.mistakes import BadInput, apart, check_writable
 
@@ -82,5 +82,5 @@ def sweep(
     if json_:
         table.write(table.lines(found), "-")
     elif csv != "-":
-        report.show(table.render(found, top))
+        terminal.show(table.render(found, top))
     raise typer.Exit(0 if found.complete else EXIT_INTERRUPTED)

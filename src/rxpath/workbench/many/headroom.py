@@ -112,12 +112,6 @@ class Headroom:
                 "curves": [{"set": list(s), "points": [dataclasses.asdict(d) for d in dots]} for s, dots in self.curves],
                 "runs": self.runs, "interrupted": self.interrupted}
 
-    def __str__(self) -> str:
-        from rxpath.workbench.views import headroom as chart
-        from rxpath.workbench.views import report
-
-        return report.plain(chart.render(self))
-
 
 def _step(step: Step) -> dict[str, Any]:
     lift = step.lift

@@ -9,8 +9,7 @@ from rxpath.workbench.host.model.host import Host
 from rxpath.workbench.host.model.programs import App
 from rxpath.workbench.many.search import Goal
 from rxpath.workbench.run import where_lost as losses
-from rxpath.workbench.views import report
-from rxpath.workbench.words import units
+from rxpath.workbench.words import figures, units
 from rxpath.workbench.work.pool import Stop
 from rxpath.workbench.work.unit import LOAD, Result, Unit
 
@@ -68,8 +67,8 @@ def find(host: Host, result: Result, goal: Goal) -> Limit:
 
 def hopeless(result: Result) -> Limit:
     """Even the slowest traffic does not keep the goal."""
-    return Limit("the path", "latency", None, 0.0, f"even where next to nothing waits, p99 is {report.ns(result.latency_ns['p99'])} and "
-                 f"{report.share(result.lost_to_load, result.offered)} of the frames are lost")
+    return Limit("the path", "latency", None, 0.0, f"even where next to nothing waits, p99 is {figures.ns(result.latency_ns['p99'])} and "
+                 f"{figures.share(result.lost_to_load, result.offered)} of the frames are lost")
 
 
 def line(host: Host) -> Limit:
@@ -133,7 +132,7 @@ def _says(host: Host, result: Result, place: str, reason: str, cpu: int | None, 
     else:
         what, slow, burst = f"{place}: {losses.meaning(reason) if reason in LOAD else reason}", "", ""
     if reason == "latency":
-        what = f"they wait; the fullest queue is {place}, {report.share(*full)} full"
+        what = f"they wait; the fullest queue is {place}, {figures.share(*full)} full"
     why = slow if share >= SATURATED else burst
     return f"{what}: {why}" if why else what
 

@@ -67,7 +67,7 @@ class Journal:
 
     def keys(self, base: Unit, work: Sequence[Unit]) -> list[str]:
         """What each unit is a run of."""
-        from rxpath import __version__
+        from rxpath._version import __version__
 
         same = repr((__version__, _digest(base.capture), _of_host(base), base.listen, base.local))
         each = [repr((u.overrides, _files(u), u.seed, u.speed, u.rate, u.loop, u.fresh)) for u in work]

@@ -89,12 +89,6 @@ class Sweep:
         ordered = [k for k in names if not k.startswith("dropped.") and k != "error"] + reasons + ["error"]
         return {k: [row.get(k, 0) for row in flat] for k in ordered}
 
-    def __str__(self) -> str:
-        from rxpath.workbench.views import report
-        from rxpath.workbench.views import sweep as table
-
-        return report.plain(table.render(self), 120)
-
 
 def sweep(capture: str | Path | Spec, settings: Mapping[str, object] | Sequence[str], *,
           host: Host | Mapping[str, Any] | str | Path | None = None, overrides: Sequence[str] = (), seed: int | None = None,

@@ -44,6 +44,9 @@ class Latency:
     quantiles: dict[str, int]
     max: int
 
+    def as_dict(self) -> dict[str, int]:
+        return {**self.quantiles, "max": self.max, "mean": self.mean, "count": self.count}
+
 
 @dataclass(frozen=True, slots=True)
 class SocketBooks:

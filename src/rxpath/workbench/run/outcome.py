@@ -1,18 +1,13 @@
-"""What a replay gives back: the books with everything that tells how they came about.  str() is the report, .to_dict() the JSON object."""
+"""What a replay gives back: the books with everything that tells how they came about."""
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
+from rxpath.cable.receiver import Receiver
 from rxpath.workbench.host.model.host import Host
 from rxpath.workbench.run.books import Books
 from rxpath.workbench.run.recording import Recording
 from rxpath.workbench.traffic.capture import Traffic
-
-if TYPE_CHECKING:
-    from rxpath.cable.receiver import Receiver
-    from rxpath.workbench.advice.search import Tried, WhatIf
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +21,6 @@ class Outcome:
     log: tuple[str, ...] = ()
     interrupted: bool = False
     recording: Recording | None = None                      # the run over time, when that was asked
-    whatif: WhatIf | None = None                            # what would have saved them, when that was asked
-
-    @property
-    def knobs(self) -> tuple[Tried, ...]:
-        """Settings that were tried on the same traffic, best first; rxpath.whatif() and `rxpath replay` try them."""
-        return self.whatif.knobs if self.whatif is not None else ()
 
     @property
     def offered(self) -> int:
@@ -67,17 +56,3 @@ class Outcome:
     def latency_ns(self) -> dict[str, int]:
         """Percentiles from the last bit on the wire to the return of the receiving call."""
         return {**self.books.latency.quantiles, "max": self.books.latency.max}
-
-    def to_dict(self) -> dict[str, Any]:
-        """The object of --json; docs/json.md says what is in it."""
-        from rxpath.workbench.views import as_json as report_json
-
-        return report_json.build(self)
-
-    def to_json(self) -> str:
-        return json.dumps(self.to_dict(), indent=1)
-
-    def __str__(self) -> str:
-        from rxpath.workbench.views import report
-
-        return report.text(self)

@@ -49,7 +49,7 @@ def replay(capture: str | Path | Spec, host: Host | str | Path | None = None, *,
     """Send a capture through the receive path of a host.
 
     capture   a pcap or pcapng file (also gzipped), "-" for standard input, the name of a bundled one ("first"),
-              a traffic spec (.toml), or a trafficfile.Spec: then its frames are generated straight into the run
+              a traffic spec (.toml), or a traffic.spec.Spec: then its frames are generated straight into the run
     host      a Host, a host file, or None: the default host (a bundled capture has its own)
     overrides ["KEY=VALUE"]: ["net.core.netdev_budget=600", "ethtool.rx=4096"]
     listen    sockets to open, ["udp:5000", "tcp:80"]; none: those that the capture's traffic goes to

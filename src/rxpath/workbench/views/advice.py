@@ -2,27 +2,24 @@
 with the reason, and the commands to copy."""
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-if TYPE_CHECKING:
-    from rxpath.workbench.advice.search import Tried, WhatIf
-    from rxpath.workbench.run.outcome import Outcome
+from rxpath.workbench.advice.rules import load
+from rxpath.workbench.advice.search import Tried, WhatIf
+from rxpath.workbench.run.outcome import Outcome
+from rxpath.workbench.views.terminal import table as table_of
+from rxpath.workbench.words.figures import ns
 
 SHOWN = 8                                                   # rows of each table; --json has all
 TITLE = {"loss": "What would have saved them", "latency": "What would make the latency better", "cpu": "What would save CPU time"}
 
 
-def render(run: Outcome) -> Group | None:
-    """None when nothing was asked."""
-    from rxpath.workbench.advice.rules import load
-
-    answer = run.whatif
-    if answer is None:
-        return None
+def render(run: Outcome, answer: WhatIf) -> Group:
+    """What was asked of a run."""
     parts: list[Any] = []
     for number, title, cause in answer.fired:
         if next(r for r in load().rule if r.id == number).only(load().verdict):
@@ -45,19 +42,10 @@ def render(run: Outcome) -> Group | None:
     return Group(Text.assemble((TITLE[answer.goal], "bold"), f" ({how})" if how else ""), *parts)
 
 
-def _table(*columns: str, left: int) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for i, name in enumerate(columns):
-        table.add_column(name, justify="left" if i < left else "right", no_wrap=i >= left, overflow="fold")
-    return table
-
-
 def _helped(run: Outcome, answer: WhatIf, rows: list[Tried]) -> Table:
-    from rxpath.workbench.advice.rules import load
-
-    table = _table("knob", "", "lost", "p99", "CPU", "memory", left=2)
+    table = table_of("knob", "", "lost", "p99", "CPU", "memory", left=2)
     first = rows[0]
-    table.add_row("as it is", "", f"{first.lost_before:,}", _us(first.p99_us_before), _ns(first.cpu_before), "")
+    table.add_row("as it is", "", f"{first.lost_before:,}", _us(first.p99_us_before), ns(first.cpu_before), "")
     for t in rows[:SHOWN]:
         words = Text.assemble((t.title, "green" if t.helped == "yes" else "yellow"), "\n", ("  " + "\n  ".join(t.set), "dim"))
         if t.helped == "partly" and answer.goal == "loss":
@@ -65,7 +53,7 @@ def _helped(run: Outcome, answer: WhatIf, rows: list[Tried]) -> Table:
             words.append(f"\n  still lost: {', '.join(left)}" if left else "", "dim")
         if not t.lasting:
             words.append(f"\n  {t.why}", "yellow")
-        table.add_row(words, "" if t.helped == "yes" else "partly", f"{t.lost_after:,}", _us(t.p99_us_after), _ns(t.cpu_after),
+        table.add_row(words, "" if t.helped == "yes" else "partly", f"{t.lost_after:,}", _us(t.p99_us_after), ns(t.cpu_after),
                       _more(t.memory_bytes))
     if len(rows) > SHOWN:
         table.add_row(f"... {len(rows) - SHOWN} more in --json", *[""] * 5)
@@ -73,10 +61,9 @@ def _helped(run: Outcome, answer: WhatIf, rows: list[Tried]) -> Table:
 
 
 def _useless(answer: WhatIf, rows: list[Tried]) -> Table:
-    table = _table("", "", "", left=3)
-    table.show_header = False
+    table = table_of("", "", "", left=3)
     for t in rows[:SHOWN]:
-        what = {"loss": f"{t.lost_after:,} lost", "latency": f"p99 {_us(t.p99_us_after)}", "cpu": f"CPU {_ns(t.cpu_after)}"}
+        what = {"loss": f"{t.lost_after:,} lost", "latency": f"p99 {_us(t.p99_us_after)}", "cpu": f"CPU {ns(t.cpu_after)}"}
         said = Text(what[answer.goal] + (", worse" if t.helped == "worse" else ""), no_wrap=True)
         table.add_row(" ".join(t.set), said, t.why)
     if len(rows) > SHOWN:
@@ -101,19 +88,13 @@ def _advice(answer: WhatIf, best: Tried) -> str:
     if answer.goal == "latency":
         price.append(f"p99 falls from {_us(best.p99_us_before)} to {_us(best.p99_us_after)}")
     if best.cpu_after > 1.1 * best.cpu_before or answer.goal == "cpu":
-        price.append(f"CPU time {_ns(best.cpu_before)} to {_ns(best.cpu_after)}")
+        price.append(f"CPU time {ns(best.cpu_before)} to {ns(best.cpu_after)}")
     saved = f"{best.lost_before - best.lost_after:,} of {best.lost_before:,} saved" if answer.goal == "loss" else ""
     return f"To do: {best.title} ({'; '.join(x for x in (saved, *price) if x)})"
 
 
 def _us(us: float) -> str:
-    return _ns(round(us * 1000))
-
-
-def _ns(value: int) -> str:
-    from rxpath.workbench.views.report import ns
-
-    return ns(value)
+    return ns(round(us * 1000))
 
 
 def _more(octets: int) -> str:
@@ -123,14 +104,14 @@ def _more(octets: int) -> str:
     return f"{octets / size:+.3g} {unit}"
 
 
-def as_list(answer: WhatIf | None) -> list[dict[str, Any]]:
+def as_list(answer: WhatIf) -> list[dict[str, Any]]:
     """--json's `knobs`."""
     return [{
         "set": list(t.set), "lost_before": t.lost_before, "lost_after": t.lost_after, "p99_us_before": t.p99_us_before,
         "p99_us_after": t.p99_us_after, "cpu_before": t.cpu_before, "cpu_after": t.cpu_after, "memory_bytes": t.memory_bytes,
         "helped": t.helped, "why": t.why, "commands": list(t.commands), "rule": t.rule, "title": t.title, "lasting": t.lasting,
         "dropped_after": t.dropped_after,
-    } for t in (answer.knobs if answer is not None else ())]
+    } for t in answer.knobs]
 
 
 def as_dict(answer: WhatIf) -> dict[str, Any]:

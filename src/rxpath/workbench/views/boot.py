@@ -10,7 +10,7 @@ from rxpath import path
 from rxpath.abi.limits import NQ
 from rxpath.abi.numbers import IPPROTO, Softirq
 from rxpath.path import STATIONS
-from rxpath.workbench.views.report import _table
+from rxpath.workbench.views.terminal import table as table_of
 from rxpath.workbench.words import units
 
 if TYPE_CHECKING:
@@ -36,17 +36,17 @@ def _steps(sim: Simulation) -> list[tuple[str, list[Any]]]:
     steps: list[tuple[str, list[Any]]] = []
     steps.append((f"spawn_ksoftirqd: {', '.join(f'ksoftirqd/{c}' for c in range(min(host.cpus, 8)))}{' ...' if host.cpus > 8 else ''}", []))
 
-    table = _table("softirq_vec", "type", "action", left=3)
+    table = table_of("softirq_vec", "type", "action", left=3)
     for s in Softirq:
         table.add_row(str(int(s)), f"{s.name}_SOFTIRQ", _handler(path.softirq, net.softirq_vec[s]))
     backlog = _handler(path.napi_poll, net.napi[NQ].poll)
     steps.append((f"net_dev_init: softnet_data of {host.cpus} CPUs, its backlog polled by {backlog}; open_softirq", [table]))
 
-    protos = _table("inet_protos", "protocol", "handler", left=3)
+    protos = table_of("inet_protos", "protocol", "handler", left=3)
     for i in range(256):
         if net.inet_protos[i] >= 0:
             protos.add_row(str(i), f"IPPROTO_{IPPROTO(i).name}", _handler(path.inet_protocol, net.inet_protos[i]))
-    types = _table("ptype_base", "EtherType", "func", "list_func", left=4)
+    types = table_of("ptype_base", "EtherType", "func", "list_func", left=4)
     for b in range(16):
         i = net.ptype_base[b]
         while i >= 0:
@@ -57,7 +57,7 @@ def _steps(sim: Simulation) -> list[tuple[str, list[Any]]]:
 
     steps.append((f"{host.nic.driver}_probe: {host.nic.name}, {units.mac_text(net.dev[0].mac)}, net_device_ops, ethtool_ops, "
                   f"{sim.queues} q_vectors", []))
-    rings = _table("queue", "IRQ vector", "affinity", "napi poll", "RX ring", "posted", "TX ring", "throttle", left=4)
+    rings = table_of("queue", "IRQ vector", "affinity", "napi poll", "RX ring", "posted", "TX ring", "throttle", left=4)
     for q in range(sim.queues):
         r = net.ring[q]
         rings.add_row(str(q), f"{host.nic.name}-TxRx-{q}", f"CPU {r.cpu}", _handler(path.napi_poll, net.napi[q].poll), f"{r.size}",
@@ -72,7 +72,7 @@ def _throttle(usecs: int) -> str:
 
 
 def _sockets(sim: Simulation) -> Any:
-    table = _table("socket", "name", "rcvbuf", left=2)
+    table = table_of("socket", "name", "rcvbuf", left=2)
     for s in sim.sockets[:20]:
         table.add_row(f"{s.proto} {s.address}:{s.port}", s.name, f"{sim.net.socks[s.index].rcvbuf:,}")
     return table
@@ -80,7 +80,7 @@ def _sockets(sim: Simulation) -> Any:
 
 def stations() -> Any:
     """path.STATIONS for a person."""
-    table = _table("station", "room", "context", "kernel", "what it does", left=5)
+    table = table_of("station", "room", "context", "kernel", "what it does", left=5)
     for stage, s in STATIONS.items():
         table.add_row(stage.name, s.room, s.context, s.twin.rsplit("/", 1)[-1], s.what)
     return table

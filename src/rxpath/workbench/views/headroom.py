@@ -7,7 +7,9 @@ from rich.console import Group
 from rich.text import Text
 
 from rxpath.workbench.many.limits import WORK
-from rxpath.workbench.views import report
+from rxpath.workbench.views.terminal import table as table_of
+from rxpath.workbench.views.terminal import titled
+from rxpath.workbench.words.figures import ns, share
 
 if TYPE_CHECKING:
     from rxpath.workbench.many.headroom import Dot, Headroom, Step
@@ -91,17 +93,17 @@ def _lasting(factor: float, lasting: float) -> str:
 
 def _curve(setting: tuple[str, ...], dots: tuple[Dot, ...]) -> Group:
     """A bar for each speed: what was delivered, and what was lost of the offered."""
-    table = report._table("speed", "offered", "delivered", "lost", "p99", "")
+    table = table_of("speed", "offered", "delivered", "lost", "p99", "")
     for column in table.columns[:1]:
         column.justify = "right"
     table.columns[5].justify = "left"
     top = max((d.offered_pps for d in dots), default=0) or 1
     for d in dots:
         bar, rest = _bar(d.delivered_pps / top), round(WIDE * d.offered_pps / top)
-        table.add_row(number(d.speed), pps(d.offered_pps), pps(d.delivered_pps), report.share(round(d.lost_share * 1_000_000), 1_000_000),
-                      report.ns(d.p99_ns), Text.assemble((bar, "green"), ("░" * max(0, rest - len(bar)), "red")))
+        table.add_row(number(d.speed), pps(d.offered_pps), pps(d.delivered_pps), share(round(d.lost_share * 1_000_000), 1_000_000),
+                      ns(d.p99_ns), Text.assemble((bar, "green"), ("░" * max(0, rest - len(bar)), "red")))
     what = "as it is" if not setting else "with " + " ".join(setting)
-    return report.titled(f"Delivered of what is offered, {what} (bars: delivered █, lost ░)", table)
+    return titled(f"Delivered of what is offered, {what} (bars: delivered █, lost ░)", table)
 
 
 def _bar(share: float) -> str:

@@ -1,56 +1,25 @@
 """The report for a person: who received, the funnel from the wire to the application with every loss as a side exit, where the CPU time
-went, how full the queues were, how long it took.  Made from the books alone; rich draws it, at most 100 columns wide unless the terminal
-is wider, without colours when nobody looks."""
+went, how full the queues were, how long it took.  Made from the books alone."""
 from __future__ import annotations
 
-import io
-import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from rich.console import Console, Group
+from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from rxpath.workbench.advice.search import WhatIf
 from rxpath.workbench.run import where_lost as losses
 from rxpath.workbench.run.books import Books
+from rxpath.workbench.run.outcome import Outcome
 from rxpath.workbench.traffic.capture import NOT_OFFERED
+from rxpath.workbench.views import advice
+from rxpath.workbench.views.terminal import table as table_of
+from rxpath.workbench.views.terminal import titled
+from rxpath.workbench.words.figures import ns, share
 
-if TYPE_CHECKING:
-    from rxpath.workbench.run.outcome import Outcome
-
-WIDTH = 100                                                 # of a report that goes into a file or a pipe
 SOCKETS_SHOWN, LINES_SHOWN = 20, 5
-
-
-def ns(value: int) -> str:
-    """A time, three digits that matter."""
-    for unit, size in (("s", 1_000_000_000), ("ms", 1_000_000), ("us", 1_000)):
-        if value >= size:
-            x = value / size
-            return f"{x:.2f} {unit}" if x < 10 else f"{x:.1f} {unit}" if x < 100 else f"{x:,.0f} {unit}"
-    return f"{value} ns"
-
-
-def share(part: int, whole: int) -> str:
-    if not whole:
-        return "-"
-    percent = 100 * part / whole
-    return f"{percent:.1f}%" if percent >= 0.05 or not part else "<0.1%"
-
-
-def _table(*columns: str, left: int = 1) -> Table:
-    """A table without frames: the first `left` columns are words, the others numbers."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim", show_header=any(columns))
-    for i, name in enumerate(columns):
-        table.add_column(name, justify="left" if i < left else "right", no_wrap=i >= left, overflow="fold")
-    return table
-
-
-def titled(title: str, *parts: Any) -> Group:
-    """A title of its own line: rich would fold it to the table's width."""
-    return Group(Text(title, "bold"), *parts)
 
 
 # ---------------------------------------------------------------- head
@@ -76,7 +45,7 @@ def header(run: Outcome) -> list[str]:
 def funnel(run: Outcome) -> Group:
     """How many frames entered each step, and under it those that left there."""
     b = run.books
-    table = _table("", "", "", "")
+    table = table_of("", "", "", "")
     table.columns[0].no_wrap, table.columns[3].justify, table.columns[3].no_wrap = True, "left", False
     left = b.offered
     table.add_row("wire", f"{left:,}", "", "")
@@ -145,7 +114,7 @@ def _beside(run: Outcome, step: str) -> str:
 def cpus(run: Outcome) -> Group:
     b = run.books
     kinds = ("hardirq", "softirq", "syscall", "application")
-    table = _table("CPU", *kinds, "idle")
+    table = table_of("CPU", *kinds, "idle")
     shown = [c for c in b.cpus if c.idle < b.elapsed_ns] or b.cpus[:1]
     for c in shown:
         table.add_row(str(c.cpu), *[_spent(getattr(c, k), b.elapsed_ns) for k in kinds], share(c.idle, b.elapsed_ns))
@@ -164,7 +133,7 @@ def sockets(run: Outcome) -> Group | None:
     b = run.books
     if not b.sockets:
         return None
-    table = _table("socket", "received", "drops", "unread", "longest queue", "memory at most", "of rcvbuf")
+    table = table_of("socket", "received", "drops", "unread", "longest queue", "memory at most", "of rcvbuf")
     shown = sorted(b.sockets, key=lambda s: (-s.drops, -s.received, s.name))[:SOCKETS_SHOWN]
     for s in shown:
         style = "red" if s.drops else ""
@@ -178,7 +147,7 @@ def sockets(run: Outcome) -> Group | None:
 def queues(run: Outcome) -> Group | None:
     """High-water marks of everything that can be full."""
     b = run.books
-    table = _table("queue", "at most", "of", "")
+    table = table_of("queue", "at most", "of", "")
     for item in b.high_water["ring"]:
         q = b.queues[item["queue"]]
         if item["max"]:
@@ -198,7 +167,7 @@ def latencies(run: Outcome) -> Group | None:
     apps = [a for a in b.apps if a.latency.count]
     if not apps:
         return None
-    table = _table("application", "datagrams", *b.latency.quantiles, "max")
+    table = table_of("application", "datagrams", *b.latency.quantiles, "max")
     for a in apps[:SOCKETS_SHOWN] if len(apps) > 1 else ():
         table.add_row(f"{a.name} thread {a.thread} on CPU {a.cpu}", f"{a.latency.count:,}", *[ns(v) for v in a.latency.quantiles.values()],
                       ns(a.latency.max))
@@ -212,7 +181,7 @@ def rules(run: Outcome) -> Group | None:
     shown = [r for r in run.books.rules if r.target.split()[-1] in ("DROP", "REJECT", "LOG")][:SOCKETS_SHOWN]
     if not shown and not run.log:
         return None
-    table = _table("rule", "target", "packets", "bytes", left=2)
+    table = table_of("rule", "target", "packets", "bytes", left=2)
     for r in shown:
         table.add_row(f"{r.table} {r.chain}, line {r.line}", r.target, f"{r.packets:,}", f"{r.bytes:,}")
     lines = [Text(line, "dim") for line in run.log[:LINES_SHOWN]]
@@ -222,7 +191,8 @@ def rules(run: Outcome) -> Group | None:
 
 
 # ---------------------------------------------------------------- the whole
-def render(run: Outcome) -> Group:
+def render(run: Outcome, answer: WhatIf | None = None) -> Group:
+    """The whole; answer: what would have saved them, when that was asked."""
     parts: list[Any] = [Text(line, style="bold" if i == 0 else "") for i, line in enumerate(header(run))]
     for part in (funnel(run), cpus(run), queues(run), sockets(run), latencies(run), rules(run)):
         if part is not None:
@@ -231,51 +201,6 @@ def render(run: Outcome) -> Group:
     parts += [Text(), Text(f"books: {b.offered:,} offered = {b.delivered:,} delivered + {b.queued:,} queued + "
                            f"{sum(b.dropped.values()):,} dropped")]
     parts += [Text(f"note: {note}", style="yellow") for note in run.notes]
-    if run.whatif is not None:
-        parts += [Text(), answer(run)]
+    if answer is not None:
+        parts += [Text(), advice.render(run, answer)]
     return Group(*parts)
-
-
-def answer(run: Outcome) -> Any:
-    """What would have saved them."""
-    from rxpath.workbench.views import advice as view
-
-    return view.render(run)
-
-
-def show(what: Any, width: int = WIDTH) -> None:
-    """On standard output: as wide as the terminal, or plain text without blanks at the ends of lines where nobody looks."""
-    out = Console(highlight=False)
-    if not out.is_terminal:
-        sys.stdout.write(plain(what, width))
-    elif out.width >= width:
-        out.print(what)
-    else:
-        for part in _parts(what):
-            Console(highlight=False, width=_room(part, out.width) if isinstance(part, Table) else out.width).print(part)
-
-
-def _parts(what: Any) -> Iterator[Any]:
-    if isinstance(what, Group):
-        for part in what.renderables:
-            yield from _parts(part)
-    else:
-        yield what
-
-
-def _room(table: Table, width: int) -> int:
-    """The least width, from the terminal's on, at which no word of a table is cut: the terminal may wrap a line, 4,4 is not 4,437."""
-    words = set(plain(table).split())
-    return next((w for w in range(width, WIDTH, 4) if words <= set(plain(table, w).split())), WIDTH)
-
-
-def plain(what: Any, width: int = WIDTH) -> str:
-    """Text without colours."""
-    out = io.StringIO()
-    Console(file=out, width=width, highlight=False, color_system=None).print(what)
-    return "\n".join(line.rstrip() for line in out.getvalue().split("\n"))
-
-
-def text(run: Outcome, width: int = WIDTH) -> str:
-    """The report without colours."""
-    return plain(render(run), width)

@@ -13,6 +13,7 @@ from rich.text import Text
 from rxpath.workbench.scenarios import scenario
 from rxpath.workbench.scenarios.scenario import MEASURES, Attempt, Scenario, Trial
 from rxpath.workbench.views import report
+from rxpath.workbench.words.figures import ns
 
 
 def listed() -> Any:
@@ -69,7 +70,7 @@ def _row(t: Trial, a: Attempt) -> list[str]:
     busy = sum(n for k, n in run.cpu_ns.items() if k != "idle")
     what = {"before": "as it is", "cure": "the cure", "placebo": "no help", "try": "yours"}[a.what]
     return [what, " ".join(a.settings), _value(t.scenario, a), change, f"{sum(run.dropped.values()):,}",
-            report.ns(run.latency_ns["p99"]), report.ns(busy // max(run.offered, 1))]
+            ns(run.latency_ns["p99"]), ns(busy // max(run.offered, 1))]
 
 
 def verdict(t: Trial) -> str:

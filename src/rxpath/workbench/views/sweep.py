@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Group
 from rich.text import Text
 
-from rxpath.workbench.views import arrow, report
+from rxpath.workbench.views import arrow
+from rxpath.workbench.views.terminal import table as table_of
+from rxpath.workbench.words.figures import ns, share
 from rxpath.workbench.words.mistakes import writing
 
 if TYPE_CHECKING:
@@ -24,7 +26,7 @@ def render(sweep: Sweep, shown: int = SHOWN) -> Group:
     """Best first: the settings that vary, losses, latency, CPU, memory."""
     varying = [a.key for a in sweep.axes if len(a.values) > 1]
     fixed = [f"{a.key}={a.values[0]}" for a in sweep.axes if len(a.values) == 1]
-    table = report._table(*varying, "lost", "", "p50", "p99", "max", "CPU", "memory")
+    table = table_of(*varying, "lost", "", "p50", "p99", "max", "CPU", "memory")
     for column in table.columns[:len(varying)]:
         column.justify = "right"
     ranked = sweep.ranked
@@ -54,8 +56,8 @@ def _cells(row: Row) -> list[Any]:
         return ["-"] * 7
     q = r.latency_ns
     busy = sum(n for k, n in r.cpu_ns.items() if k != "idle")
-    return [Text(f"{r.lost:,}", "red" if r.lost else "green"), report.share(r.lost, r.offered), report.ns(q["p50"]), report.ns(q["p99"]),
-            report.ns(q["max"]), report.share(busy, sum(r.cpu_ns.values())), f"{r.memory_bytes / (1 << 20):,.1f} MiB"]
+    return [Text(f"{r.lost:,}", "red" if r.lost else "green"), share(r.lost, r.offered), ns(q["p50"]), ns(q["p99"]),
+            ns(q["max"]), share(busy, sum(r.cpu_ns.values())), f"{r.memory_bytes / (1 << 20):,.1f} MiB"]
 
 
 # ---------------------------------------------------------------- files

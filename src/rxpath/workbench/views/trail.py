@@ -11,7 +11,7 @@ from rxpath.abi.reasons import DELIVERED, Drop
 from rxpath.path import Stage
 from rxpath.workbench.run import where_lost as losses
 from rxpath.workbench.run.trail import Packet, Trail, context
-from rxpath.workbench.views.report import ns
+from rxpath.workbench.words.figures import ns
 
 if TYPE_CHECKING:
     from rxpath.workbench.run.outcome import Outcome

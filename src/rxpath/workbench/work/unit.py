@@ -34,7 +34,7 @@ LOAD = frozenset(r.name for r in (Drop.RX_MISSED, Drop.RX_ALLOC_FAILED, Drop.NOM
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """capture: a file, the name of a bundled one, or a traffic spec (trafficfile.Spec, or its .toml file).  host: a Host, a host
+    """capture: a file, the name of a bundled one, or a traffic spec (traffic.spec.Spec, or its .toml file).  host: a Host, a host
     file's tables as a dict, its path, or None for the default (a bundled capture has its own).  The others as in rxpath.replay()."""
     capture: str | Spec
     host: Host | Mapping[str, Any] | str | None = None
@@ -149,12 +149,10 @@ def run(unit: Unit, stop: Callable[[], bool] | None = None) -> Result:
 # ---------------------------------------------------------------- what came of it
 def of(run: Outcome) -> Result:
     """The small result of a whole outcome."""
-    from rxpath.workbench.views.as_json import latency
-
     b = run.books
     return Result(
         offered=b.offered, delivered=b.delivered, received=b.received, queued=b.queued, dropped=b.dropped, dropped_at=_places(run),
-        latency_ns=latency(b.latency), apps={f"{a.name}/{a.thread}": latency(a.latency) for a in b.apps},
+        latency_ns=b.latency.as_dict(), apps={f"{a.name}/{a.thread}": a.latency.as_dict() for a in b.apps},
         cpu_ns=b.cpu_ns(), cpus=tuple(asdict(c) for c in b.cpus),
         counters=_counters(run), memory=memory(run.host, [s.rcvbuf for s in b.sockets if s.proto == "udp"]), peaks=_peaks(run),
         elapsed_ns=b.elapsed_ns, span_ns=run.traffic.duration_ns, interrupted=run.interrupted, notes=run.notes)

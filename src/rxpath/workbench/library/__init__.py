@@ -1,0 +1,1 @@
+"""What `import rxpath` gives: results that print themselves, over what the other rooms do."""

@@ -1,0 +1,69 @@
+"""rxpath.replay() and rxpath.whatif(): a capture through the path of a host; and what would have saved what it lost."""
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from rxpath.workbench.advice import ask
+from rxpath.workbench.advice.search import Tried, WhatIf
+from rxpath.workbench.host.model.host import Host
+from rxpath.workbench.library.shown import shown
+from rxpath.workbench.run import outcome
+from rxpath.workbench.run import replay as replaying
+from rxpath.workbench.traffic import capture as traffic
+from rxpath.workbench.traffic.spec import Spec
+from rxpath.workbench.views import as_json, report, terminal
+from rxpath.workbench.work.unit import Unit
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome(outcome.Outcome):
+    """A finished (or interrupted) run.  str() is the report, .to_dict() the object of --json."""
+    whatif: WhatIf | None = None                            # what would have saved them, when that was asked
+
+    @classmethod
+    def of(cls, run: outcome.Outcome, answer: WhatIf | None = None) -> Outcome:
+        return cls(**{f.name: getattr(run, f.name) for f in fields(outcome.Outcome)}, whatif=answer)
+
+    @property
+    def knobs(self) -> tuple[Tried, ...]:
+        """Settings that were tried on the same traffic, best first; rxpath.whatif() and `rxpath replay` try them."""
+        return self.whatif.knobs if self.whatif is not None else ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """docs/json.md says what is in it."""
+        return as_json.build(self, self.whatif)
+
+    def to_json(self) -> str:
+        return json.dumps(self.to_dict(), indent=1)
+
+    def __str__(self) -> str:
+        return terminal.plain(report.render(self, self.whatif))
+
+
+replay = shown(replaying.replay, Outcome.of)
+
+
+def whatif(capture: str | Path | Spec, host: Host | str | Path | None = None, *, overrides: Sequence[str] = (), seed: int | None = None,
+           listen: Sequence[str] = (), local: str | None = None, speed: float = 1.0, rate: str | int | None = None, loop: int = 1,
+           skip_unsupported: bool | None = None, goal: str | None = None, budget: str | float = ask.BUDGET, jobs: int | None = None,
+           progress: Callable[[float, int], None] | None = None, stop: Callable[[], bool] | None = None) -> Outcome:
+    """rxpath.replay(), then the candidate knobs, each on the same traffic and host: Outcome.whatif, Outcome.knobs (best first).
+
+    goal      loss, latency or cpu; none: loss, if anything was lost
+    budget    how long to try, "10s" or seconds
+    jobs      how many runs at a time; none: all cores
+    The others as in replay()."""
+    goal, seconds = ask.checked_goal(goal), ask.checked_budget(budget)
+    if host is None and traffic.spec_of(capture) is None:
+        host = traffic.bundled_host(str(capture))
+    chosen = replaying.the_host(host, overrides, seed)
+    run = replaying.replay(capture, chosen, listen=listen, local=local, speed=speed, rate=rate, loop=loop,
+                           skip_unsupported=skip_unsupported, stop=stop)
+    unit = Unit(str(capture) if isinstance(capture, Path) else capture, listen=tuple(listen), local=local, speed=speed, rate=rate,
+                loop=loop)
+    return Outcome.of(run, ask.answer(run, unit, chosen, goal, seconds, skip_unsupported=skip_unsupported, jobs=jobs, progress=progress,
+                                      stop=stop))
