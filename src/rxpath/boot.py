@@ -8,25 +8,15 @@ import pkgutil
 from typing import Any
 
 from . import path
-from ._compile import entry, install, new, pages, region
+from ._compile import entry, init_struct, install, new, pages, region
 from ._compile.loader import ROOMS
 from .abi.kernels import KERNELS, Sysctl
-from .abi.limits import BUFSTRIDE, NCPU, NDESC, NNAPI, NQ, NSHARE
+from .abi.limits import BUFSTRIDE, NDESC, NQ, NSHARE
 from .abi.net import Net
-from .abi.numbers import (
-    IPPROTO,
-    NAPI_POLL_WEIGHT,
-    NO_CPU,
-    NO_NAPI,
-    NO_SKB,
-    NO_THREAD,
-)
+from .abi.numbers import IPPROTO, NO_SHARE
 from .drivers.setup import NetDevice, dev_mc_add, dev_mc_del, igb_probe, multicast_mac
 from .link.setup import dev_add_pack, net_dev_init
 from .network import setup
-from .network.frag_setup import frag_init
-from .network.setup import ip_tables_init
-from .timer import init_timers
 from .user import mcast
 from .user import socket as sockets
 
@@ -46,14 +36,9 @@ link_path()
 
 @entry
 def net_init(net: Net, npool: int, nskb: int) -> None:
-    """Everything that does not start as zero.  npool pools share nskb packets; a buffer for each of them."""
+    """The initial values of abi/, then the free packets: npool pools share nskb of them; a buffer for each."""
+    init_struct(net)
     net.nskb = nskb
-    for c in range(NCPU):
-        sd, input_ = net.sd[c], net.input[c]
-        sd.poll_head, sd.poll_tail, sd.work_head, sd.work_tail, sd.repoll_head, sd.repoll_tail = \
-            NO_NAPI, NO_NAPI, NO_NAPI, NO_NAPI, NO_NAPI, NO_NAPI
-        sd.poll_n, sd.parked_skb, sd.process_head, sd.ipi_head, sd.rps_ipi_next = NO_NAPI, NO_SKB, NO_SKB, NO_CPU, NO_CPU
-        input_.head, input_.tail, input_.lock.last_cpu = NO_SKB, NO_SKB, -1
     for p in range(npool):
         pool = net.pool[p]
         pool.nfree = nskb // npool
@@ -63,30 +48,9 @@ def net_init(net: Net, npool: int, nskb: int) -> None:
         skb = net.skb[i]
         skb.idx = i
         skb.head = i * BUFSTRIDE
-    for i in range(NNAPI):
-        n = net.napi[i]
-        n.weight, n.batch, n.next, n.thread = NAPI_POLL_WEIGHT, 1, NO_NAPI, NO_THREAD
-        n.rx_list, n.rx_tail, n.list_head, n.list_tail, n.list_next, n.list_cursor = NO_SKB, NO_SKB, NO_SKB, NO_SKB, NO_SKB, NO_SKB
-        for b in range(8):
-            n.gro_bucket[b] = NO_SKB
-    for i in range(NQ):
-        ring = net.ring[i]
-        ring.irq_handler = -1
     for i in range(NSHARE):
         share = net.share[i]
-        share.next = i + 1 if i + 1 < NSHARE else -1
-    for i in range(16):
-        net.ptype_base[i] = -1
-        net.softirq_vec[i] = -1
-    net.ptype_all = -1
-    for i in range(256):
-        net.inet_protos[i] = -1
-    net.udp_hash_seed = 0x5DEECE66
-    init_timers(net)
-    frag_init(net)
-    ip_tables_init(net)
-    for i in range(16):
-        net.nf_tables[i].first = -1
+        share.next = i + 1 if i + 1 < NSHARE else NO_SHARE
 
 
 class Booted:
@@ -100,7 +64,6 @@ class Booted:
         self.memory = pages((nskb + NQ * NDESC) * BUFSTRIDE + extra_memory)
         self.nskb = nskb
         self.net.mem_addr = region(self.memory)
-        self.net.hash_key = 0x5DEECE66D
         self.call(net_init)(self.net, npool, nskb)
         for behaviour, row in KERNELS.items():
             self.net.behaviour[behaviour] = row.v618 if kernel == "6.18" else row.v310

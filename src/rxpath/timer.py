@@ -11,7 +11,6 @@ Other CPUs may take a timer off this CPU's wheel or find it there: whoever arms 
 learns through Note.TIMER that a CPU's next timer has come nearer."""
 from ._compile import cold, path_function
 from .abi.kernels import Behaviour, Sysctl
-from .abi.limits import NCPU
 from .abi.net import Net
 from .abi.numbers import NEVER, NO_TIMER, Note
 from .abi.timer import EXPIRING, LVL_BITS, LVL_CLK_SHIFT, LVL_DEPTH, LVL_SIZE, timer_base, timer_list
@@ -22,13 +21,6 @@ LVL_START = LVL_SIZE - 1                                # jiffies; what is furth
 WHEEL_TIMEOUT_MAX = (LVL_START << LVL_CLK_SHIFT * (LVL_DEPTH - 1)) - 1
 TVR_BITS, TVN_BITS, TVN_DEPTH = 8, 6, 5                 # before 4.8: 256 buckets of a jiffy, four levels of 64
 TVR_SIZE, TVN_SIZE = 1 << TVR_BITS, 1 << TVN_BITS
-
-
-@path_function
-def init_timers(net: Net) -> None:
-    for cpu in range(NCPU):
-        c, base = net.cpu[cpu], net.timer_bases[cpu]
-        c.next_timer, c.first_hrtimer, base.next_expiry = NEVER, NO_TIMER, NEVER
 
 
 @path_function

@@ -12,6 +12,7 @@ from .memory import (
     be64,
     byte,
     forget,
+    init_struct,
     le16,
     le32,
     le64,
@@ -28,6 +29,7 @@ from .memory import (
     put_le32,
     put_le64,
     region,
+    reset_struct,
     store_release,
     xchg,
 )
@@ -35,9 +37,7 @@ from .structs import CACHELINE, STRUCTS, Array, array, fields_of, i8, i16, i32, 
 
 __all__ = [
     "CACHELINE", "DISPATCHES", "STRUCTS", "Array", "Dispatch", "Mem", "array", "atomic_add", "be16", "be32", "be64", "byte", "cold",
-    "entry",
-    "fields_of", "forget", "i8", "i16", "i32", "i64", "install", "le16", "le32", "le64", "load_acquire", "mem_at", "memcpy", "memset",
-    "new", "pages", "path_function", "popcount", "prefetch", "put_be16", "put_be32", "put_byte", "put_le16", "put_le32", "put_le64",
-    "region",
-    "store_release", "struct", "table", "u8", "u16", "u32", "xchg",
+    "entry", "fields_of", "forget", "i8", "i16", "i32", "i64", "init_struct", "install", "le16", "le32", "le64", "load_acquire",
+    "mem_at", "memcpy", "memset", "new", "pages", "path_function", "popcount", "prefetch", "put_be16", "put_be32", "put_byte",
+    "put_le16", "put_le32", "put_le64", "region", "reset_struct", "store_release", "struct", "table", "u8", "u16", "u32", "xchg",
 ]

@@ -6,6 +6,7 @@ program and emitted.  In a source tree (RXPATH_WHOLE=0, its default there) each 
 an edit costs one function and a run of ld; that code is about half as fast.  The only file that imports Numba: private API of the
 pinned version, needed only to build."""
 import builtins
+import contextlib
 import ctypes
 import difflib
 import dis
@@ -45,7 +46,7 @@ class Struct(types.Record):
     def __init__(self, ct: Any) -> None:
         fields = [(n, {"type": numba_type(c), "offset": getattr(ct, n).offset}) for n, c in ct._fields_ if not n.startswith("_pad")]
         super().__init__(fields, ctypes.sizeof(ct), aligned=True)
-        self.name = ct.__name__
+        self.name, self.stores = ct.__name__, ct.stores
 
 
 register_model(Struct)(models.RecordModel)
@@ -181,6 +182,30 @@ def memset(cx: Any, b: Any, sig: Any, a: Any) -> Any:
     return cx.get_dummy_value()
 
 
+def _stores(b: Any, at: Any, stores: Any) -> None:
+    for s in stores:
+        field = b.gep(at, [ir.Constant(ir.IntType(64), s.offset)])
+        with cgutils.for_range(b, ir.Constant(ir.IntType(64), s.n)) if s.n > 1 else contextlib.nullcontext() as loop:
+            one = b.gep(field, [b.mul(loop.index, ir.Constant(ir.IntType(64), s.size))]) if loop else field
+            if isinstance(s.value, int):
+                t = ir.IntType(8 * s.size)
+                b.store(ir.Constant(t, s.value), b.bitcast(one, t.as_pointer()), align=s.size)
+            else:
+                _stores(b, one, s.value)
+
+
+@twin(void, any_)
+def init_struct(cx: Any, b: Any, sig: Any, a: Any) -> Any:
+    _stores(b, b.bitcast(a[0], cgutils.voidptr_t), sig.args[0].stores)
+    return cx.get_dummy_value()
+
+
+@twin(void, any_)
+def reset_struct(cx: Any, b: Any, sig: Any, a: Any) -> Any:
+    cgutils.memset(b, b.bitcast(a[0], cgutils.voidptr_t), ir.Constant(ir.IntType(64), sig.args[0].size), 0)
+    return init_struct(cx, b, sig, a)
+
+
 @twin(i64, i64)
 def popcount(cx: Any, b: Any, sig: Any, a: Any) -> Any:
     return b.ctpop(a[0])
@@ -314,7 +339,8 @@ def dependencies(f: Any) -> str:
         seen.append((n, describe(v)))
         if isinstance(v, pytypes.ModuleType | enum.EnumMeta):
             seen += [(n, m, describe(getattr(v, m, None))) for m in names]
-    return repr((seen, named_fields(set(names))))
+    inits = [(s.__name__, ctypes.sizeof(s), s.stores) for s in structs.STRUCTS] if {"init_struct", "reset_struct"} & set(names) else []
+    return repr((seen, named_fields(set(names)), inits))
 
 
 def describe(v: Any) -> Any:

@@ -7,6 +7,8 @@ import ctypes
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from .structs import Store
+
 F = TypeVar("F", bound=Callable[..., Any])
 PRIMITIVES: dict[str, Any] = {}
 
@@ -124,6 +126,28 @@ def atomic_add(a: Any, i: int, v: int) -> int:
 @primitive
 def prefetch(record: Any) -> None:
     """The first cache line of this record will be wanted soon."""
+
+
+@primitive
+def init_struct(record: Any) -> None:
+    """Memory of zeros becomes this struct: its fields get the initial values of their declarations (structs.py)."""
+    _stores(ctypes.addressof(record), type(record).stores)
+
+
+@primitive
+def reset_struct(record: Any) -> None:
+    """The same for a struct that has been used: every byte of it is as in a new one."""
+    ctypes.memset(ctypes.addressof(record), 0, ctypes.sizeof(record))
+    init_struct(record)
+
+
+def _stores(at: int, stores: tuple[Store, ...]) -> None:
+    for s in stores:
+        if isinstance(s.value, int):
+            ctypes.memmove(at + s.offset, s.value.to_bytes(s.size, "little", signed=s.value < 0) * s.n, s.size * s.n)
+        else:
+            for k in range(s.n):
+                _stores(at + s.offset + k * s.size, s.value)
 
 
 @primitive

@@ -2,11 +2,13 @@
 
 @struct turns the class into a ctypes.Structure; build.py gives the same layout to the compiler.  Every integer field reads as a
 wide signed integer in both worlds, so narrow widths are for layouts that a device or a file dictates; there is no u64, because
-u64 + i64 would be a float.  Nothing here knows packets."""
+u64 + i64 would be a float.  A field that does not begin as zero says so where it is declared (`head: i64 = NO_SKB`), and
+init_struct() and reset_struct() (memory.py) obey: no list of fields, so none is forgotten.  Nothing here knows packets."""
 import ctypes
+import math
 import mmap
 from collections.abc import Callable
-from typing import Annotated, Any, Generic, TypeAlias, TypeVar, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Generic, NamedTuple, TypeAlias, TypeVar, get_args, get_origin, get_type_hints
 
 i8: TypeAlias = Annotated[int, ctypes.c_int8]
 u8: TypeAlias = Annotated[int, ctypes.c_uint8]
@@ -30,19 +32,28 @@ class Array(Generic[T]):
     def __len__(self) -> int: raise NotImplementedError
 
 
+class Store(NamedTuple):
+    """A field that does not begin as zero: n elements of `size` bytes from `offset` on, each a number or itself a struct."""
+    offset: int
+    size: int
+    n: int
+    value: Any                  # an int, or the stores of the struct
+
+
 class _Dims:
-    def __init__(self, shape: tuple[int, ...], align: int) -> None:
-        self.shape, self.align = shape, align
+    def __init__(self, shape: tuple[int, ...], align: int, init: int = 0, taken_later: bool = False) -> None:
+        self.shape, self.align, self.init, self.taken_later = shape, align, init, taken_later
 
 
-def array(*shape: int) -> Any:
-    """A field of that many elements."""
-    return _Dims(shape, 1)
+def array(*shape: int, init: int = 0) -> Any:
+    """A field of that many elements, which begin as `init`."""
+    return _Dims(shape, 1, init)
 
 
-def table(*shape: int) -> Any:
-    """An array (or, without a shape, one struct) that shares no cache line with its neighbours."""
-    return _Dims(shape, CACHELINE)
+def table(*shape: int, init: int = 0, taken_later: bool = False) -> Any:
+    """An array (or, without a shape, one struct) that shares no cache line with its neighbours.  taken_later: its structs get their
+    initial values one by one, from whoever takes one (reset_struct); until then they cost nothing."""
+    return _Dims(shape, CACHELINE, init, taken_later)
 
 
 def _ctype(hint: Any) -> Any:
@@ -75,6 +86,7 @@ def struct(align: int = 1) -> Callable[[type[T]], type[T]]:
     """Class decorator.  align=CACHELINE pads each element of an array of these to whole cache lines."""
     def make(cls: type[T]) -> type[T]:
         fields: list[tuple[str, Any]] = []
+        stores: list[Store] = []
         end, widest = 0, align
 
         def pad(to: int) -> None:
@@ -83,17 +95,24 @@ def struct(align: int = 1) -> Callable[[type[T]], type[T]]:
                 fields.append((f"_pad{len(fields)}", ctypes.c_uint8 * (-end % to)))
                 end += -end % to
         for name, hint in get_type_hints(cls, include_extras=True).items():
-            ct, dims = _ctype(hint), cls.__dict__.get(name, _Dims((), 1))
+            ct, dims = _ctype(hint), cls.__dict__.get(name, 0)
+            if isinstance(dims, int):
+                dims = _Dims((), 1, dims)
             if dims.shape and issubclass(ct, ctypes._SimpleCData) and ct is not ctypes.c_int64:
                 raise TypeError(f"{cls.__name__}.{name}: an array of numbers holds i64")   # else u8 * u8 + i64 is a float
             here = max(ctypes.alignment(ct), dims.align, getattr(ct, "align", 1))
+            element = ct
             for n in reversed(dims.shape):
                 ct = _c_array(ct * n)
             pad(here)
             fields.append((name, ct))
+            begins_as = dims.init or getattr(element, "stores", ())
+            if begins_as and not dims.taken_later:
+                stores.append(Store(end, ctypes.sizeof(element), math.prod(dims.shape), begins_as))
             end, widest = end + ctypes.sizeof(ct), max(widest, here)
         pad(widest)
-        body = {"_fields_": fields, "__slots__": (), "__doc__": cls.__doc__, "__module__": cls.__module__, "align": widest}
+        body = {"_fields_": fields, "__slots__": (), "__doc__": cls.__doc__, "__module__": cls.__module__, "align": widest,
+                "stores": tuple(stores)}
         made: Any = type(cls.__name__, (ctypes.Structure,), body)     # no __dict__: a misspelt store raises
         STRUCTS.append(made)
         return made                                                   # type: ignore[no-any-return]

@@ -1,5 +1,6 @@
 """CPUs and threads: clocks that the driver owns, what runs, what it cost.  Stations see only now, horizon and private (turn.py)."""
 from .._compile import CACHELINE, Array, array, i32, i64, struct
+from .numbers import NEVER, NO_QUEUE, NO_THREAD, NO_TIMER
 
 
 @struct(align=CACHELINE)
@@ -9,18 +10,18 @@ class cpu_t:
     horizon: i64                # until then nobody is earlier: may touch what others see
     private: i64                # until then no interrupt comes: may work on its own things
     ctx: i64
-    curr: i64                   # running thread, NO_THREAD
+    curr: i64 = NO_THREAD       # running thread
     since: i64                  # start of the time not yet accounted
     need_resched: i64
     in_kthread: i64             # Kthread: softirq work that a thread does
     irq_until: i64              # interrupts are off until then
-    first_queue: i64            # queues that interrupt this CPU: a list through rx_ring.next_of_cpu
-    first_thread: i64           # threads of this CPU: a list through thread_t.next_of_cpu
-    tick: i64                   # the local interrupts, each the time it comes at, or NEVER
-    resched_ipi: i64
-    rps_ipi: i64
-    hrtimer: i64
-    wake_head: i64              # threads that another CPU has woken: a list through thread_t.wake_next
+    first_queue: i64 = NO_QUEUE  # queues that interrupt this CPU: a list through rx_ring.next_of_cpu
+    first_thread: i64 = NO_THREAD  # threads of this CPU: a list through thread_t.next_of_cpu
+    tick: i64 = NEVER           # the local interrupts, each the time it comes at, or NEVER
+    resched_ipi: i64 = NEVER
+    rps_ipi: i64 = NEVER
+    hrtimer: i64 = NEVER
+    wake_head: i64 = NO_THREAD  # threads that another CPU has woken: a list through thread_t.wake_next
     vtime: i64                  # the scheduler's clock
     hardirq_ns: i64
     softirq_ns: i64
@@ -33,8 +34,8 @@ class cpu_t:
     ticks: i64
     switches: i64
     wakes: i64
-    next_timer: i64             # when the timer wheel of this CPU wants TIMER_SOFTIRQ, NEVER
-    first_hrtimer: i64          # of those that run on this CPU, by time: a list through hrtimer.next
+    next_timer: i64 = NEVER     # when the timer wheel of this CPU wants TIMER_SOFTIRQ
+    first_hrtimer: i64 = NO_TIMER  # of those that run on this CPU, by time: a list through hrtimer.next
     trail_head: i64
     trail_tail: i64
     trail_lost: i64
@@ -44,7 +45,7 @@ class cpu_t:
     rng: i64
     out_write: i64              # bytes of its share of net.out_addr: written, and read by Python; both count up
     out_read: i64
-    next_thread: i64            # who has preempted by waking up: runs next, NO_THREAD
+    next_thread: i64 = NO_THREAD  # who has preempted by waking up: runs next
     poll_napi: i64              # the NAPI that a thread polls (Kthread.NAPI, Kthread.BUSY)
     irq_cost: i64               # of the last hard IRQ, for a cut through it
     naps: i64                   # times that it went idle
@@ -53,8 +54,8 @@ class cpu_t:
     slow: i64                   # HT: its work takes so many times longer, << 10, until the next epoch; 0: it has no siblings
     busy_share: i64             # HT: of the last epoch, << 10
     idle_before: i64            # HT: idle_ns when the epoch began
-    device_irq: i64             # the next interrupt of a source of other softirqs, NEVER
-    first_source: i64           # these sources, -1: a list through softirq_source.next_of_cpu
+    device_irq: i64 = NEVER     # the next interrupt of a source of other softirqs
+    first_source: i64 = -1      # these sources: a list through softirq_source.next_of_cpu
 
 
 @struct(align=CACHELINE)
@@ -86,16 +87,16 @@ class thread_t:
     tail: i64                   # of these, the last: kernel work (a system call)
     vruntime: i64
     lag: i64
-    weight: i64
+    weight: i64 = 1024
     slice: i64                  # ns used since it was switched to
     service: i64                # mean ns of work for a datagram
     service_kind: i64           # SERVICE_*
     service_at: i64             # place in a list of services
-    batch: i64                  # vlen of recvmmsg, 1: recvfrom
+    batch: i64 = 1              # vlen of recvmmsg, 1: recvfrom
     in_batch: i64
     wait_by: i64                # how it waits: WaitBy
     timeout: i64                # SO_RCVTIMEO in ns, 0: none
-    timeout_at: i64
+    timeout_at: i64 = NEVER
     timeouts: i64
     timed_out: i64
     received: i64
@@ -107,7 +108,7 @@ class thread_t:
     ran_app_ns: i64
     ran_sys_ns: i64
     woken: i64
-    epoll: i64
+    epoll: i64 = -1
     nice: i64
     session: i64                # threads of one session share one entity's weight (autogroup); 0: its own
     preempted: i64              # wake-ups that took the CPU at once
@@ -121,7 +122,7 @@ class thread_t:
     arg: i64
     busy_until: i64             # busy polling ends then
     deadline: i64               # of the receiving call under way (SO_RCVTIMEO), 0: none
-    cursor: i64                 # of epoll and poll: the watch that was ready last
+    cursor: i64 = -1            # of epoll and poll: the watch that was ready last
     drained: i64                # its socket is empty: back to epoll_wait()
     to_addr: i64                # IP_PKTINFO
     to_ifindex: i64
@@ -155,13 +156,13 @@ class engine:
     ncpu: i64
     nslot: i64
     second: i64                 # the key after the earliest
-    host: i64                   # the Python thread that has a datagram, NO_THREAD
+    host: i64 = NO_THREAD       # the Python thread that has a datagram
     turns: i64
     full: i64                   # a ring of outputs wants to be drained
     any_shared: i64             # some NAPI may be polled by another CPU than its interrupt's
     any_roams: i64              # some thread is not pinned
-    cut: i64                    # when a recording writes down its counters next, NEVER
-    epoch: i64                  # HT: when siblings look at each other next, NEVER
+    cut: i64 = NEVER            # when a recording writes down its counters next
+    epoch: i64 = NEVER          # HT: when siblings look at each other next
     sibling_factor: i64         # HT: how much slower beside a busy sibling, << 10
     idle_deepest: i64           # Idle: the deepest state that the governor may choose
     key: Array[i64] = array(256)

@@ -3,6 +3,7 @@
     ipq.head -> run -> run -> run      through skb.cb_a; a run is one piece without holes that arrived in order, its fragments linked
                  |      |      |       by skb.next; cb_b is where the run ends, cb_c its last fragment.  Two runs that touch stay two."""
 from .._compile import i64, struct
+from .numbers import NO_SKB
 
 IP_DEFRAG_LOCAL_DELIVER = 0                     # users of ip_defrag()
 FIRST_IN, LAST_IN, COMPLETE = 1, 2, 4           # ipq.flags: INET_FRAG_*
@@ -24,13 +25,13 @@ class ipq_t:
     len: i64                    # of the datagram's payload, as far as it is known
     meat: i64                   # bytes that are here
     mem: i64                    # truesize of the fragments
-    head: i64                   # first run
-    last_run: i64
-    tail: i64                   # last fragment of the last run
+    head: i64 = NO_SKB          # first run
+    last_run: i64 = NO_SKB
+    tail: i64 = NO_SKB          # last fragment of the last run
     dev: i64                    # the last fragment's
     lru_next: i64               # 3.10: the one that was touched longest ago is evicted first
     lru_prev: i64
-    peer: i64                   # -1: ipfrag_max_dist was 0 when it was created
+    peer: i64 = -1              # -1: ipfrag_max_dist was 0 when it was created
     rid: i64                    # the peer's count at our last fragment
     max_size: i64
     max_df_size: i64

@@ -81,22 +81,22 @@ class Net:
     nskb: i64
     rps_ncpu: i64               # any queue has rps_cpus
     nptype_all: i64             # taps
-    ptype_all: i64
+    ptype_all: i64 = -1
     nf_active: i64              # any table at any hook
     nf_nrules: i64
     byte_cost: i64              # ns << 10 for each byte: copies; checksums
     csum_cost: i64
     udp_memory: i64             # pages, of all sockets
     frag_mem: i64               # bytes in reassembly, against ipfrag_high_thresh
-    fragq_free: i64             # free lists; before they are used, tables are taken from the front
+    fragq_free: i64 = -1        # free lists; before they are used, tables are taken from the front
     fragq_used: i64
     frag_nqueues: i64
     frag_evicted: i64           # 3.10
-    frag_lru_head: i64
-    frag_lru_tail: i64
-    peer_free: i64
+    frag_lru_head: i64 = -1
+    frag_lru_tail: i64 = -1
+    peer_free: i64 = -1
     peer_used: i64
-    udp_hash_seed: i64          # the secret of the hashes that choose
+    udp_hash_seed: i64 = 0x5DEECE66  # the secret of the hashes that choose
     udp_nconn: i64              # connected sockets
     rxq_ovfl: i64               # sockets with SO_RXQ_OVFL
     rt_genid: i64               # goes up with each change of routes: what sockets have remembered is old
@@ -110,8 +110,8 @@ class Net:
     mcast_free: i64             # index + 1
     bind_seq: i64
     icmp_credit: i64
-    icmp_stamp: i64             # jiffy of the last refill
-    icmp_rng: i64               # dice: what one message takes from the credit
+    icmp_stamp: i64 = -(1 << 32)  # jiffy of the last refill; long ago: the credit fills up at the first look
+    icmp_rng: i64 = 0x9E3779B97F4A7C1  # dice: what one message takes from the credit
     ip_ident: i64               # the next identification of a packet of ours
     nicmp_peer: i64             # icmp_peer records in use; at the limit the oldest is taken again
     icmp_peer_oldest: i64
@@ -123,7 +123,7 @@ class Net:
     offered: i64                # frames that the reader put on the cable
     out_size: i64               # bytes of each CPU's share of out_addr
     udp_encap_needed: i64       # sockets with UDP_GRO: GRO looks sockets up only if there are any
-    hash_key: i64               # hashrnd: of the software flow hash
+    hash_key: i64 = 0x5DEECE66D # hashrnd: of the software flow hash
     nvlan: i64                  # VLAN devices
     rfs: i64                    # RFS is on: rps_sock_flow_entries, and a queue with rps_flow_cnt
     rps_sock_flow_mask: i64     # entries - 1
@@ -131,11 +131,11 @@ class Net:
     nnode: i64                  # NUMA nodes; up to one: nobody asks for whose
     sysctl: Array[i64] = table(NSYSCTL)
     behaviour: Array[i64] = table(NBEHAVIOUR)
-    softirq_vec: Array[i64] = table(16)
+    softirq_vec: Array[i64] = table(16, init=-1)
     vlan_dev: Array[i64] = table(NDEV)
-    ptype_base: Array[i64] = table(16)
+    ptype_base: Array[i64] = table(16, init=-1)
     ptype: Array[packet_type] = table(64)
-    inet_protos: Array[i64] = table(256)
+    inet_protos: Array[i64] = table(256, init=-1)
     nf_hooks: Array[nf_hook_entries] = table(4)
     nf_tables: Array[nf_table] = table(16)
     nf_lock: spinlock = table()                 # credits of limit
@@ -164,22 +164,22 @@ class Net:
     rps_map: Array[Array[i64]] = table(NQ, 128)
     rps_len: Array[i64] = table(NQ)
     rfs_len: Array[i64] = table(NQ)             # rps_flow_cnt of a queue, a power of two; 0 while RFS is off
-    thread: Array[thread_t] = table(NTHREAD)
+    thread: Array[thread_t] = table(NTHREAD, taken_later=True)
     udp_hash: Array[i64] = table(UDP_HASH)      # by port; the three hold index + 1
     udp_hash2: Array[i64] = table(UDP_HASH)     # by address and port
     udp_hash4: Array[i64] = table(UDP_HASH)     # connected ones, by both ends
-    fib_hash: Array[i64] = table(FIB_HASH)
-    fib_plens: Array[i64] = table(64)           # prefix lengths that have routes, longest first, -1 ends
-    neigh_hash: Array[i64] = table(NEIGH_HASH)
-    frag_hash: Array[i64] = table(FRAG_HASH)
-    peer_hash: Array[i64] = table(FRAG_HASH)
-    tcp_lhash: Array[i64] = table(TCP_LHASH)    # listeners by port
-    tcp_bhash: Array[i64] = table(TCP_LHASH)    # bound ones by port
-    icmp_peer_hash: Array[i64] = table(ICMP_PEER_HASH)
-    mc_hash: Array[i64] = table(MC_HASH)        # groups that devices have joined
-    socks: Array[sock] = table(NSOCK)
-    wait: Array[wait_entry] = table(NWAIT)
-    epolls: Array[eventpoll] = table(NEPOLL)
+    fib_hash: Array[i64] = table(FIB_HASH, init=-1)
+    fib_plens: Array[i64] = table(64, init=-1)   # prefix lengths that have routes, longest first, -1 ends
+    neigh_hash: Array[i64] = table(NEIGH_HASH, init=-1)
+    frag_hash: Array[i64] = table(FRAG_HASH, init=-1)
+    peer_hash: Array[i64] = table(FRAG_HASH, init=-1)
+    tcp_lhash: Array[i64] = table(TCP_LHASH, init=-1)   # listeners by port
+    tcp_bhash: Array[i64] = table(TCP_LHASH, init=-1)   # bound ones by port
+    icmp_peer_hash: Array[i64] = table(ICMP_PEER_HASH, init=-1)
+    mc_hash: Array[i64] = table(MC_HASH, init=-1)   # groups that devices have joined
+    socks: Array[sock] = table(NSOCK, taken_later=True)
+    wait: Array[wait_entry] = table(NWAIT, taken_later=True)
+    epolls: Array[eventpoll] = table(NEPOLL, taken_later=True)
     reuseport: Array[sock_reuseport] = table(NGROUP)
     mcast: Array[mc_member] = table(NMCAST)
     neigh: Array[neighbour] = table(NNEIGH)
@@ -202,7 +202,7 @@ class Net:
     timer_bases: Array[timer_base] = table(NCPU)
     hrtimers: Array[hrtimer] = table(NHRTIMER)
     timers: Array[timer_list] = table(NTIMER)
-    fragq: Array[ipq_t] = table(NFRAGQ)
+    fragq: Array[ipq_t] = table(NFRAGQ, taken_later=True)
     peer: Array[inet_peer] = table(NFRAGQ)
     share: Array[share_t] = table(NSHARE)
     trail_ring: Array[Array[trail_mark]] = table(NCPU, NTRAIL)

@@ -78,7 +78,7 @@ class nf_match:
 @struct()
 class nf_table:
     """A table at one hook."""
-    first: i64                  # first rule of its built-in chain, -1: none
+    first: i64 = -1             # first rule of its built-in chain
     underflow: i64              # where a RETURN with an empty stack leads: the policy
 
 

@@ -46,7 +46,7 @@ class rx_ring:
     size: i64
     up: i64
     mode: i64                   # NicMode
-    irq_handler: i64            # of the irq_handler table: what request_irq() was given, -1: the queue has no interrupt
+    irq_handler: i64 = -1       # of the irq_handler table: what request_irq() was given; -1: the queue has no interrupt
     cpu: i64                    # affinity of its interrupt
     next_of_cpu: i64            # the next queue that interrupts the same CPU
     shared: i64                 # its NAPI may be polled by another CPU than its interrupt's: state is a touch
@@ -168,7 +168,7 @@ class net_device:
     accept_local: i64
     route_localnet: i64
     drop_unicast_in_l2_multicast: i64
-    xmit: i64                   # handler of the xmit table: ndo_start_xmit
+    xmit: i64 = -1              # handler of the xmit table: ndo_start_xmit
     truesize_rule: i64          # 0: igb's half pages; 1: kmalloc sizes of veth and TAP
     addr: i64                   # primary IPv4 address
     mask: i64

@@ -4,6 +4,7 @@ Addresses have 128 bits; an IPv4 address is lo = its 32 bits, hi = 0.  What a pa
 three lines of 64 bytes: with a thousand sockets these are what the caches hold.  Hash heads and links hold index + 1 where noted, so that
 tables begin as untouched zero pages."""
 from .._compile import CACHELINE, Array, array, i32, i64, struct
+from .numbers import NO_CPU, NO_ROUTE, NO_SKB, NO_SOCK, NO_THREAD, TCP
 from .softnet import spinlock
 
 NREUSEPORT = 1024               # members of one SO_REUSEPORT group
@@ -20,53 +21,53 @@ class sock:
     port: i32                   # bound port, host order
     dport: i32
     bound_dev: i32              # ifindex of SO_BINDTODEVICE, 0: none
-    incoming_cpu: i32           # SO_INCOMING_CPU, -1: none
-    hnext2: i32                 # next in its chain of udp_hash2 (address and port), -1
+    incoming_cpu: i32 = NO_CPU  # SO_INCOMING_CPU
+    hnext2: i32 = NO_SOCK       # next in its chain of udp_hash2 (address and port)
     idx: i32
     gen: i32                    # goes up when the socket closes: a parked packet checks it
     family: i32
     reuseport: i32
-    group: i32                  # SO_REUSEPORT group, -1
+    group: i32 = -1             # SO_REUSEPORT group
     protocol: i32
     gro_enabled: i32            # UDP_GRO
     # ---- the softirq's side
     lock: spinlock
-    head: i32                   # sk_receive_queue
-    tail: i32
+    head: i32 = NO_SKB          # sk_receive_queue
+    tail: i32 = NO_SKB
     qlen: i32                   # datagrams in both queues
-    wq_head: i32                # sk_wq: waiting entries, first to be woken first
+    wq_head: i32 = -1           # sk_wq: waiting entries, first to be woken first
     rmem_alloc: i64
     forward_alloc: i64
     # ---- both, and the reader's: these three lines are all that a datagram needs
     rcvbuf: i32
-    reader_head: i32            # reader_queue
-    reader_tail: i32
+    reader_head: i32 = NO_SKB   # reader_queue
+    reader_tail: i32 = NO_SKB
     deficit: i32                # memory that the reader has not given back yet
     forward_threshold: i32
-    wq_tail: i32
+    wq_tail: i32 = -1
     reader_cpu: i32             # the CPU that took the queue over last, + 1
     err: i32                    # sk_err, as a positive errno: what an ICMP error has left for the next call
     in_packets: i64             # datagrams admitted
     packets: i64                # datagrams read
     rmem_max_seen: i32          # high-water marks
     qlen_max: i32
-    peek_off: i32               # SO_PEEK_OFF, -1
+    peek_off: i32 = -1          # SO_PEEK_OFF
     napi_id: i32                # queue + 1 that its datagrams come from, for busy polling
     # ---- what is rarer
-    owned: i32                  # sock_owned_by_user, as a thread number, NO_THREAD
+    owned: i32 = NO_THREAD      # sock_owned_by_user, as a thread number
     readers: i32                # threads that read this socket
     drops: i64
     takers: i64                 # the last four CPUs that took its lines from another, + 1, eight bits each
-    state: i32                  # sk_state: TCP.*, whatever the protocol; of UDP, ESTABLISHED is connected and CLOSE is not
-    in_use: i32                 # this slot holds a socket
+    state: i32 = TCP.CLOSE      # sk_state: TCP.*, whatever the protocol; of UDP, ESTABLISHED is connected and CLOSE is not
+    in_use: i32 = 1             # this slot holds a socket
     rcv_saddr_hi: i64
     daddr_hi: i64
     userlocks: i64              # SOCK_BIND*_LOCK: what bind() was told; the rest is chosen anew when the socket is disconnected
-    hnext: i64                  # next in its chain of udp_hash (port), -1
-    hnext4: i64                 # next in its chain of udp_hash4 (connection), -1
+    hnext: i64 = NO_SOCK        # next in its chain of udp_hash (port)
+    hnext4: i64 = NO_SOCK       # next in its chain of udp_hash4 (connection)
     reuse: i64
-    mc_list: i64                # first joined group, -1
-    mc_all: i64                 # IP_MULTICAST_ALL
+    mc_list: i64 = -1           # first joined group
+    mc_all: i64 = 1             # IP_MULTICAST_ALL
     encap: i64
     no_check: i64
     nonblock: i64               # O_NONBLOCK
@@ -74,14 +75,14 @@ class sock:
     rxq_ovfl: i64               # SO_RXQ_OVFL
     busy_poll_ns: i64           # SO_BUSY_POLL
     rcvtimeo_ns: i64            # SO_RCVTIMEO, 0: none
-    backlog_head: i64           # sk_backlog (3.10)
-    backlog_tail: i64
+    backlog_head: i64 = NO_SKB  # sk_backlog (3.10)
+    backlog_tail: i64 = NO_SKB
     backlog_len: i64            # truesize
     backlog_qlen: i64           # datagrams
     backlog_max: i64
-    lock_wait: i64              # threads that sleep in lock_sock(): a list through thread_t.lock_next
+    lock_wait: i64 = NO_THREAD  # threads that sleep in lock_sock(): a list through thread_t.lock_next
     next_of_thread: i64         # a thread that reads several sockets: a list
-    rx_dst: i64                 # sk_rx_dst: the route of what came last through early demux, and its kind
+    rx_dst: i64 = NO_ROUTE      # sk_rx_dst: the route of what came last through early demux, and its kind
     rx_dst_type: i64
     rx_dst_gen: i64             # net.rt_genid then
     rx_dst_cpus: i64            # which CPUs have seen it, bit by bit: each finds it out for itself, so that running ahead changes nothing
@@ -104,7 +105,7 @@ class wait_entry:
     prev: i64
     kind: i64                   # WAIT_*
     exclusive: i64
-    sk: i64                     # the socket in whose queue it is, -1
+    sk: i64 = NO_SOCK           # the socket in whose queue it is
     epoll: i64                  # kind EPOLL: its instance.  A thread's own entry: the instance in whose queue it is, index + 1
     # ---- an epoll item, and a poll's other entries
     events: i64                 # EP_*
@@ -119,10 +120,10 @@ class wait_entry:
 @struct(align=64)
 class eventpoll:
     """An epoll instance: items that are ready, threads that wait."""
-    ready_head: i64
-    ready_tail: i64
-    wq_head: i64
-    wq_tail: i64
+    ready_head: i64 = -1
+    ready_tail: i64 = -1
+    wq_head: i64 = -1
+    wq_tail: i64 = -1
 
 
 @struct()

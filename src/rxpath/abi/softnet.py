@@ -1,33 +1,34 @@
 """Per-CPU receive state: softnet_data, the NAPIs, the backlog."""
 from .._compile import CACHELINE, Array, array, i64, struct
+from .numbers import NAPI_POLL_WEIGHT, NO_CPU, NO_NAPI, NO_SKB, NO_THREAD
 
 
 @struct(align=CACHELINE)
 class napi_struct:
     state: i64
-    weight: i64
-    batch: i64                  # gro_normal_batch
+    weight: i64 = NAPI_POLL_WEIGHT
+    batch: i64 = 1              # gro_normal_batch
     poll: i64                   # handler id of the napi_poll table
     ring: i64                   # queue; for a backlog the CPU
-    next: i64
+    next: i64 = NO_NAPI
     dev: i64
-    thread: i64                 # napi/dev-N of threaded NAPI, NO_THREAD
+    thread: i64 = NO_THREAD     # napi/dev-N of threaded NAPI
     gro_bitmask: i64
-    rx_list: i64                # packets that GRO let go, up to gro_normal_batch
-    rx_tail: i64
+    rx_list: i64 = NO_SKB       # packets that GRO let go, up to gro_normal_batch
+    rx_tail: i64 = NO_SKB
     rx_count: i64
     done: i64                   # locals of the poll, which can be left and re-entered
     stage: i64
-    list_head: i64              # locals of a list on its way through ip_list_rcv: a run of one protocol
-    list_tail: i64
+    list_head: i64 = NO_SKB     # locals of a list on its way through ip_list_rcv: a run of one protocol
+    list_tail: i64 = NO_SKB
     list_phase: i64
-    list_cursor: i64
+    list_cursor: i64 = NO_SKB
     list_prev: i64
     list_handler: i64           # list_func of that run
-    list_next: i64              # the packet that ended the run
+    list_next: i64 = NO_SKB     # the packet that ended the run
     up: i64                     # rx_list is on its way up
     flush_rest: i64
-    gro_bucket: Array[i64] = array(8)
+    gro_bucket: Array[i64] = array(8, init=NO_SKB)
     gro_count: Array[i64] = array(8)
     polls: i64
     work: i64
@@ -44,12 +45,12 @@ class napi_struct:
 @struct(align=CACHELINE)
 class softnet_data:
     """Per CPU.  Of all this, other CPUs see only the input queue (and the state of the backlog's napi)."""
-    poll_head: i64              # poll_list
-    poll_tail: i64
-    work_head: i64              # of this net_rx_action pass
-    work_tail: i64
-    repoll_head: i64            # NAPIs that have more, put back at the end of the pass
-    repoll_tail: i64
+    poll_head: i64 = NO_NAPI    # poll_list
+    poll_tail: i64 = NO_NAPI
+    work_head: i64 = NO_NAPI    # of this net_rx_action pass
+    work_tail: i64 = NO_NAPI
+    repoll_head: i64 = NO_NAPI  # NAPIs that have more, put back at the end of the pass
+    repoll_tail: i64 = NO_NAPI
     pending: i64                # __softirq_pending
     processed: i64
     time_squeeze: i64
@@ -61,23 +62,23 @@ class softnet_data:
     in_rx: i64                  # locals of net_rx_action
     budget: i64
     rx_limit: i64
-    poll_n: i64
-    parked_skb: i64             # a packet that waits for this CPU's turn, and the station that it will enter
+    poll_n: i64 = NO_NAPI
+    parked_skb: i64 = NO_SKB    # a packet that waits for this CPU's turn, and the station that it will enter
     parked_at: i64
-    process_head: i64           # the backlog's private half: process_queue
-    process_tail: i64
+    process_head: i64 = NO_SKB  # the backlog's private half: process_queue
+    process_tail: i64 = NO_SKB
     process_len: i64
     process_len_max: i64
-    ipi_head: i64               # CPUs whose backlogs we have started: a list through rps_ipi_next
-    rps_ipi_next: i64
+    ipi_head: i64 = NO_CPU      # CPUs whose backlogs we have started: a list through rps_ipi_next
+    rps_ipi_next: i64 = NO_CPU
     in_ipi_list: i64
     note_head: i64
     note_tail: i64
     pool: i64                   # skbs come from here: one for all in virtual time, one for each thread in real time
     route_hint: i64             # dst of the packet before, for ip_route_use_hint
     clones: i64                 # packets for the further handlers of a protocol, which go up before the next packet: how many, first, last
-    clone_head: i64
-    clone_tail: i64
+    clone_head: i64 = NO_SKB
+    clone_tail: i64 = NO_SKB
     raised: Array[i64] = array(10)      # /proc/softirqs
     other_due: i64              # bits: which types have work of sources that are not modelled, and how much
     other_ns: Array[i64] = array(10)
@@ -88,7 +89,7 @@ class spinlock:
     """It lies beside what it protects: whoever takes the lock wants that line next."""
     locked: Array[i64] = array(1)   # real time
     free_at: i64                # virtual time: a lock is the time at which it is free
-    last_cpu: i64
+    last_cpu: i64 = NO_CPU
     spin_ns: i64
 
 
@@ -103,8 +104,8 @@ class rps_dev_flow:
 class backlog_t:
     """What other CPUs see of a softnet_data: input_pkt_queue, and flow limit."""
     lock: spinlock
-    head: i64
-    tail: i64
+    head: i64 = NO_SKB
+    tail: i64 = NO_SKB
     len: i64
     len_max: i64
     dropped: i64

@@ -4,6 +4,7 @@ All that there can be are here from the start, an owner's in one stretch: the ti
 further owner gets a stretch behind it."""
 from .._compile import CACHELINE, Array, array, i32, i64, struct
 from .limits import NFRAGQ, NNAPI
+from .numbers import NEVER
 
 FRAG_TIMER = 0                  # + fragment queue
 NTIMER = NFRAGQ
@@ -33,7 +34,7 @@ class timer_list:
 class timer_base:
     """The wheel of one CPU."""
     clk: i64                    # jiffies: the wheel stands here
-    next_expiry: i64            # jiffies, NEVER; may be of a bucket that has been emptied meanwhile
+    next_expiry: i64 = NEVER    # jiffies; may be of a bucket that has been emptied meanwhile
     pending_map: Array[i64] = array(LVL_DEPTH + 1)      # a bit for each bucket that is not empty
     vectors: Array[i64] = array(WHEEL_SIZE + 1)         # and its first timer
 

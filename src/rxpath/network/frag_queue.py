@@ -2,7 +2,7 @@
 
 Called by ip_fragment.py, under net.frag_lock and in the order of the clocks.  A queue holds runs (abi/frag.py); since 4.19 a fragment
 that only touches a run in the middle begins a run of its own, and that is visible: a duplicate is what lies within one run."""
-from .._compile import be16, be32, byte, mem_at, path_function
+from .._compile import be16, be32, byte, mem_at, path_function, reset_struct
 from ..abi.frag import COMPLETE, ipq_t
 from ..abi.kernels import Behaviour, Sysctl
 from ..abi.limits import NFRAGQ
@@ -51,9 +51,8 @@ def inet_frag_find(net: Net, cpu: int, skb: sk_buff, user: int) -> int:
     if i < 0:
         return -1
     made = net.fragq[i]
-    made.id, made.saddr_lo, made.daddr_lo, made.protocol, made.vif, made.user = ident, saddr, daddr, protocol, 0, user
-    made.flags, made.len, made.meat, made.mem, made.head, made.tail, made.last_run = 0, 0, 0, 0, NO_SKB, NO_SKB, NO_SKB
-    made.max_size, made.max_df_size, made.ecn, made.peer, made.rid = 0, 0, 0, -1, 0
+    reset_struct(made)
+    made.id, made.saddr_lo, made.daddr_lo, made.protocol, made.user = ident, saddr, daddr, protocol, user
     made.hnext = net.frag_hash[h]
     net.frag_hash[h] = i
     net.frag_mem += IPQ_SIZE
@@ -410,7 +409,8 @@ def inet_getpeer(net: Net, addr: int) -> int:
     made = net.peer[i]
     if i == net.peer_free:
         net.peer_free = made.hnext
-    made.addr_lo, made.rid, made.refs, made.hnext = addr, 0, 1, net.peer_hash[h]
+    reset_struct(made)
+    made.addr_lo, made.refs, made.hnext = addr, 1, net.peer_hash[h]
     net.peer_hash[h] = i
     return i
 

@@ -5,10 +5,10 @@ from collections.abc import Callable
 from typing import Any
 
 from .. import path
-from .._compile import entry, path_function
+from .._compile import entry
 from ..abi.kernels import Behaviour, Sysctl
-from ..abi.limits import NDEV, NROUTE
-from ..abi.net import FIB_HASH, ICMP_PEER_HASH, MC_HASH, NEIGH_HASH, NMCGROUP, NNEIGH, TCP_LHASH, Net
+from ..abi.limits import NROUTE
+from ..abi.net import NMCGROUP, NNEIGH, Net
 from ..abi.numbers import ETH_P_ARP, ETH_P_IP, IPPROTO, NO_ROUTE, RTN
 from ..abi.numbers import RT_TABLE_LOCAL as RT_TABLE_LOCAL
 from ..abi.numbers import RT_TABLE_MAIN as RT_TABLE_MAIN
@@ -16,34 +16,12 @@ from .fib_trie import fib_find_node, fib_link, fib_plen_add, fib_table_lookup, f
 from .igmp import ip_mc_dec_group, ip_mc_inc_group, mc_find
 from .neighbour import NUD_PERMANENT, neigh_lookup, neigh_update
 
-
-@path_function
-def ip_tables_init(net: Net) -> None:
-    """Empty tables."""
-    for i in range(FIB_HASH):
-        net.fib_hash[i] = -1
-    for i in range(len(net.fib_plens)):
-        net.fib_plens[i] = -1
-    for i in range(NEIGH_HASH):
-        net.neigh_hash[i] = -1
-    for i in range(ICMP_PEER_HASH):
-        net.icmp_peer_hash[i] = -1
-    for i in range(MC_HASH):
-        net.mc_hash[i] = -1
-    for i in range(TCP_LHASH):
-        net.tcp_lhash[i] = -1
-        net.tcp_bhash[i] = -1
-    for i in range(NDEV):
-        dev = net.dev[i]
-        dev.xmit = -1
-    net.icmp_stamp = -(1 << 32)                      # long ago: the credit fills up at the first look
-    net.icmp_rng = 0x9E3779B97F4A7C1
-
-
 TYPES = {"unicast": RTN.UNICAST, "local": RTN.LOCAL, "broadcast": RTN.BROADCAST, "multicast": RTN.MULTICAST,
          "blackhole": RTN.BLACKHOLE, "unreachable": RTN.UNREACHABLE, "prohibit": RTN.PROHIBIT}
-SYSCTLS = {                                          # the kernel's defaults (net/ipv4/icmp.c, tcp_ipv4.c, ip_input.c)
+SYSCTLS = {                                          # the kernel's defaults (net/ipv4/icmp.c, tcp_ipv4.c, ip_input.c, ip_fragment.c)
     Sysctl.icmp_ratelimit_ns: 1_000_000_000, Sysctl.icmp_ratemask: 6168, Sysctl.icmp_msgs_per_sec: 1000, Sysctl.icmp_msgs_burst: 50,
+    Sysctl.ipfrag_high_thresh: 4 << 20, Sysctl.ipfrag_low_thresh: 3 << 20,
+    Sysctl.ipfrag_time_ns: 30_000_000_000, Sysctl.ipfrag_max_dist: 64,
     Sysctl.icmp_echo_ignore_broadcasts: 1, Sysctl.ip_early_demux: 1, Sysctl.udp_early_demux: 1, Sysctl.tcp_early_demux: 1,
 }
 WHAT = {IPPROTO.ICMP: "ICMP", IPPROTO.IGMP: "IGMP", IPPROTO.UDP: "UDP", IPPROTO.TCP: "TCP"}

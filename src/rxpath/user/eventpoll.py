@@ -5,7 +5,7 @@ Called by the driver of time when it is the waiting thread's turn."""
 import errno
 from typing import Any
 
-from .._compile import entry, path_function
+from .._compile import entry, path_function, reset_struct
 from ..abi.net import NEPOLL, Net
 from ..abi.numbers import NO_SOCK, POLLERR, POLLHUP
 from ..abi.sock import EP_DISABLED, EP_ET, EP_EXCLUSIVE, EP_ONESHOT, WAIT_EPOLL, eventpoll
@@ -34,8 +34,7 @@ def epoll_create(net: Net) -> int:
     """epoll_create1(): a new instance; there are NEPOLL."""
     i = net.nepoll
     net.nepoll += 1
-    ep = net.epolls[i]
-    ep.ready_head, ep.ready_tail, ep.wq_head, ep.wq_tail = -1, -1, -1, -1
+    reset_struct(net.epolls[i])
     return i
 
 
@@ -43,7 +42,8 @@ def epoll_create(net: Net) -> int:
 def epoll_add(net: Net, ep: int, e: int, sk: int, events: int) -> None:
     """EPOLL_CTL_ADD: entry e stands in the socket's queue from now on.  events: EP_ET, EP_EXCLUSIVE, EP_ONESHOT."""
     item, s = net.wait[e], net.socks[sk]
-    item.kind, item.sk, item.item_sk, item.epoll, item.events, item.ready, item.mask = WAIT_EPOLL, -1, sk, ep, events, 0, POLL_READ
+    reset_struct(item)
+    item.kind, item.item_sk, item.epoll, item.events, item.mask = WAIT_EPOLL, sk, ep, events, POLL_READ
     if events & EP_EXCLUSIVE:
         wait_add_tail(net, s, e)
     else:
@@ -56,7 +56,8 @@ def epoll_add(net: Net, ep: int, e: int, sk: int, events: int) -> None:
 def ep_insert(net: Net, cpu: int, ep: int, e: int, sk: int, flags: int, events: int) -> None:
     """EPOLL_CTL_ADD: flags are EP_ET, EP_EXCLUSIVE, EP_ONESHOT."""
     item, s = net.wait[e], net.socks[sk]
-    item.kind, item.sk, item.item_sk, item.epoll, item.ready = WAIT_EPOLL, -1, sk, ep, 0
+    reset_struct(item)
+    item.kind, item.item_sk, item.epoll = WAIT_EPOLL, sk, ep
     if flags & EP_EXCLUSIVE:
         wait_add_tail(net, s, e)
     else:

@@ -4,7 +4,7 @@ read whatever is readable.
 Called by the driver of time when it is the polling thread's turn."""
 from typing import Any
 
-from .._compile import entry, path_function
+from .._compile import entry, path_function, reset_struct
 from ..abi.net import Net
 from ..abi.numbers import NO_SOCK, POLLERR, POLLHUP
 from ..abi.sock import WAIT_POLL
@@ -19,8 +19,8 @@ ALWAYS = POLLERR | POLLHUP                           # told whether or not they 
 def poll_list(net: Net, t: int, e: int, sk: int, events: int) -> None:
     """One more struct pollfd of thread t's call, after the others."""
     entry = net.wait[e]
-    entry.thread, entry.kind, entry.sk, entry.item_sk, entry.item_next = t, WAIT_POLL, -1, sk, 0
-    entry.mask, entry.revents = events | ALWAYS, 0
+    reset_struct(entry)
+    entry.thread, entry.kind, entry.item_sk, entry.mask = t, WAIT_POLL, sk, events | ALWAYS
     th = net.thread[t]
     last = net.wait[th.wait]
     while last.item_next > 0:
@@ -74,7 +74,8 @@ def poll_wait(net: Net, cpu: int, t: int) -> int:
 def poll_add(net: Net, t: int, e: int, sk: int) -> None:
     """One more socket in the thread's pollfd array: after the others."""
     entry = net.wait[e]
-    entry.thread, entry.kind, entry.sk, entry.item_sk, entry.item_next, entry.mask = t, WAIT_POLL, -1, sk, 0, POLL_READ
+    reset_struct(entry)
+    entry.thread, entry.kind, entry.item_sk, entry.mask = t, WAIT_POLL, sk, POLL_READ
     th = net.thread[t]
     last = net.wait[th.wait]
     while last.item_next > 0:

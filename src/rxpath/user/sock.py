@@ -5,10 +5,10 @@ import errno
 from typing import Any, NamedTuple
 
 from .. import path
-from .._compile import entry, path_function
+from .._compile import entry, path_function, reset_struct
 from ..abi.kernels import Sysctl
 from ..abi.net import Net
-from ..abi.numbers import DONE, NO_ROUTE, NO_SKB, NO_SOCK, NO_THREAD, TCP, YIELD, Note
+from ..abi.numbers import DONE, NO_SKB, NO_THREAD, TCP, YIELD, Note
 from ..abi.reasons import Drop
 from ..abi.sock import sock
 from ..path import Stage
@@ -25,18 +25,9 @@ RCVBUF_MAX = 2147483646
 @path_function
 def sock_init_data(net: Net, i: int, family: int, protocol: int) -> None:
     sk = net.socks[i]
-    sk.idx, sk.family, sk.protocol, sk.state, sk.in_use = i, family, protocol, TCP.CLOSE, 1
-    sk.rcv_saddr_lo, sk.rcv_saddr_hi, sk.daddr_lo, sk.daddr_hi, sk.userlocks = 0, 0, 0, 0, 0
-    sk.port, sk.dport, sk.bound_dev, sk.incoming_cpu, sk.reuse, sk.reuseport, sk.group, sk.rxhash = 0, 0, 0, -1, 0, 0, -1, 0
-    sk.hnext, sk.hnext2, sk.hnext4 = NO_SOCK, NO_SOCK, NO_SOCK
-    sk.head, sk.tail, sk.reader_head, sk.reader_tail, sk.backlog_head, sk.backlog_tail = NO_SKB, NO_SKB, NO_SKB, NO_SKB, NO_SKB, NO_SKB
-    sk.qlen, sk.qlen_max, sk.in_packets, sk.packets, sk.drops, sk.readers = 0, 0, 0, 0, 0, 0
-    sk.rmem_alloc, sk.rmem_max_seen, sk.forward_alloc, sk.deficit, sk.backlog_len, sk.backlog_max, sk.backlog_qlen = 0, 0, 0, 0, 0, 0, 0
-    sk.wq_head, sk.wq_tail, sk.owned, sk.lock_wait, sk.lock.last_cpu = -1, -1, NO_THREAD, NO_THREAD, -1
-    sk.mc_list, sk.mc_all, sk.peek_off, sk.gro_enabled, sk.nonblock, sk.napi_id, sk.busy_poll_ns, sk.rcvtimeo_ns = -1, 1, -1, 0, 0, 0, 0, 0
-    sk.pktinfo, sk.rxq_ovfl, sk.no_check, sk.encap = 0, 0, 0, 0
-    sk.rx_dst, sk.rx_dst_type, sk.rx_dst_gen, sk.rx_dst_cpus = NO_ROUTE, 0, 0, 0
-    sk.err, sk.shutdown, sk.recverr, sk.freebind, sk.broadcast, sk.cmsg_flags = 0, 0, 0, 0, 0, 0
+    gen = sk.gen
+    reset_struct(sk)
+    sk.idx, sk.gen, sk.family, sk.protocol = i, gen, family, protocol
     sk.rcvbuf = net.sysctl[Sysctl.rmem_default]
 
 

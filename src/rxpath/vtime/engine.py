@@ -1,7 +1,7 @@
 """The loop of virtual time: the earliest CPU, interrupt or timer goes next, until another would be earlier.  And set-up of its tables."""
-from .._compile import entry
+from .._compile import entry, reset_struct
 from ..abi.net import Net
-from ..abi.numbers import DRAIN, NEVER, NO_QUEUE, NO_THREAD, SLOT_BITS, Ctx
+from ..abi.numbers import DRAIN, NO_THREAD, SLOT_BITS
 from .cpu import cpu_turn, fire_local_irq, fire_queue_irq
 from .cuts import record_cut
 from .feed import feed_rearm
@@ -56,28 +56,16 @@ def vtime_init(net: Net, nq: int, ncpu: int, one_step: int) -> None:
     """nq queues, ncpu CPUs that idle; threads are added by add_thread()."""
     sim = net.sim
     sim.nq, sim.ncpu, sim.nslot = nq, ncpu, nq + 2 * ncpu
-    sim.host = NO_THREAD
     sim.one_step = one_step
-    sim.epoch, sim.cut = NEVER, NEVER
     slots_init(net)
-    for i in range(ncpu):
-        c = net.cpu[i]
-        c.ctx = Ctx.IDLE
-        c.curr = NO_THREAD
-        c.tick, c.resched_ipi, c.rps_ipi, c.hrtimer, c.next_timer, c.device_irq = NEVER, NEVER, NEVER, NEVER, NEVER, NEVER
-        c.first_source = -1
-        c.first_queue, c.first_thread, c.wake_head, c.next_thread = NO_QUEUE, NO_THREAD, NO_THREAD, NO_THREAD
 
 
 @entry
 def add_thread(net: Net, n: int, cpu: int, kind: int) -> None:
     """A thread of that CPU, asleep."""
-    th, c = net.thread[n], net.cpu[cpu]
-    th.cpu, th.kind, th.weight, th.timeout_at, th.wait = cpu, kind, 1024, NEVER, n
+    th, c, own = net.thread[n], net.cpu[cpu], net.wait[n]
+    reset_struct(th)
+    th.cpu, th.kind, th.wait, th.latency_hash = cpu, kind, n, n
     th.next_of_cpu, c.first_thread = c.first_thread, n
-    th.latency_hash = n
-    th.epoll, th.cursor = -1, -1
-    th.batch = 1
-    entry_ = net.wait[n]
-    entry_.thread = n
-    entry_.sk = -1
+    reset_struct(own)
+    own.thread = n

@@ -1,6 +1,6 @@
 """A queue in real time from a ring in memory, one thread for each queue: ring -> hard IRQ -> softirq -> recvfrom."""
 from .. import path
-from .._compile import Mem, entry, le64, mem_at, path_function, prefetch
+from .._compile import Mem, entry, le64, mem_at, path_function, prefetch, reset_struct
 from ..abi.limits import NNOTE, NSOCK, NTHREAD
 from ..abi.net import Net
 from ..abi.numbers import E1000_RXD_STAT_EOP, E1000_RXD_STAT_IPCS, NEVER, Note, Trail
@@ -37,9 +37,9 @@ def rt_reader(net: Net, t: int, sk: int) -> None:
     th, s = net.thread[t], net.socks[sk]
     th.sock = sk
     th.wait = t
-    entry_ = net.wait[t]
-    entry_.thread = t
-    entry_.sk = -1
+    own = net.wait[t]
+    reset_struct(own)
+    own.thread = t
     s.readers += 1
     wait_add_tail(net, s, t)
 
