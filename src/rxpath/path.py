@@ -5,10 +5,11 @@ A station is a function of the path with the kernel's name.  Its first line is a
 stations come the events of the machine, which cost time but see no packet.  Below: the tables of handlers, through which a station
 reaches one that `ls` sorts before it, and through which boot registers protocols."""
 from collections.abc import Callable
-from enum import IntEnum, auto
+from enum import IntEnum
 from typing import NamedTuple
 
 from ._compile import Dispatch
+from ._compile.functions import F
 from .abi.net import Net
 from .abi.skbuff import sk_buff
 from .abi.sock import sock
@@ -178,7 +179,7 @@ err_handler = Dispatch("err_handler", _PACKET, by_key=True)       # inet_protos:
 unicast_reply = Dispatch("unicast_reply", _PACKET | {"out": sk_buff}, by_key=True)      # ip_send_unicast_reply()
 dst_input = Dispatch("dst_input", _PACKET, by_key=True)                                     # dst.input, by kind of route
 xmit = Dispatch("xmit", _PACKET)                                                            # ndo_start_xmit of a device
-touched = Dispatch("touched", _PACKET, by_key=True)                                         # stations that wait for their turn
+touched_station = Dispatch("touched", _PACKET, by_key=True)                                 # stations that wait for their turn: @touched
 
 # struct proto: what sockets call through, by protocol (sk->sk_prot).  0 or a negative errno, where nothing else is said
 _SOCK = {"net": Net, "sk": sock}
@@ -229,21 +230,13 @@ class Hrtimer(IntEnum):
     napi_watchdog = 0
 
 
-class Touch(IntEnum):
-    """Stations that touch what other CPUs see: entered from the loops, in the order of the clocks."""
-    enqueue_to_backlog = 0
-    ip_local_deliver_defrag = auto()
-    nf_local_in = auto()
-    nf_pre_routing = auto()
-    udp_queue_rcv_one_skb = auto()
-    mcast_deliver = auto()
-    icmp_send = auto()
-    icmp_reply = auto()
-    arp_process = auto()
-    tcp_send_reset = auto()
-    ip_forward = auto()
-    udp_queue_rcv_segments = auto()
-    icmp_socket_deliver = auto()
-    igmp_heard_query = auto()
-    rfs_list = auto()
-    rfs_receive = auto()
+# Stations that touch what other CPUs see: entered in the order of the clocks, each under the name of its function (turn.py)
+Touch = IntEnum("Touch", (
+    "enqueue_to_backlog ip_local_deliver_defrag ip_local_in ip_pre_routing udp_queue_rcv_one_skb udp_mcast_copies icmp_send icmp_reply "
+    "arp_process tcp_v4_send_reset ip_forward_finish udp_queue_rcv_segments icmp_socket_deliver igmp_heard_query rfs_list rfs_receive "
+), start=0)
+
+
+def touched(f: F) -> F:
+    """Decorator: this function is what Touch's member of the same name stands for."""
+    return touched_station(Touch[f.__name__])(f)

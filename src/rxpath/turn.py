@@ -7,7 +7,7 @@ through touch(): when it is early, it is parked, and the loop returns and takes 
 One place to park for each CPU is enough: softirqs, ksoftirqd and the polls of threaded NAPI run with bottom halves disabled, so that no
 two of them are under way on one CPU, and each of their loops returns as soon as a packet is parked."""
 from . import path
-from ._compile import cold, path_function, store_release, xchg
+from ._compile import asks, cold, last_act, path_function, store_release, xchg
 from .abi.limits import NNOTE, NTRAIL, NTRAILMAP
 from .abi.net import Net
 from .abi.numbers import NET_RX_SUCCESS, NO_SKB, Trail
@@ -104,6 +104,7 @@ def trail_says(net: Net, cpu: int, skb: sk_buff, stage: int, arg: int) -> None:
         trail_mark(net, cpu, skb, stage, 0, arg)
 
 
+@asks
 @path_function
 def late(net: Net, cpu: int) -> bool:
     """Is anybody earlier by now?"""
@@ -111,6 +112,7 @@ def late(net: Net, cpu: int) -> bool:
     return c.now > c.horizon
 
 
+@asks
 @path_function
 def late_private(net: Net, cpu: int) -> bool:
     """The same, before a step that touches nothing of others: only an interrupt of this CPU comes before it."""
@@ -128,13 +130,14 @@ def come_back(net: Net, cpu: int) -> None:
 
 @path_function
 def touch(net: Net, cpu: int, skb: sk_buff, station: int) -> int:
-    """Enter a station that other CPUs can see: now if it is our turn, else when it is.  Always the caller's last act."""
+    """Enter a station that other CPUs can see: now if it is our turn, else when it is.  The caller's last act (_compile/check.py)."""
     if late(net, cpu):
         park(net, cpu, skb, station)
         return NET_RX_SUCCESS
     return path.call_touched(station, net, cpu, skb)
 
 
+@last_act
 @path_function
 def park(net: Net, cpu: int, skb: sk_buff, station: int) -> None:
     """The packet waits for its turn; its continuation is in skb.cb_*."""
@@ -147,8 +150,8 @@ def park(net: Net, cpu: int, skb: sk_buff, station: int) -> None:
 @cold
 @path_function
 def icmp_send_and_drop(net: Net, cpu: int, skb: sk_buff, icmp_type: int, code: int, stage: int, reason: int) -> int:
-    """icmp_send(), then the packet that it is about ends, there and for that reason.  Always the caller's last act: the limits are
-    everybody's."""
+    """icmp_send(), then the packet that it is about ends, there and for that reason.  The limits are everybody's: it waits for
+    its turn."""
     return icmp_send_info_and_drop(net, cpu, skb, icmp_type, code, 0, stage, reason)
 
 

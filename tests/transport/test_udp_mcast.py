@@ -174,3 +174,16 @@ def test_joining_twice_and_leaving(lab):
     with pytest.raises(OSError, match="EINVAL"):
         mcast.join(host.boot, sk, B, 1)
     assert got(host, [sk]) == [10]
+
+
+@pytest.mark.parametrize("one_step", [False, True])
+def test_a_merged_datagram_reaches_every_member_in_its_segments(lab, one_step):
+    """GRO merges what has our own MAC, group or not.  A reader wakes up between the segments, so that the next are early: none is lost."""
+    host = lab(one_step=one_step)
+    host.net.dev[0].gro = host.net.dev[0].udp_gro_forwarding = 1
+    socks = [member(host) for _ in range(3)]
+    apps = [host.app(s) for s in socks]
+    host.send(*[eth(ip(udp(bytes([65 + k]) * 64, 40000, 5000, PEER, GROUP), PEER, GROUP, ident=k + 1)) for k in range(4)], gap=1).run()
+    assert [host.net.socks[s].in_packets for s in socks] == [4, 4, 4]
+    assert [host.net.thread[a].received for a in apps] == [4, 4, 4]
+    assert host.ends() == {"RECEIVED": 4}

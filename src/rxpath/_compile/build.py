@@ -36,7 +36,7 @@ from numba.extending import intrinsic, models, register_model
 from numba.np import arrayobj
 from numba.np.arrayobj import make_array, record_getattr
 
-from . import functions, loader, memory, options, structs
+from . import check, functions, loader, memory, options, structs
 
 
 # ---------------------------------------------------------------- types
@@ -392,6 +392,9 @@ def declare_all() -> dict[str, Declared]:
 def front_end(units: pathlib.Path, jobs: int) -> list[pathlib.Path]:
     """Bitcode of every function (without WHOLE: its object, too): from the cache, or compiled, one process for each core."""
     import_path()
+    broken = [Refused(f, why, line) for f, line, why in check.mistakes(functions.FUNCTIONS)]
+    if broken:
+        raise SystemExit("\n".join(map(str, broken)))
     declared = declare_all()
     common = "|".join((numba_version, options.UNIT_OPTIONS, sys.version, pathlib.Path(__file__).read_text()))
     keys = {n: unit_key(f, declared[n], common) for n, f in functions.FUNCTIONS.items()}

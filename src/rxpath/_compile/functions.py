@@ -14,6 +14,9 @@ from .memory import Mem
 F = TypeVar("F", bound=Callable[..., Any])
 FUNCTIONS: dict[str, Any] = {}          # name -> function; names are symbols of the core, so they are unique
 COLD: set[str] = set()
+LAST_ACTS: set[str] = set()
+ASKS: set[str] = set()
+VERDICTS: set[str] = set()
 ENTRIES: list[str] = []                 # those that Python calls
 
 
@@ -30,6 +33,24 @@ def cold(f: F) -> F:
     """A path function off the common way (a loss, a mark that somebody asked for).  Like unlikely() and __cold: it is not inlined, and the
     code round its call is laid out as if it were never reached."""
     COLD.add(f.__name__)
+    return f
+
+
+def last_act(f: F) -> F:
+    """Puts its packet off: whoever calls it, directly or through others, does nothing afterwards (check.py)."""
+    LAST_ACTS.add(f.__name__)
+    return f
+
+
+def asks(f: F) -> F:
+    """The question whether it is still this CPU's turn: after it, a loop may go on."""
+    ASKS.add(f.__name__)
+    return f
+
+
+def verdict(f: F) -> F:
+    """Its result says what has become of the packet, which may have been put off; the caller goes by it."""
+    VERDICTS.add(f.__name__)
     return f
 
 

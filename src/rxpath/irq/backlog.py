@@ -14,7 +14,7 @@ from ..abi.skbuff import sk_buff
 from ..abi.softnet import backlog_t
 from ..link.dev import __netif_receive_skb, clone_up
 from ..link.flow import hash_32, skb_get_hash
-from ..path import Stage, Touch, napi_poll, touched
+from ..path import Stage, napi_poll, touched
 from ..record import record_level
 from ..skb import kfree_skb_reason
 from ..turn import at, late, late_private, spin_lock, spin_unlock
@@ -74,7 +74,7 @@ def enqueue_flow(net: Net, cpu: int, skb: sk_buff, other: int) -> int:
     return ret
 
 
-@touched(Touch.rfs_list)
+@touched
 @path_function
 def rfs_list(net: Net, cpu: int, skb: sk_buff) -> int:
     """A packet of a list.  NET_RX_DROP: it is not steered, and stays in the list."""
@@ -85,7 +85,7 @@ def rfs_list(net: Net, cpu: int, skb: sk_buff) -> int:
     return NET_RX_SUCCESS                            # it has left the list, one way or the other
 
 
-@touched(Touch.rfs_receive)
+@touched
 @path_function
 def rfs_receive(net: Net, cpu: int, skb: sk_buff) -> int:
     """netif_receive_skb() of a lone packet."""
@@ -95,7 +95,7 @@ def rfs_receive(net: Net, cpu: int, skb: sk_buff) -> int:
     return enqueue_flow(net, cpu, skb, other)
 
 
-@touched(Touch.enqueue_to_backlog)
+@touched
 @path_function
 def enqueue_to_backlog(net: Net, cpu: int, skb: sk_buff) -> int:
     """Onto the input queue of the CPU that RPS has chosen."""

@@ -52,7 +52,7 @@ def run_local_timers(net: Net, cpu: int, t: int) -> None:
 @path_function
 def run_timer_softirq(net: Net, cpu: int) -> int:
     """Timers of this CPU whose bucket is due, one by one: other CPUs see the wheel, and what its timers do.  DONE or YIELD."""
-    c, sd, base = net.cpu[cpu], net.sd[cpu], net.timer_bases[cpu]
+    c, base = net.cpu[cpu], net.timer_bases[cpu]
     while True:
         if late(net, cpu):
             return YIELD
@@ -61,8 +61,6 @@ def run_timer_softirq(net: Net, cpu: int) -> int:
             timer = net.timers[i]
             detach_timer(net, i)
             path.call_timer_function(timer.function, net, cpu, timer.data)
-            if sd.parked_skb >= 0:
-                return YIELD
         elif base.next_expiry <= jiffies(net, cpu):
             collect_expired_timers(net, base)
         else:

@@ -129,17 +129,22 @@ def run_to_protocol(net: Net, cpu: int, napi: napi_struct) -> int:
     if napi.list_handler >= 0:
         if path.call_packet_list(napi.list_handler, net, cpu, napi) == YIELD:
             return YIELD
-        napi.list_head = NO_SKB
+        end_run(net, napi)
     else:
-        skb = net.skb[napi.list_head]
-        napi.list_head = NO_SKB
-        path.call_packet_type(-1 - napi.list_handler, net, cpu, skb)
+        skb, handler = net.skb[napi.list_head], -1 - napi.list_handler
+        end_run(net, napi)
+        path.call_packet_type(handler, net, cpu, skb)
+    return YIELD if late_private(net, cpu) else DONE
+
+
+@path_function
+def end_run(net: Net, napi: napi_struct) -> None:
+    napi.list_head = NO_SKB
     napi.list_phase = 0
     if napi.list_next >= 0:                          # the packet that ended this run begins the next
         following = net.skb[napi.list_next]
         napi.list_next = NO_SKB
         begin_run(napi, following)
-    return YIELD if late_private(net, cpu) else DONE
 
 
 @path_function

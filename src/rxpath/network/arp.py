@@ -39,7 +39,7 @@ def arp_consume(net: Net, cpu: int, skb: sk_buff) -> int:
     return NET_RX_SUCCESS
 
 
-@touched(Touch.arp_process)
+@touched
 @path_function
 def arp_process(net: Net, cpu: int, skb: sk_buff) -> int:
     """Answer for our addresses; keep the neighbours that we know up to date."""

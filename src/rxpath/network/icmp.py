@@ -174,7 +174,7 @@ def icmp_redirect(net: Net, cpu: int, skb: sk_buff) -> int:
     return NET_RX_SUCCESS
 
 
-@touched(Touch.icmp_socket_deliver)
+@touched
 @path_function
 def icmp_socket_deliver(net: Net, cpu: int, skb: sk_buff) -> int:
     """skb.data stands at the header that came back; its protocol's err_handler tells the socket, or says that there is none."""
@@ -203,7 +203,7 @@ def icmp_request(net: Net, cpu: int, skb: sk_buff, kind: int) -> int:
     return touch(net, cpu, skb, Touch.icmp_reply)
 
 
-@touched(Touch.icmp_reply)
+@touched
 @path_function
 def icmp_reply(net: Net, cpu: int, skb: sk_buff) -> int:
     """Back to where it came from; then the request has ended."""

@@ -7,7 +7,7 @@ from ..abi.mib import Mib
 from ..abi.net import Net
 from ..abi.numbers import ICMP, ICMP_HLEN, IP_HLEN, IP_OFFSET, IPPROTO, NO_SKB, NR_ICMP_TYPES, PACKET_HOST, RTN
 from ..abi.skbuff import sk_buff
-from ..path import Stage, Touch, touched
+from ..path import Stage, touched
 from ..skb import csum_fold, csum_partial, kfree_skb_reason, skb_copy_bits
 from ..turn import at
 from .icmp_limit import icmpv4_global_allow, icmpv4_xrlim_allow
@@ -20,7 +20,7 @@ ICMP_ROOM = 576 - IP_HLEN - ICMP_HLEN                # RFC 1812: the whole messa
 IPTOS_TOS_MASK, IPTOS_PREC_INTERNETCONTROL = 0x1E, 0xC0
 
 
-@touched(Touch.icmp_send)
+@touched
 @path_function
 def icmp_send(net: Net, cpu: int, skb: sk_buff) -> int:
     """The continuation of icmp_send_and_drop()."""

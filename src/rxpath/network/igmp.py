@@ -97,7 +97,7 @@ def igmp_rcv(net: Net, cpu: int, skb: sk_buff) -> int:
     return kfree_skb_reason(net, cpu, skb, Stage.igmp_rcv, Drop.NOT_SPECIFIED)
 
 
-@touched(Touch.igmp_heard_query)
+@touched
 @path_function
 def igmp_heard_query(net: Net, cpu: int, skb: sk_buff) -> int:
     """This host never answers.  A query of version 3 must hold the sources that it names, unless an older querier is on the link."""

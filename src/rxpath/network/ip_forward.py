@@ -28,10 +28,10 @@ def ip_forward(net: Net, cpu: int, skb: sk_buff) -> int:
         if be16(mem, nh + 6) & IP_DF:
             return icmp_send_info_and_drop(net, cpu, skb, ICMP.DEST_UNREACH, ICMP_FRAG_NEEDED, dev.mtu, Stage.ip_forward, Drop.PKT_TOO_BIG)
         return kfree_skb_reason(net, cpu, skb, Stage.ip_forward, Drop.PKT_TOO_BIG)             # the kernel would fragment it
-    return touch(net, cpu, skb, Touch.ip_forward)
+    return touch(net, cpu, skb, Touch.ip_forward_finish)
 
 
-@touched(Touch.ip_forward)
+@touched
 @path_function
 def ip_forward_finish(net: Net, cpu: int, skb: sk_buff) -> int:
     i = reply_skb(net, cpu, skb, skb.len)

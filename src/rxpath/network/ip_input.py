@@ -105,13 +105,13 @@ def ip_rcv(net: Net, cpu: int, skb: sk_buff) -> int:
     return ip_pre_routing(net, cpu, skb)
 
 
-@touched(Touch.nf_pre_routing)
+@touched
 @path_function
 def ip_pre_routing(net: Net, cpu: int, skb: sk_buff) -> int:
     """NF_HOOK(PRE_ROUTING, ..., ip_rcv_finish)"""
     verdict = nf_hook(net, cpu, Hook.PRE_ROUTING, skb)
     if verdict == NF_WAIT:
-        park(net, cpu, skb, Touch.nf_pre_routing)
+        park(net, cpu, skb, Touch.ip_pre_routing)
         return NET_RX_SUCCESS
     if verdict == NF_DROP:
         return NET_RX_DROP
@@ -319,7 +319,7 @@ def ip_local_deliver(net: Net, cpu: int, skb: sk_buff) -> int:
     return ip_local_in(net, cpu, skb)
 
 
-@touched(Touch.ip_local_deliver_defrag)
+@touched
 @path_function
 def ip_local_deliver_defrag(net: Net, cpu: int, skb: sk_buff) -> int:
     """ip_local_deliver() of a fragment: the datagram goes on if this was what it lacked."""
@@ -329,13 +329,13 @@ def ip_local_deliver_defrag(net: Net, cpu: int, skb: sk_buff) -> int:
     return ip_local_in(net, cpu, net.skb[whole])
 
 
-@touched(Touch.nf_local_in)
+@touched
 @path_function
 def ip_local_in(net: Net, cpu: int, skb: sk_buff) -> int:
     """NF_HOOK(LOCAL_IN, ..., ip_local_deliver_finish)"""
     verdict = nf_hook(net, cpu, Hook.LOCAL_IN, skb)
     if verdict == NF_WAIT:
-        park(net, cpu, skb, Touch.nf_local_in)
+        park(net, cpu, skb, Touch.ip_local_in)
         return NET_RX_SUCCESS
     if verdict == NF_DROP:
         return NET_RX_DROP

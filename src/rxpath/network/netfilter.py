@@ -3,7 +3,7 @@
 Called by ip_input.py at PRE_ROUTING and LOCAL_IN; what accepts goes on there.  xt_match.py has the matches.  Every rule that is walked
 costs time, matching or not.  A rule with `limit` spends credit that all CPUs share: its walk waits for its turn, NF_WAIT, and goes on at
 that very rule when it is asked again."""
-from .._compile import byte, cold, le16, le32, mem_at, path_function
+from .._compile import byte, cold, le16, le32, mem_at, path_function, verdict
 from ..abi.net import Net
 from ..abi.netfilter import FRAG_FIRST, FRAG_FURTHER, INV_DSTIP, INV_PROTO, INV_SRCIP, NEVER_HOLDS, Target, Xt, nf_rule
 from ..abi.numbers import (
@@ -63,6 +63,7 @@ def nf_hook_slow(net: Net, cpu: int, hook: int, skb: sk_buff) -> int:
     return NF_ACCEPT
 
 
+@verdict
 @path_function
 def ipt_do_table(net: Net, cpu: int, t: int, skb: sk_buff) -> int:
     """Walk one table from its built-in chain.  NF_ACCEPT, NF_DROP, NF_REJECTED, NF_WAIT."""

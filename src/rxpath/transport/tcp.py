@@ -161,7 +161,7 @@ def tcp_reset_and_drop(net: Net, cpu: int, skb: sk_buff, stage: int, reason: int
     if byte(mem, skb.data + 13) & RST or skb.dst_type != RTN.LOCAL or not tcp_options_allow_reset(net, skb):
         return kfree_skb_reason(net, cpu, skb, stage, reason)
     skb.drop_stage, skb.drop_reason = stage, reason
-    return touch(net, cpu, skb, Touch.tcp_send_reset)
+    return touch(net, cpu, skb, Touch.tcp_v4_send_reset)
 
 
 @cold
@@ -185,7 +185,7 @@ def tcp_options_allow_reset(net: Net, skb: sk_buff) -> bool:
     return True
 
 
-@touched(Touch.tcp_send_reset)
+@touched
 @path_function
 def tcp_v4_send_reset(net: Net, cpu: int, skb: sk_buff) -> int:
     """RFC 9293 3.5.2: as if from the connection that the segment believes in."""

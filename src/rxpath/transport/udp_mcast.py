@@ -6,7 +6,7 @@ the others get clones on the way.  Each copy waits for its turn: skb.cb_* hold t
 from .._compile import be16, be32, mem_at, path_function
 from ..abi.mib import Mib
 from ..abi.net import Net
-from ..abi.numbers import NET_RX_SUCCESS, NO_SOCK
+from ..abi.numbers import NET_RX_SUCCESS, NO_SKB, NO_SOCK
 from ..abi.reasons import Drop
 from ..abi.skbuff import sk_buff
 from ..abi.sock import sock
@@ -29,10 +29,10 @@ def __udp4_lib_mcast_deliver(net: Net, cpu: int, skb: sk_buff) -> int:
         return kfree_skb_reason(net, cpu, skb, Stage.__udp4_lib_mcast_deliver, Drop.NOT_SPECIFIED)
     sk = net.socks[first]
     skb.cb_a, skb.cb_b, skb.cb_c = first, sk.hnext, sk.gen
-    return touch(net, cpu, skb, Touch.mcast_deliver)
+    return touch(net, cpu, skb, Touch.udp_mcast_copies)
 
 
-@touched(Touch.mcast_deliver)
+@touched
 @path_function
 def udp_mcast_copies(net: Net, cpu: int, skb: sk_buff) -> int:
     """A clone for each further match, then the packet for the first."""
@@ -40,7 +40,7 @@ def udp_mcast_copies(net: Net, cpu: int, skb: sk_buff) -> int:
     daddr, saddr, ports = be32(mem, nh + 16), be32(mem, nh + 12), be32(mem, uh)
     while True:
         if late(net, cpu):
-            park(net, cpu, skb, Touch.mcast_deliver)
+            park(net, cpu, skb, Touch.udp_mcast_copies)
             return NET_RX_SUCCESS
         i = udp_mcast_next(net, skb, skb.cb_b, daddr, saddr, ports)
         if i < 0:
@@ -55,20 +55,35 @@ def udp_mcast_copies(net: Net, cpu: int, skb: sk_buff) -> int:
         else:
             copy = net.skb[c]
             copy.sk, copy.sk_gen = i, sk.gen
-            udp_mcast_queue(net, cpu, copy)
+            udp_mcast_clone(net, cpu, copy)
     skb.sk, skb.sk_gen = skb.cb_a, skb.cb_c
     return udp_mcast_queue(net, cpu, skb)
 
 
 @path_function
 def udp_mcast_queue(net: Net, cpu: int, skb: sk_buff) -> int:
-    """udp_queue_rcv_skb() for a copy whose turn it is."""
+    """udp_queue_rcv_skb() for the packet itself, whose turn it is."""
     at(net, cpu, skb, Stage.udp_queue_rcv_skb)
     sk = net.socks[skb.sk]
     if skb.gso_size and sk.gro_enabled == 0:
         udp_rcv_segment(net, cpu, skb)
         return udp_queue_rcv_segments(net, cpu, skb)
     return udp_queue_rcv_one_skb(net, cpu, skb)
+
+
+@path_function
+def udp_mcast_clone(net: Net, cpu: int, clone: sk_buff) -> None:
+    """The same for a clone.  Its segments do not wait for turns of their own: only one packet can, and that is the one that was cloned."""
+    at(net, cpu, clone, Stage.udp_queue_rcv_skb)
+    sk = net.socks[clone.sk]
+    if clone.gso_size and sk.gro_enabled == 0:
+        udp_rcv_segment(net, cpu, clone)
+    i = clone.idx
+    while i >= 0:
+        segment = net.skb[i]
+        i = segment.next
+        segment.next = NO_SKB
+        udp_queue_rcv_one_skb(net, cpu, segment)
 
 
 @path_function

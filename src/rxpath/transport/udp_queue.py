@@ -33,7 +33,7 @@ def udp_queue_rcv_skb(net: Net, cpu: int, skb: sk_buff, i: int) -> int:
     return touch(net, cpu, skb, Touch.udp_queue_rcv_one_skb)
 
 
-@touched(Touch.udp_queue_rcv_segments)
+@touched
 @path_function
 def udp_queue_rcv_segments(net: Net, cpu: int, skb: sk_buff) -> int:
     """Segments, linked by next, one after the other; each waits for its own turn."""
@@ -49,7 +49,7 @@ def udp_queue_rcv_segments(net: Net, cpu: int, skb: sk_buff) -> int:
     return NET_RX_SUCCESS
 
 
-@touched(Touch.udp_queue_rcv_one_skb)
+@touched
 @path_function
 def udp_queue_rcv_one_skb(net: Net, cpu: int, skb: sk_buff) -> int:
     """Into the socket, if it is still that socket."""
