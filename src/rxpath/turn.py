@@ -12,7 +12,7 @@ from .abi.limits import NNOTE, NTRAIL, NTRAILMAP
 from .abi.net import Net
 from .abi.numbers import NET_RX_SUCCESS, NO_SKB, Trail
 from .abi.reasons import Drop
-from .abi.skbuff import sk_buff
+from .abi.skbuff import ICMP_SKB_CB, sk_buff
 from .abi.softnet import spinlock
 from .path import Stage, Touch
 
@@ -140,7 +140,7 @@ def touch(net: Net, cpu: int, skb: sk_buff, station: int) -> int:
 @last_act
 @path_function
 def park(net: Net, cpu: int, skb: sk_buff, station: int) -> None:
-    """The packet waits for its turn; its continuation is in skb.cb_*."""
+    """The packet waits for its turn; what its continuation needs is in skb.cb."""
     sd = net.sd[cpu]
     sd.parked_skb = skb.idx
     sd.parked_at = station
@@ -159,8 +159,8 @@ def icmp_send_and_drop(net: Net, cpu: int, skb: sk_buff, icmp_type: int, code: i
 @path_function
 def icmp_send_info_and_drop(net: Net, cpu: int, skb: sk_buff, icmp_type: int, code: int, info: int, stage: int, reason: int) -> int:
     """The same with the header's second word: the pointer of a parameter problem, the MTU."""
-    skb.cb_a = icmp_type << 8 | code
-    skb.cb_b = info
+    cb = ICMP_SKB_CB(skb)
+    cb.type, cb.code, cb.info = icmp_type, code, info
     skb.drop_stage, skb.drop_reason = stage, reason
     return touch(net, cpu, skb, Touch.icmp_send)
 

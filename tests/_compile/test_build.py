@@ -81,7 +81,8 @@ def test_a_comment_compiles_nothing_and_an_edit_compiles_its_function(tree):
     ("    return no_such_thing\n", "name 'no_such_thing' is not defined"),
     ("    at(net, cpu)\n", "at() takes (net, cpu, skb, stage), got 2 arguments"),
     ("    touch(net, cpu, skb, Touch.ip_local_in)\n", "touch() may park the packet"),
-], ids=["field", "name", "arguments", "last act"])
+    ("    IPCB(net.dev[0])\n", "inet_skb_parm lies over a sk_buff, not a net_device"),
+], ids=["field", "name", "arguments", "last act", "control block"])
 def test_a_mistake_is_one_line_with_file_line_and_reason(tree, wrong, says):
     source = (tree.root / "src/rxpath" / WHERE).read_text()
     first = re.search(r"    at\(net, cpu, skb, Stage\.ip_rcv\)[^\n]*\n", source)

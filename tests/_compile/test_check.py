@@ -44,6 +44,13 @@ def a_loop_that_asks(net, cpu, skb):
     return 0
 
 
+def a_loop_that_asks_first(net, cpu, skb):
+    while True:
+        if late(net, cpu):
+            return -1
+        returned(net, cpu, skb)
+
+
 def who_calls_such_a_loop(net, cpu, skb):
     if a_loop_that_asks(net, cpu, skb) == -1:
         return -1
@@ -52,7 +59,8 @@ def who_calls_such_a_loop(net, cpu, skb):
 
 
 def test_what_is_right_is_silent():
-    assert mistakes(returned, the_end_of_its_way, before_a_plain_return, a_loop_that_asks, who_calls_such_a_loop) == []
+    right = (returned, the_end_of_its_way, before_a_plain_return, a_loop_that_asks, a_loop_that_asks_first, who_calls_such_a_loop)
+    assert mistakes(*right) == []
 
 
 def writes_afterwards(net, cpu, skb):

@@ -3,8 +3,9 @@ import ctypes
 
 import pytest
 
-from rxpath._compile import Array, array, i32, i64, init_struct, new, reset_struct, struct, table, u8
+from rxpath._compile import Array, Overlay, array, i32, i64, init_struct, new, reset_struct, struct, table, u8
 from rxpath.abi.net import Net
+from rxpath.abi.skbuff import ICMP_SKB_CB, IPCB, sk_buff
 from rxpath.boot import Booted
 from rxpath.user import socket as sockets
 
@@ -80,3 +81,17 @@ def test_boot_is_the_same_compiled_and_plain():
         if at.size < 1 << 24:                        # the huge ones are not touched at boot
             a, p = (bytes((ctypes.c_char * at.size).from_buffer(net, at.offset)) for net in (compiled, plain))
             assert a == p, name
+
+
+def test_a_control_block_lies_in_its_packet_and_fits_there():
+    skb = new(sk_buff)
+    cb = ICMP_SKB_CB(skb)
+    cb.info = 0xFF00_0000
+    cb.header.understood = 7
+    assert (IPCB(skb).understood, ICMP_SKB_CB(skb).info, skb.gro_age, skb.nf_rule) == (7, 0xFF00_0000, 0, 0)
+
+    @struct()
+    class long_cb:
+        words: Array[i64] = array(5)
+    with pytest.raises(TypeError, match=r"long_cb has 40 bytes, sk_buff\.cb 32"):
+        Overlay(sk_buff, "cb", long_cb)

@@ -33,7 +33,7 @@ from .memory import (
     store_release,
     xchg,
 )
-from .structs import CACHELINE, STRUCTS, Array, array, fields_of, i8, i16, i32, i64, new, pages, struct, table, u8, u16, u32
+from .structs import CACHELINE, STRUCTS, Array, Overlay, array, fields_of, i8, i16, i32, i64, new, pages, struct, table, u8, u16, u32
 
 __all__ = [
     "CACHELINE",
@@ -42,6 +42,7 @@ __all__ = [
     "Array",
     "Dispatch",
     "Mem",
+    "Overlay",
     "array",
     "asks",
     "atomic_add",

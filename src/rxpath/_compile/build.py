@@ -244,6 +244,20 @@ def store_release(cx: Any, b: Any, sig: Any, a: Any) -> Any:
     return cx.get_dummy_value()
 
 
+def overlay(o: Any) -> Any:
+    """The compiled twin of a structs.Overlay: an address."""
+    def made(tyctx: Any, owner: Any) -> Any:
+        if not (isinstance(owner, Struct) and owner.name == o.owner.__name__):
+            raise errors.TypingError(f"{o.view.__name__} lies over a {o.owner.__name__}, not a {getattr(owner, 'name', owner)}")
+        return numba_type(o.view)(owner), emit
+
+    def emit(cx: Any, b: Any, sig: Any, a: Any) -> Any:
+        at = b.gep(b.bitcast(a[0], cgutils.voidptr_t), [ir.Constant(ir.IntType(64), o.offset)])
+        return b.bitcast(at, cx.get_value_type(sig.return_type))
+    made.__name__ = f"{o.view.__name__} at {o.offset}"          # what depends on it is compiled again when this changes
+    return intrinsic(made)
+
+
 # ---------------------------------------------------------------- one function -> bitcode
 class Unit(codegen.CPUCodeLibrary):
     """Collects unoptimised code."""
@@ -309,7 +323,8 @@ def explain(e: Exception) -> tuple[str, int]:
     """The first sentence of ours, or of Numba's, and the innermost line."""
     text = re.sub(r"\x1b\[[0-9;]*m", "", str(e))
     lines = [int(n) for n in re.findall(r"\((\d+)\)", text)] or [0]
-    ours = re.search(r"(struct \w+ has no field [^\n]*|\w+\(\): '[^\n]*|\w+\(\) takes [^\n]*|an index is an integer)", text)
+    ours = re.search(r"(struct \w+ has no field [^\n]*|\w+\(\): '[^\n]*|\w+\(\) takes [^\n]*|"
+                     r"\w+ lies over a \w+, not a \w+|an index is an integer)", text)
     if ours:
         return ours[1].strip(), getattr(getattr(e, "loc", None), "line", 0) or lines[-1]
     if "none" in text and ("unify" in text or "return" in text):
@@ -377,8 +392,11 @@ def declare_all() -> dict[str, Declared]:
     spaces = {id(s): s for s in [m.__dict__ for n, m in sys.modules.items()
                                  if n.startswith(top) and m not in (memory, functions, sys.modules[__name__])]
               + [f.__globals__ for f in functions.FUNCTIONS.values()]}
+    overlays: dict[int, Any] = {}
     for space in spaces.values():
         for n, v in list(space.items()):
+            if isinstance(v, structs.Overlay):
+                space[n] = overlays.setdefault(id(v), overlay(v))
             if not isinstance(v, pytypes.FunctionType):
                 continue
             name = str(getattr(v, "__name__", ""))

@@ -92,6 +92,8 @@ def asks_next(statement: ast.stmt, after: ast.stmt | None, call: ast.Call) -> bo
     """A loop: the next thing is the question, and a return if it is too late."""
     if not (isinstance(statement, ast.Expr) and statement.value is call):
         return False
+    if isinstance(after, ast.While) and isinstance(after.test, ast.Constant):       # while True: round again
+        after = after.body[0]
     if isinstance(after, ast.Return) and isinstance(after.value, ast.IfExp):
         test: ast.expr = after.value.test
     elif isinstance(after, ast.If) and isinstance(after.body[0], ast.Return):

@@ -17,6 +17,7 @@ u16: TypeAlias = Annotated[int, ctypes.c_uint16]
 i32: TypeAlias = Annotated[int, ctypes.c_int32]
 u32: TypeAlias = Annotated[int, ctypes.c_uint32]
 i64: TypeAlias = Annotated[int, ctypes.c_int64]
+S = TypeVar("S")
 T = TypeVar("T")
 
 STRUCTS: list[Any] = []         # every struct, in order of declaration
@@ -117,6 +118,19 @@ def struct(align: int = 1) -> Callable[[type[T]], type[T]]:
         STRUCTS.append(made)
         return made                                                   # type: ignore[no-any-return]
     return make
+
+
+class Overlay(Generic[S, T]):
+    """The same bytes under another owner's names: called with a struct, it gives the view of one of its fields."""
+
+    def __init__(self, owner: type[S], field: str, view: type[T]) -> None:
+        place: Any = getattr(owner, field)
+        if ctypes.sizeof(view) > place.size:                          # type: ignore[arg-type]
+            raise TypeError(f"{view.__name__} has {ctypes.sizeof(view)} bytes, {owner.__name__}.{field} {place.size}")    # type: ignore[arg-type]
+        self.owner, self.offset, self.view = owner, place.offset, view
+
+    def __call__(self, struct: S) -> T:
+        return self.view.from_address(ctypes.addressof(struct) + self.offset)       # type: ignore[arg-type,attr-defined,no-any-return]
 
 
 def new(cls: type[T]) -> T:

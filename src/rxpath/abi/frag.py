@@ -1,7 +1,7 @@
 """IP reassembly: struct ipq, and the peers that ipfrag_max_dist counts fragments of.
 
-    ipq.head -> run -> run -> run      through skb.cb_a; a run is one piece without holes that arrived in order, its fragments linked
-                 |      |      |       by skb.next; cb_b is where the run ends, cb_c its last fragment.  Two runs that touch stay two."""
+    ipq.head -> run -> run -> run      through FRAG_CB; a run is one piece without holes that arrived in order, its fragments linked
+                 |      |      |       by skb.next.  Two runs that touch stay two."""
 from .._compile import i64, struct
 from .numbers import NO_SKB
 

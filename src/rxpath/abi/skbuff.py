@@ -3,7 +3,7 @@
     head ... data [ len - data_len bytes, linear ] ... head + BUFSZ
     frags      further buffers of a frame that was longer than one (skb_shinfo()->frags): skbs used as pages, linked by next
     frag_list  fragments of one datagram (ip_defrag) or parts of a GRO list, linked by next; each stands for a frame of the wire"""
-from .._compile import i8, i32, i64, struct
+from .._compile import Array, Overlay, array, i8, i32, i64, struct, u32
 
 
 @struct(align=64)
@@ -52,14 +52,9 @@ class sk_buff:
     gro_count: i32
     gro_last: i32
     gro_age: i64
-    cb_a: i64                   # skb->cb: the continuation's own data while it waits for its turn
-    cb_b: i64
-    cb_c: i64
-    cb_d: i64
+    cb: Array[i64] = array(4)   # who has the packet now keeps its own data here, also while it waits for its turn: see below
     nf_rule: i32                # where in the rules a walk goes on, -1: not begun
     nf_depth: i32
-    frag_offset: i32            # IPCB / frag queue
-    frag_end: i32
     iif: i32
     rx_cpu: i32                 # the CPU that queued it to its socket: its lines lie in that cache
     gro_offset: i32             # headers before the payload that GRO merges
@@ -69,6 +64,60 @@ class sk_buff:
     gro_fixedid: i8
     sw_hash: i8                 # the hash is the software's
     dropcount: i32              # SO_RXQ_OVFL: what its socket had lost when it was queued
+
+
+# ---------------------------------------------------------------- control blocks: skb.cb under its owners' names
+@struct()
+class inet_skb_parm:
+    dst_type: i32               # what the route said, where dst.input is to be a parameter problem
+    bad: i32                    # the octet of the options that made no sense, as the pointer of that message
+    understood: i32             # up to where they did
+    error: i32                  # dst.error
+
+
+@struct()
+class icmp_skb_cb:
+    """A packet whose sender is told why it ends."""
+    header: inet_skb_parm
+    type: i32
+    code: i32
+    info: u32                   # the second word of the ICMP header
+
+
+@struct()
+class udp_skb_cb:
+    """A datagram to several sockets."""
+    first: i32                  # the first match gets the packet itself, last of all
+    first_gen: i32
+    next: i32                   # where the walk through the chain goes on
+
+
+@struct()
+class ipfrag_skb_cb:
+    """A fragment in its queue.  Of a run, the first one stands for all (abi/frag.py)."""
+    offset: i32
+    end: i32
+    next_run: i32
+    run_end: i32
+    run_tail: i32
+
+
+@struct()
+class rps_skb_cb:
+    flow: i64                   # its entry in the queue's table of flows, -1: none
+
+
+@struct()
+class packet_type_skb_cb:
+    handler: i64                # of a packet of a list, see link/dev.py; of a clone: the handler that it is for
+
+
+IPCB = Overlay(sk_buff, "cb", inet_skb_parm)
+ICMP_SKB_CB = Overlay(sk_buff, "cb", icmp_skb_cb)
+UDP_SKB_CB = Overlay(sk_buff, "cb", udp_skb_cb)
+FRAG_CB = Overlay(sk_buff, "cb", ipfrag_skb_cb)
+RPS_SKB_CB = Overlay(sk_buff, "cb", rps_skb_cb)
+PTYPE_SKB_CB = Overlay(sk_buff, "cb", packet_type_skb_cb)
 
 
 @struct()

@@ -10,7 +10,7 @@ from ..abi.mib import DevStat
 from ..abi.net import Net
 from ..abi.numbers import NAPI_STATE_SCHED, NET_RX_DROP, NET_RX_SUCCESS, NO_CPU, NO_SKB, YIELD, Softirq
 from ..abi.reasons import Drop
-from ..abi.skbuff import sk_buff
+from ..abi.skbuff import RPS_SKB_CB, sk_buff
 from ..abi.softnet import backlog_t
 from ..link.dev import __netif_receive_skb, clone_up
 from ..link.flow import hash_32, skb_get_hash
@@ -36,10 +36,11 @@ def get_rps_cpu(net: Net, cpu: int, skb: sk_buff) -> int:
 @path_function
 def get_rfs_cpu(net: Net, cpu: int, skb: sk_buff) -> int:
     """get_rps_cpu() of a queue with rps_flow_cnt: the CPU on which the flow was read last, else RPS's, else NO_CPU: it stays here.
-    skb.cb_a: the flow's entry of the queue's table, -1.  It must be this CPU's turn."""
+    RPS_SKB_CB says the flow's entry of the queue's table.  It must be this CPU's turn."""
     q = skb.queue_mapping
     h = skb_get_hash(net, skb)
-    skb.cb_a = -1
+    cb = RPS_SKB_CB(skb)
+    cb.flow = -1
     ident = net.rps_sock_flow[h & net.rps_sock_flow_mask] - 1
     ours = ident >= 0 and (net.behaviour[Behaviour.rfs_hash] == 0 or (ident ^ h) & ~net.rps_cpu_mask & 0xFFFFFFFF == 0)
     if not ours:
@@ -58,14 +59,14 @@ def get_rfs_cpu(net: Net, cpu: int, skb: sk_buff) -> int:
             at(net, cpu, skb, Stage.set_rps_cpu)
             flow.cpu = wanted + 1
             flow.last_qtail = net.input[wanted].input_queue_head
-    skb.cb_a = slot
+    cb.flow = slot
     return flow.cpu - 1
 
 
 @path_function
 def enqueue_flow(net: Net, cpu: int, skb: sk_buff, other: int) -> int:
     """enqueue_to_backlog() that notes where in the queue the flow's last packet stands."""
-    q, slot, queue = skb.queue_mapping, skb.cb_a, net.input[other]
+    q, slot, queue = skb.queue_mapping, RPS_SKB_CB(skb).flow, net.input[other]
     before = queue.input_queue_tail
     ret = enqueue_on(net, cpu, skb, other)
     if slot >= 0 and queue.input_queue_tail != before:

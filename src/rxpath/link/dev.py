@@ -9,7 +9,7 @@ from ..abi.mib import DevStat
 from ..abi.net import Net
 from ..abi.numbers import DONE, NET_RX_SUCCESS, NO_SKB, PACKET_OTHERHOST, PTYPE_HASH_SIZE, VLAN_VID_MASK, YIELD
 from ..abi.reasons import Drop
-from ..abi.skbuff import sk_buff
+from ..abi.skbuff import PTYPE_SKB_CB, sk_buff
 from ..abi.softnet import napi_struct
 from ..path import Stage, Touch
 from ..skb import consume_skb, kfree_skb_reason, skb_clone
@@ -103,10 +103,11 @@ def netif_receive_skb_list_internal(net: Net, cpu: int, napi: napi_struct) -> in
 def add_to_run(net: Net, napi: napi_struct, skb: sk_buff, i: int) -> None:
     """__netif_receive_skb_list_core(): neighbours of one protocol travel together."""
     pt = net.ptype[i]
-    skb.cb_a = pt.list_handler if pt.list_handler >= 0 else -1 - pt.handler      # no list_func: one by one
+    cb = PTYPE_SKB_CB(skb)
+    cb.handler = pt.list_handler if pt.list_handler >= 0 else -1 - pt.handler      # no list_func: one by one
     if napi.list_head < 0:
         begin_run(napi, skb)
-    elif napi.list_handler >= 0 and napi.list_handler == skb.cb_a:
+    elif napi.list_handler >= 0 and napi.list_handler == cb.handler:
         tail = net.skb[napi.list_tail]
         tail.next = skb.idx
         napi.list_tail = skb.idx
@@ -119,8 +120,8 @@ def add_to_run(net: Net, napi: napi_struct, skb: sk_buff, i: int) -> None:
 def begin_run(napi: napi_struct, skb: sk_buff) -> None:
     napi.list_head = skb.idx
     napi.list_tail = skb.idx
-    napi.list_handler = skb.cb_a
-    if skb.cb_a < 0:
+    napi.list_handler = PTYPE_SKB_CB(skb).handler
+    if napi.list_handler < 0:
         napi.list_phase = 1
 
 
@@ -240,7 +241,8 @@ def deliver_skb(net: Net, cpu: int, skb: sk_buff, handler: int) -> None:
     if i < 0:
         return
     sd, clone = net.sd[cpu], net.skb[i]
-    clone.cb_a = handler
+    cb = PTYPE_SKB_CB(clone)
+    cb.handler = handler
     if sd.clones:
         tail = net.skb[sd.clone_tail]
         tail.next = i
@@ -258,4 +260,4 @@ def clone_up(net: Net, cpu: int) -> None:
     sd.clone_head = clone.next
     sd.clones -= 1
     clone.next = NO_SKB
-    path.call_packet_type(clone.cb_a, net, cpu, clone)
+    path.call_packet_type(PTYPE_SKB_CB(clone).handler, net, cpu, clone)

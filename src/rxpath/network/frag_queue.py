@@ -10,7 +10,7 @@ from ..abi.mib import Mib
 from ..abi.net import FRAG_HASH, Net
 from ..abi.numbers import CHECKSUM_NONE, CHECKSUM_UNNECESSARY, NO_SKB, NicMode
 from ..abi.reasons import Drop
-from ..abi.skbuff import sk_buff
+from ..abi.skbuff import FRAG_CB, sk_buff
 from ..abi.timer import FRAG_TIMER
 from ..path import Stage, Timer
 from ..record import record_level
@@ -137,7 +137,7 @@ def inet_frag_rbtree_purge(net: Net, cpu: int, queue: ipq_t, stage: int, reason:
     queue.mem, queue.head, queue.tail, queue.last_run = 0, NO_SKB, NO_SKB, NO_SKB
     while i >= 0:
         run = net.skb[i]
-        j, i = i, run.cb_a
+        j, i = i, FRAG_CB(run).next_run
         while j >= 0:
             skb = net.skb[j]
             j = skb.next
@@ -159,35 +159,37 @@ def frag_cut_pages(net: Net, skb: sk_buff) -> None:
 @path_function
 def inet_frag_queue_insert(net: Net, queue: ipq_t, skb: sk_buff) -> int:
     """IPFRAG_OK, IPFRAG_DUP: within a run, or IPFRAG_OVERLAP."""
-    offset, end = skb.frag_offset, skb.frag_end
+    cb = FRAG_CB(skb)
+    offset, end = cb.offset, cb.end
     if queue.tail < 0:
         fragrun_create(net, queue, skb, NO_SKB)
         return IPFRAG_OK
     last = net.skb[queue.tail]
-    if last.frag_end < end:                              # the common case: it belongs at the end
-        if offset < last.frag_end:
+    last_end = FRAG_CB(last).end
+    if last_end < end:                                   # the common case: it belongs at the end
+        if offset < last_end:
             return IPFRAG_OVERLAP
-        if offset > last.frag_end:
+        if offset > last_end:
             fragrun_create(net, queue, skb, queue.last_run)
             return IPFRAG_OK
         skb.next = NO_SKB                                # fragrun_append_to_last()
         last.next = skb.idx
         queue.tail = skb.idx
-        tail_run = net.skb[queue.last_run]
-        tail_run.cb_b = end
-        tail_run.cb_c = skb.idx
+        tail_run = FRAG_CB(net.skb[queue.last_run])
+        tail_run.run_end = end
+        tail_run.run_tail = skb.idx
         return IPFRAG_OK
     before, i = NO_SKB, queue.head
     while i >= 0:
-        run = net.skb[i]
-        if end <= run.frag_offset:
+        run = FRAG_CB(net.skb[i])
+        if end <= run.offset:
             break
-        if offset < run.cb_b:
-            if offset >= run.frag_offset and end <= run.cb_b:
+        if offset < run.run_end:
+            if offset >= run.offset and end <= run.run_end:
                 return IPFRAG_DUP
             return IPFRAG_OVERLAP
         before = i
-        i = run.cb_a
+        i = run.next_run
     fragrun_create(net, queue, skb, before)
     return IPFRAG_OK
 
@@ -196,16 +198,17 @@ def inet_frag_queue_insert(net: Net, queue: ipq_t, skb: sk_buff) -> int:
 def fragrun_create(net: Net, queue: ipq_t, skb: sk_buff, before: int) -> None:
     """A run of one fragment, behind the run `before` (NO_SKB: in front of all)."""
     skb.next = NO_SKB
-    skb.cb_b = skb.frag_end
-    skb.cb_c = skb.idx
+    run = FRAG_CB(skb)
+    run.run_end = run.end
+    run.run_tail = skb.idx
     if before >= 0:
-        previous = net.skb[before]
-        skb.cb_a = previous.cb_a
-        previous.cb_a = skb.idx
+        previous = FRAG_CB(net.skb[before])
+        run.next_run = previous.next_run
+        previous.next_run = skb.idx
     else:
-        skb.cb_a = queue.head
+        run.next_run = queue.head
         queue.head = skb.idx
-    if skb.cb_a < 0:
+    if run.next_run < 0:
         queue.last_run = skb.idx
         queue.tail = skb.idx
 
@@ -218,11 +221,11 @@ def frag_pull_head(net: Net, queue: ipq_t) -> int:
         return NO_SKB
     head = net.skb[i]
     if head.next >= 0:
-        heir = net.skb[head.next]
-        heir.cb_a = head.cb_a
+        heir = FRAG_CB(net.skb[head.next])
+        heir.next_run = FRAG_CB(head).next_run
         queue.head = head.next
     else:
-        queue.head = head.cb_a
+        queue.head = FRAG_CB(head).next_run
     head.next = NO_SKB
     net.frag_mem -= head.truesize
     queue.mem -= head.truesize
@@ -239,12 +242,12 @@ def inet_frag_reasm_finish(net: Net, queue: ipq_t, skb: sk_buff, ihl: int) -> sk
     pages = dev.kind == NicMode.NAPI                     # igb's buffers are half pages (head_frag); veth's are not
     head.data -= ihl
     head.len += ihl
-    nfrags, listed, tail, run_next, i = frag_npages(net, head), 0, NO_SKB, head.cb_a, head.next
+    nfrags, listed, tail, run_next, i = frag_npages(net, head), 0, NO_SKB, FRAG_CB(head).next_run, head.next
     while i >= 0 or run_next >= 0:
         if i < 0:
             i = run_next
             begin = net.skb[i]
-            run_next = begin.cb_a
+            run_next = FRAG_CB(begin).next_run
         part = net.skb[i]
         i = part.next
         part.next = NO_SKB
@@ -290,35 +293,35 @@ def frag_npages(net: Net, skb: sk_buff) -> int:
 @path_function
 def trim_and_insert(net: Net, cpu: int, queue: ipq_t, skb: sk_buff) -> bool:
     """3.10's ip_frag_queue(): what came first stays, but a later fragment swallows whole ones behind its start.  False: nothing is new."""
-    before, i = NO_SKB, queue.head
+    cb, before, i = FRAG_CB(skb), NO_SKB, queue.head
     while i >= 0:
-        walk = net.skb[i]
-        if walk.frag_offset >= skb.frag_offset:
+        walk = FRAG_CB(net.skb[i])
+        if walk.offset >= cb.offset:
             break
         before = i
-        i = walk.cb_a
+        i = walk.next_run
     if before >= 0:
-        previous = net.skb[before]
-        if previous.frag_end > skb.frag_offset:
-            if skb.frag_end <= previous.frag_end:
+        previous = FRAG_CB(net.skb[before])
+        if previous.end > cb.offset:
+            if cb.end <= previous.end:
                 return False
-            frag_pull_front(net, skb, previous.frag_end - skb.frag_offset)
+            frag_pull_front(net, skb, previous.end - cb.offset)
     while i >= 0:
-        after = net.skb[i]
-        if after.frag_offset >= skb.frag_end:
+        after, place = net.skb[i], FRAG_CB(net.skb[i])
+        if place.offset >= cb.end:
             break
-        over = skb.frag_end - after.frag_offset
+        over = cb.end - place.offset
         if over < after.len:
             queue.meat -= over
             frag_pull_front(net, after, over)
             break
-        i = after.cb_a
+        i = place.next_run
         queue.meat -= after.len
         queue.mem -= after.truesize
         net.frag_mem -= after.truesize
         if before >= 0:
-            keeper = net.skb[before]
-            keeper.cb_a = i
+            keeper = FRAG_CB(net.skb[before])
+            keeper.next_run = i
         else:
             queue.head = i
         kfree_skb_reason(net, cpu, after, Stage.ip_defrag, Drop.DUP_FRAG)
@@ -331,7 +334,8 @@ def trim_and_insert(net: Net, cpu: int, queue: ipq_t, skb: sk_buff) -> bool:
 @path_function
 def frag_pull_front(net: Net, skb: sk_buff, n: int) -> None:
     """pskb_pull(): n bytes of a fragment are somebody else's."""
-    skb.frag_offset += n
+    cb = FRAG_CB(skb)
+    cb.offset += n
     skb.len -= n
     linear = skb.len + n - skb.data_len
     k = min(n, linear)

@@ -6,7 +6,7 @@ from .._compile import be16, byte, mem_at, path_function, put_be16, put_be32, pu
 from ..abi.mib import Mib
 from ..abi.net import Net
 from ..abi.numbers import ICMP, ICMP_HLEN, IP_HLEN, IP_OFFSET, IPPROTO, NO_SKB, NR_ICMP_TYPES, PACKET_HOST, RTN
-from ..abi.skbuff import sk_buff
+from ..abi.skbuff import ICMP_SKB_CB, IPCB, sk_buff
 from ..path import Stage, touched
 from ..skb import csum_fold, csum_partial, kfree_skb_reason, skb_copy_bits
 from ..turn import at
@@ -24,7 +24,8 @@ IPTOS_TOS_MASK, IPTOS_PREC_INTERNETCONTROL = 0x1E, 0xC0
 @path_function
 def icmp_send(net: Net, cpu: int, skb: sk_buff) -> int:
     """The continuation of icmp_send_and_drop()."""
-    __icmp_send(net, cpu, skb, skb.cb_a >> 8, skb.cb_a & 0xFF, skb.cb_b)
+    cb = ICMP_SKB_CB(skb)
+    __icmp_send(net, cpu, skb, cb.type, cb.code, cb.info)
     return kfree_skb_reason(net, cpu, skb, skb.drop_stage, skb.drop_reason)
 
 
@@ -63,7 +64,7 @@ def __icmp_send(net: Net, cpu: int, skb: sk_buff, icmp_type: int, code: int, inf
     if not icmpv4_global_allow(net, cpu, skb, icmp_type, code):
         return
     saddr = fib_compute_spec_dst(net, skb)
-    understood = skb.cb_d if icmp_type == ICMP.PARAMETERPROB else ALL_OPTIONS
+    understood = IPCB(skb).understood if icmp_type == ICMP.PARAMETERPROB else ALL_OPTIONS
     optlen = ip_options_echo(net, cpu, skb, understood, MEASURE, saddr)
     if optlen < 0:
         return

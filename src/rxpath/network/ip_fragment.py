@@ -19,7 +19,7 @@ from ..abi.numbers import (
     NO_SKB,
 )
 from ..abi.reasons import Drop
-from ..abi.skbuff import sk_buff
+from ..abi.skbuff import FRAG_CB, sk_buff
 from ..path import Stage, Timer, timer_function
 from ..skb import csum_fold, csum_partial, kfree_skb_reason, skb_trim
 from ..turn import at, icmp_send_and_drop, spin_lock, spin_unlock
@@ -100,8 +100,8 @@ def ip_frag_queue(net: Net, cpu: int, i: int, skb: sk_buff) -> int:
     if skb.len > end - offset:
         skb_trim(net, skb, end - offset)
     frag_cut_pages(net, skb)
-    skb.frag_offset = offset
-    skb.frag_end = end
+    cb = FRAG_CB(skb)
+    cb.offset, cb.end = offset, end
     if net.behaviour[Behaviour.frag_rbtree] == 0:
         put = IPFRAG_OK if trim_and_insert(net, cpu, queue, skb) else IPFRAG_DUP
         lru_del(net, i)
@@ -128,7 +128,7 @@ def ip_frag_queued(net: Net, cpu: int, i: int, skb: sk_buff, word: int, ihl: int
     queue.mem += skb.truesize
     net.frag_mem += skb.truesize
     frag_mem_recorded(net, cpu)
-    if skb.frag_offset == 0:
+    if FRAG_CB(skb).offset == 0:
         queue.flags |= FIRST_IN
     size = skb.len + ihl
     queue.max_size = max(queue.max_size, size)

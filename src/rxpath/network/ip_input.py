@@ -39,7 +39,7 @@ from ..abi.numbers import (
     Hook,
 )
 from ..abi.reasons import Drop
-from ..abi.skbuff import sk_buff
+from ..abi.skbuff import IPCB, sk_buff
 from ..abi.softnet import napi_struct
 from ..path import Stage, Touch, dst_input, packet_list, packet_type, touched
 from ..skb import csum_fold, csum_partial, kfree_skb_reason, pskb_may_pull, skb_trim
@@ -219,7 +219,8 @@ def ip_rcv_finish_core(net: Net, cpu: int, skb: sk_buff, hint: int) -> int:
     if ip_can_use_hint(net, skb, hint):
         known = net.skb[hint]
         reason = ip_route_use_hint(net, cpu, skb, be32(mem, nh + 12), known.dst, known.dst_type)
-        skb.cb_d = known.cb_d                                                # dst.error
+        mine, theirs = IPCB(skb), IPCB(known)
+        mine.error = theirs.error
     else:
         reason = ip_early_demux(net, cpu, skb)
         if reason == 0:
@@ -292,7 +293,7 @@ def ip_count_casts(net: Net, cpu: int, skb: sk_buff) -> int:
 def ip_error(net: Net, cpu: int, skb: sk_buff) -> int:
     """dst.input where there is no route.  A host that does not forward says nothing; a router tells the sender."""
     at(net, cpu, skb, Stage.ip_error)
-    dev, mib, error = net.dev[skb.dev], net.snmp[cpu], skb.cb_d
+    dev, mib, error = net.dev[skb.dev], net.snmp[cpu], IPCB(skb).error
     if dev.forwarding == 0:
         mib[Mib.Ip_InAddrErrors] += 1
         return kfree_skb_reason(net, cpu, skb, Stage.ip_error, Drop.IP_INADDRERRORS)

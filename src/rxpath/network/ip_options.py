@@ -7,7 +7,7 @@ from ..abi.mib import Mib
 from ..abi.net import Net
 from ..abi.numbers import ICMP, IP_HLEN, NET_RX_SUCCESS, PACKET_HOST, RTN
 from ..abi.reasons import Drop
-from ..abi.skbuff import sk_buff
+from ..abi.skbuff import IPCB, sk_buff
 from ..path import Stage, dst_input
 from ..skb import kfree_skb_reason
 from ..turn import at, icmp_send_info_and_drop
@@ -42,7 +42,9 @@ def ip_rcv_options(net: Net, cpu: int, skb: sk_buff) -> int:
         if said < 0:
             return kfree_skb_reason(net, cpu, skb, Stage.ip_rcv_finish_core, Drop.NOT_SPECIFIED)
     if said:
-        skb.cb_a, skb.cb_b, skb.cb_d, skb.dst_type = skb.dst_type, said, understood, BAD_OPTIONS
+        cb = IPCB(skb)
+        cb.dst_type, cb.bad, cb.understood = skb.dst_type, said, understood
+        skb.dst_type = BAD_OPTIONS
     return NET_RX_SUCCESS
 
 
@@ -77,10 +79,11 @@ def ip_options_rcv_srr(net: Net, cpu: int, skb: sk_buff, off: int) -> int:
 @cold
 @path_function
 def ip_parameter_problem(net: Net, cpu: int, skb: sk_buff) -> int:
-    """icmp_send(ICMP_PARAMETERPROB): its pointer is the octet that made no sense.  cb_d: up to where the options did."""
-    skb.dst_type = skb.cb_a
-    reason = Drop.IP_INHDR if skb.cb_d < ALL_OPTIONS else Drop.NOT_SPECIFIED
-    return icmp_send_info_and_drop(net, cpu, skb, ICMP.PARAMETERPROB, 0, skb.cb_b << 24, Stage.ip_rcv_finish_core, reason)
+    """icmp_send(ICMP_PARAMETERPROB): its pointer is the octet that made no sense."""
+    cb = IPCB(skb)
+    skb.dst_type = cb.dst_type
+    reason = Drop.IP_INHDR if cb.understood < ALL_OPTIONS else Drop.NOT_SPECIFIED
+    return icmp_send_info_and_drop(net, cpu, skb, ICMP.PARAMETERPROB, 0, cb.bad << 24, Stage.ip_rcv_finish_core, reason)
 
 
 @path_function

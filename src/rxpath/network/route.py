@@ -6,7 +6,7 @@ from ..abi.net import Net
 from ..abi.nic import net_device
 from ..abi.numbers import EHOSTUNREACH, ENETUNREACH, IPPROTO, NO_ROUTE, RTN
 from ..abi.reasons import Drop
-from ..abi.skbuff import sk_buff
+from ..abi.skbuff import IPCB, sk_buff
 from ..path import Stage
 from ..turn import at
 from .fib_trie import fib_error, fib_table_lookup, inet_lookup_ifaddr
@@ -125,7 +125,8 @@ def no_route(net: Net, skb: sk_buff, error: int) -> int:
     """Not a drop yet: dst.input will be ip_error().  A host that does not forward says the same of every such address."""
     dev = net.dev[skb.dev]
     skb.dst, skb.dst_type = NO_ROUTE, RTN.UNREACHABLE
-    skb.cb_d = error if dev.forwarding else EHOSTUNREACH
+    cb = IPCB(skb)
+    cb.error = error if dev.forwarding else EHOSTUNREACH
     return 0
 
 

@@ -8,7 +8,7 @@ from ..abi.mib import Mib
 from ..abi.net import Net
 from ..abi.numbers import NET_RX_SUCCESS, NO_SKB, NO_SOCK
 from ..abi.reasons import Drop
-from ..abi.skbuff import sk_buff
+from ..abi.skbuff import UDP_SKB_CB, sk_buff
 from ..abi.sock import sock
 from ..path import Stage, Touch, touched
 from ..skb import kfree_skb_reason, skb_clone, udp_rcv_segment
@@ -28,7 +28,8 @@ def __udp4_lib_mcast_deliver(net: Net, cpu: int, skb: sk_buff) -> int:
         net.snmp[cpu][Mib.Udp_IgnoredMulti] += 1
         return kfree_skb_reason(net, cpu, skb, Stage.__udp4_lib_mcast_deliver, Drop.NOT_SPECIFIED)
     sk = net.socks[first]
-    skb.cb_a, skb.cb_b, skb.cb_c = first, sk.hnext, sk.gen
+    cb = UDP_SKB_CB(skb)
+    cb.first, cb.first_gen, cb.next = first, sk.gen, sk.hnext
     return touch(net, cpu, skb, Touch.udp_mcast_copies)
 
 
@@ -38,15 +39,16 @@ def udp_mcast_copies(net: Net, cpu: int, skb: sk_buff) -> int:
     """A clone for each further match, then the packet for the first."""
     mem, uh, nh = mem_at(net.mem_addr), skb.transport_header, skb.network_header
     daddr, saddr, ports = be32(mem, nh + 16), be32(mem, nh + 12), be32(mem, uh)
+    cb = UDP_SKB_CB(skb)
     while True:
         if late(net, cpu):
             park(net, cpu, skb, Touch.udp_mcast_copies)
             return NET_RX_SUCCESS
-        i = udp_mcast_next(net, skb, skb.cb_b, daddr, saddr, ports)
+        i = udp_mcast_next(net, skb, cb.next, daddr, saddr, ports)
         if i < 0:
             break
         sk = net.socks[i]
-        skb.cb_b = sk.hnext
+        cb.next = sk.hnext
         c = skb_clone(net, cpu, skb)
         if c < 0:
             sk.drops += 1
@@ -56,7 +58,7 @@ def udp_mcast_copies(net: Net, cpu: int, skb: sk_buff) -> int:
             copy = net.skb[c]
             copy.sk, copy.sk_gen = i, sk.gen
             udp_mcast_clone(net, cpu, copy)
-    skb.sk, skb.sk_gen = skb.cb_a, skb.cb_c
+    skb.sk, skb.sk_gen = cb.first, cb.first_gen
     return udp_mcast_queue(net, cpu, skb)
 
 

@@ -95,9 +95,11 @@ def lock_sock(net: Net, cpu: int, sk: sock, t: int) -> bool:
 def release_sock(net: Net, cpu: int, sk: sock) -> int:
     """What has come in the meantime goes to the receive queue, in the owning thread, packet by packet; then the socket is free.
     DONE or YIELD: come again."""
-    while sk.backlog_head >= 0:
+    while True:
         if late(net, cpu):
             return YIELD
+        if sk.backlog_head < 0:
+            break
         skb = net.skb[sk.backlog_head]
         sk.backlog_head = skb.next
         if sk.backlog_head < 0:
@@ -106,8 +108,6 @@ def release_sock(net: Net, cpu: int, sk: sock) -> int:
         sk.backlog_qlen -= 1
         at(net, cpu, skb, Stage.release_sock)
         path.call_proto_backlog_rcv(sk.protocol, net, cpu, sk, skb)
-    if late(net, cpu):
-        return YIELD
     spin_lock(net, cpu, sk.lock)
     sk.backlog_len = 0                               # only now: a flood cannot keep the thread here for ever
     sk.owned = NO_THREAD
