@@ -9,7 +9,7 @@ from .abi.mib import Mib
 from .abi.net import Net
 from .abi.numbers import NET_RX_DROP, NO_ROUTE, NO_SHARE, NO_SKB, NO_SOCK, SEGMENT_TRUESIZE, TRUESIZE_OVERHEAD, UDP_HLEN
 from .abi.reasons import Drop
-from .abi.skbuff import sk_buff
+from .abi.skbuff import sk_buff, sk_buff_list
 from .path import Stage
 from .turn import at, charge, trail_end, trail_mark
 
@@ -48,6 +48,39 @@ def skb_init(net: Net, skb: sk_buff, data: int, length: int) -> None:
     skb.gso_size = 0
     skb.mark = 0
     skb.nf_rule = -1
+
+
+# ---------------------------------------------------------------- queues: include/linux/skbuff.h
+@path_function
+def __skb_queue_tail(net: Net, queue: sk_buff_list, skb: sk_buff) -> None:
+    skb.next = NO_SKB
+    if queue.head >= 0:
+        tail = net.skb[queue.tail]
+        tail.next = skb.idx
+    else:
+        queue.head = skb.idx
+    queue.tail = skb.idx
+
+
+@path_function
+def __skb_dequeue(net: Net, queue: sk_buff_list) -> sk_buff:
+    """The first of a queue that is not empty."""
+    skb = net.skb[queue.head]
+    queue.head = skb.next
+    skb.next = NO_SKB
+    return skb
+
+
+@path_function
+def skb_queue_splice_tail_init(net: Net, queue: sk_buff_list, to: sk_buff_list) -> None:
+    """All of a queue that is not empty, to the end of another; it is empty then."""
+    if to.head >= 0:
+        tail = net.skb[to.tail]
+        tail.next = queue.head
+    else:
+        to.head = queue.head
+    to.tail = queue.tail
+    queue.head = NO_SKB
 
 
 @path_function

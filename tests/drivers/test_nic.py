@@ -183,7 +183,7 @@ def summed(host, frame, flags=0, length=None):
     host.run()
     sk = host.net.socks[0]
     assert sk.qlen
-    return host.net.skb[sk.tail].ip_summed
+    return host.net.skb[sk.receive_queue.tail].ip_summed
 
 
 def test_the_card_verifies_and_the_stack_believes_it(lab):

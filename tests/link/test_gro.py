@@ -175,7 +175,7 @@ def test_truesize_of_a_merged_packet(lab, k, measured):
         setup.set_udp_gro(host.boot, sk)
         host.net.dev[0].truesize_rule = rule
         assert came_up(host, datagrams(k)) == 1
-        skb = host.net.skb[host.net.socks[sk].head]
+        skb = host.net.skb[host.net.socks[sk].receive_queue.head]
         if rule:
             first = skb.truesize - 64 * (k - 1)                             # the driver's rule for the first, not GRO's
             assert first in (896, 832, 2304) and skb.truesize - first == measured - 896
@@ -212,7 +212,7 @@ def test_one_flow_is_never_reordered(lab):
     host.send(*frames, gap=300)
     host.run()
     for port, sk in enumerate(readers):
-        got, i = [], host.net.socks[sk].head
+        got, i = [], host.net.socks[sk].receive_queue.head
         while i >= 0:
             skb = host.net.skb[i]
             got += frames_of(host, i)
@@ -226,7 +226,7 @@ def test_a_padded_datagram_overtakes_what_is_held(lab):
     sk = host.net.socks[host.udp(5000)]
     host.send(*datagrams(3), udp_frame(b"short", ident=4), gap=1)
     host.run()
-    got, i = [], sk.head
+    got, i = [], sk.receive_queue.head
     while i >= 0:
         got += frames_of(host, i)
         i = host.net.skb[i].next

@@ -99,7 +99,7 @@ def test_fionread_is_the_next_datagram(desk):
     assert datagram.fionread(host.boot, sk) == 0
     host.put(sk, 832, 33)
     host.put(sk, 832, 44)
-    assert datagram.fionread(host.boot, sk) == 33 and host.net.socks[sk].head == -1            # the reader's queue has it now
+    assert datagram.fionread(host.boot, sk) == 33 and host.net.socks[sk].receive_queue.head == -1            # the reader's queue has it now
 
 
 def damaged(n, **fields):

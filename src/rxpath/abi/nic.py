@@ -1,5 +1,6 @@
 """The network card and its driver's rings: what the NIC writes, what igb keeps."""
 from .._compile import CACHELINE, Array, array, i64, struct, u16, u32
+from .skbuff import sk_buff_list
 
 
 @struct()
@@ -86,9 +87,8 @@ class rx_ring:
     buffers: i64                # descriptors that have ever had a buffer: a resize keeps them
     reset: i64                  # frames that a reset found in the ring
     sender_xmit: i64            # of the sender_xmit table, for a queue without an interrupt
-    staged: i64                 # veth: frames that the sender has not handed over yet: a list
-    stage_head: i64
-    stage_tail: i64
+    staged: i64                 # veth: frames that the sender has not handed over yet, and these
+    stage: sk_buff_list
     fifo_head: i64              # the card's packet buffer: frames that wait for descriptors; both count up
     fifo_tail: i64
     fifo_bytes: i64

@@ -4,6 +4,7 @@
     frags      further buffers of a frame that was longer than one (skb_shinfo()->frags): skbs used as pages, linked by next
     frag_list  fragments of one datagram (ip_defrag) or parts of a GRO list, linked by next; each stands for a frame of the wire"""
 from .._compile import Array, Overlay, array, i8, i32, i64, struct, u32
+from .numbers import NO_SKB
 
 
 @struct(align=64)
@@ -64,6 +65,13 @@ class sk_buff:
     gro_fixedid: i8
     sw_hash: i8                 # the hash is the software's
     dropcount: i32              # SO_RXQ_OVFL: what its socket had lost when it was queued
+
+
+@struct()
+class sk_buff_list:
+    """A queue of packets, linked by next.  Empty: there is no head; the tail counts only when there is one."""
+    head: i32 = NO_SKB
+    tail: i32 = NO_SKB
 
 
 # ---------------------------------------------------------------- control blocks: skb.cb under its owners' names

@@ -4,7 +4,8 @@ Addresses have 128 bits; an IPv4 address is lo = its 32 bits, hi = 0.  What a pa
 three lines of 64 bytes: with a thousand sockets these are what the caches hold.  Hash heads and links hold index + 1 where noted, so that
 tables begin as untouched zero pages."""
 from .._compile import CACHELINE, Array, array, i32, i64, struct
-from .numbers import NO_CPU, NO_ROUTE, NO_SKB, NO_SOCK, NO_THREAD, TCP
+from .numbers import NO_CPU, NO_ROUTE, NO_SOCK, NO_THREAD, TCP
+from .skbuff import sk_buff_list
 from .softnet import spinlock
 
 NREUSEPORT = 1024               # members of one SO_REUSEPORT group
@@ -32,16 +33,14 @@ class sock:
     gro_enabled: i32            # UDP_GRO
     # ---- the softirq's side
     lock: spinlock
-    head: i32 = NO_SKB          # sk_receive_queue
-    tail: i32 = NO_SKB
+    receive_queue: sk_buff_list
     qlen: i32                   # datagrams in both queues
     wq_head: i32 = -1           # sk_wq: waiting entries, first to be woken first
     rmem_alloc: i64
     forward_alloc: i64
     # ---- both, and the reader's: these three lines are all that a datagram needs
     rcvbuf: i32
-    reader_head: i32 = NO_SKB   # reader_queue
-    reader_tail: i32 = NO_SKB
+    reader_queue: sk_buff_list
     deficit: i32                # memory that the reader has not given back yet
     forward_threshold: i32
     wq_tail: i32 = -1
@@ -75,8 +74,7 @@ class sock:
     rxq_ovfl: i64               # SO_RXQ_OVFL
     busy_poll_ns: i64           # SO_BUSY_POLL
     rcvtimeo_ns: i64            # SO_RCVTIMEO, 0: none
-    backlog_head: i64 = NO_SKB  # sk_backlog (3.10)
-    backlog_tail: i64 = NO_SKB
+    backlog: sk_buff_list       # 3.10
     backlog_len: i64            # truesize
     backlog_qlen: i64           # datagrams
     backlog_max: i64

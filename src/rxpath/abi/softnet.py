@@ -1,6 +1,7 @@
 """Per-CPU receive state: softnet_data, the NAPIs, the backlog."""
 from .._compile import CACHELINE, Array, array, i64, struct
 from .numbers import NAPI_POLL_WEIGHT, NO_CPU, NO_NAPI, NO_SKB, NO_THREAD
+from .skbuff import sk_buff_list
 
 
 @struct(align=CACHELINE)
@@ -14,8 +15,7 @@ class napi_struct:
     dev: i64
     thread: i64 = NO_THREAD     # napi/dev-N of threaded NAPI
     gro_bitmask: i64
-    rx_list: i64 = NO_SKB       # packets that GRO let go, up to gro_normal_batch
-    rx_tail: i64 = NO_SKB
+    rx_list: sk_buff_list       # packets that GRO let go, up to gro_normal_batch
     rx_count: i64
     done: i64                   # locals of the poll, which can be left and re-entered
     stage: i64
@@ -42,15 +42,19 @@ class napi_struct:
     watchdogs: i64              # times that it went off and found the NAPI free
 
 
+@struct()
+class napi_list:
+    """NAPIs, linked by next.  Empty: there is no head; the tail counts only when there is one."""
+    head: i64 = NO_NAPI
+    tail: i64 = NO_NAPI
+
+
 @struct(align=CACHELINE)
 class softnet_data:
     """Per CPU.  Of all this, other CPUs see only the input queue (and the state of the backlog's napi)."""
-    poll_head: i64 = NO_NAPI    # poll_list
-    poll_tail: i64 = NO_NAPI
-    work_head: i64 = NO_NAPI    # of this net_rx_action pass
-    work_tail: i64 = NO_NAPI
-    repoll_head: i64 = NO_NAPI  # NAPIs that have more, put back at the end of the pass
-    repoll_tail: i64 = NO_NAPI
+    poll_list: napi_list
+    work: napi_list             # of this net_rx_action pass
+    repoll: napi_list           # NAPIs that have more, put back at the end of the pass
     pending: i64                # __softirq_pending
     processed: i64
     time_squeeze: i64
@@ -65,8 +69,7 @@ class softnet_data:
     poll_n: i64 = NO_NAPI
     parked_skb: i64 = NO_SKB    # a packet that waits for this CPU's turn, and the station that it will enter
     parked_at: i64
-    process_head: i64 = NO_SKB  # the backlog's private half: process_queue
-    process_tail: i64 = NO_SKB
+    process_queue: sk_buff_list  # the backlog's private half
     process_len: i64
     process_len_max: i64
     ipi_head: i64 = NO_CPU      # CPUs whose backlogs we have started: a list through rps_ipi_next
@@ -76,9 +79,7 @@ class softnet_data:
     note_tail: i64
     pool: i64                   # skbs come from here: one for all in virtual time, one for each thread in real time
     route_hint: i64             # dst of the packet before, for ip_route_use_hint
-    clones: i64                 # packets for the further handlers of a protocol, which go up before the next packet: how many, first, last
-    clone_head: i64 = NO_SKB
-    clone_tail: i64 = NO_SKB
+    clones: sk_buff_list        # packets for the further handlers of a protocol, which go up before the next packet
     raised: Array[i64] = array(10)      # /proc/softirqs
     other_due: i64              # bits: which types have work of sources that are not modelled, and how much
     other_ns: Array[i64] = array(10)
@@ -102,10 +103,9 @@ class rps_dev_flow:
 
 @struct(align=CACHELINE)
 class backlog_t:
-    """What other CPUs see of a softnet_data: input_pkt_queue, and flow limit."""
+    """What other CPUs see of a softnet_data: its input queue, and flow limit."""
     lock: spinlock
-    head: i64 = NO_SKB
-    tail: i64 = NO_SKB
+    input_pkt_queue: sk_buff_list
     len: i64
     len_max: i64
     dropped: i64

@@ -24,7 +24,7 @@ from ..abi.skbuff import sk_buff
 from ..irq.backlog import netif_rx
 from ..link.eth import eth_type_trans
 from ..path import Stage, sender_xmit, xmit
-from ..skb import alloc_skb, frames_end, kfree_skb_reason, skb_init, skb_release
+from ..skb import __skb_dequeue, __skb_queue_tail, alloc_skb, frames_end, kfree_skb_reason, skb_init, skb_release
 from ..turn import at, trail_lost
 from .igb_tx import tx_output
 
@@ -78,12 +78,7 @@ def veth_stage(net: Net, ring: rx_ring, a: arrival) -> None:
         skb.len += n
         skb.data_len += n
     skb.truesize = veth_truesize(a.len - ETH_HLEN)
-    if ring.staged == 0:
-        ring.stage_head = head
-    else:
-        last = net.skb[ring.stage_tail]
-        last.next = head
-    ring.stage_tail = head
+    __skb_queue_tail(net, ring.stage, skb)
     ring.staged += 1
 
 
@@ -110,9 +105,7 @@ def cable_copy(net: Net, buf: int, a: arrival, start: int, n: int) -> None:
 def veth_forward(net: Net, cpu: int, q: int) -> int:
     """veth_xmit() and __dev_forward_skb(): the first frame that is staged, in the sender's context."""
     ring, c = net.ring[q], net.cpu[cpu]
-    skb = net.skb[ring.stage_head]
-    ring.stage_head = skb.next
-    skb.next = NO_SKB
+    skb = __skb_dequeue(net, ring.stage)
     ring.staged -= 1
     at(net, cpu, skb, Stage.veth_xmit)
     skb.tstamp = c.now

@@ -8,7 +8,7 @@ from ..abi.kernels import Behaviour, Sysctl
 from ..abi.limits import NQ
 from ..abi.mib import DevStat
 from ..abi.net import Net
-from ..abi.numbers import NAPI_STATE_SCHED, NET_RX_DROP, NET_RX_SUCCESS, NO_CPU, NO_SKB, YIELD, Softirq
+from ..abi.numbers import NAPI_STATE_SCHED, NET_RX_DROP, NET_RX_SUCCESS, NO_CPU, YIELD, Softirq
 from ..abi.reasons import Drop
 from ..abi.skbuff import RPS_SKB_CB, sk_buff
 from ..abi.softnet import backlog_t
@@ -16,7 +16,7 @@ from ..link.dev import __netif_receive_skb, clone_up
 from ..link.flow import hash_32, skb_get_hash
 from ..path import Stage, napi_poll, touched
 from ..record import record_level
-from ..skb import kfree_skb_reason
+from ..skb import __skb_dequeue, __skb_queue_tail, kfree_skb_reason, skb_queue_splice_tail_init
 from ..turn import at, late, late_private, spin_lock, spin_unlock
 from .napi import __napi_schedule, net_rps_send_ipi, raise_softirq_irqoff, rps_ipi_add
 
@@ -134,13 +134,7 @@ def enqueue_on(net: Net, cpu: int, skb: sk_buff, other: int) -> int:
         queue.dropped += 1
         spin_unlock(net, queue.lock)
         return backlog_drop(net, cpu, skb, Drop.CPU_BACKLOG)
-    if queue.tail >= 0:
-        tail = net.skb[queue.tail]
-        tail.next = skb.idx
-    else:
-        queue.head = skb.idx
-    skb.next = NO_SKB
-    queue.tail = skb.idx
+    __skb_queue_tail(net, queue.input_pkt_queue, skb)
     queue.len += 1
     queue.input_queue_tail += 1
     queue.len_max = max(queue.len_max, queue.len)
@@ -206,19 +200,17 @@ def process_backlog(net: Net, cpu: int, n: int, budget: int) -> int:
     if sd.ipi_head >= 0 and napi.done == 0:          # CPUs that we have given work need not wait for the end of net_rx_action
         net_rps_send_ipi(net, cpu)
         return YIELD
-    while napi.done < budget or sd.clones:
-        if sd.clones:
+    while napi.done < budget or sd.clones.head >= 0:
+        if sd.clones.head >= 0:
             clone_up(net, cpu)
             if late_private(net, cpu):
                 return YIELD
-        elif sd.process_head >= 0:
-            skb = net.skb[sd.process_head]
-            sd.process_head = skb.next
+        elif sd.process_queue.head >= 0:
+            skb = __skb_dequeue(net, sd.process_queue)
             sd.process_len -= 1
             if net.record:
                 c = net.cpu[cpu]
                 record_level(net, net.recording.process_queue + cpu, c.now, sd.process_len)
-            skb.next = NO_SKB
             napi.done += 1
             at(net, cpu, skb, Stage.process_backlog)
             __netif_receive_skb(net, cpu, skb)
@@ -228,7 +220,8 @@ def process_backlog(net: Net, cpu: int, n: int, budget: int) -> int:
             if late(net, cpu):
                 return YIELD
             spin_lock(net, cpu, queue.lock)
-            sd.process_head, queue.head, queue.tail = queue.head, NO_SKB, NO_SKB
+            if queue.len:
+                skb_queue_splice_tail_init(net, queue.input_pkt_queue, sd.process_queue)
             sd.process_len = queue.len
             sd.process_len_max = max(sd.process_len_max, sd.process_len)
             queue.len = 0
@@ -236,7 +229,7 @@ def process_backlog(net: Net, cpu: int, n: int, budget: int) -> int:
                 c = net.cpu[cpu]
                 record_level(net, net.recording.backlog + cpu, c.now, 0)
                 record_level(net, net.recording.process_queue + cpu, c.now, sd.process_len)
-            if sd.process_head < 0:
+            if sd.process_len == 0:
                 napi.state &= ~NAPI_STATE_SCHED
                 queue.input_queue_head += napi.done
                 spin_unlock(net, queue.lock)

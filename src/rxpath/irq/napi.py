@@ -20,7 +20,7 @@ from ..abi.numbers import (
     Note,
     Softirq,
 )
-from ..abi.softnet import napi_struct, softnet_data
+from ..abi.softnet import napi_list, napi_struct, softnet_data
 from ..abi.timer import NAPI_HRTIMER
 from ..path import Hrtimer, Stage, hrtimer_function, softirq
 from ..timer import hrtimer_start
@@ -36,15 +36,29 @@ def raise_softirq_irqoff(net: Net, cpu: int, nr: int) -> None:
 
 
 @path_function
-def poll_list_add(net: Net, sd: softnet_data, n: int) -> None:
+def napi_list_add_tail(net: Net, to: napi_list, n: int) -> None:
     napi = net.napi[n]
     napi.next = NO_NAPI
-    if sd.poll_tail >= 0:
-        tail = net.napi[sd.poll_tail]
+    if to.head >= 0:
+        tail = net.napi[to.tail]
         tail.next = n
     else:
-        sd.poll_head = n
-    sd.poll_tail = n
+        to.head = n
+    to.tail = n
+
+
+@path_function
+def napi_list_splice_tail_init(net: Net, napis: napi_list, to: napi_list) -> None:
+    """All of a list to the end of another; it is empty then."""
+    if napis.head < 0:
+        return
+    if to.head >= 0:
+        tail = net.napi[to.tail]
+        tail.next = napis.head
+    else:
+        to.head = napis.head
+    to.tail = napis.tail
+    napis.head = NO_NAPI
 
 
 @path_function
@@ -54,7 +68,7 @@ def __napi_schedule(net: Net, cpu: int, n: int) -> None:
     if napi.thread >= 0:
         tell_driver(net, cpu, Note.WAKE_NAPI, napi.thread)
         return
-    poll_list_add(net, net.sd[cpu], n)
+    napi_list_add_tail(net, net.sd[cpu].poll_list, n)
     raise_softirq_irqoff(net, cpu, Softirq.NET_RX)
 
 
@@ -166,28 +180,28 @@ def net_tx_action(net: Net, cpu: int) -> int:
 def net_rx_action(net: Net, cpu: int) -> int:
     """Poll what is on poll_list: until it is empty, the budget is used up or time is over."""
     sd, c = net.sd[cpu], net.cpu[cpu]
+    work_list = sd.work
     if not sd.in_rx:
         sd.in_rx = 1
         sd.budget = net.sysctl[Sysctl.netdev_budget]
         jiffy = net.sysctl[Sysctl.jiffy_ns]
         limit = net.sysctl[Sysctl.netdev_budget_ns] // jiffy if net.behaviour[Behaviour.budget_usecs] else 2
         sd.rx_limit = (c.now // jiffy + limit) * jiffy
-        sd.work_head, sd.work_tail = sd.poll_head, sd.poll_tail      # list_splice_init
-        sd.poll_head, sd.poll_tail = NO_NAPI, NO_NAPI
+        napi_list_splice_tail_init(net, sd.poll_list, work_list)
         sd.poll_n = NO_NAPI
     in_place = net.behaviour[Behaviour.poll_in_place]
     while True:
         if sd.poll_n < 0:
-            if in_place and sd.work_head < 0:                        # 3.10 works on poll_list itself
-                sd.work_head, sd.work_tail, sd.poll_head, sd.poll_tail = sd.poll_head, sd.poll_tail, NO_NAPI, NO_NAPI
-            if sd.work_head < 0:
+            if in_place and work_list.head < 0:                      # 3.10 works on poll_list itself
+                napi_list_splice_tail_init(net, sd.poll_list, work_list)
+            if work_list.head < 0:
                 break
             if in_place and (sd.budget <= 0 or c.now >= sd.rx_limit):
                 sd.time_squeeze += 1
                 break
-            n = sd.work_head
+            n = work_list.head
             napi = net.napi[n]
-            sd.work_head = napi.next
+            work_list.head = napi.next
             sd.poll_n = n
             napi.polls += 1
             napi.quota = napi.weight                                 # process_backlog sets the weight of its next poll
@@ -203,9 +217,9 @@ def net_rx_action(net: Net, cpu: int) -> int:
         if work >= napi.quota:                                       # has more: polled again in the next pass
             napi.full_polls += 1
             if in_place:
-                poll_list_add(net, sd, n)
+                napi_list_add_tail(net, sd.poll_list, n)
             else:
-                repoll_add(net, sd, n)
+                napi_list_add_tail(net, sd.repoll, n)
         if not in_place and (sd.budget <= 0 or c.now >= sd.rx_limit):
             sd.time_squeeze += 1
             break
@@ -213,41 +227,18 @@ def net_rx_action(net: Net, cpu: int) -> int:
             return YIELD
     sd.in_rx = 0
     requeue(net, sd)
-    if sd.poll_head >= 0:
+    if sd.poll_list.head >= 0:
         raise_softirq_irqoff(net, cpu, Softirq.NET_RX)
     net_rps_send_ipi(net, cpu)
     return DONE
 
 
 @path_function
-def repoll_add(net: Net, sd: softnet_data, n: int) -> None:
-    napi = net.napi[n]
-    napi.next = NO_NAPI
-    if sd.repoll_tail >= 0:
-        tail = net.napi[sd.repoll_tail]
-        tail.next = n
-    else:
-        sd.repoll_head = n
-    sd.repoll_tail = n
-
-
-@path_function
 def requeue(net: Net, sd: softnet_data) -> None:
     """poll_list = what is left of this pass, then what was scheduled meanwhile, then what has more."""
-    newly, sd.poll_head, sd.poll_tail = sd.poll_head, NO_NAPI, NO_NAPI
-    append_all(net, sd, sd.work_head)
-    append_all(net, sd, newly)
-    append_all(net, sd, sd.repoll_head)
-    sd.work_head, sd.work_tail, sd.repoll_head, sd.repoll_tail = NO_NAPI, NO_NAPI, NO_NAPI, NO_NAPI
-
-
-@path_function
-def append_all(net: Net, sd: softnet_data, n: int) -> None:
-    while n >= 0:
-        napi = net.napi[n]
-        following = napi.next
-        poll_list_add(net, sd, n)
-        n = following
+    napi_list_splice_tail_init(net, sd.poll_list, sd.work)
+    napi_list_splice_tail_init(net, sd.repoll, sd.work)
+    napi_list_splice_tail_init(net, sd.work, sd.poll_list)
 
 
 @path_function

@@ -12,7 +12,7 @@ from ..abi.reasons import Drop
 from ..abi.skbuff import PTYPE_SKB_CB, sk_buff
 from ..abi.softnet import napi_struct
 from ..path import Stage, Touch
-from ..skb import consume_skb, kfree_skb_reason, skb_clone
+from ..skb import __skb_dequeue, __skb_queue_tail, consume_skb, kfree_skb_reason, skb_clone
 from ..turn import at, late, late_private, touch
 from .af_packet import deliver_ptype_all, packet_rcv
 from .gro import napi_gro_flush
@@ -33,7 +33,7 @@ def napi_list_up(net: Net, cpu: int, napi: napi_struct) -> int:
         napi.rx_count = 0
         if napi.flush_rest:
             napi_gro_flush(net, cpu, napi)
-        if napi.rx_list < 0:
+        if napi.rx_list.head < 0:
             napi.up = 0
             return DONE
 
@@ -41,11 +41,11 @@ def napi_list_up(net: Net, cpu: int, napi: napi_struct) -> int:
 @path_function
 def napi_skbs_up(net: Net, cpu: int, napi: napi_struct) -> int:
     sd = net.sd[cpu]
-    while napi.rx_list >= 0 or sd.clones:
-        if sd.clones:
+    while napi.rx_list.head >= 0 or sd.clones.head >= 0:
+        if sd.clones.head >= 0:
             clone_up(net, cpu)
         else:
-            skb = pop_rx_list(net, napi)
+            skb = __skb_dequeue(net, napi.rx_list)
             netif_receive_skb(net, cpu, skb)
         if late_private(net, cpu):
             return YIELD
@@ -53,19 +53,11 @@ def napi_skbs_up(net: Net, cpu: int, napi: napi_struct) -> int:
 
 
 @path_function
-def pop_rx_list(net: Net, napi: napi_struct) -> sk_buff:
-    skb = net.skb[napi.rx_list]
-    napi.rx_list = skb.next
-    skb.next = NO_SKB
-    return skb
-
-
-@path_function
 def netif_receive_skb_list_internal(net: Net, cpu: int, napi: napi_struct) -> int:
     """RPS sends packets to other CPUs' backlogs; the rest goes up in runs of one protocol."""
     sd = net.sd[cpu]
     while True:
-        if sd.clones:
+        if sd.clones.head >= 0:
             clone_up(net, cpu)
             if late_private(net, cpu):
                 return YIELD
@@ -74,14 +66,14 @@ def netif_receive_skb_list_internal(net: Net, cpu: int, napi: napi_struct) -> in
             if run_to_protocol(net, cpu, napi) == YIELD:
                 return YIELD
             continue                                 # the packet that ended it may be a run of its own: before the next, as after a YIELD
-        if napi.rx_list < 0:
+        if napi.rx_list.head < 0:
             if napi.list_head < 0:
                 return DONE
             napi.list_phase = 1
             continue
         if net.rfs and late(net, cpu):               # the flow tables are everybody's
             return YIELD
-        skb = pop_rx_list(net, napi)
+        skb = __skb_dequeue(net, napi.rx_list)
         at(net, cpu, skb, Stage.netif_receive_skb_list_internal)
         if net.rps_ncpu:
             if net.rfs_len[skb.queue_mapping]:
@@ -243,21 +235,12 @@ def deliver_skb(net: Net, cpu: int, skb: sk_buff, handler: int) -> None:
     sd, clone = net.sd[cpu], net.skb[i]
     cb = PTYPE_SKB_CB(clone)
     cb.handler = handler
-    if sd.clones:
-        tail = net.skb[sd.clone_tail]
-        tail.next = i
-    else:
-        sd.clone_head = i
-    sd.clone_tail = i
-    sd.clones += 1
+    __skb_queue_tail(net, sd.clones, clone)
 
 
 @path_function
 def clone_up(net: Net, cpu: int) -> None:
     """The oldest clone to its handler.  The caller is a loop around packets, and asks late_private() after it."""
     sd = net.sd[cpu]
-    clone = net.skb[sd.clone_head]
-    sd.clone_head = clone.next
-    sd.clones -= 1
-    clone.next = NO_SKB
+    clone = __skb_dequeue(net, sd.clones)
     path.call_packet_type(PTYPE_SKB_CB(clone).handler, net, cpu, clone)

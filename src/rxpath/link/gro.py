@@ -26,6 +26,7 @@ from ..abi.numbers import (
 from ..abi.skbuff import sk_buff
 from ..abi.softnet import napi_struct
 from ..path import Stage
+from ..skb import __skb_queue_tail
 from ..turn import at
 from .gro_inet import inet_gro_complete, inet_gro_receive
 
@@ -188,11 +189,5 @@ def napi_gro_complete(net: Net, cpu: int, napi: napi_struct, skb: sk_buff) -> No
 @path_function
 def gro_normal_one(net: Net, napi: napi_struct, skb: sk_buff, segs: int) -> None:
     """Onto the list of packets that go up together.  rx_count counts segments, as gro_normal_batch does."""
-    skb.next = NO_SKB
-    if napi.rx_list >= 0:
-        tail = net.skb[napi.rx_tail]
-        tail.next = skb.idx
-    else:
-        napi.rx_list = skb.idx
-    napi.rx_tail = skb.idx
+    __skb_queue_tail(net, napi.rx_list, skb)
     napi.rx_count += segs

@@ -6,12 +6,12 @@ from .._compile import cold, le16, le32, mem_at, path_function
 from ..abi.kernels import Behaviour
 from ..abi.mib import Mib
 from ..abi.net import Net
-from ..abi.numbers import CHECKSUM_UNNECESSARY, IPPROTO, NO_SKB
+from ..abi.numbers import CHECKSUM_UNNECESSARY, IPPROTO
 from ..abi.reasons import Drop
 from ..abi.skbuff import sk_buff
 from ..abi.sock import sock
 from ..path import Stage
-from ..skb import csum_fold, kfree_skb_reason, skb_checksum
+from ..skb import __skb_dequeue, csum_fold, kfree_skb_reason, skb_checksum
 from ..turn import at, at_bytes, spin_lock, spin_unlock
 from .memory import reader_queue_splice, sock_rfree, udp_rmem_release
 
@@ -50,13 +50,8 @@ def udp_lib_checksum_complete(net: Net, cpu: int, skb: sk_buff) -> bool:
 @path_function
 def skb_unlink_first(net: Net, sk: sock) -> sk_buff:
     """The first datagram of the reader's queue, which it leaves."""
-    skb = net.skb[sk.reader_head]
-    sk.reader_head = skb.next
-    if skb.next < 0:
-        sk.reader_tail = NO_SKB
-    skb.next = NO_SKB
     sk.qlen -= 1
-    return skb
+    return __skb_dequeue(net, sk.reader_queue)
 
 
 @cold
@@ -75,13 +70,13 @@ def first_packet_length(net: Net, cpu: int, sk: sock) -> int:
     damaged ones are thrown away."""
     total, length = 0, -1
     while length < 0:
-        if sk.reader_head < 0:
-            if sk.head < 0:
+        if sk.reader_queue.head < 0:
+            if sk.receive_queue.head < 0:
                 break
             spin_lock(net, cpu, sk.lock)
             reader_queue_splice(net, sk)
             spin_unlock(net, sk.lock)
-        skb = net.skb[sk.reader_head]
+        skb = net.skb[sk.reader_queue.head]
         if not udp_lib_checksum_complete(net, cpu, skb):
             length = skb.len
         else:

@@ -25,12 +25,12 @@ def udp_poll(net: Net, cpu: int, sk: sock) -> int:
         mask |= POLLRDHUP | POLLIN | POLLRDNORM
     if sk.shutdown == SHUTDOWN_MASK:
         mask |= POLLHUP
-    if sk.reader_head < 0 and sk.head < 0:
+    if sk.reader_queue.head < 0 and sk.receive_queue.head < 0:
         return mask
     if sk.nonblock or sk.shutdown & RCV_SHUTDOWN:
         return mask | POLLIN | POLLRDNORM
-    if sk.reader_head >= 0:
-        skb = net.skb[sk.reader_head]
+    if sk.reader_queue.head >= 0:
+        skb = net.skb[sk.reader_queue.head]
         if udp_skb_csum_unnecessary(skb):
             return mask | POLLIN | POLLRDNORM
     if first_packet_length(net, cpu, sk) >= 0:

@@ -48,7 +48,7 @@ def epoll_add(net: Net, ep: int, e: int, sk: int, events: int) -> None:
         wait_add_tail(net, s, e)
     else:
         wait_add_head(net, s, e)
-    if s.reader_head >= 0 or s.head >= 0:            # it has something already
+    if s.reader_queue.head >= 0 or s.receive_queue.head >= 0:            # it has something already
         ep_ready(net, net.epolls[ep], e)
 
 

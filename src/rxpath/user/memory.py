@@ -5,10 +5,10 @@ Counted in truesize.  rmem_alloc is what the queues hold; forward_alloc what the
 from .._compile import path_function
 from ..abi.kernels import Sysctl
 from ..abi.net import Net
-from ..abi.numbers import NO_SKB
 from ..abi.sock import sock
 from ..path import Stage
 from ..record import record_sock
+from ..skb import skb_queue_splice_tail_init
 from ..turn import charge, line_from, spin_lock, spin_unlock
 
 PAGE_SHIFT, PAGE = 12, 4096
@@ -92,23 +92,16 @@ def lines_arrive(net: Net, cpu: int, sk: sock) -> None:
 @path_function
 def reader_queue_splice(net: Net, sk: sock) -> None:
     """Take everything that softirqs have queued: one touch for many datagrams."""
-    if sk.head < 0:
-        return
-    if sk.reader_tail >= 0:
-        tail = net.skb[sk.reader_tail]
-        tail.next = sk.head
-    else:
-        sk.reader_head = sk.head
-    sk.reader_tail = sk.tail
-    sk.head = NO_SKB
-    sk.tail = NO_SKB
+    queue = sk.receive_queue
+    if queue.head >= 0:
+        skb_queue_splice_tail_init(net, queue, sk.reader_queue)
 
 
 @path_function
 def udp_rmem_release(net: Net, cpu: int, sk: sock, size: int) -> None:
     """Memory goes back in lumps of rcvbuf / 4, or when the reader has nothing left of its own."""
     sk.deficit += size
-    if sk.deficit < sk.forward_threshold and sk.reader_head >= 0:
+    if sk.deficit < sk.forward_threshold and sk.reader_queue.head >= 0:
         if net.record:
             record_sock(net, cpu, sk)
         return

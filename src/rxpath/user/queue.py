@@ -6,13 +6,13 @@ from .._compile import cold, entry, path_function, prefetch
 from ..abi.kernels import Behaviour
 from ..abi.mib import Mib
 from ..abi.net import Net
-from ..abi.numbers import IPPROTO, NET_RX_SUCCESS, NO_SKB
+from ..abi.numbers import IPPROTO, NET_RX_SUCCESS
 from ..abi.reasons import Drop
 from ..abi.skbuff import sk_buff
 from ..abi.sock import sock
 from ..path import Stage, proto_backlog_rcv
 from ..record import record_sock
-from ..skb import alloc_skb, kfree_skb_reason, skb_init
+from ..skb import __skb_queue_tail, alloc_skb, kfree_skb_reason, skb_init
 from ..turn import at, spin_lock, spin_unlock
 from .memory import lines_arrive, sk_rmem_schedule, udp_rmem_schedule
 from .wait import sock_def_readable
@@ -51,13 +51,7 @@ def sk_queue_tail(net: Net, cpu: int, sk: sock, skb: sk_buff) -> None:
     sk.rmem_alloc += skb.truesize
     if sk.rmem_alloc > sk.rmem_max_seen:
         sk.rmem_max_seen = sk.rmem_alloc
-    skb.next = NO_SKB
-    if sk.tail >= 0:
-        tail = net.skb[sk.tail]
-        tail.next = skb.idx
-    else:
-        sk.head = skb.idx
-    sk.tail = skb.idx
+    __skb_queue_tail(net, sk.receive_queue, skb)
     if net.rxq_ovfl:                                 # sock_skb_set_dropcount()
         skb.dropcount = sk.drops if sk.rxq_ovfl else 0
     sk.qlen += 1
@@ -99,13 +93,7 @@ def udp_queue_rcv_locked(net: Net, cpu: int, sk: sock, skb: sk_buff) -> int:
         sk.drops += 1
         net.snmp[cpu][Mib.Udp_InErrors] += 1
         return kfree_skb_reason(net, cpu, skb, Stage.sk_add_backlog, Drop.SOCKET_BACKLOG)
-    skb.next = NO_SKB
-    if sk.backlog_tail >= 0:
-        tail = net.skb[sk.backlog_tail]
-        tail.next = skb.idx
-    else:
-        sk.backlog_head = skb.idx
-    sk.backlog_tail = skb.idx
+    __skb_queue_tail(net, sk.backlog, skb)
     sk.backlog_len += skb.truesize
     sk.backlog_qlen += 1
     sk.backlog_max = max(sk.backlog_max, sk.backlog_len)

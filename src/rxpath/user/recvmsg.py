@@ -47,13 +47,13 @@ def sock_rps_record_flow(net: Net, cpu: int, sk: sock) -> None:
 @path_function
 def recv_is_private(net: Net, sk: sock) -> bool:
     """The next recvmsg() touches nothing that softirqs or other readers touch."""
-    if sk.reader_head < 0 or sk.readers != 1 or (net.rfs != 0 and sk.rxhash != 0):
+    if sk.reader_queue.head < 0 or sk.readers != 1 or (net.rfs != 0 and sk.rxhash != 0):
         return False
     if net.record:                                   # the length of the queue is looked at by whoever adds to it
         return False
     if net.udp_nconn and sk.dport:                   # an ICMP error may come
         return False
-    skb = net.skb[sk.reader_head]
+    skb = net.skb[sk.reader_queue.head]
     if skb.next < 0 or sk.deficit + skb.truesize >= sk.forward_threshold:
         return False
     return udp_skb_csum_unnecessary(skb) and net.behaviour[Behaviour.udp_reader_queue] != 0
@@ -72,8 +72,8 @@ def udp_recvmsg(net: Net, cpu: int, t: int) -> int:
     if net.behaviour[Behaviour.udp_reader_queue] == 0:
         return udp_recvmsg_locked(net, cpu, t)
     while True:
-        if sk.reader_head < 0:
-            if sk.head < 0:
+        if sk.reader_queue.head < 0:
+            if sk.receive_queue.head < 0:
                 return EAGAIN
             reader_has_lines(net, cpu, sk)
             spin_lock(net, cpu, sk.lock)
@@ -160,7 +160,7 @@ def udp_peekmsg(net: Net, cpu: int, t: int) -> int:
     th = net.thread[t]
     sk = net.socks[th.sock]
     while True:
-        off, before, i = max(0, sk.peek_off), NO_SKB, sk.reader_head
+        off, before, i = max(0, sk.peek_off), NO_SKB, sk.reader_queue.head
         while i >= 0:
             skb = net.skb[i]
             if sk.peek_off < 0 or off < skb.len or (off == 0 and skb.csum_valid & PEEKED == 0):
@@ -168,7 +168,7 @@ def udp_peekmsg(net: Net, cpu: int, t: int) -> int:
             off -= skb.len
             before, i = i, skb.next
         if i < 0:
-            if sk.head < 0:
+            if sk.receive_queue.head < 0:
                 return EAGAIN
             spin_lock(net, cpu, sk.lock)
             reader_queue_splice(net, sk)
@@ -188,13 +188,14 @@ def udp_peekmsg(net: Net, cpu: int, t: int) -> int:
 @path_function
 def udp_unlink_damaged(net: Net, cpu: int, sk: sock, before: int, skb: sk_buff) -> None:
     """Somewhere in the reader's queue: `before` is the datagram in front of it, NO_SKB at the head."""
+    queue = sk.reader_queue
     if before < 0:
-        sk.reader_head = skb.next
+        queue.head = skb.next
     else:
         front = net.skb[before]
         front.next = skb.next
     if skb.next < 0:
-        sk.reader_tail = before
+        queue.tail = before
     skb.next = NO_SKB
     sk.qlen -= 1
     if net.behaviour[Behaviour.udp_reader_queue]:
@@ -210,7 +211,7 @@ def udp_recvmsg_locked(net: Net, cpu: int, t: int) -> int:
     th = net.thread[t]
     sk = net.socks[th.sock]
     while True:
-        if sk.reader_head < 0 and sk.head < 0:
+        if sk.reader_queue.head < 0 and sk.receive_queue.head < 0:
             return EAGAIN
         reader_has_lines(net, cpu, sk)
         spin_lock(net, cpu, sk.lock)

@@ -8,12 +8,13 @@ from .. import path
 from .._compile import entry, path_function, reset_struct
 from ..abi.kernels import Sysctl
 from ..abi.net import Net
-from ..abi.numbers import DONE, NO_SKB, NO_THREAD, TCP, YIELD, Note
+from ..abi.numbers import DONE, NO_THREAD, TCP, YIELD, Note
 from ..abi.reasons import Drop
+from ..abi.skbuff import sk_buff_list
 from ..abi.sock import sock
 from ..path import Stage
 from ..record import record_sock_at
-from ..skb import kfree_skb_reason
+from ..skb import __skb_dequeue, kfree_skb_reason
 from ..turn import at, late, spin_lock, spin_unlock, tell_driver
 from .wait import __wake_up_sync_key, error, wait_remove
 
@@ -40,10 +41,9 @@ def sk_common_release(net: Net, cpu: int, sk: sock) -> None:
     sk.state, sk.in_use = TCP.CLOSE, 0
     while sk.wq_head >= 0:
         wait_remove(net, sk, sk.wq_head)
-    free_queue(net, cpu, sk.reader_head)
-    free_queue(net, cpu, sk.head)
-    free_queue(net, cpu, sk.backlog_head)
-    sk.reader_head, sk.reader_tail, sk.head, sk.tail, sk.backlog_head, sk.backlog_tail = NO_SKB, NO_SKB, NO_SKB, NO_SKB, NO_SKB, NO_SKB
+    free_queue(net, cpu, sk.reader_queue)
+    free_queue(net, cpu, sk.receive_queue)
+    free_queue(net, cpu, sk.backlog)
     if net.real_time == 0:
         net.udp_memory -= (sk.rmem_alloc + sk.forward_alloc) >> 12
     sk.rmem_alloc, sk.forward_alloc, sk.deficit, sk.qlen, sk.backlog_len, sk.backlog_qlen = 0, 0, 0, 0, 0, 0
@@ -59,11 +59,10 @@ def sk_common_release(net: Net, cpu: int, sk: sock) -> None:
 
 
 @path_function
-def free_queue(net: Net, cpu: int, first: int) -> None:
-    i = first
-    while i >= 0:
-        skb = net.skb[i]
-        i = skb.next
+def free_queue(net: Net, cpu: int, queue: sk_buff_list) -> None:
+    """__skb_queue_purge()"""
+    while queue.head >= 0:
+        skb = __skb_dequeue(net, queue)
         at(net, cpu, skb, Stage.udp_destruct_common)
         kfree_skb_reason(net, cpu, skb, Stage.udp_destruct_common, Drop.NOT_SPECIFIED)
 
@@ -98,13 +97,9 @@ def release_sock(net: Net, cpu: int, sk: sock) -> int:
     while True:
         if late(net, cpu):
             return YIELD
-        if sk.backlog_head < 0:
+        if sk.backlog.head < 0:
             break
-        skb = net.skb[sk.backlog_head]
-        sk.backlog_head = skb.next
-        if sk.backlog_head < 0:
-            sk.backlog_tail = NO_SKB
-        skb.next = NO_SKB
+        skb = __skb_dequeue(net, sk.backlog)
         sk.backlog_qlen -= 1
         at(net, cpu, skb, Stage.release_sock)
         path.call_proto_backlog_rcv(sk.protocol, net, cpu, sk, skb)
@@ -153,8 +148,8 @@ def sock_rxq_ovfl(net: Net, i: int, on: int) -> None:
     sk = net.socks[i]
     net.rxq_ovfl += on - sk.rxq_ovfl
     sk.rxq_ovfl = on
-    zero_dropcount(net, sk.reader_head)
-    zero_dropcount(net, sk.head)
+    zero_dropcount(net, sk.reader_queue.head)
+    zero_dropcount(net, sk.receive_queue.head)
 
 
 @path_function

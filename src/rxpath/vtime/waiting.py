@@ -123,7 +123,7 @@ def busy_step(net: Net, cpu: int, n: int, th: thread_t, start: int) -> None:
     i = sk.napi_id - 1
     napi = net.napi[i]
     mine = th.arg == i + 1                           # we hold NAPI_STATE_SCHED
-    over = sk.reader_head >= 0 or sk.head >= 0 or start >= th.busy_until or c.need_resched != 0
+    over = sk.reader_queue.head >= 0 or sk.receive_queue.head >= 0 or start >= th.busy_until or c.need_resched != 0
     if over:
         th.phase = Phase.CALL
         if start >= th.busy_until:
