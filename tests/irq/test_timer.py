@@ -6,6 +6,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from rxpath import boot, path, timer
+from rxpath._compile import reset_struct
 from rxpath.abi.kernels import Behaviour, Sysctl
 from rxpath.abi.net import Net
 from rxpath.abi.numbers import DONE, NEVER, YIELD, Out, Softirq
@@ -153,14 +154,12 @@ def bare():
 def empty(b: boot.Booted) -> Net:
     net = b.net
     for cpu in range(CPUS):
-        base = net.timer_bases[cpu]
-        for i in range(len(base.pending_map)):
-            base.pending_map[i] = 0
-        base.clk, net.sd[cpu].pending = 0, 0
+        reset_struct(net.timer_bases[cpu])
+        reset_struct(net.cpu[cpu])
+        net.sd[cpu].pending = 0
     for i in range(32):
         net.timers[i].pending = 0
         timer.timer_setup(net, i, path.Timer.ip_expire, i)
-    timer.init_timers(net)
     return net
 
 
