@@ -1,7 +1,7 @@
 """The list of stations: what the path consists of, in the packet's order.  Charge, trail, cost profiles, reports and the kernel map in
 docs/ are all made from it; a test holds it against the code.
 
-A station is a function of the path with the kernel's name.  Its first line is at(net, cpu, skb, Stage.<name>) (turn.py).  After the
+A station is a function of the path with the kernel's name.  Its first line is at(net, cpu, skb, Stage.<name>) (turn/).  After the
 stations come the events of the machine, which cost time but see no packet.  Below: the tables of handlers, through which a station
 reaches one that `ls` sorts before it, and through which boot registers protocols."""
 from collections.abc import Callable
@@ -230,7 +230,7 @@ class Hrtimer(IntEnum):
     napi_watchdog = 0
 
 
-# Stations that touch what other CPUs see: entered in the order of the clocks, each under the name of its function (turn.py)
+# Stations that touch what other CPUs see: entered in the order of the clocks, each under the name of its function (turn/parking.py)
 Touch = IntEnum("Touch", (
     "enqueue_to_backlog ip_local_deliver_defrag ip_local_in ip_pre_routing udp_queue_rcv_one_skb udp_mcast_copies icmp_send icmp_reply "
     "arp_process tcp_v4_send_reset ip_forward_finish udp_queue_rcv_segments icmp_socket_deliver igmp_heard_query rfs_list rfs_receive "

@@ -9,9 +9,9 @@ from .abi.mib import Mib
 from .abi.net import Net
 from .abi.numbers import NET_RX_DROP, NO_ROUTE, NO_SHARE, NO_SKB, NO_SOCK, SEGMENT_TRUESIZE, TRUESIZE_OVERHEAD, UDP_HLEN
 from .abi.reasons import Drop
-from .abi.skbuff import sk_buff, sk_buff_list
-from .path import Stage
-from .turn import at, charge, trail_end, trail_mark
+from .abi.skbuff import ICMP_SKB_CB, sk_buff, sk_buff_list
+from .path import Stage, Touch
+from .turn import at, charge, touch, trail_end, trail_mark
 
 
 @path_function
@@ -161,6 +161,24 @@ def kfree_skb_reason(net: Net, cpu: int, skb: sk_buff, stage: int, reason: int) 
 def consume_skb(net: Net, cpu: int, skb: sk_buff) -> None:
     """The kernel itself was the end that this packet was sent to."""
     skb_end(net, cpu, skb, Stage.kfree_skb, Drop.CONSUMED)
+
+
+@cold
+@path_function
+def icmp_send_and_drop(net: Net, cpu: int, skb: sk_buff, icmp_type: int, code: int, stage: int, reason: int) -> int:
+    """icmp_send(), then the packet that it is about ends, there and for that reason.  The limits are everybody's: it waits for
+    its turn."""
+    return icmp_send_info_and_drop(net, cpu, skb, icmp_type, code, 0, stage, reason)
+
+
+@cold
+@path_function
+def icmp_send_info_and_drop(net: Net, cpu: int, skb: sk_buff, icmp_type: int, code: int, info: int, stage: int, reason: int) -> int:
+    """The same with the header's second word: the pointer of a parameter problem, the MTU."""
+    cb = ICMP_SKB_CB(skb)
+    cb.type, cb.code, cb.info = icmp_type, code, info
+    skb.drop_stage, skb.drop_reason = stage, reason
+    return touch(net, cpu, skb, Touch.icmp_send)
 
 
 # ---------------------------------------------------------------- copies

@@ -16,7 +16,7 @@ from typing import Any
 from . import options
 
 PACKAGE = pathlib.Path(__file__).parent.parent
-ROOMS = ("_compile", "abi", "cable", "drivers", "irq", "link", "network", "transport", "user", "vtime", "walltime")
+ROOMS = ("_compile", "abi", "cable", "drivers", "irq", "link", "network", "transport", "turn", "user", "vtime", "walltime")
 KEEP_CORES = 8                          # older ones are deleted from the cache folder
 
 

@@ -1,4 +1,4 @@
-"""CPUs and threads: clocks that the driver owns, what runs, what it cost.  Stations see only now, horizon and private (turn.py)."""
+"""CPUs and threads: clocks that the driver owns, what runs, what it cost.  Stations see only now, horizon and private (turn/clock.py)."""
 from .._compile import CACHELINE, Array, array, i32, i64, struct
 from .numbers import NEVER, NO_QUEUE, NO_THREAD, NO_TIMER
 

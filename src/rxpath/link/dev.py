@@ -228,7 +228,7 @@ def taps_and_tags(net: Net, cpu: int, skb: sk_buff) -> int:
 
 @path_function
 def deliver_skb(net: Net, cpu: int, skb: sk_buff, handler: int) -> None:
-    """A clone for a further handler.  The loop hands it up next (clone_up): two packets cannot be under way at once (turn.py)."""
+    """A clone for a further handler.  The loop hands it up next (clone_up): two packets cannot be under way at once (turn/)."""
     i = skb_clone(net, cpu, skb)
     if i < 0:
         return

@@ -1,6 +1,6 @@
 """net/ipv4/icmp.c, the half that tells a sender of an error.  RFC 792, RFC 1122 3.2.2, RFC 1812 4.3.2.
 
-Called by whoever refuses a packet: turn.icmp_send_and_drop(net, cpu, skb, type, code, reason) parks it until it is this CPU's turn
+Called by whoever refuses a packet: icmp_send_and_drop() of skb.py parks it until it is this CPU's turn
 (limits and neighbours are everybody's), icmp_send() below sends and ends it.  Who is in a touch already calls __icmp_send() itself."""
 from .._compile import be16, byte, mem_at, path_function, put_be16, put_be32, put_byte, put_le16
 from ..abi.mib import Mib

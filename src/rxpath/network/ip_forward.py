@@ -8,8 +8,8 @@ from ..abi.numbers import ETH_P_IP, ICMP, ICMP_EXC_TTL, ICMP_FRAG_NEEDED, IP_DF,
 from ..abi.reasons import Drop
 from ..abi.skbuff import sk_buff
 from ..path import Stage, Touch, dst_input, touched
-from ..skb import consume_skb, csum_fold, csum_partial, kfree_skb_reason, skb_copy_bits
-from ..turn import at, icmp_send_and_drop, icmp_send_info_and_drop, touch
+from ..skb import consume_skb, csum_fold, csum_partial, icmp_send_and_drop, icmp_send_info_and_drop, kfree_skb_reason, skb_copy_bits
+from ..turn import at, touch
 from .ip_output import dev_queue_xmit, eth_header, next_hop_mac, reply_skb
 
 

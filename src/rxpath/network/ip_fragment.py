@@ -21,8 +21,8 @@ from ..abi.numbers import (
 from ..abi.reasons import Drop
 from ..abi.skbuff import FRAG_CB, sk_buff
 from ..path import Stage, Timer, timer_function
-from ..skb import csum_fold, csum_partial, kfree_skb_reason, skb_trim
-from ..turn import at, icmp_send_and_drop, spin_lock, spin_unlock
+from ..skb import csum_fold, csum_partial, icmp_send_and_drop, kfree_skb_reason, skb_trim
+from ..turn import at, spin_lock, spin_unlock
 from .frag_queue import (
     IPFRAG_DUP,
     IPFRAG_OK,

@@ -42,8 +42,8 @@ from ..abi.reasons import Drop
 from ..abi.skbuff import IPCB, sk_buff
 from ..abi.softnet import napi_struct
 from ..path import Stage, Touch, dst_input, packet_list, packet_type, touched
-from ..skb import csum_fold, csum_partial, kfree_skb_reason, pskb_may_pull, skb_trim
-from ..turn import at, icmp_send_and_drop, late_private, park, touch
+from ..skb import csum_fold, csum_partial, icmp_send_and_drop, kfree_skb_reason, pskb_may_pull, skb_trim
+from ..turn import at, late_private, park, touch
 from .igmp import ip_check_mc
 from .ip_fragment import ip_defrag
 from .ip_options import ip_rcv_options

@@ -9,8 +9,8 @@ from ..abi.numbers import ICMP, IP_HLEN, NET_RX_SUCCESS, PACKET_HOST, RTN
 from ..abi.reasons import Drop
 from ..abi.skbuff import IPCB, sk_buff
 from ..path import Stage, dst_input
-from ..skb import kfree_skb_reason
-from ..turn import at, icmp_send_info_and_drop
+from ..skb import icmp_send_info_and_drop, kfree_skb_reason
+from ..turn import at
 from .fib_trie import fib_table_lookup
 from .route import LBCAST, fib_compute_spec_dst, ip_route_input_noref, ipv4_is_multicast, ipv4_is_zeronet
 

@@ -20,9 +20,9 @@ from ..abi.reasons import Drop
 from ..abi.skbuff import sk_buff
 from ..outputs import emit_frame
 from ..path import Stage
-from ..skb import csum_fold, kfree_skb_reason, pskb_may_pull, skb_checksum
+from ..skb import csum_fold, icmp_send_and_drop, kfree_skb_reason, pskb_may_pull, skb_checksum
 from ..transport.tcp import tcp_reset_and_drop
-from ..turn import at, at_bytes, icmp_send_and_drop, late, trail_says
+from ..turn import at, at_bytes, late, trail_says
 from .xt_match import HOTDROP, MISS, NOT_YET, fragment_offset, limit_mt, xt_match
 
 NF_REJECTED = 2                         # the packet has ended, or is on its way to

@@ -8,8 +8,8 @@ from ..abi.numbers import CHECKSUM_BREAK, ICMP, ICMP_PORT_UNREACH, IPPROTO, PACK
 from ..abi.reasons import Drop
 from ..abi.skbuff import sk_buff
 from ..path import Stage, early_demux, err_handler, inet_protocol
-from ..skb import kfree_skb_reason, pskb_may_pull, skb_trim
-from ..turn import at, icmp_send_and_drop
+from ..skb import icmp_send_and_drop, kfree_skb_reason, pskb_may_pull, skb_trim
+from ..turn import at
 from ..user.checksum import udp_lib_checksum_complete
 from .udp_demux import udp_demux, udp_sk_rx_dst_set
 from .udp_err import __udp4_lib_err

@@ -8,8 +8,8 @@ from ..abi.numbers import CHECKSUM_BREAK, CHECKSUM_UNNECESSARY, ICMP, ICMP_PORT_
 from ..abi.reasons import Drop
 from ..abi.skbuff import sk_buff
 from ..path import Stage, err_handler, inet_protocol
-from ..skb import csum_fold, csum_partial, kfree_skb_reason, pskb_may_pull, skb_checksum
-from ..turn import at, at_bytes, icmp_send_and_drop
+from ..skb import csum_fold, csum_partial, icmp_send_and_drop, kfree_skb_reason, pskb_may_pull, skb_checksum
+from ..turn import at, at_bytes
 
 
 @inet_protocol(IPPROTO.UDPLITE)

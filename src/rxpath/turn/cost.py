@@ -1,0 +1,35 @@
+"""What a station costs: it is charged, counted and marked in one line, its first."""
+from .._compile import path_function
+from ..abi.net import Net
+from ..abi.skbuff import sk_buff
+from .trail import trail_mark
+
+
+@path_function
+def charge(net: Net, cpu: int, stage: int) -> None:
+    """An event of the machine: it costs time and is counted."""
+    c = net.cpu[cpu]
+    c.now += net.cost[cpu][stage]
+    net.stage_count[cpu][stage] += 1
+
+
+@path_function
+def at(net: Net, cpu: int, skb: sk_buff, stage: int) -> None:
+    """Every station's first line: it costs time, is counted, and leaves a mark in the trail."""
+    watch = net.trail
+    if watch >= 0:                                   # else real time: the clock is on the wall
+        cost = net.cost[cpu][stage]
+        if cost:                                     # most stations of a profile cost nothing by themselves: no chain of additions
+            c = net.cpu[cpu]
+            c.now += cost
+        net.stage_count[cpu][stage] += 1
+        if watch > 0:
+            trail_mark(net, cpu, skb, stage, cost, 0)
+
+
+@path_function
+def at_bytes(net: Net, cpu: int, stage: int, n: int) -> None:
+    """Work on n bytes: the cost table holds ns << 10 for one."""
+    c = net.cpu[cpu]
+    c.now += net.cost[cpu][stage] * n >> 10
+    net.stage_count[cpu][stage] += n

@@ -1,0 +1,66 @@
+"""The marks that a packet leaves at its stations, in a ring of each CPU that Python drains (outputs.py)."""
+from .._compile import cold, path_function
+from ..abi.limits import NTRAIL, NTRAILMAP
+from ..abi.net import Net
+from ..abi.numbers import Trail
+from ..abi.reasons import Drop
+from ..abi.skbuff import sk_buff
+from ..path import Stage
+from .clock import come_back
+
+
+@path_function
+def trail_wanted(net: Net, frame: int, stage: int, arg: int) -> bool:
+    """Which marks are kept: of every frame, of those whose bit is set, or only the ends of lost ones."""
+    if net.trail == Trail.ALL:
+        return True
+    if net.trail == Trail.MAP:
+        return net.trail_map[(frame >> 5) % NTRAILMAP] >> (frame & 31) & 1 != 0
+    return stage == Stage.kfree_skb and arg & 0xFF > Drop.CONSUMED
+
+
+@path_function
+def trail_end(stage: int, reason: int) -> int:
+    """The argument of the mark of an end: how, and in the upper bits where."""
+    return stage << 8 | reason
+
+
+@cold
+@path_function
+def trail_put(net: Net, cpu: int, t: int, frame: int, stage: int, cost: int, arg: int, skb: int) -> None:
+    """Into the CPU's ring; Python merges the rings by time, CPU and sequence.  A full ring counts what it loses."""
+    c = net.cpu[cpu]
+    if not trail_wanted(net, frame, stage, arg):
+        return
+    if c.trail_head - c.trail_tail >= NTRAIL:
+        c.trail_lost += 1
+        return
+    m = net.trail_ring[cpu][c.trail_head % NTRAIL]
+    m.t, m.frame, m.stage, m.cost, m.ctx, m.arg, m.skb = t, frame, stage, cost, c.ctx, arg, skb
+    c.trail_head += 1
+    if c.trail_head - c.trail_tail == NTRAIL >> 1:
+        net.sim.full = 1
+        come_back(net, cpu)
+
+
+@cold
+@path_function
+def trail_mark(net: Net, cpu: int, skb: sk_buff, stage: int, cost: int, arg: int) -> None:
+    """A packet's mark, at this CPU's time."""
+    c = net.cpu[cpu]
+    trail_put(net, cpu, c.now, skb.frame, stage, cost, arg, skb.idx)
+
+
+@cold
+@path_function
+def trail_lost(net: Net, cpu: int, t: int, frame: int, stage: int, reason: int) -> None:
+    """The end of a frame that never had an skb: the device lost it at t."""
+    if net.trail > 0:
+        trail_put(net, cpu, t, frame, Stage.kfree_skb, 0, trail_end(stage, reason), -1)
+
+
+@path_function
+def trail_says(net: Net, cpu: int, skb: sk_buff, stage: int, arg: int) -> None:
+    """A further mark of a station: the reason of a drop, the socket that was found."""
+    if net.trail > 0:
+        trail_mark(net, cpu, skb, stage, 0, arg)
