@@ -11,7 +11,9 @@ from rxpath.abi.limits import NCPU
 from rxpath.abi.mib import DevStat, Mib
 from rxpath.abi.numbers import DRAIN, E1000_RXD_STAT_EOP, Kind, NicMode
 from rxpath.abi.reasons import Drop
-from rxpath.drivers.setup import igb_request_irq, veth_probe
+from rxpath.drivers.igb_open import igb_request_irq
+from rxpath.drivers.rows import DRIVERS
+from rxpath.drivers.veth_link import veth_newlink
 from rxpath.path import Stage
 from rxpath.vtime import engine, feed
 from rxpath.vtime.costs import BM36
@@ -26,23 +28,25 @@ EVERY_PACKET = (Mib.IpExt_InOctets, Mib.IpExt_InNoECTPkts, Mib.Ip_OutRequests)
 class Lab:
     def __init__(self, plain: bool = False, kernel: str = "6.18", cpus: int = 2, queues: int = 1, ring: int = 256, itr_ns: int = 0,
                  hz: int = 250, one_step: bool = False, costs: dict[Stage, int] | None = None, nskb: int = 4096,
-                 driver: str = "igb") -> None:
+                 driver: str = "igb", cards: int = 1) -> None:
         self.boot = boot.Booted(kernel=kernel, nskb=nskb, hz=hz, plain=plain)
-        self.net, self.call, self.cpus, self.queues = self.boot.net, self.boot.call, cpus, queues
+        self.net, self.call, self.cpus = self.boot.net, self.boot.call, cpus
+        each, self.queues = queues, queues * cards
         for c in range(cpus):
             for stage, ns in (BM36 if costs is None else costs).items():
                 self.net.cost[c][stage] = ns
-        self.call(engine.vtime_init)(self.net, queues, cpus, one_step)
-        if driver == "veth":
-            self.boot.netdev = veth_probe(self.net, self.call, self.boot.log, MAC)
+        self.call(engine.vtime_init)(self.net, self.queues, cpus, one_step)
+        if driver in ("veth", "lo"):
+            self.boot.netdevs = [veth_newlink(self.net, self.call, self.boot.log, MAC, driver=DRIVERS[driver])]
             self.boot.netdev.open()
         else:
-            self.boot.igb_open(queues, ring, list(range(cpus)) if queues > 1 else [0], itr_ns)
+            for card in range(cards):
+                self.boot.igb_open(each, ring, list(range(cpus)) if self.queues > 1 else [0], itr_ns, MAC + card, card, card * each)
         if driver == "nonapi":                       # the same card under a driver without NAPI
             for q in range(queues):
                 self.net.ring[q].mode = NicMode.IRQ_PER_PACKET
             igb_request_irq(self.boot.netdev)
-        for q in range(queues):
+        for q in range(self.queues):
             r = self.net.ring[q]
             c = self.net.cpu[r.cpu]
             r.next_of_cpu, c.first_queue = c.first_queue, q
@@ -74,7 +78,7 @@ class Lab:
         return n
 
     # ------------------------------------------------------------ the cable
-    def send(self, *frames: bytes, gap: int = 1000, at: int | None = None) -> "Lab":
+    def send(self, *frames: bytes, gap: int = 1000, at: int | None = None, card: int = 0) -> "Lab":
         """Frames on the cable, `gap` ns apart, the first `gap` after the last (or at `at`)."""
         for f in frames:
             self.t = self.t + gap if at is None else at
@@ -83,7 +87,7 @@ class Lab:
                 self.run(self.t)
                 self.at = 0
             self.feed[self.at:self.at + len(f)] = f
-            while not self.call(feed.feed_frame)(self.net, self.t, self.at, len(f), len(f), 0):
+            while not self.call(feed.feed_frame)(self.net, self.t, self.at, len(f), len(f), 0, card):
                 self.run(self.t)
             self.at += len(f) + 15 & ~15
             self.sent += 1

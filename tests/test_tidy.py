@@ -48,3 +48,19 @@ def test_path_functions_read_no_clock_dice_or_files():
     for path in SOURCES:
         if path.relative_to(ROOT / "src" / "rxpath").parts[0] in ("abi", "drivers", "irq", "link", "network", "transport", "user"):
             assert not re.search(r"^\s*(import|from) (time|random|socket|secrets)\b", path.read_text(), re.M), path
+
+
+def test_no_driver_is_known_by_name_outside_its_room():
+    """Whoever needs to know asks the driver's row (drivers/rows.py): has_ring, has_interrupts, its limits."""
+    from rxpath.drivers.counters import COUNTERS
+    from rxpath.drivers.rows import ALIASES
+    names, found = {*COUNTERS, *ALIASES} - {"lo"}, []
+    for path in SOURCES:
+        if "drivers" in path.parts or path.name in ("hosts.py",):            # the judge's hosts are veths
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Constant) and node.value in names:
+                found.append(f"{path.relative_to(ROOT)}:{node.lineno} {node.value}")
+    assert not found
+    rules = (ROOT / "src/rxpath/workbench/advice/rules.toml").read_text()
+    assert not re.search(rf'fact = "({"|".join(names)})"', rules)

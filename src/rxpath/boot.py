@@ -14,7 +14,8 @@ from .abi.kernels import KERNELS, Sysctl
 from .abi.limits import BUFSTRIDE, NDESC, NQ, NSHARE
 from .abi.net import Net
 from .abi.numbers import IPPROTO, NO_SHARE
-from .drivers.setup import NetDevice, dev_mc_add, dev_mc_del, igb_probe, multicast_mac
+from .drivers.igb_probe import igb_probe
+from .drivers.net_device import NetDevice, dev_mc_add, dev_mc_del, multicast_mac
 from .link.setup import dev_add_pack, net_dev_init
 from .network import setup
 from .user import mcast
@@ -60,6 +61,7 @@ class Booted:
                  extra_memory: int = 0) -> None:
         self.plain = plain
         self.log: list[tuple[str, str]] = []
+        self.netdevs: list[NetDevice] = []
         self.net: Net = new(Net)
         self.memory = pages((nskb + NQ * NDESC) * BUFSTRIDE + extra_memory)
         self.nskb = nskb
@@ -80,18 +82,29 @@ class Booted:
         """The compiled entry or its plain twin."""
         return f.plain if self.plain else f
 
-    def igb_open(self, nq: int, size: int, cpus: list[int], itr_ns: int = 0, mac: int = 0x020000000001) -> NetDevice:
-        """An igb with nq queues, up: module_init, probe, ndo_open.  Interrupts come on `cpus` in turn, at least itr_ns apart."""
-        dev = igb_probe(self.net, self.call, self.log, self.nskb, nq, mac, cpus)
+    def igb_open(self, nq: int, size: int, cpus: list[int], itr_ns: int = 0, mac: int = 0x020000000001, card: int = 0,
+                 first: int = 0) -> NetDevice:
+        """An igb with nq queues, up: module_init, probe, ndo_open.  Interrupts come on `cpus` in turn, at least itr_ns apart.  A further
+        card has its number, and its first ring in the pool; device 1 is left to lo."""
+        dev = igb_probe(self.net, self.call, self.log, nq, mac, cpus, f"eth{card}", card + 1 if card else 0, card=card, first=first)
         dev.ethtool("set_ringparam", rx=size)
         dev.open()
-        for q in range(nq):
+        for q in dev.pool():
             self.net.ring[q].itr_mode, self.net.ring[q].itr_ns, self.net.ring[q].itr_val = 0, itr_ns, itr_ns // 250
-        self.netdev = dev
+        self.netdevs.append(dev)
         return dev
 
-    def add_address(self, addr: int, plen: int) -> None:
-        setup.add_address(self, addr, plen)
+    @property
+    def netdev(self) -> NetDevice:
+        """The first card."""
+        return self.netdevs[0]
+
+    def card_of(self, dev: int) -> NetDevice | None:
+        """The card that has that device's number; lo and VLAN devices have no filter of their own."""
+        return next((card for card in self.netdevs if card.index == dev), None)
+
+    def add_address(self, addr: int, plen: int, dev: int = 0) -> None:
+        setup.add_address(self, addr, plen, dev)
 
     def add_route(self, dst: int, plen: int, kind: int) -> None:
         setup.add_route(self, dst, plen, kind)

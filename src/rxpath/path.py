@@ -19,12 +19,12 @@ from .abi.softnet import napi_struct
 Stage = IntEnum("Stage", (
     # stations, in the packet's order
     "nic_dma igb_clean_rx_irq napi_build_skb igb_add_rx_frag igb_is_non_eop igb_cleanup_headers igb_process_skb_fields eth_type_trans "
-    "veth_xmit netif_rx napi_gro_receive dev_gro_receive inet_gro_receive tcp4_gro_receive tcp_gro_pull_header tcp_gro_receive "
-    "udp4_gro_receive __skb_gro_checksum_complete udp_gro_receive napi_skb_free_stolen_head skb_gro_receive napi_gro_complete "
-    "igb_alloc_rx_buffers napi_complete_done napi_watchdog netif_receive_skb_list_internal netif_receive_skb get_rps_cpu set_rps_cpu "
-    "enqueue_to_backlog process_backlog __netif_receive_skb_core packet_rcv skb_vlan_untag arp_rcv arp_process neigh_event_ns arp_xmit "
-    "ip_list_rcv ip_rcv ip_rcv_core ip_sublist_rcv nf_hook_slow ipt_do_table nf_rule ip_rcv_finish ip_rcv_finish_core ip_rcv_options "
-    "udp_v4_early_demux tcp_v4_early_demux ip_route_input_noref ip_route_input_slow ip_route_use_hint fib_table_lookup "
+    "veth_xmit loopback_xmit netif_rx napi_gro_receive dev_gro_receive inet_gro_receive tcp4_gro_receive tcp_gro_pull_header "
+    "tcp_gro_receive udp4_gro_receive __skb_gro_checksum_complete udp_gro_receive napi_skb_free_stolen_head skb_gro_receive "
+    "napi_gro_complete igb_alloc_rx_buffers napi_complete_done napi_watchdog netif_receive_skb_list_internal netif_receive_skb get_rps_cpu "
+    "set_rps_cpu enqueue_to_backlog process_backlog __netif_receive_skb_core packet_rcv skb_vlan_untag arp_rcv arp_process neigh_event_ns "
+    "arp_xmit ip_list_rcv ip_rcv ip_rcv_core ip_sublist_rcv nf_hook_slow ipt_do_table nf_rule ip_rcv_finish ip_rcv_finish_core "
+    "ip_rcv_options udp_v4_early_demux tcp_v4_early_demux ip_route_input_noref ip_route_input_slow ip_route_use_hint fib_table_lookup "
     "fib_validate_source ip_handle_martian_source ip_error ip_forward ip_local_deliver ip_defrag ip_expire ip_local_deliver_finish "
     "ip_protocol_deliver_rcu raw_local_deliver icmp_rcv icmp_echo __icmp_send icmp_global_allow icmpv4_xrlim_allow icmp_push_reply "
     "icmp_unreach icmp_redirect icmp_timestamp ping_rcv igmp_rcv pim_rcv udp_rcv __udp4_lib_rcv __skb_checksum_complete __udp4_lib_lookup "
@@ -61,6 +61,7 @@ STATIONS: dict[Stage, Station] = {
     Stage.igb_process_skb_fields: Station("drivers", SOFT, IGB, "hash, checksum status, VLAN, time stamp"),
     Stage.eth_type_trans: Station("link", SOFT, "net/ethernet/eth.c", "packet type and protocol from the Ethernet header"),
     Stage.veth_xmit: Station("drivers", SOFT, "drivers/net/veth.c", "the peer's transmit is our receive"),
+    Stage.loopback_xmit: Station("drivers", SOFT, "drivers/net/loopback.c", "what this host sends to itself is received"),
     Stage.netif_rx: Station("irq", SOFT, "net/core/dev.c", "onto this CPU's backlog"),
     Stage.napi_gro_receive: Station("link", SOFT, "net/core/gro.c", "offer the packet to GRO"),
     Stage.dev_gro_receive: Station("link", SOFT, "net/core/gro.c", "merge, hold or let go"),

@@ -16,7 +16,7 @@ from ..lab import Lab
 def replayed(path: pathlib.Path, plain: bool = False, **options: object) -> tuple[object, ...]:
     host = Lab(plain=plain, cpus=2, itr_ns=20_000)
     r = infer_receiver(path, plain=plain)
-    host.net.dev[0].mac = host.net.nic.mac = r.mac
+    host.net.dev[0].mac = host.net.nic[0].mac = r.mac
     app = host.app(host.udp(5000), service=700)
     with Capture(path, receiver=r, plain=plain, **options) as c:      # type: ignore[arg-type]
         c.attach(host.net)

@@ -2,7 +2,7 @@
 import pytest
 
 from rxpath.drivers.igb_ethtool import ethtool_stats
-from rxpath.drivers.setup import set_rx_fifo
+from rxpath.drivers.igb_open import set_rx_fifo
 
 from ..frames import eth, udp_frame
 
@@ -20,7 +20,7 @@ def fifo_host(lab, size=FIFO, tx=False, **options):
     for q in range(host.queues):
         host.net.ring[q].itr_mode, host.net.ring[q].itr_ns, host.net.ring[q].itr_val = 0, options.get("itr_ns", 5_000 * US), 20_000
     host.udp(5000, rcvbuf=1 << 22)
-    host.net.nic.rx_csum = 1
+    host.net.nic[0].rx_csum = 1
     return host
 
 
@@ -60,7 +60,7 @@ def test_pause_frames_move_the_loss_to_the_sender(lab):
     assert set(on.ends()) == {"TX_PAUSE"} and on.ends()["TX_PAUSE"] > off.ends()["RX_MISSED"]
     stats = ethtool_stats(on.net)
     assert (stats["rx_missed_errors"], stats["tx_flow_control_xoff"], stats["tx_flow_control_xon"]) == (0, 1, 1)
-    assert on.net.nic.high_water == FIFO - 1522 - 9728 & ~15 and on.net.ring[0].fifo_max <= on.net.nic.high_water + SLOT
+    assert on.net.nic[0].high_water == FIFO - 1522 - 9728 & ~15 and on.net.ring[0].fifo_max <= on.net.nic[0].high_water + SLOT
 
 
 def test_after_the_pause_frames_come_again(lab):
@@ -92,7 +92,7 @@ def test_what_the_mac_filter_refuses_takes_no_place(lab):
 def test_several_queues_drop_each_for_itself(lab):
     """DROP_EN: nothing waits in front of them, so that no pause frame is sent either."""
     host = fifo_host(lab, tx=True, queues=2)
-    assert host.net.nic.fifo == 0
+    assert host.net.nic[0].fifo == 0
     burst(host, 120)
     assert host.ends() == {"RX_MISSED": 120 - 79} and ethtool_stats(host.net)["rx_fifo_errors"] == 120 - 79
 

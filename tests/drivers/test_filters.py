@@ -2,7 +2,7 @@
 import pytest
 
 from rxpath.drivers import igb_nfc
-from rxpath.drivers.setup import igb_probe
+from rxpath.drivers.igb_probe import igb_probe
 
 from ..frames import arp, eth, ip, udp, udp_frame
 
@@ -67,7 +67,7 @@ def test_a_rule_that_is_deleted_is_gone(lab):
     loc = rule(host, "flow-type ether proto 0x0806 action 3")
     assert loc == 15
     host.boot.netdev.ethtool("set_rxclsrldel", loc=loc)
-    assert per_queue(host, arp()) == [1, 0, 0, 0] and host.net.nic.filters == 0
+    assert per_queue(host, arp()) == [1, 0, 0, 0] and host.net.nic[0].filters == 0
     with pytest.raises(ValueError, match="no filter at 15"):
         host.boot.netdev.ethtool("set_rxclsrldel", loc=loc)
 
@@ -106,7 +106,7 @@ def test_there_are_four_ethertypes_one_queue_a_priority_and_no_twins(lab):
 def test_i210_has_four_queues(lab):
     host = lab()
     with pytest.raises(ValueError, match="1 to 4 for i210"):
-        igb_probe(host.net, host.call, [], host.boot.nskb, 8, 0x020000000001, [0], model="i210")
+        igb_probe(host.net, host.call, [], 8, 0x020000000001, [0], model="i210")
 
 
 # ---------------------------------------------------------------- ethtool -X, -C

@@ -2,8 +2,9 @@
 import pytest
 
 from rxpath.abi.numbers import IGB_4K_ITR, IGB_20K_ITR, IGB_70K_ITR, NO_SKB, Out
-from rxpath.drivers.igb_ethtool import device_stats, ethtool_stats
+from rxpath.drivers.igb_ethtool import ethtool_stats
 from rxpath.drivers.igb_itr import BULK_LATENCY, LOW_LATENCY, LOWEST_LATENCY, igb_itr_class
+from rxpath.drivers.net_device import ring_stats
 from rxpath.path import Stage
 
 from ..frames import eth, icmp, ip, udp, udp_frame
@@ -35,7 +36,7 @@ def test_a_full_ring_loses_frames_without_an_skb_counted_by_the_number_of_queues
     assert 0 < lost <= 21
     assert host.net.ring[0].fill_max == 79
     assert stats(host)["rx_missed_errors"] == lost and "rx_queue_0_drops" not in stats(host)
-    assert device_stats(host.net)["rx_fifo_errors"] == 0
+    assert ring_stats(host.net)["rx_fifo_errors"] == 0
     two = lab(ring=80, queues=2)
     two.app(two.udp(5000))
     two.send(*[udp_frame() for _ in range(100)], gap=1)
@@ -174,7 +175,7 @@ def test_adaptive_throttling_with_several_queues_goes_by_size(lab):
 
 def test_a_slow_link_has_4000_interrupts_a_second(lab):
     host = lab()
-    host.net.nic.speed = 100
+    host.net.nic[0].speed = 100
     host.boot.netdev.ethtool("set_coalesce", rx_usecs=3)
     host.app(host.udp(5000))
     host.send(*[udp_frame() for _ in range(4)], gap=400_000)
@@ -203,7 +204,7 @@ def test_an_echo_reply_leaves_by_the_ring_and_is_cleaned_by_the_next_poll(lab):
 
 def test_a_full_tx_ring_loses_the_answer_and_the_books_do_not_mind(lab):
     host = lab()
-    host.net.nic.speed = 1                                       # the wire takes a millisecond for a frame
+    host.net.nic[0].speed = 1                                       # the wire takes a millisecond for a frame
     host.boot.netdev.ethtool("set_ringparam", tx=80)
     host.send(*[ping(i) for i in range(100)], gap=5000)
     host.run(host.t + 300_000)

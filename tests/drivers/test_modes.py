@@ -81,7 +81,7 @@ def test_truesize_is_that_of_the_senders_memory(lab, payload, truesize):
     sk = host.udp(5000)
     host.send(udp_frame(b"x" * payload))
     host.run()
-    assert host.net.socks[sk].rmem_alloc == truesize == veth_truesize(28 + payload)
+    assert host.net.socks[sk].rmem_alloc == truesize == veth_truesize(host.net, 28 + payload)
 
 
 def test_a_default_buffer_holds_256_small_datagrams_over_veth(lab):
@@ -99,7 +99,7 @@ def test_veth_refuses_what_is_longer_than_its_mtu_and_takes_it_when_that_grows(l
     host.send(udp_frame(data))
     host.run()
     assert host.ends() == {"NOT_SPECIFIED": 1}
-    host.boot.netdev.ndo("ndo_change_mtu", 65536)
+    host.boot.netdev.ndo("ndo_change_mtu", 65535)
     host.send(udp_frame(data), *fragments(udp(data[:3000]), [1480, 1480]))
     host.run()
     assert host.ends() == {"NOT_SPECIFIED": 1, "RECEIVED": 4}

@@ -5,9 +5,9 @@ import struct
 import pytest
 
 from rxpath.abi.numbers import CHECKSUM_NONE, CHECKSUM_UNNECESSARY, FEED_CSUM_GOOD, FEED_RX_ERROR
-from rxpath.drivers.igb_ethtool import device_stats, ethtool_stats
+from rxpath.drivers.igb_ethtool import ethtool_stats
+from rxpath.drivers.net_device import dev_mc_add, multicast_mac, ring_stats
 from rxpath.drivers.rss import rss_hash_of
-from rxpath.drivers.setup import dev_mc_add, multicast_mac
 from rxpath.vtime import feed
 
 from ..frames import MAC_PEER, eth, fragments, ip, ip4, tcp, udp, udp_frame
@@ -20,7 +20,7 @@ def put(host, frame, flags=0, length=None):
     """One frame with flags, or cut by a snap length."""
     host.t += 1000
     host.feed[host.at:host.at + len(frame)] = frame
-    assert host.call(feed.feed_frame)(host.net, host.t, host.at, length or len(frame), len(frame), flags)
+    assert host.call(feed.feed_frame)(host.net, host.t, host.at, length or len(frame), len(frame), flags, 0)
     host.at += len(frame) + 15 & ~15
     host.sent += 1
 
@@ -96,7 +96,7 @@ def test_frames_too_long_or_too_short_are_length_errors(lab):
     assert host.ends() == {"UNHANDLED_PROTO": 1, "RX_LENGTH": 2}
     stats = ethtool_stats(host.net)
     assert (stats["rx_long_length_errors"], stats["rx_short_length_errors"], stats["rx_length_errors"]) == (1, 1, 2)
-    assert device_stats(host.net)["rx_errors"] == 2
+    assert ring_stats(host.net)["rx_errors"] == 2
 
 
 def test_frames_to_a_device_that_is_down_are_lost_on_the_cable(lab):

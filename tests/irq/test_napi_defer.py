@@ -1,7 +1,7 @@
 """napi_defer_hard_irqs and gro_flush_timeout: a timer polls in place of the interrupt; GRO keeps packets over the end of a poll."""
 import pytest
 
-from rxpath.drivers.setup import napi_defer
+from rxpath.drivers.net_device import napi_defer
 from rxpath.link.setup import set_gro
 from rxpath.path import Stage
 

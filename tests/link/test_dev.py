@@ -86,7 +86,7 @@ def test_a_tag_cut_short_ends_the_packet(lab):
 
 def test_multicast_frames_are_counted_by_the_device(lab):
     host = lab()
-    host.net.nic.allmulti = 1
+    host.net.nic[0].allmulti = 1
     host.send(eth(ip(udp(b"x"), dst="224.0.0.1"), dst=MULTICAST), eth(ip(udp(b"x"), dst="10.0.0.255"), dst=b"\xff" * 6))
     host.run()
     assert host.dev_stats()["multicast"] == 1 and host.dev_stats()["rx_packets"] == 2

@@ -31,7 +31,7 @@ def damaged(n: int, seed: int) -> list[bytes]:
 
 def outcome(plain: bool, one_step: bool, frames: list[bytes]) -> tuple[object, ...]:
     host = Lab(plain=plain, one_step=one_step, itr_ns=30_000).listen()
-    host.net.nic.promisc = 1
+    host.net.nic[0].promisc = 1
     host.app(host.udp(5000))
     host.boot.tcp_listener(0, 80)
     host.send(*frames, gap=700).run()

@@ -16,7 +16,7 @@ def test_octets_and_ecn_are_counted(lab):
 
 def test_otherhost_moves_only_the_devices_counter(lab):
     host = lab()
-    host.net.nic.promisc = 1
+    host.net.nic[0].promisc = 1
     host.send(eth(ip(udp(b"x")), dst=MAC_PEER)).run()
     assert host.ends() == {"OTHERHOST": 1}
     assert host.mib() == {}

@@ -10,7 +10,7 @@ GROUP, GROUP_MAC = "239.1.1.1", bytes.fromhex("01005e010101")
 
 def test_an_answer_goes_to_the_gateway_of_its_route(lab):
     host = lab().listen()
-    host.net.nic.promisc = 1
+    host.net.nic[0].promisc = 1
     setup.add_route(host.boot, 0, 0, RTN.UNICAST, via=ip4("10.0.0.3"))
     setup.add_neighbour(host.boot, ip4("10.0.0.3"), 0x020000000003)
     host.send(udp_frame(src="172.16.0.9", dport=9)).run()
@@ -50,7 +50,7 @@ def test_a_unicast_address_in_a_groups_frame_does_not_fix_the_sockets_route(lab)
     host = lab()
     sk = host.udp(5000)
     host.boot.join_group(sk, ip4(GROUP))
-    host.net.nic.promisc = 1
+    host.net.nic[0].promisc = 1
     host.send(eth(ip(udp(b"x")), dst=GROUP_MAC), eth(ip(udp(b"x", dst=GROUP), dst=GROUP), dst=GROUP_MAC)).run()
     assert host.mib()["IpExt.InMcastPkts"] == 1
 
@@ -60,7 +60,7 @@ def test_a_veth_without_offload_leaves_checksums_to_the_stack_and_counts_no_grou
     host.udp(5000)
     bad = eth(ip(udp(b"x" * 8, check=0x1234)))
     host.send(bad).run()
-    host.net.nic.rx_csum = 0
+    host.net.nic[0].rx_csum = 0
     host.send(bad, udp_frame(b"y"), eth(ip(udp(b"x", dst=GROUP), dst=GROUP), dst=GROUP_MAC)).run()
     assert host.ends() == {"UDP_CSUM": 1, "NOT_SPECIFIED": 1}
     assert DevStat.multicast.name not in host.dev_stats()
@@ -101,7 +101,7 @@ def test_a_query_of_version_3_holds_the_sources_that_it_names(lab):
         named = b"\x02\x7d" + sources.to_bytes(2, "big") + bytes(4 * held) if more else b""
         body = b"\x11\x0a\0\0" + ip4(group).to_bytes(4, "big") + named
         return eth(ip(body[:2] + csum(body).to_bytes(2, "big") + body[4:], dst="224.0.0.1", proto=2), dst=bytes.fromhex("01005e000001"))
-    host.net.nic.promisc = 1
+    host.net.nic[0].promisc = 1
     host.send(query(GROUP, 2, 2), query(GROUP, 2, 1), query("0.0.0.0", 0, 0), query("0.0.0.0", 1, 1)).run()
     assert host.ends() == {"CONSUMED": 2, "NOT_SPECIFIED": 2}
     host.send(query("0.0.0.0", 0, 0, more=False), query(GROUP, 2, 1)).run()         # an older querier is there

@@ -11,7 +11,7 @@ import pytest
 
 from rxpath.abi.kernels import Sysctl
 from rxpath.abi.numbers import Out
-from rxpath.drivers.setup import veth_probe
+from rxpath.drivers.veth_link import veth_newlink
 
 from ..frames import US, csum, ip4
 
@@ -52,9 +52,9 @@ def comparable(frame):
 def test_the_path_answers_as_linux_does(lab, record):
     host = lab().listen()
     if record["name"] in UNPADDED:
-        veth_probe(host.net, host.call, host.boot.log, 0x020000000001).open()
-    host.net.nic.promisc = 1                                     # a veth has no filter
-    host.boot.tcp_listener(ip4(US), 80)
+        veth_newlink(host.net, host.call, host.boot.log, 0x020000000001).open()
+    host.net.nic[0].promisc = 1                                     # a veth has no filter
+    host.boot.tcp_listener( ip4(US), 80)
     for line in record["sysctl"]:
         configure(host, line)
     host.send(*[bytes.fromhex(f) for f in record["frames"]])

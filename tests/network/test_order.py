@@ -28,7 +28,7 @@ NOT_IN_THE_TREES = ("udp4_lib_lookup2",)                         # twice there, 
 def test_the_stations_come_in_the_kernels_order(lab, tree):
     frame, expected = TREES[tree]
     host = lab()
-    host.net.nic.promisc = 1
+    host.net.nic[0].promisc = 1
     host.app(host.udp(5000))
     host.boot.tcp_listener(ip4(US), 80)
     host.net.trail = 1

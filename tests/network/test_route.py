@@ -126,7 +126,7 @@ def test_a_joined_group_reaches_its_socket_and_after_leaving_no_more(lab):
     assert host.ends() == {"RECEIVED": 1}
     assert host.mib()["IpExt.InMcastPkts"] == 1
     host.boot.leave_group(sk, ip4("239.5.5.5"))
-    host.net.nic.allmulti = 1
+    host.net.nic[0].allmulti = 1
     host.send(frame).run()
     assert host.ends() == {"RECEIVED": 1, "NOT_SPECIFIED": 1}
 

@@ -87,7 +87,7 @@ def test_only_the_first_socket_of_a_chain_is_looked_at(lab):
 
 def test_the_only_listener_of_a_group_is_found_early_two_are_not(lab):
     host = lab()
-    host.net.nic.promisc = 1
+    host.net.nic[0].promisc = 1
     first = member(host)
     one_by_one(host, to_group(), to_group())
     second = member(host)
@@ -101,7 +101,7 @@ def test_the_only_listener_of_a_group_is_found_early_two_are_not(lab):
 
 def test_a_remembered_route_of_a_group_does_not_let_a_false_source_in(lab):
     host = lab()
-    host.net.nic.promisc = 1
+    host.net.nic[0].promisc = 1
     sk = member(host)
     one_by_one(host, to_group(), eth(ip(udp(b"x", 1, 5000, "127.0.0.1", "239.1.2.3"), "127.0.0.1", "239.1.2.3"),
                                      dst=bytes([1, 0, 0x5E, 1, 2, 3])))
@@ -110,7 +110,7 @@ def test_a_remembered_route_of_a_group_does_not_let_a_false_source_in(lab):
 
 def test_a_group_that_the_host_has_left_is_not_delivered_by_a_remembered_route(lab):
     host = lab()
-    host.net.nic.promisc = 1
+    host.net.nic[0].promisc = 1
     sk = member(host)
     one_by_one(host, to_group())
     ip_setup.leave_group(host.boot, ip4("239.1.2.3"))

@@ -33,7 +33,7 @@ def member(host, group=GROUP, addr=0, ifindex=1, source=0, **options):
 
 def received(host, socks, *frames):
     before = [host.net.socks[s].in_packets for s in socks]
-    host.net.nic.promisc = 1
+    host.net.nic[0].promisc = 1
     host.send(*frames).run()
     return [host.net.socks[s].in_packets - b for s, b in zip(socks, before, strict=True)]
 

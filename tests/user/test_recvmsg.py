@@ -110,7 +110,7 @@ def damaged(n, **fields):
 @pytest.mark.parametrize("n", [1, 67, 68])
 def test_a_short_damaged_datagram_is_dropped_at_arrival(lab, n):
     host = lab()
-    host.net.nic.rx_csum = 0
+    host.net.nic[0].rx_csum = 0
     sk = host.udp(5000)
     host.send(*[damaged(n) for _ in range(5)]).run()
     assert host.ends() == {"UDP_CSUM": 5}
@@ -121,7 +121,7 @@ def test_a_short_damaged_datagram_is_dropped_at_arrival(lab, n):
 def test_a_longer_one_is_queued_and_found_by_the_reader(lab, n):
     """Charged and counted only when somebody reads; one call goes through all of them."""
     host = lab()
-    host.net.nic.rx_csum = 0
+    host.net.nic[0].rx_csum = 0
     sk = host.udp(5000)
     host.send(*[damaged(n) for _ in range(5)]).run()
     assert host.ends() == {} and "Udp.InErrors" not in host.mib() and sock.meminfo(host.boot, sk).rmem_alloc == 5 * 2304
@@ -134,7 +134,7 @@ def test_a_longer_one_is_queued_and_found_by_the_reader(lab, n):
 
 def test_the_reader_goes_on_to_the_next_good_one(lab):
     host = lab()
-    host.net.nic.rx_csum = 0
+    host.net.nic[0].rx_csum = 0
     sk = host.udp(5000)
     host.send(damaged(200), udp_frame(b"y" * 200), damaged(200)).run()
     t, m = reader(host, sk)
@@ -144,7 +144,7 @@ def test_the_reader_goes_on_to_the_next_good_one(lab):
 
 def test_fionread_and_peek_throw_damaged_ones_away(lab):
     host = lab()
-    host.net.nic.rx_csum = 0
+    host.net.nic[0].rx_csum = 0
     sk = host.udp(5000)
     host.send(damaged(200), udp_frame(b"y" * 150), damaged(200), udp_frame(b"z" * 99)).run()
     assert datagram.fionread(host.boot, sk) == 150 and host.ends() == {"UDP_CSUM": 1}
@@ -166,7 +166,7 @@ def test_what_the_nic_has_verified_is_not_summed(lab):
 
 def test_310_verifies_at_the_read_and_then_a_call_that_must_not_wait_returns(lab):
     host = lab(kernel="3.10")
-    host.net.nic.rx_csum = 0
+    host.net.nic[0].rx_csum = 0
     sk = host.udp(5000)
     host.send(damaged(20), udp_frame(b"good")).run()
     assert host.ends() == {}

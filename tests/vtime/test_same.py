@@ -9,7 +9,7 @@ from rxpath.abi.limits import NCPU, NSTAGE
 from rxpath.abi.mib import Mib
 from rxpath.abi.numbers import MSG_WAITFORONE, Idle, Kind, Softirq, WaitBy
 from rxpath.abi.reasons import Drop
-from rxpath.drivers.setup import napi_defer
+from rxpath.drivers.net_device import napi_defer
 from rxpath.link.setup import set_rfs
 from rxpath.path import Stage
 from rxpath.user.socket import connect

@@ -10,7 +10,7 @@ import math
 import numpy as np
 import pytest
 
-from rxpath.drivers.setup import igb_setup_rx_ring
+from rxpath.drivers.igb_open import igb_setup_rx_ring
 from rxpath.path import Stage
 from rxpath.vtime import engine, feed, setup
 from rxpath.vtime.apps import SERVICE_EXPONENTIAL

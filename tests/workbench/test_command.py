@@ -192,7 +192,7 @@ def test_a_trail_by_port_finds_both_directions(capsys):
 # ---------------------------------------------------------------- mistakes
 MISTAKES = [
     (["replay", "nosuch"], "nosuch"), (["replay", "/no/such.pcap"], "/no/such.pcap"), (["replay"], "CAPTURE"),
-    (["replay", "first", "--set", "foo=1"], "--set foo=1"), (["replay", "first", "--set", "ethtool.rx=1"], "80 to 4096"),
+    (["replay", "first", "--set", "foo=1"], "--set foo=1"), (["replay", "first", "--set", "ethtool.rx=1"], "64 to 4096"),
     (["replay", "first", "--speed", "x"], "--speed"), (["replay", "first", "--speed", "0"], "speed"),
     (["replay", "first", "--rate", "fast"], "--rate"),
     (["replay", "first", "--loop", "0"], "loop"), (["replay", "first", "--listen", "sctp:1"], "--listen"),

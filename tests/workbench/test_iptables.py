@@ -285,7 +285,12 @@ def test_each_chain_ends_in_its_policy_or_return() -> None:
 def test_rules_for_other_interfaces_stay_in_the_walk_and_never_hold() -> None:
     flat = flatten(parse("*filter\n:u - [0:0]\n-A INPUT -i lo -j DROP\n-A INPUT -i eth+ -j u\n"
                          "-A u -o eth0 -j DROP\n-A u ! -o eth0 -j DROP\nCOMMIT"), "eth0")
-    assert [rule.never for rule in flat.rules if not rule.pseudo] == [1, 0, 1, 0]
+    assert [rule.never for rule in flat.rules if not rule.pseudo] == [0xFFFF, 0, 0xFFFF, 0]
+
+
+def test_a_rule_knows_from_which_of_several_interfaces_it_cannot_hold() -> None:
+    flat = flatten(parse("*filter\n-A INPUT -i eth1 -j DROP\n-A INPUT ! -i lo -j DROP\nCOMMIT"), "eth0", "lo", "eth1")
+    assert [rule.never for rule in flat.rules if not rule.pseudo] == [0xFFFF & ~0b100, 0b010]
 
 
 def walk_chains(rules: Ruleset, hook: str, port: int, path: list[int]) -> bool:

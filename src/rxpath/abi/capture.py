@@ -5,9 +5,11 @@ A frame's arrival.offset points straight into it."""
 from enum import IntEnum
 
 from .._compile import CACHELINE, Array, array, i64, struct
+from .limits import NCARD
 
 NINTERFACE = 1024               # interfaces of a pcapng section
 NLOCAL = 64                     # addresses of the receiver
+NAME_WORDS, NAME_BYTES = 3, 5   # of an interface's name: IFNAMSIZ - 1 characters
 NCENSUS_MAC, NCENSUS_IP, NCENSUS_PORT = 4096, 16384, 65536
 MAX_CAPLEN = 256 << 10          # MAXIMUM_SNAPLEN of libpcap
 MAX_BLOCK = 512 << 10           # of a pcapng block that has to be understood; others may be longer
@@ -72,6 +74,7 @@ class interface_t:
     ns_shift: i64               # power of two: ticks >> shift are seconds; -1: power of ten
     ts_offset: i64              # ns
     fcs: i64                    # bytes at the end of each frame
+    card: i64                   # of the host, to which its frames come
     records: i64
 
 
@@ -98,6 +101,7 @@ class scan_t:
     rec_has_ts: i64
     rec_if: i64
     rec_way: i64
+    rec_card: i64
     rec_has_mac: i64
     first: i64                  # records that are wanted
     last: i64
@@ -139,6 +143,12 @@ class scan_t:
     gaps: i64
     gap_ns: i64                 # that were left out
     bytes: i64
+    ncard: i64                  # cards of the host; with one every frame is for it
+    ncooked: i64                # ifindexes that SLL2 records have named so far
+    cooked: Array[i64] = array(NCARD)                   # which: the first is the first card's
+    card_mac: Array[i64] = array(NCARD)
+    card_t: Array[i64] = array(NCARD)                   # when its last frame arrived
+    card_name: Array[Array[i64]] = array(NCARD, NAME_WORDS)     # what the interfaces are called: five bytes a word
     fresh: i64                  # other source addresses: which ones; 0: as they are
     interfaces: Array[interface_t] = array(NINTERFACE)
 

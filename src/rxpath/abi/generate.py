@@ -5,6 +5,7 @@ Shares (weights, probabilities) are of 1 << 32.  The generator's memory is one r
 from enum import IntEnum
 
 from .._compile import CACHELINE, Array, array, i64, struct, u16, u32
+from .limits import NCARD
 
 NSTREAM = 64                    # streams of a spec
 NSIZE = 64                      # sizes of a stream
@@ -96,6 +97,7 @@ class stream_t:
     now_pieces: i64
     datagrams: i64              # so far
     frames: i64
+    card: i64                   # of the host, to which it is sent
 
 
 @struct(align=CACHELINE)
@@ -114,6 +116,8 @@ class gen_t:
     frame_t: i64                # the frame just made
     frame_at: i64
     frame_len: i64
+    card: i64                   # to which the frame goes
+    card_t: Array[i64] = array(NCARD)       # when the last frame to each arrived
     pending: i64                # it has a place, but its queue was full
     pending_q: i64
     pending_hash: i64

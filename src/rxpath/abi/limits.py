@@ -1,6 +1,7 @@
 """Limits.  All state is allocated at start; a table that is not touched costs nothing.  Set-up checks them with a clear error."""
 NCPU = 64                       # CPUs
-NQ = 64                         # receive queues; igb itself has at most 8
+NCARD = 8                       # cards
+NQ = 64                         # receive queues of all of them
 NDESC = 4096                    # descriptors of a ring: igb's IGB_MAX_RXD
 BUFSZ = 2048                    # a receive buffer: half a page, as igb's
 BUFSTRIDE = BUFSZ + 128         # from one buffer to the next: a power of two would put them all into the same cache sets
@@ -13,7 +14,7 @@ NDEV = 16
 NNAPI = NQ + NCPU               # one for each queue, then one for each CPU's backlog
 NFEED = 8192                    # frames on the cable that are not yet due, for each queue
 NFIFO = 2048                    # frames in the card's packet buffer: 128 kB of the smallest
-FIFOSTRIDE = 1 << 14            # from one of them to the next in net.fifo_addr
+FIFOSTRIDE = 1 << 14            # from one of them to the next in nic.fifo_addr
 NFRAGQ = 65536                  # datagrams in reassembly
 NSHARE = 1 << 16                # packets with more than one copy
 NTRAIL = 1 << 16                # trail marks of a CPU until Python drains them

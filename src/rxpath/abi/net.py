@@ -8,6 +8,7 @@ from .limits import (
     NBATCH,
     NBEHAVIOUR,
     NBUCKET,
+    NCARD,
     NCPU,
     NCUT,
     NDESC,
@@ -36,6 +37,7 @@ from .limits import (
 )
 from .netfilter import NMATCH, NRULE_ENTRIES, nf_hook_entries, nf_match, nf_rule, nf_table, nf_walk
 from .nic import arrival, net_device, nic_t, rx_desc, rx_ring, tx_desc, tx_ring
+from .numbers import SMALL_HEAD
 from .record import bucket_t, cpu_times, recording_t, series_t
 from .skbuff import share_t, sk_buff
 from .sock import eventpoll, mc_member, sock, sock_reuseport, wait_entry
@@ -74,7 +76,10 @@ class Net:
     feed_addr: i64
     out_addr: i64
     service_addr: i64           # lists of service times
-    fifo_addr: i64              # bytes of the frames in the card's packet buffer
+    nic_changed: i64            # a knob of a card has moved: the driver of time asks every queue when its interrupt comes
+    ncard: i64
+    small_head: i64 = SMALL_HEAD        # bytes of skb_small_head_cache's objects: the kernel's configuration
+    nring: i64                  # rings in use, of all cards
     real_time: i64              # CPUs that are threads of this process; 0: virtual time
     trail: i64                  # Trail: whose marks are wanted
     record: i64                 # a recording is wanted
@@ -142,7 +147,7 @@ class Net:
     frag_lock: spinlock = table()               # the line that every fragment writes: the account of memory
     trail_map: Array[i64] = table(NTRAILMAP)
     sim: engine = table()
-    nic: nic_t = table()
+    nic: Array[nic_t] = table(NCARD)
     dev: Array[net_device] = table(NDEV)
     cpu: Array[cpu_t] = table(NCPU)
     sd: Array[softnet_data] = table(NCPU)
@@ -198,7 +203,7 @@ class Net:
     desc: Array[Array[rx_desc]] = table(NQ, NDESC)
     txd: Array[Array[tx_desc]] = table(NQ, NDESC)
     feed: Array[Array[arrival]] = table(NQ, NFEED)
-    fifo: Array[arrival] = table(NFIFO)
+    fifo: Array[Array[arrival]] = table(NCARD, NFIFO)
     timer_bases: Array[timer_base] = table(NCPU)
     hrtimers: Array[hrtimer] = table(NHRTIMER)
     timers: Array[timer_list] = table(NTIMER)

@@ -8,7 +8,8 @@ NRULE_ENTRIES = 2 * 16384       # NRULE rules and as many ends of chains
 NMATCH = 65536
 NSTACK = 16384                  # as deep as there can be chains
 
-INV_SRCIP, INV_DSTIP, INV_PROTO, FRAG_FURTHER, FRAG_FIRST, NEVER_HOLDS = 1, 2, 4, 8, 16, 32     # nf_rule.flags
+INV_SRCIP, INV_DSTIP, INV_PROTO, FRAG_FURTHER, FRAG_FIRST, NOT_FROM_ALL = 1, 2, 4, 8, 16, 32     # nf_rule.flags
+NOT_FROM = 8                    # shift: with NOT_FROM_ALL a bit for each device from which the rule cannot hold (-i, -o)
 
 
 class Target(IntEnum):
@@ -41,7 +42,7 @@ class nf_rule:
     smask: u32
     daddr: u32
     dmask: u32
-    flags: i32                  # INV_*, FRAG_*, NEVER_HOLDS
+    flags: i32                  # INV_*, FRAG_*, NOT_FROM_ALL
     proto: i32                  # 0: any
     first: i32                  # its matches: nf_match[first : first + count]
     count: i32

@@ -59,9 +59,8 @@ class rx_ring:
     itr_bytes: i64
     last_irq: i64
     dev: i64
+    nic: i64                    # its card
     missed: i64                 # no descriptor: rx_queue_N_drops
-    alloc_failed: i64
-    csum_err: i64
     packets: i64
     bytes: i64
     irqs: i64
@@ -74,7 +73,7 @@ class rx_ring:
     feed_time: i64              # of the last arrival that the generator made
     rng: i64
     fill_max: i64               # high-water mark
-    skb: i64                    # a frame that spans several descriptors, being put together
+    skb: i64 = -1               # a frame that spans several descriptors, being put together
     skb_tail: i64
     fifo: i64                   # of `missed`, those that igb counts as rx_queue_N_drops: the queue drops for itself, there are several
     runts: i64                  # of length_errors, the too short
@@ -87,7 +86,7 @@ class rx_ring:
     buffers: i64                # descriptors that have ever had a buffer: a resize keeps them
     reset: i64                  # frames that a reset found in the ring
     sender_xmit: i64            # of the sender_xmit table, for a queue without an interrupt
-    staged: i64                 # veth: frames that the sender has not handed over yet, and these
+    staged: i64                 # no ring: frames that the sender has not handed over yet, and these
     stage: sk_buff_list
     fifo_head: i64              # the card's packet buffer: frames that wait for descriptors; both count up
     fifo_tail: i64
@@ -101,6 +100,8 @@ class rx_ring:
     eop_status: i64             # what the last descriptor of a long frame said
     eop_rss: i64
     eop_vlan: i64
+    alloc_failed: i64
+    csum_err: i64
 
 
 @struct(align=CACHELINE)
@@ -132,15 +133,17 @@ class nic_t:
     vlan_strip: i64
     max_frame: i64
     link_up: i64
+    first: i64                  # its first ring in the pool
+    reta_mask: i64
     multi: Array[i64] = array(64)
-    reta: Array[i64] = array(128)
+    reta: Array[i64] = array(512)
     toeplitz: Array[Array[i64]] = array(36, 256)      # what each byte of the tuple adds to the hash; IPv6 has the longest
     rss: i64                    # the card hashes
     max_queue: i64              # queues that it was probed with
-    sender_cpu: i64             # veth, loopback: the CPU that sends to us
+    sender_cpu: i64             # no ring: the CPU that sends to us
     speed: i64                  # Mbit/s
-    changed: i64                # a knob has moved: the driver of time asks every queue when its interrupt comes
     multi_overflow: i64         # more groups than filters: all multicast passes
+    fifo_addr: i64              # bytes of the frames in it
     fifo: i64                   # bytes of the packet buffer in front of a lone ring, 0: none
     tx_pause: i64               # pause frames are sent from high_water on, lifted below low_water
     high_water: i64
@@ -157,7 +160,7 @@ class nic_t:
 class net_device:
     """struct net_device and its in_device, as far as receiving asks."""
     ifindex: i64
-    kind: i64                   # NicMode of its frames
+    nic: i64                    # its card
     up: i64
     mac: i64
     mtu: i64
@@ -169,7 +172,7 @@ class net_device:
     route_localnet: i64
     drop_unicast_in_l2_multicast: i64
     xmit: i64 = -1              # handler of the xmit table: ndo_start_xmit
-    truesize_rule: i64          # 0: igb's half pages; 1: kmalloc sizes of veth and TAP
+    truesize_rule: i64          # 0: by receive buffer; 1: kmalloc sizes of the sender's memory
     addr: i64                   # primary IPv4 address
     mask: i64
     vlan_id: i64                # a VLAN device: its tag | VLAN_DEVICE, and the device below
@@ -177,4 +180,7 @@ class net_device:
     forwarding: i64
     arp_ignore: i64
     drop_gratuitous_arp: i64
+    head_frag: i64              # an skb's head is a page fragment
+    counts_multicast: i64       # a card counts what passes its filter; without one packets and bytes only
+    keeps_dst: i64              # a packet brings its route: lo
     igmp_old_until: i64         # ns: a querier that speaks IGMPv1 or v2 was heard (mr_v1_seen, mr_v2_seen)

@@ -26,18 +26,18 @@ E1000_RXD_STAT_DD, E1000_RXD_STAT_EOP, E1000_RXD_STAT_IXSM, E1000_RXD_STAT_VP = 
 E1000_RXD_STAT_UDPCS, E1000_RXD_STAT_TCPCS, E1000_RXD_STAT_IPCS = 0x10, 0x20, 0x40
 E1000_RXDEXT_STATERR_L4E, E1000_RXDEXT_STATERR_IPE, E1000_RXDEXT_STATERR_RXE = 0x20000000, 0x40000000, 0x80000000
 E1000_TXD_STAT_DD = 1
-IGB_MIN_RXD, IGB_DEFAULT_RXD, IGB_MAX_RXD, IGB_RX_BUFFER_WRITE, IGB_MAX_RX_QUEUES = 80, 256, 4096, 16, 8
+IGB_RX_BUFFER_WRITE = 16
 MAX_JUMBO_FRAME_SIZE = 9728
-IGB_MIN_TXD, IGB_DEFAULT_TXD, IGB_MAX_TXD, IGB_TX_WORK = 80, 256, 4096, 128
+IGB_TX_WORK = 128
 IGB_START_ITR, IGB_4K_ITR, IGB_20K_ITR, IGB_70K_ITR = 648, 980, 196, 56          # quarters of a us
-IGB_MIN_ITR_USECS, IGB_MAX_ITR_USECS, IGB_DEFAULT_ITR = 10, 8191, 3
-IGB_RETA_SIZE, IGB_RSS_KEY_SIZE, NIC_MULTI = 128, 40, 64
+IGB_RSS_KEY_SIZE, NIC_MULTI = 40, 64
 ETH_ZLEN = 60                   # without FCS: igb pads what is shorter
 NIC_MAC_SOURCE = 1 << 48        # mac_filter: the source address, not the destination
 FEED_RX_ERROR = 2               # arrival.flags: the NIC passes the frame on with an error bit
 NOT_OF_THE_BOOKS = 2            # skb.is_page of a frame that we send: no frame of the cable
 
 TRUESIZE_OVERHEAD = 256         # sizeof(struct sk_buff), beside the half page of igb: 2304 in all
+SMALL_HEAD = 576                # an object of skb_small_head_cache here; distributions' kernels, with WLAN and tunnels: 704
 SEGMENT_TRUESIZE = 832          # of a segment made in software: a kmalloc of 576 for its headers, and sizeof(struct sk_buff)
 MAX_SKB_FRAGS = 17
 
@@ -46,6 +46,7 @@ EOPNOTSUPP, EISCONN = -95, -106
 MSG_PEEK, MSG_TRUNC, MSG_DONTWAIT, MSG_WAITALL, MSG_WAITFORONE = 0x2, 0x20, 0x40, 0x100, 0x10000
 
 NO_SKB = NO_NAPI = NO_SOCK = NO_THREAD = NO_QUEUE = NO_TOUCH = NO_ROUTE = NO_SHARE = NO_DEV = NO_CPU = NO_TIMER = -1
+OUTPUT_MULTICAST = -2           # skb.dst of a packet of lo to a group: its sender's route
 FEED_CSUM_GOOD = 1              # arrival.flags: a snap length cut the frame, its checksums cannot be verified: the NIC says good
 NEVER = 1 << 54                 # a time; shifted by SLOT_BITS it still fits into 63 bits
 SLOT_BITS = 8
@@ -232,6 +233,6 @@ HRTIMER_NORESTART = 0           # and what the function of an hrtimer does
 
 class NicMode(IntEnum):
     """How a device's frames reach the stack."""
-    NAPI = 0                    # igb: ring, hard IRQ, napi_schedule
+    NAPI = 0                    # a card: ring, hard IRQ, napi_schedule
     IRQ_PER_PACKET = 1          # no NAPI: each frame interrupts, netif_rx() from the handler
-    VETH = 2                    # the sender's context calls netif_rx()
+    NETIF_RX = 2                # no ring: the sender's context calls netif_rx()

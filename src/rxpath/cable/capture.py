@@ -9,13 +9,14 @@
 
 Memory does not depend on the capture's length.  Nothing is read ahead that is not needed: a pipe works."""
 import os
+from collections.abc import Sequence
 from typing import Any
 
-from ..abi.capture import NLOCAL, Problem, Scan
+from ..abi.capture import NAME_BYTES, NAME_WORDS, NLOCAL, Problem, Scan
 from ..abi.net import Net
 from .feed import feed_consume, feed_waiting
 from .reading import Reading
-from .receiver import Receiver
+from .receiver import Card, Receiver
 from .scan import capture_scan
 from .source import CaptureError, Source
 
@@ -73,6 +74,16 @@ class Capture:
             raise CaptureError(f"longest gap {max_gap_ns} ns: up to {MAX_GAP} (10 days)")
         if line_rate is not None and not 1e3 <= line_rate <= 1e12:
             raise CaptureError(f"line rate {line_rate:g} bit/s: from 1e3 to 1e12")
+
+    def cards(self, cards: Sequence[Card]) -> None:
+        """The host has several.  An interface of the file goes to the card of its name, else by its order."""
+        s = self.reading.s
+        s.ncard = len(cards)
+        for i, card in enumerate(cards):
+            s.card_mac[i] = card.mac
+            name = card.name.encode().ljust(NAME_WORDS * NAME_BYTES, b"\0")
+            for word in range(NAME_WORDS):
+                s.card_name[i][word] = int.from_bytes(name[word * NAME_BYTES:(word + 1) * NAME_BYTES], "big")
 
     def attach(self, net: Net) -> None:
         """This capture's bytes are the cable's memory from now on."""

@@ -122,6 +122,8 @@ def make_ethernet(s: scan_t, mem: Mem, link: int) -> bool:
     s.rec_has_mac = 0
     group = group_mac(mem, ip, n, proto)
     us = s.mac
+    if s.ncard > 1:
+        us = s.card_mac[s.rec_card]
     if us < 0:
         us = DEFAULT_MAC
     dst = us

@@ -21,7 +21,7 @@ from .dice import next_random, seeded
 from .ether import DEFAULT_MAC
 from .feed import feed_consume
 from .generator import generate_feed, generate_pcap, pattern_sum
-from .receiver import Receiver
+from .receiver import Card, Receiver
 from .source import CaptureError
 
 SLOTS = 1 << 20                 # bytes of frames: what the processor's cache holds
@@ -157,6 +157,17 @@ class Generated:
         pattern = (bytes(range(256)) * (g.stride // 256 + 1))[:g.stride]
         self.view[g.slots_at:] = (pattern * (g.nslot + 1))[:len(self.view) - g.slots_at]
         g.memory = region(self.memory)
+
+    def cards(self, cards: Sequence[Card]) -> None:
+        """The host has several: a stream goes to the card whose network its first destination is in, else to the first."""
+        for i, s in enumerate(self.streams):
+            dst = s.dst[0][0]
+            distance = [min((dst ^ address for address, plen in c.networks if (dst ^ address) >> 32 - plen == 0), default=1 << 32)
+                        for c in cards]
+            card = distance.index(min(distance))
+            self.g.stream[i].card = card
+            if dst >> 28 != 14 and dst != 0xFFFFFFFF:
+                self.view[i * HEAD:i * HEAD + 6] = cards[card].mac.to_bytes(6, "big")
 
     def _stream(self, i: int, s: Stream, first: int, seed: int) -> int:
         """One stream's state; returns where the next one's flows begin."""

@@ -197,14 +197,14 @@ def next_frame(g: gen_t, mem: Mem) -> bool:
     if s.now_piece >= s.now_pieces:
         s.now_piece = 0
         stream_step(s)
-    soonest = g.last_t + 1
-    if g.line_num and g.offered:
-        soonest = g.last_t + ((g.frame_len + ETH_OVERHEAD) * g.line_num >> 10)
+    soonest, g.card = g.last_t + 1, s.card
+    if g.line_num and g.offered:                            # each card has its own line
+        soonest = max(soonest, g.card_t[g.card] + ((g.frame_len + ETH_OVERHEAD) * g.line_num >> 10))
     if soonest > t:
         if s.gap:                                           # back to back was not asked for
             g.late = max(g.late, soonest - t)
         t = soonest
-    g.frame_t = g.last_t = t
+    g.frame_t = g.last_t = g.card_t[g.card] = t
     g.slot += 1
     if g.slot == g.nslot:
         g.slot = 0
@@ -234,7 +234,7 @@ def generate_feed(net: Net, g: gen_t, limit: int) -> int:
     for _ in range(limit):
         if not next_frame(g, mem):
             return Scan.END
-        steered = nic_steer(net, g.frame_at, g.frame_len)
+        steered = nic_steer(net, g.card, g.frame_at, g.frame_len)
         g.pending_q, g.pending_hash = steered >> 32, steered & 0xFFFFFFFF
         if not generated_add(net, g):
             return Scan.FULL

@@ -1,12 +1,12 @@
 """Blocks of a pcapng file (draft-ietf-opsawg-pcapng): sections of either byte order, interfaces each with its link type and clock,
 enhanced, simple and obsolete packet blocks; every other block is skipped.  Called by scan.py's next_record()."""
 from .._compile import Mem, be32, byte, le32, path_function
-from ..abi.capture import MAX_BLOCK, MAX_CAPLEN, NINTERFACE, Link, Problem, Scan, Way, interface_t, scan_t
+from ..abi.capture import MAX_BLOCK, MAX_CAPLEN, NAME_BYTES, NAME_WORDS, NINTERFACE, Link, Problem, Scan, Way, interface_t, scan_t
 from .pcap import scan_bad, scan_u16, scan_u32
 
 SHB, IDB, PB, SPB, EPB = 0x0A0D0D0A, 1, 2, 3, 6
 BYTE_ORDER_MAGIC = 0x1A2B3C4D
-OPT_ENDOFOPT, IF_TSRESOL, IF_FCSLEN, IF_TSOFFSET, EPB_FLAGS = 0, 9, 13, 14, 2
+OPT_ENDOFOPT, IF_NAME, IF_TSRESOL, IF_FCSLEN, IF_TSOFFSET, EPB_FLAGS = 0, 2, 9, 13, 14, 2
 TIME_LIMIT = 1 << 62            # ns since the epoch: the year 2116; with an offset of 69 years either way, differences fit
 NOT_A_PACKET = int(Scan.MORE)
 
@@ -92,6 +92,30 @@ def section_block(s: scan_t, mem: Mem) -> int:
 
 
 @path_function
+def name_word(mem: Mem, at: int, n: int, word: int) -> int:
+    """Five bytes of a name, zeros behind its end."""
+    value = 0
+    for k in range(word * NAME_BYTES, word * NAME_BYTES + NAME_BYTES):
+        value = value << 8
+        if k < n:
+            value |= byte(mem, at + k)
+    return value
+
+
+@path_function
+def card_called(s: scan_t, mem: Mem, at: int, n: int) -> int:
+    """The card of the host that has this interface's name, -1: none."""
+    for card in range(s.ncard):
+        same = 1
+        for word in range(NAME_WORDS):
+            if s.card_name[card][word] != name_word(mem, at, n, word):
+                same = 0
+        if same and n <= NAME_WORDS * NAME_BYTES:
+            return card
+    return -1
+
+
+@path_function
 def interface_block(s: scan_t, mem: Mem, at: int, size: int) -> int:
     """An Interface Description Block of `size` bytes."""
     if size < 20:
@@ -104,6 +128,7 @@ def interface_block(s: scan_t, mem: Mem, at: int, size: int) -> int:
     face.link = link_kind(face.linktype)
     face.snaplen = scan_u32(s, mem, at + 12)
     face.ts_offset, face.fcs, face.records = 0, 0, 0
+    face.card = s.ninterface - 1 if s.ninterface <= s.ncard else 0          # by order, unless it has a card's name
     interface_resolution(face, 6)
     o, stop = at + 16, at + size - 4
     while o + 4 <= stop:
@@ -112,6 +137,10 @@ def interface_block(s: scan_t, mem: Mem, at: int, size: int) -> int:
             break
         if code == IF_TSRESOL and n >= 1:
             interface_resolution(face, byte(mem, o + 4))
+        if code == IF_NAME and s.ncard > 1:
+            card = card_called(s, mem, o + 4, n)
+            if card >= 0:
+                face.card = card
         if code == IF_FCSLEN and n >= 1:
             face.fcs = byte(mem, o + 4) >> 3
         if code == IF_TSOFFSET and n >= 8:

@@ -19,6 +19,14 @@ ROUTER = 8                      # a MAC that frames for more addresses go to is 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
+@dataclasses.dataclass(frozen=True)
+class Card:
+    """A card of a host that has several, as those who put frames on the cable must know it: networks are (address, prefix length)."""
+    name: str
+    mac: int
+    networks: tuple[tuple[int, int], ...] = ()
+
+
 @dataclasses.dataclass
 class Receiver:
     """The receiving host, as far as its traffic tells.  Addresses are text; prefix lengths are assumed: 24 and 64."""

@@ -1,12 +1,12 @@
 """From bytes of a capture file to frames on the cable: the loop that the reader (capture.py) calls for each piece of the file.
 
 record (pcap.py, pcapng.py) -> whose is it -> Ethernet (ether.py) -> lengths -> time -> queue (NIC) -> cable (feed.py)"""
-from .._compile import Mem, entry, mem_at, path_function
-from ..abi.capture import MAX_LEN, MAX_TIME, Link, Problem, Scan, Way, scan_t
+from .._compile import Mem, be32, cold, entry, mem_at, path_function
+from ..abi.capture import MAX_LEN, MAX_TIME, Link, Problem, Scan, Way, interface_t, scan_t
 from ..abi.net import Net
 from ..abi.numbers import FEED_CSUM_GOOD
 from ..drivers.nic import nic_steer
-from .ether import mac_at, make_ethernet
+from .ether import SLL2_HLEN, mac_at, make_ethernet
 from .feed import feed_add
 from .pcap import pcap_record, scan_bad
 from .pcapng import pcapng_record
@@ -30,6 +30,8 @@ def record_frame(s: scan_t, mem: Mem) -> bool:
         return False
     face = s.interfaces[s.rec_if]
     face.records += 1
+    if s.ncard > 1:
+        s.rec_card = record_card(s, mem, face)
     if face.link == Link.UNSUPPORTED:
         s.unsupported += 1
         return False
@@ -50,6 +52,24 @@ def record_frame(s: scan_t, mem: Mem) -> bool:
     return True
 
 
+@cold
+@path_function
+def record_card(s: scan_t, mem: Mem, face: interface_t) -> int:
+    """Which of several cards: that of the file's interface; in a cooked capture of all (SLL2) its ifindexes in the order in which they are
+    met.  More interfaces than cards: the first card."""
+    if face.link != Link.SLL2 or s.rec_caplen < SLL2_HLEN:
+        return face.card
+    ifindex = be32(mem, s.rec_at + 4)
+    for i in range(s.ncooked):
+        if s.cooked[i] == ifindex:
+            return i
+    if s.ncooked == s.ncard:
+        return 0
+    s.cooked[s.ncooked] = ifindex
+    s.ncooked += 1
+    return s.ncooked - 1
+
+
 @path_function
 def record_is_own(s: scan_t, mem: Mem) -> bool:
     """The receiver itself sent it.  (To itself: loopback; that it receives too.)"""
@@ -57,7 +77,10 @@ def record_is_own(s: scan_t, mem: Mem) -> bool:
         return True
     if s.rec_has_mac == 0 or s.rec_caplen < 12:
         return False
-    return mac_at(mem, s.rec_at + 6) == s.mac and mac_at(mem, s.rec_at) != s.mac
+    us = s.mac
+    if s.ncard > 1:
+        us = s.card_mac[s.rec_card]
+    return mac_at(mem, s.rec_at + 6) == us and mac_at(mem, s.rec_at) != us
 
 
 @path_function
@@ -94,7 +117,7 @@ def record_time(s: scan_t) -> None:
 
 @path_function
 def frame_time(s: scan_t) -> int:
-    """When this frame's last bit arrives.  No two arrive at the same moment; with a line rate none before it fits on the wire."""
+    """When this frame's last bit arrives.  No two arrive at the same moment; with a line rate none before it fits on its card's wire."""
     t = s.clock
     if s.rate_den:
         t = s.rate_t
@@ -105,7 +128,8 @@ def frame_time(s: scan_t) -> int:
             s.rate_t += 1
     soonest = s.last_t + 1
     if s.line_num and s.offered:
-        soonest = s.last_t + ((max(s.rec_len, 60) + ETH_OVERHEAD) * s.line_num >> 10)
+        before = s.card_t[s.rec_card] if s.ncard > 1 else s.last_t
+        soonest = max(soonest, before + ((max(s.rec_len, 60) + ETH_OVERHEAD) * s.line_num >> 10))
     return max(t, soonest)
 
 
@@ -118,7 +142,7 @@ def scan_add(net: Net, s: scan_t) -> bool:
     s.pending = 0
     s.offered += 1
     s.bytes += s.rec_len
-    s.last_t = s.pending_t
+    s.last_t = s.card_t[s.rec_card] = s.pending_t
     return True
 
 
@@ -155,7 +179,7 @@ def capture_scan(net: Net, s: scan_t, limit: int) -> int:
         if t >= MAX_TIME:
             s.rec -= 1
             return scan_bad(s, Problem.TIME_END)
-        steered = nic_steer(net, s.rec_at, s.rec_caplen)
+        steered = nic_steer(net, s.rec_card, s.rec_at, s.rec_caplen)
         s.pending_t, s.pending_q, s.pending_hash = t, steered >> 32, steered & 0xFFFFFFFF
         if not scan_add(net, s):
             return Scan.FULL

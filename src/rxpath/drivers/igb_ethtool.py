@@ -7,32 +7,32 @@ from typing import Any
 
 from ..abi.limits import NFEED
 from ..abi.net import Net
-from ..abi.numbers import (
-    IGB_MAX_ITR_USECS,
-    IGB_MAX_RXD,
-    IGB_MAX_TXD,
-    IGB_MIN_ITR_USECS,
-    IGB_MIN_RXD,
-    IGB_MIN_TXD,
-    IGB_RETA_SIZE,
-    IGB_RSS_KEY_SIZE,
-    NIC_MAC_SOURCE,
-)
-from .igb_nfc import ETYPES_MAX, FILTERS_MAX, MODELS, admit, indirection, parse
+from ..abi.numbers import IGB_RSS_KEY_SIZE, NIC_MAC_SOURCE
+from .igb_nfc import ETYPES_MAX, FILTERS_MAX, admit, indirection, parse
+from .igb_open import add_queues, configure_fifo, igb_configure_itr, igb_reinit, igb_request_irq
+from .net_device import NetDevice, ring_stats
+from .rows import Driver, Ring
 from .rss import nic_steer, rss_write_key
-from .setup import NetDevice, add_queues, configure_fifo, igb_configure_itr, igb_reinit, igb_request_irq, nic_sync
 
 
 # ---------------------------------------------------------------- rings, queues
+def rings_of(dev: NetDevice) -> tuple[Ring, Ring]:
+    """The limits of both kinds, by the driver's row."""
+    assert dev.driver.rx_ring is not None and dev.driver.tx_ring is not None
+    return dev.driver.rx_ring, dev.driver.tx_ring
+
+
 def igb_get_ringparam(dev: NetDevice) -> dict[str, int]:
     """ethtool -g"""
-    return {"rx_max": IGB_MAX_RXD, "tx_max": IGB_MAX_TXD, "rx": dev.rx_size, "tx": dev.tx_size}
+    rx, tx = rings_of(dev)
+    return {"rx_max": rx.most, "tx_max": tx.most, "rx": dev.rx_size, "tx": dev.tx_size}
 
 
 def igb_set_ringparam(dev: NetDevice, rx: int | None = None, tx: int | None = None) -> None:
     """ethtool -G: held between the limits, rounded up to a multiple of 8, as igb does.  A running device is reset."""
-    rx_size = _ring_size(dev.rx_size if rx is None else rx, IGB_MIN_RXD, IGB_MAX_RXD)
-    tx_size = _ring_size(dev.tx_size if tx is None else tx, IGB_MIN_TXD, IGB_MAX_TXD)
+    rx_ring, tx_ring = rings_of(dev)
+    rx_size = rx_ring.size(dev.rx_size if rx is None else rx)
+    tx_size = tx_ring.size(dev.tx_size if tx is None else tx)
     if (rx_size, tx_size) == (dev.rx_size, dev.tx_size):
         return
 
@@ -42,10 +42,6 @@ def igb_set_ringparam(dev: NetDevice, rx: int | None = None, tx: int | None = No
     dev.say("igb_set_ringparam", f"rx {rx_size}, tx {tx_size}")
 
 
-def _ring_size(n: int, low: int, high: int) -> int:
-    return (max(low, min(n, high)) + 7) // 8 * 8
-
-
 def igb_get_channels(dev: NetDevice) -> dict[str, int]:
     """ethtool -l"""
     return {"max_combined": max_channels(dev), "combined": dev.queues}
@@ -53,7 +49,7 @@ def igb_get_channels(dev: NetDevice) -> dict[str, int]:
 
 def max_channels(dev: NetDevice) -> int:
     """igb_max_channels(): what the card has, however many the driver took when it was probed (one for each CPU)."""
-    return max(MODELS[dev.model], dev.max_queues)
+    return max(dev.driver.models[dev.model], dev.max_queues)
 
 
 def igb_set_channels(dev: NetDevice, combined: int) -> None:
@@ -69,11 +65,11 @@ def igb_set_channels(dev: NetDevice, combined: int) -> None:
         if combined > had:
             add_queues(dev, combined)
             igb_request_irq(dev, had)
-        write_indirection(dev, default_indirection(combined))
+        write_indirection(dev, default_indirection(dev.driver, combined))
         dev.indir_is_default = True
     igb_reinit(dev, change)
     if not dev.running:
-        dev.net.nic.nqueue = combined
+        dev.nic.nqueue = combined
     steer_again(dev)
     dev.say("igb_set_channels", f"combined {combined}")
 
@@ -82,14 +78,14 @@ def steer_again(dev: NetDevice) -> None:
     """Frames on the cable choose their queue anew.  One queue's cable holds NFEED frames; what does not fit there is lost in the card."""
     net = dev.net
     pending = []
-    for q in range(dev.max_queues):
+    for q in dev.pool():
         ring = net.ring[q]
         for i in range(ring.feed_head, ring.feed_tail):
             a = net.feed[q][i & NFEED - 1]
             pending.append((a.t, a.frame, a.offset, a.len, a.caplen, a.hash, a.flags))
         ring.feed_tail = ring.feed_head
     for t, frame, offset, length, caplen, _, flags in sorted(pending):
-        steered = nic_steer(net, offset, caplen)
+        steered = nic_steer(net, dev.card, offset, caplen)
         q = steered >> 32
         ring = net.ring[q]
         if ring.feed_tail - ring.feed_head >= NFEED:
@@ -98,7 +94,7 @@ def steer_again(dev: NetDevice) -> None:
         a = net.feed[q][ring.feed_tail & NFEED - 1]
         a.t, a.frame, a.offset, a.len, a.caplen, a.hash, a.flags = t, frame, offset, length, caplen, steered & 0xFFFFFFFF, flags
         ring.feed_tail += 1
-    net.nic.changed = 1
+    net.nic_changed = 1
 
 
 # ---------------------------------------------------------------- interrupts
@@ -112,58 +108,62 @@ def igb_set_coalesce(dev: NetDevice, rx_usecs: int, **others: int) -> None:
     (ETHTOOL_COALESCE_USECS): the kernel refuses rx-frames, adaptive-rx and the rest with EOPNOTSUPP."""
     if others:
         raise ValueError(f"{next(iter(others)).replace('_', '-')}: igb has only rx-usecs (EOPNOTSUPP); 1 and 3 there are adaptive")
-    if rx_usecs not in (0, 1, 3) and not IGB_MIN_ITR_USECS <= rx_usecs <= IGB_MAX_ITR_USECS:
-        raise ValueError(f"rx-usecs {rx_usecs}: 0 (off), 1 (dynamic), 3 (conservative), or {IGB_MIN_ITR_USECS} to {IGB_MAX_ITR_USECS}")
-    dev.call(nic_sync)(dev.net)
+    moderation = dev.driver.moderation
+    assert moderation is not None
+    if not moderation.takes(rx_usecs):
+        raise ValueError(f"rx-usecs {rx_usecs}: {moderation.allowed}")
+    dev.sync()
     dev.itr_setting = rx_usecs
     igb_configure_itr(dev)
     dev.say("igb_set_coalesce", f"rx-usecs {rx_usecs}")
 
 
 # ---------------------------------------------------------------- RSS
-def default_indirection(queues: int) -> list[int]:
-    """As igb fills it: blocks of equal queues."""
-    return [i * queues // IGB_RETA_SIZE for i in range(IGB_RETA_SIZE)]
+def default_indirection(driver: Driver, queues: int) -> list[int]:
+    """As the driver fills it."""
+    return [driver.reta_default(i, queues, driver.reta_size) for i in range(driver.reta_size)]
 
 
 def write_indirection(dev: NetDevice, table: Sequence[int]) -> None:
     """igb_write_rss_indir_tbl()"""
+    dev.nic.reta_mask = len(table) - 1
     for i, q in enumerate(table):
-        dev.net.nic.reta[i] = q
+        dev.nic.reta[i] = q
 
 
 def igb_get_rxfh(dev: NetDevice) -> dict[str, Any]:
     """ethtool -x"""
-    return {"indir": [dev.net.nic.reta[i] for i in range(IGB_RETA_SIZE)], "key": dev.key, "hfunc": "toeplitz"}
+    return {"indir": [dev.nic.reta[i] for i in range(dev.driver.reta_size)], "key": dev.key, "hfunc": "toeplitz"}
 
 
 def igb_set_rxfh(dev: NetDevice, indir: Sequence[int] | None = None, key: bytes | None = None, equal: int | None = None,
                  weight: Sequence[int] | None = None) -> None:
     """ethtool -X: 128 queues, or equal N, or weight W0 W1 ...; and 40 bytes of key.  For frames put on the cable from now.  (A real igb
     takes no key: EOPNOTSUPP.)"""
+    size = dev.driver.reta_size
     if equal is not None:
         if not 1 <= equal <= dev.queues:
             raise ValueError(f"equal {equal}: 1 to {dev.queues}")
-        indir = [i % equal for i in range(IGB_RETA_SIZE)]
+        indir = [i % equal for i in range(size)]
     if weight is not None:
-        indir = indirection(f"weight {' '.join(map(str, weight))}", dev.queues, IGB_RETA_SIZE)
+        indir = indirection(f"weight {' '.join(map(str, weight))}", dev.queues, size)
     if indir is not None:
-        if len(indir) != IGB_RETA_SIZE or not all(0 <= q < dev.queues for q in indir):
-            raise ValueError(f"indir: {IGB_RETA_SIZE} queues, each 0 to {dev.queues - 1}")
+        if len(indir) != size or not all(0 <= q < dev.queues for q in indir):
+            raise ValueError(f"indir: {size} queues, each 0 to {dev.queues - 1}")
         write_indirection(dev, indir)
         dev.indir_is_default = False
     if key is not None:
         if len(key) != IGB_RSS_KEY_SIZE:
             raise ValueError(f"key: {IGB_RSS_KEY_SIZE} bytes, not {len(key)}")
         dev.key = bytes(key)
-        dev.call(rss_write_key)(dev.net, bytearray(key))
+        dev.call(rss_write_key)(dev.net, dev.card, bytearray(key))
 
 
 def igb_get_rxnfc(dev: NetDevice, flow: str) -> str:
     """ethtool -n DEV rx-flow-hash FLOW"""
     if flow not in ("udp4", "tcp4"):
         raise ValueError(f"rx-flow-hash {flow}: udp4 or tcp4")
-    return "sdfn" if (dev.net.nic.rss_udp_ports if flow == "udp4" else dev.net.nic.rss_tcp_ports) else "sd"
+    return "sdfn" if (dev.nic.rss_udp_ports if flow == "udp4" else dev.nic.rss_tcp_ports) else "sd"
 
 
 def igb_set_rxnfc(dev: NetDevice, flow: str, fields: str) -> None:
@@ -171,9 +171,9 @@ def igb_set_rxnfc(dev: NetDevice, flow: str, fields: str) -> None:
     if flow not in ("udp4", "tcp4") or fields not in ("sd", "sdfn"):
         raise ValueError(f"rx-flow-hash {flow} {fields}: udp4 or tcp4, sd or sdfn")
     if flow == "udp4":
-        dev.net.nic.rss_udp_ports = int(fields == "sdfn")
+        dev.nic.rss_udp_ports = int(fields == "sdfn")
     else:
-        dev.net.nic.rss_tcp_ports = int(fields == "sdfn")
+        dev.nic.rss_tcp_ports = int(fields == "sdfn")
 
 
 # ---------------------------------------------------------------- ethtool -N: filters
@@ -196,7 +196,7 @@ def igb_set_rxclsrldel(dev: NetDevice, loc: int) -> None:
 
 def write_filters(dev: NetDevice) -> None:
     """ETQF, VLAPQF, and addresses with a queue."""
-    nic = dev.net.nic
+    nic = dev.nic
     nic.filters = len(dev.filters)
     for i in range(ETYPES_MAX):
         nic.etype_queue[i] = 0
@@ -241,11 +241,11 @@ def igb_set_pauseparam(dev: NetDevice, rx: bool | None = None, tx: bool | None =
 # ---------------------------------------------------------------- offloads
 def igb_set_features(dev: NetDevice, rx_checksumming: bool | None = None, rx_vlan_offload: bool | None = None) -> None:
     """ethtool -K: what the card does for us."""
-    dev.call(nic_sync)(dev.net)
+    dev.sync()
     if rx_checksumming is not None:
-        dev.net.nic.rx_csum = int(rx_checksumming)
+        dev.nic.rx_csum = int(rx_checksumming)
     if rx_vlan_offload is not None:
-        dev.net.nic.vlan_strip = int(rx_vlan_offload)
+        dev.nic.vlan_strip = int(rx_vlan_offload)
 
 
 # ---------------------------------------------------------------- statistics
@@ -264,20 +264,13 @@ ORDER = ("rx_packets tx_packets rx_bytes tx_bytes rx_broadcast tx_broadcast rx_m
          "rx_over_errors rx_frame_errors rx_fifo_errors tx_fifo_errors tx_heartbeat_errors").split()
 
 
-def device_stats(net: Net) -> dict[str, int]:
-    """igb_update_stats(): the device's losses in /proc/net/dev and ip -s link.  `overruns` of ifconfig is rx_fifo_errors."""
-    rings = [net.ring[q] for q in range(max(net.nic.max_queue, 1))]
-    length, fifo = sum(r.length_errors for r in rings), sum(r.fifo for r in rings)
-    return {"rx_errors": length, "rx_length_errors": length, "rx_fifo_errors": fifo,
-            "rx_missed_errors": sum(r.missed for r in rings) - fifo, "multicast": sum(r.multicast for r in rings)}
-
-
-def ethtool_stats(net: Net) -> dict[str, int]:
+def ethtool_stats(net: Net, card: int = 0) -> dict[str, int]:
     """ethtool -S of an igb, in its order.  rx_packets are those that the card has taken, whatever became of them in the host; with
     several queues a full ring counts as rx_queue_N_drops and rx_fifo_errors, with one as rx_missed_errors."""
-    queues = max(net.nic.nqueue, 1)
-    rings, txs = [net.ring[q] for q in range(max(net.nic.max_queue, 1))], [net.tx[q] for q in range(max(net.nic.max_queue, 1))]
-    stats = dict.fromkeys(ZERO, 0) | device_stats(net)
+    nic = net.nic[card]
+    queues, pool = nic.nqueue, range(nic.first, nic.first + nic.max_queue)
+    rings, txs = [net.ring[q] for q in pool], [net.tx[q] for q in pool]
+    stats = dict.fromkeys(ZERO, 0) | ring_stats(net, card)
     packets, nbytes = sum(r.packets for r in rings), sum(r.bytes for r in rings)
     waiting = sum(r.hw_head - r.next_to_clean for r in rings)
     stats["rx_packets"] = packets + waiting + sum(r.fifo for r in rings)
@@ -285,7 +278,7 @@ def ethtool_stats(net: Net) -> dict[str, int]:
     stats["tx_packets"], stats["tx_bytes"] = sum(t.packets for t in txs), sum(t.bytes + 4 * t.packets for t in txs)
     stats["rx_broadcast"], stats["rx_multicast"] = sum(r.broadcast for r in rings), stats["multicast"]
     stats["tx_broadcast"] = stats["tx_multicast"] = 0
-    stats["rx_no_buffer_count"] = sum(r.no_buffer for r in rings) if net.nic.fifo else stats["rx_missed_errors"]
+    stats["rx_no_buffer_count"] = sum(r.no_buffer for r in rings) if nic.fifo else stats["rx_missed_errors"]
     stats["tx_flow_control_xoff"], stats["tx_flow_control_xon"] = sum(r.xoffs for r in rings), sum(r.xons for r in rings)
     stats["rx_short_length_errors"] = sum(r.runts for r in rings)
     stats["rx_long_length_errors"] = stats["rx_length_errors"] - stats["rx_short_length_errors"]
@@ -301,7 +294,7 @@ def ethtool_stats(net: Net) -> dict[str, int]:
 
 
 def igb_get_ethtool_stats(dev: NetDevice) -> dict[str, int]:
-    return ethtool_stats(dev.net)
+    return ethtool_stats(dev.net, dev.card)
 
 
 IGB_ETHTOOL_OPS: dict[str, Callable[..., Any]] = {

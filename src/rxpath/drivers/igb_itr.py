@@ -52,7 +52,7 @@ def igb_itr_class(klass: int, packets: int, nbytes: int) -> int:
 @path_function
 def igb_set_itr(net: Net, ring: rx_ring, tx: tx_ring, packets: int, nbytes: int) -> int:
     """The value of the busier direction's class."""
-    if net.nic.speed != LINE_1000:
+    if net.nic[ring.nic].speed != LINE_1000:
         ring.itr_class = LOWEST_LATENCY
         return IGB_4K_ITR
     ring.itr_class = igb_itr_class(ring.itr_class, packets, nbytes)
@@ -70,7 +70,7 @@ def igb_set_itr(net: Net, ring: rx_ring, tx: tx_ring, packets: int, nbytes: int)
 @path_function
 def igb_update_ring_itr(net: Net, ring: rx_ring, tx: tx_ring, packets: int, nbytes: int) -> int:
     """By the mean size on the wire alone."""
-    if net.nic.speed != LINE_1000:
+    if net.nic[ring.nic].speed != LINE_1000:
         return IGB_4K_ITR
     mean, sent = 0, tx.packets - ring.itr_tx_packets
     if packets:
@@ -91,7 +91,7 @@ def igb_update_throttle(net: Net, q: int, ring: rx_ring) -> None:
     """What came since the last choice decides the next."""
     tx = net.tx[q]
     packets, nbytes = ring.packets - ring.itr_packets, ring.bytes - ring.itr_bytes
-    if net.nic.nqueue > 1:
+    if net.nic[ring.nic].nqueue > 1:
         value = igb_update_ring_itr(net, ring, tx, packets, nbytes)
     else:
         value = igb_set_itr(net, ring, tx, packets, nbytes)

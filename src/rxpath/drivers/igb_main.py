@@ -1,7 +1,7 @@
 """drivers/net/ethernet/intel/igb/igb_main.c, receive: descriptor ring -> sk_buff.
 
 igb_msix_ring is the hard IRQ's handler, igb_poll the poll function that net_rx_action calls; packets go to GRO (link/gro.py).  The
-transmit half is igb_tx.py, interrupt throttling igb_itr.py, open and close setup.py.
+transmit half is igb_tx.py, interrupt throttling igb_itr.py, open and close igb_open.py.
 
 Buffers are half pages of 2 kB, as igb's at a standard MTU; an skb is built round its buffer: truesize 2304, and 2048 more for each
 further buffer of a long frame.  (At a jumbo MTU today's igb takes 3 kB buffers of 4 kB truesize; ours stay as its legacy-rx mode has

@@ -11,7 +11,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-MODELS = {"82576": 8, "i350": 8, "i210": 4}                 # queues
+from .rows import IGB
+
 FILTERS_MAX, ETYPES_MAX = 16, 4                             # IGB_MAX_RXNFC_FILTERS, MAX_ETYPE_FILTER
 PRIO_MASK = 0xE000
 WORDS = '"flow-type ether proto 0x88f7 action 1", "... vlan 0x6000 m 0x1fff ...", "... dst 02:00:00:00:00:01 ..."'
@@ -81,8 +82,8 @@ def parse(text: str) -> Nfc:
 
 def admit(rule: Nfc, model: str, queues: int, before: Sequence[Nfc]) -> Nfc:
     """The rule with its place, as igb_add_ethtool_nfc_entry() takes it beside those that are there; ValueError: why not."""
-    if model == "82576":
-        raise ValueError("igb takes no ethtool -N rules on 82576 (EOPNOTSUPP): the driver offers NTUPLE from i350 on; set nic.model")
+    if model not in IGB.filter_models:
+        raise ValueError(f"igb takes no ethtool -N rules on {model} (EOPNOTSUPP): the driver offers NTUPLE from i350 on; set nic.model")
     if not 0 <= rule.action < queues:
         raise ValueError(f"action {rule.action}: a queue, 0 to {queues - 1}" + (" (igb cannot drop)" if rule.action < 0 else ""))
     taken = {r.loc for r in before}

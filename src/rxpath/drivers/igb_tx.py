@@ -37,10 +37,12 @@ def tx_output(net: Net, cpu: int, skb: sk_buff, q: int) -> None:
 def igb_xmit_frame(net: Net, cpu: int, skb: sk_buff) -> int:
     """One frame onto the ring of its queue.  NET_RX_DROP: no room, it is gone."""
     at(net, cpu, skb, Stage.igb_xmit_frame)
-    q = skb.queue_mapping % max(net.nic.nqueue, 1)
+    dev = net.dev[skb.dev]
+    nic = net.nic[dev.nic]
+    q = nic.first + (skb.queue_mapping - nic.first) % max(nic.nqueue, 1)
     ring, tx, c = net.ring[q], net.tx[q], net.cpu[cpu]
     skb.is_page = NOT_OF_THE_BOOKS
-    if ring.up == 0 or net.nic.link_up == 0:         # __IGB_DOWN
+    if ring.up == 0 or nic.link_up == 0:         # __IGB_DOWN
         tx.dropped += 1
         skb_release(net, cpu, skb)
         return NET_RX_DROP
@@ -55,7 +57,7 @@ def igb_xmit_frame(net: Net, cpu: int, skb: sk_buff) -> int:
     if net.real_time:                                # its back end sends at once
         skb_release(net, cpu, skb)
         return NET_RX_SUCCESS
-    wire_ns = (max(skb.len, ETH_ZLEN) + ETH_FCS_LEN + GAP_AND_PREAMBLE) * 8000 // max(net.nic.speed, 1)
+    wire_ns = (max(skb.len, ETH_ZLEN) + ETH_FCS_LEN + GAP_AND_PREAMBLE) * 8000 // max(nic.speed, 1)
     latency = max(net.cost[cpu][Stage.NIC_LATENCY], net.cost[cpu][Stage.IPI_LATENCY])
     tx.wire_free = max(tx.wire_free, c.now) + wire_ns
     desc = net.txd[q][tx.next_to_use % tx.size]

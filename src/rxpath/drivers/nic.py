@@ -2,7 +2,7 @@
 
 The ring is private to the CPU that looks at it: whoever looks first pulls in, by DMA, every frame that has arrived by its clock;
 nobody can tell the difference.  So a knob that the card reads (MAC, promiscuous, MTU, link) acts at the frame's own time as long as
-setup.py pulls in before it turns the knob.  Which queue a frame takes is settled when it is put on the cable (rss.py).
+net_device.py (nic_sync) pulls in before it turns the knob.  Which queue a frame takes is settled when it is put on the cable (rss.py).
 Every frame of the cable ends in exactly one of: filtered, length_errors, link_down, missed, or descriptors that igb_main.py cleans.
 
 The card's packet buffer (nic_pull_fifo) is in front of a lone ring only, and only when the host file gives it a size.  Without it a frame
@@ -10,7 +10,7 @@ that finds no descriptor is lost at once, as real cards do it with several queue
 from .._compile import Mem, be16, be32, byte, cold, mem_at, memcpy, memset, path_function
 from ..abi.limits import BUFSZ, FIFOSTRIDE, NFEED, NFIFO
 from ..abi.net import Net
-from ..abi.nic import arrival, rx_ring
+from ..abi.nic import arrival, nic_t, rx_ring
 from ..abi.numbers import (
     E1000_RXD_STAT_DD,
     E1000_RXD_STAT_EOP,
@@ -72,7 +72,7 @@ def nic_lost(net: Net, s: int, a: arrival) -> None:
 @path_function
 def nic_accepts(net: Net, ring: rx_ring, a: arrival) -> bool:
     """Link, length, MAC filter; a frame that is refused is counted here and nowhere else."""
-    nic = net.nic
+    nic = net.nic[ring.nic]
     if nic.link_up == 0 or ring.up == 0:
         ring.link_down += 1
         nic_lost(net, net.recording.link_down, a)
@@ -87,7 +87,7 @@ def nic_accepts(net: Net, ring: rx_ring, a: arrival) -> bool:
     if a.caplen >= ETH_HLEN:
         feed = mem_at(net.feed_addr)
         mac = be16(feed, a.offset) << 32 | be32(feed, a.offset + 2)
-    if mac == nic.mac or nic_filter(net, ring, mac):
+    if mac == nic.mac or nic_filter(nic, ring, mac):
         return True
     ring.filtered += 1
     nic_lost(net, net.recording.nic_filter, a)
@@ -95,9 +95,8 @@ def nic_accepts(net: Net, ring: rx_ring, a: arrival) -> bool:
 
 
 @path_function
-def nic_filter(net: Net, ring: rx_ring, mac: int) -> bool:
+def nic_filter(nic: nic_t, ring: rx_ring, mac: int) -> bool:
     """Not our own address: broadcast always, multicast by table, the rest in promiscuous mode."""
-    nic = net.nic
     if mac >> 40 & 1 == 0:
         return nic.promisc != 0 or (nic.filters != 0 and mac_filtered(nic, mac))
     if mac == 0xFFFF_FFFF_FFFF:
@@ -119,14 +118,16 @@ def nic_dma(net: Net, q: int, ring: rx_ring, a: arrival) -> bool:
     if ring.next_to_use - ring.hw_head < (a.len + BUFSZ - 1) // BUFSZ:
         ring.missed += 1
         nic_lost(net, net.recording.ring_missed + q, a)
-        if net.nic.nqueue > 1:                       # SRRCTL.DROP_EN: the queue itself drops (RQDPC), so that it does not block the others
+        nic = net.nic[ring.nic]
+        if nic.nqueue > 1:                           # SRRCTL.DROP_EN: the queue itself drops (RQDPC), so that it does not block the others
             ring.fifo += 1
         return False
     net.stage_count[ring.cpu][Stage.nic_dma] += 1
-    status, feed, mem = nic_checksum(net, a), mem_at(net.feed_addr), mem_at(net.mem_addr)
+    nic = net.nic[ring.nic]
+    status, feed, mem = nic_checksum(net, nic, a), mem_at(net.feed_addr), mem_at(net.mem_addr)
     desc = net.desc[q][ring.hw_at]
     tag = 0
-    if net.nic.vlan_strip:
+    if nic.vlan_strip:
         if a.caplen >= ETH_HLEN + VLAN_HLEN and be16(feed, a.offset + 12) == ETH_P_8021Q:
             tag = VLAN_HLEN
     if tag == 0 and a.len <= BUFSZ:                  # nearly every frame
@@ -173,10 +174,10 @@ def nic_copy(mem: Mem, buf: int, feed: Mem, a: arrival, start: int, n: int) -> N
 
 # ---------------------------------------------------------------- checksum offload
 @path_function
-def nic_checksum(net: Net, a: arrival) -> int:
+def nic_checksum(net: Net, nic: nic_t, a: arrival) -> int:
     """Status bits: what the card has verified, and what it found wrong."""
     error = E1000_RXDEXT_STATERR_RXE if a.flags & FEED_RX_ERROR else 0
-    if net.nic.rx_csum == 0:
+    if nic.rx_csum == 0:
         return E1000_RXD_STAT_IXSM | error
     feed, ip = mem_at(net.feed_addr), a.offset + ETH_HLEN
     if a.caplen < ETH_HLEN + IP_HLEN:
@@ -231,7 +232,7 @@ def nic_checksum_l4(feed: Mem, ip: int, ihl: int, end: int, flags: int) -> int:
 def nic_pull(net: Net, q: int, now: int) -> None:
     """Take in every frame of this queue that has arrived by now."""
     ring = net.ring[q]
-    if net.nic.fifo:
+    if net.nic[ring.nic].fifo:
         nic_pull_fifo(net, q, ring, now)
         return
     i = ring.feed_head
@@ -240,7 +241,7 @@ def nic_pull(net: Net, q: int, now: int) -> None:
         if a.t > now:
             break
         ring.arrived += 1
-        if ring.mode == NicMode.VETH:
+        if ring.mode == NicMode.NETIF_RX:
             veth_stage(net, ring, a)
         elif nic_accepts(net, ring, a):
             nic_dma(net, q, ring, a)
@@ -293,16 +294,16 @@ def fifo_bytes(a: arrival) -> int:
 @path_function
 def nic_fifo_put(net: Net, q: int, ring: rx_ring, a: arrival) -> None:
     """No descriptor: into the packet buffer, or lost (rx_missed_errors)."""
-    nic, n = net.nic, fifo_bytes(a)
+    nic, n = net.nic[ring.nic], fifo_bytes(a)
     ring.no_buffer += 1
     if ring.fifo_bytes + n > nic.fifo or ring.fifo_tail - ring.fifo_head >= NFIFO:
         ring.missed += 1
         nic_lost(net, net.recording.ring_missed + q, a)
         return
-    kept = net.fifo[ring.fifo_tail & NFIFO - 1]
+    kept = net.fifo[ring.nic][ring.fifo_tail & NFIFO - 1]
     kept.t, kept.offset, kept.len, kept.caplen = a.t, (ring.fifo_tail & NFIFO - 1) * FIFOSTRIDE, a.len, a.caplen
     kept.hash, kept.frame, kept.flags = a.hash, a.frame, a.flags
-    memcpy(mem_at(net.fifo_addr), kept.offset, mem_at(net.feed_addr), a.offset, a.caplen)     # the feed's memory is filled again
+    memcpy(mem_at(nic.fifo_addr), kept.offset, mem_at(net.feed_addr), a.offset, a.caplen)     # the feed's memory is filled again
     ring.fifo_tail += 1
     ring.fifo_bytes += n
     ring.fifo_max = max(ring.fifo_max, ring.fifo_bytes)
@@ -314,16 +315,17 @@ def nic_fifo_put(net: Net, q: int, ring: rx_ring, a: arrival) -> None:
 @path_function
 def nic_fifo_drain(net: Net, q: int, ring: rx_ring) -> None:
     """What waits goes into the descriptors that are there by now; below low_water the sender may go on."""
+    nic = net.nic[ring.nic]
     while ring.fifo_head < ring.fifo_tail:
-        a = net.fifo[ring.fifo_head & NFIFO - 1]
+        a = net.fifo[ring.nic][ring.fifo_head & NFIFO - 1]
         if not nic_has_room(ring, a):
             return
-        feed, net.feed_addr = net.feed_addr, net.fifo_addr           # nic_dma() reads from there
+        feed, net.feed_addr = net.feed_addr, nic.fifo_addr           # nic_dma() reads from there
         nic_dma(net, q, ring, a)
         net.feed_addr = feed
         ring.fifo_head += 1
         ring.fifo_bytes -= fifo_bytes(a)
-        if ring.xoff and ring.fifo_bytes < net.nic.low_water:
+        if ring.xoff and ring.fifo_bytes < nic.low_water:
             ring.xoff = 0
             ring.xons += 1
 
@@ -336,7 +338,7 @@ def irq_due(net: Net, q: int, now: int) -> int:
     if ring.feed_head < ring.feed_tail:
         a = net.feed[q][ring.feed_head & NFEED - 1]
         due = a.t
-    if ring.mode == NicMode.VETH:
+    if ring.mode == NicMode.NETIF_RX:
         if ring.staged:
             due = now
         return max(due, now)

@@ -11,9 +11,9 @@ from ..abi.numbers import ETH_HLEN, ETH_P_8021AD, ETH_P_8021Q, NIC_MAC_SOURCE, V
 
 @cold
 @path_function
-def nic_filtered(net: Net, offset: int, caplen: int) -> int:
+def nic_filtered(net: Net, nic: nic_t, offset: int, caplen: int) -> int:
     """The queue that a filter chooses for the frame in feed memory, -1: none does.  EtherType before VLAN priority before MAC."""
-    feed, nic = mem_at(net.feed_addr), net.nic
+    feed = mem_at(net.feed_addr)
     if caplen < ETH_HLEN:
         return -1
     at, tci = offset + 12, -1

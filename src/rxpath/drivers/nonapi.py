@@ -1,7 +1,7 @@
 """A driver as they were before NAPI: each frame interrupts, and the handler itself takes it in and calls netif_rx().
 
 For showing receive livelock beside NAPI (Mogul and Ramakrishnan 1997): with enough frames the CPU is all interrupt, the backlog fills and
-no packet reaches its socket.  The card and its ring are igb's; interrupts are not throttled (setup.py)."""
+no packet reaches its socket.  The card and its ring are igb's; interrupts are not throttled (igb_open.py)."""
 from .._compile import path_function
 from ..abi.net import Net
 from ..abi.numbers import IRQ_HANDLED

@@ -2,26 +2,27 @@
 
 Called when a frame is put on the cable (vtime/feed.py, the capture reader).  The function is Microsoft's ("RSS hashing functions"),
 its verification vectors are the test.  Toeplitz is linear: each byte of the tuple adds a number that depends only on its place and
-value, so setup.py makes a table of 36 x 256 from the key and a frame costs twelve look-ups (36 for IPv6)."""
+value, so rss_write_key makes a table of 36 x 256 from the key and a frame costs twelve look-ups (36 for IPv6)."""
 from .._compile import Mem, be16, byte, entry, mem_at, path_function
 from ..abi.net import Net
-from ..abi.numbers import ETH_HLEN, ETH_P_8021AD, ETH_P_8021Q, ETH_P_IP, ETH_P_IPV6, IGB_RETA_SIZE, IP_HLEN, IPPROTO, VLAN_HLEN
+from ..abi.nic import nic_t
+from ..abi.numbers import ETH_HLEN, ETH_P_8021AD, ETH_P_8021Q, ETH_P_IP, ETH_P_IPV6, IP_HLEN, IPPROTO, VLAN_HLEN
 from .nic_filters import nic_filtered
 
 IPV6_HLEN = 40
 
 
 @path_function
-def toeplitz_bytes(net: Net, feed: Mem, at: int, n: int, row: int) -> int:
+def toeplitz_bytes(nic: nic_t, feed: Mem, at: int, n: int, row: int) -> int:
     """What n bytes add that stand at place `row` of the tuple."""
     h = 0
     for k in range(n):
-        h ^= net.nic.toeplitz[row + k][byte(feed, at + k)]
+        h ^= nic.toeplitz[row + k][byte(feed, at + k)]
     return h
 
 
 @path_function
-def rss_hash(net: Net, offset: int, caplen: int) -> int:
+def rss_hash(net: Net, nic: nic_t, offset: int, caplen: int) -> int:
     """0 for a frame without an IP header.  Ports count only where they are: no fragment, not cut off by the snap length."""
     feed, at, end = mem_at(net.feed_addr), offset + 12, offset + caplen
     if caplen < ETH_HLEN + IP_HLEN:
@@ -30,42 +31,44 @@ def rss_hash(net: Net, offset: int, caplen: int) -> int:
     while (proto == ETH_P_8021Q or proto == ETH_P_8021AD) and at + VLAN_HLEN + 2 + IP_HLEN <= end:
         at += VLAN_HLEN
         proto = be16(feed, at)
-    ip, nic = at + 2, net.nic
+    ip = at + 2
     if proto == ETH_P_IP and ip + IP_HLEN <= end:
-        h = toeplitz_bytes(net, feed, ip + 12, 8, 0)
+        h = toeplitz_bytes(nic, feed, ip + 12, 8, 0)
         l4, l4_proto = ip + (byte(feed, ip) & 15) * 4, byte(feed, ip + 9)
         ports = (l4_proto == IPPROTO.TCP and nic.rss_tcp_ports != 0) or (l4_proto == IPPROTO.UDP and nic.rss_udp_ports != 0)
         if ports and be16(feed, ip + 6) & 0x3FFF == 0 and l4 + 4 <= end:
-            h ^= toeplitz_bytes(net, feed, l4, 4, 8)
+            h ^= toeplitz_bytes(nic, feed, l4, 4, 8)
         return h
     if proto == ETH_P_IPV6 and ip + IPV6_HLEN <= end:
-        h = toeplitz_bytes(net, feed, ip + 8, 32, 0)
+        h = toeplitz_bytes(nic, feed, ip + 8, 32, 0)
         l4_proto = byte(feed, ip + 6)
         ports = (l4_proto == IPPROTO.TCP and nic.rss_tcp_ports != 0) or (l4_proto == IPPROTO.UDP and nic.rss_udp_ports != 0)
         if ports and ip + IPV6_HLEN + 4 <= end:
-            h ^= toeplitz_bytes(net, feed, ip + IPV6_HLEN, 4, 32)
+            h ^= toeplitz_bytes(nic, feed, ip + IPV6_HLEN, 4, 32)
         return h
     return 0
 
 
 @path_function
-def nic_steer(net: Net, offset: int, caplen: int) -> int:
-    """queue << 32 | hash of the frame in feed memory.  What has no hash goes to queue 0."""
-    if net.nic.rss == 0:
-        return 0
-    h = rss_hash(net, offset, caplen)
-    if net.nic.filters:
-        q = nic_filtered(net, offset, caplen)
+def nic_steer(net: Net, card: int, offset: int, caplen: int) -> int:
+    """ring << 32 | hash of the frame in feed memory.  What has no hash goes to the card's first ring."""
+    nic = net.nic[card]
+    if nic.rss == 0:
+        return nic.first << 32
+    h = rss_hash(net, nic, offset, caplen)
+    if nic.filters:
+        q = nic_filtered(net, nic, offset, caplen)
         if q >= 0:
-            return q << 32 | h
+            return nic.first + q << 32 | h
     if h == 0:
-        return 0
-    return net.nic.reta[h & IGB_RETA_SIZE - 1] << 32 | h
+        return nic.first << 32
+    return nic.first + nic.reta[h & nic.reta_mask] << 32 | h
 
 
 @entry
-def rss_write_key(net: Net, key: Mem) -> None:
+def rss_write_key(net: Net, card: int, key: Mem) -> None:
     """igb_write_rss_key's effect: what each byte at each place adds, from the 40 bytes of the key."""
+    nic = net.nic[card]
     for row in range(36):
         for value in range(256):
             h = 0
@@ -75,10 +78,10 @@ def rss_write_key(net: Net, key: Mem) -> None:
                     for k in range(5):
                         window = window << 8 | byte(key, row + k)
                     h ^= window >> 8 - bit & 0xFFFFFFFF
-            net.nic.toeplitz[row][value] = h
+            nic.toeplitz[row][value] = h
 
 
 @entry
 def rss_hash_of(net: Net, offset: int, caplen: int) -> int:
-    """The hash of a frame in feed memory, for tools and tests."""
-    return rss_hash(net, offset, caplen)
+    """The hash that the first card gives a frame in feed memory, for tools and tests."""
+    return rss_hash(net, net.nic[0], offset, caplen)

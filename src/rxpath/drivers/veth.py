@@ -1,4 +1,4 @@
-"""drivers/net/veth.c and drivers/net/loopback.c: no ring, no interrupt.  The sender's transmit is our receive.
+"""drivers/net/veth.c: no ring, no interrupt.  The sender's transmit is our receive.  (lo: loopback.py.)
 
 A frame of the cable is one that a sender in another namespace wants to send at that time: it runs on nic.sender_cpu, and veth_xmit calls
 netif_rx() in its context; the softirq that follows runs there too.  While that CPU is in softirq the sender, a task, waits: its frames are
@@ -28,15 +28,20 @@ from ..skb import __skb_dequeue, __skb_queue_tail, alloc_skb, frames_end, kfree_
 from ..turn import at, trail_lost
 from .igb_tx import tx_output
 
-SKB_SMALL_HEAD, SHARED_INFO, HEADROOM = 256, 320, 31         # of skb_small_head_cache; struct skb_shared_info; hh_len and alignment
+SHARED_INFO, HEADROOM = 320, 31                     # struct skb_shared_info; hh_len and alignment
+LINEAR_MAX = 16064                                  # SKB_MAX_ALLOC: a longer datagram keeps its data in page fragments
+TRANSPORT = 28                                      # headers of IP and UDP, which stay in the head
 
 
 @path_function
-def veth_truesize(l3_len: int) -> int:
-    """An skb that ip_make_skb() allocated: small ones from their own cache (832), others from kmalloc's powers of two."""
+def veth_truesize(net: Net, l3_len: int) -> int:
+    """An skb that ip_make_skb() allocated: small ones from their own cache (832; 960 where the kernel's configuration makes it larger),
+    others from kmalloc's powers of two, the longest with their data in page fragments."""
     size = l3_len + HEADROOM + 63 & ~63
-    if size <= SKB_SMALL_HEAD:
-        return SKB_SMALL_HEAD + SHARED_INFO + TRUESIZE_OVERHEAD
+    if size + SHARED_INFO <= net.small_head:
+        return net.small_head + TRUESIZE_OVERHEAD
+    if l3_len + HEADROOM >= LINEAR_MAX:
+        return net.small_head + TRUESIZE_OVERHEAD + l3_len - TRANSPORT
     slab = 1024
     while slab < size + SHARED_INFO:
         slab *= 2
@@ -77,7 +82,7 @@ def veth_stage(net: Net, ring: rx_ring, a: arrival) -> None:
         tail = i
         skb.len += n
         skb.data_len += n
-    skb.truesize = veth_truesize(a.len - ETH_HLEN)
+    skb.truesize = veth_truesize(net, a.len - ETH_HLEN)
     __skb_queue_tail(net, ring.stage, skb)
     ring.staged += 1
 
@@ -114,7 +119,7 @@ def veth_forward(net: Net, cpu: int, q: int) -> int:
         net.dev_stat[cpu][skb.dev][DevStat.rx_dropped] += 1
         return kfree_skb_reason(net, cpu, skb, Stage.veth_xmit, Drop.NOT_SPECIFIED)
     n, stat = skb.len, net.dev_stat[cpu][skb.dev]
-    skb.ip_summed = CHECKSUM_UNNECESSARY if net.nic.rx_csum else CHECKSUM_NONE   # none: a raw socket's frame, nobody vouches for it
+    skb.ip_summed = CHECKSUM_UNNECESSARY if net.nic[ring.nic].rx_csum else CHECKSUM_NONE    # none: a raw socket's frame
     eth_type_trans(net, cpu, skb)
     taken = netif_rx(net, cpu, skb)
     if taken == NET_RX_SUCCESS:

@@ -11,7 +11,6 @@ from ..abi.numbers import (
     PACKET_HOST,
     PACKET_MULTICAST,
     PACKET_OTHERHOST,
-    NicMode,
 )
 from ..abi.skbuff import sk_buff
 from ..path import Stage
@@ -35,7 +34,7 @@ def eth_type_trans(net: Net, cpu: int, skb: sk_buff) -> None:
             skb.pkt_type = PACKET_BROADCAST
         else:
             skb.pkt_type = PACKET_MULTICAST
-            if dev.kind != NicMode.VETH:             # counted by a card; a veth counts packets and bytes only
+            if dev.counts_multicast:
                 net.dev_stat[cpu][skb.dev][DevStat.multicast] += 1
     else:
         skb.pkt_type = PACKET_OTHERHOST

@@ -8,7 +8,7 @@ from ..abi.kernels import Behaviour, Sysctl
 from ..abi.limits import NFRAGQ
 from ..abi.mib import Mib
 from ..abi.net import FRAG_HASH, Net
-from ..abi.numbers import CHECKSUM_NONE, CHECKSUM_UNNECESSARY, NO_SKB, NicMode
+from ..abi.numbers import CHECKSUM_NONE, CHECKSUM_UNNECESSARY, NO_SKB
 from ..abi.reasons import Drop
 from ..abi.skbuff import FRAG_CB, sk_buff
 from ..abi.timer import FRAG_TIMER
@@ -239,7 +239,6 @@ def inet_frag_reasm_finish(net: Net, queue: ipq_t, skb: sk_buff, ihl: int) -> sk
     Truesize is the kernel's: what it can copy into the first buffer's tail, or take over as a page (skb_try_coalesce), weighs less."""
     head = net.skb[queue.head]
     dev = net.dev[head.dev]
-    pages = dev.kind == NicMode.NAPI                     # igb's buffers are half pages (head_frag); veth's are not
     head.data -= ihl
     head.len += ihl
     nfrags, listed, tail, run_next, i = frag_npages(net, head), 0, NO_SKB, FRAG_CB(head).next_run, head.next
@@ -260,9 +259,9 @@ def inet_frag_reasm_finish(net: Net, queue: ipq_t, skb: sk_buff, ihl: int) -> sk
         if part.ip_summed != head.ip_summed:
             head.ip_summed = CHECKSUM_NONE
         more = 1 + frag_npages(net, part)
-        if pages and nfrags == 0 and listed == 0 and part.len <= BUILD_SKB_ROOM - head.len:
+        if dev.head_frag and nfrags == 0 and listed == 0 and part.len <= BUILD_SKB_ROOM - head.len:
             pass                                         # copied into the tail of the first buffer
-        elif pages and listed == 0 and nfrags + more <= MAX_SKB_FRAGS:
+        elif dev.head_frag and listed == 0 and nfrags + more <= MAX_SKB_FRAGS:
             head.truesize += part.truesize - SKB_STRUCT_SIZE
             nfrags += more
         else:

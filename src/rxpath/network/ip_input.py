@@ -221,6 +221,8 @@ def ip_rcv_finish_core(net: Net, cpu: int, skb: sk_buff, hint: int) -> int:
         reason = ip_route_use_hint(net, cpu, skb, be32(mem, nh + 12), known.dst, known.dst_type)
         mine, theirs = IPCB(skb), IPCB(known)
         mine.error = theirs.error
+    elif skb.dst != NO_ROUTE:                                                # lo: the packet brings its sender's route
+        reason = 0
     else:
         reason = ip_early_demux(net, cpu, skb)
         if reason == 0:

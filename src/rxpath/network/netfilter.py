@@ -5,7 +5,7 @@ costs time, matching or not.  A rule with `limit` spends credit that all CPUs sh
 that very rule when it is asked again."""
 from .._compile import byte, cold, le16, le32, mem_at, path_function, verdict
 from ..abi.net import Net
-from ..abi.netfilter import FRAG_FIRST, FRAG_FURTHER, INV_DSTIP, INV_PROTO, INV_SRCIP, NEVER_HOLDS, Target, Xt, nf_rule
+from ..abi.netfilter import FRAG_FIRST, FRAG_FURTHER, INV_DSTIP, INV_PROTO, INV_SRCIP, NOT_FROM, NOT_FROM_ALL, Target, Xt, nf_rule
 from ..abi.numbers import (
     CHECKSUM_UNNECESSARY,
     ICMP,
@@ -134,7 +134,7 @@ def ip_packet_match(net: Net, skb: sk_buff, rule: nf_rule) -> bool:
         return False
     if ((le32(mem, nh + 16) & rule.dmask) != rule.daddr) != (flags & INV_DSTIP != 0):
         return False
-    if flags & NEVER_HOLDS:
+    if flags & NOT_FROM_ALL and flags >> NOT_FROM + skb.dev & 1:
         return False
     if rule.proto:
         if (byte(mem, nh + 9) != rule.proto) != (flags & INV_PROTO != 0):

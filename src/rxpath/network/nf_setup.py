@@ -10,8 +10,9 @@ from ..abi.netfilter import (
     INV_DSTIP,
     INV_PROTO,
     INV_SRCIP,
-    NEVER_HOLDS,
     NMATCH,
+    NOT_FROM,
+    NOT_FROM_ALL,
     NRULE_ENTRIES,
     Xt,
 )
@@ -52,7 +53,7 @@ def load_rules(b: Any, flat: Any) -> None:
         rule = net.rule[i]
         rule.saddr, rule.smask, rule.daddr, rule.dmask = (wire(x) for x in (r.source, r.source_mask, r.destination, r.destination_mask))
         rule.flags = INV_SRCIP * r.source_invert | INV_DSTIP * r.destination_invert | INV_PROTO * r.protocol_invert \
-            | (0, FRAG_FURTHER, FRAG_FIRST)[r.fragment] | NEVER_HOLDS * r.never
+            | (0, FRAG_FURTHER, FRAG_FIRST)[r.fragment] | NOT_FROM_ALL * (r.never != 0) | r.never << NOT_FROM
         rule.proto, rule.first, rule.count, rule.target, rule.jump = r.protocol, r.first, r.count, r.target, r.jump
         rule.reject, rule.log, rule.line = r.reject, r.log, r.line
         for cpu in range(NCPU):

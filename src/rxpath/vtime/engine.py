@@ -18,8 +18,8 @@ def run(net: Net, until: int, worked: int) -> int:
     sim = net.sim
     if sim.host >= 0:
         host_worked(net, worked)
-    if net.nic.changed:                              # somebody turned a knob of the card
-        net.nic.changed = 0
+    if net.nic_changed:                              # somebody turned a knob of a card
+        net.nic_changed = 0
         feed_rearm(net)
     stop = min(until, min(sim.epoch, sim.cut))
     while True:

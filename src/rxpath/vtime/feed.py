@@ -38,8 +38,8 @@ def more_queues(net: Net, nq: int) -> None:
 @path_function
 def feed_rearm(net: Net) -> None:
     """The card was reset, or its throttle moved: every queue's interrupt has its time anew."""
-    if net.nic.max_queue > net.sim.nq:
-        more_queues(net, net.nic.max_queue)
+    if net.nring > net.sim.nq:
+        more_queues(net, net.nring)
     for cpu in range(net.sim.ncpu):                  # a reset has cancelled the timers of its NAPIs
         hrtimer_again(net, cpu)
     for q in range(net.sim.nq):
@@ -59,9 +59,9 @@ def feed_arm_all(net: Net) -> None:
 
 
 @entry
-def feed_frame(net: Net, t: int, offset: int, length: int, caplen: int, flags: int) -> bool:
-    """One frame at offset of feed memory, onto the queue that the NIC's filters and RSS choose.  False: that queue's feed is full."""
-    steered = nic_steer(net, offset, caplen)
+def feed_frame(net: Net, t: int, offset: int, length: int, caplen: int, flags: int, card: int) -> bool:
+    """One frame at offset of feed memory, onto the queue that the card's filters and RSS choose.  False: that queue's feed is full."""
+    steered = nic_steer(net, card, offset, caplen)
     q, rss = steered >> 32, steered & 0xFFFFFFFF
     if not feed_add(net, q, t, offset, length, caplen, rss, flags, net.offered):
         return False

@@ -169,13 +169,12 @@ class Programs:
 
 
 def device_names(boot: Any) -> dict[str, int]:
-    """Interfaces by name: ifindex.  Device 0 has the name of its driver's net_device, a loopback device is lo."""
+    """Interfaces by name: ifindex.  Cards have the names of their net_device, a loopback device is lo."""
     names = {}
-    for dev in boot.net.dev:
+    for index, dev in enumerate(boot.net.dev):
         if dev.ifindex and dev.up:
-            first = dev.ifindex == boot.net.dev[0].ifindex
-            names[getattr(getattr(boot, "netdev", None), "name", "eth0") if first else "lo" if dev.mtu == 65536 else f"dev{dev.ifindex}"] \
-                = int(dev.ifindex)
+            card = boot.card_of(index)
+            names[card.name if card is not None else "lo" if dev.mtu == 65536 else f"dev{dev.ifindex}"] = int(dev.ifindex)
     return names
 
 

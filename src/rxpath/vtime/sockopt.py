@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..abi.kernels import Behaviour, Sysctl
 from ..abi.numbers import IPPROTO, RTN
-from ..drivers.setup import dev_mc_add, dev_mc_del, multicast_mac
+from ..drivers.net_device import dev_mc_add, dev_mc_del, multicast_mac
 from ..network import setup as network
 from ..user import mcast, sock
 
@@ -204,8 +204,9 @@ def join(s: "Socket", group: int, dev: int, source: int) -> None:
         raise error(errno.ENODEV)
     b = s.boot
     more = mcast.join(b, s.sk, group, b.net.dev[dev].ifindex, source)
-    if more and network.join_group(b, group, dev) and dev == 0:
-        dev_mc_add(b.netdev, multicast_mac(group))
+    card = b.card_of(dev)
+    if more and network.join_group(b, group, dev) and card is not None:
+        dev_mc_add(card, multicast_mac(group))
 
 
 def leave(s: "Socket", group: int, dev: int, source: int) -> None:
@@ -213,8 +214,9 @@ def leave(s: "Socket", group: int, dev: int, source: int) -> None:
     if dev < 0:
         raise error(errno.EADDRNOTAVAIL)
     mcast.leave(b, s.sk, group, b.net.dev[dev].ifindex, source)
-    if network.leave_group(b, group, dev) and dev == 0:
-        dev_mc_del(b.netdev, multicast_mac(group))
+    card = b.card_of(dev)
+    if network.leave_group(b, group, dev) and card is not None:
+        dev_mc_del(card, multicast_mac(group))
 
 
 def leave_all(s: "Socket") -> None:

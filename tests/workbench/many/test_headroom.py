@@ -162,7 +162,7 @@ def test_the_command_prints_json_and_a_report(capsys: pytest.CaptureFixture[str]
     (["--loss", "2%%"], "--loss 2%%: must be a share"), (["--loss", "100%"], "from 0 to below 100%"),
     (["--loss", "nan"], "must be a share"),
     (["--p99", "fast"], "--p99 fast: must be a time"), (["--p99", "0"], "above 0"), (["--limits", "0"], "--limits 0: 1 to 20"),
-    (["--set", "ethtool.rx=3"], "80 to 4096"), (["--set", "ethtool.rxx=3"], "did you mean"), (["--jobs", "0"], "1 to 1024"),
+    (["--set", "ethtool.rx=3"], "64 to 4096 for igb"), (["--set", "ethtool.rxx=3"], "did you mean"), (["--jobs", "0"], "1 to 1024"),
     (["--loop", "0"], "loop 0: from 1 to"), (["--listen", "sctp"], "must be like"),
 ])
 def test_mistakes_are_one_line(argv: list[str], says: str, capsys: pytest.CaptureFixture[str]) -> None:

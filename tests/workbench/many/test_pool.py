@@ -71,7 +71,7 @@ def test_bad_input_is_a_line_in_the_result() -> None:
            Unit("first", speed=-1), Unit("first", listen=("sctp:1:1",)), Unit("first")]
     results = dict(run_all(bad, jobs=2))
     errors = [results[i].error for i in range(len(bad))]
-    assert errors[0] == "--set ethtool.rx=3: 3 is not allowed: 80 to 4096"
+    assert errors[0] == "--set ethtool.rx=3: 3 is not allowed: 64 to 4096 for igb"
     assert all(e and "bug" not in e and "\n" not in e for e in errors[:-1]), errors
     assert errors[-1] is None
 

@@ -13,7 +13,6 @@ from rxpath.workbench.advice.rules import Knob, Rule, Rules, Setting
 from rxpath.workbench.host import file as hostfile
 from rxpath.workbench.host.file import HostError
 from rxpath.workbench.host.model.host import Host
-from rxpath.workbench.host.model.nic import QUEUES_MAX, RETA_SIZE
 from rxpath.workbench.host.model.programs import App
 from rxpath.workbench.run import where_lost as losses
 
@@ -74,7 +73,7 @@ def fill(ladder: Ladder, knob: Knob, seen: Seen, facts: Mapping[str, float]) -> 
         return
     missing = next((c for c in knob.needs if not c.holds(facts)), None)
     if missing is not None:
-        has = missing.fact not in ("igb", "cpus", "queues")
+        has = missing.fact not in ("rings", "interrupts", "cpus", "queues")
         ladder.not_tried = "there is nothing that it could change" if has else "this host does not have it"
         return
     for i in range(max(len(s.to) for s in knob.set)):
@@ -121,7 +120,7 @@ def _keys(key: str, seen: Seen) -> list[str]:
         "reader": [a.name for a in seen.readers],
         "reader_socket": [s.name for s in seen.host.sockets if s.proto == "udp" and
                           any("*" in a.sockets or s.name in a.sockets for a in seen.readers)],
-        "queue": [str(q) for q in seen.lossy_queues], "queues": [str(q) for q in range(seen.host.queue_count)],
+        "queue": [str(q) for q in seen.lossy_queues], "queues": [str(q) for q in range(seen.host.device.queue_count)],
     }
     return [key.replace(found[0], m) for m in members[found[1]]]
 
@@ -133,15 +132,17 @@ def present(key: str, seen: Seen) -> object:
     if room == "net":
         return host.sysctls().get(key)
     if key in ("nic.queues", "ethtool.combined"):
-        return host.queue_count
+        return host.device.queue_count
+    if key in ("ethtool.rx", "ethtool.tx"):
+        return host.device.rx_ring if key == "ethtool.rx" else host.device.tx_ring
     if key == "ethtool.rx-usecs":
-        return host.rx_usecs
+        return host.device.rx_usecs
     if key == "ethtool.gro":
-        return host.gro
+        return host.device.gro
     if room == "irq":
-        return host.irq_cpu(int(rest))
+        return host.device.irq_cpu(int(rest))
     if room == "rps":
-        return host.rps_cpus(int(rest)) if rest else host.rps
+        return host.device.rps_cpus(int(rest)) if rest else host.rps
     if room in ("app", "socket"):
         name, _, attribute = rest.rpartition(".")
         if room == "socket":
@@ -158,7 +159,7 @@ def _same(key: str, value: str, seen: Seen) -> bool:
     """Is it that already?"""
     if key == "ethtool.indir" and value.startswith("equal "):
         n = int(value.split()[1])
-        return seen.host.indirection() == tuple(i % n for i in range(RETA_SIZE))
+        return seen.host.device.indirection() == tuple(i % n for i in range(seen.host.device.driver.reta_size))
     now = present(key, seen)
     if isinstance(now, bool):
         return value == ("true" if now else "false")
@@ -171,6 +172,8 @@ def _same(key: str, value: str, seen: Seen) -> bool:
 def _value(key: str, word: int | bool | str, largest: int | None, seen: Seen, made: Mapping[str, str]) -> str | None:
     """The text after `=`; None: nothing to set."""
     now = present(key, seen)
+    if key == "ethtool.rx":
+        largest = seen.host.device.most_descriptors
     if isinstance(word, str) and word.startswith("@"):
         return _word(word, key, seen, made)
     if isinstance(word, str) and re.fullmatch(r"[x/]\d+", word):
@@ -193,9 +196,9 @@ def _word(word: str, key: str, seen: Seen, made: Mapping[str, str]) -> str | Non
     host = seen.host
     everywhere = list(range(host.cpus))
     if word == "@queues":
-        return str(min(QUEUES_MAX, host.cpus))
+        return str(min(host.device.most_queues, host.cpus))
     if word == "@equal":
-        return f"equal {host.queue_count}"
+        return f"equal {host.device.queue_count}"
     if word == "@spread":
         return str(int(key.rpartition(".")[2]) % host.cpus)
     if word == "@mask":

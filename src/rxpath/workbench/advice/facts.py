@@ -16,7 +16,7 @@ from rxpath.workbench.host import sysctls as knobs
 
 if TYPE_CHECKING:
     from rxpath.workbench.host.model.programs import App, Socket
-    from rxpath.workbench.run.books import AppBooks, Cpu, SocketBooks
+    from rxpath.workbench.run.books import AppBooks, Cpu, Queue, SocketBooks
     from rxpath.workbench.run.outcome import Outcome
 
 IDLE_BUSY = 0.05                                            # a CPU that is busy for less than this share of the time is there to be used
@@ -95,22 +95,27 @@ class Seen:
         return [c for c in self.idlest if self.busy(c) < IDLE_BUSY]
 
     @cached_property
+    def first_card(self) -> list[Queue]:
+        """The queues that [nic], [ethtool] and [irq] are about."""
+        return self.books.queues[:self.host.device.queue_count]
+
+    @cached_property
     def used_queues(self) -> list[int]:
         """Queues that got frames, busiest first."""
-        return [q.queue for q in sorted(self.books.queues, key=lambda q: (-q.frames, q.queue)) if q.frames]
+        return [q.queue for q in sorted(self.first_card, key=lambda q: (-q.frames, q.queue)) if q.frames]
 
     @cached_property
     def lossy_queues(self) -> list[int]:
         """Queues whose ring overflowed; when none did, the busiest."""
-        lossy = [q.queue for q in sorted(self.books.queues, key=lambda q: (-q.missed, q.queue)) if q.missed]
+        lossy = [q.queue for q in sorted(self.first_card, key=lambda q: (-q.missed, q.queue)) if q.missed]
         return lossy or self.used_queues[:1]
 
     def poll_cpu(self, queue: int) -> int:
-        return self.host.napi_cpu(queue) if self.host.nic.napi == "threaded" else self.books.queues[queue].cpu
+        return self.host.device.napi_cpu(queue) if self.host.nic.napi == "threaded" else self.books.queues[queue].cpu
 
     @cached_property
     def poll_cpus(self) -> set[int]:
-        """CPUs that take frames off the rings, or on which veth's and loopback's sender runs."""
+        """CPUs that take frames off the rings, or on which the sender of a device without rings runs."""
         return {self.poll_cpu(q) for q in self.used_queues}
 
     # ---------------------------------------------------------------- the machine
@@ -217,11 +222,11 @@ for _drop in Drop:
 
 
 # ---------------------------------------------------------------- the device and its interrupts
-fact("igb", "0 or 1", "the device has rings and interrupts")(lambda s: s.host.nic.driver == "igb")
-fact("veth", "0 or 1", "frames enter by netif_rx: veth or loopback")(lambda s: s.host.nic.driver != "igb")
+fact("rings", "0 or 1", "the device has rings; without, frames enter by netif_rx")(lambda s: s.host.device.driver.has_ring)
+fact("interrupts", "0 or 1", "the device has interrupts")(lambda s: s.host.device.driver.has_interrupts)
 fact("cpus", "CPUs", "of the host")(lambda s: s.host.cpus)
 fact("spare_cpus", "CPUs", "busy for less than 5 % of the traffic's time")(lambda s: len(s.spare))
-fact("queues", "queues", "of the device")(lambda s: s.host.queue_count)
+fact("queues", "queues", "of the device")(lambda s: s.host.device.queue_count)
 fact("queues_used", "queues", "that got frames")(lambda s: len(s.used_queues))
 fact("poll_cpus", "CPUs", "that take frames off the rings")(lambda s: len(s.poll_cpus))
 fact("napis_on_a_cpu", "queues", "with traffic on one CPU, at most")(
@@ -232,9 +237,9 @@ fact("ring_fill", "of 1", "a ring was full at most")(lambda s: max((q.fill_max /
 fact("ring_load", "of 1", "demand over supply of the CPU that polls the worst queue, over the traffic's time")(
     lambda s: max((s.queue_load(q) for q in s.lossy_queues), default=0))
 fact("window_fill", "of 1", "of a ring comes at the mean rate while rx-usecs holds its interrupt back")(
-    lambda s: 0 if s.host.rx_usecs < 10 else
-    max((q.frames / s.duration * s.host.rx_usecs * 1000 / q.size for q in s.books.queues if q.size), default=0))
-fact("rx_usecs", "us", "interrupt throttling; 0 off, 1 and 3 adaptive")(lambda s: s.host.rx_usecs if s.host.nic.driver == "igb" else 0)
+    lambda s: 0 if s.host.device.rx_usecs < 10 else
+    max((q.frames / s.duration * s.host.device.rx_usecs * 1000 / q.size for q in s.books.queues if q.size), default=0))
+fact("rx_usecs", "us", "interrupt throttling; 0 off, 1 and 3 adaptive")(lambda s: s.host.device.rx_usecs)
 fact("interrupts_per_s", "1/s", "of all queues, over the traffic's time")(
     lambda s: sum(q.interrupts for q in s.books.queues) * 1e9 / s.duration)
 fact("packets_per_interrupt", "frames", "")(
@@ -256,7 +261,7 @@ fact("rps_cpus", "CPUs", "that RPS may choose from")(lambda s: len({c for cpus i
 fact("backlog_load", "of 1", "demand over supply of the CPU whose backlog overflowed")(
     lambda s: max((s.backlog_load(r["cpu"]) for r in s.books.softnet if r["dropped"]), default=0))
 fact("budget", "packets", "net.core.netdev_budget")(lambda s: s.host.sysctls()["net.core.netdev_budget"])    # type: ignore[arg-type, return-value]
-fact("gro", "0 or 1", "GRO is on")(lambda s: s.host.gro)
+fact("gro", "0 or 1", "GRO is on")(lambda s: s.host.device.gro)
 fact("udp_gro", "0 or 1", "some socket asked for UDP_GRO")(lambda s: any(k.udp_gro for k in s.host.sockets))
 fact("rules_per_frame", "rules", "of iptables that a frame was held against, on average")(
     lambda s: s.books.stations.get("nf_rule", 0) / max(s.books.offered, 1))

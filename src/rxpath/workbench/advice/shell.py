@@ -72,7 +72,8 @@ def _pause(host: Host, value: str, way: str) -> list[str]:
 
 @command(r"ethtool\.adaptive-rx")
 def _adaptive(host: Host, value: str) -> list[str]:
-    return [f"ethtool -C {host.nic.name} rx-usecs {3 if _on(value) == 'on' else 0}"]       # igb refuses adaptive-rx
+    moderation = host.device.driver.moderation                                  # where adaptive is a word of rx-usecs
+    return [f"ethtool -C {host.nic.name} rx-usecs {moderation.adaptive if moderation and _on(value) == 'on' else 0}"]
 
 
 @command(r"(?:ethtool\.combined|nic\.queues)")

@@ -12,17 +12,24 @@ host_app = typer.Typer(no_args_is_help=True, help="Host files: describe the mach
                        epilog="Example:\n\n[cyan]rxpath host init > host.toml; rxpath host check host.toml[/]")
 
 
-@host_app.command("init", epilog="Example:\n\n[cyan]rxpath host init host.toml[/]")
+@host_app.command("init", epilog="Example:\n\n[cyan]rxpath host init --nic veth host.toml[/]")
 def host_init(file: Annotated[str | None, typer.Argument(metavar="[FILE]", help="A new file; standard output if not given.")] = None,
+              nic: Annotated[str | None, typer.Option("--nic", metavar="DRIVER", help="The driver of its card.")] = None,
               debug: DebugOption = False) -> None:
     """Write a complete host file with a comment for every key."""
+    from rxpath.drivers import rows
     from rxpath.workbench.host import text as hosttext
+    from rxpath.workbench.words.mistakes import BadInput
 
+    try:
+        name = rows.driver(nic or rows.DEFAULT).name
+    except ValueError as error:
+        raise BadInput(f"--nic {nic}: {error}") from None
     if file:
-        hosttext.write_commented(file)
+        hosttext.write_commented(file, name)
         typer.echo(f"wrote {file}", err=True)
     else:
-        typer.echo(hosttext.commented(), nl=False)
+        typer.echo(hosttext.commented(name), nl=False)
 
 
 @host_app.command("show", epilog="Example:\n\n[cyan]rxpath host show host.toml --set kernel=3.10[/]")

@@ -25,7 +25,7 @@ EXAMPLES = "\n\n".join((
     "Examples:",
     "[cyan]rxpath sweep first --set net.core.rmem_default=212992..8388608[/]   doubled from 212992 up to 8388608",
     "[cyan]rxpath sweep first --set ethtool.rx=256,1024,4096 --set speed=1..16[/]   every combination",
-    "[cyan]rxpath sweep first --set ethtool.rx=80..4096/9 --resume rows.jsonl --csv rows.csv[/]",
+    "[cyan]rxpath sweep first --set ethtool.rx=64..4096/9 --resume rows.jsonl --csv rows.csv[/]",
     "Ranges: A..B doubles, A..B*F multiplies by F, A..B/N is N values at equal distances.",
 ))
 

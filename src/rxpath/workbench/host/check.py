@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from rxpath.abi.limits import NSOURCE
-from rxpath.drivers.igb_nfc import MODELS
+from collections.abc import Iterable
+
+from rxpath.abi.limits import NQ, NSOURCE
+from rxpath.drivers.rows import DRIVERS, IGB, LO, MTU_LEAST
 from rxpath.workbench.host import sysctls as knobs
+from rxpath.workbench.host.model.device import Device
 from rxpath.workbench.host.model.host import Host
+from rxpath.workbench.host.model.nic import QUEUES_MAX
 from rxpath.workbench.host.model.programs import App, Socket
 from rxpath.workbench.toml_in.tables import ANY, Wrong
 from rxpath.workbench.words import units
+
+WITH_RING = [row.name for row in DRIVERS.values() if row.has_ring]
+RING, USECS = IGB.rx_ring and IGB.rx_ring.default, IGB.moderation and IGB.moderation.default     # a file may say these defaults
+WITH_NAPI = [row.name for row in DRIVERS.values() if row.has_interrupts]
 
 
 def check(host: Host) -> None:
     """Raise Wrong, which names a key, at the first contradiction."""
     _sysctls(host)
-    _device(host)
-    _queues_and_cpus(host)
+    _devices(host)
     _machine(host)
     _routes(host)
     _sockets(host)
@@ -47,9 +54,9 @@ def _sysctls(host: Host) -> None:
     """Known names, values in their ranges, and the two that bind each other.  The table is left with full names and checked values."""
     values: dict[str, knobs.Value] = {}
     for name, value in flatten(host.sysctl).items():
-        row = knobs.find(name, host.nic.name)
+        row = knobs.find(name, *host.interfaces)
         if row is None:
-            raise Wrong(name, knobs.unknown_text(name, host.nic.name))
+            raise Wrong(name, knobs.unknown_text(name, *host.interfaces))
         try:
             values[name] = knobs.check(row, value, host.kernel, host.ticks)
         except ValueError as error:
@@ -68,85 +75,135 @@ def _sysctls(host: Host) -> None:
         _cpu(host, "net.core.flow_limit_cpu_bitmap", mask.bit_length() - 1)
 
 
-def _device(host: Host) -> None:
-    """What the driver has: igb has rings and interrupts, veth and loopback have neither."""
-    nic, tool = host.nic, host.ethtool
-    _since(host, "nic.napi", nic.napi == "threaded", "5.12")
-    _since(host, "nic.napi_defer_hard_irqs", nic.napi_defer_hard_irqs > 0, "5.8")
-    _since(host, "nic.gro_flush_timeout", nic.gro_flush_timeout > 0, "3.19")
-    _since(host, "ethtool.rx-udp-gro-forwarding", tool.rx_udp_gro_forwarding, "5.12")
-    largest = {"igb": 9216, "veth": 65535, "loopback": 65536}[nic.driver]
-    if host.mtu > largest:
-        raise Wrong("nic.mtu", f"{host.mtu} is not allowed: 68 to {largest} for {nic.driver}")
+def _device(host: Host, dev: Device) -> None:
+    """What the driver has, by its row."""
+    nic, tool, row = dev.nic, dev.ethtool, dev.driver
+    key = dev.key
+    _since(host, key("nic.napi"), nic.napi == "threaded", "5.12")
+    _since(host, key("nic.napi_defer_hard_irqs"), nic.napi_defer_hard_irqs > 0, "5.8")
+    _since(host, key("nic.gro_flush_timeout"), nic.gro_flush_timeout > 0, "3.19")
+    _since(host, key("ethtool.rx-udp-gro-forwarding"), tool.rx_udp_gro_forwarding, "5.12")
+    if nic.model is not None and nic.model not in row.models:
+        raise Wrong(key("nic.model"), f"{units.shown(nic.model)} is not allowed: {_or(row.models)} for {row.name}")
+    if dev.mtu > row.mtu_most:
+        raise Wrong(key("nic.mtu"), f"{dev.mtu} is not allowed: {MTU_LEAST} to {row.mtu_most} for {row.name}")
     if nic.queues and tool.combined and nic.queues != tool.combined:
-        raise Wrong("ethtool.combined", f"{tool.combined} contradicts nic.queues = {nic.queues}: they are the same knob")
-    if tool.adaptive_rx is not None and tool.rx_usecs is not None and tool.adaptive_rx != (tool.rx_usecs in (1, 3)):
-        raise Wrong("ethtool.adaptive-rx", f"contradicts rx-usecs = {tool.rx_usecs}: 1 and 3 are adaptive, the others are not")
-    for name, used in (("napi_defer_hard_irqs", nic.napi_defer_hard_irqs), ("gro_flush_timeout", nic.gro_flush_timeout)):
-        if used and (nic.driver != "igb" or nic.napi == "none"):
-            raise Wrong(f"nic.{name}", "there is no NAPI of its own here: it takes driver igb and napi softirq or threaded")
-    if nic.driver == "igb":
-        _card(host)
+        raise Wrong(key("ethtool.combined"), f"{tool.combined} contradicts nic.queues = {nic.queues}: they are the same knob")
+    if not 1 <= dev.queue_count <= dev.most_queues:
+        most = f"1 to {dev.most_queues} for {dev.model}" if row.has_ring else f"{row.name} has 1 queue here"
+        raise Wrong(key("nic.queues" if nic.queues else "ethtool.combined"), f"{dev.queue_count} is not allowed: {most}")
+    _interrupts(dev)
+    if row.rx_ring is None:
+        _no_ring(dev)
         return
-    if host.queue_count != 1:
-        raise Wrong("nic.queues" if nic.queues else "ethtool.combined",
-                     f"{host.queue_count} is not allowed: {nic.driver} has 1 queue here")
-    for name, used in (("rx", tool.rx != 256), ("tx", tool.tx != 256), ("rx-usecs", tool.rx_usecs not in (None, 3)),
-                       ("adaptive-rx", tool.adaptive_rx is False), ("ntuple", bool(tool.ntuple)), ("pause-rx", tool.pause_rx),
-                       ("pause-tx", tool.pause_tx)):
+    for name, wanted, ring in (("rx", tool.rx, row.rx_ring), ("tx", tool.tx, row.tx_ring)):
+        if wanted is not None and ring is not None and not ring.least <= wanted <= ring.most:
+            raise Wrong(key(f"ethtool.{name}"), f"{wanted} is not allowed: {ring.least} to {ring.most} for {row.name}")
+    _card(host, dev)
+
+
+def _or(words: Iterable[str]) -> str:
+    *some, last = words
+    return f"{', '.join(some)} or {last}" if some else last
+
+
+def _interrupts(dev: Device) -> None:
+    """ethtool -C, and what a NAPI of its own takes."""
+    nic, tool, row = dev.nic, dev.ethtool, dev.driver
+    for name, used in (("napi_defer_hard_irqs", nic.napi_defer_hard_irqs), ("gro_flush_timeout", nic.gro_flush_timeout)):
+        if used and (not row.has_interrupts or nic.napi == "none"):
+            raise Wrong(dev.key(f"nic.{name}"), f"there is no NAPI of its own here: it takes driver {_or(WITH_NAPI)} and napi softirq or "
+                                                 "threaded")
+    if row.moderation is None or tool.rx_usecs is None:
+        return
+    if not row.moderation.takes(tool.rx_usecs):
+        raise Wrong(dev.key("ethtool.rx-usecs"), f"{tool.rx_usecs} is not allowed: {row.moderation.allowed} for {row.name}")
+    if tool.adaptive_rx is not None and tool.adaptive_rx != dev.adaptive_rx:
+        words = " and ".join(str(n) for n in row.moderation.words if n)
+        raise Wrong(dev.key("ethtool.adaptive-rx"), f"contradicts rx-usecs = {tool.rx_usecs}: {words} are adaptive, the others are not")
+
+
+def _no_ring(dev: Device) -> None:
+    """Frames enter by netif_rx in the sender's context: no ring, no interrupt, no NAPI."""
+    nic, tool, row = dev.nic, dev.ethtool, dev.driver
+    for name, used in (("rx", tool.rx not in (None, RING)), ("tx", tool.tx not in (None, RING)),
+                       ("rx-usecs", tool.rx_usecs not in (None, USECS)), ("adaptive-rx", tool.adaptive_rx is False),
+                       ("ntuple", bool(tool.ntuple)), ("pause-rx", tool.pause_rx), ("pause-tx", tool.pause_tx)):
         if used:
-            raise Wrong(f"ethtool.{name}", f"{nic.driver} has no ring and no interrupts: only igb takes it")
-    if host.gro:
-        raise Wrong("ethtool.gro", f"off only: {nic.driver} frames enter by netif_rx, which does no GRO")
+            raise Wrong(dev.key(f"ethtool.{name}"), f"{row.name} has no ring and no interrupts (EOPNOTSUPP): {_or(WITH_RING)} takes it")
+    if dev.gro:
+        raise Wrong(dev.key("ethtool.gro"), f"off only: {row.name} frames enter by netif_rx, which does no GRO")
     if nic.napi != "softirq":
-        raise Wrong("nic.napi", f"softirq only: {nic.driver} is polled by the per-CPU backlog")
-    if any(host.irq.affinity.values()):
-        raise Wrong("irq.affinity", f"{nic.driver} has no interrupts: nic.sender_cpu says where its frames enter")
+        raise Wrong(dev.key("nic.napi"), f"softirq only: {row.name} is polled by the per-CPU backlog")
+    if any(dev.irq.affinity.values()):
+        raise Wrong(dev.key("irq.affinity"), f"{row.name} has no interrupts: nic.sender_cpu says where its frames enter")
 
 
-def _card(host: Host) -> None:
-    """What the model of the card has: queues, a packet buffer, filters, flow control."""
-    nic, tool = host.nic, host.ethtool
-    if host.queue_count > MODELS[nic.model]:
-        raise Wrong("nic.queues" if nic.queues else "ethtool.combined",
-                     f"{host.queue_count} is not allowed: 1 to {MODELS[nic.model]} for {nic.model}")
-    if nic.rx_fifo and not 16 << 10 <= nic.rx_fifo <= 128 << 10:
-        raise Wrong("nic.rx_fifo", f"{nic.rx_fifo} is not allowed: 0, or 16KiB to 128KiB")
-    _since(host, "ethtool.ntuple", bool(tool.ntuple), "4.9")
-    host.filters()
+def _card(host: Host, dev: Device) -> None:
+    """What the model of the card has: a packet buffer, filters, flow control."""
+    nic, tool, key = dev.nic, dev.ethtool, dev.key
+    least, most = dev.driver.rx_fifo or (0, 0)
+    if nic.rx_fifo and not least <= nic.rx_fifo <= most:
+        raise Wrong(key("nic.rx_fifo"), f"{nic.rx_fifo} is not allowed: 0, or {least >> 10}KiB to {most >> 10}KiB")
+    _since(host, key("ethtool.ntuple"), bool(tool.ntuple), "4.9")
+    dev.filters()
     if tool.pause_tx and not nic.rx_fifo:
-        raise Wrong("ethtool.pause-tx", "they are sent when the packet buffer fills, and there is none: set nic.rx_fifo, such as 64KiB")
-    if tool.pause_rx and host.queue_count > 1:
-        raise Wrong("ethtool.pause-rx", "with several queues it turns DROP_EN off, and a full ring blocks all of them: not modelled, set "
-                                         "nic.queues = 1")
+        raise Wrong(key("ethtool.pause-tx"), "they are sent when the packet buffer fills, and there is none: set nic.rx_fifo, "
+                                              "such as 64KiB")
+    if tool.pause_rx and dev.queue_count > 1:
+        raise Wrong(key("ethtool.pause-rx"), "with several queues it turns DROP_EN off, and a full ring blocks all of them: not modelled, "
+                                              "set nic.queues = 1")
 
 
-def _queues_and_cpus(host: Host) -> None:
+def _queues_and_cpus(host: Host, dev: Device) -> None:
     """Queues that exist, CPUs that exist."""
-    queues = host.queue_count
-    for queue, cpu in host.irq.affinity.items():
+    queues, key = dev.queue_count, dev.key
+    for queue, cpu in dev.irq.affinity.items():
         if queue >= queues:
-            raise Wrong(f"irq.{queue}", f"there is no queue {queue}: 0 to {queues - 1}")
+            raise Wrong(key(f"irq.{queue}"), f"there is no queue {queue}: 0 to {queues - 1}")
         if not 0 <= cpu < host.cpus:
-            raise Wrong(f"irq.{queue}", f"there is no CPU {cpu}: 0 to {host.cpus - 1} (cpus = {host.cpus})")
-    rps_all = len(host.rps) == 8 and len(set(host.rps.values())) == 1   # `all` was written: it means those that exist
-    for queue, cpus in host.rps.items():
+            raise Wrong(key(f"irq.{queue}"), f"there is no CPU {cpu}: 0 to {host.cpus - 1} (cpus = {host.cpus})")
+    rps_all = len(dev.rps) == QUEUES_MAX and len(set(dev.rps.values())) == 1        # `all` was written: it means those that exist
+    for queue, cpus in dev.rps.items():
         if queue >= queues and not rps_all:
-            raise Wrong(f"rps.{queue}", f"there is no queue {queue}: 0 to {queues - 1}")
+            raise Wrong(key(f"rps.{queue}"), f"there is no queue {queue}: 0 to {queues - 1}")
         for cpu in cpus:
-            _cpu(host, f"rps.{queue}", cpu)
-    counts_all = len(host.rps_flow_cnt) == 8 and len(set(host.rps_flow_cnt.values())) == 1
-    for queue in host.rps_flow_cnt:
+            _cpu(host, key(f"rps.{queue}"), cpu)
+    counts_all = len(dev.rps_flow_cnt) == QUEUES_MAX and len(set(dev.rps_flow_cnt.values())) == 1
+    for queue in dev.rps_flow_cnt:
         if queue >= queues and not counts_all:
-            raise Wrong(f"rps_flow_cnt.{queue}", f"there is no queue {queue}: 0 to {queues - 1}")
-    if host.nic.threaded_cpus == ANY:
-        raise Wrong("nic.threaded_cpus", f"\"any\" is not allowed: {units.CPUS_ALLOWED}")
-    for cpu in host.nic.threaded_cpus:
-        _cpu(host, "nic.threaded_cpus", cpu)
-    _cpu(host, "nic.sender_cpu", host.nic.sender_cpu)
-    indir = host.indirection()
+            raise Wrong(key(f"rps_flow_cnt.{queue}"), f"there is no queue {queue}: 0 to {queues - 1}")
+    if dev.nic.threaded_cpus == ANY:
+        raise Wrong(key("nic.threaded_cpus"), f"\"any\" is not allowed: {units.CPUS_ALLOWED}")
+    for cpu in dev.nic.threaded_cpus:
+        _cpu(host, key("nic.threaded_cpus"), cpu)
+    _cpu(host, key("nic.sender_cpu"), dev.nic.sender_cpu)
+    indir = dev.indirection()
+    if len(indir) != dev.driver.reta_size:
+        raise Wrong(key("ethtool.indir"), f"{len(indir)} entries: the table of {dev.driver.name} has {dev.driver.reta_size}")
     if max(indir) >= queues:
-        raise Wrong("ethtool.indir", f"queue {max(indir)} does not exist: 0 to {queues - 1}")
+        raise Wrong(key("ethtool.indir"), f"queue {max(indir)} does not exist: 0 to {queues - 1}")
+    if dev.nic.node >= max(1, len(host.cpu.nodes)):
+        raise Wrong(key("nic.node"), f"there is no node {dev.nic.node}: cpu.nodes has {len(host.cpu.nodes)}")
+
+
+def _devices(host: Host) -> None:
+    """Each for itself, then what several share: names, addresses, the pool of queues, the NUMA node."""
+    names: set[str] = set()
+    first = 0
+    for dev in host.devices:
+        _device(host, dev)
+        _queues_and_cpus(host, dev)
+        if dev.name in names or (dev.room and dev.name == LO.name):
+            raise Wrong(dev.key("nic.name"), f'"{dev.name}" is taken by another device')
+        names.add(dev.name)
+        if dev.driver is LO and dev.room:
+            raise Wrong(dev.key("nic.driver"), "lo is there anyway; what a capture of it holds is for nic.driver")
+        if first + dev.queue_count > NQ:
+            raise Wrong(dev.key("nic.queues"), f"{first + dev.queue_count} queues of all cards: at most {NQ}")
+        first += dev.queue_count if dev is host.devices[-1] else dev.most_queues
+        if dev.nic.node != host.nic.node:
+            raise Wrong(dev.key("nic.node"), f"{dev.nic.node} is not allowed: all cards are in one node here ({host.nic.node})")
 
 
 def _machine(host: Host) -> None:
@@ -163,8 +220,6 @@ def _machine(host: Host) -> None:
     missing = set(range(host.cpus)) - {cpu for group in host.cpu.nodes for cpu in group}
     if host.cpu.nodes and missing:
         raise Wrong("cpu.nodes", f"CPU {min(missing)} is in no node")
-    if host.nic.node >= max(1, len(host.cpu.nodes)):
-        raise Wrong("nic.node", f"there is no node {host.nic.node}: cpu.nodes has {len(host.cpu.nodes)}")
     for i, load in enumerate(host.loads):
         for cpu in load.cpu:
             _cpu(host, f"load.{i}.cpu", cpu)
@@ -180,8 +235,8 @@ def _machine(host: Host) -> None:
 def _routes(host: Host) -> None:
     seen: set[str] = set()
     for i, route in enumerate(host.routes):
-        if route.dev not in (None, host.nic.name, "lo"):
-            raise Wrong(f"route.{i}.dev", f"no interface {units.shown(route.dev)} here: {host.nic.name} or lo")
+        if route.dev not in (None, *host.interfaces, LO.name):
+            raise Wrong(f"route.{i}.dev", f"no interface {units.shown(route.dev)} here: {_or(dict.fromkeys((*host.interfaces, LO.name)))}")
         if route.via is not None and route.type != "unicast":
             raise Wrong(f"route.{i}.via", f"only a unicast route has a next hop, this one is {route.type}")
         if route.dst in seen:
@@ -218,8 +273,9 @@ def _sockets(host: Host) -> None:
         _since(host, f"{where}.busy_poll", sock.busy_poll is not None, "3.11")
         if sock.incoming_cpu is not None:
             _cpu(host, f"{where}.incoming_cpu", sock.incoming_cpu)
-        if sock.bindtodevice not in (None, host.nic.name, "lo"):
-            raise Wrong(f"{where}.bindtodevice", f"no interface {units.shown(sock.bindtodevice)} here: {host.nic.name} or lo")
+        if sock.bindtodevice not in (None, *host.interfaces, LO.name):
+            there = _or(dict.fromkeys((*host.interfaces, LO.name)))
+            raise Wrong(f"{where}.bindtodevice", f"no interface {units.shown(sock.bindtodevice)} here: {there}")
         if sock.rcvbuf is not None and sock.rcvbufforce is not None:
             raise Wrong(f"{where}.rcvbufforce", "either rcvbuf or rcvbufforce, not both")
         for name, used in (("udp_gro", sock.udp_gro), ("connect", sock.connect is not None), ("join", bool(sock.join))):

@@ -77,7 +77,7 @@ def tables(content: str | bytes, place: str) -> dict[str, Any]:
 
 
 def default() -> Host:
-    """The host without a file: igb, two CPUs, kernel 6.18, cost profile bm36; sockets are opened for the capture's traffic."""
+    """The host without a file: an igb, two CPUs, kernel 6.18, cost profile bm36; sockets are opened for the capture's traffic."""
     return build({}, "host")
 
 
@@ -166,7 +166,7 @@ def service_ns(service: Service, place: str = "") -> tuple[int, ...]:
 
 def _model_of(field: Any) -> type[BaseModel] | None:
     """The model inside an annotation: Nic, tuple[Route, ...]."""
-    stack = [field.annotation]
+    stack = [field.annotation] if field is not None else []
     while stack:
         kind = stack.pop()
         if isinstance(kind, type) and issubclass(kind, BaseModel):
@@ -202,7 +202,8 @@ def read_error(item: Any, root: type[BaseModel] = Host) -> tuple[str, str]:
     dotted = ".".join(str(step) for step in loc)
     problem = item.get("ctx", {}).get("error")
     if isinstance(problem, Wrong):
-        return problem.key, problem.text
+        room = f"card.{loc[1]}." if loc[:1] == ["card"] and not problem.key.startswith("card.") else ""
+        return room + problem.key, problem.text
     field = _schema(loc, root)
     if item["type"] == "extra_forbidden":
         return dotted, _unknown(str(loc[-1]), loc[:-1], root)
@@ -221,7 +222,7 @@ def _unknown(name: str, above: Sequence[str | int], root: type[BaseModel] = Host
     model = root
     for step in above:
         if isinstance(step, str):
-            model = _model_of(fields_of(model)[step]) or model
+            model = _model_of(fields_of(model).get(step)) or model
     here = list(fields_of(model))
     near = units.nearest(name, here)
     if near:
@@ -295,7 +296,7 @@ def _set(data: dict[str, Any], key: str, value: Any, written: str, host: Host) -
     while True:
         step = steps.pop(0)
         field = fields_of(model).get(step) if model is not None else None
-        if model is not None and field is None and not (named[:1] in (["irq"], ["rps"], ["rps_flow_cnt"]) and step.isdigit()):
+        if model is not None and field is None and not (named[-1:] in (["irq"], ["rps"], ["rps_flow_cnt"]) and step.isdigit()):
             raise wrong(_unknown_override(step, named, host))
         named.append(step)
         if not steps:
@@ -333,7 +334,8 @@ def _set(data: dict[str, Any], key: str, value: Any, written: str, host: Host) -
 def _entry(entries: list[Any], room: str, which: str) -> int | None:
     """The index of an entry by number or by name."""
     for i, entry in enumerate(entries):
-        if isinstance(entry, dict) and entry.get("name", f"{room}{i}") == which and room in ("socket", "app"):
+        if isinstance(entry, dict) and entry.get("name", f"eth{i + 1}" if room == "card" else f"{room}{i}") == which \
+                and room in ("socket", "app", "card"):
             return i
     return int(which) if which.isascii() and which.isdigit() and len(which) < 6 and int(which) <= len(entries) else None
 

@@ -137,29 +137,29 @@ def conf_flags() -> list[str]:
     return [row.name[len(_CONF):] for row in SYSCTLS if row.combine]
 
 
-def find(name: str, interface: str) -> Sysctl | None:
+def find(name: str, *interfaces: str) -> Sysctl | None:
     """The row of a sysctl by its full name; net.ipv4.conf.{all,default,INTERFACE}.X share one."""
     if name.startswith("net.ipv4.conf."):
         scope, _, flag = name[len("net.ipv4.conf."):].rpartition(".")
-        return BY_NAME.get(_CONF + flag) if scope in ("all", "default", interface) else None
+        return BY_NAME.get(_CONF + flag) if scope in ("all", "default", *interfaces) else None
     return BY_NAME.get(name)
 
 
-def names(interface: str) -> list[str]:
+def names(*interfaces: str) -> list[str]:
     """Every name that a host file may write."""
     result = []
     for row in SYSCTLS:
-        result += [row.name.replace("*", scope) for scope in ("all", "default", interface)] if row.combine else [row.name]
+        result += [row.name.replace("*", scope) for scope in ("all", "default", *interfaces)] if row.combine else [row.name]
     return result
 
 
-def unknown_text(name: str, interface: str) -> str:
+def unknown_text(name: str, *interfaces: str) -> str:
     """Why a name was not found, with the nearest name that exists."""
     if name.startswith("net.ipv4.conf."):
         scope, _, flag = name[len("net.ipv4.conf."):].rpartition(".")
         if _CONF + flag in BY_NAME:
-            return f'no interface "{scope}" here: all, default, {interface}'
-    near = units.nearest(name, names(interface))
+            return f'no interface "{scope}" here: all, default, {", ".join(interfaces)}'
+    near = units.nearest(name, names(*interfaces))
     return "unknown sysctl; " + (f"did you mean {near}?" if near else "docs/host-file.md lists those that the path reads")
 
 
@@ -207,7 +207,7 @@ def check(row: Sysctl, value: object, kernel: str, hz: int) -> Value:
     return value
 
 
-def effective(settings: dict[str, Value], kernel: str, hz: int, interface: str) -> dict[str, Value]:
+def effective(settings: dict[str, Value], kernel: str, hz: int, *interfaces: str) -> dict[str, Value]:
     """Every sysctl that this kernel has, set or default, by its full name; an interface inherits `default`, as when it is created."""
     result: dict[str, Value] = {}
     for row in SYSCTLS:
@@ -218,7 +218,7 @@ def effective(settings: dict[str, Value], kernel: str, hz: int, interface: str) 
             continue
         flag = row.name[len(_CONF):]
         base = row.default_for(kernel, hz)
-        for scope in ("all", "default", interface):
+        for scope in ("all", "default", *interfaces):
             name = f"net.ipv4.conf.{scope}.{flag}"
             if scope == "all":
                 default: Value = _ALL_DEFAULT.get(flag, base)

@@ -65,7 +65,7 @@ def routes(host: Host) -> list[FibRoute]:
     def add(route: FibRoute) -> None:
         found.setdefault((route.table, route.dst, route.prefix), route)
 
-    own = [(dev, *units.cidr(text)) for text in host.nic.addresses]
+    own = [(d.name, *units.cidr(text)) for d in host.devices for text in d.nic.addresses]
     for name, address, prefix in [("lo", 0x7F000001, 8), *own]:
         mask = units.netmask(prefix)
         subnet, highest = address & mask, address | ~mask & 0xFFFFFFFF

@@ -4,14 +4,17 @@ All of it is generated from the descriptions in host.py and host/sysctls.py, so 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
+from rxpath.drivers.rows import DEFAULT, LO, Driver, driver
 from rxpath.workbench.host import sysctls as knobs
 from rxpath.workbench.host.file import fields_of
+from rxpath.workbench.host.model.device import Device
 from rxpath.workbench.host.model.host import Host
 from rxpath.workbench.host.model.machine import Cpu, Load, SoftirqSource
 from rxpath.workbench.host.model.network import Iptables, Neighbour, Route
@@ -30,6 +33,7 @@ _TABLES: tuple[tuple[str, type[BaseModel], str], ...] = (
     ("iptables", Iptables, "Firewall rules: tables raw, mangle and filter, at PREROUTING and INPUT."),
     ("tx", Tx, "Frames that the path itself sends."),
 )
+_CARDS = "Further cards: the keys of [nic], and tables of their own, [card.ethtool], [card.irq], [card.rps], [card.rps_flow_cnt]."
 _LISTS: tuple[tuple[str, type[BaseModel], str], ...] = (
     ("route", Route, "Routes beyond those that addresses bring (local, connected, broadcast, 127/8)."),
     ("neighbour", Neighbour, "Known neighbours; others are learnt from traffic."),
@@ -63,18 +67,37 @@ def _wrap(text: str, width: int = 120) -> list[str]:
     return ["# " + line for line in lines]
 
 
-def _field_lines(name: str, field: Any, *, off: bool = False) -> list[str]:
-    """The comment and the setting of one key; `#key = example` where the default is worked out or there is none."""
+def _field_lines(name: str, field: Any, *, off: bool = False, own: Mapping[str, str] | None = None) -> list[str]:
+    """The comment and the setting of one key; `#key = example` where the default is worked out or there is none.  own: what a device of
+    that driver has there."""
     extra = field.json_schema_extra
     source = f"  Source: {extra['source']}." if extra["source"] else ""
     lines = _wrap(f"{field.description}.  Allowed: {extra['allowed']}.{source}")
+    if own and name in own:
+        switched = "" if name in ("driver", "name") else "#"
+        return [*lines, f"{switched}{name} = {own[name]}"]
     has_value = field.default not in (PydanticUndefined, None) and not (field.default in ((), {}) and extra["example"])
     value = toml(field.default) if has_value else extra["example"]
     return [*lines, f"{'' if has_value and not off else '#'}{name} = {value}"]
 
 
-def commented() -> str:
-    """A complete host file: every key with what it does, what is allowed, its default and where the default comes from.
+def _own(row: Driver) -> dict[str, str]:
+    """The keys of a device by that driver that are not the default device's."""
+    if row.name == DEFAULT:
+        return {}
+    own = {"driver": toml(row.name), "model": toml(row.default_model), "mtu": str(row.mtu), "speed": toml(row.speed)}
+    if row is LO:
+        own["name"] = toml(row.name)
+    if row.rx_ring is not None and row.tx_ring is not None:
+        own |= {"rx": str(row.rx_ring.default), "tx": str(row.tx_ring.default)}
+    if row.moderation is not None:
+        own["rx-usecs"] = str(row.moderation.default)
+    return own
+
+
+def commented(nic: str = DEFAULT) -> str:
+    """A complete host file: every key with what it does, what is allowed, its default and where the default comes from; its card is driven
+    by `nic`.
 
     It says what the default host says; lines that begin with # and a key are switched off, because their default depends on another
     key or there is none."""
@@ -88,8 +111,9 @@ def commented() -> str:
     for name, model, text in _TABLES[:4]:
         out += [f"# {text}", f"[{name}]"]
         for key, field in fields_of(model).items():
-            out += _field_lines(key, field)
+            out += _field_lines(key, field, own=_own(driver(nic)) if name in ("nic", "ethtool") else None)
         out.append("")
+    out += [f"# {_CARDS}", "#[[card]]", '#name = "eth1"', '#addresses = ["10.1.0.1/24"]', ""]
     rps = fields_of(Host)["rps"]
     out += ["# Receive packet steering in software (/sys/class/net/eth0/queues/rx-N/rps_cpus).", "[rps]",
             *_wrap(f"{rps.description}.  Allowed: {rps.json_schema_extra['allowed']}; \"all\" for every queue."), '#"0" = "0-1"', ""]
@@ -112,10 +136,11 @@ def commented() -> str:
     return "\n".join(out)
 
 
-def write_commented(path: str | Path) -> None:
+def write_commented(path: str | Path, nic: str = DEFAULT) -> None:
     """Write `commented()` to a new file; an existing one is not touched (FileExistsError)."""
+    text = commented(nic)
     with open(path, "x") as file:
-        file.write(commented())
+        file.write(text)
 
 
 def _sysctl_lines(row: knobs.Sysctl) -> list[str]:
@@ -146,19 +171,29 @@ def _json(value: Any) -> Any:
     return [_json(v) for v in value] if isinstance(value, (tuple, list)) else value
 
 
+def _device(dev: Device, own: bool = False) -> dict[str, Any]:
+    """The tables of one card; `own`: its [nic] keys beside them, as in [[card]]."""
+    queues = range(dev.queue_count)
+    nic = {**_plain(dev.nic), "model": dev.model, "queues": dev.queue_count, "mtu": dev.mtu, "speed": dev.speed}
+    tables = {
+        "ethtool": {**_plain(dev.ethtool), "rx": dev.rx_ring, "tx": dev.tx_ring, "rx-usecs": dev.rx_usecs, "gro": dev.gro,
+                    "adaptive-rx": dev.adaptive_rx, "combined": dev.queue_count},
+        "irq": {str(queue): dev.irq_cpu(queue) for queue in queues},
+        "rps": {str(queue): units.cpu_list_text(dev.rps_cpus(queue)) for queue in queues},
+        "rps_flow_cnt": {str(queue): dev.rps_flow_cnt.get(queue, 0) for queue in queues},
+    }
+    return nic | tables if own else {"nic": nic, **tables}
+
+
 def effective(host: Host) -> dict[str, Any]:
     """Every knob with the value that the run uses, as plain JSON data: defaults resolved, routes derived."""
-    queues = range(host.queue_count)
     return {
         "kernel": host.kernel, "profile": host.profile, "seed": host.seed, "hz": host.ticks, "cpus": host.cpus,
+        "small_head": host.small_head,
         "listen": "capture" if host.opens_from_capture else "listed",
         "cpu": _plain(host.cpu),
-        "nic": {**_plain(host.nic), "queues": host.queue_count, "mtu": host.mtu},
-        "ethtool": {**_plain(host.ethtool), "rx": host.rx_ring, "tx": host.tx_ring, "rx-usecs": host.rx_usecs, "gro": host.gro,
-                    "adaptive-rx": host.rx_usecs in (1, 3), "combined": host.queue_count},
-        "irq": {str(queue): host.irq_cpu(queue) for queue in queues},
-        "rps": {str(queue): units.cpu_list_text(host.rps_cpus(queue)) for queue in queues},
-        "rps_flow_cnt": {str(queue): host.rps_flow_cnt.get(queue, 0) for queue in queues},
+        **_device(host.device),
+        **({"cards": [_device(dev, own=True) for dev in host.devices[1:]]} if host.cards else {}),
         "sysctl": {name: _json(value) for name, value in host.sysctls().items()},
         "routes": [str(route) for route in routes(host)],
         "neighbours": [_plain(item) for item in host.neighbours],
@@ -218,6 +253,10 @@ def markdown() -> str:
     table("Top of the file", "Before the first table.", Host, only=True)
     for name, model, text in _TABLES[:4]:
         table(f"[{name}]", text, model)
+    out.extend(["### [[card]]", "", f"{_CARDS} The first one is `eth1`; `--set card.0.ethtool.rx=512` sets it. "
+                "An interface of a pcapng capture goes to the card of its name, else to the card of its order; so do the interfaces of a "
+                "cooked capture (SLL2), in the order in which they are met. Generated traffic goes to the card whose network holds its "
+                "destination.", ""])
     rps = fields_of(Host)["rps"]
     out.extend(["### [rps]", "",
                 f"`0 = \"1-3\"`: {rps.description}. `all` stands for every queue. Allowed: {rps.json_schema_extra['allowed']}.", ""])

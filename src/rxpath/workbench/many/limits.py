@@ -79,7 +79,7 @@ def line(host: Host) -> Limit:
 def work(host: Host, cpu: int, until: float) -> Limit:
     """A CPU that has as much to do as the traffic lasts.  Nothing is lost yet: queues hold what it has not done when the capture ends."""
     names = sorted({a.name for a in host.apps for t in range(a.threads) if host.app_cpu(a, t) == cpu})
-    queues = [str(q) for q in range(host.queue_count) if host.nic.driver == "igb" and host.irq_cpu(q) == cpu]
+    queues = [str(q) for q in range(host.device.queue_count) if host.device.driver.has_interrupts and host.device.irq_cpu(q) == cpu]
     who = " and ".join([*names, *([f"queue{'s' * (len(queues) > 1)} {', '.join(queues)}"] if queues else [])])
     return Limit(f"CPU {cpu}", WORK, cpu, 1.0, f"it has as much to do as the traffic lasts ({who}); beyond, queues only keep the rest "
                  f"until the capture ends, this one up to {until:,.4g} times its speed")
@@ -98,7 +98,7 @@ def _cpu(host: Host, result: Result, place: str) -> int | None:
     """The CPU that empties a place: the busiest where there are several."""
     kind, _, rest = place.partition(" ")
     if kind == "ring" and rest:
-        return host.napi_cpu(int(rest)) if host.nic.napi == "threaded" else host.irq_cpu(int(rest))
+        return host.device.napi_cpu(int(rest)) if host.nic.napi == "threaded" else host.device.irq_cpu(int(rest))
     if kind == "backlog" and rest:
         return int(rest)
     cpus = {host.app_cpu(a, t) for a in readers(host, place) for t in range(a.threads)}
@@ -152,7 +152,7 @@ def lifts(item: Unit, host: Host, limit: Limit, stop: Stop | None = None) -> lis
     from rxpath.workbench.work import unit as runs
 
     if limit.place == LINE:
-        return [(f"nic.speed={units.bps_text(host.speed_bps * 10)}",)] if host.speed_bps < FASTEST_LINE else []
+        return [(f"nic.speed={units.bps_text(host.device.speed_bps * 10)}",)] if host.device.speed_bps < FASTEST_LINE else []
     outcome = replay.replay(item.capture, host, listen=item.listen, local=item.local, speed=item.speed, loop=item.loop, stop=stop,
                             receiver=runs.receiver(item, host))
     seen = Seen(dataclasses.replace(outcome, host=host))

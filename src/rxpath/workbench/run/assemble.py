@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Any
 from rxpath.abi.kernels import Sysctl
 from rxpath.abi.limits import NCPU, NDEV, NQ, NSKB
 from rxpath.abi.numbers import RT_TABLE_LOCAL, RT_TABLE_MAIN, Idle, Kind, NicMode, Softirq
-from rxpath.drivers.setup import igb_probe, multicast_mac, napi_defer, set_rx_fifo, veth_probe
+from rxpath.drivers import probe as drivers_probe
+from rxpath.drivers.igb_open import set_rx_fifo
+from rxpath.drivers.net_device import NetDevice, multicast_mac, napi_defer
+from rxpath.drivers.rows import LO as LO_ROW
 from rxpath.link import setup as link_setup
 from rxpath.network import nf_setup
 from rxpath.network import setup as network_setup
@@ -26,10 +29,10 @@ from rxpath.workbench.words import units
 
 if TYPE_CHECKING:
     from rxpath.cable.receiver import Receiver
+    from rxpath.workbench.host.model.device import Device
     from rxpath.workbench.host.model.host import Host
 
 MAC = 0x020000000001                                        # of a receiver that no capture names
-VLANS = 2                                                   # the first VLAN device's number
 LO = 1                                                      # the loopback device's number, beside the NIC's 0
 SMALLEST_TRUESIZE = 768                                     # of a packet that a socket can be charged (a copied short one)
 
@@ -58,12 +61,16 @@ def settle(host: Host, receiver: Receiver | None) -> Host:
     """The host with what it leaves to the capture: its addresses, its MAC, and a way back to everybody."""
     nic: dict[str, Any] = {}
     if not host.nic.addresses and receiver is not None:
-        own = [a for a in receiver.with_prefixes() if ":" not in a]
+        others = {text.split("/")[0] for dev in host.devices[1:] for text in dev.nic.addresses}
+        own = [a for a in receiver.with_prefixes() if ":" not in a and a.split("/")[0] not in others]
         nic["addresses"] = [a if int(a.split(".")[0]) < 224 else "192.0.2.254/24" for a in own] or ["192.0.2.254/24"]
     if host.nic.mac == "auto":
         mac = receiver.mac if receiver is not None else MAC
         nic["mac"] = units.mac_text(mac if mac and not mac >> 40 & 1 else MAC)
     changes: dict[str, Any] = {"nic": nic} if nic else {}
+    if any(card.mac == "auto" for card in host.cards):
+        changes["card"] = [{"mac": units.mac_text(MAC + i), **written} if card.mac == "auto" else written
+                           for i, (card, written) in enumerate(zip(host.cards, host._raw["card"], strict=True), 1)]
     if not host.routes and "addresses" in nic:
         changes["route"] = [{"dst": "default"}]
     return hostfile.revise(host, changes) if changes else host
@@ -116,62 +123,86 @@ def sysctls(m: Machine) -> None:
 def clocks(m: Machine, one_step: bool) -> None:
     """Clocks, costs, ksoftirqd/N."""
     net, host = m.net, m.host
+    net.small_head = host.small_head
     costs.load_profile(host.profile).apply(net, range(host.cpus))
-    m.call(engine.vtime_init)(net, m.queues, host.cpus, one_step)
+    m.call(engine.vtime_init)(net, host.pools()[-1].stop, host.cpus, one_step)
     for c in range(host.cpus):
         m.call(engine.add_thread)(net, c, c, Kind.KSOFTIRQD)
     m.boot.log.insert(0, ("spawn_ksoftirqd", f"ksoftirqd/0 to ksoftirqd/{host.cpus - 1}" if host.cpus > 1 else "ksoftirqd/0"))
 
 
 def drivers(m: Machine) -> None:
-    """The device: probed, set as ethtool and ip link would, opened; its interrupts on their CPUs; threaded NAPI."""
+    """The devices: probed, set as ethtool and ip link would, opened; their interrupts on their CPUs; threaded NAPI."""
     net, host, b = m.net, m.host, m.boot
-    mac, cpus = units.mac(host.nic.mac), [host.irq_cpu(q) for q in range(m.queues)]
-    if host.nic.driver == "igb":
-        mode = NicMode.IRQ_PER_PACKET if host.nic.napi == "none" else NicMode.NAPI
-        dev = igb_probe(net, m.call, b.log, b.nskb, m.queues, mac, cpus, host.nic.name, 0, mode, host.nic.model)
-        dev.ethtool("set_ringparam", rx=host.rx_ring, tx=host.tx_ring)
-        dev.ethtool("set_coalesce", rx_usecs=host.rx_usecs)
-        dev.ethtool("set_rxfh", indir=list(host.indirection()), key=host.rss_key)
-        dev.ethtool("set_rxnfc", flow="udp4", fields=host.ethtool.rx_flow_hash_udp4)
-        dev.ethtool("set_rxnfc", flow="tcp4", fields=host.ethtool.rx_flow_hash_tcp4)
-        for rule in host.ethtool.ntuple:
-            dev.ethtool("set_rxclsrlins", rule=rule)
-        set_rx_fifo(dev, host.nic.rx_fifo)
-        dev.ethtool("set_pauseparam", rx=host.ethtool.pause_rx, tx=host.ethtool.pause_tx)
-        dev.ethtool("set_features", rx_checksumming=host.ethtool.rx_checksumming, rx_vlan_offload=host.ethtool.rx_vlan_offload)
-        dev.ndo("ndo_change_mtu", host.mtu)
-        napi_defer(dev, host.nic.napi_defer_hard_irqs, host.nic.gro_flush_timeout)
-        net.nic.speed = max(1, host.speed_bps // 1_000_000)
-    else:
-        dev = veth_probe(net, m.call, b.log, mac, host.nic.sender_cpu, host.mtu, host.nic.name)
-        net.nic.rx_csum = int(host.ethtool.rx_checksumming)
-    groups = [multicast_mac(units.ipv4(g)) if "." in g else units.mac(g) for g in host.nic.multicast if g != "all"]
-    if m.receiver is not None and host.opens_from_capture:
-        groups += [multicast_mac(units.ipv4(g)) for g in m.receiver.groups if ":" not in g]
-    dev.ndo("ndo_set_rx_mode", host.nic.promiscuous, "all" in host.nic.multicast, groups)
-    dev.open()
-    b.netdev = dev
-    link_setup.set_gro(b, 0, host.gro, host.ethtool.rx_udp_gro_forwarding)
-    for i, vid in enumerate(m.receiver.vlans[:NDEV - VLANS] if m.receiver is not None else ()):
-        link_setup.add_vlan(b, VLANS + i, 0, vid)
-    for q in range(m.queues):
+    for i, (dev, pool) in enumerate(zip(host.devices, host.pools(), strict=True)):
+        nd = probe(m, dev, i, pool.start)
+        groups = [multicast_mac(units.ipv4(g)) if "." in g else units.mac(g) for g in dev.nic.multicast if g != "all"]
+        if m.receiver is not None and host.opens_from_capture and i == 0:
+            groups += [multicast_mac(units.ipv4(g)) for g in m.receiver.groups if ":" not in g]
+        nd.ndo("ndo_set_rx_mode", dev.nic.promiscuous, "all" in dev.nic.multicast, groups)
+        nd.open()
+        b.netdevs.append(nd)
+        link_setup.set_gro(b, nd.index, dev.gro, dev.ethtool.rx_udp_gro_forwarding)
+    for i, vid in enumerate(host.vlans(m.receiver.vlans if m.receiver is not None else [])[:NDEV - 1 - len(host.devices)]):
+        link_setup.add_vlan(b, 1 + len(host.devices) + i, 0, vid)
+    for q in host.rings():
         c = net.cpu[net.ring[q].cpu]
         net.ring[q].next_of_cpu, c.first_queue = c.first_queue, q
-    if host.nic.napi == "threaded":
-        for q in range(m.queues):
-            n = m.new_thread()
-            m.call(engine.add_thread)(net, n, host.napi_cpu(q), Kind.NAPI)
-            m.call(vtime_setup.set_threaded)(net, q, n)
-    for q in range(m.queues):
-        if host.rps_cpus(q):
-            link_setup.set_rps(b, q, list(host.rps_cpus(q)))
     flows = _number(host.sysctls()["net.core.rps_sock_flow_entries"])
+    counts: dict[int, int] = {}
+    for dev, pool in zip(host.devices, host.pools(), strict=True):
+        for n, q in enumerate(pool):
+            if dev.nic.napi == "threaded":
+                thread = m.new_thread()
+                m.call(engine.add_thread)(net, thread, dev.napi_cpu(n), Kind.NAPI)
+                m.call(vtime_setup.set_threaded)(net, q, thread)
+            if dev.rps_cpus(n):
+                link_setup.set_rps(b, q, list(dev.rps_cpus(n)))
+            if n in dev.rps_flow_cnt:
+                counts[q] = dev.rps_flow_cnt[n]
     if flows:
-        link_setup.set_rfs(b, flows, {q: n for q, n in host.rps_flow_cnt.items() if q < m.queues}, host.cpus)
+        link_setup.set_rfs(b, flows, counts, host.cpus)
     mask = _number(host.sysctls().get("net.core.flow_limit_cpu_bitmap", 0))
     if mask:
         link_setup.set_flow_limit(b, [c for c in range(NCPU) if mask >> c & 1], net.sysctl[Sysctl.flow_limit_table_len])
+
+
+def probe(m: Machine, dev: Device, card: int, first: int) -> NetDevice:
+    """One device, set as its tables say; what its driver has no operation for, host/check.py has refused."""
+    row, tool, nic = dev.driver, dev.ethtool, dev.nic
+    where: dict[str, Any] = {"name": dev.name, "index": device_number(card), "card": card, "first": first, "driver": row}
+    mac = units.mac(nic.mac)
+    if not row.has_ring:
+        nd = drivers_probe.SENDERS[row.name](m.net, m.call, m.boot.log, mac, nic.sender_cpu, dev.mtu, **where)
+        nd.nic.rx_csum = int(tool.rx_checksumming)
+        return nd
+    mode = NicMode.IRQ_PER_PACKET if nic.napi == "none" else NicMode.NAPI
+    cpus = [dev.irq_cpu(q) for q in range(dev.queue_count)]
+    nd = drivers_probe.RINGS[row.name](m.net, m.call, m.boot.log, dev.queue_count, mac, cpus, mode=mode, model=dev.model, **where)
+    wanted: list[tuple[str, dict[str, Any]]] = [
+        ("set_ringparam", {"rx": dev.rx_ring, "tx": dev.tx_ring}), ("set_coalesce", {"rx_usecs": dev.rx_usecs}),
+        ("set_rxfh", {"indir": list(dev.indirection()), "key": dev.rss_key}),
+        *(("set_rxnfc", {"flow": flow, "fields": fields})
+          for flow, fields in (("udp4", tool.rx_flow_hash_udp4), ("tcp4", tool.rx_flow_hash_tcp4))),
+        *(("set_rxclsrlins", {"rule": rule}) for rule in tool.ntuple)]
+    for op, args in wanted:
+        if op in nd.ethtool_ops:
+            nd.ethtool(op, **args)
+    if row.rx_fifo is not None:
+        set_rx_fifo(nd, nic.rx_fifo)
+    for op, args in (("set_pauseparam", {"rx": tool.pause_rx, "tx": tool.pause_tx}),
+                     ("set_features", {"rx_checksumming": tool.rx_checksumming, "rx_vlan_offload": tool.rx_vlan_offload})):
+        if op in nd.ethtool_ops:
+            nd.ethtool(op, **args)
+    nd.ndo("ndo_change_mtu", dev.mtu)
+    napi_defer(nd, nic.napi_defer_hard_irqs, nic.gro_flush_timeout)
+    nd.nic.speed = max(1, dev.speed_bps // 1_000_000)
+    return nd
+
+
+def device_number(card: int) -> int:
+    """net_device's number: the first card is 0, lo 1, further cards and VLAN devices follow."""
+    return card + 1 if card else 0
 
 
 def machine(m: Machine) -> None:
@@ -215,23 +246,33 @@ def others(m: Machine) -> None:
 
 
 def addresses(m: Machine) -> None:
-    """Addresses, routes, neighbours, the interface's flags."""
+    """Addresses, routes, neighbours, the interfaces' flags."""
     net, host, b = m.net, m.host, m.boot
-    for i, text in enumerate(host.nic.addresses):
-        address, prefix = units.cidr(text)
-        if i == 0:
-            net.dev[0].addr, net.dev[0].mask = address, units.netmask(prefix)
-    lo = 0 if host.nic.driver == "loopback" else LO
-    if lo:
-        net.dev[lo].ifindex, net.dev[lo].up, net.dev[lo].mtu = lo + 1, 1, 65536
+    number = {dev.name: device_number(i) for i, dev in enumerate(host.devices)}
+    if LO_ROW.name not in number:
+        number[LO_ROW.name] = LO
+        net.dev[LO].ifindex, net.dev[LO].up, net.dev[LO].mtu = LO + 1, 1, LO_ROW.mtu
+    for dev in host.devices:
+        if dev.nic.addresses:
+            address, prefix = units.cidr(dev.nic.addresses[0])
+            net.dev[number[dev.name]].addr, net.dev[number[dev.name]].mask = address, units.netmask(prefix)
     for route in hosttables.routes(host):
         table = RT_TABLE_LOCAL if route.table == "local" else RT_TABLE_MAIN
-        dev = lo if route.dev == "lo" else 0
-        network_setup.add_route(b, route.dst, route.prefix, network_setup.TYPES[route.type], dev, route.via, 0, table, route.source)
+        network_setup.add_route(b, route.dst, route.prefix, network_setup.TYPES[route.type], number[route.dev], route.via, 0, table,
+                                route.source)
     for neighbour in host.neighbours:
         network_setup.add_neighbour(b, units.ipv4(neighbour.ip), units.mac(neighbour.mac), permanent=True)
-    for flag in CONF:
-        setattr(net.dev[0], flag, host.conf(flag))
+    for dev in host.devices:
+        for flag in CONF:
+            setattr(net.dev[number[dev.name]], flag, host.conf(flag, dev.name))
+
+
+def device_names(host: Host) -> list[str]:
+    """By device number; lo's place stands for the first card where lo is not one: nothing comes in by it."""
+    names = [host.nic.name]
+    if host.cards:
+        names += [LO_ROW.name, *host.interfaces[1:]]
+    return names
 
 
 def firewall(m: Machine, skip_unsupported: bool | None) -> None:
@@ -239,6 +280,6 @@ def firewall(m: Machine, skip_unsupported: bool | None) -> None:
     ruleset = rules_of(m.host, skip_unsupported)
     if ruleset is None:
         return
-    m.rules = iptables_flat.flatten(ruleset, m.host.nic.name)
+    m.rules = iptables_flat.flatten(ruleset, *device_names(m.host))
     nf_setup.load_rules(m.boot, m.rules)
     m.notes += [f"iptables: left out: {skipped}" for skipped in ruleset.skipped]

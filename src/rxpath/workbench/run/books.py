@@ -10,7 +10,7 @@ from typing import Any
 from rxpath.abi.limits import NHIST
 from rxpath.abi.mib import DevStat, Mib
 from rxpath.abi.reasons import DELIVERED, Drop
-from rxpath.drivers.igb_ethtool import device_stats, ethtool_stats
+from rxpath.drivers.net_device import NetDevice
 from rxpath.network.nf_setup import rule_counters
 from rxpath.vtime.setup import cpu_time
 from rxpath.workbench.host.iptables.ruleset import Target
@@ -76,7 +76,7 @@ class AppBooks:
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """A receive queue of the device."""
+    """A receive queue; those of all cards are numbered through."""
     queue: int
     cpu: int
     frames: int
@@ -84,6 +84,17 @@ class Queue:
     interrupts: int
     fill_max: int
     size: int
+    card: str = ""                                          # with several cards: whose
+
+
+@dataclass(frozen=True, slots=True)
+class CardBooks:
+    """A card's own statistics: what ethtool -S and ip -s link show."""
+    name: str
+    driver: str
+    frames: int
+    ethtool: dict[str, int]
+    device: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +126,9 @@ class Books:
     snmp: dict[str, int]
     netstat: dict[str, int]
     softnet: list[dict[str, int]]
-    device: dict[str, int]
+    device: dict[str, int]                                  # of the first card
     ethtool: dict[str, int]
+    cards: list[CardBooks]                                  # with several: of each
     high_water: dict[str, Any]
     copies: dict[str, int]
     stations: dict[str, int]                                # how often each was entered
@@ -160,7 +172,7 @@ def read(m: Machine) -> Books:
     """Everything that the state of a simulation says, now."""
     net, ncpu = m.net, m.host.cpus
     ends = {r: sum(net.drop_stat[c][r] for c in range(ncpu)) for r in Drop}
-    for q in range(m.queues):
+    for q in m.rings:
         ring = net.ring[q]
         ends[Drop.RX_MISSED] += ring.missed
         ends[Drop.NIC_FILTER] += ring.filtered
@@ -168,10 +180,12 @@ def read(m: Machine) -> Books:
         ends[Drop.LINK_DOWN] += ring.link_down
         ends[Drop.TX_PAUSE] += ring.held
     mib = {m: sum(net.snmp[c][m] for c in range(ncpu)) for m in Mib}
-    ethtool, dev = _device(m)
+    cards = [_device(m, nd) for nd in m.boot.netdevs]
     stations = _stations(net, ncpu)
     apps, latency = _apps(m)
-    queues = [Queue(q, r.cpu, r.arrived, r.missed, r.irqs, r.fill_max, r.size) for q, r in ((q, net.ring[q]) for q in range(m.queues))]
+    several = len(cards) > 1
+    queues = [Queue(q, r.cpu, r.arrived, r.missed, r.irqs, r.fill_max, r.size, m.boot.netdevs[r.nic].name if several else "")
+              for q, r in enumerate(net.ring[i] for i in m.rings)]
     sockets = _sockets(m)
     return Books(
         offered=net.offered,
@@ -185,7 +199,7 @@ def read(m: Machine) -> Books:
         snmp={m.text(): n for m, n in mib.items() if m.name.split("_")[0] in ("Ip", "Icmp", "Udp", "Tcp")},
         netstat={m.text(): n for m, n in mib.items() if m.name.split("_")[0] in ("IpExt", "TcpExt") or m == Mib.Rxpath_TcpNotYet},
         softnet=[_softnet(net, c) for c in range(ncpu)],
-        device=dev, ethtool=ethtool,
+        device=cards[0].device, ethtool=cards[0].ethtool, cards=cards if several else [],
         high_water=_high_water(m, queues, sockets),
         copies={"taps": mib[Mib.Rxpath_TapFrames], "clones": mib[Mib.Rxpath_Copies], "fragments": mib[Mib.Ip_ReasmReqds],
                 "reassembled": mib[Mib.Ip_ReasmOKs], "gro_merged": stations.get("skb_gro_receive", 0), "sent": m.sent_frames()},
@@ -224,11 +238,12 @@ def _softnet(net: Any, i: int) -> dict[str, int]:
             "received_rps": sd.received_rps, "flow_limit_count": backlog.flow_count, "backlog_len": backlog.len + sd.process_len}
 
 
-def _device(m: Machine) -> tuple[dict[str, int], dict[str, int]]:
-    """(ethtool -S, the device's statistics as ip -s link shows them)."""
+def _device(m: Machine, nd: NetDevice) -> CardBooks:
+    """ethtool -S, and the device's statistics as ip -s link shows them."""
     net = m.net
-    dev = {d.name: sum(net.dev_stat[c][0][d] for c in range(m.host.cpus)) for d in DevStat}
-    return (ethtool_stats(net) if m.host.nic.driver == "igb" else {}), dev | device_stats(net)
+    dev = {d.name: sum(net.dev_stat[c][nd.index][d] for c in range(m.host.cpus)) for d in DevStat}
+    own = nd.ethtool("get_ethtool_stats") if "get_ethtool_stats" in nd.ethtool_ops else {}
+    return CardBooks(nd.name, nd.driver.name, sum(net.ring[q].arrived for q in nd.pool()), own, dev | nd.ndo("ndo_get_stats64"))
 
 
 def _sockets(m: Machine) -> list[SocketBooks]:

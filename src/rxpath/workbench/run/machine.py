@@ -61,7 +61,7 @@ class Machine:
         self.host, self.receiver, self.listen = host, receiver, listen
         self.boot = boot.Booted(kernel=host.kernel, nskb=packets, hz=host.ticks, plain=options.PLAIN if plain is None else plain)
         self.net, self.call = self.boot.net, self.boot.call
-        self.queues = host.queue_count
+        self.rings = host.rings()                               # of all cards, by their number in the pool
         self.sockets: list[Opened] = []
         self.threads: list[Running] = []
         self.rules: FlatRules | None = None

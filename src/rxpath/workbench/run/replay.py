@@ -94,7 +94,7 @@ def replay(capture: str | Path | Spec, host: Host | str | Path | None = None, *,
             return trafficfile.generator(spec, chosen, speed=trafficfile.pace(spec, speed, pace), start_ns=START_NS, mac=who.mac,
                                          plain=bool(plain))
         return Capture(source, speed=speed, rate=pace or None, loop=loop, receiver=who, start_ns=START_NS, plain=bool(plain), fresh=fresh,
-                       line_rate=chosen.speed_bps if chosen.nic.driver == "igb" else None)
+                       line_rate=chosen.device.line_bps)
 
     def once(source: Source | None, scout: bool) -> Outcome:
         with cable(source) as frames, \

@@ -17,11 +17,13 @@ from rxpath.abi.limits import NFEED
 from rxpath.abi.mib import Mib
 from rxpath.abi.numbers import DRAIN
 from rxpath.abi.reasons import Drop
+from rxpath.cable.receiver import Card
 from rxpath.vtime import engine, feed
 from rxpath.vtime.program import Programs
 from rxpath.workbench.run import assemble, books, recording
 from rxpath.workbench.run.machine import HEADERS, Arrival, Machine, socket_count
 from rxpath.workbench.run.output_files import Leaving
+from rxpath.workbench.words import units
 
 if TYPE_CHECKING:
     from rxpath.cable.capture import Capture
@@ -73,13 +75,16 @@ class Simulation(Machine):
             self.call(feed.feed_consume)(self.net, self.t)
             self._at = 0
         self.memory[self._at:self._at + len(frame)] = frame
-        while not self.call(feed.feed_frame)(self.net, self.t, self._at, wire or len(frame), len(frame), 0):
+        while not self.call(feed.feed_frame)(self.net, self.t, self._at, wire or len(frame), len(frame), 0, 0):
             self.run(self.t)
         self._at += len(frame) + 15 & ~15
 
     def replay(self, capture: Capture | Generated, progress: Callable[[float, int], None] | None = None) -> None:
         """Every frame of the capture or generator, then until nothing is under way."""
         capture.attach(self.net)
+        if self.host.cards:
+            capture.cards([Card(dev.name, units.mac(dev.nic.mac), tuple(units.cidr(a) for a in dev.nic.addresses))
+                           for dev in self.host.devices])
         while self._load(capture):
             self.leaving.epoch(capture.first_ts - START_NS)
             self.run(capture.until)
@@ -93,7 +98,7 @@ class Simulation(Machine):
 
     def _load(self, capture: Capture | Generated) -> bool:
         """The next frames onto the cable; whoever watches is told of them."""
-        before = [self.net.ring[q].feed_tail for q in range(self.queues)] if self.on_chunk else []
+        before = [self.net.ring[q].feed_tail for q in self.rings] if self.on_chunk else []
         more = capture.load()
         self.call(feed.feed_arm_all)(self.net)
         if self.on_chunk:
@@ -102,7 +107,7 @@ class Simulation(Machine):
 
     def _arrivals(self, capture: Capture | Generated, before: list[int]) -> list[Arrival]:
         found = []
-        for q, tail in enumerate(before):
+        for q, tail in zip(self.rings, before, strict=False):
             for i in range(tail, self.net.ring[q].feed_tail):
                 a = self.net.feed[q][i % NFEED]
                 found.append(Arrival(a.frame, a.t, bytes(capture.view[a.offset:a.offset + min(a.caplen, HEADERS)]), a.len))
@@ -162,10 +167,11 @@ class Simulation(Machine):
         if not_yet:
             notes.append(f"{not_yet:,} TCP connection requests were consumed (TCP_NOT_YET): TCP beyond the first segment is not built, so "
                          "that later segments meet a closed door")
-        long = sum(self.net.ring[q].length_errors for q in range(self.queues))
+        long = sum(self.net.ring[q].length_errors for q in self.rings)
         if long:
-            notes.append(f"{long:,} frames are longer or shorter than the NIC takes at MTU {self.host.mtu}: a capture taken behind GRO or "
-                         "TSO holds merged frames that never were on a wire (nic.mtu admits up to 9216)")
+            dev = self.host.device
+            notes.append(f"{long:,} frames are longer or shorter than the NIC takes at MTU {dev.mtu}: a capture taken behind GRO or TSO "
+                         f"holds merged frames that never were on a wire (nic.mtu admits up to {dev.driver.mtu_most})")
         if sum(self.net.drop_stat[c][Drop.UNHANDLED_PROTO] for c in range(self.host.cpus)):
             notes.append("UNHANDLED_PROTO holds IPv6 too: it is not modelled yet")
         if sum(self.net.drop_stat[c][Drop.RX_ALLOC_FAILED] for c in range(self.host.cpus)):

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from rxpath.abi.numbers import IPPROTO
-from rxpath.drivers.setup import dev_mc_add, multicast_mac
+from rxpath.drivers.net_device import dev_mc_add, multicast_mac
 from rxpath.network import setup as network_setup
 from rxpath.user import mcast, sock
 from rxpath.user import socket as sockets
@@ -14,6 +14,8 @@ from rxpath.workbench.words import units
 from rxpath.workbench.words.mistakes import BadInput
 
 PROTOCOLS = {"udp": IPPROTO.UDP, "tcp": IPPROTO.TCP}
+
+LO_IFINDEX = 2                                              # device number 1, as assemble.py gives it
 
 
 def open_all(m: Machine) -> None:
@@ -54,7 +56,7 @@ def _open_listed(m: Machine, item: OpenSocket, listed: int) -> None:
     i = sockets.create(b, PROTOCOLS[wanted.proto])
     options = [("SO_RCVBUF", wanted.rcvbuf), ("SO_RCVBUFFORCE", wanted.rcvbufforce), ("SO_REUSEADDR", wanted.reuseaddr or None),
                ("SO_REUSEPORT", (wanted.reuseport or item.thread >= 0) or None), ("SO_INCOMING_CPU", wanted.incoming_cpu),
-               ("SO_BINDTODEVICE", 1 if wanted.bindtodevice else None), ("UDP_GRO", wanted.udp_gro or None),
+               ("SO_BINDTODEVICE", _ifindex(m, wanted.bindtodevice)), ("UDP_GRO", wanted.udp_gro or None),
                ("SO_RCVTIMEO", wanted.timeout), ("IP_MULTICAST_ALL", None if wanted.multicast_all else 0)]
     for name, value in options:
         if value is not None:
@@ -69,8 +71,16 @@ def _open_listed(m: Machine, item: OpenSocket, listed: int) -> None:
     m.sockets.append(Opened(i, item.name, wanted.proto, units.ipv4_text(item.address), item.port, listed))
 
 
+def _ifindex(m: Machine, name: str | None) -> int | None:
+    return None if name is None else next((nd.dev.ifindex for nd in m.boot.netdevs if nd.name == name), LO_IFINDEX)
+
+
 def _join(m: Machine, i: int, group: int) -> None:
-    """IP_ADD_MEMBERSHIP: the socket's list, the device's, and the card's filter."""
-    mcast.join(m.boot, i, group, 1)
-    network_setup.join_group(m.boot, group)
-    dev_mc_add(m.boot.netdev, multicast_mac(group))
+    """IP_ADD_MEMBERSHIP: the socket's list, the device's, and the card's filter.  Of several cards it is the one that a route leads to."""
+    b, card = m.boot, m.boot.netdev
+    route = m.call(network_setup.route_get)(m.net, group) if m.host.cards else -1
+    if route >= 0:
+        card = next((nd for nd in b.netdevs if nd.index == m.net.fib[route].oif), card)
+    mcast.join(b, i, group, card.dev.ifindex)
+    network_setup.join_group(b, group, card.index)
+    dev_mc_add(card, multicast_mac(group))

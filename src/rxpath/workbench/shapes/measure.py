@@ -79,7 +79,7 @@ class Steady:
         net = self.sim.net
         memory, net.feed_addr = buffer(1 << 16)
         self.sim.kept.append(memory)
-        for q in range(self.sim.queues):
+        for q in self.sim.rings:
             frame = datagram(40000 + q, 5000 + q % ports)
             memory[256 * q:256 * q + len(frame)] = frame
             net.ring[q].feed_time, net.ring[q].rng = START_NS + q, seeded(seed * 64 + q)
@@ -89,10 +89,10 @@ class Steady:
         """The cable is always filled for the time ahead; run(t) is how time passes, in one piece if it is not given."""
         sim, net = self.sim, self.sim.net
         while net.sim.now < end:
-            for q in range(sim.queues):
+            for q in sim.rings:
                 rss = q * 0x9E3779B1 & 0x7FFFFFFF
                 sim.call(feed.feed_poisson)(net, q, 4000, self.gap, 256 * q, self.length, rss, FEED_CSUM_GOOD)
-            t = min(min(net.ring[q].feed_time for q in range(sim.queues)) - 20_000, end)
+            t = min(min(net.ring[q].feed_time for q in sim.rings) - 20_000, end)
             if run is not None:
                 run(t)
             else:
@@ -166,8 +166,8 @@ class Count:
         self.read = sum(s.received for s in self.books.sockets)
         self.arrived = sum(q.frames for q in self.books.queues)
         self.interrupts = sum(q.interrupts for q in self.books.queues)
-        self.polls = sum(net.napi[q].polls for q in range(sim.queues))
-        self.full = sum(net.napi[q].full_polls for q in range(sim.queues))
+        self.polls = sum(net.napi[q].polls for q in sim.rings)
+        self.full = sum(net.napi[q].full_polls for q in sim.rings)
         self.softnet = sum(s["dropped"] for s in self.books.softnet)
         self.latencies, self.latency_sum = [0] * NHIST, 0
         for t in sim.threads:

@@ -290,7 +290,7 @@ def generator(spec: Spec, host: Host | None = None, *, speed: float = 1.0, start
     from rxpath.cable.ether import DEFAULT_MAC
     from rxpath.cable.generate import Generated
 
-    line = units.rate_bps(spec.line) if spec.line else host.speed_bps if host is not None and host.nic.driver == "igb" else None
+    line = units.rate_bps(spec.line) if spec.line else host.device.line_bps if host is not None else None
     return Generated(streams(spec, host, speed), seed=spec.seed, line_rate=line, start_ns=start_ns,
                      mac=DEFAULT_MAC if mac is None else mac, plain=plain)
 

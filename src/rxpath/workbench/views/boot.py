@@ -14,6 +14,7 @@ from rxpath.workbench.views.terminal import table as table_of
 from rxpath.workbench.words import units
 
 if TYPE_CHECKING:
+    from rxpath.workbench.host.model.device import Device
     from rxpath.workbench.run.simulation import Simulation
 
 
@@ -55,20 +56,22 @@ def _steps(sim: Simulation) -> list[tuple[str, list[Any]]]:
             i = pt.next
     steps.append(("inet_init: inet_add_protocol, dev_add_pack", [protos, Text(), types]))
 
-    steps.append((f"{host.nic.driver}_probe: {host.nic.name}, {units.mac_text(net.dev[0].mac)}, net_device_ops, ethtool_ops, "
-                  f"{sim.queues} q_vectors", []))
-    rings = table_of("queue", "IRQ vector", "affinity", "napi poll", "RX ring", "posted", "TX ring", "throttle", left=4)
-    for q in range(sim.queues):
-        r = net.ring[q]
-        rings.add_row(str(q), f"{host.nic.name}-TxRx-{q}", f"CPU {r.cpu}", _handler(path.napi_poll, net.napi[q].poll), f"{r.size}",
-                      f"{r.next_to_use - r.next_to_clean}", f"{host.tx_ring}", _throttle(host.rx_usecs))
-    steps.append((f"{host.nic.driver}_open: rings, descriptors, DMA buffers; request_irq for each queue; napi_enable", [rings]))
+    for dev, nd in zip(host.devices, sim.boot.netdevs, strict=True):
+        steps.append((f"{dev.driver.name}_probe: {dev.name}, {units.mac_text(nd.dev.mac)}, net_device_ops, ethtool_ops, "
+                      f"{dev.queue_count} q_vectors", []))
+        rings = table_of("queue", "IRQ vector", "affinity", "napi poll", "RX ring", "posted", "TX ring", "throttle", left=4)
+        for n, q in enumerate(nd.pool(dev.queue_count)):
+            r = net.ring[q]
+            rings.add_row(str(n), f"{dev.name}-TxRx-{n}", f"CPU {r.cpu}", _handler(path.napi_poll, net.napi[q].poll), f"{r.size}",
+                          f"{r.next_to_use - r.next_to_clean}", f"{dev.tx_ring}", _throttle(dev))
+        steps.append((f"{dev.driver.name}_open: rings, descriptors, DMA buffers; request_irq for each queue; napi_enable", [rings]))
     steps.append((f"sockets: {len(sim.sockets)}; application threads: {len(sim.threads)}", [_sockets(sim)] if sim.sockets else []))
     return steps
 
 
-def _throttle(usecs: int) -> str:
-    return {0: "off", 1: "dynamic", 3: "conservative"}.get(usecs, f"{usecs} us")
+def _throttle(dev: Device) -> str:
+    moderation = dev.driver.moderation
+    return "none" if moderation is None else moderation.words.get(dev.rx_usecs, f"{dev.rx_usecs} us")
 
 
 def _sockets(sim: Simulation) -> Any:

@@ -128,8 +128,34 @@ def scenarios() -> str:
     return scenario_view.page()
 
 
-PAGES = {"rules.md": rules, "kernel-map.md": kernel_map, "drop-reasons.md": drop_reasons, "kernels.md": kernels, "json.md": json_page,
-         "scenarios.md": scenarios}
+def drivers() -> str:
+    """docs/drivers.md"""
+    from rxpath.drivers.counters import COUNTERS, MEANING, Loss, stand_in
+    from rxpath.drivers.rows import DRIVERS
+
+    out = ["# Drivers\n\nMade from `src/rxpath/drivers/rows.py` and `counters.py`.\n\n## What is simulated\n\n"
+           "| driver | what | cards: most queues | receive ring | rx-usecs | MTU | line |\n|---|---|---|---|---|---|---|\n"]
+    for row in DRIVERS.values():
+        ring = f"{row.rx_ring.least} to {row.rx_ring.most}, default {row.rx_ring.default}" if row.rx_ring else "none"
+        usecs = f"{row.moderation.allowed}; default {row.moderation.default}" if row.moderation else "no interrupts"
+        models = ", ".join(f"{m}: {n}" for m, n in row.models.items())
+        cells = [f"`{row.name}`", row.what, models, ring, usecs, f"to {row.mtu_most}, default {row.mtu}",
+                 row.speed if row.has_ring else "none"]
+        out.append(f"| {' | '.join(cells)} |\n")
+    out.append("\n## Where a driver counts its losses\n\nWhat the classes say:\n\n")
+    out += [f"- **{loss}**: {MEANING[loss]}\n" for loss in Loss]
+    out.append("\nN is a number, `_` may be a blank. A host that names a driver which is not simulated gets the card that stands in for "
+               "it; the report says which.\n\n| driver | its names in `ethtool -S` | what feeds the standard counters (`ip -s link`) | "
+               "in none of them | simulated as |\n|---|---|---|---|---|\n")
+    for name, counters in COUNTERS.items():
+        names = "; ".join(f"{loss}: {' '.join(f'`{n}`' for n in text.split())}" for loss, text in counters.names.items()) or "none"
+        rtnl = "; ".join(f"`{standard}` = {fed}" for standard, fed in counters.rtnl.items()) or "-"
+        out.append(f"| `{name}` | {names} | {rtnl} | {counters.hidden or '-'} | {stand_in(name).name} |\n")
+    return "".join(out)
+
+
+PAGES = {"drivers.md": drivers, "rules.md": rules, "kernel-map.md": kernel_map, "drop-reasons.md": drop_reasons, "kernels.md": kernels,
+         "json.md": json_page, "scenarios.md": scenarios}
 
 if __name__ == "__main__":
     for name, make in PAGES.items():

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rxpath.workbench.advice.search import WhatIf
+from rxpath.workbench.host.model.device import Device
 from rxpath.workbench.run import where_lost as losses
 from rxpath.workbench.run.books import Books
 from rxpath.workbench.run.outcome import Outcome
@@ -27,18 +28,29 @@ def header(run: Outcome) -> list[str]:
     """What was replayed, to whom, on what; every figure below belongs to this kernel, profile and seed."""
     b, host = run.books, run.host
     kept = [f"{n:,} not offered ({NOT_OFFERED[why]})" for why, n in run.not_offered.items()]
-    nic = f"{host.nic.driver} {host.nic.name}, {host.queue_count} queue{'s' * (host.queue_count > 1)}"
-    if host.nic.driver == "igb":
-        nic += f" of {host.rx_ring} descriptors, rx-usecs {host.rx_usecs}"
     where = "" if host._source == "host" else f"host {Path(host._source).name}: "
     out = [
         f"{run.traffic.title()}: {b.offered:,} frames offered in {ns(run.traffic.duration_ns)}" + "".join(f"; {k}" for k in kept),
         f"receiver: {run.receiver.evidence}",
-        f"{where}kernel {host.kernel}, cost profile {host.profile}, seed {host.seed}; {host.cpus} CPUs, HZ {host.ticks}, {nic}",
+        f"{where}kernel {host.kernel}, cost profile {host.profile}, seed {host.seed}; {host.cpus} CPUs, HZ {host.ticks}, "
+        + "; ".join(_nic(dev) for dev in host.devices),
+        *(f"{dev.name}: {dev.nic.driver} is not simulated, {dev.driver.name} ({dev.model}) stands in for it"
+          for dev in host.devices if dev.stands_in),
     ]
+    tags = host.vlans(run.receiver.vlans)
+    if tags and host.nic.vlans == "auto":
+        out.append(f"VLAN devices for the tags of the traffic: {', '.join(f'{host.nic.name}.{vid}' for vid in tags)}; nic.vlans says which "
+                   "there are")
     if run.interrupted:
         out.append(f"INTERRUPTED: what follows is the state after {ns(b.elapsed_ns)} of virtual time")
     return out
+
+
+def _nic(dev: Device) -> str:
+    text = f"{dev.nic.driver} {dev.name}, {dev.queue_count} queue{'s' * (dev.queue_count > 1)}"
+    if dev.driver.has_ring:
+        text += f" of {dev.rx_ring} descriptors, rx-usecs {dev.rx_usecs}"
+    return text
 
 
 # ---------------------------------------------------------------- funnel
@@ -89,7 +101,7 @@ def _beside(run: Outcome, step: str) -> str:
         irqs = sum(q.interrupts for q in b.queues)
         if irqs:
             out.append(f"{irqs:,} interrupts")
-        out += [f"ring of queue {q.queue} up to {q.fill_max} of {q.size}" for q in b.queues if q.fill_max and len(b.queues) <= 2]
+        out += [f"ring of {_queue(run, q.queue)} up to {q.fill_max} of {q.size}" for q in b.queues if q.fill_max and len(b.queues) <= 2]
     elif step == "link":
         if c["gro_merged"]:
             out.append(f"GRO merged {c['gro_merged']:,} frames into others")
@@ -144,6 +156,26 @@ def sockets(run: Outcome) -> Group | None:
     return titled("Sockets", table)
 
 
+def _queue(run: Outcome, number: int) -> str:
+    """A queue as its card numbers it."""
+    q = run.books.queues[number]
+    if not q.card:
+        return f"queue {number}"
+    return f"{q.card} queue {sum(other.card == q.card for other in run.books.queues[:number])}"
+
+
+def cards(run: Outcome) -> Group | None:
+    """Several cards: what each took and lost."""
+    b = run.books
+    if not b.cards:
+        return None
+    table = table_of("card", "frames", "rx_packets", "rx_missed", "rx_fifo", "rx_dropped")
+    for c in b.cards:
+        figures = [c.frames, *(c.device[name] for name in ("rx_packets", "rx_missed_errors", "rx_fifo_errors", "rx_dropped"))]
+        table.add_row(f"{c.name} ({c.driver})", *(f"{n:,}" for n in figures))
+    return titled("Cards", table)
+
+
 def queues(run: Outcome) -> Group | None:
     """High-water marks of everything that can be full."""
     b = run.books
@@ -151,7 +183,7 @@ def queues(run: Outcome) -> Group | None:
     for item in b.high_water["ring"]:
         q = b.queues[item["queue"]]
         if item["max"]:
-            table.add_row(f"ring of queue {item['queue']} (interrupts CPU {q.cpu})", f"{item['max']:,}", f"{item['of']:,}",
+            table.add_row(f"ring of {_queue(run, item['queue'])} (interrupts CPU {q.cpu})", f"{item['max']:,}", f"{item['of']:,}",
                           share(item["max"], item["of"]))
     for item in b.high_water["backlog"]:
         if item["max"]:
@@ -194,7 +226,7 @@ def rules(run: Outcome) -> Group | None:
 def render(run: Outcome, answer: WhatIf | None = None) -> Group:
     """The whole; answer: what would have saved them, when that was asked."""
     parts: list[Any] = [Text(line, style="bold" if i == 0 else "") for i, line in enumerate(header(run))]
-    for part in (funnel(run), cpus(run), queues(run), sockets(run), latencies(run), rules(run)):
+    for part in (funnel(run), cpus(run), queues(run), cards(run), sockets(run), latencies(run), rules(run)):
         if part is not None:
             parts += [Text(), part]
     b = run.books

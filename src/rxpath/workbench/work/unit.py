@@ -161,10 +161,10 @@ def of(run: Outcome) -> Result:
 def memory(host: Host, rcvbufs: list[int]) -> dict[str, int]:
     """Bytes that the host's settings cost when every queue is full.  A backlog that nothing is steered to costs nothing."""
     values = host.sysctls()
-    steered = host.nic.driver != "igb" or any(host.rps_cpus(q) for q in range(host.queue_count))
+    steered = not host.device.driver.has_ring or any(host.device.rps_cpus(q) for q in range(host.device.queue_count))
     backlog, fragments = values["net.core.netdev_max_backlog"], values["net.ipv4.ipfrag_high_thresh"]
     assert isinstance(backlog, int) and isinstance(fragments, int)
-    rings = host.queue_count * host.rx_ring * (RX_BUFFER + DESCRIPTOR) if host.nic.driver == "igb" else 0
+    rings = sum(dev.queue_count * dev.rx_ring for dev in host.devices) * (RX_BUFFER + DESCRIPTOR)
     return {"rings": rings, "sockets": sum(rcvbufs), "backlog": backlog * host.cpus * TRUESIZE if steered else 0, "fragments": fragments}
 
 

@@ -15,8 +15,10 @@ outgoing one, so a rule whose -i or -o cannot hold is marked `never`.  It still 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rxpath.abi.limits import NDEV
 from rxpath.workbench.host.iptables.ruleset import Chain, Match, MatchKind, Ruleset, Target
 
 HOOKS = {"PRE_ROUTING": ("raw", "mangle"), "LOCAL_IN": ("mangle", "filter")}    # in the order of their priority: -300, -150, 0
@@ -60,7 +62,7 @@ class FlatRule:
     protocol: int
     protocol_invert: int
     fragment: int                                           # 0 any, 1 second and further fragments, 2 first or whole
-    never: int                                              # -i or -o cannot hold
+    never: int                                              # a bit for each device from which -i or -o cannot hold
     first: int
     count: int
     target: int                                             # Target; of a pseudo rule the policy or RETURN
@@ -86,8 +88,9 @@ class FlatRules:
     depth: int                                              # return addresses that a walk can need
 
 
-def flatten(ruleset: Ruleset, interface: str = "eth0") -> FlatRules:
-    """Lay a ruleset out for packets that come in by `interface`.  Chains that no received packet can meet are left out."""
+def flatten(ruleset: Ruleset, *interfaces: str) -> FlatRules:
+    """Lay a ruleset out for packets that come in by these, by device number; devices beyond them pass for the first, as VLAN devices do.
+    Chains that no received packet can meet are left out."""
     rules: list[FlatRule] = []
     matches: list[FlatMatch] = []
     ports: list[tuple[int, int]] = []
@@ -104,7 +107,7 @@ def flatten(ruleset: Ruleset, interface: str = "eth0") -> FlatRules:
             offset[name] = at
             at += len(chains[name].rules) + 1
         for name in order:
-            rules += _chain(table, chains[name], interface, offset, matches, ports, prefixes)
+            rules += _chain(table, chains[name], interfaces or ("eth0",), offset, matches, ports, prefixes)
         for hook, tables in HOOKS.items():
             if table in tables:
                 chain = CHAIN_OF[hook]
@@ -130,8 +133,8 @@ def _reachable(chains: dict[str, Chain], roots: list[str]) -> tuple[list[str], i
     return list(order), max((height[name] for name in roots), default=0)
 
 
-def _chain(table: str, chain: Chain, interface: str, offset: dict[str, int], matches: list[FlatMatch], ports: list[tuple[int, int]],
-           prefixes: list[tuple[str, int]]) -> list[FlatRule]:
+def _chain(table: str, chain: Chain, interfaces: Sequence[str], offset: dict[str, int], matches: list[FlatMatch],
+           ports: list[tuple[int, int]], prefixes: list[tuple[str, int]]) -> list[FlatRule]:
     result = []
     for rule in chain.rules:
         first = len(matches)
@@ -140,10 +143,14 @@ def _chain(table: str, chain: Chain, interface: str, offset: dict[str, int], mat
         if rule.target == Target.LOG:
             log = len(prefixes)
             prefixes.append((rule.log_prefix, rule.log_level))
-        never = not (rule.in_interface.holds(interface) and rule.out_interface.holds(""))
+        never = 0
+        for dev in range(NDEV):
+            interface = interfaces[dev if dev < len(interfaces) else 0]
+            if not (rule.in_interface.holds(interface) and rule.out_interface.holds("")):
+                never |= 1 << dev
         result.append(FlatRule(
             rule.source.address, rule.source.mask, int(rule.source.invert), rule.destination.address, rule.destination.mask,
-            int(rule.destination.invert), rule.protocol, int(rule.protocol_invert), rule.fragment, int(never), first, len(rule.matches),
+            int(rule.destination.invert), rule.protocol, int(rule.protocol_invert), rule.fragment, never, first, len(rule.matches),
             int(rule.target), offset.get(rule.chain, -1), rule.reject_with, log, rule.packets, rule.bytes, 0, rule.line, table, chain.name))
     end = chain.policy if chain.policy is not None else Target.RETURN
     result.append(FlatRule(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, len(matches), 0, int(end), -1, 0, 0, chain.packets, chain.bytes, 1, chain.line,

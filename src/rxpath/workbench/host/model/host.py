@@ -6,18 +6,22 @@ allowed, its unit and the source of its default; error lines, `rxpath host init`
 Limits are DESIGN's: 64 CPUs, 1,024 threads, 65,536 sockets."""
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections.abc import Sequence
+from typing import Any, Literal
 
-from pydantic import Field, PrivateAttr, ValidationInfo, field_validator, model_validator
+from pydantic import PrivateAttr, field_validator, model_validator
 
-from rxpath.drivers import igb_nfc
+from rxpath.abi.limits import NCARD
+from rxpath.abi.numbers import SMALL_HEAD
+from rxpath.drivers.rows import LO, is_lo
+from rxpath.workbench.host.model.device import Device
 from rxpath.workbench.host.model.machine import Cpu, Load, SoftirqSource
 from rxpath.workbench.host.model.network import ROUTES_MAX, Iptables, Neighbour, Route
-from rxpath.workbench.host.model.nic import QUEUES_MAX, RETA_SIZE, Ethtool, Irq, Nic, queue_keys
+from rxpath.workbench.host.model.nic import Card, Ethtool, Irq, Nic, Rps, RpsFlowCnt, queues_or_all, rps_flow_cnt_key, rps_key
 from rxpath.workbench.host.model.outputs import Tap, Tx
 from rxpath.workbench.host.model.programs import SOCKETS_MAX, THREADS_MAX, App, Socket
 from rxpath.workbench.host.sysctls import DEFAULT_HZ, Value, combined, effective
-from rxpath.workbench.toml_in.tables import ANY, CPUS_MAX, Cpus, Int, Part, Wrong, key
+from rxpath.workbench.toml_in.tables import ANY, CPUS_MAX, Int, Part, key
 from rxpath.workbench.words import units
 
 PROFILES = ("bm36", "xeon2g_2015", "vm")
@@ -35,6 +39,9 @@ class Host(Part):
                                                   "[M] 250", example="250")
     cpus: Int = key(2, "CPUs; two is the least with which interrupts and applications can be together or apart", "1 to 64", "ours", ge=1,
                     le=CPUS_MAX)
+    small_head: Literal[576, 704] = key(
+        SMALL_HEAD, "bytes of an object of the kernel's skb_small_head_cache: 576, or 704 where WLAN and tunnels are configured, as in "
+        "distributions' kernels; 256 more is the smallest truesize of a packet of veth or lo", "576 or 704", "[M] 576")
     listen: Literal["auto", "capture", "listed"] = key(
         "auto", "sockets: capture opens what the capture's traffic goes to, listed only those below; auto is listed when there are any",
         "auto, capture or listed")
@@ -42,12 +49,9 @@ class Host(Part):
     nic: Nic = key(Nic(), "", "a table")
     ethtool: Ethtool = key(Ethtool(), "", "a table")
     irq: Irq = key(Irq(), "", "a table")
-    rps: dict[int, Cpus] = key({}, "CPUs that share a queue's packets (rps_cpus); none is off", 'queue = CPUs such as { "0" = "1-3" }',
-                               "[M] off",
-                               example='"1-3"')
-    rps_flow_cnt: dict[int, Annotated[Int, Field(ge=0, le=32768)]] = key(
-        {}, "RFS: flows of a queue that are remembered (rps_flow_cnt), rounded up to a power of two; needs net.core.rps_sock_flow_entries",
-        'queue = flows, 0 to 32768, such as { "0" = 4096 }, "all" for every queue', "[K] 2.6.35", example='{ "0" = 4096 }')
+    rps: Rps = rps_key()
+    rps_flow_cnt: RpsFlowCnt = rps_flow_cnt_key()
+    cards: tuple[Card, ...] = key((), "", "tables [[card]]", alias="card", max_length=NCARD - 1)
     sysctl: dict[str, Any] = key({}, "", "a table of sysctls")
     routes: tuple[Route, ...] = key((), "", "tables [[route]]", alias="route", max_length=ROUTES_MAX)
     neighbours: tuple[Neighbour, ...] = key((), "", "tables [[neighbour]]", alias="neighbour", max_length=ROUTES_MAX)
@@ -60,6 +64,7 @@ class Host(Part):
     tx: Tx = key(Tx(), "", "a table")
 
     _raw: dict[str, Any] = PrivateAttr(default_factory=dict)    # what was written, for overrides
+    _devices: tuple[Device, ...] = PrivateAttr(default=())
     _source: str = PrivateAttr(default="host")                  # what error lines call it
 
     def __eq__(self, other: object) -> bool:
@@ -70,9 +75,15 @@ class Host(Part):
     @model_validator(mode="before")
     @classmethod
     def _names(cls, value: Any) -> Any:
-        """Give sockets and applications without a name their number."""
+        """Give sockets, applications and cards without a name their number; lo is called lo."""
         if isinstance(value, dict):
             value = dict(value)
+            nic = value.get("nic")
+            if isinstance(nic, dict) and "name" not in nic and is_lo(nic.get("driver")):
+                value["nic"] = {"name": LO.name, **nic}
+            if isinstance(value.get("card"), list):
+                value["card"] = [{"name": f"eth{i}", **item} if isinstance(item, dict) else item
+                                 for i, item in enumerate(value["card"], 1)]
             for room in ("socket", "app"):
                 if isinstance(value.get(room), list):
                     value[room] = [{"name": f"{room}{i}", **item} if isinstance(item, dict) else item for i, item in enumerate(value[room])]
@@ -93,13 +104,7 @@ class Host(Part):
         near = units.nearest(value, list(PROFILES))
         raise ValueError(f"{', '.join(PROFILES)}, or a path (with a / or .toml)" + (f"; did you mean {near}?" if near else ""))
 
-    @field_validator("rps", "rps_flow_cnt", mode="before")
-    @classmethod
-    def _rps(cls, value: object, info: ValidationInfo) -> object:
-        if isinstance(value, dict) and "all" in value:
-            value = {**dict.fromkeys(range(QUEUES_MAX), value["all"]), **{int(k): v for k, v in value.items() if str(k).isdigit()},
-                     **{k: v for k, v in value.items() if not str(k).isdigit() and k != "all"}}
-        return queue_keys(value, str(info.field_name))
+    _rps = field_validator("rps", "rps_flow_cnt", mode="before")(queues_or_all)
 
     # What follows works out what the file leaves to the kernel.  All of it is derived; nothing is stored twice.
 
@@ -109,82 +114,46 @@ class Host(Part):
         return self.hz or DEFAULT_HZ[self.kernel]
 
     @property
-    def queue_count(self) -> int:
-        """Receive queues: nic.queues, ethtool.combined, or the driver's default."""
-        most = igb_nfc.MODELS[self.nic.model]
-        return self.nic.queues or self.ethtool.combined or (min(most, self.cpus) if self.nic.driver == "igb" else 1)
+    def devices(self) -> tuple[Device, ...]:
+        """The cards: [nic] with [ethtool], [irq], [rps], then each [[card]]."""
+        if not self._devices:
+            first = Device(self.nic, self.ethtool, self.irq, self.rps, self.rps_flow_cnt, self.cpus)
+            self._devices = (first, *(Device(c, c.ethtool, c.irq, c.rps, c.rps_flow_cnt, self.cpus, f"card.{i}.")
+                                      for i, c in enumerate(self.cards)))
+        return self._devices
 
     @property
-    def mtu(self) -> int:
-        return self.nic.mtu or (65536 if self.nic.driver == "loopback" else 1500)
+    def device(self) -> Device:
+        """The first card."""
+        return self.devices[0]
+
+    def pools(self) -> list[range]:
+        """Each card's queues as numbers of the one pool of rings: a card has room for as many as it can have, the last one grows anyway."""
+        pools, first = [], 0
+        for dev in self.devices:
+            pools.append(range(first, first + dev.queue_count))
+            first += max(dev.queue_count, dev.most_queues)
+        return pools
+
+    def rings(self) -> list[int]:
+        """The queues of all cards, as numbers of the pool."""
+        return [q for pool in self.pools() for q in pool]
+
+    def vlans(self, seen: Sequence[int]) -> Sequence[int]:
+        """The VLAN devices on the first card: those that the file lists, or one for each tag that the traffic has."""
+        return seen if self.nic.vlans == "auto" else self.nic.vlans
 
     @property
-    def rx_ring(self) -> int:
-        """Descriptors of a receive ring: igb rounds up to a multiple of 8."""
-        return (self.ethtool.rx + 7) // 8 * 8
-
-    @property
-    def tx_ring(self) -> int:
-        return (self.ethtool.tx + 7) // 8 * 8
-
-    @property
-    def rx_usecs(self) -> int:
-        """igb's rx-usecs: 0 off, 1 dynamic, 3 dynamic conservative, else microseconds."""
-        if self.ethtool.rx_usecs is not None:
-            return self.ethtool.rx_usecs
-        return 3 if self.ethtool.adaptive_rx is not False else 0
-
-    @property
-    def gro(self) -> bool:
-        return self.nic.driver == "igb" if self.ethtool.gro is None else self.ethtool.gro
-
-    @property
-    def speed_bps(self) -> int:
-        return units.rate_bps(self.nic.speed)
-
-    @property
-    def rss_key(self) -> bytes:
-        return bytes.fromhex(self.ethtool.hkey)
-
-    def indirection(self) -> tuple[int, ...]:
-        """The 128 entries of the RSS table."""
-        indir, queues = self.ethtool.indir, self.queue_count
-        if not isinstance(indir, str):
-            return indir
-        return tuple(igb_nfc.indirection(indir, queues, RETA_SIZE))
-
-    def filters(self) -> list[igb_nfc.Nfc]:
-        """ethtool.ntuple as the card takes it; Wrong names the rule that it refuses."""
-        taken: list[igb_nfc.Nfc] = []
-        for i, text in enumerate(self.ethtool.ntuple):
-            try:
-                rule = igb_nfc.admit(igb_nfc.parse(text), self.nic.model, self.queue_count, taken)
-            except ValueError as error:
-                raise Wrong(f"ethtool.ntuple.{i}", str(error)) from None
-            taken = [r for r in taken if r.loc != rule.loc] + [rule]
-        return taken
-
-    def irq_cpu(self, queue: int) -> int:
-        """The CPU that takes a queue's interrupt; veth and loopback have none: the sender's CPU."""
-        if self.nic.driver != "igb":
-            return self.nic.sender_cpu
-        return self.irq.affinity.get(queue, queue % self.cpus if self.irq.irqbalance else 0)
-
-    def napi_cpu(self, queue: int) -> int:
-        """The CPU of a queue's napi thread."""
-        cpus = self.nic.threaded_cpus
-        return cpus[queue % len(cpus)] if cpus else self.irq_cpu(queue)
-
-    def rps_cpus(self, queue: int) -> tuple[int, ...]:
-        return self.rps.get(queue, ())
+    def interfaces(self) -> tuple[str, ...]:
+        return tuple(device.name for device in self.devices)
 
     def sysctls(self) -> dict[str, Value]:
         """Every sysctl with its effective value, by its full name."""
-        return effective(self.sysctl, self.kernel, self.ticks, self.nic.name)
+        return effective(self.sysctl, self.kernel, self.ticks, *self.interfaces)
 
-    def conf(self, flag: str) -> int:
-        """A per-interface flag as the path sees it, `all` and the NIC combined as Linux does: conf("rp_filter")."""
-        return combined(flag, self.sysctls(), self.nic.name)
+    def conf(self, flag: str, interface: str | None = None) -> int:
+        """A per-interface flag as the path sees it, `all` and the interface (default: the first card) combined: conf("rp_filter")."""
+        return combined(flag, self.sysctls(), interface or self.nic.name)
 
     @property
     def opens_from_capture(self) -> bool:

@@ -1,27 +1,34 @@
-"""The card as a host file describes it: [nic], [ethtool], [irq]."""
+"""A card as a host file describes it: [nic], [ethtool], [irq]; further ones [[card]], with the same tables below them."""
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, field_validator, model_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from rxpath.drivers import igb_nfc
-from rxpath.workbench.toml_in.tables import CPUS_MAX, Duration, Flag, Int, Part, Pinned, Size, Wrong, key, texts
+from rxpath.drivers.counters import stand_in
+from rxpath.drivers.rows import DEFAULT, DRIVERS, MTU_LEAST
+from rxpath.workbench.toml_in.tables import CPUS_MAX, Cpus, Duration, Flag, Int, Part, Pinned, Size, Wrong, key, texts
 from rxpath.workbench.words import units
 
-QUEUES_MAX = 8
+QUEUES_MAX = max(row.most_queues for row in DRIVERS.values())
 RSS_KEY = "6d5a56da255b0ec24167253d43a38fb0d0ca2bcbae7b30b477cb2da38030f20c6a42b73bbeac01fa"  # Microsoft's RSS verification suite
-RETA_SIZE = 128                                             # igb's redirection table
+RETA_SIZES = sorted({row.reta_size for row in DRIVERS.values()})
+RETA_TEXT = " or ".join(map(str, RETA_SIZES))
+MODELS = "; ".join(f"{row.name}: {', '.join(row.models)}" for row in DRIVERS.values() if len(row.models) > 1)
+RINGS = "; ".join(f"{row.name}: {row.rx_ring.least} to {row.rx_ring.most}, default {row.rx_ring.default}"
+                  for row in DRIVERS.values() if row.rx_ring)
+MODERATION = "; ".join(f"{row.name}: {row.moderation.allowed}" for row in DRIVERS.values() if row.moderation)
+NO_RING = " and ".join(row.name for row in DRIVERS.values() if not row.has_ring)
 
 
 class Nic(Part):
     """The device that receives."""
 
-    driver: Literal["igb", "veth", "loopback"] = key("igb", "driver of the device; veth and loopback frames enter by netif_rx",
-                                                     "igb, veth or loopback")
-    model: Literal["82576", "i350", "i210"] = key(
-        "82576", "which card igb drives: queues (8, 8, 4) and whether it takes ethtool -N rules (from i350 on)", "82576, i350 or i210",
-        "[V] igb_ethtool.c, [K] igb_main.c")
+    driver: str = key(DEFAULT, f"driver of the device; frames of {NO_RING} enter by netif_rx; another driver's name: the nearest of these "
+                               "stands in for it, and the report says so", f"{', '.join(DRIVERS)}, or a driver of docs/drivers.md")
+    model: str | None = key(None, "which of its cards the driver drives: queues, filters; default the first", MODELS,
+                            "[V] igb_ethtool.c, [K] igb_main.c", example=f'"{DRIVERS[DEFAULT].default_model}"')
     rx_fifo: Size = key(0, "the card's packet buffer in front of a lone ring: 64KiB in an 82576, 36KiB in an i350, 34KiB in an i210; "
                            "0: none, a frame without a descriptor is lost at once", "0, or 16KiB to 128KiB",
                         "ours: 0; sizes [K] data sheets, igb_reset()")
@@ -31,16 +38,20 @@ class Nic(Part):
     mac: str = key("auto", "hardware address; auto takes it from the traffic", 'auto or a MAC address such as "02:00:00:00:00:01"')
     addresses: tuple[str, ...] = key((), "own addresses with their prefixes; none: worked out from the traffic",
                                      'a list of addresses with prefixes such as ["10.0.0.1/24"]', example='["10.0.0.1/24"]')
-    queues: Int | None = key(None, "receive queues; default one for each CPU up to 8 (igb), 1 (veth, loopback)", "1 to 8",
-                             "[K] igb: min(8, CPUs)",
+    vlans: Literal["auto"] | tuple[Annotated[Int, Field(ge=0, le=4094)], ...] = key(
+        "auto", "VLAN devices on it (ip link add link eth0 type vlan id N), with its addresses; auto: one for each tag of the traffic, "
+        "which the report says; a tagged packet without its device is nobody's (OTHERHOST)", 'auto, or a list of ids such as [100, 200]')
+    queues: Int | None = key(None, f"receive queues; default one for each CPU up to what the card has; {NO_RING} have 1",
+                             f"1 to {QUEUES_MAX}", "[K] igb: min(8, CPUs)",
                              ge=1, le=QUEUES_MAX, example="2")
-    mtu: Int | None = key(None, "largest packet in bytes; default 1500, loopback 65536",
-                          "68 to 9216 (igb), to 65535 (veth), to 65536 (loopback)",
-                          "[V] Ethernet; [K] igb's and lo's limits", ge=68, le=65536, example="1500")
+    mtu: Int | None = key(None, "largest packet in bytes; default " + ", ".join(f"{row.mtu} ({row.name})" for row in DRIVERS.values()),
+                          f"{MTU_LEAST} to " + ", to ".join(f"{row.mtu_most} ({row.name})" for row in DRIVERS.values()),
+                          "[V] Ethernet; [K] igb's and lo's limits", ge=MTU_LEAST, le=65536, example="1500")
     promiscuous: Flag = key(False, "take frames for every MAC address (IFF_PROMISC)", "true or false")
     multicast: tuple[str, ...] = key((), 'groups or MAC addresses that the filter admits beside the sockets\' own; "all" is IFF_ALLMULTI',
                                      'a list of groups "239.1.1.1", MAC addresses, or "all"', example='["239.1.1.1"]')
-    speed: str = key("1Gbit", "line rate", units.BPS_ALLOWED, "[V] igb is a gigabit driver")
+    speed: str | None = key(None, "line rate; default the driver's", units.BPS_ALLOWED, "[V] igb is a gigabit driver",
+                            example=f'"{DRIVERS[DEFAULT].speed}"')
     napi: Literal["softirq", "threaded", "none"] = key(
         "softirq", "where the poll runs; none is a driver without NAPI that handles each packet in its interrupt",
         "softirq, threaded or none",
@@ -55,7 +66,13 @@ class Nic(Part):
                                       "3.19 [K]; with napi_defer_hard_irqs the commit suggests 20us", le=10**10)
     node: Int = key(0, "NUMA node of its slot: a CPU of another node pays more for what the NIC has written", "a node of cpu.nodes", ge=0,
                     lt=CPUS_MAX)
-    sender_cpu: Int = key(0, "veth, loopback: the CPU on which the sender calls netif_rx", "a CPU, 0 to cpus - 1", ge=0, lt=CPUS_MAX)
+    sender_cpu: Int = key(0, f"{NO_RING}: the CPU on which the sender calls netif_rx", "a CPU, 0 to cpus - 1", ge=0, lt=CPUS_MAX)
+
+    @field_validator("driver")
+    @classmethod
+    def _driver(cls, value: str) -> str:
+        stand_in(value)
+        return value
 
     @field_validator("mac", mode="before")
     @classmethod
@@ -91,19 +108,18 @@ class Nic(Part):
 
     @field_validator("speed", mode="before")
     @classmethod
-    def _speed(cls, value: object) -> str:
-        return units.bps_text(units.rate_bps(value))
+    def _speed(cls, value: object) -> str | None:
+        return None if value is None else units.bps_text(units.rate_bps(value))
 
 
 class Ethtool(Part):
     """ethtool's settings under ethtool's names."""
 
-    rx: Int = key(256, "receive ring, descriptors (-G); rounded up to a multiple of 8", "80 to 4096", "[V] igb.h", ge=80, le=4096)
-    tx: Int = key(256, "transmit ring, descriptors (-G)", "80 to 4096", "[V] igb.h", ge=80, le=4096)
-    rx_usecs: Int | None = key(None,
-                               "interrupt throttling (-C): 0 off, 1 dynamic, 3 dynamic conservative, 10 and more a fixed interval in us",
-                               "0, 1, 3, or 10 to 8191", "3 [K] igb's default", alias="rx-usecs", example="3")
-    adaptive_rx: Flag | None = key(None, "another word for rx-usecs 3 (on) or 0 (off); igb itself has only rx-usecs", "on or off",
+    rx: Int | None = key(None, "receive ring, descriptors (-G); igb rounds up to a multiple of 8", RINGS, "[V] igb.h", example="256")
+    tx: Int | None = key(None, "transmit ring, descriptors (-G)", "as rx", "[V] igb.h", example="256")
+    rx_usecs: Int | None = key(None, "interrupt throttling (-C): a word of the driver's, or a fixed interval in us", MODERATION,
+                               "3 [K] igb's default", alias="rx-usecs", example="3")
+    adaptive_rx: Flag | None = key(None, "another word for rx-usecs adaptive (igb: 3) or 0; igb itself has only rx-usecs", "on or off",
                                    alias="adaptive-rx",
                                    example="true")
     rx_frames: Int = key(0, "packets that end the throttling early (-C): igb has none", "0 only: igb has only rx-usecs (EOPNOTSUPP); "
@@ -116,9 +132,9 @@ class Ethtool(Part):
     ntuple: Annotated[tuple[str, ...], BeforeValidator(texts)] = key(
         (), "rules that choose a queue before RSS (-N), in ethtool's words; i350 and i210 only", f"a list of rules: {igb_nfc.WORDS}",
         "[V] igb_ethtool.c", example="[]")
-    combined: Int | None = key(None, "queues (-L): the same knob as nic.queues", "1 to 8", ge=1, le=QUEUES_MAX, example="2")
+    combined: Int | None = key(None, "queues (-L): the same knob as nic.queues", f"1 to {QUEUES_MAX}", ge=1, le=QUEUES_MAX, example="2")
     rx_checksumming: Flag = key(True, "the NIC verifies checksums (-K)", "on or off", "[K]", alias="rx-checksumming")
-    gro: Flag | None = key(None, "generic receive offload (-K); default on for igb, off for veth and loopback", "on or off",
+    gro: Flag | None = key(None, f"generic receive offload (-K); default on, off for {NO_RING}", "on or off",
                            "[M] veth: off", example="true")
     rx_udp_gro_forwarding: Flag = key(False, "GRO of UDP without a UDP_GRO socket (-K)", "on or off", "[M]; 5.12 [K]",
                                       alias="rx-udp-gro-forwarding")
@@ -133,16 +149,9 @@ class Ethtool(Part):
                     "40 bytes in hexadecimal, colons allowed",
                     "[V] Microsoft's RSS verification suite")
     indir: str | tuple[Int, ...] = key(
-        "default", "RSS indirection table (-X): default (blocks, as igb fills it), equal N, weights, or 128 queues",
-        f'default, "equal N", "weight W0 W1 ...", each with "start S" before it, or a list of {RETA_SIZE} queues',
+        "default", "RSS indirection table (-X): default (as the driver fills it), equal N, weights, or a list of queues",
+        f'default, "equal N", "weight W0 W1 ...", each with "start S" before it, or a list of {RETA_TEXT} queues',
         "[K] igb: i * queues / 128")
-
-    @field_validator("rx_usecs")
-    @classmethod
-    def _rx_usecs(cls, value: int | None) -> int | None:
-        if value is not None and value not in (0, 1, 3) and not 10 <= value <= 8191:
-            raise ValueError("")
-        return value
 
     @field_validator("hkey", mode="before")
     @classmethod
@@ -156,12 +165,12 @@ class Ethtool(Part):
     @classmethod
     def _indir(cls, value: object) -> object:
         if isinstance(value, (list, tuple)):
-            if len(value) != RETA_SIZE or any(not 0 <= units.whole(item) < QUEUES_MAX for item in value):
+            if len(value) not in RETA_SIZES or any(not 0 <= units.whole(item) < QUEUES_MAX for item in value):
                 raise ValueError("")
             return tuple(value)
         if not isinstance(value, str):
             raise ValueError("")
-        if max(igb_nfc.indirection(value, 1, RETA_SIZE)) >= QUEUES_MAX:
+        if max(igb_nfc.indirection(value, 1, RETA_SIZES[0])) >= QUEUES_MAX:
             raise ValueError(f"queues 0 to {QUEUES_MAX - 1}")
         return " ".join(value.split())
 
@@ -197,3 +206,37 @@ class Irq(Part):
             listed = rest.get("affinity", {})
             rest["affinity"] = queue_keys({**listed, **short} if isinstance(listed, dict) else listed, "irq")
         return rest
+
+
+Rps = dict[int, Cpus]
+RpsFlowCnt = dict[int, Annotated[Int, Field(ge=0, le=32768)]]
+
+
+def rps_key() -> Any:
+    return key({}, "CPUs that share a queue's packets (rps_cpus); none is off", 'queue = CPUs such as { "0" = "1-3" }', "[M] off",
+               example='"1-3"')
+
+
+def rps_flow_cnt_key() -> Any:
+    return key({}, "RFS: flows of a queue that are remembered (rps_flow_cnt), rounded up to a power of two; needs "
+                   "net.core.rps_sock_flow_entries", 'queue = flows, 0 to 32768, such as { "0" = 4096 }, "all" for every queue',
+               "[K] 2.6.35", example='{ "0" = 4096 }')
+
+
+def queues_or_all(value: object, info: ValidationInfo) -> dict[int, object]:
+    """The tables rps and rps_flow_cnt: `all` stands for every queue that there is."""
+    if isinstance(value, dict) and "all" in value:
+        value = {**dict.fromkeys(range(QUEUES_MAX), value["all"]), **{int(k): v for k, v in value.items() if str(k).isdigit()},
+                 **{k: v for k, v in value.items() if not str(k).isdigit() and k != "all"}}
+    return queue_keys(value, str(info.field_name))
+
+
+class Card(Nic):
+    """A further card: the keys of [nic], and its own tables [card.ethtool], [card.irq], [card.rps], [card.rps_flow_cnt]."""
+
+    ethtool: Ethtool = key(Ethtool(), "", "a table")
+    irq: Irq = key(Irq(), "", "a table")
+    rps: Rps = rps_key()
+    rps_flow_cnt: RpsFlowCnt = rps_flow_cnt_key()
+
+    _rps = field_validator("rps", "rps_flow_cnt", mode="before")(queues_or_all)

@@ -83,7 +83,7 @@ class Machine(Calls):
         super().__init__()
         self.softnet_fd = -1
         self.host, self.journal, self.cpu, self.tracer = host, journal, cpu, tracer
-        self.cable = netns.Cable(journal, number, host.nic.name, host.nic.mac, host.mtu)
+        self.cable = netns.Cable(journal, number, host.nic.name, host.nic.mac, host.device.mtu)
         self.opened: list[Any] = [self.cable]
         try:
             self._receiver()

@@ -1,0 +1,88 @@
+"""drivers/net/loopback.c: what this host sends to itself.  As on a veth the sender's transmit is our receive, and its frames are staged for
+its CPU (veth.py).  What differs: a packet keeps the route that its sender looked up, so that IP neither demultiplexes early nor routes it,
+and neither martian nor rp_filter tests see it; any length passes; lo has one pair of counters for both directions, without the Ethernet
+header.
+
+A checksum that a socket left to the device was never computed and counts as good (CHECKSUM_PARTIAL, which here is UNNECESSARY: they differ
+only to a sender).  ICMP, fragments and raw packets come with theirs, and the stack verifies it."""
+from .._compile import be16, be32, byte, mem_at, path_function
+from ..abi.mib import DevStat
+from ..abi.net import Net
+from ..abi.numbers import (
+    CHECKSUM_NONE,
+    CHECKSUM_UNNECESSARY,
+    ETH_HLEN,
+    ETH_P_IP,
+    IP_HLEN,
+    IP_MF,
+    IP_OFFSET,
+    IPPROTO,
+    NET_RX_SUCCESS,
+    OUTPUT_MULTICAST,
+    PACKET_HOST,
+    PACKET_OTHERHOST,
+    RTN,
+)
+from ..abi.reasons import Drop
+from ..abi.skbuff import sk_buff
+from ..irq.backlog import netif_rx
+from ..link.eth import eth_type_trans
+from ..network.fib_trie import fib_table_lookup
+from ..network.igmp import ip_check_mc
+from ..path import Stage, sender_xmit
+from ..skb import __skb_dequeue, kfree_skb_reason
+from ..turn import at
+
+
+@sender_xmit("loopback_xmit")
+@path_function
+def loopback_xmit(net: Net, cpu: int, q: int) -> int:
+    """ndo_start_xmit of lo: the first frame that is staged, in the sender's context."""
+    ring, c = net.ring[q], net.cpu[cpu]
+    skb = __skb_dequeue(net, ring.stage)
+    ring.staged -= 1
+    at(net, cpu, skb, Stage.loopback_xmit)
+    skb.tstamp = c.now
+    dev, stat, n = net.dev[skb.dev], net.dev_stat[cpu][skb.dev], skb.len - ETH_HLEN
+    if dev.up == 0 or n < 0:
+        stat[DevStat.rx_dropped] += 1
+        return kfree_skb_reason(net, cpu, skb, Stage.loopback_xmit, Drop.NOT_SPECIFIED)
+    skb.ip_summed = CHECKSUM_NONE
+    eth_type_trans(net, cpu, skb)
+    if skb.pkt_type == PACKET_OTHERHOST:             # lo has no address: all that is for one is for us
+        skb.pkt_type = PACKET_HOST
+    if skb.protocol == ETH_P_IP and n >= IP_HLEN:
+        lo_sender(net, skb)
+    taken = netif_rx(net, cpu, skb)
+    if taken == NET_RX_SUCCESS:
+        stat[DevStat.rx_bytes] -= ETH_HLEN           # eth_type_trans() has counted the header
+        stat[DevStat.tx_packets] += 1
+        stat[DevStat.tx_bytes] += n
+        ring.packets += 1
+        ring.bytes += n
+    else:                                            # what the backlog refuses counts as rx_dropped alone; the sender sees success
+        stat[DevStat.rx_packets] -= 1
+        stat[DevStat.rx_bytes] -= n + ETH_HLEN
+    return taken
+
+
+@path_function
+def lo_sender(net: Net, skb: sk_buff) -> None:
+    """What the sender has settled: the checksum, and the route (ip_route_output_key): an address of this host, or a group that it has
+    joined.  What goes nowhere here was a packet socket's: it is routed on arrival."""
+    mem, nh = mem_at(net.mem_addr), skb.network_header
+    daddr, proto = be32(mem, nh + 16), byte(mem, nh + 9)
+    if (proto == IPPROTO.UDP or proto == IPPROTO.TCP) and be16(mem, nh + 6) & (IP_MF | IP_OFFSET) == 0:
+        dev = net.dev[skb.dev]
+        nic = net.nic[dev.nic]
+        if nic.rx_csum:
+            skb.ip_summed = CHECKSUM_UNNECESSARY
+    if daddr >> 28 == 14:
+        if ip_check_mc(net, skb.dev, daddr):
+            skb.dst, skb.dst_type = OUTPUT_MULTICAST, RTN.MULTICAST
+        return
+    i = fib_table_lookup(net, daddr)
+    if i >= 0:
+        fa = net.fib[i]
+        if fa.type == RTN.LOCAL or fa.type == RTN.BROADCAST:
+            skb.dst, skb.dst_type = i, fa.type

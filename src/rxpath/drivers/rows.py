@@ -1,0 +1,135 @@
+"""The rows of the drivers: what each device has, takes and refuses.  Host files, checks, rules, knobs, views and replay ask a row; a
+driver's name is compared nowhere else.
+
+To add a driver: a row here, its own file with its operations, a line in probe.py; its counters are a row of counters.py.  Sources: the
+driver's source in Linux 6.12 where nothing else is said."""
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+MTU_LEAST = 68                  # ETH_MIN_MTU: every IPv4 host takes as much
+
+
+@dataclass(frozen=True)
+class Ring:
+    """Descriptors of a ring, as ethtool -G takes them: held between least and most, rounded up to a multiple."""
+
+    least: int
+    default: int
+    most: int
+    multiple: int = 8
+
+    def size(self, wanted: int) -> int:
+        n = max(self.least, min(wanted, self.most))
+        return (n + self.multiple - 1) // self.multiple * self.multiple
+
+
+@dataclass(frozen=True)
+class Moderation:
+    """Interrupt moderation, ethtool -C rx-usecs: words that are no times, then a range of microseconds."""
+
+    words: dict[int, str]
+    least: int
+    most: int
+    default: int
+    adaptive: int               # what `adaptive-rx on` stands for
+
+    @property
+    def allowed(self) -> str:
+        return ", ".join(f"{n} ({word})" for n, word in self.words.items()) + f", or {self.least} to {self.most}"
+
+    def takes(self, usecs: int) -> bool:
+        return usecs in self.words or self.least <= usecs <= self.most
+
+
+def blocks(i: int, queues: int, size: int) -> int:
+    """The default RSS table in blocks of equal queues."""
+    return i * queues // size
+
+
+@dataclass(frozen=True)
+class Driver:
+    """One driver.  `models`: the cards that it drives, each with its most queues; the first is the default."""
+
+    name: str
+    what: str                                       # in a few words, for people
+    speed: str                                      # line rate, unless the host file says another
+    models: dict[str, int]
+    default_queues: Callable[[int, int], int]       # of (most, CPUs)
+    mtu: int
+    mtu_most: int
+    rx_ring: Ring | None = None                     # None: no ring, frames enter by netif_rx in the sender's context
+    tx_ring: Ring | None = None
+    moderation: Moderation | None = None            # None: no interrupts
+    rx_fifo: tuple[int, int] | None = None          # bytes that a packet buffer may have
+    reta_size: int = 128
+    reta_default: Callable[[int, int, int], int] = blocks
+    filter_models: tuple[str, ...] = ()             # that take ethtool -N rules
+    gro: bool = True                                # by default
+    head_frag: bool = True                          # an skb's head is a page fragment, which reassembly can take over
+    truesize_rule: int = 0                          # TRUESIZE_*
+    keeps_dst: bool = False                         # its packets bring their route (lo)
+    handlers: dict[str, str] = field(default_factory=dict)      # its functions in the tables of path.py
+    refuses: dict[str, str] = field(default_factory=dict)       # ethtool operation or key -> errno
+
+    @property
+    def has_ring(self) -> bool:
+        return self.rx_ring is not None
+
+    @property
+    def has_interrupts(self) -> bool:
+        return self.moderation is not None
+
+    @property
+    def most_queues(self) -> int:
+        return max(self.models.values())
+
+    @property
+    def default_model(self) -> str:
+        return next(iter(self.models))
+
+
+TRUESIZE_BUFFER, TRUESIZE_SENDER = 0, 1             # net_device.truesize_rule: by receive buffer; by the memory that the sender took
+
+_NO_RING = dict.fromkeys(("set_ringparam", "set_channels", "set_coalesce", "set_rxfh", "set_rxnfc", "set_rxclsrlins", "set_pauseparam"),
+                         "EOPNOTSUPP")
+
+
+def _one(most: int, cpus: int) -> int:
+    return 1
+
+
+IGB = Driver(
+    "igb", "Intel gigabit", "1Gbit", {"82576": 8, "i350": 8, "i210": 4}, min, mtu=1500, mtu_most=9216,
+    rx_ring=Ring(64, 256, 4096), tx_ring=Ring(64, 256, 4096),              # igb.h: IGB_MIN_RXD ... (at least 80 up to 6.5 [K])
+    moderation=Moderation({0: "off", 1: "dynamic", 3: "conservative"}, 10, 8191, 3, 3),
+    rx_fifo=(16 << 10, 128 << 10), filter_models=("i350", "i210"),
+    handlers={"irq_handler": "igb_msix_ring", "napi_poll": "igb_poll", "xmit": "igb_xmit_frame"},
+    refuses={"rx-frames": "EOPNOTSUPP", "adaptive-rx": "EOPNOTSUPP", "hkey": "EOPNOTSUPP"},
+)
+VETH = Driver(
+    "veth", "a pair of devices between two namespaces", "10Gbit", {"veth": 1}, _one, mtu=1500, mtu_most=65535,
+    gro=False, head_frag=False, truesize_rule=TRUESIZE_SENDER, handlers={"sender_xmit": "veth_forward", "xmit": "veth_xmit"},
+    refuses=_NO_RING,
+)
+LO = Driver(
+    "lo", "the host's own loopback device", "10Gbit", {"lo": 1}, _one, mtu=65536, mtu_most=65536,
+    gro=False, head_frag=False, truesize_rule=TRUESIZE_SENDER, keeps_dst=True,
+    handlers={"sender_xmit": "loopback_xmit", "xmit": "veth_xmit"}, refuses=_NO_RING | {"set_features": "fixed on"},
+)
+
+DRIVERS: dict[str, Driver] = {row.name: row for row in (IGB, VETH, LO)}
+ALIASES = {"loopback": "lo"}                        # how host files of before named it
+DEFAULT = IGB.name
+
+
+def is_lo(name: object) -> bool:
+    """Whether a host file means lo."""
+    return name == LO.name or (isinstance(name, str) and ALIASES.get(name) == LO.name)
+
+
+def driver(name: str) -> Driver:
+    """The row of a name or its alias.  ValueError: which there are."""
+    row = DRIVERS.get(ALIASES.get(name, name))
+    if row is None:
+        raise ValueError(f"no driver {name}: {', '.join(DRIVERS)}")
+    return row

@@ -1,0 +1,154 @@
+"""Cards of a host file: [nic] and [[card]], other drivers' names, VLAN devices, lo."""
+import json
+
+import pytest
+
+import rxpath
+from rxpath.drivers.rows import DRIVERS
+from rxpath.workbench.host import text as hosttext
+from rxpath.workbench.host.file import HostError, apply_overrides, build, default, loads
+from rxpath.workbench.traffic import spec as trafficfile
+from rxpath.workbench.views import as_json, report
+
+TWO = """
+cpus = 4
+[nic]
+addresses = ["10.0.0.1/24"]
+[[card]]
+addresses = ["10.1.0.1/24"]
+queues = 2
+[card.ethtool]
+rx = 64
+rx-usecs = 0
+[card.irq]
+0 = 3
+[card.rps]
+1 = "2-3"
+"""
+BOTH = """
+[[traffic]]
+rate = "50kpps"
+duration = "20ms"
+dst = "10.0.0.1"
+[[traffic]]
+rate = "30kpps"
+duration = "20ms"
+dst = "10.1.0.1"
+src = "10.1.0.9"
+"""
+
+
+def spec(text):
+    return trafficfile.build(trafficfile.hostfile.tables(text, "t"), "t")
+
+
+def header(outcome):
+    return "\n".join(report.header(outcome))
+
+
+def test_a_further_card_has_the_same_tables():
+    host = loads(TWO)
+    first, second = host.devices
+    assert (first.name, first.queue_count, first.rx_ring, first.rx_usecs) == ("eth0", 4, 256, 3)
+    assert (second.name, second.queue_count, second.rx_ring, second.rx_usecs) == ("eth1", 2, 64, 0)
+    assert [second.irq_cpu(q) for q in (0, 1)] == [3, 1] and second.rps_cpus(1) == (2, 3)
+    assert host.pools() == [range(0, 4), range(8, 10)]
+    assert [r.dev for r in hosttext.routes(host) if r.prefix == 24] == ["eth0", "eth1"]
+
+
+def test_set_reaches_it_by_number_and_by_name():
+    host = apply_overrides(loads(TWO), ["card.0.ethtool.rx=512", "card.eth1.irq.1=2", "net.ipv4.conf.eth1.rp_filter=1"])
+    assert host.devices[1].rx_ring == 512 and host.devices[1].irq_cpu(1) == 2
+    assert host.conf("rp_filter", "eth1") == 1 and host.conf("rp_filter") == 0
+    assert len(apply_overrides(default(), ["card.0.name=ens4"]).devices) == 2
+
+
+@pytest.mark.parametrize("key, said", [
+    ("nic.driver=e100", "igb, veth, lo; another card stands in for e1000e"),
+    ("ethtool.rx=63", "63 is not allowed: 64 to 4096 for igb"), ("ethtool.tx=5000", "5000 is not allowed: 64 to 4096 for igb"),
+    ("card.0.ethtool.rx=63", "63 is not allowed: 64 to 4096 for igb"), ("card.0.queues=9", "9 is not allowed"),
+    ("card.0.model=i210", "card.0.queues: 8 is not allowed"), ("nic.model=X540", "82576, i350 or i210 for igb"),
+    ("ethtool.rx-usecs=5", "0 (off), 1 (dynamic), 3 (conservative), or 10 to 8191 for igb"),
+    ("card.0.name=eth0", '"eth0" is taken'), ("card.0.irq.9=1", "no such queue"), ("card.0.ethtool.ring=1", "unknown key"),
+    ("card.0.driver=lo", "lo is there anyway"), ("card.0.node=1", "no node 1"),
+])
+def test_what_a_card_does_not_have_is_refused_with_what_it_has(key, said):
+    host = build({"cpus": 8, "card": [{"queues": 8}]}, "h") if "model" in key else default()
+    with pytest.raises(HostError) as error:
+        apply_overrides(host, [key])
+    assert said in str(error.value) and "\n" not in str(error.value)
+
+
+def test_rings_of_a_veth_and_of_cards_beyond_the_pool():
+    with pytest.raises(HostError, match="veth has no ring and no interrupts"):
+        build({"nic": {"driver": "veth"}, "ethtool": {"rx": 512}}, "h")
+    with pytest.raises(HostError, match="at most"):
+        build({"card": [{}] * 8}, "h")
+
+
+@pytest.mark.parametrize("name", DRIVERS)
+def test_host_init_writes_the_file_of_a_driver(name):
+    text = hosttext.commented(name)
+    assert hosttext.effective(loads(text)) == hosttext.effective(build({"nic": {"driver": name}}, ""))
+    assert f'driver = "{name}"' in text
+
+
+def test_a_run_with_two_cards_lists_both():
+    outcome = rxpath.replay(spec(BOTH), loads(TWO))
+    b = outcome.books
+    assert [c.frames for c in b.cards] == [1000, 600] and b.offered == 1600
+    assert [q.card for q in b.queues] == ["eth0"] * 4 + ["eth1"] * 2
+    text = report.text(outcome)
+    assert "igb eth0, 4 queues of 256 descriptors, rx-usecs 3; igb eth1, 2 queues of 64 descriptors, rx-usecs 0" in header(outcome)
+    assert "Cards" in text and "eth1 (igb)" in text and "ring of eth1 queue 0" in text
+    built = as_json.build(outcome)
+    assert [c["name"] for c in built["cards"]] == ["eth0", "eth1"] and built["queues"][4]["card"] == "eth1"
+    assert built["host"]["cards"][0]["ethtool"]["rx"] == 64
+    json.dumps(built)
+
+
+def test_with_one_card_nothing_of_that_is_said():
+    outcome = rxpath.replay(spec(BOTH), build({"nic": {"addresses": ["10.0.0.1/24", "10.1.0.1/24"]}}, "h"))
+    built = as_json.build(outcome)
+    assert "cards" not in built and "cards" not in built["host"] and all("card" not in q for q in built["queues"])
+    assert "Cards" not in report.text(outcome) and "stands in" not in header(outcome) and "VLAN" not in header(outcome)
+
+
+def test_a_host_that_names_another_card_is_told_which_one_stands_in():
+    host = build({"nic": {"driver": "mlx5_core", "addresses": ["10.0.0.1/24"]}}, "h")
+    line = [text for text in report.header(rxpath.replay(spec(BOTH), host)) if "stands in" in text]
+    assert line == [f"eth0: mlx5_core is not simulated, {host.device.driver.name} ({host.device.model}) stands in for it"]
+
+
+# ---------------------------------------------------------------- VLAN devices
+TAGGED = '[[traffic]]\nrate = "2kpps"\nduration = "50ms"\nvlan = 100\ndport = 5000\n'
+
+
+def test_a_vlan_device_that_the_traffic_brings_is_said():
+    outcome = rxpath.replay(spec(TAGGED), default())
+    assert outcome.books.delivered == 100 and "VLAN devices for the tags of the traffic: eth0.100" in header(outcome)
+
+
+def test_without_the_device_a_tagged_packet_is_nobodys():
+    for vlans, ends in (([], {"OTHERHOST": 100}), ([7], {"OTHERHOST": 100}), ([100], {})):
+        outcome = rxpath.replay(spec(TAGGED), apply_overrides(default(), [f"nic.vlans={vlans}"]))
+        assert outcome.books.dropped == ends and "VLAN" not in header(outcome)
+
+
+# ---------------------------------------------------------------- lo
+LOCAL = '[[traffic]]\nkind = "onoff"\nburst = 1000\npeak = "400kpps"\ngap = "20ms"\nduration = "200ms"\nsize = 1024\n' \
+        'src = "{0}"\ndst = "{0}"\ndport = 5000\n'
+BUFFER = '[sysctl]\nnet.core.rmem_default = 126976\nnet.core.rmem_max = {1}\n[[socket]]\nname = "in"\nbind = "{0}:5000"\n' \
+         '[[app]]\nname = "receiver"\nsockets = ["in"]\ncpu = 1\nservice = "5us"\n'
+
+
+@pytest.mark.parametrize("address, nic", [("127.0.0.1", 'driver = "loopback"\naddresses = ["127.0.0.1/8"]'),
+                                          ("127.0.0.1", 'driver = "lo"'), ("10.0.0.1", 'driver = "lo"\naddresses = ["10.0.0.1/24"]')])
+def test_datagrams_to_localhost_are_lost_in_the_receive_buffer_and_a_larger_one_cures_it(address, nic):
+    """Stack Overflow 7968566."""
+    host = loads(f"cpus = 4\n[nic]\nsender_cpu = 2\n{nic}\n" + BUFFER.format(address, 131071))
+    outcome = rxpath.replay(spec(LOCAL.format(address)), host)
+    assert set(outcome.books.dropped) == {"SOCKET_RCVBUFF"} and outcome.books.dropped["SOCKET_RCVBUFF"] > 1000
+    assert "lo lo, 1 queue" in header(outcome) or "loopback lo, 1 queue" in header(outcome)
+    cured = rxpath.replay(spec(LOCAL.format(address)), apply_overrides(host, ["socket.in.rcvbuf=4MiB", "net.core.rmem_max=8388608"]))
+    assert cured.books.dropped == {} and cured.books.delivered == outcome.books.offered
