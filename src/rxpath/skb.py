@@ -3,11 +3,22 @@
 Everything that decides how a wire frame's story ends is here: an skb is one frame, its frag_list further frames of the same datagram,
 `share` ties copies of one frame together, and skb_end() enters the end of each into the books (net.drop_stat;
 of a loss also where it was, net.drop_at)."""
-from ._compile import Mem, atomic_add, byte, cold, le16, le32, mem_at, memcpy, path_function, put_be16, put_le16
+from ._compile import Mem, atomic_add, byte, cold, le16, le32, mem_at, memcpy, path_function
+from .abi.headers import IP_ADDRS, ip_hdr, udp_hdr
 from .abi.limits import BUFSZ
 from .abi.mib import Mib
 from .abi.net import Net
-from .abi.numbers import NET_RX_DROP, NO_ROUTE, NO_SHARE, NO_SKB, NO_SOCK, SEGMENT_TRUESIZE, TRUESIZE_OVERHEAD, UDP_HLEN
+from .abi.numbers import (
+    CHECKSUM_UNNECESSARY,
+    NET_RX_DROP,
+    NO_ROUTE,
+    NO_SHARE,
+    NO_SKB,
+    NO_SOCK,
+    SEGMENT_TRUESIZE,
+    TRUESIZE_OVERHEAD,
+    UDP_HLEN,
+)
 from .abi.reasons import Drop
 from .abi.skbuff import ICMP_SKB_CB, sk_buff, sk_buff_list
 from .path import Stage, Touch
@@ -289,6 +300,19 @@ def csum_fold(s: int) -> int:
     return ~s & 0xFFFF
 
 
+@path_function
+def csum_tcpudp_nofold(net: Net, skb: sk_buff, n: int, protocol: int) -> int:
+    """Sum of the pseudo header of n bytes (RFC 9293 3.1)."""
+    mem, addrs = mem_at(net.mem_addr), skb.network_header + IP_ADDRS
+    return le32(mem, addrs) + le32(mem, addrs + 4) + (protocol << 8) + ((n & 0xFF) << 8 | n >> 8)
+
+
+@path_function
+def skb_csum_unnecessary(skb: sk_buff) -> bool:
+    """Has the NIC, GRO or an earlier look said that it is right?"""
+    return skb.ip_summed == CHECKSUM_UNNECESSARY or skb.csum_valid != 0
+
+
 @cold
 @path_function
 def csum_shifted(mem: Mem, off: int, n: int, s: int, odd: int) -> int:
@@ -436,6 +460,14 @@ def skb_trim(net: Net, skb: sk_buff, length: int) -> None:
     skb.data_len = max(0, length - linear)
 
 
+@path_function
+def ip_send_check(net: Net, skb: sk_buff) -> None:
+    """The IP header's checksum, made anew."""
+    ip = ip_hdr(net, skb)
+    ip.check = 0
+    ip.check = csum_fold(csum_partial(mem_at(net.mem_addr), skb.network_header, ip.ihl * 4, 0))
+
+
 # ---------------------------------------------------------------- segments
 @path_function
 def udp_rcv_segment(net: Net, cpu: int, skb: sk_buff) -> int:
@@ -443,15 +475,13 @@ def udp_rcv_segment(net: Net, cpu: int, skb: sk_buff) -> int:
 
     skb.data stands at the UDP header, there and in every segment; each has its own headers, frame and time.  Truesize is that of
     skb_segment()'s new skbs: a small kmalloc'ed head and the payload (measured: 896 for 64 bytes)."""
-    mem, size, i = mem_at(net.mem_addr), skb.gso_size, skb.frag_list
-    nh, uh = skb.network_header, skb.transport_header
+    ip, uh, size, i = ip_hdr(net, skb), udp_hdr(net, skb), skb.gso_size, skb.frag_list
     linear = skb.len - skb.data_len
     skb.len = UDP_HLEN + size
     skb.data_len = max(0, skb.len - linear)
-    put_be16(mem, nh + 2, uh - nh + skb.len)                 # the header fields that udp_gro_complete() mended
-    put_be16(mem, nh + 10, 0)
-    put_le16(mem, nh + 10, csum_fold(csum_partial(mem, nh, uh - nh, 0)))
-    put_be16(mem, uh + 4, skb.len)
+    ip.tot_len = ip.ihl * 4 + skb.len                        # the header fields that udp_gro_complete() mended
+    ip_send_check(net, skb)
+    uh.len = skb.len
     skb.truesize = SEGMENT_TRUESIZE + size
     skb.gso_size = 0
     skb.gso_segs = 0

@@ -78,11 +78,12 @@ def test_a_comment_compiles_nothing_and_an_edit_compiles_its_function(tree):
 
 @pytest.mark.parametrize(("wrong", "says"), [
     ("    skb.lenn = 1\n", "struct sk_buff has no field 'lenn'; did you mean 'len'?"),
+    ("    skb.len = ip_hdr(net, skb).sadr\n", "struct iphdr has no field 'sadr'; did you mean 'saddr'?"),
     ("    return no_such_thing\n", "name 'no_such_thing' is not defined"),
     ("    at(net, cpu)\n", "at() takes (net, cpu, skb, stage), got 2 arguments"),
     ("    touch(net, cpu, skb, Touch.ip_local_in)\n", "touch() may park the packet"),
     ("    IPCB(net.dev[0])\n", "inet_skb_parm lies over a sk_buff, not a net_device"),
-], ids=["field", "name", "arguments", "last act", "control block"])
+], ids=["field", "header", "name", "arguments", "last act", "control block"])
 def test_a_mistake_is_one_line_with_file_line_and_reason(tree, wrong, says):
     source = (tree.root / "src/rxpath" / WHERE).read_text()
     first = re.search(r"    at\(net, cpu, skb, Stage\.ip_rcv\)[^\n]*\n", source)
@@ -96,3 +97,40 @@ def test_a_mistake_is_one_line_with_file_line_and_reason(tree, wrong, says):
         assert "Traceback" not in refused.stderr
     finally:
         tree.edit(first[0] + wrong, first[0])
+
+
+PROBE = """
+from .._compile import Mem, byte, entry, put_le64, struct_at
+from .headers import ethhdr, tcphdr
+
+
+@entry
+def probe(m: Mem, out: Mem) -> None:
+    eth, th = struct_at(ethhdr, m, 3), struct_at(tcphdr, m, 17)
+    n = 0
+    for v in (eth.h_dest.high, eth.h_source.low, eth.h_proto, th.source, th.seq, th.res1, th.doff, th.flags, th.check):
+        put_le64(out, n, v)
+        n += 8
+    eth.h_source.high, eth.h_source.low, eth.h_proto = 0x10203, 0xA1A2A3A4A5, 0x8100
+    th.seq, th.ack_seq, th.doff, th.res1, th.check = -2, 1 << 31, 0x1B, 0x1C, 0x1234
+    th.window += 1
+"""
+
+
+def test_a_header_reads_and_writes_compiled_as_plain(tree):
+    """Fields of every kind, at odd addresses, with numbers too wide for them."""
+    file = tree.root / "src/rxpath/abi/probe.py"
+    file.write_text(PROBE)
+    try:
+        ran = tree.run("from rxpath import boot; from rxpath._compile import pages; from rxpath.abi.probe import probe\n"
+                       "def ran(f, view):\n"
+                       "    m, out = pages(4096), pages(4096)\n"
+                       "    m[:64] = bytes((i * 37 + 200) & 255 for i in range(64))\n"
+                       "    f(view(m), view(out))\n"
+                       "    return bytes(m[:64]), bytes(out[:72])\n"
+                       "compiled, plain = ran(probe, lambda m: m), ran(probe.plain, memoryview)\n"
+                       "assert compiled == plain, (compiled, plain)")
+        assert ran.returncode == 0, ran.stderr
+        assert compiled(ran.stderr) == 1
+    finally:
+        file.unlink()

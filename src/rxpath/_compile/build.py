@@ -29,24 +29,29 @@ from llvmlite import ir
 from numba import __version__ as numba_version
 from numba import types
 from numba.core import cgutils, codegen, compiler, errors, funcdesc, registry
-from numba.core.imputils import lower_getattr_generic
+from numba.core.imputils import lower_constant, lower_getattr_generic, lower_setattr_generic
 from numba.core.typing.templates import AttributeTemplate, infer_getattr
 from numba.cpython import numbers
-from numba.extending import intrinsic, models, register_model
+from numba.extending import intrinsic, models, register_model, typeof_impl
 from numba.np import arrayobj
-from numba.np.arrayobj import make_array, record_getattr
+from numba.np.arrayobj import make_array, record_getattr, record_setattr
 
 from . import check, functions, loader, memory, options, structs
 
 
 # ---------------------------------------------------------------- types
 class Struct(types.Record):
-    """A record that is called by its name; its integers read as int64, as in plain Python."""
+    """A record that is called by its name; its integers read as int64, as in plain Python.
+
+    A header's fields lie in network order, at any address."""
 
     def __init__(self, ct: Any) -> None:
-        fields = [(n, {"type": numba_type(c), "offset": getattr(ct, n).offset}) for n, c in ct._fields_ if not n.startswith("_pad")]
-        super().__init__(fields, ctypes.sizeof(ct), aligned=True)
+        members = [m for m in ct._fields_ if not m[0].startswith("_pad")]
+        fields = [(n, {"type": numba_type(c), "offset": getattr(ct, n).offset}) for n, c, *_ in members]
+        super().__init__(fields, ctypes.sizeof(ct), aligned=not hasattr(ct, "_pack_"))
         self.name, self.stores = ct.__name__, ct.stores
+        self.swapped = {n for n, c, *_ in members if ctypes.sizeof(c) > 1 and getattr(c, "__ctype_be__", None) is c}
+        self.bits = {n: (getattr(ct, n).size & 0xFFFF, *width) for n, _, *width in members if width}    # first bit, how many
 
 
 register_model(Struct)(models.RecordModel)
@@ -70,7 +75,43 @@ class StructAttribute(AttributeTemplate):
 @lower_getattr_generic(Struct)
 def struct_getattr(context: Any, builder: Any, rec: Any, value: Any, attr: str) -> Any:
     v, t = record_getattr(context, builder, rec, value, attr), rec.typeof(attr)
-    return context.cast(builder, v, t, wide(t))
+    if attr in rec.swapped:
+        v = builder.bswap(v)
+    v = context.cast(builder, v, t, wide(t))
+    if attr in rec.bits:
+        shift, width = rec.bits[attr]
+        v = builder.and_(builder.lshr(v, v.type(shift)), v.type((1 << width) - 1))
+    return v
+
+
+@lower_setattr_generic(Struct)
+def struct_setattr(context: Any, builder: Any, sig: Any, args: Any, attr: str) -> Any:
+    rec, value = sig.args
+    if attr not in rec.swapped and attr not in rec.bits:
+        return record_setattr(context, builder, sig, args, attr)
+    t, v = rec.typeof(attr), context.cast(builder, args[1], value, rec.typeof(attr))
+    if attr in rec.swapped:
+        v = builder.bswap(v)
+    place = cgutils.get_record_member(builder, args[0], rec.offset(attr), context.get_data_type(t))
+    if attr in rec.bits:
+        shift, width = rec.bits[attr]
+        mask = (1 << width) - 1 << shift
+        v = builder.and_(builder.shl(v, v.type(shift)), v.type(mask))
+        v = builder.or_(v, builder.and_(builder.load(place, align=1), v.type(~mask)))
+    return builder.store(v, place, align=1)
+
+
+class StructClass(types.Opaque):
+    """A struct's class itself, as struct_at() is given it."""
+
+    def __init__(self, ct: Any) -> None:
+        super().__init__(f"class {ct.__name__}")
+        self.struct = numba_type(ct)
+
+
+register_model(StructClass)(models.OpaqueModel)
+typeof_impl.register(type(ctypes.Structure))(lambda ct, c: StructClass(ct))
+lower_constant(StructClass)(lambda context, builder, t, ct: context.get_dummy_value())
 
 
 class Declared(types.ExternalFunction):
@@ -168,6 +209,16 @@ for _n, _b, _s in (("byte", 8, False), ("be16", 16, True), ("be32", 32, True), (
 @twin(ptr, i64)
 def mem_at(cx: Any, b: Any, sig: Any, a: Any) -> Any:
     return b.inttoptr(a[0], cgutils.voidptr_t)
+
+
+@intrinsic
+def struct_at(tyctx: Any, cls: Any, m: Any, o: Any) -> Any:
+    def emit(cx: Any, b: Any, sig: Any, a: Any) -> Any:
+        return b.bitcast(b.gep(a[1], [a[2]]), cx.get_value_type(sig.return_type))
+    return cls.struct(cls, ptr, i64), emit
+
+
+INTRINSICS["struct_at"] = struct_at
 
 
 @twin(void, ptr, i64, ptr, i64, i64)
@@ -343,7 +394,8 @@ def layout_of(ct: Any) -> str:
 
 def named_fields(names: set[str]) -> list[tuple[str, str, int, str]]:
     """Where the fields of these names lie, in every struct: a field that a function does not name may move."""
-    return [(s.__name__, n, getattr(s, n).offset, layout_of(c)) for s in structs.STRUCTS for n, c in s._fields_ if n in names]
+    return [(s.__name__, n, getattr(s, n).offset, layout_of(c)) for s in (*structs.STRUCTS, *structs.HEADERS)
+            for n, c, *_ in s._fields_ if n in names]
 
 
 def dependencies(f: Any) -> str:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from .structs import Store
 
 F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T")
 PRIMITIVES: dict[str, Any] = {}
 
 
@@ -55,6 +56,12 @@ def mem_at(addr: int) -> Mem:
     i = bisect.bisect_right(_starts, addr) - 1
     off = addr - _starts[i]
     return _views[i][off:] if off else _views[i]    # type: ignore[no-any-return]
+
+
+@primitive
+def struct_at(cls: type[T], m: Mem, o: int) -> T:
+    """The bytes from m[o:] as a header (structs.header): a view, what is written to it is written there."""
+    return cls.from_buffer(m, o)                    # type: ignore[attr-defined,no-any-return]
 
 
 def _wide(m: Any, o: int, n: int) -> Any:

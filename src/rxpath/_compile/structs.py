@@ -17,10 +17,14 @@ u16: TypeAlias = Annotated[int, ctypes.c_uint16]
 i32: TypeAlias = Annotated[int, ctypes.c_int32]
 u32: TypeAlias = Annotated[int, ctypes.c_uint32]
 i64: TypeAlias = Annotated[int, ctypes.c_int64]
+net16: TypeAlias = Annotated[int, ctypes.c_uint16.__ctype_be__]      # of a header: in network order there, wide here
+net32: TypeAlias = Annotated[int, ctypes.c_uint32.__ctype_be__]
+u4: TypeAlias = Annotated[int, ctypes.c_uint8, 4]                   # of a header: half a byte, the low half first
 S = TypeVar("S")
 T = TypeVar("T")
 
-STRUCTS: list[Any] = []         # every struct, in order of declaration
+STRUCTS: list[Any] = []         # every struct of the state, in order of declaration
+HEADERS: list[Any] = []         # every struct that is laid over packet memory
 MAP_NORESERVE = 0x4000          # <asm-generic/mman.h>; Python's mmap has no name for it before 3.13
 CACHELINE = 128                 # two lines: the adjacent-line prefetcher shares pairs
 
@@ -133,6 +137,22 @@ class Overlay(Generic[S, T]):
         return self.view.from_address(ctypes.addressof(struct) + self.offset)       # type: ignore[arg-type,attr-defined,no-any-return]
 
 
+def header(cls: type[T]) -> type[T]:
+    """Class decorator: what lies in packet memory, field behind field, at any address.  struct_at() lays it over bytes."""
+    hints = get_type_hints(cls, include_extras=True)
+    fields = [(n, *get_args(h)[1:]) if get_origin(h) is Annotated else (n, h) for n, h in hints.items()]
+    body = {"_pack_": 1, "_layout_": "ms", "_fields_": fields, "__slots__": (), "__doc__": cls.__doc__, "__module__": cls.__module__,
+            "stores": ()}
+    made: Any = type(cls.__name__, (ctypes.Structure,), body)
+    HEADERS.append(made)
+    return made                                                       # type: ignore[no-any-return]
+
+
+def offsetof(cls: Any, field: str) -> int:
+    """Where a field begins, for what reads several at once."""
+    return getattr(cls, field).offset                                 # type: ignore[no-any-return]
+
+
 def new(cls: type[T]) -> T:
     """A zeroed struct on its own pages: generous tables cost nothing until they are touched."""
     return cls.from_buffer(pages(ctypes.sizeof(cls)))                 # type: ignore[arg-type,attr-defined,no-any-return]
@@ -145,4 +165,4 @@ def pages(size: int) -> mmap.mmap:
 
 def fields_of(view: Any) -> list[str]:
     """Names of the fields of a struct or its type, without padding."""
-    return [n for n, _ in view._fields_ if not n.startswith("_pad")]
+    return [n for n, *_ in view._fields_ if not n.startswith("_pad")]

@@ -2,9 +2,10 @@
 
 The kernel's is a siphash with a key of this boot; ours mixes the same fields with a key of this run.  Addresses and ports are put in
 order first, so that both directions of a flow fall on one CPU."""
-from .._compile import be16, be32, byte, mem_at, path_function
+from .._compile import mem_at, path_function, struct_at
+from ..abi.headers import ip_hdr, ip_is_fragment, udphdr
 from ..abi.net import Net
-from ..abi.numbers import ETH_P_IP, IP_MF, IP_OFFSET, IPPROTO, MASK63
+from ..abi.numbers import ETH_P_IP, IPPROTO, MASK63
 from ..abi.skbuff import sk_buff
 
 GOLDEN_RATIO_32 = 0x61C88647
@@ -34,15 +35,14 @@ def skb_get_hash(net: Net, skb: sk_buff) -> int:
 @path_function
 def __skb_get_hash(net: Net, skb: sk_buff) -> int:
     """Addresses, protocol, and ports unless it is a fragment; never 0."""
-    mem, nh = mem_at(net.mem_addr), skb.network_header
+    ip = ip_hdr(net, skb)
     linear = skb.len - skb.data_len
     h = mix(net.hash_key, skb.protocol)
     if skb.protocol == ETH_P_IP and linear >= 20:
-        a, b = be32(mem, nh + 12), be32(mem, nh + 16)
-        proto, ihl = byte(mem, nh + 9), (byte(mem, nh) & 15) * 4
-        sport, dport = 0, 0
-        if be16(mem, nh + 6) & (IP_MF | IP_OFFSET) == 0 and linear >= ihl + 4 and (proto == IPPROTO.UDP or proto == IPPROTO.TCP):
-            sport, dport = be16(mem, nh + ihl), be16(mem, nh + ihl + 2)
+        a, b, proto, ihl, sport, dport = ip.saddr, ip.daddr, ip.protocol, ip.ihl * 4, 0, 0
+        if not ip_is_fragment(ip) and linear >= ihl + 4 and (proto == IPPROTO.UDP or proto == IPPROTO.TCP):
+            uh = struct_at(udphdr, mem_at(net.mem_addr), skb.network_header + ihl)      # TCP's ports lie in the same place
+            sport, dport = uh.source, uh.dest
         if b < a or (a == b and dport < sport):
             a, b, sport, dport = b, a, dport, sport
         h = mix(mix(mix(h, a), b), proto << 32 | sport << 16 | dport)

@@ -1,6 +1,7 @@
 """What GRO's protocols share: net/core/gro.c and include/net/gro.h.  Is it the same flow, is its checksum right, and skb_gro_receive(),
 which appends a part.  Called by tcp_offload.py and udp_offload.py; truesize as gro.py says."""
-from .._compile import be16, byte, le32, mem_at, path_function
+from .._compile import path_function
+from ..abi.headers import ip_hdr, tcp_words
 from ..abi.kernels import Behaviour
 from ..abi.net import Net
 from ..abi.numbers import (
@@ -15,20 +16,20 @@ from ..abi.numbers import (
 from ..abi.skbuff import sk_buff
 from ..abi.softnet import napi_struct
 from ..path import Stage
-from ..skb import csum_fold, skb_checksum
+from ..skb import csum_fold, csum_tcpudp_nofold, skb_checksum
 from ..turn import at, at_bytes
 
 
 @path_function
 def inet_gro_flush(net: Net, skb: sk_buff, p: sk_buff) -> bool:
     """Must p go before skb?  TTL, TOS and DF are equal, and the id counts up; with DF it may also stand still."""
-    mem, nh, ph = mem_at(net.mem_addr), skb.network_header, p.network_header
-    if byte(mem, nh + 8) != byte(mem, ph + 8) or byte(mem, nh + 1) != byte(mem, ph + 1):
+    ip, ip2 = ip_hdr(net, skb), ip_hdr(net, p)
+    if ip.ttl != ip2.ttl or ip.tos != ip2.tos:
         return True
-    df = be16(mem, nh + 6) & IP_DF
-    if df != be16(mem, ph + 6) & IP_DF:
+    df = ip.frag_off & IP_DF
+    if df != ip2.frag_off & IP_DF:
         return True
-    ahead = be16(mem, nh + 4) - be16(mem, ph + 4) & 0xFFFF
+    ahead = ip.id - ip2.id & 0xFFFF
     if p.gro_count == 1 and df and ahead == 0 and net.behaviour[Behaviour.gro_fixed_id]:
         p.gro_fixedid = 1                            # the second packet decides for the flow
     return ahead != (0 if p.gro_fixedid else p.gro_count)
@@ -37,12 +38,12 @@ def inet_gro_flush(net: Net, skb: sk_buff, p: sk_buff) -> bool:
 @path_function
 def gro_same_ports(net: Net, napi: napi_struct, bucket: int, skb: sk_buff) -> int:
     """The held packet of the same flow and ports; the others are not of this flow any more."""
-    mem, i = mem_at(net.mem_addr), napi.gro_bucket[bucket]
-    ports = le32(mem, skb.transport_header)
+    th, i = tcp_words(net, skb), napi.gro_bucket[bucket]
     while i >= 0:
         p = net.skb[i]
         if p.gro_same_flow:
-            if le32(mem, p.transport_header) == ports:
+            th2 = tcp_words(net, p)
+            if th2.ports == th.ports:
                 return i
             p.gro_same_flow = 0
         i = p.gro_next
@@ -55,9 +56,9 @@ def skb_gro_checksum_validate(net: Net, cpu: int, skb: sk_buff, proto: int) -> b
     if skb.ip_summed == CHECKSUM_UNNECESSARY:
         return True
     at(net, cpu, skb, Stage.__skb_gro_checksum_complete)
-    mem, nh, n = mem_at(net.mem_addr), skb.network_header, skb.len - IP_HLEN
+    n = skb.len - IP_HLEN
     at_bytes(net, cpu, Stage.BYTE_CSUM, n)
-    pseudo = le32(mem, nh + 12) + le32(mem, nh + 16) + (proto << 8) + ((n & 255) << 8 | n >> 8)
+    pseudo = csum_tcpudp_nofold(net, skb, n, proto)
     skb.data += IP_HLEN
     skb.len -= IP_HLEN
     right = csum_fold(skb_checksum(net, skb, pseudo)) == 0

@@ -1,5 +1,6 @@
 """net/ipv4/tcp_offload.c: GRO of TCP.  Called by inet_gro_receive with a checked IP header."""
-from .._compile import be32, byte, le32, mem_at, path_function, put_be32
+from .._compile import le32, mem_at, path_function
+from ..abi.headers import tcp_hdr, tcp_words
 from ..abi.net import Net
 from ..abi.numbers import (
     IP_HLEN,
@@ -13,7 +14,8 @@ from ..path import Stage
 from ..turn import at
 from .gro_parts import gro_same_ports, inet_gro_flush, skb_gro_checksum_validate, skb_gro_receive
 
-FIN, SYN, RST, PSH, URG, CWR = 0x10000, 0x20000, 0x40000, 0x80000, 0x200000, 0x800000     # in the header's fourth word, beside the window
+# tcp_flag_word(): in the header's fourth word, beside the window
+TCP_FLAG_FIN, TCP_FLAG_SYN, TCP_FLAG_RST, TCP_FLAG_PSH, TCP_FLAG_URG, TCP_FLAG_CWR = 0x10000, 0x20000, 0x40000, 0x80000, 0x200000, 0x800000
 
 
 @path_function
@@ -26,7 +28,8 @@ def tcp4_gro_receive(net: Net, cpu: int, napi: napi_struct, bucket: int, skb: sk
     linear = skb.len - skb.data_len - IP_HLEN
     thlen = 0
     if linear >= TCP_HLEN:
-        thlen = (byte(mem_at(net.mem_addr), skb.transport_header + 12) >> 4) * 4
+        th = tcp_hdr(net, skb)
+        thlen = th.doff * 4
     if thlen < TCP_HLEN or linear < thlen:
         skb.gro_flush = 1
         return NO_SKB
@@ -38,16 +41,17 @@ def tcp4_gro_receive(net: Net, cpu: int, napi: napi_struct, bucket: int, skb: sk
 def tcp_gro_receive(net: Net, cpu: int, napi: napi_struct, bucket: int, skb: sk_buff, thlen: int) -> int:
     """The next segment of a held connection is appended; a short one, or one that says so by a flag, is the last."""
     at(net, cpu, skb, Stage.tcp_gro_receive)
-    mem, th = mem_at(net.mem_addr), skb.transport_header
-    flags, n = be32(mem, th + 12), skb.len - skb.gro_offset
+    th = tcp_words(net, skb)
+    flags, n = th.flags, skb.len - skb.gro_offset
     i = gro_same_ports(net, napi, bucket, skb)
     mss, merged = 1, False
     if i >= 0:
         p = net.skb[i]
         if tcp_gro_goes_on(net, skb, p, thlen, n) and skb_gro_receive(net, cpu, p, skb):
             mss, merged = p.gso_size, True
-            put_be32(mem, p.transport_header + 12, be32(mem, p.transport_header + 12) | flags & (FIN | PSH))
-    last = n < mss or flags & (URG | PSH | RST | SYN | FIN) != 0
+            th2 = tcp_words(net, p)
+            th2.flags |= flags & (TCP_FLAG_FIN | TCP_FLAG_PSH)
+    last = n < mss or flags & (TCP_FLAG_URG | TCP_FLAG_PSH | TCP_FLAG_RST | TCP_FLAG_SYN | TCP_FLAG_FIN) != 0
     if last:
         skb.gro_flush = 1
     if i >= 0 and (last or not merged):
@@ -58,17 +62,16 @@ def tcp_gro_receive(net: Net, cpu: int, napi: napi_struct, bucket: int, skb: sk_
 @path_function
 def tcp_gro_goes_on(net: Net, skb: sk_buff, p: sk_buff, thlen: int, n: int) -> bool:
     """Equal in all that must be, not longer than the first, and exactly the next bytes."""
-    mem, th, th2 = mem_at(net.mem_addr), skb.transport_header, p.transport_header
-    flags = be32(mem, th + 12)
-    if flags & CWR or (flags ^ be32(mem, th2 + 12)) & ~(FIN | PSH):          # header length and window are in that word too
+    mem, th, th2 = mem_at(net.mem_addr), tcp_words(net, skb), tcp_words(net, p)
+    if th.flags & TCP_FLAG_CWR or (th.flags ^ th2.flags) & ~(TCP_FLAG_FIN | TCP_FLAG_PSH):   # header length and window are in that word too
         return False
-    if be32(mem, th + 8) != be32(mem, th2 + 8):                              # acknowledgement
+    if th.ack_seq != th2.ack_seq:
         return False
     for k in range(TCP_HLEN, thlen, 4):                                      # options: time stamps must be equal
-        if le32(mem, th + k) != le32(mem, th2 + k):
+        if le32(mem, skb.transport_header + k) != le32(mem, p.transport_header + k):
             return False
     if inet_gro_flush(net, skb, p):
         return False
     if n == 0 or n > p.gso_size:
         return False
-    return be32(mem, th2 + 4) + p.len - p.gro_offset & 0xFFFFFFFF == be32(mem, th + 4)
+    return th2.seq + p.len - p.gro_offset & 0xFFFFFFFF == th.seq

@@ -1,6 +1,7 @@
 """net/ipv4/udp_offload.c: GRO of UDP, where a socket or the device asks for it.  Called by inet_gro_receive with a checked IP header;
 what it merges comes apart again in udp_rcv_segment() (skb.py) unless its socket takes it whole."""
-from .._compile import be16, be32, le16, mem_at, path_function
+from .._compile import path_function
+from ..abi.headers import ip_hdr, udp_hdr
 from ..abi.net import Net
 from ..abi.numbers import (
     IP_HLEN,
@@ -21,11 +22,11 @@ from .gro_parts import gro_same_ports, inet_gro_flush, skb_gro_checksum_validate
 @path_function
 def udp4_gro_receive(net: Net, cpu: int, napi: napi_struct, bucket: int, skb: sk_buff) -> int:
     at(net, cpu, skb, Stage.udp4_gro_receive)
-    mem, uh = mem_at(net.mem_addr), skb.transport_header
+    uh = udp_hdr(net, skb)
     if skb.len - skb.data_len < IP_HLEN + UDP_HLEN:
         skb.gro_flush = 1
         return NO_SKB
-    if skb.gro_flush == 0 and le16(mem, uh + 6) != 0:                        # 0: the sender did not sum
+    if skb.gro_flush == 0 and uh.check != 0:                                 # 0: the sender did not sum
         if not skb_gro_checksum_validate(net, cpu, skb, IPPROTO.UDP):
             skb.gro_flush = 1
             return NO_SKB
@@ -47,8 +48,8 @@ def udp_gro_wanted(net: Net, cpu: int, skb: sk_buff) -> bool:
         return dev.udp_gro_forwarding != 0 and skb.pkt_type == PACKET_HOST
     if skb.pkt_type != PACKET_HOST:
         return False
-    mem, nh, uh = mem_at(net.mem_addr), skb.network_header, skb.transport_header
-    i = __udp4_lib_lookup(net, cpu, skb, be32(mem, nh + 16), be16(mem, uh + 2), be32(mem, nh + 12), be16(mem, uh), skb.dev)
+    ip, uh = ip_hdr(net, skb), udp_hdr(net, skb)
+    i = __udp4_lib_lookup(net, cpu, skb, ip.daddr, uh.dest, ip.saddr, uh.source, skb.dev)
     if i < 0:
         return dev.udp_gro_forwarding != 0
     sk = net.socks[i]
@@ -58,9 +59,9 @@ def udp_gro_wanted(net: Net, cpu: int, skb: sk_buff) -> bool:
 @path_function
 def udp_gro_receive_segment(net: Net, cpu: int, napi: napi_struct, bucket: int, skb: sk_buff) -> int:
     """Datagrams of one length are appended; a shorter one is the last, a longer one begins anew; at most UDP_GRO_CNT_MAX."""
-    mem, uh = mem_at(net.mem_addr), skb.transport_header
-    ulen = be16(mem, uh + 4)
-    if le16(mem, uh + 6) == 0 or ulen <= UDP_HLEN or ulen != skb.len - IP_HLEN:
+    uh = udp_hdr(net, skb)
+    ulen = uh.len
+    if uh.check == 0 or ulen <= UDP_HLEN or ulen != skb.len - IP_HLEN:
         skb.gro_flush = 1
         return NO_SKB
     skb.gro_offset = IP_HLEN + UDP_HLEN
@@ -68,9 +69,9 @@ def udp_gro_receive_segment(net: Net, cpu: int, napi: napi_struct, bucket: int, 
     if i < 0:
         return NO_SKB
     p = net.skb[i]
-    first = be16(mem, p.transport_header + 4)
-    if inet_gro_flush(net, skb, p) or ulen > first:
+    uh2 = udp_hdr(net, p)
+    if inet_gro_flush(net, skb, p) or ulen > uh2.len:
         return i
-    if not skb_gro_receive(net, cpu, p, skb) or ulen != first or p.gro_count >= UDP_GRO_CNT_MAX:
+    if not skb_gro_receive(net, cpu, p, skb) or ulen != uh2.len or p.gro_count >= UDP_GRO_CNT_MAX:
         return i
     return NO_SKB

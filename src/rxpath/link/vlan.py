@@ -1,6 +1,7 @@
 """VLAN tags: skb_vlan_untag() of net/core/skbuff.c and vlan_do_receive() of net/8021q/vlan_core.c.  Called by __netif_receive_skb_core;
 a packet with a tag that a VLAN device wants goes round once more as that device's.  IEEE 802.1Q."""
-from .._compile import be16, be32, mem_at, path_function, put_be32
+from .._compile import be16, be32, mem_at, path_function, put_be32, struct_at
+from ..abi.headers import eth_hdr, ether_addr_to_u64, vlan_hdr
 from ..abi.mib import DevStat
 from ..abi.net import Net
 from ..abi.numbers import (
@@ -40,8 +41,9 @@ def skb_vlan_untag(net: Net, cpu: int, skb: sk_buff) -> bool:
         return False
     mem, mac = mem_at(net.mem_addr), skb.mac_header
     skb.vlan = 1 if skb.protocol == ETH_P_8021Q else 2
-    skb.vlan_tci = be16(mem, skb.data)
-    proto = be16(mem, skb.data + 2)
+    tag = struct_at(vlan_hdr, mem, skb.data)
+    skb.vlan_tci = tag.h_vlan_TCI
+    proto = tag.h_vlan_encapsulated_proto
     skb.data += VLAN_HLEN
     skb.len -= VLAN_HLEN
     if proto < ETH_P_802_3_MIN:                      # vlan_set_encap_proto()
@@ -81,8 +83,8 @@ def vlan_do_receive(net: Net, cpu: int, skb: sk_buff) -> int:
     skb.dev = d
     skb.vlan = 0
     if skb.pkt_type == PACKET_OTHERHOST:             # the VLAN device may have a MAC of its own
-        mem = mem_at(net.mem_addr)
-        if be16(mem, skb.mac_header) << 32 | be32(mem, skb.mac_header + 2) == dev.mac:
+        eth = eth_hdr(net, skb)
+        if ether_addr_to_u64(eth.h_dest) == dev.mac:
             skb.pkt_type = PACKET_HOST
     net.dev_stat[cpu][d][DevStat.rx_packets] += 1
     net.dev_stat[cpu][d][DevStat.rx_bytes] += skb.len

@@ -1,7 +1,6 @@
-"""net/ipv4/arp.c: who has an address of ours.  Called through ptype_base; answers leave by ip_output.py.  RFC 826, RFC 5227.
-
-    hardware type 2 | protocol 2 | hln 1 | pln 1 | op 2 | sender MAC 6 | sender IP 4 | target MAC 6 | target IP 4"""
-from .._compile import be16, be32, byte, mem_at, path_function, put_be16, put_be32
+"""net/ipv4/arp.c: who has an address of ours.  Called through ptype_base; answers leave by ip_output.py.  RFC 826, RFC 5227."""
+from .._compile import path_function
+from ..abi.headers import arp_hdr, ether_addr_to_u64, ipv4_is_loopback, ipv4_is_multicast, u64_to_ether_addr
 from ..abi.net import Net
 from ..abi.numbers import ETH_ALEN, ETH_P_ARP, ETH_P_IP, NET_RX_SUCCESS, NO_SKB, PACKET_OTHERHOST, RTN
 from ..abi.reasons import Drop
@@ -11,7 +10,7 @@ from ..skb import consume_skb, kfree_skb_reason, pskb_may_pull
 from ..turn import at, touch
 from .ip_output import dev_queue_xmit, eth_header, reply_skb
 from .neighbour import neigh_update
-from .route import inet_addr_is_local, ip_route_input_noref, ipv4_is_loopback, ipv4_is_multicast
+from .route import inet_addr_is_local, ip_route_input_noref
 
 ARP_HDR_LEN = 28
 ARPHRD_ETHER, ARPHRD_IEEE802 = 1, 6
@@ -23,12 +22,12 @@ ARPOP_REQUEST, ARPOP_REPLY = 1, 2
 def arp_rcv(net: Net, cpu: int, skb: sk_buff) -> int:
     """Acceptance."""
     at(net, cpu, skb, Stage.arp_rcv)
-    mem, p = mem_at(net.mem_addr), skb.data
     if skb.pkt_type == PACKET_OTHERHOST:                                     # 1: not ours, and no loss either
         return arp_consume(net, cpu, skb)
     if not pskb_may_pull(net, skb, ARP_HDR_LEN):                             # 2: cut short
         return kfree_skb_reason(net, cpu, skb, Stage.arp_rcv, Drop.PKT_TOO_SMALL)
-    if byte(mem, p + 4) != ETH_ALEN or byte(mem, p + 5) != 4:                # 3: lengths of addresses
+    arp = arp_hdr(net, skb)
+    if arp.ar_hln != ETH_ALEN or arp.ar_pln != 4:                            # 3: lengths of addresses
         return kfree_skb_reason(net, cpu, skb, Stage.arp_rcv, Drop.NOT_SPECIFIED)
     return touch(net, cpu, skb, Touch.arp_process)
 
@@ -44,14 +43,12 @@ def arp_consume(net: Net, cpu: int, skb: sk_buff) -> int:
 def arp_process(net: Net, cpu: int, skb: sk_buff) -> int:
     """Answer for our addresses; keep the neighbours that we know up to date."""
     at(net, cpu, skb, Stage.arp_process)
-    mem, p, dev = mem_at(net.mem_addr), skb.data, net.dev[skb.dev]
-    hardware = be16(mem, p)
-    if (hardware != ARPHRD_ETHER and hardware != ARPHRD_IEEE802) or be16(mem, p + 2) != ETH_P_IP:    # 4: kinds of addresses
+    arp, dev = arp_hdr(net, skb), net.dev[skb.dev]
+    if (arp.ar_hrd != ARPHRD_ETHER and arp.ar_hrd != ARPHRD_IEEE802) or arp.ar_pro != ETH_P_IP:      # 4: kinds of addresses
         return kfree_skb_reason(net, cpu, skb, Stage.arp_process, Drop.NOT_SPECIFIED)
-    if be16(mem, p + 6) != ARPOP_REQUEST and be16(mem, p + 6) != ARPOP_REPLY:                        # 5: RARP and the like
+    if arp.ar_op != ARPOP_REQUEST and arp.ar_op != ARPOP_REPLY:                                      # 5: RARP and the like
         return kfree_skb_reason(net, cpu, skb, Stage.arp_process, Drop.NOT_SPECIFIED)
-    op, sip, tip = be16(mem, p + 6), be32(mem, p + 14), be32(mem, p + 24)
-    sha = be16(mem, p + 8) << 32 | be32(mem, p + 10)
+    op, sip, tip, sha = arp.ar_op, arp.ar_sip, arp.ar_tip, ether_addr_to_u64(arp.ar_sha)
     if ipv4_is_multicast(tip) or (ipv4_is_loopback(tip) and not dev.route_localnet):
         return kfree_skb_reason(net, cpu, skb, Stage.arp_process, Drop.NOT_SPECIFIED)
     if sip == tip and dev.drop_gratuitous_arp:
@@ -88,18 +85,13 @@ def arp_send_reply(net: Net, cpu: int, skb: sk_buff, sip: int, tip: int, sha: in
     i = reply_skb(net, cpu, skb, ARP_HDR_LEN)
     if i == NO_SKB:
         return
-    out, mem, dev = net.skb[i], mem_at(net.mem_addr), net.dev[skb.dev]
+    out, dev = net.skb[i], net.dev[skb.dev]
     eth_header(net, out, sha, ETH_P_ARP)
-    p = out.network_header
-    put_be16(mem, p, ARPHRD_ETHER)
-    put_be16(mem, p + 2, ETH_P_IP)
-    put_be16(mem, p + 4, ETH_ALEN << 8 | 4)
-    put_be16(mem, p + 6, ARPOP_REPLY)
-    put_be16(mem, p + 8, dev.mac >> 32)
-    put_be32(mem, p + 10, dev.mac & 0xFFFFFFFF)
-    put_be32(mem, p + 14, tip)
-    put_be16(mem, p + 18, sha >> 32)
-    put_be32(mem, p + 20, sha & 0xFFFFFFFF)
-    put_be32(mem, p + 24, sip)
+    arp = arp_hdr(net, out)
+    arp.ar_hrd, arp.ar_pro, arp.ar_hln, arp.ar_pln, arp.ar_op = ARPHRD_ETHER, ETH_P_IP, ETH_ALEN, 4, ARPOP_REPLY
+    u64_to_ether_addr(dev.mac, arp.ar_sha)
+    arp.ar_sip = tip
+    u64_to_ether_addr(sha, arp.ar_tha)
+    arp.ar_tip = sip
     at(net, cpu, out, Stage.arp_xmit)
     dev_queue_xmit(net, cpu, out)

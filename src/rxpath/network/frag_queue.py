@@ -2,8 +2,9 @@
 
 Called by ip_fragment.py, under net.frag_lock and in the order of the clocks.  A queue holds runs (abi/frag.py); since 4.19 a fragment
 that only touches a run in the middle begins a run of its own, and that is visible: a duplicate is what lies within one run."""
-from .._compile import be16, be32, byte, mem_at, path_function, reset_struct
+from .._compile import path_function, reset_struct
 from ..abi.frag import COMPLETE, ipq_t
+from ..abi.headers import ip_hdr
 from ..abi.kernels import Behaviour, Sysctl
 from ..abi.limits import NFRAGQ
 from ..abi.mib import Mib
@@ -37,8 +38,8 @@ def inet_frag_find(net: Net, cpu: int, skb: sk_buff, user: int) -> int:
     high = net.sysctl[Sysctl.ipfrag_high_thresh]
     if net.behaviour[Behaviour.frag_rbtree] and (high == 0 or net.frag_mem > high):
         return -1
-    mem, nh = mem_at(net.mem_addr), skb.network_header
-    ident, protocol, saddr, daddr = be16(mem, nh + 4), byte(mem, nh + 9), be32(mem, nh + 12), be32(mem, nh + 16)
+    ip = ip_hdr(net, skb)
+    ident, protocol, saddr, daddr = ip.id, ip.protocol, ip.saddr, ip.daddr
     h = ipqhashfn(saddr, daddr, ident, protocol)
     i = net.frag_hash[h]
     while i >= 0:

@@ -1,12 +1,12 @@
 """net/ipv4/icmp.c, the half that receives.  Called through inet_protos; errors go on to the protocol whose packet
 they are about, requests are answered through ip_output.py.  RFC 792, RFC 1122 3.2.2.  The half that sends errors: icmp_send.py."""
 from .. import path
-from .._compile import be32, byte, mem_at, path_function, put_be16, put_be32, put_byte, put_le16
+from .._compile import mem_at, path_function, put_be32, struct_at
+from ..abi.headers import icmp_hdr, ip_hdr, iphdr, ipv4_is_lbcast
 from ..abi.kernels import Sysctl
 from ..abi.mib import Mib
 from ..abi.net import Net
 from ..abi.numbers import (
-    CHECKSUM_UNNECESSARY,
     ICMP,
     ICMP_HLEN,
     IP_HLEN,
@@ -22,7 +22,7 @@ from ..abi.numbers import (
 from ..abi.reasons import Drop
 from ..abi.skbuff import sk_buff
 from ..path import Stage, Touch, inet_protocol, touched
-from ..skb import consume_skb, csum_fold, kfree_skb_reason, pskb_may_pull, skb_checksum, skb_copy_bits
+from ..skb import consume_skb, csum_fold, kfree_skb_reason, pskb_may_pull, skb_checksum, skb_copy_bits, skb_csum_unnecessary
 from ..turn import at, at_bytes, touch
 from .fib_trie import fib_table_lookup
 from .icmp_limit import icmp_unlimited, icmpv4_global_allow, icmpv4_xrlim_allow
@@ -40,14 +40,15 @@ ICMP_EXC_FRAGTIME = 1
 def icmp_rcv(net: Net, cpu: int, skb: sk_buff) -> int:
     """Acceptance, then by type.  skb.data stands at the ICMP header."""
     at(net, cpu, skb, Stage.icmp_rcv)
-    mem, mib = mem_at(net.mem_addr), net.snmp[cpu]
+    mib = net.snmp[cpu]
     mib[Mib.Icmp_InMsgs] += 1
     if not icmp_csum_ok(net, cpu, skb):                                      # 1: checksum
         mib[Mib.Icmp_InCsumErrors] += 1
         return icmp_error(net, cpu, skb, Drop.ICMP_CSUM)
     if not pskb_may_pull(net, skb, ICMP_HLEN):                               # 2: no room for a header
         return icmp_error(net, cpu, skb, Drop.NOT_SPECIFIED)
-    kind = byte(mem, skb.data)
+    icmp = icmp_hdr(net, skb)
+    kind = icmp.type
     icmp_in_count(net, cpu, kind)
     if kind == ICMP.EXT_ECHO:                                                # RFC 8335: probes are off (icmp_echo_enable_probe)
         consume_skb(net, cpu, skb)
@@ -77,7 +78,7 @@ def icmp_rcv(net: Net, cpu: int, skb: sk_buff) -> int:
 @path_function
 def icmp_csum_ok(net: Net, cpu: int, skb: sk_buff) -> bool:
     """skb_checksum_simple_validate()"""
-    if skb.ip_summed == CHECKSUM_UNNECESSARY or skb.csum_valid:
+    if skb_csum_unnecessary(skb):
         return True
     at_bytes(net, cpu, Stage.BYTE_CSUM, skb.len)
     skb.csum_valid = 1
@@ -129,15 +130,15 @@ def ping_rcv(net: Net, cpu: int, skb: sk_buff) -> int:
 def icmp_unreach(net: Net, cpu: int, skb: sk_buff, kind: int) -> int:
     """To the protocol whose packet did not arrive."""
     at(net, cpu, skb, Stage.icmp_unreach)
-    mem, th = mem_at(net.mem_addr), skb.data
-    code = byte(mem, th + 1)
+    icmp = icmp_hdr(net, skb)
     icmp_pull(skb)
     if not pskb_may_pull(net, skb, IP_HLEN):
         return icmp_error(net, cpu, skb, Drop.NOT_SPECIFIED)
-    if byte(mem, skb.data) & 15 < 5:
+    inner, code = inner_ip_hdr(net, skb), icmp.code
+    if inner.ihl < 5:
         return icmp_error(net, cpu, skb, Drop.IP_INHDR)
     ignored = (kind == ICMP.DEST_UNREACH and code > NR_ICMP_UNREACH) or (kind == ICMP.TIME_EXCEEDED and code == ICMP_EXC_FRAGTIME)
-    if not ignored and not to_broadcast(net, be32(mem, skb.data + 16)):
+    if not ignored and not to_broadcast(net, inner.daddr):
         return touch(net, cpu, skb, Touch.icmp_socket_deliver)
     consume_skb(net, cpu, skb)
     return NET_RX_SUCCESS
@@ -146,13 +147,19 @@ def icmp_unreach(net: Net, cpu: int, skb: sk_buff, kind: int) -> int:
 @path_function
 def to_broadcast(net: Net, addr: int) -> bool:
     """inet_addr_type() == RTN_BROADCAST: nobody may be told of an error of such a packet."""
-    if addr == 0xFFFFFFFF:
+    if ipv4_is_lbcast(addr):
         return True
     i = fib_table_lookup(net, addr)
     if i < 0:
         return False
     fa = net.fib[i]
     return fa.type == RTN.BROADCAST
+
+
+@path_function
+def inner_ip_hdr(net: Net, skb: sk_buff) -> iphdr:
+    """Of the packet that an error quotes: skb.data stands there."""
+    return struct_at(iphdr, mem_at(net.mem_addr), skb.data)
 
 
 @path_function
@@ -178,10 +185,10 @@ def icmp_redirect(net: Net, cpu: int, skb: sk_buff) -> int:
 @path_function
 def icmp_socket_deliver(net: Net, cpu: int, skb: sk_buff) -> int:
     """skb.data stands at the header that came back; its protocol's err_handler tells the socket, or says that there is none."""
-    mem, inner = mem_at(net.mem_addr), skb.data
-    if not pskb_may_pull(net, skb, (byte(mem, inner) & 15) * 4 + 8) or byte(mem, inner + 9) == IPPROTO.RAW:
+    inner = inner_ip_hdr(net, skb)
+    if not pskb_may_pull(net, skb, inner.ihl * 4 + 8) or inner.protocol == IPPROTO.RAW:
         net.snmp[cpu][Mib.Icmp_InErrors] += 1
-    elif path.call_err_handler(byte(mem, inner + 9), net, cpu, skb) > 0:
+    elif path.call_err_handler(inner.protocol, net, cpu, skb) > 0:
         net.snmp[cpu][Mib.Icmp_InErrors] += 1
     consume_skb(net, cpu, skb)
     return NET_RX_SUCCESS
@@ -207,16 +214,15 @@ def icmp_request(net: Net, cpu: int, skb: sk_buff, kind: int) -> int:
 @path_function
 def icmp_reply(net: Net, cpu: int, skb: sk_buff) -> int:
     """Back to where it came from; then the request has ended."""
-    mem, dev = mem_at(net.mem_addr), net.dev[skb.dev]
+    icmp, dev = icmp_hdr(net, skb), net.dev[skb.dev]
     saddr = fib_compute_spec_dst(net, skb)
     optlen = ip_options_echo(net, cpu, skb, ALL_OPTIONS, MEASURE, saddr)
     peer = ip_options_hop(net, skb, ALL_OPTIONS)
-    kind, code = byte(mem, skb.data), byte(mem, skb.data + 1)
-    stamp = kind == ICMP.TIMESTAMP
+    stamp = icmp.type == ICMP.TIMESTAMP
     answer = ICMP.ECHOREPLY
     if stamp:
         answer = ICMP.TIMESTAMPREPLY
-    if optlen >= 0 and may_reply(net, cpu, skb, peer, answer, code):
+    if optlen >= 0 and may_reply(net, cpu, skb, peer, answer, icmp.code):
         if stamp:
             timestamp_reply(net, cpu, skb, saddr, peer, optlen)
         elif skb.len <= dev.mtu - IP_HLEN - optlen:
@@ -239,12 +245,12 @@ def may_reply(net: Net, cpu: int, skb: sk_buff, peer: int, kind: int, code: int)
 @path_function
 def reply_headers(net: Net, cpu: int, skb: sk_buff, out: sk_buff, saddr: int, peer: int, optlen: int, ident: int, frag: int) -> None:
     """IP header and options of an answer."""
-    mem, to = mem_at(net.mem_addr), out.network_header + IP_HLEN
+    ip, to = ip_hdr(net, skb), out.network_header + IP_HLEN
     if optlen:
         ip_options_echo(net, cpu, skb, ALL_OPTIONS, to, saddr)
         if frag & IP_OFFSET:
-            ip_options_fragment(mem, to, optlen)
-    ip_header(net, out, IPPROTO.ICMP, saddr, peer, byte(mem, skb.network_header + 1), ident, frag, optlen)
+            ip_options_fragment(mem_at(net.mem_addr), to, optlen)
+    ip_header(net, out, IPPROTO.ICMP, saddr, peer, ip.tos, ident, frag, optlen)
 
 
 @path_function
@@ -256,8 +262,8 @@ def timestamp_reply(net: Net, cpu: int, skb: sk_buff, saddr: int, peer: int, opt
     reply_headers(net, cpu, skb, out, saddr, peer, optlen, ip_select_ident(net), 0)
     th, ms = out.transport_header, inet_current_timestamp(net, cpu)
     skb_copy_bits(net, skb, 0, mem, th, ICMP_HLEN + 4)                       # identifier, sequence, originate
-    put_byte(mem, th, ICMP.TIMESTAMPREPLY)
-    put_byte(mem, th + 1, 0)
+    icmp = icmp_hdr(net, out)
+    icmp.type, icmp.code = ICMP.TIMESTAMPREPLY, 0
     put_be32(mem, th + ICMP_HLEN + 4, ms)                                    # received, sent: since midnight
     put_be32(mem, th + ICMP_HLEN + 8, ms)
     icmp_push_reply(net, cpu, skb, out, peer)
@@ -268,10 +274,11 @@ def echo_reply(net: Net, cpu: int, skb: sk_buff, saddr: int, peer: int, optlen: 
     i = reply_skb(net, cpu, skb, IP_HLEN + optlen + skb.len)
     if i == NO_SKB:
         return
-    out, mem = net.skb[i], mem_at(net.mem_addr)
+    out = net.skb[i]
     reply_headers(net, cpu, skb, out, saddr, peer, optlen, ip_select_ident(net), 0)
-    skb_copy_bits(net, skb, 0, mem, out.transport_header, skb.len)
-    put_byte(mem, out.transport_header, ICMP.ECHOREPLY)                      # whatever the code was, it comes back
+    skb_copy_bits(net, skb, 0, mem_at(net.mem_addr), out.transport_header, skb.len)
+    icmp = icmp_hdr(net, out)
+    icmp.type = ICMP.ECHOREPLY                                               # whatever the code was, it comes back
     icmp_push_reply(net, cpu, skb, out, peer)
 
 
@@ -279,13 +286,12 @@ def echo_reply(net: Net, cpu: int, skb: sk_buff, saddr: int, peer: int, optlen: 
 def echo_reply_fragments(net: Net, cpu: int, skb: sk_buff, saddr: int, peer: int, optlen: int) -> None:
     """An answer longer than the MTU: ip_fragment() of ip_output.c.  Its checksum covers all pieces, so it is summed over the request."""
     at(net, cpu, skb, Stage.icmp_push_reply)
-    mem, ident, dev = mem_at(net.mem_addr), ip_select_ident(net), net.dev[skb.dev]
+    mem, icmp, ident, dev = mem_at(net.mem_addr), icmp_hdr(net, skb), ip_select_ident(net), net.dev[skb.dev]
     room = (dev.mtu - IP_HLEN - optlen) & ~7
     start, length = skb.data, skb.len
-    code = byte(mem, start + 1)
     skb.data += 4                                    # type and checksum are zero in the reply
     skb.len -= 4
-    check = csum_fold(skb_checksum(net, skb, code << 8))
+    check = csum_fold(skb_checksum(net, skb, icmp.code << 8))
     skb.data, skb.len = start, length
     icmp_out_count(net, cpu, ICMP.ECHOREPLY)
     done = 0
@@ -299,8 +305,8 @@ def echo_reply_fragments(net: Net, cpu: int, skb: sk_buff, saddr: int, peer: int
         reply_headers(net, cpu, skb, out, saddr, peer, optlen, ident, more | done >> 3)
         skb_copy_bits(net, skb, done, mem, out.transport_header, n)
         if done == 0:
-            put_be16(mem, out.transport_header, ICMP.ECHOREPLY << 8 | code)
-            put_le16(mem, out.transport_header + 2, check)
+            reply = icmp_hdr(net, out)
+            reply.type, reply.checksum = ICMP.ECHOREPLY, check
             ip_finish_output(net, cpu, skb, out, peer)
         else:
             ip_finish_output2(net, cpu, skb, out, peer)

@@ -2,7 +2,8 @@
 
 Called by whoever refuses a packet: icmp_send_and_drop() of skb.py parks it until it is this CPU's turn
 (limits and neighbours are everybody's), icmp_send() below sends and ends it.  Who is in a touch already calls __icmp_send() itself."""
-from .._compile import be16, byte, mem_at, path_function, put_be16, put_be32, put_byte, put_le16
+from .._compile import mem_at, path_function, struct_at
+from ..abi.headers import icmp_hdr, icmphdr, ip_hdr
 from ..abi.mib import Mib
 from ..abi.net import Net
 from ..abi.numbers import ICMP, ICMP_HLEN, IP_HLEN, IP_OFFSET, IPPROTO, NO_SKB, NR_ICMP_TYPES, PACKET_HOST, RTN
@@ -38,20 +39,20 @@ def icmp_is_error(icmp_type: int) -> bool:
 @path_function
 def may_complain(net: Net, skb: sk_buff) -> bool:
     """RFC 1122 3.2.2: never about ..."""
-    mem, nh = mem_at(net.mem_addr), skb.network_header
+    ip = ip_hdr(net, skb)
     if skb.pkt_type != PACKET_HOST:                                          # 1: a frame to many
         return False
     if skb.dst_type == RTN.BROADCAST or skb.dst_type == RTN.MULTICAST:       # 2: an address of many
         return False
-    if be16(mem, nh + 6) & IP_OFFSET:                                        # 3: a fragment that is not the first
+    if ip.frag_off & IP_OFFSET:                                              # 3: a fragment that is not the first
         return False
-    if byte(mem, nh + 9) != IPPROTO.ICMP:
+    if ip.protocol != IPPROTO.ICMP:
         return True
-    th = nh + (byte(mem, nh) & 15) * 4
+    th = skb.network_header + ip.ihl * 4
     if th >= skb.data + skb.len - skb.data_len:                              # 4: a message whose type is not here
         return False
-    inner = byte(mem, th)
-    return not (inner > NR_ICMP_TYPES or icmp_is_error(inner))               # 5: an error
+    inner = struct_at(icmphdr, mem_at(net.mem_addr), th)
+    return not (inner.type > NR_ICMP_TYPES or icmp_is_error(inner.type))     # 5: an error
 
 
 @path_function
@@ -60,7 +61,7 @@ def __icmp_send(net: Net, cpu: int, skb: sk_buff, icmp_type: int, code: int, inf
     if not may_complain(net, skb):
         return
     at(net, cpu, skb, Stage.__icmp_send)
-    mem, nh = mem_at(net.mem_addr), skb.network_header
+    ip, nh = ip_hdr(net, skb), skb.network_header
     if not icmpv4_global_allow(net, cpu, skb, icmp_type, code):
         return
     saddr = fib_compute_spec_dst(net, skb)
@@ -80,12 +81,11 @@ def __icmp_send(net: Net, cpu: int, skb: sk_buff, icmp_type: int, code: int, inf
     out = net.skb[i]
     if optlen:
         ip_options_echo(net, cpu, skb, understood, out.network_header + IP_HLEN, saddr)
-    ip_header(net, out, IPPROTO.ICMP, saddr, peer, byte(mem, nh + 1) & IPTOS_TOS_MASK | IPTOS_PREC_INTERNETCONTROL,
+    ip_header(net, out, IPPROTO.ICMP, saddr, peer, ip.tos & IPTOS_TOS_MASK | IPTOS_PREC_INTERNETCONTROL,
               ip_select_ident(net), 0, optlen)
-    put_byte(mem, out.transport_header, icmp_type)
-    put_byte(mem, out.transport_header + 1, code)
-    put_be32(mem, out.transport_header + 4, info)
-    skb_copy_bits(net, skb, nh - skb.data, mem, out.transport_header + ICMP_HLEN, n)
+    icmp = icmp_hdr(net, out)
+    icmp.type, icmp.code, icmp.un = icmp_type, code, info
+    skb_copy_bits(net, skb, nh - skb.data, mem_at(net.mem_addr), out.transport_header + ICMP_HLEN, n)
     icmp_push_reply(net, cpu, skb, out, peer)
 
 
@@ -93,11 +93,11 @@ def __icmp_send(net: Net, cpu: int, skb: sk_buff, icmp_type: int, code: int, inf
 def icmp_push_reply(net: Net, cpu: int, skb: sk_buff, out: sk_buff, peer: int) -> None:
     """Count, sum up, send: an ICMP message of one frame that is complete but for its checksum."""
     at(net, cpu, skb, Stage.icmp_push_reply)
-    mem, th = mem_at(net.mem_addr), out.transport_header
-    icmp_out_count(net, cpu, byte(mem, th))
-    put_be16(mem, th + 2, 0)
-    check = csum_fold(csum_partial(mem, th, out.data + out.len - th, 0))
-    put_le16(mem, th + 2, 0 if check == 0xFFFF else check)                   # of zeros alone it is zero: seen on 6.18
+    icmp, th = icmp_hdr(net, out), out.transport_header
+    icmp_out_count(net, cpu, icmp.type)
+    icmp.checksum = 0
+    check = csum_fold(csum_partial(mem_at(net.mem_addr), th, out.data + out.len - th, 0))
+    icmp.checksum = 0 if check == 0xFFFF else check                          # of zeros alone it is zero: seen on 6.18
     ip_finish_output(net, cpu, skb, out, peer)
 
 

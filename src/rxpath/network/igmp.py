@@ -1,7 +1,8 @@
 """net/ipv4/igmp.c: which multicast groups a device has joined.  Routing asks ip_check_mc(); sockets join by ip_mc_inc_group().
 
 Every device that is up is in 224.0.0.1 (all hosts).  IGMP itself is consumed: this host reports to nobody."""
-from .._compile import be16, be32, byte, mem_at, path_function
+from .._compile import path_function
+from ..abi.headers import igmp_hdr
 from ..abi.net import MC_HASH, NMCGROUP, Net
 from ..abi.numbers import IPPROTO, NET_RX_SUCCESS, PACKET_BROADCAST, PACKET_MULTICAST
 from ..abi.reasons import Drop
@@ -84,12 +85,11 @@ def ip_mc_dec_group(net: Net, dev: int, group: int) -> None:
 def igmp_rcv(net: Net, cpu: int, skb: sk_buff) -> int:
     """A query, or another host's report: heard.  Anything else: a drop."""
     at(net, cpu, skb, Stage.igmp_rcv)
-    mem = mem_at(net.mem_addr)
     if not pskb_may_pull(net, skb, IGMP_HLEN) or csum_fold(skb_checksum(net, skb, 0)) != 0:
         return kfree_skb_reason(net, cpu, skb, Stage.igmp_rcv, Drop.NOT_SPECIFIED)
-    kind = byte(mem, skb.data)
-    report = kind == IGMP_REPORT or kind == IGMPV2_REPORT
-    if kind == IGMP_QUERY:
+    igmp = igmp_hdr(net, skb)
+    report = igmp.type == IGMP_REPORT or igmp.type == IGMPV2_REPORT
+    if igmp.type == IGMP_QUERY:
         return touch(net, cpu, skb, Touch.igmp_heard_query)
     if report and (skb.pkt_type == PACKET_MULTICAST or skb.pkt_type == PACKET_BROADCAST):
         consume_skb(net, cpu, skb)
@@ -101,7 +101,7 @@ def igmp_rcv(net: Net, cpu: int, skb: sk_buff) -> int:
 @path_function
 def igmp_heard_query(net: Net, cpu: int, skb: sk_buff) -> int:
     """This host never answers.  A query of version 3 must hold the sources that it names, unless an older querier is on the link."""
-    mem, dev, c = mem_at(net.mem_addr), net.dev[skb.dev], net.cpu[cpu]
+    igmp, dev, c = igmp_hdr(net, skb), net.dev[skb.dev], net.cpu[cpu]
     whole = True
     if skb.len == IGMP_HLEN:
         dev.igmp_old_until = c.now + OLD_QUERIER_NS
@@ -109,9 +109,8 @@ def igmp_heard_query(net: Net, cpu: int, skb: sk_buff) -> int:
         whole = False
     elif c.now >= dev.igmp_old_until:
         whole = pskb_may_pull(net, skb, IGMPV3_QUERY_HLEN)
-        sources = be16(mem, skb.data + 10)
-        if sources:                                  # one about all groups has none
-            whole = whole and be32(mem, skb.data + 4) != 0 and pskb_may_pull(net, skb, IGMPV3_QUERY_HLEN + 4 * sources)
+        if igmp.nsrcs:                               # one about all groups has none
+            whole = whole and igmp.group != 0 and pskb_may_pull(net, skb, IGMPV3_QUERY_HLEN + 4 * igmp.nsrcs)
     if not whole:
         return kfree_skb_reason(net, cpu, skb, Stage.igmp_rcv, Drop.NOT_SPECIFIED)
     consume_skb(net, cpu, skb)

@@ -3,8 +3,9 @@
 Called by those who want whole datagrams, each with its own queues (ip_defrag's user): ip_local_deliver for what is for us.  A datagram
 whose rest does not come in time ends in ip_expire, its queue's timer.  The pieces of a queue
 are kept by frag_queue.py."""
-from .._compile import be16, byte, cold, mem_at, path_function, put_be16, put_byte, put_le16
+from .._compile import cold, path_function
 from ..abi.frag import COMPLETE, FIRST_IN, LAST_IN, ipq_t
+from ..abi.headers import ip_hdr
 from ..abi.kernels import Behaviour, Sysctl
 from ..abi.mib import Mib
 from ..abi.net import Net
@@ -21,7 +22,7 @@ from ..abi.numbers import (
 from ..abi.reasons import Drop
 from ..abi.skbuff import FRAG_CB, sk_buff
 from ..path import Stage, Timer, timer_function
-from ..skb import csum_fold, csum_partial, icmp_send_and_drop, kfree_skb_reason, skb_trim
+from ..skb import icmp_send_and_drop, ip_send_check, kfree_skb_reason, skb_trim
 from ..turn import at, spin_lock, spin_unlock
 from .frag_queue import (
     IPFRAG_DUP,
@@ -73,13 +74,13 @@ def ip_defrag(net: Net, cpu: int, skb: sk_buff, user: int) -> int:
 @path_function
 def ip_frag_queue(net: Net, cpu: int, i: int, skb: sk_buff) -> int:
     """The tests, in the kernel's order.  Returns the whole datagram, or NO_SKB: the fragment is queued, or it has ended."""
-    mem, nh, queue = mem_at(net.mem_addr), skb.network_header, net.fragq[i]
+    ip, queue = ip_hdr(net, skb), net.fragq[i]
     if ip_frag_too_far(net, cpu, queue):
         ip_frag_reinit(net, cpu, i)
-    word, ihl = be16(mem, nh + 6), (byte(mem, nh) & 15) * 4
-    offset = (word & IP_OFFSET) * 8
+    ihl = ip.ihl * 4
+    offset = (ip.frag_off & IP_OFFSET) * 8
     end = offset + skb.len - ihl
-    if word & IP_MF == 0:                                            # 1: a last fragment: it may not contradict what is known
+    if ip.frag_off & IP_MF == 0:                                     # 1: a last fragment: it may not contradict what is known
         if end < queue.len or (queue.flags & LAST_IN and end != queue.len):
             return ip_frag_discard(net, cpu, i, skb)
         queue.flags |= LAST_IN
@@ -114,25 +115,25 @@ def ip_frag_queue(net: Net, cpu: int, i: int, skb: sk_buff) -> int:
     if put != IPFRAG_OK:                                             # 6: overlap: nothing of this datagram can be trusted
         net.snmp[cpu][Mib.IpExt_ReasmOverlaps] += 1
         return ip_frag_discard(net, cpu, i, skb)
-    return ip_frag_queued(net, cpu, i, skb, word, ihl)
+    return ip_frag_queued(net, cpu, i, skb)
 
 
 @path_function
-def ip_frag_queued(net: Net, cpu: int, i: int, skb: sk_buff, word: int, ihl: int) -> int:
+def ip_frag_queued(net: Net, cpu: int, i: int, skb: sk_buff) -> int:
     """The fragment is in: account for it, and see whether it was the one that lacked."""
-    mem, queue = mem_at(net.mem_addr), net.fragq[i]
+    ip, queue = ip_hdr(net, skb), net.fragq[i]
     queue.dev = skb.dev
     queue.stamp = skb.tstamp
     queue.meat += skb.len
-    queue.ecn |= 1 << (byte(mem, skb.network_header + 1) & 3)
+    queue.ecn |= 1 << (ip.tos & 3)
     queue.mem += skb.truesize
     net.frag_mem += skb.truesize
     frag_mem_recorded(net, cpu)
     if FRAG_CB(skb).offset == 0:
         queue.flags |= FIRST_IN
-    size = skb.len + ihl
+    size = skb.len + ip.ihl * 4
     queue.max_size = max(queue.max_size, size)
-    if word & IP_DF:
+    if ip.frag_off & IP_DF:
         queue.max_df_size = max(queue.max_df_size, size)
     if queue.flags & (FIRST_IN | LAST_IN) == FIRST_IN | LAST_IN and queue.meat == queue.len:
         return ip_frag_reasm(net, cpu, i, skb)
@@ -179,23 +180,18 @@ def ip_frag_reasm(net: Net, cpu: int, i: int, skb: sk_buff) -> int:
     """Everything is here.  Returns the datagram, or NO_SKB: it may not be, and goes with its queue, without a drop event."""
     inet_frag_kill(net, i)
     queue = net.fragq[i]
-    mem, first = mem_at(net.mem_addr), net.skb[queue.head]
-    nh, ecn = first.network_header, queue.ecn
-    ihl = (byte(mem, nh) & 15) * 4
+    first, ecn = net.skb[queue.head], queue.ecn
+    ip = ip_hdr(net, first)
+    ihl = ip.ihl * 4
     if (ecn & NOT_ECT and ecn != NOT_ECT) or ihl + queue.len > IP_MAX:
         net.snmp[cpu][Mib.Ip_ReasmFails] += 1
         return NO_SKB
-    tos, df = byte(mem, nh + 1), 0
     if ecn & CE:                                                     # congestion that one fragment met, the datagram met
-        tos |= 3
-    if queue.max_df_size == queue.max_size:
-        df = IP_DF
+        ip.tos |= 3
+    df = IP_DF if queue.max_df_size == queue.max_size else 0
     whole = inet_frag_reasm_finish(net, queue, skb, ihl)
-    put_byte(mem, nh + 1, tos)
-    put_be16(mem, nh + 2, whole.len)
-    put_be16(mem, nh + 6, df)
-    put_le16(mem, nh + 10, 0)
-    put_le16(mem, nh + 10, csum_fold(csum_partial(mem, nh, ihl, 0)))  # ip_send_check()
+    ip.tot_len, ip.frag_off = whole.len, df
+    ip_send_check(net, first)
     net.snmp[cpu][Mib.Ip_ReasmOKs] += 1
     return whole.idx
 

@@ -1,8 +1,9 @@
 """net/ipv4/ip_input.c: IP receives.  Called through ptype_base (ip_rcv, ip_list_rcv); hands a packet for this host to its protocol
 through inet_protos.  RFC 791, RFC 1122 3.2.1."""
 from .. import path
-from .._compile import be16, be32, byte, cold, le32, mem_at, path_function
+from .._compile import cold, mem_at, path_function
 from ..abi.frag import IP_DEFRAG_LOCAL_DELIVER
+from ..abi.headers import ip_hdr, ip_is_fragment, ipv4_is_lbcast, ipv4_is_multicast
 from ..abi.kernels import Behaviour, Sysctl
 from ..abi.mib import DevStat, Mib
 from ..abi.net import Net
@@ -19,8 +20,6 @@ from ..abi.numbers import (
     ICMP_PKT_FILTERED,
     ICMP_PROT_UNREACH,
     IP_HLEN,
-    IP_MF,
-    IP_OFFSET,
     IPPROTO,
     NET_RX_DROP,
     NET_RX_SUCCESS,
@@ -48,7 +47,7 @@ from .igmp import ip_check_mc
 from .ip_fragment import ip_defrag
 from .ip_options import ip_rcv_options
 from .netfilter import nf_hook
-from .route import LBCAST, ip_mc_validate_source, ip_route_input_noref, ip_route_use_hint, ipv4_is_multicast
+from .route import ip_mc_validate_source, ip_route_input_noref, ip_route_use_hint
 
 RUN_HOOK, RUN_FINISH, RUN_DELIVER = 2, 3, 4          # napi.list_phase of a run that is in IP
 
@@ -66,24 +65,23 @@ def ip_rcv_core(net: Net, cpu: int, skb: sk_buff) -> int:
     mib[Mib.IpExt_InOctets] += skb.len                                       # Ethernet padding included
     if not pskb_may_pull(net, skb, IP_HLEN):                                 # 2: no room for a header
         return ip_inhdr_error(net, cpu, skb, Drop.IP_INHDR)
-    vihl = byte(mem, nh)
-    ihl = (vihl & 15) * 4
-    if vihl >> 4 != 4 or ihl < IP_HLEN:                                      # 3: version, header length
+    ip = ip_hdr(net, skb)
+    ihl = ip.ihl * 4
+    if ip.version != 4 or ihl < IP_HLEN:                                     # 3: version, header length
         return ip_inhdr_error(net, cpu, skb, Drop.IP_INHDR)
-    mib[Mib.IpExt_InNoECTPkts + (byte(mem, nh + 1) & 3)] += max(1, skb.gso_segs)
+    mib[Mib.IpExt_InNoECTPkts + (ip.tos & 3)] += max(1, skb.gso_segs)
     if not pskb_may_pull(net, skb, ihl):                                     # 4: options cut off
         return ip_inhdr_error(net, cpu, skb, Drop.IP_INHDR)
     if csum_fold(csum_partial(mem, nh, ihl, 0)) != 0:                        # 5: header checksum
         net.snmp[cpu][Mib.IpExt_InCsumErrors] += 1
         return ip_inhdr_error(net, cpu, skb, Drop.IP_CSUM)
-    tot_len = be16(mem, nh + 2)
-    if skb.len < tot_len:                                                    # 6: more promised than arrived
+    if skb.len < ip.tot_len:                                                 # 6: more promised than arrived
         net.snmp[cpu][Mib.IpExt_InTruncatedPkts] += 1
         return kfree_skb_reason(net, cpu, skb, Stage.ip_rcv_core, Drop.PKT_TOO_SMALL)
-    if tot_len < ihl:                                                        # 7: shorter than its own header
+    if ip.tot_len < ihl:                                                     # 7: shorter than its own header
         return ip_inhdr_error(net, cpu, skb, Drop.IP_INHDR)
-    if skb.len > tot_len:                                                    # Ethernet padding
-        skb_trim(net, skb, tot_len)
+    if skb.len > ip.tot_len:                                                 # Ethernet padding
+        skb_trim(net, skb, ip.tot_len)
     skb.transport_header = nh + ihl
     return NET_RX_SUCCESS
 
@@ -194,9 +192,8 @@ def ip_list_rcv_finish(net: Net, cpu: int, napi: napi_struct) -> None:
 @path_function
 def ip_extract_route_hint(net: Net, skb: sk_buff) -> int:
     """Unicast only."""
-    mem = mem_at(net.mem_addr)
-    daddr = be32(mem, skb.network_header + 16)
-    if daddr == LBCAST or ipv4_is_multicast(daddr):
+    ip = ip_hdr(net, skb)
+    if ipv4_is_lbcast(ip.daddr) or ipv4_is_multicast(ip.daddr):
         return NO_SKB
     return skb.idx
 
@@ -206,19 +203,18 @@ def ip_can_use_hint(net: Net, skb: sk_buff, hint: int) -> bool:
     """The same destination and TOS."""
     if hint < 0:
         return False
-    mem, known = mem_at(net.mem_addr), net.skb[hint]
-    mine, theirs = skb.network_header, known.network_header
-    return le32(mem, mine + 16) == le32(mem, theirs + 16) and byte(mem, mine + 1) == byte(mem, theirs + 1)
+    ip, known = ip_hdr(net, skb), ip_hdr(net, net.skb[hint])
+    return ip.daddr == known.daddr and ip.tos == known.tos
 
 
 @path_function
 def ip_rcv_finish_core(net: Net, cpu: int, skb: sk_buff, hint: int) -> int:
     """Early demux, route, options.  NET_RX_SUCCESS, or the packet has ended.  hint: a packet of the same list, NO_SKB."""
     at(net, cpu, skb, Stage.ip_rcv_finish_core)
-    mem, nh = mem_at(net.mem_addr), skb.network_header
+    ip = ip_hdr(net, skb)
     if ip_can_use_hint(net, skb, hint):
         known = net.skb[hint]
-        reason = ip_route_use_hint(net, cpu, skb, be32(mem, nh + 12), known.dst, known.dst_type)
+        reason = ip_route_use_hint(net, cpu, skb, ip.saddr, known.dst, known.dst_type)
         mine, theirs = IPCB(skb), IPCB(known)
         mine.error = theirs.error
     elif skb.dst != NO_ROUTE:                                                # lo: the packet brings its sender's route
@@ -226,12 +222,12 @@ def ip_rcv_finish_core(net: Net, cpu: int, skb: sk_buff, hint: int) -> int:
     else:
         reason = ip_early_demux(net, cpu, skb)
         if reason == 0:
-            reason = ip_route_input_noref(net, cpu, skb, be32(mem, nh + 16), be32(mem, nh + 12))
+            reason = ip_route_input_noref(net, cpu, skb, ip.daddr, ip.saddr)
     if reason > 0:
         if reason == Drop.IP_RPFILTER:
             net.snmp[cpu][Mib.TcpExt_IPReversePathFilter] += 1
         return kfree_skb_reason(net, cpu, skb, Stage.ip_rcv_finish_core, reason)
-    if byte(mem, nh) != 0x45:
+    if ip.ihl * 4 > IP_HLEN:
         if ip_rcv_options(net, cpu, skb) == NET_RX_DROP:
             return NET_RX_DROP
     if skb.dst_type == RTN.LOCAL and skb.pkt_type == PACKET_HOST:            # by far the most
@@ -244,15 +240,14 @@ def ip_early_demux(net: Net, cpu: int, skb: sk_buff) -> int:
     """A connected socket saves the rest of the lookups.  0: route it; less: the socket knew the route; more: a drop reason."""
     if net.sysctl[Sysctl.ip_early_demux] == 0:
         return 0
-    mem, nh = mem_at(net.mem_addr), skb.network_header
-    if be16(mem, nh + 6) & (IP_MF | IP_OFFSET):
+    ip = ip_hdr(net, skb)
+    if ip_is_fragment(ip):
         return 0
-    protocol = byte(mem, nh + 9)
-    if protocol == IPPROTO.UDP:
+    if ip.protocol == IPPROTO.UDP:
         if net.sysctl[Sysctl.udp_early_demux] and net.behaviour[Behaviour.early_demux]:
-            return udp_demuxed(net, cpu, skb, path.call_early_demux(protocol, net, cpu, skb))
-    elif protocol == IPPROTO.TCP and net.sysctl[Sysctl.tcp_early_demux]:
-        return path.call_early_demux(protocol, net, cpu, skb)
+            return udp_demuxed(net, cpu, skb, path.call_early_demux(IPPROTO.UDP, net, cpu, skb))
+    elif ip.protocol == IPPROTO.TCP and net.sysctl[Sysctl.tcp_early_demux]:
+        return path.call_early_demux(IPPROTO.TCP, net, cpu, skb)
     return 0
 
 
@@ -261,16 +256,15 @@ def udp_demuxed(net: Net, cpu: int, skb: sk_buff, found: int) -> int:
     """What udp_v4_early_demux() leaves to us: is the group still ours, and may that source send to it?"""
     if skb.sk < 0 or skb.pkt_type != PACKET_MULTICAST:
         return found
-    mem, nh, sk = mem_at(net.mem_addr), skb.network_header, net.socks[skb.sk]
-    daddr = be32(mem, nh + 16)
-    if not ip_check_mc(net, skb.dev, daddr):                                 # routing will say no
+    ip, sk = ip_hdr(net, skb), net.socks[skb.sk]
+    if not ip_check_mc(net, skb.dev, ip.daddr):                                 # routing will say no
         skb.sk, skb.dst = NO_SOCK, NO_ROUTE
         return 0
     if found != DEMUX_ROUTED or skb.dst_type != RTN.MULTICAST:
         return found
     if sk.daddr_lo:
         return found
-    reason = ip_mc_validate_source(net, cpu, skb, net.dev[skb.dev], daddr, be32(mem, nh + 12), IPPROTO.UDP)
+    reason = ip_mc_validate_source(net, cpu, skb, net.dev[skb.dev], ip.daddr, ip.saddr, IPPROTO.UDP)
     return reason if reason > 0 else found
 
 
@@ -316,8 +310,7 @@ def ip_error(net: Net, cpu: int, skb: sk_buff) -> int:
 def ip_local_deliver(net: Net, cpu: int, skb: sk_buff) -> int:
     """For us: whole datagrams go on to LOCAL_IN, fragments wait for the rest."""
     at(net, cpu, skb, Stage.ip_local_deliver)
-    mem = mem_at(net.mem_addr)
-    if be16(mem, skb.network_header + 6) & (IP_MF | IP_OFFSET):
+    if ip_is_fragment(ip_hdr(net, skb)):
         return touch(net, cpu, skb, Touch.ip_local_deliver_defrag)
     return ip_local_in(net, cpu, skb)
 
@@ -349,10 +342,10 @@ def ip_local_in(net: Net, cpu: int, skb: sk_buff) -> int:
 def ip_local_deliver_finish(net: Net, cpu: int, skb: sk_buff) -> int:
     """Strip the IP header."""
     at(net, cpu, skb, Stage.ip_local_deliver_finish)
-    mem = mem_at(net.mem_addr)
+    ip = ip_hdr(net, skb)
     skb.data = skb.transport_header
     skb.len -= skb.transport_header - skb.network_header
-    return ip_protocol_deliver_rcu(net, cpu, skb, byte(mem, skb.network_header + 9))
+    return ip_protocol_deliver_rcu(net, cpu, skb, ip.protocol)
 
 
 @path_function

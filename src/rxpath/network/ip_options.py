@@ -3,6 +3,7 @@
 They are checked, and a host that a packet has reached enters itself into record route and time stamps, in the packet itself: its checksum
 is not made anew, and who is told of an error gets the header so.  What answers carry of them, ip_options_echo.py says."""
 from .._compile import Mem, be32, byte, cold, mem_at, path_function, put_be32, put_byte
+from ..abi.headers import ip_hdr, ipv4_is_lbcast, ipv4_is_multicast, ipv4_is_zeronet
 from ..abi.mib import Mib
 from ..abi.net import Net
 from ..abi.numbers import ICMP, IP_HLEN, NET_RX_SUCCESS, PACKET_HOST, RTN
@@ -12,7 +13,7 @@ from ..path import Stage, dst_input
 from ..skb import icmp_send_info_and_drop, kfree_skb_reason
 from ..turn import at
 from .fib_trie import fib_table_lookup
-from .route import LBCAST, fib_compute_spec_dst, ip_route_input_noref, ipv4_is_multicast, ipv4_is_zeronet
+from .route import fib_compute_spec_dst, ip_route_input_noref
 
 IPOPT_END, IPOPT_NOOP, IPOPT_RR, IPOPT_TIMESTAMP, IPOPT_LSRR, IPOPT_CIPSO, IPOPT_SSRR, IPOPT_RA = 0, 1, 7, 68, 131, 134, 137, 148
 IPOPT_MINOFF, IPOPT_TS_TSONLY, IPOPT_TS_TSANDADDR, IPOPT_TS_PRESPEC = 4, 0, 1, 3
@@ -52,7 +53,7 @@ def ip_rcv_options(net: Net, cpu: int, skb: sk_buff) -> int:
 def ip_options_rcv_srr(net: Net, cpu: int, skb: sk_buff, off: int) -> int:
     """A source route that goes on from here: through addresses of ours at once, to others only if we forward.  -1: the packet is to go;
     more than 0: its sender is told, with this pointer."""
-    mem, nh = mem_at(net.mem_addr), skb.network_header
+    mem, ip, nh = mem_at(net.mem_addr), ip_hdr(net, skb), skb.network_header
     if skb.pkt_type != PACKET_HOST:
         return -1
     if skb.dst_type == RTN.UNICAST:
@@ -64,13 +65,13 @@ def ip_options_rcv_srr(net: Net, cpu: int, skb: sk_buff, off: int) -> int:
         if at_octet + 3 > n:
             return off + 2
         hop = be32(mem, nh + off + at_octet - 1)
-        if ip_route_input_noref(net, cpu, skb, hop, be32(mem, nh + 12)):
+        if ip_route_input_noref(net, cpu, skb, hop, ip.saddr):
             return -1
         if skb.dst_type == RTN.UNICAST:
             return 0
         if skb.dst_type != RTN.LOCAL:
             return -1
-        put_be32(mem, nh + 16, hop)
+        ip.daddr = hop
         at_octet += 4
     return 0
 
@@ -89,8 +90,8 @@ def ip_parameter_problem(net: Net, cpu: int, skb: sk_buff) -> int:
 @path_function
 def ip_options_compile(net: Net, cpu: int, skb: sk_buff) -> int:
     """0: in order; less: there is a source route, at that offset; more: the offset, in the header, of the octet that makes no sense."""
-    mem, nh = mem_at(net.mem_addr), skb.network_header
-    off, end, seen, routed = IP_HLEN, (byte(mem, nh) & 15) * 4, 0, 0
+    mem, ip, nh = mem_at(net.mem_addr), ip_hdr(net, skb), skb.network_header
+    off, end, seen, routed = IP_HLEN, ip.ihl * 4, 0, 0
     while off < end:
         kind, bad = byte(mem, nh + off), -1
         if kind == IPOPT_END:
@@ -198,7 +199,7 @@ def timestamp_fill(net: Net, cpu: int, skb: sk_buff, mem: Mem, opt: int, n: int,
 @path_function
 def address_is_unicast(net: Net, addr: int) -> bool:
     """inet_addr_type() == RTN_UNICAST: neither ours nor of many."""
-    if ipv4_is_zeronet(net, addr) or addr == LBCAST or ipv4_is_multicast(addr):
+    if ipv4_is_zeronet(net, addr) or ipv4_is_lbcast(addr) or ipv4_is_multicast(addr):
         return False
     i = fib_table_lookup(net, addr)
     if i < 0:

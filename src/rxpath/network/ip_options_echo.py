@@ -2,7 +2,8 @@
 and ip_output.py for an answer to a packet with options.
 
 What ip_options_compile() has found is not kept: it is read from the header again, in which it has left its marks."""
-from .._compile import Mem, be32, byte, mem_at, memcpy, memset, path_function, put_be32, put_byte
+from .._compile import Mem, be32, byte, mem_at, memcpy, memset, path_function, put_be32, put_byte, struct_at
+from ..abi.headers import ip_hdr, iphdr
 from ..abi.net import Net
 from ..abi.numbers import IP_HLEN
 from ..abi.skbuff import sk_buff
@@ -28,7 +29,8 @@ IPOPT_COPY = 0x80               # an option's flag: of a datagram in pieces ever
 @path_function
 def ip_option(mem: Mem, nh: int, kind: int, other: int, understood: int) -> int:
     """Where in the header the option of that kind stands, 0: nowhere among those that were understood; a label counts in any case."""
-    off, end = IP_HLEN, min((byte(mem, nh) & 15) * 4, understood)
+    ip = struct_at(iphdr, mem, nh)
+    off, end = IP_HLEN, min(ip.ihl * 4, understood)
     while off < end:
         it = byte(mem, nh + off)
         if it == IPOPT_END:
@@ -58,8 +60,8 @@ def behind(to: int, length: int) -> int:
 def ip_options_echo(net: Net, cpu: int, skb: sk_buff, understood: int, to: int, saddr: int) -> int:
     """__ip_options_echo() and ip_options_build(): the options of an answer to skb are written to `to` (MEASURE: they are not).
     Their length, a multiple of four; -1: no room for what belongs there, and Linux does not answer then."""
-    mem, nh = mem_at(net.mem_addr), skb.network_header
-    if byte(mem, nh) == 0x45:
+    mem, ip, nh = mem_at(net.mem_addr), ip_hdr(net, skb), skb.network_header
+    if ip.ihl == 5:
         return 0
     length = 0
     off = ip_option(mem, nh, IPOPT_RR, IPOPT_RR, understood)
@@ -136,7 +138,8 @@ def route_back(mem: Mem, nh: int, opt: int) -> int:
         pointer, length = pointer - 4, 4
         while pointer > 3:
             pointer, length = pointer - 4, length + 4
-        if be32(mem, nh + 12) == be32(mem, opt + pointer + 3):               # its sender named itself: RFC 1812 5.2.4.1
+        ip = struct_at(iphdr, mem, nh)
+        if ip.saddr == be32(mem, opt + pointer + 3):                         # its sender named itself: RFC 1812 5.2.4.1
             length -= 4
     return length
 
@@ -144,7 +147,7 @@ def route_back(mem: Mem, nh: int, opt: int) -> int:
 @path_function
 def echo_route(mem: Mem, nh: int, off: int, to: int) -> int:
     opt = nh + off
-    n, length = byte(mem, opt + 1), route_back(mem, nh, opt)
+    n, length, ip = byte(mem, opt + 1), route_back(mem, nh, opt), struct_at(iphdr, mem, nh)
     if length == 0:
         return 0
     if to >= 0:
@@ -154,19 +157,19 @@ def echo_route(mem: Mem, nh: int, off: int, to: int) -> int:
         pointer = min(byte(mem, opt + 2), n + 1) - 8
         for k in range(0, length - 4, 4):
             put_be32(mem, to + 3 + k, be32(mem, opt + pointer - 1 - k))
-        put_be32(mem, to + length - 1, be32(mem, nh + 12))
+        put_be32(mem, to + length - 1, ip.saddr)
     return length + 3
 
 
 @path_function
 def ip_options_hop(net: Net, skb: sk_buff, understood: int) -> int:
     """Where an answer to skb goes first: to the last station of its source route, or to its sender."""
-    mem, nh = mem_at(net.mem_addr), skb.network_header
-    if byte(mem, nh) != 0x45:
+    mem, ip, nh = mem_at(net.mem_addr), ip_hdr(net, skb), skb.network_header
+    if ip.ihl > 5:
         off = ip_option(mem, nh, IPOPT_LSRR, IPOPT_SSRR, understood)
         if off and route_back(mem, nh, nh + off):
             return be32(mem, nh + off + min(byte(mem, nh + off + 2), byte(mem, nh + off + 1) + 1) - 5)
-    return be32(mem, nh + 12)
+    return ip.saddr
 
 
 @path_function

@@ -6,14 +6,15 @@ Such an skb is no frame of the wire: its `frame` is negative, -1 - the frame tha
 The next hop's MAC is the neighbour's, or, where the neighbour table does not know the peer, that of the frame that is answered: a
 simplification (the kernel would ask by ARP first)."""
 from .. import path
-from .._compile import be16, be32, byte, mem_at, path_function, put_be16, put_be32, put_byte, put_le16
+from .._compile import path_function
+from ..abi.headers import eth_hdr, ether_addr_to_u64, ip_hdr, u64_to_ether_addr
 from ..abi.mib import Mib
 from ..abi.net import Net
 from ..abi.numbers import ETH_HLEN, ETH_P_IP, IP_DF, IP_HLEN, IPPROTO, NET_RX_DROP, NET_RX_SUCCESS, NO_SKB
 from ..abi.reasons import Drop
 from ..abi.skbuff import sk_buff
 from ..path import Stage, unicast_reply
-from ..skb import alloc_skb, csum_fold, csum_partial, skb_init, skb_release
+from ..skb import alloc_skb, ip_send_check, skb_init, skb_release
 from ..turn import at
 from .ip_options import ALL_OPTIONS
 from .ip_options_echo import MEASURE, ip_options_echo, ip_options_hop
@@ -26,8 +27,8 @@ IP_TTL = 64                                          # net.ipv4.ip_default_ttl
 @path_function
 def source_mac(net: Net, skb: sk_buff) -> int:
     """Who put this frame onto the wire."""
-    mem = mem_at(net.mem_addr)
-    return be16(mem, skb.mac_header + 6) << 32 | be32(mem, skb.mac_header + 8)
+    eth = eth_hdr(net, skb)
+    return ether_addr_to_u64(eth.h_source)
 
 
 @path_function
@@ -65,30 +66,22 @@ def answers(net: Net, cpu: int, skb: sk_buff, out: sk_buff) -> None:
 
 @path_function
 def eth_header(net: Net, out: sk_buff, to: int, proto: int) -> None:
-    mem, dev, p = mem_at(net.mem_addr), net.dev[out.dev], out.data
-    put_be16(mem, p, to >> 32)
-    put_be32(mem, p + 2, to & 0xFFFFFFFF)
-    put_be16(mem, p + 6, dev.mac >> 32)
-    put_be32(mem, p + 8, dev.mac & 0xFFFFFFFF)
-    put_be16(mem, p + 12, proto)
+    eth, dev = eth_hdr(net, out), net.dev[out.dev]
+    u64_to_ether_addr(to, eth.h_dest)
+    u64_to_ether_addr(dev.mac, eth.h_source)
+    eth.h_proto = proto
     out.protocol = proto
 
 
 @path_function
 def ip_header(net: Net, out: sk_buff, protocol: int, saddr: int, daddr: int, tos: int, ident: int, frag: int, optlen: int) -> None:
     """Twenty bytes behind the Ethernet header, and so many of options, which stand there already; the length is the frame's."""
-    mem, p = mem_at(net.mem_addr), out.network_header
-    put_be16(mem, p, 0x4500 + (optlen << 6) | tos)
-    put_be16(mem, p + 2, out.len - ETH_HLEN)
-    put_be16(mem, p + 4, ident)
-    put_be16(mem, p + 6, frag)
-    put_byte(mem, p + 8, IP_TTL)
-    put_byte(mem, p + 9, protocol)
-    put_be16(mem, p + 10, 0)
-    put_be32(mem, p + 12, saddr)
-    put_be32(mem, p + 16, daddr)
-    put_le16(mem, p + 10, csum_fold(csum_partial(mem, p, IP_HLEN + optlen, 0)))
-    out.transport_header = p + IP_HLEN + optlen
+    ip = ip_hdr(net, out)
+    ip.version, ip.ihl, ip.tos, ip.tot_len = 4, (IP_HLEN + optlen) // 4, tos, out.len - ETH_HLEN
+    ip.id, ip.frag_off, ip.ttl, ip.protocol = ident, frag, IP_TTL, protocol
+    ip.saddr, ip.daddr = saddr, daddr
+    ip_send_check(net, out)
+    out.transport_header = out.network_header + IP_HLEN + optlen
 
 
 @path_function
@@ -128,8 +121,8 @@ def dev_queue_xmit(net: Net, cpu: int, out: sk_buff) -> int:
 def ip_send_unicast_reply(net: Net, cpu: int, skb: sk_buff, out: sk_buff) -> int:
     """An answer of TCP's, complete but for its Ethernet and IP headers: DF, identification 0, the DSCP of what it answers.  There is
     room for options before it; netfilter's own RST (REJECT) carries none."""
-    mem, nh, optlen = mem_at(net.mem_addr), skb.network_header, 0
-    peer, saddr = be32(mem, nh + 12), be32(mem, nh + 16)
+    ip, optlen = ip_hdr(net, skb), 0
+    peer, saddr = ip.saddr, ip.daddr
     if skb.drop_reason != Drop.NETFILTER_DROP:
         optlen, peer = ip_options_echo(net, cpu, skb, ALL_OPTIONS, MEASURE, 0), ip_options_hop(net, skb, ALL_OPTIONS)
     if optlen < 0 or not ip_route_output(net, peer):
@@ -141,5 +134,5 @@ def ip_send_unicast_reply(net: Net, cpu: int, skb: sk_buff, out: sk_buff) -> int
     answers(net, cpu, skb, out)
     if optlen:
         ip_options_echo(net, cpu, skb, ALL_OPTIONS, out.network_header + IP_HLEN, saddr)
-    ip_header(net, out, IPPROTO.TCP, saddr, peer, byte(mem, nh + 1) & 0xFC, 0, IP_DF, optlen)
+    ip_header(net, out, IPPROTO.TCP, saddr, peer, ip.tos & 0xFC, 0, IP_DF, optlen)
     return ip_finish_output(net, cpu, skb, out, peer)

@@ -3,27 +3,37 @@
 Called by ip_input.py at PRE_ROUTING and LOCAL_IN; what accepts goes on there.  xt_match.py has the matches.  Every rule that is walked
 costs time, matching or not.  A rule with `limit` spends credit that all CPUs share: its walk waits for its turn, NF_WAIT, and goes on at
 that very rule when it is asked again."""
-from .._compile import byte, cold, le16, le32, mem_at, path_function, verdict
+from .._compile import cold, path_function, verdict
+from ..abi.headers import ip_hdr, iphdr, tcp_hdr, udp_hdr
 from ..abi.net import Net
 from ..abi.netfilter import FRAG_FIRST, FRAG_FURTHER, INV_DSTIP, INV_PROTO, INV_SRCIP, NOT_FROM, NOT_FROM_ALL, Target, Xt, nf_rule
 from ..abi.numbers import (
-    CHECKSUM_UNNECESSARY,
     ICMP,
+    IP_OFFSET,
     IPPROTO,
     NF_ACCEPT,
     NF_DROP,
     NF_WAIT,
     TCP_HLEN,
+    TCPHDR_RST,
     Out,
 )
 from ..abi.reasons import Drop
 from ..abi.skbuff import sk_buff
 from ..outputs import emit_frame
 from ..path import Stage
-from ..skb import csum_fold, icmp_send_and_drop, kfree_skb_reason, pskb_may_pull, skb_checksum
+from ..skb import (
+    csum_fold,
+    csum_tcpudp_nofold,
+    icmp_send_and_drop,
+    kfree_skb_reason,
+    pskb_may_pull,
+    skb_checksum,
+    skb_csum_unnecessary,
+)
 from ..transport.tcp import tcp_reset_and_drop
 from ..turn import at, at_bytes, late, trail_says
-from .xt_match import HOTDROP, MISS, NOT_YET, fragment_offset, limit_mt, xt_match
+from .xt_match import HOTDROP, MISS, NOT_YET, limit_mt, xt_match
 
 NF_REJECTED = 2                         # the packet has ended, or is on its way to
 LOG_SNAPLEN = 14 + 60 + 60              # what a LOG line shows: Ethernet, IP and transport headers
@@ -67,9 +77,10 @@ def nf_hook_slow(net: Net, cpu: int, hook: int, skb: sk_buff) -> int:
 @path_function
 def ipt_do_table(net: Net, cpu: int, t: int, skb: sk_buff) -> int:
     """Walk one table from its built-in chain.  NF_ACCEPT, NF_DROP, NF_REJECTED, NF_WAIT."""
-    c, walk, table = net.cpu[cpu], net.nf_walks[cpu], net.nf_tables[t]
+    ip, c, walk, table = ip_hdr(net, skb), net.cpu[cpu], net.nf_walks[cpu], net.nf_tables[t]
     cost = net.cost[cpu][Stage.nf_rule]
     i, depth, begun = table.first, 0, 0
+    saddr, daddr = ip.saddr, ip.daddr
     if skb.nf_rule >= 0:                                 # it waited for its turn here
         i, depth, begun = skb.nf_rule, skb.nf_depth, 1
         skb.nf_rule = -1
@@ -81,7 +92,7 @@ def ipt_do_table(net: Net, cpu: int, t: int, skb: sk_buff) -> int:
             c.now += cost
             net.stage_count[cpu][Stage.nf_rule] += 1
         begun = 0
-        if not ip_packet_match(net, skb, rule):
+        if not ip_packet_match(ip, saddr, daddr, skb.dev, rule):
             i += 1
             continue
         found = matches_hold(net, cpu, skb, rule) if rule.count else 1
@@ -125,22 +136,20 @@ def ipt_do_table(net: Net, cpu: int, t: int, skb: sk_buff) -> int:
 
 
 @path_function
-def ip_packet_match(net: Net, skb: sk_buff, rule: nf_rule) -> bool:
+def ip_packet_match(ip: iphdr, saddr: int, daddr: int, dev: int, rule: nf_rule) -> bool:
     """Addresses, protocol, -f; interfaces were settled when the rules were laid out."""
-    mem, nh = mem_at(net.mem_addr), skb.network_header
     flags = rule.flags
-    # addresses stand in the rule as they lie in the packet
-    if ((le32(mem, nh + 12) & rule.smask) != rule.saddr) != (flags & INV_SRCIP != 0):
+    if ((saddr & rule.smask) != rule.saddr) != (flags & INV_SRCIP != 0):
         return False
-    if ((le32(mem, nh + 16) & rule.dmask) != rule.daddr) != (flags & INV_DSTIP != 0):
+    if ((daddr & rule.dmask) != rule.daddr) != (flags & INV_DSTIP != 0):
         return False
-    if flags & NOT_FROM_ALL and flags >> NOT_FROM + skb.dev & 1:
+    if flags & NOT_FROM_ALL and flags >> NOT_FROM + dev & 1:
         return False
     if rule.proto:
-        if (byte(mem, nh + 9) != rule.proto) != (flags & INV_PROTO != 0):
+        if (ip.protocol != rule.proto) != (flags & INV_PROTO != 0):
             return False
     if flags & (FRAG_FURTHER | FRAG_FIRST):
-        further = fragment_offset(net, skb) != 0
+        further = ip.frag_off & IP_OFFSET != 0
         if flags & FRAG_FURTHER and not further:
             return False
         if flags & FRAG_FIRST and further:
@@ -172,7 +181,8 @@ def matches_hold(net: Net, cpu: int, skb: sk_buff, rule: nf_rule) -> int:
 @path_function
 def reject_tg(net: Net, cpu: int, skb: sk_buff, code: int) -> int:
     """Tell the sender, unless the packet is not worth an answer; then it ends.  The caller's last act."""
-    if fragment_offset(net, skb) == 0:
+    ip = ip_hdr(net, skb)
+    if ip.frag_off & IP_OFFSET == 0:
         if code < 0:
             if reset_is_due(net, cpu, skb):
                 skb.data += skb.transport_header - skb.network_header
@@ -186,10 +196,10 @@ def reject_tg(net: Net, cpu: int, skb: sk_buff, code: int) -> int:
 @path_function
 def reset_is_due(net: Net, cpu: int, skb: sk_buff) -> bool:
     """nf_reject_ip_tcphdr_get(): a whole TCP header, no RST itself, its checksum right."""
-    mem, nh, th = mem_at(net.mem_addr), skb.network_header, skb.transport_header
-    if byte(mem, nh + 9) != IPPROTO.TCP or not pskb_may_pull(net, skb, th - nh + TCP_HLEN):
+    ip, th = ip_hdr(net, skb), tcp_hdr(net, skb)
+    if ip.protocol != IPPROTO.TCP or not pskb_may_pull(net, skb, skb.transport_header - skb.network_header + TCP_HLEN):
         return False
-    if byte(mem, th + 13) & 4:
+    if th.flags & TCPHDR_RST:
         return False
     return reject_csum_ok(net, cpu, skb)
 
@@ -199,21 +209,20 @@ def reject_csum_ok(net: Net, cpu: int, skb: sk_buff) -> bool:
     """nf_ip_checksum(), for protocols that carry one over all their bytes.  Nobody is told of a packet that is damaged.
 
     It sums from the IP header on, whose own sum is nothing; but for one that record route or time stamps have changed here."""
-    mem, nh, th = mem_at(net.mem_addr), skb.network_header, skb.transport_header
-    proto, thoff = byte(mem, nh + 9), th - nh
-    if skb.ip_summed == CHECKSUM_UNNECESSARY or skb.csum_valid:
+    ip, thoff = ip_hdr(net, skb), skb.transport_header - skb.network_header
+    if skb_csum_unnecessary(skb):
         return True
-    pseudo = 0
+    proto, pseudo = ip.protocol, 0
     if proto == IPPROTO.UDP:
         if not pskb_may_pull(net, skb, thoff + 8):
             return False
-        if le16(mem, th + 6) == 0:
+        uh = udp_hdr(net, skb)
+        if uh.check == 0:
             return True
     elif proto != IPPROTO.TCP and proto != IPPROTO.ICMP and proto != IPPROTO.IGMP:
         return True
     if proto == IPPROTO.UDP or proto == IPPROTO.TCP:
-        n = skb.len - thoff
-        pseudo = le32(mem, nh + 12) + le32(mem, nh + 16) + (proto << 8) + ((n & 0xFF) << 8 | n >> 8)
+        pseudo = csum_tcpudp_nofold(net, skb, skb.len - thoff, proto)
     at(net, cpu, skb, Stage.__skb_checksum_complete)
     at_bytes(net, cpu, Stage.BYTE_CSUM, skb.len)
     ok = csum_fold(skb_checksum(net, skb, pseudo)) == 0

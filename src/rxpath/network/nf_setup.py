@@ -23,11 +23,6 @@ SECONDS_PER_DAY, U32 = 86400, 0xFFFFFFFF
 LIMIT_SCALE = 10000                     # XT_LIMIT_SCALE: an average is kept in ten thousandths of a second
 
 
-def wire(address: int) -> int:
-    """An address or mask as the four bytes of the packet read by a little-endian load."""
-    return int.from_bytes(address.to_bytes(4, "big"), "little")
-
-
 def user2credits(user: int, hz: int) -> tuple[int, int]:
     """(credits, credits of a jiffy): the largest power of two with which a day of them fits 32 bits."""
     per_jiffy = 1 << ((U32 // (hz * SECONDS_PER_DAY)).bit_length() - 1)
@@ -51,7 +46,7 @@ def load_rules(b: Any, flat: Any) -> None:
     net.nf_lock.last_cpu = -1
     for i, r in enumerate(flat.rules):
         rule = net.rule[i]
-        rule.saddr, rule.smask, rule.daddr, rule.dmask = (wire(x) for x in (r.source, r.source_mask, r.destination, r.destination_mask))
+        rule.saddr, rule.smask, rule.daddr, rule.dmask = r.source, r.source_mask, r.destination, r.destination_mask
         rule.flags = INV_SRCIP * r.source_invert | INV_DSTIP * r.destination_invert | INV_PROTO * r.protocol_invert \
             | (0, FRAG_FURTHER, FRAG_FIRST)[r.fragment] | NOT_FROM_ALL * (r.never != 0) | r.never << NOT_FROM
         rule.proto, rule.first, rule.count, rule.target, rule.jump = r.protocol, r.first, r.count, r.target, r.jump

@@ -1,7 +1,14 @@
 """Routing of what arrives: net/ipv4/route.c and fib_frontend.c.  Called by ip_rcv_finish_core and arp_process; the kind of route
 (skb.dst_type) decides dst.input.  RFC 1122 3.2.1.3, RFC 1812 5.3.7."""
-from .._compile import be32, byte, cold, mem_at, path_function
-from ..abi.kernels import Behaviour
+from .._compile import cold, path_function
+from ..abi.headers import (
+    ip_hdr,
+    ipv4_is_lbcast,
+    ipv4_is_local_multicast,
+    ipv4_is_loopback,
+    ipv4_is_multicast,
+    ipv4_is_zeronet,
+)
 from ..abi.net import Net
 from ..abi.nic import net_device
 from ..abi.numbers import EHOSTUNREACH, ENETUNREACH, IPPROTO, NO_ROUTE, RTN
@@ -12,25 +19,6 @@ from ..turn import at
 from .fib_trie import fib_error, fib_table_lookup, inet_lookup_ifaddr
 from .igmp import ip_check_mc
 
-LBCAST = 0xFFFFFFFF
-
-
-@path_function
-def ipv4_is_multicast(addr: int) -> bool:
-    return addr >> 28 == 14
-
-
-@path_function
-def ipv4_is_loopback(addr: int) -> bool:
-    return addr >> 24 == 127
-
-
-@path_function
-def ipv4_is_zeronet(net: Net, addr: int) -> bool:
-    if net.behaviour[Behaviour.zeronet_is_one]:
-        return addr == 0
-    return addr >> 24 == 0
-
 
 @path_function
 def ip_route_input_noref(net: Net, cpu: int, skb: sk_buff, daddr: int, saddr: int) -> int:
@@ -38,10 +26,10 @@ def ip_route_input_noref(net: Net, cpu: int, skb: sk_buff, daddr: int, saddr: in
     at(net, cpu, skb, Stage.ip_route_input_noref)
     if not ipv4_is_multicast(daddr):
         return ip_route_input_slow(net, cpu, skb, daddr, saddr)
-    mem, dev = mem_at(net.mem_addr), net.dev[skb.dev]
+    ip, dev = ip_hdr(net, skb), net.dev[skb.dev]
     if not ip_check_mc(net, skb.dev, daddr):                                 # nobody here has joined
         return Drop.NOT_SPECIFIED
-    reason = ip_mc_validate_source(net, cpu, skb, dev, daddr, saddr, byte(mem, skb.network_header + 9))
+    reason = ip_mc_validate_source(net, cpu, skb, dev, daddr, saddr, ip.protocol)
     if reason == 0:
         skb.dst, skb.dst_type = NO_ROUTE, RTN.MULTICAST
     return reason
@@ -50,12 +38,12 @@ def ip_route_input_noref(net: Net, cpu: int, skb: sk_buff, daddr: int, saddr: in
 @path_function
 def ip_mc_validate_source(net: Net, cpu: int, skb: sk_buff, dev: net_device, daddr: int, saddr: int, protocol: int) -> int:
     """What a multicast packet's source may be."""
-    if ipv4_is_multicast(saddr) or saddr == LBCAST:
+    if ipv4_is_multicast(saddr) or ipv4_is_lbcast(saddr):
         return Drop.IP_INVALID_SOURCE
     if ipv4_is_loopback(saddr) and not dev.route_localnet:
         return Drop.IP_LOCALNET
     if ipv4_is_zeronet(net, saddr):
-        if daddr >> 8 != 0xE00000 and protocol != IPPROTO.IGMP:             # 224.0.0.0/24 is link-local
+        if not ipv4_is_local_multicast(daddr) and protocol != IPPROTO.IGMP:
             return Drop.IP_INVALID_SOURCE
         return 0
     return fib_validate_source(net, cpu, skb, dev, saddr)
@@ -67,9 +55,9 @@ def ip_route_input_slow(net: Net, cpu: int, skb: sk_buff, daddr: int, saddr: int
     at(net, cpu, skb, Stage.ip_route_input_slow)
     dev = net.dev[skb.dev]
     skb.dst = NO_ROUTE
-    if ipv4_is_multicast(saddr) or saddr == LBCAST:                          # 1: nobody's source
+    if ipv4_is_multicast(saddr) or ipv4_is_lbcast(saddr):                    # 1: nobody's source
         return ip_handle_martian_source(net, cpu, skb, Drop.IP_INVALID_SOURCE)
-    if daddr == LBCAST or (saddr | daddr) == 0:                              # 2: limited broadcast: BOOTP asks from 0.0.0.0
+    if ipv4_is_lbcast(daddr) or (saddr | daddr) == 0:                        # 2: limited broadcast: BOOTP asks from 0.0.0.0
         return brd_input(net, cpu, skb, dev, saddr)
     if ipv4_is_zeronet(net, saddr):                                          # 3
         return ip_handle_martian_source(net, cpu, skb, Drop.IP_INVALID_SOURCE)
@@ -170,7 +158,7 @@ def ip_route_use_hint(net: Net, cpu: int, skb: sk_buff, saddr: int, dst: int, ki
     """As the packet before it in the list: only the source is looked at again."""
     at(net, cpu, skb, Stage.ip_route_use_hint)
     dev = net.dev[skb.dev]
-    if ipv4_is_multicast(saddr) or saddr == LBCAST or ipv4_is_zeronet(net, saddr):
+    if ipv4_is_multicast(saddr) or ipv4_is_lbcast(saddr) or ipv4_is_zeronet(net, saddr):
         return ip_handle_martian_source(net, cpu, skb, Drop.IP_INVALID_SOURCE)
     if ipv4_is_loopback(saddr) and not dev.route_localnet:
         return ip_handle_martian_source(net, cpu, skb, Drop.IP_LOCALNET)
@@ -186,7 +174,8 @@ def ip_route_use_hint(net: Net, cpu: int, skb: sk_buff, saddr: int, dst: int, ki
 def fib_compute_spec_dst(net: Net, skb: sk_buff) -> int:
     """Which of our addresses a packet means: its destination, or the device's for a packet to many."""
     if skb.dst_type == RTN.LOCAL:
-        return be32(mem_at(net.mem_addr), skb.network_header + 16)
+        ip = ip_hdr(net, skb)
+        return ip.daddr
     dev = net.dev[skb.dev]
     return dev.addr
 

@@ -2,10 +2,11 @@
 
 Ports are only in the first fragment: a match that needs them does not hold for the others, and where a header is cut short the packet is
 dropped at once (hotdrop), as it is when a second fragment could overwrite a TCP header (offset 1)."""
-from .._compile import be16, be32, byte, mem_at, path_function
+from .._compile import path_function
+from ..abi.headers import eth_hdr, ether_addr_to_u64, icmp_hdr, ip_hdr, tcp_hdr, udp_hdr
 from ..abi.net import Net
 from ..abi.netfilter import Xt, nf_match
-from ..abi.numbers import ETH_ALEN, ETH_HLEN, ICMP_HLEN, IP_OFFSET, TCP_HLEN, UDP_HLEN
+from ..abi.numbers import ETH_HLEN, ICMP_HLEN, IP_OFFSET, TCP_HLEN, UDP_HLEN
 from ..abi.skbuff import sk_buff
 from ..skb import pskb_may_pull
 from ..timer import jiffies
@@ -16,12 +17,6 @@ ANY_TYPE = 255
 
 
 @path_function
-def fragment_offset(net: Net, skb: sk_buff) -> int:
-    """In units of 8 bytes; 0: the first fragment, or all of a packet."""
-    return be16(mem_at(net.mem_addr), skb.network_header + 6) & IP_OFFSET
-
-
-@path_function
 def within(v: int, low: int, high: int, invert: int) -> bool:
     return (low <= v <= high) != (invert != 0)
 
@@ -29,16 +24,15 @@ def within(v: int, low: int, high: int, invert: int) -> bool:
 @path_function
 def xt_match(net: Net, skb: sk_buff, match: nf_match) -> int:
     """MISS, HOLDS or HOTDROP: every kind but limit."""
-    mem, nh, kind = mem_at(net.mem_addr), skb.network_header, match.kind
+    ip, kind = ip_hdr(net, skb), match.kind
     if kind == Xt.LENGTH:
-        return HOLDS if within(be16(mem, nh + 2), match.low, match.high, match.invert) else MISS
+        return HOLDS if within(ip.tot_len, match.low, match.high, match.invert) else MISS
     if kind == Xt.MAC:
-        mac = skb.mac_header
-        if mac + ETH_HLEN > skb.data:                            # no Ethernet header in front
+        if skb.mac_header + ETH_HLEN > skb.data:                 # no Ethernet header in front
             return MISS
-        source = be32(mem, mac + ETH_ALEN) << 16 | be16(mem, mac + ETH_ALEN + 4)
-        return HOLDS if (source == match.value) != (match.invert != 0) else MISS
-    offset, thoff = fragment_offset(net, skb), skb.transport_header - nh
+        eth = eth_hdr(net, skb)
+        return HOLDS if (ether_addr_to_u64(eth.h_source) == match.value) != (match.invert != 0) else MISS
+    offset, thoff = ip.frag_off & IP_OFFSET, skb.transport_header - skb.network_header
     if offset:
         return HOTDROP if offset == 1 and kind == Xt.TCP else MISS
     if kind == Xt.MULTIPORT:
@@ -48,29 +42,28 @@ def xt_match(net: Net, skb: sk_buff, match: nf_match) -> int:
     need = TCP_HLEN if kind == Xt.TCP else UDP_HLEN
     if not pskb_may_pull(net, skb, thoff + need):
         return HOTDROP
-    th = skb.transport_header
-    if not within(be16(mem, th), match.low, match.high, match.invert):
+    th = tcp_hdr(net, skb)                                       # of UDP, the ports lie in the same place
+    if not within(th.source, match.low, match.high, match.invert):
         return MISS
-    if not within(be16(mem, th + 2), match.low2, match.high2, match.invert2):
+    if not within(th.dest, match.low2, match.high2, match.invert2):
         return MISS
     if kind == Xt.TCP:
-        return HOLDS if (byte(mem, th + 13) & match.mask == match.value) != (match.invert3 != 0) else MISS
+        return HOLDS if (th.flags & match.mask == match.value) != (match.invert3 != 0) else MISS
     return HOLDS
 
 
 @path_function
 def icmp_match(net: Net, skb: sk_buff, match: nf_match) -> int:
-    mem, th = mem_at(net.mem_addr), skb.transport_header
-    code = byte(mem, th + 1)
-    same = match.value == ANY_TYPE or (byte(mem, th) == match.value and match.low <= code <= match.high)
+    icmp = icmp_hdr(net, skb)
+    same = match.value == ANY_TYPE or (icmp.type == match.value and match.low <= icmp.code <= match.high)
     return HOLDS if same != (match.invert != 0) else MISS
 
 
 @path_function
 def multiport_mt(net: Net, skb: sk_buff, match: nf_match) -> int:
     """side: 1 source, 2 destination, 3 either."""
-    mem, th = mem_at(net.mem_addr), skb.transport_header
-    sport, dport, same = be16(mem, th), be16(mem, th + 2), False
+    uh = udp_hdr(net, skb)
+    sport, dport, same = uh.source, uh.dest, False
     for k in range(match.first, match.first + match.count):
         low, high = net.multiport[k] >> 16, net.multiport[k] & 0xFFFF
         if match.side & 1 and low <= sport <= high:

@@ -3,12 +3,12 @@
 There are no connections yet: a segment meets a listener, or nobody.  A SYN to a listener is consumed and counted TCP_NOT_YET; what the
 kernel refuses is refused as it does, and a segment of no connection is answered with RST."""
 from .. import path
-from .._compile import be16, be32, byte, cold, le32, mem_at, path_function, put_be16, put_be32, put_byte, put_le16
+from .._compile import byte, cold, mem_at, path_function
+from ..abi.headers import ip_hdr, tcp_hdr
 from ..abi.mib import Mib
 from ..abi.net import Net
 from ..abi.numbers import (
     CHECKSUM_BREAK,
-    CHECKSUM_UNNECESSARY,
     ETH_HLEN,
     IP_HLEN,
     IPPROTO,
@@ -18,16 +18,30 @@ from ..abi.numbers import (
     RTN,
     TCP,
     TCP_HLEN,
+    TCPHDR_ACK,
+    TCPHDR_FIN,
+    TCPHDR_RST,
+    TCPHDR_SYN,
 )
 from ..abi.reasons import Drop
 from ..abi.skbuff import sk_buff
 from ..abi.sock import sock
 from ..path import Stage, Touch, early_demux, err_handler, inet_protocol, proto_backlog_rcv, touched
-from ..skb import alloc_skb, consume_skb, csum_fold, csum_partial, kfree_skb_reason, pskb_may_pull, skb_checksum, skb_init
+from ..skb import (
+    alloc_skb,
+    consume_skb,
+    csum_fold,
+    csum_partial,
+    csum_tcpudp_nofold,
+    kfree_skb_reason,
+    pskb_may_pull,
+    skb_checksum,
+    skb_csum_unnecessary,
+    skb_init,
+)
 from ..turn import at, at_bytes, touch
 from .inet_hashtables import inet_lhashfn
 
-FIN, SYN, RST, ACK = 1, 2, 4, 16
 TCPOPT_EOL, TCPOPT_NOP, TCPOPT_MD5SIG, TCPOLEN_MD5SIG = 0, 1, 19, 18
 ROOM_FOR_OPTIONS = 40            # before an answer: those that IP echoes
 CSUM_LATER, CSUM_GOOD, CSUM_BAD = 0, 1, 2
@@ -90,8 +104,8 @@ def tcp_v4_rcv(net: Net, cpu: int, skb: sk_buff) -> int:
     net.snmp[cpu][Mib.Tcp_InSegs] += 1
     if not pskb_may_pull(net, skb, TCP_HLEN):                                # 2: no room for a header
         return kfree_skb_reason(net, cpu, skb, Stage.tcp_v4_rcv, Drop.NOT_SPECIFIED)
-    mem = mem_at(net.mem_addr)
-    doff = (byte(mem, skb.data + 12) >> 4) * 4
+    ip, th = ip_hdr(net, skb), tcp_hdr(net, skb)
+    doff = th.doff * 4
     if doff < TCP_HLEN:                                                      # 3: a header shorter than that
         return tcp_bad_packet(net, cpu, skb, Drop.PKT_TOO_SMALL)
     if not pskb_may_pull(net, skb, doff):                                    # 4: options cut off
@@ -99,7 +113,7 @@ def tcp_v4_rcv(net: Net, cpu: int, skb: sk_buff) -> int:
     if skb.len <= CHECKSUM_BREAK and not tcp_csum_ok(net, cpu, skb):         # 5: checksum, of a short one at once
         return tcp_csum_error(net, cpu, skb)
     __inet_lookup_established(net, cpu, skb)
-    i = __inet_lookup_listener(net, cpu, skb, be32(mem, skb.network_header + 16), be16(mem, skb.data + 2))
+    i = __inet_lookup_listener(net, cpu, skb, ip.daddr, th.dest)
     if not tcp_csum_ok(net, cpu, skb):                                       # of a long one now
         return tcp_csum_error(net, cpu, skb)
     if i >= 0:
@@ -109,14 +123,11 @@ def tcp_v4_rcv(net: Net, cpu: int, skb: sk_buff) -> int:
 
 @path_function
 def tcp_csum_ok(net: Net, cpu: int, skb: sk_buff) -> bool:
-    if skb.ip_summed == CHECKSUM_UNNECESSARY or skb.csum_valid:
+    if skb_csum_unnecessary(skb):
         return True
     at(net, cpu, skb, Stage.__skb_checksum_complete)
     at_bytes(net, cpu, Stage.BYTE_CSUM, skb.len)
-    mem, nh = mem_at(net.mem_addr), skb.network_header
-    n = skb.len
-    pseudo = le32(mem, nh + 12) + le32(mem, nh + 16) + (IPPROTO.TCP << 8) + ((n & 0xFF) << 8 | n >> 8)
-    if csum_fold(skb_checksum(net, skb, pseudo)) != 0:
+    if csum_fold(skb_checksum(net, skb, csum_tcpudp_nofold(net, skb, skb.len, IPPROTO.TCP))) != 0:
         return False
     skb.csum_valid = 1
     return True
@@ -141,12 +152,12 @@ def tcp_bad_packet(net: Net, cpu: int, skb: sk_buff, reason: int) -> int:
 def tcp_v4_do_rcv(net: Net, cpu: int, sk: sock, skb: sk_buff) -> int:
     """tcp_rcv_state_process() of a listener."""
     at(net, cpu, skb, Stage.tcp_v4_do_rcv)
-    flags = byte(mem_at(net.mem_addr), skb.data + 13)
-    if flags & ACK:                                                          # 1: of a connection that is not
+    th = tcp_hdr(net, skb)
+    if th.flags & TCPHDR_ACK:                                                # 1: of a connection that is not
         return tcp_reset_and_drop(net, cpu, skb, Stage.tcp_v4_do_rcv, Drop.TCP_FLAGS)
-    if flags & RST:                                                          # 2
+    if th.flags & TCPHDR_RST:                                                # 2
         return kfree_skb_reason(net, cpu, skb, Stage.tcp_v4_do_rcv, Drop.TCP_RESET)
-    if flags & (SYN | FIN) != SYN:                                           # 3: a listener waits for SYN only
+    if th.flags & (TCPHDR_SYN | TCPHDR_FIN) != TCPHDR_SYN:                   # 3: a listener waits for SYN only
         return kfree_skb_reason(net, cpu, skb, Stage.tcp_v4_do_rcv, Drop.TCP_FLAGS)
     net.snmp[cpu][Mib.Rxpath_TcpNotYet] += 1                                 # tcp_conn_request() comes later
     consume_skb(net, cpu, skb)
@@ -157,8 +168,8 @@ def tcp_v4_do_rcv(net: Net, cpu: int, sk: sock, skb: sk_buff) -> int:
 @path_function
 def tcp_reset_and_drop(net: Net, cpu: int, skb: sk_buff, stage: int, reason: int) -> int:
     """tcp_v4_send_reset() when it is our turn, then the segment ends.  Never an answer to RST, or to what was not sent to us."""
-    mem = mem_at(net.mem_addr)
-    if byte(mem, skb.data + 13) & RST or skb.dst_type != RTN.LOCAL or not tcp_options_allow_reset(net, skb):
+    th = tcp_hdr(net, skb)
+    if th.flags & TCPHDR_RST or skb.dst_type != RTN.LOCAL or not tcp_options_allow_reset(net, skb):
         return kfree_skb_reason(net, cpu, skb, stage, reason)
     skb.drop_stage, skb.drop_reason = stage, reason
     return touch(net, cpu, skb, Touch.tcp_v4_send_reset)
@@ -168,8 +179,8 @@ def tcp_reset_and_drop(net: Net, cpu: int, skb: sk_buff, stage: int, reason: int
 @path_function
 def tcp_options_allow_reset(net: Net, skb: sk_buff) -> bool:
     """tcp_do_parse_auth_options(): no answer to malformed options, nor to a signature, for which nobody here has a key."""
-    mem, at_option = mem_at(net.mem_addr), skb.data + TCP_HLEN
-    left = (byte(mem, skb.data + 12) >> 4) * 4 - TCP_HLEN
+    th, mem, at_option = tcp_hdr(net, skb), mem_at(net.mem_addr), skb.transport_header + TCP_HLEN
+    left = th.doff * 4 - TCP_HLEN
     while left >= TCPOLEN_MD5SIG:                    # what is left is too short for one
         kind = byte(mem, at_option)
         if kind == TCPOPT_EOL:
@@ -190,27 +201,21 @@ def tcp_options_allow_reset(net: Net, skb: sk_buff) -> bool:
 def tcp_v4_send_reset(net: Net, cpu: int, skb: sk_buff) -> int:
     """RFC 9293 3.5.2: as if from the connection that the segment believes in."""
     at(net, cpu, skb, Stage.tcp_v4_send_reset)
-    mem, th = mem_at(net.mem_addr), skb.data
-    flags = byte(mem, th + 13)
-    segment = skb.len - (byte(mem, th + 12) >> 4) * 4 + (flags & SYN) // SYN + (flags & FIN)
-    seq, ack, answer = be32(mem, th + 8), 0, RST
-    if not flags & ACK:
-        seq, ack, answer = 0, be32(mem, th + 4) + segment & 0xFFFFFFFF, RST | ACK
+    th = tcp_hdr(net, skb)
+    segment = skb.len - th.doff * 4 + (1 if th.flags & TCPHDR_SYN else 0) + (1 if th.flags & TCPHDR_FIN else 0)
+    seq, ack, answer = th.ack_seq, 0, TCPHDR_RST
+    if not th.flags & TCPHDR_ACK:
+        seq, ack, answer = 0, th.seq + segment & 0xFFFFFFFF, TCPHDR_RST | TCPHDR_ACK
     i = alloc_skb(net, cpu)
     if i >= 0:
-        out, nh = net.skb[i], skb.network_header
-        to = out.head + ROOM_FOR_OPTIONS + ETH_HLEN + IP_HLEN
+        out = net.skb[i]
         skb_init(net, out, out.head + ROOM_FOR_OPTIONS, ETH_HLEN + IP_HLEN + TCP_HLEN)
-        put_be16(mem, to, be16(mem, th + 2))
-        put_be16(mem, to + 2, be16(mem, th))
-        put_be32(mem, to + 4, seq)
-        put_be32(mem, to + 8, ack)
-        put_byte(mem, to + 12, TCP_HLEN // 4 << 4)
-        put_byte(mem, to + 13, answer)
-        put_be32(mem, to + 14, 0)                    # window, checksum
-        put_be16(mem, to + 18, 0)
-        pseudo = le32(mem, nh + 12) + le32(mem, nh + 16) + (IPPROTO.TCP << 8) + (TCP_HLEN << 8)
-        put_le16(mem, to + 16, csum_fold(csum_partial(mem, to, TCP_HLEN, pseudo)))
+        out.transport_header = out.data + ETH_HLEN + IP_HLEN
+        rth = tcp_hdr(net, out)
+        rth.source, rth.dest, rth.seq, rth.ack_seq = th.dest, th.source, seq, ack
+        rth.doff, rth.res1, rth.flags, rth.window, rth.check, rth.urg_ptr = TCP_HLEN // 4, 0, answer, 0, 0, 0
+        pseudo = csum_tcpudp_nofold(net, skb, TCP_HLEN, IPPROTO.TCP)
+        rth.check = csum_fold(csum_partial(mem_at(net.mem_addr), out.transport_header, TCP_HLEN, pseudo))
         path.call_unicast_reply(IPPROTO.TCP, net, cpu, skb, out)
         if skb.drop_reason != Drop.NETFILTER_DROP:          # REJECT's is netfilter's own, past TCP's counters
             net.snmp[cpu][Mib.Tcp_OutSegs] += 1

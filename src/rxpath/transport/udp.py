@@ -1,6 +1,7 @@
 """UDP receive: net/ipv4/udp.c.  Called through inet_protos by ip_local_deliver_finish; hands a datagram to its socket's queue (user/), to
 every socket that matches (udp_mcast.py), or answers port unreachable.  RFC 768; the checksum covers the pseudo header of RFC 793 3.1."""
-from .._compile import be16, be32, byte, cold, le16, mem_at, path_function
+from .._compile import cold, mem_at, path_function, struct_at
+from ..abi.headers import icmp_hdr, ip_hdr, iphdr, udp_hdr, udphdr
 from ..abi.kernels import Behaviour
 from ..abi.mib import Mib
 from ..abi.net import Net
@@ -31,13 +32,13 @@ def __udp4_lib_rcv(net: Net, cpu: int, skb: sk_buff) -> int:
     at(net, cpu, skb, Stage.__udp4_lib_rcv)
     if not pskb_may_pull(net, skb, UDP_HLEN):               # 1: no room for a header
         return udp_error(net, cpu, skb, Drop.NOT_SPECIFIED)
-    mem, uh, nh = mem_at(net.mem_addr), skb.transport_header, skb.network_header
-    ulen = be16(mem, uh + 4)
+    ip, uh = ip_hdr(net, skb), udp_hdr(net, skb)
+    ulen = uh.len
     if ulen > skb.len or ulen < UDP_HLEN:                   # 2: a length that the datagram does not have
         return udp_error(net, cpu, skb, Drop.PKT_TOO_SMALL)
     if ulen < skb.len:                                      # padding
         skb_trim(net, skb, ulen)
-    if le16(mem, uh + 6) == 0:                              # 3: udp4_csum_init(): none was sent, or it is verified now if that is cheap
+    if uh.check == 0:                                       # 3: udp4_csum_init(): none was sent, or it is verified now if that is cheap
         skb.csum_valid = 1
     elif ulen <= CHECKSUM_BREAK and net.behaviour[Behaviour.udp_csum_early]:
         if udp_lib_checksum_complete(net, cpu, skb):
@@ -49,7 +50,7 @@ def __udp4_lib_rcv(net: Net, cpu: int, skb: sk_buff) -> int:
             return udp_unicast_rcv_skb(net, cpu, skb, skb.sk)
     if skb.dst_type == RTN.BROADCAST or skb.dst_type == RTN.MULTICAST:
         return __udp4_lib_mcast_deliver(net, cpu, skb)
-    i = __udp4_lib_lookup(net, cpu, skb, be32(mem, nh + 16), be16(mem, uh + 2), be32(mem, nh + 12), be16(mem, uh), skb.dev)
+    i = __udp4_lib_lookup(net, cpu, skb, ip.daddr, uh.dest, ip.saddr, uh.source, skb.dev)
     if i >= 0:
         return udp_unicast_rcv_skb(net, cpu, skb, i)
     if udp_lib_checksum_complete(net, cpu, skb):            # 4: nobody listens; damaged ones are not answered
@@ -89,9 +90,10 @@ def udp_v4_early_demux(net: Net, cpu: int, skb: sk_buff) -> int:
 @path_function
 def udp_err(net: Net, cpu: int, skb: sk_buff) -> int:
     """An ICMP error about a datagram of ours; skb.data stands at that datagram's IP header.  1: no such socket.  Within a touch."""
-    mem, inner = mem_at(net.mem_addr), skb.data
-    uh = inner + (byte(mem, inner) & 15) * 4
-    i = __udp4_lib_lookup(net, cpu, skb, be32(mem, inner + 12), be16(mem, uh), be32(mem, inner + 16), be16(mem, uh + 2), skb.dev)
+    mem, icmp = mem_at(net.mem_addr), icmp_hdr(net, skb)
+    ip = struct_at(iphdr, mem, skb.data)
+    uh = struct_at(udphdr, mem, skb.data + ip.ihl * 4)
+    i = __udp4_lib_lookup(net, cpu, skb, ip.saddr, uh.source, ip.daddr, uh.dest, skb.dev)
     if i < 0:
         return 1
-    return __udp4_lib_err(net, cpu, net.socks[i], byte(mem, skb.transport_header), byte(mem, skb.transport_header + 1))
+    return __udp4_lib_err(net, cpu, net.socks[i], icmp.type, icmp.code)

@@ -3,7 +3,8 @@ socket, or for the only one that listens to its group.
 
 Then the socket rides with the packet (skb.sk) past __udp4_lib_lookup and __udp4_lib_mcast_deliver, and the route that it remembers from
 the packet before (sk_rx_dst) saves ip_route_input_noref.  Called by udp.py."""
-from .._compile import be16, be32, mem_at, path_function
+from .._compile import path_function
+from ..abi.headers import ip_hdr, udp_hdr
 from ..abi.net import Net
 from ..abi.numbers import DEMUX_ROUTED, NO_SOCK, PACKET_HOST, UDP_HLEN
 from ..abi.skbuff import sk_buff
@@ -18,14 +19,13 @@ MCAST_CHAIN_MAX = 10                                 # sockets of one port: a lo
 @path_function
 def udp_demux(net: Net, cpu: int, skb: sk_buff) -> int:
     """skb.data stands at the IP header.  0: routing is needed, whether or not the socket is known."""
-    mem, nh, uh = mem_at(net.mem_addr), skb.network_header, skb.transport_header
-    if not pskb_may_pull(net, skb, uh - nh + UDP_HLEN):
+    ip, uh = ip_hdr(net, skb), udp_hdr(net, skb)
+    if not pskb_may_pull(net, skb, ip.ihl * 4 + UDP_HLEN):
         return 0
-    daddr, saddr, sport, dport = be32(mem, nh + 16), be32(mem, nh + 12), be16(mem, uh), be16(mem, uh + 2)
     if skb.pkt_type == PACKET_HOST:
-        i = __udp4_lib_demux_lookup(net, skb, daddr, dport, saddr, sport)
+        i = __udp4_lib_demux_lookup(net, skb, ip.daddr, uh.dest, ip.saddr, uh.source)
     else:
-        i = __udp4_lib_mcast_demux_lookup(net, skb, daddr, saddr, be32(mem, uh))
+        i = __udp4_lib_mcast_demux_lookup(net, skb, ip.daddr, uh.dest, ip.saddr, uh.source)
     if i < 0:
         return 0
     sk = net.socks[i]
@@ -49,9 +49,9 @@ def __udp4_lib_demux_lookup(net: Net, skb: sk_buff, daddr: int, dport: int, sadd
 
 
 @path_function
-def __udp4_lib_mcast_demux_lookup(net: Net, skb: sk_buff, daddr: int, saddr: int, ports: int) -> int:
+def __udp4_lib_mcast_demux_lookup(net: Net, skb: sk_buff, daddr: int, dport: int, saddr: int, sport: int) -> int:
     """The only socket that wants it; NO_SOCK when there are two."""
-    head = net.udp_hash[udp_hashfn(ports & 0xFFFF)] - 1
+    head = net.udp_hash[udp_hashfn(dport)] - 1
     n, i = 0, head
     while i >= 0:
         sk = net.socks[i]
@@ -59,11 +59,11 @@ def __udp4_lib_mcast_demux_lookup(net: Net, skb: sk_buff, daddr: int, saddr: int
         if n > MCAST_CHAIN_MAX:
             return NO_SOCK
         i = sk.hnext
-    found = udp_mcast_next(net, skb, head, daddr, saddr, ports)
+    found = udp_mcast_next(net, skb, head, daddr, dport, saddr, sport)
     if found < 0:
         return NO_SOCK
     first = net.socks[found]
-    if udp_mcast_next(net, skb, first.hnext, daddr, saddr, ports) >= 0:
+    if udp_mcast_next(net, skb, first.hnext, daddr, dport, saddr, sport) >= 0:
         return NO_SOCK
     return found
 

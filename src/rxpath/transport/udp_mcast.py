@@ -3,7 +3,8 @@ net/ipv4/igmp.c.
 
 Called by __udp4_lib_rcv.  The first match of the port's chain (the socket bound last) is remembered and gets the packet itself at the end;
 the others get clones on the way.  Each copy waits for its turn: skb.cb_* hold the walk's place."""
-from .._compile import be16, be32, mem_at, path_function
+from .._compile import path_function
+from ..abi.headers import ip_hdr, ipv4_is_multicast, udp_hdr
 from ..abi.mib import Mib
 from ..abi.net import Net
 from ..abi.numbers import NET_RX_SUCCESS, NO_SKB, NO_SOCK
@@ -21,9 +22,8 @@ from .udp_queue import udp_queue_rcv_one_skb, udp_queue_rcv_segments
 def __udp4_lib_mcast_deliver(net: Net, cpu: int, skb: sk_buff) -> int:
     """The packet itself is kept for the first match, which is served last."""
     at(net, cpu, skb, Stage.__udp4_lib_mcast_deliver)
-    mem, uh, nh = mem_at(net.mem_addr), skb.transport_header, skb.network_header
-    daddr, saddr, ports = be32(mem, nh + 16), be32(mem, nh + 12), be32(mem, uh)
-    first = udp_mcast_next(net, skb, net.udp_hash[udp_hashfn(be16(mem, uh + 2))] - 1, daddr, saddr, ports)
+    ip, uh = ip_hdr(net, skb), udp_hdr(net, skb)
+    first = udp_mcast_next(net, skb, net.udp_hash[udp_hashfn(uh.dest)] - 1, ip.daddr, uh.dest, ip.saddr, uh.source)
     if first < 0:
         net.snmp[cpu][Mib.Udp_IgnoredMulti] += 1
         return kfree_skb_reason(net, cpu, skb, Stage.__udp4_lib_mcast_deliver, Drop.NOT_SPECIFIED)
@@ -37,14 +37,12 @@ def __udp4_lib_mcast_deliver(net: Net, cpu: int, skb: sk_buff) -> int:
 @path_function
 def udp_mcast_copies(net: Net, cpu: int, skb: sk_buff) -> int:
     """A clone for each further match, then the packet for the first."""
-    mem, uh, nh = mem_at(net.mem_addr), skb.transport_header, skb.network_header
-    daddr, saddr, ports = be32(mem, nh + 16), be32(mem, nh + 12), be32(mem, uh)
-    cb = UDP_SKB_CB(skb)
+    ip, uh, cb = ip_hdr(net, skb), udp_hdr(net, skb), UDP_SKB_CB(skb)
     while True:
         if late(net, cpu):
             park(net, cpu, skb, Touch.udp_mcast_copies)
             return NET_RX_SUCCESS
-        i = udp_mcast_next(net, skb, cb.next, daddr, saddr, ports)
+        i = udp_mcast_next(net, skb, cb.next, ip.daddr, uh.dest, ip.saddr, uh.source)
         if i < 0:
             break
         sk = net.socks[i]
@@ -89,9 +87,9 @@ def udp_mcast_clone(net: Net, cpu: int, clone: sk_buff) -> None:
 
 
 @path_function
-def udp_mcast_next(net: Net, skb: sk_buff, start: int, daddr: int, saddr: int, ports: int) -> int:
+def udp_mcast_next(net: Net, skb: sk_buff, start: int, daddr: int, dport: int, saddr: int, sport: int) -> int:
     """__udp_is_mcast_sock(), from `start` on in the chain: the next socket that wants the packet, NO_SOCK."""
-    i, dport, sport = start, ports & 0xFFFF, ports >> 16
+    i = start
     while i >= 0:
         sk = net.socks[i]
         if sk.port == dport and (sk.rcv_saddr_lo == 0 or sk.rcv_saddr_lo == daddr) \
@@ -106,7 +104,7 @@ def udp_mcast_next(net: Net, skb: sk_buff, start: int, daddr: int, saddr: int, p
 @path_function
 def ip_mc_sf_allow(net: Net, sk: sock, daddr: int, saddr: int, ifindex: int) -> bool:
     """Has the socket joined the group on that device, with that source?  A stranger gets it too, unless it said IP_MULTICAST_ALL = 0."""
-    if daddr >> 28 != 14:                            # broadcast
+    if not ipv4_is_multicast(daddr):                 # broadcast
         return True
     joined, m = False, sk.mc_list
     while m >= 0:

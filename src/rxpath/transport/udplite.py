@@ -1,14 +1,23 @@
 """net/ipv4/udplite.c: UDP-Lite, whose length field says how many bytes the checksum covers.  Called through inet_protos.  RFC 3828.
 
 It has sockets of its own (a table beside UDP's), and this host has none of them: every datagram is of nobody, after its checksum."""
-from .._compile import be16, cold, le16, le32, mem_at, path_function
+from .._compile import cold, mem_at, path_function
+from ..abi.headers import udp_hdr
 from ..abi.mib import Mib
 from ..abi.net import Net
 from ..abi.numbers import CHECKSUM_BREAK, CHECKSUM_UNNECESSARY, ICMP, ICMP_PORT_UNREACH, IPPROTO, RTN, UDP_HLEN
 from ..abi.reasons import Drop
 from ..abi.skbuff import sk_buff
 from ..path import Stage, err_handler, inet_protocol
-from ..skb import csum_fold, csum_partial, icmp_send_and_drop, kfree_skb_reason, pskb_may_pull, skb_checksum
+from ..skb import (
+    csum_fold,
+    csum_partial,
+    csum_tcpudp_nofold,
+    icmp_send_and_drop,
+    kfree_skb_reason,
+    pskb_may_pull,
+    skb_checksum,
+)
 from ..turn import at, at_bytes
 
 
@@ -20,11 +29,11 @@ def udplite_rcv(net: Net, cpu: int, skb: sk_buff) -> int:
     at(net, cpu, skb, Stage.__udp4_lib_rcv)
     if not pskb_may_pull(net, skb, UDP_HLEN):                                # 1: no room for a header
         return udplite_error(net, cpu, skb, Drop.NOT_SPECIFIED)
-    mem, uh, mib = mem_at(net.mem_addr), skb.data, net.snmp[cpu]
-    covered = be16(mem, uh + 4)
+    uh, mib = udp_hdr(net, skb), net.snmp[cpu]
+    covered = uh.len
     if covered > skb.len:                                                    # 2: more than there is
         return udplite_error(net, cpu, skb, Drop.PKT_TOO_SMALL)
-    if le16(mem, uh + 6) == 0 or (covered > 0 and covered < UDP_HLEN):       # 3: it must have a checksum, of the header at least
+    if uh.check == 0 or (covered > 0 and covered < UDP_HLEN):                # 3: it must have a checksum, of the header at least
         return udplite_csum_error(net, cpu, skb)
     if covered == 0:
         covered = skb.len
@@ -46,13 +55,13 @@ def udplite_csum_ok(net: Net, cpu: int, skb: sk_buff, covered: int) -> bool:
     """The pseudo header has the datagram's length, whatever is covered."""
     if skb.ip_summed == CHECKSUM_UNNECESSARY:
         return True
-    mem, nh, n = mem_at(net.mem_addr), skb.network_header, skb.len
+    n = skb.len
     at(net, cpu, skb, Stage.__skb_checksum_complete)
     at_bytes(net, cpu, Stage.BYTE_CSUM, covered)
-    pseudo = le32(mem, nh + 12) + le32(mem, nh + 16) + (IPPROTO.UDPLITE << 8) + ((n & 0xFF) << 8 | n >> 8)
+    pseudo = csum_tcpudp_nofold(net, skb, n, IPPROTO.UDPLITE)
     if covered == n:
         return csum_fold(skb_checksum(net, skb, pseudo)) == 0
-    return pskb_may_pull(net, skb, covered) and csum_fold(csum_partial(mem, skb.data, covered, pseudo)) == 0
+    return pskb_may_pull(net, skb, covered) and csum_fold(csum_partial(mem_at(net.mem_addr), skb.data, covered, pseudo)) == 0
 
 
 @path_function

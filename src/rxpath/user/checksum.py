@@ -2,40 +2,34 @@
 
 Called at arrival for short datagrams and by transport/ before it answers for a closed port; by the reader, poll() and FIONREAD for the
 rest: those find damaged datagrams at the head of the queue and throw them away."""
-from .._compile import cold, le16, le32, mem_at, path_function
+from .._compile import cold, path_function
+from ..abi.headers import udp_hdr
 from ..abi.kernels import Behaviour
 from ..abi.mib import Mib
 from ..abi.net import Net
-from ..abi.numbers import CHECKSUM_UNNECESSARY, IPPROTO
+from ..abi.numbers import IPPROTO
 from ..abi.reasons import Drop
 from ..abi.skbuff import sk_buff
 from ..abi.sock import sock
 from ..path import Stage
-from ..skb import __skb_dequeue, csum_fold, kfree_skb_reason, skb_checksum
+from ..skb import __skb_dequeue, csum_fold, csum_tcpudp_nofold, kfree_skb_reason, skb_checksum, skb_csum_unnecessary
 from ..turn import at, at_bytes, spin_lock, spin_unlock
 from .memory import reader_queue_splice, sock_rfree, udp_rmem_release
 
 
 @path_function
-def udp_skb_csum_unnecessary(skb: sk_buff) -> bool:
-    """Has the NIC, GRO or an earlier look said that it is right?"""
-    return skb.ip_summed == CHECKSUM_UNNECESSARY or skb.csum_valid != 0
-
-
-@path_function
 def udp_lib_checksum_complete(net: Net, cpu: int, skb: sk_buff) -> bool:
     """Is the datagram damaged?  skb.data may stand at the UDP header or behind it."""
-    if skb.ip_summed == CHECKSUM_UNNECESSARY or skb.csum_valid:
+    if skb_csum_unnecessary(skb):
         return False
-    mem = mem_at(net.mem_addr)
-    uh, nh = skb.transport_header, skb.network_header
-    if le16(mem, uh + 6) == 0:                       # the sender sent none
+    uh = udp_hdr(net, skb)
+    if uh.check == 0:                                # the sender sent none
         skb.csum_valid = 1
         return False
     at(net, cpu, skb, Stage.__skb_checksum_complete)
-    pulled = skb.data - uh
+    pulled = skb.data - skb.transport_header
     at_bytes(net, cpu, Stage.BYTE_CSUM, skb.len + pulled)
-    pseudo = le32(mem, nh + 12) + le32(mem, nh + 16) + (IPPROTO.UDP << 8) + le16(mem, uh + 4)
+    pseudo = csum_tcpudp_nofold(net, skb, uh.len, IPPROTO.UDP)
     skb.data -= pulled
     skb.len += pulled
     damaged = csum_fold(skb_checksum(net, skb, pseudo)) != 0

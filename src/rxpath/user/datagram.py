@@ -9,7 +9,8 @@ from ..abi.net import Net
 from ..abi.numbers import IPPROTO, POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDHUP, POLLRDNORM, POLLWRBAND, POLLWRNORM
 from ..abi.sock import sock
 from ..path import proto_poll
-from .checksum import first_packet_length, udp_skb_csum_unnecessary
+from ..skb import skb_csum_unnecessary
+from .checksum import first_packet_length
 
 RCV_SHUTDOWN, SHUTDOWN_MASK = 1, 3
 
@@ -31,7 +32,7 @@ def udp_poll(net: Net, cpu: int, sk: sock) -> int:
         return mask | POLLIN | POLLRDNORM
     if sk.reader_queue.head >= 0:
         skb = net.skb[sk.reader_queue.head]
-        if udp_skb_csum_unnecessary(skb):
+        if skb_csum_unnecessary(skb):
             return mask | POLLIN | POLLRDNORM
     if first_packet_length(net, cpu, sk) >= 0:
         mask |= POLLIN | POLLRDNORM

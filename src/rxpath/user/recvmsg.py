@@ -4,7 +4,8 @@ Called by the driver of time when it is the reading thread's turn; never blocks:
 takes the whole receive queue over into its own reader_queue, and gives memory back in lumps of a quarter of the buffer.  3.10: one datagram
 at a time, with the socket lock to give its memory back."""
 from .. import path
-from .._compile import be16, be32, byte, cold, mem_at, path_function
+from .._compile import cold, mem_at, path_function
+from ..abi.headers import ip_hdr, udp_hdr
 from ..abi.kernels import Behaviour
 from ..abi.mib import Mib
 from ..abi.net import Net
@@ -13,9 +14,9 @@ from ..abi.reasons import Drop
 from ..abi.skbuff import sk_buff
 from ..abi.sock import sock
 from ..path import Stage, proto_recvmsg
-from ..skb import skb_copy_bits, skb_end
+from ..skb import skb_copy_bits, skb_csum_unnecessary, skb_end
 from ..turn import at, at_bytes, charge, line_from, spin_lock, spin_unlock, trail_says
-from .checksum import skb_unlink_first, udp_drop_damaged, udp_lib_checksum_complete, udp_skb_csum_unnecessary
+from .checksum import skb_unlink_first, udp_drop_damaged, udp_lib_checksum_complete
 from .memory import reader_has_lines, reader_queue_splice, sock_rfree, udp_rmem_release
 
 CSUM_OK, PEEKED = 1, 2                               # bits of skb.csum_valid: who has been peeked at has been verified
@@ -56,7 +57,7 @@ def recv_is_private(net: Net, sk: sock) -> bool:
     skb = net.skb[sk.reader_queue.head]
     if skb.next < 0 or sk.deficit + skb.truesize >= sk.forward_threshold:
         return False
-    return udp_skb_csum_unnecessary(skb) and net.behaviour[Behaviour.udp_reader_queue] != 0
+    return skb_csum_unnecessary(skb) and net.behaviour[Behaviour.udp_reader_queue] != 0
 
 
 @proto_recvmsg(IPPROTO.UDP)
@@ -130,13 +131,13 @@ def udp_copy_out(net: Net, cpu: int, t: int, sk: sock, skb: sk_buff, off: int) -
     th.arrived = skb.tstamp
     th.frame = skb.frame
     if th.msg_name:
-        mem = mem_at(net.mem_addr)
-        th.from_addr_lo = be32(mem, skb.network_header + 12)
-        th.from_port = be16(mem, skb.transport_header)
-        th.to_addr = be32(mem, skb.network_header + 16)                      # IP_PKTINFO
-        th.to_port = be16(mem, skb.transport_header + 2)                     # IP_ORIGDSTADDR
+        ip, uh = ip_hdr(net, skb), udp_hdr(net, skb)
+        th.from_addr_lo = ip.saddr
+        th.from_port = uh.source
+        th.to_addr = ip.daddr                                                # IP_PKTINFO
+        th.to_port = uh.dest                                                 # IP_ORIGDSTADDR
         th.to_type, th.to_dev = skb.dst_type, skb.dev
-        th.tos, th.ttl = byte(mem, skb.network_header + 1), byte(mem, skb.network_header + 8)
+        th.tos, th.ttl = ip.tos, ip.ttl
         th.to_ifindex = net.dev[skb.dev].ifindex
         th.rxq_ovfl = skb.dropcount if net.rxq_ovfl else 0                   # SO_RXQ_OVFL
         th.gro_size = skb.gso_size if sk.gro_enabled else 0                  # UDP_GRO
