@@ -83,7 +83,7 @@ class Path:
     def __init__(self, work: Workload, nflow: int, queues: int = 1) -> None:
         from rxpath import boot
         from rxpath.abi.limits import BUFSTRIDE, NDESC, NQ
-        from rxpath.walltime import burst
+        from rxpath.walltime import burst, engine
         from tests.frames import ip4
         self.work, self.burst, self.queues = work, burst, queues
         nskb = 8192
@@ -96,7 +96,7 @@ class Path:
         memory, address = boot.buffer(queues * nflow * BUFSTRIDE)
         self.keep, self.first = memory, []
         for q in range(queues):
-            burst.rt_init(net, q)
+            engine.rt_init(net, q, q)
             self.first.append(free)
             self.boot.memory[free:free + len(work.buffer)] = bytes(work.buffer)
             free += len(work.buffer)
@@ -107,7 +107,7 @@ class Path:
                     t = s + 512 * q
                     net.thread[t].buf_addr, net.thread[t].buf_len = address, 2048
                     address += BUFSTRIDE              # not a power of two: buffers of programs do not all lie in the same cache sets
-                    burst.rt_reader(net, t, sk)
+                    engine.rt_reader(net, t, sk)
 
     def serve(self, q: int, count: int) -> None:
         got = self.burst.rt_serve(self.net, q, count, self.first[q], self.work.stride, NFRAME, self.work.length, BURST, self.work.rss)

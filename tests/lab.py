@@ -17,7 +17,7 @@ from rxpath.drivers.veth_link import veth_newlink
 from rxpath.path import Stage
 from rxpath.vtime import engine, feed
 from rxpath.vtime.costs import BM36
-from rxpath.walltime import burst
+from rxpath.walltime.engine import rt_reader
 
 from .frames import US, ip4
 
@@ -74,7 +74,7 @@ class Lab:
         m, addr = boot.buffer(size)
         self.users.append(m)
         th.service, th.batch, th.buf_addr, th.buf_len = service, batch, addr, size
-        self.call(burst.rt_reader)(self.net, n, sk)
+        self.call(rt_reader)(self.net, n, sk)
         return n
 
     # ------------------------------------------------------------ the cable

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from ._compile import Mem, entry, mem_at, memcpy, pages, path_function, put_be16, put_le64, region
 from .abi.limits import NCPU, NOUT, NTRAIL
 from .abi.net import Net
-from .abi.numbers import ETH_ALEN, ETH_P_8021AD, ETH_P_8021Q, NEVER, VLAN_HLEN
+from .abi.numbers import ETH_ALEN, ETH_P_8021AD, ETH_P_8021Q, NEVER, VLAN_HLEN, Out
 from .abi.skbuff import sk_buff
 from .skb import skb_copy_bits
 from .turn import come_back
@@ -50,7 +50,7 @@ def out_end(net: Net, cpu: int, kind: int, frame: int, dev: int, arg: int, lengt
     o.t, o.kind, o.offset, o.len, o.caplen, o.frame, o.dev, o.arg = c.now, kind, c.out_write, length, caplen, frame, dev, arg
     c.out_head += 1
     c.out_write += caplen
-    if c.out_head - c.out_tail >= NOUT >> 1 or c.out_write - c.out_read >= net.out_size >> 1:
+    if c.out_head - c.out_tail >= NOUT >> 1 or c.out_write - c.out_read >= net.out_size >> 1 or (net.sim.reacts and kind == Out.TX):
         net.sim.full = 1
         come_back(net, cpu)
 

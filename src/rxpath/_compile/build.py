@@ -270,6 +270,16 @@ def prefetch(cx: Any, b: Any, sig: Any, a: Any) -> Any:
     return cx.get_dummy_value()
 
 
+@twin(i64, i64)
+def clock_ns(cx: Any, b: Any, sig: Any, a: Any) -> Any:
+    i32, wide_int = ir.IntType(32), ir.IntType(64)
+    f = cgutils.get_or_insert_function(b.module, ir.FunctionType(i32, [i32, cgutils.voidptr_t]), "clock_gettime")
+    at = cgutils.alloca_once(b, ir.ArrayType(wide_int, 2))                       # struct timespec
+    b.call(f, [b.trunc(a[0], i32), b.bitcast(at, cgutils.voidptr_t)])
+    seconds, ns = (b.load(cgutils.gep_inbounds(b, at, 0, k)) for k in range(2))
+    return b.add(b.mul(seconds, wide_int(1_000_000_000)), ns)
+
+
 def _element(cx: Any, b: Any, sig: Any, a: Any) -> Any:
     return b.gep(make_array(sig.args[0])(cx, b, a[0]).data, [a[1]])
 

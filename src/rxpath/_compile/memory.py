@@ -4,6 +4,7 @@ Loads and stores are never bounds-checked in compiled code: a station checks len
 belongs to a region that Python made known with region(), so that the plain twin can find the bytes."""
 import bisect
 import ctypes
+import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -159,3 +160,9 @@ def _stores(at: int, stores: tuple[Store, ...]) -> None:
 
 @primitive
 def popcount(v: int) -> int: return (v & 0xFFFFFFFFFFFFFFFF).bit_count()
+
+
+@primitive
+def clock_ns(clock: int) -> int:
+    """clock_gettime(2).  Only a driver of real time may ask: what is between abi/ and user/ is told what time it is."""
+    return time.clock_gettime_ns(clock)

@@ -12,6 +12,7 @@ NRULE = 16384                   # iptables rules of all chains
 NROUTE = 16384
 NDEV = 16
 NNAPI = NQ + NCPU               # one for each queue, then one for each CPU's backlog
+MADE_BYTES = 1 << 20             # feed memory for frames that are made during a run, behind the reader's own
 NFEED = 8192                    # frames on the cable that are not yet due, for each queue
 NFIFO = 2048                    # frames in the card's packet buffer: 128 kB of the smallest
 FIFOSTRIDE = 1 << 14            # from one of them to the next in nic.fifo_addr

@@ -80,7 +80,7 @@ class Net:
     ncard: i64
     small_head: i64 = SMALL_HEAD        # bytes of skb_small_head_cache's objects: the kernel's configuration
     nring: i64                  # rings in use, of all cards
-    real_time: i64              # CPUs that are threads of this process; 0: virtual time
+    real_time: i64              # threads of this process that are CPUs; 0: virtual time
     trail: i64                  # Trail: whose marks are wanted
     record: i64                 # a recording is wanted
     nskb: i64
@@ -126,6 +126,9 @@ class Net:
     nthread: i64
     share_free: i64
     offered: i64                # frames that the reader put on the cable
+    made: i64                   # of these, frames that somebody made in reaction to others
+    made_at: i64                # where in feed memory there is room for such frames: MADE_BYTES
+    feed_room: i64              # places of each queue's cable that are kept for them
     out_size: i64               # bytes of each CPU's share of out_addr
     udp_encap_needed: i64       # sockets with UDP_GRO: GRO looks sockets up only if there are any
     hash_key: i64 = 0x5DEECE66D # hashrnd: of the software flow hash

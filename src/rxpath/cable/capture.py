@@ -15,7 +15,7 @@ from typing import Any
 from ..abi.capture import NAME_BYTES, NAME_WORDS, NLOCAL, Problem, Scan
 from ..abi.net import Net
 from .feed import feed_consume, feed_waiting
-from .reading import Reading
+from .reading import CHUNK, REST, Reading
 from .receiver import Card, Receiver
 from .scan import capture_scan
 from .source import CaptureError, Source
@@ -88,7 +88,7 @@ class Capture:
     def attach(self, net: Net) -> None:
         """This capture's bytes are the cable's memory from now on."""
         self.net = net
-        net.feed_addr = self.reading.addr
+        net.feed_addr, net.made_at = self.reading.addr, REST + CHUNK
 
     def _call(self, f: Any) -> Any:
         return f.plain if self.plain and hasattr(f, "plain") else f

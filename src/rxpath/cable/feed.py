@@ -3,20 +3,61 @@ on, the NIC pulls them in (drivers/nic.py, nic_pull).  Who fills the cable then 
 from .._compile import entry, path_function
 from ..abi.limits import NFEED
 from ..abi.net import Net
-from ..drivers.nic import nic_pull
+from ..abi.numbers import NO_QUEUE
+from ..drivers.nic import nic_pull, nic_steer
+
+FIRST_MADE = 1 << 40                                 # the name of the first frame that is made during a run: captures' are counted from 0
 
 
 @path_function
 def feed_add(net: Net, q: int, t: int, offset: int, length: int, caplen: int, rss: int, flags: int, frame: int) -> bool:
     """One frame whose last bit arrives at t.  `frame` is its name in trails.  False: that queue's cable is full."""
     ring = net.ring[q]
-    if ring.feed_tail - ring.feed_head >= NFEED:
+    if ring.feed_tail - ring.feed_head >= NFEED - net.feed_room:
         return False
     a = net.feed[q][ring.feed_tail & NFEED - 1]
     a.t, a.offset, a.len, a.caplen, a.hash, a.flags, a.frame = t, offset, length, caplen, rss, flags, frame
     net.offered += 1
     ring.feed_tail += 1
     return True
+
+
+@path_function
+def feed_insert(net: Net, q: int, t: int, offset: int, length: int, caplen: int, rss: int, flags: int) -> bool:
+    """A frame that was made during the run goes between those that are on the cable already, behind what arrives at the same moment.  The
+    earlier ones, which are few, move up by a place.  Nobody may have looked at the cable at t yet.  False: it is full."""
+    ring = net.ring[q]
+    if ring.feed_tail - ring.feed_head >= NFEED:
+        return False
+    i = ring.feed_head
+    while i < ring.feed_tail:
+        a, before = net.feed[q][i & NFEED - 1], net.feed[q][i - 1 & NFEED - 1]
+        if a.t > t:
+            break
+        before.t, before.offset, before.len, before.caplen, before.hash, before.flags, before.frame \
+            = a.t, a.offset, a.len, a.caplen, a.hash, a.flags, a.frame
+        i += 1
+    made = net.feed[q][i - 1 & NFEED - 1]
+    made.t, made.offset, made.len, made.caplen, made.hash, made.flags = t, offset, length, caplen, rss, flags
+    made.frame = FIRST_MADE + net.made
+    ring.feed_head -= 1
+    net.offered += 1
+    net.made += 1
+    return True
+
+
+@path_function
+def feed_steered(net: Net, t: int, offset: int, length: int, caplen: int, flags: int, card: int, made: int) -> int:
+    """A frame at offset of feed memory, onto the queue that the card's filters and RSS choose: behind all others, or where its time says
+    (made: during the run).  That queue; NO_QUEUE: its cable is full."""
+    steered = nic_steer(net, card, offset, caplen)
+    q, rss = steered >> 32, steered & 0xFFFFFFFF
+    if made:
+        if not feed_insert(net, q, t, offset, length, caplen, rss, flags):
+            return NO_QUEUE
+    elif not feed_add(net, q, t, offset, length, caplen, rss, flags, net.offered):
+        return NO_QUEUE
+    return q
 
 
 @entry

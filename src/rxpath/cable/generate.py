@@ -15,6 +15,7 @@ from typing import Any
 from .._compile import forget, new, pages, region
 from ..abi.capture import MAX_TIME, Scan
 from ..abi.generate import FRACTION, HEAD, NFLOW, NPARETO, NSIZE, NSTREAM, Arrivals, Carries, Flows, Sums, gen_t
+from ..abi.limits import MADE_BYTES
 from ..abi.net import Net
 from ..abi.numbers import IPPROTO
 from .dice import next_random, seeded
@@ -152,8 +153,9 @@ class Generated:
         g.stride = (max(longest, HEAD) + 63) // 64 * 64 + 64          # an odd number of lines, mostly: not all in the same cache sets
         g.nslot = min(max(SLOTS // g.stride, 64), 8192)
         g.slots_at = g.nstream * HEAD
-        self.memory = pages(g.slots_at + (g.nslot + 1) * g.stride)
-        self.view = memoryview(self.memory)
+        size = g.slots_at + (g.nslot + 1) * g.stride
+        self.memory = pages(size + MADE_BYTES)
+        self.view = memoryview(self.memory)[:size]
         pattern = (bytes(range(256)) * (g.stride // 256 + 1))[:g.stride]
         self.view[g.slots_at:] = (pattern * (g.nslot + 1))[:len(self.view) - g.slots_at]
         g.memory = region(self.memory)
@@ -273,7 +275,7 @@ class Generated:
     def attach(self, net: Net) -> None:
         """The slots are the cable's memory from now on."""
         self.net = net
-        net.feed_addr = self.g.memory
+        net.feed_addr, net.made_at = self.g.memory, len(self.view)
 
     def load(self) -> bool:
         """Frames onto the cable.  True: run until `self.until`, consume(), and ask again.  False: all were handed out."""

@@ -2,6 +2,7 @@
 (census) share.  The compiled scanner walks the bytes; this fills them and says in words what was wrong."""
 from .._compile import forget, new, pages, region
 from ..abi.capture import MAX_BLOCK, MAX_CAPLEN, MAX_TIME, Link, Problem, Scan, scan_t
+from ..abi.limits import MADE_BYTES
 from .linktypes import describe, supported
 from .pcapng import link_kind
 from .source import CaptureError, Source
@@ -29,8 +30,8 @@ class Reading:
 
     def __init__(self, source: Source) -> None:
         self.source = source
-        self.memory = pages(REST + CHUNK)
-        self.view = memoryview(self.memory)
+        self.memory = pages(REST + CHUNK + MADE_BYTES)
+        self.view = memoryview(self.memory)[:REST + CHUNK]
         self.addr = region(self.memory)
         self.s = new(scan_t)
         self.problem = ""                       # the first one, in words

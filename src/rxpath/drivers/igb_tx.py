@@ -54,9 +54,6 @@ def igb_xmit_frame(net: Net, cpu: int, skb: sk_buff) -> int:
     tx.packets += 1
     tx.bytes += skb.len
     tx_output(net, cpu, skb, q)
-    if net.real_time:                                # its back end sends at once
-        skb_release(net, cpu, skb)
-        return NET_RX_SUCCESS
     wire_ns = (max(skb.len, ETH_ZLEN) + ETH_FCS_LEN + GAP_AND_PREAMBLE) * 8000 // max(nic.speed, 1)
     latency = max(net.cost[cpu][Stage.NIC_LATENCY], net.cost[cpu][Stage.IPI_LATENCY])
     tx.wire_free = max(tx.wire_free, c.now) + wire_ns

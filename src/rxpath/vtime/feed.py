@@ -4,9 +4,10 @@ The cable itself is cable/feed.py; captures come from cable/capture.py, whose us
 from .._compile import cold, entry, path_function
 from ..abi.net import Net
 from ..abi.numbers import NEVER, SLOT_BITS
-from ..cable.feed import feed_add
+from ..cable.feed import feed_add, feed_steered
 from ..cable.feed import feed_consume as feed_consume
-from ..drivers.nic import irq_due, nic_pull, nic_steer
+from ..drivers.nic import irq_due, nic_pull
+from ..path import Stage
 from .dice import exponential_next, exponential_of
 from .sched import hrtimer_again
 from .slots import at_time, insert_queues, slot_of_queue
@@ -61,11 +62,24 @@ def feed_arm_all(net: Net) -> None:
 @entry
 def feed_frame(net: Net, t: int, offset: int, length: int, caplen: int, flags: int, card: int) -> bool:
     """One frame at offset of feed memory, onto the queue that the card's filters and RSS choose.  False: that queue's feed is full."""
-    steered = nic_steer(net, card, offset, caplen)
-    q, rss = steered >> 32, steered & 0xFFFFFFFF
-    if not feed_add(net, q, t, offset, length, caplen, rss, flags, net.offered):
+    q = feed_steered(net, t, offset, length, caplen, flags, card, 0)
+    if q < 0:
         return False
     feed_arm(net, q)
+    return True
+
+
+@entry
+def feed_put(net: Net, t: int, offset: int, length: int, caplen: int, flags: int, card: int) -> bool:
+    """A frame that was made during the run, at offset of feed memory: merged with what is on the cable, and the interrupt that it brings,
+    if that comes before the one that is due.  False: that queue's feed is full."""
+    q = feed_steered(net, t, offset, length, caplen, flags, card, 1)
+    if q < 0:
+        return False
+    ring, slot = net.ring[q], slot_of_queue(net, q)
+    if ring.unmasked or ring.irq_handler < 0:
+        due = max(t + net.cost[ring.cpu][Stage.NIC_LATENCY], ring.last_irq + ring.itr_ns) if ring.irq_handler >= 0 else t
+        at_time(net, slot, min(net.sim.key[slot] >> SLOT_BITS, due))
     return True
 
 

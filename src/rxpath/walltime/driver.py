@@ -1,0 +1,68 @@
+"""Real time as a driver of time (time_driver.py): the CPUs of a host take turns in one thread, by a clock on the wall."""
+import time
+from typing import Any, Protocol
+
+from ..time_driver import TimeDriver
+from .engine import rt_feed, rt_init, rt_turn
+
+
+class Clock(Protocol):
+    """ns since some moment."""
+
+    def now(self) -> int: ...
+
+    def wait(self, until: int) -> None:
+        """Until then, or for a shorter time."""
+
+
+class WallClock:
+    """The machine's, from when it is first asked."""
+
+    def __init__(self) -> None:
+        self.start = 0
+
+    def now(self) -> int:
+        self.start = self.start or time.monotonic_ns()
+        return time.monotonic_ns() - self.start
+
+    def wait(self, until: int) -> None:
+        time.sleep(max(0, until - self.now()) / 1e9)
+
+
+class RealTime(TimeDriver):
+    """A host whose interfaces are up.  cpus: how many take turns.  clock: for tests, one that does not wait."""
+
+    def __init__(self, boot: Any, cpus: int = 1, clock: Clock | None = None) -> None:
+        super().__init__(boot)
+        self.cpus, self.clock = cpus, clock or WallClock()
+        for cpu in range(cpus):
+            self.call(rt_init)(self.net, cpu, 0)
+
+    def now(self) -> int:
+        return int(self.net.sim.now)
+
+    def _advance(self, until: int) -> None:
+        net, made = self.net, self.net.made
+        while True:
+            now = min(self.clock.now(), until)
+            net.sim.now = max(now, net.sim.now)
+            due = self._turns(net.sim.now)
+            self.collect()
+            if net.sim.now >= until:
+                return
+            if net.made != made:                     # a source has answered: that may be the next thing to happen
+                made = net.made
+            elif due > self.clock.now():
+                self.clock.wait(min(due, until))
+
+    def _turns(self, now: int) -> int:
+        """Every CPU's turn, again while one wants another at once (an IPI, ksoftirqd).  When the next is due."""
+        turn, due = self.call(rt_turn), now
+        for _ in range(1000):
+            due = min(turn(self.net, cpu, now) for cpu in range(self.cpus))
+            if due > now:
+                break
+        return int(due)
+
+    def _put(self, t: int, offset: int, length: int, card: int, made: bool) -> bool:
+        return bool(self.call(rt_feed)(self.net, t, offset, length, length, 0, card, int(made)))

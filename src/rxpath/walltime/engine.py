@@ -1,0 +1,204 @@
+"""The turn of a CPU in real time: everything that is due is done, in the kernel's order - timers, interrupts, softirqs - then whoever was
+woken reads.  Nobody is ever earlier, nothing costs anything, and time stands still within a turn.
+
+Called by driver.py, which moves the clock, and by burst.py, which serves a ring in memory as fast as it can."""
+from .. import path
+from .._compile import clock_ns, entry, le64, mem_at, path_function, prefetch, reset_struct
+from ..abi.limits import NNOTE, NQ, NSOCK, NTHREAD
+from ..abi.net import Net
+from ..abi.numbers import DONE, NAPI_STATE_SCHED, NEVER, NO_QUEUE, Kind, Kthread, Note, Th, Trail
+from ..cable.feed import feed_steered
+from ..drivers.nic import irq_due, nic_pull
+from ..irq.backlog import rps_trigger_softirq
+from ..irq.napi import napi_thread_poll
+from ..irq.softirq import do_softirq
+from ..irq.timer import run_timers, timer_next
+from ..user.recvmsg import sys_recvfrom
+from ..user.wait import wait_add_tail
+
+CLOCK_MONOTONIC = 1
+INTERRUPTS_MAX = 4096                                # of a queue in one turn: a driver without NAPI has one for each frame
+
+
+@entry
+def rt_init(net: Net, cpu: int, thread: int) -> None:
+    """That CPU is one of thread `thread` of this process, 0 first: nobody is earlier, the thread's own pool of skbs; the queues that
+    interrupt it."""
+    c, sd = net.cpu[cpu], net.sd[cpu]
+    net.real_time = max(net.real_time, thread + 1)
+    if net.trail == Trail.OFF:
+        net.trail = Trail.UNWATCHED
+    if net.sim.wall_start == 0:
+        net.sim.wall_start = clock_ns(CLOCK_MONOTONIC)
+    c.horizon, c.private, c.rps_ipi = NEVER, NEVER, NEVER
+    c.first_queue = NO_QUEUE
+    for q in range(NQ):
+        ring = net.ring[q]
+        if ring.up and ring.cpu == cpu:
+            ring.next_of_cpu = c.first_queue
+            c.first_queue = q
+    sd.pool = thread
+
+
+@path_function
+def rt_clock(net: Net) -> int:
+    """ns since the start."""
+    return clock_ns(CLOCK_MONOTONIC) - net.sim.wall_start
+
+
+@entry
+def rt_now(net: Net) -> int:
+    return rt_clock(net)
+
+
+# ---------------------------------------------------------------- a turn
+@entry
+def rt_turn(net: Net, cpu: int, now: int) -> int:
+    """What this CPU has to do at `now`, until nothing is left.  When it wants its next turn: `now` is at once, NEVER is when it is told."""
+    rt_begin(net, cpu, now)
+    c = net.cpu[cpu]
+    q = c.first_queue
+    while q >= 0:
+        rt_interrupts(net, cpu, q)
+        ring = net.ring[q]
+        q = ring.next_of_cpu
+    rt_softirq(net, cpu)
+    rt_notes(net, cpu)
+    return rt_next(net, cpu)
+
+
+@path_function
+def rt_begin(net: Net, cpu: int, now: int) -> None:
+    """The clock moves; timers and the IPI of another CPU that are due by then."""
+    c = net.cpu[cpu]
+    c.now = max(c.now, now)
+    if timer_next(net, cpu) <= c.now:
+        run_timers(net, cpu, c.now)
+    if c.rps_ipi <= c.now:
+        c.rps_ipi = NEVER
+        c.ipis += 1
+        rps_trigger_softirq(net, cpu)
+
+
+@path_function
+def rt_interrupts(net: Net, cpu: int, q: int) -> None:
+    """The vector of a queue, as often as it comes at this moment; without one, the calls of the sender."""
+    ring, c = net.ring[q], net.cpu[cpu]
+    n = 0
+    if ring.irq_handler < 0:
+        nic_pull(net, q, c.now)
+        while ring.staged and n < INTERRUPTS_MAX:
+            path.call_sender_xmit(ring.sender_xmit, net, cpu, q)
+            n += 1
+        return
+    while ring.unmasked and irq_due(net, q, c.now) <= c.now and n < INTERRUPTS_MAX:
+        ring.last_irq = c.now
+        path.call_irq_handler(ring.irq_handler, net, cpu, q)
+        n += 1
+
+
+@path_function
+def rt_softirq(net: Net, cpu: int) -> None:
+    """__do_softirq() until it is done, or leaves the rest to ksoftirqd: that is the next turn, after whoever was woken by now."""
+    sd, c = net.sd[cpu], net.cpu[cpu]
+    while sd.pending or sd.in_softirq:
+        r = do_softirq(net, cpu)
+        c.horizon, c.private = NEVER, NEVER          # a station wanted us to come back: look at the notes
+        if r == DONE:
+            return
+
+
+@path_function
+def rt_next(net: Net, cpu: int) -> int:
+    """The earliest of what this CPU waits for."""
+    c, sd = net.cpu[cpu], net.sd[cpu]
+    if sd.pending or sd.note_head != sd.note_tail:
+        return c.now
+    due = min(timer_next(net, cpu), c.rps_ipi)
+    q = c.first_queue
+    while q >= 0:
+        ring = net.ring[q]
+        if ring.unmasked or ring.irq_handler < 0:
+            due = min(due, irq_due(net, q, c.now))
+        q = ring.next_of_cpu
+    return max(due, c.now)
+
+
+# ---------------------------------------------------------------- notes
+@path_function
+def rt_notes(net: Net, cpu: int) -> int:
+    """What the stations could not do themselves.  Returns the datagrams that compiled readers have read.
+
+    A turn looks at every queue and asks for the next timer, so that IRQ_ENABLED, TX_SENT and TIMER are obeyed by having been said; and what
+    ksoftirqd is woken for is in sd.pending, which brings the next turn."""
+    sd, c, got = net.sd[cpu], net.cpu[cpu], 0
+    while sd.note_head != sd.note_tail:
+        note = net.note[cpu][sd.note_head & NNOTE - 1]
+        sd.note_head += 1
+        what, whom = note & 255, note >> 8
+        if what == Note.WAKE_READER:
+            rt_ahead(net, cpu, sd.note_head)
+            got += rt_wake(net, cpu, whom)
+        elif what == Note.WAKE_NAPI:
+            rt_napi_thread(net, cpu, whom)
+        elif what == Note.RPS_IPI:
+            other = net.cpu[whom]
+            other.rps_ipi = c.now
+    return got
+
+
+@path_function
+def rt_wake(net: Net, cpu: int, t: int) -> int:
+    """A compiled reader, epoll-like, in the same thread: it reads until EAGAIN and sleeps again.  A Python program: its waiter sees it."""
+    th, got = net.thread[t], 0
+    if th.kind == Kind.HOST:
+        th.state = Th.RUNNABLE
+        return 0
+    buf = mem_at(th.buf_addr)
+    while sys_recvfrom(net, cpu, t) >= 0:
+        got += 1
+        th.sum += le64(buf, 0)
+    wait_add_tail(net, net.socks[th.sock], t)
+    return got
+
+
+@path_function
+def rt_ahead(net: Net, cpu: int, at: int) -> None:
+    """Who reads next, and who after that: among a thousand readers their lines are far away, and the notes know them in time."""
+    second = net.thread[net.note[cpu][at + 1 & NNOTE - 1] >> 8 & NTHREAD - 1]
+    prefetch(second)
+    first = net.thread[net.note[cpu][at & NNOTE - 1] >> 8 & NTHREAD - 1]
+    sk = net.socks[first.sock & NSOCK - 1]
+    prefetch(sk.lock)
+
+
+@path_function
+def rt_napi_thread(net: Net, cpu: int, t: int) -> None:
+    """napi_threaded_poll(): the thread of a NAPI polls as long as it is scheduled; what it leaves word of comes into the same list."""
+    c, th = net.cpu[cpu], net.thread[t]
+    napi = net.napi[th.napi]
+    c.poll_napi, c.in_kthread = th.napi, Kthread.NAPI
+    while napi.state & NAPI_STATE_SCHED:
+        napi_thread_poll(net, cpu)
+        c.horizon, c.private = NEVER, NEVER
+    c.in_kthread = Kthread.NONE
+
+
+# ---------------------------------------------------------------- set-up
+@entry
+def rt_reader(net: Net, t: int, sk: int) -> None:
+    """Thread t sleeps in recvfrom on that socket."""
+    th, s = net.thread[t], net.socks[sk]
+    th.sock = sk
+    th.wait = t
+    own = net.wait[t]
+    reset_struct(own)
+    own.thread = t
+    s.readers += 1
+    wait_add_tail(net, s, t)
+
+
+@entry
+def rt_feed(net: Net, t: int, offset: int, length: int, caplen: int, flags: int, card: int, made: int) -> bool:
+    """A frame onto the cable.  False: it is full."""
+    return feed_steered(net, t, offset, length, caplen, flags, card, made) >= 0
