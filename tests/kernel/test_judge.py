@@ -100,7 +100,7 @@ def test_a_dead_judges_leftovers_are_undone(tmp_path):
     if run.cannot_judge():
         pytest.skip(run.cannot_judge())
     script = ("import sys, time; from pathlib import Path; from rxpath.workbench.judge.kernel.undo import Journal, TRACEFS;"
-              "from rxpath.workbench.judge.netns import Netns; j = Journal(Path(sys.argv[1])); Netns(f'rxjtest{j.pid}', j);"
+              "from rxpath.workbench.judge.kernel.netns import Netns; j = Journal(Path(sys.argv[1])); Netns(f'rxjtest{j.pid}', j);"
               "j.will_make('trace', f'rxjtest{j.pid}'); (TRACEFS / 'instances' / f'rxjtest{j.pid}').mkdir();"
               "j.set_global('net.core.message_cost', 77); print('ready', flush=True); time.sleep(60)")
     knob = Path("/proc/sys/net/core/message_cost")
