@@ -11,6 +11,7 @@ from typing import NamedTuple
 from ._compile import Dispatch
 from ._compile.functions import F
 from .abi.net import Net
+from .abi.nic import arrival, rx_ring
 from .abi.skbuff import sk_buff
 from .abi.sock import sock
 from .abi.softnet import napi_struct
@@ -166,6 +167,7 @@ STATIONS: dict[Stage, Station] = {
 
 # ---------------------------------------------------------------- tables of handlers
 _PACKET = {"net": Net, "cpu": int, "skb": sk_buff}
+cable_rx = Dispatch("cable_rx", {"net": Net, "q": int, "ring": rx_ring, "a": arrival})      # what a device does with a frame that comes
 irq_handler = Dispatch("irq_handler", {"net": Net, "cpu": int, "q": int})                   # request_irq(): a queue's vector
 sender_xmit = Dispatch("sender_xmit", {"net": Net, "cpu": int, "q": int})                   # no interrupt: the sender's task calls
 softirq = Dispatch("softirq", {"net": Net, "cpu": int})                                     # softirq_vec
@@ -195,7 +197,8 @@ proto_recvmsg = Dispatch("proto_recvmsg", {"net": Net, "cpu": int, "thread": int
 proto_backlog_rcv = Dispatch("proto_backlog_rcv", {"net": Net, "cpu": int, "sk": sock, "skb": sk_buff}, by_key=True)
 proto_poll = Dispatch("proto_poll", {"net": Net, "cpu": int, "sk": sock}, by_key=True)      # POLL*: its events now
 
-call_irq_handler: Callable[[int, Net, int, int], int]                                       # made by install(), in boot.py
+call_cable_rx: Callable[[int, Net, int, rx_ring, arrival], int]                             # made by install(), in boot.py
+call_irq_handler: Callable[[int, Net, int, int], int]
 call_sender_xmit: Callable[[int, Net, int, int], int]
 call_softirq: Callable[[int, Net, int], int]
 call_timer_function: Callable[[int, Net, int, int], int]

@@ -54,7 +54,7 @@ class rx_ring:
     unmasked: i64
     itr_ns: i64                 # interrupts come at least this far apart
     itr_mode: i64               # 0 fixed (itr_ns), 1 adaptive, 3 adaptive conservative
-    itr_class: i64
+    cable_rx: i64               # of the cable_rx table
     itr_packets: i64            # since the last interrupt, for the adaptive throttle
     itr_bytes: i64
     last_irq: i64
@@ -100,6 +100,7 @@ class rx_ring:
     eop_status: i64             # what the last descriptor of a long frame said
     eop_rss: i64
     eop_vlan: i64
+    itr_class: i64
     alloc_failed: i64
     csum_err: i64
 

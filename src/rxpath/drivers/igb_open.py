@@ -102,7 +102,7 @@ def add_queues(dev: NetDevice, queues: int, mode: int | None = None) -> None:
         napi.poll, napi.ring, napi.dev = path.napi_poll.handler(dev.driver.handlers["napi_poll"]), q, dev.index
         napi.batch = net.sysctl[Sysctl.gro_normal_batch] if net.behaviour[Behaviour.rx_lists] else 1
         ring.mode, ring.dev, ring.nic = net.ring[nic.first].mode if mode is None else mode, dev.index, dev.card
-        ring.last_irq = -(1 << 50)
+        ring.last_irq, ring.cable_rx = -(1 << 50), path.cable_rx.handler(dev.driver.handlers["cable_rx"])
         ring.cpu = dev.cpus[n % len(dev.cpus)]
     nic.max_queue = dev.max_queues = queues
     net.nring = max(net.nring, nic.first + queues)

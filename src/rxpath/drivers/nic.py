@@ -7,6 +7,7 @@ Every frame of the cable ends in exactly one of: filtered, length_errors, link_d
 
 The card's packet buffer (nic_pull_fifo) is in front of a lone ring only, and only when the host file gives it a size.  Without it a frame
 that finds no descriptor is lost at once, as real cards do it with several queues (SRRCTL.DROP_EN)."""
+from .. import path
 from .._compile import Mem, be16, be32, byte, cold, mem_at, memcpy, memset, path_function
 from ..abi.limits import BUFSZ, FIFOSTRIDE, NFEED, NFIFO
 from ..abi.net import Net
@@ -36,12 +37,11 @@ from ..abi.numbers import (
     VLAN_HLEN,
     NicMode,
 )
-from ..path import Stage
+from ..path import Stage, cable_rx
 from ..record import record_count, record_level
 from ..skb import csum_fold, csum_partial
 from .nic_filters import mac_filtered
 from .rss import nic_steer as nic_steer
-from .veth import veth_stage
 
 
 @path_function
@@ -228,6 +228,15 @@ def nic_checksum_l4(feed: Mem, ip: int, ihl: int, end: int, flags: int) -> int:
 
 
 # ---------------------------------------------------------------- the cable and the interrupt line
+@cable_rx("nic_receive")
+@path_function
+def nic_receive(net: Net, q: int, ring: rx_ring, a: arrival) -> int:
+    """A card with a descriptor ring: filters, then DMA.  1: the host will see it."""
+    if nic_accepts(net, ring, a):
+        return int(nic_dma(net, q, ring, a))
+    return 0
+
+
 @path_function
 def nic_pull(net: Net, q: int, now: int) -> None:
     """Take in every frame of this queue that has arrived by now."""
@@ -241,10 +250,7 @@ def nic_pull(net: Net, q: int, now: int) -> None:
         if a.t > now:
             break
         ring.arrived += 1
-        if ring.mode == NicMode.NETIF_RX:
-            veth_stage(net, ring, a)
-        elif nic_accepts(net, ring, a):
-            nic_dma(net, q, ring, a)
+        path.call_cable_rx(ring.cable_rx, net, q, ring, a)
         i += 1
     ring.feed_head = i
     ring.fill_max = max(ring.fill_max, ring.hw_head - ring.next_to_clean)

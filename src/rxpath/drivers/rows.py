@@ -103,18 +103,19 @@ IGB = Driver(
     rx_ring=Ring(64, 256, 4096), tx_ring=Ring(64, 256, 4096),              # igb.h: IGB_MIN_RXD ... (at least 80 up to 6.5 [K])
     moderation=Moderation({0: "off", 1: "dynamic", 3: "conservative"}, 10, 8191, 3, 3),
     rx_fifo=(16 << 10, 128 << 10), filter_models=("i350", "i210"),
-    handlers={"irq_handler": "igb_msix_ring", "napi_poll": "igb_poll", "xmit": "igb_xmit_frame"},
+    handlers={"cable_rx": "nic_receive", "irq_handler": "igb_msix_ring", "napi_poll": "igb_poll", "xmit": "igb_xmit_frame"},
     refuses={"rx-frames": "EOPNOTSUPP", "adaptive-rx": "EOPNOTSUPP", "hkey": "EOPNOTSUPP"},
 )
 VETH = Driver(
     "veth", "a pair of devices between two namespaces", "10Gbit", {"veth": 1}, _one, mtu=1500, mtu_most=65535,
-    gro=False, head_frag=False, truesize_rule=TRUESIZE_SENDER, handlers={"sender_xmit": "veth_forward", "xmit": "veth_xmit"},
-    refuses=_NO_RING,
+    gro=False, head_frag=False, truesize_rule=TRUESIZE_SENDER,
+    handlers={"cable_rx": "veth_stage", "sender_xmit": "veth_forward", "xmit": "veth_xmit"}, refuses=_NO_RING,
 )
 LO = Driver(
     "lo", "the host's own loopback device", "10Gbit", {"lo": 1}, _one, mtu=65536, mtu_most=65536,
     gro=False, head_frag=False, truesize_rule=TRUESIZE_SENDER, keeps_dst=True,
-    handlers={"sender_xmit": "loopback_xmit", "xmit": "veth_xmit"}, refuses=_NO_RING | {"set_features": "fixed on"},
+    handlers={"cable_rx": "veth_stage", "sender_xmit": "loopback_xmit", "xmit": "veth_xmit"},
+    refuses=_NO_RING | {"set_features": "fixed on"},
 )
 
 DRIVERS: dict[str, Driver] = {row.name: row for row in (IGB, VETH, LO)}

@@ -23,7 +23,7 @@ from ..abi.reasons import Drop
 from ..abi.skbuff import sk_buff
 from ..irq.backlog import netif_rx
 from ..link.eth import eth_type_trans
-from ..path import Stage, sender_xmit, xmit
+from ..path import Stage, cable_rx, sender_xmit, xmit
 from ..skb import __skb_dequeue, __skb_queue_tail, alloc_skb, frames_end, kfree_skb_reason, skb_init, skb_release
 from ..turn import at, trail_lost
 from .igb_tx import tx_output
@@ -48,19 +48,20 @@ def veth_truesize(net: Net, l3_len: int) -> int:
     return slab + TRUESIZE_OVERHEAD
 
 
+@cable_rx("veth_stage")
 @path_function
-def veth_stage(net: Net, ring: rx_ring, a: arrival) -> None:
+def veth_stage(net: Net, q: int, ring: rx_ring, a: arrival) -> int:
     """The sender has the frame ready: it waits for its CPU.  Without an skb to be had the frame is lost with the sender (ENOBUFS)."""
     cpu, left, at_byte = ring.cpu, a.len, 0
     head = alloc_skb(net, cpu)
     if head == NO_SKB:
         veth_no_skb(net, cpu, a)
-        return
+        return 0
     skb = net.skb[head]
     n = min(left, BUFSZ)
     skb_init(net, skb, skb.head, n)
     cable_copy(net, skb.head, a, 0, n)
-    skb.frame, skb.dev, skb.hash, skb.queue_mapping, skb.tstamp = a.frame, ring.dev, 0, 0, a.t
+    skb.frame, skb.dev, skb.hash, skb.queue_mapping, skb.tstamp = a.frame, ring.dev, 0, q, a.t
     tail = NO_SKB
     while at_byte + n < a.len:
         at_byte += n
@@ -69,7 +70,7 @@ def veth_stage(net: Net, ring: rx_ring, a: arrival) -> None:
         if i == NO_SKB:
             skb_release(net, cpu, skb)
             veth_no_skb(net, cpu, a)
-            return
+            return 0
         page = net.skb[i]
         skb_init(net, page, page.head, n)
         page.is_page = 1
@@ -85,6 +86,7 @@ def veth_stage(net: Net, ring: rx_ring, a: arrival) -> None:
     skb.truesize = veth_truesize(net, a.len - ETH_HLEN)
     __skb_queue_tail(net, ring.stage, skb)
     ring.staged += 1
+    return 1
 
 
 @cold

@@ -19,6 +19,7 @@ def veth_newlink(net: Net, call: Callable[[Any], Any], log: list[tuple[str, str]
     nic.nqueue, nic.max_queue, nic.sender_cpu, nic.rss, nic.speed, nic.rx_csum = 1, 1, sender_cpu, 0, 10000, 1
     ring.mode, ring.dev, ring.nic, ring.cpu, ring.size, ring.skb = NicMode.NETIF_RX, index, card, sender_cpu, 1, NO_SKB
     ring.irq_handler, ring.sender_xmit = -1, path.sender_xmit.handler(driver.handlers["sender_xmit"])
+    ring.cable_rx = path.cable_rx.handler(driver.handlers["cable_rx"])
     net.nring = max(net.nring, first + 1)
     log.append(("loopback_net_init" if driver is LO else "veth_newlink",
                 f"{name}: register_netdevice, frames enter by netif_rx on CPU {sender_cpu}"))
