@@ -8,7 +8,7 @@ from rxpath.drivers.rows import DRIVERS
 from rxpath.workbench.host import text as hosttext
 from rxpath.workbench.host.file import HostError, apply_overrides, build, default, loads
 from rxpath.workbench.traffic import spec as trafficfile
-from rxpath.workbench.views import as_json, report
+from rxpath.workbench.views import report
 
 TWO = """
 cpus = 4
@@ -98,10 +98,10 @@ def test_a_run_with_two_cards_lists_both():
     b = outcome.books
     assert [c.frames for c in b.cards] == [1000, 600] and b.offered == 1600
     assert [q.card for q in b.queues] == ["eth0"] * 4 + ["eth1"] * 2
-    text = report.text(outcome)
+    text = str(outcome)
     assert "igb eth0, 4 queues of 256 descriptors, rx-usecs 3; igb eth1, 2 queues of 64 descriptors, rx-usecs 0" in header(outcome)
     assert "Cards" in text and "eth1 (igb)" in text and "ring of eth1 queue 0" in text
-    built = as_json.build(outcome)
+    built = outcome.to_dict()
     assert [c["name"] for c in built["cards"]] == ["eth0", "eth1"] and built["queues"][4]["card"] == "eth1"
     assert built["host"]["cards"][0]["ethtool"]["rx"] == 64
     json.dumps(built)
@@ -109,9 +109,9 @@ def test_a_run_with_two_cards_lists_both():
 
 def test_with_one_card_nothing_of_that_is_said():
     outcome = rxpath.replay(spec(BOTH), build({"nic": {"addresses": ["10.0.0.1/24", "10.1.0.1/24"]}}, "h"))
-    built = as_json.build(outcome)
+    built = outcome.to_dict()
     assert "cards" not in built and "cards" not in built["host"] and all("card" not in q for q in built["queues"])
-    assert "Cards" not in report.text(outcome) and "stands in" not in header(outcome) and "VLAN" not in header(outcome)
+    assert "Cards" not in str(outcome) and "stands in" not in header(outcome) and "VLAN" not in header(outcome)
 
 
 def test_a_host_that_names_another_card_is_told_which_one_stands_in():
@@ -133,6 +133,12 @@ def test_without_the_device_a_tagged_packet_is_nobodys():
     for vlans, ends in (([], {"OTHERHOST": 100}), ([7], {"OTHERHOST": 100}), ([100], {})):
         outcome = rxpath.replay(spec(TAGGED), apply_overrides(default(), [f"nic.vlans={vlans}"]))
         assert outcome.books.dropped == ends and "VLAN" not in header(outcome)
+
+
+def test_each_card_has_vlan_devices_of_its_own():
+    host = apply_overrides(loads(TWO), ["nic.vlans=[]", "card.0.vlans=[100]"])
+    outcome = rxpath.replay(spec(BOTH.replace("duration", "vlan = 100\nduration")), host)
+    assert outcome.books.dropped == {"OTHERHOST": 1000} and outcome.books.delivered == 600
 
 
 # ---------------------------------------------------------------- lo

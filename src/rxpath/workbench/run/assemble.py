@@ -143,8 +143,9 @@ def drivers(m: Machine) -> None:
         nd.open()
         b.netdevs.append(nd)
         link_setup.set_gro(b, nd.index, dev.gro, dev.ethtool.rx_udp_gro_forwarding)
-    for i, vid in enumerate(host.vlans(m.receiver.vlans if m.receiver is not None else [])[:NDEV - 1 - len(host.devices)]):
-        link_setup.add_vlan(b, 1 + len(host.devices) + i, 0, vid)
+    first = 1 + len(host.devices)
+    for i, (card, vid) in enumerate(host.vlans(m.receiver.vlans if m.receiver is not None else [])[:NDEV - first]):
+        link_setup.add_vlan(b, first + i, device_number(card), vid)
     for q in host.rings():
         c = net.cpu[net.ring[q].cpu]
         net.ring[q].next_of_cpu, c.first_queue = c.first_queue, q

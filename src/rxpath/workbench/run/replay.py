@@ -72,7 +72,7 @@ def replay(capture: str | Path | Spec, host: Host | str | Path | None = None, *,
     chosen, name = the_host(host, overrides, seed), "traffic" if spec is capture else traffic.find(str(capture))
     sockets, addresses = traffic.listening(listen), traffic.local_addresses(local)
     if addresses is None and chosen.nic.addresses:
-        addresses = list(chosen.nic.addresses)              # the host file says who it is
+        addresses = list(chosen.addresses)                  # the host file says who it is
     try:
         pace = units.rate_pps(rate) if rate is not None else 0
     except ValueError as error:

@@ -83,6 +83,6 @@ def of_app(host: Host, app: App) -> Learned:
 
     ports = {port for sock in app_sockets(host, app) for _, port in sock.endpoints()}
     try:
-        return service_times(app.service.capture or "", host.nic.addresses, ports.pop() if len(ports) == 1 else 0)
+        return service_times(app.service.capture or "", host.addresses, ports.pop() if len(ports) == 1 else 0)
     except BadInput as error:
         raise BadInput(f"app {app.name}: service.capture: {error}") from None

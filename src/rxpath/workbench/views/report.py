@@ -37,10 +37,9 @@ def header(run: Outcome) -> list[str]:
         *(f"{dev.name}: {dev.nic.driver} is not simulated, {dev.driver.name} ({dev.model}) stands in for it"
           for dev in host.devices if dev.stands_in),
     ]
-    tags = host.vlans(run.receiver.vlans)
-    if tags and host.nic.vlans == "auto":
-        out.append(f"VLAN devices for the tags of the traffic: {', '.join(f'{host.nic.name}.{vid}' for vid in tags)}; nic.vlans says which "
-                   "there are")
+    made = [f"{host.devices[i].name}.{vid}" for i, vid in host.vlans(run.receiver.vlans) if host.devices[i].nic.vlans == "auto"]
+    if made:
+        out.append(f"VLAN devices for the tags of the traffic: {', '.join(made)}; nic.vlans says which there are")
     if run.interrupted:
         out.append(f"INTERRUPTED: what follows is the state after {ns(b.elapsed_ns)} of virtual time")
     return out

@@ -115,7 +115,7 @@ def receiver(unit: Unit, host: Host) -> Receiver:
         from rxpath.workbench.traffic import spec as trafficfile
 
         return trafficfile.receiver(spec, host)
-    addresses = traffic.local_addresses(unit.local) or list(host.nic.addresses) or None
+    addresses = traffic.local_addresses(unit.local) or list(host.addresses) or None
     key = (unit.capture, unit.local, tuple(addresses or ()))
     if key not in _receivers:
         if len(_receivers) >= RECEIVERS_KEPT:

@@ -139,9 +139,14 @@ class Host(Part):
         """The queues of all cards, as numbers of the pool."""
         return [q for pool in self.pools() for q in pool]
 
-    def vlans(self, seen: Sequence[int]) -> Sequence[int]:
-        """The VLAN devices on the first card: those that the file lists, or one for each tag that the traffic has."""
-        return seen if self.nic.vlans == "auto" else self.nic.vlans
+    def vlans(self, seen: Sequence[int]) -> list[tuple[int, int]]:
+        """The VLAN devices as (card, id): those that the file lists for a card, or one for each tag that the traffic has."""
+        return [(i, vid) for i, dev in enumerate(self.devices) for vid in (seen if dev.nic.vlans == "auto" else dev.nic.vlans)]
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Of all cards."""
+        return tuple(text for dev in self.devices for text in dev.nic.addresses)
 
     @property
     def interfaces(self) -> tuple[str, ...]:
