@@ -57,12 +57,23 @@ def test_a_full_ring_is_that_cards_loss(lab):
 
 def test_a_packet_buffer_of_its_own(lab):
     host = two(lab, ring=64)
-    host.udp(5000)
+    app = host.app(host.udp(5000))
     set_rx_fifo(host.boot.netdevs[1], 64 << 10)
     host.send(*[f for _ in range(100) for f in (udp_frame(),)], gap=100).send(*[to_second() for _ in range(100)], gap=100, card=1)
     host.run()
     assert [host.net.nic[card].fifo for card in (0, 1)] == [0, 64 << 10]
     assert host.net.ring[0].no_buffer == 0 < host.net.ring[1].no_buffer and host.net.ring[1].missed == 0
+    assert host.net.thread[app].received == 100 + 100 - host.net.ring[0].missed
+
+
+def test_a_knob_of_a_card_acts_from_now_on(lab):
+    """What had arrived by then met the card as it was."""
+    host = two(lab)
+    host.app(host.udp(5000))
+    host.send(to_second(), card=1).run(host.t + 1)
+    host.boot.netdevs[1].close()                     # it was in the ring
+    host.send(udp_frame()).run()
+    assert host.ends() == {"RX_RESET": 1, "RECEIVED": 1}
 
 
 def test_strict_rp_filter_knows_the_right_card(lab):

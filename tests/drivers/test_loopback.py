@@ -67,9 +67,10 @@ def test_fragments_bring_their_checksum(lab):
     data = b"0123456789abcdef" * 250
     good = udp(data, src=HOME, dst=HOME)
     parts = fragments(good, [1480, 1480], src=HOME, dst=HOME)
-    host.send(*parts)
+    wrong = fragments(udp(data, src=HOME, dst=HOME, check=0x1234), [1480, 1480], ident=8, src=HOME, dst=HOME)
+    host.send(*parts, *wrong)
     host.run()
-    assert host.ends() == {"RECEIVED": 3} and host.data(app, 4000) == data
+    assert host.ends() == {"RECEIVED": 3, "UDP_CSUM": 3} and host.data(app, 4000) == data
 
 
 def test_one_pair_of_counters_without_ethernet_headers(lab):
@@ -126,9 +127,12 @@ def test_the_smallest_truesize_is_a_matter_of_the_kernels_configuration(lab):
     host = lo(lab)
     host.net.small_head = 704                        # with WLAN and tunnels: distributions' kernels
     sk = host.udp(5000)
-    host.send(local(b"x" * 20))
+    host.send(local(b"x" * 325))                     # 353 bytes of IP and 31 of head-room fill the 384 that it has for data
     host.run()
     assert host.net.socks[sk].rmem_alloc == 960
+    host.send(local(b"x" * 326))
+    host.run()
+    assert host.net.socks[sk].rmem_alloc == 960 + 1280
 
 
 def test_running_ahead_equals_one_step(lab):
