@@ -134,3 +134,41 @@ def test_a_header_reads_and_writes_compiled_as_plain(tree):
         assert compiled(ran.stderr) == 1
     finally:
         file.unlink()
+
+
+def test_a_field_that_moves_costs_only_the_functions_that_name_it():
+    """keys, without compiling: a function depends on what it names."""
+    from rxpath._compile import depends, structs
+
+    def f(record):
+        return record.b
+
+    @structs.struct()
+    class one:
+        a: structs.i64
+        b: structs.i64
+    before = depends.dependencies(f)
+    assert ("one", "b", 8, "c_long:8") in depends.named_fields({"b"})
+
+    @structs.struct()
+    class other:
+        c: structs.i64
+    assert depends.dependencies(f) == before, "a struct without such a field changes nothing"
+    structs.STRUCTS.remove(other)
+
+    @structs.struct()
+    class two:
+        b: structs.i32
+    assert depends.dependencies(f) != before
+    structs.STRUCTS.remove(two)
+    structs.STRUCTS.remove(one)
+
+
+def test_old_units_go_only_when_nobody_has_used_them_for_an_hour(tmp_path):
+    from rxpath._compile import build
+    for name, age in (("a", 9000), ("b", 8000), ("c", 10), ("d", 5)):
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (time.time() - age,) * 2)
+    assert build.known(tmp_path / "b") and not build.known(tmp_path / "e")
+    build.tidy(tmp_path, 1)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["b", "c", "d"]

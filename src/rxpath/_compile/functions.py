@@ -3,7 +3,7 @@
 Three ways to run, one source:
   compiled   an @entry is a C function of the core, called through ctypes (loader.py); no Numba, no NumPy
   plain      entry.plain, or RXPATH_PLAIN=1: everything is the Python that you read
-  building   build.py, in a process of its own, turns every @path_function into bitcode; the only user of Numba"""
+  building   build.py, in a process of its own, turns every @path_function into bitcode; where Numba is"""
 import ctypes
 from collections.abc import Callable
 from typing import Any, TypeVar, get_type_hints

@@ -1,4 +1,4 @@
-"""Raw memory and atomics: the plain twins.  build.py has the compiled ones under the same names.
+"""Raw memory and atomics: the plain twins.  intrinsics.py has the compiled ones under the same names.
 
 Loads and stores are never bounds-checked in compiled code: a station checks lengths once at its door, then reads bare.  An address
 belongs to a region that Python made known with region(), so that the plain twin can find the bytes."""

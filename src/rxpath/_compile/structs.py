@@ -1,6 +1,6 @@
 """Structs, declared once: an annotated class is the memory layout, the view for Python and the type for checkers.
 
-@struct turns the class into a ctypes.Structure; build.py gives the same layout to the compiler.  Every integer field reads as a
+@struct turns the class into a ctypes.Structure; numba_types.py gives the same layout to the compiler.  Every integer field reads as a
 wide signed integer in both worlds, so narrow widths are for layouts that a device or a file dictates; there is no u64, because
 u64 + i64 would be a float.  A field that does not begin as zero says so where it is declared (`head: i64 = NO_SKB`), and
 init_struct() and reset_struct() (memory.py) obey: no list of fields, so none is forgotten.  Nothing here knows packets."""
