@@ -13,7 +13,7 @@ from .inet_hashtables import LOCAL_PORTS, inet_bind_hash, inet_lhashfn, inet_loc
 @proto_init(IPPROTO.TCP)
 @path_function
 def tcp_v4_init_sock(net: Net, sk: sock) -> int:
-    sk.rcvbuf = 131072                               # tcp_rmem[1]
+    sk.rcvbuf = 0                                    # tcp_rmem[1], once there are connections: nothing is queued yet
     return 0
 
 
