@@ -107,6 +107,19 @@ def test_a_run_with_two_cards_lists_both():
     json.dumps(built)
 
 
+def test_a_recording_names_the_card_of_a_queue():
+    recording = rxpath.replay(spec(BOTH), loads(TWO), record=True).recording
+    assert {s.of for s in recording.of("ring_fill")} <= {f"eth0 queue {q}" for q in range(4)} | {f"eth1 queue {q}" for q in range(2)}
+    assert recording.get("ring_fill", "eth1 queue 0").max
+
+
+def test_what_else_a_host_with_two_cards_can_be_asked():
+    """What would help, how much more it bears, the same at many settings; each works on the first card's knobs."""
+    busy = spec(BOTH.replace("20ms", "5ms").replace("kpps", "0kpps"))
+    outcome = rxpath.whatif(busy, apply_overrides(loads(TWO), ["ethtool.rx=64", "nic.queues=1"]), budget=2, jobs=1)
+    assert outcome.books.offered == 4000 and outcome.whatif is not None
+
+
 def test_with_one_card_nothing_of_that_is_said():
     outcome = rxpath.replay(spec(BOTH), build({"nic": {"addresses": ["10.0.0.1/24", "10.1.0.1/24"]}}, "h"))
     built = outcome.to_dict()

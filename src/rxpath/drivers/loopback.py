@@ -5,7 +5,8 @@ header.
 
 A checksum that a socket left to the device was never computed and counts as good (CHECKSUM_PARTIAL, which here is UNNECESSARY: they differ
 only to a sender).  ICMP, fragments and raw packets come with theirs, and the stack verifies it."""
-from .._compile import be16, be32, byte, mem_at, path_function
+from .._compile import path_function
+from ..abi.headers import ip_hdr, ip_is_fragment, ipv4_is_multicast
 from ..abi.mib import DevStat
 from ..abi.net import Net
 from ..abi.numbers import (
@@ -14,8 +15,6 @@ from ..abi.numbers import (
     ETH_HLEN,
     ETH_P_IP,
     IP_HLEN,
-    IP_MF,
-    IP_OFFSET,
     IPPROTO,
     NET_RX_SUCCESS,
     OUTPUT_MULTICAST,
@@ -70,18 +69,15 @@ def loopback_xmit(net: Net, cpu: int, q: int) -> int:
 def lo_sender(net: Net, skb: sk_buff) -> None:
     """What the sender has settled: the checksum, and the route (ip_route_output_key): an address of this host, or a group that it has
     joined.  What goes nowhere here was a packet socket's: it is routed on arrival."""
-    mem, nh = mem_at(net.mem_addr), skb.network_header
-    daddr, proto = be32(mem, nh + 16), byte(mem, nh + 9)
-    if (proto == IPPROTO.UDP or proto == IPPROTO.TCP) and be16(mem, nh + 6) & (IP_MF | IP_OFFSET) == 0:
-        dev = net.dev[skb.dev]
-        nic = net.nic[dev.nic]
-        if nic.rx_csum:
-            skb.ip_summed = CHECKSUM_UNNECESSARY
-    if daddr >> 28 == 14:
-        if ip_check_mc(net, skb.dev, daddr):
+    ip, dev = ip_hdr(net, skb), net.dev[skb.dev]
+    nic = net.nic[dev.nic]
+    if nic.rx_csum and (ip.protocol == IPPROTO.UDP or ip.protocol == IPPROTO.TCP) and not ip_is_fragment(ip):
+        skb.ip_summed = CHECKSUM_UNNECESSARY
+    if ipv4_is_multicast(ip.daddr):
+        if ip_check_mc(net, skb.dev, ip.daddr):
             skb.dst, skb.dst_type = OUTPUT_MULTICAST, RTN.MULTICAST
         return
-    i = fib_table_lookup(net, daddr)
+    i = fib_table_lookup(net, ip.daddr)
     if i >= 0:
         fa = net.fib[i]
         if fa.type == RTN.LOCAL or fa.type == RTN.BROADCAST:

@@ -139,10 +139,11 @@ def _buckets(m: Machine, s: int) -> _Buckets:
 
 
 def _label(m: Machine, kind: Recorded, series: Any) -> str:
-    """Whose it is: queue 0, cpu 1, the name of a socket or of a thread."""
+    """Whose it is: queue 0 (with several cards: eth1 queue 0), cpu 1, the name of a socket or of a thread."""
     owner = series.owner
     if kind in (Recorded.RING_FILL, Recorded.RING_MISSED):
-        return f"queue {owner}"
+        card = m.boot.netdevs[m.net.ring[owner].nic]
+        return f"{card.name} queue {owner - card.nic.first}" if m.host.cards else f"queue {owner}"
     if kind in (Recorded.BACKLOG, Recorded.PROCESS_QUEUE):
         return f"cpu {owner}"
     if kind in (Recorded.SOCK_MEM, Recorded.SOCK_LEN):
