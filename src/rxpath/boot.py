@@ -11,7 +11,7 @@ from . import path
 from ._compile import entry, init_struct, install, new, pages, region
 from ._compile.loader import ROOMS
 from .abi.kernels import KERNELS, Sysctl
-from .abi.limits import BUFSTRIDE, NDESC, NQ, NSHARE
+from .abi.limits import BUFSTRIDE, NDESC, NQ, NSHARE, NTHREAD
 from .abi.net import Net
 from .abi.numbers import IPPROTO, NO_SHARE
 from .drivers.igb_probe import igb_probe
@@ -49,6 +49,8 @@ def net_init(net: Net, npool: int, nskb: int) -> None:
         skb = net.skb[i]
         skb.idx = i
         skb.head = i * BUFSTRIDE
+    for t in range(NTHREAD):
+        init_struct(net.wait[t])                                    # the threads' own
     for i in range(NSHARE):
         share = net.share[i]
         share.next = i + 1 if i + 1 < NSHARE else NO_SHARE

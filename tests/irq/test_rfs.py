@@ -90,7 +90,7 @@ def test_a_flow_changes_its_cpu_only_when_the_old_backlog_has_let_it_go(lab):
 
     def read_on(cpu):                                                       # as if recvmsg() had run there
         h = host.net.socks[sk].rxhash
-        host.net.rps_sock_flow[h & host.net.rps_sock_flow_mask] = (h & ~host.net.rps_cpu_mask | cpu) + 1
+        host.net.rps_sock_flow[h & host.net.rps_sock_flow_mask] = h & ~host.net.rps_cpu_mask | cpu
     host.send(*flow(1)).run()
     read_on(1)
     host.net.trail = 1

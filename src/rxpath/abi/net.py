@@ -37,7 +37,7 @@ from .limits import (
 )
 from .netfilter import NMATCH, NRULE_ENTRIES, nf_hook_entries, nf_match, nf_rule, nf_table, nf_walk
 from .nic import arrival, net_device, nic_t, rx_desc, rx_ring, tx_desc, tx_ring
-from .numbers import SMALL_HEAD
+from .numbers import NO_SOCK, SMALL_HEAD
 from .record import bucket_t, cpu_times, recording_t, series_t
 from .skbuff import share_t, sk_buff
 from .sock import eventpoll, mc_member, sock, sock_reuseport, wait_entry
@@ -67,7 +67,7 @@ class packet_type:
     dev: i64                    # -1: any
     snaplen: i64                # of a tap
     count: i64
-    tap: i64                    # a packet socket: its number + 1
+    tap: i64                    # a packet socket: its number, -1: none
 
 
 @struct(align=CACHELINE)
@@ -105,14 +105,13 @@ class Net:
     udp_nconn: i64              # connected sockets
     rxq_ovfl: i64               # sockets with SO_RXQ_OVFL
     rt_genid: i64               # goes up with each change of routes: what sockets have remembered is old
-    sock_free: i64              # closed ones, index + 1, through hnext
+    sock_free: i64 = NO_SOCK    # closed ones, through hnext4
     nepoll: i64
     nwait: i64                  # wait entries in use beyond the threads' own
-    wait_free: i64              # index + 1, through item_next
     ngroup: i64
-    group_free: i64             # index + 1
+    group_free: i64 = -1        # through next, as the next
     nmcast: i64
-    mcast_free: i64             # index + 1
+    mcast_free: i64 = -1
     bind_seq: i64
     icmp_credit: i64
     icmp_stamp: i64 = -(1 << 32)  # jiffy of the last refill; long ago: the credit fills up at the first look
@@ -173,9 +172,9 @@ class Net:
     rps_len: Array[i64] = table(NQ)
     rfs_len: Array[i64] = table(NQ)             # rps_flow_cnt of a queue, a power of two; 0 while RFS is off
     thread: Array[thread_t] = table(NTHREAD, taken_later=True)
-    udp_hash: Array[i64] = table(UDP_HASH)      # by port; the three hold index + 1
-    udp_hash2: Array[i64] = table(UDP_HASH)     # by address and port
-    udp_hash4: Array[i64] = table(UDP_HASH)     # connected ones, by both ends
+    udp_hash: Array[i64] = table(UDP_HASH, init=NO_SOCK)    # by port
+    udp_hash2: Array[i64] = table(UDP_HASH, init=NO_SOCK)   # by address and port
+    udp_hash4: Array[i64] = table(UDP_HASH, init=NO_SOCK)   # connected ones, by both ends
     fib_hash: Array[i64] = table(FIB_HASH, init=-1)
     fib_plens: Array[i64] = table(64, init=-1)   # prefix lengths that have routes, longest first, -1 ends
     neigh_hash: Array[i64] = table(NEIGH_HASH, init=-1)
@@ -199,8 +198,8 @@ class Net:
     rule_stat: Array[Array[Array[i64]]] = table(NCPU, NRULE_ENTRIES, 2)     # packets, bytes
     nf_walks: Array[nf_walk] = table(NCPU)
     multiport: Array[i64] = table(NMULTIPORT)
-    rps_sock_flow: Array[i64] = table(NSOCKFLOW)        # upper bits of a flow's hash | CPU of its reader, + 1
-    dev_flow: Array[Array[rps_dev_flow]] = table(NQ, NDEVFLOW)
+    rps_sock_flow: Array[i64] = table(NSOCKFLOW)        # upper bits of a flow's hash | CPU of its reader, -1; begins when RFS does
+    dev_flow: Array[Array[rps_dev_flow]] = table(NQ, NDEVFLOW, taken_later=True)
     latency: Array[Array[i64]] = table(NTHREAD, NHIST)
     batch: Array[Array[i64]] = table(NTHREAD, NBATCH)       # arrival times of the datagrams of the recvmmsg() under way
     desc: Array[Array[rx_desc]] = table(NQ, NDESC)

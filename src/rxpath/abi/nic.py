@@ -1,5 +1,6 @@
 """The network card and its driver's rings: what the NIC writes, what igb keeps."""
 from .._compile import CACHELINE, Array, array, i64, struct, u16, u32
+from .numbers import NO_QUEUE
 from .skbuff import sk_buff_list
 
 
@@ -150,11 +151,11 @@ class nic_t:
     high_water: i64
     low_water: i64
     filters: i64                # ethtool -N: any of those below
-    etype: Array[i64] = array(4)        # ETQF: EtherType, and its queue + 1
-    etype_queue: Array[i64] = array(4)
-    prio_queue: Array[i64] = array(8)   # VLAPQF: queue + 1 of a VLAN priority
-    mac_filter: Array[i64] = array(16)  # RAH: an address | NIC_MAC_SOURCE, and its queue + 1
-    mac_queue: Array[i64] = array(16)
+    etype: Array[i64] = array(4)        # ETQF: EtherType, and its queue
+    etype_queue: Array[i64] = array(4, init=NO_QUEUE)
+    prio_queue: Array[i64] = array(8, init=NO_QUEUE)    # VLAPQF: queue of a VLAN priority
+    mac_filter: Array[i64] = array(16)  # RAH: an address | NIC_MAC_SOURCE, and its queue
+    mac_queue: Array[i64] = array(16, init=NO_QUEUE)
 
 
 @struct(align=CACHELINE)

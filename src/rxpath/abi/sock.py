@@ -1,8 +1,7 @@
 """Sockets: struct sock / udp_sock, their wait queues, SO_REUSEPORT groups, epoll instances.
 
 Addresses have 128 bits; an IPv4 address is lo = its 32 bits, hi = 0.  What a packet and its reader touch of a socket comes first, in
-three lines of 64 bytes: with a thousand sockets these are what the caches hold.  Hash heads and links hold index + 1 where noted, so that
-tables begin as untouched zero pages."""
+three lines of 64 bytes: with a thousand sockets these are what the caches hold."""
 from .._compile import CACHELINE, Array, array, i32, i64, struct
 from .numbers import NO_CPU, NO_ROUTE, NO_SOCK, NO_THREAD, TCP
 from .skbuff import sk_buff_list
@@ -44,14 +43,14 @@ class sock:
     deficit: i32                # memory that the reader has not given back yet
     forward_threshold: i32
     wq_tail: i32 = -1
-    reader_cpu: i32             # the CPU that took the queue over last, + 1
+    reader_cpu: i32 = NO_CPU    # the CPU that took the queue over last
     err: i32                    # sk_err, as a positive errno: what an ICMP error has left for the next call
     in_packets: i64             # datagrams admitted
     packets: i64                # datagrams read
     rmem_max_seen: i32          # high-water marks
     qlen_max: i32
     peek_off: i32 = -1          # SO_PEEK_OFF
-    napi_id: i32                # queue + 1 that its datagrams come from, for busy polling
+    napi_id: i32                # queue + 1 that its datagrams come from, 0: none, as in the kernel: for busy polling
     # ---- what is rarer
     owned: i32 = NO_THREAD      # sock_owned_by_user, as a thread number
     readers: i32                # threads that read this socket
@@ -104,13 +103,13 @@ class wait_entry:
     kind: i64                   # WAIT_*
     exclusive: i64
     sk: i64 = NO_SOCK           # the socket in whose queue it is
-    epoll: i64                  # kind EPOLL: its instance.  A thread's own entry: the instance in whose queue it is, index + 1
+    epoll: i64 = -1              # kind EPOLL: its instance.  A thread's own entry: the instance in whose queue it is
     # ---- an epoll item, and a poll's other entries
     events: i64                 # EP_*
     mask: i64                   # which events are asked for: EPOLLIN, ...
     revents: i64                # and which there were
     item_sk: i64                # the socket that it watches
-    item_next: i64              # entries of one poll, index + 1; the list begins in the thread's own entry
+    item_next: i64 = -1         # entries of one poll; the list begins in the thread's own entry
     ready_next: i64
     ready: i64                  # on the ready list.  A thread's own entry: its poll has been woken
 
@@ -141,5 +140,5 @@ class sock_reuseport:
     num_socks: i64
     incoming_cpu: i64           # members with SO_INCOMING_CPU
     has_conns: i64
-    next: i64                   # free list, index + 1
+    next: i64                   # free list
     socks: Array[i64] = array(NREUSEPORT)

@@ -97,7 +97,7 @@ class spinlock:
 @struct()
 class rps_dev_flow:
     """One of a queue's flows: where its packets go now."""
-    cpu: i64                    # + 1, 0: RPS_NO_CPU
+    cpu: i64 = NO_CPU
     last_qtail: i64             # input_queue_tail of that CPU when its last packet was queued
 
 

@@ -199,21 +199,21 @@ def write_filters(dev: NetDevice) -> None:
     nic = dev.nic
     nic.filters = len(dev.filters)
     for i in range(ETYPES_MAX):
-        nic.etype_queue[i] = 0
+        nic.etype_queue[i] = -1
     for i in range(8):
-        nic.prio_queue[i] = 0
+        nic.prio_queue[i] = -1
     for i in range(FILTERS_MAX):
-        nic.mac_queue[i] = 0
+        nic.mac_queue[i] = -1
     etypes = macs = 0
     for r in dev.filters:
         if r.etype is not None:
-            nic.etype[etypes], nic.etype_queue[etypes] = r.etype, r.action + 1
+            nic.etype[etypes], nic.etype_queue[etypes] = r.etype, r.action
             etypes += 1
         if r.prio is not None:
-            nic.prio_queue[r.prio] = r.action + 1
+            nic.prio_queue[r.prio] = r.action
         for mac in (r.dst, None if r.src is None else r.src | NIC_MAC_SOURCE):
             if mac is not None and macs < FILTERS_MAX:
-                nic.mac_filter[macs], nic.mac_queue[macs] = mac, r.action + 1
+                nic.mac_filter[macs], nic.mac_queue[macs] = mac, r.action
                 macs += 1
 
 

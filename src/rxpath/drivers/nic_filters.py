@@ -24,15 +24,15 @@ def nic_filtered(net: Net, nic: nic_t, offset: int, caplen: int) -> int:
         at += VLAN_HLEN
         proto = be16(feed, at)
     for i in range(4):
-        if nic.etype_queue[i] and nic.etype[i] == proto:
-            return nic.etype_queue[i] - 1
-    if tci >= 0 and nic.prio_queue[tci >> 13 & 7]:
-        return nic.prio_queue[tci >> 13 & 7] - 1
+        if nic.etype_queue[i] >= 0 and nic.etype[i] == proto:
+            return nic.etype_queue[i]
+    if tci >= 0 and nic.prio_queue[tci >> 13 & 7] >= 0:
+        return nic.prio_queue[tci >> 13 & 7]
     dst = be16(feed, offset) << 32 | be32(feed, offset + 2)
     src = be16(feed, offset + 6) << 32 | be32(feed, offset + 8) | NIC_MAC_SOURCE
     for i in range(16):
-        if nic.mac_queue[i] and (nic.mac_filter[i] == dst or nic.mac_filter[i] == src):
-            return nic.mac_queue[i] - 1
+        if nic.mac_queue[i] >= 0 and (nic.mac_filter[i] == dst or nic.mac_filter[i] == src):
+            return nic.mac_queue[i]
     return -1
 
 
@@ -41,6 +41,6 @@ def nic_filtered(net: Net, nic: nic_t, offset: int, caplen: int) -> int:
 def mac_filtered(nic: nic_t, mac: int) -> bool:
     """An address that has a queue is one of ours."""
     for i in range(16):
-        if nic.mac_queue[i] and nic.mac_filter[i] == mac:
+        if nic.mac_queue[i] >= 0 and nic.mac_filter[i] == mac:
             return True
     return False

@@ -41,7 +41,7 @@ def get_rfs_cpu(net: Net, cpu: int, skb: sk_buff) -> int:
     h = skb_get_hash(net, skb)
     cb = RPS_SKB_CB(skb)
     cb.flow = -1
-    ident = net.rps_sock_flow[h & net.rps_sock_flow_mask] - 1
+    ident = net.rps_sock_flow[h & net.rps_sock_flow_mask]
     ours = ident >= 0 and (net.behaviour[Behaviour.rfs_hash] == 0 or (ident ^ h) & ~net.rps_cpu_mask & 0xFFFFFFFF == 0)
     if not ours:
         if net.rps_len[q]:
@@ -51,16 +51,16 @@ def get_rfs_cpu(net: Net, cpu: int, skb: sk_buff) -> int:
     at(net, cpu, skb, Stage.get_rps_cpu)
     slot = hash_32(h, net.rfs_len[q]) if net.behaviour[Behaviour.rfs_hash] else h & net.rfs_len[q] - 1
     flow, wanted = net.dev_flow[q][slot], ident & net.rps_cpu_mask
-    if flow.cpu != wanted + 1:
-        drained = flow.cpu == 0
+    if flow.cpu != wanted:
+        drained = flow.cpu < 0
         if not drained:                              # its old CPU's backlog has worked off the flow's last packet: no reordering
-            drained = net.input[flow.cpu - 1].input_queue_head >= flow.last_qtail
+            drained = net.input[flow.cpu].input_queue_head >= flow.last_qtail
         if drained:
             at(net, cpu, skb, Stage.set_rps_cpu)
-            flow.cpu = wanted + 1
+            flow.cpu = wanted
             flow.last_qtail = net.input[wanted].input_queue_head
     cb.flow = slot
-    return flow.cpu - 1
+    return flow.cpu
 
 
 @path_function

@@ -179,7 +179,7 @@ def __netif_receive_skb_core(net: Net, cpu: int, skb: sk_buff) -> int:
     while i >= 0:
         pt = net.ptype[i]
         if pt.type == skb.protocol and (pt.dev < 0 or pt.dev == skb.dev):
-            if pt.tap:
+            if pt.tap >= 0:
                 packet_rcv(net, cpu, skb, pt)
                 taken += 1
             elif found < 0:

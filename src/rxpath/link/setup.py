@@ -5,6 +5,7 @@ import struct
 from typing import Any, BinaryIO
 
 from .. import outputs, path
+from .._compile import reset_struct
 from ..abi.kernels import Behaviour, Sysctl
 from ..abi.limits import NCPU, NDEV, NQ
 from ..abi.net import NDEVFLOW, NSOCKFLOW, Net
@@ -52,7 +53,7 @@ def _chain(net: Net, i: int) -> list[int]:
     return out
 
 
-def dev_add_pack(b: Any, proto: int, handler: int | None = None, list_handler: int | None = None, dev: int = NO_DEV, tap: int = 0,
+def dev_add_pack(b: Any, proto: int, handler: int | None = None, list_handler: int | None = None, dev: int = NO_DEV, tap: int = -1,
                  snaplen: int = 0) -> int:
     """Register a packet type: on ptype_all for ETH_P_ALL, else in ptype_base.  Returns its number, for dev_remove_pack.  handler and
     list_handler: default, the path's own for that protocol; -1: none."""
@@ -113,7 +114,7 @@ def add_tap(b: Any, dev: int = NO_DEV, snaplen: int = SNAPLEN, proto: int = ETH_
         raise ValueError(f"snaplen {snaplen}: 1 to {SNAPLEN}")
     outputs.listen(b)
     i = _free_ptype(b.net)
-    return dev_add_pack(b, proto, -1, -1, dev, i + 1, snaplen)
+    return dev_add_pack(b, proto, -1, -1, dev, i, snaplen)
 
 
 def remove_tap(b: Any, tap: int) -> None:
@@ -201,11 +202,11 @@ def set_rfs(b: Any, sock_flow_entries: int, flow_cnt: dict[int, int], ncpu: int 
     entries = _power_of_two(sock_flow_entries)
     net.rps_sock_flow_mask, net.rps_cpu_mask = max(entries, 1) - 1, _power_of_two(ncpu) - 1
     for i in range(entries):
-        net.rps_sock_flow[i] = 0
+        net.rps_sock_flow[i] = -1
     for q in range(NQ):
         net.rfs_len[q] = _power_of_two(flow_cnt.get(q, 0)) if entries else 0
         for i in range(net.rfs_len[q]):
-            net.dev_flow[q][i].cpu = net.dev_flow[q][i].last_qtail = 0
+            reset_struct(net.dev_flow[q][i])
     _rps_needed(net)
 
 

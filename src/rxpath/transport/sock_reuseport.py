@@ -8,8 +8,8 @@ from ..abi.sock import NREUSEPORT, sock, sock_reuseport
 @path_function
 def reuseport_alloc(net: Net, sk: sock) -> bool:
     """A group of its own."""
-    if net.group_free:
-        g = net.group_free - 1
+    if net.group_free >= 0:
+        g = net.group_free
         free = net.reuseport[g]
         net.group_free = free.next
     elif net.ngroup < len(net.reuseport):
@@ -46,7 +46,7 @@ def reuseport_detach_sock(net: Net, sk: sock) -> None:
         reuse.incoming_cpu -= 1
     if reuse.num_socks == 0:
         reuse.next = net.group_free
-        net.group_free = sk.group + 1
+        net.group_free = sk.group
     sk.group = NO_SOCK
 
 

@@ -39,7 +39,7 @@ def udp_demux(net: Net, cpu: int, skb: sk_buff) -> int:
 @path_function
 def __udp4_lib_demux_lookup(net: Net, skb: sk_buff, daddr: int, dport: int, saddr: int, sport: int) -> int:
     """The first socket of its chain by address and port, if both ends fit; the others are not looked at."""
-    i = net.udp_hash2[udp4_portaddr_hash(net, daddr, dport)] - 1
+    i = net.udp_hash2[udp4_portaddr_hash(net, daddr, dport)]
     if i >= 0:
         sk = net.socks[i]
         if sk.dport == sport and sk.port == dport and sk.daddr_lo == saddr and sk.rcv_saddr_lo == daddr:
@@ -51,7 +51,7 @@ def __udp4_lib_demux_lookup(net: Net, skb: sk_buff, daddr: int, dport: int, sadd
 @path_function
 def __udp4_lib_mcast_demux_lookup(net: Net, skb: sk_buff, daddr: int, dport: int, saddr: int, sport: int) -> int:
     """The only socket that wants it; NO_SOCK when there are two."""
-    head = net.udp_hash[udp_hashfn(dport)] - 1
+    head = net.udp_hash[udp_hashfn(dport)]
     n, i = 0, head
     while i >= 0:
         sk = net.socks[i]

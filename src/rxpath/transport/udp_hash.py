@@ -1,6 +1,6 @@
 """The hash tables of UDP sockets: by port (udp_hash), by address and port (udp_hash2), by both ends (udp_hash4).
 
-Written by udp_sock.py, read by the lookups.  The newest of a chain comes first.  Heads hold index + 1."""
+Written by udp_sock.py, read by the lookups.  The newest of a chain comes first."""
 from .._compile import path_function
 from ..abi.net import UDP_HASH, Net
 from ..abi.sock import sock
@@ -38,32 +38,32 @@ def udp4_conn_hashfn(net: Net, laddr: int, lport: int, faddr: int, fport: int) -
 def hash_insert(net: Net, sk: sock) -> None:
     """Into the chain of its port."""
     h = udp_hashfn(sk.port)
-    sk.hnext = net.udp_hash[h] - 1
-    net.udp_hash[h] = sk.idx + 1
+    sk.hnext = net.udp_hash[h]
+    net.udp_hash[h] = sk.idx
 
 
 @path_function
 def hash2_insert(net: Net, sk: sock) -> None:
     h = udp4_portaddr_hash(net, sk.rcv_saddr_lo, sk.port)
-    sk.hnext2 = net.udp_hash2[h] - 1
-    net.udp_hash2[h] = sk.idx + 1
+    sk.hnext2 = net.udp_hash2[h]
+    net.udp_hash2[h] = sk.idx
 
 
 @path_function
 def hash4_insert(net: Net, sk: sock) -> None:
     h = udp4_conn_hashfn(net, sk.rcv_saddr_lo, sk.port, sk.daddr_lo, sk.dport)
-    sk.hnext4 = net.udp_hash4[h] - 1
-    net.udp_hash4[h] = sk.idx + 1
+    sk.hnext4 = net.udp_hash4[h]
+    net.udp_hash4[h] = sk.idx
     net.udp_nconn += 1
 
 
 @path_function
 def hash_remove(net: Net, sk: sock) -> None:
     h = udp_hashfn(sk.port)
-    if net.udp_hash[h] == sk.idx + 1:
-        net.udp_hash[h] = sk.hnext + 1
+    if net.udp_hash[h] == sk.idx:
+        net.udp_hash[h] = sk.hnext
         return
-    before = net.socks[net.udp_hash[h] - 1]
+    before = net.socks[net.udp_hash[h]]
     while before.hnext != sk.idx:
         before = net.socks[before.hnext]
     before.hnext = sk.hnext
@@ -72,10 +72,10 @@ def hash_remove(net: Net, sk: sock) -> None:
 @path_function
 def hash2_remove(net: Net, sk: sock) -> None:
     h = udp4_portaddr_hash(net, sk.rcv_saddr_lo, sk.port)
-    if net.udp_hash2[h] == sk.idx + 1:
-        net.udp_hash2[h] = sk.hnext2 + 1
+    if net.udp_hash2[h] == sk.idx:
+        net.udp_hash2[h] = sk.hnext2
         return
-    before = net.socks[net.udp_hash2[h] - 1]
+    before = net.socks[net.udp_hash2[h]]
     while before.hnext2 != sk.idx:
         before = net.socks[before.hnext2]
     before.hnext2 = sk.hnext2
@@ -85,10 +85,10 @@ def hash2_remove(net: Net, sk: sock) -> None:
 def hash4_remove(net: Net, sk: sock) -> None:
     net.udp_nconn -= 1
     h = udp4_conn_hashfn(net, sk.rcv_saddr_lo, sk.port, sk.daddr_lo, sk.dport)
-    if net.udp_hash4[h] == sk.idx + 1:
-        net.udp_hash4[h] = sk.hnext4 + 1
+    if net.udp_hash4[h] == sk.idx:
+        net.udp_hash4[h] = sk.hnext4
         return
-    before = net.socks[net.udp_hash4[h] - 1]
+    before = net.socks[net.udp_hash4[h]]
     while before.hnext4 != sk.idx:
         before = net.socks[before.hnext4]
     before.hnext4 = sk.hnext4

@@ -39,7 +39,7 @@ def udp4_lib_lookup2(net: Net, cpu: int, skb: sk_buff, addr: int, dport: int, sa
     """The best of one chain; a SO_REUSEPORT group chooses among its members by the flow's hash."""
     at(net, cpu, skb, Stage.udp4_lib_lookup2)
     best, badness = NO_SOCK, 0
-    i = net.udp_hash2[udp4_portaddr_hash(net, addr, dport)] - 1
+    i = net.udp_hash2[udp4_portaddr_hash(net, addr, dport)]
     while i >= 0:
         sk = net.socks[i]
         score = compute_score(net, cpu, sk, addr, dport, saddr, sport, dif)
@@ -56,7 +56,7 @@ def udp4_lib_lookup2(net: Net, cpu: int, skb: sk_buff, addr: int, dport: int, sa
 @path_function
 def udp4_lib_lookup4(net: Net, saddr: int, sport: int, daddr: int, dport: int, dif: int) -> int:
     """Both ends: the last one connected."""
-    i = net.udp_hash4[udp4_conn_hashfn(net, daddr, dport, saddr, sport)] - 1
+    i = net.udp_hash4[udp4_conn_hashfn(net, daddr, dport, saddr, sport)]
     while i >= 0:
         sk = net.socks[i]
         if sk.port == dport and sk.dport == sport and sk.daddr_lo == saddr and sk.rcv_saddr_lo == daddr:
@@ -86,7 +86,7 @@ def __udp4_lib_lookup(net: Net, cpu: int, skb: sk_buff, daddr: int, dport: int, 
 def udp4_lib_lookup_chain(net: Net, daddr: int, dport: int, saddr: int, sport: int, dif: int) -> int:
     """3.10: address, peer's address, peer's port and device weigh the same; SO_REUSEPORT draws lots among equals as it walks."""
     best, badness, lots, matches, reuseport = NO_SOCK, -1, 0, 0, 0
-    i = net.udp_hash[udp_hashfn(dport)] - 1
+    i = net.udp_hash[udp_hashfn(dport)]
     while i >= 0:
         sk = net.socks[i]
         score = score_310(net, sk, daddr, dport, saddr, sport, dif)

@@ -23,7 +23,7 @@ def __udp4_lib_mcast_deliver(net: Net, cpu: int, skb: sk_buff) -> int:
     """The packet itself is kept for the first match, which is served last."""
     at(net, cpu, skb, Stage.__udp4_lib_mcast_deliver)
     ip, uh = ip_hdr(net, skb), udp_hdr(net, skb)
-    first = udp_mcast_next(net, skb, net.udp_hash[udp_hashfn(uh.dest)] - 1, ip.daddr, uh.dest, ip.saddr, uh.source)
+    first = udp_mcast_next(net, skb, net.udp_hash[udp_hashfn(uh.dest)], ip.daddr, uh.dest, ip.saddr, uh.source)
     if first < 0:
         net.snmp[cpu][Mib.Udp_IgnoredMulti] += 1
         return kfree_skb_reason(net, cpu, skb, Stage.__udp4_lib_mcast_deliver, Drop.NOT_SPECIFIED)

@@ -24,7 +24,7 @@ def udp_init_sock(net: Net, sk: sock) -> int:
 def bind_conflict(net: Net, sk: sock, addr: int, port: int) -> bool:
     """udp_lib_lport_inuse(): two sockets may share a port when both say SO_REUSEADDR, or both SO_REUSEPORT, or their devices or addresses
     differ.  The newest comes first, and a SO_REUSEPORT friend ends the search."""
-    i = net.udp_hash[udp_hashfn(port)] - 1
+    i = net.udp_hash[udp_hashfn(port)]
     while i >= 0:
         other = net.socks[i]
         i = other.hnext
@@ -43,7 +43,7 @@ def bind_conflict(net: Net, sk: sock, addr: int, port: int) -> bool:
 @path_function
 def reuseport_join(net: Net, sk: sock) -> bool:
     """udp_reuseport_add_sock(): to the group of the sockets with the same address, port and device, or a group of its own."""
-    i = net.udp_hash[udp_hashfn(sk.port)] - 1
+    i = net.udp_hash[udp_hashfn(sk.port)]
     while i >= 0:
         other = net.socks[i]
         if other.idx != sk.idx and other.port == sk.port and other.family == sk.family and other.bound_dev == sk.bound_dev \

@@ -137,7 +137,7 @@ def ep_wait(net: Net, cpu: int, t: int) -> int:
             break
     entry = net.wait[th.wait]
     ep_wq_add(net, ep, th.wait)
-    entry.epoll = th.epoll + 1
+    entry.epoll = th.epoll
     return NO_SOCK
 
 
@@ -148,7 +148,7 @@ def ep_poll(net: Net, cpu: int, t: int, most: int) -> int:
     th = net.thread[t]
     ep, own = net.epolls[th.epoll], net.wait[t]
     finish_wait(net, th.wait)
-    own.item_next = 0
+    own.item_next = -1
     count, tail, last = 0, th.wait, ep.ready_tail    # what becomes ready again is for the next call
     while ep.ready_head >= 0 and count < most:       # ep_send_events()
         charge(net, cpu, Stage.EPOLL)
@@ -156,9 +156,9 @@ def ep_poll(net: Net, cpu: int, t: int, most: int) -> int:
         item = net.wait[e]
         item.revents = sock_poll(net, cpu, net.socks[item.item_sk]) & item.mask
         if item.revents:
-            item.item_next = 0
+            item.item_next = -1
             front = net.wait[tail]
-            front.item_next = e + 1
+            front.item_next = e
             tail = e
             count += 1
             if item.events & EP_ONESHOT:
@@ -169,7 +169,7 @@ def ep_poll(net: Net, cpu: int, t: int, most: int) -> int:
             break
     if count == 0:
         ep_wq_add(net, ep, th.wait)
-        own.epoll = th.epoll + 1
+        own.epoll = th.epoll
     elif ep.ready_head >= 0 and ep.wq_head >= 0:     # there is more for another thread, it seems
         ep_wake(net, cpu, ep)
     return count

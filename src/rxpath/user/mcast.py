@@ -20,8 +20,8 @@ def mcast_unlink(net: Net, sk: sock, m: int) -> None:
         while before.next != m:
             before = net.mcast[before.next]
         before.next = gone.next
-    gone.next = net.mcast_free - 1
-    net.mcast_free = m + 1
+    gone.next = net.mcast_free
+    net.mcast_free = m
 
 
 @entry
@@ -53,9 +53,9 @@ def join(b: Any, i: int, group: int, ifindex: int, source: int = 0) -> bool:
         if row.src_lo == 0:                          # from now on a member of that source only
             row.src_lo = source
             return False
-    if net.mcast_free:
-        m = net.mcast_free - 1
-        net.mcast_free = net.mcast[m].next + 1
+    if net.mcast_free >= 0:
+        m = net.mcast_free
+        net.mcast_free = net.mcast[m].next
     elif net.nmcast < len(net.mcast):
         m = net.nmcast
         net.nmcast += 1

@@ -51,7 +51,7 @@ def reader_has_lines(net: Net, cpu: int, sk: sock) -> None:
     if lock.last_cpu != cpu:
         lines_wanted(net, cpu, sk)
         lock.last_cpu = cpu
-    sk.reader_cpu = cpu + 1
+    sk.reader_cpu = cpu
 
 
 @path_function
@@ -81,7 +81,7 @@ def lines_arrive(net: Net, cpu: int, sk: sock) -> None:
     lock = sk.lock
     last = lock.last_cpu
     if last == cpu:                                  # the reader's, which reads without the lock
-        charge(net, cpu, line_from(net, cpu, sk.reader_cpu - 1))
+        charge(net, cpu, line_from(net, cpu, sk.reader_cpu))
         return
     if last >= 0:
         charge(net, cpu, line_from(net, cpu, last))

@@ -23,9 +23,9 @@ def poll_list(net: Net, t: int, e: int, sk: int, events: int) -> None:
     entry.thread, entry.kind, entry.item_sk, entry.mask = t, WAIT_POLL, sk, events | ALWAYS
     th = net.thread[t]
     last = net.wait[th.wait]
-    while last.item_next > 0:
-        last = net.wait[last.item_next - 1]
-    last.item_next = e + 1
+    while last.item_next >= 0:
+        last = net.wait[last.item_next]
+    last.item_next = e
 
 
 @path_function
@@ -34,7 +34,7 @@ def do_poll(net: Net, cpu: int, t: int) -> int:
     th = net.thread[t]
     poll_freewait(net, t)
     own = net.wait[th.wait]
-    count, e = 0, own.item_next - 1
+    count, e = 0, own.item_next
     while e >= 0:
         entry = net.wait[e]
         sk = net.socks[entry.item_sk]
@@ -44,7 +44,7 @@ def do_poll(net: Net, cpu: int, t: int) -> int:
             count += 1
         elif count == 0:
             wait_add_head(net, sk, e)
-        e = entry.item_next - 1
+        e = entry.item_next
     if count:
         poll_freewait(net, t)
     return count
@@ -57,7 +57,7 @@ def poll_wait(net: Net, cpu: int, t: int) -> int:
     th = net.thread[t]
     poll_freewait(net, t)
     own = net.wait[th.wait]
-    e = own.item_next - 1
+    e = own.item_next
     while e >= 0:
         entry = net.wait[e]
         charge(net, cpu, Stage.EPOLL)
@@ -66,7 +66,7 @@ def poll_wait(net: Net, cpu: int, t: int) -> int:
             poll_freewait(net, t)
             return found
         wait_add_head(net, net.socks[entry.item_sk], e)
-        e = entry.item_next - 1
+        e = entry.item_next
     return NO_SOCK
 
 
@@ -78,9 +78,9 @@ def poll_add(net: Net, t: int, e: int, sk: int) -> None:
     entry.thread, entry.kind, entry.item_sk, entry.mask = t, WAIT_POLL, sk, POLL_READ
     th = net.thread[t]
     last = net.wait[th.wait]
-    while last.item_next > 0:
-        last = net.wait[last.item_next - 1]
-    last.item_next = e + 1
+    while last.item_next >= 0:
+        last = net.wait[last.item_next]
+    last.item_next = e
 
 
 # ---------------------------------------------------------------- entries

@@ -29,7 +29,7 @@ def __udp_enqueue_schedule_skb(net: Net, cpu: int, sk: sock, skb: sk_buff) -> in
     if sk.wq_head >= 0:
         prefetch(net.wait[sk.wq_head])
     lock = sk.lock
-    if lock.last_cpu != cpu or (sk.reader_cpu != 0 and sk.reader_cpu != cpu + 1):
+    if lock.last_cpu != cpu or (sk.reader_cpu >= 0 and sk.reader_cpu != cpu):
         lines_arrive(net, cpu, sk)
     spin_lock(net, cpu, sk.lock)
     if size > sk.forward_alloc:

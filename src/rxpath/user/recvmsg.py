@@ -39,7 +39,7 @@ def sock_rps_record_flow(net: Net, cpu: int, sk: sock) -> None:
     if sk.rxhash == 0:
         return
     charge(net, cpu, Stage.rps_record_sock_flow)
-    ident = (sk.rxhash & ~net.rps_cpu_mask | cpu) + 1
+    ident = sk.rxhash & ~net.rps_cpu_mask | cpu
     i = sk.rxhash & net.rps_sock_flow_mask
     if net.rps_sock_flow[i] != ident:
         net.rps_sock_flow[i] = ident

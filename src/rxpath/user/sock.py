@@ -54,8 +54,8 @@ def sk_common_release(net: Net, cpu: int, sk: sock) -> None:
     if sk.rxq_ovfl:
         net.rxq_ovfl -= 1
         sk.rxq_ovfl = 0
-    sk.hnext4 = net.sock_free - 1
-    net.sock_free = sk.idx + 1
+    sk.hnext4 = net.sock_free
+    net.sock_free = sk.idx
 
 
 @path_function

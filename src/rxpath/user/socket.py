@@ -89,9 +89,9 @@ def create(b: Any, protocol: int = IPPROTO.UDP, family: int = AF_INET) -> int:
     net = b.net
     if protocol not in path.proto_init:
         raise error(errno.EPROTONOSUPPORT, f"socket of protocol {protocol}")
-    if net.sock_free:
-        i = net.sock_free - 1
-        net.sock_free = net.socks[i].hnext4 + 1
+    if net.sock_free >= 0:
+        i = net.sock_free
+        net.sock_free = net.socks[i].hnext4
     elif net.nsock < NSOCK:
         i = net.nsock
         net.nsock += 1

@@ -83,8 +83,8 @@ def finish_wait(net: Net, e: int) -> None:
     entry = net.wait[e]
     if entry.sk >= 0:
         wait_remove(net, net.socks[entry.sk], e)
-    if entry.kind == WAIT_RECV and entry.epoll > 0:
-        ep_wq_remove(net, net.epolls[entry.epoll - 1], e)
+    if entry.kind == WAIT_RECV and entry.epoll >= 0:
+        ep_wq_remove(net, net.epolls[entry.epoll], e)
 
 
 @path_function
@@ -138,12 +138,12 @@ def poll_freewait(net: Net, t: int) -> None:
     """The thread's entries leave their queues: poll() returns."""
     th = net.thread[t]
     own = net.wait[th.wait]
-    e = own.item_next - 1
+    e = own.item_next
     while e >= 0:
         entry = net.wait[e]
         if entry.sk >= 0:
             wait_remove(net, net.socks[entry.sk], e)
-        e = entry.item_next - 1
+        e = entry.item_next
     own.ready = 0
 
 
@@ -215,7 +215,7 @@ def ep_wq_remove(net: Net, ep: eventpoll, e: int) -> None:
         after.prev = entry.prev
     else:
         ep.wq_tail = entry.prev
-    entry.epoll = 0
+    entry.epoll = -1
 
 
 # ---------------------------------------------------------------- for poll() and epoll

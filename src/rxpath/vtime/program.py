@@ -131,7 +131,7 @@ class Programs:
         """poll(): the sockets that have events, with their revents.  ns: how long at most; 0: only look; less: for ever."""
         th = self.thread()
         n = self.running.n                           # type: ignore[union-attr]
-        self.net.wait[n].item_next = 0
+        self.net.wait[n].item_next = -1
         entries = [self.new_entry() for _ in wanted]
         for (s, events), e in zip(wanted, entries, strict=True):
             self.call(poll.host_poll_list)(self.net, n, e, s.sk, events)
@@ -141,7 +141,7 @@ class Programs:
             self.ask(Op.POLL)
             return [(s, int(self.net.wait[e].revents)) for (s, _), e in zip(wanted, entries, strict=True) if self.net.wait[e].revents]
         finally:
-            self.net.wait[n].item_next = 0
+            self.net.wait[n].item_next = -1
             self.free_entries += reversed(entries)
             for s, _ in wanted:
                 s.calls -= 1
@@ -150,10 +150,10 @@ class Programs:
     def listed(self, n: int) -> list[int]:
         """The wait entries that the running program's epoll_wait() has found, at most n."""
         out: list[int] = []
-        e = self.net.wait[self.running.n].item_next - 1                      # type: ignore[union-attr]
+        e = self.net.wait[self.running.n].item_next                      # type: ignore[union-attr]
         while e >= 0 and len(out) < n:
             out.append(int(e))
-            e = self.net.wait[e].item_next - 1
+            e = self.net.wait[e].item_next
         return out
 
     def close(self) -> None:
