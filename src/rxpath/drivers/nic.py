@@ -70,9 +70,8 @@ def nic_lost(net: Net, s: int, a: arrival) -> None:
 
 # ---------------------------------------------------------------- acceptance
 @path_function
-def nic_accepts(net: Net, ring: rx_ring, a: arrival) -> bool:
+def nic_accepts(net: Net, nic: nic_t, ring: rx_ring, a: arrival) -> bool:
     """Link, length, MAC filter; a frame that is refused is counted here and nowhere else."""
-    nic = net.nic[ring.nic]
     if nic.link_up == 0 or ring.up == 0:
         ring.link_down += 1
         nic_lost(net, net.recording.link_down, a)
@@ -113,17 +112,15 @@ def nic_filter(nic: nic_t, ring: rx_ring, mac: int) -> bool:
 
 # ---------------------------------------------------------------- DMA
 @path_function
-def nic_dma(net: Net, q: int, ring: rx_ring, a: arrival) -> bool:
+def nic_dma(net: Net, nic: nic_t, q: int, ring: rx_ring, a: arrival) -> bool:
     """Write one frame into the buffers that the driver has posted.  False: it is lost, there are not enough of them."""
     if ring.next_to_use - ring.hw_head < (a.len + BUFSZ - 1) // BUFSZ:
         ring.missed += 1
         nic_lost(net, net.recording.ring_missed + q, a)
-        nic = net.nic[ring.nic]
         if nic.nqueue > 1:                           # SRRCTL.DROP_EN: the queue itself drops (RQDPC), so that it does not block the others
             ring.fifo += 1
         return False
     net.stage_count[ring.cpu][Stage.nic_dma] += 1
-    nic = net.nic[ring.nic]
     status, feed, mem = nic_checksum(net, nic, a), mem_at(net.feed_addr), mem_at(net.mem_addr)
     desc = net.desc[q][ring.hw_at]
     tag = 0
@@ -232,8 +229,9 @@ def nic_checksum_l4(feed: Mem, ip: int, ihl: int, end: int, flags: int) -> int:
 @path_function
 def nic_receive(net: Net, q: int, ring: rx_ring, a: arrival) -> int:
     """A card with a descriptor ring: filters, then DMA.  1: the host will see it."""
-    if nic_accepts(net, ring, a):
-        return int(nic_dma(net, q, ring, a))
+    nic = net.nic[ring.nic]
+    if nic_accepts(net, nic, ring, a):
+        return int(nic_dma(net, nic, q, ring, a))
     return 0
 
 
@@ -264,7 +262,8 @@ def nic_pull_fifo(net: Net, q: int, ring: rx_ring, now: int) -> None:
     what comes; with pause frames on, the sender stops before that, and what it cannot send is lost there.
 
     The ring has changed only since somebody looked last (igb_refill pulls before it posts), so what waits goes first."""
-    nic_fifo_drain(net, q, ring)
+    nic = net.nic[ring.nic]
+    nic_fifo_drain(net, nic, q, ring)
     i = ring.feed_head
     while i < ring.feed_tail:
         a = net.feed[q][i & NFEED - 1]
@@ -276,11 +275,11 @@ def nic_pull_fifo(net: Net, q: int, ring: rx_ring, now: int) -> None:
             nic_lost(net, net.recording.tx_pause, a)
             continue
         ring.arrived += 1
-        if nic_accepts(net, ring, a):
+        if nic_accepts(net, nic, ring, a):
             if ring.fifo_head == ring.fifo_tail and nic_has_room(ring, a):
-                nic_dma(net, q, ring, a)
+                nic_dma(net, nic, q, ring, a)
             else:
-                nic_fifo_put(net, q, ring, a)
+                nic_fifo_put(net, nic, q, ring, a)
     ring.feed_head = i
     ring.fill_max = max(ring.fill_max, ring.hw_head - ring.next_to_clean)
 
@@ -298,9 +297,9 @@ def fifo_bytes(a: arrival) -> int:
 
 
 @path_function
-def nic_fifo_put(net: Net, q: int, ring: rx_ring, a: arrival) -> None:
+def nic_fifo_put(net: Net, nic: nic_t, q: int, ring: rx_ring, a: arrival) -> None:
     """No descriptor: into the packet buffer, or lost (rx_missed_errors)."""
-    nic, n = net.nic[ring.nic], fifo_bytes(a)
+    n = fifo_bytes(a)
     ring.no_buffer += 1
     if ring.fifo_bytes + n > nic.fifo or ring.fifo_tail - ring.fifo_head >= NFIFO:
         ring.missed += 1
@@ -319,15 +318,14 @@ def nic_fifo_put(net: Net, q: int, ring: rx_ring, a: arrival) -> None:
 
 
 @path_function
-def nic_fifo_drain(net: Net, q: int, ring: rx_ring) -> None:
+def nic_fifo_drain(net: Net, nic: nic_t, q: int, ring: rx_ring) -> None:
     """What waits goes into the descriptors that are there by now; below low_water the sender may go on."""
-    nic = net.nic[ring.nic]
     while ring.fifo_head < ring.fifo_tail:
         a = net.fifo[ring.nic][ring.fifo_head & NFIFO - 1]
         if not nic_has_room(ring, a):
             return
         feed, net.feed_addr = net.feed_addr, nic.fifo_addr           # nic_dma() reads from there
-        nic_dma(net, q, ring, a)
+        nic_dma(net, nic, q, ring, a)
         net.feed_addr = feed
         ring.fifo_head += 1
         ring.fifo_bytes -= fifo_bytes(a)
