@@ -35,6 +35,11 @@ def test_igbs_smallest_ring_is_64(lab):
     assert host.boot.netdev.ethtool("get_ringparam") == {"rx_max": 4096, "tx_max": 4096, "rx": 64, "tx": 72}
 
 
+def test_an_operation_that_a_driver_refuses_names_its_errno(lab):
+    with pytest.raises(ValueError, match=r"veth0 has no ethtool operation set_ringparam \(EOPNOTSUPP\); it has none"):
+        lab(driver="veth").boot.netdev.ethtool("set_ringparam", rx=256)
+
+
 def test_an_alias_is_the_same_row():
     assert all(driver(alias) is driver(name) for alias, name in ALIASES.items())
     with pytest.raises(ValueError, match="no driver e100: igb"):

@@ -134,13 +134,13 @@ def drivers() -> str:
     from rxpath.drivers.rows import DRIVERS
 
     out = ["# Drivers\n\nMade from `src/rxpath/drivers/rows.py` and `counters.py`.\n\n## What is simulated\n\n"
-           "| driver | what | cards: most queues | receive ring | rx-usecs | MTU | line |\n|---|---|---|---|---|---|---|\n"]
+           "| driver | what | cards: most queues | receive ring | rx-usecs | MTU | line | refuses |\n|---|---|---|---|---|---|---|---|\n"]
     for row in DRIVERS.values():
         ring = f"{row.rx_ring.least} to {row.rx_ring.most}, default {row.rx_ring.default}" if row.rx_ring else "none"
         usecs = f"{row.moderation.allowed}; default {row.moderation.default}" if row.moderation else "no interrupts"
         models = ", ".join(f"{m}: {n}" for m, n in row.models.items())
         cells = [f"`{row.name}`", row.what, models, ring, usecs, f"to {row.mtu_most}, default {row.mtu}",
-                 row.speed if row.has_ring else "none"]
+                 row.speed if row.has_ring else "none", ", ".join(f"{what} ({errno})" for what, errno in row.refuses.items())]
         out.append(f"| {' | '.join(cells)} |\n")
     out.append("\n## Where a driver counts its losses\n\nWhat the classes say:\n\n")
     out += [f"- **{loss}**: {MEANING[loss]}\n" for loss in Loss]
