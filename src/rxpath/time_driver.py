@@ -84,8 +84,12 @@ class TimeDriver(ABC):
             for s, card in self.sources:
                 if s.wake_at() <= now:
                     self._make(s.woken(now), card, now)
-            if now >= until:
+            if now >= until or self._stops():
                 return
+
+    def _stops(self) -> bool:
+        """Has whoever waits for something got it?"""
+        return False
 
     def send(self, frame: bytes, at: int, card: int = 0) -> None:
         """One frame whose last bit arrives at that card then, not before the last one's."""

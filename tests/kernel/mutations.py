@@ -64,7 +64,7 @@ MUTATIONS = [
     ("network/route.py", "if ipv4_is_multicast(saddr) or ipv4_is_lbcast(saddr):                    # 1", "if False:  # 1", "martian*"),
     ("network/icmp.py", "if asks and net.sysctl[Sysctl.icmp_echo_ignore_broadcasts]:", "if False:", "echo to broadcast"),
     ("drivers/veth.py", "skb.len > dev.mtu + ETH_HLEN + VLAN_HLEN", "skb.len > dev.mtu + ETH_HLEN", "frame*longer*"),
-    ("vtime/sockopt.py", "n & 0xFF if key", "n if key", "IP_TOS: set and read"),
+    ("programs/sockopt.py", "n & 0xFF if key", "n if key", "IP_TOS: set and read"),
 ]
 
 

@@ -12,7 +12,7 @@ import subprocess
 import termios
 import time
 
-from rxpath.vtime.sockopt import CONSTANTS
+from rxpath.programs.sockopt import CONSTANTS
 
 from .socket_script import PEER, PLAN, US, script
 

@@ -11,30 +11,24 @@
     programs.add(program, cpu=0)
     programs.run(until_ns)
 
-The socket is sockets.py's, its options sockopt.py's; s.poll, s.epoll, s.select and s.DefaultSelector are polling.py's.
+`s` and its sockets are those of programs/.
 
 Each program runs in an OS thread of its own, but only one thread of all runs at any moment: the engine or one program.  So a run is
 deterministic, and Python's own speed is nobody's time: only calls that may sleep (receiving, polling, sleep()) and work() take virtual
 time.  An exception in a program ends the run with ProgramError; programs that still wait when the run is over are ended by close()."""
 import mmap
-import select as std_select
-import selectors
-import socket as std
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
 from .._compile import forget, pages, region
 from ..abi.limits import NCPU, NTHREAD
 from ..abi.numbers import NO_THREAD, Kind, Op
-from ..user import poll
-from ..user.wait import wait_entry_new
+from ..programs.face import Face
+from ..programs.process import BUFFER, Process
 from . import engine, setup, waiting
 from .apps import Phase
-from .polling import Epoll, Poll, Selector, select
-from .sockets import BUFFER, Socket
-from .sockopt import CONSTANTS
 
 
 class ProgramError(RuntimeError):
@@ -45,18 +39,14 @@ class _Ended(BaseException):
     """The run is over: unwinds a program that still waits."""
 
 
-class Programs:
+class Programs(Process):
     """All Python programs of one run.  They share one table of descriptors, as threads of one process do: a socket may be handed on."""
 
     def __init__(self, boot: Any, first_thread: int = NTHREAD // 2) -> None:
-        self.boot, self.net, self.call = boot, boot.net, boot.call
+        super().__init__(boot)
         self.next_thread = first_thread
         self.by_thread: dict[int, Program] = {}
         self.running: Program | None = None          # whose turn it is
-        self.fds: dict[int, Any] = {}                # descriptor -> Socket or Epoll
-        self.epolls: list[Epoll] = []
-        self.free_entries: list[int] = []            # wait entries, see user/wait.py
-        self.devices = device_names(boot)
 
     def add(self, function: Callable[["Program"], object], cpu: int = 0, start: int = 1000, name: str = "", nice: int = 0) -> "Program":
         """A program that starts at `start` ns on that CPU."""
@@ -91,7 +81,7 @@ class Programs:
             else:
                 return
 
-    # ------------------------------------------------------------ for sockets and polls of the program whose turn it is
+    # ------------------------------------------------------------ how its calls wait
     def thread(self) -> Any:
         """struct thread_t of the running program."""
         if self.running is None:
@@ -115,47 +105,6 @@ class Programs:
         """A call of the running program may have woken others."""
         self.call(waiting.host_wakes)(self.net, self.cpu())
 
-    def new_fd(self, what: Any) -> int:
-        """The lowest that is free; 0 to 2 are taken, as always."""
-        fd = next(i for i in range(3, len(self.fds) + 4) if i not in self.fds)
-        self.fds[fd] = what
-        return fd
-
-    def free_fd(self, fd: int) -> None:
-        del self.fds[fd]
-
-    def new_entry(self) -> int:
-        return self.free_entries.pop() if self.free_entries else wait_entry_new(self.boot)
-
-    def poll(self, wanted: list[tuple[Socket, int]], ns: int) -> list[tuple[Socket, int]]:
-        """poll(): the sockets that have events, with their revents.  ns: how long at most; 0: only look; less: for ever."""
-        th = self.thread()
-        n = self.running.n                           # type: ignore[union-attr]
-        self.net.wait[n].item_next = -1
-        entries = [self.new_entry() for _ in wanted]
-        for (s, events), e in zip(wanted, entries, strict=True):
-            self.call(poll.host_poll_list)(self.net, n, e, s.sk, events)
-            s.calls += 1
-        th.arg = ns
-        try:
-            self.ask(Op.POLL)
-            return [(s, int(self.net.wait[e].revents)) for (s, _), e in zip(wanted, entries, strict=True) if self.net.wait[e].revents]
-        finally:
-            self.net.wait[n].item_next = -1
-            self.free_entries += reversed(entries)
-            for s, _ in wanted:
-                s.calls -= 1
-                s._close_if_last()
-
-    def listed(self, n: int) -> list[int]:
-        """The wait entries that the running program's epoll_wait() has found, at most n."""
-        out: list[int] = []
-        e = self.net.wait[self.running.n].item_next                      # type: ignore[union-attr]
-        while e >= 0 and len(out) < n:
-            out.append(int(e))
-            e = self.net.wait[e].item_next
-        return out
-
     def close(self) -> None:
         """End the programs that still wait; their finally blocks run."""
         for p in self.by_thread.values():
@@ -168,25 +117,11 @@ class Programs:
         self.close()
 
 
-def device_names(boot: Any) -> dict[str, int]:
-    """Interfaces by name: ifindex.  Cards have the names of their net_device, a loopback device is lo."""
-    names = {}
-    for index, dev in enumerate(boot.net.dev):
-        if dev.ifindex and dev.up:
-            card = boot.card_of(index)
-            names[card.name if card is not None else "lo" if dev.mtu == 65536 else f"dev{dev.ifindex}"] = int(dev.ifindex)
-    return names
-
-
-class Program:
-    """One program, and what it sees as `s`: the modules socket, select, selectors and time of the simulated host."""
-    AF_INET, SOCK_DGRAM = std.AF_INET, std.SOCK_DGRAM
-    EVENT_READ, EVENT_WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
-    timeout, error, gaierror = TimeoutError, OSError, std.gaierror
-    inet_aton, inet_ntoa, htons, ntohs = std.inet_aton, std.inet_ntoa, std.htons, std.ntohs
-    CMSG_LEN, CMSG_SPACE = std.CMSG_LEN, std.CMSG_SPACE
+class Program(Face):
+    """One program, and what it sees as `s`."""
 
     def __init__(self, programs: Programs, n: int, function: Callable[["Program"], object], name: str) -> None:
+        super().__init__(programs)
         self.programs, self.net, self.n, self.name = programs, programs.net, n, name
         self.memory: mmap.mmap = pages(BUFFER)
         self.buf_addr = region(self.memory)
@@ -195,56 +130,10 @@ class Program:
         self._ended, self._finished, self._worked = False, False, 0
         self._raised: BaseException | None = None
 
-    def __getattr__(self, name: str) -> Any:
-        """The constants of the modules socket and select."""
-        if name.startswith(("POLL", "EPOLL")):
-            return getattr(std_select, name)
-        if name in CONSTANTS:
-            return CONSTANTS[name]
-        if name.startswith(("MSG_", "SO_", "SOL_", "IPPROTO_", "AF_", "SOCK_", "IP_", "INADDR_", "SHUT_")):
-            return getattr(std, name)
-        raise AttributeError(name)
-
     # ------------------------------------------------------------ what the program calls
-    def socket(self, family: int = std.AF_INET, type: int = std.SOCK_DGRAM, proto: int = 0) -> Socket:
-        return Socket(self.programs, family, type, proto)
-
-    def poll(self) -> Poll:
-        """select.poll()"""
-        return Poll(self.programs)
-
-    def epoll(self, sizehint: int = -1, flags: int = 0) -> Epoll:
-        """select.epoll()"""
-        return Epoll(self.programs, sizehint, flags)
-
-    def select(self, rlist: Iterable[Any], wlist: Iterable[Any], xlist: Iterable[Any], timeout: float | None = None) \
-            -> tuple[list[Any], list[Any], list[Any]]:
-        """select.select()"""
-        return select(self.programs, rlist, wlist, xlist, timeout)
-
-    def DefaultSelector(self) -> Selector:
-        """selectors.DefaultSelector()"""
-        return Selector(self.programs)
-
-    def ioctl(self, fd: Any, request: int, arg: Any = 0) -> Any:
-        """fcntl.ioctl() on a socket: FIONREAD, FIONBIO, SIOCOUTQ."""
-        return (self.programs.fds[fd] if isinstance(fd, int) else fd).ioctl(request, arg)
-
     def time_ns(self) -> int:
         """Virtual time, ns since the start of the run."""
         return int(self.net.cpu[self.net.thread[self.n].cpu].now)
-
-    def time(self) -> float:
-        return self.time_ns() / 1e9
-
-    monotonic, monotonic_ns, perf_counter, perf_counter_ns = time, time_ns, time, time_ns
-
-    def sleep(self, seconds: float) -> None:
-        """time.sleep() in virtual time."""
-        if seconds < 0:
-            raise ValueError("sleep length must be non-negative")
-        self.net.thread[self.n].arg = round(seconds * 1e9)
-        self._ask(Op.SLEEP, 0)
 
     def work(self, ns: int) -> None:
         """Compute for so long: it can be preempted and interrupted meanwhile."""

@@ -1,5 +1,6 @@
 """Real time as a driver of time (time_driver.py): the CPUs of a host take turns in one thread, by a clock on the wall."""
 import time
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from ..time_driver import TimeDriver
@@ -35,20 +36,33 @@ class RealTime(TimeDriver):
     def __init__(self, boot: Any, cpus: int = 1, clock: Clock | None = None) -> None:
         super().__init__(boot)
         self.cpus, self.clock = cpus, clock or WallClock()
+        self._woken: Callable[[], bool] | None = None
         for cpu in range(cpus):
             self.call(rt_init)(self.net, cpu, 0)
 
     def now(self) -> int:
         return int(self.net.sim.now)
 
+    def now_or_later(self) -> int:
+        """What the clock says."""
+        return max(self.clock.now(), self.now())
+
+    def run(self, until: int, woken: Callable[[], bool] | None = None) -> None:
+        """woken: come back as soon as it is true."""
+        self._woken = woken
+        super().run(until)
+        self._woken = None
+
+    def _stops(self) -> bool:
+        return self._woken is not None and self._woken()
+
     def _advance(self, until: int) -> None:
         net, made = self.net, self.net.made
         while True:
-            now = min(self.clock.now(), until)
-            net.sim.now = max(now, net.sim.now)
+            net.sim.now = max(min(self.clock.now(), until), net.sim.now)
             due = self._turns(net.sim.now)
             self.collect()
-            if net.sim.now >= until:
+            if net.sim.now >= until or self._stops():
                 return
             if net.made != made:                     # a source has answered: that may be the next thing to happen
                 made = net.made

@@ -6,15 +6,18 @@ from .. import path
 from .._compile import clock_ns, entry, le64, mem_at, path_function, prefetch, reset_struct
 from ..abi.limits import NNOTE, NQ, NSOCK, NTHREAD
 from ..abi.net import Net
-from ..abi.numbers import DONE, NAPI_STATE_SCHED, NEVER, NO_QUEUE, Kind, Kthread, Note, Th, Trail
+from ..abi.numbers import DONE, EAGAIN, MSG_DONTWAIT, NAPI_STATE_SCHED, NEVER, NO_QUEUE, Kind, Kthread, Note, Th, Trail
 from ..cable.feed import feed_steered
 from ..drivers.nic import irq_due, nic_pull
 from ..irq.backlog import rps_trigger_softirq
 from ..irq.napi import napi_thread_poll
 from ..irq.softirq import do_softirq
 from ..irq.timer import run_timers, timer_next
+from ..user.datagram import RCV_SHUTDOWN
+from ..user.eventpoll import ep_poll
+from ..user.poll import do_poll
 from ..user.recvmsg import sys_recvfrom
-from ..user.wait import wait_add_tail
+from ..user.wait import finish_wait, poll_freewait, wait_add_tail
 
 CLOCK_MONOTONIC = 1
 INTERRUPTS_MAX = 4096                                # of a queue in one turn: a driver without NAPI has one for each frame
@@ -202,3 +205,52 @@ def rt_reader(net: Net, t: int, sk: int) -> None:
 def rt_feed(net: Net, t: int, offset: int, length: int, caplen: int, flags: int, card: int, made: int) -> bool:
     """A frame onto the cable.  False: it is full."""
     return feed_steered(net, t, offset, length, caplen, flags, card, made) >= 0
+
+
+# ---------------------------------------------------------------- calls of a Python program
+@entry
+def rt_program(net: Net, cpu: int, t: int) -> None:
+    """Thread t is a Python program."""
+    th, own = net.thread[t], net.wait[t]
+    th.kind, th.cpu, th.wait, th.epoll, th.batch = Kind.HOST, cpu, t, -1, 1
+    reset_struct(own)
+    own.thread = t
+
+
+@entry
+def rt_recv(net: Net, cpu: int, t: int) -> int:
+    """recvfrom() looks at the socket.  EAGAIN: the program is in its queue, unless it does not want to wait."""
+    th = net.thread[t]
+    sk = net.socks[th.sock]
+    finish_wait(net, t)
+    got = sys_recvfrom(net, cpu, t)
+    if got == EAGAIN and th.flags & MSG_DONTWAIT == 0:
+        if sk.shutdown & RCV_SHUTDOWN:
+            return 0
+        th.state = Th.SLEEPING
+        wait_add_tail(net, sk, t)
+    return got
+
+
+@entry
+def rt_poll(net: Net, cpu: int, t: int) -> int:
+    """poll() looks; 0: the program is in the queues."""
+    th = net.thread[t]
+    th.state = Th.SLEEPING
+    return do_poll(net, cpu, t)
+
+
+@entry
+def rt_epoll(net: Net, cpu: int, t: int) -> int:
+    """epoll_wait() looks."""
+    th = net.thread[t]
+    th.state = Th.SLEEPING
+    return ep_poll(net, cpu, t, th.batch_most)
+
+
+@entry
+def rt_call_over(net: Net, t: int, polled: int) -> None:
+    """Out of the queue that it is in; a poll() has an entry for each of its sockets."""
+    finish_wait(net, t)
+    if polled:
+        poll_freewait(net, t)

@@ -1,7 +1,7 @@
 """The steps of a case that are system calls: the same code for both sides.
 
 The kernel's side gives it the standard library's sockets, in the receiver's namespace; ours the sockets of Python programs on the simulated
-host (vtime/sockets.py), which have the same methods.  So what is compared is what a program sees."""
+host (programs/sockets.py), which have the same methods.  So what is compared is what a program sees."""
 from __future__ import annotations
 
 import contextlib

@@ -15,12 +15,12 @@ from rxpath.abi.numbers import IPPROTO, Out, Trail
 from rxpath.abi.reasons import Drop
 from rxpath.abi.sock import EP_ET
 from rxpath.path import Stage
+from rxpath.programs.process import BUFFER, Process
+from rxpath.programs.sockets import Socket
 from rxpath.user import eventpoll
 from rxpath.user import socket as sockets
 from rxpath.user.wait import wake_up
 from rxpath.vtime import setup as vtime
-from rxpath.vtime.program import device_names
-from rxpath.vtime.sockets import Socket
 from rxpath.workbench.host import file as hostfile
 from rxpath.workbench.host import tables as hosttables
 from rxpath.workbench.host.model.host import Host
@@ -34,7 +34,6 @@ from rxpath.workbench.run.simulation import Simulation
 from rxpath.workbench.words import units
 
 READER = NTHREAD - 1                        # a thread that the engine does not run
-BUFFER = 65536
 HELD_NS = 20_000_000                        # how late that interrupt is
 GAP_NS = 20_000                             # between two frames: the first has been through the path when the second comes
 MIBS = [(int(m), m.text()) for m in Mib if not m.name.startswith("Rxpath")]
@@ -61,14 +60,11 @@ def _added(rows: list[Any]) -> list[int]:
     return [sum(values) for values in zip(*(memoryview(bytes(row)).cast("q") for row in rows), strict=True)]
 
 
-class Caller:
-    """Who makes system calls: a thread that the engine does not run, in place of a program's (vtime/program.py)."""
+class Caller(Process):
+    """Who makes system calls: a thread that the engine does not run.  Its calls never wait."""
 
     def __init__(self, sim: Simulation) -> None:
-        self.boot, self.net = sim.boot, sim.net
-        self.epolls: list[Any] = []
-        self.devices = device_names(sim.boot)
-        self.fds = iter(range(3, 1 << 30))
+        super().__init__(sim.boot)
         self._memory, address = boot.buffer(BUFFER)
         th = self.thread()
         th.cpu, th.buf_addr, th.buf_len, th.msg_name, th.wait = 0, address, BUFFER, 1, READER
@@ -79,20 +75,17 @@ class Caller:
     def memory(self) -> Any:
         return self._memory
 
-    def cpu(self) -> int:
-        return 0
+    def now(self) -> int:
+        return int(self.net.sim.now)
 
-    def new_fd(self, what: Any) -> int:
-        return next(self.fds)
-
-    def free_fd(self, fd: int) -> None:
+    def wakes(self) -> None:
         pass
 
     def busy_poll(self, sk: int, ns: int) -> None:
-        self.boot.call(vtime.set_busy_poll)(self.net, sk, ns)
+        self.call(vtime.set_busy_poll)(self.net, sk, ns)
 
     def ask(self, op: int) -> None:
-        self.thread().result = self.boot.call(sockets.recv_now)(self.net, 0, READER)
+        self.thread().result = self.call(sockets.recv_now)(self.net, 0, READER)
 
 
 class Listener:
@@ -142,7 +135,7 @@ class Machine(Calls):
 
     # ------------------------------------------------------------ system calls
     def new_socket(self, proto: str) -> Any:
-        return Listener(self.sim) if proto == "tcp" else Socket(self.caller)        # type: ignore[arg-type]
+        return Listener(self.sim) if proto == "tcp" else Socket(self.caller)
 
     def disconnect(self, sock: Any) -> None:
         sock.disconnect()

@@ -1,4 +1,4 @@
-"""select.poll, select.select, select.epoll and a selector for Python programs: fs/select.c, fs/eventpoll.c over the sockets of sockets.py.
+"""select.poll, select.select, select.epoll and a selector for Python process: fs/select.c, fs/eventpoll.c over the sockets of sockets.py.
 
 The waiting itself is compiled (user/poll.py); here are the objects of the standard library's modules select and selectors."""
 import errno
@@ -6,16 +6,13 @@ import math
 import select as std
 import selectors
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import Any, Self, cast
 
 from ..abi.numbers import POLLIN, POLLOUT, POLLPRI, Op
 from ..abi.sock import EP_ET, EP_EXCLUSIVE, EP_ONESHOT
 from ..user import eventpoll
+from .process import Descriptor, Process
 from .sockopt import error
-
-if TYPE_CHECKING:
-    from .program import Programs
-    from .sockets import Socket
 
 POLLNVAL = 32
 POLLIN_SET, POLLOUT_SET, POLLEX_SET = 0x40 | 0x80 | 0x1 | 0x10 | 0x8, 0x200 | 0x100 | 0x4 | 0x8, 0x2
@@ -33,8 +30,8 @@ def fd_of(thing: Any) -> int:
 class Poll:
     """select.poll()"""
 
-    def __init__(self, programs: "Programs") -> None:
-        self.programs, self.fds = programs, dict[int, int]()
+    def __init__(self, process: Process) -> None:
+        self.process, self.fds = process, dict[int, int]()
 
     def register(self, fd: Any, eventmask: int = POLLIN | POLLPRI | POLLOUT) -> None:
         self.fds[fd_of(fd)] = eventmask
@@ -49,14 +46,14 @@ class Poll:
 
     def poll(self, timeout: float | None = None) -> list[tuple[int, int]]:
         """timeout in ms; None or less than 0: for ever."""
-        bad = [(fd, POLLNVAL) for fd in self.fds if fd not in self.programs.fds]
+        bad = [(fd, POLLNVAL) for fd in self.fds if fd not in self.process.fds]
         ns = -1 if timeout is None or timeout < 0 else math.ceil(timeout) * 1_000_000
-        wanted = [(self.programs.fds[fd], mask) for fd, mask in self.fds.items() if fd in self.programs.fds]
-        got = {s.fd: revents for s, revents in self.programs.poll(wanted, 0 if bad else ns)} | dict(bad)
+        wanted = [(self.process.fds[fd], mask) for fd, mask in self.fds.items() if fd in self.process.fds]
+        got = {s.fd: revents for s, revents in self.process.poll(wanted, 0 if bad else ns)} | dict(bad)
         return [(fd, got[fd]) for fd in self.fds if got.get(fd)]
 
 
-def select(programs: "Programs", rlist: Iterable[Any], wlist: Iterable[Any], xlist: Iterable[Any], timeout: float | None = None) \
+def select(process: Process, rlist: Iterable[Any], wlist: Iterable[Any], xlist: Iterable[Any], timeout: float | None = None) \
         -> tuple[list[Any], list[Any], list[Any]]:
     """select.select()"""
     lists = [list(rlist), list(wlist), list(xlist)]
@@ -66,10 +63,10 @@ def select(programs: "Programs", rlist: Iterable[Any], wlist: Iterable[Any], xli
     for things, events in zip(lists, (POLLIN_SET, POLLOUT_SET, POLLEX_SET), strict=True):
         for thing in things:
             masks[fd_of(thing)] = masks.get(fd_of(thing), 0) | events
-    if any(fd not in programs.fds for fd in masks):
+    if any(fd not in process.fds for fd in masks):
         raise error(errno.EBADF)
     ns = -1 if timeout is None else math.ceil(timeout * 1e9)
-    got = {s.fd: revents for s, revents in programs.poll([(programs.fds[fd], mask) for fd, mask in masks.items()], ns)}
+    got = {s.fd: revents for s, revents in process.poll([(process.fds[fd], mask) for fd, mask in masks.items()], ns)}
     ready = [[thing for thing in things if got.get(fd_of(thing), 0) & events]
              for things, events in zip(lists, (POLLIN_SET, POLLOUT_SET, POLLEX_SET), strict=True)]
     return ready[0], ready[1], ready[2]
@@ -78,12 +75,12 @@ def select(programs: "Programs", rlist: Iterable[Any], wlist: Iterable[Any], xli
 class Epoll:
     """select.epoll()"""
 
-    def __init__(self, programs: "Programs", sizehint: int = -1, flags: int = 0) -> None:
-        self.programs, self.boot, self.net = programs, programs.boot, programs.boot.net
+    def __init__(self, process: Process, sizehint: int = -1, flags: int = 0) -> None:
+        self.process, self.boot, self.net = process, process.boot, process.boot.net
         self.ep = eventpoll.epoll(self.boot)
-        self.items: dict[int, tuple[Socket, int]] = {}                       # by descriptor: the socket, its wait entry
-        self.fd = programs.new_fd(self)
-        programs.epolls.append(self)
+        self.items: dict[int, tuple[Descriptor, int]] = {}                       # by descriptor: the socket, its wait entry
+        self.fd = process.new_fd(self)
+        process.epolls.append(self)
 
     @property
     def closed(self) -> bool:
@@ -101,15 +98,15 @@ class Epoll:
         return (EP_ET if eventmask & std.EPOLLET else 0) | (EP_ONESHOT if eventmask & std.EPOLLONESHOT else 0) \
             | (EP_EXCLUSIVE if eventmask & std.EPOLLEXCLUSIVE else 0)
 
-    def _socket(self, fd: Any) -> "Socket":
-        s = self.programs.fds.get(fd_of(fd))
+    def _socket(self, fd: Any) -> Descriptor:
+        s = self.process.fds.get(fd_of(fd))
         if s is None:
             raise error(errno.EBADF)
         if s is self:
             raise error(errno.EINVAL)
         if isinstance(s, Epoll):
             raise error(errno.EPERM)                 # instances in instances: not here
-        return cast("Socket", s)
+        return cast(Descriptor, s)
 
     def register(self, fd: Any, eventmask: int = POLLIN | POLLPRI | POLLOUT) -> None:
         self._check()
@@ -118,11 +115,11 @@ class Epoll:
             raise error(errno.EEXIST)
         if eventmask & std.EPOLLEXCLUSIVE and eventmask & std.EPOLLONESHOT:
             raise error(errno.EINVAL)
-        e = self.programs.new_entry()
+        e = self.process.new_entry()
         self.boot.call(eventpoll.host_ep_insert)(
-            self.net, self.programs.cpu(), self.ep, e, s.sk, self._flags(eventmask), eventmask & EVENTS)
+            self.net, self.process.cpu(), self.ep, e, s.sk, self._flags(eventmask), eventmask & EVENTS)
         self.items[s.fd] = s, e
-        self.programs.wakes()
+        self.process.wakes()
 
     def modify(self, fd: Any, eventmask: int) -> None:
         self._check()
@@ -132,8 +129,8 @@ class Epoll:
         e = self.items[s.fd][1]
         if eventmask & std.EPOLLEXCLUSIVE or self.net.wait[e].events & EP_EXCLUSIVE:
             raise error(errno.EINVAL)
-        self.boot.call(eventpoll.host_ep_modify)(self.net, self.programs.cpu(), e, self._flags(eventmask), eventmask & EVENTS)
-        self.programs.wakes()
+        self.boot.call(eventpoll.host_ep_modify)(self.net, self.process.cpu(), e, self._flags(eventmask), eventmask & EVENTS)
+        self.process.wakes()
 
     def unregister(self, fd: Any) -> None:
         self._check()
@@ -145,9 +142,9 @@ class Epoll:
     def _drop(self, fd: int) -> None:
         _, e = self.items.pop(fd)
         self.boot.call(eventpoll.host_ep_remove)(self.net, e)
-        self.programs.free_entries.append(e)
+        self.process.free_entries.append(e)
 
-    def forget(self, s: "Socket") -> None:
+    def forget(self, s: Descriptor) -> None:
         """The socket is gone for good: its items go with it."""
         for fd in [fd for fd, (item, _) in self.items.items() if item is s]:
             self._drop(fd)
@@ -159,19 +156,19 @@ class Epoll:
             maxevents = 1023
         elif maxevents < 1:
             raise ValueError(f"maxevents must be greater than 0, got {maxevents}")
-        th = self.programs.thread()
+        th = self.process.thread()
         th.epoll, th.batch_most = self.ep, maxevents
         th.arg = -1 if timeout is None or timeout < 0 else math.ceil(timeout * 1e3) * 1_000_000
-        self.programs.ask(Op.EPOLL)
+        self.process.ask(Op.EPOLL)
         by_entry = {e: fd for fd, (_, e) in self.items.items()}
-        return [(by_entry[e], int(self.net.wait[e].revents)) for e in self.programs.listed(int(th.result)) if e in by_entry]
+        return [(by_entry[e], int(self.net.wait[e].revents)) for e in self.process.listed(int(th.result)) if e in by_entry]
 
     def close(self) -> None:
         if self.fd >= 0:
             for fd in list(self.items):
                 self._drop(fd)
-            self.programs.free_fd(self.fd)
-            self.programs.epolls.remove(self)
+            self.process.free_fd(self.fd)
+            self.process.epolls.remove(self)
             self.fd = -1
 
     def __enter__(self) -> Self:
@@ -184,8 +181,8 @@ class Epoll:
 class Selector(selectors.BaseSelector):
     """selectors.DefaultSelector, over an epoll instance."""
 
-    def __init__(self, programs: "Programs") -> None:
-        self.ep, self.keys = Epoll(programs), dict[int, selectors.SelectorKey]()
+    def __init__(self, process: Process) -> None:
+        self.ep, self.keys = Epoll(process), dict[int, selectors.SelectorKey]()
 
     def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
         if not events or events & ~(selectors.EVENT_READ | selectors.EVENT_WRITE):

@@ -1,4 +1,4 @@
-"""setsockopt() and getsockopt() of Python programs: sk_setsockopt() of net/core/sock.c, do_ip_setsockopt() of net/ipv4/ip_sockglue.c,
+"""setsockopt() and getsockopt() of Python process: sk_setsockopt() of net/core/sock.c, do_ip_setsockopt() of net/ipv4/ip_sockglue.c,
 udp_lib_setsockopt() of net/ipv4/udp.c; and the ancillary data that recvmsg() brings along because of them.
 
 Values that the path reads stand in the sock (user/sock.py writes them); what only has to be read back stands in Socket.kept."""
@@ -6,16 +6,14 @@ import errno
 import os
 import socket as std
 import struct
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..abi.kernels import Behaviour, Sysctl
 from ..abi.numbers import IPPROTO, RTN
 from ..drivers.net_device import dev_mc_add, dev_mc_del, multicast_mac
 from ..network import setup as network
 from ..user import mcast, sock
-
-if TYPE_CHECKING:
-    from .sockets import Socket
+from .process import Descriptor
 
 SO_TIMESTAMP, SO_SNDBUFFORCE, SO_RCVBUFFORCE, SO_TIMESTAMPNS, SO_RXQ_OVFL, SO_PEEK_OFF = 29, 32, 33, 35, 40, 42
 SO_SELECT_ERR_QUEUE, SO_BUSY_POLL, SO_INCOMING_CPU, SO_MEMINFO, SO_INCOMING_NAPI_ID, SO_NO_CHECK = 45, 46, 49, 55, 56, 11
@@ -66,7 +64,7 @@ def as_int(level: int, option: int, value: Any) -> int:
 
 
 # ---------------------------------------------------------------- setsockopt
-def set_option(s: "Socket", level: int, option: int, value: Any) -> None:
+def set_option(s: Descriptor, level: int, option: int, value: Any) -> None:
     key = (level, option)
     b, sk = s.boot, s.sk
     if key in TIMEOUTS:
@@ -107,17 +105,17 @@ TTL, MULTICAST_TTL = (IP, std.IP_TTL), (IP, std.IP_MULTICAST_TTL)
 SNDBUF, SNDBUFFORCE, PEEK_OFF = (SOL, std.SO_SNDBUF), (SOL, SO_SNDBUFFORCE), (SOL, SO_PEEK_OFF)
 
 
-def set_in_the_sock(s: "Socket", key: tuple[int, int], n: int) -> None:
+def set_in_the_sock(s: Descriptor, key: tuple[int, int], n: int) -> None:
     name = IN_THE_SOCK[key]
     if (key == (IP, IP_MULTICAST_ALL) and n not in (0, 1)) or (key == (SOL, SO_BUSY_POLL) and n < 0):
         raise error(errno.EINVAL)
     if name == "SO_BUSY_POLL":
-        s.programs.busy_poll(s.sk, n * 1000)
+        s.process.busy_poll(s.sk, n * 1000)
         return
     sock.setsockopt(s.boot, s.sk, name, n)
 
 
-def keep_flag(s: "Socket", key: tuple[int, int], n: int) -> None:
+def keep_flag(s: Descriptor, key: tuple[int, int], n: int) -> None:
     s.kept[key] = int(bool(n))
     if n and key in STAMPS:                          # one kind of time stamp at a time
         s.kept[STAMPS[1 - STAMPS.index(key)]] = 0
@@ -140,7 +138,7 @@ def kept_number(key: tuple[int, int], n: int) -> int:
     return n & 0xFF if key == (IP, std.IP_TOS) else n
 
 
-def set_timeout(s: "Socket", key: tuple[int, int], raw: bytes) -> None:
+def set_timeout(s: Descriptor, key: tuple[int, int], raw: bytes) -> None:
     """In jiffies, rounded up.  0: wait for ever; before the epoch: do not wait at all."""
     if len(raw) < 16:
         raise error(errno.EINVAL)
@@ -155,20 +153,20 @@ def set_timeout(s: "Socket", key: tuple[int, int], raw: bytes) -> None:
         s.boot.net.socks[s.sk].rcvtimeo_ns = max(ns, 0)
 
 
-def bind_to_device(s: "Socket", value: Any) -> None:
+def bind_to_device(s: Descriptor, value: Any) -> None:
     if isinstance(value, int):
         value = struct.pack("i", value)
     name = bytes(value)[:15].split(b"\0")[0].decode(errors="replace")
-    if name and name not in s.programs.devices:
+    if name and name not in s.process.devices:
         raise error(errno.ENODEV)
-    sock.setsockopt(s.boot, s.sk, "SO_BINDTODEVICE", s.programs.devices[name] if name else 0)
+    sock.setsockopt(s.boot, s.sk, "SO_BINDTODEVICE", s.process.devices[name] if name else 0)
 
 
 # ---------------------------------------------------------------- groups
 MEMBERSHIP = (std.IP_ADD_MEMBERSHIP, std.IP_DROP_MEMBERSHIP, IP_ADD_SOURCE_MEMBERSHIP, IP_DROP_SOURCE_MEMBERSHIP)
 
 
-def membership(s: "Socket", option: int, raw: bytes) -> None:
+def membership(s: Descriptor, option: int, raw: bytes) -> None:
     """struct ip_mreq, ip_mreqn or ip_mreq_source."""
     with_source = option in (IP_ADD_SOURCE_MEMBERSHIP, IP_DROP_SOURCE_MEMBERSHIP)
     if len(raw) < (12 if with_source else 8):
@@ -188,7 +186,7 @@ def membership(s: "Socket", option: int, raw: bytes) -> None:
         leave(s, group, dev, source)
 
 
-def find_device(s: "Socket", group: int, address: int, ifindex: int) -> int:
+def find_device(s: Descriptor, group: int, address: int, ifindex: int) -> int:
     """ip_mc_find_dev(): by number, by address, by the route to the group; -1: none."""
     net = s.boot.net
     if ifindex:
@@ -199,7 +197,7 @@ def find_device(s: "Socket", group: int, address: int, ifindex: int) -> int:
     return int(net.fib[route].oif)
 
 
-def join(s: "Socket", group: int, dev: int, source: int) -> None:
+def join(s: Descriptor, group: int, dev: int, source: int) -> None:
     if dev < 0:
         raise error(errno.ENODEV)
     b = s.boot
@@ -209,7 +207,7 @@ def join(s: "Socket", group: int, dev: int, source: int) -> None:
         dev_mc_add(card, multicast_mac(group))
 
 
-def leave(s: "Socket", group: int, dev: int, source: int) -> None:
+def leave(s: Descriptor, group: int, dev: int, source: int) -> None:
     b = s.boot
     if dev < 0:
         raise error(errno.EADDRNOTAVAIL)
@@ -219,7 +217,7 @@ def leave(s: "Socket", group: int, dev: int, source: int) -> None:
         dev_mc_del(card, multicast_mac(group))
 
 
-def leave_all(s: "Socket") -> None:
+def leave_all(s: Descriptor) -> None:
     """ip_mc_drop_socket()"""
     net = s.boot.net
     for m in mcast.memberships(net, net.socks[s.sk]):
@@ -229,7 +227,7 @@ def leave_all(s: "Socket") -> None:
 
 
 # ---------------------------------------------------------------- getsockopt
-def get_option(s: "Socket", level: int, option: int) -> bytes:
+def get_option(s: Descriptor, level: int, option: int) -> bytes:
     key = (level, option)
     net = s.boot.net
     sk = net.socks[s.sk]
@@ -241,7 +239,7 @@ def get_option(s: "Socket", level: int, option: int) -> bytes:
     elif key == (SOL, std.SO_LINGER):
         return bytes(s.kept.get(key, bytes(8)))
     elif key == (SOL, std.SO_BINDTODEVICE):
-        return next((name.encode() + b"\0" for name, i in s.programs.devices.items() if i == sk.bound_dev), b"")
+        return next((name.encode() + b"\0" for name, i in s.process.devices.items() if i == sk.bound_dev), b"")
     elif key == (SOL, SO_MEMINFO):
         m = sock.meminfo(s.boot, s.sk)
         sndbuf = s.kept.get(SNDBUF, s.sndbuf)
@@ -266,7 +264,7 @@ def get_option(s: "Socket", level: int, option: int) -> bytes:
 
 
 # ---------------------------------------------------------------- recvmsg
-def ancillary(s: "Socket", th: Any) -> list[tuple[int, int, bytes]]:
+def ancillary(s: Descriptor, th: Any) -> list[tuple[int, int, bytes]]:
     """msg_control of the datagram just read, in the kernel's order: sock_recv_cmsgs(), udp_cmsg_recv(), ip_cmsg_recv()."""
     sk, kept, out = s.boot.net.socks[s.sk], s.kept, []
     t = int(th.arrived)

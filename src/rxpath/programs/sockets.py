@@ -6,7 +6,7 @@ import errno
 import ipaddress
 import os
 import socket as std
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from ..abi.kernels import Sysctl
 from ..abi.mib import Mib
@@ -14,14 +14,11 @@ from ..abi.numbers import EAGAIN, MSG_DONTWAIT, POLLIN, RTN, TCP, Op
 from ..network import setup as network
 from ..user import datagram, sock
 from ..user import socket as sockets
-from . import sockopt, waiting
+from . import sockopt
+from .process import BUFFER, Process
 from .sockopt import error
 
-if TYPE_CHECKING:
-    from .program import Programs
-
 Address = tuple[str, int]
-BUFFER = 65536
 
 
 def parse(address: Any) -> tuple[int, int]:
@@ -48,7 +45,7 @@ def text(addr: int) -> str:
 class Socket:
     """A UDP socket of the simulated host."""
 
-    def __init__(self, programs: "Programs", family: int = std.AF_INET, type: int = std.SOCK_DGRAM, proto: int = 0) -> None:
+    def __init__(self, process: Process, family: int = std.AF_INET, type: int = std.SOCK_DGRAM, proto: int = 0) -> None:
         kind = type & 0xF
         if family != std.AF_INET:
             raise error(errno.EAFNOSUPPORT)
@@ -56,10 +53,10 @@ class Socket:
             raise OSError(errno.ESOCKTNOSUPPORT, f"{os.strerror(errno.ESOCKTNOSUPPORT)}: only SOCK_DGRAM exists here")
         if proto not in (0, std.IPPROTO_UDP):
             raise error(errno.EPROTONOSUPPORT)
-        self.programs, self.boot, self.net = programs, programs.boot, programs.boot.net
+        self.process, self.boot, self.net = process, process.boot, process.boot.net
         self.family, self.type, self.proto = std.AF_INET, std.SOCK_DGRAM, proto
         self.sk = sockets.create(self.boot)
-        self.fd = programs.new_fd(self)
+        self.fd = process.new_fd(self)
         self.kept: dict[tuple[int, int], Any] = {}
         self.sndbuf = int(self.net.sysctl[Sysctl.rmem_default])              # wmem_default is the same number
         self.dont_wait, self.calls, self.closing = False, 0, False
@@ -108,7 +105,7 @@ class Socket:
             self._bind(0, 0)
         route = self.boot.call(network.route_get)(self.net, addr)
         if route < 0:
-            self.net.snmp[self.programs.cpu()][Mib.Ip_OutNoRoutes] += 1
+            self.net.snmp[self.process.cpu()][Mib.Ip_OutNoRoutes] += 1
             raise error(errno.ENETUNREACH)
         fa = self.net.fib[route]
         refused = {RTN.BLACKHOLE: errno.EINVAL, RTN.UNREACHABLE: errno.EHOSTUNREACH, RTN.PROHIBIT: errno.EACCES}.get(fa.type)
@@ -192,7 +189,7 @@ class Socket:
             return 0
         if request not in (sockopt.CONSTANTS["FIONREAD"], sockopt.CONSTANTS["SIOCOUTQ"]):
             raise error(errno.ENOTTY)
-        n = datagram.fionread(self.boot, self.sk, self.programs.cpu()) if request == sockopt.CONSTANTS["FIONREAD"] else 0
+        n = datagram.fionread(self.boot, self.sk, self.process.cpu()) if request == sockopt.CONSTANTS["FIONREAD"] else 0
         if isinstance(arg, int):
             return n
         raw = n.to_bytes(4, "little")
@@ -218,28 +215,28 @@ class Socket:
         finally:
             self.calls -= 1
             self._close_if_last()
-        th = self.programs.thread()
+        th = self.process.thread()
         if n < 0:
             raise error(-n)
         return n, (text(int(th.from_addr_lo)), int(th.from_port)) if th.from_port >= 0 else None, int(th.msg_flags)
 
     def _wait_and_call(self, size: int, flags: int) -> int:
-        until = None if not self._timeout else self.programs.now() + round(self._timeout * 1e9)
+        until = None if not self._timeout else self.process.now() + round(self._timeout * 1e9)
         while True:
-            if until is not None and not self.programs.poll([(self, POLLIN)], until - self.programs.now()):
+            if until is not None and not self.process.poll([(self, POLLIN)], until - self.process.now()):
                 raise TimeoutError("timed out")
             n = self._call(size, flags)
             if n != EAGAIN or until is None:
                 return n
 
     def _call(self, size: int, flags: int) -> int:
-        th = self.programs.thread()
+        th = self.process.thread()
         th.sock, th.flags, th.buf_len, th.msg_flags, th.msg_name, th.from_port, th.timeout = self.sk, flags, min(size, BUFFER), 0, 1, -1, 0
-        self.programs.ask(Op.RECV)
+        self.process.ask(Op.RECV)
         return int(th.result)
 
     def _bytes(self, n: int) -> bytes:
-        return bytes(self.programs.memory()[:n])
+        return bytes(self.process.memory()[:n])
 
     def recvfrom(self, bufsize: int, flags: int = 0) -> tuple[bytes, Address | None]:
         n, addr, _ = self._recv(bufsize, flags)
@@ -283,7 +280,7 @@ class Socket:
     def _ancillary(self, addr: Address | None, room: int) -> tuple[list[tuple[int, int, bytes]], int]:
         if addr is None or self.fd < 0:              # nothing was read
             return [], 0
-        return sockopt.put_cmsg(sockopt.ancillary(self, self.programs.thread()), room)
+        return sockopt.put_cmsg(sockopt.ancillary(self, self.process.thread()), room)
 
     # ------------------------------------------------------------ the end
     def shutdown(self, how: int) -> None:
@@ -292,9 +289,9 @@ class Socket:
         if how not in (std.SHUT_RD, std.SHUT_WR, std.SHUT_RDWR):
             raise error(errno.EINVAL)
         sk.shutdown |= how + 1
-        cpu = self.programs.cpu()
+        cpu = self.process.cpu()
         self.boot.call(sock.sock_wake_all)(self.net, cpu, self.sk)
-        self.boot.call(waiting.host_wakes)(self.net, cpu)
+        self.process.wakes()
         if sk.state != TCP.ESTABLISHED:
             raise error(errno.ENOTCONN)
 
@@ -302,17 +299,17 @@ class Socket:
         """The descriptor is free at once; port and queue when the last call that is still in the socket has returned."""
         if self.fd < 0:
             return
-        self.programs.free_fd(self.fd)
+        self.process.free_fd(self.fd)
         self.fd, self.closing = -1, True
         self._close_if_last()
 
     def _close_if_last(self) -> None:
         if self.closing and self.calls == 0:
             self.closing = False
-            for ep in self.programs.epolls:
+            for ep in self.process.epolls:
                 ep.forget(self)
             sockopt.leave_all(self)
-            sockets.close(self.boot, self.sk, self.programs.cpu())
+            sockets.close(self.boot, self.sk, self.process.cpu())
 
     def detach(self) -> int:
         fd, self.fd = self.fd, -1

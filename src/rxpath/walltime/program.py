@@ -1,0 +1,79 @@
+"""A Python program on a host in real time: the sockets of programs/, whose calls wait by letting the driver go on.
+
+    time = RealTime(boot)
+    program(Program(time))                            # `s`, in the thread of the driver
+
+A call that waits gives the host its turns until the program has been woken or its time is up; beside it, sinks are told and sources
+asked."""
+from collections.abc import Callable
+from typing import Any
+
+from .._compile import forget, pages, region
+from ..abi.limits import NTHREAD
+from ..abi.numbers import EAGAIN, MSG_DONTWAIT, NEVER, Op, Th
+from ..programs.face import Face
+from ..programs.process import BUFFER, Process
+from .driver import RealTime
+from .engine import rt_call_over, rt_epoll, rt_poll, rt_program, rt_recv
+
+
+class RealProcess(Process):
+    """One program in the thread of the driver, on one of its CPUs."""
+
+    def __init__(self, driver: RealTime, cpu: int = 0, thread: int = NTHREAD // 2) -> None:
+        super().__init__(driver.boot)
+        self.driver, self.n = driver, thread
+        self._memory = pages(BUFFER)
+        self.call(rt_program)(self.net, cpu, thread)
+        th = self.thread()
+        th.buf_addr, th.buf_len = region(self._memory), BUFFER
+
+    def thread(self) -> Any:
+        return self.net.thread[self.n]
+
+    def memory(self) -> Any:
+        return self._memory
+
+    def now(self) -> int:
+        return self.driver.now()
+
+    def wakes(self) -> None:
+        """The next turn obeys what a call has left word of."""
+
+    def ask(self, op: int) -> None:
+        th = self.thread()
+        self.driver.run(self.driver.now_or_later())  # what has come by now
+        if op == Op.SLEEP:
+            self.driver.run(self.now() + int(th.arg))
+        elif op == Op.RECV:
+            ns = int(self.net.socks[th.sock].rcvtimeo_ns)
+            th.result = self._wait(rt_recv, lambda r: r != EAGAIN or th.flags & MSG_DONTWAIT, self.now() + ns if ns else NEVER)
+        else:
+            ns, look = int(th.arg), rt_poll if op == Op.POLL else rt_epoll
+            th.result = self._wait(look, lambda r: r > 0 or ns == 0, self.now() + ns if ns >= 0 else NEVER)
+
+    def _wait(self, look: Any, done: Callable[[int], Any], deadline: int) -> int:
+        """Look, sleep until somebody wakes us or the time is up, look again."""
+        while True:
+            r = int(self.call(look)(self.net, self.cpu(), self.n))
+            if done(r) or self.now() >= deadline:
+                self.call(rt_call_over)(self.net, self.n, int(look is rt_poll))
+                return r
+            self.driver.run(deadline, lambda: self.thread().state != Th.SLEEPING)
+
+    def close(self) -> None:
+        """Give the memory back."""
+        th = self.thread()
+        if th.buf_addr:
+            forget(th.buf_addr)
+            th.buf_addr = 0
+
+
+class Program(Face):
+    """What the program sees as `s`."""
+
+    def __init__(self, driver: RealTime, cpu: int = 0) -> None:
+        super().__init__(RealProcess(driver, cpu))
+
+    def time_ns(self) -> int:
+        return self.process.now()
