@@ -113,6 +113,24 @@ def test_a_recording_names_the_card_of_a_queue():
     assert recording.get("ring_fill", "eth1 queue 0").max
 
 
+def test_a_tap_of_one_card_sees_only_its_packets(tmp_path):
+    host = loads(TWO + "".join(f'[[tap]]\nfile = "{tmp_path}/{name}.pcap"\n{dev}\n'
+                               for name, dev in (("all", ""), ("second", 'dev = "eth1"'))))
+    rxpath.replay(spec(BOTH), host)
+    sizes = {name: ((tmp_path / f"{name}.pcap").stat().st_size - 24) // (16 + 60) for name in ("all", "second")}
+    assert sizes == {"all": 1600, "second": 600}
+    with pytest.raises(HostError, match="no interface \"eth7\" here: eth0 or eth1"):
+        apply_overrides(host, ["tap.0.dev=eth7"])
+
+
+@pytest.mark.parametrize("driver", ["veth", "igb"])
+def test_cards_of_different_drivers_beside_each_other(driver):
+    second = {"driver": driver, "addresses": ["10.1.0.1/24"]}
+    outcome = rxpath.replay(spec(BOTH), build({"nic": {"addresses": ["10.0.0.1/24"]}, "card": [second]}, "h"))
+    assert outcome.books.dropped == {} and [c.frames for c in outcome.books.cards] == [1000, 600]
+    assert ("rx_queue_0_packets" in outcome.books.cards[1].ethtool) == (driver == "igb")
+
+
 def test_what_else_a_host_with_two_cards_can_be_asked():
     """What would help, how much more it bears, the same at many settings; each works on the first card's knobs."""
     busy = spec(BOTH.replace("20ms", "5ms").replace("kpps", "0kpps"))

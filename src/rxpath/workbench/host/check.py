@@ -26,6 +26,7 @@ def check(host: Host) -> None:
     _machine(host)
     _routes(host)
     _sockets(host)
+    _taps(host)
     _apps(host)
 
 
@@ -256,6 +257,12 @@ def _conflict(one: Socket, two: Socket) -> bool:
     if one.reuseport and two.reuseport:
         return False
     return not (one.reuseaddr and two.reuseaddr and one.proto == "udp")
+
+
+def _taps(host: Host) -> None:
+    for i, tap in enumerate(host.taps):
+        if tap.dev not in (None, *host.interfaces):
+            raise Wrong(f"tap.{i}.dev", f"no interface {units.shown(tap.dev)} here: {_or(host.interfaces)}")
 
 
 def _sockets(host: Host) -> None:

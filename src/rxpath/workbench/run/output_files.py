@@ -37,7 +37,8 @@ class Leaving:
         outputs.listen(m.boot, host.cpus)
         try:
             for tap in host.taps:
-                number = add_tap(m.boot, NO_DEV, tap.snaplen, PROTOS[tap.proto])
+                dev = next((card.index for card in m.boot.netdevs if card.name == tap.dev), NO_DEV)
+                number = add_tap(m.boot, dev, tap.snaplen, PROTOS[tap.proto])
                 self.writers.append(PcapWriter(_open(tap.file), tap.snaplen, arg=number))
             if host.tx.pcap:
                 self.writers.append(PcapWriter(_open(host.tx.pcap), kind=Out.TX))
