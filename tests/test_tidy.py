@@ -39,11 +39,6 @@ def test_every_station_of_the_list_is_charged_in_the_code_and_lies_in_its_room()
     assert used <= {s.name for s in Stage}, used - {s.name for s in Stage}
 
 
-def test_every_drop_reason_has_a_meaning():
-    from rxpath.abi.reasons import DELIVERED, MEANING, Drop
-    assert set(MEANING) == set(Drop) - {Drop.NOT_DROPPED_YET, *DELIVERED}
-
-
 def test_path_functions_read_no_clock_dice_or_files():
     for path in SOURCES:
         if path.relative_to(ROOT / "src" / "rxpath").parts[0] in ("abi", "drivers", "irq", "link", "network", "transport", "user"):

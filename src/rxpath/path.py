@@ -28,11 +28,11 @@ Stage = IntEnum("Stage", (
     "ip_rcv_options udp_v4_early_demux tcp_v4_early_demux ip_route_input_noref ip_route_input_slow ip_route_use_hint fib_table_lookup "
     "fib_validate_source ip_handle_martian_source ip_error ip_forward ip_local_deliver ip_defrag ip_expire ip_local_deliver_finish "
     "ip_protocol_deliver_rcu raw_local_deliver icmp_rcv icmp_echo __icmp_send icmp_global_allow icmpv4_xrlim_allow icmp_push_reply "
-    "icmp_unreach icmp_redirect icmp_timestamp ping_rcv igmp_rcv pim_rcv udp_rcv __udp4_lib_rcv __skb_checksum_complete __udp4_lib_lookup "
-    "udp4_lib_lookup2 udp_unicast_rcv_skb __udp4_lib_mcast_deliver udp_queue_rcv_skb udp_queue_rcv_one_skb __udp_enqueue_schedule_skb "
-    "sk_add_backlog sock_def_readable tcp_v4_rcv __inet_lookup_established __inet_lookup_listener tcp_v4_do_rcv tcp_v4_send_reset "
-    "skb_clone kfree_skb dev_queue_xmit igb_xmit_frame igb_clean_tx_irq sys_recvfrom inet_recvmsg rps_record_sock_flow udp_recvmsg "
-    "__skb_recv_udp __skb_wait_for_more_packets udp_rmem_release release_sock skb_consume_udp "
+    "icmp_unreach icmp_redirect icmp_timestamp ping_rcv igmp_rcv pim_rcv udp_rcv udplite_rcv __udp4_lib_rcv __skb_checksum_complete "
+    "__udp4_lib_lookup udp4_lib_lookup2 udp_unicast_rcv_skb __udp4_lib_mcast_deliver udp_queue_rcv_skb udp_queue_rcv_one_skb "
+    "__udp_enqueue_schedule_skb sk_add_backlog sock_def_readable tcp_v4_rcv __inet_lookup_established __inet_lookup_listener "
+    "tcp_v4_do_rcv tcp_v4_send_reset skb_clone kfree_skb dev_queue_xmit igb_xmit_frame igb_clean_tx_irq sys_recvfrom inet_recvmsg "
+    "rps_record_sock_flow udp_recvmsg __skb_recv_udp __skb_wait_for_more_packets udp_rmem_release release_sock skb_consume_udp "
     "__first_packet_length udp_destruct_common "
     # events of the machine: entry, handler and EOI of a hard IRQ; entering __do_softirq; one napi->poll call; try_to_wake_up; schedule() to
     # another thread; ...; a lock held, a line that was in another CPU's cache (of another node; each further CPU that wants it); leaving an
@@ -131,6 +131,7 @@ STATIONS: dict[Stage, Station] = {
     Stage.igmp_rcv: Station("network", SOFT, "net/ipv4/igmp.c", "IGMP, consumed"),
     Stage.pim_rcv: Station("network", SOFT, "net/ipv4/ipmr.c", "PIM, not for a host"),
     Stage.udp_rcv: Station("transport", SOFT, "net/ipv4/udp.c", "UDP's handler of inet_protos"),
+    Stage.udplite_rcv: Station("transport", SOFT, "net/ipv4/udplite.c", "UDP-Lite's handler of inet_protos"),
     Stage.__udp4_lib_rcv: Station("transport", SOFT, "net/ipv4/udp.c", "validate a datagram and find its socket"),
     Stage.__skb_checksum_complete: Station("transport", SOFT, "net/core/skbuff.c", "sum the whole packet in software"),
     Stage.__udp4_lib_lookup: Station("transport", SOFT, "net/ipv4/udp.c", "which socket?"),

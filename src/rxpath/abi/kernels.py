@@ -5,6 +5,11 @@ from enum import IntEnum, auto
 from typing import NamedTuple
 
 
+def version(text: str) -> tuple[int, ...]:
+    """6.18 is later than 6.3."""
+    return tuple(int(part) for part in text.split("."))
+
+
 class Behaviour(IntEnum):
     rx_lists = 0                        # GRO_NORMAL packets travel in lists through ip_list_rcv
     udp_backlog = auto()                # UDP takes the socket lock; a busy socket gets the packet on its backlog

@@ -1,6 +1,8 @@
 """Counters under their kernel names: /proc/net/snmp, /proc/net/netstat, a device's statistics.  Each CPU has its own row."""
 from enum import IntEnum, auto
 
+from .kernels import version
+
 
 class Mib(IntEnum):
     """Name = group_Field; text() gives the kernel's `Group.Field`."""
@@ -82,6 +84,18 @@ class Mib(IntEnum):
         if self in (Mib.Rxpath_TcpNotYet,):
             return "TCP_NOT_YET"
         return f"{group}.{field}"
+
+
+# counters that came later than 3.10, and with which kernel; for the others "since" is of no interest here
+SINCE = {
+    "Udp.IgnoredMulti": "3.19", "UdpLite.IgnoredMulti": "3.19", "Udp.MemErrors": "5.11", "IpExt.ReasmOverlaps": "4.20",
+    "Icmp.OutRateLimitGlobal": "6.3", "Icmp.OutRateLimitHost": "6.3", "rx_nohandler": "4.6", "rx_otherhost_dropped": "5.19",
+}
+
+
+def has(counter: str, kernel: str) -> bool:
+    """Does that kernel count it?"""
+    return version(SINCE.get(counter, "0")) <= version(kernel)
 
 
 class DevStat(IntEnum):

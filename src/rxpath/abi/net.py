@@ -93,6 +93,7 @@ class Net:
     csum_cost: i64
     udp_memory: i64             # pages, of all sockets
     frag_mem: i64               # bytes in reassembly, against ipfrag_high_thresh
+    frag_mem_max: i64           # at its fullest
     fragq_free: i64 = -1        # free lists; before they are used, tables are taken from the front
     fragq_used: i64
     frag_nqueues: i64

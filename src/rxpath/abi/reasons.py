@@ -1,108 +1,183 @@
-"""How packets end: the kernel's names of include/net/dropreason-core.h where it has one, ours (marked) where it has none.
+"""How packets end: one row for each reason.  The path, the books, reports, rules and pages all read it here; a new reason is a new row.
 
-One list feeds the path, the books, the reports and the docs.  Never use the numbers outside: they differ between kernels."""
-from enum import IntEnum, auto
+A row says whose name it is and since when, what it means, its kind, and the stations (path.py) that give it with the counters that move
+there, once for each packet.  Where a frame was lost comes from the run (net.drop_at), never from its reason; a test sends real frames to
+each of these places, under each kernel, and compares what moved.  A counter that a kernel does not have yet (mib.py) does not move there.
+
+Names are those of include/net/dropreason-core.h (SKB_DROP_REASON_*), ours (marked) where it has none.  Never use the numbers outside:
+they differ between kernels."""
+from __future__ import annotations
+
+from enum import Enum, IntEnum
+from typing import NamedTuple
+
+
+class Kind(Enum):
+    """What became of it.  The value is the word for a reader.  `queued` is a state, not an end."""
+    DELIVERED = "delivered"
+    LOST = "lost"                       # no room or no time for it: a ring, a queue, a buffer, memory
+    DAMAGED = "not in order"            # malformed, incomplete, contradictory, or here already
+    REFUSED = "refused"                 # by a rule or a setting of this host
+    NOT_FOR_US = "not for this host"    # another's address, or nobody here listens
+    NOT_MODELLED = "not modelled"       # a real kernel would go on with it
+    DOWN = "down"                       # its device was down, its socket closed
+    HELD_BACK = "held back"             # by flow control: this host never saw it
+
+
+class Place(NamedTuple):
+    """A station that gives a reason.  kind, meaning: where they differ from the row's."""
+    counters: str = ""
+    kind: Kind | None = None
+    meaning: str = ""
+
+
+class Row(NamedTuple):
+    """since: the first kernel that names it, "" for a name of ours.  skb: the frame had become an sk_buff.
+    verdict: what is said of it where no setting of this host's queues can save it; "": some can."""
+    since: str
+    kind: Kind
+    meaning: str
+    places: dict[str, Place]
+    verdict: str = ""
+    skb: bool = True
+
+
+D, L, X, R, N, M = Kind.DELIVERED, Kind.LOST, Kind.DAMAGED, Kind.REFUSED, Kind.NOT_FOR_US, Kind.NOT_MODELLED
+UDP_ERROR, UDPLITE_ERROR, ICMP_ERROR = "Udp.InErrors", "UdpLite.InErrors", "Icmp.InErrors"
+UDP_CSUM_ERROR, UDPLITE_CSUM_ERROR = "Udp.InCsumErrors Udp.InErrors", "UdpLite.InCsumErrors UdpLite.InErrors"
 
 
 class Drop(IntEnum):
-    NOT_DROPPED_YET = 0
-    RECEIVED = auto()                   # ours: an application read it
-    CONSUMED = auto()                   # SKB_CONSUMED: the kernel itself was its end (ARP, ICMP, a SYN)
-    NOT_SPECIFIED = auto()
-    NO_SOCKET = auto()
-    PKT_TOO_SMALL = auto()
-    TCP_CSUM = auto()
-    TCP_FLAGS = auto()
-    SOCKET_FILTER = auto()
-    UDP_CSUM = auto()
-    NETFILTER_DROP = auto()
-    OTHERHOST = auto()
-    IP_CSUM = auto()
-    IP_INHDR = auto()
-    IP_RPFILTER = auto()
-    UNICAST_IN_L2_MULTICAST = auto()
-    IP_NOPROTO = auto()
-    SOCKET_RCVBUFF = auto()
-    SOCKET_BACKLOG = auto()
-    PROTO_MEM = auto()
-    CPU_BACKLOG = auto()
-    UNHANDLED_PROTO = auto()
-    IP_INADDRERRORS = auto()
-    IP_INNOROUTES = auto()
-    IP_LOCALNET = auto()
-    IP_LOCAL_SOURCE = auto()
-    IP_INVALID_SOURCE = auto()
-    IP_INVALID_DEST = auto()
-    PKT_TOO_BIG = auto()
-    DUP_FRAG = auto()
-    FRAG_REASM_TIMEOUT = auto()
-    FRAG_TOO_FAR = auto()
-    ICMP_CSUM = auto()
-    INVALID_PROTO = auto()
-    HDR_TRUNC = auto()
-    DEV_READY = auto()
-    NOMEM = auto()
-    SOCKET_CLOSE = auto()
-    QUEUE_PURGE = auto()
-    TCP_RESET = auto()
-    FRAG_QUEUE_KILLED = auto()          # ours: fragments that left with their queue; the kernel reports no event
-    NIC_FILTER = auto()                 # ours: the MAC filter did not want it; no skb, no counter
-    RX_MISSED = auto()                  # ours: no free descriptor; no skb; rx_missed_errors or rx_queue_N_drops
-    RX_LENGTH = auto()                  # ours: longer or shorter than the NIC takes; no skb; rx_length_errors
-    RX_ALLOC_FAILED = auto()            # ours: no skb was to be had for a frame of veth: a limit of the simulation
-    LINK_DOWN = auto()                  # ours: the device was down; no skb
-    RX_RESET = auto()                   # ours: in the ring when the driver reset the device; no skb, no counter
-    TX_PAUSE = auto()                   # ours: our pause frames held it back, lost at the sender; tx_flow_control_xoff
+    """How a frame ended.  `row` says all about it.  What counts as delivered comes first: skb.py compares."""
+    row: Row
+
+    def __new__(cls, *row: object) -> Drop:
+        member = int.__new__(cls, len(cls.__members__))
+        member._value_ = len(cls.__members__)
+        member.row = Row(*row)          # type: ignore[arg-type]
+        return member
+
+    NOT_DROPPED_YET = Row("", D, "under way", {})
+    RECEIVED = Row("", D, "an application read it", {"skb_consume_udp": Place("")})
+    CONSUMED = Row("6.2", D, "the kernel itself was its end (ARP, ICMP, a SYN)", {})
+    # ---- the device: no sk_buff yet
+    NIC_FILTER = Row("", N, "the NIC's MAC filter did not want it", {"nic_dma": Place("")},
+                      "they are addressed to another MAC: the card does not want them", skb=False)
+    RX_LENGTH = Row("", X, "too long or too short for the NIC", {"nic_dma": Place("rx_length_errors rx_errors")},
+                     "they are longer or shorter than the card takes at its MTU (a capture taken behind GRO looks like that)", skb=False)
+    LINK_DOWN = Row("", Kind.DOWN, "the device was down", {"nic_dma": Place("")}, "the device was down", skb=False)
+    RX_MISSED = Row("", L, "the ring was full", {"nic_dma": Place("rx_missed_errors/rx_fifo_errors")}, skb=False)
+    RX_RESET = Row("", Kind.DOWN, "in the ring when the device was reset (ifconfig down, ethtool -G or -L, a new MTU)",
+                    {"nic_dma": Place("")}, "the device was reset", skb=False)
+    TX_PAUSE = Row("", Kind.HELD_BACK,
+                   "held back by our pause frames (802.3x) and lost at the sender; tx_flow_control_xoff counts the pauses",
+                    {"nic_dma": Place("")}, skb=False)
+    RX_ALLOC_FAILED = Row("", L, "every packet of the simulation was in use", {"veth_xmit": Place("")},
+                           "the simulation's own packets were used up")
+    NOMEM = Row("5.18", L, "no memory", {"skb_clone": Place("")}, "no memory was to be had")
+    # ---- link
+    NOT_SPECIFIED = Row("5.17", X, "the kernel drops it here without saying why", {
+        "veth_xmit": Place("rx_dropped", X, "too long for the device's MTU, or the device is down"),
+        "igb_cleanup_headers": Place("", X, "the NIC marked it as damaged"),
+        "skb_vlan_untag": Place("", X, "a VLAN tag cut short"),
+        "__netif_receive_skb_core": Place("", Kind.DOWN, "its VLAN device is down"),
+        "arp_rcv": Place("", N, "an ARP packet that is not for this host, or malformed"),
+        "arp_process": Place("", N, "an ARP packet that nobody here answers"),
+        "ip_rcv_finish_core": Place("", R, "a source route that is refused, a group that nobody has joined"),
+        "ip_error": Place("", R, "its route is unreachable, prohibited or a black hole"),
+        "ip_forward": Place("", R, "a frame to many is not forwarded"),
+        "ip_defrag": Place("Ip.ReasmFails", L, "a fragment that contradicts its datagram, or memory for fragments is full"),
+        "icmp_rcv": Place(ICMP_ERROR, X, "an ICMP message cut short"),
+        "igmp_rcv": Place("", X, "an IGMP message cut short or damaged"),
+        "pim_rcv": Place("", N, "PIM is for routers"),
+        "__udp4_lib_rcv": Place(UDP_ERROR, X, "no room for a UDP header"),
+        "udplite_rcv": Place(UDPLITE_ERROR, X, "no room for a UDP-Lite header"),
+        "__udp4_lib_mcast_deliver": Place("Udp.IgnoredMulti", N, "a multicast or broadcast that no socket here wants"),
+        "tcp_v4_rcv": Place("", X, "a TCP segment to many, or cut short"),
+        "udp_destruct_common": Place("", Kind.DOWN, "unread when its socket was closed"),
+    }, "the kernel refused them without naming a reason; the station says where")
+    DEV_READY = Row("5.18", Kind.DOWN, "the device is not up", {"enqueue_to_backlog": Place("rx_dropped")}, "the device was not up")
+    CPU_BACKLOG = Row("5.18", L, "the CPU's backlog is full, or the RPS flow limit",
+                      {"enqueue_to_backlog": Place("softnet.dropped rx_dropped")})
+    UNHANDLED_PROTO = Row("5.18", M, "no handler for that EtherType (IPv6 is not modelled)", {
+        "__netif_receive_skb_core": Place("rx_dropped"),
+        "icmp_rcv": Place(ICMP_ERROR, N, "an ICMP type that nobody handles"),
+    }, "nobody here handles that EtherType (IPv6 is not modelled), or that ICMP type")
+    # ---- IP
+    OTHERHOST = Row("5.18", N, "addressed to another MAC (seen because of promiscuous mode, or a VLAN without a device)",
+                     {"ip_rcv_core": Place("rx_otherhost_dropped")}, "they are addressed to another host")
+    IP_CSUM = Row("5.18", X, "IP header checksum wrong", {"ip_rcv_core": Place("IpExt.InCsumErrors Ip.InHdrErrors")},
+                   "their IP checksum is wrong: the sender or the wire")
+    IP_INHDR = Row("5.18", X, "IP header malformed", {
+        "ip_rcv_core": Place("Ip.InHdrErrors"),
+        "ip_rcv_finish_core": Place("Ip.InHdrErrors", X, "IP options that make no sense"),
+        "ip_forward": Place("Ip.InHdrErrors", X, "its time to live has run out"),
+        "icmp_rcv": Place(ICMP_ERROR, X, "an ICMP error about a packet that cannot be"),
+    }, "their IP header is malformed")
+    PKT_TOO_SMALL = Row("5.17", X, "a length field promises more bytes than arrived", {
+        "arp_rcv": Place("", X, "an ARP packet cut short"),
+        "ip_rcv_core": Place("IpExt.InTruncatedPkts"),
+        "icmp_rcv": Place(ICMP_ERROR),
+        "__udp4_lib_rcv": Place(UDP_ERROR),
+        "udplite_rcv": Place(UDPLITE_ERROR),
+        "tcp_v4_rcv": Place("Tcp.InErrs", X, "a TCP header shorter than can be"),
+    }, "they are shorter than their own length fields say (a capture cut by snaplen looks like that too)")
+    NETFILTER_DROP = Row("5.18", R, "an iptables rule dropped it", {"nf_hook_slow": Place("")},
+                          "a firewall rule says so: iptables -vnL shows which")
+    IP_RPFILTER = Row("5.18", R, "rp_filter: the source is not routed to where it came from",
+                       {"ip_rcv_finish_core": Place("TcpExt.IPReversePathFilter")})
+    UNICAST_IN_L2_MULTICAST = Row("5.18", X, "unicast IP address in a multicast frame", {"ip_rcv_finish_core": Place("")},
+                                   "unicast in a multicast frame: the sender")
+    IP_INADDRERRORS = Row("5.19", N, "not for this host, and it does not forward", {"ip_error": Place("Ip.InAddrErrors")},
+                           "they are not for this host's addresses, and it does not forward")
+    IP_INNOROUTES = Row("5.19", N, "no route", {"ip_error": Place("IpExt.InNoRoutes")}, "there is no route: ip route")
+    IP_LOCALNET = Row("6.13", R, "a loopback address from outside", {"ip_rcv_finish_core": Place("")}, "a loopback address from outside")
+    IP_LOCAL_SOURCE = Row("6.13", R, "our own address as the source", {"ip_rcv_finish_core": Place("")},
+                           "the host's own address as the source")
+    IP_INVALID_SOURCE = Row("6.13", R, "source address that cannot be", {"ip_rcv_finish_core": Place("")},
+                             "a source address that cannot be")
+    IP_INVALID_DEST = Row("6.13", R, "destination address that cannot be", {"ip_rcv_finish_core": Place("")},
+                           "a destination address that cannot be")
+    PKT_TOO_BIG = Row("5.19", R, "too long for the next link", {"ip_forward": Place("")}, "too long for the next link")
+    DUP_FRAG = Row("6.2", X, "this part of the datagram is already here", {"ip_defrag": Place("")},
+                    "parts of the datagram came twice or overlap: the sender")
+    FRAG_REASM_TIMEOUT = Row("6.2", X, "the rest of the datagram did not come in time",
+                              {"ip_expire": Place("Ip.ReasmTimeout Ip.ReasmFails")}, "the rest of the datagram never arrived")
+    FRAG_TOO_FAR = Row("6.2", R, "too many other fragments of that source in between (ipfrag_max_dist)",
+                        {"ip_defrag": Place("Ip.ReasmFails")})
+    FRAG_QUEUE_KILLED = Row("", X, "its datagram's reassembly was given up; the kernel reports no event",
+                             {"ip_defrag": Place("Ip.ReasmFails")}, "their datagram could not be made whole")
+    # ---- ICMP, UDP, TCP
+    IP_NOPROTO = Row("5.18", N, "no handler for that IP protocol", {"ip_protocol_deliver_rcu": Place("Ip.InUnknownProtos")},
+                      "no handler for that IP protocol")
+    ICMP_CSUM = Row("5.19", X, "ICMP checksum wrong", {"icmp_rcv": Place("Icmp.InCsumErrors Icmp.InErrors")},
+                     "their ICMP checksum is wrong")
+    INVALID_PROTO = Row("5.19", R, "an ICMP request to many, which is not answered", {"icmp_rcv": Place(ICMP_ERROR)},
+                         "an ICMP request to a broadcast or multicast address")
+    UDP_CSUM = Row("5.17", X, "UDP checksum wrong", {
+        "__udp4_lib_rcv": Place(UDP_CSUM_ERROR),
+        "udplite_rcv": Place(UDPLITE_CSUM_ERROR),
+        "udp_recvmsg": Place(f"{UDP_CSUM_ERROR} socket.drops"),
+        "__first_packet_length": Place(f"{UDP_CSUM_ERROR} socket.drops"),
+    }, "their UDP checksum is wrong: the sender, its offload in the capture, or the wire")
+    TCP_CSUM = Row("5.17", X, "TCP checksum wrong", {"tcp_v4_rcv": Place("Tcp.InCsumErrors Tcp.InErrs")},
+                    "their TCP checksum is wrong: the sender, its offload in the capture, or the wire")
+    TCP_FLAGS = Row("5.18", M, "a segment that a listener does not expect: TCP beyond the first segment is not modelled",
+                     {"tcp_v4_do_rcv": Place("")}, "TCP beyond the first segment is not built here: a real kernel would take them")
+    TCP_RESET = Row("5.19", N, "an RST to a listener", {"tcp_v4_do_rcv": Place("")}, "a reset to a listener")
+    NO_SOCKET = Row("5.17", N, "nobody listens on that port", {
+        "__udp4_lib_rcv": Place("Udp.NoPorts"),
+        "udplite_rcv": Place("UdpLite.NoPorts"),
+        "udp_queue_rcv_one_skb": Place("", Kind.DOWN, "its socket was closed while it was on its way"),
+        "ping_rcv": Place("", N, "an echo reply that nobody here asked for"),
+        "tcp_v4_rcv": Place("", N, "a segment of no connection"),
+    }, "nobody listens on that port: start the program, or stop the sender; no buffer helps")
+    # ---- sockets
+    SOCKET_RCVBUFF = Row("5.18", L, "the socket's receive buffer is full",
+                          {"__udp_enqueue_schedule_skb": Place("Udp.RcvbufErrors Udp.InErrors socket.drops")})
+    SOCKET_BACKLOG = Row("5.18", L, "the socket's backlog is full", {"sk_add_backlog": Place("Udp.InErrors socket.drops")})
+    PROTO_MEM = Row("5.18", L, "udp_mem: the protocol's memory is exhausted", {"__udp_enqueue_schedule_skb": Place("socket.drops")})
 
 
-NO_SKB_REASONS = (Drop.NIC_FILTER, Drop.RX_MISSED, Drop.RX_LENGTH, Drop.LINK_DOWN, Drop.RX_RESET, Drop.TX_PAUSE)
-OURS = (Drop.RECEIVED, Drop.FRAG_QUEUE_KILLED, Drop.RX_ALLOC_FAILED, *NO_SKB_REASONS)
 DELIVERED = (Drop.RECEIVED, Drop.CONSUMED)
-
-MEANING = {
-    Drop.NOT_SPECIFIED: "the kernel drops it here without saying why",
-    Drop.NO_SOCKET: "nobody listens on that port",
-    Drop.PKT_TOO_SMALL: "a length field promises more bytes than arrived",
-    Drop.TCP_CSUM: "TCP checksum wrong",
-    Drop.TCP_FLAGS: "TCP flags that make no sense",
-    Drop.SOCKET_FILTER: "the socket's filter refused it",
-    Drop.UDP_CSUM: "UDP checksum wrong",
-    Drop.NETFILTER_DROP: "an iptables rule dropped it",
-    Drop.OTHERHOST: "addressed to another MAC (seen because of promiscuous mode, or a VLAN without a device)",
-    Drop.IP_CSUM: "IP header checksum wrong",
-    Drop.IP_INHDR: "IP header malformed",
-    Drop.IP_RPFILTER: "rp_filter: the source is not routed to where it came from",
-    Drop.UNICAST_IN_L2_MULTICAST: "unicast IP address in a multicast frame",
-    Drop.IP_NOPROTO: "no handler for that IP protocol",
-    Drop.SOCKET_RCVBUFF: "the socket's receive buffer is full",
-    Drop.SOCKET_BACKLOG: "the socket's backlog is full (3.10)",
-    Drop.PROTO_MEM: "udp_mem: the protocol's memory is exhausted",
-    Drop.CPU_BACKLOG: "the CPU's backlog is full, or the RPS flow limit",
-    Drop.UNHANDLED_PROTO: "no handler for that EtherType",
-    Drop.IP_INADDRERRORS: "not for this host, and it does not forward",
-    Drop.IP_INNOROUTES: "no route",
-    Drop.IP_LOCALNET: "a loopback address from outside",
-    Drop.IP_LOCAL_SOURCE: "our own address as the source",
-    Drop.IP_INVALID_SOURCE: "source address that cannot be",
-    Drop.IP_INVALID_DEST: "destination address that cannot be",
-    Drop.PKT_TOO_BIG: "larger than can be",
-    Drop.DUP_FRAG: "this part of the datagram is already here",
-    Drop.FRAG_REASM_TIMEOUT: "the rest of the datagram did not come in time",
-    Drop.FRAG_TOO_FAR: "too many other fragments of that source in between (ipfrag_max_dist)",
-    Drop.ICMP_CSUM: "ICMP checksum wrong",
-    Drop.INVALID_PROTO: "not a protocol that makes sense here",
-    Drop.HDR_TRUNC: "header cut short",
-    Drop.DEV_READY: "the device is not up",
-    Drop.NOMEM: "no memory",
-    Drop.SOCKET_CLOSE: "its socket was closed",
-    Drop.QUEUE_PURGE: "its queue was emptied",
-    Drop.TCP_RESET: "an RST to a listener",
-    Drop.FRAG_QUEUE_KILLED: "its datagram's reassembly was given up",
-    Drop.NIC_FILTER: "the NIC's MAC filter did not want it",
-    Drop.RX_MISSED: "the ring was full",
-    Drop.RX_LENGTH: "too long or too short for the NIC",
-    Drop.RX_ALLOC_FAILED: "every packet of the simulation was in use",
-    Drop.LINK_DOWN: "the device was down",
-    Drop.RX_RESET: "in the ring when the device was reset (ifconfig down, ethtool -G or -L, a new MTU)",
-    Drop.TX_PAUSE: "held back by our pause frames (802.3x) and lost at the sender: this host never saw it",
-}
+LOSSES = tuple(d for d in Drop if d > Drop.CONSUMED)

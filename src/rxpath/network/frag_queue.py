@@ -72,6 +72,7 @@ def inet_frag_find(net: Net, cpu: int, skb: sk_buff, user: int) -> int:
 @path_function
 def frag_mem_recorded(net: Net, cpu: int) -> None:
     """The account has grown, or what a queue weighed has left it."""
+    net.frag_mem_max = max(net.frag_mem_max, net.frag_mem)
     if net.record:
         c = net.cpu[cpu]
         record_level(net, net.recording.frag_mem, c.now, net.frag_mem)

@@ -26,6 +26,7 @@ from ..turn import at, at_bytes
 @path_function
 def udplite_rcv(net: Net, cpu: int, skb: sk_buff) -> int:
     """__udp4_lib_rcv() with an empty table.  skb.data stands at the header."""
+    at(net, cpu, skb, Stage.udplite_rcv)
     at(net, cpu, skb, Stage.__udp4_lib_rcv)
     if not pskb_may_pull(net, skb, UDP_HLEN):                                # 1: no room for a header
         return udplite_error(net, cpu, skb, Drop.NOT_SPECIFIED)
@@ -43,11 +44,11 @@ def udplite_rcv(net: Net, cpu: int, skb: sk_buff) -> int:
     if skb.dst_type == RTN.BROADCAST or skb.dst_type == RTN.MULTICAST:
         at(net, cpu, skb, Stage.__udp4_lib_mcast_deliver)
         mib[Mib.UdpLite_IgnoredMulti] += 1
-        return kfree_skb_reason(net, cpu, skb, Stage.__udp4_lib_rcv, Drop.NOT_SPECIFIED)
+        return kfree_skb_reason(net, cpu, skb, Stage.udplite_rcv, Drop.NOT_SPECIFIED)
     if not early and not udplite_csum_ok(net, cpu, skb, covered):            # 4: damaged ones are not answered
         return udplite_csum_error(net, cpu, skb)
     mib[Mib.UdpLite_NoPorts] += 1
-    return icmp_send_and_drop(net, cpu, skb, ICMP.DEST_UNREACH, ICMP_PORT_UNREACH, Stage.__udp4_lib_rcv, Drop.NO_SOCKET)
+    return icmp_send_and_drop(net, cpu, skb, ICMP.DEST_UNREACH, ICMP_PORT_UNREACH, Stage.udplite_rcv, Drop.NO_SOCKET)
 
 
 @path_function
@@ -67,7 +68,7 @@ def udplite_csum_ok(net: Net, cpu: int, skb: sk_buff, covered: int) -> bool:
 @path_function
 def udplite_error(net: Net, cpu: int, skb: sk_buff, reason: int) -> int:
     net.snmp[cpu][Mib.UdpLite_InErrors] += 1
-    return kfree_skb_reason(net, cpu, skb, Stage.__udp4_lib_rcv, reason)
+    return kfree_skb_reason(net, cpu, skb, Stage.udplite_rcv, reason)
 
 
 @path_function

@@ -9,12 +9,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from rxpath.workbench.advice.facts import Seen
-from rxpath.workbench.advice.rules import Knob, Rule, Rules, Setting
+from rxpath.workbench.advice.rules import VERDICT, Knob, Rule, Rules, Setting
 from rxpath.workbench.host import file as hostfile
 from rxpath.workbench.host.file import HostError
 from rxpath.workbench.host.model.host import Host
 from rxpath.workbench.host.model.programs import App
-from rxpath.workbench.run import where_lost as losses
+from rxpath.workbench.run.where_lost import losses
 
 Set = tuple[str, ...]                                       # ("ethtool.rx=512",), as --set takes them
 SOCKETS = 32                                                # that overflowed are set one by one; rmem_default sets all
@@ -46,7 +46,7 @@ def ladders(seen: Seen, rules: Rules, facts: Mapping[str, float], goal: str) -> 
         for p in rule.wont_help:
             if p.knob not in wanted:
                 wanted[p.knob] = Ladder(p.knob, rules.knob[p.knob].title, rule.id, p.why)
-    for step in {losses.loss(r).step for r in seen.books.dropped if goal == "loss" and not rules.saved_by_no_knob(r)}:
+    for step in {loss.step for loss in losses(seen.books.lost_at) if goal == "loss" and not rules.saved_by_no_knob(loss.reason)}:
         for name in popular.places.get(step, ()):  # type: ignore[call-overload]
             wanted.setdefault(name, Ladder(name, rules.knob[name].title, "", rules.knob[name].useless))
     for ladder in wanted.values():
@@ -61,9 +61,9 @@ def ladders(seen: Seen, rules: Rules, facts: Mapping[str, float], goal: str) -> 
 
 def worth(rule: Rule, rules: Rules, facts: Mapping[str, float]) -> bool:
     """Rules about a handful of frames beside many others are left for later, those about losses that no knob saves altogether."""
-    total = sum(n for name, n in facts.items() if name.startswith("lost.") and name[5:] not in rules.verdict)
+    total = sum(n for name, n in facts.items() if name.startswith("lost.") and name[5:] not in VERDICT)
     about_losses = rule.symptom[0].fact.startswith(("lost.", "load_lost", "buffer_lost", "reassembly_failed"))
-    return not about_losses or (not rule.only(rules.verdict) and rule.explains(facts) >= 0.005 * total)
+    return not about_losses or (not rule.only() and rule.explains(facts) >= 0.005 * total)
 
 
 def fill(ladder: Ladder, knob: Knob, seen: Seen, facts: Mapping[str, float]) -> None:

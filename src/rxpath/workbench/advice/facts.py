@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
-from rxpath.abi.reasons import DELIVERED, MEANING, Drop
+from rxpath.abi.reasons import LOSSES
 from rxpath.workbench.host import sysctls as knobs
 
 if TYPE_CHECKING:
@@ -216,9 +216,8 @@ fact("lost_share", "of 1", "of the offered frames")(lambda s: sum(s.books.droppe
 fact("load_lost", "frames", "lost because they came too fast: in a ring, a backlog, a receive buffer")(
     lambda s: s.lost("RX_MISSED", "CPU_BACKLOG", "PROTO_MEM", *BUFFER_LOSSES))
 fact("buffer_lost", "datagrams", "that found a socket's receive buffer (or its 3.10 backlog) full")(lambda s: s.lost(*BUFFER_LOSSES))
-for _drop in Drop:
-    if _drop not in DELIVERED and _drop != Drop.NOT_DROPPED_YET:
-        fact(f"lost.{_drop.name}", "frames", MEANING[_drop])(_reason(_drop.name))
+for _drop in LOSSES:
+    fact(f"lost.{_drop.name}", "frames", _drop.row.meaning)(_reason(_drop.name))
 
 
 # ---------------------------------------------------------------- the device and its interrupts

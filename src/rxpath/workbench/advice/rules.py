@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from rxpath.abi.reasons import DELIVERED, Drop
+from rxpath.abi.reasons import LOSSES
 from rxpath.workbench.advice.facts import FACTS, OPS
 from rxpath.workbench.run.where_lost import STEPS
 from rxpath.workbench.words import units
@@ -24,6 +24,7 @@ from rxpath.workbench.words.mistakes import BadInput
 
 FILE, SCHEMA = Path(__file__).with_name("rules.toml"), Path(__file__).with_name("rules.schema.json")
 GOALS = ("loss", "latency", "cpu")
+VERDICT = {d.name: d.row.verdict for d in LOSSES if d.row.verdict}          # losses that no queue's setting changes: what to say of each
 Goal = Literal["loss", "latency", "cpu"]
 Place = Literal["NIC", "link", "IP", "transport", "socket", "application"]
 Text = Annotated[str, Field(min_length=1)]
@@ -94,7 +95,7 @@ class Rule(Part):
     knobs: tuple[str, ...]
     wont_help: tuple[Placebo, ...] = ()
     source: Text
-    savable: tuple[str, ...] = ()                           # losses that its knobs may save although [verdict] has a sentence for them
+    savable: tuple[str, ...] = ()                           # losses that its knobs may save although their rows have a verdict
     since: str | None = None
     modelled: bool = True
     reason: str = ""
@@ -107,9 +108,9 @@ class Rule(Part):
         name = self.symptom[0].fact
         return facts[name] if name.startswith("lost.") or name in ("load_lost", "buffer_lost", "reassembly_failed") else 0.0
 
-    def only(self, reasons: Mapping[str, str]) -> bool:
-        """Is its symptom a loss of these, and nothing else?"""
-        return self.symptom[0].fact.removeprefix("lost.") in reasons
+    def only(self) -> bool:
+        """Is its symptom a loss that no knob saves, and nothing else?"""
+        return self.symptom[0].fact.removeprefix("lost.") in VERDICT
 
 
 class Popular(Part):
@@ -124,7 +125,6 @@ class Rules(Part):
     goal: dict[Goal, Popular]
     knob: dict[str, Knob]
     rule: tuple[Rule, ...]
-    verdict: dict[str, Text]
 
     def fired(self, facts: Mapping[str, float], goal: str = "loss") -> list[Rule]:
         """Those that say the most first: by the losses that they explain."""
@@ -133,7 +133,7 @@ class Rules(Part):
 
     def saved_by_no_knob(self, reason: str) -> str | None:
         """What to say of a loss that no queue's setting changes."""
-        return self.verdict.get(reason)
+        return VERDICT.get(reason)
 
 
 def loads(text: str, place: str) -> Rules:
@@ -202,8 +202,6 @@ def _check(rules: Rules, place: str) -> None:
             known(f"goal.{goal}", "knob", name, rules.knob)
         for step in popular.places:
             assert step in STEPS
-    for reason in rules.verdict:
-        known("verdict", "drop reason", reason, {d.name for d in Drop if d not in DELIVERED})
 
 
 @cache

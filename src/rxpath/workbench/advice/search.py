@@ -14,7 +14,7 @@ from rxpath.workbench.advice.candidates import Ladder, Set
 from rxpath.workbench.advice.facts import Seen, measure
 from rxpath.workbench.advice.rules import GOALS, Rules, load
 from rxpath.workbench.advice.shell import commands
-from rxpath.workbench.run import where_lost as losses
+from rxpath.workbench.run.where_lost import STEPS
 from rxpath.workbench.work.pool import Pool
 from rxpath.workbench.work.unit import Result, Unit
 
@@ -98,7 +98,7 @@ class _Search:
         self.deadline, self.budget = self.started + budget, budget
         self.seen, self.facts = Seen(run), measure(run)
         self.before = _of(run)
-        self.fired = [r for r in rules.fired(self.facts, self.goal) if self.goal != "loss" or r.only(rules.verdict)
+        self.fired = [r for r in rules.fired(self.facts, self.goal) if self.goal != "loss" or r.only()
                       or candidates.worth(r, rules, self.facts)]
         self.may = {reason for r in self.fired for reason in r.savable}
         self.savable = sum(n for r, n in run.dropped.items() if r in self.may or not rules.saved_by_no_knob(r))
@@ -204,7 +204,7 @@ class _Search:
         for c in sorted(usable, key=lambda c: -self.gain(self.stand(c)[1]))[:1]:
             if self.gain(self.stand(c)[1]) >= PART:
                 chosen.append((c, self.stand(c)))
-        for place in losses.STEPS:
+        for place in STEPS:
             lost = _lost_at(self.before, place)
             if lost < PART * self.savable:
                 continue
@@ -430,7 +430,7 @@ def _of(run: Outcome) -> Result:
 
 
 def _lost_at(result: Result, place: str) -> int:
-    return sum(n for r, n in result.dropped.items() if losses.loss(r).step == place)
+    return result.lost_at_step.get(place, 0)
 
 
 def _busy(result: Result) -> int:

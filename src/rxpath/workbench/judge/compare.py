@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from rxpath.abi.mib import DevStat, Mib
-from rxpath.abi.reasons import OURS, Drop
+from rxpath.abi.reasons import Drop
 from rxpath.workbench.judge.case import Case, Observation
 from rxpath.workbench.judge.frames import csum
 
@@ -29,7 +29,7 @@ VIRTUAL_MS, NEAR_MS = 3_600_000, 60_000                 # a time of day: on the 
 DEVIATIONS = Path(__file__).parent / "deviations.toml"
 MODELLED = {m.text() for m in Mib if not m.name.startswith("Rxpath")}
 DEVICE = {d.name for d in DevStat} - {"tx_bytes"}
-QUIET_REASONS = {r.name for r in OURS} | {Drop.CONSUMED.name}
+QUIET_REASONS = {d.name for d in Drop if not d.row.since} | {Drop.CONSUMED.name}
 
 
 @dataclass(frozen=True, slots=True)

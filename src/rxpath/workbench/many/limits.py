@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
+from rxpath.abi.reasons import Drop
 from rxpath.workbench.host.model.host import Host
 from rxpath.workbench.host.model.programs import App
 from rxpath.workbench.many.search import Goal
-from rxpath.workbench.run import where_lost as losses
+from rxpath.workbench.run.where_lost import LOAD
 from rxpath.workbench.words import figures, units
 from rxpath.workbench.work.pool import Stop
-from rxpath.workbench.work.unit import LOAD, Result, Unit
+from rxpath.workbench.work.unit import Result, Unit
 
 SATURATED = 0.95                                            # share of the traffic's time that a CPU is busy: no queue helps it
 FASTEST_LINE = 400_000_000_000
@@ -89,7 +90,7 @@ def _place(result: Result, reason: str) -> str:
     """Where most of that reason was lost."""
     kind = {"RX_MISSED": "ring", "CPU_BACKLOG": "backlog", "SOCKET_RCVBUFF": "socket", "SOCKET_BACKLOG": "socket"}.get(reason)
     if kind is None:
-        return {"PROTO_MEM": "udp_mem", "PKT_TOO_BIG": "fragments"}.get(reason, losses.loss(reason).stations)
+        return "udp_mem" if reason == "PROTO_MEM" else next(iter(Drop[reason].row.places))
     found = sorted(((n, p) for p, n in result.dropped_at.items() if p.startswith(kind + " ")), key=lambda item: (-item[0], item[1]))
     return found[0][1] if found else kind
 
@@ -130,7 +131,7 @@ def _says(host: Host, result: Result, place: str, reason: str, cpu: int | None, 
         what = f"the backlog of CPU {rest} ({full[1]:,} packets) is full"
         slow, burst = f"CPU {cpu} works all the time: {_spent(result, cpu)}", f"CPU {cpu} is busy for {share:.1%} of the time"
     else:
-        what, slow, burst = f"{place}: {losses.meaning(reason) if reason in LOAD else reason}", "", ""
+        what, slow, burst = f"{place}: {Drop[reason].row.meaning if reason in LOAD else reason}", "", ""
     if reason == "latency":
         what = f"they wait; the fullest queue is {place}, {figures.share(*full)} full"
     why = slow if share >= SATURATED else burst

@@ -9,9 +9,10 @@ from typing import Any
 
 from rxpath.abi.limits import NHIST
 from rxpath.abi.mib import DevStat, Mib
-from rxpath.abi.reasons import DELIVERED, Drop
+from rxpath.abi.reasons import DELIVERED, LOSSES, Drop
 from rxpath.drivers.net_device import NetDevice
 from rxpath.network.nf_setup import rule_counters
+from rxpath.path import STATIONS, Stage
 from rxpath.vtime.setup import cpu_time
 from rxpath.workbench.host.iptables.ruleset import Target
 from rxpath.workbench.run.machine import Machine
@@ -114,6 +115,7 @@ class Books:
     delivered: int
     queued: int
     dropped: dict[str, int]
+    lost_at: dict[str, dict[str, int]]                      # the same by reason and station
     received: int                                           # of the delivered: an application read it
     consumed: int                                           # the kernel was its end
     arp: int                                                # of these, in ARP
@@ -172,13 +174,15 @@ def read(m: Machine) -> Books:
     """Everything that the state of a simulation says, now."""
     net, ncpu = m.net, m.host.cpus
     ends = {r: sum(net.drop_stat[c][r] for c in range(ncpu)) for r in Drop}
+    lost_at = {r: {s: int(n) for s in STATIONS if (n := net.drop_at[r][s])} for r in LOSSES if ends[r]}
     for q in m.rings:
         ring = net.ring[q]
-        ends[Drop.RX_MISSED] += ring.missed
-        ends[Drop.NIC_FILTER] += ring.filtered
-        ends[Drop.RX_LENGTH] += ring.length_errors
-        ends[Drop.LINK_DOWN] += ring.link_down
-        ends[Drop.TX_PAUSE] += ring.held
+        for reason, n in ((Drop.RX_MISSED, ring.missed), (Drop.NIC_FILTER, ring.filtered), (Drop.RX_LENGTH, ring.length_errors),
+                          (Drop.LINK_DOWN, ring.link_down), (Drop.TX_PAUSE, ring.held)):
+            if n:                                           # the device's own, before there was an skb
+                ends[reason] += n
+                places = lost_at.setdefault(reason, {})
+                places[Stage.nic_dma] = places.get(Stage.nic_dma, 0) + n
     mib = {m: sum(net.snmp[c][m] for c in range(ncpu)) for m in Mib}
     cards = [_device(m, nd) for nd in m.boot.netdevs]
     stations = _stations(net, ncpu)
@@ -192,6 +196,7 @@ def read(m: Machine) -> Books:
         delivered=sum(ends[r] for r in DELIVERED),
         queued=m.frames_queued(),
         dropped={r.name: n for r, n in ends.items() if n and r not in DELIVERED},
+        lost_at={r.name: {s.name: n for s, n in places.items()} for r, places in lost_at.items()},
         received=ends[Drop.RECEIVED], consumed=ends[Drop.CONSUMED], arp=min(stations.get("arp_process", 0), ends[Drop.CONSUMED]),
         elapsed_ns=net.sim.now,
         cpus=[_cpu(m, c) for c in range(ncpu)],
@@ -222,8 +227,6 @@ def _rules(m: Machine) -> list[Rule]:
 
 
 def _stations(net: Any, ncpu: int) -> dict[str, int]:
-    from rxpath.path import STATIONS
-
     return {s.name: n for s in STATIONS if (n := sum(net.stage_count[c][s] for c in range(ncpu)))}
 
 
@@ -275,5 +278,5 @@ def _high_water(m: Machine, queues: list[Queue], sockets: list[SocketBooks]) -> 
         "ring": [{"queue": q.queue, "max": q.fill_max, "of": q.size} for q in queues],
         "backlog": [{"cpu": c, "max": net.input[c].len_max, "of": m.backlog_limit} for c in range(m.host.cpus)],
         "socket": [{"socket": s.name, "max": s.rmem_max, "of": s.rcvbuf} for s in sockets],
-        "fragments": {"max": m.fragment_memory_max(), "of": m.fragment_limit},
+        "fragments": {"max": int(net.frag_mem_max), "of": m.fragment_limit},
     }

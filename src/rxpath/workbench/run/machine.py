@@ -93,5 +93,3 @@ class Machine:
     def fragment_limit(self) -> int:
         return int(self.host.sysctls()["net.ipv4.ipfrag_high_thresh"])      # type: ignore[arg-type]
 
-    def fragment_memory_max(self) -> int:
-        return getattr(self.net, "frag_mem_max", 0)

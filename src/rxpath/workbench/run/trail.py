@@ -123,6 +123,10 @@ class Packet:
         ends = [Drop(m.end()) for m in self.marks if m.stage == Stage.kfree_skb and m.arg]
         return next((e for e in ends if e in DELIVERED), ends[-1] if ends else Drop.NOT_DROPPED_YET)
 
+    def where(self) -> str:
+        """The station at which it was lost."""
+        return next((Stage(m.where()).name for m in reversed(self.marks) if m.stage == Stage.kfree_skb and m.arg), "")
+
 
 class Trail:
     """Collects; attach() it to a Simulation before its first frame."""
@@ -192,7 +196,7 @@ class Trail:
     def describe(self) -> list[dict[str, Any]]:
         """For --json."""
         return [{
-            "frame": p.frame, "packet": str(p.headers), "length": p.length, "t_ns": p.t, "end": p.reason().name,
+            "frame": p.frame, "packet": str(p.headers), "length": p.length, "t_ns": p.t, "end": p.reason().name, "at": p.where(),
             "marks": [{"t_ns": m.t, "cpu": m.cpu, "station": Stage(m.stage).name, "cost_ns": m.cost, "context": context(m), "arg": m.arg}
                       for m in p.marks],
         } for p in self.packets.values()]

@@ -8,7 +8,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from rxpath.workbench.advice.rules import load
+from rxpath.workbench.advice.rules import VERDICT, load
 from rxpath.workbench.advice.search import Tried, WhatIf
 from rxpath.workbench.run.outcome import Outcome
 from rxpath.workbench.views.terminal import table as table_of
@@ -22,7 +22,7 @@ def render(run: Outcome, answer: WhatIf) -> Group:
     """What was asked of a run."""
     parts: list[Any] = []
     for number, title, cause in answer.fired:
-        if next(r for r in load().rule if r.id == number).only(load().verdict):
+        if next(r for r in load().rule if r.id == number).only():
             continue                                        # said below, with its count
         parts.append(Text.assemble((f"{number} {title}", "bold"), f": {cause}"))
     good = [t for t in answer.knobs if t.helped in ("yes", "partly")]
@@ -49,7 +49,7 @@ def _helped(run: Outcome, answer: WhatIf, rows: list[Tried]) -> Table:
     for t in rows[:SHOWN]:
         words = Text.assemble((t.title, "green" if t.helped == "yes" else "yellow"), "\n", ("  " + "\n  ".join(t.set), "dim"))
         if t.helped == "partly" and answer.goal == "loss":
-            left = [f"{n:,} {r}" for r, n in sorted(t.dropped_after.items(), key=lambda item: -item[1]) if r not in load().verdict]
+            left = [f"{n:,} {r}" for r, n in sorted(t.dropped_after.items(), key=lambda item: -item[1]) if r not in VERDICT]
             words.append(f"\n  still lost: {', '.join(left)}" if left else "", "dim")
         if not t.lasting:
             words.append(f"\n  {t.why}", "yellow")

@@ -22,7 +22,7 @@ def build(run: Outcome, answer: WhatIf | None = None) -> dict[str, Any]:
         "schema": SCHEMA_VERSION,
         "kernel": host.kernel, "profile": host.profile, "seed": host.seed,
         "capture": run.traffic.describe(), "receiver": traffic.describe_receiver(run.receiver),
-        "offered": b.offered, "delivered": b.delivered, "queued": b.queued, "dropped": b.dropped,
+        "offered": b.offered, "delivered": b.delivered, "queued": b.queued, "dropped": b.dropped, "lost_at": b.lost_at,
         "received": b.received, "consumed": b.consumed,
         "not_offered": run.not_offered,
         "elapsed_ns": b.elapsed_ns,

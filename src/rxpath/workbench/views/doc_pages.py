@@ -7,9 +7,8 @@ import sys
 from typing import Any
 
 from rxpath.abi.kernels import KERNELS, Sysctl
-from rxpath.abi.reasons import DELIVERED, MEANING, NO_SKB_REASONS, OURS, Drop
+from rxpath.abi.reasons import DELIVERED, Drop, Place
 from rxpath.path import STATIONS, Stage, Touch
-from rxpath.workbench.run.where_lost import LOSSES
 
 HEAD = """# The kernel map
 
@@ -46,11 +45,13 @@ def drop_reasons() -> str:
     for r in Drop:
         if r == Drop.NOT_DROPPED_YET:
             continue
-        whose = "ours" if r in OURS else "kernel"
-        skb = "no" if r in NO_SKB_REASONS else "yes"
-        what = "delivered: an end that the frame was sent to" if r in DELIVERED else MEANING[r]
-        where = LOSSES[r] if r in LOSSES else None
-        rows.append(f"| `{r.name}` | {whose} | {skb} | {what} | {where.stations if where else ''} | {where.counters if where else ''} |\n")
+        row = r.row
+        whose = f"Linux {row.since}" if row.since else "ours"
+        for i, (station, place) in enumerate(row.places.items() or [("", Place())]):
+            head = " | | " if i else f"`{r.name}` | {whose} | {'yes' if row.skb else 'no'}"
+            counters = place.counters.replace(" ", ", ").replace("/", " or ") or ("" if r in DELIVERED else "none")
+            rows.append(f"| {head} | {(place.kind or row.kind).value} | {place.meaning or row.meaning} | "
+                        f"{f'`{station}`' if station else ''} | {counters} |\n")
     return """# How frames end
 
 Made from `src/rxpath/abi/reasons.py`.  Every frame of the wire ends exactly once, under one of these names; the books
@@ -58,8 +59,11 @@ Made from `src/rxpath/abi/reasons.py`.  Every frame of the wire ends exactly onc
 `include/net/dropreason-core.h` (`SKB_DROP_REASON_*`); where the kernel has none, the name is ours.  Numbers are never shown: they differ
 between kernels.
 
-| reason | name | had an skb | meaning | stations | counters of a real kernel |
-|---|---|---|---|---|---|
+A reason may be given at several stations.  Where a frame was lost comes from the run; a counter moves once for each packet, so once for
+all the frames of one datagram, and only where the kernel has it already.
+
+| reason | name since | had an skb | kind | meaning | station | counters of a real kernel |
+|---|---|---|---|---|---|---|
 """ + "".join(rows)
 
 

@@ -9,11 +9,12 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from rxpath.abi.reasons import Kind
 from rxpath.workbench.advice.search import WhatIf
 from rxpath.workbench.host.model.device import Device
-from rxpath.workbench.run import where_lost as losses
 from rxpath.workbench.run.books import Books
 from rxpath.workbench.run.outcome import Outcome
+from rxpath.workbench.run.where_lost import STEP_TITLE, STEPS, Loss, losses
 from rxpath.workbench.traffic.capture import NOT_OFFERED
 from rxpath.workbench.views import advice
 from rxpath.workbench.views.terminal import table as table_of
@@ -60,15 +61,15 @@ def funnel(run: Outcome) -> Group:
     table.columns[0].no_wrap, table.columns[3].justify, table.columns[3].no_wrap = True, "left", False
     left = b.offered
     table.add_row("wire", f"{left:,}", "", "")
-    for step in losses.STEPS:
+    for step in STEPS:
         if step == "application":
             table.add_row(Text("application", "bold"), Text(f"{b.received:,}", "bold"), share(b.received, b.offered), "")
         else:
-            table.add_row(losses.STEP_TITLE[step], f"{left:,}", "", Text(_beside(run, step), "dim"))
-        for reason, n in sorted(b.dropped.items(), key=lambda item: -item[1]):
-            if losses.loss(reason).step == step:
-                _side_exit(table, reason, n, b.offered)
-                left -= n
+            table.add_row(STEP_TITLE[step], f"{left:,}", "", Text(_beside(run, step), "dim"))
+        for loss in sorted(losses(b.lost_at), key=lambda loss: -loss.n):
+            if loss.step == step:
+                _side_exit(table, loss, b.offered)
+                left -= loss.n
         if step == "link" and b.arp:
             table.add_row("  └ kernel", f"{b.arp:,}", share(b.arp, b.offered), "CONSUMED: ARP, answered by the kernel")
             left -= b.arp
@@ -81,10 +82,10 @@ def funnel(run: Outcome) -> Group:
     return titled("From the wire to the application (frames of the wire)", table)
 
 
-def _side_exit(table: Table, reason: str, n: int, offered: int) -> None:
-    row = losses.loss(reason)
-    why = Text.assemble((reason, "bold red"), f": {losses.meaning(reason)}\n", (f"in {row.stations}; counters: {row.counters}", "dim"))
-    table.add_row(Text("  └ lost", "red"), Text(f"{n:,}", "red"), share(n, offered), why)
+def _side_exit(table: Table, loss: Loss, offered: int) -> None:
+    style = "red" if loss.kind is Kind.LOST else ""
+    why = Text.assemble((loss.reason, f"bold {style}"), f": {loss.meaning}\n", (loss.where(), "dim"))
+    table.add_row(Text(f"  └ {loss.kind.value}", style), Text(f"{loss.n:,}", style), share(loss.n, offered), why)
 
 
 def _consumed(b: Books) -> str:

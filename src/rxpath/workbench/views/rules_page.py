@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from rxpath.workbench.advice.facts import FACTS
-from rxpath.workbench.advice.rules import Condition, Knob, Rule, Rules, load
+from rxpath.workbench.advice.rules import VERDICT, Condition, Knob, Rule, Rules, load
 
 HEAD = """# The rules
 
@@ -57,7 +57,7 @@ def page() -> str:
                "| knob | what | place | sets |\n|---|---|---|---|\n")
     out += [_knob(name, knob) for name, knob in rules.knob.items()]
     out.append("\n## Losses that no knob saves\n\n| reason | what is said |\n|---|---|\n")
-    out += [f"| `{reason}` | {said} |\n" for reason, said in rules.verdict.items()]
+    out += [f"| `{reason}` | {said} |\n" for reason, said in VERDICT.items()]
     out.append("\n## Facts\n\n| fact | unit | what |\n|---|---|---|\n")
     out += [f"| `{name}` | {f.unit} | {f.doc} |\n" for name, f in FACTS.items()]
     return "".join(out)

@@ -9,8 +9,8 @@ from rich.text import Text
 
 from rxpath.abi.reasons import DELIVERED, Drop
 from rxpath.path import Stage
-from rxpath.workbench.run import where_lost as losses
 from rxpath.workbench.run.trail import Packet, Trail, context
+from rxpath.workbench.run.where_lost import Loss
 from rxpath.workbench.words.figures import ns
 
 if TYPE_CHECKING:
@@ -53,8 +53,8 @@ def _packet(p: Packet, outcome: Outcome) -> Group:
         where = "still under way when the run ended" if p.marks else "no station saw it: it is still on the cable or in the ring"
         last = Text(where, "yellow")
     elif end not in DELIVERED:
-        row = losses.loss(end.name)
-        last = Text(f"lost: {end.name}: {losses.meaning(end.name)}; in {row.stations}; counters: {row.counters}", "red")
+        loss = Loss(end.name, p.where(), 1)
+        last = Text(f"{loss.kind.value}: {end.name}: {loss.meaning}; {loss.where()}", "red")
     return Group(title, table, *([last] if last.plain else []))
 
 

@@ -13,9 +13,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from rxpath.abi.reasons import Drop
 from rxpath.workbench.host.model.host import Host
-from rxpath.workbench.run import where_lost as losses
+from rxpath.workbench.run.where_lost import LOAD, by_step, losses
 from rxpath.workbench.words.mistakes import is_bad_input, one_line
 
 if TYPE_CHECKING:
@@ -26,10 +25,6 @@ if TYPE_CHECKING:
 RX_BUFFER, DESCRIPTOR = 2048, 16                            # igb: half a page and a descriptor for each place in the ring
 TRUESIZE = 2304                                             # what a queued packet of up to an MTU holds
 RECEIVERS_KEPT = 64
-
-# Reasons that depend on how fast frames come.  The others (a closed port, a bad checksum) are the traffic's own, at any speed.
-LOAD = frozenset(r.name for r in (Drop.RX_MISSED, Drop.RX_ALLOC_FAILED, Drop.NOMEM, Drop.CPU_BACKLOG, Drop.SOCKET_RCVBUFF,
-                                  Drop.SOCKET_BACKLOG, Drop.PROTO_MEM, Drop.PKT_TOO_BIG))
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +52,7 @@ class Result:
     queued: int = 0
     dropped: dict[str, int] = field(default_factory=dict)   # by reason
     dropped_at: dict[str, int] = field(default_factory=dict)            # by place: "ring 0", "socket udp 0.0.0.0:53"
+    lost_at_step: dict[str, int] = field(default_factory=dict)          # by step of the funnel
     latency_ns: dict[str, int] = field(default_factory=dict)            # p50 p90 p99 p99.9 max mean count
     apps: dict[str, dict[str, int]] = field(default_factory=dict)       # the same for each thread of an application
     cpu_ns: dict[str, int] = field(default_factory=dict)    # by context, all CPUs
@@ -152,6 +148,7 @@ def of(run: Outcome) -> Result:
     b = run.books
     return Result(
         offered=b.offered, delivered=b.delivered, received=b.received, queued=b.queued, dropped=b.dropped, dropped_at=_places(run),
+        lost_at_step=by_step(b.lost_at),
         latency_ns=b.latency.as_dict(), apps={f"{a.name}/{a.thread}": a.latency.as_dict() for a in b.apps},
         cpu_ns=b.cpu_ns(), cpus=tuple(asdict(c) for c in b.cpus),
         counters=_counters(run), memory=memory(run.host, [s.rcvbuf for s in b.sockets if s.proto == "udp"]), peaks=_peaks(run),
@@ -175,9 +172,9 @@ def _places(run: Outcome) -> dict[str, int]:
     out = {f"ring {q.queue}": q.missed for q in b.queues if q.missed}
     out |= {f"backlog {s['cpu']}": s["dropped"] for s in b.softnet if s["dropped"]}
     out |= {f"socket {s.proto} {s.address}:{s.port}": s.drops for s in b.sockets if s.drops}
-    for reason, n in b.dropped.items():
-        if reason not in ("RX_MISSED", "CPU_BACKLOG") and losses.loss(reason).step != "socket":
-            out[losses.loss(reason).stations] = out.get(losses.loss(reason).stations, 0) + n
+    for loss in losses(b.lost_at):
+        if loss.reason not in ("RX_MISSED", "CPU_BACKLOG") and loss.step != "socket":
+            out[loss.station] = out.get(loss.station, 0) + loss.n
     return out
 
 

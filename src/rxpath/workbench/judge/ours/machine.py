@@ -42,7 +42,7 @@ ICMP_SEND = Stage["__icmp_send"]
 OF_DEFRAG = (Stage.ip_defrag, Stage.ip_expire)
 FREED_BY = {                                # our station -> the kernel function in which the skb is freed
     Stage.__udp_enqueue_schedule_skb: "udp_queue_rcv_one_skb", Stage.ip_protocol_deliver_rcu: "ip_local_deliver_finish",
-    Stage.__udp4_lib_mcast_deliver: "__udp4_lib_rcv", Stage.veth_xmit: "__dev_forward_skb2",
+    Stage.__udp4_lib_mcast_deliver: "__udp4_lib_rcv", Stage.udplite_rcv: "__udp4_lib_rcv", Stage.veth_xmit: "__dev_forward_skb2",
 }
 
 
