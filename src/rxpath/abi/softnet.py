@@ -18,7 +18,7 @@ class napi_struct:
     rx_list: sk_buff_list       # packets that GRO let go, up to gro_normal_batch
     rx_count: i64
     done: i64                   # locals of the poll, which can be left and re-entered
-    stage: i64
+    dry: i64                    # of these: the ring has nothing more
     list_head: i64 = NO_SKB     # locals of a list on its way through ip_list_rcv: a run of one protocol
     list_tail: i64 = NO_SKB
     list_phase: i64

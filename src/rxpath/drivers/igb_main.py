@@ -6,7 +6,7 @@ transmit half is igb_tx.py, interrupt throttling igb_itr.py, open and close igb_
 Buffers are half pages of 2 kB, as igb's at a standard MTU; an skb is built round its buffer: truesize 2304, and 2048 more for each
 further buffer of a long frame.  (At a jumbo MTU today's igb takes 3 kB buffers of 4 kB truesize; ours stay as its legacy-rx mode has
 them.)"""
-from .._compile import mem_at, memset, path_function
+from .._compile import asks, mem_at, memset, path_function
 from ..abi.limits import BUFSZ
 from ..abi.mib import DevStat
 from ..abi.net import Net
@@ -14,7 +14,6 @@ from ..abi.nic import rx_ring
 from ..abi.numbers import (
     CHECKSUM_NONE,
     CHECKSUM_UNNECESSARY,
-    DONE,
     E1000_RXD_STAT_DD,
     E1000_RXD_STAT_EOP,
     E1000_RXD_STAT_IXSM,
@@ -237,6 +236,13 @@ def igb_clean_rx_irq(net: Net, cpu: int, q: int, ring: rx_ring, napi: napi_struc
     return True
 
 
+@asks
+@path_function
+def ring_late(net: Net, cpu: int, ring: rx_ring) -> bool:
+    """Is anybody earlier who may look at this ring?  Nobody else does unless its NAPI may be polled by other CPUs."""
+    return ring.shared != 0 and late(net, cpu)
+
+
 # ---------------------------------------------------------------- NAPI
 @napi_poll("igb_poll")
 @path_function
@@ -252,16 +258,16 @@ def igb_poll(net: Net, cpu: int, n: int, budget: int) -> int:
         if napi.up:                                  # GRO let packets go: hand them up
             if napi_list_up(net, cpu, napi) == YIELD:
                 return YIELD
-        if napi.stage or napi.done >= budget:        # dry, or the budget is used up
+        if napi.dry or napi.done >= budget:        # dry, or the budget is used up
             break
-        if ring.shared and late(net, cpu):           # another CPU may look at this ring
+        if ring_late(net, cpu, ring):
             return YIELD
         if igb_clean_rx_irq(net, cpu, q, ring, napi, c.now):
             napi.done += 1
         else:
-            napi.stage = 1
-        if napi.stage or napi.done >= budget:
-            if napi.stage and napi.gro_flush_timeout and tx.more == 0:
+            napi.dry = 1
+        if napi.dry or napi.done >= budget:
+            if napi.dry and napi.gro_flush_timeout and tx.more == 0:
                 napi_defer(napi)
             napi_gro_flush(net, cpu, napi)
             napi.up = 1
@@ -270,21 +276,21 @@ def igb_poll(net: Net, cpu: int, n: int, budget: int) -> int:
         if late_private(net, cpu):
             return YIELD
     done = napi.done
-    if napi.stage == 0 and ring.next_to_use != ring.next_to_clean + ring.size - 1:     # what this poll has cleaned is posted at its end
-        if ring.shared and late(net, cpu):
+    if napi.dry == 0 and ring.next_to_use != ring.next_to_clean + ring.size - 1:     # what this poll has cleaned is posted at its end
+        if ring_late(net, cpu, ring):
             return YIELD
         c = net.cpu[cpu]
         nic_pull(net, q, c.now)
         igb_alloc_rx_buffers(net, cpu, ring)
-    if napi.stage and tx.more == 0:
-        if ring.shared and late(net, cpu):
+    if napi.dry and tx.more == 0:
+        if ring_late(net, cpu, ring):
             return YIELD
         igb_alloc_rx_buffers(net, cpu, ring)
         if napi_complete_done(net, cpu, n):
             igb_ring_irq_enable(net, cpu, q)
-    elif napi.stage:                                 # transmit work is left: as if the budget were used up
+    elif napi.dry:                                 # transmit work is left: as if the budget were used up
         done = budget
         tx.more = 0
     napi.done = 0
-    napi.stage = DONE
+    napi.dry = 0
     return done

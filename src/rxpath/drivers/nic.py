@@ -112,8 +112,8 @@ def nic_filter(nic: nic_t, ring: rx_ring, mac: int) -> bool:
 
 # ---------------------------------------------------------------- DMA
 @path_function
-def nic_dma(net: Net, nic: nic_t, q: int, ring: rx_ring, a: arrival) -> bool:
-    """Write one frame into the buffers that the driver has posted.  False: it is lost, there are not enough of them."""
+def nic_dma(net: Net, nic: nic_t, q: int, ring: rx_ring, a: arrival, feed: Mem) -> bool:
+    """Write a frame that lies in `feed` into the buffers that the driver has posted.  False: it is lost, there are not enough of them."""
     if ring.next_to_use - ring.hw_head < (a.len + BUFSZ - 1) // BUFSZ:
         ring.missed += 1
         nic_lost(net, net.recording.ring_missed + q, a)
@@ -121,7 +121,7 @@ def nic_dma(net: Net, nic: nic_t, q: int, ring: rx_ring, a: arrival) -> bool:
             ring.fifo += 1
         return False
     net.stage_count[ring.cpu][Stage.nic_dma] += 1
-    status, feed, mem = nic_checksum(net, nic, a), mem_at(net.feed_addr), mem_at(net.mem_addr)
+    status, mem = nic_checksum(nic, a, feed), mem_at(net.mem_addr)
     desc = net.desc[q][ring.hw_at]
     tag = 0
     if nic.vlan_strip:
@@ -131,15 +131,15 @@ def nic_dma(net: Net, nic: nic_t, q: int, ring: rx_ring, a: arrival) -> bool:
         nic_copy(mem, desc.buf, feed, a, 0, a.len)
         nic_write_back(net, q, ring, a.len, a.hash, a.t, a.frame, status | E1000_RXD_STAT_EOP)
         return True
-    nic_dma_pieces(net, q, ring, a, status, tag)
+    nic_dma_pieces(net, q, ring, a, feed, status, tag)
     return True
 
 
 @cold
 @path_function
-def nic_dma_pieces(net: Net, q: int, ring: rx_ring, a: arrival, status: int, tag: int) -> None:
+def nic_dma_pieces(net: Net, q: int, ring: rx_ring, a: arrival, feed: Mem, status: int, tag: int) -> None:
     """A frame without its tag, or one that takes several buffers: each has its descriptor, the last has EOP (and the tag)."""
-    feed, mem, tci = mem_at(net.feed_addr), mem_at(net.mem_addr), 0
+    mem, tci = mem_at(net.mem_addr), 0
     if tag:
         tci = be16(feed, a.offset + ETH_HLEN)
         status |= E1000_RXD_STAT_VP
@@ -171,12 +171,12 @@ def nic_copy(mem: Mem, buf: int, feed: Mem, a: arrival, start: int, n: int) -> N
 
 # ---------------------------------------------------------------- checksum offload
 @path_function
-def nic_checksum(net: Net, nic: nic_t, a: arrival) -> int:
+def nic_checksum(nic: nic_t, a: arrival, feed: Mem) -> int:
     """Status bits: what the card has verified, and what it found wrong."""
     error = E1000_RXDEXT_STATERR_RXE if a.flags & FEED_RX_ERROR else 0
     if nic.rx_csum == 0:
         return E1000_RXD_STAT_IXSM | error
-    feed, ip = mem_at(net.feed_addr), a.offset + ETH_HLEN
+    ip = a.offset + ETH_HLEN
     if a.caplen < ETH_HLEN + IP_HLEN:
         return E1000_RXD_STAT_IXSM | error
     proto = be16(feed, a.offset + 12)
@@ -231,7 +231,7 @@ def nic_receive(net: Net, q: int, ring: rx_ring, a: arrival) -> int:
     """A card with a descriptor ring: filters, then DMA.  1: the host will see it."""
     nic = net.nic[ring.nic]
     if nic_accepts(net, nic, ring, a):
-        return int(nic_dma(net, nic, q, ring, a))
+        return int(nic_dma(net, nic, q, ring, a, mem_at(net.feed_addr)))
     return 0
 
 
@@ -277,7 +277,7 @@ def nic_pull_fifo(net: Net, q: int, ring: rx_ring, now: int) -> None:
         ring.arrived += 1
         if nic_accepts(net, nic, ring, a):
             if ring.fifo_head == ring.fifo_tail and nic_has_room(ring, a):
-                nic_dma(net, nic, q, ring, a)
+                nic_dma(net, nic, q, ring, a, mem_at(net.feed_addr))
             else:
                 nic_fifo_put(net, nic, q, ring, a)
     ring.feed_head = i
@@ -324,9 +324,7 @@ def nic_fifo_drain(net: Net, nic: nic_t, q: int, ring: rx_ring) -> None:
         a = net.fifo[ring.nic][ring.fifo_head & NFIFO - 1]
         if not nic_has_room(ring, a):
             return
-        feed, net.feed_addr = net.feed_addr, nic.fifo_addr           # nic_dma() reads from there
-        nic_dma(net, nic, q, ring, a)
-        net.feed_addr = feed
+        nic_dma(net, nic, q, ring, a, mem_at(nic.fifo_addr))
         ring.fifo_head += 1
         ring.fifo_bytes -= fifo_bytes(a)
         if ring.xoff and ring.fifo_bytes < nic.low_water:

@@ -14,7 +14,6 @@ from .._compile import le64, mem_at, path_function
 from ..abi.kernels import Behaviour, Sysctl
 from ..abi.net import Net
 from ..abi.numbers import (
-    DONE,
     ETH_P_IP,
     GRO_HASH_BUCKETS,
     GRO_HELD,
@@ -156,7 +155,7 @@ def napi_gro_flush(net: Net, cpu: int, napi: napi_struct) -> None:
     everything too if HZ < 1000, else what is not of this jiffy."""
     jiffy = net.sysctl[Sysctl.jiffy_ns]
     c = net.cpu[cpu]
-    old_only = napi.timeout != 0 or (napi.stage == DONE and jiffy <= 1_000_000)
+    old_only = napi.timeout != 0 or (napi.dry == 0 and jiffy <= 1_000_000)
     now = c.now // jiffy
     napi.flush_rest = 0
     if napi.gro_bitmask == 0:
