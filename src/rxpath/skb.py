@@ -308,6 +308,12 @@ def csum_tcpudp_nofold(net: Net, skb: sk_buff, n: int, protocol: int) -> int:
 
 
 @path_function
+def skb_vlan_tag_present(skb: sk_buff) -> bool:
+    """A tag was taken off and stands in vlan_tci."""
+    return skb.vlan != 0
+
+
+@path_function
 def skb_csum_unnecessary(skb: sk_buff) -> bool:
     """Has the NIC, GRO or an earlier look said that it is right?"""
     return skb.ip_summed == CHECKSUM_UNNECESSARY or skb.csum_valid != 0

@@ -1,5 +1,5 @@
 """The network card and its driver's rings: what the NIC writes, what igb keeps."""
-from .._compile import CACHELINE, Array, array, i64, struct, u16, u32
+from .._compile import CACHELINE, Array, array, i64, path_function, struct, u16, u32
 from .numbers import NO_QUEUE
 from .skbuff import sk_buff_list
 
@@ -186,3 +186,9 @@ class net_device:
     counts_multicast: i64       # a card counts what passes its filter; without one packets and bytes only
     keeps_dst: i64              # a packet brings its route: lo
     igmp_old_until: i64         # ns: a querier that speaks IGMPv1 or v2 was heard (mr_v1_seen, mr_v2_seen)
+
+
+@path_function
+def netif_running(dev: net_device) -> bool:
+    """include/linux/netdevice.h: it is up."""
+    return dev.up != 0

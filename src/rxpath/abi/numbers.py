@@ -65,6 +65,18 @@ class Trail(IntEnum):
     LOST = 3                    # only the end of a frame that is lost
 
 
+class Run(IntEnum):
+    """Where a run stands: neighbours of one protocol that go up together (napi.run).  link/dev.py gathers it and hands it up; a list_func
+    that is left between packets goes on where it was (network/ip_input.py).
+
+    GATHER -> HAND_UP -> IP: [HOOK ->] FINISH -> DELIVER -> GATHER"""
+    GATHER = 0                  # the next packet may still belong to it
+    HAND_UP = 1                 # it is complete
+    HOOK = 2                    # ip_list_rcv: its packets pass PRE_ROUTING, one by one
+    FINISH = 3                  # they are routed
+    DELIVER = 4                 # each goes to its dst.input
+
+
 class Softirq(IntEnum):
     """softirq types (include/linux/interrupt.h), in their order."""
     HI = 0

@@ -117,7 +117,7 @@ class rps_skb_cb:
 
 @struct()
 class packet_type_skb_cb:
-    handler: i64                # of a packet of a list, see link/dev.py; of a clone: the handler that it is for
+    handler: i64                # of a clone: the handler that it is for
 
 
 IPCB = Overlay(sk_buff, "cb", inet_skb_parm)

@@ -19,13 +19,12 @@ class napi_struct:
     rx_count: i64
     done: i64                   # locals of the poll, which can be left and re-entered
     dry: i64                    # of these: the ring has nothing more
-    list_head: i64 = NO_SKB     # locals of a list on its way through ip_list_rcv: a run of one protocol
-    list_tail: i64 = NO_SKB
-    list_phase: i64
-    list_cursor: i64 = NO_SKB
-    list_prev: i64
-    list_handler: i64           # list_func of that run
-    list_next: i64 = NO_SKB     # the packet that ended the run
+    run: sk_buff_list           # neighbours of one protocol on their way up
+    run_state: i64              # numbers.Run
+    run_ptype: i64              # the packet type that they are for
+    run_cursor: i64 = NO_SKB    # HOOK: the first that has not passed it
+    run_next: i64 = NO_SKB      # the packet that ended the run, and its packet type
+    run_next_ptype: i64
     up: i64                     # rx_list is on its way up
     flush_rest: i64
     gro_bucket: Array[i64] = array(8, init=NO_SKB)

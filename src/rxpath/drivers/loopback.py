@@ -9,6 +9,7 @@ from .._compile import path_function
 from ..abi.headers import ip_hdr, ip_is_fragment, ipv4_is_multicast
 from ..abi.mib import DevStat
 from ..abi.net import Net
+from ..abi.nic import netif_running
 from ..abi.numbers import (
     CHECKSUM_NONE,
     CHECKSUM_UNNECESSARY,
@@ -43,7 +44,7 @@ def loopback_xmit(net: Net, cpu: int, q: int) -> int:
     at(net, cpu, skb, Stage.loopback_xmit)
     skb.tstamp = c.now
     dev, stat, n = net.dev[skb.dev], net.dev_stat[cpu][skb.dev], skb.len - ETH_HLEN
-    if dev.up == 0 or n < 0:
+    if not netif_running(dev) or n < 0:
         stat[DevStat.rx_dropped] += 1
         return kfree_skb_reason(net, cpu, skb, Stage.loopback_xmit, Drop.NOT_SPECIFIED)
     skb.ip_summed = CHECKSUM_NONE

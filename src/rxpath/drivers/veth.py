@@ -8,7 +8,7 @@ from .._compile import cold, mem_at, memcpy, memset, path_function
 from ..abi.limits import BUFSZ
 from ..abi.mib import DevStat
 from ..abi.net import Net
-from ..abi.nic import arrival, rx_ring
+from ..abi.nic import arrival, netif_running, rx_ring
 from ..abi.numbers import (
     CHECKSUM_NONE,
     CHECKSUM_UNNECESSARY,
@@ -117,7 +117,7 @@ def veth_forward(net: Net, cpu: int, q: int) -> int:
     at(net, cpu, skb, Stage.veth_xmit)
     skb.tstamp = c.now
     dev = net.dev[skb.dev]
-    if dev.up == 0 or skb.len < ETH_HLEN or skb.len > dev.mtu + ETH_HLEN + VLAN_HLEN:        # is_skb_forwardable()
+    if not netif_running(dev) or skb.len < ETH_HLEN or skb.len > dev.mtu + ETH_HLEN + VLAN_HLEN:        # is_skb_forwardable()
         net.dev_stat[cpu][skb.dev][DevStat.rx_dropped] += 1
         return kfree_skb_reason(net, cpu, skb, Stage.veth_xmit, Drop.NOT_SPECIFIED)
     n, stat = skb.len, net.dev_stat[cpu][skb.dev]

@@ -8,6 +8,7 @@ from ..abi.kernels import Behaviour, Sysctl
 from ..abi.limits import NQ
 from ..abi.mib import DevStat
 from ..abi.net import Net
+from ..abi.nic import netif_running
 from ..abi.numbers import NAPI_STATE_SCHED, NET_RX_DROP, NET_RX_SUCCESS, NO_CPU, YIELD, Softirq
 from ..abi.reasons import Drop
 from ..abi.skbuff import RPS_SKB_CB, sk_buff
@@ -126,7 +127,7 @@ def enqueue_on(net: Net, cpu: int, skb: sk_buff, other: int) -> int:
     """Onto the input queue of CPU `other`; the first packet there starts its poll.  It must be this CPU's turn."""
     at(net, cpu, skb, Stage.enqueue_to_backlog)
     dev, queue, n = net.dev[skb.dev], net.input[other], NQ + other
-    if not dev.up:                                                           # 1: netif_running()
+    if not netif_running(dev):                                               # 1
         return backlog_drop(net, cpu, skb, Drop.DEV_READY)
     spin_lock(net, cpu, queue.lock)
     limit = net.sysctl[Sysctl.netdev_max_backlog]

@@ -7,12 +7,12 @@ from .._compile import path_function
 from ..abi.kernels import Behaviour
 from ..abi.mib import DevStat
 from ..abi.net import Net
-from ..abi.numbers import DONE, NET_RX_SUCCESS, NO_SKB, PACKET_OTHERHOST, PTYPE_HASH_SIZE, VLAN_VID_MASK, YIELD
+from ..abi.numbers import DONE, NET_RX_SUCCESS, NO_SKB, PACKET_OTHERHOST, PTYPE_HASH_SIZE, VLAN_VID_MASK, YIELD, Run
 from ..abi.reasons import Drop
 from ..abi.skbuff import PTYPE_SKB_CB, sk_buff
 from ..abi.softnet import napi_struct
 from ..path import Stage, Touch
-from ..skb import __skb_dequeue, __skb_queue_tail, consume_skb, kfree_skb_reason, skb_clone
+from ..skb import __skb_dequeue, __skb_queue_tail, consume_skb, kfree_skb_reason, skb_clone, skb_vlan_tag_present
 from ..turn import at, late, late_private, touch
 from .af_packet import deliver_ptype_all, packet_rcv
 from .gro import napi_gro_flush
@@ -62,14 +62,14 @@ def netif_receive_skb_list_internal(net: Net, cpu: int, napi: napi_struct) -> in
             if late_private(net, cpu):
                 return YIELD
             continue
-        if napi.list_phase:                          # a run is on its way
+        if napi.run_state != Run.GATHER:             # a run is on its way
             if run_to_protocol(net, cpu, napi) == YIELD:
                 return YIELD
             continue                                 # the packet that ended it may be a run of its own: before the next, as after a YIELD
         if napi.rx_list.head < 0:
-            if napi.list_head < 0:
+            if napi.run.head < 0:
                 return DONE
-            napi.list_phase = 1
+            napi.run_state = Run.HAND_UP
             continue
         if net.rfs and late(net, cpu):               # the flow tables are everybody's
             return YIELD
@@ -94,50 +94,46 @@ def netif_receive_skb_list_internal(net: Net, cpu: int, napi: napi_struct) -> in
 @path_function
 def add_to_run(net: Net, napi: napi_struct, skb: sk_buff, i: int) -> None:
     """__netif_receive_skb_list_core(): neighbours of one protocol travel together."""
-    pt = net.ptype[i]
-    cb = PTYPE_SKB_CB(skb)
-    cb.handler = pt.list_handler if pt.list_handler >= 0 else -1 - pt.handler      # no list_func: one by one
-    if napi.list_head < 0:
-        begin_run(napi, skb)
-    elif napi.list_handler >= 0 and napi.list_handler == cb.handler:
-        tail = net.skb[napi.list_tail]
-        tail.next = skb.idx
-        napi.list_tail = skb.idx
+    if napi.run.head < 0:
+        begin_run(net, napi, skb, i)
+    elif i == napi.run_ptype:
+        __skb_queue_tail(net, napi.run, skb)
     else:
-        napi.list_next = skb.idx
-        napi.list_phase = 1
+        napi.run_next, napi.run_next_ptype = skb.idx, i
+        napi.run_state = Run.HAND_UP
 
 
 @path_function
-def begin_run(napi: napi_struct, skb: sk_buff) -> None:
-    napi.list_head = skb.idx
-    napi.list_tail = skb.idx
-    napi.list_handler = PTYPE_SKB_CB(skb).handler
-    if napi.list_handler < 0:
-        napi.list_phase = 1
+def begin_run(net: Net, napi: napi_struct, skb: sk_buff, i: int) -> None:
+    pt = net.ptype[i]
+    __skb_queue_tail(net, napi.run, skb)
+    napi.run_ptype = i
+    if pt.list_handler < 0:                          # no list_func: one by one
+        napi.run_state = Run.HAND_UP
 
 
 @path_function
 def run_to_protocol(net: Net, cpu: int, napi: napi_struct) -> int:
-    if napi.list_handler >= 0:
-        if path.call_packet_list(napi.list_handler, net, cpu, napi) == YIELD:
+    pt = net.ptype[napi.run_ptype]
+    if pt.list_handler >= 0:
+        if path.call_packet_list(pt.list_handler, net, cpu, napi) == YIELD:
             return YIELD
         end_run(net, napi)
     else:
-        skb, handler = net.skb[napi.list_head], -1 - napi.list_handler
+        skb = __skb_dequeue(net, napi.run)
         end_run(net, napi)
-        path.call_packet_type(handler, net, cpu, skb)
+        path.call_packet_type(pt.handler, net, cpu, skb)
     return YIELD if late_private(net, cpu) else DONE
 
 
 @path_function
 def end_run(net: Net, napi: napi_struct) -> None:
-    napi.list_head = NO_SKB
-    napi.list_phase = 0
-    if napi.list_next >= 0:                          # the packet that ended this run begins the next
-        following = net.skb[napi.list_next]
-        napi.list_next = NO_SKB
-        begin_run(napi, following)
+    """Its packets have gone up."""
+    napi.run_state = Run.GATHER
+    if napi.run_next >= 0:                           # the packet that ended this run begins the next
+        following = net.skb[napi.run_next]
+        napi.run_next = NO_SKB
+        begin_run(net, napi, following, napi.run_next_ptype)
 
 
 @path_function
@@ -170,7 +166,7 @@ def __netif_receive_skb_core(net: Net, cpu: int, skb: sk_buff) -> int:
     sd = net.sd[cpu]
     sd.processed += 1
     taken = 0
-    if net.nptype_all or skb.vlan or eth_type_vlan(skb.protocol):
+    if net.nptype_all or skb_vlan_tag_present(skb) or eth_type_vlan(skb.protocol):
         taken = taps_and_tags(net, cpu, skb)
         if taken < 0:
             return -1
@@ -207,7 +203,7 @@ def taps_and_tags(net: Net, cpu: int, skb: sk_buff) -> int:
         if net.nptype_all:
             taken += deliver_ptype_all(net, cpu, skb)
         again = False
-        while skb.vlan and not again:
+        while skb_vlan_tag_present(skb) and not again:
             wanted = vlan_do_receive(net, cpu, skb)
             if wanted < 0:
                 return -1

@@ -4,6 +4,7 @@ from .._compile import be16, be32, mem_at, path_function, put_be32, struct_at
 from ..abi.headers import eth_hdr, ether_addr_to_u64, vlan_hdr
 from ..abi.mib import DevStat
 from ..abi.net import Net
+from ..abi.nic import netif_running
 from ..abi.numbers import (
     ETH_P_802_2,
     ETH_P_802_3,
@@ -21,7 +22,7 @@ from ..abi.numbers import (
 from ..abi.reasons import Drop
 from ..abi.skbuff import sk_buff
 from ..path import Stage
-from ..skb import kfree_skb_reason, pskb_may_pull
+from ..skb import kfree_skb_reason, pskb_may_pull, skb_vlan_tag_present
 from ..turn import at
 
 
@@ -33,7 +34,7 @@ def eth_type_vlan(proto: int) -> bool:
 @path_function
 def skb_vlan_untag(net: Net, cpu: int, skb: sk_buff) -> bool:
     """Take the tag out of the frame and note it in the skb.  False: the packet has ended."""
-    if skb.vlan:                                     # the NIC has stripped the outer one: this one for later
+    if skb_vlan_tag_present(skb):                    # the NIC has stripped the outer one: this one for later
         return True
     at(net, cpu, skb, Stage.skb_vlan_untag)
     if not pskb_may_pull(net, skb, VLAN_HLEN + 2):
@@ -77,7 +78,7 @@ def vlan_do_receive(net: Net, cpu: int, skb: sk_buff) -> int:
     if d < 0:
         return 0
     dev = net.dev[d]
-    if not dev.up:
+    if not netif_running(dev):
         kfree_skb_reason(net, cpu, skb, Stage.__netif_receive_skb_core, Drop.NOT_SPECIFIED)
         return -1
     skb.dev = d

@@ -36,20 +36,19 @@ from ..abi.numbers import (
     RTN,
     YIELD,
     Hook,
+    Run,
 )
 from ..abi.reasons import Drop
 from ..abi.skbuff import IPCB, sk_buff
 from ..abi.softnet import napi_struct
 from ..path import Stage, Touch, dst_input, packet_list, packet_type, touched
-from ..skb import csum_fold, csum_partial, icmp_send_and_drop, kfree_skb_reason, pskb_may_pull, skb_trim
+from ..skb import __skb_dequeue, __skb_queue_tail, csum_fold, csum_partial, icmp_send_and_drop, kfree_skb_reason, pskb_may_pull, skb_trim
 from ..turn import at, late_private, park, touch
 from .igmp import ip_check_mc
 from .ip_fragment import ip_defrag
 from .ip_options import ip_rcv_options
 from .netfilter import nf_hook
 from .route import ip_mc_validate_source, ip_route_input_noref, ip_route_use_hint
-
-RUN_HOOK, RUN_FINISH, RUN_DELIVER = 2, 3, 4          # napi.list_phase of a run that is in IP
 
 
 @path_function
@@ -123,39 +122,36 @@ def ip_pre_routing(net: Net, cpu: int, skb: sk_buff) -> int:
 @path_function
 def ip_list_rcv(net: Net, cpu: int, napi: napi_struct) -> int:
     """A run of packets: each step for all of them before the next step.  DONE or YIELD; the run's place stands in the napi."""
-    if napi.list_phase < RUN_HOOK:
-        walk = napi.list_head
-        napi.list_head, napi.list_tail = NO_SKB, NO_SKB
+    if napi.run_state == Run.HAND_UP:
+        walk, napi.run.head = napi.run.head, NO_SKB
         while walk >= 0:
             skb = net.skb[walk]
             walk = skb.next
             at(net, cpu, skb, Stage.ip_list_rcv)
             if ip_rcv_core(net, cpu, skb) == NET_RX_SUCCESS:
                 at(net, cpu, skb, Stage.ip_sublist_rcv)
-                keep(net, napi, skb)
-        napi.list_phase = RUN_HOOK if net.nf_active else RUN_FINISH
+                __skb_queue_tail(net, napi.run, skb)
+        napi.run_state = Run.FINISH
         if net.nf_active:
-            napi.list_cursor, napi.list_head, napi.list_tail = napi.list_head, NO_SKB, NO_SKB
-    if napi.list_phase == RUN_HOOK:                                          # NF_HOOK_LIST
-        while napi.list_cursor >= 0:
-            skb = net.skb[napi.list_cursor]
+            napi.run_state, napi.run_cursor, napi.run.head = Run.HOOK, napi.run.head, NO_SKB
+    if napi.run_state == Run.HOOK:                                           # NF_HOOK_LIST
+        while napi.run_cursor >= 0:
+            skb = net.skb[napi.run_cursor]
             following = skb.next
             verdict = nf_hook(net, cpu, Hook.PRE_ROUTING, skb)
             if verdict == NF_WAIT:                                           # asked again when it is our turn
                 return YIELD
-            napi.list_cursor = following
+            napi.run_cursor = following
             if verdict == NF_ACCEPT:
-                keep(net, napi, skb)
+                __skb_queue_tail(net, napi.run, skb)
             if late_private(net, cpu):                                       # rules take long; a REJECT may have parked its packet
                 return YIELD
-        napi.list_phase = RUN_FINISH
-    if napi.list_phase == RUN_FINISH:
+        napi.run_state = Run.FINISH
+    if napi.run_state == Run.FINISH:
         ip_list_rcv_finish(net, cpu, napi)
-        napi.list_phase = RUN_DELIVER
-    while napi.list_head >= 0:                                               # ip_sublist_rcv_finish
-        skb = net.skb[napi.list_head]
-        napi.list_head = skb.next
-        skb.next = NO_SKB
+        napi.run_state = Run.DELIVER
+    while napi.run.head >= 0:                                                # ip_sublist_rcv_finish
+        skb = __skb_dequeue(net, napi.run)
         path.call_dst_input(skb.dst_type, net, cpu, skb)
         if late_private(net, cpu):
             return YIELD
@@ -163,22 +159,10 @@ def ip_list_rcv(net: Net, cpu: int, napi: napi_struct) -> int:
 
 
 @path_function
-def keep(net: Net, napi: napi_struct, skb: sk_buff) -> None:
-    """To the tail of the run."""
-    skb.next = NO_SKB
-    if napi.list_head >= 0:
-        tail = net.skb[napi.list_tail]
-        tail.next = skb.idx
-    else:
-        napi.list_head = skb.idx
-    napi.list_tail = skb.idx
-
-
-@path_function
 def ip_list_rcv_finish(net: Net, cpu: int, napi: napi_struct) -> None:
     """Route all of the run: one that goes where the packet before it went needs no look at the FIB."""
-    walk, hint, curr_dst = napi.list_head, NO_SKB, NO_ROUTE
-    napi.list_head, napi.list_tail = NO_SKB, NO_SKB
+    walk, hint, curr_dst = napi.run.head, NO_SKB, NO_ROUTE
+    napi.run.head = NO_SKB
     while walk >= 0:
         skb = net.skb[walk]
         walk = skb.next
@@ -186,7 +170,7 @@ def ip_list_rcv_finish(net: Net, cpu: int, napi: napi_struct) -> None:
             if skb.dst != curr_dst or skb.dst < 0:
                 curr_dst = skb.dst
                 hint = ip_extract_route_hint(net, skb)
-            keep(net, napi, skb)
+            __skb_queue_tail(net, napi.run, skb)
 
 
 @path_function

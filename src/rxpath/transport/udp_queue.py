@@ -10,7 +10,7 @@ from ..abi.skbuff import sk_buff
 from ..path import Stage, Touch, touched
 from ..skb import kfree_skb_reason, udp_rcv_segment
 from ..turn import at, late, park, touch
-from ..user.queue import __udp_enqueue_schedule_skb, udp_queue_rcv_locked
+from ..user.queue import __udp_enqueue_schedule_skb, udp_queue_rcv_skb_310
 
 
 @path_function
@@ -68,5 +68,5 @@ def udp_queue_rcv_one_skb(net: Net, cpu: int, skb: sk_buff) -> int:
     if net.rfs and sk.dport:                                # a connected socket: sock_rps_save_rxhash()
         sk.rxhash = skb.hash & 0xFFFFFFFF
     if net.behaviour[Behaviour.udp_backlog]:
-        return udp_queue_rcv_locked(net, cpu, sk, skb)
+        return udp_queue_rcv_skb_310(net, cpu, sk, skb)
     return __udp_enqueue_schedule_skb(net, cpu, sk, skb)

@@ -73,30 +73,50 @@ def udp_rcvbuf_full(net: Net, cpu: int, sk: sock, skb: sk_buff) -> int:
 
 # ---------------------------------------------------------------- 3.10: the socket lock and its backlog
 @path_function
-def udp_queue_rcv_locked(net: Net, cpu: int, sk: sock, skb: sk_buff) -> int:
-    """3.10's udp_queue_rcv_skb(): queue and backlog together may hold more than rcvbuf by one datagram.  A socket that a system call owns
-    gets it on its backlog."""
-    lock = sk.lock
-    if lock.last_cpu != cpu:                                                 # the reader counts sk_rmem_alloc down with each datagram
-        lines_arrive(net, cpu, sk)
-    if sk.backlog_len + sk.rmem_alloc > sk.rcvbuf:                           # sk_rcvqueues_full()
-        return udp_rcvbuf_full(net, cpu, sk, skb)
-    skb.rx_cpu = cpu
-    spin_lock(net, cpu, sk.lock)
-    if sk.owned < 0:
-        r = __udp_queue_rcv_skb(net, cpu, sk, skb)
-        spin_unlock(net, sk.lock)
-        return r
+def sk_rcvqueues_full(sk: sock) -> bool:
+    """Queue and backlog together may hold more than rcvbuf by one datagram: the newcomer's size is not asked."""
+    return sk.backlog_len + sk.rmem_alloc > sk.rcvbuf
+
+
+@path_function
+def sock_owned_by_user(sk: sock) -> bool:
+    """A system call has taken lock_sock()."""
+    return sk.owned >= 0
+
+
+@path_function
+def sk_add_backlog(net: Net, cpu: int, sk: sock, skb: sk_buff) -> bool:
+    """For the owner, who takes it in release_sock().  False: no room; in real time another CPU may have filled it."""
     at(net, cpu, skb, Stage.sk_add_backlog)
-    if sk.backlog_len + sk.rmem_alloc > sk.rcvbuf:                           # in real time another CPU may have filled it
-        spin_unlock(net, sk.lock)
-        sk.drops += 1
-        net.snmp[cpu][Mib.Udp_InErrors] += 1
-        return kfree_skb_reason(net, cpu, skb, Stage.sk_add_backlog, Drop.SOCKET_BACKLOG)
+    if sk_rcvqueues_full(sk):
+        return False
     __skb_queue_tail(net, sk.backlog, skb)
     sk.backlog_len += skb.truesize
     sk.backlog_qlen += 1
     sk.backlog_max = max(sk.backlog_max, sk.backlog_len)
+    return True
+
+
+@path_function
+def udp_queue_rcv_skb_310(net: Net, cpu: int, sk: sock, skb: sk_buff) -> int:
+    """The second half of 3.10's udp_queue_rcv_skb(), after encapsulation and filters: under the socket's lock, to its queue or, if a
+    system call owns it, to its backlog."""
+    lock = sk.lock
+    if lock.last_cpu != cpu:                                                 # the reader counts sk_rmem_alloc down with each datagram
+        lines_arrive(net, cpu, sk)
+    if sk_rcvqueues_full(sk):
+        return udp_rcvbuf_full(net, cpu, sk, skb)
+    skb.rx_cpu = cpu
+    spin_lock(net, cpu, sk.lock)
+    if not sock_owned_by_user(sk):
+        r = __udp_queue_rcv_skb(net, cpu, sk, skb)
+        spin_unlock(net, sk.lock)
+        return r
+    if not sk_add_backlog(net, cpu, sk, skb):
+        spin_unlock(net, sk.lock)
+        sk.drops += 1
+        net.snmp[cpu][Mib.Udp_InErrors] += 1
+        return kfree_skb_reason(net, cpu, skb, Stage.sk_add_backlog, Drop.SOCKET_BACKLOG)
     spin_unlock(net, sk.lock)
     return NET_RX_SUCCESS
 
@@ -130,5 +150,5 @@ def deliver_blank(net: Net, cpu: int, i: int, truesize: int, length: int) -> int
     skb.truesize, skb.sk, skb.csum_valid, skb.frame = truesize, i, 1, -1
     sk = net.socks[i]
     if net.behaviour[Behaviour.udp_backlog]:
-        return udp_queue_rcv_locked(net, cpu, sk, skb)
+        return udp_queue_rcv_skb_310(net, cpu, sk, skb)
     return __udp_enqueue_schedule_skb(net, cpu, sk, skb)
