@@ -9,7 +9,7 @@ import tempfile
 import time
 from typing import Any
 
-from benches.run import Workload, c_loop
+from benches.workload import Workload, c_loop
 
 SOFTIRQ_NS, APPLICATION_NS = 505, 575           # bm36: softirq of one datagram; receive 300, system call 75, work 200
 LINE_NS = 100                                   # the datagram's cache lines, from the CPU that queued it to the one that reads it

@@ -8,9 +8,8 @@
 Everything here is loaded when it is first used: `import rxpath` itself costs nothing."""
 from typing import TYPE_CHECKING, Any
 
-from ._version import __version__
-
 if TYPE_CHECKING:
+    from ._version import __version__
     from .workbench.host.file import HostError
     from .workbench.host.file import load as load_host
     from .workbench.host.model.host import Host
@@ -22,10 +21,12 @@ if TYPE_CHECKING:
 __all__ = ["BadInput", "Host", "HostError", "Outcome", "Simulation", "__version__", "headroom", "load_host", "replay", "sweep", "whatif"]
 
 _WHERE = {
-    "BadInput": ("words.mistakes", "BadInput"), "Host": ("host.model.host", "Host"), "HostError": ("host.file", "HostError"),
-    "Outcome": ("library.replay", "Outcome"), "Simulation": ("run.simulation", "Simulation"), "load_host": ("host.file", "load"),
-    "replay": ("library.replay", "replay"), "headroom": ("library.many", "headroom"), "sweep": ("library.many", "sweep"),
-    "whatif": ("library.replay", "whatif"),
+    "BadInput": ("workbench.words.mistakes", "BadInput"), "Host": ("workbench.host.model.host", "Host"),
+    "HostError": ("workbench.host.file", "HostError"), "Outcome": ("workbench.library.replay", "Outcome"),
+    "Simulation": ("workbench.run.simulation", "Simulation"), "__version__": ("_version", "__version__"),
+    "headroom": ("workbench.library.many", "headroom"), "load_host": ("workbench.host.file", "load"),
+    "replay": ("workbench.library.replay", "replay"), "sweep": ("workbench.library.many", "sweep"),
+    "whatif": ("workbench.library.replay", "whatif"),
 }
 
 
@@ -35,7 +36,7 @@ def __getattr__(name: str) -> Any:
     from importlib import import_module
 
     module, what = _WHERE[name]
-    found = getattr(import_module(f"{__name__}.workbench.{module}"), what)
+    found = getattr(import_module(f"{__name__}.{module}"), what)
     globals()[name] = found
     return found
 

@@ -3,7 +3,8 @@ import threading
 
 import pytest
 
-from benches.run import NFRAME, Path, Workload
+from benches.run import Path
+from benches.workload import NFRAME, Workload
 from rxpath.abi.mib import Mib
 from rxpath.abi.reasons import Drop
 

@@ -10,6 +10,7 @@ import sys
 import pytest
 
 from rxpath.workbench.cli import app as cli
+from rxpath.workbench.shapes import run
 from rxpath.workbench.shapes.measure import measure, poll_sizes
 from rxpath.workbench.shapes.shape import MS, SHAPES, Claim, Found, host
 from rxpath.workbench.views import shapes as page
@@ -32,18 +33,18 @@ def figures(found, key):
     return found[key]
 
 
-@pytest.mark.parametrize("key", page.ORDER)
+@pytest.mark.parametrize("key", run.ORDER)
 def test_what_must_hold_of_a_shape_holds(found, key):
     wrong = [c.text for c in figures(found, key).claims if not c.holds]
     assert not wrong, page.section(SHAPES[key], found[key])
 
 
 def test_every_shape_is_on_the_page_in_its_order():
-    assert sorted(page.ORDER) == sorted(SHAPES)
-    assert re.findall(r"^## ([\w]+):", PAGE.read_text(), re.M) == list(page.ORDER)
+    assert sorted(run.ORDER) == sorted(SHAPES)
+    assert re.findall(r"^## ([\w]+):", PAGE.read_text(), re.M) == list(run.ORDER)
 
 
-@pytest.mark.parametrize("key", page.ORDER)
+@pytest.mark.parametrize("key", run.ORDER)
 def test_the_page_was_made_by_this_generator(found, key):
     """All but the figures: title, source, claims, columns, as many rows, links to pictures that are there."""
     text = PAGE.read_text()
@@ -66,14 +67,14 @@ def test_the_page_has_the_figures_that_come_out_now(key):
 
 
 def test_workers_and_one_process_find_the_same():
-    shapes = page.chosen(["q5", "hooks"])
+    shapes = run.chosen(["q5", "hooks"])
     assert [s.key for s in shapes] == ["Q5", "hooks"], "in the page's order, however they are written"
-    assert page.run(shapes, 10, jobs=2) == page.run(shapes, 10, jobs=1)
+    assert run.run(shapes, 10, jobs=2) == run.run(shapes, 10, jobs=1)
 
 
 def test_a_run_that_is_stopped_keeps_what_is_done():
     done = []
-    found = page.run(page.chosen(["Q5", "Q7"]), 10, progress=lambda n, of: done.append((n, of)), stop=lambda: bool(done))
+    found = run.run(run.chosen(["Q5", "Q7"]), 10, progress=lambda n, of: done.append((n, of)), stop=lambda: bool(done))
     assert list(found) == ["Q5"] and done == [(1, 2)]
 
 
@@ -99,7 +100,7 @@ def test_the_command_prints_a_shape_and_its_figures_as_json(capsys):
 
 def test_the_command_lists_shapes_and_refuses_what_is_not_one(capsys):
     assert cli.run(["shapes", "--list"]) == 0
-    assert len(capsys.readouterr().out.splitlines()) == len(page.ORDER)
+    assert len(capsys.readouterr().out.splitlines()) == len(run.ORDER)
     assert cli.run(["shapes", "--only", "Q8"]) == 2
     assert "no such shape: there are Q1, Q2" in capsys.readouterr().err
     assert cli.run(["shapes", "--only", "Q5", "-o", "x"]) == 2
@@ -108,7 +109,7 @@ def test_the_command_lists_shapes_and_refuses_what_is_not_one(capsys):
 
 def test_a_shape_that_does_not_hold_is_said_and_is_the_exit_status(monkeypatch, capsys):
     broken = Found((("x", "d"),), [(1,)], (Claim("it stands", False),))
-    monkeypatch.setattr(page, "run", lambda shapes, **_: {s.key: broken for s in shapes})
+    monkeypatch.setattr(run, "run", lambda shapes, **_: {s.key: broken for s in shapes})
     assert cli.run(["shapes", "--only", "Q5", "--no-progress"]) == 1
     assert "DOES NOT HOLD: it stands" in capsys.readouterr().out
     assert "**does not hold**: it stands" in page.markdown({"Q5": broken})

@@ -142,10 +142,9 @@ def test_what_was_done_until_ctrl_c_is_kept():
 
 
 def _host():
-    from rxpath.workbench.run import replay
     from rxpath.workbench.traffic import capture as traffic
 
-    return replay.the_host(traffic.bundled_host("first"))
+    return hostfile.the_host(traffic.bundled_host("first"))
 
 
 def test_json_has_the_knobs_and_follows_its_schema(capsys):

@@ -3,7 +3,8 @@ import pytest
 
 import rxpath
 from rxpath.workbench.advice.facts import measure
-from rxpath.workbench.advice.rules import GOALS, load
+from rxpath.workbench.advice.goal import GOALS
+from rxpath.workbench.advice.rules import load
 from rxpath.workbench.run import replay
 from rxpath.workbench.scenarios import scenario
 

@@ -115,7 +115,7 @@ def test_a_pool_is_used_again() -> None:
 
 
 def test_a_worker_that_dies_is_an_error_of_its_unit_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fragile(unit: Unit) -> Result:
+    def fragile(unit: Unit, over: object) -> Result:
         if unit.seed == 13:
             os.kill(os.getpid(), 9)
         return run(unit)

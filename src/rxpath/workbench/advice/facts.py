@@ -9,15 +9,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from rxpath.abi.reasons import LOSSES
 from rxpath.workbench.host import sysctls as knobs
-
-if TYPE_CHECKING:
-    from rxpath.workbench.host.model.programs import App, Socket
-    from rxpath.workbench.run.books import AppBooks, Cpu, Queue, SocketBooks
-    from rxpath.workbench.run.outcome import Outcome
+from rxpath.workbench.host.model.programs import App, Socket
+from rxpath.workbench.run.books import AppBooks, Cpu, Queue, SocketBooks
+from rxpath.workbench.run.outcome import Outcome
 
 IDLE_BUSY = 0.05                                            # a CPU that is busy for less than this share of the time is there to be used
 STARVED = 99.0                                              # a load that cannot be measured: nothing at all was served

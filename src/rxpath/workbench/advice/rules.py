@@ -23,8 +23,8 @@ from rxpath.workbench.words import units
 from rxpath.workbench.words.mistakes import BadInput
 
 FILE, SCHEMA = Path(__file__).with_name("rules.toml"), Path(__file__).with_name("rules.schema.json")
-GOALS = ("loss", "latency", "cpu")
 VERDICT = {d.name: d.row.verdict for d in LOSSES if d.row.verdict}          # losses that no queue's setting changes: what to say of each
+
 Goal = Literal["loss", "latency", "cpu"]
 Place = Literal["NIC", "link", "IP", "transport", "socket", "application"]
 Text = Annotated[str, Field(min_length=1)]

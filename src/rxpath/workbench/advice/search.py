@@ -7,20 +7,21 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
 from rxpath.workbench.advice import candidates
 from rxpath.workbench.advice.candidates import Ladder, Set
 from rxpath.workbench.advice.facts import Seen, measure
-from rxpath.workbench.advice.rules import GOALS, Rules, load
+from rxpath.workbench.advice.goal import GOALS
+from rxpath.workbench.advice.rules import Rules, load
 from rxpath.workbench.advice.shell import commands
+from rxpath.workbench.host import file as hostfile
+from rxpath.workbench.host.model.host import Host
+from rxpath.workbench.run import replay
+from rxpath.workbench.run.outcome import Outcome
 from rxpath.workbench.run.where_lost import STEPS
+from rxpath.workbench.work import unit as units
 from rxpath.workbench.work.pool import Pool
 from rxpath.workbench.work.unit import Result, Unit
-
-if TYPE_CHECKING:
-    from rxpath.workbench.host.model.host import Host
-    from rxpath.workbench.run.outcome import Outcome
 
 BUDGET_S = 10.0
 ALL, PART = 0.99, 0.05                                      # of what can be saved: helped, partly
@@ -265,15 +266,10 @@ class _Search:
         return more
 
     def after(self, settings: Set) -> Host:
-        from rxpath.workbench.host import file as hostfile
-
         return hostfile.apply_overrides(self.host, settings) if settings else self.host
 
     def whole(self, settings: Set) -> Outcome | None:
         """A whole outcome, in this process: the rules want more than a Result has."""
-        from rxpath.workbench.run import replay
-        from rxpath.workbench.work import unit as units
-
         unit = replace(self.unit, host=self.host, overrides=settings)
         try:
             host = units.the_host(unit)
@@ -424,8 +420,6 @@ class _Search:
 
 
 def _of(run: Outcome) -> Result:
-    from rxpath.workbench.work import unit as units
-
     return units.of(run)
 
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rxpath.workbench.host.file import service_ns
+from rxpath.workbench.host.model.host import Host
 from rxpath.workbench.words import units
-
-if TYPE_CHECKING:
-    from rxpath.workbench.host.model.host import Host
 
 COMMANDS: list[tuple[re.Pattern[str], Callable[..., list[str]]]] = []
 

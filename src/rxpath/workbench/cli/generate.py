@@ -74,22 +74,14 @@ def generate(
     if merge:
         if spec is not None or preset is not None or any(v is not None for v in options.values()):
             raise BadInput("generate --merge: captures are merged as they are; --speed, --loop and --fresh change them")
-        bar = Bar(not no_progress, "merging")
-        with Interrupt() as interrupt:
-            try:
-                frames, octets, ns = merging.merge(merge, out, speed=speed, loop=loop, fresh=fresh, progress=bar, stop=interrupt)
-            finally:
-                bar.close()
+        with Interrupt() as interrupt, Bar(not no_progress, "merging") as bar:
+            frames, octets, ns = merging.merge(merge, out, speed=speed, loop=loop, fresh=fresh, progress=bar, stop=interrupt)
     else:
         if speed != 1 or loop != 1 or fresh:
             raise BadInput("generate: --speed, --loop and --fresh are for --merge")
         wanted = generating.spec_from(options, spec, preset, seed, line)
-        bar = Bar(not no_progress, f"generating {Path(spec).name if spec else preset or ''}".strip())
-        with Interrupt() as interrupt:
-            try:
-                frames, octets, ns = generating.generate(wanted, out, bar, interrupt)
-            finally:
-                bar.close()
+        with Interrupt() as interrupt, Bar(not no_progress, f"generating {Path(spec).name if spec else preset or ''}".strip()) as bar:
+            frames, octets, ns = generating.generate(wanted, out, bar, interrupt)
     if out not in (None, "-"):
         print(f"rxpath: wrote {out}: {frames:,} frames in {ns / 1e9:,.3f} s, {octets:,} bytes"
               + ("; ended early" if interrupt.asked else ""), file=sys.stderr)

@@ -59,7 +59,10 @@ class Bar:
             self.task = self.bar.add_task("", total=1.0)
         self.bar.update(self.task, completed=share)
 
-    def close(self) -> None:
+    def __enter__(self) -> Bar:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         if self.bar is not None:
             self.bar.stop()
 

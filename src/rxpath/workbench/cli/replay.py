@@ -64,50 +64,47 @@ def replay(
     debug: DebugOption = False,
 ) -> None:
     """Send a capture through the receive path of a host and say where every frame went."""
-    from rxpath.workbench.advice import ask
+    from rxpath.workbench.advice.goal import BUDGET, checked_budget, checked_goal
+    from rxpath.workbench.host import file as hostfile
     from rxpath.workbench.run import replay as replaying
     from rxpath.workbench.traffic import capture as traffic
     from rxpath.workbench.views import recording, terminal
     from rxpath.workbench.words.mistakes import BadInput
-    from rxpath.workbench.work.unit import Unit
 
     if goal is not None and no_whatif:
         raise BadInput("--goal and --no-whatif: one of them")
     if trail_limit < 1:
         raise BadInput(f"--trail-limit {trail_limit}: 1 or more")
     _check_files(record, json_, tap, tx, capture, host)
-    goal, seconds = ask.checked_goal(goal), ask.checked_budget(budget or ask.BUDGET)
+    goal, seconds = checked_goal(goal), checked_budget(budget or BUDGET)
 
-    chosen = replaying.the_host(host or traffic.bundled_host(capture), set_ or [], seed)
+    chosen = hostfile.the_host(host or traffic.bundled_host(capture), set_ or [], seed)
     if tap is not None or tx is not None:
-        chosen = replaying.with_outputs(chosen, tap, tx)
+        chosen = hostfile.with_outputs(chosen, tap, tx)
     watched = None
     if trail:
         from rxpath.workbench.run.trail import Trail
 
         watched = Trail(trail, trail_limit)
-    bar = Bar(not no_progress, f"replaying {capture}")
     with Interrupt() as interrupt:
-        try:
+        with Bar(not no_progress, f"replaying {capture}") as bar:
             outcome = replaying.replay(capture, chosen, listen=listen or [], local=local, speed=speed, rate=rate, loop=loop, fresh=fresh,
                                        plain=plain or None,
                                        skip_unsupported=skip_unsupported or None, trail=watched, progress=bar, stop=interrupt,
                                        record=record is not None)
-        finally:
-            bar.close()
         if record is not None and record != "-":
             outcome = recording.take(outcome, record)
         if not json_:                                               # the story first: knobs take longer
             _story(outcome, watched)
         answer = None
         if not no_whatif:
+            from rxpath.workbench.advice import ask
+            from rxpath.workbench.work.unit import Unit
+
             unit = Unit(capture, listen=tuple(listen or ()), local=local, speed=speed, rate=rate, loop=loop, fresh=fresh)
-            bar = Bar(not no_progress, "trying knobs on the same traffic")
-            try:
+            with Bar(not no_progress, "trying knobs on the same traffic") as bar:
                 answer = ask.answer(outcome, unit, chosen, goal, seconds, skip_unsupported=skip_unsupported or None, progress=bar,
                                     stop=interrupt)
-            finally:
-                bar.close()
     if json_:
         _json(outcome, answer, watched)
     elif answer is not None:

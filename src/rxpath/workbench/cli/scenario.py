@@ -48,12 +48,8 @@ def scenario_run(name: Name,
     from rxpath.workbench.views import terminal
 
     s = scenario.load(name)
-    bar = Bar(not no_progress, s.name)
-    with Interrupt() as interrupt:
-        try:
-            trial = scenario.run(s, tuple(set_ or ()), progress=bar, stop=interrupt)
-        finally:
-            bar.close()
+    with Interrupt() as interrupt, Bar(not no_progress, s.name) as bar:
+        trial = scenario.run(s, tuple(set_ or ()), progress=bar, stop=interrupt)
     if json_:
         typer.echo(scenario_view.described(trial))
     else:

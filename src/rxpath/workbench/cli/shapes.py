@@ -31,12 +31,13 @@ def shapes(
     """Run what others published of the receive path - livelock, interrupt rates, costs - and show ours beside it."""
     from pathlib import Path
 
+    from rxpath.workbench.shapes import run
     from rxpath.workbench.views import pictures, terminal
     from rxpath.workbench.views import shapes as page
     from rxpath.workbench.words.mistakes import BadInput
     from rxpath.workbench.work.pool import cores
 
-    wanted = page.chosen(only or [])
+    wanted = run.chosen(only or [])
     checked_jobs(jobs)
     if listing:
         for s in wanted:
@@ -46,12 +47,8 @@ def shapes(
         if only:
             raise BadInput("-o writes the whole page: not with --only")
         pictures.matplotlib()                                   # before the work, not after it
-    bar = Bar(not no_progress, "shapes")
-    with Interrupt() as interrupt:
-        try:
-            found = page.run(wanted, jobs=jobs or cores(), progress=lambda n, of: bar(n / of, n), stop=interrupt)
-        finally:
-            bar.close()
+    with Interrupt() as interrupt, Bar(not no_progress, "shapes") as bar:
+        found = run.run(wanted, jobs=jobs or cores(), progress=lambda n, of: bar(n / of, n), stop=interrupt)
     complete = len(found) == len(wanted)
     if out and complete:
         files = page.write(found, Path(out))

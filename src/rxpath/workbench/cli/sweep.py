@@ -67,14 +67,10 @@ def sweep(
     check_writable("--parquet", parquet)
     if parquet:
         arrow.library("--parquet")                             # before the work, not after it
-    bar = Bar(not no_progress, f"sweeping {capture}")
-    with Interrupt() as interrupt:
-        try:
-            found = sweeping.sweep(capture, set_, host=host, listen=listen or [], local=local, speed=speed, rate=rate, loop=loop, seed=seed,
-                                   jobs=checked_jobs(jobs), journal=resume, progress=lambda n, of: bar(n / of, n), stop=interrupt,
-                                   warn=lambda text: print(f"rxpath: {text}", file=sys.stderr))
-        finally:
-            bar.close()
+    with Interrupt() as interrupt, Bar(not no_progress, f"sweeping {capture}") as bar:
+        found = sweeping.sweep(capture, set_, host=host, listen=listen or [], local=local, speed=speed, rate=rate, loop=loop, seed=seed,
+                               jobs=checked_jobs(jobs), journal=resume, progress=lambda n, of: bar(n / of, n), stop=interrupt,
+                               warn=lambda text: print(f"rxpath: {text}", file=sys.stderr))
     if parquet:
         table.parquet(found, parquet)
     if csv:

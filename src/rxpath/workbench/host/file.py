@@ -162,6 +162,26 @@ def service_ns(service: Service, place: str = "") -> tuple[int, ...]:
     return tuple(times)
 
 
+def the_host(host: Host | str | Path | None = None, overrides: Sequence[str] = (), seed: int | None = None) -> Host:
+    """A Host from a file or the default one, with overrides KEY=VALUE."""
+    if host is None:
+        host = default()
+    elif not isinstance(host, Host):
+        host = load(host)
+    settings = [*overrides, *([f"seed={seed}"] if seed is not None else [])]
+    return apply_overrides(host, settings) if settings else host
+
+
+def with_outputs(host: Host, tap: str | None, tx: str | None) -> Host:
+    """The host with a tap more, and the file for the frames that it sends."""
+    changes: dict[str, object] = {}
+    if tap is not None:
+        changes["tap"] = [*host._raw.get("tap", []), {"file": tap}]
+    if tx is not None:
+        changes["tx"] = {"pcap": tx}
+    return revise(host, changes)
+
+
 # Errors: pydantic's list to one line.
 
 def _model_of(field: Any) -> type[BaseModel] | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from rxpath.workbench.host.check import app_sockets
 from rxpath.workbench.host.model.host import Host
-from rxpath.workbench.host.model.programs import App, Service, Socket
+from rxpath.workbench.host.model.programs import App, Service, Socket, endpoint
 from rxpath.workbench.words import units
 
 
@@ -99,8 +99,6 @@ def open_sockets(host: Host) -> list[OpenSocket]:
                 owners.setdefault(sock.name, app)
     result = []
     for sock in host.sockets:
-        from rxpath.workbench.host.model.programs import endpoint
-
         peer = endpoint(sock.connect)[0] if sock.connect else None
         owner = owners.get(sock.name)
         pairs = sock.endpoints()

@@ -13,14 +13,14 @@ from pydantic_core import PydanticUndefined
 
 from rxpath.drivers.rows import DEFAULT, LO, Driver, driver
 from rxpath.workbench.host import sysctls as knobs
-from rxpath.workbench.host.file import fields_of
+from rxpath.workbench.host.file import build, fields_of
 from rxpath.workbench.host.model.device import Device
 from rxpath.workbench.host.model.host import Host
 from rxpath.workbench.host.model.machine import Cpu, Load, SoftirqSource
 from rxpath.workbench.host.model.network import Iptables, Neighbour, Route
 from rxpath.workbench.host.model.nic import Ethtool, Irq, Nic
 from rxpath.workbench.host.model.outputs import Tap, Tx
-from rxpath.workbench.host.model.programs import App, Socket
+from rxpath.workbench.host.model.programs import App, Service, Socket
 from rxpath.workbench.host.tables import open_sockets, routes, threads
 from rxpath.workbench.toml_in.tables import ANY
 from rxpath.workbench.words import units
@@ -222,8 +222,6 @@ def _flat(value: Any, prefix: str = "") -> dict[str, str]:
 
 def describe(host: Host) -> str:
     """The host for a person: one `key = value` a line, * where it differs from the default host of the same kernel, which follows."""
-    from rxpath.workbench.host.file import build
-
     mine, base = _flat(effective(host)), _flat(effective(build({"kernel": host.kernel}, "")))
     lines = []
     for name, text in mine.items():
@@ -273,7 +271,6 @@ def markdown() -> str:
         table(f"[{name}]", text, model)
     for name, model, text in _LISTS:
         table(f"[[{name}]]", text, model)
-    from rxpath.workbench.host.model.programs import Service
 
     table("service of an [[app]]", 'One of these in braces; `service = "2us"` is short for `{ constant = "2us" }`.', Service)
     return "\n".join(out)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from rxpath import boot
+from rxpath._compile import forget
 from rxpath.abi.limits import NFEED
 from rxpath.cable.capture import Capture
 from rxpath.cable.receiver import Receiver, infer_receiver
@@ -59,8 +60,6 @@ def files(folder: str | os.PathLike[str]) -> list[Path]:
 
 def timed(path: str | os.PathLike[str], receiver: Receiver) -> Iterator[tuple[int, bytes]]:
     """(ns, Ethernet frame) of what the receiver was sent, as far as it was recorded, as our reader understands the file."""
-    from rxpath._compile import forget
-
     b = boot.Booted(nskb=64)
     b.call(engine.vtime_init)(b.net, 1, 1, False)
     ring = b.net.ring[0]

@@ -19,8 +19,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from rxpath import boot
+from rxpath._compile import forget
 from rxpath.abi.limits import NCPU
 from rxpath.abi.numbers import Kind
+from rxpath.cable.receiver import infer_receiver
 from rxpath.path import Stage
 from rxpath.vtime import engine, setup
 from rxpath.vtime.apps import Phase
@@ -128,8 +130,6 @@ def slow_reader(sock: socket.socket) -> Callable[[], Any]:
 # ---------------------------------------------------------------- the bundled capture
 def telemetry() -> list[tuple[int, bytes]]:
     """(ns since the first, frame) of the datagrams to the slow reader."""
-    from rxpath.cable.receiver import infer_receiver
-
     path = traffic.bundled("first")
     receiver = infer_receiver(path)
     found = [(t, frame) for t, frame in captures.timed(path, receiver)
@@ -328,8 +328,6 @@ def share(sleep_us: int, work_us: int, seconds: int = 20) -> tuple[float, float]
         th = b.net.thread[NCPU + 1]
         return 100 * (th.ran_app_ns + th.ran_sys_ns) / b.net.sim.now, 100 * th.preempted / max(1, th.woken)
     finally:
-        from rxpath._compile import forget
-
         forget(b.net.mem_addr)
 
 

@@ -8,14 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from rxpath.workbench.advice import ask
+from rxpath.workbench.advice.goal import BUDGET, checked_budget, checked_goal
 from rxpath.workbench.advice.search import Tried, WhatIf
+from rxpath.workbench.host import file as hostfile
 from rxpath.workbench.host.model.host import Host
 from rxpath.workbench.library.shown import shown
 from rxpath.workbench.run import outcome
 from rxpath.workbench.run import replay as replaying
 from rxpath.workbench.traffic import capture as traffic
 from rxpath.workbench.traffic.spec import Spec
-from rxpath.workbench.views import as_json, report, terminal
+from rxpath.workbench.views import advice, as_json, report, terminal
 from rxpath.workbench.work.unit import Unit
 
 
@@ -41,7 +43,7 @@ class Outcome(outcome.Outcome):
         return json.dumps(self.to_dict(), indent=1)
 
     def __str__(self) -> str:
-        return terminal.plain(report.render(self, self.whatif))
+        return terminal.plain(report.render(self, *([advice.render(self, self.whatif)] if self.whatif is not None else [])))
 
 
 replay = shown(replaying.replay, Outcome.of)
@@ -49,7 +51,7 @@ replay = shown(replaying.replay, Outcome.of)
 
 def whatif(capture: str | Path | Spec, host: Host | str | Path | None = None, *, overrides: Sequence[str] = (), seed: int | None = None,
            listen: Sequence[str] = (), local: str | None = None, speed: float = 1.0, rate: str | int | None = None, loop: int = 1,
-           skip_unsupported: bool | None = None, goal: str | None = None, budget: str | float = ask.BUDGET, jobs: int | None = None,
+           skip_unsupported: bool | None = None, goal: str | None = None, budget: str | float = BUDGET, jobs: int | None = None,
            progress: Callable[[float, int], None] | None = None, stop: Callable[[], bool] | None = None) -> Outcome:
     """rxpath.replay(), then the candidate knobs, each on the same traffic and host: Outcome.whatif, Outcome.knobs (best first).
 
@@ -57,10 +59,10 @@ def whatif(capture: str | Path | Spec, host: Host | str | Path | None = None, *,
     budget    how long to try, "10s" or seconds
     jobs      how many runs at a time; none: all cores
     The others as in replay()."""
-    goal, seconds = ask.checked_goal(goal), ask.checked_budget(budget)
+    goal, seconds = checked_goal(goal), checked_budget(budget)
     if host is None and traffic.spec_of(capture) is None:
         host = traffic.bundled_host(str(capture))
-    chosen = replaying.the_host(host, overrides, seed)
+    chosen = hostfile.the_host(host, overrides, seed)
     run = replaying.replay(capture, chosen, listen=listen, local=local, speed=speed, rate=rate, loop=loop,
                            skip_unsupported=skip_unsupported, stop=stop)
     unit = Unit(str(capture) if isinstance(capture, Path) else capture, listen=tuple(listen), local=local, speed=speed, rate=rate,

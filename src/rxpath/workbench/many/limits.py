@@ -6,11 +6,15 @@ import dataclasses
 from dataclasses import dataclass
 
 from rxpath.abi.reasons import Drop
+from rxpath.workbench.advice import candidates, rules
+from rxpath.workbench.advice.facts import Seen, measure
 from rxpath.workbench.host.model.host import Host
 from rxpath.workbench.host.model.programs import App
 from rxpath.workbench.many.search import Goal
+from rxpath.workbench.run import replay
 from rxpath.workbench.run.where_lost import LOAD
 from rxpath.workbench.words import figures, units
+from rxpath.workbench.work import unit as runs
 from rxpath.workbench.work.pool import Stop
 from rxpath.workbench.work.unit import Result, Unit
 
@@ -147,11 +151,6 @@ def _spent(result: Result, cpu: int | None) -> str:
 def lifts(item: Unit, host: Host, limit: Limit, stop: Stop | None = None) -> list[Setting]:
     """Settings worth trying, at the speed at which the goal failed: the knobs of the rules that fire there (advice/), small, middling and
     large; and the largest of each that is popular and should not help.  Which of them does, running them says."""
-    from rxpath.workbench.advice import candidates, rules
-    from rxpath.workbench.advice.facts import Seen, measure
-    from rxpath.workbench.run import replay
-    from rxpath.workbench.work import unit as runs
-
     if limit.place == LINE:
         return [(f"nic.speed={units.bps_text(host.device.speed_bps * 10)}",)] if host.device.speed_bps < FASTEST_LINE else []
     outcome = replay.replay(item.capture, host, listen=item.listen, local=item.local, speed=item.speed, loop=item.loop, stop=stop,

@@ -10,15 +10,16 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from rxpath._version import __version__
+from rxpath.workbench.host import text as hosttext
 from rxpath.workbench.many.grid import Point
+from rxpath.workbench.traffic import capture as traffic
+from rxpath.workbench.traffic.spec import Spec
 from rxpath.workbench.words.mistakes import BadInput
 from rxpath.workbench.work import unit as units
 from rxpath.workbench.work.unit import Result, Unit
-
-if TYPE_CHECKING:
-    from rxpath.workbench.traffic.spec import Spec
 
 FORMAT = 1
 FIELDS = tuple(Result.__dataclass_fields__)
@@ -67,8 +68,6 @@ class Journal:
 
     def keys(self, base: Unit, work: Sequence[Unit]) -> list[str]:
         """What each unit is a run of."""
-        from rxpath._version import __version__
-
         same = repr((__version__, _digest(base.capture), _of_host(base), base.listen, base.local))
         each = [repr((u.overrides, _files(u), u.seed, u.speed, u.rate, u.loop, u.fresh)) for u in work]
         return [hashlib.blake2b((same + one).encode(), digest_size=16).hexdigest() for one in each]
@@ -93,8 +92,6 @@ def restore(saved: dict[str, Any]) -> Result:
 
 def _digest(capture: str | Spec) -> str:
     """Of the capture's bytes, or of all that a traffic spec says."""
-    from rxpath.workbench.traffic import capture as traffic
-
     if not isinstance(capture, str):
         return hashlib.blake2b(capture.model_dump_json().encode()).hexdigest()
     try:
@@ -106,8 +103,6 @@ def _digest(capture: str | Spec) -> str:
 
 def _of_host(item: Unit) -> str:
     """Everything that the host is before the sweep changes it, files that it names included."""
-    from rxpath.workbench.host import text as hosttext
-
     host = units.the_host(dataclasses.replace(item, overrides=()))
     files = [host.profile, host.iptables.file, *(app.service.file for app in host.apps)]
     return json.dumps([hosttext.effective(host), [_content(f) for f in files if f]], sort_keys=True, default=str)

@@ -11,17 +11,17 @@ import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from rxpath.cable.source import Source
+from rxpath.workbench.host.model.host import Host
 from rxpath.workbench.many import grid
+from rxpath.workbench.many.resume import Journal
 from rxpath.workbench.traffic import capture as traffic
+from rxpath.workbench.traffic.spec import Spec
 from rxpath.workbench.words.mistakes import BadInput
 from rxpath.workbench.work import pool, unit
 from rxpath.workbench.work.unit import Result, Unit
-
-if TYPE_CHECKING:
-    from rxpath.workbench.host.model.host import Host
-    from rxpath.workbench.traffic.spec import Spec
 
 LARGE = 1000                                                # runs: from here on a sweep says how many there will be
 CONTEXTS = ("hardirq", "softirq", "syscall", "application")
@@ -119,8 +119,6 @@ def sweep(capture: str | Path | Spec, settings: Mapping[str, object] | Sequence[
         for index, result in pool.run_all(work, jobs, progress, stop=stop):
             results[index] = result
     else:
-        from rxpath.workbench.many.resume import Journal
-
         with Journal(journal) as book:
             keys = book.keys(base, work)
             results = {i: book.rows[k] for i, k in enumerate(keys) if k in book.rows}
@@ -143,8 +141,6 @@ def sweep(capture: str | Path | Spec, settings: Mapping[str, object] | Sequence[
 
 def check(base: Unit, found: Sequence[grid.Axis]) -> None:
     """Every value of every axis by itself, before anything runs: an unknown key or a value out of range is the whole sweep's mistake."""
-    from rxpath.cable.source import Source
-
     if base.capture == "-":
         raise BadInput("standard input cannot be read many times: save it to a file")
     if traffic.spec_of(base.capture) is None:

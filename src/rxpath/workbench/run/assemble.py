@@ -2,11 +2,12 @@
 order of boot.  What the host leaves to the capture (addresses, MAC, groups) is settled first, so that reports show what was used."""
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rxpath.abi.kernels import Sysctl
 from rxpath.abi.limits import NCPU, NDEV, NQ, NSKB
 from rxpath.abi.numbers import RT_TABLE_LOCAL, RT_TABLE_MAIN, Idle, Kind, NicMode, Softirq
+from rxpath.cable.receiver import Receiver
 from rxpath.drivers import probe as drivers_probe
 from rxpath.drivers.igb_open import set_rx_fifo
 from rxpath.drivers.net_device import NetDevice, multicast_mac, napi_defer
@@ -22,15 +23,11 @@ from rxpath.vtime.dice import next_random
 from rxpath.workbench.host import file as hostfile
 from rxpath.workbench.host import tables as hosttables
 from rxpath.workbench.host.iptables import flat as iptables_flat
-from rxpath.workbench.host.rules import rules as rules_of
+from rxpath.workbench.host.model.device import Device
+from rxpath.workbench.host.model.host import Host
 from rxpath.workbench.run import programs, sockets
 from rxpath.workbench.run.machine import Machine
 from rxpath.workbench.words import units
-
-if TYPE_CHECKING:
-    from rxpath.cable.receiver import Receiver
-    from rxpath.workbench.host.model.device import Device
-    from rxpath.workbench.host.model.host import Host
 
 MAC = 0x020000000001                                        # of a receiver that no capture names
 LO = 1                                                      # the loopback device's number, beside the NIC's 0
@@ -278,9 +275,12 @@ def device_names(host: Host) -> list[str]:
 
 def firewall(m: Machine, skip_unsupported: bool | None) -> None:
     """iptables-restore."""
-    ruleset = rules_of(m.host, skip_unsupported)
-    if ruleset is None:
+    if m.host.iptables.file is None and m.host.iptables.text is None:
         return
+    from rxpath.workbench.host.rules import rules as rules_of
+
+    ruleset = rules_of(m.host, skip_unsupported)
+    assert ruleset is not None
     m.rules = iptables_flat.flatten(ruleset, *device_names(m.host))
     nf_setup.load_rules(m.boot, m.rules)
     m.notes += [f"iptables: left out: {skipped}" for skipped in ruleset.skipped]

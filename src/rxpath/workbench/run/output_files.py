@@ -3,17 +3,15 @@
 outputs.py merges them by virtual time; here they go to their files.  A file that cannot be written is bad input, said before the run."""
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 from rxpath import outputs
 from rxpath.abi.numbers import ETH_P_ALL, ETH_P_ARP, ETH_P_IP, NO_DEV, Out
+from rxpath.link.setup import PcapWriter, add_tap
 from rxpath.network.nf_setup import log_line
 from rxpath.workbench.host.iptables.ruleset import Target
 from rxpath.workbench.run.machine import Machine
 from rxpath.workbench.words.mistakes import BadInput, writing
-
-if TYPE_CHECKING:
-    from rxpath.link.setup import PcapWriter
 
 LINES_KEPT = 1000                                           # of LOG rules; more are counted
 PROTOS = {"all": ETH_P_ALL, "ip": ETH_P_IP, "arp": ETH_P_ARP}
@@ -32,7 +30,6 @@ class Leaving:
         self.wanted = bool(host.taps or host.tx.pcap or logs)
         if not self.wanted:
             return
-        from rxpath.link.setup import PcapWriter, add_tap
 
         outputs.listen(m.boot, host.cpus)
         try:

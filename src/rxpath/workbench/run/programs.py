@@ -13,7 +13,6 @@ from rxpath.workbench.host.file import service_ns
 from rxpath.workbench.host.model.programs import App
 from rxpath.workbench.run.machine import Machine, Opened, Running
 from rxpath.workbench.toml_in.tables import ANY
-from rxpath.workbench.traffic.service_times import of_app
 from rxpath.workbench.words.mistakes import BadInput
 
 FLAGS = {"MSG_DONTWAIT": MSG_DONTWAIT, "MSG_PEEK": MSG_PEEK, "MSG_TRUNC": MSG_TRUNC}
@@ -84,6 +83,8 @@ def _epoll(m: Machine, n: int, app: App, mine: list[Opened]) -> None:
 def _service(m: Machine, n: int, app: App, services: list[int]) -> None:
     th = m.net.thread[n]
     if app.service.capture is not None:
+        from rxpath.workbench.traffic.service_times import of_app
+
         found = of_app(m.host, app)
         note = f"app {app.name} works as learned from {app.service.capture}: {found.describe()}"
         if note not in m.notes:

@@ -5,40 +5,24 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rxpath.cable.capture import Capture
+from rxpath.cable.generate import Generated
+from rxpath.cable.receiver import Receiver, infer_receiver
+from rxpath.cable.source import Source
 from rxpath.workbench.host import file as hostfile
 from rxpath.workbench.host.model.host import Host
 from rxpath.workbench.run.outcome import Outcome
+from rxpath.workbench.run.simulation import START_NS, Simulation
 from rxpath.workbench.traffic import capture as traffic
+from rxpath.workbench.traffic import spec as trafficfile
+from rxpath.workbench.traffic.spec import Spec
 from rxpath.workbench.words import units
 from rxpath.workbench.words.mistakes import BadInput
 
 if TYPE_CHECKING:
-    from rxpath.cable.generate import Generated
-    from rxpath.cable.receiver import Receiver
     from rxpath.workbench.run.trail import Trail
-    from rxpath.workbench.traffic.spec import Spec
 
 Progress = Callable[[float, int], None]                     # (share of the capture, 0 if not known; frames offered so far)
-
-
-def the_host(host: Host | str | Path | None = None, overrides: Sequence[str] = (), seed: int | None = None) -> Host:
-    """A Host from a file or the default one, with overrides KEY=VALUE."""
-    if host is None:
-        host = hostfile.default()
-    elif not isinstance(host, Host):
-        host = hostfile.load(host)
-    settings = [*overrides, *([f"seed={seed}"] if seed is not None else [])]
-    return hostfile.apply_overrides(host, settings) if settings else host
-
-
-def with_outputs(host: Host, tap: str | None, tx: str | None) -> Host:
-    """The host with a tap more, and the file for the frames that it sends."""
-    changes: dict[str, object] = {}
-    if tap is not None:
-        changes["tap"] = [*host._raw.get("tap", []), {"file": tap}]
-    if tx is not None:
-        changes["tx"] = {"pcap": tx}
-    return hostfile.revise(host, changes)
 
 
 def replay(capture: str | Path | Spec, host: Host | str | Path | None = None, *, overrides: Sequence[str] = (), seed: int | None = None,
@@ -60,16 +44,10 @@ def replay(capture: str | Path | Spec, host: Host | str | Path | None = None, *,
     record    keep rings, queues, CPU time and losses over time, in Outcome.recording
     receiver  who receives, if infer_receiver() has been asked already
     Raises BadInput, CaptureError, HostError, RulesError for what cannot be used; Imbalance would be our bug."""
-    from rxpath.cable.capture import Capture
-    from rxpath.cable.receiver import infer_receiver
-    from rxpath.cable.source import Source
-    from rxpath.workbench.run.simulation import START_NS, Simulation
-    from rxpath.workbench.traffic import spec as trafficfile
-
     spec = traffic.spec_of(capture)
     if host is None and spec is None:
         host = traffic.bundled_host(str(capture))
-    chosen, name = the_host(host, overrides, seed), "traffic" if spec is capture else traffic.find(str(capture))
+    chosen, name = hostfile.the_host(host, overrides, seed), "traffic" if spec is capture else traffic.find(str(capture))
     sockets, addresses = traffic.listening(listen), traffic.local_addresses(local)
     if addresses is None and chosen.nic.addresses:
         addresses = list(chosen.addresses)                  # the host file says who it is

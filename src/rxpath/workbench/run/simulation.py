@@ -17,19 +17,18 @@ from rxpath.abi.limits import NFEED
 from rxpath.abi.mib import Mib
 from rxpath.abi.numbers import DRAIN
 from rxpath.abi.reasons import Drop
-from rxpath.cable.receiver import Card
+from rxpath.cable.capture import Capture
+from rxpath.cable.generate import Generated
+from rxpath.cable.receiver import Card, Receiver
 from rxpath.vtime import engine, feed
-from rxpath.vtime.program import Programs
+from rxpath.workbench.host.model.host import Host
 from rxpath.workbench.run import assemble, books, recording
 from rxpath.workbench.run.machine import HEADERS, Arrival, Machine, socket_count
 from rxpath.workbench.run.output_files import Leaving
 from rxpath.workbench.words import units
 
 if TYPE_CHECKING:
-    from rxpath.cable.capture import Capture
-    from rxpath.cable.generate import Generated
-    from rxpath.cable.receiver import Receiver
-    from rxpath.workbench.host.model.host import Host
+    from rxpath.vtime.program import Programs
 
 SLICE_NS = 100_000_000                  # of virtual time: a busy CPU simulates that in some milliseconds, an idle one in none
 START_NS = 1_000_000                    # the first frame's last bit: programs have reached their receiving calls by then
@@ -60,6 +59,8 @@ class Simulation(Machine):
 
     def program(self, function: Callable[[Any], object], cpu: int = 0, start: int = 1000, nice: int = 0) -> Any:
         """A Python program on this host: function(s) with a socket module of its own (vtime/program.py)."""
+        from rxpath.vtime.program import Programs
+
         if self.programs is None:
             self.programs = Programs(self.boot)
         return self.programs.add(function, cpu, start, nice=nice)

@@ -12,18 +12,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rxpath.abi.limits import NTRAILMAP
 from rxpath.abi.numbers import Trail as Marks
 from rxpath.abi.reasons import DELIVERED, Drop
-from rxpath.path import Stage
+from rxpath.outputs import Drain, Mark
+from rxpath.path import STATIONS, Stage
 from rxpath.workbench.run.machine import Arrival, Machine
 from rxpath.workbench.words import units
 from rxpath.workbench.words.mistakes import BadInput
-
-if TYPE_CHECKING:
-    from rxpath.outputs import Mark
 
 MAP_BITS = 32                                               # of a word of net.trail_map: a bit for each frame, modulo 65,536
 ALLOWED = 'a frame number 17, a range 17-20, an address 10.0.0.2, a port :53, both 10.0.0.2:53, drops, drops:REASON, or all'
@@ -149,8 +147,6 @@ class Trail:
 
     def attach(self, m: Machine, scout: bool = False) -> None:
         """Watch this run.  scout: only learn who is lost."""
-        from rxpath.outputs import Drain
-
         self.scouting = scout
         self.drain, self.machine = Drain(m.boot), m
         m.net.trail = Marks.LOST if scout else Marks.MAP
@@ -204,8 +200,6 @@ class Trail:
 
 def context(mark: Mark) -> str:
     """Where a station ran."""
-    from rxpath.path import STATIONS
-
     if mark.ctx == 2:
         return "softirq"
     station = STATIONS.get(Stage(mark.stage))

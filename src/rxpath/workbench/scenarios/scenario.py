@@ -12,19 +12,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, PrivateAttr, ValidationError, field_validator
 
 from rxpath.workbench.host import file as hostfile
 from rxpath.workbench.host.model.host import Host
+from rxpath.workbench.run import replay
+from rxpath.workbench.run.outcome import Outcome
 from rxpath.workbench.toml_in.tables import Part, key
 from rxpath.workbench.traffic import spec as trafficfile
 from rxpath.workbench.words import units
 from rxpath.workbench.words.mistakes import BadInput
-
-if TYPE_CHECKING:
-    from rxpath.workbench.run.outcome import Outcome
 
 FOLDER = Path(__file__).parents[2] / "scenarios"
 RULES = (*(f"R{i}" for i in range(1, 36)), "R7b")
@@ -202,8 +201,6 @@ class Trial:
 def run(s: Scenario, settings: tuple[str, ...] = (), *, progress: Callable[[float, int], None] | None = None,
         stop: Callable[[], bool] | None = None) -> Trial:
     """All runs of a scenario; `settings`: one more, with these."""
-    from rxpath.workbench.run import replay
-
     wanted = [("before", ()), *([("cure", s.cure)] if s.cure else []), *(("placebo", p) for p in s.placebo),
               *([("try", settings)] if settings else [])]
     done: list[Attempt] = []

@@ -4,16 +4,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from rxpath import examples
+from rxpath.cable.capture import Capture
+from rxpath.cable.generate import Generated
+from rxpath.cable.receiver import Receiver
+from rxpath.workbench.host.model.programs import endpoint
+from rxpath.workbench.traffic import spec as trafficfile
+from rxpath.workbench.traffic.spec import Spec
 from rxpath.workbench.words import units
 from rxpath.workbench.words.mistakes import BadInput
-
-if TYPE_CHECKING:
-    from rxpath.cable.capture import Capture
-    from rxpath.cable.generate import Generated
-    from rxpath.cable.receiver import Receiver
-    from rxpath.workbench.traffic.spec import Spec
 
 
 def find(name: str) -> str:
@@ -30,8 +31,6 @@ def _is_bundled(name: str) -> bool:
 
 def bundled(name: str) -> Path:
     """The file of a bundled capture."""
-    from rxpath import examples
-
     try:
         return examples.path(name)
     except FileNotFoundError as error:
@@ -44,7 +43,6 @@ def spec_of(capture: str | Path | Spec) -> Spec | None:
         return capture
     if not str(capture).endswith(".toml"):
         return None
-    from rxpath.workbench.traffic import spec as trafficfile
 
     return trafficfile.load(capture)
 
@@ -122,8 +120,6 @@ def local_addresses(local: str | None) -> list[str] | None:
 
 def listening(texts: Sequence[str]) -> list[tuple[str, int, int]]:
     """[(proto, address, port)] of ["udp:5000,tcp:80", "udp:10.0.0.1:53", "udp:5000-5099"]."""
-    from rxpath.workbench.host.model.programs import endpoint
-
     out = []
     for text in (t.strip() for item in texts for t in item.split(",") if t.strip()):
         proto, _, rest = text.partition(":")

@@ -7,6 +7,13 @@ import heapq
 import struct
 from collections.abc import Callable, Iterator
 
+from rxpath.abi.capture import Scan
+from rxpath.cable.capture import SPEED_UNIT
+from rxpath.cable.reading import Reading
+from rxpath.cable.receiver import infer_receiver
+from rxpath.cable.scan import capture_next
+from rxpath.cable.source import Source
+from rxpath.workbench.traffic import capture as traffic
 from rxpath.workbench.traffic.pcap_out import EPOCH, write
 from rxpath.workbench.words.mistakes import BadInput
 
@@ -19,11 +26,6 @@ class File:
     """One capture, read `loop` times: (ns from the start, bytes, length on the wire) of each frame."""
 
     def __init__(self, path: str, speed: float, loop: int, fresh: bool) -> None:
-        from rxpath.cable.capture import SPEED_UNIT
-        from rxpath.cable.reading import Reading
-        from rxpath.cable.receiver import infer_receiver
-        from rxpath.cable.source import Source
-
         mac = infer_receiver(path).mac
         self.reading, self.path, self.loop, self.fresh = Reading(Source(path)), path, loop, fresh
         s = self.reading.s
@@ -31,9 +33,6 @@ class File:
         self.done = 0
 
     def frames(self) -> Iterator[tuple[int, bytes, int]]:
-        from rxpath.abi.capture import Scan
-        from rxpath.cable.scan import capture_next
-
         r, s = self.reading, self.reading.s
         for n in range(self.loop):
             if n:
@@ -72,8 +71,6 @@ def check(files: list[str], speed: float, loop: int) -> None:
 def merge(files: list[str], out: str | None, *, speed: float = 1.0, loop: int = 1, fresh: bool = False,
           progress: Callable[[float, int], None] | None = None, stop: Callable[[], bool] | None = None) -> tuple[int, int, int]:
     """Write them; (frames, bytes, ns from the first to the last)."""
-    from rxpath.workbench.traffic import capture as traffic
-
     check(files, speed, loop)
     opened = [File(traffic.find(name), speed, loop, fresh) for name in files]
     seen = {"frames": 0, "last": 0}

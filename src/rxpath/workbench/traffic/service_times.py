@@ -6,7 +6,6 @@ from __future__ import annotations
 import functools
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from rxpath._compile import forget, new, pages, region
 from rxpath.abi.capture import Scan
@@ -15,12 +14,11 @@ from rxpath.cable.reading import Reading
 from rxpath.cable.receiver import infer_receiver
 from rxpath.cable.replies import capture_replies
 from rxpath.cable.source import CaptureError, Source
+from rxpath.workbench.host.check import app_sockets
+from rxpath.workbench.host.model.host import Host
+from rxpath.workbench.host.model.programs import App
 from rxpath.workbench.words import units
 from rxpath.workbench.words.mistakes import BadInput
-
-if TYPE_CHECKING:
-    from rxpath.workbench.host.model.host import Host
-    from rxpath.workbench.host.model.programs import App
 
 MOST = 1 << 16                  # service times that are kept: they are used over and over
 
@@ -79,8 +77,6 @@ def _read(path: str, local: tuple[str, ...], port: int, version: tuple[int, int]
 
 def of_app(host: Host, app: App) -> Learned:
     """What an application's service learns: of its own port, if it reads one."""
-    from rxpath.workbench.host.check import app_sockets
-
     ports = {port for sock in app_sockets(host, app) for _, port in sock.endpoints()}
     try:
         return service_times(app.service.capture or "", host.addresses, ports.pop() if len(ports) == 1 else 0)

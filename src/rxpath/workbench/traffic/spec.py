@@ -8,18 +8,19 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ValidationError, field_validator, model_validator
 
+from rxpath.abi.capture import MAX_TIME
+from rxpath.abi.generate import FRACTION, Arrivals, Carries, Sums
+from rxpath.cable.ether import DEFAULT_MAC
+from rxpath.cable.generate import SKEWED_FLOWS, Generated, Stream, count, flow_count, receiver_of
+from rxpath.cable.receiver import Receiver
 from rxpath.workbench.host import file as hostfile
+from rxpath.workbench.host.model.host import Host
 from rxpath.workbench.toml_in.tables import Duration, Flag, Int, Part, Wrong, key
 from rxpath.workbench.words import units
-
-if TYPE_CHECKING:
-    from rxpath.cable.generate import Generated, Stream
-    from rxpath.cable.receiver import Receiver
-    from rxpath.workbench.host.model.host import Host
 
 IMIX = ((12, 7.0), (548, 4.0), (1472, 1.0))                 # IP packets of 40, 576 and 1500 bytes, 7:4:1, as UDP payloads
 LONGEST_GAP = 600_000_000_000
@@ -159,7 +160,6 @@ class Flow(Part):
             raise ValueError("size is not for tcp-syn")
         if self.duration == 0:
             raise ValueError("a duration of 0: at least 1ns")
-        from rxpath.cable.generate import SKEWED_FLOWS, flow_count
 
         flows = flow_count(self.stream())
         if self.skew and flows > SKEWED_FLOWS:
@@ -178,10 +178,6 @@ class Flow(Part):
 
     def stream(self, speed: float = 1.0, dst: int = 0x0A000001) -> Stream:
         """As whole numbers for the generator, `speed` times as fast."""
-        from rxpath.abi.capture import MAX_TIME
-        from rxpath.abi.generate import FRACTION, Arrivals, Carries, Sums
-        from rxpath.cable.generate import Stream, count
-
         bursty, one = self.kind in ("onoff", "pareto"), (1 << FRACTION) / speed
         gap = (1e9 / self.peak if self.peak else 0) if bursty else self.gap if self.gap is not None else 1e9 / (self.rate or 1)
         pause = round(self.pause_ns() * one) if bursty else 0
@@ -224,8 +220,6 @@ class Spec(Part):
 
     @model_validator(mode="after")
     def _together(self) -> Spec:
-        from rxpath.cable.generate import flow_count
-
         if not self.traffic:
             raise Wrong("traffic", "no [[traffic]]: at least one stream")
         if sum(flow_count(f.stream()) for f in self.traffic) > 1 << 20:
@@ -278,8 +272,6 @@ def streams(spec: Spec, host: Host | None = None, speed: float = 1.0) -> tuple[S
 
 def receiver(spec: Spec, host: Host | None = None) -> Receiver:
     """Who receives it: nothing has to be read for that."""
-    from rxpath.cable.generate import receiver_of
-
     mac = units.mac(host.nic.mac) if host is not None and host.nic.mac != "auto" else None
     return receiver_of(streams(spec, host), mac)
 
@@ -287,9 +279,6 @@ def receiver(spec: Spec, host: Host | None = None) -> Receiver:
 def generator(spec: Spec, host: Host | None = None, *, speed: float = 1.0, start_ns: int = 0, mac: int | None = None,
               plain: bool = False) -> Generated:
     """The traffic itself."""
-    from rxpath.cable.ether import DEFAULT_MAC
-    from rxpath.cable.generate import Generated
-
     line = units.rate_bps(spec.line) if spec.line else host.device.line_bps if host is not None else None
     return Generated(streams(spec, host, speed), seed=spec.seed, line_rate=line, start_ns=start_ns,
                      mac=DEFAULT_MAC if mac is None else mac, plain=plain)

@@ -1,7 +1,7 @@
 """`rxpath boot`: what was set up, in the order of the seeds; `rxpath stations`: the path as one table."""
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.console import Group
 from rich.text import Text
@@ -10,12 +10,10 @@ from rxpath import path
 from rxpath.abi.limits import NQ
 from rxpath.abi.numbers import IPPROTO, Softirq
 from rxpath.path import STATIONS
+from rxpath.workbench.host.model.device import Device
+from rxpath.workbench.run.simulation import Simulation
 from rxpath.workbench.views.terminal import table as table_of
 from rxpath.workbench.words import units
-
-if TYPE_CHECKING:
-    from rxpath.workbench.host.model.device import Device
-    from rxpath.workbench.run.simulation import Simulation
 
 
 def _handler(dispatch: Any, i: int) -> str:

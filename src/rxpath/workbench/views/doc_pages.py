@@ -8,7 +8,12 @@ from typing import Any
 
 from rxpath.abi.kernels import KERNELS, Sysctl
 from rxpath.abi.reasons import DELIVERED, Drop, Place
+from rxpath.drivers.counters import COUNTERS, Loss, stand_in
+from rxpath.drivers.counters import MEANING as LOSS_MEANING
+from rxpath.drivers.rows import DRIVERS
 from rxpath.path import STATIONS, Stage, Touch
+from rxpath.workbench.views import scenario as scenario_view
+from rxpath.workbench.views.rules_page import page
 
 HEAD = """# The kernel map
 
@@ -120,23 +125,16 @@ $ rxpath replay first --json --trail drops | jq '.trail[] | {{frame, end}}'
 
 def rules() -> str:
     """docs/rules.md"""
-    from rxpath.workbench.views.rules_page import page
-
     return page()
 
 
 def scenarios() -> str:
     """docs/scenarios.md"""
-    from rxpath.workbench.views import scenario as scenario_view
-
     return scenario_view.page()
 
 
 def drivers() -> str:
     """docs/drivers.md"""
-    from rxpath.drivers.counters import COUNTERS, MEANING, Loss, stand_in
-    from rxpath.drivers.rows import DRIVERS
-
     out = ["# Drivers\n\nMade from `src/rxpath/drivers/rows.py` and `counters.py`.\n\n## What is simulated\n\n"
            "| driver | what | cards: most queues | receive ring | rx-usecs | MTU | line | refuses |\n|---|---|---|---|---|---|---|---|\n"]
     for row in DRIVERS.values():
@@ -147,7 +145,7 @@ def drivers() -> str:
                  row.speed if row.has_ring else "none", ", ".join(f"{what} ({errno})" for what, errno in row.refuses.items())]
         out.append(f"| {' | '.join(cells)} |\n")
     out.append("\n## Where a driver counts its losses\n\nWhat the classes say:\n\n")
-    out += [f"- **{loss}**: {MEANING[loss]}\n" for loss in Loss]
+    out += [f"- **{loss}**: {LOSS_MEANING[loss]}\n" for loss in Loss]
     out.append("\nN is a number, `_` may be a blank. A host that names a driver which is not simulated gets the card that stands in for "
                "it; the report says which.\n\n| driver | its names in `ethtool -S` | what feeds the standard counters (`ip -s link`) | "
                "in none of them | simulated as |\n|---|---|---|---|---|\n")

@@ -1,18 +1,16 @@
 """What rxpath headroom found, for a person: the limits one after the other, and delivered against offered as bars."""
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.console import Group
 from rich.text import Text
 
+from rxpath.workbench.many.headroom import Dot, Headroom, Step
 from rxpath.workbench.many.limits import WORK
 from rxpath.workbench.views.terminal import table as table_of
 from rxpath.workbench.views.terminal import titled
 from rxpath.workbench.words.figures import ns, share
-
-if TYPE_CHECKING:
-    from rxpath.workbench.many.headroom import Dot, Headroom, Step
 
 WIDE = 44                                                   # of the longest bar
 EIGHTHS = " ▏▎▍▌▋▊▉█"

@@ -10,13 +10,11 @@ from rich.table import Table
 from rich.text import Text
 
 from rxpath.abi.reasons import Kind
-from rxpath.workbench.advice.search import WhatIf
 from rxpath.workbench.host.model.device import Device
 from rxpath.workbench.run.books import Books
 from rxpath.workbench.run.outcome import Outcome
 from rxpath.workbench.run.where_lost import STEP_TITLE, STEPS, Loss, losses
 from rxpath.workbench.traffic.capture import NOT_OFFERED
-from rxpath.workbench.views import advice
 from rxpath.workbench.views.terminal import table as table_of
 from rxpath.workbench.views.terminal import titled
 from rxpath.workbench.words.figures import ns, share
@@ -223,8 +221,8 @@ def rules(run: Outcome) -> Group | None:
 
 
 # ---------------------------------------------------------------- the whole
-def render(run: Outcome, answer: WhatIf | None = None) -> Group:
-    """The whole; answer: what would have saved them, when that was asked."""
+def render(run: Outcome, *more: Any) -> Group:
+    """The whole; more: other views to put below it."""
     parts: list[Any] = [Text(line, style="bold" if i == 0 else "") for i, line in enumerate(header(run))]
     for part in (funnel(run), cpus(run), queues(run), cards(run), sockets(run), latencies(run), rules(run)):
         if part is not None:
@@ -233,6 +231,6 @@ def render(run: Outcome, answer: WhatIf | None = None) -> Group:
     parts += [Text(), Text(f"books: {b.offered:,} offered = {b.delivered:,} delivered + {b.queued:,} queued + "
                            f"{sum(b.dropped.values()):,} dropped")]
     parts += [Text(f"note: {note}", style="yellow") for note in run.notes]
-    if answer is not None:
-        parts += [Text(), advice.render(run, answer)]
+    for part in more:
+        parts += [Text(), part]
     return Group(*parts)

@@ -1,77 +1,26 @@
-"""Runs shapes, and shows what came of them: a page with pictures, a text for the terminal, JSON.  All three come from the same rows."""
+"""What came of shapes: a page with pictures, a text for the terminal, JSON.  All three come from the same rows."""
 from __future__ import annotations
 
 import json
-import multiprocessing
-import signal
 import textwrap
-from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
 from rxpath.workbench.shapes import costs, overload, receivers, waiting  # noqa: F401  they register their shapes
 from rxpath.workbench.shapes.shape import MS, SHAPES, Found, Shape, text
+from rxpath.workbench.views import pictures
 from rxpath.workbench.words.mistakes import BadInput
 
-ORDER = ("Q1", "Q2", "Q3", "Q4", "Q5", "Q6", "Q7", "Q9", "2b", "Q10", "Q11", "hooks", "ladder")
 ABOUT = (
     "What others published or measured of the receive path, beside what comes out of this one.  Nothing here is scripted: each figure "
     "is a run of the same path that `rxpath replay` takes, under a cost profile whose numbers have their sources in "
     "`src/rxpath/vtime/profiles/`.  What a profile was fitted to, what was chosen, and what does not come out as published is said "
     "below each shape.")
 PAGE, PICTURES = "shapes.md", "shapes"                       # in the folder of -o
-
-
-def chosen(only: Sequence[str]) -> list[Shape]:
-    """The shapes of --only in the page's order; all without."""
-    known = {key.lower(): key for key in ORDER}
-    for name in only:
-        if name.lower() not in known:
-            raise BadInput(f"--only {name}: no such shape: there are {', '.join(ORDER)}")
-    wanted = {known[name.lower()] for name in only} or set(ORDER)
-    return [SHAPES[key] for key in ORDER if key in wanted]
-
-
-def _run(work: tuple[str, int]) -> tuple[str, Found]:
-    key, ms = work
-    return key, SHAPES[key].run(ms)
-
-
-def _worker() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)            # Ctrl-C reaches the whole group; the parent decides
-
-
-def run(shapes: Sequence[Shape], ms: int = MS, jobs: int = 1, progress: Callable[[int, int], None] | None = None,
-        stop: Callable[[], bool] | None = None) -> dict[str, Found]:
-    """Every shape's figures, by key, in the order of `shapes`; those that were not done when `stop` said so are not there."""
-    done: dict[str, Found] = {}
-    for key, found in _each([(s.key, ms) for s in shapes], min(jobs, len(shapes)), stop or (lambda: False)):
-        done[key] = found
-        if progress:
-            progress(len(done), len(shapes))
-    return {s.key: done[s.key] for s in shapes if s.key in done}
-
-
-def _each(work: list[tuple[str, int]], jobs: int, stop: Callable[[], bool]) -> Iterator[tuple[str, Found]]:
-    if jobs <= 1:
-        for item in work:
-            if stop():
-                return
-            yield _run(item)
-        return
-    import rxpath.boot  # noqa: F401  the path is linked once, before there are workers
-
-    with multiprocessing.get_context("fork").Pool(jobs, _worker) as pool:
-        results = pool.imap_unordered(_run, work)
-        for _ in work:
-            while True:
-                if stop():
-                    return                                   # the pool ends what is under way
-                try:
-                    yield results.next(0.1)
-                    break
-                except multiprocessing.TimeoutError:
-                    continue
 
 
 # ---------------------------------------------------------------- the page
@@ -109,8 +58,6 @@ def section(s: Shape, found: Found) -> str:
 
 def write(found: dict[str, Found], folder: Path, ms: int = MS) -> list[Path]:
     """The page and its pictures; returns what was written."""
-    from rxpath.workbench.views import pictures
-
     pictures.matplotlib()
     files: dict[Path, str] = {folder / PAGE: markdown(found, ms)}
     for key, f in found.items():
@@ -128,9 +75,6 @@ def write(found: dict[str, Found], folder: Path, ms: int = MS) -> list[Path]:
 # ---------------------------------------------------------------- terminal and JSON
 def shown(found: dict[str, Found]) -> Any:
     """For a terminal."""
-    from rich.console import Group
-    from rich.table import Table
-    from rich.text import Text
 
     parts: list[Any] = []
     for key, f in found.items():

@@ -6,18 +6,16 @@ import io
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.console import Group
 from rich.text import Text
 
+from rxpath.workbench.many.sweep import Row, Sweep
 from rxpath.workbench.views import arrow
 from rxpath.workbench.views.terminal import table as table_of
 from rxpath.workbench.words.figures import ns, share
 from rxpath.workbench.words.mistakes import writing
-
-if TYPE_CHECKING:
-    from rxpath.workbench.many.sweep import Row, Sweep
 
 SHOWN = 40
 

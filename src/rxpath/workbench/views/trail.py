@@ -1,7 +1,7 @@
 """A packet's way for a person, one line for each station, after retis: time, distance to the line before, CPU, context, station, cost."""
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.console import Group
 from rich.table import Table
@@ -9,12 +9,10 @@ from rich.text import Text
 
 from rxpath.abi.reasons import DELIVERED, Drop
 from rxpath.path import Stage
+from rxpath.workbench.run.outcome import Outcome
 from rxpath.workbench.run.trail import Packet, Trail, context
 from rxpath.workbench.run.where_lost import Loss
 from rxpath.workbench.words.figures import ns
-
-if TYPE_CHECKING:
-    from rxpath.workbench.run.outcome import Outcome
 
 
 def render(trail: Trail, outcome: Outcome) -> Group:

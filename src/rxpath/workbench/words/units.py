@@ -6,6 +6,7 @@ raises ValueError whose text says what is allowed, so that a caller only has to 
 from __future__ import annotations
 
 import re
+from ipaddress import AddressValueError, IPv4Address
 
 _NUMBER = re.compile(r"\s*([0-9][0-9_]*(?:\.[0-9]+)?|\.[0-9]+)\s*([A-Za-zµμ/]*)\s*\Z")
 
@@ -113,22 +114,15 @@ def rate_bps(value: object) -> int:
 
 def ipv4(text: object) -> int:
     """An IPv4 address in dotted decimal as a 32-bit integer.  No leading zeros: "010" means 8 to some programs and 10 to others."""
-    parts = text.split(".") if isinstance(text, str) and len(text) <= 15 else []
-    value = 0
-    for part in parts:
-        if not (part.isascii() and part.isdigit()) or (len(part) > 1 and part[0] == "0") or int(part) > 255:
-            parts = []
-            break
-        value = value << 8 | int(part)
-    if len(parts) != 4:
-        if isinstance(text, str) and ":" in text and all(c in "0123456789abcdefABCDEF:." for c in text):
-            raise ValueError('an IPv4 address such as "10.0.0.1"; IPv6 is not modelled yet')
-        raise ValueError('an IPv4 address such as "10.0.0.1"')
-    return value
+    try:
+        return int(IPv4Address(text if isinstance(text, str) else ""))      # it takes a number, too; we do not
+    except AddressValueError:
+        later = isinstance(text, str) and ":" in text and all(c in "0123456789abcdefABCDEF:." for c in text)
+    raise ValueError('an IPv4 address such as "10.0.0.1"' + ("; IPv6 is not modelled yet" if later else ""))
 
 
 def ipv4_text(address: int) -> str:
-    return f"{address >> 24 & 255}.{address >> 16 & 255}.{address >> 8 & 255}.{address & 255}"
+    return str(IPv4Address(address))
 
 
 def netmask(prefix: int) -> int:

@@ -1,4 +1,4 @@
-"""Many units on all cores: run_all(), or a Pool that is kept for several rounds (a search).
+"""Many pieces of work on all cores: Workers do anything, a Pool does units, run_all() has one for a single round.
 
 Workers are forked processes.  Threads were measured too: the path itself runs without Python's lock, but booting a host and reading its
 books are Python, 14 ms of a short run, and two threads did only 1.1 to 1.7 times as much as one; two processes do 1.9 times and more.
@@ -14,7 +14,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection, wait
-from typing import Any
+from typing import Any, Generic, Self, TypeVar
 
 from rxpath.workbench.work import unit as units
 from rxpath.workbench.work.unit import Result, Unit
@@ -22,6 +22,8 @@ from rxpath.workbench.work.unit import Result, Unit
 POLL_S = 0.05                                               # how soon Ctrl-C and a deadline are noticed
 Progress = Callable[[int, int], None]                       # (done, of)
 Stop = Callable[[], bool]
+Work = TypeVar("Work")
+Done = TypeVar("Done")
 
 
 def cores() -> int:
@@ -38,14 +40,19 @@ def run_all(work: Sequence[Unit], jobs: int | None = None, progress: Progress | 
         yield from pool.run_all(work, progress, deadline, stop)
 
 
-class Pool:
-    """Workers that stay for several rounds of run_all().  One job at a time needs no worker: it runs here."""
+class Workers(Generic[Work, Done]):
+    """Forked processes that stay for several rounds of run_all().  One job at a time needs no worker: it runs here.
 
-    def __init__(self, jobs: int | None = None) -> None:
+    do: one piece of work; the function that it may ask says whether to stop, and None is what came of one that was stopped.  lost: what
+    stands for a piece whose process ended, with that status.  warm: what every worker would do for itself, done once before they start."""
+
+    def __init__(self, jobs: int | None, do: Callable[[Work, Stop], Done | None], lost: Callable[[int], Done],
+                 warm: Callable[[Sequence[Work]], None]) -> None:
         self.jobs = max(1, jobs if jobs is not None else cores())
+        self.do, self.lost, self.warm = do, lost, warm
         self._workers: dict[Connection, Any] = {}
 
-    def __enter__(self) -> Pool:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -56,8 +63,8 @@ class Pool:
         for pipe in list(self._workers):
             self._end(pipe)
 
-    def run_all(self, work: Sequence[Unit], progress: Progress | None = None, deadline: float | None = None,
-                stop: Stop | None = None) -> Iterator[tuple[int, Result]]:
+    def run_all(self, work: Sequence[Work], progress: Progress | None = None, deadline: float | None = None,
+                stop: Stop | None = None) -> Iterator[tuple[int, Done]]:
         """As the function of that name."""
         def over() -> bool:
             return (stop is not None and stop()) or (deadline is not None and time.monotonic() >= deadline)
@@ -68,16 +75,16 @@ class Pool:
                 progress(n, len(work))
             yield index, result
 
-    def _here(self, work: Sequence[Unit], over: Stop) -> Iterator[tuple[int, Result]]:
+    def _here(self, work: Sequence[Work], over: Stop) -> Iterator[tuple[int, Done]]:
         for index, item in enumerate(work):
             if over():
                 return
-            result = units.run(item, over)
-            if result.interrupted:
+            result = self.do(item, over)
+            if result is None:
                 return
             yield index, result
 
-    def _there(self, work: Sequence[Unit], over: Stop) -> Iterator[tuple[int, Result]]:
+    def _there(self, work: Sequence[Work], over: Stop) -> Iterator[tuple[int, Done]]:
         self._start(min(self.jobs, len(work)), work)
         todo = iter(range(len(work)))
         under_way: dict[Connection, int] = {}
@@ -91,7 +98,7 @@ class Pool:
                     try:
                         result = pipe.recv()
                     except (EOFError, OSError):             # out of memory, or killed by somebody: the others go on
-                        result = Result(error=f"its process ended with status {self._end(pipe)}")
+                        result = self.lost(self._end(pipe))
                         pipe = self._fork()
                     self._hand_out(pipe, work, todo, under_way)
                     yield index, result
@@ -99,23 +106,23 @@ class Pool:
             for pipe in under_way:
                 self._end(pipe)
 
-    def _hand_out(self, pipe: Connection, work: Sequence[Unit], todo: Iterator[int], under_way: dict[Connection, int]) -> None:
+    def _hand_out(self, pipe: Connection, work: Sequence[Work], todo: Iterator[int], under_way: dict[Connection, int]) -> None:
         index = next(todo, None)
         if index is not None:
             under_way[pipe] = index
             pipe.send(work[index])
 
     # ------------------------------------------------------------ workers
-    def _start(self, wanted: int, work: Sequence[Unit]) -> None:
+    def _start(self, wanted: int, work: Sequence[Work]) -> None:
         if not self._workers:
-            _warm(work)
+            self.warm(work)
         while len(self._workers) < wanted:
             self._fork()
 
     def _fork(self) -> Connection:
         context = multiprocessing.get_context("fork")
         ours, theirs = context.Pipe()
-        process = context.Process(target=_worker, args=(theirs, [*self._workers, ours]), daemon=True)
+        process = context.Process(target=_worker, args=(self.do, theirs, [*self._workers, ours]), daemon=True)
         with warnings.catch_warnings():                     # 3.12 warns of threads: a worker takes no lock that another thread may hold
             warnings.simplefilter("ignore", DeprecationWarning)
             process.start()
@@ -135,21 +142,32 @@ class Pool:
         return code
 
 
-def _worker(pipe: Connection, others: list[Connection]) -> None:
-    """Units in, results out, until the pipe ends.  The inherited ends of other workers' pipes are closed: they would keep them open."""
+def _worker(do: Callable[[Work, Stop], Done | None], pipe: Connection, others: list[Connection]) -> None:
+    """Work in, what came of it out, until the pipe ends.  The inherited ends of other workers' pipes are closed: they would keep them
+    open."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)            # Ctrl-C reaches the whole group; the parent decides
     for other in others:
         other.close()
     with contextlib.suppress(EOFError, OSError):
         while True:
-            pipe.send(units.run(pipe.recv()))
+            pipe.send(do(pipe.recv(), lambda: False))
+
+
+# ---------------------------------------------------------------- units
+class Pool(Workers[Unit, Result]):
+    """Of units."""
+
+    def __init__(self, jobs: int | None = None) -> None:
+        super().__init__(jobs, _unit, lambda status: Result(error=f"its process ended with status {status}"), _warm)
+
+
+def _unit(item: Unit, over: Stop) -> Result | None:
+    result = units.run(item, over)
+    return None if result.interrupted else result
 
 
 def _warm(work: Sequence[Unit]) -> None:
-    """What every worker would do for itself: link the path, find the receivers.  Mistakes are left to the units that make them."""
-    import rxpath.boot
-    import rxpath.workbench.run.simulation  # noqa: F401
-
+    """Find the receivers (the path is linked).  Mistakes are left to the units that make them."""
     seen: set[tuple[object, str | None, int]] = set()
     for item in work:
         key = (item.capture, item.local, id(item.host))

@@ -11,16 +11,19 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from rxpath.cable.receiver import Receiver, infer_receiver
+from rxpath.cable.source import Source
+from rxpath.workbench.host import file as hostfile
 from rxpath.workbench.host.model.host import Host
+from rxpath.workbench.run import replay
+from rxpath.workbench.run.outcome import Outcome
 from rxpath.workbench.run.where_lost import LOAD, by_step, losses
-from rxpath.workbench.words.mistakes import is_bad_input, one_line
-
-if TYPE_CHECKING:
-    from rxpath.cable.receiver import Receiver
-    from rxpath.workbench.run.outcome import Outcome
-    from rxpath.workbench.traffic.spec import Spec
+from rxpath.workbench.traffic import capture as traffic
+from rxpath.workbench.traffic import spec as trafficfile
+from rxpath.workbench.traffic.spec import Spec
+from rxpath.workbench.words.mistakes import BadInput, is_bad_input, one_line
 
 RX_BUFFER, DESCRIPTOR = 2048, 16                            # igb: half a page and a descriptor for each place in the ring
 TRUESIZE = 2304                                             # what a queued packet of up to an MTU holds
@@ -89,12 +92,8 @@ _receivers: dict[tuple[object, str | None, tuple[str, ...]], Receiver] = {}
 
 def the_host(unit: Unit) -> Host:
     """The host of a unit, overrides and seed applied; raises HostError."""
-    from rxpath.workbench.host import file as hostfile
-    from rxpath.workbench.run import replay
-    from rxpath.workbench.traffic import capture as traffic
-
     host = hostfile.build(dict(unit.host), "host") if isinstance(unit.host, Mapping) else unit.host
-    made = replay.the_host(traffic.bundled_host(unit.capture) if host is None else host, unit.overrides, unit.seed)
+    made = hostfile.the_host(traffic.bundled_host(unit.capture) if host is None else host, unit.overrides, unit.seed)
     silent: dict[str, object] = {"tx": {"pcap": None}} if made.tx.pcap else {}
     if made.taps:
         silent["tap"] = [{**tap, "file": os.devnull} for tap in made._raw["tap"]]
@@ -103,13 +102,7 @@ def the_host(unit: Unit) -> Host:
 
 def receiver(unit: Unit, host: Host) -> Receiver:
     """Who receives, worked out once for each capture: that reads its beginning, and does not depend on knobs."""
-    from rxpath.cable.receiver import infer_receiver
-    from rxpath.cable.source import Source
-    from rxpath.workbench.traffic import capture as traffic
-
     if spec := traffic.spec_of(unit.capture):
-        from rxpath.workbench.traffic import spec as trafficfile
-
         return trafficfile.receiver(spec, host)
     addresses = traffic.local_addresses(unit.local) or list(host.addresses) or None
     key = (unit.capture, unit.local, tuple(addresses or ()))
@@ -126,9 +119,6 @@ def receiver(unit: Unit, host: Host) -> Receiver:
 
 def run(unit: Unit, stop: Callable[[], bool] | None = None) -> Result:
     """Do it.  stop: asked every few milliseconds; true ends the run early, and the result is marked."""
-    from rxpath.workbench.run import replay
-    from rxpath.workbench.words.mistakes import BadInput
-
     try:
         if unit.capture == "-":
             raise BadInput("standard input cannot be read many times: save it to a file")

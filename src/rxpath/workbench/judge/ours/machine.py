@@ -9,6 +9,7 @@ import socket
 from typing import Any
 
 from rxpath import boot, outputs
+from rxpath._compile import forget
 from rxpath.abi.limits import NCPU, NTHREAD
 from rxpath.abi.mib import DevStat, Mib
 from rxpath.abi.numbers import IPPROTO, Out, Trail
@@ -250,8 +251,6 @@ class Machine(Calls):
         return sum(self.net.input[c].dropped for c in range(NCPU))
 
     def close(self) -> None:
-        from rxpath._compile import forget
-
         self.drain = None  # type: ignore[assignment]
         forget(self.net.thread[READER].buf_addr)
         del self.net
