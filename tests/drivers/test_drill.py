@@ -1,11 +1,6 @@
 """To add a driver, open drivers/rows.py and drivers/probe.py: done here on a copy, and the whole program knows it."""
-import os
-import pathlib
-import shutil
-import subprocess
-import sys
+from ..copies import Copy
 
-ROOT = pathlib.Path(__file__).parents[2]
 ROW = '''
 E1000E = Driver(
     "e1000e", "Intel gigabit with one queue", "1Gbit", {"82574": 1}, min, mtu=1500, mtu_most=9212,
@@ -34,13 +29,9 @@ for settings, said in (({"nic": {"driver": "e1000e"}, "ethtool": {"rx": 5000}}, 
 
 
 def test_a_row_and_its_probe_are_all_that_a_driver_needs(tmp_path):
-    shutil.copytree(ROOT / "src", tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__"))
-    rows, probe = tmp_path / "src/rxpath/drivers/rows.py", tmp_path / "src/rxpath/drivers/probe.py"
-    text = rows.read_text()
-    rows.write_text(text.replace("\nDRIVERS: dict", ROW, 1).replace("for row in (IGB, ", "for row in (IGB, E1000E, ", 1))
-    text = probe.read_text()
-    probe.write_text(text.replace("from .rows import IGB,", "from .rows import E1000E, IGB,", 1)
-                     .replace("IGB.name: igb_probe", "IGB.name: igb_probe, E1000E.name: igb_probe", 1))
-    run = subprocess.run([sys.executable, "-c", TRIED], cwd=tmp_path, capture_output=True, text=True, timeout=300,
-                         env={**os.environ, "PYTHONPATH": str(tmp_path / "src"), "RXPATH_PLAIN": "1"})
-    assert run.returncode == 0, run.stderr
+    copy = Copy(tmp_path)
+    copy.edit("drivers/rows.py", "\nDRIVERS: dict", ROW)
+    copy.edit("drivers/rows.py", "for row in (IGB, ", "for row in (IGB, E1000E, ")
+    copy.edit("drivers/probe.py", "from .rows import IGB,", "from .rows import E1000E, IGB,")
+    copy.edit("drivers/probe.py", "IGB.name: igb_probe", "IGB.name: igb_probe, E1000E.name: igb_probe")
+    copy.run(TRIED)

@@ -25,14 +25,15 @@ SYSCTLS = {                                          # the kernel's defaults (ne
     Sysctl.icmp_echo_ignore_broadcasts: 1, Sysctl.ip_early_demux: 1, Sysctl.udp_early_demux: 1, Sysctl.tcp_early_demux: 1,
 }
 WHAT = {IPPROTO.ICMP: "ICMP", IPPROTO.IGMP: "IGMP", IPPROTO.UDP: "UDP", IPPROTO.TCP: "TCP"}
-IN_ORDER = (IPPROTO.ICMP, IPPROTO.UDP, IPPROTO.TCP, IPPROTO.IGMP, IPPROTO.UDPLITE, IPPROTO.PIM)
+IN_ORDER = (IPPROTO.ICMP, IPPROTO.UDP, IPPROTO.TCP, IPPROTO.IGMP, IPPROTO.UDPLITE, IPPROTO.PIM)         # any other comes after these
 
 
 def inet_init(b: Any, dev_add_pack: Callable[[Any, int], object]) -> None:
     """inet_protos and ptype_base get their handlers, sysctls their defaults."""
     for knob, value in SYSCTLS.items():
         b.net.sysctl[knob] = value
-    for protocol in IN_ORDER:
+    others = (key for key, _ in path.inet_protocol.handlers if key not in IN_ORDER)
+    for protocol in (*IN_ORDER, *others):
         inet_add_protocol(b, protocol)
     for key, f in path.proto_recvmsg.handlers:
         b.log.append(("inet_init", f"proto_register: {WHAT[key]}: recvmsg is {f.__name__}"))

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from rxpath.abi.reasons import Drop, Kind
-from rxpath.path import STATIONS, Stage
+from rxpath.path import STATIONS, Stage, inet_protocol
 
 STEPS = ("NIC", "link", "IP", "transport", "socket", "application")         # in the packet's order
 STEP_TITLE = {
@@ -14,7 +14,7 @@ STEP_TITLE = {
     "socket": "socket queue", "application": "application",
 }
 LOAD = frozenset(d.name for d in Drop if d.row.kind is Kind.LOST)           # slower traffic would not have had them
-ABOVE_IP = ("ip_protocol_deliver_rcu", "icmp_rcv", "igmp_rcv", "pim_rcv", "ping_rcv")   # of network/: who looks for a handler, and handlers
+ABOVE_IP = ("ip_protocol_deliver_rcu", "ping_rcv")                           # of network/, beside the handlers of inet_protos
 
 
 class Loss(NamedTuple):
@@ -28,7 +28,8 @@ class Loss(NamedTuple):
         """Of the funnel, from the room of the station."""
         station = STATIONS[Stage[self.station]]
         if station.room == "network":
-            return "transport" if self.station in ABOVE_IP else "IP"
+            handlers = (f.__name__ for _, f in inet_protocol.handlers)
+            return "transport" if self.station in ABOVE_IP or self.station in handlers else "IP"
         return {"drivers": "NIC", "irq": "link", "link": "link", "transport": "transport", "skb": "NIC",
                 "user": "application" if station.context == "syscall" else "socket"}[station.room]
 
