@@ -11,12 +11,12 @@ from ..abi.numbers import NO_SOCK, POLLERR, POLLHUP
 from ..abi.sock import EP_DISABLED, EP_ET, EP_EXCLUSIVE, EP_ONESHOT, WAIT_EPOLL, eventpoll
 from ..path import Stage
 from ..turn import charge
+from .errors import error
 from .wait import (
     POLL_READ,
     ep_ready,
     ep_wake,
     ep_wq_add,
-    error,
     finish_wait,
     sock_poll,
     wait_add_head,

@@ -7,7 +7,7 @@ from typing import Any
 from .._compile import entry, path_function
 from ..abi.net import Net
 from ..abi.sock import sock
-from .wait import error
+from .errors import error
 
 
 @path_function

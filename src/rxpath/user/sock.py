@@ -16,7 +16,8 @@ from ..path import Stage
 from ..record import record_sock_at
 from ..skb import __skb_dequeue, kfree_skb_reason
 from ..turn import at, late, spin_lock, spin_unlock, tell_driver
-from .wait import __wake_up_sync_key, error, wait_remove
+from .errors import error
+from .wait import __wake_up_sync_key, wait_remove
 
 SOCK_MIN_RCVBUF = 2304          # 2048 and sizeof(struct sk_buff); measured
 RCVBUF_MAX = 2147483646

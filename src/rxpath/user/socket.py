@@ -12,10 +12,10 @@ from ..abi.limits import NSOCK
 from ..abi.net import Net
 from ..abi.numbers import AF_INET, EINVAL, IPPROTO, TCP
 from ..abi.sock import SOCK_BINDADDR_LOCK, SOCK_BINDPORT_LOCK
+from .errors import check, error
 from .mcast import ip_mc_drop_socket
 from .recvmsg import sys_recvfrom
 from .sock import sock_init_data
-from .wait import error
 
 
 # ---------------------------------------------------------------- entries
@@ -141,10 +141,3 @@ def recv(b: Any, t: int, cpu: int = 0) -> int:
     """recvfrom(MSG_DONTWAIT) of thread t, which has its socket, flags and buffer (abi/engine.py); raises BlockingIOError."""
     n = b.call(recv_now)(b.net, cpu, t)
     return check(n, "recvfrom")
-
-
-def check(r: int, what: str) -> int:
-    """What a call has returned, or its errno as an exception."""
-    if r < 0:
-        raise error(-r, what)
-    return int(r)

@@ -15,6 +15,7 @@ from ..abi.skbuff import sk_buff
 from ..abi.sock import EP_DISABLED, EP_EXCLUSIVE, WAIT_POLL, WAIT_RECV, eventpoll, sock
 from ..path import Stage
 from ..turn import at, charge, tell_driver
+from .errors import error
 
 POLL_READ = POLLIN | POLLRDNORM | POLLERR | POLLHUP  # what a reader's poll() and epoll items ask for
 
@@ -239,10 +240,6 @@ def wake_up(net: Net, t: int) -> None:
     """It no longer waits in recvfrom() or epoll_wait()."""
     th = net.thread[t]
     finish_wait(net, th.wait)
-
-
-def error(number: int, what: str) -> OSError:
-    return OSError(number, f"{what}: {errno.errorcode[number]}")
 
 
 def wait_entry_new(b: Any) -> int:
