@@ -10,10 +10,12 @@ from typing import Any
 from . import path
 from ._compile import entry, init_struct, install, new, pages, region
 from ._compile.loader import ROOMS
-from .abi.kernels import KERNELS, Sysctl
+from .abi.kernels import Sysctl
+from .abi.kernels import kernel as profile
 from .abi.limits import BUFSTRIDE, NDESC, NQ, NSHARE, NTHREAD
 from .abi.net import Net
 from .abi.numbers import IPPROTO, NO_SHARE
+from .abi.sysctls import SYSCTLS
 from .drivers.igb_probe import igb_probe
 from .drivers.net_device import NetDevice, dev_mc_add, dev_mc_del, multicast_mac
 from .link.setup import dev_add_pack, net_dev_init
@@ -69,14 +71,13 @@ class Booted:
         self.nskb = nskb
         self.net.mem_addr = region(self.memory)
         self.call(net_init)(self.net, npool, nskb)
-        for behaviour, row in KERNELS.items():
-            self.net.behaviour[behaviour] = row.v618 if kernel == "6.18" else row.v310
+        for behaviour, does in profile(kernel).behaviours().items():
+            self.net.behaviour[behaviour] = does
         s = self.net.sysctl
         s[Sysctl.jiffy_ns] = 1_000_000_000 // hz
-        s[Sysctl.netdev_budget], s[Sysctl.netdev_budget_ns], s[Sysctl.dev_weight] = 300, 2 * s[Sysctl.jiffy_ns], 64
-        s[Sysctl.netdev_max_backlog], s[Sysctl.gro_normal_batch] = 1000, 8
-        s[Sysctl.rmem_default], s[Sysctl.rmem_max] = 212992, 4194304 if kernel == "6.18" else 212992
-        s[Sysctl.udp_rmem_min] = 4096
+        for sysctl in SYSCTLS:
+            for knob, value in sysctl.knobs(sysctl.default_for(kernel, hz)):
+                s[knob] = value
         net_dev_init(self)
         setup.inet_init(self, dev_add_pack)
 

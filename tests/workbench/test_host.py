@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rxpath.abi.sysctls import SYSCTLS
 from rxpath.workbench.host import file as hostfile
 from rxpath.workbench.host import sysctls as knobs
 from rxpath.workbench.host import tables as hosttables
@@ -397,7 +398,7 @@ def test_paths_are_relative_to_the_host_file(tmp_path: Path) -> None:
 
 def test_every_sysctl_default_is_a_value_that_it_takes() -> None:
     for kernel in knobs.KERNELS:
-        for row in knobs.SYSCTLS:
+        for row in SYSCTLS:
             if row.in_kernel(kernel):
                 value = row.default_for(kernel, 250)
                 assert knobs.check(row, f"{value:x}" if row.kind == "cpumask" and isinstance(value, int) else value, kernel, 250) == value

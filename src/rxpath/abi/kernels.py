@@ -1,7 +1,10 @@
-"""What differs between the kernel profiles: the one table.  A row is a behaviour that the path asks for; never a version test.
+"""What differs between kernels: a row for each behaviour that the path asks for, never a version test; and the kernel profiles.
 
-3.10 is the seeds' code; 6.18 is today's.  Each row names the commit or release that changed it."""
+3.10 is the seeds' code; 6.18 is today's.  Each row names the commit or release that changed it.  A profile is a version and its vendor's
+exceptions: its values come from the rows."""
+from collections.abc import Mapping
 from enum import IntEnum, auto
+from types import MappingProxyType
 from typing import NamedTuple
 
 
@@ -14,16 +17,12 @@ class Behaviour(IntEnum):
     rx_lists = 0                        # GRO_NORMAL packets travel in lists through ip_list_rcv
     udp_backlog = auto()                # UDP takes the socket lock; a busy socket gets the packet on its backlog
     udp_reader_queue = auto()           # the reader takes the whole receive queue over, memory is given back in lumps
-    udp_admission = auto()              # which receive-buffer test: see the values below
     udp_csum_early = auto()             # checksums of short datagrams are verified at arrival
     poll_in_place = auto()              # a lone NAPI is polled on within a net_rx_action pass up to the budget
     budget_usecs = auto()               # net_rx_action's time limit comes from netdev_budget_usecs
-    squeeze_before_poll = auto()        # the budget is tested before a poll, with packets left, not after it
     early_demux = auto()                # udp_v4_early_demux / tcp_v4_early_demux precede routing
     icmp_global_limit = auto()          # icmp_msgs_per_sec and icmp_msgs_burst exist
     frag_rbtree = auto()                # overlapping fragments kill the queue; before, they were trimmed
-    drop_reasons = auto()               # the kernel itself names drop reasons
-    softnet_columns = auto()            # columns of /proc/net/softnet_stat
     gro_buckets = auto()                # GRO lists, by flow hash
     udp_gro = auto()                    # UDP has a GRO handler
     gro_fixed_id = auto()               # GRO merges packets with DF whose IP id does not count up
@@ -38,42 +37,72 @@ class Behaviour(IntEnum):
     wake_here = auto()                  # an interrupt's wake-up pulls a roaming thread to its CPU, if that is idle, though its own is too
 
 
-ADMIT_310, ADMIT_618 = 0, 1             # 3.10: rmem > rcvbuf refuses; 6.18: rmem + truesize, but an empty socket accepts anything
-
-
 class Row(NamedTuple):
-    v310: int
-    v618: int
+    """What 3.10 does, and from which kernel on another thing.  "by 6.18": seen there; when it changed is not known here."""
+    before: int
+    since: str
+    after: int
     source: str
 
+    def value(self, kernel: str) -> int | None:
+        """What that kernel does; None: it lies between the last one known to do the one and the first one known to do the other."""
+        first = self.since.removeprefix("by ")
+        if version(kernel) >= version(first):
+            return self.after
+        return self.before if first == self.since or version(kernel) <= (3, 10) else None
 
-KERNELS: dict[Behaviour, Row] = {
-    Behaviour.rx_lists: Row(0, 1, "323ebb61e32b (5.0, GRO list batching 5.4); seen on 6.18 and igb 6.12"),
-    Behaviour.udp_backlog: Row(1, 0, "850cbaddb52d (4.10): own memory accounting, no socket lock"),
-    Behaviour.udp_reader_queue: Row(0, 1, "2276f58ac589 (4.12): reader_queue; release in quarters of the buffer"),
-    Behaviour.udp_admission: Row(ADMIT_310, ADMIT_618, "refine __udp_enqueue_schedule_skb() test (2025); measured on 6.18"),
-    Behaviour.udp_csum_early: Row(0, 1, "CHECKSUM_BREAK: measured on 6.18; 3.10 verifies at the read"),
-    Behaviour.poll_in_place: Row(1, 0, "measured on 6.18: a lone NAPI gets one poll in each pass"),
-    Behaviour.budget_usecs: Row(0, 1, "7acf8a1e8a28 (4.12)"),
-    Behaviour.squeeze_before_poll: Row(1, 0, "3.10's loop tests budget and jiffies before each poll"),
-    Behaviour.early_demux: Row(0, 1, "421b3885bf6d (3.12) for UDP"),
-    Behaviour.icmp_global_limit: Row(0, 1, "4cdf507d5452 (3.18)"),
-    Behaviour.frag_rbtree: Row(0, 1, "7969e5c40dfd (4.19)"),
-    Behaviour.drop_reasons: Row(0, 1, "kfree_skb_reason, c504e5c2f964 (5.17)"),
-    Behaviour.timer_buckets: Row(0, 1, "500462a9de65 (4.8): the wheel no longer cascades"),
-    Behaviour.lowest_is_unicast: Row(0, 1, "5.14: a network's lowest address is one like others"),
-    Behaviour.zeronet_is_one: Row(0, 1, "96125bf9985a (5.3): 0.0.0.0/8 are addresses like others"),
-    Behaviour.softnet_columns: Row(11, 15, "3.13: 11; 5.10: 13; 6.18: 15"),
-    Behaviour.gro_buckets: Row(1, 8, "6312fe77751f (4.19): GRO_HASH_BUCKETS; before, one list"),
-    Behaviour.udp_gro: Row(0, 1, "b582ef0990d4 (3.14) for tunnels, e20cf8d3f1f7 (5.0) for sockets"),
-    Behaviour.gro_fixed_id: Row(0, 1, "1530545ed64b (4.7)"),
-    Behaviour.flow_limit: Row(0, 1, "99bbc7074190 (3.11)"),
-    Behaviour.udp_two_level: Row(0, 1, "4cdeeee9252a (4.20) for addresses, 78c91ae2c6de (6.13) for connections; measured on 6.18"),
-    Behaviour.gro_flush_timeout: Row(0, 1, "3b47d30396ba (3.19)"),
-    Behaviour.napi_defer: Row(0, 1, "6f8b12d661d0 (5.8)"),
-    Behaviour.rfs_hash: Row(0, 1, "567e4b79731c (4.0): a flow does not follow another that falls on its entry"),
-    Behaviour.wake_here: Row(1, 0, "806486c377e3 (4.17): do not migrate if the previous CPU is idle"),
+
+BEHAVIOURS: dict[Behaviour, Row] = {
+    Behaviour.rx_lists: Row(0, "5.4", 1, "323ebb61e32b (5.0, GRO list batching 5.4); seen on 6.18 and igb 6.12"),
+    Behaviour.udp_backlog: Row(1, "4.10", 0, "850cbaddb52d (4.10): own memory accounting, no socket lock"),
+    Behaviour.udp_reader_queue: Row(0, "4.12", 1, "2276f58ac589 (4.12): reader_queue; release in quarters of the buffer"),
+    Behaviour.udp_csum_early: Row(0, "by 6.18", 1, "CHECKSUM_BREAK: measured on 6.18; 3.10 verifies at the read"),
+    Behaviour.poll_in_place: Row(1, "by 6.18", 0, "measured on 6.18: a lone NAPI gets one poll in each pass"),
+    Behaviour.budget_usecs: Row(0, "4.12", 1, "7acf8a1e8a28 (4.12)"),
+    Behaviour.early_demux: Row(0, "3.12", 1, "421b3885bf6d (3.12) for UDP"),
+    Behaviour.icmp_global_limit: Row(0, "3.18", 1, "4cdf507d5452 (3.18)"),
+    Behaviour.frag_rbtree: Row(0, "4.19", 1, "7969e5c40dfd (4.19)"),
+    Behaviour.timer_buckets: Row(0, "4.8", 1, "500462a9de65 (4.8): the wheel no longer cascades"),
+    Behaviour.lowest_is_unicast: Row(0, "5.14", 1, "5.14: a network's lowest address is one like others"),
+    Behaviour.zeronet_is_one: Row(0, "5.3", 1, "96125bf9985a (5.3): 0.0.0.0/8 are addresses like others"),
+    Behaviour.gro_buckets: Row(1, "4.19", 8, "6312fe77751f (4.19): GRO_HASH_BUCKETS; before, one list"),
+    Behaviour.udp_gro: Row(0, "3.14", 1, "b582ef0990d4 (3.14) for tunnels, e20cf8d3f1f7 (5.0) for sockets"),
+    Behaviour.gro_fixed_id: Row(0, "4.7", 1, "1530545ed64b (4.7)"),
+    Behaviour.flow_limit: Row(0, "3.11", 1, "99bbc7074190 (3.11)"),
+    Behaviour.udp_two_level: Row(0, "by 6.18", 1, "4cdeeee9252a (4.20) for addresses, 78c91ae2c6de (6.13) for connections; seen on 6.18"),
+    Behaviour.gro_flush_timeout: Row(0, "3.19", 1, "3b47d30396ba (3.19)"),
+    Behaviour.napi_defer: Row(0, "5.8", 1, "6f8b12d661d0 (5.8)"),
+    Behaviour.rfs_hash: Row(0, "4.0", 1, "567e4b79731c (4.0): a flow does not follow another that falls on its entry"),
+    Behaviour.wake_here: Row(1, "4.17", 0, "806486c377e3 (4.17): do not migrate if the previous CPU is idle"),
 }
+
+
+class Kernel(NamedTuple):
+    """A profile: a version, its usual HZ, and what its vendor has made different."""
+    version: str
+    hz: int
+    exceptions: Mapping[Behaviour, int] = MappingProxyType({})
+
+    def behaviours(self) -> dict[Behaviour, int]:
+        """Every behaviour; ValueError where a row does not say what this version does."""
+        values = {b: self.exceptions.get(b, row.value(self.version)) for b, row in BEHAVIOURS.items()}
+        unknown = [b.name for b, value in values.items() if value is None]
+        if unknown:
+            raise ValueError(f"kernel {self.version}: when {', '.join(unknown)} changed is not known here; known: {', '.join(KERNELS)}")
+        return {b: value for b, value in values.items() if value is not None}
+
+
+KERNELS: dict[str, Kernel] = {
+    "6.18": Kernel("6.18", 250),                            # the kernel that these rules were observed on
+    "3.10": Kernel("3.10", 1000),                           # the seeds', and of many servers
+}
+
+
+def kernel(name: str) -> Kernel:
+    """The profile of that name; a further one is a line of KERNELS, if every row says what it does."""
+    if name not in KERNELS:
+        raise ValueError(f"kernel {name} is not known here: {', '.join(KERNELS)}")
+    return KERNELS[name]
 
 
 class Sysctl(IntEnum):

@@ -25,8 +25,6 @@ def net_dev_init(b: Any) -> None:
         napi = net.napi[NQ + cpu]
         napi.poll, napi.ring = path.napi_poll.handler("process_backlog"), cpu
         napi.weight = net.sysctl[Sysctl.dev_weight]
-    if not net.sysctl[Sysctl.flow_limit_table_len]:
-        net.sysctl[Sysctl.flow_limit_table_len] = 4096          # net.core.flow_limit_table_len's default
     for nr, _ in path.softirq.handlers:
         net.softirq_vec[nr] = path.softirq.handler(nr)
     b.log.append(("net_dev_init", f"softnet_data for each CPU; its backlog is polled by {path.napi_poll.name_of(net.napi[NQ].poll)}"))

@@ -6,7 +6,7 @@ from typing import Any
 
 from .. import path
 from .._compile import entry
-from ..abi.kernels import Behaviour, Sysctl
+from ..abi.kernels import Behaviour
 from ..abi.limits import NROUTE
 from ..abi.net import NMCGROUP, NNEIGH, Net
 from ..abi.numbers import ETH_P_ARP, ETH_P_IP, IPPROTO, NO_ROUTE, RTN
@@ -18,20 +18,12 @@ from .neighbour import NUD_PERMANENT, neigh_lookup, neigh_update
 
 TYPES = {"unicast": RTN.UNICAST, "local": RTN.LOCAL, "broadcast": RTN.BROADCAST, "multicast": RTN.MULTICAST,
          "blackhole": RTN.BLACKHOLE, "unreachable": RTN.UNREACHABLE, "prohibit": RTN.PROHIBIT}
-SYSCTLS = {                                          # the kernel's defaults (net/ipv4/icmp.c, tcp_ipv4.c, ip_input.c, ip_fragment.c)
-    Sysctl.icmp_ratelimit_ns: 1_000_000_000, Sysctl.icmp_ratemask: 6168, Sysctl.icmp_msgs_per_sec: 1000, Sysctl.icmp_msgs_burst: 50,
-    Sysctl.ipfrag_high_thresh: 4 << 20, Sysctl.ipfrag_low_thresh: 3 << 20,
-    Sysctl.ipfrag_time_ns: 30_000_000_000, Sysctl.ipfrag_max_dist: 64,
-    Sysctl.icmp_echo_ignore_broadcasts: 1, Sysctl.ip_early_demux: 1, Sysctl.udp_early_demux: 1, Sysctl.tcp_early_demux: 1,
-}
 WHAT = {IPPROTO.ICMP: "ICMP", IPPROTO.IGMP: "IGMP", IPPROTO.UDP: "UDP", IPPROTO.TCP: "TCP"}
 IN_ORDER = (IPPROTO.ICMP, IPPROTO.UDP, IPPROTO.TCP, IPPROTO.IGMP, IPPROTO.UDPLITE, IPPROTO.PIM)         # any other comes after these
 
 
 def inet_init(b: Any, dev_add_pack: Callable[[Any, int], object]) -> None:
-    """inet_protos and ptype_base get their handlers, sysctls their defaults."""
-    for knob, value in SYSCTLS.items():
-        b.net.sysctl[knob] = value
+    """inet_protos and ptype_base get their handlers."""
     others = (key for key, _ in path.inet_protocol.handlers if key not in IN_ORDER)
     for protocol in (*IN_ORDER, *others):
         inet_add_protocol(b, protocol)

@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from rxpath.abi.reasons import LOSSES
-from rxpath.workbench.host import sysctls as knobs
+from rxpath.abi.sysctls import BY_NAME
 from rxpath.workbench.host.model.programs import App, Socket
 from rxpath.workbench.run.books import AppBooks, Cpu, Queue, SocketBooks
 from rxpath.workbench.run.outcome import Outcome
@@ -305,7 +305,7 @@ def _budget_time(s: Seen) -> float:
 
 
 def _rmem_max_raised(s: Seen) -> bool:
-    value, default = s.host.sysctls()["net.core.rmem_max"], knobs.BY_NAME["net.core.rmem_max"].default_for(s.host.kernel, s.host.ticks)
+    value, default = s.host.sysctls()["net.core.rmem_max"], BY_NAME["net.core.rmem_max"].default_for(s.host.kernel, s.host.ticks)
     assert isinstance(value, int) and isinstance(default, int)
     return value > default
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from rxpath.abi.limits import NQ, NSOURCE
+from rxpath.abi.sysctls import Value
 from rxpath.drivers.rows import DRIVERS, IGB, LO, MTU_LEAST
 from rxpath.workbench.host import sysctls as knobs
 from rxpath.workbench.host.model.device import Device
@@ -53,7 +54,7 @@ def flatten(table: dict[str, object], prefix: str = "") -> dict[str, object]:
 
 def _sysctls(host: Host) -> None:
     """Known names, values in their ranges, and the two that bind each other.  The table is left with full names and checked values."""
-    values: dict[str, knobs.Value] = {}
+    values: dict[str, Value] = {}
     for name, value in flatten(host.sysctl).items():
         row = knobs.find(name, *host.interfaces)
         if row is None:

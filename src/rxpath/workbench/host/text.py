@@ -11,8 +11,8 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
+from rxpath.abi.sysctls import SYSCTLS, Row
 from rxpath.drivers.rows import DEFAULT, LO, Driver, driver
-from rxpath.workbench.host import sysctls as knobs
 from rxpath.workbench.host.file import build, fields_of
 from rxpath.workbench.host.model.device import Device
 from rxpath.workbench.host.model.host import Host
@@ -118,7 +118,7 @@ def commented(nic: str = DEFAULT) -> str:
     out += ["# Receive packet steering in software (/sys/class/net/eth0/queues/rx-N/rps_cpus).", "[rps]",
             *_wrap(f"{rps.description}.  Allowed: {rps.json_schema_extra['allowed']}; \"all\" for every queue."), '#"0" = "0-1"', ""]
     out += ["# Kernel settings under their real names.  net.ipv4.conf.*: all, default, or the interface.", "[sysctl]"]
-    for row in knobs.SYSCTLS:
+    for row in SYSCTLS:
         out += _sysctl_lines(row)
     out.append("")
     for name, model, text in _TABLES[4:]:
@@ -143,21 +143,21 @@ def write_commented(path: str | Path, nic: str = DEFAULT) -> None:
         file.write(text)
 
 
-def _sysctl_lines(row: knobs.Sysctl) -> list[str]:
+def _sysctl_lines(row: Row) -> list[str]:
     default = row.default_for("6.18", 250)
     unit = f" ({row.unit})" if row.unit else ""
-    differs = row.since is not None or row.default_310 is not None or row.kind == "jiffies2"
+    old = row.default_for("3.10", 1000)
+    differs = bool(row.since) or old != default or row.kind == "jiffies2"
     notes = [f"Allowed: {row.allowed(250)}."]
-    if row.since is not None:
+    if row.since:
         notes.append(f"Since Linux {row.since}, so not in kernel 3.10.")
-    if row.default_310 is not None:
-        notes.append(f"In 3.10 {row.default_310}.")
+    elif old != default:
+        notes.append(f"In 3.10 {old}.")
     lines = _wrap(f"{row.doc}{unit}.  {'  '.join(notes)}  Source: {row.source}.")
     scopes = [("all", 0 if row.combine == "and" else default), ("default", default)] if row.combine else [("", default)]
     for scope, value in scopes:
-        if row.kind == "cpumask":
-            value = f"{value:x}" if isinstance(value, int) else ""  # type: ignore[assignment]
-        lines.append(f"{'#' if differs else ''}{row.name.replace('*', scope)} = {toml(value)}")
+        shown = f"{value:x}" if row.kind == "cpumask" and isinstance(value, int) else value
+        lines.append(f"{'#' if differs else ''}{row.name.replace('*', scope)} = {toml(shown)}")
     return lines
 
 
@@ -261,9 +261,10 @@ def markdown() -> str:
     out.extend(["### [sysctl]", "",
                 "Under their real names. `*` is `all`, `default` or the interface; an interface that is not set has what "
                 "`default` has.", "", "| sysctl | default | unit | what it does | allowed | source |", "|---|---|---|---|---|---|"])
-    for row in knobs.SYSCTLS:
+    for row in SYSCTLS:
         default = " ".join(map(str, value)) if isinstance(value := row.default_for("6.18", 250), tuple) else str(value)
-        default += f"; 3.10: {row.default_for('3.10', 1000)}" if row.default_310 is not None else ""
+        old = row.default_for("3.10", 250)
+        default += f"; 3.10: {old}" if not row.since and old != value else ""
         default += f"; not in 3.10 (since {row.since})" if row.since else ""
         out.append(f"| `{row.name}` | {default} | {row.unit} | {row.doc} | {row.allowed(250)} | {row.source} |")
     out.append("")

@@ -7,6 +7,7 @@ from typing import Any
 from rxpath.abi.kernels import Sysctl
 from rxpath.abi.limits import NCPU, NDEV, NQ, NSKB
 from rxpath.abi.numbers import RT_TABLE_LOCAL, RT_TABLE_MAIN, Idle, Kind, NicMode, Softirq
+from rxpath.abi.sysctls import BY_NAME
 from rxpath.cable.receiver import Receiver
 from rxpath.drivers import probe as drivers_probe
 from rxpath.drivers.igb_open import set_rx_fifo
@@ -33,25 +34,7 @@ MAC = 0x020000000001                                        # of a receiver that
 LO = 1                                                      # the loopback device's number, beside the NIC's 0
 SMALLEST_TRUESIZE = 768                                     # of a packet that a socket can be charged (a copied short one)
 
-# sysctl -> (the path's knob, factor).  Sysctl.* are in the units that the path uses.
-KNOBS: dict[str, tuple[Sysctl, int]] = {
-    "net.core.netdev_budget": (Sysctl.netdev_budget, 1), "net.core.netdev_budget_usecs": (Sysctl.netdev_budget_ns, 1000),
-    "net.core.dev_weight": (Sysctl.dev_weight, 1), "net.core.netdev_max_backlog": (Sysctl.netdev_max_backlog, 1),
-    "net.core.gro_normal_batch": (Sysctl.gro_normal_batch, 1), "net.core.flow_limit_table_len": (Sysctl.flow_limit_table_len, 1),
-    "net.core.rmem_default": (Sysctl.rmem_default, 1), "net.core.rmem_max": (Sysctl.rmem_max, 1),
-    "net.core.busy_poll": (Sysctl.busy_poll_ns, 1000), "net.core.busy_read": (Sysctl.busy_read_ns, 1000),
-    "net.ipv4.udp_rmem_min": (Sysctl.udp_rmem_min, 1), "net.ipv4.udp_early_demux": (Sysctl.udp_early_demux, 1),
-    "net.ipv4.ip_early_demux": (Sysctl.ip_early_demux, 1), "net.ipv4.ipfrag_high_thresh": (Sysctl.ipfrag_high_thresh, 1),
-    "net.ipv4.ipfrag_low_thresh": (Sysctl.ipfrag_low_thresh, 1), "net.ipv4.ipfrag_time": (Sysctl.ipfrag_time_ns, 1_000_000_000),
-    "net.ipv4.ipfrag_max_dist": (Sysctl.ipfrag_max_dist, 1), "net.ipv4.icmp_ratelimit": (Sysctl.icmp_ratelimit_ns, 1_000_000),
-    "net.ipv4.icmp_ratemask": (Sysctl.icmp_ratemask, 1), "net.ipv4.icmp_msgs_per_sec": (Sysctl.icmp_msgs_per_sec, 1),
-    "net.ipv4.icmp_msgs_burst": (Sysctl.icmp_msgs_burst, 1), "net.ipv4.icmp_echo_ignore_all": (Sysctl.icmp_echo_ignore_all, 1),
-    "net.ipv4.icmp_echo_ignore_broadcasts": (Sysctl.icmp_echo_ignore_broadcasts, 1),
-    "net.ipv4.ip_nonlocal_bind": (Sysctl.ip_nonlocal_bind, 1),
-}
 CONF = ("rp_filter", "accept_source_route", "accept_local", "route_localnet", "arp_ignore", "forwarding")
-# written below, or fixed at their only value
-ELSEWHERE = ("net.ipv4.udp_mem", "net.core.flow_limit_cpu_bitmap", "net.core.rps_sock_flow_entries", "net.ipv4.ip_forward")
 
 
 def settle(host: Host, receiver: Receiver | None) -> Host:
@@ -105,12 +88,9 @@ def assemble(m: Machine, one_step: bool, skip_unsupported: bool | None) -> None:
 def sysctls(m: Machine) -> None:
     net, host = m.net, m.host
     for name, value in host.sysctls().items():
-        if name in KNOBS:
-            knob, factor = KNOBS[name]
-            net.sysctl[knob] = _number(value) * factor
-        elif name == "net.ipv4.udp_mem":
-            assert isinstance(value, tuple)
-            net.sysctl[Sysctl.udp_mem_0], net.sysctl[Sysctl.udp_mem_1], net.sysctl[Sysctl.udp_mem_2] = value
+        row = BY_NAME.get(name)
+        for knob, number in row.knobs(value) if row is not None else ():
+            net.sysctl[knob] = number
     for c in range(NCPU):
         net.napi[NQ + c].weight = net.sysctl[Sysctl.dev_weight]             # of the backlogs; igb's own NAPIs have 64
     if host.kernel == "3.10":                               # its limit is two jiffies, and no knob

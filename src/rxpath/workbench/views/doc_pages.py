@@ -6,7 +6,7 @@ import pathlib
 import sys
 from typing import Any
 
-from rxpath.abi.kernels import KERNELS, Sysctl
+from rxpath.abi.kernels import BEHAVIOURS, KERNELS, Sysctl
 from rxpath.abi.reasons import DELIVERED, Drop, Place
 from rxpath.drivers.counters import COUNTERS, Loss, stand_in
 from rxpath.drivers.counters import MEANING as LOSS_MEANING
@@ -74,15 +74,18 @@ all the frames of one datagram, and only where the kernel has it already.
 
 def kernels() -> str:
     """docs/kernels.md"""
-    rows = [f"| `{b.name}` | {row.v310} | {row.v618} | {row.source} |\n" for b, row in KERNELS.items()]
+    profiles = {name: kernel.behaviours() for name, kernel in reversed(KERNELS.items())}
+    rows = ["| " + " | ".join([f"`{b.name}`", *(str(does[b]) for does in profiles.values()), row.since, row.source]) + " |\n"
+            for b, row in BEHAVIOURS.items()]
     knobs = ", ".join(f"`{s.name}`" for s in Sysctl)
     return """# Kernel profiles
 
 Made from `src/rxpath/abi/kernels.py`.  `kernel = "6.18"` (the default) is today's kernel, `"3.10"` the one of the seeds.  A profile is a
-row of behaviours, never a mixture; the path asks for a behaviour, never for a version.
+version and its vendor's exceptions; the path asks for a behaviour, never for a version.  "by 6.18": seen there, and when it changed is not
+known here, so that a kernel in between is refused.
 
-| behaviour | 3.10 | 6.18 | since, source |
-|---|---|---|---|
+| behaviour | 3.10 | 6.18 | changed | source |
+|---|---|---|---|---|
 """ + "".join(rows) + f"""
 Knobs that the path reads at run time: {knobs}.  Their defaults in each profile, their ranges and their sources are in
 [host-file.md](host-file.md).
@@ -156,8 +159,16 @@ def drivers() -> str:
     return "".join(out)
 
 
-PAGES = {"drivers.md": drivers, "rules.md": rules, "kernel-map.md": kernel_map, "drop-reasons.md": drop_reasons, "kernels.md": kernels,
-         "json.md": json_page, "scenarios.md": scenarios}
+def host_file() -> str:
+    """docs/host-file.md: its tables; the words before them are written by hand."""
+    from rxpath.workbench.host import text
+
+    made, page = text.markdown(), (pathlib.Path(__file__).parents[4] / "docs" / "host-file.md").read_text()
+    return page[:page.index(made.partition("\n")[0])] + made
+
+
+PAGES = {"host-file.md": host_file, "drivers.md": drivers, "rules.md": rules, "kernel-map.md": kernel_map,
+         "drop-reasons.md": drop_reasons, "kernels.md": kernels, "json.md": json_page, "scenarios.md": scenarios}
 
 if __name__ == "__main__":
     for name, make in PAGES.items():

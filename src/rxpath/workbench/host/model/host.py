@@ -13,6 +13,7 @@ from pydantic import PrivateAttr, field_validator, model_validator
 
 from rxpath.abi.limits import NCARD
 from rxpath.abi.numbers import SMALL_HEAD
+from rxpath.abi.sysctls import Value
 from rxpath.drivers.rows import LO, is_lo
 from rxpath.workbench.host.model.device import Device
 from rxpath.workbench.host.model.machine import Cpu, Load, SoftirqSource
@@ -20,7 +21,7 @@ from rxpath.workbench.host.model.network import ROUTES_MAX, Iptables, Neighbour,
 from rxpath.workbench.host.model.nic import Card, Ethtool, Irq, Nic, Rps, RpsFlowCnt, queues_or_all, rps_flow_cnt_key, rps_key
 from rxpath.workbench.host.model.outputs import Tap, Tx
 from rxpath.workbench.host.model.programs import SOCKETS_MAX, THREADS_MAX, App, Socket
-from rxpath.workbench.host.sysctls import DEFAULT_HZ, Value, combined, effective
+from rxpath.workbench.host.sysctls import DEFAULT_HZ, combined, effective
 from rxpath.workbench.toml_in.tables import ANY, CPUS_MAX, Int, Part, key
 from rxpath.workbench.words import units
 

@@ -1,0 +1,183 @@
+"""The sysctls that the path reads, one row each: name, range, unit, the history of its default, the knob of net.sysctl that holds it
+and the function that reads it.  Boot writes the defaults; host files, --set, `rxpath host init`, reports and pages read the row.
+
+Sources: [M] seen on Linux 6.18 (HZ 250), [V] read in the kernel's or igb's source or a commit, [K] from memory of it."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .kernels import Sysctl, version
+
+INT_MAX = (1 << 31) - 1
+Value = int | tuple[int, ...]
+
+
+class History(tuple[tuple[str, Value], ...]):
+    """Defaults, each with the kernel from which it holds; "": from the oldest on."""
+
+    def __new__(cls, *dated: tuple[str, Value]) -> History:
+        return super().__new__(cls, dated)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """`default`: a value, or its history where it has one."""
+
+    name: str
+    default: Value | History
+    low: int
+    high: int
+    unit: str
+    doc: str
+    source: str
+    kind: str = "int"                                       # int | jiffies2 (floor and default are two jiffies) | cpumask | triple | power2
+    combine: str = ""                                       # conf.* rows: how `all` and the interface make the effective value
+    why_fixed: str = ""                                     # low == high: why nothing else is taken
+    knob: Sysctl | None = None                              # where net.sysctl holds it (a triple: the first of three); None: setup's
+    factor: int = 1                                         # of the knob's unit
+    reader: str = ""                                        # the function that asks for it
+
+    @property
+    def history(self) -> History:
+        return self.default if isinstance(self.default, History) else History(("", self.default))
+
+    @property
+    def since(self) -> str:
+        """The first kernel that has the name, "": the oldest that we know has it."""
+        return self.history[0][0]
+
+    def in_kernel(self, kernel: str) -> bool:
+        return not self.since or version(self.since) <= version(kernel)
+
+    def default_for(self, kernel: str, hz: int) -> Value:
+        """Of a kernel; of one that does not have the name, what the path does there: the first that was."""
+        if self.kind == "jiffies2":
+         return 2_000_000 // hz
+        held = [value for since, value in self.history if not since or version(since) <= version(kernel)]
+        return held[-1] if held else self.history[0][1]
+
+    def knobs(self, value: Value) -> list[tuple[int, int]]:
+        """(index of net.sysctl, value there) of a value."""
+        if self.knob is None:
+         return []
+        return [(self.knob + i, v * self.factor) for i, v in enumerate(value if isinstance(value, tuple) else (value,))]
+
+    def floor(self, hz: int) -> int:
+        return 2_000_000 // hz if self.kind == "jiffies2" else self.low
+
+    def allowed(self, hz: int) -> str:
+        """What may be written, for error lines and for the docs."""
+        low = self.floor(hz)
+        if self.kind == "cpumask":
+         return 'a hexadecimal mask in quotes such as "f", or a list of CPUs [0, 1]'
+        if self.kind == "triple":
+         return f'three whole numbers "min pressure max", {low} to {self.high}, ascending'
+        if low == self.high:
+         return f"{low} only: {self.why_fixed}"
+        text = f"{low} to {self.high}"
+        note = {"power2": " (a power of two)", "jiffies2": f" (from two jiffies at hz = {hz})"}
+        return text + note.get(self.kind, "")
+
+
+CONF = "net.ipv4.conf.*."
+
+SYSCTLS: tuple[Row, ...] = (
+    # softirq and the per-CPU backlog: net/core/dev.c
+    Row("net.core.netdev_budget", 300, 0, INT_MAX, "packets",
+        "packets that one net_rx_action pass may process; on 6.18 it matters with five or more NAPIs on a CPU", "[M]",
+        knob=Sysctl.netdev_budget, reader="net_rx_action"),
+    Row("net.core.netdev_budget_usecs", History(("4.12", 8000)), 0, INT_MAX, "us",
+        "time that one net_rx_action pass may take; default and floor are two jiffies",
+        "[M] floor at HZ 250: 7999 is EINVAL; 4.12 [K]",
+        kind="jiffies2",
+        knob=Sysctl.netdev_budget_ns, factor=1_000, reader="net_rx_action"),
+    Row("net.core.dev_weight", 64, 1, INT_MAX, "packets", "packets that process_backlog handles in one poll", "[M]",
+        knob=Sysctl.dev_weight, reader="process_backlog"),
+    Row("net.core.netdev_max_backlog", 1000, 0, INT_MAX, "packets",
+        "length of the per-CPU input_pkt_queue (RPS, netif_rx); beyond it CPU_BACKLOG", "[M]",
+        knob=Sysctl.netdev_max_backlog, reader="enqueue_on"),
+    Row("net.core.gro_normal_batch", History(("5.4", 8)), 0, INT_MAX, "packets", "packets that GRO collects before it passes the list up",
+        "[M]; 5.4 [K]",
+        knob=Sysctl.gro_normal_batch, reader="add_queues"),
+    Row("net.core.flow_limit_cpu_bitmap", History(("3.11", 0)), 0, 0, "CPUs",
+        "CPUs whose backlog drops the largest flow first once it is half full", "[M] [V] scaling.rst; 3.11 [K]",
+        kind="cpumask",
+        reader="set_flow_limit"),
+    Row("net.core.flow_limit_table_len", History(("3.11", 4096)), 1, 1 << 16, "buckets", "hash buckets of the flow limit",
+        "[M]; 3.11 [K]", kind="power2",
+        knob=Sysctl.flow_limit_table_len, reader="skb_flow_limit"),
+    Row("net.core.rps_sock_flow_entries", 0, 0, 1 << 17, "flows",
+        "RFS: flows whose reader's CPU is remembered, rounded up to a power of two; 0 is off; needs rps_flow_cnt of a queue",
+        "[K] 2.6.35; scaling.rst suggests 32768",
+        reader="set_rfs"),
+    Row("net.core.busy_poll", History(("3.11", 0)), 0, INT_MAX, "us",
+        "busy polling in poll and epoll: not modelled, it changes nothing here", "[M]; 3.11 [K]",
+        knob=Sysctl.busy_poll_ns, factor=1_000),
+    Row("net.core.busy_read", History(("3.11", 0)), 0, INT_MAX, "us", "SO_BUSY_POLL of a new socket; 0 is off", "[M]; 3.11 [K]",
+        knob=Sysctl.busy_read_ns, factor=1_000, reader="call_step"),
+    # socket memory: net/core/sock.c, net/ipv4/udp.c
+    Row("net.core.rmem_default", 212992, 2304, INT_MAX, "bytes", "sk_rcvbuf of a new socket: 256 packets of truesize 832", "[M]",
+        knob=Sysctl.rmem_default, reader="sock_init_data"),
+    Row("net.core.rmem_max", History(("", 212992), ("6.18", 4194304)), 2304, INT_MAX, "bytes",
+        "largest argument that SO_RCVBUF takes; the kernel then doubles it",
+        "[M]; 212992 until August 2025 [V]",
+        knob=Sysctl.rmem_max, reader="set_rcvbuf"),
+    Row("net.ipv4.udp_mem", (393216, 524288, 786432), 0, INT_MAX, "pages of 4096 bytes",
+        "UDP's memory over all sockets: below the first freely taken, above the third refused with PROTO_MEM",
+        "[K] udp_init's rule (an eighth of the pages; 3/4, 1, 3/2 of it) for 16 GiB", kind="triple",
+        knob=Sysctl.udp_mem_0, reader="sk_mem_raise"),
+    Row("net.ipv4.udp_rmem_min", 4096, 1, INT_MAX, "bytes", "what a socket may hold between the limits of udp_mem", "[M]",
+        knob=Sysctl.udp_rmem_min, reader="sk_mem_raise"),
+    Row("net.ipv4.udp_early_demux", History(("4.12", 1)), 0, 1, "", "look up the UDP socket before the route",
+        "[M]; the switch came with 4.12 [K]",
+        knob=Sysctl.udp_early_demux, reader="ip_early_demux"),
+    Row("net.ipv4.ip_early_demux", 1, 0, 1, "", "look up any socket before the route", "[M]; 3.6 [K]",
+        knob=Sysctl.ip_early_demux, reader="ip_early_demux"),
+    Row("net.ipv4.tcp_early_demux", History(("4.12", 1)), 0, 1, "", "look up the TCP connection before the route",
+        "the switch came with 4.12 [K]", knob=Sysctl.tcp_early_demux, reader="ip_early_demux"),
+    Row("net.ipv4.ip_nonlocal_bind", 0, 0, 1, "", "a program may bind an address that is not this host's", "[M]",
+        knob=Sysctl.ip_nonlocal_bind, reader="bind"),
+    # fragments: net/ipv4/ip_fragment.c
+    Row("net.ipv4.ipfrag_high_thresh", 4194304, 0, INT_MAX, "bytes",
+        "memory of all fragment queues; at more a new fragment is refused", "[M]",
+        knob=Sysctl.ipfrag_high_thresh, reader="inet_frag_find"),
+    Row("net.ipv4.ipfrag_low_thresh", 3145728, 0, INT_MAX, "bytes", "not more than ipfrag_high_thresh; 3.10 evicts down to it", "[M]",
+        knob=Sysctl.ipfrag_low_thresh, reader="ip_evictor"),
+    Row("net.ipv4.ipfrag_time", 30, 0, 86400, "s", "life of a fragment queue, fixed when its first fragment comes", "[M]",
+        knob=Sysctl.ipfrag_time_ns, factor=1_000_000_000, reader="inet_frag_start_timer"),
+    Row("net.ipv4.ipfrag_max_dist", 64, 0, INT_MAX, "fragments",
+        "fragments of the same source in between that give a queue up; 0 is off", "[M]",
+        knob=Sysctl.ipfrag_max_dist, reader="ip_frag_too_far"),
+    # ICMP: net/ipv4/icmp.c
+    Row("net.ipv4.icmp_ratelimit", 1000, 0, INT_MAX, "ms",
+        "least time between limited messages to one destination (after a burst of 6); 0 is off", "[M]",
+        knob=Sysctl.icmp_ratelimit_ns, factor=1_000_000, reader="icmpv4_xrlim_allow"),
+    Row("net.ipv4.icmp_ratemask", 6168, 0, INT_MAX, "bit mask of types", "6168 limits types 3, 4, 11, 12", "[M]",
+        knob=Sysctl.icmp_ratemask, reader="icmp_unlimited"),
+    Row("net.ipv4.icmp_msgs_per_sec", History(("3.18", 1000)), 0, INT_MAX, "messages/s", "limited messages to everybody together",
+        "[M]; 3.18 [K]",
+        knob=Sysctl.icmp_msgs_per_sec, reader="icmp_global_allow"),
+    Row("net.ipv4.icmp_msgs_burst", History(("3.18", 50)), 0, INT_MAX, "messages", "burst of that limit", "[M]; 3.18 [K]",
+        knob=Sysctl.icmp_msgs_burst, reader="icmp_global_allow"),
+    Row("net.ipv4.icmp_echo_ignore_all", 0, 0, 1, "", "1: echo requests are not answered", "[M]",
+        knob=Sysctl.icmp_echo_ignore_all, reader="icmp_request"),
+    Row("net.ipv4.icmp_echo_ignore_broadcasts", 1, 0, 1, "", "1: nor those to broadcast and multicast", "[M]",
+        knob=Sysctl.icmp_echo_ignore_broadcasts, reader="icmp_rcv"),
+    Row("net.ipv4.ip_forward", 0, 0, 0, "", "routers are not modelled", "[M]",
+        why_fixed="forwarding is not modelled, the host is the last hop"),
+    # per interface: net/ipv4/devinet.c.  `all` and the interface are combined as inetdevice.h does
+    Row(CONF + "rp_filter", 0, 0, 2, "", "reverse path filter: 0 off, 1 strict, 2 loose; the larger of all and interface",
+        "[M]; many distributions set 2",
+        combine="max"),
+    Row(CONF + "accept_source_route", 1, 0, 1, "", "IP source-route option; taken when all and interface say so (all is 0)",
+        "[M]", combine="and"),
+    Row(CONF + "accept_local", 0, 0, 1, "", "take packets whose source is an own address", "[M]", combine="or"),
+    Row(CONF + "route_localnet", 0, 0, 1, "", "127/8 is not a martian here", "[M]", combine="or"),
+    Row(CONF + "log_martians", 0, 0, 1, "", "log martians; they are counted either way", "[M]", combine="or"),
+    Row(CONF + "arp_ignore", 0, 0, 0, "", "which ARP requests are answered", "[M]", combine="max",
+        why_fixed="the other modes are not modelled"),
+    Row(CONF + "forwarding", 0, 0, 0, "", "routers are not modelled", "[M]", combine="and",
+        why_fixed="forwarding is not modelled, the host is the last hop"),
+)
+
+BY_NAME = {row.name: row for row in SYSCTLS}

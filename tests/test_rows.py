@@ -1,0 +1,95 @@
+"""One row for one fact: each row of abi/ is read by who it says, and nobody keeps a copy."""
+import ast
+import pathlib
+import re
+
+import pytest
+
+from rxpath.abi import kernels
+from rxpath.abi.kernels import BEHAVIOURS, KERNELS, Behaviour, Kernel, Sysctl
+from rxpath.abi.reasons import Drop, Kind
+from rxpath.abi.sysctls import BY_NAME, SYSCTLS
+from rxpath.boot import Booted
+from rxpath.path import STATIONS, Stage
+from rxpath.workbench.host import file as hostfile
+from rxpath.workbench.run.simulation import Simulation
+
+SRC = pathlib.Path(__file__).parent.parent / "src" / "rxpath"
+ROWS = ("kernels.py", "sysctls.py", "reasons.py", "mib.py")
+CODE = {p: p.read_text() for p in SRC.rglob("*.py") if p.parent.name != "abi" or p.name not in ROWS}
+NOT_READ = {Sysctl.udp_mem_1, Sysctl.busy_poll_ns}          # the limit of a pressure that UDP never feels; epoll does not poll
+
+
+def functions():
+    """name -> sources of the functions of that name."""
+    found = {}
+    for text in CODE.values():
+        for f in ast.walk(ast.parse(text)):
+            if isinstance(f, ast.FunctionDef):
+                found.setdefault(f.name, []).append(ast.get_source_segment(text, f) or "")
+    return found
+
+
+def test_a_sysctl_is_read_by_the_function_that_its_row_names():
+    found = functions()
+    for row in SYSCTLS:
+        if row.reader:
+            assert row.reader in found, f"{row.name}: no function {row.reader}"
+            if row.knob is not None:
+                read = any(re.search(rf"\bSysctl\.{row.knob.name}\b", text) for text in found[row.reader])
+                assert read, f"{row.reader} does not read {row.name}"
+
+
+def test_every_knob_has_a_row_and_a_reader():
+    held = {knob for row in SYSCTLS for knob, _ in row.knobs(row.default_for("6.18", 250))}
+    assert held | {Sysctl.jiffy_ns} == set(Sysctl)
+    for knob in set(Sysctl) - NOT_READ:
+        assert any(re.search(rf"\bSysctl\.{knob.name}\b", text) for text in CODE.values()), f"nobody reads {knob.name}"
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_a_bare_boot_and_a_host_have_the_same_defaults(kernel):
+    """netdev_budget_usecs is none of 3.10's, but its two jiffies are."""
+    hz = KERNELS[kernel].hz
+    bare = Booted(kernel=kernel, nskb=64, hz=hz, plain=True)
+    sim = Simulation(hostfile.build({"kernel": kernel, "hz": hz}, "host"), plain=True)
+    assert list(bare.net.sysctl) == list(sim.net.sysctl)
+    assert bare.net.sysctl[Sysctl.rmem_max] == {"6.18": 4194304, "3.10": 212992}[kernel]
+    sim.close()
+
+
+def test_a_default_has_its_date():
+    row = BY_NAME["net.core.rmem_max"]
+    assert [row.default_for(k, 250) for k in ("3.10", "5.15", "6.17", "6.18", "7.0")] == [212992, 212992, 212992, 4194304, 4194304]
+    assert not BY_NAME["net.core.gro_normal_batch"].in_kernel("5.3") and BY_NAME["net.core.gro_normal_batch"].in_kernel("5.10")
+
+
+# ---------------------------------------------------------------- behaviours and kernels
+def test_every_behaviour_has_a_row_and_somebody_asks_for_it():
+    assert set(BEHAVIOURS) == set(Behaviour)
+    for b in Behaviour:
+        assert any(re.search(rf"\bBehaviour\.{b.name}\b", text) for text in CODE.values()), f"nobody asks for {b.name}"
+
+
+def test_a_profile_is_a_version_and_its_exceptions():
+    assert Kernel("3.10", 1000).behaviours() == KERNELS["3.10"].behaviours()
+    vendor = Kernel("3.10", 1000, {Behaviour.early_demux: 1}).behaviours()
+    assert vendor[Behaviour.early_demux] == 1 and vendor[Behaviour.rx_lists] == 0
+
+
+def test_a_kernel_of_which_a_row_does_not_know_what_it_does_is_refused():
+    with pytest.raises(ValueError, match=r"5.15: when udp_csum_early, poll_in_place, udp_two_level changed is not known here; known: 6.18"):
+        Kernel("5.15", 250).behaviours()
+    with pytest.raises(ValueError, match=r"kernel 4.4 is not known here: 6.18, 3.10"):
+        Booted(kernel="4.4", nskb=64, plain=True)
+    assert set(KERNELS) == {kernels.kernel(name).version for name in KERNELS}
+
+
+# ---------------------------------------------------------------- drop reasons
+def test_every_reason_is_given_somewhere_and_its_stations_exist():
+    for reason in Drop:
+        if reason != Drop.NOT_DROPPED_YET:
+            assert any(re.search(rf"\bDrop\.{reason.name}\b", text) for text in CODE.values()), f"nobody gives {reason.name}"
+        for station in reason.row.places:
+            assert Stage[station] in STATIONS, station
+    assert all(d.row.kind is Kind.DELIVERED or d.row.places for d in Drop if d)
