@@ -4,7 +4,7 @@
     flow-type ether vlan 0x6000 m 0x1fff action 2          the three bits of the VLAN priority, and nothing else of the tag
     flow-type ether dst 02:00:00:00:00:01 action 3         i350, i210; src: i210 only
 
-Read by hostcheck.py before a run and by igb_ethtool.py on a device.  igb knows no flow-type udp4, tcp4 or ip4 - its driver has no filter
+Read by host/check.py before a run and by igb_ethtool.py on a device.  igb knows no flow-type udp4, tcp4 or ip4 - its driver has no filter
 for addresses or ports - and 82576 takes no rule at all: the driver offers NTUPLE from i350 on.
 Source: igb_add_ethtool_nfc_entry() and igb_add_filter() of igb_ethtool.c [V]; which card has which filter [K]."""
 import re
