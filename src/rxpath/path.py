@@ -168,6 +168,7 @@ STATIONS: dict[Stage, Station] = {
 
 # ---------------------------------------------------------------- tables of handlers
 _PACKET = {"net": Net, "cpu": int, "skb": sk_buff}
+_GRO = {"net": Net, "cpu": int, "napi": napi_struct, "bucket": int, "skb": sk_buff}         # the held packet that has to go, or NO_SKB
 cable_rx = Dispatch("cable_rx", {"net": Net, "q": int, "ring": rx_ring, "a": arrival})      # what a device does with a frame that comes
 irq_handler = Dispatch("irq_handler", {"net": Net, "cpu": int, "q": int})                   # request_irq(): a queue's vector
 sender_xmit = Dispatch("sender_xmit", {"net": Net, "cpu": int, "q": int})                   # no interrupt: the sender's task calls
@@ -177,6 +178,10 @@ hrtimer_function = Dispatch("hrtimer_function", {"net": Net, "cpu": int, "data":
 napi_poll = Dispatch("napi_poll", {"net": Net, "cpu": int, "n": int, "budget": int})        # napi->poll
 packet_type = Dispatch("packet_type", _PACKET)                                              # ptype_base: func
 packet_list = Dispatch("packet_list", {"net": Net, "cpu": int, "napi": napi_struct})          # ptype_base: list_func
+gro_receive = Dispatch("gro_receive", _GRO)                                                 # offload_base: gro_receive
+gro_complete = Dispatch("gro_complete", _PACKET)                                            # offload_base: gro_complete
+inet_gro_receive = Dispatch("inet_gro_receive", _GRO)                                       # inet_offloads: gro_receive
+inet_gro_complete = Dispatch("inet_gro_complete", _PACKET)                                  # inet_offloads: gro_complete
 inet_protocol = Dispatch("inet_protocol", _PACKET)                                          # inet_protos: handler
 early_demux = Dispatch("early_demux", _PACKET, by_key=True)                                 # by protocol: 0 or a drop reason
 err_handler = Dispatch("err_handler", _PACKET, by_key=True)       # inet_protos: err_handler; 1: no such socket
@@ -207,6 +212,10 @@ call_hrtimer_function: Callable[[int, Net, int, int], int]
 call_napi_poll: Callable[[int, Net, int, int, int], int]
 call_packet_type: Callable[[int, Net, int, sk_buff], int]
 call_packet_list: Callable[[int, Net, int, napi_struct], int]
+call_gro_receive: Callable[[int, Net, int, napi_struct, int, sk_buff], int]
+call_gro_complete: Callable[[int, Net, int, sk_buff], int]
+call_inet_gro_receive: Callable[[int, Net, int, napi_struct, int, sk_buff], int]
+call_inet_gro_complete: Callable[[int, Net, int, sk_buff], int]
 call_inet_protocol: Callable[[int, Net, int, sk_buff], int]
 call_early_demux: Callable[[int, Net, int, sk_buff], int]
 call_err_handler: Callable[[int, Net, int, sk_buff], int]

@@ -10,6 +10,7 @@ NSOCK = 65536
 NTHREAD = 1024                  # the first NCPU are ksoftirqd/N
 NRULE = 16384                   # iptables rules of all chains
 NROUTE = 16384
+NOFFLOAD = 4                    # EtherTypes whose packets GRO can merge
 NDEV = 16
 NNAPI = NQ + NCPU               # one for each queue, then one for each CPU's backlog
 MADE_BYTES = 1 << 20             # feed memory for frames that are made during a run, behind the reader's own

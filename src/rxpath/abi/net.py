@@ -20,6 +20,7 @@ from .limits import (
     NMIB,
     NNAPI,
     NNOTE,
+    NOFFLOAD,
     NOUT,
     NQ,
     NREASON,
@@ -70,6 +71,21 @@ class packet_type:
     tap: i64                    # a packet socket: its number, -1: none
 
 
+@struct()
+class packet_offload:
+    """An entry of offload_base: how GRO merges packets of an EtherType."""
+    type: i64
+    gro_receive: i64
+    gro_complete: i64
+
+
+@struct()
+class net_offload:
+    """An entry of inet_offloads, by IP protocol."""
+    gro_receive: i64 = -1       # -1: its packets are not merged
+    gro_complete: i64 = -1
+
+
 @struct(align=CACHELINE)
 class Net:
     mem_addr: i64               # packet memory, frames of the cable, frames that left: outside, by address
@@ -86,6 +102,7 @@ class Net:
     nskb: i64
     rps_ncpu: i64               # any queue has rps_cpus
     nptype_all: i64             # taps
+    noffload: i64
     ptype_all: i64 = -1
     nf_active: i64              # any table at any hook
     nf_nrules: i64
@@ -144,6 +161,8 @@ class Net:
     ptype_base: Array[i64] = table(16, init=-1)
     ptype: Array[packet_type] = table(64)
     inet_protos: Array[i64] = table(256, init=-1)
+    offload_base: Array[packet_offload] = table(NOFFLOAD)
+    inet_offloads: Array[net_offload] = table(256)
     nf_hooks: Array[nf_hook_entries] = table(4)
     nf_tables: Array[nf_table] = table(16)
     nf_lock: spinlock = table()                 # credits of limit

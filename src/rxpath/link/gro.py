@@ -4,17 +4,18 @@ A NAPI holds packets in lists by flow hash, newest first, linked through gro_nex
 
     p: headers, payload | pages of p | p.frag_list: part -> part -> ...   each part a frame of the wire, its data moved to its payload
 
-The protocol files decide (gro_inet.py, gro_tcp.py, gro_udp.py): skb.gro_same_flow: it has been merged; skb.gro_flush: it must not be held;
-and they return the held packet that has to go now, or NO_SKB.  One flow keeps its order: what must go, goes before the packet in hand.
+The protocol's functions decide, by EtherType from offload_base (gro_inet.py), then by IP protocol from inet_offloads (tcp_offload.py,
+udp_offload.py): skb.gro_same_flow: it has been merged; skb.gro_flush: it must not be held; and they return the held packet that has
+to go now, or NO_SKB.  One flow keeps its order: what must go, goes before the packet in hand.
 
 Truesize of a part follows skb_gro_receive(): igb's buffers become frags of p, so that only the sk_buff of the part is given back; past
 MAX_SKB_FRAGS the part stays whole, on frag_list, and collects the next.  A device with kmalloc'ed buffers: what was measured on veth, where
 segments of one send arrive as one packet's frags: the payload."""
+from .. import path
 from .._compile import le64, mem_at, path_function
 from ..abi.kernels import Behaviour, Sysctl
 from ..abi.net import Net
 from ..abi.numbers import (
-    ETH_P_IP,
     GRO_HASH_BUCKETS,
     GRO_HELD,
     GRO_MERGED_FREE,
@@ -27,7 +28,6 @@ from ..abi.softnet import napi_struct
 from ..path import Stage
 from ..skb import __skb_queue_tail
 from ..turn import at
-from .gro_inet import inet_gro_complete, inet_gro_receive
 
 
 @path_function
@@ -49,14 +49,16 @@ def napi_gro_receive(net: Net, cpu: int, napi: napi_struct, skb: sk_buff) -> int
 @path_function
 def dev_gro_receive(net: Net, cpu: int, napi: napi_struct, skb: sk_buff) -> int:
     at(net, cpu, skb, Stage.dev_gro_receive)
-    if skb.protocol != ETH_P_IP:                     # no offload_base entry
+    po = gro_find_receive_by_type(net, skb.protocol)
+    if po < 0:
         return GRO_NORMAL
     bucket = skb.hash & net.behaviour[Behaviour.gro_buckets] - 1
     if napi.gro_count[bucket]:
         gro_list_prepare(net, napi, bucket, skb)
     skb.gro_flush = 0
     skb.gro_same_flow = 0
-    pp = inet_gro_receive(net, cpu, napi, bucket, skb)
+    offload = net.offload_base[po]
+    pp = path.call_gro_receive(offload.gro_receive, net, cpu, napi, bucket, skb)
     if pp >= 0:
         gro_unlink(net, napi, bucket, pp)
         napi_gro_complete(net, cpu, napi, net.skb[pp])
@@ -68,6 +70,16 @@ def dev_gro_receive(net: Net, cpu: int, napi: napi_struct, skb: sk_buff) -> int:
         gro_flush_oldest(net, cpu, napi, bucket)
     gro_hold(net, cpu, napi, bucket, skb)
     return GRO_HELD
+
+
+@path_function
+def gro_find_receive_by_type(net: Net, protocol: int) -> int:
+    """The entry of offload_base for an EtherType, -1: none, GRO lets such packets go."""
+    for i in range(net.noffload):
+        offload = net.offload_base[i]
+        if offload.type == protocol:
+            return i
+    return -1
 
 
 @path_function
@@ -181,7 +193,8 @@ def napi_gro_complete(net: Net, cpu: int, napi: napi_struct, skb: sk_buff) -> No
         skb.gso_size = 0
     else:
         skb.gso_segs = skb.gro_count
-        inet_gro_complete(net, skb)
+        offload = net.offload_base[gro_find_receive_by_type(net, skb.protocol)]
+        path.call_gro_complete(offload.gro_complete, net, cpu, skb)
     gro_normal_one(net, napi, skb, skb.gro_count)
 
 

@@ -70,6 +70,12 @@ def skb_gro_checksum_validate(net: Net, cpu: int, skb: sk_buff, proto: int) -> b
 
 
 @path_function
+def gro_partial_checksum(net: Net, skb: sk_buff, protocol: int) -> int:
+    """Of the pseudo header alone: where CHECKSUM_PARTIAL starts, and what tcpdump calls incorrect."""
+    return ~csum_fold(csum_tcpudp_nofold(net, skb, skb.len - IP_HLEN, protocol)) & 0xFFFF
+
+
+@path_function
 def skb_gro_receive(net: Net, cpu: int, p: sk_buff, skb: sk_buff) -> bool:
     """Append skb's payload to p.  False: it does not fit, or may not."""
     at(net, cpu, skb, Stage.skb_gro_receive)

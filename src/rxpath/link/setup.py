@@ -7,9 +7,9 @@ from typing import Any, BinaryIO
 from .. import outputs, path
 from .._compile import reset_struct
 from ..abi.kernels import Behaviour, Sysctl
-from ..abi.limits import NCPU, NDEV, NQ
+from ..abi.limits import NCPU, NDEV, NOFFLOAD, NQ
 from ..abi.net import NDEVFLOW, NSOCKFLOW, Net
-from ..abi.numbers import ETH_P_ALL, NO_DEV, PTYPE_HASH_SIZE, VLAN_DEVICE, VLAN_VID_MASK, Out, Softirq
+from ..abi.numbers import ETH_P_ALL, ETH_P_IP, IPPROTO, NO_DEV, PTYPE_HASH_SIZE, VLAN_DEVICE, VLAN_VID_MASK, Out, Softirq
 
 NPTYPE = 64
 RPS_MAP = 128
@@ -27,9 +27,38 @@ def net_dev_init(b: Any) -> None:
         napi.weight = net.sysctl[Sysctl.dev_weight]
     for nr, _ in path.softirq.handlers:
         net.softirq_vec[nr] = path.softirq.handler(nr)
+    ipv4_offload_init(b)
     b.log.append(("net_dev_init", f"softnet_data for each CPU; its backlog is polled by {path.napi_poll.name_of(net.napi[NQ].poll)}"))
     for nr, name in ((Softirq.NET_TX, "net_tx_action"), (Softirq.NET_RX, "net_rx_action")):
         b.log.append(("open_softirq", f"softirq_vec[{nr.name}] = {path.softirq.name_of(net.softirq_vec[nr]) or name}"))
+
+
+# ---------------------------------------------------------------- GRO's protocols
+def dev_add_offload(b: Any, proto: int) -> None:
+    """Packets of that EtherType can merge, as the path's functions for it say."""
+    net: Net = b.net
+    known = [key for key, _ in path.gro_receive.handlers]
+    if proto not in known:
+        raise ValueError(f"EtherType {proto:#06x}: GRO merges {', '.join(f'{k:#06x}' for k in known)}")
+    if net.noffload == NOFFLOAD:
+        raise ValueError(f"more than {NOFFLOAD} packet offloads")
+    offload = net.offload_base[net.noffload]
+    offload.type, offload.gro_receive, offload.gro_complete = proto, path.gro_receive.handler(proto), path.gro_complete.handler(proto)
+    net.noffload += 1
+
+
+def inet_add_offload(b: Any, protocol: int) -> None:
+    """The same for an IP protocol."""
+    offload = b.net.inet_offloads[protocol]
+    offload.gro_receive, offload.gro_complete = path.inet_gro_receive.handler(protocol), path.inet_gro_complete.handler(protocol)
+
+
+def ipv4_offload_init(b: Any) -> None:
+    """net/ipv4/af_inet.c.  UDP merges where the kernel has a handler for it."""
+    dev_add_offload(b, ETH_P_IP)
+    inet_add_offload(b, IPPROTO.TCP)
+    if b.net.behaviour[Behaviour.udp_gro]:
+        inet_add_offload(b, IPPROTO.UDP)
 
 
 # ---------------------------------------------------------------- packet types

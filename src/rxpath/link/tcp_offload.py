@@ -1,4 +1,4 @@
-"""net/ipv4/tcp_offload.c: GRO of TCP.  Called by inet_gro_receive with a checked IP header."""
+"""net/ipv4/tcp_offload.c: GRO of TCP.  Called through inet_offloads with a checked IP header."""
 from .._compile import le32, mem_at, path_function
 from ..abi.headers import tcp_hdr, tcp_words
 from ..abi.net import Net
@@ -10,14 +10,15 @@ from ..abi.numbers import (
 )
 from ..abi.skbuff import sk_buff
 from ..abi.softnet import napi_struct
-from ..path import Stage
+from ..path import Stage, inet_gro_complete, inet_gro_receive
 from ..turn import at
-from .gro_parts import gro_same_ports, inet_gro_flush, skb_gro_checksum_validate, skb_gro_receive
+from .gro_parts import gro_partial_checksum, gro_same_ports, inet_gro_flush, skb_gro_checksum_validate, skb_gro_receive
 
 # tcp_flag_word(): in the header's fourth word, beside the window
 TCP_FLAG_FIN, TCP_FLAG_SYN, TCP_FLAG_RST, TCP_FLAG_PSH, TCP_FLAG_URG, TCP_FLAG_CWR = 0x10000, 0x20000, 0x40000, 0x80000, 0x200000, 0x800000
 
 
+@inet_gro_receive(IPPROTO.TCP)
 @path_function
 def tcp4_gro_receive(net: Net, cpu: int, napi: napi_struct, bucket: int, skb: sk_buff) -> int:
     at(net, cpu, skb, Stage.tcp4_gro_receive)
@@ -57,6 +58,14 @@ def tcp_gro_receive(net: Net, cpu: int, napi: napi_struct, bucket: int, skb: sk_
     if i >= 0 and (last or not merged):
         return i
     return NO_SKB
+
+
+@inet_gro_complete(IPPROTO.TCP)
+@path_function
+def tcp4_gro_complete(net: Net, cpu: int, skb: sk_buff) -> int:
+    th = tcp_hdr(net, skb)
+    th.check = gro_partial_checksum(net, skb, IPPROTO.TCP)
+    return 0
 
 
 @path_function

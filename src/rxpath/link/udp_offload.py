@@ -1,4 +1,4 @@
-"""net/ipv4/udp_offload.c: GRO of UDP, where a socket or the device asks for it.  Called by inet_gro_receive with a checked IP header;
+"""net/ipv4/udp_offload.c: GRO of UDP, where a socket or the device asks for it.  Called through inet_offloads with a checked IP header;
 what it merges comes apart again in udp_rcv_segment() (skb.py) unless its socket takes it whole."""
 from .._compile import path_function
 from ..abi.headers import ip_hdr, udp_hdr
@@ -13,12 +13,13 @@ from ..abi.numbers import (
 )
 from ..abi.skbuff import sk_buff
 from ..abi.softnet import napi_struct
-from ..path import Stage
+from ..path import Stage, inet_gro_complete, inet_gro_receive
 from ..transport.udp_lookup import __udp4_lib_lookup
 from ..turn import at
-from .gro_parts import gro_same_ports, inet_gro_flush, skb_gro_checksum_validate, skb_gro_receive
+from .gro_parts import gro_partial_checksum, gro_same_ports, inet_gro_flush, skb_gro_checksum_validate, skb_gro_receive
 
 
+@inet_gro_receive(IPPROTO.UDP)
 @path_function
 def udp4_gro_receive(net: Net, cpu: int, napi: napi_struct, bucket: int, skb: sk_buff) -> int:
     at(net, cpu, skb, Stage.udp4_gro_receive)
@@ -35,6 +36,14 @@ def udp4_gro_receive(net: Net, cpu: int, napi: napi_struct, bucket: int, skb: sk
         skb.gro_flush = 1
         return NO_SKB
     return udp_gro_receive_segment(net, cpu, napi, bucket, skb)
+
+
+@inet_gro_complete(IPPROTO.UDP)
+@path_function
+def udp4_gro_complete(net: Net, cpu: int, skb: sk_buff) -> int:
+    uh = udp_hdr(net, skb)
+    uh.len, uh.check = skb.len - IP_HLEN, gro_partial_checksum(net, skb, IPPROTO.UDP)
+    return 0
 
 
 @path_function
