@@ -164,7 +164,7 @@ def listens(host, segment):
 def receive_error(host):
     frame = udp_frame()
     host.feed[:len(frame)] = frame
-    assert host.call(feed.feed_frame)(host.net, host.t + 1000, 0, len(frame), len(frame), FEED_RX_ERROR)
+    assert host.call(feed.feed_frame)(host.net, host.t + 1000, 0, len(frame), len(frame), FEED_RX_ERROR, 0)
     host.t, host.sent = host.t + 1000, 1
     host.run()
 
@@ -231,12 +231,14 @@ def rest():
         ("NOMEM", "skb_clone"): no_room_for_a_copy,
         ("UDP_CSUM", "__first_packet_length"): asked_for_its_length,
         ("RX_ALLOC_FAILED", "veth_xmit"): sender_too_far_ahead,
+        ("NOT_SPECIFIED", "loopback_xmit"): closed,
         ("NOT_SPECIFIED", "skb_vlan_untag"): lambda h: pinged(h, eth(b"\0\7", proto=0x8100)),
         ("PKT_TOO_SMALL", "arp_rcv"): lambda h: pinged(h, arp()[:30]),
     }
 
 
 ON_VETH = {("RX_ALLOC_FAILED", "veth_xmit"), ("NOT_SPECIFIED", "skb_vlan_untag"), ("PKT_TOO_SMALL", "arp_rcv")}     # igb pads short frames
+ON_LO = {("NOT_SPECIFIED", "loopback_xmit")}
 THROTTLED = {("RX_MISSED", "nic_dma"), ("RX_RESET", "nic_dma"), ("TX_PAUSE", "nic_dma")}
 COPIES = {("NOMEM", "skb_clone")}                           # what is refused is a copy: the socket that gets none counts it, too
 REAL_TIME = {("SOCKET_BACKLOG", "sk_add_backlog")}
@@ -245,15 +247,15 @@ REAL_TIME = {("SOCKET_BACKLOG", "sk_add_backlog")}
 @pytest.mark.parametrize("kernel", KERNELS)
 @pytest.mark.parametrize("place", rest(), ids=" at ".join)
 def test_a_row_says_what_moves(lab, place, kernel):
-    on_veth = place in ON_VETH
-    host = lab(kernel=kernel, driver="veth" if on_veth else "igb", nskb=256 if place[0] == "RX_ALLOC_FAILED" else 4096,
+    driver = "veth" if place in ON_VETH else "lo" if place in ON_LO else "igb"
+    host = lab(kernel=kernel, driver=driver, nskb=256 if place[0] == "RX_ALLOC_FAILED" else 4096,
                itr_ns=500_000 if place in THROTTLED else 0)
     rest()[place](host)
     found = ends(host.net) | {(r, "nic_dma"): n for r, n in host.ends().items() if not Drop[r].row.skb}
     assert set(found) == {place} or (place in COPIES and place in found)
     if place in COPIES:
         return
-    moved = {**host.mib(), **host.dev_stats()} | ({} if on_veth else ring_stats(host.net))
+    moved = {**host.mib(), **host.dev_stats()} | ({} if driver != "igb" else ring_stats(host.net))
     moved |= {"softnet.dropped": sum(host.net.input[c].dropped for c in range(host.cpus)), "rx_dropped": moved.get("rx_dropped", 0),
               "socket.drops": sum(host.net.socks[i].drops for i in range(host.net.nsock))}
     got = {c: n for c, n in moved.items() if n and c in COUNTED and has(c, kernel)}

@@ -99,6 +99,17 @@ def test_a_full_backlog_counts_as_dropped_and_nothing_else(lab):
     host.run(host.t + 200_000_000)
 
 
+def test_nothing_passes_while_it_is_down(lab):
+    host = lo(lab)
+    host.app(host.udp(5000))
+    host.boot.netdev.close()
+    host.send(local()).run()
+    host.boot.netdev.open()
+    host.send(local()).run()
+    assert host.ends() == {"NOT_SPECIFIED": 1, "RECEIVED": 1}
+    assert host.net.dev_stat[0][0][DevStat.rx_dropped] == host.net.dev_stat[0][0][DevStat.rx_packets] == 1
+
+
 def test_a_broadcast_and_a_joined_group_keep_their_route_too(lab):
     host = lo(lab)
     app = host.app(host.udp(5000))

@@ -78,6 +78,7 @@ class Drop(IntEnum):
     # ---- link
     NOT_SPECIFIED = Row("5.17", X, "the kernel drops it here without saying why", {
         "veth_xmit": Place("rx_dropped", X, "too long for the device's MTU, or the device is down"),
+        "loopback_xmit": Place("rx_dropped", Kind.DOWN, "lo is down"),
         "igb_cleanup_headers": Place("", X, "the NIC marked it as damaged"),
         "skb_vlan_untag": Place("", X, "a VLAN tag cut short"),
         "__netif_receive_skb_core": Place("", Kind.DOWN, "its VLAN device is down"),
