@@ -184,7 +184,6 @@ class net_device:
     drop_gratuitous_arp: i64
     head_frag: i64              # an skb's head is a page fragment
     counts_multicast: i64       # a card counts what passes its filter; without one packets and bytes only
-    keeps_dst: i64              # a packet brings its route: lo
     igmp_old_until: i64         # ns: a querier that speaks IGMPv1 or v2 was heard (mr_v1_seen, mr_v2_seen)
 
 

@@ -51,8 +51,7 @@ class NetDevice:
         net.ncard = max(net.ncard, card + 1)
         self.nic.first, self.nic.mac, self.nic.max_queue = first, mac, 0
         self.dev.ifindex, self.dev.mac, self.dev.mtu, self.dev.nic = index + 1, mac, driver.mtu, card
-        self.dev.truesize_rule, self.dev.keeps_dst = driver.truesize_rule, int(driver.keeps_dst)
-        self.dev.counts_multicast = int(driver.has_ring)
+        self.dev.truesize_rule, self.dev.counts_multicast = driver.truesize_rule, int(driver.has_ring)
 
     @property
     def nic(self) -> nic_t:

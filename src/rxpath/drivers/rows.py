@@ -67,7 +67,6 @@ class Driver:
     gro: bool = True                                # by default
     head_frag: bool = True                          # an skb's head is a page fragment, which reassembly can take over
     truesize_rule: int = 0                          # TRUESIZE_*
-    keeps_dst: bool = False                         # its packets bring their route (lo)
     handlers: dict[str, str] = field(default_factory=dict)      # its functions in the tables of path.py
     refuses: dict[str, str] = field(default_factory=dict)       # ethtool operation or key -> errno
 
@@ -113,7 +112,7 @@ VETH = Driver(
 )
 LO = Driver(
     "lo", "the host's own loopback device", "10Gbit", {"lo": 1}, _one, mtu=65536, mtu_most=65536,
-    gro=False, head_frag=False, truesize_rule=TRUESIZE_SENDER, keeps_dst=True,
+    gro=False, head_frag=False, truesize_rule=TRUESIZE_SENDER,
     handlers={"cable_rx": "veth_stage", "sender_xmit": "loopback_xmit", "xmit": "veth_xmit"},
     refuses=_NO_RING | {"set_features": "fixed on"},
 )
