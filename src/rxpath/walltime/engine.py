@@ -34,6 +34,7 @@ def rt_init(net: Net, cpu: int, thread: int) -> None:
     if net.sim.wall_start == 0:
         net.sim.wall_start = clock_ns(CLOCK_MONOTONIC)
     c.horizon, c.private, c.rps_ipi = NEVER, NEVER, NEVER
+    net.sim.nq = net.nring                           # whose cables feed_consume() looks at
     c.first_queue = NO_QUEUE
     for q in range(NQ):
         ring = net.ring[q]
