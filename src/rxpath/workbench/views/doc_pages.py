@@ -12,6 +12,7 @@ from rxpath.drivers.counters import COUNTERS, Loss, stand_in
 from rxpath.drivers.counters import MEANING as LOSS_MEANING
 from rxpath.drivers.rows import DRIVERS
 from rxpath.path import STATIONS, Stage, Touch
+from rxpath.workbench.host import text
 from rxpath.workbench.views import scenario as scenario_view
 from rxpath.workbench.views.rules_page import page
 
@@ -161,8 +162,6 @@ def drivers() -> str:
 
 def host_file() -> str:
     """docs/host-file.md: its tables; the words before them are written by hand."""
-    from rxpath.workbench.host import text
-
     made, page = text.markdown(), (pathlib.Path(__file__).parents[4] / "docs" / "host-file.md").read_text()
     return page[:page.index(made.partition("\n")[0])] + made
 
