@@ -1,7 +1,9 @@
 """The house keeps its own rules: what a reader may rely on in every file."""
 import ast
+import io
 import pathlib
 import re
+import tokenize
 
 import pytest
 
@@ -59,3 +61,37 @@ def test_no_driver_is_known_by_name_outside_its_room():
     assert not found
     rules = (ROOT / "src/rxpath/workbench/advice/rules.toml").read_text()
     assert not re.search(rf'fact = "({"|".join(names)})"', rules)
+
+
+def prose(path):
+    """(line, text) of a page, or of a module's docstrings and comments."""
+    text = path.read_text()
+    if path.suffix == ".md":
+        return list(enumerate(text.splitlines(), 1))
+    lines = [(t.start[0], t.string) for t in tokenize.generate_tokens(io.StringIO(text).readline) if t.type == tokenize.COMMENT]
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and (said := ast.get_docstring(node, clean=False)):
+            lines += [(getattr(node, "lineno", 1) + i, line) for i, line in enumerate(said.splitlines())]
+    return lines
+
+
+PROSE = [p for top in ("src", "docs", "tests", "benches", "tools") for p in sorted((ROOT / top).rglob("*")) if p.suffix in (".py", ".md")]
+PROSE += [ROOT / "README.md", ROOT / "ARCHITECTURE.md"]
+FILES = [p.relative_to(ROOT).as_posix() for p in (*PROSE, *ROOT.rglob("*.toml"))]
+
+
+def test_every_file_named_in_prose_exists():
+    """A path as much of it as is written; NAME stands for any."""
+    for path in PROSE:
+        for line, text in prose(path):
+            for name in re.findall(r"(?<![\w*{}/.-])((?:[\w.-]+/)*[\w-]+\.(?:py|md))\b(?!\.\w)", text):
+                end = name.removeprefix("../")
+                known = "NAME" in end or any(f"/{f}".endswith(f"/{end}") for f in (*FILES, "CHANGELOG.md"))
+                assert known, f"{path.name}:{line}: {name}"
+
+
+def test_every_sysctl_named_in_a_page_or_a_rule_has_a_row():
+    from rxpath.abi.sysctls import BY_NAME
+    for path in (*(p for p in PROSE if p.suffix == ".md"), ROOT / "src/rxpath/workbench/advice/rules.toml"):
+        for name in re.findall(r"\bnet\.(?:core|ipv4)\.[a-z_]+(?:\.[\w*]+)*", path.read_text()):
+            assert re.sub(r"conf\.[\w*]+\.", "conf.*.", name) in BY_NAME or name == "net.ipv4.conf.*", f"{path.name}: {name}"

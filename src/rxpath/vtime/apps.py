@@ -1,7 +1,7 @@
 """What runs in threads: application models that receive, work on what came, receive again; compute-only threads.
 
 A thread is a piece of work (`left` ns, the last `tail` of them in the kernel) and a phase: what it does when that is used up.  Its system
-call takes time in such pieces, so that it can be interrupted anywhere.  kthreads.py has ksoftirqd and NAPI's threads, host.py Python
+call takes time in such pieces, so that it can be interrupted anywhere.  tasks.py has ksoftirqd and NAPI's threads, host.py Python
 programs, waiting.py epoll, poll and busy polling."""
 from enum import IntEnum
 

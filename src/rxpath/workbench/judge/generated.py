@@ -73,7 +73,7 @@ def block(seed: int, number: int, count: int = BLOCK) -> Iterator[Case]:
 
 
 def exact(seed: int, number: int, count: int) -> Iterator[Case]:
-    """Dialogues until they have sent so many frames: cases_memory.py, cases_fragments.py."""
+    """Dialogues until they have sent so many frames: cases/memory.py, cases/fragments.py."""
     at, sent = 0, 0
     while sent < count:
         name = f"{seed}:{number}:{at}"

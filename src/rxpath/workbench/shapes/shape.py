@@ -3,7 +3,7 @@
     @shape("Q5", "Cost of a packet against load", kernel="3.10, 6.18", profile="bm36", source="XDP paper")
     def cost_against_load(ms: int) -> Found: ...
 
-`ms` is how long each run is counted, ms of virtual time; the page takes MS, tests less.  A shape is found by its key in SHAPES (page.py
+`ms` is how long each run is counted, ms of virtual time; the page takes MS, tests less.  A shape is found by its key in SHAPES (run.py
 loads every module that has some); tests hold its claims, the page shows them beside the same rows."""
 from __future__ import annotations
 
