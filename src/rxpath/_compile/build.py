@@ -20,7 +20,7 @@ from typing import Any
 import llvmlite.binding as ll
 
 from . import check, functions, loader, memory, options, structs
-from .depends import common_key, unit_key
+from .depends import unit_keys
 from .intrinsics import INTRINSICS, overlay
 from .numba_types import Declared, Refused
 from .unit import compile_unit, machine, optimise
@@ -65,8 +65,7 @@ def front_end(units: pathlib.Path, jobs: int) -> list[pathlib.Path]:
     if broken:
         raise SystemExit("\n".join(map(str, broken)))
     declared = declare_all()
-    common = common_key()
-    keys = {n: unit_key(f, declared[n], common) for n, f in functions.FUNCTIONS.items()}
+    keys = unit_keys(functions.FUNCTIONS, declared)
     units.mkdir(parents=True, exist_ok=True)
     kinds = [""] if options.WHOLE else ["", ".o"]
     todo = [n for n, k in keys.items() if not all([known(units / (k + kind)) for kind in kinds])]

@@ -30,13 +30,20 @@ def layout_of(ct: Any) -> str:
     return f"{ct.__name__}:{ctypes.sizeof(ct)}"
 
 
-def named_fields(names: set[str]) -> list[tuple[str, str, int, str]]:
-    """Where the fields of these names lie, in every struct: a field that a function does not name may move."""
-    return [(s.__name__, n, getattr(s, n).offset, layout_of(c)) for s in (*structs.STRUCTS, *structs.HEADERS)
-            for n, c, *_ in s._fields_ if n in names]
+Field = tuple[str, str, int, str]                       # struct, name, offset, layout
 
 
-def dependencies(f: Any) -> str:
+def fields_by_name() -> dict[str, list[tuple[int, Field]]]:
+    """Where the fields of each name lie, in every struct, numbered in their order."""
+    index: dict[str, list[tuple[int, Field]]] = {}
+    every = [(s, n, c) for s in (*structs.STRUCTS, *structs.HEADERS) for n, c, *_ in s._fields_]
+    for place, (s, n, c) in enumerate(every):
+        index.setdefault(n, []).append((place, (s.__name__, n, getattr(s, n).offset, layout_of(c))))
+    return index
+
+
+def dependencies(f: Any, fields: dict[str, list[tuple[int, Field]]]) -> str:
+    """A field that the function does not name may move."""
     names: tuple[str, ...] = f.__code__.co_names
     seen: list[Any] = []
     for n in names:
@@ -45,12 +52,18 @@ def dependencies(f: Any) -> str:
         if isinstance(v, types.ModuleType | enum.EnumMeta):
             seen += [(n, m, describe(getattr(v, m, None))) for m in names]
     inits = [(s.__name__, ctypes.sizeof(s), s.stores) for s in structs.STRUCTS] if {"init_struct", "reset_struct"} & set(names) else []
-    return repr((seen, named_fields(set(names)), inits))
+    named = [field for _, field in sorted(place for n in set(names) for place in fields.get(n, ()))]
+    return repr((seen, named, inits))
+
+
+def signature(declared: Declared) -> str:
+    """Structs by their names: they are handed over by address, so that their layout is not the caller's business."""
+    return ", ".join(str(t.name) for t in (*declared.sig.args, declared.sig.return_type))
 
 
 def describe(v: Any) -> Any:
     if isinstance(v, Declared):
-        return str(v.sig)
+        return signature(v)
     return v if isinstance(v, int | float | str | tuple) else getattr(v, "__name__", "")
 
 
@@ -59,6 +72,12 @@ def code_of(c: Any) -> str:
     return repr((c.co_code, consts, c.co_names, c.co_varnames, c.co_exceptiontable))
 
 
-def unit_key(f: Any, declared: Declared, common: str) -> str:
+def unit_keys(functions: dict[str, Any], declared: dict[str, Declared]) -> dict[str, str]:
+    """The name of each function's unit."""
+    common, fields = common_key(), fields_by_name()
+    return {n: unit_key(f, declared[n], common, fields) for n, f in functions.items()}
+
+
+def unit_key(f: Any, declared: Declared, common: str, fields: dict[str, list[tuple[int, Field]]]) -> str:
     body = code_of(f.__code__).replace(repr(f.__doc__), "")                 # comments and docstrings are free
-    return hashlib.sha256("|".join((common, f.__name__, str(declared.sig), body, dependencies(f))).encode()).hexdigest()[:24]
+    return hashlib.sha256("|".join((common, f.__name__, signature(declared), body, dependencies(f, fields))).encode()).hexdigest()[:24]
