@@ -12,6 +12,7 @@ from rxpath.abi.mib import DevStat, Mib
 from rxpath.abi.numbers import DRAIN, E1000_RXD_STAT_EOP, Kind, NicMode
 from rxpath.abi.reasons import Drop
 from rxpath.drivers.igb_open import igb_request_irq
+from rxpath.drivers.probe import RINGS
 from rxpath.drivers.rows import DRIVERS
 from rxpath.drivers.veth_link import veth_newlink
 from rxpath.path import Stage
@@ -41,7 +42,8 @@ class Lab:
             self.boot.netdev.open()
         else:
             for card in range(cards):
-                self.boot.igb_open(each, ring, list(range(cpus)) if self.queues > 1 else [0], itr_ns, MAC + card, card, card * each)
+                self.boot.igb_open(each, ring, list(range(cpus)) if self.queues > 1 else [0], itr_ns, MAC + card, card, card * each,
+                                   driver if driver in RINGS else "igb")
         if driver == "nonapi":                       # the same card under a driver without NAPI
             for q in range(queues):
                 self.net.ring[q].mode = NicMode.IRQ_PER_PACKET

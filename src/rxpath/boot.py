@@ -16,8 +16,9 @@ from .abi.limits import BUFSTRIDE, NDESC, NQ, NSHARE, NTHREAD
 from .abi.net import Net
 from .abi.numbers import IPPROTO, NO_SHARE
 from .abi.sysctls import SYSCTLS
-from .drivers.igb_probe import igb_probe
 from .drivers.net_device import NetDevice, dev_mc_add, dev_mc_del, multicast_mac
+from .drivers.probe import RINGS
+from .drivers.rows import DEFAULT
 from .link.setup import dev_add_pack, net_dev_init
 from .network import setup
 from .user import mcast
@@ -86,10 +87,11 @@ class Booted:
         return f.plain if self.plain else f
 
     def igb_open(self, nq: int, size: int, cpus: list[int], itr_ns: int = 0, mac: int = 0x020000000001, card: int = 0,
-                 first: int = 0) -> NetDevice:
-        """An igb with nq queues, up: module_init, probe, ndo_open.  Interrupts come on `cpus` in turn, at least itr_ns apart.  A further
-        card has its number, and its first ring in the pool; device 1 is left to lo."""
-        dev = igb_probe(self.net, self.call, self.log, nq, mac, cpus, f"eth{card}", card + 1 if card else 0, card=card, first=first)
+                 first: int = 0, driver: str = DEFAULT) -> NetDevice:
+        """An igb (or an ixgbe) with nq queues, up: module_init, probe, ndo_open.  Interrupts come on `cpus` in turn, at least itr_ns apart.
+        A further card has its number, and its first ring in the pool; device 1 is left to lo."""
+        dev = RINGS[driver](self.net, self.call, self.log, nq, mac, cpus, name=f"eth{card}", index=card + 1 if card else 0, card=card,
+                            first=first)
         dev.ethtool("set_ringparam", rx=size)
         dev.open()
         for q in dev.pool():

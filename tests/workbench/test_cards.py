@@ -64,12 +64,12 @@ def test_set_reaches_it_by_number_and_by_name():
 
 
 @pytest.mark.parametrize("key, said", [
-    ("nic.driver=e100", "igb, veth, lo; another card stands in for e1000e"),
+    ("nic.driver=e100", "igb, ixgbe, veth, lo; another card stands in for e1000e"),
     ("ethtool.rx=63", "63 is not allowed: 64 to 4096 for igb"), ("ethtool.tx=5000", "5000 is not allowed: 64 to 4096 for igb"),
     ("card.0.ethtool.rx=63", "63 is not allowed: 64 to 4096 for igb"), ("card.0.queues=9", "9 is not allowed"),
     ("card.0.model=i210", "card.0.queues: 8 is not allowed"), ("nic.model=X540", "82576, i350 or i210 for igb"),
     ("ethtool.rx-usecs=5", "0 (off), 1 (dynamic), 3 (conservative), or 10 to 8191 for igb"),
-    ("card.0.name=eth0", '"eth0" is taken'), ("card.0.irq.9=1", "no such queue"), ("card.0.ethtool.ring=1", "unknown key"),
+    ("card.0.name=eth0", '"eth0" is taken'), ("card.0.irq.63=1", "no such queue"), ("card.0.ethtool.ring=1", "unknown key"),
     ("card.0.driver=lo", "lo is there anyway"), ("card.0.node=1", "no node 1"),
 ])
 def test_what_a_card_does_not_have_is_refused_with_what_it_has(key, said):

@@ -16,6 +16,7 @@ NNAPI = NQ + NCPU               # one for each queue, then one for each CPU's ba
 MADE_BYTES = 1 << 20             # feed memory for frames that are made during a run, behind the reader's own
 NFEED = 8192                    # frames on the cable that are not yet due, for each queue
 NFIFO = 2048                    # frames in the card's packet buffer: 128 kB of the smallest
+NFDIR = 2046                    # Flow Director's filters of a card: (1024 << 1) - 2
 FIFOSTRIDE = 1 << 14            # from one of them to the next in nic.fifo_addr
 NFRAGQ = 65536                  # datagrams in reassembly
 NSHARE = 1 << 16                # packets with more than one copy

@@ -13,6 +13,7 @@ from .limits import (
     NCUT,
     NDESC,
     NDEV,
+    NFDIR,
     NFEED,
     NFIFO,
     NFRAGQ,
@@ -37,7 +38,7 @@ from .limits import (
     NTRAILMAP,
 )
 from .netfilter import NMATCH, NRULE_ENTRIES, nf_hook_entries, nf_match, nf_rule, nf_table, nf_walk
-from .nic import arrival, net_device, nic_t, rx_desc, rx_ring, tx_desc, tx_ring
+from .nic import arrival, fdir_filter, net_device, nic_t, rx_desc, rx_ring, tx_desc, tx_ring
 from .numbers import NO_SOCK, SMALL_HEAD
 from .record import bucket_t, cpu_times, recording_t, series_t
 from .skbuff import share_t, sk_buff
@@ -241,3 +242,4 @@ class Net:
     record_series: Array[series_t] = table(NSERIES)
     record_cut: Array[Array[i64]] = table(NCUT + 1, NCOLUMN)        # the last row: as it is now
     record_bucket: Array[Array[bucket_t]] = table(NSERIES, NBUCKET)
+    fdir: Array[Array[fdir_filter]] = table(NCARD, NFDIR)

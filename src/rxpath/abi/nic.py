@@ -106,6 +106,16 @@ class rx_ring:
     csum_err: i64
 
 
+@struct()
+class fdir_filter:
+    """A flow and its queue, -1: dropped.  Values are under the card's mask."""
+    proto: i64                  # 0: any
+    saddr: i64
+    daddr: i64
+    ports: i64                  # source << 16 | destination
+    queue: i64
+
+
 @struct(align=CACHELINE)
 class tx_ring:
     next_to_use: i64            # counts up, as next_to_clean; the descriptor is next_to_use % size
@@ -119,6 +129,7 @@ class tx_ring:
     more: i64                   # that poll did not get through
     dropped: i64                # the device was down
     itr_class: i64
+    itr_jiffy: i64              # ixgbe: until then what has come since the last choice of the throttle is young
 
 
 @struct(align=CACHELINE)
@@ -146,6 +157,13 @@ class nic_t:
     speed: i64                  # Mbit/s
     multi_overflow: i64         # more groups than filters: all multicast passes
     fifo_addr: i64              # bytes of the frames in it
+    l4_hash: i64                # the descriptor tells whether ports were hashed
+    nfdir: i64                  # filters of Flow Director, and the mask of all
+    fdir_saddr_mask: i64
+    fdir_daddr_mask: i64
+    fdir_ports_mask: i64
+    fdir_match: i64             # frames that one fitted, and the others
+    fdir_miss: i64
     fifo: i64                   # bytes of the packet buffer in front of a lone ring, 0: none
     tx_pause: i64               # pause frames are sent from high_water on, lifted below low_water
     high_water: i64

@@ -107,7 +107,8 @@ def igb_set_coalesce(dev: NetDevice, rx_usecs: int, **others: int) -> None:
     """ethtool -C: 0 off, 1 dynamic, 3 dynamic conservative, 10 to 8191 us.  No reset; the card hears of it at once.  igb has no other
     (ETHTOOL_COALESCE_USECS): the kernel refuses rx-frames, adaptive-rx and the rest with EOPNOTSUPP."""
     if others:
-        raise ValueError(f"{next(iter(others)).replace('_', '-')}: igb has only rx-usecs (EOPNOTSUPP); 1 and 3 there are adaptive")
+        raise ValueError(f"{next(iter(others)).replace('_', '-')}: {dev.driver.name} has only rx-usecs (EOPNOTSUPP), "
+                         "adaptive among its words")
     moderation = dev.driver.moderation
     assert moderation is not None
     if not moderation.takes(rx_usecs):
@@ -140,16 +141,16 @@ def igb_set_rxfh(dev: NetDevice, indir: Sequence[int] | None = None, key: bytes 
                  weight: Sequence[int] | None = None) -> None:
     """ethtool -X: 128 queues, or equal N, or weight W0 W1 ...; and 40 bytes of key.  For frames put on the cable from now.  (A real igb
     takes no key: EOPNOTSUPP.)"""
-    size = dev.driver.reta_size
+    size, spread = dev.driver.reta_size, min(dev.queues, dev.driver.rss_most)
     if equal is not None:
-        if not 1 <= equal <= dev.queues:
-            raise ValueError(f"equal {equal}: 1 to {dev.queues}")
+        if not 1 <= equal <= spread:
+            raise ValueError(f"equal {equal}: 1 to {spread}")
         indir = [i % equal for i in range(size)]
     if weight is not None:
-        indir = indirection(f"weight {' '.join(map(str, weight))}", dev.queues, size)
+        indir = indirection(f"weight {' '.join(map(str, weight))}", spread, size)
     if indir is not None:
-        if len(indir) != size or not all(0 <= q < dev.queues for q in indir):
-            raise ValueError(f"indir: {size} queues, each 0 to {dev.queues - 1}")
+        if len(indir) != size or not all(0 <= q < spread for q in indir):
+            raise ValueError(f"indir: {size} queues, each 0 to {spread - 1}")
         write_indirection(dev, indir)
         dev.indir_is_default = False
     if key is not None:

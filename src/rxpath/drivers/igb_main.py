@@ -14,6 +14,7 @@ from ..abi.nic import rx_ring
 from ..abi.numbers import (
     CHECKSUM_NONE,
     CHECKSUM_UNNECESSARY,
+    DONE,
     E1000_RXD_STAT_DD,
     E1000_RXD_STAT_EOP,
     E1000_RXD_STAT_IXSM,
@@ -25,8 +26,10 @@ from ..abi.numbers import (
     E1000_RXDEXT_STATERR_RXE,
     ETH_ZLEN,
     IGB_RX_BUFFER_WRITE,
+    IGB_TX_WORK,
     IRQ_HANDLED,
     NO_SKB,
+    RXD_L4_HASH,
     YIELD,
     NicMode,
     Note,
@@ -88,9 +91,11 @@ def igb_rx_checksum(ring: rx_ring, skb: sk_buff, status: int) -> None:
 
 @path_function
 def igb_process_skb_fields(net: Net, cpu: int, q: int, ring: rx_ring, skb: sk_buff, status: int, rss: int, tci: int) -> None:
-    """Hash, checksum, time stamp, VLAN, protocol.  igb calls its hash an L3 one: skb.l4_hash stays 0."""
+    """Hash, checksum, time stamp, VLAN, protocol.  igb calls its hash an L3 one: skb.l4_hash stays 0; an ixgbe's descriptor tells."""
     at(net, cpu, skb, Stage.igb_process_skb_fields)
     skb.hash = rss
+    if status & RXD_L4_HASH:
+        skb.l4_hash = 1
     igb_rx_checksum(ring, skb, status)
     skb.queue_mapping = q
     if status & E1000_RXD_STAT_VP:
@@ -244,21 +249,17 @@ def ring_late(net: Net, cpu: int, ring: rx_ring) -> bool:
 
 
 # ---------------------------------------------------------------- NAPI
-@napi_poll("igb_poll")
 @path_function
-def igb_poll(net: Net, cpu: int, n: int, budget: int) -> int:
-    """Packets done, or YIELD.  Its locals stand in the napi: it can be left and re-entered between packets."""
+def igb_poll_rx(net: Net, cpu: int, n: int, budget: int) -> int:
+    """The receive half of a poll: frame by frame, until the ring is dry (napi.dry) or the budget used up.  DONE or YIELD."""
     napi = net.napi[n]
     q = napi.ring
     ring, tx, c = net.ring[q], net.tx[q], net.cpu[cpu]
-    if tx.next_to_use != tx.next_to_clean and tx.poll_seen != napi.polls:
-        tx.poll_seen = napi.polls                    # once in a poll
-        igb_clean_tx_irq(net, cpu, q, tx)
     while True:
         if napi.up:                                  # GRO let packets go: hand them up
             if napi_list_up(net, cpu, napi) == YIELD:
                 return YIELD
-        if napi.dry or napi.done >= budget:        # dry, or the budget is used up
+        if napi.dry or napi.done >= budget:          # dry, or the budget is used up
             break
         if ring_late(net, cpu, ring):
             return YIELD
@@ -275,6 +276,21 @@ def igb_poll(net: Net, cpu: int, n: int, budget: int) -> int:
             napi.up = 1
         if late_private(net, cpu):
             return YIELD
+    return DONE
+
+
+@napi_poll("igb_poll")
+@path_function
+def igb_poll(net: Net, cpu: int, n: int, budget: int) -> int:
+    """Packets done, or YIELD.  Its locals stand in the napi: it can be left and re-entered between packets."""
+    napi = net.napi[n]
+    q = napi.ring
+    ring, tx = net.ring[q], net.tx[q]
+    if tx.next_to_use != tx.next_to_clean and tx.poll_seen != napi.polls:
+        tx.poll_seen = napi.polls                    # once in a poll
+        igb_clean_tx_irq(net, cpu, q, tx, IGB_TX_WORK)
+    if igb_poll_rx(net, cpu, n, budget) == YIELD:
+        return YIELD
     done = napi.done
     if napi.dry == 0 and ring.next_to_use != ring.next_to_clean + ring.size - 1:     # what this poll has cleaned is posted at its end
         if ring_late(net, cpu, ring):
@@ -288,7 +304,7 @@ def igb_poll(net: Net, cpu: int, n: int, budget: int) -> int:
         igb_alloc_rx_buffers(net, cpu, ring)
         if napi_complete_done(net, cpu, n):
             igb_ring_irq_enable(net, cpu, q)
-    elif napi.dry:                                 # transmit work is left: as if the budget were used up
+    elif napi.dry:                                   # transmit work is left: as if the budget were used up
         done = budget
         tx.more = 0
     napi.done = 0

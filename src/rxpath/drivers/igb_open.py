@@ -12,8 +12,6 @@ from ..abi.numbers import (
     E1000_RXD_STAT_EOP,
     ETH_FCS_LEN,
     ETH_HLEN,
-    IGB_START_ITR,
-    MAX_JUMBO_FRAME_SIZE,
     NAPI_STATE_SCHED,
     NO_SKB,
     VLAN_HLEN,
@@ -25,7 +23,6 @@ from ..irq.manage import request_irq
 from ..path import Stage
 from ..skb import frames_end, skb_release
 from ..timer import hrtimer_cancel, hrtimer_setup
-from .igb_itr import LOWEST_LATENCY
 from .igb_main import igb_alloc_rx_buffers
 from .igb_tx import igb_clean_tx_ring
 from .net_device import NetDevice, check_mac, get_stats64, set_rx_mode
@@ -167,8 +164,7 @@ def configure_fifo(dev: NetDevice) -> None:
     if nic.fifo and not nic.fifo_addr:
         dev.fifo_memory = pages(NFIFO * FIFOSTRIDE)
         nic.fifo_addr = region(dev.fifo_memory)
-    nic.high_water = max(nic.fifo - nic.max_frame - MAX_JUMBO_FRAME_SIZE, nic.fifo // 2) & ~15
-    nic.low_water = nic.high_water - 16
+    nic.high_water, nic.low_water = dev.driver.water_marks(nic.fifo, dev.dev.mtu)
     nic.tx_pause = int(dev.tx_pause)
 
 
@@ -184,15 +180,19 @@ def set_rx_fifo(dev: NetDevice, size: int) -> None:
 
 
 def igb_configure_itr(dev: NetDevice) -> None:
-    """igb_reset_interrupt_capability's start values: adaptive from 162 us, fixed, or none."""
+    """igb_reset_interrupt_capability's start values: adaptive (igb from 162 us, ixgbe from 50), fixed, or none."""
+    moderation = dev.driver.moderation
+    assert moderation is not None
     for q in dev.pool():
         ring, setting = dev.net.ring[q], dev.itr_setting
-        ring.itr_mode = setting if setting in (1, 3) else 0
-        ring.itr_val = IGB_START_ITR if ring.itr_mode else setting << 2
+        ring.itr_mode = setting if setting in moderation.words else 0
+        ring.itr_val = moderation.start if ring.itr_mode else setting << 2 & moderation.mask
         if ring.mode == NicMode.IRQ_PER_PACKET:
             ring.itr_mode, ring.itr_val = 0, 0
         ring.itr_ns = ring.itr_val * 250
-        ring.itr_class, ring.set_itr = LOWEST_LATENCY, 0
+        ring.itr_class, ring.set_itr = moderation.start_class, 0
+        if moderation.start_class:
+            dev.net.tx[q].itr_class = moderation.start_class
         ring.itr_packets, ring.itr_bytes = ring.packets, ring.bytes
         ring.itr_tx_packets, ring.itr_tx_bytes = dev.net.tx[q].packets, dev.net.tx[q].bytes
 

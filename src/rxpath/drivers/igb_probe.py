@@ -13,9 +13,9 @@ from .rows import IGB, Driver
 from .rss import rss_write_key
 
 
-def igb_init_module(log: list[tuple[str, str]]) -> None:
+def igb_init_module(log: list[tuple[str, str]], name: str) -> None:
     """module_init: pci_register_driver(), which finds the card and calls igb_probe."""
-    log.append(("igb_init_module", "pci_register_driver(igb): probe = igb_probe"))
+    log.append((f"{name}_init_module", f"pci_register_driver({name}): probe = {name}_probe"))
 
 
 def igb_probe(net: Net, call: Callable[[Any], Any], log: list[tuple[str, str]], queues: int, mac: int, cpus: list[int],
@@ -25,11 +25,11 @@ def igb_probe(net: Net, call: Callable[[Any], Any], log: list[tuple[str, str]], 
     without NAPI.  card, first: its number, and that of its first ring in the pool."""
     if not 1 <= queues <= NQ:
         raise ValueError(f"{queues} queues: 1 to {NQ}")
-    igb_init_module(log)
+    igb_init_module(log, driver.name)
     dev = NetDevice(net, call, log, driver, name, index, card, first, mac, dict(IGB_NETDEV_OPS), dict(IGB_ETHTOOL_OPS))
     dev.queues, dev.cpus, dev.model = queues, list(cpus), driver.default_model if model is None else model
     if queues > driver.most_queues:
-        dev.say("igb_probe", f"{queues} queues: a real igb has at most {driver.most_queues}")
+        dev.say("igb_probe", f"{queues} queues: a real {driver.name} has at most {driver.most_queues}")
     if dev.model not in driver.models:
         raise ValueError(f"model {dev.model}: {', '.join(driver.models)}")
     if mode == NicMode.NAPI and driver.models[dev.model] < queues <= driver.most_queues:
@@ -43,5 +43,5 @@ def igb_probe(net: Net, call: Callable[[Any], Any], log: list[tuple[str, str]], 
     call(rss_write_key)(net, card, bytearray(dev.key))
     write_indirection(dev, default_indirection(driver, queues))
     add_queues(dev, queues, mode)
-    dev.say("igb_alloc_q_vector", f"{queues} q_vectors, netif_napi_add(igb_poll)")
+    dev.say("igb_alloc_q_vector", f"{queues} q_vectors, netif_napi_add({driver.handlers['napi_poll']})")
     return dev

@@ -10,7 +10,7 @@ from .._compile import path_function
 from ..abi.mib import DevStat
 from ..abi.net import Net
 from ..abi.nic import tx_ring
-from ..abi.numbers import ETH_FCS_LEN, ETH_ZLEN, IGB_TX_WORK, NET_RX_DROP, NET_RX_SUCCESS, NEVER, NOT_OF_THE_BOOKS, Note, Out
+from ..abi.numbers import ETH_FCS_LEN, ETH_ZLEN, NET_RX_DROP, NET_RX_SUCCESS, NEVER, NOT_OF_THE_BOOKS, Note, Out
 from ..abi.skbuff import sk_buff
 from ..outputs import emit_frame
 from ..path import Stage, xmit
@@ -76,10 +76,10 @@ def tx_ring_full(net: Net, q: int, tx: tx_ring, now: int) -> bool:
 
 
 @path_function
-def igb_clean_tx_irq(net: Net, cpu: int, q: int, tx: tx_ring) -> None:
-    """Free what has been sent by now, up to 128 frames; tx.more says that the poll is not complete."""
+def igb_clean_tx_irq(net: Net, cpu: int, q: int, tx: tx_ring, work: int) -> None:
+    """Free what has been sent by now, up to `work` frames; tx.more says that the poll is not complete."""
     c = net.cpu[cpu]
-    budget, now = IGB_TX_WORK, c.now
+    budget, now = work, c.now
     while tx.next_to_clean != tx.next_to_use:
         desc = net.txd[q][tx.next_to_clean % tx.size]
         if desc.ts > now:

@@ -96,7 +96,7 @@ class NetDevice:
         self.call(nic_sync)(self.net, self.card)
 
     def say(self, function: str, detail: str) -> None:
-        self.log.append((function, detail))
+        self.log.append((function.replace("igb_", f"{self.driver.name}_"), detail))     # what others share of igb's bears their names
 
 
 # ---------------------------------------------------------------- addresses

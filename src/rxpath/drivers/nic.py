@@ -40,8 +40,10 @@ from ..abi.numbers import (
 from ..path import Stage, cable_rx
 from ..record import record_count, record_level
 from ..skb import csum_fold, csum_partial
+from .ixgbe_fdir import fdir_drops
 from .nic_filters import mac_filtered
 from .rss import nic_steer as nic_steer
+from .rss import rss_type
 
 
 @path_function
@@ -87,7 +89,8 @@ def nic_accepts(net: Net, nic: nic_t, ring: rx_ring, a: arrival) -> bool:
         feed = mem_at(net.feed_addr)
         mac = be16(feed, a.offset) << 32 | be32(feed, a.offset + 2)
     if mac == nic.mac or nic_filter(nic, ring, mac):
-        return True
+        if nic.nfdir == 0 or not fdir_drops(net, ring, a):
+            return True
     ring.filtered += 1
     nic_lost(net, net.recording.nic_filter, a)
     return False
@@ -122,6 +125,8 @@ def nic_dma(net: Net, nic: nic_t, q: int, ring: rx_ring, a: arrival, feed: Mem) 
         return False
     net.stage_count[ring.cpu][Stage.nic_dma] += 1
     status, mem = nic_checksum(nic, a, feed), mem_at(net.mem_addr)
+    if nic.l4_hash:
+        status |= rss_type(nic, feed, a.offset, a.caplen)
     desc = net.desc[q][ring.hw_at]
     tag = 0
     if nic.vlan_strip:

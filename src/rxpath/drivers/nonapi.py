@@ -4,7 +4,7 @@ For showing receive livelock beside NAPI (Mogul and Ramakrishnan 1997): with eno
 no packet reaches its socket.  The card and its ring are igb's; interrupts are not throttled (igb_open.py)."""
 from .._compile import path_function
 from ..abi.net import Net
-from ..abi.numbers import IRQ_HANDLED
+from ..abi.numbers import IGB_TX_WORK, IRQ_HANDLED
 from ..path import irq_handler
 from .igb_main import igb_alloc_rx_buffers, igb_clean_rx_irq
 from .igb_tx import igb_clean_tx_irq
@@ -20,7 +20,7 @@ def nonapi_interrupt(net: Net, cpu: int, q: int) -> int:
     ring.irqs += 1
     tx = net.tx[q]
     if tx.next_to_use != tx.next_to_clean:           # the same vector says what has been sent: else it would come again for ever
-        igb_clean_tx_irq(net, cpu, q, tx)
+        igb_clean_tx_irq(net, cpu, q, tx, IGB_TX_WORK)
     if igb_clean_rx_irq(net, cpu, q, ring, net.napi[q], t):
         nic_pull(net, q, t)                          # what came before the refill found the ring as it was
         igb_alloc_rx_buffers(net, cpu, ring)

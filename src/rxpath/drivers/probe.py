@@ -2,10 +2,11 @@
 from collections.abc import Callable
 
 from .igb_probe import igb_probe
+from .ixgbe_probe import ixgbe_probe
 from .net_device import NetDevice
-from .rows import IGB, LO, VETH
+from .rows import IGB, IXGBE, LO, VETH
 from .veth_link import veth_newlink
 
 # cards: (net, call, log, queues, mac, cpus, ...); devices without a ring: (net, call, log, mac, sender_cpu, mtu, ...)
-RINGS: dict[str, Callable[..., NetDevice]] = {IGB.name: igb_probe}
+RINGS: dict[str, Callable[..., NetDevice]] = {IGB.name: igb_probe, IXGBE.name: ixgbe_probe}
 SENDERS: dict[str, Callable[..., NetDevice]] = {VETH.name: veth_newlink, LO.name: veth_newlink}

@@ -6,6 +6,8 @@ driver's source in Linux 6.12 where nothing else is said."""
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from ..abi.numbers import ETH_FCS_LEN, ETH_HLEN, IGB_START_ITR, MAX_JUMBO_FRAME_SIZE, VLAN_HLEN
+
 MTU_LEAST = 68                  # ETH_MIN_MTU: every IPv4 host takes as much
 
 
@@ -32,6 +34,9 @@ class Moderation:
     most: int
     default: int
     adaptive: int               # what `adaptive-rx on` stands for
+    start: int                  # quarters of a us that an adaptive one begins with
+    start_class: int            # what each direction wants at first
+    mask: int                   # of a fixed distance in quarters of a us: bits that the register has
 
     @property
     def allowed(self) -> str:
@@ -39,6 +44,27 @@ class Moderation:
 
     def takes(self, usecs: int) -> bool:
         return usecs in self.words or self.least <= usecs <= self.most
+
+
+def igb_water_marks(fifo: int, mtu: int) -> tuple[int, int]:
+    """Bytes of the packet buffer above which the card sends a pause frame, and below which it lifts it.  igb_reset(): room for a frame of
+    each side that is on its way."""
+    high = max(fifo - (mtu + ETH_HLEN + ETH_FCS_LEN + VLAN_HLEN) - MAX_JUMBO_FRAME_SIZE, fifo // 2) & ~15
+    return high, high - 16
+
+
+def ixgbe_water_marks(fifo: int, mtu: int) -> tuple[int, int]:
+    """ixgbe_hpbthresh() and ixgbe_lpbthresh(): whole kB.  High leaves room for what comes until a pause frame has acted (IXGBE_DV, in bits:
+    a frame of each side, cable, PHY, MAC); low is what the host must have by then (IXGBE_LOW_DV)."""
+    frame = (mtu + ETH_HLEN + ETH_FCS_LEN + 20) * 8
+    delay = 36 * (frame + 672 + 2 * 5556 + 2 * 18944 + 6144) // 25 + 1 + 2 * frame
+    low = 2 * (2 * frame + 36 * 10000 // 25 + 1)
+    return max(fifo - (delay + 8191) // 8192 * 1024, fifo // 2), (low + 8191) // 8192 * 1024
+
+
+def rss_of_16(i: int, queues: int, size: int) -> int:
+    """ixgbe_setup_reta(): in turn; RSS of an 82599 knows 16 queues."""
+    return i % min(queues, 16)
 
 
 def blocks(i: int, queues: int, size: int) -> int:
@@ -61,8 +87,12 @@ class Driver:
     tx_ring: Ring | None = None
     moderation: Moderation | None = None            # None: no interrupts
     rx_fifo: tuple[int, int] | None = None          # bytes that a packet buffer may have
+    water_marks: Callable[[int, int], tuple[int, int]] = igb_water_marks        # of it, by its size and the MTU
+    blocking_pause: str = "rx"                      # the direction of flow control that turns DROP_EN off
+    queues_by_cpus: bool = False                    # no more queues than CPUs
     reta_size: int = 128
     reta_default: Callable[[int, int, int], int] = blocks
+    rss_most: int = 64                              # queues that RSS can spread over; the others get traffic by filters
     filter_models: tuple[str, ...] = ()             # that take ethtool -N rules
     gro: bool = True                                # by default
     head_frag: bool = True                          # an skb's head is a page fragment, which reassembly can take over
@@ -100,10 +130,19 @@ def _one(most: int, cpus: int) -> int:
 IGB = Driver(
     "igb", "Intel gigabit", "1Gbit", {"82576": 8, "i350": 8, "i210": 4}, min, mtu=1500, mtu_most=9216,
     rx_ring=Ring(64, 256, 4096), tx_ring=Ring(64, 256, 4096),              # igb.h: IGB_MIN_RXD ... (at least 80 up to 6.5 [K])
-    moderation=Moderation({0: "off", 1: "dynamic", 3: "conservative"}, 10, 8191, 3, 3),
+    moderation=Moderation({0: "off", 1: "dynamic", 3: "conservative"}, 10, 8191, 3, 3, IGB_START_ITR, 0, 0x7FFC),
     rx_fifo=(16 << 10, 128 << 10), filter_models=("i350", "i210"),
     handlers={"cable_rx": "nic_receive", "irq_handler": "igb_msix_ring", "napi_poll": "igb_poll", "xmit": "igb_xmit_frame"},
     refuses={"rx-frames": "EOPNOTSUPP", "adaptive-rx": "EOPNOTSUPP", "hkey": "EOPNOTSUPP"},
+)
+IXGBE = Driver(
+    "ixgbe", "Intel 10 gigabit", "10Gbit", {"82599": 63}, min, mtu=1500, mtu_most=9710,
+    rx_ring=Ring(64, 512, 4096), tx_ring=Ring(64, 512, 4096),              # a real one goes up to 8192
+    moderation=Moderation({0: "off", 1: "adaptive"}, 2, 1022, 1, 1, 200, 126 | 0x80, 0xFF8),
+    rx_fifo=(16 << 10, 512 << 10), water_marks=ixgbe_water_marks, blocking_pause="tx", queues_by_cpus=True,
+    reta_default=rss_of_16, rss_most=16, filter_models=("82599",),
+    handlers={"cable_rx": "nic_receive", "irq_handler": "ixgbe_msix_clean_rings", "napi_poll": "ixgbe_poll", "xmit": "igb_xmit_frame"},
+    refuses={"rx-frames": "EOPNOTSUPP", "adaptive-rx": "EOPNOTSUPP"},
 )
 VETH = Driver(
     "veth", "a pair of devices between two namespaces", "10Gbit", {"veth": 1}, _one, mtu=1500, mtu_most=65535,
@@ -117,7 +156,7 @@ LO = Driver(
     refuses=_NO_RING | {"set_features": "fixed on"},
 )
 
-DRIVERS: dict[str, Driver] = {row.name: row for row in (IGB, VETH, LO)}
+DRIVERS: dict[str, Driver] = {row.name: row for row in (IGB, IXGBE, VETH, LO)}
 ALIASES = {"loopback": "lo"}                        # how host files of before named it
 DEFAULT = IGB.name
 

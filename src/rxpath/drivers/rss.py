@@ -3,10 +3,11 @@
 Called when a frame is put on the cable (vtime/feed.py, the capture reader).  The function is Microsoft's ("RSS hashing functions"),
 its verification vectors are the test.  Toeplitz is linear: each byte of the tuple adds a number that depends only on its place and
 value, so rss_write_key makes a table of 36 x 256 from the key and a frame costs twelve look-ups (36 for IPv6)."""
-from .._compile import Mem, be16, byte, entry, mem_at, path_function
+from .._compile import Mem, be16, byte, cold, entry, mem_at, path_function
 from ..abi.net import Net
 from ..abi.nic import nic_t
-from ..abi.numbers import ETH_HLEN, ETH_P_8021AD, ETH_P_8021Q, ETH_P_IP, ETH_P_IPV6, IP_HLEN, IPPROTO, VLAN_HLEN
+from ..abi.numbers import ETH_HLEN, ETH_P_8021AD, ETH_P_8021Q, ETH_P_IP, ETH_P_IPV6, IP_HLEN, IPPROTO, RXD_L4_HASH, VLAN_HLEN
+from .ixgbe_fdir import fdir_queue
 from .nic_filters import nic_filtered
 
 IPV6_HLEN = 40
@@ -49,6 +50,25 @@ def rss_hash(net: Net, nic: nic_t, offset: int, caplen: int) -> int:
     return 0
 
 
+@cold
+@path_function
+def rss_type(nic: nic_t, feed: Mem, offset: int, caplen: int) -> int:
+    """RSSTYPE as far as skb_set_hash() asks: RXD_L4_HASH if the frame's ports were hashed."""
+    ip = offset + ETH_HLEN
+    if caplen < ETH_HLEN + IP_HLEN:
+        return 0
+    proto = be16(feed, offset + 12)
+    if proto == ETH_P_8021Q:
+        proto = be16(feed, offset + 16)
+        ip += VLAN_HLEN
+    if proto != ETH_P_IP or ip + IP_HLEN > offset + caplen or be16(feed, ip + 6) & 0x3FFF:
+        return 0
+    l4_proto = byte(feed, ip + 9)
+    if (l4_proto == IPPROTO.TCP and nic.rss_tcp_ports != 0) or (l4_proto == IPPROTO.UDP and nic.rss_udp_ports != 0):
+        return RXD_L4_HASH
+    return 0
+
+
 @path_function
 def nic_steer(net: Net, card: int, offset: int, caplen: int) -> int:
     """ring << 32 | hash of the frame in feed memory.  What has no hash goes to the card's first ring."""
@@ -57,7 +77,7 @@ def nic_steer(net: Net, card: int, offset: int, caplen: int) -> int:
         return nic.first << 32
     h = rss_hash(net, nic, offset, caplen)
     if nic.filters:
-        q = nic_filtered(net, nic, offset, caplen)
+        q = fdir_queue(net, card, offset, caplen) if nic.nfdir else nic_filtered(net, nic, offset, caplen)
         if q >= 0:
             return nic.first + q << 32 | h
     if h == 0:

@@ -152,9 +152,10 @@ def _card(host: Host, dev: Device) -> None:
     if tool.pause_tx and not nic.rx_fifo:
         raise Wrong(key("ethtool.pause-tx"), "they are sent when the packet buffer fills, and there is none: set nic.rx_fifo, "
                                               "such as 64KiB")
-    if tool.pause_rx and dev.queue_count > 1:
-        raise Wrong(key("ethtool.pause-rx"), "with several queues it turns DROP_EN off, and a full ring blocks all of them: not modelled, "
-                                              "set nic.queues = 1")
+    blocking = f"pause-{dev.driver.blocking_pause}"
+    if (tool.pause_rx if blocking == "pause-rx" else tool.pause_tx) and dev.queue_count > 1:
+        raise Wrong(key(f"ethtool.{blocking}"), "with several queues it turns DROP_EN off, and a full ring blocks all of them: not "
+                                              "modelled, set nic.queues = 1")
 
 
 def _queues_and_cpus(host: Host, dev: Device) -> None:
@@ -183,8 +184,9 @@ def _queues_and_cpus(host: Host, dev: Device) -> None:
     indir = dev.indirection()
     if len(indir) != dev.driver.reta_size:
         raise Wrong(key("ethtool.indir"), f"{len(indir)} entries: the table of {dev.driver.name} has {dev.driver.reta_size}")
-    if max(indir) >= queues:
-        raise Wrong(key("ethtool.indir"), f"queue {max(indir)} does not exist: 0 to {queues - 1}")
+    spread = min(queues, dev.driver.rss_most)
+    if max(indir) >= spread:
+        raise Wrong(key("ethtool.indir"), f"queue {max(indir)} does not exist: 0 to {spread - 1}")
     if dev.nic.node >= max(1, len(host.cpu.nodes)):
         raise Wrong(key("nic.node"), f"there is no node {dev.nic.node}: cpu.nodes has {len(host.cpu.nodes)}")
 

@@ -3,8 +3,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from rxpath.drivers import igb_nfc
+from rxpath.drivers import igb_nfc, nfc
 from rxpath.drivers.counters import stand_in
 from rxpath.drivers.rows import ALIASES, Driver
 from rxpath.workbench.host.model.nic import Ethtool, Irq, Nic
@@ -48,7 +49,8 @@ class Device:
 
     @property
     def most_queues(self) -> int:
-        return self.driver.models.get(self.model, 1)
+        most = self.driver.models.get(self.model, 1)
+        return min(most, self.cpus) if self.driver.queues_by_cpus else most
 
     @property
     def queue_count(self) -> int:
@@ -120,12 +122,13 @@ class Device:
             return tuple(self.driver.reta_default(i, queues, size) for i in range(size))
         return tuple(igb_nfc.indirection(indir, queues, size))
 
-    def filters(self) -> list[igb_nfc.Nfc]:
+    def filters(self) -> list[Any]:
         """ethtool.ntuple as the card takes it; Wrong names the rule that it refuses."""
-        taken: list[igb_nfc.Nfc] = []
+        taken: list[Any] = []
+        rules = nfc.RULES.get(self.driver.name)
         for i, text in enumerate(self.ethtool.ntuple):
             try:
-                rule = igb_nfc.admit(igb_nfc.parse(text), self.model, self.queue_count, taken)
+                rule = rules.admit(rules.parse(text), self.model, self.queue_count, taken)      # type: ignore[union-attr]
             except ValueError as error:
                 raise Wrong(self.key(f"ethtool.ntuple.{i}"), str(error)) from None
             taken = [r for r in taken if r.loc != rule.loc] + [rule]

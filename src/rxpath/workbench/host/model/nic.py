@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
-from rxpath.drivers import igb_nfc
+from rxpath.drivers import igb_nfc, ixgbe_nfc
 from rxpath.drivers.counters import stand_in
 from rxpath.drivers.rows import DEFAULT, DRIVERS, MTU_LEAST
 from rxpath.workbench.toml_in.tables import CPUS_MAX, Cpus, Duration, Flag, Int, Part, Pinned, Size, Wrong, key, texts
@@ -29,8 +29,9 @@ class Nic(Part):
                                "stands in for it, and the report says so", f"{', '.join(DRIVERS)}, or a driver of docs/drivers.md")
     model: str | None = key(None, "which of its cards the driver drives: queues, filters; default the first", MODELS,
                             "[V] igb_ethtool.c, [K] igb_main.c", example=f'"{DRIVERS[DEFAULT].default_model}"')
-    rx_fifo: Size = key(0, "the card's packet buffer in front of a lone ring: 64KiB in an 82576, 36KiB in an i350, 34KiB in an i210; "
-                           "0: none, a frame without a descriptor is lost at once", "0, or 16KiB to 128KiB",
+    rx_fifo: Size = key(0, "the card's packet buffer in front of a lone ring: 64KiB in an 82576, 36KiB in an i350, 34KiB in an i210, "
+                           "512KiB in an 82599; "
+                           "0: none, a frame without a descriptor is lost at once", "0, or 16KiB to 128KiB (igb), to 512KiB (ixgbe)",
                         "ours: 0; sizes [K] data sheets, igb_reset()")
     name: str = key("eth0", "interface name, as in rules and sysctls", "1 to 15 characters without blanks or /", min_length=1,
                     max_length=15,
@@ -115,14 +116,15 @@ class Nic(Part):
 class Ethtool(Part):
     """ethtool's settings under ethtool's names."""
 
-    rx: Int | None = key(None, "receive ring, descriptors (-G); igb rounds up to a multiple of 8", RINGS, "[V] igb.h", example="256")
+    rx: Int | None = key(None, "receive ring, descriptors (-G), rounded up to a multiple of 8", RINGS, "[V] igb.h", example="256")
     tx: Int | None = key(None, "transmit ring, descriptors (-G)", "as rx", "[V] igb.h", example="256")
     rx_usecs: Int | None = key(None, "interrupt throttling (-C): a word of the driver's, or a fixed interval in us", MODERATION,
                                "3 [K] igb's default", alias="rx-usecs", example="3")
     adaptive_rx: Flag | None = key(None, "another word for rx-usecs adaptive (igb: 3) or 0; igb itself has only rx-usecs", "on or off",
                                    alias="adaptive-rx",
                                    example="true")
-    rx_frames: Int = key(0, "packets that end the throttling early (-C): igb has none", "0 only: igb has only rx-usecs (EOPNOTSUPP); "
+    rx_frames: Int = key(0, "packets that end the throttling early (-C): igb and ixgbe have none",
+                         "0 only: rx-usecs is all that they have (EOPNOTSUPP); "
                          "nic.napi_defer_hard_irqs with nic.gro_flush_timeout is in every driver", "[V] igb_ethtool.c", alias="rx-frames",
                          ge=0, le=0)
     pause_rx: Flag = key(False, "obey the partner's pause frames (-A rx); one queue only here", "on or off",
@@ -130,8 +132,8 @@ class Ethtool(Part):
     pause_tx: Flag = key(False, "send pause frames when nic.rx_fifo fills (-A tx): what the sender cannot send is lost there, as TX_PAUSE",
                          "on or off", "ours: a switch without flow control", alias="pause-tx")
     ntuple: Annotated[tuple[str, ...], BeforeValidator(texts)] = key(
-        (), "rules that choose a queue before RSS (-N), in ethtool's words; i350 and i210 only", f"a list of rules: {igb_nfc.WORDS}",
-        "[V] igb_ethtool.c", example="[]")
+        (), "rules that choose a queue before RSS (-N), in ethtool's words; igb: i350 and i210 only",
+        f"a list of rules: {igb_nfc.WORDS}; ixgbe: {ixgbe_nfc.WORDS}", "[V] igb_ethtool.c, ixgbe_ethtool.c", example="[]")
     combined: Int | None = key(None, "queues (-L): the same knob as nic.queues", f"1 to {QUEUES_MAX}", ge=1, le=QUEUES_MAX, example="2")
     rx_checksumming: Flag = key(True, "the NIC verifies checksums (-K)", "on or off", "[K]", alias="rx-checksumming")
     gro: Flag | None = key(None, f"generic receive offload (-K); default on, off for {NO_RING}", "on or off",
