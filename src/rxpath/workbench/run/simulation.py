@@ -191,7 +191,8 @@ class Simulation(Machine):
         forget(self.net.mem_addr)
         if self.memory is not None:
             forget(self.net.feed_addr)
-        del self.net, self.boot, self.memory, self.kept, self.programs
+        self.boot.netdevs.clear()                               # they call through it: no circle keeps the memory till it is collected
+        del self.net, self.call, self.boot, self.memory, self.kept, self.programs, self.leaving
 
     def __enter__(self) -> Simulation:
         return self
