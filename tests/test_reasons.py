@@ -39,7 +39,7 @@ def ends(net):
 
 def counters_of(places, kernel):
     """What the rows say moves when these happen."""
-    return {c for reason, station in places for c in Drop[reason].row.places[station].counters.split() if has(c, kernel)}
+    return set().union(*(Drop[reason].row.places[station].counted(kernel) for reason, station in places))
 
 
 @functools.cache

@@ -11,6 +11,9 @@ from __future__ import annotations
 from enum import Enum, IntEnum
 from typing import NamedTuple
 
+from .kernels import version
+from .mib import has
+
 
 class Kind(Enum):
     """What became of it.  The value is the word for a reader.  `queued` is a state, not an end."""
@@ -25,10 +28,16 @@ class Kind(Enum):
 
 
 class Place(NamedTuple):
-    """A station that gives a reason.  kind, meaning: where they differ from the row's."""
+    """A station that gives a reason.  kind, meaning: where they differ from the row's; before: a kernel and what moved before it."""
     counters: str = ""
     kind: Kind | None = None
     meaning: str = ""
+    before: tuple[str, str] | None = None
+
+    def counted(self, kernel: str) -> tuple[str, ...]:
+        """The counters that move in that kernel."""
+        old = self.before is not None and version(kernel) < version(self.before[0])
+        return tuple(c for c in (self.before[1] if old and self.before else self.counters).split() if has(c, kernel))
 
 
 class Row(NamedTuple):
@@ -177,7 +186,7 @@ class Drop(IntEnum):
     SOCKET_RCVBUFF = Row("5.18", L, "the socket's receive buffer is full",
                           {"__udp_enqueue_schedule_skb": Place("Udp.RcvbufErrors Udp.InErrors socket.drops")})
     SOCKET_BACKLOG = Row("5.18", L, "the socket's backlog is full", {"sk_add_backlog": Place("Udp.InErrors socket.drops")})
-    PROTO_MEM = Row("5.18", L, "udp_mem: the protocol's memory is exhausted", {"__udp_enqueue_schedule_skb": Place("socket.drops")})
+    PROTO_MEM = Row("5.18", L, "udp_mem: the protocol's memory is exhausted", {"__udp_enqueue_schedule_skb": Place("socket.drops", before=("4.10", "Udp.InErrors socket.drops"))})
 
 
 DELIVERED = (Drop.RECEIVED, Drop.CONSUMED)

@@ -43,13 +43,10 @@ class Loss(NamedTuple):
         row = Drop[self.reason].row
         return row.places[self.station].meaning or row.meaning
 
-    @property
-    def counters(self) -> tuple[str, ...]:
-        """Under which a real kernel shows it."""
-        return tuple(Drop[self.reason].row.places[self.station].counters.split())
-
-    def where(self) -> str:
-        return f"in {self.station}; counters: {', '.join(self.counters).replace('/', ' or ') or 'none'}"
+    def where(self, kernel: str) -> str:
+        """The station, and the counters under which that kernel shows it."""
+        counters = ", ".join(Drop[self.reason].row.places[self.station].counted(kernel)).replace("/", " or ")
+        return f"in {self.station}; counters: {counters or 'none'}"
 
 
 def losses(lost_at: Mapping[str, Mapping[str, int]]) -> Iterator[Loss]:

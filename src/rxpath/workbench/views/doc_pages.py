@@ -56,6 +56,8 @@ def drop_reasons() -> str:
         for i, (station, place) in enumerate(row.places.items() or [("", Place())]):
             head = " | | " if i else f"`{r.name}` | {whose} | {'yes' if row.skb else 'no'}"
             counters = place.counters.replace(" ", ", ").replace("/", " or ") or ("" if r in DELIVERED else "none")
+            if place.before:
+                counters += f"; before {place.before[0]} {place.before[1].replace(' ', ', ')}"
             rows.append(f"| {head} | {(place.kind or row.kind).value} | {place.meaning or row.meaning} | "
                         f"{f'`{station}`' if station else ''} | {counters} |\n")
     return """# How frames end

@@ -66,7 +66,7 @@ def funnel(run: Outcome) -> Group:
             table.add_row(STEP_TITLE[step], f"{left:,}", "", Text(_beside(run, step), "dim"))
         for loss in sorted(losses(b.lost_at), key=lambda loss: -loss.n):
             if loss.step == step:
-                _side_exit(table, loss, b.offered)
+                _side_exit(table, loss, b.offered, run.host.kernel)
                 left -= loss.n
         if step == "link" and b.arp:
             table.add_row("  └ kernel", f"{b.arp:,}", share(b.arp, b.offered), "CONSUMED: ARP, answered by the kernel")
@@ -80,9 +80,9 @@ def funnel(run: Outcome) -> Group:
     return titled("From the wire to the application (frames of the wire)", table)
 
 
-def _side_exit(table: Table, loss: Loss, offered: int) -> None:
+def _side_exit(table: Table, loss: Loss, offered: int, kernel: str) -> None:
     style = "red" if loss.kind is Kind.LOST else ""
-    why = Text.assemble((loss.reason, f"bold {style}"), f": {loss.meaning}\n", (loss.where(), "dim"))
+    why = Text.assemble((loss.reason, f"bold {style}"), f": {loss.meaning}\n", (loss.where(kernel), "dim"))
     table.add_row(Text(f"  └ {loss.kind.value}", style), Text(f"{loss.n:,}", style), share(loss.n, offered), why)
 
 

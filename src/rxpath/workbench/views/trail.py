@@ -52,7 +52,7 @@ def _packet(p: Packet, outcome: Outcome) -> Group:
         last = Text(where, "yellow")
     elif end not in DELIVERED:
         loss = Loss(end.name, p.where(), 1)
-        last = Text(f"{loss.kind.value}: {end.name}: {loss.meaning}; {loss.where()}", "red")
+        last = Text(f"{loss.kind.value}: {end.name}: {loss.meaning}; {loss.where(outcome.host.kernel)}", "red")
     return Group(title, table, *([last] if last.plain else []))
 
 
