@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from rxpath.network.nf_setup import load_rules
+from rxpath.network.ip_tables_setup import load_rules
 from rxpath.workbench.host.iptables.flat import flatten
 from rxpath.workbench.host.iptables.read import parse
 

@@ -93,7 +93,7 @@ MUTATIONS = (
     M("network/route.py", "brd_input", "skb.dst_type = RTN.BROADCAST", "skb.dst_type = RTN.LOCAL", "causes"),
     M("network/route.py", "ip_route_input_slow", "if ipv4_is_multicast(saddr) or ipv4_is_lbcast(saddr):                    # 1",
       "if False:  # 1", "martian*"),
-    M("network/xt_match.py", "xt_match", "offset == 1 and kind == Xt.TCP", "False"),
+    M("network/xt_match.py", "tcp_mt", "if offset == 1", "if False"),
     M("network/xt_match.py", "multiport_mt", "low <= dport <= high", "low < dport <= high"),
     # transport
     M("transport/sock_reuseport.py", "reuseport_detach_sock", "reuse.socks[k] = reuse.socks[reuse.num_socks]", "pass", "reuseport*"),

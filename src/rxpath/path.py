@@ -11,6 +11,7 @@ from typing import NamedTuple
 from ._compile import Dispatch
 from ._compile.functions import F
 from .abi.net import Net
+from .abi.netfilter import nf_match
 from .abi.nic import arrival, rx_ring
 from .abi.skbuff import sk_buff
 from .abi.sock import sock
@@ -182,6 +183,9 @@ gro_receive = Dispatch("gro_receive", _GRO)                                     
 gro_complete = Dispatch("gro_complete", _PACKET)                                            # offload_base: gro_complete
 inet_gro_receive = Dispatch("inet_gro_receive", _GRO)                                       # inet_offloads: gro_receive
 inet_gro_complete = Dispatch("inet_gro_complete", _PACKET)                                  # inet_offloads: gro_complete
+nf_hookfn = Dispatch("nf_hookfn", {"net": Net, "cpu": int, "priv": int, "skb": sk_buff})     # nf_hook_entries: NF_*
+xt_match = Dispatch("xt_match", {"net": Net, "cpu": int, "skb": sk_buff, "match": nf_match}, by_key=True)           # by Xt: HOLDS ...
+xt_target = Dispatch("xt_target", {"net": Net, "cpu": int, "skb": sk_buff, "rule": int}, by_key=True)     # by Target: XT_CONTINUE, NF_*
 inet_protocol = Dispatch("inet_protocol", _PACKET)                                          # inet_protos: handler
 early_demux = Dispatch("early_demux", _PACKET, by_key=True)                                 # by protocol: 0 or a drop reason
 err_handler = Dispatch("err_handler", _PACKET, by_key=True)       # inet_protos: err_handler; 1: no such socket
@@ -216,6 +220,9 @@ call_gro_receive: Callable[[int, Net, int, napi_struct, int, sk_buff], int]
 call_gro_complete: Callable[[int, Net, int, sk_buff], int]
 call_inet_gro_receive: Callable[[int, Net, int, napi_struct, int, sk_buff], int]
 call_inet_gro_complete: Callable[[int, Net, int, sk_buff], int]
+call_nf_hookfn: Callable[[int, Net, int, int, sk_buff], int]
+call_xt_match: Callable[[int, Net, int, sk_buff, nf_match], int]
+call_xt_target: Callable[[int, Net, int, sk_buff, int], int]
 call_inet_protocol: Callable[[int, Net, int, sk_buff], int]
 call_early_demux: Callable[[int, Net, int, sk_buff], int]
 call_err_handler: Callable[[int, Net, int, sk_buff], int]

@@ -6,7 +6,7 @@ from rxpath.abi.numbers import Out
 from rxpath.drivers.igb_ethtool import ethtool_stats
 from rxpath.drivers.igb_open import set_rx_fifo
 from rxpath.drivers.net_device import ring_stats
-from rxpath.network.nf_setup import load_rules
+from rxpath.network.ip_tables_setup import load_rules
 from rxpath.workbench.host.iptables import flat, read
 
 from ..frames import arp, ip4, udp_frame

@@ -3,9 +3,12 @@ import random
 
 import pytest
 
+from rxpath import path
 from rxpath.abi import netfilter as abi
-from rxpath.abi.numbers import Out
-from rxpath.network.nf_setup import load_rules, log_line, rule_counters, user2credits
+from rxpath.abi.numbers import Hook, Out
+from rxpath.network.ip_tables_setup import load_rules, rule_counters, user2credits
+from rxpath.network.nf_log import log_line
+from rxpath.network.nf_setup import nf_register_net_hook, nf_unregister_net_hook, registered
 from rxpath.outputs import Drain, listen
 from rxpath.path import Stage
 from rxpath.vtime.costs import BM36
@@ -270,6 +273,42 @@ def test_reject_with_tcp_reset(lab):
 def test_the_numbers_of_the_path_are_those_of_the_reader():
     assert {t.name: t.value for t in abi.Target} == {t.name: t.value for t in Target}
     assert {t.name: t.value for t in abi.Xt} == {t.name: t.value for t in MatchKind}
+
+
+def test_functions_of_a_hook_stand_in_the_order_of_their_priority(lab):
+    """iptables is one of them: two tables at LOCAL_IN, asked in this order; without any the packet passes at once."""
+    host = lab()
+    host.app(host.udp(5000))
+    rules(host, "*filter\n:INPUT ACCEPT\n-A INPUT -p udp -j DROP\nCOMMIT\n*mangle\n:INPUT ACCEPT\n:PREROUTING ACCEPT\nCOMMIT\n")
+    at = host.net.nf_hooks[Hook.LOCAL_IN]
+    assert [p for p, _, _ in registered(at)] == [-150, 0] and [p for p, _, _ in registered(host.net.nf_hooks[Hook.PRE_ROUTING])] == [-150]
+    assert {path.nf_hookfn.name_of(f) for _, f, _ in registered(at)} == {"ipt_do_table"}
+    host.send(udp_frame()).run()
+    assert host.ends() == {"NETFILTER_DROP": 1} and host.net.stage_count[0][Stage.ipt_do_table] == 3
+    for hook in (Hook.LOCAL_IN, Hook.PRE_ROUTING):
+        nf_unregister_net_hook(host.net, hook, "ipt_do_table")
+    assert host.net.nf_active == 0
+    host.send(udp_frame()).run()
+    assert host.ends() == {"NETFILTER_DROP": 1, "RECEIVED": 1} and host.net.stage_count[0][Stage.ipt_do_table] == 3
+
+
+def test_a_function_of_the_same_priority_goes_in_front_and_a_hook_takes_so_many():
+    host = Lab(plain=True)
+    for priv, priority in ((1, 0), (2, 0), (3, -5), (4, 5)):
+        nf_register_net_hook(host.net, Hook.LOCAL_IN, "ipt_do_table", priv, priority)
+    assert [priv for _, _, priv in registered(host.net.nf_hooks[Hook.LOCAL_IN])] == [3, 2, 1, 4]
+    for priv in range(abi.NHOOKFN - 4):
+        nf_register_net_hook(host.net, Hook.LOCAL_IN, "ipt_do_table", priv, 9)
+    with pytest.raises(ValueError, match="ipt_do_table: a hook takes 8 functions at most"):
+        nf_register_net_hook(host.net, Hook.LOCAL_IN, "ipt_do_table", 1, 9)
+    with pytest.raises(ValueError, match="no nf_hookfn is called nft_do_chain: ipt_do_table"):
+        nf_register_net_hook(host.net, Hook.LOCAL_IN, "nft_do_chain", 1, 9)
+
+
+def test_every_kind_of_match_and_target_has_its_function():
+    assert {path.xt_match.name_of(kind) for kind in abi.Xt} == \
+        {"udp_mt", "tcp_mt", "icmp_match", "multiport_mt", "length_mt", "limit_mt", "mac_mt"}
+    assert path.xt_target.name_of(abi.Target.LOG) == "log_tg" and path.xt_target.name_of(abi.Target.REJECT) == "reject_tg"
 
 
 def test_more_rules_than_the_table_holds_are_refused():

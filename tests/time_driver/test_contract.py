@@ -9,7 +9,7 @@ from rxpath.abi.mib import Mib
 from rxpath.abi.numbers import NEVER, Note, Out
 from rxpath.drivers.net_device import napi_defer
 from rxpath.link.setup import add_tap, set_gro, set_rps
-from rxpath.network.nf_setup import load_rules
+from rxpath.network.ip_tables_setup import load_rules
 from rxpath.workbench.host.iptables.flat import flatten
 from rxpath.workbench.host.iptables.read import parse
 

@@ -1,11 +1,12 @@
 """iptables rules as the path walks them: one list, chains one after another, each ending in a pseudo rule (host/iptables/flat.py lays
-them out, network/nf_setup.py writes them here, network/netfilter.py walks).  ip_tables is IPv4's: addresses have 32 bits."""
+them out, network/ip_tables_setup.py writes them here, network/netfilter.py walks).  ip_tables is IPv4's: addresses have 32 bits."""
 from enum import IntEnum
 
 from .._compile import CACHELINE, Array, array, i32, i64, struct, u32
 
 NRULE_ENTRIES = 2 * 16384       # NRULE rules and as many ends of chains
 NMATCH = 65536
+NHOOKFN = 8                     # functions at one hook
 NSTACK = 16384                  # as deep as there can be chains
 
 INV_SRCIP, INV_DSTIP, INV_PROTO, FRAG_FURTHER, FRAG_FIRST, NOT_FROM_ALL = 1, 2, 4, 8, 16, 32     # nf_rule.flags
@@ -85,13 +86,15 @@ class nf_table:
 
 @struct()
 class nf_hook_entries:
-    """nf_tables in the order of their priority."""
+    """The functions at one hook, in the order of their priority (the lowest first)."""
     n: i64
-    table: Array[i64] = array(4)
+    function: Array[i64] = array(NHOOKFN)       # of the nf_hookfn table
+    priv: Array[i64] = array(NHOOKFN)           # what it is called with: ipt_do_table's table
+    priority: Array[i64] = array(NHOOKFN)
 
 
 @struct(align=CACHELINE)
 class nf_walk:
     """The walk of one CPU.  It may have to wait for its turn in the middle; no other walk begins on that CPU meanwhile."""
-    entry: i64                  # which of the hook's tables
+    entry: i64                  # which of the hook's functions
     stack: Array[i64] = array(NSTACK)

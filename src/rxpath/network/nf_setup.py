@@ -1,107 +1,32 @@
-"""Control plane of netfilter: laid-out rules (workbench/host/iptables/flat.py) into the tables of the path; their counters back out."""
-from typing import Any
-
-from ..abi.kernels import Sysctl
-from ..abi.limits import NCPU
-from ..abi.net import NMULTIPORT
-from ..abi.netfilter import (
-    FRAG_FIRST,
-    FRAG_FURTHER,
-    INV_DSTIP,
-    INV_PROTO,
-    INV_SRCIP,
-    NMATCH,
-    NOT_FROM,
-    NOT_FROM_ALL,
-    NRULE_ENTRIES,
-    Xt,
-)
-from ..abi.numbers import Hook
-
-HOOKS = {Hook.PRE_ROUTING: ("raw", "mangle"), Hook.LOCAL_IN: ("mangle", "filter")}      # by priority: -300, -150; -150, 0
-SECONDS_PER_DAY, U32 = 86400, 0xFFFFFFFF
-LIMIT_SCALE = 10000                     # XT_LIMIT_SCALE: an average is kept in ten thousandths of a second
+"""Control plane of netfilter's hooks: net/netfilter/core.c.  Call it while no packet is on its way."""
+from .. import path
+from ..abi.net import Net
+from ..abi.netfilter import NHOOKFN, nf_hook_entries
 
 
-def user2credits(user: int, hz: int) -> tuple[int, int]:
-    """(credits, credits of a jiffy): the largest power of two with which a day of them fits 32 bits."""
-    per_jiffy = 1 << ((U32 // (hz * SECONDS_PER_DAY)).bit_length() - 1)
-    user = min(user, U32)
-    if user > U32 // (hz * per_jiffy):
-        return user // LIMIT_SCALE * hz * per_jiffy, per_jiffy
-    return user * hz * per_jiffy // LIMIT_SCALE, per_jiffy
+def nf_register_net_hook(net: Net, hook: int, function: str, priv: int, priority: int) -> None:
+    """From now on that function (@nf_hookfn) is called at the hook with `priv`: in front of those of its priority and above."""
+    number, entries = path.nf_hookfn.handler(function), net.nf_hooks[hook]
+    if entries.n == NHOOKFN:
+        raise ValueError(f"{function}: a hook takes {NHOOKFN} functions at most")
+    hooks = registered(entries)
+    at = sum(p < priority for p, _, _ in hooks)
+    write(net, entries, [*hooks[:at], (priority, number, priv), *hooks[at:]])
 
 
-def load_rules(b: Any, flat: Any) -> None:
-    """Write a FlatRules into b.net, in place of those that were there; counters start at zero, as iptables-restore leaves them.
-
-    Raises ValueError where the tables' limits do not hold it.  Load rules while no packet is on its way."""
-    net = b.net
-    for what, n, most in (("rules and ends of chains", len(flat.rules), NRULE_ENTRIES), ("matches", len(flat.matches), NMATCH),
-                          ("port ranges of multiport", len(flat.ports), NMULTIPORT)):
-        if n > most:
-            raise ValueError(f"iptables: {n} {what}, at most {most}")
-    hz = 1_000_000_000 // net.sysctl[Sysctl.jiffy_ns]
-    net.nf_nrules = len(flat.rules)
-    net.nf_lock.last_cpu = -1
-    for i, r in enumerate(flat.rules):
-        rule = net.rule[i]
-        rule.saddr, rule.smask, rule.daddr, rule.dmask = r.source, r.source_mask, r.destination, r.destination_mask
-        rule.flags = INV_SRCIP * r.source_invert | INV_DSTIP * r.destination_invert | INV_PROTO * r.protocol_invert \
-            | (0, FRAG_FURTHER, FRAG_FIRST)[r.fragment] | NOT_FROM_ALL * (r.never != 0) | r.never << NOT_FROM
-        rule.proto, rule.first, rule.count, rule.target, rule.jump = r.protocol, r.first, r.count, r.target, r.jump
-        rule.reject, rule.log, rule.line = r.reject, r.log, r.line
-        for cpu in range(NCPU):
-            net.rule_stat[cpu][i][0] = net.rule_stat[cpu][i][1] = 0
-    for i, m in enumerate(flat.matches):
-        match = net.nf_matches[i]
-        for name in ("kind", "low", "high", "invert", "low2", "high2", "invert2", "mask", "value", "invert3", "first", "count", "side"):
-            setattr(match, name, int(getattr(m, name)))
-        if m.kind == Xt.LIMIT:
-            match.cost, match.per_jiffy = user2credits(m.avg, hz)
-            match.cap = match.credit = user2credits(m.avg * m.burst, hz)[0]
-            match.prev = net.sim.now // net.sysctl[Sysctl.jiffy_ns]
-    for i, (low, high) in enumerate(flat.ports):
-        net.multiport[i] = low << 16 | high
-    t = 0
-    for hook, tables in HOOKS.items():
-        entries = net.nf_hooks[hook]
-        entries.n = 0
-        for table in tables:
-            if (table, hook.name) in flat.start:
-                net.nf_tables[t].first, net.nf_tables[t].underflow = flat.start[table, hook.name], flat.underflow[table, hook.name]
-                entries.table[entries.n] = t
-                entries.n += 1
-                t += 1
-    net.nf_active = int(t > 0)
+def nf_unregister_net_hook(net: Net, hook: int, function: str) -> None:
+    """It is not called there any more, with whatever `priv`."""
+    number, entries = path.nf_hookfn.handler(function), net.nf_hooks[hook]
+    write(net, entries, [h for h in registered(entries) if h[1] != number])
 
 
-def rule_counters(b: Any) -> list[tuple[int, int, int]]:
-    """(rule, packets, bytes) of every rule of the list, ends of chains too: FlatRules.rules[rule] says which it is."""
-    stat = b.net.rule_stat
-    cpus = max(1, b.net.sim.ncpu) if not b.net.real_time else NCPU
-    return [(i, sum(stat[c][i][0] for c in range(cpus)), sum(stat[c][i][1] for c in range(cpus))) for i in range(b.net.nf_nrules)]
+def registered(entries: nf_hook_entries) -> list[tuple[int, int, int]]:
+    """(priority, function, priv) of each."""
+    return [(entries.priority[k], entries.function[k], entries.priv[k]) for k in range(entries.n)]
 
 
-def log_line(flat: Any, rule: int, packet: bytes, interface: str = "eth0") -> str:
-    """What the kernel's log shows of a packet that met a LOG rule (nf_log_syslog.c); packet: an Out.LOG record's bytes."""
-    ip, ihl = packet[14:], (packet[14] & 15) * 4
-    tos, length, ident, frag, ttl, proto = ip[1], int.from_bytes(ip[2:4], "big"), int.from_bytes(ip[4:6], "big"), \
-        int.from_bytes(ip[6:8], "big"), ip[8], ip[9]
-    words = [f"IN={interface} OUT= MAC={packet[:14].hex(':')}", "SRC=" + ".".join(map(str, ip[12:16])),
-             "DST=" + ".".join(map(str, ip[16:20])), f"LEN={length} TOS=0x{tos & 0x1E:02X} PREC=0x{tos & 0xE0:02X} TTL={ttl} ID={ident}"]
-    words += [word for bit, word in ((0x8000, "CE"), (0x4000, "DF"), (0x2000, "MF")) if frag & bit]
-    words += [f"FRAG:{frag & 0x1FFF}"] if frag & 0x1FFF else []
-    words.append("PROTO=" + {1: "ICMP", 6: "TCP", 17: "UDP", 136: "UDPLITE"}.get(proto, str(proto)))
-    l4 = ip[ihl:]
-    if not frag & 0x1FFF and len(l4) >= 8:
-        one, two, three = (int.from_bytes(l4[k:k + 2], "big") for k in (0, 2, 4))
-        if proto in (17, 136):
-            words.append(f"SPT={one} DPT={two} LEN={three}")
-        elif proto == 6 and len(l4) >= 20:
-            flags = [n for bit, n in ((32, "URG"), (16, "ACK"), (8, "PSH"), (4, "RST"), (2, "SYN"), (1, "FIN")) if l4[13] & bit]
-            words.append(f"SPT={one} DPT={two} WINDOW={int.from_bytes(l4[14:16], 'big')} RES=0x00 {' '.join(flags)} "
-                         f"URGP={int.from_bytes(l4[18:20], 'big')}")
-        elif proto == 1:
-            words.append(f"TYPE={l4[0]} CODE={l4[1]}" + (f" ID={three} SEQ={int.from_bytes(l4[6:8], 'big')}" if l4[0] in (0, 8) else ""))
-    return str(flat.prefixes[flat.rules[rule].log][0]) + " ".join(words)
+def write(net: Net, entries: nf_hook_entries, hooks: list[tuple[int, int, int]]) -> None:
+    entries.n = len(hooks)
+    for k, h in enumerate(hooks):
+        entries.priority[k], entries.function[k], entries.priv[k] = h
+    net.nf_active = int(any(net.nf_hooks[h].n for h in range(len(net.nf_hooks))))

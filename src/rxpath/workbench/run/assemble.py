@@ -14,8 +14,8 @@ from rxpath.drivers.igb_open import set_rx_fifo
 from rxpath.drivers.net_device import NetDevice, multicast_mac, napi_defer
 from rxpath.drivers.rows import LO as LO_ROW
 from rxpath.link import setup as link_setup
-from rxpath.network import nf_setup
 from rxpath.network import setup as network_setup
+from rxpath.network.ip_tables_setup import load_rules
 from rxpath.vtime import costs, engine, idle
 from rxpath.vtime import machine as vtime_machine
 from rxpath.vtime import setup as vtime_setup
@@ -262,5 +262,5 @@ def firewall(m: Machine, skip_unsupported: bool | None) -> None:
     ruleset = rules_of(m.host, skip_unsupported)
     assert ruleset is not None
     m.rules = iptables_flat.flatten(ruleset, *device_names(m.host))
-    nf_setup.load_rules(m.boot, m.rules)
+    load_rules(m.boot, m.rules)
     m.notes += [f"iptables: left out: {skipped}" for skipped in ruleset.skipped]

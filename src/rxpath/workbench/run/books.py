@@ -11,7 +11,7 @@ from rxpath.abi.limits import NHIST
 from rxpath.abi.mib import DevStat, Mib
 from rxpath.abi.reasons import DELIVERED, LOSSES, Drop
 from rxpath.drivers.net_device import NetDevice
-from rxpath.network.nf_setup import rule_counters
+from rxpath.network.ip_tables_setup import rule_counters
 from rxpath.path import STATIONS, Stage
 from rxpath.vtime.setup import cpu_time
 from rxpath.workbench.host.iptables.ruleset import Target

@@ -8,7 +8,7 @@ from typing import BinaryIO
 from rxpath import outputs
 from rxpath.abi.numbers import ETH_P_ALL, ETH_P_ARP, ETH_P_IP, NO_DEV, Out
 from rxpath.link.setup import PcapWriter, add_tap
-from rxpath.network.nf_setup import log_line
+from rxpath.network.nf_log import log_line
 from rxpath.workbench.host.iptables.ruleset import Target
 from rxpath.workbench.run.machine import Machine
 from rxpath.workbench.words.mistakes import BadInput, writing
