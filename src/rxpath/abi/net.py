@@ -3,6 +3,7 @@ the index of the CPU that runs it.  Tables stand on cache lines of their own; th
 from .._compile import CACHELINE, Array, array, i64, struct, table
 from .engine import cpu_t, engine, out_frame, softirq_source, thread_t, trail_mark
 from .fib import fib_alias, icmp_peer, ip_mc_list, neighbour
+from .flow import flow_keys
 from .frag import inet_peer, ipq_t
 from .limits import (
     NBATCH,
@@ -174,6 +175,7 @@ class Net:
     dev: Array[net_device] = table(NDEV)
     cpu: Array[cpu_t] = table(NCPU)
     sd: Array[softnet_data] = table(NCPU)
+    flow: Array[flow_keys] = table(NCPU)        # of the packet in hand
     cost: Array[Array[i64]] = table(NCPU, NSTAGE)
     cost_alone: Array[Array[i64]] = table(NCPU, NSTAGE)      # HT: beside an idle sibling
     siblings: Array[i64] = table(NCPU)          # HT: bits of the CPUs of the same core, itself left out

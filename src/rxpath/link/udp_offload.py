@@ -1,7 +1,7 @@
 """net/ipv4/udp_offload.c: GRO of UDP, where a socket or the device asks for it.  Called through inet_offloads with a checked IP header;
 what it merges comes apart again in udp_rcv_segment() (skb.py) unless its socket takes it whole."""
 from .._compile import path_function
-from ..abi.headers import ip_hdr, udp_hdr
+from ..abi.headers import udp_hdr
 from ..abi.net import Net
 from ..abi.numbers import (
     IP_HLEN,
@@ -14,7 +14,7 @@ from ..abi.numbers import (
 from ..abi.skbuff import sk_buff
 from ..abi.softnet import napi_struct
 from ..path import Stage, inet_gro_complete, inet_gro_receive
-from ..transport.udp_lookup import __udp4_lib_lookup
+from ..transport.udp_lookup import __udp4_lib_lookup, udp4_flow_keys
 from ..turn import at
 from .gro_parts import gro_partial_checksum, gro_same_ports, inet_gro_flush, skb_gro_checksum_validate, skb_gro_receive
 
@@ -57,8 +57,7 @@ def udp_gro_wanted(net: Net, cpu: int, skb: sk_buff) -> bool:
         return dev.udp_gro_forwarding != 0 and skb.pkt_type == PACKET_HOST
     if skb.pkt_type != PACKET_HOST:
         return False
-    ip, uh = ip_hdr(net, skb), udp_hdr(net, skb)
-    i = __udp4_lib_lookup(net, cpu, skb, ip.daddr, uh.dest, ip.saddr, uh.source, skb.dev)
+    i = __udp4_lib_lookup(net, cpu, skb, udp4_flow_keys(net, cpu, skb))
     if i < 0:
         return dev.udp_gro_forwarding != 0
     sk = net.socks[i]

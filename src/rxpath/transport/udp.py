@@ -1,7 +1,7 @@
 """UDP receive: net/ipv4/udp.c.  Called through inet_protos by ip_local_deliver_finish; hands a datagram to its socket's queue (user/), to
 every socket that matches (udp_mcast.py), or answers port unreachable.  RFC 768; the checksum covers the pseudo header of RFC 793 3.1."""
 from .._compile import cold, mem_at, path_function, struct_at
-from ..abi.headers import icmp_hdr, ip_hdr, iphdr, udp_hdr, udphdr
+from ..abi.headers import icmp_hdr, iphdr, udp_hdr, udphdr
 from ..abi.kernels import Behaviour
 from ..abi.mib import Mib
 from ..abi.net import Net
@@ -14,7 +14,7 @@ from ..turn import at
 from ..user.checksum import udp_lib_checksum_complete
 from .udp_demux import udp_demux, udp_sk_rx_dst_set
 from .udp_err import __udp4_lib_err
-from .udp_lookup import __udp4_lib_lookup
+from .udp_lookup import __udp4_lib_lookup, udp4_flow_keys
 from .udp_mcast import __udp4_lib_mcast_deliver
 from .udp_queue import udp_unicast_rcv_skb
 
@@ -32,7 +32,7 @@ def __udp4_lib_rcv(net: Net, cpu: int, skb: sk_buff) -> int:
     at(net, cpu, skb, Stage.__udp4_lib_rcv)
     if not pskb_may_pull(net, skb, UDP_HLEN):               # 1: no room for a header
         return udp_error(net, cpu, skb, Drop.NOT_SPECIFIED)
-    ip, uh = ip_hdr(net, skb), udp_hdr(net, skb)
+    uh = udp_hdr(net, skb)
     ulen = uh.len
     if ulen > skb.len or ulen < UDP_HLEN:                   # 2: a length that the datagram does not have
         return udp_error(net, cpu, skb, Drop.PKT_TOO_SMALL)
@@ -50,7 +50,7 @@ def __udp4_lib_rcv(net: Net, cpu: int, skb: sk_buff) -> int:
             return udp_unicast_rcv_skb(net, cpu, skb, skb.sk)
     if skb.dst_type == RTN.BROADCAST or skb.dst_type == RTN.MULTICAST:
         return __udp4_lib_mcast_deliver(net, cpu, skb)
-    i = __udp4_lib_lookup(net, cpu, skb, ip.daddr, uh.dest, ip.saddr, uh.source, skb.dev)
+    i = __udp4_lib_lookup(net, cpu, skb, udp4_flow_keys(net, cpu, skb))
     if i >= 0:
         return udp_unicast_rcv_skb(net, cpu, skb, i)
     if udp_lib_checksum_complete(net, cpu, skb):            # 4: nobody listens; damaged ones are not answered
@@ -93,7 +93,10 @@ def udp_err(net: Net, cpu: int, skb: sk_buff) -> int:
     mem, icmp = mem_at(net.mem_addr), icmp_hdr(net, skb)
     ip = struct_at(iphdr, mem, skb.data)
     uh = struct_at(udphdr, mem, skb.data + ip.ihl * 4)
-    i = __udp4_lib_lookup(net, cpu, skb, ip.saddr, uh.source, ip.daddr, uh.dest, skb.dev)
+    fl = net.flow[cpu]                               # its sender was this host
+    fl.saddr_hi, fl.saddr_lo, fl.daddr_hi, fl.daddr_lo = 0, ip.daddr, 0, ip.saddr
+    fl.sport, fl.dport, fl.dev = uh.dest, uh.source, skb.dev
+    i = __udp4_lib_lookup(net, cpu, skb, fl)
     if i < 0:
         return 1
     return __udp4_lib_err(net, cpu, net.socks[i], icmp.type, icmp.code)

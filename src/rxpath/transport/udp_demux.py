@@ -4,13 +4,14 @@ socket, or for the only one that listens to its group.
 Then the socket rides with the packet (skb.sk) past __udp4_lib_lookup and __udp4_lib_mcast_deliver, and the route that it remembers from
 the packet before (sk_rx_dst) saves ip_route_input_noref.  Called by udp.py."""
 from .._compile import path_function
-from ..abi.headers import ip_hdr, udp_hdr
+from ..abi.flow import flow_keys
 from ..abi.net import Net
 from ..abi.numbers import DEMUX_ROUTED, NO_SOCK, PACKET_HOST, UDP_HLEN
 from ..abi.skbuff import sk_buff
 from ..abi.sock import sock
 from ..skb import pskb_may_pull
 from .udp_hash import udp4_portaddr_hash, udp_hashfn
+from .udp_lookup import udp4_flow_keys
 from .udp_mcast import udp_mcast_next
 
 MCAST_CHAIN_MAX = 10                                 # sockets of one port: a longer chain is not searched twice
@@ -19,13 +20,13 @@ MCAST_CHAIN_MAX = 10                                 # sockets of one port: a lo
 @path_function
 def udp_demux(net: Net, cpu: int, skb: sk_buff) -> int:
     """skb.data stands at the IP header.  0: routing is needed, whether or not the socket is known."""
-    ip, uh = ip_hdr(net, skb), udp_hdr(net, skb)
-    if not pskb_may_pull(net, skb, ip.ihl * 4 + UDP_HLEN):
+    if not pskb_may_pull(net, skb, skb.transport_header - skb.network_header + UDP_HLEN):
         return 0
+    fl = udp4_flow_keys(net, cpu, skb)
     if skb.pkt_type == PACKET_HOST:
-        i = __udp4_lib_demux_lookup(net, skb, ip.daddr, uh.dest, ip.saddr, uh.source)
+        i = __udp4_lib_demux_lookup(net, fl)
     else:
-        i = __udp4_lib_mcast_demux_lookup(net, skb, ip.daddr, uh.dest, ip.saddr, uh.source)
+        i = __udp4_lib_mcast_demux_lookup(net, fl)
     if i < 0:
         return 0
     sk = net.socks[i]
@@ -37,21 +38,21 @@ def udp_demux(net: Net, cpu: int, skb: sk_buff) -> int:
 
 
 @path_function
-def __udp4_lib_demux_lookup(net: Net, skb: sk_buff, daddr: int, dport: int, saddr: int, sport: int) -> int:
+def __udp4_lib_demux_lookup(net: Net, fl: flow_keys) -> int:
     """The first socket of its chain by address and port, if both ends fit; the others are not looked at."""
-    i = net.udp_hash2[udp4_portaddr_hash(net, daddr, dport)]
+    i = net.udp_hash2[udp4_portaddr_hash(net, fl.daddr_lo, fl.dport)]
     if i >= 0:
         sk = net.socks[i]
-        if sk.dport == sport and sk.port == dport and sk.daddr_lo == saddr and sk.rcv_saddr_lo == daddr:
-            if sk.bound_dev == 0 or sk.bound_dev == net.dev[skb.dev].ifindex:
+        if sk.dport == fl.sport and sk.port == fl.dport and sk.daddr_lo == fl.saddr_lo and sk.rcv_saddr_lo == fl.daddr_lo:
+            if sk.bound_dev == 0 or sk.bound_dev == net.dev[fl.dev].ifindex:
                 return i
     return NO_SOCK
 
 
 @path_function
-def __udp4_lib_mcast_demux_lookup(net: Net, skb: sk_buff, daddr: int, dport: int, saddr: int, sport: int) -> int:
+def __udp4_lib_mcast_demux_lookup(net: Net, fl: flow_keys) -> int:
     """The only socket that wants it; NO_SOCK when there are two."""
-    head = net.udp_hash[udp_hashfn(dport)]
+    head = net.udp_hash[udp_hashfn(fl.dport)]
     n, i = 0, head
     while i >= 0:
         sk = net.socks[i]
@@ -59,11 +60,11 @@ def __udp4_lib_mcast_demux_lookup(net: Net, skb: sk_buff, daddr: int, dport: int
         if n > MCAST_CHAIN_MAX:
             return NO_SOCK
         i = sk.hnext
-    found = udp_mcast_next(net, skb, head, daddr, dport, saddr, sport)
+    found = udp_mcast_next(net, fl, head)
     if found < 0:
         return NO_SOCK
     first = net.socks[found]
-    if udp_mcast_next(net, skb, first.hnext, daddr, dport, saddr, sport) >= 0:
+    if udp_mcast_next(net, fl, first.hnext) >= 0:
         return NO_SOCK
     return found
 

@@ -4,7 +4,8 @@ net/ipv4/igmp.c.
 Called by __udp4_lib_rcv.  The first match of the port's chain (the socket bound last) is remembered and gets the packet itself at the end;
 the others get clones on the way.  Each copy waits for its turn: skb.cb_* hold the walk's place."""
 from .._compile import path_function
-from ..abi.headers import ip_hdr, ipv4_is_multicast, udp_hdr
+from ..abi.flow import flow_keys
+from ..abi.headers import ipv4_is_multicast
 from ..abi.mib import Mib
 from ..abi.net import Net
 from ..abi.numbers import NET_RX_SUCCESS, NO_SKB, NO_SOCK
@@ -15,6 +16,7 @@ from ..path import Stage, Touch, touched
 from ..skb import kfree_skb_reason, skb_clone, udp_rcv_segment
 from ..turn import at, late, park, touch
 from .udp_hash import udp_hashfn
+from .udp_lookup import udp4_flow_keys
 from .udp_queue import udp_queue_rcv_one_skb, udp_queue_rcv_segments
 
 
@@ -22,8 +24,8 @@ from .udp_queue import udp_queue_rcv_one_skb, udp_queue_rcv_segments
 def __udp4_lib_mcast_deliver(net: Net, cpu: int, skb: sk_buff) -> int:
     """The packet itself is kept for the first match, which is served last."""
     at(net, cpu, skb, Stage.__udp4_lib_mcast_deliver)
-    ip, uh = ip_hdr(net, skb), udp_hdr(net, skb)
-    first = udp_mcast_next(net, skb, net.udp_hash[udp_hashfn(uh.dest)], ip.daddr, uh.dest, ip.saddr, uh.source)
+    fl = udp4_flow_keys(net, cpu, skb)
+    first = udp_mcast_next(net, fl, net.udp_hash[udp_hashfn(fl.dport)])
     if first < 0:
         net.snmp[cpu][Mib.Udp_IgnoredMulti] += 1
         return kfree_skb_reason(net, cpu, skb, Stage.__udp4_lib_mcast_deliver, Drop.NOT_SPECIFIED)
@@ -37,12 +39,12 @@ def __udp4_lib_mcast_deliver(net: Net, cpu: int, skb: sk_buff) -> int:
 @path_function
 def udp_mcast_copies(net: Net, cpu: int, skb: sk_buff) -> int:
     """A clone for each further match, then the packet for the first."""
-    ip, uh, cb = ip_hdr(net, skb), udp_hdr(net, skb), UDP_SKB_CB(skb)
+    fl, cb = udp4_flow_keys(net, cpu, skb), UDP_SKB_CB(skb)
     while True:
         if late(net, cpu):
             park(net, cpu, skb, Touch.udp_mcast_copies)
             return NET_RX_SUCCESS
-        i = udp_mcast_next(net, skb, cb.next, ip.daddr, uh.dest, ip.saddr, uh.source)
+        i = udp_mcast_next(net, fl, cb.next)
         if i < 0:
             break
         sk = net.socks[i]
@@ -87,31 +89,31 @@ def udp_mcast_clone(net: Net, cpu: int, clone: sk_buff) -> None:
 
 
 @path_function
-def udp_mcast_next(net: Net, skb: sk_buff, start: int, daddr: int, dport: int, saddr: int, sport: int) -> int:
+def udp_mcast_next(net: Net, fl: flow_keys, start: int) -> int:
     """__udp_is_mcast_sock(), from `start` on in the chain: the next socket that wants the packet, NO_SOCK."""
     i = start
     while i >= 0:
         sk = net.socks[i]
-        if sk.port == dport and (sk.rcv_saddr_lo == 0 or sk.rcv_saddr_lo == daddr) \
-                and (sk.dport == 0 or (sk.dport == sport and sk.daddr_lo == saddr)):
-            ifindex = net.dev[skb.dev].ifindex
-            if (sk.bound_dev == 0 or sk.bound_dev == ifindex) and ip_mc_sf_allow(net, sk, daddr, saddr, ifindex):
+        if sk.port == fl.dport and (sk.rcv_saddr_lo == 0 or sk.rcv_saddr_lo == fl.daddr_lo) \
+                and (sk.dport == 0 or (sk.dport == fl.sport and sk.daddr_lo == fl.saddr_lo)):
+            ifindex = net.dev[fl.dev].ifindex
+            if (sk.bound_dev == 0 or sk.bound_dev == ifindex) and ip_mc_sf_allow(net, sk, fl, ifindex):
                 return i
         i = sk.hnext
     return NO_SOCK
 
 
 @path_function
-def ip_mc_sf_allow(net: Net, sk: sock, daddr: int, saddr: int, ifindex: int) -> bool:
+def ip_mc_sf_allow(net: Net, sk: sock, fl: flow_keys, ifindex: int) -> bool:
     """Has the socket joined the group on that device, with that source?  A stranger gets it too, unless it said IP_MULTICAST_ALL = 0."""
-    if not ipv4_is_multicast(daddr):                 # broadcast
+    if not ipv4_is_multicast(fl.daddr_lo):                 # broadcast
         return True
     joined, m = False, sk.mc_list
     while m >= 0:
         member = net.mcast[m]
         m = member.next
-        if member.addr_lo == daddr and member.ifindex == ifindex:
-            if member.src_lo == 0 or member.src_lo == saddr:
+        if member.addr_lo == fl.daddr_lo and member.ifindex == ifindex:
+            if member.src_lo == 0 or member.src_lo == fl.saddr_lo:
                 return True
             joined = True
     return not joined and sk.mc_all != 0
