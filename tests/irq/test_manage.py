@@ -34,5 +34,5 @@ def test_a_queue_that_comes_while_the_device_is_up_gets_its_vector(lab):
 
 
 def test_a_name_that_no_handler_has(lab):
-    with pytest.raises(ValueError, match="no irq_handler is called e1000_intr: igb_msix_ring, .*nonapi_interrupt"):
+    with pytest.raises(ValueError, match=r"no irq_handler is called e1000_intr: igb_msix_ring, .*nonapi_interrupt"):
         request_irq(lab().net, 0, "e1000_intr", 0)
