@@ -186,13 +186,22 @@ def lets_own_in(case: Case) -> bool:
     return any(described.get("sysctl", {}).get(name) for name in LETS_OWN_IN)
 
 
+def answers_itself(frame: bytes, case: Case) -> bool:
+    """Linux sends an answer to such a frame to one of its own addresses.  Sources are validated only on the way to this host: options of a
+    packet to elsewhere are judged without.  0.0.0.0 may send to everybody, and is this host when it is answered."""
+    src, dst = source(frame), [frame[30:34]]
+    if src == [bytes(4)]:
+        return dst == [b"\xff" * 4]
+    return own(source_routes(frame)) or (own(src) and (lets_own_in(case) or (frame[14] & 15 > 5 and not own(dst))))
+
+
 def is_ip(frame: bytes) -> bool:
     return frame[12:14] == b"\x08\x00" and len(frame) >= 34
 
 
 WHEN: dict[str, Callable[[bytes, Case], bool]] = {
     "802.2 or 802.3": lambda f, _: int.from_bytes(f[16:18] if f[12:14] in (b"\x81\0", b"\x88\xa8") else f[12:14], "big") < 0x600,
-    "answered to an own address": lambda f, case: own(source_routes(f)) or (own(source(f)) and lets_own_in(case)),
+    "answered to an own address": answers_itself,
     "answered to many": lambda f, _: any(a == SUBNET or a[:1] >= b"\xe0" for a in source(f) + source_routes(f)),
     "ARP": lambda f, _: f[12:14] == b"\x08\x06",
 }

@@ -43,6 +43,10 @@ def cases() -> list[Case]:
         one("an echo from the subnet's broadcast address", "network", plain, f.eth(f.ip(f.icmp(), src="10.0.0.255", proto=1))),
         one("an echo from an own address", "network", host(nic=two, sysctl={"net.ipv4.conf.all.accept_local": 1}),
             f.eth(f.ip(f.icmp(), src="10.0.0.7", proto=1))),
+        one("wrong options from an own address to elsewhere", "network", host(nic=two),
+            f.eth(f.ip(f.icmp(), src="10.0.0.7", dst="240.0.0.1", proto=1, options=b"\x07\x07\x04" + bytes(4) + b"\x07\x07\x04" + bytes(6)))),
+        one("an echo from 0.0.0.0 to everybody", "network", host(sysctl={"net.ipv4.icmp_echo_ignore_broadcasts": 0}),
+            f.eth(f.ip(f.icmp(), src="0.0.0.0", dst="255.255.255.255", proto=1), f.BROADCAST)),
         one("a datagram in pieces that is longer than it says", "transport", plain,
             *(f.eth(f.ip(f.udp(b"x" * 1592, length=700, check=0)[at:at + 400], frag=(0x2000 if at < 1200 else 0) | at >> 3))
               for at in range(0, 1600, 400))),
