@@ -1,5 +1,5 @@
 """CPUs and threads: clocks that the driver owns, what runs, what it cost.  Stations see only now, horizon and private (turn/clock.py)."""
-from .._compile import CACHELINE, Array, array, i32, i64, struct
+from .._compile import CACHELINE, Array, array, i32, i64, struct, u16
 from .numbers import NEVER, NO_QUEUE, NO_THREAD, NO_TIMER
 
 
@@ -66,7 +66,8 @@ class thread_t:
     buf_addr: i64
     buf_len: i32
     wait: i32                   # its wait entry
-    msg_name: i32               # the program wants to know that, and what follows
+    msg_name: u16               # the program wants to know that, and what follows
+    kind: u16
     msg_flags: i32              # MSG_TRUNC
     result: i64                 # what the system call returns
     arrived: i64                # tstamp of the datagram just read
@@ -78,7 +79,6 @@ class thread_t:
     # ---- the rest
     state: i64
     cpu: i64
-    kind: i64
     next_of_cpu: i64
     wake_next: i64
     wake_listed: i64
