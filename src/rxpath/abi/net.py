@@ -196,7 +196,7 @@ class Net:
     rfs_len: Array[i64] = table(NQ)             # rps_flow_cnt of a queue, a power of two; 0 while RFS is off
     thread: Array[thread_t] = table(NTHREAD, taken_later=True)
     udp_hash: Array[i64] = table(UDP_HASH, init=NO_SOCK)    # by port
-    udp_hash2: Array[i64] = table(UDP_HASH, init=NO_SOCK)   # by address and port
+    udp_hash2: Array[i64] = table(UDP_HASH)     # by address and port: index + 1 (transport/udp_hash.py says why)
     udp_hash4: Array[i64] = table(UDP_HASH, init=NO_SOCK)   # connected ones, by both ends
     fib_hash: Array[i64] = table(FIB_HASH, init=-1)
     fib_plens: Array[i64] = table(64, init=-1)   # prefix lengths that have routes, longest first, -1 ends

@@ -10,7 +10,7 @@ from ..abi.numbers import DEMUX_ROUTED, NO_SOCK, PACKET_HOST, UDP_HLEN
 from ..abi.skbuff import sk_buff
 from ..abi.sock import sock
 from ..skb import pskb_may_pull
-from .udp_hash import udp4_portaddr_hash, udp_hashfn
+from .udp_hash import hash2_first, udp4_portaddr_hash, udp_hashfn
 from .udp_lookup import udp4_flow_keys
 from .udp_mcast import udp_mcast_next
 
@@ -40,7 +40,7 @@ def udp_demux(net: Net, cpu: int, skb: sk_buff) -> int:
 @path_function
 def __udp4_lib_demux_lookup(net: Net, fl: flow_keys) -> int:
     """The first socket of its chain by address and port, if both ends fit; the others are not looked at."""
-    i = net.udp_hash2[udp4_portaddr_hash(net, fl.daddr_lo, fl.dport)]
+    i = hash2_first(net, udp4_portaddr_hash(net, fl.daddr_lo, fl.dport))
     if i >= 0:
         sk = net.socks[i]
         if sk.dport == fl.sport and sk.port == fl.dport and sk.daddr_lo == fl.saddr_lo and sk.rcv_saddr_lo == fl.daddr_lo:

@@ -35,6 +35,19 @@ def udp4_conn_hashfn(net: Net, laddr: int, lport: int, faddr: int, fport: int) -
 
 
 @path_function
+def hash2_first(net: Net, h: int) -> int:
+    """The first of a chain of udp_hash2, NO_SOCK.  The table holds index + 1, so that its empty places stay one page of zeros: each look-up
+    of a socket of any address looks at an empty chain first, with a thousand ports at a thousand lines."""
+    return net.udp_hash2[h] - 1
+
+
+@path_function
+def hash2_begin(net: Net, h: int, i: int) -> None:
+    """The chain begins with i."""
+    net.udp_hash2[h] = i + 1
+
+
+@path_function
 def hash_insert(net: Net, sk: sock) -> None:
     """Into the chain of its port."""
     h = udp_hashfn(sk.port)
@@ -45,8 +58,8 @@ def hash_insert(net: Net, sk: sock) -> None:
 @path_function
 def hash2_insert(net: Net, sk: sock) -> None:
     h = udp4_portaddr_hash(net, sk.rcv_saddr_lo, sk.port)
-    sk.hnext2 = net.udp_hash2[h]
-    net.udp_hash2[h] = sk.idx
+    sk.hnext2 = hash2_first(net, h)
+    hash2_begin(net, h, sk.idx)
 
 
 @path_function
@@ -72,10 +85,10 @@ def hash_remove(net: Net, sk: sock) -> None:
 @path_function
 def hash2_remove(net: Net, sk: sock) -> None:
     h = udp4_portaddr_hash(net, sk.rcv_saddr_lo, sk.port)
-    if net.udp_hash2[h] == sk.idx:
-        net.udp_hash2[h] = sk.hnext2
+    if hash2_first(net, h) == sk.idx:
+        hash2_begin(net, h, sk.hnext2)
         return
-    before = net.socks[net.udp_hash2[h]]
+    before = net.socks[hash2_first(net, h)]
     while before.hnext2 != sk.idx:
         before = net.socks[before.hnext2]
     before.hnext2 = sk.hnext2

@@ -14,7 +14,7 @@ from ..abi.sock import sock
 from ..path import Stage
 from ..turn import at
 from .sock_reuseport import reuseport_select_sock
-from .udp_hash import udp4_conn_hashfn, udp4_portaddr_hash, udp_ehashfn, udp_hashfn
+from .udp_hash import hash2_first, udp4_conn_hashfn, udp4_portaddr_hash, udp_ehashfn, udp_hashfn
 
 
 @path_function
@@ -50,7 +50,7 @@ def udp4_lib_lookup2(net: Net, cpu: int, skb: sk_buff, fl: flow_keys, addr: int)
     """The best of one chain, that of addr or of wildcards; a SO_REUSEPORT group chooses among its members by the flow's hash."""
     at(net, cpu, skb, Stage.udp4_lib_lookup2)
     best, badness = NO_SOCK, 0
-    i = net.udp_hash2[udp4_portaddr_hash(net, addr, fl.dport)]
+    i = hash2_first(net, udp4_portaddr_hash(net, addr, fl.dport))
     while i >= 0:
         sk = net.socks[i]
         score = compute_score(net, cpu, sk, fl, addr)
