@@ -17,7 +17,7 @@ from rxpath.workbench.run.simulation import Simulation
 SRC = pathlib.Path(__file__).parent.parent / "src" / "rxpath"
 ROWS = ("kernels.py", "sysctls.py", "reasons.py", "mib.py")
 CODE = {p: p.read_text() for p in SRC.rglob("*.py") if p.parent.name != "abi" or p.name not in ROWS}
-NOT_READ = {Sysctl.udp_mem_1, Sysctl.busy_poll_ns}          # the limit of a pressure that UDP never feels; epoll does not poll
+NOT_READ = {Sysctl.udp_mem_1}           # the limit of a pressure that UDP never feels
 
 
 def functions():

@@ -5,6 +5,7 @@ import hashlib
 import pytest
 
 from rxpath import boot, record
+from rxpath.abi.kernels import Sysctl
 from rxpath.abi.limits import NCPU, NSTAGE
 from rxpath.abi.mib import Mib
 from rxpath.abi.numbers import MSG_WAITFORONE, Idle, Kind, Softirq, WaitBy
@@ -62,6 +63,13 @@ SCENARIOS = {
     "threaded NAPI beside its reader": dict(rate=8e5, apps=(0,), threaded=0),
     "busy polling": dict(rate=3e5, apps=(1,), busy=50_000),
     "busy polling beside the interrupt": dict(rate=5e5, apps=(0,), busy=20_000),
+    "epoll, busy polling": dict(queues=2, cpus=3, apps=(2,), rate=1e5, wait_by=WaitBy.EPOLL, all_socks=True, busy_poll=20_000),
+    "epoll, busy polling beside the interrupt": dict(rate=2e5, apps=(0,), wait_by=WaitBy.EPOLL, busy_poll=20_000, hogs=(0,)),
+    "two epolls that busy-poll one queue, timeouts": dict(queues=2, cpus=3, apps=(1, 2), rate=4e4, wait_by=WaitBy.EPOLL,
+                                                          busy_poll=50_000, timeout=30_000),
+    "poll, busy polling": dict(queues=2, cpus=3, apps=(2,), rate=1e5, wait_by=WaitBy.POLL, all_socks=True, busy=9_000, busy_poll=20_000),
+    "poll, busy polling beside the interrupt": dict(rate=2e5, apps=(0,), wait_by=WaitBy.POLL, busy=9_000, busy_poll=20_000, hogs=(0,)),
+    "poll, busy polling, timeouts": dict(rate=4e4, apps=(1,), wait_by=WaitBy.POLL, busy=1, busy_poll=50_000, timeout=30_000),
     "hogs": dict(rate=5e5, apps=(0,), hogs=(0, 1)),
     "deferred interrupts": dict(queues=2, cpus=3, apps=(2, 2), rate=3e5, defer=(2, 15_000)),
     "deferred interrupts, threaded": dict(rate=3e5, cpus=3, apps=(2,), defer=(2, 15_000), threaded=1),
@@ -105,6 +113,7 @@ class Run:
         all_socks=False,
         threaded=-1,
         busy=0,
+        busy_poll=0,
         hogs=(),
         hog=(150_000, 90_000),
         nice=0,
@@ -128,6 +137,9 @@ class Run:
         self.list_memory, net.service_addr = boot.buffer(4096)
         for i in range(16):
             self.list_memory[8 * i : 8 * i + 8] = (100 + 97 * i).to_bytes(8, "little")
+        if busy_poll:
+            net.sysctl[Sysctl.busy_poll_ns] = busy_poll
+            self.call(setup.share_rings)(net)
         socks = [self.lab.udp(5000 + i) for i in range(1 if shared else queues)]
         for sk in socks:
             net.socks[sk].napi_id = 1
@@ -311,7 +323,8 @@ def whole_state(run):
     return hashlib.sha256(memoryview(net).cast("B")).hexdigest()
 
 
-WHOLE = ("4 + 4 apart", "batches with timeouts", "RPS over 3 CPUs", "epoll", "threaded NAPI", "busy polling")
+WHOLE = ("4 + 4 apart", "batches with timeouts", "RPS over 3 CPUs", "epoll", "threaded NAPI", "busy polling", "epoll, busy polling",
+         "poll, busy polling")
 
 
 @pytest.mark.parametrize("name", SCENARIOS)

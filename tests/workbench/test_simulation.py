@@ -1,5 +1,7 @@
 """A run as a library call: every kind of host balances, many runs live in one process, what is small stays small."""
+import itertools
 import os
+import random
 import subprocess
 import sys
 import threading
@@ -37,7 +39,11 @@ HOSTS = {
     "epoll": ["app.1.wait=epoll"],
     "reuseport": ["app.2.threads=2", "app.2.own_sockets=true", "socket.telemetry.reuseport=true"],
     "late start": ["app.2.start=2s"],
-    "big buffer": ["socket.telemetry.rcvbuf=4MiB"], "busy poll": ["socket.telemetry.busy_poll=50us"], "MAC": ["nic.mac=02:00:00:00:00:09"],
+    "big buffer": ["socket.telemetry.rcvbuf=4MiB"], "busy poll": ["socket.telemetry.busy_poll=50us"],
+    "busy epoll": ["app.1.wait=epoll", "net.core.busy_poll=50"],
+    "busy poll()": ["app.1.wait=poll", "net.core.busy_poll=50", "net.core.busy_read=1"],
+    "busy epoll on veth": ["nic.driver=veth", "app.1.wait=epoll", "net.core.busy_poll=50"],
+    "MAC": ["nic.mac=02:00:00:00:00:09"],
 }
 
 
@@ -146,12 +152,17 @@ def test_a_python_program_reads_what_is_sent():
     assert got == [b"hello"]
 
 
-def test_running_ahead_equals_one_step_at_a_time():
-    results = []
+@pytest.mark.parametrize("settings", [
+    [], ["app.0.cpu=1", "net.core.busy_read=50"], ["app.0.cpu=1", "app.0.wait=epoll", "net.core.busy_poll=50"],
+    ["app.0.cpu=1", "app.0.wait=poll", "net.core.busy_poll=50", "net.core.busy_read=1"]], ids=["plain", "busy_read", "epoll", "poll"])
+def test_running_ahead_equals_one_step_at_a_time(settings):
+    dice, results = random.Random(3), []
+    gaps = [700] * 500 + [int(dice.expovariate(1 / 3000)) for _ in range(800)]
+    times = [*itertools.accumulate(gaps, initial=START_NS)]
     for one_step in (False, True):
-        with Simulation(host("cpus=4", "nic.queues=2", "ethtool.rx-usecs=0"), one_step=one_step) as sim:
-            for i in range(500):
-                sim.send(udp_frame(sport=1000 + i % 7), at=START_NS + i * 700)
+        with Simulation(host("cpus=4", "nic.queues=2", "ethtool.rx-usecs=0", *settings), one_step=one_step) as sim:
+            for i, at in enumerate(times):
+                sim.send(udp_frame(sport=1000 + i % 7), at=at)
             sim.drain()
             results.append(sim.books())
     assert results[0] == results[1]

@@ -120,9 +120,9 @@ class thread_t:
     empty_calls: i64            # of these, with EAGAIN
     op: i64                     # what a Python program wants (Op)
     arg: i64
-    busy_until: i64             # busy polling ends then
+    busy_until: i64             # busy polling ends then; 0: it has not begun, -1: it is over
     deadline: i64               # of the receiving call under way (SO_RCVTIMEO), 0: none
-    cursor: i64 = -1            # of epoll and poll: the watch that was ready last
+    cursor: i64 = -1            # of poll(): the entry whose socket busy-polls; 0: all have, -1: none has yet
     drained: i64                # its socket is empty: back to epoll_wait()
     to_addr: i64                # IP_PKTINFO
     to_ifindex: i64
@@ -142,6 +142,9 @@ class thread_t:
     moved: i64                  # it has been, and has not run there yet
     migrations: i64
     series: i64                 # of its latency, + 1; 0: with the rest
+    busy_napi: i64              # the NAPI that it polls, + 1; 0: none, the socket at `cursor` has had its turn
+    busy_held: i64              # it holds NAPI_STATE_SCHED of that
+    busy_for: i64               # the phase that goes on afterwards
 
 
 @struct(align=CACHELINE)

@@ -121,6 +121,7 @@ class eventpoll:
     ready_tail: i64 = -1
     wq_head: i64 = -1
     wq_tail: i64 = -1
+    napi_id: i64                # of the socket that became ready last (net.core.busy_poll), as sock.napi_id
 
 
 @struct()

@@ -15,6 +15,7 @@ from .errors import error
 from .wait import (
     POLL_READ,
     ep_ready,
+    ep_set_busy_poll_napi_id,
     ep_wake,
     ep_wq_add,
     finish_wait,
@@ -48,6 +49,7 @@ def epoll_add(net: Net, ep: int, e: int, sk: int, events: int) -> None:
         wait_add_tail(net, s, e)
     else:
         wait_add_head(net, s, e)
+    ep_set_busy_poll_napi_id(net, net.epolls[ep], s)
     if s.reader_queue.head >= 0 or s.receive_queue.head >= 0:            # it has something already
         ep_ready(net, net.epolls[ep], e)
 
@@ -62,6 +64,7 @@ def ep_insert(net: Net, cpu: int, ep: int, e: int, sk: int, flags: int, events: 
         wait_add_tail(net, s, e)
     else:
         wait_add_head(net, s, e)
+    ep_set_busy_poll_napi_id(net, net.epolls[ep], s)
     ep_modify(net, cpu, e, flags, events)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from .. import path
 from .._compile import entry, path_function
+from ..abi.kernels import Sysctl
 from ..abi.limits import NTHREAD
 from ..abi.net import NWAIT, Net
 from ..abi.numbers import NO_SOCK, POLLERR, POLLHUP, POLLIN, POLLRDNORM, Note
@@ -166,13 +167,27 @@ def ep_ready(net: Net, ep: eventpoll, e: int) -> None:
 
 
 @path_function
+def net_busy_loop_on(net: Net) -> bool:
+    """net.core.busy_poll: who waits in poll() or epoll_wait() polls NAPIs before it sleeps."""
+    return net.sysctl[Sysctl.busy_poll_ns] != 0
+
+
+@path_function
+def ep_set_busy_poll_napi_id(net: Net, ep: eventpoll, sk: sock) -> None:
+    """The instance busy-polls the NAPI of the socket that was added or became ready last."""
+    if net_busy_loop_on(net) and sk.napi_id > 0:
+        ep.napi_id = sk.napi_id
+
+
+@path_function
 def ep_poll_callback(net: Net, cpu: int, e: int) -> bool:
     """A watched socket has a datagram.  True: for an exclusive item that is enough."""
     charge(net, cpu, Stage.EPOLL)
     item = net.wait[e]
+    ep = net.epolls[item.epoll]
+    ep_set_busy_poll_napi_id(net, ep, net.socks[item.item_sk])
     if item.events & EP_DISABLED:                    # EPOLLONESHOT has had its event
         return False
-    ep = net.epolls[item.epoll]
     ep_ready(net, ep, e)
     if ep.wq_head >= 0:
         ep_wake(net, cpu, ep)

@@ -11,6 +11,7 @@ from ..abi.kernels import Sysctl
 from ..abi.limits import NBATCH, NHIST
 from ..abi.net import Net
 from ..abi.numbers import EAGAIN, MSG_DONTWAIT, MSG_WAITFORONE, Kind, WaitBy
+from ..abi.sock import sock
 from ..path import Stage
 from ..record import record_latency_of
 from ..turn import charge
@@ -124,17 +125,31 @@ def call_step(net: Net, cpu: int, n: int, th: thread_t, start: int) -> None:
     if timeo and th.deadline == 0:
         th.deadline = start + timeo
     if sk.napi_id > 0 and th.busy_until >= 0:        # sk_can_busy_loop()
-        ns = max(sk.busy_poll_ns, net.sysctl[Sysctl.busy_read_ns])
+        ns = sk_ll_ns(net, sk)
         if ns and (th.busy_until == 0 or start < th.busy_until):
             if th.busy_until == 0:
                 th.busy_until = start + ns
-            th.phase = Phase.BUSY
+            busy_begin(th, sk.napi_id)
             return
     th.busy_until = 0
     __skb_wait_for_more_packets(net, cpu, sk, n)
     go_to_sleep(net, cpu, n)
     if th.deadline:
         arm_timeout(net, cpu, th, th.deadline)
+
+
+@path_function
+def sk_ll_ns(net: Net, sk: sock) -> int:
+    """sk_ll_usec, in ns: 0 if readers of this socket do not busy-poll."""
+    return max(sk.busy_poll_ns, net.sysctl[Sysctl.busy_read_ns])
+
+
+@path_function
+def busy_begin(th: thread_t, napi_id: int) -> None:
+    """The next steps are those of napi_busy_loop(); then the present phase goes on."""
+    th.busy_for = th.phase
+    th.busy_napi = napi_id
+    th.phase = Phase.BUSY
 
 
 @path_function

@@ -69,6 +69,12 @@ def set_threaded(net: Net, q: int, n: int) -> None:
 def set_busy_poll(net: Net, sk: int, ns: int) -> None:
     """SO_BUSY_POLL: a reader of that socket polls the NAPI itself for so long before it sleeps."""
     net.socks[sk].busy_poll_ns = ns
+    share_rings(net)
+
+
+@entry
+def share_rings(net: Net) -> None:
+    """Some thread may busy-poll, whichever queue: SO_BUSY_POLL, net.core.busy_read, net.core.busy_poll."""
     for q in range(net.sim.nq):
         share_ring(net, q)
 

@@ -16,7 +16,7 @@ def task_step(net: Net, cpu: int) -> None:
     if c.need_resched or c.curr < 0:
         if c.curr >= 0:
             last = net.thread[c.curr]
-            if last.phase == Phase.BUSY and last.arg:    # it gives its NAPI back first
+            if last.phase == Phase.BUSY and last.busy_held:    # it gives its NAPI back first
                 app_step(net, cpu, c.curr)
                 return
         schedule(net, cpu)

@@ -1,8 +1,9 @@
 """How a thread waits otherwise than asleep in its receiving call: epoll_wait() and poll() over several sockets, busy polling.
 
 Twins: fs/eventpoll.c, fs/select.c (user/wait.py has their insides), napi_busy_loop() of net/core/dev.c."""
-from .._compile import entry, path_function
+from .._compile import cold, entry, path_function
 from ..abi.engine import thread_t
+from ..abi.kernels import Sysctl
 from ..abi.limits import NNOTE
 from ..abi.net import Net
 from ..abi.numbers import DONE, NAPI_STATE_IN_BUSY_POLL, NAPI_STATE_MISSED, NAPI_STATE_SCHED, Ctx, Kthread, WaitBy
@@ -11,8 +12,8 @@ from ..turn import charge
 from ..user.eventpoll import ep_poll, ep_wait, epoll_add, epoll_create
 from ..user.poll import do_poll, poll_add, poll_wait
 from ..user.sock import lock_sock, release_sock
-from ..user.wait import finish_wait, poll_freewait
-from .apps import Phase, call_returns, spend
+from ..user.wait import finish_wait, net_busy_loop_on, poll_freewait
+from .apps import Phase, busy_begin, call_returns, sk_ll_ns, spend
 from .sched import arm_timeout, go_to_sleep, wake
 
 
@@ -47,8 +48,12 @@ def wake_told(net: Net, cpu: int) -> None:
 @path_function
 def wait_step(net: Net, cpu: int, n: int, th: thread_t, start: int) -> None:
     """epoll_wait() or poll(): a socket with data is read until EAGAIN; else asleep."""
-    sk = poll_wait(net, cpu, n) if th.wait_by == WaitBy.POLL else ep_wait(net, cpu, n)
+    polls = th.wait_by == WaitBy.POLL
+    if polls and net_busy_loop_on(net) and poll_busy_loop(net, n, th):
+        return
+    sk = poll_wait(net, cpu, n) if polls else ep_wait(net, cpu, n)
     if sk >= 0:
+        th.cursor = -1
         wake_told(net, cpu)
         th.sock = sk
         call_returns(net, cpu, th)
@@ -62,6 +67,8 @@ def wait_step(net: Net, cpu: int, n: int, th: thread_t, start: int) -> None:
         return
     if th.timeout and th.deadline == 0:
         th.deadline = start + th.timeout
+    if net_busy_loop_on(net) and (poll_busy_again(net, cpu, n, th, start) if polls else ep_busy_loop(net, n, th, start)):
+        return
     go_to_sleep(net, cpu, n)
     if th.deadline:
         arm_timeout(net, cpu, th, th.deadline)
@@ -70,17 +77,23 @@ def wait_step(net: Net, cpu: int, n: int, th: thread_t, start: int) -> None:
 @path_function
 def host_poll_step(net: Net, cpu: int, n: int, th: thread_t, start: int) -> None:
     """poll() or epoll_wait() of a Python program: th.arg is its time-out in ns, 0: do not wait, less: for ever."""
-    got = do_poll(net, cpu, n) if th.phase == Phase.POLLING else ep_poll(net, cpu, n, th.batch_most)
+    polls = th.phase == Phase.POLLING
+    if polls and net_busy_loop_on(net) and poll_busy_loop(net, n, th):
+        return
+    got = do_poll(net, cpu, n) if polls else ep_poll(net, cpu, n, th.batch_most)
     wake_told(net, cpu)
     if got > 0 or th.arg == 0 or th.timed_out:
+        th.cursor = -1
         finish_wait(net, n)
-        if th.phase == Phase.POLLING:
+        if polls:
             poll_freewait(net, n)
         th.result = got
         call_returns(net, cpu, th)
         return
     if th.arg > 0 and th.deadline == 0:
         th.deadline = start + th.arg
+    if net_busy_loop_on(net) and (poll_busy_again(net, cpu, n, th, start) if polls else ep_busy_loop(net, n, th, start)):
+        return
     go_to_sleep(net, cpu, n)
     if th.deadline:
         arm_timeout(net, cpu, th, th.deadline)
@@ -117,29 +130,131 @@ def disown_step(net: Net, cpu: int, th: thread_t) -> None:
 # ---------------------------------------------------------------- busy polling
 @path_function
 def busy_step(net: Net, cpu: int, n: int, th: thread_t, start: int) -> None:
-    """napi_busy_loop(): poll the socket's NAPI until there is data, the time is over, or somebody wants the CPU; then let it go.  Its
-    interrupt stays masked meanwhile."""
-    c, sk = net.cpu[cpu], net.socks[th.sock]
-    i = sk.napi_id - 1
+    """napi_busy_loop(): poll the NAPI until there is something, the time is over, or somebody wants the CPU; then let it go.  Its
+    interrupt stays masked meanwhile.  For each socket of a poll() it is one poll, and the one that lets the NAPI go."""
+    c = net.cpu[cpu]
+    if th.cursor > 0 and th.busy_napi == 0:
+        poll_busy_next(net, th)
+        spend(net, cpu, th, start, 0)
+        return
+    i = th.busy_napi - 1
     napi = net.napi[i]
-    mine = th.arg == i + 1                           # we hold NAPI_STATE_SCHED
-    over = sk.reader_queue.head >= 0 or sk.receive_queue.head >= 0 or start >= th.busy_until or c.need_resched != 0
+    held = th.busy_held
+    over = held != 0 if th.cursor > 0 else busy_loop_end(net, cpu, th, start)
     if over:
-        th.phase = Phase.CALL
-        if start >= th.busy_until:
-            th.busy_until = -1                       # the last look, then asleep
-        if not mine:
+        if th.cursor > 0:
+            th.busy_napi = 0
+        else:
+            th.phase = th.busy_for
+        if not held:
             return
-        th.arg = 0
+        th.busy_held = 0
         napi.state &= ~(NAPI_STATE_IN_BUSY_POLL | NAPI_STATE_MISSED)       # busy_poll_stop(): a last poll, which lets it go
-    elif not mine:
+    elif not held:
         if napi.state & NAPI_STATE_SCHED:            # softirqs have it: look again a little later
             c.now += 100                             # cpu_relax() and the loop round it
+            if th.cursor > 0:
+                th.busy_napi = 0
             spend(net, cpu, th, start, 0)
             return
         napi.state |= NAPI_STATE_SCHED | NAPI_STATE_IN_BUSY_POLL
-        th.arg = i + 1
+        th.busy_held = 1
     c.poll_napi = i
     c.in_kthread = Kthread.BUSY
     c.ctx = Ctx.SOFTIRQ
     c.since = c.now
+
+
+@path_function
+def busy_loop_end(net: Net, cpu: int, th: thread_t, start: int) -> bool:
+    """sk_busy_loop_end(), ep_busy_loop_end(), or need_resched()."""
+    c = net.cpu[cpu]
+    late = start >= th.busy_until
+    if th.busy_for == Phase.CALL:
+        sk = net.socks[th.sock]
+        found = sk.reader_queue.head >= 0 or sk.receive_queue.head >= 0
+    else:
+        ep = net.epolls[th.epoll]
+        found = ep.ready_head >= 0
+    if late:
+        th.busy_until = -1                           # the last look, then asleep
+    elif found and th.busy_for != Phase.CALL:
+        th.busy_until = 0                            # should another thread take it, the time begins anew
+    return late or found or c.need_resched != 0
+
+
+@cold
+@path_function
+def ep_busy_loop(net: Net, n: int, th: thread_t, start: int) -> bool:
+    """epoll_wait() has found nothing.  True: before it sleeps it polls the NAPI that its instance knows.  In vain: the instance forgets
+    that NAPI, until a socket of it becomes ready again."""
+    ep = net.epolls[th.epoll]
+    if th.busy_until < 0 or (th.busy_until > 0 and start >= th.busy_until):
+        ep.napi_id = 0
+    if ep.napi_id == 0 or not net_busy_loop_on(net):
+        th.busy_until = 0
+        return False
+    if th.busy_until == 0:
+        th.busy_until = start + net.sysctl[Sysctl.busy_poll_ns]
+    finish_wait(net, n)
+    busy_begin(th, ep.napi_id)
+    return True
+
+
+@cold
+@path_function
+def poll_busy_loop(net: Net, n: int, th: thread_t) -> bool:
+    """poll() is about to look at its sockets, with POLL_BUSY_LOOP.  True: first those with sk_ll_usec poll their NAPIs, one by one."""
+    if th.busy_until < 0 or th.cursor == 0:
+        return False
+    poll_freewait(net, n)                            # it is awake: nobody need wake it
+    own = net.wait[n]
+    e = poll_can_busy_loop(net, own.item_next)
+    if e < 0:
+        return False
+    th.cursor = e
+    busy_begin(th, net.socks[net.wait[e].item_sk].napi_id)
+    return True
+
+
+@path_function
+def poll_can_busy_loop(net: Net, e: int) -> int:
+    """The first entry from e on whose socket busy-polls, less than 0: none."""
+    while e >= 0:
+        entry = net.wait[e]
+        if sk_ll_ns(net, net.socks[entry.item_sk]):
+            return e
+        e = entry.item_next
+    return e
+
+
+@path_function
+def poll_busy_next(net: Net, th: thread_t) -> None:
+    """The socket at the cursor has had its poll: if there is something now, that is enough, else the next one's turn."""
+    entry = net.wait[th.cursor]
+    sk = net.socks[entry.item_sk]
+    e = -1
+    if sk.reader_queue.head < 0 and sk.receive_queue.head < 0:
+        e = poll_can_busy_loop(net, entry.item_next)
+    if e < 0:
+        th.cursor = 0
+        th.phase = th.busy_for
+        return
+    th.cursor = e
+    th.busy_napi = net.socks[net.wait[e].item_sk].napi_id
+
+
+@cold
+@path_function
+def poll_busy_again(net: Net, cpu: int, n: int, th: thread_t, start: int) -> bool:
+    """poll() has found nothing.  True: it may busy-poll, and goes round again before net.core.busy_poll is over."""
+    c = net.cpu[cpu]
+    could, th.cursor = th.cursor == 0, -1
+    if could and c.need_resched == 0 and (th.busy_until == 0 or start < th.busy_until):
+        if th.busy_until == 0:
+            th.busy_until = start + net.sysctl[Sysctl.busy_poll_ns]
+        if c.now == start:
+            c.now += 1                               # who polls must not stand still where nothing costs anything
+        return True
+    th.busy_until = -1
+    return False

@@ -126,6 +126,8 @@ def drivers(m: Machine) -> None:
     for q in host.rings():
         c = net.cpu[net.ring[q].cpu]
         net.ring[q].next_of_cpu, c.first_queue = c.first_queue, q
+    if net.sysctl[Sysctl.busy_poll_ns] or net.sysctl[Sysctl.busy_read_ns]:
+        m.call(vtime_setup.share_rings)(net)
     flows = _number(host.sysctls()["net.core.rps_sock_flow_entries"])
     counts: dict[int, int] = {}
     for dev, pool in zip(host.devices, host.pools(), strict=True):
