@@ -6,9 +6,9 @@ ROOT = pathlib.Path(__file__).parent.parent
 
 
 def test_pages_made_from_the_code_are_up_to_date():
-    from rxpath.workbench.views.doc_pages import PAGES
-    for name, make in PAGES.items():
-        assert (ROOT / "docs" / name).read_text() == make(), "python -m rxpath.workbench.views.doc_pages docs"
+    from rxpath.workbench.views.doc_pages import pages
+    for name, page in pages(ROOT / "docs").items():
+        assert (ROOT / "docs" / name).read_text() == page, "python -m rxpath.workbench.views.doc_pages docs"
 
 
 def test_links_between_pages_lead_somewhere():

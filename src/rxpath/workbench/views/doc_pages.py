@@ -162,15 +162,21 @@ def drivers() -> str:
     return "".join(out)
 
 
-def host_file() -> str:
-    """docs/host-file.md: its tables; the words before them are written by hand."""
-    made, page = text.markdown(), (pathlib.Path(__file__).parents[4] / "docs" / "host-file.md").read_text()
+def host_file(page: str) -> str:
+    """docs/host-file.md: its tables anew; the words before them are written by hand, and stay."""
+    made = text.markdown()
     return page[:page.index(made.partition("\n")[0])] + made
 
 
-PAGES = {"host-file.md": host_file, "drivers.md": drivers, "rules.md": rules, "kernel-map.md": kernel_map,
-         "drop-reasons.md": drop_reasons, "kernels.md": kernels, "json.md": json_page, "scenarios.md": scenarios}
+PAGES = {"drivers.md": drivers, "rules.md": rules, "kernel-map.md": kernel_map, "drop-reasons.md": drop_reasons, "kernels.md": kernels,
+         "json.md": json_page, "scenarios.md": scenarios}
+
+
+def pages(docs: pathlib.Path) -> dict[str, str]:
+    """Every page that is made, by its name.  docs: where they lie."""
+    return {name: make() for name, make in PAGES.items()} | {"host-file.md": host_file((docs / "host-file.md").read_text())}
+
 
 if __name__ == "__main__":
-    for name, make in PAGES.items():
-        (pathlib.Path(sys.argv[1]) / name).write_text(make())
+    for file, written in pages(pathlib.Path(sys.argv[1])).items():
+        (pathlib.Path(sys.argv[1]) / file).write_text(written)
