@@ -197,6 +197,11 @@ def sender_too_far_ahead(host):
     host.send(*[udp_frame()] * 600, gap=1).run()
 
 
+def every_packet_waits_to_be_read(host):
+    host.udp(5000, rcvbuf=1 << 24)
+    host.send(*[udp_frame()] * 300, gap=2000).run()
+
+
 def rest():
     """(reason, station): how to give it."""
     return {
@@ -231,6 +236,7 @@ def rest():
         ("NOMEM", "skb_clone"): no_room_for_a_copy,
         ("UDP_CSUM", "__first_packet_length"): asked_for_its_length,
         ("RX_ALLOC_FAILED", "veth_xmit"): sender_too_far_ahead,
+        ("RX_ALLOC_FAILED", "igb_clean_rx_irq"): every_packet_waits_to_be_read,
         ("NOT_SPECIFIED", "loopback_xmit"): closed,
         ("NOT_SPECIFIED", "skb_vlan_untag"): lambda h: pinged(h, eth(b"\0\7", proto=0x8100)),
         ("PKT_TOO_SMALL", "arp_rcv"): lambda h: pinged(h, arp()[:30]),
@@ -238,6 +244,7 @@ def rest():
 
 
 ON_VETH = {("RX_ALLOC_FAILED", "veth_xmit"), ("NOT_SPECIFIED", "skb_vlan_untag"), ("PKT_TOO_SMALL", "arp_rcv")}     # igb pads short frames
+ON_VIRTIO = {("RX_ALLOC_FAILED", "igb_clean_rx_irq")}       # igb keeps the frame in its descriptor
 ON_LO = {("NOT_SPECIFIED", "loopback_xmit")}
 THROTTLED = {("RX_MISSED", "nic_dma"), ("RX_RESET", "nic_dma"), ("TX_PAUSE", "nic_dma")}
 COPIES = {("NOMEM", "skb_clone")}                           # what is refused is a copy: the socket that gets none counts it, too
@@ -247,7 +254,7 @@ REAL_TIME = {("SOCKET_BACKLOG", "sk_add_backlog")}
 @pytest.mark.parametrize("kernel", KERNELS)
 @pytest.mark.parametrize("place", rest(), ids=" at ".join)
 def test_a_row_says_what_moves(lab, place, kernel):
-    driver = "veth" if place in ON_VETH else "lo" if place in ON_LO else "igb"
+    driver = "veth" if place in ON_VETH else "lo" if place in ON_LO else "virtio_net" if place in ON_VIRTIO else "igb"
     host = lab(kernel=kernel, driver=driver, nskb=256 if place[0] == "RX_ALLOC_FAILED" else 4096,
                itr_ns=500_000 if place in THROTTLED else 0)
     rest()[place](host)

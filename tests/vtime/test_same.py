@@ -88,6 +88,10 @@ SCENARIOS = {
                                      costs=BM36 | {Stage.IPI_LATENCY: 60_000}),
     "roaming with timeouts": dict(queues=2, cpus=3, apps=(0, 1), rate=2e4, roams=True, timeout=30_000, hogs=(1,)),
     "a shared socket among roaming threads": dict(queues=2, cpus=4, apps=(0, 1, 2, 3), shared=True, rate=4e5, roams=True),
+    "virtio_net": dict(queues=2, cpus=4, apps=(1, 3), rate=9e5, driver="virtio_net"),
+    "virtio_net, threaded": dict(rate=8e5, cpus=3, apps=(2,), threaded=1, driver="virtio_net"),
+    "virtio_net, busy polling": dict(rate=3e5, apps=(1,), busy=50_000, driver="virtio_net"),
+    "virtio_net, deferred interrupts": dict(queues=2, cpus=3, apps=(2, 2), rate=3e5, defer=(2, 15_000), driver="virtio_net"),
     "kernel 3.10, shared socket": dict(queues=2, cpus=4, apps=(2, 3), shared=True, rate=6e5, kernel="3.10"),
 }
 
@@ -125,13 +129,15 @@ class Run:
         sources=(),
         roams=False,
         kernel="6.18",
+        driver="igb",
         n=4000,
         one_step=False,
         plain=False,
         seed=1,
         recorded=False,
     ):
-        self.lab = Lab(plain=plain, kernel=kernel, cpus=cpus, queues=queues, itr_ns=itr_ns, one_step=one_step, costs=costs)
+        self.lab = Lab(plain=plain, kernel=kernel, cpus=cpus, queues=queues, itr_ns=itr_ns, one_step=one_step, costs=costs,
+                       driver=driver)
         self.net, self.call, self.queues, self.cpus, self.rate = self.lab.net, self.lab.call, queues, cpus, rate
         net = self.net
         self.list_memory, net.service_addr = boot.buffer(4096)

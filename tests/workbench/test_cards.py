@@ -64,7 +64,7 @@ def test_set_reaches_it_by_number_and_by_name():
 
 
 @pytest.mark.parametrize("key, said", [
-    ("nic.driver=e100", "igb, ixgbe, veth, lo; another card stands in for e1000e"),
+    ("nic.driver=e100", "igb, ixgbe, virtio_net, veth, lo; another card stands in for e1000e"),
     ("ethtool.rx=63", "63 is not allowed: 64 to 4096 for igb"), ("ethtool.tx=5000", "5000 is not allowed: 64 to 4096 for igb"),
     ("card.0.ethtool.rx=63", "63 is not allowed: 64 to 4096 for igb"), ("card.0.queues=9", "9 is not allowed"),
     ("card.0.model=i210", "card.0.queues: 8 is not allowed"), ("nic.model=X540", "82576, i350 or i210 for igb"),
@@ -149,6 +149,30 @@ def test_a_host_that_names_another_card_is_told_which_one_stands_in():
     host = build({"nic": {"driver": "mlx5_core", "addresses": ["10.0.0.1/24"]}}, "h")
     line = [text for text in report.header(rxpath.replay(spec(BOTH), host)) if "stands in" in text]
     assert line == [f"eth0: mlx5_core is not simulated, {host.device.driver.name} ({host.device.model}) stands in for it"]
+
+
+def test_a_guests_device_is_simulated_as_itself():
+    host = loads(hosttext.commented("virtio_net"))
+    assert (host.device.rx_ring, host.device.rss_udp, host.device.rx_usecs, host.device.stands_in) == (256, "sdfn", 0, False)
+    outcome = rxpath.replay(spec(BOTH), build({"nic": {"driver": "virtio_net", "addresses": ["10.0.0.1/24"]}}, "h"))
+    assert "virtio_net eth0, 2 queues of 256 descriptors, rx-usecs 0" in header(outcome) and "stands in" not in header(outcome)
+    assert outcome.books.delivered > 0
+
+
+@pytest.mark.parametrize("key, said", [
+    ("ethtool.rx=300", "300 is not allowed: 64 to 1024, a power of two for virtio_net"), ("ethtool.tx=2048", "64 to 1024, a power of two"),
+    ("ethtool.rx-usecs=50", "50 is not allowed: 0 (off) only for virtio_net (EOPNOTSUPP)"),
+    ("ethtool.adaptive-rx=on", "virtio_net has no moderation (EOPNOTSUPP)"),
+    ("ethtool.pause-tx=on", "virtio_net does not take it (EOPNOTSUPP)"),
+    ("ethtool.pause-rx=on", "virtio_net does not take it (EOPNOTSUPP)"), ("ethtool.rx-checksumming=off", "does not take it (fixed on)"),
+    ("ethtool.ntuple=flow-type udp4 dst-port 53 action 0", "virtio_net does not take it (EOPNOTSUPP)"),
+    ("nic.rx_fifo=64KiB", "0, virtio_net has no packet buffer"), ("nic.napi=none", "softirq or threaded only"),
+    ("nic.model=i210", "virtio for virtio_net"), ("nic.queues=64", "1 to 63"),
+])
+def test_what_a_guests_device_refuses(key, said):
+    with pytest.raises(HostError) as error:
+        apply_overrides(default(), ["nic.driver=virtio_net", key])
+    assert said in str(error.value) and "\n" not in str(error.value)
 
 
 # ---------------------------------------------------------------- VLAN devices

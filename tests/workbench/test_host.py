@@ -165,7 +165,7 @@ def test_the_page_in_docs_is_generated_from_the_same_descriptions() -> None:
     ("cpus = 2\ncpus == 3", "a.toml:2:7: TOML: Invalid value"),
     ("nic = 3", "a.toml: nic: 3 is not allowed: a table"),
     ("nic.mac = '01:00:00:00:00:01'", 'a.toml: nic.mac: "01:00:00:00:00:01" is not allowed: auto or a unicast MAC address'),
-    ("nic.driver = 'e1000'", 'a.toml: nic.driver: "e1000" is not allowed: igb, ixgbe, veth, lo; another card stands in for'),
+    ("nic.driver = 'e1000'", 'a.toml: nic.driver: "e1000" is not allowed: igb, ixgbe, virtio_net, veth, lo; another card stands in for'),
     ("nic.addresses = ['10.0.0.1/33']", "a prefix of 0 to 32"),
     ("nic.addresses = ['fe80::1/64']", "IPv6 is not modelled yet"),
     ("ethtool.rx = 63", "a.toml: ethtool.rx: 63 is not allowed: 64 to 4096 for igb"),

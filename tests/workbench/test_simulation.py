@@ -34,6 +34,7 @@ HOSTS = {
     "ixgbe, one queue": ["nic.driver=ixgbe", "nic.queues=1", "ethtool.rx=64", "ethtool.rx-usecs=1022", "nic.rx_fifo=64KiB",
                          "ethtool.pause-tx=on"],
     "ixgbe, Flow Director": ["nic.driver=ixgbe", "ethtool.ntuple=flow-type udp4 dst-port 5001 action 1"],
+    "virtio_net": ["nic.driver=virtio_net", "rps.all=0-1"],
     "filters": ["nic.model=i210", "ethtool.ntuple=flow-type ether proto 0x0800 action 1", "ethtool.indir=weight 1 2"],
     "busy reader": ["app.2.wait=busy"], "recvmmsg": ["app.2.batch=64", "app.2.waitforone=true", "app.2.threads=2"],
     "epoll": ["app.1.wait=epoll"],

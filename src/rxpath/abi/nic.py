@@ -11,7 +11,7 @@ class rx_desc:
     length: u16
     vlan: u16
     status: u32                 # status and errors; DD is written last
-    pkt_info: u32
+    pkt_info: u32               # virtio_net: how long the buffer is, with its header
     buf: i64                    # rx_buffer_info: offset of the buffer in packet memory
     ts: i64
     frame: i64
@@ -104,6 +104,9 @@ class rx_ring:
     itr_class: i64
     alloc_failed: i64
     csum_err: i64
+    mrg_avg_pkt_len: i64        # virtio_net: running average of packets' lengths, which makes the next buffers' size
+    poll_filled: i64 = -1       # the poll (napi.polls) that has posted buffers
+    kicks: i64                  # how often the host was told of them
 
 
 @struct()

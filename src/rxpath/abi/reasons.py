@@ -81,7 +81,8 @@ class Drop(IntEnum):
     TX_PAUSE = Row("", Kind.HELD_BACK,
                    "held back by our pause frames (802.3x) and lost at the sender; tx_flow_control_xoff counts the pauses",
                     {"nic_dma": Place("")}, skb=False)
-    RX_ALLOC_FAILED = Row("", L, "every packet of the simulation was in use", {"veth_xmit": Place("")},
+    RX_ALLOC_FAILED = Row("", L, "every packet of the simulation was in use",
+                           {"veth_xmit": Place(""), "igb_clean_rx_irq": Place("rx_dropped")},
                            "the simulation's own packets were used up")
     NOMEM = Row("5.18", L, "no memory", {"skb_clone": Place("")}, "no memory was to be had")
     # ---- link

@@ -149,6 +149,13 @@ def igb_take_buffer(net: Net, cpu: int, q: int, ring: rx_ring) -> int:
 def igb_add_rx_frag(net: Net, cpu: int, ring: rx_ring, skb: sk_buff, page: sk_buff) -> None:
     """A further buffer of a long frame: as a page of the skb that holds its beginning."""
     at(net, cpu, skb, Stage.igb_add_rx_frag)
+    append_page(net, ring, skb, page)
+    skb.truesize += BUFSZ
+
+
+@path_function
+def append_page(net: Net, ring: rx_ring, skb: sk_buff, page: sk_buff) -> None:
+    """skb_add_rx_frag() without the charge."""
     page.is_page = 1
     if skb.frags < 0:
         skb.frags = page.idx
@@ -158,7 +165,6 @@ def igb_add_rx_frag(net: Net, cpu: int, ring: rx_ring, skb: sk_buff, page: sk_bu
     ring.skb_tail = page.idx
     skb.len += page.len
     skb.data_len += page.len
-    skb.truesize += BUFSZ
 
 
 @path_function

@@ -123,7 +123,7 @@ def igb_setup_all_tx_resources(dev: NetDevice) -> None:
 
 def igb_setup_all_rx_resources(dev: NetDevice) -> None:
     for q in dev.pool(dev.queues):
-        dev.call(igb_setup_rx_ring)(dev.net, q, dev.net.nskb + q * NDESC, dev.rx_size)
+        dev.call(dev.setup_rx_ring)(dev.net, q, dev.net.nskb + q * NDESC, dev.rx_size)
     dev.say("igb_setup_all_rx_resources", f"{dev.queues} rings of {dev.rx_size} descriptors, a DMA buffer of 2 kB for each")
 
 
@@ -245,6 +245,11 @@ def igb_set_rx_mode(dev: NetDevice, promisc: bool | None = None, allmulti: bool 
     dev.say("igb_set_rx_mode", f"promisc {nic.promisc}, allmulti {nic.allmulti or nic.multi_overflow}, {nic.nmulti} groups")
 
 
+def max_frame(dev: NetDevice) -> int:
+    """What the card lets in, by its MTU; a guest's host does not ask."""
+    return dev.driver.own_max_frame or dev.dev.mtu + ETH_HLEN + ETH_FCS_LEN + VLAN_HLEN
+
+
 def igb_change_mtu(dev: NetDevice, mtu: int) -> None:
     """ndo_change_mtu: the card takes frames of mtu + 22 bytes, FCS and a VLAN tag included."""
     if not MTU_LEAST <= mtu <= dev.driver.mtu_most:
@@ -252,7 +257,7 @@ def igb_change_mtu(dev: NetDevice, mtu: int) -> None:
 
     def change() -> None:
         dev.dev.mtu = mtu
-        dev.nic.max_frame = mtu + ETH_HLEN + ETH_FCS_LEN + VLAN_HLEN
+        dev.nic.max_frame = max_frame(dev)
     igb_reinit(dev, change)
     dev.say("igb_change_mtu", str(mtu))
 

@@ -5,9 +5,9 @@ from typing import Any
 from .. import path
 from ..abi.limits import NQ
 from ..abi.net import Net
-from ..abi.numbers import ETH_FCS_LEN, ETH_HLEN, VLAN_HLEN, NicMode
+from ..abi.numbers import NicMode
 from .igb_ethtool import IGB_ETHTOOL_OPS, default_indirection, write_indirection
-from .igb_open import IGB_NETDEV_OPS, add_queues
+from .igb_open import IGB_NETDEV_OPS, add_queues, igb_setup_rx_ring, max_frame
 from .net_device import NetDevice
 from .rows import IGB, Driver
 from .rss import rss_write_key
@@ -27,6 +27,7 @@ def igb_probe(net: Net, call: Callable[[Any], Any], log: list[tuple[str, str]], 
         raise ValueError(f"{queues} queues: 1 to {NQ}")
     igb_init_module(log, driver.name)
     dev = NetDevice(net, call, log, driver, name, index, card, first, mac, dict(IGB_NETDEV_OPS), dict(IGB_ETHTOOL_OPS))
+    dev.setup_rx_ring = igb_setup_rx_ring
     dev.queues, dev.cpus, dev.model = queues, list(cpus), driver.default_model if model is None else model
     if queues > driver.most_queues:
         dev.say("igb_probe", f"{queues} queues: a real {driver.name} has at most {driver.most_queues}")
@@ -37,8 +38,8 @@ def igb_probe(net: Net, call: Callable[[Any], Any], log: list[tuple[str, str]], 
     nic, nd = dev.nic, dev.dev
     nd.xmit, nd.head_frag = path.xmit.handler(driver.handlers["xmit"]), int(driver.head_frag and mode == NicMode.NAPI)
     nic.nqueue, nic.speed, nic.rx_csum, nic.vlan_strip, nic.rss = queues, 1000, 1, 1, 1
-    nic.rss_tcp_ports, nic.rss_udp_ports = 1, 0
-    nic.max_frame = nd.mtu + ETH_HLEN + ETH_FCS_LEN + VLAN_HLEN
+    nic.rss_tcp_ports, nic.rss_udp_ports = 1, int(driver.rss_udp == "sdfn")
+    nic.max_frame = max_frame(dev)
     dev.say("igb_probe", f"{name}: net_device_ops {len(dev.netdev_ops)}, ethtool_ops {len(dev.ethtool_ops)} operations")
     call(rss_write_key)(net, card, bytearray(dev.key))
     write_indirection(dev, default_indirection(driver, queues))

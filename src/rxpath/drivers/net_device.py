@@ -47,6 +47,7 @@ class NetDevice:
         self.fifo_size = 0
         self.fifo_memory: Any = None
         self.rx_pause = self.tx_pause = False
+        self.setup_rx_ring: Any = None               # the driver's entry that posts the first buffers of a ring
         self.filters: list[Any] = []
         net.ncard = max(net.ncard, card + 1)
         self.nic.first, self.nic.mac, self.nic.max_queue = first, mac, 0

@@ -13,21 +13,31 @@ MTU_LEAST = 68                  # ETH_MIN_MTU: every IPv4 host takes as much
 
 @dataclass(frozen=True)
 class Ring:
-    """Descriptors of a ring, as ethtool -G takes them: held between least and most, rounded up to a multiple."""
+    """Descriptors of a ring, as ethtool -G takes them: held between least and most, rounded up to a multiple.  multiple 0: only powers of
+    two, and nothing is rounded."""
 
     least: int
     default: int
     most: int
     multiple: int = 8
 
+    @property
+    def allowed(self) -> str:
+        return f"{self.least} to {self.most}" + ("" if self.multiple else ", a power of two")
+
+    def takes(self, n: int) -> bool:
+        return self.least <= n <= self.most and (self.multiple > 0 or n & n - 1 == 0)
+
     def size(self, wanted: int) -> int:
+        if not self.multiple:
+            return wanted
         n = max(self.least, min(wanted, self.most))
         return (n + self.multiple - 1) // self.multiple * self.multiple
 
 
 @dataclass(frozen=True)
 class Moderation:
-    """Interrupt moderation, ethtool -C rx-usecs: words that are no times, then a range of microseconds."""
+    """Interrupt moderation, ethtool -C rx-usecs: words that are no times, then a range of microseconds (least > most: none)."""
 
     words: dict[int, str]
     least: int
@@ -40,7 +50,8 @@ class Moderation:
 
     @property
     def allowed(self) -> str:
-        return ", ".join(f"{n} ({word})" for n, word in self.words.items()) + f", or {self.least} to {self.most}"
+        words = ", ".join(f"{n} ({word})" for n, word in self.words.items())
+        return f"{words}, or {self.least} to {self.most}" if self.least <= self.most else f"{words} only"
 
     def takes(self, usecs: int) -> bool:
         return usecs in self.words or self.least <= usecs <= self.most
@@ -65,6 +76,11 @@ def ixgbe_water_marks(fifo: int, mtu: int) -> tuple[int, int]:
 def rss_of_16(i: int, queues: int, size: int) -> int:
     """ixgbe_setup_reta(): in turn; RSS of an 82599 knows 16 queues."""
     return i % min(queues, 16)
+
+
+def in_turn(i: int, queues: int, size: int) -> int:
+    """ethtool_rxfh_indir_default()"""
+    return i % queues
 
 
 def blocks(i: int, queues: int, size: int) -> int:
@@ -94,6 +110,9 @@ class Driver:
     reta_default: Callable[[int, int, int], int] = blocks
     rss_most: int = 64                              # queues that RSS can spread over; the others get traffic by filters
     filter_models: tuple[str, ...] = ()             # that take ethtool -N rules
+    rss_udp: str = "sd"                             # fields of the hash of UDP by default
+    nonapi: bool = True                             # nic.napi = "none" can drive it
+    own_max_frame: int = 0                          # longest frame that it takes, whatever the MTU; 0: the MTU says
     gro: bool = True                                # by default
     head_frag: bool = True                          # an skb's head is a page fragment, which reassembly can take over
     truesize_rule: int = 0                          # TRUESIZE_*
@@ -144,6 +163,15 @@ IXGBE = Driver(
     handlers={"cable_rx": "nic_receive", "irq_handler": "ixgbe_msix_clean_rings", "napi_poll": "ixgbe_poll", "xmit": "igb_xmit_frame"},
     refuses={"rx-frames": "EOPNOTSUPP", "adaptive-rx": "EOPNOTSUPP"},
 )
+VIRTIO_NET = Driver(
+    "virtio_net", "a guest's device: the host is its card", "10Gbit", {"virtio": 63}, min, mtu=1500, mtu_most=65535,
+    rx_ring=Ring(64, 256, 1024, 0), tx_ring=Ring(64, 256, 1024, 0),        # the host's choice; QEMU: 256, up to 1024
+    moderation=Moderation({0: "off"}, 1, 0, 0, 0, 0, 0, 0), reta_default=in_turn, rss_udp="sdfn", nonapi=False,
+    own_max_frame=65536 + ETH_HLEN + ETH_FCS_LEN + VLAN_HLEN,
+    handlers={"cable_rx": "virtio_receive", "irq_handler": "skb_recv_done", "napi_poll": "virtnet_poll", "xmit": "igb_xmit_frame"},
+    refuses={"rx-usecs": "EOPNOTSUPP", "rx-frames": "EINVAL", "adaptive-rx": "EOPNOTSUPP", "set_pauseparam": "EOPNOTSUPP",
+             "set_rxclsrlins": "EOPNOTSUPP", "set_features": "fixed on"},
+)
 VETH = Driver(
     "veth", "a pair of devices between two namespaces", "10Gbit", {"veth": 1}, _one, mtu=1500, mtu_most=65535,
     gro=False, head_frag=False, truesize_rule=TRUESIZE_SENDER,
@@ -156,7 +184,7 @@ LO = Driver(
     refuses=_NO_RING | {"set_features": "fixed on"},
 )
 
-DRIVERS: dict[str, Driver] = {row.name: row for row in (IGB, IXGBE, VETH, LO)}
+DRIVERS: dict[str, Driver] = {row.name: row for row in (IGB, IXGBE, VIRTIO_NET, VETH, LO)}
 ALIASES = {"loopback": "lo"}                        # how host files of before named it
 DEFAULT = IGB.name
 

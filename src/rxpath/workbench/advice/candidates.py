@@ -137,6 +137,8 @@ def present(key: str, seen: Seen) -> object:
         return host.device.rx_ring if key == "ethtool.rx" else host.device.tx_ring
     if key == "ethtool.rx-usecs":
         return host.device.rx_usecs
+    if key == "ethtool.rx-flow-hash-udp4":
+        return host.device.rss_udp
     if key == "ethtool.gro":
         return host.device.gro
     if room == "irq":

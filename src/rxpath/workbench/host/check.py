@@ -99,8 +99,8 @@ def _device(host: Host, dev: Device) -> None:
         _no_ring(dev)
         return
     for name, wanted, ring in (("rx", tool.rx, row.rx_ring), ("tx", tool.tx, row.tx_ring)):
-        if wanted is not None and ring is not None and not ring.least <= wanted <= ring.most:
-            raise Wrong(key(f"ethtool.{name}"), f"{wanted} is not allowed: {ring.least} to {ring.most} for {row.name}")
+        if wanted is not None and ring is not None and not ring.takes(wanted):
+            raise Wrong(key(f"ethtool.{name}"), f"{wanted} is not allowed: {ring.allowed} for {row.name}")
     _card(host, dev)
 
 
@@ -116,10 +116,17 @@ def _interrupts(dev: Device) -> None:
         if used and (not row.has_interrupts or nic.napi == "none"):
             raise Wrong(dev.key(f"nic.{name}"), f"there is no NAPI of its own here: it takes driver {_or(WITH_NAPI)} and napi softirq or "
                                                  "threaded")
-    if row.moderation is None or tool.rx_usecs is None:
+    if nic.napi == "none" and not row.nonapi:
+        raise Wrong(dev.key("nic.napi"), f"softirq or threaded only: {row.name} has no driver without NAPI here")
+    if row.moderation is None:
+        return
+    if tool.adaptive_rx and not row.moderation.adaptive:
+        raise Wrong(dev.key("ethtool.adaptive-rx"), f"off only: {row.name} has no moderation ({row.refuses['adaptive-rx']})")
+    if tool.rx_usecs is None:
         return
     if not row.moderation.takes(tool.rx_usecs):
-        raise Wrong(dev.key("ethtool.rx-usecs"), f"{tool.rx_usecs} is not allowed: {row.moderation.allowed} for {row.name}")
+        errno = f" ({row.refuses['rx-usecs']})" if "rx-usecs" in row.refuses else ""
+        raise Wrong(dev.key("ethtool.rx-usecs"), f"{tool.rx_usecs} is not allowed: {row.moderation.allowed} for {row.name}{errno}")
     if tool.adaptive_rx is not None and tool.adaptive_rx != dev.adaptive_rx:
         words = " and ".join(str(n) for n in row.moderation.words if n)
         raise Wrong(dev.key("ethtool.adaptive-rx"), f"contradicts rx-usecs = {tool.rx_usecs}: {words} are adaptive, the others are not")
@@ -144,6 +151,12 @@ def _no_ring(dev: Device) -> None:
 def _card(host: Host, dev: Device) -> None:
     """What the model of the card has: a packet buffer, filters, flow control."""
     nic, tool, key = dev.nic, dev.ethtool, dev.key
+    for name, op, used in (("ntuple", "set_rxclsrlins", bool(tool.ntuple)), ("pause-rx", "set_pauseparam", tool.pause_rx),
+                           ("pause-tx", "set_pauseparam", tool.pause_tx), ("rx-checksumming", "set_features", not tool.rx_checksumming)):
+        if used and op in dev.driver.refuses:
+            raise Wrong(key(f"ethtool.{name}"), f"{dev.driver.name} does not take it ({dev.driver.refuses[op]})")
+    if dev.driver.rx_fifo is None and nic.rx_fifo:
+        raise Wrong(key("nic.rx_fifo"), f"{nic.rx_fifo} is not allowed: 0, {dev.driver.name} has no packet buffer")
     least, most = dev.driver.rx_fifo or (0, 0)
     if nic.rx_fifo and not least <= nic.rx_fifo <= most:
         raise Wrong(key("nic.rx_fifo"), f"{nic.rx_fifo} is not allowed: 0, or {least >> 10}KiB to {most >> 10}KiB")

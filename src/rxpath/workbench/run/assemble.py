@@ -163,7 +163,7 @@ def probe(m: Machine, dev: Device, card: int, first: int) -> NetDevice:
         ("set_ringparam", {"rx": dev.rx_ring, "tx": dev.tx_ring}), ("set_coalesce", {"rx_usecs": dev.rx_usecs}),
         ("set_rxfh", {"indir": list(dev.indirection()), "key": dev.rss_key}),
         *(("set_rxnfc", {"flow": flow, "fields": fields})
-          for flow, fields in (("udp4", tool.rx_flow_hash_udp4), ("tcp4", tool.rx_flow_hash_tcp4))),
+          for flow, fields in (("udp4", dev.rss_udp), ("tcp4", tool.rx_flow_hash_tcp4))),
         *(("set_rxclsrlins", {"rule": rule}) for rule in tool.ntuple)]
     for op, args in wanted:
         if op in nd.ethtool_ops:

@@ -144,7 +144,7 @@ def drivers() -> str:
     out = ["# Drivers\n\nMade from `src/rxpath/drivers/rows.py` and `counters.py`.\n\n## What is simulated\n\n"
            "| driver | what | cards: most queues | receive ring | rx-usecs | MTU | line | refuses |\n|---|---|---|---|---|---|---|---|\n"]
     for row in DRIVERS.values():
-        ring = f"{row.rx_ring.least} to {row.rx_ring.most}, default {row.rx_ring.default}" if row.rx_ring else "none"
+        ring = f"{row.rx_ring.allowed}, default {row.rx_ring.default}" if row.rx_ring else "none"
         usecs = f"{row.moderation.allowed}; default {row.moderation.default}" if row.moderation else "no interrupts"
         models = ", ".join(f"{m}: {n}" for m, n in row.models.items())
         cells = [f"`{row.name}`", row.what, models, ring, usecs, f"to {row.mtu_most}, default {row.mtu}",

@@ -88,6 +88,11 @@ class Device:
         return {None: moderation.default, True: moderation.adaptive, False: 0}[self.ethtool.adaptive_rx]
 
     @property
+    def rss_udp(self) -> str:
+        """Fields of the RSS hash for UDP."""
+        return self.ethtool.rx_flow_hash_udp4 or self.driver.rss_udp
+
+    @property
     def adaptive_rx(self) -> bool:
         moderation = self.driver.moderation
         return moderation is not None and self.rx_usecs != 0 and self.rx_usecs in moderation.words

@@ -16,7 +16,8 @@ RSS_KEY = "6d5a56da255b0ec24167253d43a38fb0d0ca2bcbae7b30b477cb2da38030f20c6a42b
 RETA_SIZES = sorted({row.reta_size for row in DRIVERS.values()})
 RETA_TEXT = " or ".join(map(str, RETA_SIZES))
 MODELS = "; ".join(f"{row.name}: {', '.join(row.models)}" for row in DRIVERS.values() if len(row.models) > 1)
-RINGS = "; ".join(f"{row.name}: {row.rx_ring.least} to {row.rx_ring.most}, default {row.rx_ring.default}"
+RSS_UDP = ", ".join(f"{row.rss_udp} ({row.name})" for row in DRIVERS.values() if row.has_ring)
+RINGS = "; ".join(f"{row.name}: {row.rx_ring.allowed}, default {row.rx_ring.default}"
                   for row in DRIVERS.values() if row.rx_ring)
 MODERATION = "; ".join(f"{row.name}: {row.moderation.allowed}" for row in DRIVERS.values() if row.moderation)
 NO_RING = " and ".join(row.name for row in DRIVERS.values() if not row.has_ring)
@@ -116,14 +117,15 @@ class Nic(Part):
 class Ethtool(Part):
     """ethtool's settings under ethtool's names."""
 
-    rx: Int | None = key(None, "receive ring, descriptors (-G), rounded up to a multiple of 8", RINGS, "[V] igb.h", example="256")
+    rx: Int | None = key(None, "receive ring, descriptors (-G), rounded up to a multiple of 8 unless it is a power of two", RINGS,
+                         "[V] igb.h", example="256")
     tx: Int | None = key(None, "transmit ring, descriptors (-G)", "as rx", "[V] igb.h", example="256")
     rx_usecs: Int | None = key(None, "interrupt throttling (-C): a word of the driver's, or a fixed interval in us", MODERATION,
                                "3 [K] igb's default", alias="rx-usecs", example="3")
     adaptive_rx: Flag | None = key(None, "another word for rx-usecs adaptive (igb: 3) or 0; igb itself has only rx-usecs", "on or off",
                                    alias="adaptive-rx",
                                    example="true")
-    rx_frames: Int = key(0, "packets that end the throttling early (-C): igb and ixgbe have none",
+    rx_frames: Int = key(0, "packets that end the throttling early (-C): no driver here has it",
                          "0 only: rx-usecs is all that they have (EOPNOTSUPP); "
                          "nic.napi_defer_hard_irqs with nic.gro_flush_timeout is in every driver", "[V] igb_ethtool.c", alias="rx-frames",
                          ge=0, le=0)
@@ -141,9 +143,9 @@ class Ethtool(Part):
     rx_udp_gro_forwarding: Flag = key(False, "GRO of UDP without a UDP_GRO socket (-K)", "on or off", "[M]; 5.12 [K]",
                                       alias="rx-udp-gro-forwarding")
     rx_vlan_offload: Flag = key(True, "the NIC takes the VLAN tag off (-K)", "on or off", "[K]", alias="rx-vlan-offload")
-    rx_flow_hash_udp4: Literal["sd", "sdfn"] = key("sd", "fields of the RSS hash for UDP (-N): addresses, or addresses and ports",
-                                                   "sd or sdfn",
-                                                   "[K] igb", alias="rx-flow-hash-udp4")
+    rx_flow_hash_udp4: Literal["sd", "sdfn"] | None = key(
+        None, "fields of the RSS hash for UDP (-N): addresses, or addresses and ports; default " + RSS_UDP, "sd or sdfn",
+        "[V] the drivers' sources", alias="rx-flow-hash-udp4", example='"sd"')
     rx_flow_hash_tcp4: Literal["sd", "sdfn"] = key("sdfn", "fields of the RSS hash for TCP (-N); a real igb takes sdfn only", "sd or sdfn",
                                                    "[K] igb",
                                                    alias="rx-flow-hash-tcp4")
