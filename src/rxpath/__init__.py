@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ._version import __version__
+    from .workbench.api.many import headroom, sweep
+    from .workbench.api.replay import Outcome, replay, whatif
     from .workbench.host.file import HostError
     from .workbench.host.file import load as load_host
     from .workbench.host.model.host import Host
-    from .workbench.library.many import headroom, sweep
-    from .workbench.library.replay import Outcome, replay, whatif
     from .workbench.run.simulation import Simulation
     from .workbench.words.mistakes import BadInput
 
@@ -22,11 +22,11 @@ __all__ = ["BadInput", "Host", "HostError", "Outcome", "Simulation", "__version_
 
 _WHERE = {
     "BadInput": ("workbench.words.mistakes", "BadInput"), "Host": ("workbench.host.model.host", "Host"),
-    "HostError": ("workbench.host.file", "HostError"), "Outcome": ("workbench.library.replay", "Outcome"),
+    "HostError": ("workbench.host.file", "HostError"), "Outcome": ("workbench.api.replay", "Outcome"),
     "Simulation": ("workbench.run.simulation", "Simulation"), "__version__": ("_version", "__version__"),
-    "headroom": ("workbench.library.many", "headroom"), "load_host": ("workbench.host.file", "load"),
-    "replay": ("workbench.library.replay", "replay"), "sweep": ("workbench.library.many", "sweep"),
-    "whatif": ("workbench.library.replay", "whatif"),
+    "headroom": ("workbench.api.many", "headroom"), "load_host": ("workbench.host.file", "load"),
+    "replay": ("workbench.api.replay", "replay"), "sweep": ("workbench.api.many", "sweep"),
+    "whatif": ("workbench.api.replay", "whatif"),
 }
 
 

@@ -7,10 +7,10 @@ import pytest
 import rxpath
 from rxpath.workbench.cli import app as cli
 from rxpath.workbench.host.file import HostError
+from rxpath.workbench.jobs.unit import Unit, run
 from rxpath.workbench.traffic import generate as generating
 from rxpath.workbench.traffic import spec as trafficfile
 from rxpath.workbench.traffic.presets import PRESETS
-from rxpath.workbench.work.unit import Unit, run
 
 SPEC = """
 seed = 7

@@ -8,9 +8,9 @@ import pytest
 import rxpath
 from rxpath.cable.write import write_pcap, write_repeated
 from rxpath.workbench.cli import app as cli
+from rxpath.workbench.jobs.unit import Result, Unit, run
 from rxpath.workbench.many.headroom import Headroom
 from rxpath.workbench.many.search import Found, Goal, search
-from rxpath.workbench.work.unit import Result, Unit, run
 
 from ...frames import udp_frame
 

@@ -6,7 +6,7 @@ import pytest
 
 RUN = """
 import resource, sys
-from rxpath.workbench.work.unit import Unit, run
+from rxpath.workbench.jobs.unit import Unit, run
 result = run(Unit("first", rate="1Mpps", loop=int(sys.argv[1])))
 assert result.error is None and result.offered == result.delivered + result.queued + result.lost
 print(result.offered, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)

@@ -7,9 +7,9 @@ import pytest
 
 import rxpath
 from rxpath.workbench.host import file as hostfile
-from rxpath.workbench.work import pool
-from rxpath.workbench.work.pool import Pool, run_all
-from rxpath.workbench.work.unit import Result, Unit, run
+from rxpath.workbench.jobs import pool
+from rxpath.workbench.jobs.pool import Pool, run_all
+from rxpath.workbench.jobs.unit import Result, Unit, run
 
 RINGS = [Unit("first", overrides=(f"ethtool.rx={rx}", f"net.core.rmem_default={rmem}"))
          for rx in (80, 256, 4096) for rmem in (4608, 8 << 20)]

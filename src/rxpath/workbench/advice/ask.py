@@ -6,8 +6,8 @@ from collections.abc import Callable
 from rxpath.workbench.advice.search import WhatIf, what_if
 from rxpath.workbench.host import file as hostfile
 from rxpath.workbench.host.model.host import Host
+from rxpath.workbench.jobs.unit import Unit
 from rxpath.workbench.run.outcome import Outcome
-from rxpath.workbench.work.unit import Unit
 
 
 def answer(run: Outcome, unit: Unit, host: Host, goal: str | None, seconds: float, *, skip_unsupported: bool | None = None,

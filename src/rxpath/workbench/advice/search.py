@@ -16,12 +16,12 @@ from rxpath.workbench.advice.rules import Rules, load
 from rxpath.workbench.advice.shell import commands
 from rxpath.workbench.host import file as hostfile
 from rxpath.workbench.host.model.host import Host
+from rxpath.workbench.jobs import unit as units
+from rxpath.workbench.jobs.pool import Pool
+from rxpath.workbench.jobs.unit import Result, Unit
 from rxpath.workbench.run import replay
 from rxpath.workbench.run.outcome import Outcome
 from rxpath.workbench.run.where_lost import STEPS
-from rxpath.workbench.work import unit as units
-from rxpath.workbench.work.pool import Pool
-from rxpath.workbench.work.unit import Result, Unit
 
 BUDGET_S = 10.0
 ALL, PART = 0.99, 0.05                                      # of what can be saved: helped, partly

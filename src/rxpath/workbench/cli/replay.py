@@ -99,7 +99,7 @@ def replay(
         answer = None
         if not no_whatif:
             from rxpath.workbench.advice import ask
-            from rxpath.workbench.work.unit import Unit
+            from rxpath.workbench.jobs.unit import Unit
 
             unit = Unit(capture, listen=tuple(listen or ()), local=local, speed=speed, rate=rate, loop=loop, fresh=fresh)
             with Bar(not no_progress, "trying knobs on the same traffic") as bar:

@@ -31,11 +31,11 @@ def shapes(
     """Run what others published of the receive path - livelock, interrupt rates, costs - and show ours beside it."""
     from pathlib import Path
 
+    from rxpath.workbench.jobs.pool import cores
     from rxpath.workbench.shapes import run
     from rxpath.workbench.views import pictures, terminal
     from rxpath.workbench.views import shapes as page
     from rxpath.workbench.words.mistakes import BadInput
-    from rxpath.workbench.work.pool import cores
 
     wanted = run.chosen(only or [])
     checked_jobs(jobs)

@@ -66,7 +66,7 @@ def sweep(
     check_writable("--csv", csv)
     check_writable("--parquet", parquet)
     if parquet:
-        arrow.library("--parquet")                             # before the work, not after it
+        arrow.pyarrow("--parquet")                             # before the work, not after it
     with Interrupt() as interrupt, Bar(not no_progress, f"sweeping {capture}") as bar:
         found = sweeping.sweep(capture, set_, host=host, listen=listen or [], local=local, speed=speed, rate=rate, loop=loop, seed=seed,
                                jobs=checked_jobs(jobs), journal=resume, progress=lambda n, of: bar(n / of, n), stop=interrupt,

@@ -18,9 +18,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
+from rxpath.workbench.jobs.unit import Unit
 from rxpath.workbench.words import units
 from rxpath.workbench.words.mistakes import BadInput
-from rxpath.workbench.work.unit import Unit
 
 POINTS_MAX, VALUES_MAX = 1_000_000, 100_000
 ALLOWED = "KEY=V, KEY=V1,V2, KEY=A..B (doubling), KEY=A..B*FACTOR or KEY=A..B/STEPS, with 0 < A < B"

@@ -19,15 +19,15 @@ from typing import Any
 
 from rxpath.workbench.advice.shell import commands
 from rxpath.workbench.host.model.host import Host
+from rxpath.workbench.jobs import unit
+from rxpath.workbench.jobs.pool import Pool, Stop
+from rxpath.workbench.jobs.unit import Result, Unit
 from rxpath.workbench.many import limits
 from rxpath.workbench.many.limits import Limit, Setting
 from rxpath.workbench.many.search import FASTEST, Found, Goal, Interrupted, Known, _rounded, drive, evaluate, search
 from rxpath.workbench.traffic import capture as traffic
 from rxpath.workbench.traffic.spec import Spec
 from rxpath.workbench.words.mistakes import BadInput
-from rxpath.workbench.work import unit
-from rxpath.workbench.work.pool import Pool, Stop
-from rxpath.workbench.work.unit import Result, Unit
 
 CURVE = (0.25, 0.5, 0.7, 0.85, 1, 1.2, 1.5, 2, 3, 4, 6, 8)  # speeds of a curve, of its limit's
 OUTLASTED = 1.1                                             # a queue that holds so much longer than the CPU lasts is no lift

@@ -10,13 +10,13 @@ from rxpath.workbench.advice import candidates, rules
 from rxpath.workbench.advice.facts import Seen, measure
 from rxpath.workbench.host.model.host import Host
 from rxpath.workbench.host.model.programs import App
+from rxpath.workbench.jobs import unit as runs
+from rxpath.workbench.jobs.pool import Stop
+from rxpath.workbench.jobs.unit import Result, Unit
 from rxpath.workbench.many.search import Goal
 from rxpath.workbench.run import replay
 from rxpath.workbench.run.where_lost import LOAD
 from rxpath.workbench.words import figures, units
-from rxpath.workbench.work import unit as runs
-from rxpath.workbench.work.pool import Stop
-from rxpath.workbench.work.unit import Result, Unit
 
 SATURATED = 0.95                                            # share of the traffic's time that a CPU is busy: no queue helps it
 FASTEST_LINE = 400_000_000_000

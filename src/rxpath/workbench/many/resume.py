@@ -14,12 +14,12 @@ from typing import Any
 
 from rxpath._version import __version__
 from rxpath.workbench.host import text as hosttext
+from rxpath.workbench.jobs import unit as units
+from rxpath.workbench.jobs.unit import Result, Unit
 from rxpath.workbench.many.grid import Point
 from rxpath.workbench.traffic import capture as traffic
 from rxpath.workbench.traffic.spec import Spec
 from rxpath.workbench.words.mistakes import BadInput
-from rxpath.workbench.work import unit as units
-from rxpath.workbench.work.unit import Result, Unit
 
 FORMAT = 1
 FIELDS = tuple(Result.__dataclass_fields__)

@@ -6,10 +6,10 @@ import dataclasses
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 
+from rxpath.workbench.jobs.pool import Pool, Stop
+from rxpath.workbench.jobs.unit import Result, Unit
 from rxpath.workbench.words import units
 from rxpath.workbench.words.mistakes import BadInput
-from rxpath.workbench.work.pool import Pool, Stop
-from rxpath.workbench.work.unit import Result, Unit
 
 PRECISION = 1.01                                            # between a speed that holds and one that does not
 SLOWEST, FASTEST = 1 / 1024, 65536.0

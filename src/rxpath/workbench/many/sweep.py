@@ -15,13 +15,13 @@ from typing import Any
 
 from rxpath.cable.source import Source
 from rxpath.workbench.host.model.host import Host
+from rxpath.workbench.jobs import pool, unit
+from rxpath.workbench.jobs.unit import Result, Unit
 from rxpath.workbench.many import grid
 from rxpath.workbench.many.resume import Journal
 from rxpath.workbench.traffic import capture as traffic
 from rxpath.workbench.traffic.spec import Spec
 from rxpath.workbench.words.mistakes import BadInput
-from rxpath.workbench.work import pool, unit
-from rxpath.workbench.work.unit import Result, Unit
 
 LARGE = 1000                                                # runs: from here on a sweep says how many there will be
 CONTEXTS = ("hardirq", "softirq", "syscall", "application")

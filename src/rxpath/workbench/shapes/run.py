@@ -3,10 +3,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from rxpath.workbench.jobs.pool import Stop, Workers
 from rxpath.workbench.shapes import costs, overload, receivers, waiting  # noqa: F401  they register their shapes
 from rxpath.workbench.shapes.shape import MS, SHAPES, Found, Shape
 from rxpath.workbench.words.mistakes import BadInput
-from rxpath.workbench.work.pool import Stop, Workers
 
 ORDER = ("Q1", "Q2", "Q3", "Q4", "Q5", "Q6", "Q7", "Q9", "2b", "Q10", "Q11", "hooks", "ladder")
 

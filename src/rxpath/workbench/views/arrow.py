@@ -6,7 +6,7 @@ from typing import Any
 from rxpath.workbench.words.mistakes import BadInput
 
 
-def library(option: str) -> Any:
+def pyarrow(option: str) -> Any:
     """pyarrow, or one line that says how to get it."""
     try:
         import pyarrow

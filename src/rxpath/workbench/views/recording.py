@@ -24,7 +24,7 @@ def check(file: str, as_json: bool) -> None:
     if Path(file).suffix not in ENDINGS:
         raise BadInput(f"--record {file}: the name must end in one of {', '.join(ENDINGS)}")
     if Path(file).suffix != ".json":
-        arrow.library(f"--record {file}")
+        arrow.pyarrow(f"--record {file}")
 
 
 def _series(s: Series) -> dict[str, Any]:
@@ -72,7 +72,7 @@ def write(recording: Recording, file: str) -> None:
         with writing(file):
             Path(file).write_text(json.dumps(as_dict(recording)) + "\n")
         return
-    pa = arrow.library(f"--record {file}")
+    pa = arrow.pyarrow(f"--record {file}")
     with writing(file):
         if kind == ".arrow":
             pa.feather.write_feather(_table(recording, pa), file, compression="lz4")

@@ -75,7 +75,7 @@ def csv_text(sweep: Sweep) -> str:
 
 def parquet(sweep: Sweep, file: str) -> None:
     """One row group; settings that are all numbers are numbers."""
-    pyarrow = arrow.library("--parquet")
+    pyarrow = arrow.pyarrow("--parquet")
     columns = sweep.columns()
     for axis in sweep.axes:
         columns[axis.key] = _numbers(columns[axis.key])

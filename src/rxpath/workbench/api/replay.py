@@ -10,15 +10,15 @@ from typing import Any
 from rxpath.workbench.advice import ask
 from rxpath.workbench.advice.goal import BUDGET, checked_budget, checked_goal
 from rxpath.workbench.advice.search import Tried, WhatIf
+from rxpath.workbench.api.shown import shown
 from rxpath.workbench.host import file as hostfile
 from rxpath.workbench.host.model.host import Host
-from rxpath.workbench.library.shown import shown
+from rxpath.workbench.jobs.unit import Unit
 from rxpath.workbench.run import outcome
 from rxpath.workbench.run import replay as replaying
 from rxpath.workbench.traffic import capture as traffic
 from rxpath.workbench.traffic.spec import Spec
 from rxpath.workbench.views import advice, as_json, report, terminal
-from rxpath.workbench.work.unit import Unit
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,8 @@ from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection, wait
 from typing import Any, Generic, Self, TypeVar
 
-from rxpath.workbench.work import unit as units
-from rxpath.workbench.work.unit import Result, Unit
+from rxpath.workbench.jobs import unit as units
+from rxpath.workbench.jobs.unit import Result, Unit
 
 POLL_S = 0.05                                               # how soon Ctrl-C and a deadline are noticed
 Progress = Callable[[int, int], None]                       # (done, of)

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from dataclasses import fields
 
-from rxpath.workbench.library.shown import shown
+from rxpath.workbench.api.shown import shown
 from rxpath.workbench.many import headroom as searching
 from rxpath.workbench.many import sweep as sweeping
 from rxpath.workbench.views import headroom as headroom_view
