@@ -4,7 +4,7 @@ structs.py memory.py functions.py dispatch.py are what stations import; loader.p
 function by function (numba_types.py intrinsics.py unit.py depends.py); check.py looks at rules that no type says.
 Measured and argued in ARCHITECTURE.md, "The core"."""
 from .dispatch import DISPATCHES, Dispatch, install
-from .functions import asks, cold, entry, last_act, path_function, verdict
+from .functions import always_inline, asks, cold, entry, last_act, path_function, verdict
 from .memory import (
     Mem,
     atomic_add,
@@ -63,10 +63,9 @@ from .structs import (
 )
 
 __all__ = [
-    "CACHELINE", "DISPATCHES", "HEADERS", "STRUCTS", "Array", "Dispatch", "Mem", "Overlay", "array", "asks", "atomic_add", "be16",
-    "be32", "be64", "byte", "clock_ns", "cold", "entry", "fields_of", "forget", "header", "i8", "i16", "i32", "i64", "init_struct",
-    "install", "last_act", "le16", "le32", "le64", "load_acquire", "mem_at", "memcpy", "memset", "net16", "net32", "new",
-    "offsetof", "pages", "path_function", "popcount", "prefetch", "put_be16", "put_be32", "put_byte", "put_le16", "put_le32",
-    "put_le64", "region", "reset_struct", "store_release", "struct", "struct_at", "table", "u4", "u8", "u16", "u32", "verdict",
-    "xchg",
+    "CACHELINE", "DISPATCHES", "HEADERS", "STRUCTS", "Array", "Dispatch", "Mem", "Overlay", "always_inline", "array", "asks", "atomic_add",
+    "be16", "be32", "be64", "byte", "clock_ns", "cold", "entry", "fields_of", "forget", "header", "i8", "i16", "i32", "i64", "init_struct",
+    "install", "last_act", "le16", "le32", "le64", "load_acquire", "mem_at", "memcpy", "memset", "net16", "net32", "new", "offsetof",
+    "pages", "path_function", "popcount", "prefetch", "put_be16", "put_be32", "put_byte", "put_le16", "put_le32", "put_le64", "region",
+    "reset_struct", "store_release", "struct", "struct_at", "table", "u4", "u8", "u16", "u32", "verdict", "xchg",
 ]

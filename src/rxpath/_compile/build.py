@@ -160,6 +160,8 @@ def link(codes: list[bytes]) -> Any:
         if f.name in functions.COLD:
             f.add_function_attribute("cold")
             f.add_function_attribute("noinline")
+        if f.name in functions.ALWAYS_INLINE:
+            f.add_function_attribute("alwaysinline")
     return whole
 
 

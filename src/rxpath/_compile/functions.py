@@ -14,6 +14,7 @@ from .memory import Mem
 F = TypeVar("F", bound=Callable[..., Any])
 FUNCTIONS: dict[str, Any] = {}          # name -> function; names are symbols of the core, so they are unique
 COLD: set[str] = set()
+ALWAYS_INLINE: set[str] = set()
 LAST_ACTS: set[str] = set()
 ASKS: set[str] = set()
 VERDICTS: set[str] = set()
@@ -33,6 +34,12 @@ def cold(f: F) -> F:
     """A path function off the common way (a loss, a mark that somebody asked for).  Like unlikely() and __cold: it is not inlined, and the
     code round its call is laid out as if it were never reached."""
     COLD.add(f.__name__)
+    return f
+
+
+def always_inline(f: F) -> F:
+    """__always_inline: on every packet's way, and called by the polls of several drivers, so that LLVM would leave it outside of each."""
+    ALWAYS_INLINE.add(f.__name__)
     return f
 
 

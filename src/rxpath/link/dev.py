@@ -3,7 +3,7 @@
 Called by the polls (igb_poll, process_backlog); hands packets to their protocol through ptype_base, or, where RPS says so, to another
 CPU's backlog (irq/backlog.py)."""
 from .. import path
-from .._compile import path_function
+from .._compile import always_inline, path_function
 from ..abi.kernels import Behaviour
 from ..abi.mib import DevStat
 from ..abi.net import Net
@@ -19,6 +19,7 @@ from .gro import napi_gro_flush
 from .vlan import eth_type_vlan, skb_vlan_untag, vlan_do_receive
 
 
+@always_inline
 @path_function
 def napi_list_up(net: Net, cpu: int, napi: napi_struct) -> int:
     """gro_normal_list(): the packets of napi.rx_list enter the stack: as a list (6.18), one by one (3.10).  DONE or YIELD.
@@ -52,6 +53,7 @@ def napi_skbs_up(net: Net, cpu: int, napi: napi_struct) -> int:
     return DONE
 
 
+@always_inline
 @path_function
 def netif_receive_skb_list_internal(net: Net, cpu: int, napi: napi_struct) -> int:
     """RPS sends packets to other CPUs' backlogs; the rest goes up in runs of one protocol."""

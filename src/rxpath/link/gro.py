@@ -12,7 +12,7 @@ Truesize of a part follows skb_gro_receive(): igb's buffers become frags of p, s
 MAX_SKB_FRAGS the part stays whole, on frag_list, and collects the next.  A device with kmalloc'ed buffers: what was measured on veth, where
 segments of one send arrive as one packet's frags: the payload."""
 from .. import path
-from .._compile import le64, mem_at, path_function
+from .._compile import always_inline, le64, mem_at, path_function
 from ..abi.kernels import Behaviour, Sysctl
 from ..abi.net import Net
 from ..abi.numbers import (
@@ -30,6 +30,7 @@ from ..skb import __skb_queue_tail
 from ..turn import at
 
 
+@always_inline
 @path_function
 def napi_gro_receive(net: Net, cpu: int, napi: napi_struct, skb: sk_buff) -> int:
     """Every packet of a NAPI driver.  GRO_NORMAL, GRO_HELD or GRO_MERGED_FREE: part of a held one from now on."""
