@@ -43,12 +43,11 @@ from ..link.dev import napi_list_up
 from ..link.eth import eth_type_trans
 from ..link.gro import napi_gro_flush, napi_gro_receive
 from ..path import Stage, irq_handler, napi_poll
-from ..record import record_level
 from ..skb import alloc_skb, kfree_skb_reason, skb_init
 from ..turn import at, charge, late, late_private, tell_driver
 from .igb_itr import igb_update_throttle, igb_write_itr
 from .igb_tx import igb_clean_tx_irq
-from .nic import nic_pull
+from .nic import nic_pull, record_ring, ring_cleaned
 
 
 @irq_handler("igb_msix_ring")
@@ -135,13 +134,9 @@ def igb_take_buffer(net: Net, cpu: int, q: int, ring: rx_ring) -> int:
     skb.dev = ring.dev
     desc.buf = spare
     desc.status = 0
-    ring.next_to_clean += 1
-    ring.clean_at += 1
-    if ring.clean_at == ring.size:
-        ring.clean_at = 0
+    ring_cleaned(ring)
     if net.record:
-        c = net.cpu[cpu]
-        record_level(net, net.recording.ring_fill + q, c.now, ring.hw_head - ring.next_to_clean)
+        record_ring(net, cpu, q, ring)
     return i
 
 

@@ -26,6 +26,7 @@ from ..timer import hrtimer_cancel, hrtimer_setup
 from .igb_main import igb_alloc_rx_buffers
 from .igb_tx import igb_clean_tx_ring
 from .net_device import NetDevice, check_mac, get_stats64, set_rx_mode
+from .nic import ring_cleaned
 from .rows import MTU_LEAST
 
 
@@ -66,10 +67,7 @@ def igb_clean_rx_ring(net: Net, q: int) -> int:
         if desc.status & E1000_RXD_STAT_EOP:
             lost += 1
         desc.status = 0
-        ring.next_to_clean += 1
-        ring.clean_at += 1
-        if ring.clean_at == ring.size:
-            ring.clean_at = 0
+        ring_cleaned(ring)
     if ring.skb >= 0:                                # its beginning; the rest was in the ring
         skb_release(net, 0, net.skb[ring.skb])
         ring.skb = NO_SKB

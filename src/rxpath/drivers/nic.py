@@ -70,6 +70,23 @@ def nic_lost(net: Net, s: int, a: arrival) -> None:
         record_count(net, s, a.t, 1)
 
 
+@path_function
+def ring_cleaned(ring: rx_ring) -> None:
+    """The driver has taken the next descriptor."""
+    ring.next_to_clean += 1
+    ring.clean_at += 1
+    if ring.clean_at == ring.size:
+        ring.clean_at = 0
+
+
+@cold
+@path_function
+def record_ring(net: Net, cpu: int, q: int, ring: rx_ring) -> None:
+    """A driver has taken descriptors: how many are left."""
+    c = net.cpu[cpu]
+    record_level(net, net.recording.ring_fill + q, c.now, ring.hw_head - ring.next_to_clean)
+
+
 # ---------------------------------------------------------------- acceptance
 @path_function
 def nic_accepts(net: Net, nic: nic_t, ring: rx_ring, a: arrival) -> bool:

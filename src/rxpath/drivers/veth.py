@@ -4,7 +4,7 @@ A frame of the cable is one that a sender in another namespace wants to send at 
 netif_rx() in its context; the softirq that follows runs there too.  While that CPU is in softirq the sender, a task, waits: its frames are
 staged here in order, and are time-stamped when they are handed over.  GRO is off, the checksum was never computed (CHECKSUM_PARTIAL at the
 sender), so ip_summed is UNNECESSARY.  Truesize is that of the memory in which the sender built its packet."""
-from .._compile import cold, mem_at, memcpy, memset, path_function
+from .._compile import cold, mem_at, path_function
 from ..abi.limits import BUFSZ
 from ..abi.mib import DevStat
 from ..abi.net import Net
@@ -27,6 +27,7 @@ from ..path import Stage, cable_rx, sender_xmit, xmit
 from ..skb import __skb_dequeue, __skb_queue_tail, alloc_skb, frames_end, kfree_skb_reason, skb_init, skb_release
 from ..turn import at, trail_lost
 from .igb_tx import tx_output
+from .nic import nic_copy
 
 SHARED_INFO, HEADROOM = 320, 31                     # struct skb_shared_info; hh_len and alignment
 LINEAR_MAX = 16064                                  # SKB_MAX_ALLOC: a longer datagram keeps its data in page fragments
@@ -60,7 +61,7 @@ def veth_stage(net: Net, q: int, ring: rx_ring, a: arrival) -> int:
     skb = net.skb[head]
     n = min(left, BUFSZ)
     skb_init(net, skb, skb.head, n)
-    cable_copy(net, skb.head, a, 0, n)
+    nic_copy(mem_at(net.mem_addr), skb.head, mem_at(net.feed_addr), a, 0, n)
     skb.frame, skb.dev, skb.hash, skb.queue_mapping, skb.tstamp = a.frame, ring.dev, 0, q, a.t
     tail = NO_SKB
     while at_byte + n < a.len:
@@ -74,7 +75,7 @@ def veth_stage(net: Net, q: int, ring: rx_ring, a: arrival) -> int:
         page = net.skb[i]
         skb_init(net, page, page.head, n)
         page.is_page = 1
-        cable_copy(net, page.head, a, at_byte, n)
+        nic_copy(mem_at(net.mem_addr), page.head, mem_at(net.feed_addr), a, at_byte, n)
         if tail < 0:
             skb.frags = i
         else:
@@ -95,16 +96,6 @@ def veth_no_skb(net: Net, cpu: int, a: arrival) -> None:
     """The sender is so far behind that its frames hold every skb there is: our limit, where a real one would be slowed down (sndbuf)."""
     frames_end(net, cpu, Stage.veth_xmit, Drop.RX_ALLOC_FAILED, 1)
     trail_lost(net, cpu, a.t, a.frame, Stage.veth_xmit, Drop.RX_ALLOC_FAILED)
-
-
-@path_function
-def cable_copy(net: Net, buf: int, a: arrival, start: int, n: int) -> None:
-    """n bytes of a frame of the cable; zeros for those that its snap length cut off."""
-    mem = mem_at(net.mem_addr)
-    have = min(max(a.caplen - start, 0), n)
-    memcpy(mem, buf, mem_at(net.feed_addr), a.offset + start, have)
-    if have < n:
-        memset(mem, buf + have, 0, n - have)
 
 
 @sender_xmit("veth_forward")

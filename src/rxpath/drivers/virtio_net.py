@@ -39,12 +39,11 @@ from ..link.dev import napi_list_up
 from ..link.eth import eth_type_trans
 from ..link.gro import napi_gro_flush, napi_gro_receive
 from ..path import Stage, cable_rx, irq_handler, napi_poll
-from ..record import record_level
 from ..skb import alloc_skb, csum_fold, csum_partial, frames_end, skb_init, skb_release
 from ..turn import at, charge, late_private, tell_driver, trail_lost
 from .igb_main import append_page, ring_late
 from .igb_tx import igb_clean_tx_irq
-from .nic import nic_accepts, nic_checksum, nic_copy, nic_lost, nic_pull, nic_write_back
+from .nic import nic_accepts, nic_checksum, nic_copy, nic_lost, nic_pull, nic_write_back, record_ring, ring_cleaned
 
 VIRTIO_SECOND = NDESC >> 1
 HEADER = 12                                          # sizeof(struct virtio_net_hdr_mrg_rxbuf), in front of the packet
@@ -189,13 +188,9 @@ def receive_mergeable(net: Net, cpu: int, q: int, ring: rx_ring) -> int:
         room += desc.pkt_info
         buffers += 1
         desc.status = 0
-        ring.next_to_clean += 1
-        ring.clean_at += 1
-        if ring.clean_at == ring.size:
-            ring.clean_at = 0
+        ring_cleaned(ring)
     if net.record:
-        c = net.cpu[cpu]
-        record_level(net, net.recording.ring_fill + q, c.now, ring.hw_head - ring.next_to_clean)
+        record_ring(net, cpu, q, ring)
     i = ring.skb
     ring.skb = NO_SKB
     if not taken:
