@@ -5,8 +5,10 @@ import re
 
 import pytest
 
+from rxpath._compile import STRUCTS
 from rxpath.abi import kernels
 from rxpath.abi.kernels import BEHAVIOURS, KERNELS, Behaviour, Kernel, Sysctl
+from rxpath.abi.mib import DevStat, Mib
 from rxpath.abi.reasons import Drop, Kind
 from rxpath.abi.sysctls import BY_NAME, SYSCTLS
 from rxpath.boot import Booted
@@ -18,6 +20,15 @@ SRC = pathlib.Path(__file__).parent.parent / "src" / "rxpath"
 ROWS = ("kernels.py", "sysctls.py", "reasons.py", "mib.py")
 CODE = {p: p.read_text() for p in SRC.rglob("*.py") if p.parent.name != "abi" or p.name not in ROWS}
 NOT_READ = {Sysctl.udp_mem_1}           # the limit of a pressure that UDP never feels
+
+
+WIDE = {"rcv_saddr_hi", "from_addr_hi"}         # upper halves of addresses: IPv4 has none
+STAYS_0 = {                                     # of lines that Linux prints whole: nothing here can move them
+    "Ip_InDiscards", "Icmp_OutErrors", "Icmp_OutTimestampReps", "Udp_OutDatagrams", "Udp_SndbufErrors", "Udp_MemErrors",
+    "TcpExt_ListenDrops", "rx_over_errors", "rx_crc_errors", "rx_nohandler", "tx_errors",
+}
+BY_PLACE = {"IpExt_InECT1Pkts", "IpExt_InECT0Pkts", "IpExt_InCEPkts"}               # InNoECTPkts and the two bits of ECN
+BY_CARD = {"rx_length_errors", "rx_fifo_errors", "rx_missed_errors"}                # drivers/counters.py feeds them
 
 
 def functions():
@@ -45,6 +56,22 @@ def test_every_knob_has_a_row_and_a_reader():
     assert held | {Sysctl.jiffy_ns} == set(Sysctl)
     for knob in set(Sysctl) - NOT_READ:
         assert any(re.search(rf"\bSysctl\.{knob.name}\b", text) for text in CODE.values()), f"nobody reads {knob.name}"
+
+
+def test_every_field_of_a_struct_is_used():
+    text = "\n".join(p.read_text() for p in SRC.rglob("*.py"))
+    used = {*re.findall(r"\.(\w+)\b", text), *re.findall(r'"(\w+)"', text)}
+    for shape in (s for s in STRUCTS if f"\nclass {s.__name__}:" in text):          # tests declare others
+        dead = {f for f, *_ in shape._fields_ if not f.startswith("_")} - used - WIDE
+        assert not dead, f"{shape.__name__}: nobody uses {', '.join(sorted(dead))}"
+
+
+@pytest.mark.parametrize("kind", [Mib, DevStat])
+def test_every_counter_is_moved_or_known_to_stay(kind):
+    known = STAYS_0 | BY_PLACE | BY_CARD
+    for member in kind:
+        moved = any(re.search(rf"\b{kind.__name__}\.{member.name}\b", text) for text in CODE.values())
+        assert moved != (member.name in known), f"{member.name}: {'moves, and is listed' if moved else 'nobody moves it'}"
 
 
 @pytest.mark.parametrize("kernel", KERNELS)

@@ -110,7 +110,6 @@ class thread_t:
     woken: i64
     epoll: i64 = -1
     nice: i64
-    session: i64                # threads of one session share one entity's weight (autogroup); 0: its own
     preempted: i64              # wake-ups that took the CPU at once
     start: i64                  # when it first runs
     period: i64                 # ns that a sleeper sleeps (Kind.HOG)

@@ -18,7 +18,6 @@ class ipq_t:
     daddr_lo: i64
     id: i64
     protocol: i64
-    vif: i64                    # of the key: 0 without VRF, so that fragments of one datagram may come by several devices
     user: i64                   # IP_DEFRAG_*: fragments of one datagram are collected for each
     hnext: i64                  # hash chain, or free list
     flags: i64
@@ -44,7 +43,6 @@ class inet_peer:
     """A source of fragments, as long as a queue refers to it."""
     addr_hi: i64
     addr_lo: i64
-    vif: i64
     rid: i64                    # fragments that it has sent us
     refs: i64
     hnext: i64

@@ -108,8 +108,6 @@ class Net:
     ptype_all: i64 = -1
     nf_active: i64              # any table at any hook
     nf_nrules: i64
-    byte_cost: i64              # ns << 10 for each byte: copies; checksums
-    csum_cost: i64
     udp_memory: i64             # pages, of all sockets
     frag_mem: i64               # bytes in reassembly, against ipfrag_high_thresh
     frag_mem_max: i64           # at its fullest
@@ -142,7 +140,6 @@ class Net:
     nneigh: i64
     nfib: i64
     nsock: i64
-    nthread: i64
     share_free: i64
     offered: i64                # frames that the reader put on the cable
     made: i64                   # of these, frames that somebody made in reaction to others

@@ -66,7 +66,6 @@ class sock:
     reuse: i64
     mc_list: i64 = -1           # first joined group
     mc_all: i64 = 1             # IP_MULTICAST_ALL
-    encap: i64
     no_check: i64
     nonblock: i64               # O_NONBLOCK
     pktinfo: i64                # IP_PKTINFO
@@ -78,7 +77,6 @@ class sock:
     backlog_qlen: i64           # datagrams
     backlog_max: i64
     lock_wait: i64 = NO_THREAD  # threads that sleep in lock_sock(): a list through thread_t.lock_next
-    next_of_thread: i64         # a thread that reads several sockets: a list
     rx_dst: i64 = NO_ROUTE      # sk_rx_dst: the route of what came last through early demux, and its kind
     rx_dst_type: i64
     rx_dst_gen: i64             # net.rt_genid then
@@ -87,7 +85,6 @@ class sock:
     recverr: i64                # IP_RECVERR: errors that are not fatal are told too, and without a connection
     freebind: i64               # IP_FREEBIND
     broadcast: i64              # SO_BROADCAST
-    cmsg_flags: i64             # what recvmsg() is to tell besides the data: CMSG_* of programs/sockopt.py
     rxhash: i64                 # sk_rxhash: flow hash of the last datagram of a connected socket
     series: i64                 # of a recording: the first of its two, + 1
     recorded_mem: i64           # what they have been told last
@@ -140,6 +137,5 @@ class sock_reuseport:
     """A SO_REUSEPORT group: members by place; closing one moves the last into its hole."""
     num_socks: i64
     incoming_cpu: i64           # members with SO_INCOMING_CPU
-    has_conns: i64
     next: i64                   # free list
     socks: Array[i64] = array(NREUSEPORT)

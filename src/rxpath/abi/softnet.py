@@ -77,7 +77,6 @@ class softnet_data:
     note_head: i64
     note_tail: i64
     pool: i64                   # skbs come from here: one for all in virtual time, one for each thread in real time
-    route_hint: i64             # dst of the packet before, for ip_route_use_hint
     clones: sk_buff_list        # packets for the further handlers of a protocol, which go up before the next packet
     raised: Array[i64] = array(10)      # /proc/softirqs
     other_due: i64              # bits: which types have work of sources that are not modelled, and how much
