@@ -64,17 +64,28 @@ def record_row(net: Net, row: int, t: int) -> None:
 
 @cold
 @path_function
-def record_cut(net: Net, t: int) -> None:
-    """A row more.  A table that is full keeps every second one; the next cut comes where the coarser grid has it."""
+def record_cut(net: Net, t: int, quiet: int) -> None:
+    """A row more.  A table that is full keeps every second one; the next cut comes where the coarser grid has it.
+
+    Nothing happens before `quiet`: the table becomes as coarse as it will be by then at once, and rows that would not be kept are not
+    written."""
     rec = net.recording
-    record_row(net, rec.ncut, t)
-    rec.ncut += 1
-    if rec.ncut == NCUT:
-        rec.ncut = NCUT >> 1
-        rec.cut_shift += 1
-        for k in range(1, rec.ncut):
-            for column in range(NDROP):
-                net.record_cut[k][column] = net.record_cut[2 * k][column]
-            for column in range(NREASON, NREASON + 5 * net.sim.ncpu):
-                net.record_cut[k][column] = net.record_cut[2 * k][column]
+    while quiet >> rec.cut_shift >= NCUT - 1:
+        halve_cuts(net)
+    if rec.ncut << rec.cut_shift == t:
+        record_row(net, rec.ncut, t)
+        rec.ncut += 1
     net.sim.cut = rec.ncut << rec.cut_shift
+
+
+@path_function
+def halve_cuts(net: Net) -> None:
+    """Every second row is kept."""
+    rec = net.recording
+    rec.ncut = rec.ncut + 1 >> 1
+    rec.cut_shift += 1
+    for k in range(1, rec.ncut):
+        for column in range(NDROP):
+            net.record_cut[k][column] = net.record_cut[2 * k][column]
+        for column in range(NREASON, NREASON + 5 * net.sim.ncpu):
+            net.record_cut[k][column] = net.record_cut[2 * k][column]

@@ -28,9 +28,9 @@ def run(net: Net, until: int, worked: int) -> int:
         if t >= stop:
             if stop < until:                         # nobody has begun anything at or after it: everywhere it is the same moment
                 if sim.epoch == stop:
-                    siblings_look(net, stop)
+                    siblings_look(net, stop, min(t, until - 1))
                 if sim.cut == stop:
-                    record_cut(net, stop)
+                    record_cut(net, stop, min(t, until - 1))
                 stop = min(until, min(sim.epoch, sim.cut))
                 continue
             sim.now = until

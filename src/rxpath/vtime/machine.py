@@ -19,9 +19,10 @@ ONE = 1024                                           # factors and shares are <<
 
 # ---------------------------------------------------------------- hyper-threads
 @path_function
-def siblings_look(net: Net, t: int) -> None:
-    """The end of an epoch."""
-    sim = net.sim
+def siblings_look(net: Net, t: int, quiet: int) -> None:
+    """The end of an epoch.  Nothing happens before `quiet`: after an epoch in which every CPU was idle the next ones are like it, and the
+    last of them is looked at."""
+    sim, busy = net.sim, 0
     for cpu in range(sim.ncpu):
         c = net.cpu[cpu]
         idle = c.idle_ns
@@ -30,6 +31,8 @@ def siblings_look(net: Net, t: int) -> None:
         ran = EPOCH_NS - (idle - c.idle_before)
         c.idle_before = idle
         c.busy_share = min(max(ran, 0), EPOCH_NS) * ONE // EPOCH_NS
+        if ran or c.ctx != Ctx.IDLE:
+            busy += 1
     for cpu in range(sim.ncpu):
         if net.siblings[cpu]:
             share = 0
@@ -38,6 +41,12 @@ def siblings_look(net: Net, t: int) -> None:
                     share = max(share, net.cpu[other].busy_share)
             slow_down(net, cpu, ONE + ((sim.sibling_factor - ONE) * share >> 10))
     sim.epoch = t + EPOCH_NS
+    last = quiet - quiet % EPOCH_NS
+    if busy == 0 and last > sim.epoch:
+        for cpu in range(sim.ncpu):
+            c = net.cpu[cpu]
+            c.idle_before += last - sim.epoch
+        sim.epoch = last
 
 
 @path_function

@@ -20,7 +20,7 @@ from rxpath.abi.reasons import Drop
 from rxpath.cable.capture import Capture
 from rxpath.cable.generate import Generated
 from rxpath.cable.receiver import Card, Receiver
-from rxpath.vtime import engine, feed
+from rxpath.vtime import engine, feed, queued
 from rxpath.workbench.host.model.host import Host
 from rxpath.workbench.run import assemble, books, recording
 from rxpath.workbench.run.machine import HEADERS, Arrival, Machine, socket_count
@@ -116,9 +116,11 @@ class Simulation(Machine):
 
     # ------------------------------------------------------------ time
     def run(self, until: int) -> None:
-        """Virtual time until `until`, in slices: between two of them Ctrl-C is heard.  Where they end changes nothing."""
+        """Virtual time until `until`, in slices: between two of them Ctrl-C is heard.  Where they end changes nothing.  A time in which
+        nothing happens is one slice, however long."""
+        next_event = self.call(queued.next_event)
         while not self.stopped:
-            t = min(until, self.net.sim.now + SLICE_NS)
+            t = min(until, max(self.net.sim.now, next_event(self.net)) + SLICE_NS)
             if self.programs is not None:
                 self.programs.run(t, self._drain)
             else:
