@@ -51,7 +51,7 @@ def test_a_cure_that_does_not_cure_is_seen() -> None:
     ('rule = "R1"', 'rule = "R99"', "rule: \"R99\" is not allowed: R1 to R35, R7b"),
     ('"ethtool.rx=4096"', '"ethtool.rxx=4096"', "cure: --set ethtool.rxx=4096"),
     ('"ethtool.rx=4096"', '"ethtool.rx=40960"', "64 to 4096"),
-    ('"net.core.netdev_budget=1200"', '"traffic.3.rate=1"', "placebo.2: traffic.3.rate=1: must be traffic.N.KEY=VALUE"),
+    ('"net.core.netdev_budget=1200"', '"traffic.3.rate=1"', "placebo.2: --set traffic.3.rate=1: must be traffic.N.KEY=VALUE"),
     ("burst = 1500", "burst = 0", "traffic.0.burst: 0 is not allowed"),
     ("title =", "titel =", "titel: unknown key; did you mean title?"),
     ("cpus = 2", "cpus = 200", "host: cpus: 200 is not allowed: 1 to 64"),

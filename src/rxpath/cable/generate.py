@@ -18,6 +18,7 @@ from ..abi.generate import FRACTION, HEAD, NFLOW, NPARETO, NSIZE, NSTREAM, Arriv
 from ..abi.limits import MADE_BYTES
 from ..abi.net import Net
 from ..abi.numbers import IPPROTO
+from . import pareto
 from .dice import next_random, seeded
 from .ether import DEFAULT_MAC
 from .feed import feed_consume
@@ -180,10 +181,11 @@ class Generated:
         st.t, st.end, st.left, st.kind = self.start_ns + s.start, min(self.start_ns + s.start + s.duration, MAX_TIME), s.left, s.kind
         st.gap, st.pause, st.burst, st.in_burst = s.gap, s.pause, s.burst, s.burst
         if s.kind == Arrivals.PARETO:
-            shortest = (s.alpha - 1) / s.alpha                        # of a mean of 1
-            st.burst, st.pause = max(round(s.burst * shortest * ONE), 1), round(s.pause * shortest)
+            quantiles = pareto.quantiles(s.alpha)
+            st.burst = max(round(pareto.shortest(quantiles, s.burst, 1) * ONE), 1)
+            st.pause = round(pareto.shortest(quantiles, s.pause / ONE, 0) * ONE)
             for k in range(NPARETO):
-                st.pareto[k] = round(ONE * (1 - k / NPARETO) ** (-1 / s.alpha))
+                st.pareto[k] = quantiles[k]
         st.carries, st.sums, st.vlan = s.carries, s.sums, 4 * (s.vlan >= 0)
         st.mtu_body, st.incomplete = (s.mtu - 20) // 8 * 8, round(s.incomplete * SHARE)
         st.ihl_at = 14 + st.vlan

@@ -35,6 +35,12 @@ def pareto_draw(s: stream_t) -> int:
 
 
 @path_function
+def times(a: int, b: int) -> int:
+    """a * b, both with 16 bits of fraction."""
+    return a * (b >> FRACTION) + (a * (b & 0xFFFF) >> FRACTION)
+
+
+@path_function
 def stream_gap(s: stream_t) -> int:
     """From this datagram to the next, with 16 bits of fraction."""
     if s.kind == Arrivals.CONSTANT:
@@ -49,9 +55,9 @@ def stream_gap(s: stream_t) -> int:
     if s.kind == Arrivals.ONOFF:
         s.in_burst = s.burst
         return s.pause
-    length = (s.burst >> 8) * (pareto_draw(s) >> 8) + (s.rng & 0xFFFF)
+    length = times(s.burst, pareto_draw(s)) + (s.rng & 0xFFFF)
     s.in_burst = max(length >> FRACTION, 1)
-    return (s.pause >> FRACTION) * pareto_draw(s)
+    return times(s.pause, pareto_draw(s))
 
 
 @path_function

@@ -15,6 +15,7 @@ EXAMPLES = "\n\n".join((
     "[cyan]rxpath generate --kind onoff --burst 600 --rate 60kpps -o bursts.pcap[/]   600 at once, 60,000 a second on average",
     "[cyan]rxpath generate --preset dns --duration 5s | rxpath replay -[/]            generate --presets lists them",
     "[cyan]rxpath generate --spec mix.toml -o mix.pcap[/]                             or without a file: rxpath replay mix.toml",
+    "[cyan]rxpath generate --spec mix.toml --set traffic.0.rate=1Mpps -o x.pcap[/]   one key changed",
     "[cyan]rxpath generate --merge a.pcap --merge b.pcap --loop 10 --fresh -o ab.pcap[/]",
 ))
 
@@ -41,6 +42,8 @@ def generate(
     checksum: Annotated[str | None, typer.Option("--checksum", metavar="KIND", help="good, bad, bad-ip or none.")] = None,
     incomplete: Annotated[float | None, typer.Option("--incomplete", metavar="SHARE", help="Fragmented ones without their last.")] = None,
     seed: SeedOption = None,
+    set_: Annotated[list[str] | None, typer.Option(
+        "--set", metavar="KEY=VALUE", help="Change a key of a spec or preset: traffic.0.rate=200kpps; several times.")] = None,
     line: Annotated[str | None, typer.Option("--line", metavar="SPEED", help="Line that frames share; 10Gbit.")] = None,
     spec: Annotated[str | None, typer.Option("--spec", metavar="FILE", help="A traffic spec (TOML), docs/generate.md.")] = None,
     preset: Annotated[str | None, typer.Option("--preset", metavar="NAME", help="A ready-made one; options change it.")] = None,
@@ -72,14 +75,14 @@ def generate(
         raise BadInput("generate -o: the file's name is empty")
     apart("generate -o", out, spec, *(merge or []))
     if merge:
-        if spec is not None or preset is not None or any(v is not None for v in options.values()):
+        if spec is not None or preset is not None or set_ or any(v is not None for v in options.values()):
             raise BadInput("generate --merge: captures are merged as they are; --speed, --loop and --fresh change them")
         with Interrupt() as interrupt, Bar(not no_progress, "merging") as bar:
             frames, octets, ns = merging.merge(merge, out, speed=speed, loop=loop, fresh=fresh, progress=bar, stop=interrupt)
     else:
         if speed != 1 or loop != 1 or fresh:
             raise BadInput("generate: --speed, --loop and --fresh are for --merge")
-        wanted = generating.spec_from(options, spec, preset, seed, line)
+        wanted = generating.spec_from(options, spec, preset, seed, line, set_ or [])
         with Interrupt() as interrupt, Bar(not no_progress, f"generating {Path(spec).name if spec else preset or ''}".strip()) as bar:
             frames, octets, ns = generating.generate(wanted, out, bar, interrupt)
     if out not in (None, "-"):

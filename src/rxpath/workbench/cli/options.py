@@ -7,9 +7,11 @@ import typer
 
 HostOption = Annotated[str | None, typer.Option("--host", metavar="FILE", help="Host file (TOML); rxpath host init writes one.")]
 SetOption = Annotated[list[str] | None, typer.Option(
-    "--set", metavar="KEY=VALUE", help="Change one setting: net.core.netdev_budget=600, ethtool.rx=4096, kernel=3.10, app.0.service=2us. "
+    "--set", metavar="KEY=VALUE", help="Change one setting: net.core.netdev_budget=600, ethtool.rx=4096, kernel=3.10, app.0.service=2us; "
+    "of a traffic spec also traffic.0.rate=200kpps. "
     "May be given several times.")]
-SeedOption = Annotated[int | None, typer.Option("--seed", metavar="N", help="Seed of everything random.")]
+SeedOption = Annotated[int | None, typer.Option(
+    "--seed", metavar="N", help="Seed of everything random, in the host and in a traffic spec.")]
 CaptureArgument = Annotated[str, typer.Argument(metavar="CAPTURE", help="pcap or pcapng file, or the name of a bundled one: first.")]
 ListenOption = Annotated[list[str] | None, typer.Option(
     "--listen", metavar="PROTO:PORT,...",

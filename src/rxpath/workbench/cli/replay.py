@@ -68,6 +68,7 @@ def replay(
     from rxpath.workbench.host import file as hostfile
     from rxpath.workbench.run import replay as replaying
     from rxpath.workbench.traffic import capture as traffic
+    from rxpath.workbench.traffic import spec as trafficfile
     from rxpath.workbench.views import recording, terminal
     from rxpath.workbench.words.mistakes import BadInput
 
@@ -78,7 +79,8 @@ def replay(
     _check_files(record, json_, tap, tx, capture, host)
     goal, seconds = checked_goal(goal), checked_budget(budget or BUDGET)
 
-    chosen = hostfile.the_host(host or traffic.bundled_host(capture), set_ or [], seed)
+    of_traffic, of_host = trafficfile.split(set_ or [])
+    chosen = hostfile.the_host(host or traffic.bundled_host(capture), of_host, seed)
     if tap is not None or tx is not None:
         chosen = hostfile.with_outputs(chosen, tap, tx)
     watched = None
@@ -88,8 +90,8 @@ def replay(
         watched = Trail(trail, trail_limit)
     with Interrupt() as interrupt:
         with Bar(not no_progress, f"replaying {capture}") as bar:
-            outcome = replaying.replay(capture, chosen, listen=listen or [], local=local, speed=speed, rate=rate, loop=loop, fresh=fresh,
-                                       plain=plain or None,
+            outcome = replaying.replay(capture, chosen, overrides=of_traffic, seed=seed, listen=listen or [], local=local, speed=speed,
+                                       rate=rate, loop=loop, fresh=fresh, plain=plain or None,
                                        skip_unsupported=skip_unsupported or None, trail=watched, progress=bar, stop=interrupt,
                                        record=record is not None)
         if record is not None and record != "-":
@@ -101,7 +103,8 @@ def replay(
             from rxpath.workbench.advice import ask
             from rxpath.workbench.jobs.unit import Unit
 
-            unit = Unit(capture, listen=tuple(listen or ()), local=local, speed=speed, rate=rate, loop=loop, fresh=fresh)
+            unit = Unit(capture, seed=seed, listen=tuple(listen or ()), local=local, speed=speed, rate=rate, loop=loop, fresh=fresh,
+                        traffic=of_traffic)
             with Bar(not no_progress, "trying knobs on the same traffic") as bar:
                 answer = ask.answer(outcome, unit, chosen, goal, seconds, skip_unsupported=skip_unsupported or None, progress=bar,
                                     stop=interrupt)

@@ -282,7 +282,7 @@ def _copy(value: Any) -> Any:
 
 def value_of(text: str, written: str) -> Any:
     """A number, true, false, a TOML list, table or quoted text; anything else is text without quotes: 4MiB, 3.10, on, 1-3."""
-    if re.fullmatch(r"[+-]?\d{1,18}", text, re.ASCII):
+    if re.fullmatch(r"[+-]?\d{1,19}", text, re.ASCII):
         return int(text)
     if text in ("true", "false"):
         return text == "true"

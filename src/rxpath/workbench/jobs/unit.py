@@ -33,7 +33,8 @@ RECEIVERS_KEPT = 64
 @dataclass(frozen=True, slots=True)
 class Unit:
     """capture: a file, the name of a bundled one, or a traffic spec (traffic.spec.Spec, or its .toml file).  host: a Host, a host
-    file's tables as a dict, its path, or None for the default (a bundled capture has its own).  The others as in rxpath.replay()."""
+    file's tables as a dict, its path, or None for the default (a bundled capture has its own).  traffic: settings of a spec
+    (traffic.0.rate=200kpps), apart from the host's overrides, which a search replaces.  The others as in rxpath.replay()."""
     capture: str | Spec
     host: Host | Mapping[str, Any] | str | None = None
     overrides: tuple[str, ...] = ()
@@ -44,6 +45,7 @@ class Unit:
     rate: str | int | None = None
     loop: int = 1
     fresh: bool = False
+    traffic: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +102,16 @@ def the_host(unit: Unit) -> Host:
     return hostfile.revise(made, silent) if silent else made
 
 
+def checked(unit: Unit) -> None:
+    """Raises HostError or BadInput for a host or a traffic that cannot be."""
+    host = the_host(unit)
+    if spec := traffic.changed_spec(unit.capture, unit.traffic, unit.seed):
+        trafficfile.streams(spec, host)
+
+
 def receiver(unit: Unit, host: Host) -> Receiver:
     """Who receives, worked out once for each capture: that reads its beginning, and does not depend on knobs."""
-    if spec := traffic.spec_of(unit.capture):
+    if spec := traffic.changed_spec(unit.capture, unit.traffic, unit.seed):
         return trafficfile.receiver(spec, host)
     addresses = traffic.local_addresses(unit.local) or list(host.addresses) or None
     key = (unit.capture, unit.local, tuple(addresses or ()))
@@ -123,9 +132,9 @@ def run(unit: Unit, stop: Callable[[], bool] | None = None) -> Result:
         if unit.capture == "-":
             raise BadInput("standard input cannot be read many times: save it to a file")
         host = the_host(unit)
-        return of(replay.replay(unit.capture, host, listen=unit.listen, local=unit.local, speed=unit.speed, rate=unit.rate, loop=unit.loop,
-                                fresh=unit.fresh,
-                                receiver=receiver(unit, host), stop=stop))
+        return of(replay.replay(unit.capture, host, overrides=unit.traffic, seed=unit.seed, listen=unit.listen, local=unit.local,
+                                speed=unit.speed, rate=unit.rate, loop=unit.loop, fresh=unit.fresh, receiver=receiver(unit, host),
+                                stop=stop))
     except Exception as error:
         if is_bad_input(error):
             return Result(error=one_line(error))

@@ -7,7 +7,7 @@
     KEY=A..B/N                  N values at equal distances
 
 A and B are numbers, with the unit that the key takes (4KiB..8MiB, 10us..1ms, 100kpps..2Mpps); lists and ranges may be mixed.  Keys are
-those of replay's --set, and speed, rate and loop, which are the traffic's."""
+those of replay's --set (of a traffic spec also traffic.0.rate=100kpps..400kpps), and speed, rate and loop, which are the traffic's."""
 from __future__ import annotations
 
 import dataclasses
@@ -19,6 +19,7 @@ from fractions import Fraction
 from typing import Any
 
 from rxpath.workbench.jobs.unit import Unit
+from rxpath.workbench.traffic import spec as trafficfile
 from rxpath.workbench.words import units
 from rxpath.workbench.words.mistakes import BadInput
 
@@ -93,8 +94,8 @@ def at(base: Unit, point: Point) -> Unit:
         changes["loop"] = _traffic(point, "loop", int)
     if "rate" in point:
         changes["rate"] = point["rate"]
-    settings = tuple(f"{k}={v}" for k, v in point.items() if k not in TRAFFIC_KEYS)
-    return dataclasses.replace(base, overrides=base.overrides + settings, **changes)
+    of_traffic, settings = trafficfile.split(f"{k}={v}" for k, v in point.items() if k not in TRAFFIC_KEYS)
+    return dataclasses.replace(base, overrides=base.overrides + settings, traffic=base.traffic + of_traffic, **changes)
 
 
 def _traffic(point: Point, key: str, kind: type[int] | type[float]) -> float:
@@ -138,7 +139,7 @@ def _range(part: str, text: str) -> list[str]:
     high, high_unit = _number(match["b"], wrong)
     unit = high_unit
     if low_unit != high_unit and low:                               # 4KiB..8MiB, 10us..1ms: in the smallest unit of their kind
-        low, high, unit = _common(match["a"], match["b"], text.startswith("rate"), wrong)
+        low, high, unit = _common(match["a"], match["b"], text.partition("=")[0].strip().endswith(("rate", "peak")), wrong)
     if low >= high:
         raise wrong("it must go up")
     whole = low.denominator == high.denominator == 1

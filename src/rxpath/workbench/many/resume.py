@@ -69,7 +69,7 @@ class Journal:
     def keys(self, base: Unit, work: Sequence[Unit]) -> list[str]:
         """What each unit is a run of."""
         same = repr((__version__, _digest(base.capture), _of_host(base), base.listen, base.local))
-        each = [repr((u.overrides, _files(u), u.seed, u.speed, u.rate, u.loop, u.fresh)) for u in work]
+        each = [repr((u.overrides, _files(u), u.seed, u.speed, u.rate, u.loop, u.fresh, u.traffic)) for u in work]
         return [hashlib.blake2b((same + one).encode(), digest_size=16).hexdigest() for one in each]
 
     def close(self) -> None:

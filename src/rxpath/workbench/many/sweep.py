@@ -20,6 +20,7 @@ from rxpath.workbench.jobs.unit import Result, Unit
 from rxpath.workbench.many import grid
 from rxpath.workbench.many.resume import Journal
 from rxpath.workbench.traffic import capture as traffic
+from rxpath.workbench.traffic import spec as trafficfile
 from rxpath.workbench.traffic.spec import Spec
 from rxpath.workbench.words.mistakes import BadInput
 
@@ -101,8 +102,9 @@ def sweep(capture: str | Path | Spec, settings: Mapping[str, object] | Sequence[
     journal   a file of JSON lines: rows that it has are not run again, new ones are added as they are done
     The others as in rxpath.replay().  Raises BadInput or HostError for what no run could use; a combination that alone is impossible has
     its error in its row."""
+    of_traffic, of_host = trafficfile.split(overrides)
     base = Unit(str(capture) if isinstance(capture, Path) else capture, str(host) if isinstance(host, Path) else host,
-                tuple(overrides), seed, tuple(listen), local, speed, rate, loop)
+                of_host, seed, tuple(listen), local, speed, rate, loop, traffic=of_traffic)
     found = grid.axes(settings)
     check(base, found)
     points = list(grid.points(found))
@@ -143,13 +145,13 @@ def check(base: Unit, found: Sequence[grid.Axis]) -> None:
     """Every value of every axis by itself, before anything runs: an unknown key or a value out of range is the whole sweep's mistake."""
     if base.capture == "-":
         raise BadInput("standard input cannot be read many times: save it to a file")
-    if traffic.spec_of(base.capture) is None:
+    if traffic.changed_spec(base.capture, base.traffic) is None:
         Source(traffic.find(str(base.capture))).close()
     traffic.listening(base.listen)
     for axis in found:
         for value in axis.values[:1000]:
             try:
-                unit.the_host(grid.at(base, {axis.key: value}))
+                unit.checked(grid.at(base, {axis.key: value}))
             except Exception:                               # it may need another axis' value: CPU 3 of cpus=2,4
                 if not _possible(base, [a for a in found if a is not axis], {axis.key: value}):
                     raise
@@ -159,7 +161,7 @@ def _possible(base: Unit, others: Sequence[grid.Axis], settings: grid.Point) -> 
     """Is there a combination (of the first 100) that the host takes?"""
     for point in itertools.islice(grid.points(others), 100):
         try:
-            unit.the_host(grid.at(base, {**point, **settings}))
+            unit.checked(grid.at(base, {**point, **settings}))
             return True
         except Exception:
             pass

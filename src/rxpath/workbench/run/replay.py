@@ -35,7 +35,8 @@ def replay(capture: str | Path | Spec, host: Host | str | Path | None = None, *,
     capture   a pcap or pcapng file (also gzipped), "-" for standard input, the name of a bundled one ("first"),
               a traffic spec (.toml), or a traffic.spec.Spec: then its frames are generated straight into the run
     host      a Host, a host file, or None: the default host (a bundled capture has its own)
-    overrides ["KEY=VALUE"]: ["net.core.netdev_budget=600", "ethtool.rx=4096"]
+    overrides ["KEY=VALUE"]: ["net.core.netdev_budget=600", "ethtool.rx=4096"]; of a spec also ["traffic.0.rate=200kpps"]
+    seed      of everything random, in the host and in a spec
     listen    sockets to open, ["udp:5000", "tcp:80"]; none: those that the capture's traffic goes to
     local     the receiver's address; none: worked out from the capture
     speed     10: ten times as fast; rate: "1.2Mpps" evenly spaced instead; loop: how often
@@ -44,10 +45,11 @@ def replay(capture: str | Path | Spec, host: Host | str | Path | None = None, *,
     record    keep rings, queues, CPU time and losses over time, in Outcome.recording
     receiver  who receives, if infer_receiver() has been asked already
     Raises BadInput, CaptureError, HostError, RulesError for what cannot be used; Imbalance would be our bug."""
-    spec = traffic.spec_of(capture)
+    of_traffic, overrides = trafficfile.split(overrides)
+    spec = traffic.changed_spec(capture, of_traffic, seed)
     if host is None and spec is None:
         host = traffic.bundled_host(str(capture))
-    chosen, name = hostfile.the_host(host, overrides, seed), "traffic" if spec is capture else traffic.find(str(capture))
+    chosen, name = hostfile.the_host(host, overrides, seed), traffic.find(str(capture)) if isinstance(capture, (str, Path)) else "traffic"
     sockets, addresses = traffic.listening(listen), traffic.local_addresses(local)
     if addresses is None and chosen.nic.addresses:
         addresses = list(chosen.addresses)                  # the host file says who it is

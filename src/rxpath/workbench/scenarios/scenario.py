@@ -91,20 +91,13 @@ class Scenario(Part):
     def the_host(self, settings: tuple[str, ...] = ()) -> Host:
         """With settings as for --set; files that they name lie beside the scenario."""
         wanted = [f"iptables={self._folder / s.removeprefix('iptables=')}" if s.startswith("iptables=") else s
-                  for s in settings if not s.startswith("traffic.")]
+                  for s in trafficfile.split(settings)[1]]
         return hostfile.apply_overrides(self._host, wanted) if wanted else self._host
 
     def the_spec(self, settings: tuple[str, ...] = ()) -> trafficfile.Spec:
         """`traffic.0.flows=64` changes the sender: where the host can do nothing."""
-        streams = [dict(t) for t in self.traffic]
-        for text in settings:
-            if text.startswith("traffic."):
-                dotted, _, value = text.partition("=")
-                parts = dotted.split(".")
-                if len(parts) != 3 or not parts[1].isdigit() or int(parts[1]) >= len(streams):
-                    raise hostfile.HostError(text, "", f"must be traffic.N.KEY=VALUE, N up to {len(streams) - 1}")
-                streams[int(parts[1])][parts[2]] = hostfile.value_of(value, text)
-        return trafficfile.build({"seed": self.seed, "traffic": streams}, self._name)
+        spec = trafficfile.build({"seed": self.seed, "traffic": list(self.traffic)}, self._name)
+        return trafficfile.revise(spec, trafficfile.split(settings)[0])
 
 
 def loads(content: str | bytes, place: str, name: str = "scenario", folder: Path | None = None) -> Scenario:

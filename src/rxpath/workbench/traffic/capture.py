@@ -47,6 +47,16 @@ def spec_of(capture: str | Path | Spec) -> Spec | None:
     return trafficfile.load(capture)
 
 
+def changed_spec(capture: str | Path | Spec, settings: Sequence[str] = (), seed: int | None = None) -> Spec | None:
+    """The same with the settings of --set that are the traffic's, and --seed."""
+    spec = spec_of(capture)
+    if spec is None:
+        if settings:
+            raise BadInput(f"--set {settings[0]}: {title(capture)} is a capture; traffic.N.KEY is for a traffic spec (.toml)")
+        return None
+    return trafficfile.revise(spec, settings, seed) if settings or seed is not None else spec
+
+
 def title(capture: str | Path | Spec) -> str:
     """What a report calls it."""
     return Path(capture).name if isinstance(capture, (str, Path)) else "traffic"

@@ -3,7 +3,7 @@
 Straight into a run without a file: `rxpath replay SPEC.toml`."""
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from rxpath.workbench.traffic import presets
@@ -14,17 +14,27 @@ from rxpath.workbench.words.mistakes import BadInput
 LINE = "10Gbit"                                             # of a file whose spec names none
 
 
-def spec_from(options: dict[str, Any], file: str | None, preset: str | None, seed: int | None, line: str | None) -> trafficfile.Spec:
-    """The spec that the command line asks for."""
+def spec_from(options: dict[str, Any], file: str | None, preset: str | None, seed: int | None, line: str | None,
+              settings: Sequence[str] = ()) -> trafficfile.Spec:
+    """The spec that the command line asks for.  settings: as for --set, of the traffic only."""
     given = {k: v for k, v in options.items() if v is not None}
     if file is not None and preset is not None:
         raise BadInput("--spec and --preset: one of them")
+    for other in trafficfile.split(settings)[1]:
+        raise BadInput(f"--set {other}: here nobody receives: traffic.N.KEY, traffic.seed or traffic.line")
     if file is not None:
         if given:
-            raise BadInput(f"--{next(iter(given))}: with --spec the file says that")
-        changes = {k: v for k, v in (("seed", seed), ("line", line)) if v is not None}
-        checked = trafficfile.build({"traffic": [{"rate": 1}], **changes}, "generate")
-        return trafficfile.load(file).model_copy(update={k: getattr(checked, k) for k in changes})
+            raise BadInput(f"--{next(iter(given))}: with --spec the file says that; --set traffic.0.{next(iter(given))}=... changes it")
+        spec = trafficfile.load(file)
+    else:
+        spec = trafficfile.build({"traffic": _streams(given, preset)}, f"--preset {preset}" if preset is not None else "generate")
+    if line is not None:
+        spec = trafficfile.build({**spec._raw, "line": line}, "generate")
+    return trafficfile.revise(spec, settings, seed)
+
+
+def _streams(given: dict[str, Any], preset: str | None) -> list[dict[str, Any]]:
+    """Those of the preset, or one, with the options."""
     streams = [dict(s) for s in presets.preset(preset)] if preset is not None else [{}]
     if preset is None and not {"rate", "gap"} & set(given):
         raise BadInput("generate: --rate (or --gap), --spec FILE or --preset NAME says what to send; --help has examples")
@@ -35,8 +45,7 @@ def spec_from(options: dict[str, Any], file: str | None, preset: str | None, see
             stream.pop("count", None)
             stream.pop("duration", None)
         stream.update(given)
-    top = {k: v for k, v in (("seed", seed), ("line", line)) if v is not None}
-    return trafficfile.build({"traffic": streams, **top}, f"--preset {preset}" if preset is not None else "generate")
+    return streams
 
 
 def generate(spec: trafficfile.Spec, out: str | None, progress: Any = None, stop: Any = None) -> tuple[int, int, int]:

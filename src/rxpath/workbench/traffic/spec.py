@@ -6,11 +6,12 @@
 A Spec is frozen, small and picklable: a unit of work can carry it.  cable/generate.py does what it says."""
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, ValidationError, field_validator, model_validator
+from pydantic import BeforeValidator, PrivateAttr, ValidationError, field_validator, model_validator
 
 from rxpath.abi.capture import MAX_TIME
 from rxpath.abi.generate import FRACTION, Arrivals, Carries, Sums
@@ -20,11 +21,13 @@ from rxpath.cable.receiver import Receiver
 from rxpath.workbench.host import file as hostfile
 from rxpath.workbench.host.model.host import Host
 from rxpath.workbench.toml_in.tables import Duration, Flag, Int, Part, Wrong, key
+from rxpath.workbench.traffic import senders
 from rxpath.workbench.words import units
 
 IMIX = ((12, 7.0), (548, 4.0), (1472, 1.0))                 # IP packets of 40, 576 and 1500 bytes, 7:4:1, as UDP payloads
 LONGEST_GAP = 600_000_000_000
 PARETO_LONGEST = 2_000_000_000
+SEED_MAX = (1 << 47) - 1                                    # the generator's dice have a stream's number beside it
 DATAGRAM_MAX = 65507
 SIZE_TEXT = 'bytes of payload such as 18, "imix", or several with their weights: "64:7,512:4,1472:1", [64, 1472] or [[64, 7], [512, 4]]'
 ADDRESS_TEXT = 'an address "10.0.0.2", a range "10.0.0.2-10.0.0.99", a network "10.1.0.0/24", or a list of these'
@@ -118,7 +121,8 @@ class Flow(Part):
     size: Sizes = key(((18, 1.0),), "bytes of UDP payload; beyond the MTU it is sent in fragments; imix is 12, 548 and 1472 as 7:4:1",
                       SIZE_TEXT, "18: a frame of 64 bytes with its FCS")
     protocol: Literal["udp", "icmp", "tcp-syn"] = key("udp", "UDP datagrams, echo requests, or connection requests", "udp, icmp or tcp-syn")
-    src: Addresses = key(None, "senders; default 10.0.0.2", ADDRESS_TEXT, example='"10.0.0.2-10.0.0.99"')
+    src: Addresses = key(None, "senders, but for the receiver's own addresses; default 10.0.0.2", ADDRESS_TEXT,
+                           example='"10.0.0.2-10.0.0.99"')
     dst: Addresses = key(None, "receivers; default the host's first address, else 10.0.0.1", ADDRESS_TEXT, example='"10.0.0.1"')
     sport: Ports = key(None, "source ports; default 40000, or as many from 1024 on as the flows need", PORT_TEXT, example='"1024-65535"')
     dport: Ports = key(((5000, 5000),), "destination ports", PORT_TEXT)
@@ -176,13 +180,23 @@ class Flow(Part):
             return self.burst * 1e9 / max((1e9 / self.peak if self.peak else 0) * (self.burst - 1) + self.pause_ns(), 1)
         return self.rate or 1e9 / (self.gap or 1)
 
-    def stream(self, speed: float = 1.0, dst: int = 0x0A000001) -> Stream:
-        """As whole numbers for the generator, `speed` times as fast."""
+    def senders(self, own: tuple[Range, ...]) -> tuple[Range, ...]:
+        """Who sends: nobody of the receiver's own addresses."""
+        if self.src is None:
+            return (senders.anybody(own),)
+        left = senders.without(self.src, own)
+        if not left:
+            raise Wrong("src", f"{units.ipv4_text(self.src[0][0])} is the receiver's own address: the host drops what claims to come from "
+                               "itself (IP_LOCAL_SOURCE); name another, or let it in with net.ipv4.conf.all.accept_local=1")
+        return left
+
+    def stream(self, speed: float = 1.0, dst: int = 0x0A000001, own: tuple[Range, ...] = ()) -> Stream:
+        """As whole numbers for the generator, `speed` times as fast.  own: the receiver's addresses, from which nobody sends."""
         bursty, one = self.kind in ("onoff", "pareto"), (1 << FRACTION) / speed
         gap = (1e9 / self.peak if self.peak else 0) if bursty else self.gap if self.gap is not None else 1e9 / (self.rate or 1)
         pause = round(self.pause_ns() * one) if bursty else 0
         duration = self.duration if self.duration is not None else None if self.count else 1_000_000_000
-        src, to = self.src or ((0x0A000002, 0x0A000002),), self.dst or ((dst, dst),)
+        src, to = self.senders(own), self.dst or ((dst, dst),)
         others = count(src) * count(to) * count(self.dport)
         sport = self.sport
         if sport is None:
@@ -208,10 +222,13 @@ class Flow(Part):
 class Spec(Part):
     """What is sent: a seed, a line, streams."""
 
-    seed: Int = key(1, "seed of everything random in it", "0 to 140737488355327", ge=0, le=(1 << 47) - 1)
+    seed: Int = key(1, "seed of everything random in it", "0 to 140737488355327", ge=0, le=SEED_MAX)
     line: str | None = key(None, "speed of the line that frames share; default the host's nic.speed, 10Gbit for a file", units.BPS_ALLOWED,
                            example='"1Gbit"')
     traffic: tuple[Flow, ...] = key(..., "", "tables [[traffic]]", max_length=64)
+
+    _raw: dict[str, Any] = PrivateAttr(default_factory=dict)    # what was written, for --set
+    _place: str = PrivateAttr(default="traffic")
 
     @field_validator("line", mode="before")
     @classmethod
@@ -234,10 +251,12 @@ class Spec(Part):
 def build(data: dict[str, Any], place: str = "traffic") -> Spec:
     """Validate; a mistake is a HostError, one line."""
     try:
-        return Spec.model_validate(data)
+        spec = Spec.model_validate(data)
     except ValidationError as error:
         found = [_one(item) for item in sorted(error.errors(include_url=False), key=lambda e: e["type"] != "extra_forbidden")]
         raise hostfile.HostError(place, *found[0], len(found) - 1) from None
+    spec._raw, spec._place = data, place
+    return spec
 
 
 def _one(item: Any) -> tuple[str, str]:
@@ -258,6 +277,53 @@ def _parsed(content: bytes, place: str) -> Spec:
     return build(hostfile.tables(content, place), place)
 
 
+# ---------------------------------------------------------------- --set
+ROOM = "traffic."
+
+
+def split(overrides: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """(settings of the traffic, settings of the host) of --set: traffic.0.rate=200kpps is the traffic's."""
+    given = tuple(overrides)
+    return tuple(s for s in given if s.strip().startswith(ROOM)), tuple(s for s in given if not s.strip().startswith(ROOM))
+
+
+def revise(spec: Spec, settings: Iterable[str] = (), seed: int | None = None) -> Spec:
+    """A spec with single keys changed, as --set has them: traffic.N.KEY=VALUE of stream N, traffic.seed and traffic.line; seed: as --seed.
+    A rate takes the place of a gap, and a duration that of a count, and the other way round."""
+    data = {**spec._raw, "traffic": [dict(stream) for stream in spec._raw["traffic"]]}
+    changes = [(written.partition("=")[0].strip(), written.strip()) for written in settings]
+    for dotted, written in changes:
+        _set(data, dotted, written, [other for other, _ in changes])
+    if seed is not None:
+        data["seed"] = seed & SEED_MAX if seed >= 0 else seed
+    try:
+        return build(data, spec._place)
+    except hostfile.HostError as error:
+        for dotted, written in reversed(changes):
+            if error.key == dotted or dotted.startswith(error.key + "."):
+                raise hostfile.HostError(f"--set {written}", "" if error.key == dotted else error.key, error.text) from None
+        raise
+
+
+def _set(data: dict[str, Any], dotted: str, written: str, asked: list[str]) -> None:
+    """One setting, into the tables of a spec."""
+    _, equals, value = written.partition("=")
+    steps, streams = dotted.split(".")[1:], data["traffic"]
+    if not equals or not steps[-1]:
+        raise hostfile.HostError(f"--set {written}", "", "must be KEY=VALUE, such as traffic.0.rate=200kpps")
+    if steps in (["seed"], ["line"]):
+        data[steps[0]] = hostfile.value_of(value.strip(), written)
+        return
+    if len(steps) != 2 or not steps[0].isdecimal() or int(steps[0]) >= len(streams):
+        numbers = "0" if len(streams) == 1 else f"0 to {len(streams) - 1}"
+        raise hostfile.HostError(f"--set {written}", "", f"must be traffic.N.KEY=VALUE, N {numbers}, or traffic.seed or traffic.line")
+    stream, name = streams[int(steps[0])], steps[1]
+    for one, other in (("rate", "gap"), ("gap", "rate"), ("duration", "count"), ("count", "duration")):
+        if name == one and f"{ROOM}{steps[0]}.{other}" not in asked:
+            stream.pop(other, None)
+    stream[name] = hostfile.value_of(value.strip(), written)
+
+
 # ---------------------------------------------------------------- into a run
 def pace(spec: Spec, speed: float = 1.0, rate_pps: int = 0) -> float:
     """How much faster than the spec says: `speed`, or as fast as makes the mean rate."""
@@ -266,8 +332,17 @@ def pace(spec: Spec, speed: float = 1.0, rate_pps: int = 0) -> float:
 
 def streams(spec: Spec, host: Host | None = None, speed: float = 1.0) -> tuple[Stream, ...]:
     """Its streams; what names no receiver goes to the host's first address."""
-    own = units.cidr(host.nic.addresses[0])[0] if host is not None and host.nic.addresses else 0x0A000001
-    return tuple(f.stream(speed, own) for f in spec.traffic)
+    to = units.cidr(host.nic.addresses[0])[0] if host is not None and host.nic.addresses else 0x0A000001
+    own = senders.own_addresses(host, [r for f in spec.traffic for r in f.dst or ((to, to),)])
+    made = []
+    for i, f in enumerate(spec.traffic):
+        try:
+            made.append(f.stream(speed, to, own))
+        except Wrong as error:
+            raise hostfile.HostError("traffic", f"{i}.{error.key}", error.text) from None
+        except ValueError as error:                         # without them there are fewer flows
+            raise hostfile.HostError("traffic", str(i), str(error)) from None
+    return tuple(made)
 
 
 def receiver(spec: Spec, host: Host | None = None) -> Receiver:
