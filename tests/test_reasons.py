@@ -8,7 +8,7 @@ import pytest
 
 from rxpath.abi.kernels import Sysctl
 from rxpath.abi.mib import DevStat, Mib, has
-from rxpath.abi.numbers import FEED_RX_ERROR, IPPROTO, NO_SKB, RTN
+from rxpath.abi.numbers import FEED_CSUM_GOOD, FEED_HEADER_CUT, FEED_RX_ERROR, IPPROTO, NO_SKB, RTN
 from rxpath.abi.reasons import LOSSES, Drop
 from rxpath.drivers.igb_open import set_rx_fifo
 from rxpath.drivers.net_device import ring_stats
@@ -169,6 +169,14 @@ def receive_error(host):
     host.run()
 
 
+def cut(host, frame, caplen):
+    """Of its bytes the capture has so many; its header is not among them."""
+    host.feed[:caplen] = frame[:caplen]
+    assert host.call(feed.feed_frame)(host.net, host.t + 1000, 0, len(frame), caplen, FEED_CSUM_GOOD | FEED_HEADER_CUT, 0)
+    host.t, host.sent = host.t + 1000, 1
+    host.run()
+
+
 def no_room_for_a_copy(host):
     """Two sockets want a datagram in fragments; there is no room for its copy's last part, and who gets the datagram itself is full."""
     group = "239.1.1.1"
@@ -233,6 +241,13 @@ def rest():
         ("TCP_FLAGS", "tcp_v4_do_rcv"): lambda h: listens(h, tcp(flags=0)),
         ("TCP_RESET", "tcp_v4_do_rcv"): lambda h: listens(h, tcp(flags=4)),
         ("NOT_SPECIFIED", "igb_cleanup_headers"): receive_error,
+        ("CAPTURE_CUT", "arp_rcv"): lambda h: cut(h, arp() + bytes(40), 20),
+        ("CAPTURE_CUT", "ip_rcv_core"): lambda h: cut(h, udp_frame(), 30),
+        ("CAPTURE_CUT", "icmp_rcv"): lambda h: cut(h, unreachable(ip(udp(b"x" * 40))), 50),
+        ("CAPTURE_CUT", "igmp_rcv"): lambda h: cut(h, eth(ip(b"x" * 40, proto=2)), 36),
+        ("CAPTURE_CUT", "__udp4_lib_rcv"): lambda h: cut(h, udp_frame(), 38),
+        ("CAPTURE_CUT", "udplite_rcv"): lambda h: cut(h, eth(ip(udp(b"x" * 40), proto=136)), 38),
+        ("CAPTURE_CUT", "tcp_v4_rcv"): lambda h: cut(h, eth(ip(tcp(), proto=6)), 44),
         ("NOMEM", "skb_clone"): no_room_for_a_copy,
         ("UDP_CSUM", "__first_packet_length"): asked_for_its_length,
         ("RX_ALLOC_FAILED", "veth_xmit"): sender_too_far_ahead,

@@ -10,6 +10,7 @@ from .abi.mib import Mib
 from .abi.net import Net
 from .abi.numbers import (
     CHECKSUM_UNNECESSARY,
+    FEED_CSUM_GOOD,
     NET_RX_DROP,
     NO_ROUTE,
     NO_SHARE,
@@ -52,6 +53,7 @@ def skb_init(net: Net, skb: sk_buff, data: int, length: int) -> None:
     skb.dst = NO_ROUTE
     skb.mac_header = data
     skb.csum_valid = 0
+    skb.wire = 0
     skb.is_page = 0
     skb.vlan = 0
     skb.l4_hash = 0
@@ -272,7 +274,7 @@ def skb_copy_header(copy: sk_buff, skb: sk_buff, moved: int) -> None:
     copy.transport_header = skb.transport_header + moved
     copy.tstamp, copy.frame, copy.hash, copy.protocol, copy.dev = skb.tstamp, skb.frame, skb.hash, skb.protocol, skb.dev
     copy.pkt_type, copy.ip_summed, copy.csum_valid, copy.encapsulated = skb.pkt_type, skb.ip_summed, skb.csum_valid, skb.encapsulated
-    copy.vlan, copy.vlan_tci, copy.l4_hash, copy.sw_hash = skb.vlan, skb.vlan_tci, skb.l4_hash, skb.sw_hash
+    copy.vlan, copy.vlan_tci, copy.l4_hash, copy.sw_hash, copy.wire = skb.vlan, skb.vlan_tci, skb.l4_hash, skb.sw_hash, skb.wire
     copy.dst, copy.dst_type, copy.iif, copy.mark, copy.queue_mapping = skb.dst, skb.dst_type, skb.iif, skb.mark, skb.queue_mapping
     copy.gso_size, copy.gso_segs = skb.gso_size, skb.gso_segs
 
@@ -317,6 +319,12 @@ def skb_vlan_tag_present(skb: sk_buff) -> bool:
 def skb_csum_unnecessary(skb: sk_buff) -> bool:
     """Has the NIC, GRO or an earlier look said that it is right?"""
     return skb.ip_summed == CHECKSUM_UNNECESSARY or skb.csum_valid != 0
+
+
+@path_function
+def skb_csum_right(skb: sk_buff, total: int) -> bool:
+    """The sum over a packet and its pseudo header: is it right?  Where the capture has not the bytes that the wire had, it is taken so."""
+    return csum_fold(total) == 0 or skb.wire & FEED_CSUM_GOOD != 0
 
 
 @cold

@@ -13,6 +13,9 @@ import pytest
 from rxpath import examples
 from rxpath.workbench.cli import app as cli
 
+from ..cable.captures import pcap
+from ..frames import udp_frame
+
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests" / "golden" / "first.txt"
 SCHEMA = json.loads((ROOT / "src/rxpath/workbench/views/replay.schema.json").read_text())
@@ -181,6 +184,23 @@ def test_the_trail_of_drops_shows_lost_frames_only_and_says_how_many_more(capsys
     assert out.count("kfree_skb_reason SOCKET_RCVBUFF") == 2
     lost = int(out.split("SOCKET_RCVBUFF: the socket's receive buffer is full\n")[0].split()[-2].replace(",", ""))
     assert f"{lost - 2:,} more frames fit" in out
+
+
+@pytest.mark.parametrize(("reason", "host", "frames"), [
+    ("RX_LENGTH", [], [udp_frame(bytes(3000))]), ("NIC_FILTER", [], [udp_frame(), udp_frame(), b"\2\0\0\0\0\x63" + udp_frame()[6:]]),
+    ("RX_MISSED", ["ethtool.rx=80", "ethtool.rx-usecs=8000"], [udp_frame()] * 200),
+    ("RX_MISSED", ["nic.driver=virtio_net", "ethtool.rx=64", "app.0.cpu=0"], [udp_frame()] * 3000)])
+def test_what_the_card_has_lost_has_a_trail(capsys, tmp_path, reason, host, frames):
+    (tmp_path / "x.pcap").write_bytes(pcap([(i * 200, f, len(f)) for i, f in enumerate([*frames, udp_frame()])]))
+    options = [o for text in host for o in ("--set", text)]
+    code, out, _ = run(capsys, "replay", str(tmp_path / "x.pcap"), "--json", "--no-whatif", "--trail", f"drops:{reason}", *options)
+    trail = json.loads(out)["trail"]
+    assert code == 0 and trail
+    for packet in trail:
+        (mark,) = packet["marks"]
+        assert (packet["end"], packet["at"], mark["t_ns"], mark["context"]) == (reason, "nic_dma", packet["t_ns"], "device")
+    code, out, _ = run(capsys, "replay", str(tmp_path / "x.pcap"), "--no-whatif", "--trail", str(trail[0]["frame"]), *options)
+    assert f"{reason}: " in out and "in nic_dma" in out and "still on the cable" not in out
 
 
 def test_a_trail_by_port_finds_both_directions(capsys):

@@ -4,11 +4,14 @@ The reader's memory is one region (net.feed_addr): room for the unread rest of t
 A frame's arrival.offset points straight into it."""
 from enum import IntEnum
 
-from .._compile import CACHELINE, Array, array, i64, struct
+from .._compile import CACHELINE, Array, array, i64, struct, table
 from .limits import NCARD
+from .survey import survey_t
 
 NINTERFACE = 1024               # interfaces of a pcapng section
 NLOCAL = 64                     # addresses of the receiver
+NLEFT = 1024                    # sources that leave checksums to their card
+LEFT_IP, LEFT_UDP, LEFT_TCP = 1, 2, 4           # and which
 NAME_WORDS, NAME_BYTES = 3, 5   # of an interface's name: IFNAMSIZ - 1 characters
 NCENSUS_MAC, NCENSUS_IP, NCENSUS_PORT = 4096, 16384, 65536
 MAX_CAPLEN = 256 << 10          # MAXIMUM_SNAPLEN of libpcap
@@ -150,6 +153,10 @@ class scan_t:
     card_t: Array[i64] = array(NCARD)                   # when its last frame arrived
     card_name: Array[Array[i64]] = array(NCARD, NAME_WORDS)     # what the interfaces are called: five bytes a word
     fresh: i64                  # other source addresses: which ones; 0: as they are
+    nleft: i64                  # sources that leave checksums to their card: cable/wire.py
+    left_addr: Array[i64] = array(NLEFT * 2)
+    left_kinds: Array[i64] = array(NLEFT * 2)           # LEFT_*, 0: the place is empty
+    left_frames: Array[i64] = array(NLEFT * 2)          # frames that were taken as good
     interfaces: Array[interface_t] = array(NINTERFACE)
 
 
@@ -211,3 +218,4 @@ class census_t:
     macs: Array[census_mac] = array(NCENSUS_MAC)
     ips: Array[census_ip] = array(NCENSUS_IP)
     ports: Array[census_port] = array(NCENSUS_PORT)
+    survey: survey_t = table()

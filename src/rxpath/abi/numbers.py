@@ -37,7 +37,6 @@ IGB_START_ITR, IGB_4K_ITR, IGB_20K_ITR, IGB_70K_ITR = 648, 980, 196, 56         
 IGB_RSS_KEY_SIZE, NIC_MULTI = 40, 64
 ETH_ZLEN = 60                   # without FCS: igb pads what is shorter
 NIC_MAC_SOURCE = 1 << 48        # mac_filter: the source address, not the destination
-FEED_RX_ERROR = 2               # arrival.flags: the NIC passes the frame on with an error bit
 NOT_OF_THE_BOOKS = 2            # skb.is_page of a frame that we send: no frame of the cable
 
 TRUESIZE_OVERHEAD = 256         # sizeof(struct sk_buff), beside the half page of igb: 2304 in all
@@ -51,7 +50,11 @@ MSG_PEEK, MSG_TRUNC, MSG_DONTWAIT, MSG_WAITALL, MSG_WAITFORONE = 0x2, 0x20, 0x40
 
 NO_SKB = NO_NAPI = NO_SOCK = NO_THREAD = NO_QUEUE = NO_TOUCH = NO_ROUTE = NO_SHARE = NO_DEV = NO_CPU = NO_TIMER = -1
 OUTPUT_MULTICAST = -2           # skb.dst of a packet of lo to a group: its sender's route
-FEED_CSUM_GOOD = 1              # arrival.flags: a snap length cut the frame, its checksums cannot be verified: the NIC says good
+# arrival.flags: what is known of a frame beside its bytes.  All but the error go on with the packet (skb.wire), through FEED_WIRE bits of a
+# descriptor's status.  The checksum of its transport was right on the wire, and so was its IP header's: a snap length cut the frame, or
+# the capturing sender had left them to its card.  Its transport's header, or one before that, is not in the capture.
+FEED_CSUM_GOOD, FEED_RX_ERROR, FEED_IP_CSUM_GOOD, FEED_HEADER_CUT = 1, 2, 4, 8
+FEED_WIRE, RXD_WIRE_SHIFT = FEED_CSUM_GOOD | FEED_IP_CSUM_GOOD | FEED_HEADER_CUT, 20
 NEVER = 1 << 54                 # a time; shifted by SLOT_BITS it still fits into 63 bits
 SLOT_BITS = 8
 DONE, YIELD = 0, -1             # what a loop that can be left and re-entered says

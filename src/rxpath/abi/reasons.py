@@ -114,6 +114,10 @@ class Drop(IntEnum):
         "__netif_receive_skb_core": Place("rx_dropped"),
         "icmp_rcv": Place(ICMP_ERROR, N, "an ICMP type that nobody handles"),
     }, "nobody here handles that EtherType (IPv6 is not modelled), or that ICMP type")
+    CAPTURE_CUT = Row("", M, "the capture's snap length has cut off the header that would say what became of it", {
+        "arp_rcv": Place(""), "ip_rcv_core": Place(""), "icmp_rcv": Place(""), "igmp_rcv": Place(""), "__udp4_lib_rcv": Place(""),
+        "udplite_rcv": Place(""), "tcp_v4_rcv": Place(""),
+    }, "the capture holds too little of them: capture with a longer snap length (tcpdump -s 128 or more)")
     # ---- IP
     OTHERHOST = Row("5.18", N, "addressed to another MAC (seen because of promiscuous mode, or a VLAN without a device)",
                      {"ip_rcv_core": Place("rx_otherhost_dropped")}, "they are addressed to another host")

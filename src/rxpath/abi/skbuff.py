@@ -33,6 +33,7 @@ class sk_buff:
     vlan: i8                    # vlan_tci holds a tag that was taken off: 1 of 802.1Q, 2 of 802.1AD
     l4_hash: i8                 # the hash covers ports
     encapsulated: i8
+    wire: i8                    # what the capture knows of it beside its bytes: bits of FEED_WIRE
     mac_header: i64
     frags: i32
     frag_list: i32

@@ -8,20 +8,23 @@
     print(capture.notes())
 
 Memory does not depend on the capture's length.  Nothing is read ahead that is not needed: a pipe works."""
+import ipaddress
 import os
 from collections.abc import Sequence
 from typing import Any
 
-from ..abi.capture import NAME_BYTES, NAME_WORDS, NLOCAL, Problem, Scan
+from ..abi.capture import NAME_BYTES, NAME_WORDS, NLEFT, NLOCAL, Problem, Scan
 from ..abi.net import Net
 from .feed import feed_consume, feed_waiting
 from .reading import CHUNK, REST, Reading
 from .receiver import Card, Receiver
 from .scan import capture_scan
 from .source import CaptureError, Source
+from .wire import left_slot
 
 PIECE = 8192                                    # records for one call of the scanner
 SPEED_UNIT = 10_000
+LEFT_SHOWN = 5                                  # sources whose checksums were left to their card, in the notes
 HOUR = 3_600_000_000_000
 MAX_GAP = 10 * 24 * HOUR                        # what the arithmetic of record_time() can scale
 
@@ -58,6 +61,10 @@ class Capture:
             for version, hi, lo in receiver.keys()[:NLOCAL]:
                 s.addr_version[s.naddr], s.addr_hi[s.naddr], s.addr_lo[s.naddr] = version, hi, lo
                 s.naddr += 1
+            for source, kinds in list(receiver.left.items())[:NLEFT]:
+                address = int(ipaddress.IPv4Address(source))
+                at = self._call(left_slot)(s, address)
+                s.left_addr[at], s.left_kinds[at], s.nleft = address, kinds, s.nleft + 1
 
     @staticmethod
     def _check(speed: float, rate: float | None, loop: int, first: int, last: int | None, max_gap_ns: int, line_rate: float | None) -> None:
@@ -183,6 +190,13 @@ class Capture:
                 "longer_than_said": s.longer, "absurd_length": s.absurd_len, "time_back": s.back, "clock_set_back": s.set_back,
                 "gaps_shortened": s.gaps, "bytes": s.bytes}
 
+    def left(self) -> dict[str, int]:
+        """Sources whose checksums were left to their card, and the frames of each that were taken as good; most first."""
+        s = self.reading.s
+        found = {str(ipaddress.IPv4Address(s.left_addr[i])): int(s.left_frames[i]) for i in range(NLEFT * 2) if s.left_frames[i]} \
+            if s.nleft else {}
+        return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
+
     def record_number(self, frame: int) -> tuple[int, int]:
         """(record as Wireshark numbers it, reading) of a frame's id."""
         n = self.reading.s.rec - self.reading.s.rec_base if self.passes > 1 else 0
@@ -203,6 +217,12 @@ class Capture:
                 (c["clock_set_back"], "times the file's clock was set back: time goes on from there"),
                 (c["gaps_shortened"], f"pauses longer than {s.max_gap / 1e9:g} s: shortened to that ({left_out:,.0f} s left out)")]
         notes = [f"{n:,} {text}" for n, text in said if n]
+        left = self.left()
+        for source, n in list(left.items())[:LEFT_SHOWN]:
+            notes.append(f"checksums of {source} were left to its card: {n:,} frames taken as good")
+        if len(left) > LEFT_SHOWN:
+            rest = list(left.values())[LEFT_SHOWN:]
+            notes.append(f"checksums of {len(rest)} more sources were left to their cards: {sum(rest):,} frames taken as good")
         if self.reading.problem:
             notes.insert(0, self.reading.problem)
         if s.rec == 0:

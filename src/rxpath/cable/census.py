@@ -5,6 +5,7 @@ from ..abi.capture import NCENSUS_IP, NCENSUS_MAC, NCENSUS_PORT, Scan, Way, cens
 from ..abi.numbers import ETH_HLEN, ETH_P_8021AD, ETH_P_8021Q, ETH_P_IP, ETH_P_IPV6, IP_OFFSET, IPPROTO, VLAN_HLEN
 from .ether import mac_at
 from .scan import next_record, record_frame
+from .survey import survey_frame
 
 IPPROTO_ICMPV6 = 58
 TCP_SYN, TCP_RST, TCP_ACK = 2, 4, 16
@@ -207,4 +208,5 @@ def capture_census(s: scan_t, c: census_t, addr: int, limit: int) -> int:
         c.records += 1
         if record_frame(s, mem):
             census_frame(c, s, mem)
+            survey_frame(c.survey, s, mem)
     return Scan.LIMIT

@@ -13,6 +13,7 @@ from .census import capture_census
 from .ether import BROADCAST_MAC, DEFAULT_MAC
 from .reading import Reading
 from .source import HEAD, CaptureError, Source
+from .survey import sources_left
 
 LIMIT_RECORDS, LIMIT_BYTES = 200_000, 64 << 20
 ROUTER = 8                      # a MAC that frames for more addresses go to is a way to other hosts
@@ -43,6 +44,7 @@ class Receiver:
     records: int = 0
     made_up: bool = False       # no frame is addressed to one host: address and MAC are ours
     evidence: str = ""
+    left: dict[str, int] = dataclasses.field(default_factory=dict)      # sources that leave checksums to their card: LEFT_* of each
 
     def with_prefixes(self) -> list[str]:
         """Addresses with the prefix lengths assumed: "10.23.0.2/24"."""
@@ -101,6 +103,7 @@ class Census:
         self.macs = [_Mac(m.mac, m.rx, m.tx, m.rx_bytes, m.order) for m in (c.macs[i] for i in range(c.nmac))]
         self.ips = sorted((_Ip(i, a.mac, _address(a), a.rx, a.tx, a.rx_bytes, a.to_us, a.from_us, a.order, a.vlan)
                            for i in range(c.nip) for a in (c.ips[i],)), key=lambda a: (a.order, a.index))
+        self.left = sources_left(c.survey)
         self.ports = [(p.ip, p.proto, p.port, p.rx, p.tx, p.syn, p.synack, p.rst, p.unreachable)
                       for p in (c.ports[i] for i in range(c.nport))]
 
@@ -138,7 +141,7 @@ def infer_receiver(path: str | os.PathLike[str] | Source, *, local: list[str] | 
     A pipe's Source is rewound: hand the same Source to Capture afterwards."""
     census = take_census(path, plain)
     wanted = [ipaddress.ip_address(a.split("/")[0]) for a in local or []]
-    r = Receiver(records=census.frames)
+    r = Receiver(records=census.frames, left=census.left)
     ours, why = _choose(census, wanted, r)
     chosen = {str(a.address): a for a in sorted(ours, key=lambda a: (-a.rx, a.order))}
     r.addresses = [str(a) for a in wanted] or [a for a in chosen]

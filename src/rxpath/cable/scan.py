@@ -4,13 +4,13 @@ record (pcap.py, pcapng.py) -> whose is it -> Ethernet (ether.py) -> lengths -> 
 from .._compile import Mem, be32, cold, entry, mem_at, path_function
 from ..abi.capture import MAX_LEN, MAX_TIME, Link, Problem, Scan, Way, interface_t, scan_t
 from ..abi.net import Net
-from ..abi.numbers import FEED_CSUM_GOOD
 from ..drivers.nic import nic_steer
 from .ether import SLL2_HLEN, mac_at, make_ethernet
 from .feed import feed_add
 from .pcap import pcap_record, scan_bad
 from .pcapng import pcapng_record
 from .rewrite import fresh_address
+from .wire import cut_flags, left_flags
 
 ETH_OVERHEAD = 24               # preamble 8, FCS 4, gap 12
 
@@ -169,12 +169,17 @@ def capture_scan(net: Net, s: scan_t, limit: int) -> int:
         if record_is_own(s, mem):
             s.own += 1
             continue
-        if s.fresh:
-            fresh_address(mem, s.rec_at, s.rec_caplen, s.fresh, 12)
         s.pending_flags = 0
         if s.rec_caplen < s.rec_len:
+            s.pending_flags = cut_flags(mem, s.rec_at, s.rec_caplen, s.rec_len)
+            if s.pending_flags < 0:
+                s.headless += 1
+                continue
             s.cut += 1
-            s.pending_flags = FEED_CSUM_GOOD
+        if s.nleft:
+            s.pending_flags |= left_flags(s, mem)
+        if s.fresh:
+            fresh_address(mem, s.rec_at, s.rec_caplen, s.fresh, 12)
         t = frame_time(s)
         if t >= MAX_TIME:
             s.rec -= 1

@@ -25,11 +25,13 @@ from ..abi.numbers import (
     E1000_RXDEXT_STATERR_L4E,
     E1000_RXDEXT_STATERR_RXE,
     ETH_ZLEN,
+    FEED_WIRE,
     IGB_RX_BUFFER_WRITE,
     IGB_TX_WORK,
     IRQ_HANDLED,
     NO_SKB,
     RXD_L4_HASH,
+    RXD_WIRE_SHIFT,
     YIELD,
     NicMode,
     Note,
@@ -93,6 +95,7 @@ def igb_process_skb_fields(net: Net, cpu: int, q: int, ring: rx_ring, skb: sk_bu
     """Hash, checksum, time stamp, VLAN, protocol.  igb calls its hash an L3 one: skb.l4_hash stays 0; an ixgbe's descriptor tells."""
     at(net, cpu, skb, Stage.igb_process_skb_fields)
     skb.hash = rss
+    skb.wire = status >> RXD_WIRE_SHIFT & FEED_WIRE
     if status & RXD_L4_HASH:
         skb.l4_hash = 1
     igb_rx_checksum(ring, skb, status)

@@ -28,18 +28,23 @@ from ..abi.numbers import (
     ETH_P_8021Q,
     ETH_P_IP,
     FEED_CSUM_GOOD,
+    FEED_IP_CSUM_GOOD,
     FEED_RX_ERROR,
+    FEED_WIRE,
     IP_HLEN,
     IPPROTO,
     NEVER,
+    RXD_WIRE_SHIFT,
     TCP_HLEN,
     UDP_HLEN,
     VLAN_HLEN,
     NicMode,
 )
+from ..abi.reasons import Drop
 from ..path import Stage, cable_rx
 from ..record import record_count, record_level
 from ..skb import csum_fold, csum_partial
+from ..turn import trail_lost
 from .ixgbe_fdir import fdir_drops
 from .nic_filters import mac_filtered
 from .rss import nic_steer as nic_steer
@@ -64,10 +69,11 @@ def nic_write_back(net: Net, q: int, ring: rx_ring, length: int, rss: int, t: in
 
 
 @path_function
-def nic_lost(net: Net, s: int, a: arrival) -> None:
-    """A frame that the card has lost is recorded at its own time, whenever somebody looks."""
+def nic_lost(net: Net, ring: rx_ring, a: arrival, reason: int, s: int) -> None:
+    """A frame that the card has lost leaves its mark, and is recorded in series s, at its own time, whenever somebody looks."""
     if net.record:
         record_count(net, s, a.t, 1)
+    trail_lost(net, ring.cpu, a.t, a.frame, Stage.nic_dma, reason)
 
 
 @path_function
@@ -93,13 +99,13 @@ def nic_accepts(net: Net, nic: nic_t, ring: rx_ring, a: arrival) -> bool:
     """Link, length, MAC filter; a frame that is refused is counted here and nowhere else."""
     if nic.link_up == 0 or ring.up == 0:
         ring.link_down += 1
-        nic_lost(net, net.recording.link_down, a)
+        nic_lost(net, ring, a, Drop.LINK_DOWN, net.recording.link_down)
         return False
     if a.len + ETH_FCS_LEN > nic.max_frame or a.len < ETH_HLEN:      # RLPML counts the FCS, captures do not have it
         ring.length_errors += 1
         if a.len < ETH_HLEN:
             ring.runts += 1
-        nic_lost(net, net.recording.rx_length, a)
+        nic_lost(net, ring, a, Drop.RX_LENGTH, net.recording.rx_length)
         return False
     mac = 0
     if a.caplen >= ETH_HLEN:
@@ -109,7 +115,7 @@ def nic_accepts(net: Net, nic: nic_t, ring: rx_ring, a: arrival) -> bool:
         if nic.nfdir == 0 or not fdir_drops(net, ring, a):
             return True
     ring.filtered += 1
-    nic_lost(net, net.recording.nic_filter, a)
+    nic_lost(net, ring, a, Drop.NIC_FILTER, net.recording.nic_filter)
     return False
 
 
@@ -136,7 +142,7 @@ def nic_dma(net: Net, nic: nic_t, q: int, ring: rx_ring, a: arrival, feed: Mem) 
     """Write a frame that lies in `feed` into the buffers that the driver has posted.  False: it is lost, there are not enough of them."""
     if ring.next_to_use - ring.hw_head < (a.len + BUFSZ - 1) // BUFSZ:
         ring.missed += 1
-        nic_lost(net, net.recording.ring_missed + q, a)
+        nic_lost(net, ring, a, Drop.RX_MISSED, net.recording.ring_missed + q)
         if nic.nqueue > 1:                           # SRRCTL.DROP_EN: the queue itself drops (RQDPC), so that it does not block the others
             ring.fifo += 1
         return False
@@ -194,26 +200,28 @@ def nic_copy(mem: Mem, buf: int, feed: Mem, a: arrival, start: int, n: int) -> N
 # ---------------------------------------------------------------- checksum offload
 @path_function
 def nic_checksum(nic: nic_t, a: arrival, feed: Mem) -> int:
-    """Status bits: what the card has verified, and what it found wrong."""
-    error = E1000_RXDEXT_STATERR_RXE if a.flags & FEED_RX_ERROR else 0
+    """Status bits: what the card has verified, and what it found wrong; with what the capture knows."""
+    said = (a.flags & FEED_WIRE) << RXD_WIRE_SHIFT
+    if a.flags & FEED_RX_ERROR:
+        said |= E1000_RXDEXT_STATERR_RXE
     if nic.rx_csum == 0:
-        return E1000_RXD_STAT_IXSM | error
+        return E1000_RXD_STAT_IXSM | said
     ip = a.offset + ETH_HLEN
     if a.caplen < ETH_HLEN + IP_HLEN:
-        return E1000_RXD_STAT_IXSM | error
+        return E1000_RXD_STAT_IXSM | said
     proto = be16(feed, a.offset + 12)
     if proto == ETH_P_8021Q:
         proto = be16(feed, a.offset + 16)
         ip += VLAN_HLEN
     end = a.offset + a.caplen
     if proto != ETH_P_IP or ip + IP_HLEN > end:
-        return E1000_RXD_STAT_IXSM | error
+        return E1000_RXD_STAT_IXSM | said
     ihl = (byte(feed, ip) & 15) * 4
     if byte(feed, ip) >> 4 != 4 or ihl < IP_HLEN or ip + ihl > end:
-        return E1000_RXD_STAT_IXSM | error
-    if a.flags & FEED_CSUM_GOOD == 0 and csum_fold(csum_partial(feed, ip, ihl, 0)) != 0:
-        return E1000_RXD_STAT_IPCS | E1000_RXDEXT_STATERR_IPE | error
-    status = E1000_RXD_STAT_IPCS | error
+        return E1000_RXD_STAT_IXSM | said
+    if a.flags & FEED_IP_CSUM_GOOD == 0 and csum_fold(csum_partial(feed, ip, ihl, 0)) != 0:
+        return E1000_RXD_STAT_IPCS | E1000_RXDEXT_STATERR_IPE | said
+    status = E1000_RXD_STAT_IPCS | said
     if be16(feed, ip + 6) & 0x3FFF:                  # fragments: the header only
         return status
     return status | nic_checksum_l4(feed, ip, ihl, end, a.flags)
@@ -294,7 +302,7 @@ def nic_pull_fifo(net: Net, q: int, ring: rx_ring, now: int) -> None:
         i += 1
         if ring.xoff:
             ring.held += 1
-            nic_lost(net, net.recording.tx_pause, a)
+            nic_lost(net, ring, a, Drop.TX_PAUSE, net.recording.tx_pause)
             continue
         ring.arrived += 1
         if nic_accepts(net, nic, ring, a):
@@ -325,7 +333,7 @@ def nic_fifo_put(net: Net, nic: nic_t, q: int, ring: rx_ring, a: arrival) -> Non
     ring.no_buffer += 1
     if ring.fifo_bytes + n > nic.fifo or ring.fifo_tail - ring.fifo_head >= NFIFO:
         ring.missed += 1
-        nic_lost(net, net.recording.ring_missed + q, a)
+        nic_lost(net, ring, a, Drop.RX_MISSED, net.recording.ring_missed + q)
         return
     kept = net.fifo[ring.nic][ring.fifo_tail & NFIFO - 1]
     kept.t, kept.offset, kept.len, kept.caplen = a.t, (ring.fifo_tail & NFIFO - 1) * FIFOSTRIDE, a.len, a.caplen

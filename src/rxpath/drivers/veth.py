@@ -13,6 +13,7 @@ from ..abi.numbers import (
     CHECKSUM_NONE,
     CHECKSUM_UNNECESSARY,
     ETH_HLEN,
+    FEED_WIRE,
     NET_RX_SUCCESS,
     NO_SKB,
     NOT_OF_THE_BOOKS,
@@ -62,7 +63,7 @@ def veth_stage(net: Net, q: int, ring: rx_ring, a: arrival) -> int:
     n = min(left, BUFSZ)
     skb_init(net, skb, skb.head, n)
     nic_copy(mem_at(net.mem_addr), skb.head, mem_at(net.feed_addr), a, 0, n)
-    skb.frame, skb.dev, skb.hash, skb.queue_mapping, skb.tstamp = a.frame, ring.dev, 0, q, a.t
+    skb.frame, skb.dev, skb.hash, skb.queue_mapping, skb.tstamp, skb.wire = a.frame, ring.dev, 0, q, a.t, a.flags & FEED_WIRE
     tail = NO_SKB
     while at_byte + n < a.len:
         at_byte += n

@@ -24,9 +24,11 @@ from ..abi.numbers import (
     ETH_HLEN,
     ETH_P_8021Q,
     FEED_RX_ERROR,
+    FEED_WIRE,
     IPPROTO,
     IRQ_HANDLED,
     NO_SKB,
+    RXD_WIRE_SHIFT,
     TRUESIZE_OVERHEAD,
     VLAN_HLEN,
     YIELD,
@@ -62,11 +64,11 @@ def virtio_receive(net: Net, q: int, ring: rx_ring, a: arrival) -> int:
         return 0
     if a.flags & FEED_RX_ERROR:                      # the host's card has found it damaged
         ring.filtered += 1
-        nic_lost(net, net.recording.nic_filter, a)
+        nic_lost(net, ring, a, Drop.NIC_FILTER, net.recording.nic_filter)
         return 0
     if not virtio_has_room(net, q, ring, a.len + HEADER):
         ring.missed += 1
-        nic_lost(net, net.recording.ring_missed + q, a)
+        nic_lost(net, ring, a, Drop.RX_MISSED, net.recording.ring_missed + q)
         return 0
     net.stage_count[ring.cpu][Stage.nic_dma] += 1
     feed, mem = mem_at(net.feed_addr), mem_at(net.mem_addr)
@@ -239,6 +241,7 @@ def virtnet_receive(net: Net, cpu: int, q: int, ring: rx_ring, napi: napi_struct
     ring.packets += 1
     ring.bytes += skb.len
     at(net, cpu, skb, Stage.igb_process_skb_fields)
+    skb.wire = status >> RXD_WIRE_SHIFT & FEED_WIRE
     skb.hash = 0                                     # no VIRTIO_NET_F_HASH_REPORT
     skb.ip_summed = CHECKSUM_NONE
     if status & (E1000_RXD_STAT_TCPCS | E1000_RXD_STAT_UDPCS) and status & E1000_RXDEXT_STATERR_L4E == 0:

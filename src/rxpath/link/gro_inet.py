@@ -9,6 +9,7 @@ from ..abi.net import Net
 from ..abi.numbers import (
     CHECKSUM_UNNECESSARY,
     ETH_P_IP,
+    FEED_IP_CSUM_GOOD,
     IP_CE,
     IP_HLEN,
     NO_SKB,
@@ -37,7 +38,8 @@ def inet_gro_receive(net: Net, cpu: int, napi: napi_struct, bucket: int, skb: sk
     if ip_is_fragment(ip):                                                   # 4: not a fragment
         return NO_SKB
     if csum_fold(csum_partial(mem_at(net.mem_addr), skb.network_header, IP_HLEN, 0)) != 0:      # 5: with a right checksum
-        return NO_SKB
+        if skb.wire & FEED_IP_CSUM_GOOD == 0:
+            return NO_SKB
     skb.gro_flush = 1 if ip.tot_len != skb.len or ip.frag_off & IP_CE else 0         # padding: on, but not held
     i = napi.gro_bucket[bucket]
     while i >= 0:

@@ -16,7 +16,7 @@ from ..abi.numbers import (
 from ..abi.skbuff import sk_buff
 from ..abi.softnet import napi_struct
 from ..path import Stage
-from ..skb import csum_fold, csum_tcpudp_nofold, skb_checksum
+from ..skb import csum_fold, csum_tcpudp_nofold, skb_checksum, skb_csum_right
 from ..turn import at, at_bytes
 
 
@@ -61,7 +61,7 @@ def skb_gro_checksum_validate(net: Net, cpu: int, skb: sk_buff, proto: int) -> b
     pseudo = csum_tcpudp_nofold(net, skb, n, proto)
     skb.data += IP_HLEN
     skb.len -= IP_HLEN
-    right = csum_fold(skb_checksum(net, skb, pseudo)) == 0
+    right = skb_csum_right(skb, skb_checksum(net, skb, pseudo))
     skb.data -= IP_HLEN
     skb.len += IP_HLEN
     if right:

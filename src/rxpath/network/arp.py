@@ -2,7 +2,7 @@
 from .._compile import path_function
 from ..abi.headers import arp_hdr, ether_addr_to_u64, ipv4_is_loopback, ipv4_is_multicast, u64_to_ether_addr
 from ..abi.net import Net
-from ..abi.numbers import ETH_ALEN, ETH_P_ARP, ETH_P_IP, NET_RX_SUCCESS, NO_SKB, PACKET_OTHERHOST, RTN
+from ..abi.numbers import ETH_ALEN, ETH_P_ARP, ETH_P_IP, FEED_HEADER_CUT, NET_RX_SUCCESS, NO_SKB, PACKET_OTHERHOST, RTN
 from ..abi.reasons import Drop
 from ..abi.skbuff import sk_buff
 from ..path import Stage, Touch, packet_type, touched
@@ -24,6 +24,8 @@ def arp_rcv(net: Net, cpu: int, skb: sk_buff) -> int:
     at(net, cpu, skb, Stage.arp_rcv)
     if skb.pkt_type == PACKET_OTHERHOST:                                     # 1: not ours, and no loss either
         return arp_consume(net, cpu, skb)
+    if skb.wire & FEED_HEADER_CUT:
+        return kfree_skb_reason(net, cpu, skb, Stage.arp_rcv, Drop.CAPTURE_CUT)
     if not pskb_may_pull(net, skb, ARP_HDR_LEN):                             # 2: cut short
         return kfree_skb_reason(net, cpu, skb, Stage.arp_rcv, Drop.PKT_TOO_SMALL)
     arp = arp_hdr(net, skb)

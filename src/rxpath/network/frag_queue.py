@@ -260,6 +260,7 @@ def inet_frag_reasm_finish(net: Net, queue: ipq_t, skb: sk_buff, ihl: int) -> sk
         tail = part.idx
         if part.ip_summed != head.ip_summed:
             head.ip_summed = CHECKSUM_NONE
+        head.wire |= part.wire
         more = 1 + frag_npages(net, part)
         if dev.head_frag and nfrags == 0 and listed == 0 and part.len <= BUILD_SKB_ROOM - head.len:
             pass                                         # copied into the tail of the first buffer

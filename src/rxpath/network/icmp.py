@@ -7,6 +7,7 @@ from ..abi.kernels import Sysctl
 from ..abi.mib import Mib
 from ..abi.net import Net
 from ..abi.numbers import (
+    FEED_HEADER_CUT,
     ICMP,
     ICMP_HLEN,
     IP_HLEN,
@@ -22,7 +23,7 @@ from ..abi.numbers import (
 from ..abi.reasons import Drop
 from ..abi.skbuff import sk_buff
 from ..path import Stage, Touch, inet_protocol, touched
-from ..skb import consume_skb, csum_fold, kfree_skb_reason, pskb_may_pull, skb_checksum, skb_copy_bits, skb_csum_unnecessary
+from ..skb import consume_skb, csum_fold, kfree_skb_reason, pskb_may_pull, skb_checksum, skb_copy_bits, skb_csum_right, skb_csum_unnecessary
 from ..turn import at, at_bytes, touch
 from .fib_trie import fib_table_lookup
 from .icmp_limit import icmp_unlimited, icmpv4_global_allow, icmpv4_xrlim_allow
@@ -45,6 +46,8 @@ def icmp_rcv(net: Net, cpu: int, skb: sk_buff) -> int:
     if not icmp_csum_ok(net, cpu, skb):                                      # 1: checksum
         mib[Mib.Icmp_InCsumErrors] += 1
         return icmp_error(net, cpu, skb, Drop.ICMP_CSUM)
+    if skb.wire & FEED_HEADER_CUT:                                           # a type, or a header that is quoted, which nobody knows
+        return kfree_skb_reason(net, cpu, skb, Stage.icmp_rcv, Drop.CAPTURE_CUT)
     if not pskb_may_pull(net, skb, ICMP_HLEN):                               # 2: no room for a header
         return icmp_error(net, cpu, skb, Drop.NOT_SPECIFIED)
     icmp = icmp_hdr(net, skb)
@@ -82,7 +85,7 @@ def icmp_csum_ok(net: Net, cpu: int, skb: sk_buff) -> bool:
         return True
     at_bytes(net, cpu, Stage.BYTE_CSUM, skb.len)
     skb.csum_valid = 1
-    return csum_fold(skb_checksum(net, skb, 0)) == 0
+    return skb_csum_right(skb, skb_checksum(net, skb, 0))
 
 
 @path_function

@@ -4,11 +4,11 @@ Every device that is up is in 224.0.0.1 (all hosts).  IGMP itself is consumed: t
 from .._compile import path_function
 from ..abi.headers import igmp_hdr
 from ..abi.net import MC_HASH, NMCGROUP, Net
-from ..abi.numbers import IPPROTO, NET_RX_SUCCESS, PACKET_BROADCAST, PACKET_MULTICAST
+from ..abi.numbers import FEED_HEADER_CUT, IPPROTO, NET_RX_SUCCESS, PACKET_BROADCAST, PACKET_MULTICAST
 from ..abi.reasons import Drop
 from ..abi.skbuff import sk_buff
 from ..path import Stage, Touch, inet_protocol, touched
-from ..skb import consume_skb, csum_fold, kfree_skb_reason, pskb_may_pull, skb_checksum
+from ..skb import consume_skb, kfree_skb_reason, pskb_may_pull, skb_checksum, skb_csum_right
 from ..turn import at, touch
 
 IGMP_ALL_HOSTS = 0xE0000001
@@ -85,7 +85,9 @@ def ip_mc_dec_group(net: Net, dev: int, group: int) -> None:
 def igmp_rcv(net: Net, cpu: int, skb: sk_buff) -> int:
     """A query, or another host's report: heard.  Anything else: a drop."""
     at(net, cpu, skb, Stage.igmp_rcv)
-    if not pskb_may_pull(net, skb, IGMP_HLEN) or csum_fold(skb_checksum(net, skb, 0)) != 0:
+    if skb.wire & FEED_HEADER_CUT:
+        return kfree_skb_reason(net, cpu, skb, Stage.igmp_rcv, Drop.CAPTURE_CUT)
+    if not pskb_may_pull(net, skb, IGMP_HLEN) or not skb_csum_right(skb, skb_checksum(net, skb, 0)):
         return kfree_skb_reason(net, cpu, skb, Stage.igmp_rcv, Drop.NOT_SPECIFIED)
     igmp = igmp_hdr(net, skb)
     report = igmp.type == IGMP_REPORT or igmp.type == IGMPV2_REPORT

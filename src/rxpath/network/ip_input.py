@@ -14,6 +14,8 @@ from ..abi.numbers import (
     EHOSTUNREACH,
     ENETUNREACH,
     ETH_P_IP,
+    FEED_HEADER_CUT,
+    FEED_IP_CSUM_GOOD,
     ICMP,
     ICMP_HOST_UNREACH,
     ICMP_NET_UNREACH,
@@ -71,8 +73,7 @@ def ip_rcv_core(net: Net, cpu: int, skb: sk_buff) -> int:
     mib[Mib.IpExt_InNoECTPkts + (ip.tos & 3)] += max(1, skb.gso_segs)
     if not pskb_may_pull(net, skb, ihl):                                     # 4: options cut off
         return ip_inhdr_error(net, cpu, skb, Drop.IP_INHDR)
-    if csum_fold(csum_partial(mem, nh, ihl, 0)) != 0:                        # 5: header checksum
-        net.snmp[cpu][Mib.IpExt_InCsumErrors] += 1
+    if csum_fold(csum_partial(mem, nh, ihl, 0)) != 0 and skb.wire & FEED_IP_CSUM_GOOD == 0:       # 5: header checksum
         return ip_inhdr_error(net, cpu, skb, Drop.IP_CSUM)
     if skb.len < ip.tot_len:                                                 # 6: more promised than arrived
         net.snmp[cpu][Mib.IpExt_InTruncatedPkts] += 1
@@ -88,6 +89,10 @@ def ip_rcv_core(net: Net, cpu: int, skb: sk_buff) -> int:
 @cold
 @path_function
 def ip_inhdr_error(net: Net, cpu: int, skb: sk_buff, reason: int) -> int:
+    if skb.wire & FEED_HEADER_CUT:
+        return kfree_skb_reason(net, cpu, skb, Stage.ip_rcv_core, Drop.CAPTURE_CUT)
+    if reason == Drop.IP_CSUM:
+        net.snmp[cpu][Mib.IpExt_InCsumErrors] += 1
     net.snmp[cpu][Mib.Ip_InHdrErrors] += 1
     return kfree_skb_reason(net, cpu, skb, Stage.ip_rcv_core, reason)
 

@@ -10,12 +10,12 @@ from ..abi.skbuff import sk_buff
 from ..outputs import emit_frame
 from ..path import Stage, xt_target
 from ..skb import (
-    csum_fold,
     csum_tcpudp_nofold,
     icmp_send_and_drop,
     kfree_skb_reason,
     pskb_may_pull,
     skb_checksum,
+    skb_csum_right,
     skb_csum_unnecessary,
 )
 from ..transport.tcp import tcp_reset_and_drop
@@ -92,7 +92,7 @@ def reject_csum_ok(net: Net, cpu: int, skb: sk_buff) -> bool:
         pseudo = csum_tcpudp_nofold(net, skb, skb.len - thoff, proto)
     at(net, cpu, skb, Stage.__skb_checksum_complete)
     at_bytes(net, cpu, Stage.BYTE_CSUM, skb.len)
-    ok = csum_fold(skb_checksum(net, skb, pseudo)) == 0
+    ok = skb_csum_right(skb, skb_checksum(net, skb, pseudo))
     if ok:
         skb.csum_valid = 1
     return ok

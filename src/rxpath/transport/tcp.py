@@ -10,6 +10,7 @@ from ..abi.net import Net
 from ..abi.numbers import (
     CHECKSUM_BREAK,
     ETH_HLEN,
+    FEED_HEADER_CUT,
     IP_HLEN,
     IPPROTO,
     NET_RX_SUCCESS,
@@ -36,6 +37,7 @@ from ..skb import (
     kfree_skb_reason,
     pskb_may_pull,
     skb_checksum,
+    skb_csum_right,
     skb_csum_unnecessary,
     skb_init,
 )
@@ -127,7 +129,7 @@ def tcp_csum_ok(net: Net, cpu: int, skb: sk_buff) -> bool:
         return True
     at(net, cpu, skb, Stage.__skb_checksum_complete)
     at_bytes(net, cpu, Stage.BYTE_CSUM, skb.len)
-    if csum_fold(skb_checksum(net, skb, csum_tcpudp_nofold(net, skb, skb.len, IPPROTO.TCP))) != 0:
+    if not skb_csum_right(skb, skb_checksum(net, skb, csum_tcpudp_nofold(net, skb, skb.len, IPPROTO.TCP))):
         return False
     skb.csum_valid = 1
     return True
@@ -143,6 +145,8 @@ def tcp_csum_error(net: Net, cpu: int, skb: sk_buff) -> int:
 @cold
 @path_function
 def tcp_bad_packet(net: Net, cpu: int, skb: sk_buff, reason: int) -> int:
+    if skb.wire & FEED_HEADER_CUT:
+        return kfree_skb_reason(net, cpu, skb, Stage.tcp_v4_rcv, Drop.CAPTURE_CUT)
     net.snmp[cpu][Mib.Tcp_InErrs] += 1
     return kfree_skb_reason(net, cpu, skb, Stage.tcp_v4_rcv, reason)
 

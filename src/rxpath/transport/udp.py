@@ -5,7 +5,17 @@ from ..abi.headers import icmp_hdr, iphdr, udp_hdr, udphdr
 from ..abi.kernels import Behaviour
 from ..abi.mib import Mib
 from ..abi.net import Net
-from ..abi.numbers import CHECKSUM_BREAK, ICMP, ICMP_PORT_UNREACH, IPPROTO, PACKET_HOST, PACKET_MULTICAST, RTN, UDP_HLEN
+from ..abi.numbers import (
+    CHECKSUM_BREAK,
+    FEED_HEADER_CUT,
+    ICMP,
+    ICMP_PORT_UNREACH,
+    IPPROTO,
+    PACKET_HOST,
+    PACKET_MULTICAST,
+    RTN,
+    UDP_HLEN,
+)
 from ..abi.reasons import Drop
 from ..abi.skbuff import sk_buff
 from ..path import Stage, early_demux, err_handler, inet_protocol
@@ -75,6 +85,8 @@ def __udp4_lib_rcv(net: Net, cpu: int, skb: sk_buff) -> int:
 @cold
 @path_function
 def udp_error(net: Net, cpu: int, skb: sk_buff, reason: int) -> int:
+    if skb.wire & FEED_HEADER_CUT:
+        return kfree_skb_reason(net, cpu, skb, Stage.__udp4_lib_rcv, Drop.CAPTURE_CUT)
     net.snmp[cpu][Mib.Udp_InErrors] += 1
     return kfree_skb_reason(net, cpu, skb, Stage.__udp4_lib_rcv, reason)
 

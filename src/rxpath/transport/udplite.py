@@ -5,18 +5,18 @@ from .._compile import cold, mem_at, path_function
 from ..abi.headers import udp_hdr
 from ..abi.mib import Mib
 from ..abi.net import Net
-from ..abi.numbers import CHECKSUM_BREAK, CHECKSUM_UNNECESSARY, ICMP, ICMP_PORT_UNREACH, IPPROTO, RTN, UDP_HLEN
+from ..abi.numbers import CHECKSUM_BREAK, CHECKSUM_UNNECESSARY, FEED_HEADER_CUT, ICMP, ICMP_PORT_UNREACH, IPPROTO, RTN, UDP_HLEN
 from ..abi.reasons import Drop
 from ..abi.skbuff import sk_buff
 from ..path import Stage, err_handler, inet_protocol
 from ..skb import (
-    csum_fold,
     csum_partial,
     csum_tcpudp_nofold,
     icmp_send_and_drop,
     kfree_skb_reason,
     pskb_may_pull,
     skb_checksum,
+    skb_csum_right,
 )
 from ..turn import at, at_bytes
 
@@ -28,6 +28,8 @@ def udplite_rcv(net: Net, cpu: int, skb: sk_buff) -> int:
     """__udp4_lib_rcv() with an empty table.  skb.data stands at the header."""
     at(net, cpu, skb, Stage.udplite_rcv)
     at(net, cpu, skb, Stage.__udp4_lib_rcv)
+    if skb.wire & FEED_HEADER_CUT:
+        return kfree_skb_reason(net, cpu, skb, Stage.udplite_rcv, Drop.CAPTURE_CUT)
     if not pskb_may_pull(net, skb, UDP_HLEN):                                # 1: no room for a header
         return udplite_error(net, cpu, skb, Drop.NOT_SPECIFIED)
     uh, mib = udp_hdr(net, skb), net.snmp[cpu]
@@ -61,8 +63,8 @@ def udplite_csum_ok(net: Net, cpu: int, skb: sk_buff, covered: int) -> bool:
     at_bytes(net, cpu, Stage.BYTE_CSUM, covered)
     pseudo = csum_tcpudp_nofold(net, skb, n, IPPROTO.UDPLITE)
     if covered == n:
-        return csum_fold(skb_checksum(net, skb, pseudo)) == 0
-    return pskb_may_pull(net, skb, covered) and csum_fold(csum_partial(mem_at(net.mem_addr), skb.data, covered, pseudo)) == 0
+        return skb_csum_right(skb, skb_checksum(net, skb, pseudo))
+    return pskb_may_pull(net, skb, covered) and skb_csum_right(skb, csum_partial(mem_at(net.mem_addr), skb.data, covered, pseudo))
 
 
 @path_function

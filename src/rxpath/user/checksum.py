@@ -12,7 +12,7 @@ from ..abi.reasons import Drop
 from ..abi.skbuff import sk_buff
 from ..abi.sock import sock
 from ..path import Stage
-from ..skb import __skb_dequeue, csum_fold, csum_tcpudp_nofold, kfree_skb_reason, skb_checksum, skb_csum_unnecessary
+from ..skb import __skb_dequeue, csum_tcpudp_nofold, kfree_skb_reason, skb_checksum, skb_csum_right, skb_csum_unnecessary
 from ..turn import at, at_bytes, spin_lock, spin_unlock
 from .memory import reader_queue_splice, sock_rfree, udp_rmem_release
 
@@ -32,7 +32,7 @@ def udp_lib_checksum_complete(net: Net, cpu: int, skb: sk_buff) -> bool:
     pseudo = csum_tcpudp_nofold(net, skb, uh.len, IPPROTO.UDP)
     skb.data -= pulled
     skb.len += pulled
-    damaged = csum_fold(skb_checksum(net, skb, pseudo)) != 0
+    damaged = not skb_csum_right(skb, skb_checksum(net, skb, pseudo))
     skb.data += pulled
     skb.len -= pulled
     if not damaged:

@@ -200,6 +200,8 @@ class Trail:
 
 def context(mark: Mark) -> str:
     """Where a station ran."""
+    if mark.stage == Stage.kfree_skb and mark.skb < 0 and mark.where() == Stage.nic_dma:
+        return STATIONS[Stage.nic_dma].context              # the card lost it
     if mark.ctx == 2:
         return "softirq"
     station = STATIONS.get(Stage(mark.stage))

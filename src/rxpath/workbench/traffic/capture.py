@@ -83,6 +83,7 @@ class Traffic:
     duration_ns: int = 0
     not_offered: tuple[tuple[str, int], ...] = ()
     notes: tuple[str, ...] = ()
+    checksums_left: tuple[tuple[str, int], ...] = ()       # source, frames: see cable/wire.py
 
     def title(self) -> str:
         how = [f"at {self.speed:g} times its speed"] if self.speed != 1 else []
@@ -93,7 +94,8 @@ class Traffic:
     def describe(self) -> dict[str, Any]:
         """For --json."""
         return {"file": self.name, "records": self.records, "octets": self.octets, "duration_ns": self.duration_ns, "speed": self.speed,
-                "rate_pps": self.rate_pps, "loop": self.loop}
+                "rate_pps": self.rate_pps, "loop": self.loop,
+                **({"checksums_left": dict(self.checksums_left)} if self.checksums_left else {})}
 
 
 NOT_OFFERED = {"own": "sent by the receiver itself", "link_type": "link type not supported", "no_interface": "interface not described",
@@ -104,7 +106,8 @@ def summary(name: str, capture: Capture | Generated, speed: float, rate_pps: int
     """What a capture has given, when it has given all."""
     counts, last = capture.counts(), capture.last_t
     return Traffic(Path(name).name, speed, rate_pps, capture.loop, counts["records"], counts["offered"], counts["bytes"],
-                   max(last - start_ns, 0), tuple((k, counts[k]) for k in NOT_OFFERED if counts.get(k)), tuple(capture.notes()))
+                   max(last - start_ns, 0), tuple((k, counts[k]) for k in NOT_OFFERED if counts.get(k)), tuple(capture.notes()),
+                   tuple(capture.left().items()) if isinstance(capture, Capture) else ())
 
 
 def describe_receiver(r: Receiver) -> dict[str, Any]:
