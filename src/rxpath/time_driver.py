@@ -6,7 +6,7 @@ A driver of time
   obeys every note           abi.numbers.Note: what a station cannot do itself (turn.tell_driver);
   lets timers go off         the wheel's and the high-resolution ones, those of threads too;
   brings frames              send(): each is pulled in by the NIC at its time, never before;
-  hands on what leaves       sinks: copies of taps, frames sent, packets of LOG lines, in the order of time;
+  hands on what leaves       sinks: copies of taps, frames sent, packets of LOG lines; watchers: the trail's marks; in the order of time;
   asks sources               whoever reacts: to the clock, and to the frames that this host sends.  The cable merges what they make with
                              what lies on it already; a frame is steered to its queue when it is put there."""
 import heapq
@@ -23,6 +23,7 @@ from .cable.feed import feed_consume
 from .path import Stage
 
 Sink = Callable[[outputs.Output], object]
+Watcher = Callable[[outputs.Mark], object]
 Frames = Iterable[tuple[int, bytes]]                 # (time of its last bit, the frame)
 FEED_BYTES = 8 << 20
 FEED_ROOM = 1024                                     # places on each queue's cable for frames of sources, if there are any
@@ -52,6 +53,7 @@ class TimeDriver(ABC):
     def __init__(self, boot: Any) -> None:
         self.boot, self.net, self.call = boot, boot.net, boot.call
         self.sinks: list[Sink] = []
+        self.watchers: list[Watcher] = []
         self.sources: list[tuple[Source, int]] = []
         self._drain = outputs.Drain(boot)
         self._kept: list[tuple[int, int, int, outputs.Output]] = []          # drained ahead of their time, for the sources
@@ -71,8 +73,9 @@ class TimeDriver(ABC):
         """Go on until then; collect() whenever a frame has left that a source must hear of, or a ring of outputs fills up."""
 
     @abstractmethod
-    def _put(self, t: int, offset: int, length: int, card: int, made: bool) -> bool:
-        """A frame at that offset of feed memory onto the card's cable; made: between those that are on it.  False: it is full."""
+    def _put(self, t: int, offset: int, length: int, caplen: int, card: int, made: bool) -> bool:
+        """A frame, of which caplen bytes lie at that offset of feed memory, onto the card's cable; made: between those that are on it.
+        False: it is full."""
 
     # ------------------------------------------------------------ what its user calls
     def run(self, until: int) -> None:
@@ -84,21 +87,21 @@ class TimeDriver(ABC):
             for s, card in self.sources:
                 if s.wake_at() <= now:
                     self._make(s.woken(now), card, now)
-            if now >= until or self._stops():
+            if self._stops() or now >= until:
                 return
 
     def _stops(self) -> bool:
         """Has whoever waits for something got it?"""
         return False
 
-    def send(self, frame: bytes, at: int, card: int = 0) -> None:
-        """One frame whose last bit arrives at that card then, not before the last one's."""
+    def send(self, frame: bytes, at: int, card: int = 0, wire: int = 0) -> None:
+        """One frame whose last bit arrives at that card then, not before the last one's.  wire: its length there, if less was captured."""
         self._own_memory()
         if self._at + len(frame) > FEED_BYTES:
             self._all_pulled(at)
             self._at = 0
         self._memory[self._at:self._at + len(frame)] = frame
-        while not self._put(at, self._at, len(frame), card, False):
+        while not self._put(at, self._at, wire or len(frame), len(frame), card, False):
             self._all_pulled(at)
         self._at += len(frame) + 15 & ~15
 
@@ -110,6 +113,10 @@ class TimeDriver(ABC):
         """From now on it is told of everything that leaves."""
         outputs.listen(self.boot)
         self.sinks.append(sink)
+
+    def add_watcher(self, watcher: Watcher) -> None:
+        """From now on it is told of every mark that a frame's trail leaves; net.trail says which frames leave any."""
+        self.watchers.append(watcher)
 
     def add_source(self, source: Source, card: int = 0) -> None:
         """From now on it is asked; it is at the other end of that card's cable.  Its frames merge with those of send(), or of a capture
@@ -126,6 +133,12 @@ class TimeDriver(ABC):
     def collect(self, last: bool = False) -> None:
         """Sources hear at once of what was sent, sinks of everything in the order of time: of what nobody can be earlier than any more.
         last: of all that there is."""
+        if self.watchers:
+            for mark in self._drain.marks(last):
+                for watcher in self.watchers:
+                    watcher(mark)
+        if not self.sources and not self.sinks:
+            return
         if not self.sources:
             for out in self._drain.outputs(last):
                 self._tell(out)
@@ -149,7 +162,7 @@ class TimeDriver(ABC):
         for t, frame in frames:
             if t < cause + self.reaction_ns():
                 raise ValueError(f"a source's frame at {t} ns, caused at {cause} ns: {self.reaction_ns()} ns later at the earliest")
-            if not self._put(t, self._place(frame, t), len(frame), card, True):
+            if not self._put(t, self._place(frame, t), len(frame), len(frame), card, True):
                 raise CableFull(f"more than {FEED_ROOM} frames of sources are on their way to one queue")
 
     def _own_memory(self) -> None:

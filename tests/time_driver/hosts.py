@@ -34,6 +34,9 @@ class SteppedClock:
     def wait(self, until):
         self.t = max(self.t, until)
 
+    def spin(self):
+        self.t += 1000
+
 
 class Host:
     """cpus CPUs, an igb whose queues interrupt them in turn, one address."""

@@ -6,6 +6,7 @@ import pytest
 from rxpath.abi.kernels import Sysctl
 from rxpath.abi.limits import NCPU
 from rxpath.abi.numbers import NAPI_STATE_IN_BUSY_POLL, NAPI_STATE_SCHED, Kind, WaitBy
+from rxpath.user.sock import getsockopt, setsockopt
 from rxpath.vtime import engine, setup, waiting
 from rxpath.vtime.apps import Phase
 from rxpath.vtime.program import Programs
@@ -105,3 +106,23 @@ def test_a_python_program_busy_polls(lab, how):
         found[ns] = host.net.thread[p.n].woken, late
     assert found[200_000][0] < 10 < 90 < found[0][0]
     assert found[200_000][1] < found[0][1] / 2
+
+
+def test_busy_read_is_what_a_new_socket_begins_with(lab):
+    """sk_ll_usec: net.core.busy_read when it is made, SO_BUSY_POLL after; one that exists already does not change."""
+    host = lab()
+    before = host.udp(5000)
+    host.net.sysctl[Sysctl.busy_read_ns] = 50_000
+    after, asked = host.udp(5001), host.udp(5002)
+    setsockopt(host.boot, asked, "SO_BUSY_POLL", 0)
+    assert [host.net.socks[i].ll_ns for i in (before, after, asked)] == [0, 50_000, 0]
+    assert [getsockopt(host.boot, i, "SO_BUSY_POLL") for i in (before, after, asked)] == [0, 50, 0]
+
+
+@pytest.mark.parametrize("ll", [0, 50_000])
+def test_who_does_not_want_to_wait_polls_once(lab, ll):
+    """A server on epoll reads until EAGAIN; before that its socket's NAPI is polled once, whatever the time."""
+    host, th, interrupts, _ = reader(lab, WaitBy.EPOLL, 0, ll=ll)
+    polls = host.net.napi[0].polls
+    assert interrupts == FRAMES and th.woken == FRAMES + 1
+    assert polls == FRAMES if ll == 0 else 2.9 * FRAMES < polls <= 3 * FRAMES       # one, and the one that lets the NAPI go

@@ -5,6 +5,8 @@ import time
 
 import pytest
 
+from rxpath.abi.kernels import Sysctl
+from rxpath.abi.numbers import NAPI_STATE_IN_BUSY_POLL, NAPI_STATE_SCHED
 from rxpath.walltime.driver import WallClock
 from rxpath.walltime.program import Program
 
@@ -98,3 +100,69 @@ def test_by_the_clock_on_the_wall():
     assert 30 * MS <= time.monotonic_ns() - began
     s.process.close()
     host.time.close()
+
+
+# ---------------------------------------------------------------- busy polling
+FRAMES, GAP = 20, MS
+
+
+def read_all(how, plain=False, ll=0, busy_poll=0, wait=False):
+    """FRAMES datagrams, GAP apart, read one by one: host, interrupts, ns between a datagram's arrival and its reading, at most."""
+    host = Host("real", plain)
+    host.net.sysctl[Sysctl.busy_read_ns], host.net.sysctl[Sysctl.busy_poll_ns] = ll, busy_poll
+    s = Program(host.time)
+    sock = s.socket()
+    sock.bind(("", 5000))
+    for k in range(FRAMES):
+        host.time.send(udp_frame(bytes([k])), MS + GAP * k)
+    ready = s.poll() if how == "poll" else s.epoll()
+    ready.register(sock, s.POLLIN)
+    got, late = [], 0
+    while len(got) < FRAMES:
+        if how == "spin":
+            try:
+                got.append(sock.recv(10, s.MSG_DONTWAIT)[0])
+            except BlockingIOError:
+                s.sleep(1e-5)
+                continue
+        else:
+            if how in ("poll", "epoll"):
+                assert ready.poll(1000 if how == "poll" else 1)
+            got.append(sock.recv(10)[0])
+        late = max(late, s.time_ns() - MS - GAP * got[-1])
+    assert got == list(range(FRAMES)) and host.ends() == {"RECEIVED": FRAMES}
+    napi = host.net.napi[0]
+    assert napi.state & (NAPI_STATE_IN_BUSY_POLL | NAPI_STATE_SCHED) == 0, "let go at the end"
+    s.process.close()
+    host.time.close()
+    return host, int(host.net.ring[0].irqs), late
+
+
+@pytest.mark.parametrize("plain", [False, True])
+@pytest.mark.parametrize("how, more", [("recv", dict(ll=2 * MS)), ("epoll", dict(busy_poll=2 * MS)),
+                                       ("poll", dict(ll=1000, busy_poll=2 * MS))])
+def test_who_is_about_to_sleep_polls_first(how, more, plain):
+    _, asleep, _ = read_all(how, plain)
+    _, polled, late = read_all(how, plain, **more)
+    assert asleep == FRAMES and late < 10_000
+    assert polled <= 2, "the first datagram says which NAPI it is; the others are polled out of the ring"
+
+
+@pytest.mark.parametrize("how, more", [("recv", dict(ll=GAP // 2)), ("epoll", dict(busy_poll=GAP // 2)),
+                                       ("poll", dict(ll=1000, busy_poll=GAP // 2))])
+def test_who_has_polled_in_vain_sleeps_and_an_interrupt_wakes_it(how, more):
+    host, interrupts, _ = read_all(how, **more)
+    assert interrupts == FRAMES
+    assert host.net.napi[0].polls > 10 * FRAMES
+
+
+def test_poll_asks_for_sockets_that_busy_poll():
+    host, interrupts, _ = read_all("poll", busy_poll=2 * MS)
+    assert interrupts == FRAMES and host.net.napi[0].polls <= 2 * FRAMES
+
+
+def test_who_does_not_want_to_wait_polls_once():
+    without, *_ = read_all("spin")
+    host, *_ = read_all("spin", ll=50_000)
+    assert without.net.napi[0].polls == FRAMES
+    assert 1000 < host.net.napi[0].polls < 10_000, "twice for each of 2,000 calls: one poll, and the one that lets the NAPI go"

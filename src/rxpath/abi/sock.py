@@ -70,7 +70,7 @@ class sock:
     nonblock: i64               # O_NONBLOCK
     pktinfo: i64                # IP_PKTINFO
     rxq_ovfl: i64               # SO_RXQ_OVFL
-    busy_poll_ns: i64           # SO_BUSY_POLL
+    ll_ns: i64                  # sk_ll_usec: how long its readers busy-poll (SO_BUSY_POLL)
     rcvtimeo_ns: i64            # SO_RCVTIMEO, 0: none
     backlog: sk_buff_list       # 3.10
     backlog_len: i64            # truesize

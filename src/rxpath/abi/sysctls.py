@@ -115,7 +115,7 @@ SYSCTLS: tuple[Row, ...] = (
         "[M]; 3.11 [K]",
         knob=Sysctl.busy_poll_ns, factor=1_000, reader="net_busy_loop_on"),
     Row("net.core.busy_read", History(("3.11", 0)), 0, INT_MAX, "us", "SO_BUSY_POLL of a new socket; 0 is off", "[M]; 3.11 [K]",
-        knob=Sysctl.busy_read_ns, factor=1_000, reader="sk_ll_ns"),
+        knob=Sysctl.busy_read_ns, factor=1_000, reader="sock_init_data"),
     # socket memory: net/core/sock.c, net/ipv4/udp.c
     Row("net.core.rmem_default", 212992, 2304, INT_MAX, "bytes", "sk_rcvbuf of a new socket: 256 packets of truesize 832", "[M]",
         knob=Sysctl.rmem_default, reader="sock_init_data"),

@@ -67,7 +67,7 @@ class Process(ABC):
 
     def busy_poll(self, sk: int, ns: int) -> None:
         """SO_BUSY_POLL"""
-        self.net.socks[sk].busy_poll_ns = ns
+        self.net.socks[sk].ll_ns = ns
 
     # ------------------------------------------------------------ the table
     def new_fd(self, what: Any) -> int:

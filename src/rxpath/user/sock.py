@@ -30,7 +30,7 @@ def sock_init_data(net: Net, i: int, family: int, protocol: int) -> None:
     gen = sk.gen
     reset_struct(sk)
     sk.idx, sk.gen, sk.family, sk.protocol = i, gen, family, protocol
-    sk.rcvbuf = net.sysctl[Sysctl.rmem_default]
+    sk.rcvbuf, sk.ll_ns = net.sysctl[Sysctl.rmem_default], net.sysctl[Sysctl.busy_read_ns]
 
 
 @path_function
@@ -184,7 +184,7 @@ def setsockopt(b: Any, i: int, name: str, value: int) -> None:
     elif name == "SO_BUSY_POLL":
         if value < 0:
             raise error(errno.EINVAL, name)
-        sk.busy_poll_ns = value * 1000
+        sk.ll_ns = value * 1000
     elif name == "SO_RCVTIMEO":
         sk.rcvtimeo_ns = value                       # ns, here
     elif name in OPTION_FIELDS:
@@ -214,7 +214,7 @@ def getsockopt(b: Any, i: int, name: str) -> int:
     fields = OPTION_FIELDS | {"SO_RCVBUF": "rcvbuf", "SO_INCOMING_CPU": "incoming_cpu", "SO_PEEK_OFF": "peek_off", "UDP_GRO": "gro_enabled",
                               "SO_RCVTIMEO": "rcvtimeo_ns", "SO_PROTOCOL": "protocol", "SO_DOMAIN": "family"}
     if name == "SO_BUSY_POLL":
-        return int(sk.busy_poll_ns // 1000)
+        return int(sk.ll_ns // 1000)
     if name == "SO_RCVLOWAT":
         return 1
     if name not in fields:

@@ -173,6 +173,12 @@ def net_busy_loop_on(net: Net) -> bool:
 
 
 @path_function
+def sk_can_busy_loop(sk: sock) -> bool:
+    """Its readers poll its NAPI before they sleep: SO_BUSY_POLL, which a new socket has from net.core.busy_read."""
+    return sk.ll_ns != 0
+
+
+@path_function
 def ep_set_busy_poll_napi_id(net: Net, ep: eventpoll, sk: sock) -> None:
     """The instance busy-polls the NAPI of the socket that was added or became ready last."""
     if net_busy_loop_on(net) and sk.napi_id > 0:

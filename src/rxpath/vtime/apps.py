@@ -7,17 +7,15 @@ from enum import IntEnum
 
 from .._compile import le64, mem_at, path_function
 from ..abi.engine import thread_t
-from ..abi.kernels import Sysctl
 from ..abi.limits import NBATCH, NHIST
 from ..abi.net import Net
 from ..abi.numbers import EAGAIN, MSG_DONTWAIT, MSG_WAITFORONE, Kind, WaitBy
-from ..abi.sock import sock
 from ..path import Stage
 from ..record import record_latency_of
 from ..turn import charge
 from ..user.datagram import RCV_SHUTDOWN
 from ..user.recvmsg import sys_recvfrom
-from ..user.wait import __skb_wait_for_more_packets, wait_remove
+from ..user.wait import __skb_wait_for_more_packets, sk_can_busy_loop, wait_remove
 from .dice import exponential_next, exponential_of, next_random
 from .sched import arm_timeout, go_to_sleep
 
@@ -107,8 +105,9 @@ def call_step(net: Net, cpu: int, n: int, th: thread_t, start: int) -> None:
     if got != EAGAIN and th.in_batch > 0:            # recvmmsg(): what it has comes first, the error with the next call
         net.socks[th.sock].err = -got
     th.result = got
-    nonblocking = th.flags & MSG_DONTWAIT or th.wait_by != WaitBy.RECV
-    if got != EAGAIN or nonblocking or (th.in_batch > 0 and th.flags & MSG_WAITFORONE) or th.timed_out:
+    if got == EAGAIN and busy_first(net, th, start):
+        return
+    if got != EAGAIN or dont_wait(th) or th.timed_out:
         if th.in_batch == 0:
             th.empty_calls += 1
             if th.wait_by == WaitBy.EPOLL or th.wait_by == WaitBy.POLL:
@@ -124,13 +123,6 @@ def call_step(net: Net, cpu: int, n: int, th: thread_t, start: int) -> None:
     timeo = th.timeout if th.timeout else sk.rcvtimeo_ns
     if timeo and th.deadline == 0:
         th.deadline = start + timeo
-    if sk.napi_id > 0 and th.busy_until >= 0:        # sk_can_busy_loop()
-        ns = sk_ll_ns(net, sk)
-        if ns and (th.busy_until == 0 or start < th.busy_until):
-            if th.busy_until == 0:
-                th.busy_until = start + ns
-            busy_begin(th, sk.napi_id)
-            return
     th.busy_until = 0
     __skb_wait_for_more_packets(net, cpu, sk, n)
     go_to_sleep(net, cpu, n)
@@ -139,9 +131,22 @@ def call_step(net: Net, cpu: int, n: int, th: thread_t, start: int) -> None:
 
 
 @path_function
-def sk_ll_ns(net: Net, sk: sock) -> int:
-    """sk_ll_usec, in ns: 0 if readers of this socket do not busy-poll."""
-    return max(sk.busy_poll_ns, net.sysctl[Sysctl.busy_read_ns])
+def dont_wait(th: thread_t) -> bool:
+    """The receiving call has MSG_DONTWAIT: its own, that of a server which reads what epoll or poll has told, or that of recvmmsg() with
+    MSG_WAITFORONE, which has one."""
+    return th.flags & MSG_DONTWAIT != 0 or th.wait_by != WaitBy.RECV or (th.in_batch > 0 and th.flags & MSG_WAITFORONE != 0)
+
+
+@path_function
+def busy_first(net: Net, th: thread_t, start: int) -> bool:
+    """__skb_recv_udp() has found nothing.  True: first it busy-polls its NAPI; who does not want to wait polls once."""
+    sk = net.socks[th.sock]
+    if sk.napi_id == 0 or not sk_can_busy_loop(sk) or th.busy_until < 0 or (th.busy_until > 0 and start >= th.busy_until):
+        return False
+    if th.busy_until == 0:
+        th.busy_until = start + sk.ll_ns
+    busy_begin(th, sk.napi_id)
+    return True
 
 
 @path_function

@@ -24,11 +24,12 @@ from typing import Any, Self
 
 from .._compile import forget, pages, region
 from ..abi.limits import NCPU, NTHREAD
-from ..abi.numbers import NO_THREAD, Kind, Op
+from ..abi.numbers import Kind, Op
 from ..programs.face import Face
 from ..programs.process import BUFFER, Process
 from . import engine, setup, waiting
 from .apps import Phase
+from .driver import advance
 
 
 class ProgramError(RuntimeError):
@@ -66,20 +67,13 @@ class Programs(Process):
     def busy_poll(self, sk: int, ns: int) -> None:
         self.call(setup.set_busy_poll)(self.net, sk, ns)
 
-    def run(self, until: int, drain: Callable[[], object] | None = None) -> None:
-        """Virtual time until `until`.  `drain` is called when the engine's rings of outputs want to be emptied."""
-        worked = 0
-        while True:
-            r = self.call(engine.run)(self.net, until, worked)
-            worked = 0
-            if r == NO_THREAD:
-                return
-            if r in self.by_thread:
-                worked = self.by_thread[r].resume()
-            elif drain:
-                drain()
-            else:
-                return
+    def run(self, until: int) -> None:
+        """Virtual time until `until`, where nobody is told of what leaves: driver.py drives runs that are more than programs."""
+        advance(self.boot, until, lambda: None, self.resume)
+
+    def resume(self, n: int) -> int:
+        """The turn of thread n; returns the ns that it worked."""
+        return self.by_thread[n].resume()
 
     # ------------------------------------------------------------ how its calls wait
     def thread(self) -> Any:

@@ -68,7 +68,7 @@ def set_threaded(net: Net, q: int, n: int) -> None:
 @entry
 def set_busy_poll(net: Net, sk: int, ns: int) -> None:
     """SO_BUSY_POLL: a reader of that socket polls the NAPI itself for so long before it sleeps."""
-    net.socks[sk].busy_poll_ns = ns
+    net.socks[sk].ll_ns = ns
     share_rings(net)
 
 

@@ -12,8 +12,8 @@ from ..turn import charge
 from ..user.eventpoll import ep_poll, ep_wait, epoll_add, epoll_create
 from ..user.poll import do_poll, poll_add, poll_wait
 from ..user.sock import lock_sock, release_sock
-from ..user.wait import finish_wait, net_busy_loop_on, poll_freewait
-from .apps import Phase, busy_begin, call_returns, sk_ll_ns, spend
+from ..user.wait import finish_wait, net_busy_loop_on, poll_freewait, sk_can_busy_loop
+from .apps import Phase, busy_begin, call_returns, dont_wait, spend
 from .sched import arm_timeout, go_to_sleep, wake
 
 
@@ -131,7 +131,8 @@ def disown_step(net: Net, cpu: int, th: thread_t) -> None:
 @path_function
 def busy_step(net: Net, cpu: int, n: int, th: thread_t, start: int) -> None:
     """napi_busy_loop(): poll the NAPI until there is something, the time is over, or somebody wants the CPU; then let it go.  Its
-    interrupt stays masked meanwhile.  For each socket of a poll() it is one poll, and the one that lets the NAPI go."""
+    interrupt stays masked meanwhile.  For each socket of a poll(), and for who does not want to wait, it is one poll, and the one that lets
+    the NAPI go."""
     c = net.cpu[cpu]
     if th.cursor > 0 and th.busy_napi == 0:
         poll_busy_next(net, th)
@@ -140,10 +141,11 @@ def busy_step(net: Net, cpu: int, n: int, th: thread_t, start: int) -> None:
     i = th.busy_napi - 1
     napi = net.napi[i]
     held = th.busy_held
-    over = held != 0 if th.cursor > 0 else busy_loop_end(net, cpu, th, start)
+    once = th.cursor > 0 or (th.busy_for == Phase.CALL and dont_wait(th))
+    over = held != 0 if once else busy_loop_end(net, cpu, th, start)
     if over:
-        if th.cursor > 0:
-            th.busy_napi = 0
+        if once:
+            busy_once(th)
         else:
             th.phase = th.busy_for
         if not held:
@@ -153,8 +155,8 @@ def busy_step(net: Net, cpu: int, n: int, th: thread_t, start: int) -> None:
     elif not held:
         if napi.state & NAPI_STATE_SCHED:            # softirqs have it: look again a little later
             c.now += 100                             # cpu_relax() and the loop round it
-            if th.cursor > 0:
-                th.busy_napi = 0
+            if once:
+                busy_once(th)
             spend(net, cpu, th, start, 0)
             return
         napi.state |= NAPI_STATE_SCHED | NAPI_STATE_IN_BUSY_POLL
@@ -163,6 +165,16 @@ def busy_step(net: Net, cpu: int, n: int, th: thread_t, start: int) -> None:
     c.in_kthread = Kthread.BUSY
     c.ctx = Ctx.SOFTIRQ
     c.since = c.now
+
+
+@path_function
+def busy_once(th: thread_t) -> None:
+    """It has had its one poll: poll() goes on to the next socket, a receiving call looks a last time."""
+    if th.cursor > 0:
+        th.busy_napi = 0
+    else:
+        th.busy_until = -1
+        th.phase = th.busy_for
 
 
 @path_function
@@ -222,7 +234,7 @@ def poll_can_busy_loop(net: Net, e: int) -> int:
     """The first entry from e on whose socket busy-polls, less than 0: none."""
     while e >= 0:
         entry = net.wait[e]
-        if sk_ll_ns(net, net.socks[entry.item_sk]):
+        if sk_can_busy_loop(net.socks[entry.item_sk]):
             return e
         e = entry.item_next
     return e

@@ -15,6 +15,9 @@ class Clock(Protocol):
     def wait(self, until: int) -> None:
         """Until then, or for a shorter time."""
 
+    def spin(self) -> None:
+        """Somebody looks again and again: a moment passes by itself, unless the clock stands still until it is moved."""
+
 
 class WallClock:
     """The machine's, from when it is first asked."""
@@ -28,6 +31,9 @@ class WallClock:
 
     def wait(self, until: int) -> None:
         time.sleep(max(0, until - self.now()) / 1e9)
+
+    def spin(self) -> None:
+        pass
 
 
 class RealTime(TimeDriver):
@@ -78,5 +84,5 @@ class RealTime(TimeDriver):
                 break
         return int(due)
 
-    def _put(self, t: int, offset: int, length: int, card: int, made: bool) -> bool:
-        return bool(self.call(rt_feed)(self.net, t, offset, length, length, 0, card, int(made)))
+    def _put(self, t: int, offset: int, length: int, caplen: int, card: int, made: bool) -> bool:
+        return bool(self.call(rt_feed)(self.net, t, offset, length, caplen, 0, card, int(made)))

@@ -6,7 +6,22 @@ from .. import path
 from .._compile import clock_ns, entry, le64, mem_at, path_function, prefetch, reset_struct
 from ..abi.limits import NNOTE, NQ, NSOCK, NTHREAD
 from ..abi.net import Net
-from ..abi.numbers import DONE, EAGAIN, MSG_DONTWAIT, NAPI_STATE_SCHED, NEVER, NO_QUEUE, Kind, Kthread, Note, Th, Trail
+from ..abi.numbers import (
+    DONE,
+    EAGAIN,
+    MSG_DONTWAIT,
+    NAPI_STATE_IN_BUSY_POLL,
+    NAPI_STATE_MISSED,
+    NAPI_STATE_SCHED,
+    NEVER,
+    NO_QUEUE,
+    YIELD,
+    Kind,
+    Kthread,
+    Note,
+    Th,
+    Trail,
+)
 from ..cable.feed import feed_steered
 from ..drivers.nic import irq_due, nic_pull
 from ..irq.backlog import rps_trigger_softirq
@@ -186,6 +201,40 @@ def rt_napi_thread(net: Net, cpu: int, t: int) -> None:
         napi_thread_poll(net, cpu)
         c.horizon, c.private = NEVER, NEVER
     c.in_kthread = Kthread.NONE
+
+
+# ---------------------------------------------------------------- busy polling
+@path_function
+def rt_busy_poll(net: Net, cpu: int, napi_id: int) -> None:
+    """One poll by who waits, with bottom halves off; then what it has raised and left word of."""
+    c = net.cpu[cpu]
+    c.poll_napi, c.in_kthread = napi_id - 1, Kthread.BUSY
+    while napi_thread_poll(net, cpu) == YIELD:
+        c.horizon, c.private = NEVER, NEVER
+    c.in_kthread = Kthread.NONE
+    rt_softirq(net, cpu)
+    rt_notes(net, cpu)
+
+
+@entry
+def rt_busy_go_on(net: Net, cpu: int, now: int, napi_id: int, held: int) -> int:
+    """A round of napi_busy_loop(): is the NAPI held?  Not while softirqs have it; its interrupt stays masked as long as it is."""
+    rt_begin(net, cpu, now)
+    napi = net.napi[napi_id - 1]
+    if held == 0:
+        if napi.state & NAPI_STATE_SCHED:
+            return 0
+        napi.state |= NAPI_STATE_SCHED | NAPI_STATE_IN_BUSY_POLL
+    rt_busy_poll(net, cpu, napi_id)
+    return 1
+
+
+@entry
+def rt_busy_stop(net: Net, cpu: int, napi_id: int) -> None:
+    """busy_poll_stop(): a last poll, which lets it go."""
+    napi = net.napi[napi_id - 1]
+    napi.state &= ~(NAPI_STATE_IN_BUSY_POLL | NAPI_STATE_MISSED)
+    rt_busy_poll(net, cpu, napi_id)
 
 
 # ---------------------------------------------------------------- set-up

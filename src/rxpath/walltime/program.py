@@ -4,7 +4,7 @@
     program(Program(time))                            # `s`, in the thread of the driver
 
 A call that waits gives the host its turns until the program has been woken or its time is up; beside it, sinks are told and sources
-asked."""
+asked.  With busy polling (busy.py) it polls first."""
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +13,7 @@ from ..abi.limits import NTHREAD
 from ..abi.numbers import EAGAIN, MSG_DONTWAIT, NEVER, Op, Th
 from ..programs.face import Face
 from ..programs.process import BUFFER, Process
+from .busy import Busy
 from .driver import RealTime
 from .engine import rt_call_over, rt_epoll, rt_poll, rt_program, rt_recv
 
@@ -23,6 +24,7 @@ class RealProcess(Process):
     def __init__(self, driver: RealTime, cpu: int = 0, thread: int = NTHREAD // 2) -> None:
         super().__init__(driver.boot)
         self.driver, self.n = driver, thread
+        self.busy = Busy(driver, thread)
         self._memory = pages(BUFFER)
         self.call(rt_program)(self.net, cpu, thread)
         th = self.thread()
@@ -47,19 +49,22 @@ class RealProcess(Process):
             self.driver.run(self.now() + int(th.arg))
         elif op == Op.RECV:
             ns = int(self.net.socks[th.sock].rcvtimeo_ns)
-            th.result = self._wait(rt_recv, lambda r: r != EAGAIN or th.flags & MSG_DONTWAIT, self.now() + ns if ns else NEVER)
+            th.result = self._wait(op, lambda r: r != EAGAIN or th.flags & MSG_DONTWAIT, self.now() + ns if ns else NEVER)
         else:
-            ns, look = int(th.arg), rt_poll if op == Op.POLL else rt_epoll
-            th.result = self._wait(look, lambda r: r > 0 or ns == 0, self.now() + ns if ns >= 0 else NEVER)
+            ns = int(th.arg)
+            th.result = self._wait(op, lambda r: r > 0 or ns == 0, self.now() + ns if ns >= 0 else NEVER)
 
-    def _wait(self, look: Any, done: Callable[[int], Any], deadline: int) -> int:
+    def _wait(self, op: int, done: Callable[[int], Any], deadline: int) -> int:
         """Look, sleep until somebody wakes us or the time is up, look again."""
+        look = {Op.RECV: rt_recv, Op.POLL: rt_poll, Op.EPOLL: rt_epoll}[Op(op)]
+        woken = False
         while True:
-            r = int(self.call(look)(self.net, self.cpu(), self.n))
+            r = self.busy.call(op, lambda: int(self.call(look)(self.net, self.cpu(), self.n)), done, deadline, woken)
             if done(r) or self.now() >= deadline:
-                self.call(rt_call_over)(self.net, self.n, int(look is rt_poll))
+                self.call(rt_call_over)(self.net, self.n, int(op == Op.POLL))
                 return r
             self.driver.run(deadline, lambda: self.thread().state != Th.SLEEPING)
+            woken = True
 
     def close(self) -> None:
         """Give the memory back."""

@@ -18,6 +18,8 @@ from rxpath.workbench.run.where_lost import losses
 
 Set = tuple[str, ...]                                       # ("ethtool.rx=512",), as --set takes them
 SOCKETS = 32                                                # that overflowed are set one by one; rmem_default sets all
+BUSY_POLL_US = "50"                                         # what Documentation/admin-guide/sysctl/net.rst recommends
+ASLEEP = {"@busy_read": {"recv", "poll"}, "@busy_poll": {"poll", "epoll"}}               # calls that the sysctl lets poll before they sleep
 MEMBER = re.compile(r"\{(full|reader|reader_socket|queues|queue)\}")
 
 
@@ -197,6 +199,8 @@ def _value(key: str, word: int | bool | str, largest: int | None, seen: Seen, ma
 def _word(word: str, key: str, seen: Seen, made: Mapping[str, str]) -> str | None:
     host = seen.host
     everywhere = list(range(host.cpus))
+    if word in ASLEEP:
+        return BUSY_POLL_US if seen.waits & ASLEEP[word] else None
     if word == "@queues":
         return str(min(host.device.most_queues, host.cpus))
     if word == "@equal":

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from rxpath.abi.reasons import LOSSES
 from rxpath.abi.sysctls import BY_NAME
 from rxpath.workbench.host.model.programs import App, Socket
+from rxpath.workbench.host.tables import threads
 from rxpath.workbench.run.books import AppBooks, Cpu, Queue, SocketBooks
 from rxpath.workbench.run.outcome import Outcome
 
@@ -69,6 +70,13 @@ class Seen:
     def reader_threads(self) -> list[AppBooks]:
         names = {a.name for a in self.readers}
         return [a for a in self.books.apps if a.name in names]
+
+    @cached_property
+    def waits(self) -> set[str]:
+        """How the threads of these programs wait: recv, epoll, poll, busy."""
+        named = {a.name for a in self.readers}
+        opened = "recv" if len(self.books.sockets) == 1 else "epoll"        # sockets that the replay opened decide
+        return {opened if t.wait == "auto" else t.wait for t in threads(self.host) if t.app.name in named}
 
     def cpu(self, number: int) -> Cpu:
         return self.books.cpus[number]
@@ -268,6 +276,7 @@ fact("taps", "sockets", "packet sockets that see every frame (tcpdump)")(lambda 
 fact("reader_load", "of 1", "demand over supply of the programs whose sockets overflowed, over the traffic's time")(lambda s: s.reader_load)
 fact("reader_demand", "of 1", "the same over the time that interrupts and softirqs leave the programs' CPUs")(lambda s: s.reader_demand)
 fact("reader_threads", "threads", "of these programs")(lambda s: len(s.reader_threads))
+fact("reader_sleeps", "0 or 1", "one of these programs sleeps in its calls (not: waits busily)")(lambda s: bool(s.waits - {"busy"}))
 fact("readers_of_a_socket", "threads", "of these programs that share one socket, at most")(
     lambda s: max((1 if a.own_sockets else a.threads for a in s.readers), default=0))
 fact("reader_batch", "datagrams", "for each call, the smallest of these programs")(lambda s: min((a.batch for a in s.readers), default=0))
