@@ -1,6 +1,8 @@
 """Who imports whom, all of it: imports inside functions and those for types only count too.  No modules stand in a circle."""
 import ast
 import pathlib
+import subprocess
+import sys
 
 SOURCE = pathlib.Path(__file__).parent.parent / "src"
 FILES = sorted((SOURCE / "rxpath").rglob("*.py"))
@@ -64,9 +66,15 @@ def test_no_modules_import_each_other():
 
 
 LATE = {                                             # the command line imports what a command needs when it runs; below it only these
-    ("run/assemble.py", "rxpath.workbench.host.rules"): "most hosts have no rules to read",
+    ("run/assemble.py", "rxpath.network.ip_tables_setup"): "most hosts have no rules to read",
+    ("run/assemble.py", "rxpath.workbench.host.iptables.flat"): "the same",
+    ("run/assemble.py", "rxpath.workbench.host.rules"): "the same",
+    ("run/books.py", "rxpath.network.ip_tables_setup"): "the same",
     ("run/programs.py", "rxpath.workbench.traffic.service_times"): "few programs learn from a capture",
+    ("run/replay.py", "rxpath.workbench.traffic"): "a capture needs no generator",
     ("run/simulation.py", "rxpath.vtime.program"): "only runs with Python programs",
+    ("run/simulation.py", "rxpath.workbench.run"): "only runs that are recorded",
+    ("traffic/capture.py", "rxpath.workbench.traffic.spec"): "a capture is no spec",
     ("views/pictures.py", "matplotlib"): "heavy, and an extra",
     ("views/arrow.py", "pyarrow"): "heavy, and an extra",
     ("words/units.py", "difflib"): "only for mistakes",
@@ -85,3 +93,51 @@ def test_below_the_command_line_late_imports_are_few_and_have_a_reason():
                     elif isinstance(node, ast.Import):
                         found |= {(str(p.relative_to(workbench)), alias.name.split(".")[0]) for alias in node.names}
     assert found == set(LATE)
+
+
+# ---------------------------------------------------------------- what a small replay does not use is not loaded
+NOT_LOADED = {
+    "rxpath._compile.build", "rxpath._compile.check", "rxpath.abi.generate", "rxpath.abi.replies", "rxpath.cable.generate",
+    "rxpath.cable.generator", "rxpath.cable.replies", "rxpath.cable.write", "rxpath.drivers.ixgbe_ethtool",
+    "rxpath.drivers.ixgbe_probe", "rxpath.drivers.veth_link", "rxpath.drivers.virtio_ethtool", "rxpath.network.ip_tables_setup",
+    "rxpath.programs.face", "rxpath.programs.sockets", "rxpath.vtime.program", "rxpath.walltime.burst", "rxpath.walltime.driver",
+    "rxpath.walltime.engine", "rxpath.workbench.advice.rules", "rxpath.workbench.advice.search", "rxpath.workbench.host.iptables.flat",
+    "rxpath.workbench.host.iptables.ruleset", "rxpath.workbench.host.rules", "rxpath.workbench.host.text", "rxpath.workbench.jobs.unit",
+    "rxpath.workbench.judge.run", "rxpath.workbench.many.sweep", "rxpath.workbench.run.recording", "rxpath.workbench.run.trail",
+    "rxpath.workbench.scenarios.scenario", "rxpath.workbench.traffic.spec", "rxpath.workbench.views.recording", "numba", "numpy",
+    "multiprocessing", "tomlkit", "rich.progress", "asyncio", "jsonschema",
+}
+LOADED = """
+import sys
+from rxpath.workbench.cli.app import run
+run({arguments!r})
+print(*sorted(sys.modules), file=sys.stderr)
+"""
+
+
+def loaded(*arguments: str) -> set[str]:
+    """Modules that a process has loaded which ran the command."""
+    done = subprocess.run([sys.executable, "-c", LOADED.format(arguments=list(arguments))], capture_output=True, text=True, check=True)
+    return set(done.stderr.splitlines()[-1].split())
+
+
+def test_a_small_replay_does_not_load_what_it_does_not_use():
+    assert {n for n in NOT_LOADED if n.startswith("rxpath.")} <= set(MODULES)
+    found = loaded("replay", "first", "--no-whatif")
+    assert "rxpath.drivers.igb_main" in found and "rxpath.drivers.ixgbe_main" in found
+    assert not found & NOT_LOADED
+
+
+def test_help_loads_nothing_of_the_path():
+    found = {n for n in loaded("--help") if n.startswith("rxpath.")}
+    assert found and not {n for n in found if not n.startswith(("rxpath.workbench", "rxpath.workbench.cli"))}
+    assert {n.split(".")[2] for n in found if n.count(".") > 1} == {"cli"}
+
+
+def test_a_process_that_runs_the_path_gives_handlers_the_numbers_that_the_core_was_built_with():
+    """Which modules boot imports then is a rule about their names (boot.CONTROL): nobody who registers must bear such a name."""
+    code = "import rxpath.boot as b; from rxpath._compile import DISPATCHES; b.link_path({}); " \
+           "print({{d.name: [f.__name__ for _, f in d.handlers] for d in DISPATCHES}})"
+    few, all_ = (subprocess.run([sys.executable, "-c", code.format(whole)], capture_output=True, text=True, check=True).stdout
+                 for whole in ("False", "True"))
+    assert few == all_ and few.count("[") > 30

@@ -1,5 +1,5 @@
-"""Boot, in the seeds' order: ksoftirqd, net_dev_init, inet_init, igb.  Importing this module links the path: it imports every room and
-generates the dispatchers of path.py.
+"""Boot, in the seeds' order: ksoftirqd, net_dev_init, inet_init, igb.  Importing this module links the path: it imports every station, so
+that handlers are registered with the tables of path.py and have their numbers.
 
 This is the control plane: it writes the tables that the path only reads.  `log` says what was done, step by step."""
 import importlib
@@ -8,7 +8,7 @@ import pkgutil
 from typing import Any
 
 from . import path
-from ._compile import entry, init_struct, install, new, pages, region
+from ._compile import entry, init_struct, install, new, options, pages, region
 from ._compile.loader import ROOMS
 from .abi.kernels import Sysctl
 from .abi.kernels import kernel as profile
@@ -24,15 +24,18 @@ from .network import setup
 from .user import mcast
 from .user import socket as sockets
 
+REGISTERING = ("drivers", "irq", "link", "network", "transport", "user")       # rooms whose stations the path calls through tables
+CONTROL = ("setup", "ethtool", "probe", "nfc", "_link")                         # ends of names: control plane, imported by who needs it
 
-def link_path() -> None:
-    """Import every room, so that its stations register, then generate the dispatchers."""
-    for room in ROOMS:
+
+def link_path(whole: bool = options.BUILDING) -> None:
+    """Import the stations, so that they register, then give the handlers their numbers.  whole: every module that the core is made from."""
+    for room in ROOMS if whole else REGISTERING:
         folder = importlib.import_module(f"{__package__}.{room}")
         for m in pkgutil.iter_modules(folder.__path__):
-            if room != "_compile":
+            if room != "_compile" and (whole or not m.name.endswith(CONTROL)):
                 importlib.import_module(f"{__package__}.{room}.{m.name}")
-    install(path.__dict__)
+    install(path.__dict__, whole)
 
 
 link_path()

@@ -6,7 +6,7 @@ from rxpath._compile import check, functions
 from rxpath.path import Touch, touched_station
 from rxpath.turn import late, late_private, park, touch
 
-assert boot                                                 # every room is imported
+boot.link_path(whole=True)                                  # every module of every room
 KNOWN = {f.__name__: f for f in (touch, park, late, late_private)}
 
 

@@ -9,7 +9,6 @@ numba_types.py intrinsics.py unit.py depends.py and this file use Numba: private
 import importlib
 import os
 import pathlib
-import pkgutil
 import shutil
 import subprocess
 import sys
@@ -27,14 +26,8 @@ from .unit import compile_unit, machine, optimise
 
 
 def import_path() -> None:
-    """Every module of the rooms that the core is made from."""
-    top = str(__package__).rpartition(".")[0]
-    importlib.import_module(f"{top}.boot")
-    for room in loader.ROOMS:
-        package = importlib.import_module(f"{top}.{room}")
-        for m in pkgutil.iter_modules(package.__path__):
-            if not (room == "_compile" or m.ispkg):
-                importlib.import_module(f"{top}.{room}.{m.name}")
+    """Every module of the rooms that the core is made from: boot links them all when it is imported here."""
+    importlib.import_module(f"{str(__package__).rpartition('.')[0]}.boot")
 
 
 def declare_all() -> dict[str, Declared]:

@@ -47,6 +47,15 @@ class Dispatch:
                 return str(f.__name__)
         return ""
 
+    def function(self, module: str) -> Any:
+        """call_<name>, as if it stood in that module."""
+        source, file = self.generate(), f"<dispatch of {self.name}>"
+        linecache.cache[file] = (len(source), None, source.splitlines(True), file)
+        space = {f.__name__: f for _, f in self.handlers} | {t.__name__: t for t in self.params.values()}
+        space["__name__"] = module
+        exec(compile(source, file, "exec"), space)
+        return space[f"call_{self.name}"]
+
     def generate(self) -> str:
         args = ", ".join(self.params)
         numbered = [(int(key) if self.by_key else i, f.__name__) for i, (key, f) in enumerate(self.handlers)]
@@ -55,14 +64,20 @@ class Dispatch:
                + "".join(lines) + "    return -1\n"
 
 
-def install(module: dict[str, Any]) -> None:
-    """Put call_<name> of every Dispatch into `module` (the namespace of the room that all stations import)."""
+def install(module: dict[str, Any], whole: bool) -> None:
+    """All have registered: the handlers have their numbers, and `module` (the namespace of the room that all stations import) has
+    call_<name> of every Dispatch: at once if whole, as who builds the core needs them; else each when it is asked for."""
     for d in DISPATCHES:
         d.handlers.sort(key=lambda h: (h[1].__module__, h[1].__name__, str(h[0])))      # numbers do not depend on who was imported first
-        source, file = d.generate(), f"<dispatch of {d.name}>"
-        linecache.cache[file] = (len(source), None, source.splitlines(True), file)
-        space = {f.__name__: f for _, f in d.handlers} | {t.__name__: t for t in d.params.values()}
-        space["__name__"] = module["__name__"]
-        exec(compile(source, file, "exec"), space)
-        made = space[f"call_{d.name}"]
-        FUNCTIONS[made.__name__] = module[made.__name__] = made
+    by_name = {f"call_{d.name}": d for d in DISPATCHES}
+
+    def made(name: str) -> Any:
+        if name not in by_name:
+            raise AttributeError(f"module {module['__name__']!r} has no attribute {name!r}")
+        FUNCTIONS[name] = module[name] = by_name[name].function(module["__name__"])
+        return module[name]
+
+    module["__getattr__"] = made                     # PEP 562
+    if whole:
+        for name in by_name:
+            made(name)

@@ -1,13 +1,37 @@
-"""From a driver's name to its probe: the last line that a further driver needs."""
-from collections.abc import Callable
+"""From a driver's name to its probe: the last line that a further driver needs.
 
-from .igb_probe import igb_probe
-from .ixgbe_probe import ixgbe_probe
+What a host does not have is not imported: each driver's control plane comes with its first probe."""
+from collections.abc import Callable
+from typing import Any
+
 from .net_device import NetDevice
 from .rows import IGB, IXGBE, LO, VETH, VIRTIO_NET
-from .veth_link import veth_newlink
-from .virtio_ethtool import virtnet_probe
+
+
+def _igb(*how: Any, **more: Any) -> NetDevice:
+    from .igb_probe import igb_probe
+
+    return igb_probe(*how, **more)
+
+
+def _ixgbe(*how: Any, **more: Any) -> NetDevice:
+    from .ixgbe_probe import ixgbe_probe
+
+    return ixgbe_probe(*how, **more)
+
+
+def _virtio(*how: Any, **more: Any) -> NetDevice:
+    from .virtio_ethtool import virtnet_probe
+
+    return virtnet_probe(*how, **more)
+
+
+def _veth(*how: Any, **more: Any) -> NetDevice:
+    from .veth_link import veth_newlink
+
+    return veth_newlink(*how, **more)
+
 
 # cards: (net, call, log, queues, mac, cpus, ...); devices without a ring: (net, call, log, mac, sender_cpu, mtu, ...)
-RINGS: dict[str, Callable[..., NetDevice]] = {IGB.name: igb_probe, IXGBE.name: ixgbe_probe, VIRTIO_NET.name: virtnet_probe}
-SENDERS: dict[str, Callable[..., NetDevice]] = {VETH.name: veth_newlink, LO.name: veth_newlink}
+RINGS: dict[str, Callable[..., NetDevice]] = {IGB.name: _igb, IXGBE.name: _ixgbe, VIRTIO_NET.name: _virtio}
+SENDERS: dict[str, Callable[..., NetDevice]] = {VETH.name: _veth, LO.name: _veth}

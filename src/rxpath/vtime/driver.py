@@ -6,6 +6,7 @@ from ..abi.numbers import DRAIN, NO_THREAD
 from ..time_driver import TimeDriver
 from . import engine
 from .feed import feed_frame, feed_put
+from .queued import next_event
 
 SLICE_NS = 100_000_000                  # of virtual time: a busy CPU simulates that in some milliseconds, an idle one in none
 
@@ -42,7 +43,8 @@ class VirtualTime(TimeDriver):
         return self.stopped
 
     def _advance(self, until: int) -> None:
-        advance(self.boot, min(until, self.now() + SLICE_NS), self.collect, self.programs.resume if self.programs is not None else None)
+        slice_ends = max(self.now(), self.call(next_event)(self.net)) + SLICE_NS            # a time in which nothing happens costs nothing
+        advance(self.boot, min(until, slice_ends), self.collect, self.programs.resume if self.programs is not None else None)
 
     def _put(self, t: int, offset: int, length: int, caplen: int, card: int, made: bool) -> bool:
         return bool(self.call(feed_put if made else feed_frame)(self.net, t, offset, length, caplen, 0, card))

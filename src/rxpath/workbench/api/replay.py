@@ -17,7 +17,7 @@ from rxpath.workbench.jobs.unit import Unit
 from rxpath.workbench.run import outcome
 from rxpath.workbench.run import replay as replaying
 from rxpath.workbench.traffic import capture as traffic
-from rxpath.workbench.traffic import spec as trafficfile
+from rxpath.workbench.traffic.settings import split
 from rxpath.workbench.traffic.spec import Spec
 from rxpath.workbench.views import advice, as_json, report, terminal
 
@@ -63,7 +63,7 @@ def whatif(capture: str | Path | Spec, host: Host | str | Path | None = None, *,
     goal, seconds = checked_goal(goal), checked_budget(budget)
     if host is None and traffic.spec_of(capture) is None:
         host = traffic.bundled_host(str(capture))
-    of_traffic, of_host = trafficfile.split(overrides)
+    of_traffic, of_host = split(overrides)
     chosen = hostfile.the_host(host, of_host, seed)
     run = replaying.replay(capture, chosen, overrides=of_traffic, seed=seed, listen=listen, local=local, speed=speed, rate=rate, loop=loop,
                            skip_unsupported=skip_unsupported, stop=stop)

@@ -68,8 +68,7 @@ def replay(
     from rxpath.workbench.host import file as hostfile
     from rxpath.workbench.run import replay as replaying
     from rxpath.workbench.traffic import capture as traffic
-    from rxpath.workbench.traffic import spec as trafficfile
-    from rxpath.workbench.views import recording, terminal
+    from rxpath.workbench.traffic.settings import split
     from rxpath.workbench.words.mistakes import BadInput
 
     if goal is not None and no_whatif:
@@ -79,7 +78,7 @@ def replay(
     _check_files(record, json_, tap, tx, capture, host)
     goal, seconds = checked_goal(goal), checked_budget(budget or BUDGET)
 
-    of_traffic, of_host = trafficfile.split(set_ or [])
+    of_traffic, of_host = split(set_ or [])
     chosen = hostfile.the_host(host or traffic.bundled_host(capture), of_host, seed)
     if tap is not None or tx is not None:
         chosen = hostfile.with_outputs(chosen, tap, tx)
@@ -95,6 +94,8 @@ def replay(
                                        skip_unsupported=skip_unsupported or None, trail=watched, progress=bar, stop=interrupt,
                                        record=record is not None)
         if record is not None and record != "-":
+            from rxpath.workbench.views import recording
+
             outcome = recording.take(outcome, record)
         if not json_:                                               # the story first: knobs take longer
             _story(outcome, watched)
@@ -114,7 +115,7 @@ def replay(
         from rich.console import Group
         from rich.text import Text
 
-        from rxpath.workbench.views import advice
+        from rxpath.workbench.views import advice, terminal
 
         terminal.show(Group(Text(), advice.render(outcome, answer)))
     interrupted = outcome.interrupted or (answer is not None and answer.interrupted)
@@ -122,10 +123,11 @@ def replay(
 
 
 def _check_files(record: str | None, as_json: bool, tap: str | None, tx: str | None, capture: str, host: str | None) -> None:
-    from rxpath.workbench.views import recording
     from rxpath.workbench.words.mistakes import apart
 
     if record is not None:
+        from rxpath.workbench.views import recording
+
         recording.check(record, as_json)
     apart("--record", record, tap, tx, capture, host)
     apart("--tap", tap, tx, capture, host)

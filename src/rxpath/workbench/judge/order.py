@@ -198,12 +198,14 @@ def stations(tree: Tree, plain: bool = False) -> list[str]:
         *first, last = tree.case.steps[0].frames                                            # type: ignore[union-attr]
         for number, frame in enumerate((*first, last)):
             if number == len(first):
-                machine.drain.marks(last=True)
+                machine.sim.time.collect(last=True)
+                machine.marks.clear()
             machine.sim.send(frame, machine.sim.t + ours.GAP_NS)
             machine.sim.run(machine.sim.t + ours.GAP_NS)
         if len(tree.case.steps) > 1:
             machine.receive("a")
-        return [Stage(m.stage).name for m in machine.drain.marks(last=True)]
+        machine.sim.time.collect(last=True)
+        return [Stage(m.stage).name for m in machine.marks]
     finally:
         machine.close()
 

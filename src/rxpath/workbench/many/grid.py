@@ -19,7 +19,7 @@ from fractions import Fraction
 from typing import Any
 
 from rxpath.workbench.jobs.unit import Unit
-from rxpath.workbench.traffic import spec as trafficfile
+from rxpath.workbench.traffic.settings import split
 from rxpath.workbench.words import units
 from rxpath.workbench.words.mistakes import BadInput
 
@@ -94,7 +94,7 @@ def at(base: Unit, point: Point) -> Unit:
         changes["loop"] = _traffic(point, "loop", int)
     if "rate" in point:
         changes["rate"] = point["rate"]
-    of_traffic, settings = trafficfile.split(f"{k}={v}" for k, v in point.items() if k not in TRAFFIC_KEYS)
+    of_traffic, settings = split(f"{k}={v}" for k, v in point.items() if k not in TRAFFIC_KEYS)
     return dataclasses.replace(base, overrides=base.overrides + settings, traffic=base.traffic + of_traffic, **changes)
 
 

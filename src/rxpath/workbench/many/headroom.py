@@ -26,7 +26,7 @@ from rxpath.workbench.many import limits
 from rxpath.workbench.many.limits import Limit, Setting
 from rxpath.workbench.many.search import FASTEST, Found, Goal, Interrupted, Known, _rounded, drive, evaluate, search
 from rxpath.workbench.traffic import capture as traffic
-from rxpath.workbench.traffic import spec as trafficfile
+from rxpath.workbench.traffic.settings import split
 from rxpath.workbench.traffic.spec import Spec
 from rxpath.workbench.words.mistakes import BadInput
 
@@ -127,7 +127,7 @@ def headroom(capture: str | Path | Spec, *, host: Host | Mapping[str, Any] | str
     if not 1 <= steps <= LIMITS_MAX:
         raise BadInput(f"--limits {steps}: 1 to {LIMITS_MAX}")
     goal = Goal.of(loss, p99)
-    of_traffic, of_host = trafficfile.split(overrides)
+    of_traffic, of_host = split(overrides)
     base = Unit(str(capture) if isinstance(capture, Path) else capture, str(host) if isinstance(host, Path) else host,
                 of_host, seed, tuple(listen), local, loop=loop, traffic=of_traffic)
     if base.capture == "-":

@@ -20,7 +20,7 @@ from rxpath.workbench.jobs.unit import Result, Unit
 from rxpath.workbench.many import grid
 from rxpath.workbench.many.resume import Journal
 from rxpath.workbench.traffic import capture as traffic
-from rxpath.workbench.traffic import spec as trafficfile
+from rxpath.workbench.traffic.settings import split
 from rxpath.workbench.traffic.spec import Spec
 from rxpath.workbench.words.mistakes import BadInput
 
@@ -102,7 +102,7 @@ def sweep(capture: str | Path | Spec, settings: Mapping[str, object] | Sequence[
     journal   a file of JSON lines: rows that it has are not run again, new ones are added as they are done
     The others as in rxpath.replay().  Raises BadInput or HostError for what no run could use; a combination that alone is impossible has
     its error in its row."""
-    of_traffic, of_host = trafficfile.split(overrides)
+    of_traffic, of_host = split(overrides)
     base = Unit(str(capture) if isinstance(capture, Path) else capture, str(host) if isinstance(host, Path) else host,
                 of_host, seed, tuple(listen), local, speed, rate, loop, traffic=of_traffic)
     found = grid.axes(settings)

@@ -15,7 +15,6 @@ from rxpath.drivers.net_device import NetDevice, multicast_mac, napi_defer
 from rxpath.drivers.rows import LO as LO_ROW
 from rxpath.link import setup as link_setup
 from rxpath.network import setup as network_setup
-from rxpath.network.ip_tables_setup import load_rules
 from rxpath.vtime import costs, engine, idle
 from rxpath.vtime import machine as vtime_machine
 from rxpath.vtime import setup as vtime_setup
@@ -23,7 +22,6 @@ from rxpath.vtime.apps import Phase
 from rxpath.vtime.dice import next_random
 from rxpath.workbench.host import file as hostfile
 from rxpath.workbench.host import tables as hosttables
-from rxpath.workbench.host.iptables import flat as iptables_flat
 from rxpath.workbench.host.model.device import Device
 from rxpath.workbench.host.model.host import Host
 from rxpath.workbench.run import programs, sockets
@@ -259,10 +257,12 @@ def firewall(m: Machine, skip_unsupported: bool | None) -> None:
     """iptables-restore."""
     if m.host.iptables.file is None and m.host.iptables.text is None:
         return
+    from rxpath.network.ip_tables_setup import load_rules
+    from rxpath.workbench.host.iptables.flat import flatten
     from rxpath.workbench.host.rules import rules as rules_of
 
     ruleset = rules_of(m.host, skip_unsupported)
     assert ruleset is not None
-    m.rules = iptables_flat.flatten(ruleset, *device_names(m.host))
+    m.rules = flatten(ruleset, *device_names(m.host))
     load_rules(m.boot, m.rules)
     m.notes += [f"iptables: left out: {skipped}" for skipped in ruleset.skipped]

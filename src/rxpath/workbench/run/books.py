@@ -11,10 +11,8 @@ from rxpath.abi.limits import NHIST
 from rxpath.abi.mib import DevStat, Mib
 from rxpath.abi.reasons import DELIVERED, LOSSES, Drop
 from rxpath.drivers.net_device import NetDevice
-from rxpath.network.ip_tables_setup import rule_counters
 from rxpath.path import STATIONS, Stage
 from rxpath.vtime.setup import cpu_time
-from rxpath.workbench.host.iptables.ruleset import Target
 from rxpath.workbench.run.machine import Machine
 
 QUANTILES = {"p50": 500, "p90": 900, "p99": 990, "p99.9": 999}              # per mille
@@ -216,11 +214,13 @@ def _rules(m: Machine) -> list[Rule]:
     """iptables -vnL: what was counted."""
     if m.rules is None:
         return []
+    from rxpath.network.ip_tables_setup import rule_counters
+
     flat = m.rules.rules
     out = []
     for i, packets, octets in rule_counters(m.boot):
         rule = flat[i]
-        target = ("policy " if rule.pseudo else "") + Target(rule.target).name
+        target = ("policy " if rule.pseudo else "") + rule.target_name
         if packets:
             out.append(Rule(rule.table, rule.chain, rule.line, target, packets, octets))
     return out

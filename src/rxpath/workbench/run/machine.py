@@ -5,16 +5,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from rxpath import boot
 from rxpath._compile import options
 from rxpath.abi.limits import NCPU, NQ, NTHREAD
 from rxpath.cable.receiver import Receiver
 from rxpath.vtime import queued
-from rxpath.workbench.host.iptables.flat import FlatRules
+from rxpath.vtime.driver import VirtualTime
 from rxpath.workbench.host.model.host import Host
 from rxpath.workbench.words.mistakes import BadInput
+
+if TYPE_CHECKING:
+    from rxpath.workbench.host.iptables.flat import FlatRules
 
 HEADERS = 128                                               # bytes of a frame that filters look at
 
@@ -61,13 +64,13 @@ class Machine:
         self.host, self.receiver, self.listen = host, receiver, listen
         self.boot = boot.Booted(kernel=host.kernel, nskb=packets, hz=host.ticks, plain=options.PLAIN if plain is None else plain)
         self.net, self.call = self.boot.net, self.boot.call
+        self.time = VirtualTime(self.boot)
         self.rings = host.rings()                               # of all cards, by their number in the pool
         self.sockets: list[Opened] = []
         self.threads: list[Running] = []
         self.rules: FlatRules | None = None
         self.notes: list[str] = []
         self.kept: list[object] = []                            # memory that the path has the address of
-        self.on_slice: Callable[[], None] | None = None         # whenever the engine has returned
         self.on_chunk: Callable[[Sequence[Arrival]], None] | None = None     # frames that were put on the cable
         self._used = 0
 

@@ -2,12 +2,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from rxpath.cable.receiver import Receiver
 from rxpath.workbench.host.model.host import Host
 from rxpath.workbench.run.books import Books
-from rxpath.workbench.run.recording import Recording
 from rxpath.workbench.traffic.capture import Traffic
+
+if TYPE_CHECKING:
+    from rxpath.workbench.run.recording import Recording
 
 
 @dataclass(frozen=True, slots=True)

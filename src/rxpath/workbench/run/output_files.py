@@ -1,6 +1,7 @@
 """What leaves a run as bytes while it goes: pcaps of taps and of the frames that the host sent, lines of LOG rules.
 
-outputs.py merges them by virtual time; here they go to their files.  A file that cannot be written is bad input, said before the run."""
+The driver of time tells of them in the order of time; here they go to their files.
+A file that cannot be written is bad input, said before the run."""
 from __future__ import annotations
 
 from typing import BinaryIO
@@ -9,7 +10,6 @@ from rxpath import outputs
 from rxpath.abi.numbers import ETH_P_ALL, ETH_P_ARP, ETH_P_IP, NO_DEV, Out
 from rxpath.link.setup import PcapWriter, add_tap
 from rxpath.network.nf_log import log_line
-from rxpath.workbench.host.iptables.ruleset import Target
 from rxpath.workbench.run.machine import Machine
 from rxpath.workbench.words.mistakes import BadInput, writing
 
@@ -18,20 +18,20 @@ PROTOS = {"all": ETH_P_ALL, "ip": ETH_P_IP, "arp": ETH_P_ARP}
 
 
 class Leaving:
-    """Opened before the first frame; collect() after every slice; close() at the end."""
+    """Opened before the first frame; close() at the end."""
 
     def __init__(self, m: Machine) -> None:
-        self.machine, self.drain = m, outputs.Drain(m.boot)
+        self.machine = m
         self.writers: list[PcapWriter] = []
         self.lines: list[str] = []
         self.more_lines = 0
-        logs = m.rules is not None and any(r.target == Target.LOG for r in m.rules.rules)
+        logs = m.rules is not None and any(r.target_name == "LOG" for r in m.rules.rules)
         host = m.host
         self.wanted = bool(host.taps or host.tx.pcap or logs)
         if not self.wanted:
             return
 
-        outputs.listen(m.boot, host.cpus)
+        m.time.add_sink(self.take)
         try:
             for tap in host.taps:
                 dev = next((card.index for card in m.boot.netdevs if card.name == tap.dev), NO_DEV)
@@ -43,15 +43,14 @@ class Leaving:
             self.close()
             raise
 
-    def collect(self, last: bool = False) -> None:
-        """What left during the last slice."""
-        for out in self.drain.outputs(last):
-            if out.kind == Out.LOG:
-                self._log(out)
-                continue
-            for writer in self.writers:
-                with writing(writer.file.name):
-                    writer.write(out)
+    def take(self, out: outputs.Output) -> None:
+        """Something has left."""
+        if out.kind == Out.LOG:
+            self._log(out)
+            return
+        for writer in self.writers:
+            with writing(writer.file.name):
+                writer.write(out)
 
     def _log(self, out: outputs.Output) -> None:
         if len(self.lines) >= LINES_KEPT:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rxpath.cable.capture import Capture
-from rxpath.cable.generate import Generated
 from rxpath.cable.receiver import Receiver, infer_receiver
 from rxpath.cable.source import Source
 from rxpath.workbench.host import file as hostfile
@@ -14,13 +13,14 @@ from rxpath.workbench.host.model.host import Host
 from rxpath.workbench.run.outcome import Outcome
 from rxpath.workbench.run.simulation import START_NS, Simulation
 from rxpath.workbench.traffic import capture as traffic
-from rxpath.workbench.traffic import spec as trafficfile
-from rxpath.workbench.traffic.spec import Spec
+from rxpath.workbench.traffic.settings import split
 from rxpath.workbench.words import units
 from rxpath.workbench.words.mistakes import BadInput
 
 if TYPE_CHECKING:
+    from rxpath.cable.generate import Generated
     from rxpath.workbench.run.trail import Trail
+    from rxpath.workbench.traffic.spec import Spec
 
 Progress = Callable[[float, int], None]                     # (share of the capture, 0 if not known; frames offered so far)
 
@@ -45,7 +45,7 @@ def replay(capture: str | Path | Spec, host: Host | str | Path | None = None, *,
     record    keep rings, queues, CPU time and losses over time, in Outcome.recording
     receiver  who receives, if infer_receiver() has been asked already
     Raises BadInput, CaptureError, HostError, RulesError for what cannot be used; Imbalance would be our bug."""
-    of_traffic, overrides = trafficfile.split(overrides)
+    of_traffic, overrides = split(overrides)
     spec = traffic.changed_spec(capture, of_traffic, seed)
     if host is None and spec is None:
         host = traffic.bundled_host(str(capture))
@@ -64,6 +64,8 @@ def replay(capture: str | Path | Spec, host: Host | str | Path | None = None, *,
     if spec is not None and loop > 1:
         raise BadInput("--loop: generated traffic says itself how long it is (duration, count)")
     source: Source | None = None
+    if spec is not None:
+        from rxpath.workbench.traffic import spec as trafficfile
 
     def open_source() -> Source | None:
         return None if spec is not None else Source(name)
@@ -80,14 +82,14 @@ def replay(capture: str | Path | Spec, host: Host | str | Path | None = None, *,
         with cable(source) as frames, \
                 Simulation(chosen, receiver=who, listen=sockets, plain=plain, skip_unsupported=skip_unsupported,
                            record=record and not scout) as sim:
-            sim.stop = stop
+            sim.time.stop = stop
             if trail is not None:
                 trail.attach(sim, scout)
             sim.replay(frames, progress)
             if trail is not None:
-                trail.collect(last=True)
+                trail.finish()
             said = traffic.summary(name, frames, speed, pace, START_NS)
-            return Outcome(sim.books(), said, who, sim.host, (*said.notes, *sim.said()), tuple(sim.leaving.lines), sim.stopped,
+            return Outcome(sim.books(), said, who, sim.host, (*said.notes, *sim.said()), tuple(sim.leaving.lines), sim.time.stopped,
                            recording=sim.recording())
 
     source = open_source()

@@ -4,36 +4,32 @@
         sim.replay(Capture("first.pcap", receiver=receiver, start_ns=START_NS))
         books = sim.books()
 
-A Simulation owns its state and its memory; many live beside each other in one process.  Everything between two slices of the engine
-happens here; within a slice only the path runs, for at most some 50 ms of real time, so that Ctrl-C and progress work."""
+A Simulation owns its state and its memory; many live beside each other in one process.  Its driver of time (vtime/driver.py) goes from
+slice to slice; here is what a run does with it: bring the capture's frames, tell of progress, see to the end."""
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from rxpath import boot
 from rxpath._compile import forget
 from rxpath.abi.limits import NFEED
 from rxpath.abi.mib import Mib
-from rxpath.abi.numbers import DRAIN
 from rxpath.abi.reasons import Drop
 from rxpath.cable.capture import Capture
-from rxpath.cable.generate import Generated
 from rxpath.cable.receiver import Card, Receiver
-from rxpath.vtime import engine, feed, queued
+from rxpath.vtime import feed
 from rxpath.workbench.host.model.host import Host
-from rxpath.workbench.run import assemble, books, recording
+from rxpath.workbench.run import assemble, books
 from rxpath.workbench.run.machine import HEADERS, Arrival, Machine, socket_count
 from rxpath.workbench.run.output_files import Leaving
 from rxpath.workbench.words import units
 
 if TYPE_CHECKING:
-    from rxpath.vtime.program import Programs
+    from rxpath.cable.generate import Generated
+    from rxpath.workbench.run.recording import Recording
 
-SLICE_NS = 100_000_000                  # of virtual time: a busy CPU simulates that in some milliseconds, an idle one in none
 START_NS = 1_000_000                    # the first frame's last bit: programs have reached their receiving calls by then
 DRAIN_LIMIT_NS = 60_000_000_000         # after the last frame: longer than ipfrag_time, so that every reassembly ends
-FEED_BYTES = 8 << 20
 
 
 class Simulation(Machine):
@@ -46,39 +42,27 @@ class Simulation(Machine):
                  packets: int | None = None, record: bool = False) -> None:
         host = assemble.settle(host, receiver)
         super().__init__(host, receiver, listen, packets or assemble.packets_needed(host, socket_count(host, receiver, listen)), plain)
-        self.stop: Callable[[], bool] | None = None
-        self.programs: Programs | None = None
         self.t = 0
-        self.memory: Any = None                                 # of frames given to send()
-        self._at = 0
-        self.stopped = False
         assemble.assemble(self, one_step, skip_unsupported)
         self.leaving = Leaving(self)
         if record:
+            from rxpath.workbench.run import recording
+
             recording.start(self)
 
     def program(self, function: Callable[[Any], object], cpu: int = 0, start: int = 1000, nice: int = 0) -> Any:
         """A Python program on this host: function(s) with a socket module of its own (vtime/program.py)."""
         from rxpath.vtime.program import Programs
 
-        if self.programs is None:
-            self.programs = Programs(self.boot)
-        return self.programs.add(function, cpu, start, nice=nice)
+        if self.time.programs is None:
+            self.time.programs = Programs(self.boot)
+        return self.time.programs.add(function, cpu, start, nice=nice)
 
     # ------------------------------------------------------------ the cable
     def send(self, frame: bytes, at: int | None = None, wire: int | None = None) -> None:
         """One frame; `at` is when its last bit arrives (ns, never before the last one's)."""
         self.t = max(self.t, self.t + 1000 if at is None else at)
-        if self.memory is None:
-            self.memory, self.net.feed_addr = boot.buffer(FEED_BYTES)
-        if self._at + len(frame) > FEED_BYTES:
-            self.run(self.t)
-            self.call(feed.feed_consume)(self.net, self.t)
-            self._at = 0
-        self.memory[self._at:self._at + len(frame)] = frame
-        while not self.call(feed.feed_frame)(self.net, self.t, self._at, wire or len(frame), len(frame), 0, 0):
-            self.run(self.t)
-        self._at += len(frame) + 15 & ~15
+        self.time.send(frame, self.t, wire=wire or 0)
 
     def replay(self, capture: Capture | Generated, progress: Callable[[float, int], None] | None = None) -> None:
         """Every frame of the capture or generator, then until nothing is under way."""
@@ -89,13 +73,14 @@ class Simulation(Machine):
         while self._load(capture):
             self.leaving.epoch(capture.first_ts - START_NS)
             self.run(capture.until)
-            if self.stopped:                               # what is still on the cable was offered, and stays queued
-                return
+            if self.time.stopped:                          # what is still on the cable was offered, and stays queued
+                break
             capture.consume()
             if progress:
                 progress(*capture.progress())
-        self.drain()
-        self.leaving.collect(last=True)
+        else:
+            self.drain()
+        self.time.collect(last=True)
 
     def _load(self, capture: Capture | Generated) -> bool:
         """The next frames onto the cable; whoever watches is told of them."""
@@ -116,34 +101,15 @@ class Simulation(Machine):
 
     # ------------------------------------------------------------ time
     def run(self, until: int) -> None:
-        """Virtual time until `until`, in slices: between two of them Ctrl-C is heard.  Where they end changes nothing.  A time in which
-        nothing happens is one slice, however long."""
-        next_event = self.call(queued.next_event)
-        while not self.stopped:
-            t = min(until, max(self.net.sim.now, next_event(self.net)) + SLICE_NS)
-            if self.programs is not None:
-                self.programs.run(t, self._drain)
-            else:
-                while self.call(engine.run)(self.net, t, 0) == DRAIN:
-                    self._drain()
-            self._drain()
-            if self.stop and self.stop():
-                self.stopped = True
-            if t == until:
-                break
-        self.t = max(self.t, self.net.sim.now)
-
-    def _drain(self) -> None:
-        """Empty the rings of marks and of frames that left."""
-        if self.on_slice:
-            self.on_slice()
-        if self.leaving.wanted:
-            self.leaving.collect()
+        """Virtual time until `until`, unless the run has been stopped."""
+        if not self.time.stopped:
+            self.time.run(until)
+        self.t = max(self.t, self.time.now())
 
     def drain(self) -> None:
         """After the last frame: until nothing is under way, or nothing moves any more."""
         step, end = 1_000_000, self.t + DRAIN_LIMIT_NS
-        while self.t < end and not self.stopped:
+        while self.t < end and not self.time.stopped:
             self.run(self.t + step)
             if self.frames_queued() == 0:
                 break
@@ -159,9 +125,13 @@ class Simulation(Machine):
             raise books.Imbalance(f"{self.leaving.lost()} frames that left found no room in their ring")
         return read
 
-    def recording(self) -> recording.Recording | None:
+    def recording(self) -> Recording | None:
         """What the run looked like over time, if that was asked for."""
-        return recording.read(self) if self.net.record else None
+        if not self.net.record:
+            return None
+        from rxpath.workbench.run import recording
+
+        return recording.read(self)
 
     def said(self) -> list[str]:
         """What a reader of the figures must know."""
@@ -188,13 +158,12 @@ class Simulation(Machine):
     def close(self) -> None:
         """Give the memory back."""
         self.leaving.close()
-        if self.programs is not None:
-            self.programs.close()
+        if self.time.programs is not None:
+            self.time.programs.close()
+        self.time.close()
         forget(self.net.mem_addr)
-        if self.memory is not None:
-            forget(self.net.feed_addr)
         self.boot.netdevs.clear()                               # they call through it: no circle keeps the memory till it is collected
-        del self.net, self.call, self.boot, self.memory, self.kept, self.programs, self.leaving
+        del self.net, self.call, self.boot, self.time, self.kept, self.leaving
 
     def __enter__(self) -> Simulation:
         return self

@@ -17,7 +17,7 @@ from typing import Any
 from rxpath.abi.limits import NTRAILMAP
 from rxpath.abi.numbers import Trail as Marks
 from rxpath.abi.reasons import DELIVERED, Drop
-from rxpath.outputs import Drain, Mark
+from rxpath.outputs import Mark
 from rxpath.path import STATIONS, Stage
 from rxpath.workbench.run.machine import Arrival, Machine
 from rxpath.workbench.words import units
@@ -133,11 +133,10 @@ class Trail:
         self.filters = [parse(f) for f in filters]
         self.limit = max(1, limit)
         self.packets: dict[int, Packet] = {}
-        self.lost_marks = 0
         self.more = 0                                       # frames that fitted, beyond the limit
         self.only: dict[int, Drop] | None = None            # lost frames, from the first of two runs
         self.reasons: dict[int, Drop] = {}
-        self.scouting = False
+        self.lost_marks = 0
         self._open: dict[int, Packet] = {}
 
     @property
@@ -147,12 +146,11 @@ class Trail:
 
     def attach(self, m: Machine, scout: bool = False) -> None:
         """Watch this run.  scout: only learn who is lost."""
-        self.scouting = scout
-        self.drain, self.machine = Drain(m.boot), m
+        self.machine = m
         m.net.trail = Marks.LOST if scout else Marks.MAP
         if not scout:
             m.on_chunk = self.choose
-        m.on_slice = self.collect
+        m.time.add_watcher(self.learn if scout else self.keep)
         if not scout and self.two_runs:
             self.only = self.reasons
 
@@ -179,14 +177,17 @@ class Trail:
             word = number // MAP_BITS % NTRAILMAP
             self.machine.net.trail_map[word] |= 1 << number % MAP_BITS
 
-    def collect(self, last: bool = False) -> None:
-        """Marks of the last slice."""
-        for mark in self.drain.marks(last):
-            if self.scouting:
-                if mark.stage == Stage.kfree_skb and mark.end() > Drop.CONSUMED:
-                    self.reasons.setdefault(mark.frame, Drop(mark.end()))
-            elif mark.frame in self.packets:
-                self.packets[mark.frame].marks.append(mark)
+    def learn(self, mark: Mark) -> None:
+        """Of the first run: who is lost."""
+        if mark.stage == Stage.kfree_skb and mark.end() > Drop.CONSUMED:
+            self.reasons.setdefault(mark.frame, Drop(mark.end()))
+
+    def keep(self, mark: Mark) -> None:
+        if mark.frame in self.packets:
+            self.packets[mark.frame].marks.append(mark)
+
+    def finish(self) -> None:
+        """The run is over, its state about to go."""
         self.lost_marks = sum(self.machine.net.cpu[c].trail_lost for c in range(self.machine.host.cpus))
 
     def describe(self) -> list[dict[str, Any]]:

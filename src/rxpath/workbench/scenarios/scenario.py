@@ -22,6 +22,7 @@ from rxpath.workbench.run import replay
 from rxpath.workbench.run.outcome import Outcome
 from rxpath.workbench.toml_in.tables import Part, key
 from rxpath.workbench.traffic import spec as trafficfile
+from rxpath.workbench.traffic.settings import split
 from rxpath.workbench.words import units
 from rxpath.workbench.words.mistakes import BadInput
 
@@ -91,13 +92,13 @@ class Scenario(Part):
     def the_host(self, settings: tuple[str, ...] = ()) -> Host:
         """With settings as for --set; files that they name lie beside the scenario."""
         wanted = [f"iptables={self._folder / s.removeprefix('iptables=')}" if s.startswith("iptables=") else s
-                  for s in trafficfile.split(settings)[1]]
+                  for s in split(settings)[1]]
         return hostfile.apply_overrides(self._host, wanted) if wanted else self._host
 
     def the_spec(self, settings: tuple[str, ...] = ()) -> trafficfile.Spec:
         """`traffic.0.flows=64` changes the sender: where the host can do nothing."""
         spec = trafficfile.build({"seed": self.seed, "traffic": list(self.traffic)}, self._name)
-        return trafficfile.revise(spec, trafficfile.split(settings)[0])
+        return trafficfile.revise(spec, split(settings)[0])
 
 
 def loads(content: str | bytes, place: str, name: str = "scenario", folder: Path | None = None) -> Scenario:

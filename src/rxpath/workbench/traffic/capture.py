@@ -4,17 +4,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rxpath import examples
 from rxpath.cable.capture import Capture
-from rxpath.cable.generate import Generated
 from rxpath.cable.receiver import Receiver
 from rxpath.workbench.host.model.programs import endpoint
-from rxpath.workbench.traffic import spec as trafficfile
-from rxpath.workbench.traffic.spec import Spec
 from rxpath.workbench.words import units
 from rxpath.workbench.words.mistakes import BadInput
+
+if TYPE_CHECKING:
+    from rxpath.cable.generate import Generated
+    from rxpath.workbench.traffic.spec import Spec
 
 
 def find(name: str) -> str:
@@ -43,8 +44,9 @@ def spec_of(capture: str | Path | Spec) -> Spec | None:
         return capture
     if not str(capture).endswith(".toml"):
         return None
+    from rxpath.workbench.traffic.spec import load
 
-    return trafficfile.load(capture)
+    return load(capture)
 
 
 def changed_spec(capture: str | Path | Spec, settings: Sequence[str] = (), seed: int | None = None) -> Spec | None:
@@ -54,7 +56,9 @@ def changed_spec(capture: str | Path | Spec, settings: Sequence[str] = (), seed:
         if settings:
             raise BadInput(f"--set {settings[0]}: {title(capture)} is a capture; traffic.N.KEY is for a traffic spec (.toml)")
         return None
-    return trafficfile.revise(spec, settings, seed) if settings or seed is not None else spec
+    from rxpath.workbench.traffic.spec import revise
+
+    return revise(spec, settings, seed) if settings or seed is not None else spec
 
 
 def title(capture: str | Path | Spec) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from rxpath.workbench.traffic import presets
 from rxpath.workbench.traffic import spec as trafficfile
 from rxpath.workbench.traffic.pcap_out import EPOCH, write
+from rxpath.workbench.traffic.settings import split
 from rxpath.workbench.words.mistakes import BadInput
 
 LINE = "10Gbit"                                             # of a file whose spec names none
@@ -20,7 +21,7 @@ def spec_from(options: dict[str, Any], file: str | None, preset: str | None, see
     given = {k: v for k, v in options.items() if v is not None}
     if file is not None and preset is not None:
         raise BadInput("--spec and --preset: one of them")
-    for other in trafficfile.split(settings)[1]:
+    for other in split(settings)[1]:
         raise BadInput(f"--set {other}: here nobody receives: traffic.N.KEY, traffic.seed or traffic.line")
     if file is not None:
         if given:

@@ -22,6 +22,7 @@ from rxpath.workbench.host import file as hostfile
 from rxpath.workbench.host.model.host import Host
 from rxpath.workbench.toml_in.tables import Duration, Flag, Int, Part, Wrong, key
 from rxpath.workbench.traffic import senders
+from rxpath.workbench.traffic.settings import ROOM
 from rxpath.workbench.words import units
 
 IMIX = ((12, 7.0), (548, 4.0), (1472, 1.0))                 # IP packets of 40, 576 and 1500 bytes, 7:4:1, as UDP payloads
@@ -278,13 +279,6 @@ def _parsed(content: bytes, place: str) -> Spec:
 
 
 # ---------------------------------------------------------------- --set
-ROOM = "traffic."
-
-
-def split(overrides: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """(settings of the traffic, settings of the host) of --set: traffic.0.rate=200kpps is the traffic's."""
-    given = tuple(overrides)
-    return tuple(s for s in given if s.strip().startswith(ROOM)), tuple(s for s in given if not s.strip().startswith(ROOM))
 
 
 def revise(spec: Spec, settings: Iterable[str] = (), seed: int | None = None) -> Spec:

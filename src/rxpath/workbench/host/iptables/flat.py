@@ -76,6 +76,10 @@ class FlatRule:
     table: str
     chain: str
 
+    @property
+    def target_name(self) -> str:
+        return Target(self.target).name
+
 
 @dataclass(frozen=True, slots=True)
 class FlatRules:

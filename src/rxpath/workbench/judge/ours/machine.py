@@ -115,8 +115,10 @@ class Machine(Calls):
         self.sim = sim = Simulation(hostfile.revise(host, {"socket": [], "listen": "listed"}), plain=plain,
                                     packets=assemble.packets_needed(host, len(opened)))
         self.host, self.net, self.call = sim.host, sim.net, sim.call
-        outputs.listen(sim.boot, host.cpus)
-        self.drain = outputs.Drain(sim.boot)
+        self.left: list[outputs.Output] = []
+        self.marks: list[outputs.Mark] = []
+        sim.time.add_sink(self.left.append)
+        sim.time.add_watcher(self.marks.append)
         self.net.trail = Trail.ALL
         self.caller = Caller(sim)
         self.last: dict[int, int] = {}                  # skb -> its last station
@@ -190,10 +192,10 @@ class Machine(Calls):
     # ------------------------------------------------------------ what came of it
     def _leave(self, seen: Observation) -> None:
         """Frames that left and the marks of those that were lost."""
-        for out in self.drain.outputs(last=True):
-            if out.kind == Out.TX:
-                seen.replies.append(out.data)
-        for mark in self.drain.marks(last=True):
+        self.sim.time.collect(last=True)
+        seen.replies += [out.data for out in self.left if out.kind == Out.TX]
+        self.left.clear()
+        for mark in self.marks:
             if mark.stage == Stage.kfree_skb:
                 reason, stage = Drop(mark.end()).name, Stage(mark.where())
                 answered = mark.skb in self.answered
@@ -208,6 +210,7 @@ class Machine(Calls):
                 self.answered.add(mark.skb)
             else:
                 self.last[mark.skb] = mark.stage
+        self.marks.clear()
 
     def read(self, seen: Observation, waited: bool = False) -> None:
         """Everything that has moved since the last time.  Our timers are in the marks like all else."""
@@ -251,7 +254,6 @@ class Machine(Calls):
         return sum(self.net.input[c].dropped for c in range(NCPU))
 
     def close(self) -> None:
-        self.drain = None  # type: ignore[assignment]
         forget(self.net.thread[READER].buf_addr)
         del self.net
         self.sim.close()
