@@ -1,0 +1,164 @@
+"""Every sysctl changes something: for each row of abi/sysctls.py a small host, traffic and two values, and what can be observed differs.
+
+A new row without its pair fails; so does one whose two values give the same run."""
+import dataclasses
+
+import pytest
+
+from rxpath.abi.sysctls import SYSCTLS
+from rxpath.path import Stage
+from rxpath.workbench.host import file as hostfile
+from rxpath.workbench.run.simulation import START_NS, Simulation
+from rxpath.workbench.words.mistakes import BadInput
+
+from .frames import BROADCAST, US, eth, fragments, icmp, ip, tcp, udp, udp_frame
+
+MS, SECOND = 1_000_000, 1_000_000_000
+RPS = {"cpus": 2, "rps": {"all": "1"}, "app": [{"name": "a", "cpu": 0}]}
+NO_EFFECT = {"net.ipv4.conf.*.log_martians": "it writes to the kernel's log, which is not printed; martians are counted either way"}
+
+
+def burst(sim, n=200, at=START_NS, frame=None, **how):
+    """n frames at once."""
+    for i in range(n):
+        sim.send(frame(i) if frame else udp_frame(bytes(64), **how), at=at)
+
+
+def many_flows(sim, n=200):
+    burst(sim, n, frame=lambda i: udp_frame(bytes(64), sport=1000 + i))
+
+
+def slow(sim, ns=100_000, cpus=(0, 1), flows=300, n=300):
+    """Each packet takes so long in ip_rcv of these CPUs."""
+    for c in cpus:
+        sim.net.cost[c][Stage.ip_rcv_core] = ns
+    burst(sim, n, frame=lambda i: udp_frame(bytes(64), sport=1000 + i % flows))
+
+
+def spaced(sim, n=50, gap=40_000, **how):
+    for i in range(n):
+        sim.send(udp_frame(bytes(64), **how), at=START_NS + gap * i)
+
+
+def closed_port(sim, peers=1, n=20):
+    for i in range(n):
+        sim.send(udp_frame(dport=9, src=f"10.0.0.{2 + i % peers}"), at=START_NS + 20_000 * i)
+
+
+def echo(sim, dst=US, mac=None):
+    frame = icmp(8, 0, b"\0\1\0\1" + bytes(8))
+    sim.send(eth(ip(frame, proto=1, dst=dst), **({"dst": mac} if mac else {})), at=START_NS)
+
+
+def fragmented(sim, n=8, complete=True):
+    """The first of each datagram, then the second of each."""
+    parts = [fragments(udp(bytes(2000), dport=5000), [1480], ident=1 + i) for i in range(n)]
+    for i, frame in enumerate([p[0] for p in parts] + [p[1] for p in parts if complete]):
+        sim.send(frame, at=START_NS + 1000 * i)
+
+
+def forgotten(sim):
+    """Fragments whose others never come: 5 s later, are they still there?"""
+    fragmented(sim, complete=False)
+    sim.run(5 * SECOND)
+
+
+def foreign(sim):
+    """A program wants another host's address, else its own."""
+    def program(s):
+        sock = s.socket()
+        try:
+            sock.bind(("10.9.9.9", 5000))
+        except OSError:
+            sock.bind((US, 5000))
+        while True:
+            sock.recv(2048)
+    sim.program(program)
+    spaced(sim)
+
+
+def connection(sim):
+    sim.send(eth(ip(tcp(), proto=6)), at=START_NS)
+
+
+def source_routed(sim):
+    options = bytes([131, 7, 8, 10, 0, 0, 1, 0])             # LSRR that has ended here
+    sim.send(eth(ip(udp(b"hello", dport=5000), options=options)), at=START_NS)
+
+
+SOCKET = {"socket": [{"name": "s", "bind": "*:5000"}], "app": [{"name": "a", "cpu": 1, "sockets": ["s"]}]}
+CONNECTED = {"socket": [{"name": "s", "bind": "10.0.0.1:5000", "connect": "10.0.0.2:4000"}], "app": [{"name": "a", "cpu": 1}]}
+SLOW = {"socket": [{"name": "s", "bind": "*:5000"}], "app": [{"name": "a", "cpu": 1, "service": "50us"}]}
+
+# name: (host, traffic, one value, another); a value may be a dict of several sysctls
+PAIRS = {
+    "net.core.netdev_budget": (SOCKET, many_flows, 1, 300),
+    "net.core.netdev_budget_usecs": (SOCKET | {"hz": 1000, "nic": {"queues": 2}, "irq": {"0": 0, "1": 0},
+                                               "ethtool": {"rx-flow-hash-udp4": "sdfn"}}, slow, 2000, 100_000),
+    "net.core.dev_weight": (SOCKET | RPS, many_flows, 1, 64),
+    "net.core.netdev_max_backlog": (SOCKET | RPS, many_flows, 10, 1000),
+    "net.core.gro_normal_batch": (SOCKET, many_flows, 1, 8),
+    "net.core.flow_limit_cpu_bitmap": (SOCKET | RPS | {"ethtool": {"rx": 4096}}, lambda sim: slow(sim, 5000, (1,), 1, 900), "0", "3"),
+    "net.core.flow_limit_table_len": (SOCKET | RPS | {"ethtool": {"rx": 4096}}, lambda sim: slow(sim, 5000, (1,), 3, 900), {
+        "net.core.flow_limit_cpu_bitmap": "3", "net.core.flow_limit_table_len": 2}, {"net.core.flow_limit_cpu_bitmap": "3"}),
+    "net.core.rps_sock_flow_entries": (CONNECTED | {"rps_flow_cnt": {"0": 256}}, lambda sim: spaced(sim, dport=5000, sport=4000), 0, 1024),
+    "net.core.busy_poll": (SOCKET | {"app": [{"name": "a", "cpu": 1, "wait": "epoll"}]}, spaced, 0, 50),
+    "net.core.busy_read": (SOCKET, spaced, 0, 50),
+    "net.core.rmem_default": (SLOW, burst, 2304, 212992),
+    "net.core.rmem_max": (SLOW | {"socket": [{"name": "s", "bind": "*:5000", "rcvbuf": "1MiB"}]}, burst, 10_000, 4_194_304),
+    "net.ipv4.udp_mem": (SLOW, burst, "1 1 1", "393216 524288 786432"),
+    "net.ipv4.udp_rmem_min": (SLOW, burst, {"net.ipv4.udp_mem": "0 0 1000", "net.ipv4.udp_rmem_min": 1}, {
+        "net.ipv4.udp_mem": "0 0 1000", "net.ipv4.udp_rmem_min": 100_000}),
+    "net.ipv4.udp_early_demux": (CONNECTED, lambda sim: spaced(sim, 3, dport=5000, sport=4000), 0, 1),
+    "net.ipv4.ip_early_demux": (CONNECTED, lambda sim: spaced(sim, 3, dport=5000, sport=4000), 0, 1),
+    "net.ipv4.tcp_early_demux": (SOCKET, connection, 0, 1),
+    "net.ipv4.ip_nonlocal_bind": ({}, foreign, 0, 1),
+    "net.ipv4.ipfrag_high_thresh": (SOCKET, fragmented, {"net.ipv4.ipfrag_high_thresh": 3000, "net.ipv4.ipfrag_low_thresh": 3000}, {}),
+    "net.ipv4.ipfrag_low_thresh": (SOCKET | {"kernel": "3.10"}, fragmented, *(
+        {"net.ipv4.ipfrag_high_thresh": 15_000, "net.ipv4.ipfrag_low_thresh": low} for low in (1000, 14_000))),
+    "net.ipv4.ipfrag_time": (SOCKET, forgotten, 1, 30),
+    "net.ipv4.ipfrag_max_dist": (SOCKET, fragmented, 1, 64),
+    "net.ipv4.icmp_ratelimit": (SOCKET, closed_port, 0, 1000),
+    "net.ipv4.icmp_ratemask": (SOCKET, closed_port, 0, 6168),
+    "net.ipv4.icmp_msgs_per_sec": (SOCKET, lambda sim: closed_port(sim, 100, 400), 1, 1_000_000),
+    "net.ipv4.icmp_msgs_burst": (SOCKET, lambda sim: closed_port(sim, 100, 100), 2, 1000),
+    "net.ipv4.icmp_echo_ignore_all": (SOCKET, echo, 0, 1),
+    "net.ipv4.icmp_echo_ignore_broadcasts": (SOCKET, lambda sim: echo(sim, "10.0.0.255", BROADCAST), 0, 1),
+    "net.ipv4.conf.*.rp_filter": (SOCKET | {"route": []}, lambda sim: spaced(sim, 3, src="172.16.0.9", dport=5000), 0, 1),
+    "net.ipv4.conf.*.accept_source_route": (SOCKET, source_routed, 0, 1),
+    "net.ipv4.conf.*.accept_local": (SOCKET, lambda sim: spaced(sim, 3, src=US, dport=5000), 0, 1),
+    "net.ipv4.conf.*.route_localnet": (SOCKET, lambda sim: spaced(sim, 3, dst="127.0.0.5", dport=5000), 0, 1),
+}
+
+
+def observed(name, host, traffic, value):
+    """Everything that a run shows, or that the host cannot be had."""
+    values = value if isinstance(value, dict) else {name: value}
+    sysctls = {n.replace("*", scope): v for n, v in values.items() for scope in (("all", "eth0") if "*" in n else ("",))}
+    nic = {"addresses": ["10.0.0.1/24"], "queues": 1} | host.get("nic", {})
+    try:
+        with Simulation(hostfile.build({**host, "nic": nic, "sysctl": sysctls}, name)) as sim:
+            traffic(sim)
+            sim.run(sim.t + 50 * MS)
+            return dataclasses.asdict(sim.books())
+    except (BadInput, OSError) as error:
+        return str(error)
+
+
+def test_every_row_has_its_pair():
+    fixed = {row.name for row in SYSCTLS if row.why_fixed}
+    assert all(row.low == row.high for row in SYSCTLS if row.name in fixed)
+    assert set(PAIRS) | fixed | set(NO_EFFECT) == {row.name for row in SYSCTLS}
+    assert len(PAIRS) + len(fixed) + len(NO_EFFECT) == len(SYSCTLS)
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_a_sysctl_changes_what_can_be_observed(name):
+    host, traffic, one, another = PAIRS[name]
+    assert observed(name, host, traffic, one) == observed(name, host, traffic, one), "the same twice"
+    assert observed(name, host, traffic, one) != observed(name, host, traffic, another)
+
+
+def test_the_pairs_see_a_row_that_nobody_reads():
+    name, traffic = next(iter(NO_EFFECT)), PAIRS["net.ipv4.conf.*.rp_filter"][1]
+    assert observed(name, SOCKET, traffic, 0) == observed(name, SOCKET, traffic, 1)
