@@ -94,9 +94,7 @@ def replay(
                                        skip_unsupported=skip_unsupported or None, trail=watched, progress=bar, stop=interrupt,
                                        record=record is not None)
         if record is not None and record != "-":
-            from rxpath.workbench.views import recording
-
-            outcome = recording.take(outcome, record)
+            outcome = _written(outcome, record)
         if not json_:                                               # the story first: knobs take longer
             _story(outcome, watched)
         answer = None
@@ -132,6 +130,12 @@ def _check_files(record: str | None, as_json: bool, tap: str | None, tx: str | N
     apart("--record", record, tap, tx, capture, host)
     apart("--tap", tap, tx, capture, host)
     apart("--tx", tx, capture, host)
+
+
+def _written(outcome: Outcome, record: str) -> Outcome:
+    from rxpath.workbench.views import recording
+
+    return recording.take(outcome, record)
 
 
 def _story(outcome: Outcome, watched: Trail | None) -> None:
