@@ -24,9 +24,9 @@ def test_bundled_capture() -> None:
     assert r.addresses == ["10.23.0.2"] and r.with_prefixes() == ["10.23.0.2/24"] and r.mac_text() == "02:00:0a:17:00:02"
     assert sorted(r.udp_ports) == [53, 5201, 8125] and r.udp_ports[8125] == 5880 and sorted(r.tcp_ports) == [53, 5201]
     assert r.closed_udp == {9999: 12} and r.sent == 121
-    assert r.evidence == ("10.23.0.2 (02:00:0a:17:00:02) receives 8,762 of 8,884 frames: more than any other host; "
-                          "listens on UDP 53, 5201, 8125, "
-                          "TCP 53, 5201; UDP 9999 is closed: it answered with port unreachable")
+    assert r.evidence == ("10.23.0.2 (02:00:0a:17:00:02) receives 8,762 of 8,884 frames: more than any other host, no router has taken "
+                          "from its TTLs, others ask and it answers (20 conversations); the next likely is 10.23.0.1 (34 points to 51); "
+                          "listens on UDP 53, 5201, 8125, TCP 53, 5201; UDP 9999 is closed: it answered with port unreachable")
 
 
 def test_the_host_that_most_frames_go_to(tmp_path: pathlib.Path) -> None:

@@ -4,16 +4,14 @@ The reader's memory is one region (net.feed_addr): room for the unread rest of t
 A frame's arrival.offset points straight into it."""
 from enum import IntEnum
 
-from .._compile import CACHELINE, Array, array, i64, struct, table
+from .._compile import CACHELINE, Array, array, i64, struct
 from .limits import NCARD
-from .survey import survey_t
 
 NINTERFACE = 1024               # interfaces of a pcapng section
 NLOCAL = 64                     # addresses of the receiver
 NLEFT = 1024                    # sources that leave checksums to their card
 LEFT_IP, LEFT_UDP, LEFT_TCP = 1, 2, 4           # and which
 NAME_WORDS, NAME_BYTES = 3, 5   # of an interface's name: IFNAMSIZ - 1 characters
-NCENSUS_MAC, NCENSUS_IP, NCENSUS_PORT = 4096, 16384, 65536
 MAX_CAPLEN = 256 << 10          # MAXIMUM_SNAPLEN of libpcap
 MAX_BLOCK = 512 << 10           # of a pcapng block that has to be understood; others may be longer
 MAX_LEN = 10 << 20              # a length on the wire beyond this is no length
@@ -66,6 +64,14 @@ class Way(IntEnum):
     OUT = 2
 
 
+class OwnBy(IntEnum):
+    """How frames that the receiver sent itself are known: by its MAC; by that or its addresses, where it sends by another MAC than it
+    receives by; only by its addresses, where its MAC is others' too: then destinations' MACs are made from addresses."""
+    MAC = 0
+    EITHER = 1
+    ADDRESS = 2
+
+
 @struct()
 class interface_t:
     """struct of a pcap header or an Interface Description Block."""
@@ -79,6 +85,9 @@ class interface_t:
     fcs: i64                    # bytes at the end of each frame
     card: i64                   # of the host, to which its frames come
     records: i64
+    mac: i64                    # its address, as far as the file says; else 0
+    ip: i64                     # IPv4
+    name: Array[i64] = array(NAME_WORDS)        # NAME_BYTES a word
 
 
 @struct(align=CACHELINE)
@@ -109,6 +118,7 @@ class scan_t:
     first: i64                  # records that are wanted
     last: i64
     mac: i64                    # the receiver; -1: nobody
+    own_by: i64                 # OwnBy
     naddr: i64
     addr_hi: Array[i64] = array(NLOCAL)
     addr_lo: Array[i64] = array(NLOCAL)
@@ -158,64 +168,3 @@ class scan_t:
     left_kinds: Array[i64] = array(NLEFT * 2)           # LEFT_*, 0: the place is empty
     left_frames: Array[i64] = array(NLEFT * 2)          # frames that were taken as good
     interfaces: Array[interface_t] = array(NINTERFACE)
-
-
-@struct()
-class census_mac:
-    mac: i64
-    rx: i64
-    tx: i64
-    rx_bytes: i64
-    order: i64
-
-
-@struct()
-class census_ip:
-    """An address behind a MAC."""
-    mac: i64
-    hi: i64
-    lo: i64
-    version: i64
-    rx: i64
-    tx: i64
-    rx_bytes: i64
-    to_us: i64                  # the capture itself says so
-    from_us: i64
-    order: i64
-    vlan: i64
-
-
-@struct()
-class census_port:
-    ip: i64                     # index of its address
-    proto: i64
-    port: i64
-    rx: i64
-    tx: i64
-    syn: i64
-    synack: i64
-    rst: i64
-    unreachable: i64
-
-
-@struct(align=CACHELINE)
-class census_t:
-    """Who talks to whom in a capture."""
-    records: i64
-    frames: i64
-    group: i64                  # to broadcast and multicast MACs
-    cooked: i64                 # frames without MACs
-    to_us: i64
-    from_us: i64
-    not_ip: i64
-    lost: i64                   # a table was full
-    nmac: i64
-    nip: i64
-    nport: i64
-    mac_hash: Array[i64] = array(NCENSUS_MAC * 2)       # index + 1
-    ip_hash: Array[i64] = array(NCENSUS_IP * 2)
-    port_hash: Array[i64] = array(NCENSUS_PORT * 2)
-    macs: Array[census_mac] = array(NCENSUS_MAC)
-    ips: Array[census_ip] = array(NCENSUS_IP)
-    ports: Array[census_port] = array(NCENSUS_PORT)
-    survey: survey_t = table()

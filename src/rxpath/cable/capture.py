@@ -57,7 +57,7 @@ class Capture:
         if line_rate is not None:
             s.line_num = round(8_000_000_000 * 1024 / line_rate)
         if receiver is not None:
-            s.mac = receiver.mac
+            s.mac, s.own_by = receiver.mac, receiver.own_by
             for version, hi, lo in receiver.keys()[:NLOCAL]:
                 s.addr_version[s.naddr], s.addr_hi[s.naddr], s.addr_lo[s.naddr] = version, hi, lo
                 s.naddr += 1

@@ -1,166 +1,140 @@
-"""Who talks to whom in a capture: one quick pass that counts frames for each MAC, address and port.  receiver.py decides from it which
-host the capture was taken for.  Tables are dense, found by open addressing; what finds no place is counted as lost and left out."""
-from .._compile import Mem, be16, be32, be64, byte, entry, mem_at, path_function
-from ..abi.capture import NCENSUS_IP, NCENSUS_MAC, NCENSUS_PORT, Scan, Way, census_t, scan_t
-from ..abi.numbers import ETH_HLEN, ETH_P_8021AD, ETH_P_8021Q, ETH_P_IP, ETH_P_IPV6, IP_OFFSET, IPPROTO, VLAN_HLEN
+"""Who talks to whom in a capture: one pass over the headers of all its frames, however many.  hosts.py reads what it has counted, and
+receiver.py decides from that which host the capture was taken for.
+
+A frame is counted on its conversation, found by one hash; when another conversation needs that place, and at the end, it is folded into
+the tables of hardware addresses, hosts and ports (census_tables.py).  Memory is abi/census.py's, whatever the capture."""
+from .._compile import Mem, be16, be32, be64, byte, cold, entry, mem_at, path_function, reset_struct
+from ..abi.capture import Scan, Way, scan_t
+from ..abi.census import NCONV, census_conv, census_t
+from ..abi.numbers import ETH_HLEN, ETH_P_8021AD, ETH_P_8021Q, ETH_P_ARP, ETH_P_IP, ETH_P_IPV6, IP_OFFSET, IPPROTO, VLAN_HLEN
+from .census_said import IPPROTO_ICMPV6, census_arp, census_dhcp, census_igmp, census_unreachable
+from .census_tables import census_hash, census_host_of, census_mac_of, census_port_of
 from .ether import mac_at
 from .scan import next_record, record_frame
 from .survey import survey_frame
 
-IPPROTO_ICMPV6 = 58
 TCP_SYN, TCP_RST, TCP_ACK = 2, 4, 16
+IP_FRAGMENT = 0x3FFF            # more fragments, or an offset
+BOOTPS, BOOTPC = 67, 68
+SEEN = 1 << 60                  # of census_conv.meta: never 0
+NEAR = 4                        # times as quick: the nearer end
 
 
+# ---------------------------------------------------------------- conversations
 @path_function
-def census_hash(a: int, b: int, c: int) -> int:
-    h = (a ^ a >> 29) * 0x9E3779B1 + (b ^ b >> 31) * 0x85EBCA77 + c * 0xC2B2AE3D & 0x7FFF_FFFF_FFFF
-    return h >> 13 ^ h >> 29
-
-
-@path_function
-def census_mac_of(c: census_t, mac: int) -> int:
-    """Index of its entry, -1: no place."""
-    h = census_hash(mac, 0, 0)
-    for i in range(64):
-        at = h + i & NCENSUS_MAC * 2 - 1
-        k = c.mac_hash[at] - 1
-        if k < 0:
-            if c.nmac == NCENSUS_MAC:
-                break
-            k = c.nmac
-            c.nmac += 1
-            c.mac_hash[at] = k + 1
-            fresh = c.macs[k]
-            fresh.mac, fresh.order = mac, c.frames
+def census_conv_of(c: census_t, meta: int, ports: int, mac_0: int, mac_1: int, hi_0: int, lo_0: int, hi_1: int, lo_1: int) -> int:
+    """The place of a conversation.  Whoever has it, and is another, is folded first."""
+    k = census_hash(lo_0 ^ hi_0 ^ mac_0, lo_1 ^ hi_1 ^ mac_1 << 8, ports ^ meta) & NCONV - 1
+    v = c.conv[k]
+    if v.meta == meta and v.ports == ports and v.lo_0 == lo_0 and v.lo_1 == lo_1:
+        if v.mac_0 == mac_0 and v.mac_1 == mac_1 and v.hi_0 == hi_0 and v.hi_1 == hi_1:
             return k
-        m = c.macs[k]
-        if m.mac == mac:
-            return k
-    c.lost += 1
-    return -1
+    if v.meta:
+        census_fold(c, v)
+    reset_struct(v)
+    v.meta, v.ports, v.mac_0, v.mac_1, v.hi_0, v.lo_0, v.hi_1, v.lo_1, v.last = meta, ports, mac_0, mac_1, hi_0, lo_0, hi_1, lo_1, -1
+    return k
 
 
 @path_function
-def census_ip_of(c: census_t, mac: int, hi: int, lo: int, version: int) -> int:
-    h = census_hash(lo, hi, mac)
-    for i in range(64):
-        at = h + i & NCENSUS_IP * 2 - 1
-        k = c.ip_hash[at] - 1
-        if k < 0:
-            if c.nip == NCENSUS_IP:
-                break
-            k = c.nip
-            c.nip += 1
-            c.ip_hash[at] = k + 1
-            fresh = c.ips[k]
-            fresh.mac, fresh.hi, fresh.lo, fresh.version, fresh.order = mac, hi, lo, version, c.frames
-            return k
-        a = c.ips[k]
-        if a.lo == lo and a.hi == hi and a.mac == mac and a.version == version:
-            return k
-    c.lost += 1
-    return -1
-
-
-@path_function
-def census_port_of(c: census_t, ip: int, proto: int, port: int) -> int:
-    if ip < 0:
-        return -1
-    h = census_hash(ip, proto, port)
-    for i in range(64):
-        at = h + i & NCENSUS_PORT * 2 - 1
-        k = c.port_hash[at] - 1
-        if k < 0:
-            if c.nport == NCENSUS_PORT:
-                break
-            k = c.nport
-            c.nport += 1
-            c.port_hash[at] = k + 1
-            fresh = c.ports[k]
-            fresh.ip, fresh.proto, fresh.port = ip, proto, port
-            return k
-        p = c.ports[k]
-        if p.ip == ip and p.proto == proto and p.port == port:
-            return k
-    c.lost += 1
-    return -1
-
-
-@path_function
-def census_ports(c: census_t, mem: Mem, l4: int, end: int, proto: int, src: int, dst: int) -> None:
-    """Transport header at l4: which ports are sent to, which answer, which refuse."""
-    if (proto == IPPROTO.UDP and l4 + 8 <= end) or (proto == IPPROTO.TCP and l4 + 14 <= end):
-        sport, dport = census_port_of(c, src, proto, be16(mem, l4)), census_port_of(c, dst, proto, be16(mem, l4 + 2))
-        flags = 0
-        if proto == IPPROTO.TCP:
-            flags = byte(mem, l4 + 13)
-        if sport >= 0:
-            p = c.ports[sport]
-            p.tx += 1
-            if flags & TCP_SYN and flags & TCP_ACK:
-                p.synack += 1
-            if flags & TCP_RST:
-                p.rst += 1
-        if dport >= 0:
-            p2 = c.ports[dport]
-            p2.rx += 1
-            if flags & (TCP_SYN | TCP_ACK) == TCP_SYN:
-                p2.syn += 1
-
-
-@path_function
-def census_unreachable(c: census_t, mem: Mem, l4: int, end: int, proto: int, src: int) -> None:
-    """Port unreachable, sent by `src`: its port in the datagram that is quoted is closed."""
-    if l4 + 8 > end:
-        return
-    inner, closed = l4 + 8, -1
-    if proto == IPPROTO.ICMP and byte(mem, l4) == 3 and byte(mem, l4 + 1) == 3 and inner + 20 <= end:
-        head = (byte(mem, inner) & 15) * 4
-        if byte(mem, inner + 9) == IPPROTO.UDP and inner + head + 4 <= end:
-            closed = be16(mem, inner + head + 2)
-    if proto == IPPROTO_ICMPV6 and byte(mem, l4) == 1 and byte(mem, l4 + 1) == 4 and inner + 44 <= end:
-        if byte(mem, inner + 6) == IPPROTO.UDP:
-            closed = be16(mem, inner + 42)
-    if closed >= 0:
-        k = census_port_of(c, src, IPPROTO.UDP, closed)
-        if k >= 0:
-            p = c.ports[k]
-            p.unreachable += 1
-
-
-@path_function
-def census_network(c: census_t, s: scan_t, mem: Mem, ip: int, end: int, proto: int, vlan: int, src_mac: int, dst_mac: int) -> None:
-    """Network header at ip."""
-    l4, inner, first = 0, 0, True
-    if proto == ETH_P_IP and ip + 20 <= end and byte(mem, ip) >> 4 == 4:
-        src = census_ip_of(c, src_mac, 0, be32(mem, ip + 12), 4)
-        dst = census_ip_of(c, dst_mac, 0, be32(mem, ip + 16), 4)
-        l4, inner = ip + (byte(mem, ip) & 15) * 4, byte(mem, ip + 9)
-        first = be16(mem, ip + 6) & IP_OFFSET == 0
-        end = min(end, ip + max(be16(mem, ip + 2), 20))
-    elif proto == ETH_P_IPV6 and ip + 40 <= end and byte(mem, ip) >> 4 == 6:
-        src = census_ip_of(c, src_mac, be64(mem, ip + 8), be64(mem, ip + 16), 6)
-        dst = census_ip_of(c, dst_mac, be64(mem, ip + 24), be64(mem, ip + 32), 6)
-        l4, inner = ip + 40, byte(mem, ip + 6)
-    else:
-        c.not_ip += 1
-        return
-    if src >= 0:
-        a = c.ips[src]
-        a.tx += 1
-        a.vlan = vlan
-        if s.rec_way == Way.OUT:
-            a.from_us += 1
-    if dst >= 0:
-        b = c.ips[dst]
-        b.rx += 1
-        b.rx_bytes += s.rec_len
-        b.vlan = vlan
+def census_seen(s: scan_t, v: census_conv, d: int) -> None:
+    """A frame of this conversation, sent by end d."""
+    v.frames[d] += 1
+    v.bytes[d] += s.rec_len
+    if s.rec_way:
         if s.rec_way == Way.IN:
-            b.to_us += 1
-    if first:
-        census_ports(c, mem, l4, end, inner, src, dst)
-        census_unreachable(c, mem, l4, end, inner, src)
+            v.into[d] += 1
+        else:
+            v.out[d] += 1
+    if v.last != d:
+        if v.last < 0:
+            v.first = d
+        elif s.rec_has_ts and s.rec_ts >= v.last_ts and (v.near[d] == 0 or s.rec_ts - v.last_ts < v.near[d]):
+            v.near[d] = s.rec_ts - v.last_ts + 1
+        v.last = d
+    v.last_ts = s.rec_ts
+
+
+@path_function
+def census_flags(v: census_conv, d: int, flags: int) -> None:
+    """TCP flags that open or refuse a connection."""
+    if flags & TCP_RST:
+        v.rst[d] += 1
+    elif flags & TCP_ACK:
+        v.synack[d] += 1
+    else:
+        v.syn[d] += 1
+
+
+# ---------------------------------------------------------------- frames
+@path_function
+def census_ipv4(c: census_t, s: scan_t, mem: Mem, ip: int, end: int, vlan: int, smac: int, dmac: int) -> None:
+    src, dst, proto = be32(mem, ip + 12), be32(mem, ip + 16), byte(mem, ip + 9)
+    fragment, total, head = be16(mem, ip + 6) & IP_FRAGMENT, be16(mem, ip + 2), (byte(mem, ip) & 15) * 4
+    l4, sport, dport = ip + head, 0, 0
+    end = min(end, ip + max(total, 20))
+    whole = fragment & IP_OFFSET == 0 and l4 + 8 <= end and (proto == IPPROTO.UDP or proto == IPPROTO.TCP)
+    if whole:
+        sport, dport = be16(mem, l4), be16(mem, l4 + 2)
+    meta = SEEN | vlan + 1 << 16 | 4 << 8 | proto
+    d = int(src > dst or (src == dst and sport > dport))
+    if d:
+        k = census_conv_of(c, meta, dport << 16 | sport, dmac, smac, 0, dst, 0, src)
+    else:
+        k = census_conv_of(c, meta, sport << 16 | dport, smac, dmac, 0, src, 0, dst)
+    v = c.conv[k]
+    census_seen(s, v, d)
+    v.ttl[d] = byte(mem, ip + 8)
+    if proto == IPPROTO.TCP:
+        if whole and l4 + 14 <= end and byte(mem, l4 + 13) & (TCP_SYN | TCP_RST):
+            census_flags(v, d, byte(mem, l4 + 13))
+    elif proto == IPPROTO.UDP:
+        if sport == BOOTPS and dport == BOOTPC and whole:
+            census_dhcp(c, mem, l4 + 8, end)
+    elif proto == IPPROTO.ICMP and fragment & IP_OFFSET == 0:
+        census_unreachable(c, mem, l4, end, proto, 0, src)
+    elif proto == IPPROTO.IGMP:
+        census_igmp(c, mem, l4, end, src)
+
+
+@path_function
+def census_ipv6(c: census_t, s: scan_t, mem: Mem, ip: int, end: int, vlan: int, smac: int, dmac: int) -> None:
+    """Extension headers are not followed."""
+    src_hi, src, dst_hi, dst = be64(mem, ip + 8), be64(mem, ip + 16), be64(mem, ip + 24), be64(mem, ip + 32)
+    proto, l4, sport, dport = byte(mem, ip + 6), ip + 40, 0, 0
+    whole = l4 + 8 <= end and (proto == IPPROTO.UDP or proto == IPPROTO.TCP)
+    if whole:
+        sport, dport = be16(mem, l4), be16(mem, l4 + 2)
+    meta = SEEN | vlan + 1 << 16 | 6 << 8 | proto
+    d = int(src_hi > dst_hi or (src_hi == dst_hi and (src > dst or (src == dst and sport > dport))))
+    if d:
+        k = census_conv_of(c, meta, dport << 16 | sport, dmac, smac, dst_hi, dst, src_hi, src)
+    else:
+        k = census_conv_of(c, meta, sport << 16 | dport, smac, dmac, src_hi, src, dst_hi, dst)
+    v = c.conv[k]
+    census_seen(s, v, d)
+    v.ttl[d] = byte(mem, ip + 7)
+    if proto == IPPROTO.TCP:
+        if whole and l4 + 14 <= end and byte(mem, l4 + 13) & (TCP_SYN | TCP_RST):
+            census_flags(v, d, byte(mem, l4 + 13))
+    elif proto == IPPROTO_ICMPV6:
+        census_unreachable(c, mem, l4, end, proto, src_hi, src)
+
+
+@cold
+@path_function
+def census_tagged(mem: Mem, at: int, end: int) -> int:
+    """VLAN tags from the first one's EtherType on: their bytes << 32 | outer id | inner id << 12.  A priority tag (id 0) is none."""
+    took, outer, inner, proto = 0, 0, 0, be16(mem, at)
+    while (proto == ETH_P_8021Q or proto == ETH_P_8021AD) and at + took + 2 + VLAN_HLEN <= end:
+        vid = be16(mem, at + took + 2) & 0xFFF
+        if outer == 0:
+            outer = vid
+        elif inner == 0:
+            inner = vid
+        took += VLAN_HLEN
+        proto = be16(mem, at + took)
+    return took << 32 | inner << 12 | outer
 
 
 @path_function
@@ -169,32 +143,115 @@ def census_frame(c: census_t, s: scan_t, mem: Mem) -> None:
     at, end = s.rec_at, s.rec_at + s.rec_caplen
     if s.rec_caplen < ETH_HLEN:
         return
-    src_mac, dst_mac, proto, vlan = -1, -1, be16(mem, at + 12), -1
+    smac, dmac, vlan = -1, -1, -1
     c.frames += 1
-    if s.rec_way == Way.IN:
-        c.to_us += 1
-    if s.rec_way == Way.OUT:
-        c.from_us += 1
     if s.rec_has_mac:
-        dst_mac, src_mac = mac_at(mem, at), mac_at(mem, at + 6)
-        if dst_mac >> 40 & 1:
+        dmac, smac = mac_at(mem, at), mac_at(mem, at + 6)
+        if dmac >> 40 & 1:
             c.group += 1
-        dst, src = census_mac_of(c, dst_mac), census_mac_of(c, src_mac)
-        if dst >= 0:
-            d = c.macs[dst]
-            d.rx += 1
-            d.rx_bytes += s.rec_len
-        if src >= 0:
-            m = c.macs[src]
-            m.tx += 1
     else:
-        c.cooked += 1
-    at += ETH_HLEN
-    while (proto == ETH_P_8021Q or proto == ETH_P_8021AD) and at + VLAN_HLEN <= end:
-        vlan = be16(mem, at) & 0xFFF
-        proto = be16(mem, at + 2)
-        at += VLAN_HLEN
-    census_network(c, s, mem, at, end, proto, vlan, src_mac, dst_mac)
+        c.bare += 1
+    if s.rec_way:
+        if s.rec_way == Way.IN:
+            c.to_us += 1
+        else:
+            c.from_us += 1
+    proto, ip = be16(mem, at + 12), at + ETH_HLEN
+    if proto == ETH_P_8021Q or proto == ETH_P_8021AD:
+        tags = census_tagged(mem, at + 12, end)
+        vlan = (tags & 0xFFFFFF) - int(tags & 0xFFFFFF == 0)
+        ip += tags >> 32
+        proto = be16(mem, ip - 2)
+    if proto == ETH_P_IP and ip + 20 <= end and byte(mem, ip) >> 4 == 4:
+        census_ipv4(c, s, mem, ip, end, vlan, smac, dmac)
+    elif proto == ETH_P_IPV6 and ip + 40 <= end and byte(mem, ip) >> 4 == 6:
+        census_ipv6(c, s, mem, ip, end, vlan, smac, dmac)
+    else:
+        c.not_ip += 1
+        v = c.conv[census_conv_of(c, SEEN | vlan + 1 << 16, 0, min(smac, dmac), max(smac, dmac), 0, 0, 0, 0)]
+        census_seen(s, v, int(smac > dmac))
+        if proto == ETH_P_ARP:
+            census_arp(c, mem, ip, end)
+
+
+# ---------------------------------------------------------------- what they add up to
+@path_function
+def ttl_is_fresh(ttl: int) -> int:
+    """1: as a sender starts it, no router between; 0: a router has taken something off; -1: it does not tell (1, and the like)."""
+    if ttl == 64 or ttl == 128 or ttl == 255:
+        return 1
+    if ttl < 30:
+        return -1
+    return 0
+
+
+@cold
+@path_function
+def census_fold(c: census_t, v: census_conv) -> None:
+    """A conversation ends here, as far as the census knows: both ends get their share."""
+    version, vlan, proto = v.meta >> 8 & 0xF, (v.meta >> 16 & 0x1FFFFFF) - 1, v.meta & 0xFF
+    both = v.frames[0] > 0 and v.frames[1] > 0
+    for e in range(2):
+        o, mac, port, hi, lo = 1 - e, v.mac_0, v.ports >> 16, v.hi_0, v.lo_0
+        if e:
+            mac, port, hi, lo = v.mac_1, v.ports & 0xFFFF, v.hi_1, v.lo_1
+        if mac >= 0:
+            m = c.macs[census_mac_of(c, mac)]
+            m.rx += v.frames[o]
+            m.tx += v.frames[e]
+            m.rx_bytes += v.bytes[o]
+            if version:
+                m.rx_ip += v.frames[o]
+            if v.mac_0 >> 40 & 1 or v.mac_1 >> 40 & 1:
+                m.group += v.frames[e]
+        if version == 0:
+            continue
+        census_end(c, v, e, mac, hi, lo, version, vlan, proto, both)
+        if port and (proto == IPPROTO.UDP or proto == IPPROTO.TCP):
+            p = c.ports[census_port_of(c, hi, lo, proto, port)]
+            p.rx += v.frames[o]
+            p.tx += v.frames[e]
+            p.syn += v.syn[o]
+            p.synack += v.synack[e]
+            p.rst += v.rst[e]
+            if both and v.first == o:
+                p.answered += 1
+    v.meta = 0
+
+
+@path_function
+def census_end(c: census_t, v: census_conv, e: int, mac: int, hi: int, lo: int, version: int, vlan: int, proto: int, both: bool) -> None:
+    """What a conversation says of the host at its end e."""
+    o = 1 - e
+    h = c.hosts[census_host_of(c, mac, hi, lo, version, vlan)]
+    h.tx += v.frames[e]
+    h.rx += v.frames[o]
+    h.rx_bytes += v.bytes[o]
+    if proto == IPPROTO.UDP:
+        h.rx_udp += v.frames[o]
+    elif proto == IPPROTO.TCP:
+        h.rx_tcp += v.frames[o]
+    elif proto == IPPROTO.ICMP or proto == IPPROTO_ICMPV6:
+        h.rx_icmp += v.frames[o]
+    h.into += v.into[o]
+    h.out += v.out[e]
+    fresh = ttl_is_fresh(v.ttl[e])
+    if fresh > 0:
+        h.fresh += v.frames[e]
+    elif fresh == 0:
+        h.worn += v.frames[e]
+    if v.mac_0 == v.mac_1:
+        h.inward += v.frames[0] + v.frames[1]
+    if both:
+        if v.first == e:
+            h.asked += 1
+        else:
+            h.answered += 1
+        if v.near[0] and v.near[1]:
+            if v.near[e] * NEAR < v.near[o]:
+                h.nearer += 1
+            if v.near[o] * NEAR < v.near[e]:
+                h.farther += 1
 
 
 @entry
@@ -210,3 +267,12 @@ def capture_census(s: scan_t, c: census_t, addr: int, limit: int) -> int:
             census_frame(c, s, mem)
             survey_frame(c.survey, s, mem)
     return Scan.LIMIT
+
+
+@entry
+def census_finish(c: census_t) -> None:
+    """Conversations that are still under way."""
+    for k in range(NCONV):
+        v = c.conv[k]
+        if v.meta:
+            census_fold(c, v)

@@ -3,9 +3,9 @@ is written over the record's own header, which lies before the packet and has be
 
 Made-up headers: to the receiver's MAC, or broadcast, or the group's MAC; from the sender's link address if the record has one,
 else from 02:00:00:00:00:fe.  A protocol that Ethernet has no number for gets 0x88B5 (IEEE's for experiments): nobody handles it."""
-from .._compile import Mem, be16, be32, be64, byte, path_function, put_be16, put_be32
-from ..abi.capture import Link, Way, scan_t
-from ..abi.numbers import ETH_HLEN, ETH_P_802_3_MIN, ETH_P_IP, ETH_P_IPV6
+from .._compile import Mem, be16, be32, be64, byte, cold, path_function, put_be16, put_be32
+from ..abi.capture import Link, OwnBy, Way, scan_t
+from ..abi.numbers import ETH_HLEN, ETH_P_802_3_MIN, ETH_P_8021AD, ETH_P_8021Q, ETH_P_ARP, ETH_P_IP, ETH_P_IPV6, VLAN_HLEN
 from .pcap import scan_u32
 
 DEFAULT_MAC = 0x020000000001
@@ -58,6 +58,14 @@ def sent_by_us(s: scan_t, mem: Mem, ip: int, n: int, proto: int) -> bool:
         return is_local_address(s, be64(mem, ip + 8), be64(mem, ip + 16), 6) and \
             not is_local_address(s, be64(mem, ip + 24), be64(mem, ip + 32), 6)
     return False
+
+
+@path_function
+def is_for_us(s: scan_t, mem: Mem, ip: int, n: int, proto: int) -> bool:
+    """The destination is an address of ours."""
+    if proto == ETH_P_IP and n >= 20:
+        return is_local_address(s, 0, be32(mem, ip + 16), 4)
+    return proto == ETH_P_IPV6 and n >= 40 and is_local_address(s, be64(mem, ip + 24), be64(mem, ip + 32), 6)
 
 
 @path_function
@@ -155,3 +163,33 @@ def make_ethernet(s: scan_t, mem: Mem, link: int) -> bool:
     s.rec_caplen = n + ETH_HLEN
     s.rec_len = s.rec_len - skip + ETH_HLEN
     return True
+
+
+@cold
+@path_function
+def addressed(s: scan_t, mem: Mem) -> bool:
+    """Where MACs do not tell (OwnBy): whether an address of ours sent this frame.  With OwnBy.ADDRESS its MACs become what addresses say:
+    to us, to a group, to another host; from another one."""
+    at, end = s.rec_at, s.rec_at + s.rec_caplen
+    if s.rec_caplen < ETH_HLEN or s.rec_has_mac == 0:
+        return False
+    proto, ip = be16(mem, at + 12), at + ETH_HLEN
+    while (proto == ETH_P_8021Q or proto == ETH_P_8021AD) and ip + VLAN_HLEN <= end:
+        proto = be16(mem, ip + 2)
+        ip += VLAN_HLEN
+    n = end - ip
+    if proto == ETH_P_ARP:
+        return n >= 28 and is_local_address(s, 0, be32(mem, ip + 14), 4)
+    if sent_by_us(s, mem, ip, n, proto):
+        return True
+    if s.own_by != OwnBy.ADDRESS or byte(mem, at) & 1:
+        return False
+    dst = group_mac(mem, ip, n, proto)
+    if dst == 0:
+        dst = OTHER_MAC
+        if is_for_us(s, mem, ip, n, proto):
+            dst = s.mac
+    put_mac(mem, at, dst)
+    if mac_at(mem, at + 6) == s.mac or mac_at(mem, at + 6) == 0:
+        put_mac(mem, at + 6, PEER_MAC)
+    return False

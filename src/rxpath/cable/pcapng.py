@@ -1,12 +1,12 @@
 """Blocks of a pcapng file (draft-ietf-opsawg-pcapng): sections of either byte order, interfaces each with its link type and clock,
 enhanced, simple and obsolete packet blocks; every other block is skipped.  Called by scan.py's next_record()."""
-from .._compile import Mem, be32, byte, le32, path_function
+from .._compile import Mem, be16, be32, byte, le32, path_function
 from ..abi.capture import MAX_BLOCK, MAX_CAPLEN, NAME_BYTES, NAME_WORDS, NINTERFACE, Link, Problem, Scan, Way, interface_t, scan_t
 from .pcap import scan_bad, scan_u16, scan_u32
 
 SHB, IDB, PB, SPB, EPB = 0x0A0D0D0A, 1, 2, 3, 6
 BYTE_ORDER_MAGIC = 0x1A2B3C4D
-OPT_ENDOFOPT, IF_NAME, IF_TSRESOL, IF_FCSLEN, IF_TSOFFSET, EPB_FLAGS = 0, 2, 9, 13, 14, 2
+OPT_ENDOFOPT, IF_NAME, IF_IPV4, IF_MAC, IF_TSRESOL, IF_FCSLEN, IF_TSOFFSET, EPB_FLAGS = 0, 2, 4, 6, 9, 13, 14, 2
 TIME_LIMIT = 1 << 62            # ns since the epoch: the year 2116; with an offset of 69 years either way, differences fit
 NOT_A_PACKET = int(Scan.MORE)
 
@@ -116,6 +116,17 @@ def card_called(s: scan_t, mem: Mem, at: int, n: int) -> int:
 
 
 @path_function
+def interface_name(s: scan_t, mem: Mem, face: interface_t, at: int, n: int) -> None:
+    """n bytes at `at` are what this interface is called."""
+    for word in range(NAME_WORDS):
+        face.name[word] = name_word(mem, at, n, word)
+    if s.ncard > 1:
+        card = card_called(s, mem, at, n)
+        if card >= 0:
+            face.card = card
+
+
+@path_function
 def interface_block(s: scan_t, mem: Mem, at: int, size: int) -> int:
     """An Interface Description Block of `size` bytes."""
     if size < 20:
@@ -127,7 +138,9 @@ def interface_block(s: scan_t, mem: Mem, at: int, size: int) -> int:
     face.linktype = scan_u16(s, mem, at + 8)
     face.link = link_kind(face.linktype)
     face.snaplen = scan_u32(s, mem, at + 12)
-    face.ts_offset, face.fcs, face.records = 0, 0, 0
+    face.ts_offset, face.fcs, face.records, face.mac, face.ip = 0, 0, 0, 0, 0
+    for word in range(NAME_WORDS):
+        face.name[word] = 0
     face.card = s.ninterface - 1 if s.ninterface <= s.ncard else 0          # by order, unless it has a card's name
     interface_resolution(face, 6)
     o, stop = at + 16, at + size - 4
@@ -137,10 +150,12 @@ def interface_block(s: scan_t, mem: Mem, at: int, size: int) -> int:
             break
         if code == IF_TSRESOL and n >= 1:
             interface_resolution(face, byte(mem, o + 4))
-        if code == IF_NAME and s.ncard > 1:
-            card = card_called(s, mem, o + 4, n)
-            if card >= 0:
-                face.card = card
+        if code == IF_NAME:
+            interface_name(s, mem, face, o + 4, n)
+        if code == IF_IPV4 and n >= 4:
+            face.ip = be32(mem, o + 4)
+        if code == IF_MAC and n >= 6:
+            face.mac = be16(mem, o + 4) << 32 | be32(mem, o + 6)
         if code == IF_FCSLEN and n >= 1:
             face.fcs = byte(mem, o + 4) >> 3
         if code == IF_TSOFFSET and n >= 8:

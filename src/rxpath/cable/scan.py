@@ -2,10 +2,10 @@
 
 record (pcap.py, pcapng.py) -> whose is it -> Ethernet (ether.py) -> lengths -> time -> queue (NIC) -> cable (feed.py)"""
 from .._compile import Mem, be32, cold, entry, mem_at, path_function
-from ..abi.capture import MAX_LEN, MAX_TIME, Link, Problem, Scan, Way, interface_t, scan_t
+from ..abi.capture import MAX_LEN, MAX_TIME, Link, OwnBy, Problem, Scan, Way, interface_t, scan_t
 from ..abi.net import Net
 from ..drivers.nic import nic_steer
-from .ether import SLL2_HLEN, mac_at, make_ethernet
+from .ether import SLL2_HLEN, addressed, mac_at, make_ethernet
 from .feed import feed_add
 from .pcap import pcap_record, scan_bad
 from .pcapng import pcapng_record
@@ -73,8 +73,10 @@ def record_card(s: scan_t, mem: Mem, face: interface_t) -> int:
 @path_function
 def record_is_own(s: scan_t, mem: Mem) -> bool:
     """The receiver itself sent it.  (To itself: loopback; that it receives too.)"""
-    if s.rec_way == Way.OUT:
+    if s.rec_way == Way.OUT or (s.own_by and addressed(s, mem)):
         return True
+    if s.own_by == OwnBy.ADDRESS:
+        return False
     if s.rec_has_mac == 0 or s.rec_caplen < 12:
         return False
     us = s.mac

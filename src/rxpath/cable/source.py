@@ -2,12 +2,14 @@
 caller owns; never more than it asks for.  Bad input is a CaptureError with one clear line."""
 import os
 import sys
+import tempfile
 import zlib
 from typing import Any, BinaryIO
 
 GZIP_MAGIC = b"\x1f\x8b"
 PIECE = 256 << 10               # compressed bytes for one step
-HEAD = 16 << 20                 # of a pipe, kept so that it can be looked at before it is replayed
+SPOOL = 256 << 20               # of a pipe, kept in a temporary file so that it can be looked at before it is replayed
+IN_MEMORY = 8 << 20             # a shorter one needs no file
 
 
 class CaptureError(Exception):
@@ -23,7 +25,8 @@ class Source:
         self.raw_bytes = 0                      # consumed of the file: progress
         self.total = 0                          # 0: not known
         self._head: bytes = b""                 # of a pipe: replayed first
-        self._keep: bytearray | None = None     # of a pipe: what rewind() gives back
+        self._spool: Any = None                 # of a pipe: what rewind() gives back
+        self.kept_all = False                   # of a pipe: as much as is kept has been read
         try:
             self._file: BinaryIO = sys.stdin.buffer if self.name == "-" else open(path, "rb", buffering=0)
             self.seekable = self.name != "-" and self._file.seekable()
@@ -32,7 +35,7 @@ class Source:
         except OSError as e:
             raise CaptureError(f"{self.name}: {e.strerror or e}") from None
         if not self.seekable:
-            self._keep = bytearray()
+            self._spool = tempfile.SpooledTemporaryFile(IN_MEMORY)
         self._start()
 
     def _start(self) -> None:
@@ -54,11 +57,20 @@ class Source:
             self.problem = f"reading failed: {e.strerror or e}"
             return b""
         self.raw_bytes += len(b)
-        if self._keep is not None and b:
-            self._keep += b
-            if len(self._keep) > HEAD:
-                self._keep = None
+        if self._spool is not None and b:
+            self._keep(b)
         return b or b""
+
+    def _keep(self, b: bytes) -> None:
+        if self.kept_all:                       # more is read than can be given back
+            self._spool.close()
+            self._spool = None
+            return
+        try:
+            self._spool.write(b)
+        except OSError as e:
+            raise CaptureError(f"{self.name}: what comes through the pipe cannot be kept ({e.strerror or e}): save it to a file") from None
+        self.kept_all = self._spool.tell() >= SPOOL
 
     def read_into(self, view: memoryview) -> int:
         """Fills the start of view; 0: there is no more."""
@@ -68,7 +80,7 @@ class Source:
             n = min(len(self._head), len(view))
             view[:n], self._head = self._head[:n], self._head[n:]
             return n
-        if self._keep is None and self.seekable:
+        if self.seekable:
             try:
                 n = self._file.readinto(view)   # type: ignore[attr-defined]
             except OSError as e:
@@ -113,32 +125,39 @@ class Source:
             self.raw_bytes, self.problem = 0, ""
             self._start()
             return True
-        if self._keep is None:
+        if self._spool is None:
             return False
-        again, self._keep = bytes(self._keep), None
-        self._file = _Again(again, self._file)  # type: ignore[assignment]
-        self._keep = bytearray()
+        self._spool.seek(0)
+        self._file, self._spool = _Again(self._spool, self._file), None  # type: ignore[assignment]
         self.raw_bytes, self.problem = 0, ""
         self._start()
         return True
 
     def close(self) -> None:
-        if self.name != "-":
+        if self._spool is not None:
+            self._spool.close()
+        if self.name != "-" or isinstance(self._file, _Again):
             self._file.close()
 
 
 class _Again:
     """A pipe with what was read from it put back before."""
 
-    def __init__(self, head: bytes, pipe: Any) -> None:
-        self.head, self.pipe = head, pipe
+    def __init__(self, spool: Any, pipe: Any) -> None:
+        self.spool, self.pipe = spool, pipe
 
     def read(self, n: int) -> bytes:
-        if self.head:
-            b, self.head = self.head[:n], self.head[n:]
-            return b
+        if self.spool is not None:
+            b: bytes = self.spool.read(n)
+            if b:
+                return b
+            self.spool.close()
+            self.spool = None
         read = getattr(self.pipe, "read1", self.pipe.read)
         return read(n)                          # type: ignore[no-any-return]
 
     def close(self) -> None:
-        self.pipe.close()
+        if self.spool is not None:
+            self.spool.close()
+        if self.pipe is not sys.stdin.buffer:
+            self.pipe.close()

@@ -97,3 +97,10 @@ def sources_left(v: Any) -> dict[str, int]:
             if kinds:
                 found[str(ipaddress.IPv4Address(x.address))] = kinds
     return found
+
+
+def frames_left(v: Any, sources: dict[str, int]) -> dict[str, int]:
+    """Frames of these sources whose checksums were left."""
+    numbers = {int(ipaddress.IPv4Address(source)): source for source in sources}
+    rows = [x for x in (v.sums if sources else ()) if x.used and x.address in numbers]
+    return {numbers[x.address]: int(max(x.ip_left, x.udp_left + x.tcp_left)) for x in rows}

@@ -16,7 +16,8 @@ CaptureArgument = Annotated[str, typer.Argument(metavar="CAPTURE", help="pcap or
 ListenOption = Annotated[list[str] | None, typer.Option(
     "--listen", metavar="PROTO:PORT,...",
     help="Sockets to open instead of those that the traffic goes to: udp:5000,tcp:80,udp:10.0.0.1:53.")]
-LocalOption = Annotated[str | None, typer.Option("--local", metavar="ADDR", help="The receiver's address; worked out if not given.")]
+LocalOption = Annotated[str | None, typer.Option(
+    "--local", metavar="HOST", help="The receiver: an address, a MAC, or a name that rxpath hosts shows; worked out if not given.")]
 SpeedOption = Annotated[float, typer.Option("--speed", metavar="X", help="X times as fast as captured.")]
 RateOption = Annotated[str | None, typer.Option("--rate", metavar="PPS", help="Evenly spaced at this rate instead: 1.2Mpps, 300kpps.")]
 LoopOption = Annotated[int, typer.Option("--loop", metavar="N", help="The capture N times, one after the other.")]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rxpath.workbench.cli.options import DebugOption, HostOption, SeedOption, SetOption
+from rxpath.workbench.cli.options import DebugOption, HostOption, LocalOption, SeedOption, SetOption
 from rxpath.workbench.cli.progress import EXIT_INTERRUPTED, Bar, Interrupt
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def replay(
     listen: Annotated[list[str] | None, typer.Option(
         "--listen", metavar="PROTO:PORT,...",
         help="Sockets to open instead of those that the traffic goes to: udp:5000,tcp:80,udp:10.0.0.1:53.")] = None,
-    local: Annotated[str | None, typer.Option("--local", metavar="ADDR", help="The receiver's address; worked out if not given.")] = None,
+    local: LocalOption = None,
     speed: Annotated[float, typer.Option("--speed", metavar="X", help="X times as fast as captured.")] = 1.0,
     rate: Annotated[str | None, typer.Option("--rate", metavar="PPS", help="Evenly spaced at this rate instead: 1.2Mpps, 300kpps.")] = None,
     loop: Annotated[int, typer.Option("--loop", metavar="N", help="The capture N times, one after the other.")] = 1,

@@ -41,7 +41,8 @@ def settle(host: Host, receiver: Receiver | None) -> Host:
     if not host.nic.addresses and receiver is not None:
         others = {text.split("/")[0] for dev in host.devices[1:] for text in dev.nic.addresses}
         own = [a for a in receiver.with_prefixes() if ":" not in a and a.split("/")[0] not in others]
-        nic["addresses"] = [a if int(a.split(".")[0]) < 224 else "192.0.2.254/24" for a in own] or ["192.0.2.254/24"]
+        own = [a for a in own if not a.startswith("127.")]                  # lo's own
+        nic["addresses"] = own or ([] if receiver.loopback else ["192.0.2.254/24"])
     if host.nic.mac == "auto":
         mac = receiver.mac if receiver is not None else MAC
         nic["mac"] = units.mac_text(mac if mac and not mac >> 40 & 1 else MAC)
@@ -50,7 +51,15 @@ def settle(host: Host, receiver: Receiver | None) -> Host:
         changes["card"] = [{"mac": units.mac_text(MAC + i), **written} if card.mac == "auto" else written
                            for i, (card, written) in enumerate(zip(host.cards, host._raw["card"], strict=True), 1)]
     if not host.routes and "addresses" in nic:
-        changes["route"] = [{"dst": "default"}]
+        gateway = {"via": receiver.gateway} if receiver is not None and receiver.gateway else {}
+        changes["route"] = [{"dst": "default", **gateway}]
+        if not host.neighbours and receiver is not None:
+            changes["neighbour"] = [{"ip": ip, "mac": units.mac_text(at)} for ip, at in receiver.neighbours]
+    if receiver is not None and receiver.loopback and "driver" not in host._raw.get("nic", {}) and not host.cards:
+        try:
+            return hostfile.revise(host, {**changes, "nic": {"driver": LO_ROW.name, **nic}})
+        except hostfile.HostError:                          # settings that only a card takes: it gets one
+            pass
     return hostfile.revise(host, changes) if changes else host
 
 
@@ -119,8 +128,7 @@ def drivers(m: Machine) -> None:
         b.netdevs.append(nd)
         link_setup.set_gro(b, nd.index, dev.gro, dev.ethtool.rx_udp_gro_forwarding)
     first = 1 + len(host.devices)
-    for i, (card, vid) in enumerate(host.vlans(m.receiver.vlans if m.receiver is not None else [])[:NDEV - first]):
-        link_setup.add_vlan(b, first + i, device_number(card), vid)
+    vlans(m, first)
     for q in host.rings():
         c = net.cpu[net.ring[q].cpu]
         net.ring[q].next_of_cpu, c.first_queue = c.first_queue, q
@@ -143,6 +151,24 @@ def drivers(m: Machine) -> None:
     mask = _number(host.sysctls().get("net.core.flow_limit_cpu_bitmap", 0))
     if mask:
         link_setup.set_flow_limit(b, [c for c in range(NCPU) if mask >> c & 1], net.sysctl[Sysctl.flow_limit_table_len])
+
+
+def vlans(m: Machine, first: int) -> None:
+    """VLAN devices, numbered from `first` on: those of the host file, or of the traffic's outer tags; for frames with two tags another one
+    on top."""
+    tags = m.host.vlans(m.receiver.vlans if m.receiver is not None else [])
+    inner = [(i, pair) for i, dev in enumerate(m.host.devices) if dev.nic.vlans == "auto" and m.receiver is not None
+             for pair in m.receiver.inner_vlans]
+    made: dict[tuple[int, int], int] = {}
+    for card, vid in tags[:NDEV - first]:
+        made[card, vid] = first + len(made)
+        link_setup.add_vlan(m.boot, made[card, vid], device_number(card), vid)
+    stacked = [(made[card, outer], vid) for card, (outer, vid) in inner if (card, outer) in made]
+    for number, (below, vid) in enumerate(stacked[:NDEV - first - len(made)], first + len(made)):
+        link_setup.add_vlan(m.boot, number, below, vid)
+    if len(tags) + len(stacked) > NDEV - first:
+        m.notes.append(f"{len(tags) + len(stacked)} VLAN devices are more than the {NDEV - first} that there is room for: frames of the "
+                       "others are not for this host; nic.vlans says which are wanted")
 
 
 def probe(m: Machine, dev: Device, card: int, first: int) -> NetDevice:

@@ -10,6 +10,7 @@ from rxpath.cable.receiver import Receiver, infer_receiver
 from rxpath.cable.source import Source
 from rxpath.workbench.host import file as hostfile
 from rxpath.workbench.host.model.host import Host
+from rxpath.workbench.run import assemble
 from rxpath.workbench.run.outcome import Outcome
 from rxpath.workbench.run.simulation import START_NS, Simulation
 from rxpath.workbench.traffic import capture as traffic
@@ -38,7 +39,7 @@ def replay(capture: str | Path | Spec, host: Host | str | Path | None = None, *,
     overrides ["KEY=VALUE"]: ["net.core.netdev_budget=600", "ethtool.rx=4096"]; of a spec also ["traffic.0.rate=200kpps"]
     seed      of everything random, in the host and in a spec
     listen    sockets to open, ["udp:5000", "tcp:80"]; none: those that the capture's traffic goes to
-    local     the receiver's address; none: worked out from the capture
+    local     the receiver: its address, its MAC, or a name that rxpath hosts shows; none: worked out from the capture
     speed     10: ten times as fast; rate: "1.2Mpps" evenly spaced instead; loop: how often
     stop      asked between slices: true ends the run early
     fresh     each loop comes from other source addresses
@@ -94,8 +95,9 @@ def replay(capture: str | Path | Spec, host: Host | str | Path | None = None, *,
 
     source = open_source()
     try:
-        who = receiver or (infer_receiver(source, local=addresses, plain=bool(plain)) if source is not None
+        who = receiver or (infer_receiver(source, local=addresses, plain=bool(plain), stop=stop) if source is not None
                            else trafficfile.receiver(spec, chosen))     # type: ignore[arg-type]
+        chosen = assemble.settle(chosen, who)
         if trail is not None and trail.two_runs:
             once(source, scout=True)
             source = open_source()

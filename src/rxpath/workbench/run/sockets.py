@@ -39,9 +39,12 @@ def open_all(m: Machine) -> None:
             m.sockets.append(Opened(i, f"{proto}{port}", proto, units.ipv4_text(address), port))
     if m.receiver is not None and m.host.opens_from_capture:
         first = next((s.index for s in m.sockets if s.proto == "udp"), -1)
-        for group in m.receiver.groups:
-            if ":" not in group and first >= 0:
-                _join(m, first, units.ipv4(group))
+        groups = [group for group in m.receiver.groups if ":" not in group]
+        for group in groups if first >= 0 else ():
+            _join(m, first, units.ipv4(group))
+        if groups and first < 0:
+            m.notes.append(f"no socket joined {', '.join(groups[:4])}{' and more' if len(groups) > 4 else ''}: what goes there is not UDP, "
+                           "so that no socket is open for it")
 
 
 def _bind(m: Machine, i: int, address: int, port: int) -> None:
@@ -76,7 +79,8 @@ def _ifindex(m: Machine, name: str | None) -> int | None:
 
 
 def _join(m: Machine, i: int, group: int) -> None:
-    """IP_ADD_MEMBERSHIP: the socket's list, the device's, and the card's filter.  Of several cards it is the one that a route leads to."""
+    """IP_ADD_MEMBERSHIP: the socket's list, the device's, and the card's filter.  Of several cards it is the one that a route leads to.
+    On the first card's VLAN devices, too, if they were made for the traffic."""
     b, card = m.boot, m.boot.netdev
     route = m.call(network_setup.route_get)(m.net, group) if m.host.cards else -1
     if route >= 0:
@@ -84,3 +88,8 @@ def _join(m: Machine, i: int, group: int) -> None:
     mcast.join(b, i, group, card.dev.ifindex)
     network_setup.join_group(b, group, card.index)
     dev_mc_add(card, multicast_mac(group))
+    if m.receiver is not None and m.host.nic.vlans == "auto":
+        for k in range(m.net.nvlan):
+            vlan = m.net.vlan_dev[k]
+            mcast.join(b, i, group, m.net.dev[vlan].ifindex)
+            network_setup.join_group(b, group, vlan)

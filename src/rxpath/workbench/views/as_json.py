@@ -10,7 +10,7 @@ from rxpath.workbench.advice.search import WhatIf
 from rxpath.workbench.host import text as hosttext
 from rxpath.workbench.run.outcome import Outcome
 from rxpath.workbench.traffic import capture as traffic
-from rxpath.workbench.views import advice, recording
+from rxpath.workbench.views import advice, hosts, recording
 
 SCHEMA_VERSION = 1
 
@@ -22,6 +22,7 @@ def build(run: Outcome, answer: WhatIf | None = None) -> dict[str, Any]:
         "schema": SCHEMA_VERSION,
         "kernel": host.kernel, "profile": host.profile, "seed": host.seed,
         "capture": run.traffic.describe(), "receiver": traffic.describe_receiver(run.receiver),
+        "hosts": hosts.as_list(run.receiver), "little": hosts.little(run),
         "offered": b.offered, "delivered": b.delivered, "queued": b.queued, "dropped": b.dropped, "lost_at": b.lost_at,
         "received": b.received, "consumed": b.consumed,
         "not_offered": run.not_offered,

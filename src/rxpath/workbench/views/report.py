@@ -15,6 +15,7 @@ from rxpath.workbench.run.books import Books
 from rxpath.workbench.run.outcome import Outcome
 from rxpath.workbench.run.where_lost import STEP_TITLE, STEPS, Loss, losses
 from rxpath.workbench.traffic.capture import NOT_OFFERED
+from rxpath.workbench.views import hosts
 from rxpath.workbench.views.terminal import table as table_of
 from rxpath.workbench.views.terminal import titled
 from rxpath.workbench.words.figures import ns, share
@@ -223,7 +224,11 @@ def rules(run: Outcome) -> Group | None:
 # ---------------------------------------------------------------- the whole
 def render(run: Outcome, *more: Any) -> Group:
     """The whole; more: other views to put below it."""
-    parts: list[Any] = [Text(line, style="bold" if i == 0 else "") for i, line in enumerate(header(run))]
+    little = hosts.little(run)
+    parts: list[Any] = [Text(little, "yellow")] if little else []
+    parts += [Text(line, style="bold" if i == 0 else "") for i, line in enumerate(header(run))]
+    if little and len(run.receiver.hosts) > 1:
+        parts += [Text(), hosts.advice(run.receiver)]
     for part in (funnel(run), cpus(run), queues(run), cards(run), sockets(run), latencies(run), rules(run)):
         if part is not None:
             parts += [Text(), part]

@@ -92,7 +92,7 @@ class Nic(Part):
         items = texts(value)
         for item in items if isinstance(items, (list, tuple)) else ():
             address, prefix = units.cidr(item)
-            if address >> 28 >= 14 or address == 0:
+            if address >> 28 == 14 or address in (0, 0xFFFFFFFF):       # 240.0.0.0/4 is as good as others (6.18: it receives)
                 raise ValueError(f"{item} is not a unicast address")
             if prefix == 0:
                 raise ValueError(f"{item}: a prefix of 1 to 32")

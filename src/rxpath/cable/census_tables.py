@@ -1,0 +1,119 @@
+"""The tables of a census: hardware addresses, hosts, ports.  Sets of eight places; where a set is full, who was seen least makes room.
+Called by census.py when it folds a conversation, and by census_said.py."""
+from .._compile import path_function, reset_struct
+from ..abi.census import NARP, NCENSUS_HOST, NCENSUS_MAC, NCENSUS_PORT, NDHCP, NJOIN, WAYS, census_t
+
+
+@path_function
+def census_hash(a: int, b: int, c: int) -> int:
+    h = ((a ^ a >> 29) * 0x9E3779B1 + (b ^ b >> 31) * 0x85EBCA77 + c * 0xC2B2AE3D) & 0x7FFF_FFFF_FFFF_FFFF
+    return h >> 13 ^ h >> 31
+
+
+@path_function
+def census_mac_of(c: census_t, mac: int) -> int:
+    """Its place.  One that is new, or another's, begins empty."""
+    at = (census_hash(mac, 0, 0) & NCENSUS_MAC // WAYS - 1) * WAYS
+    worst = at
+    for i in range(at, at + WAYS):
+        m = c.macs[i]
+        if m.used == 0:
+            c.mac_at[c.nmac] = i
+            c.nmac += 1
+            m.used, m.mac, m.order = 1, mac, c.frames
+            return i
+        if m.mac == mac:
+            return i
+        w = c.macs[worst]
+        if m.rx + m.tx < w.rx + w.tx:
+            worst = i
+    old = c.macs[worst]
+    reset_struct(old)
+    old.used, old.mac, old.order = 1, mac, c.frames
+    return worst
+
+
+@path_function
+def census_host_of(c: census_t, mac: int, hi: int, lo: int, version: int, vlan: int) -> int:
+    at = (census_hash(lo, hi, mac) & NCENSUS_HOST // WAYS - 1) * WAYS
+    worst = at
+    for i in range(at, at + WAYS):
+        h = c.hosts[i]
+        if h.used == 0:
+            c.host_at[c.nhost] = i
+            c.nhost += 1
+            h.used, h.mac, h.hi, h.lo, h.version, h.vlan, h.order = 1, mac, hi, lo, version, vlan, c.frames
+            return i
+        if h.lo == lo and h.hi == hi and h.mac == mac and h.version == version and h.vlan == vlan:
+            return i
+        w = c.hosts[worst]
+        if h.rx + h.tx < w.rx + w.tx:
+            worst = i
+    old = c.hosts[worst]
+    c.lost_hosts += 1
+    c.lost_frames += old.rx + old.tx
+    reset_struct(old)
+    old.used, old.mac, old.hi, old.lo, old.version, old.vlan, old.order = 1, mac, hi, lo, version, vlan, c.frames
+    return worst
+
+
+@path_function
+def census_port_of(c: census_t, hi: int, lo: int, proto: int, port: int) -> int:
+    at = (census_hash(lo, hi, proto << 16 | port) & NCENSUS_PORT // WAYS - 1) * WAYS
+    worst = at
+    for i in range(at, at + WAYS):
+        p = c.ports[i]
+        if p.used == 0:
+            c.port_at[c.nport] = i
+            c.nport += 1
+            p.used, p.hi, p.lo, p.proto, p.port = 1, hi, lo, proto, port
+            return i
+        if p.lo == lo and p.hi == hi and p.proto == proto and p.port == port:
+            return i
+        w = c.ports[worst]
+        if p.rx + p.tx < w.rx + w.tx:
+            worst = i
+    c.lost_ports += 1
+    old = c.ports[worst]
+    reset_struct(old)
+    old.used, old.hi, old.lo, old.proto, old.port = 1, hi, lo, proto, port
+    return worst
+
+
+@path_function
+def census_arp_of(c: census_t, mac: int, ip: int) -> int:
+    """-1: no place; so do the two below."""
+    at = census_hash(mac, ip, 0)
+    for k in range(WAYS):
+        i = at + k & NARP - 1
+        a = c.arps[i]
+        if a.used == 0:
+            a.used, a.mac, a.ip = 1, mac, ip
+            return i
+        if a.mac == mac and a.ip == ip:
+            return i
+    return -1
+
+
+@path_function
+def census_dhcp_of(c: census_t, mac: int) -> int:
+    for i in range(NDHCP):
+        d = c.dhcps[i]
+        if d.used == 0:
+            d.used, d.mac = 1, mac
+            return i
+        if d.mac == mac:
+            return i
+    return -1
+
+
+@path_function
+def census_joined(c: census_t, hi: int, lo: int, group: int) -> None:
+    """The host with this address is a member of the group."""
+    for i in range(NJOIN):
+        j = c.joins[i]
+        if j.used == 0:
+            j.used, j.hi, j.lo, j.group = 1, hi, lo, group
+            return
+        if j.hi == hi and j.lo == lo and j.group == group:
+            return

@@ -1,0 +1,107 @@
+"""The hosts of a capture for a person, and as JSON: what each got and sent, which ports it serves, why it may be the receiver, and the
+command that replays the capture for it."""
+from __future__ import annotations
+
+import shlex
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from rich.console import Group
+from rich.text import Text
+
+from rxpath.cable.receiver import HostSeen, Receiver
+from rxpath.workbench.run.outcome import Outcome
+from rxpath.workbench.run.where_lost import Loss, losses
+from rxpath.workbench.views.terminal import table as table_of
+from rxpath.workbench.views.terminal import titled
+from rxpath.workbench.words.figures import share
+
+PORTS, NAMES = 6, 3
+LITTLE = 0.2                    # share of the frames that must have had an end in the host
+NO_HANDLER = "protocols that nobody here handles"
+
+
+def table(hosts: Sequence[HostSeen], chosen: Sequence[str] = ()) -> Any:
+    """One line for each, the chosen one marked."""
+    made = table_of("host", "addresses", "MAC", "in", "out", "serves", "UDP", "TCP", left=3)
+    made.columns[5].justify, made.columns[5].no_wrap = "left", False
+    for h in hosts:
+        mark = "*" if set(h.addresses[:1]) & set(chosen) else ""
+        made.add_row(h.name + mark, Text(_some(h.addresses)), Text(h.mac or "-"), f"{h.frames_in:,}", f"{h.frames_out:,}", _ports(h),
+                     share(h.udp, h.frames_in), share(h.tcp, h.frames_in))
+    return made
+
+
+def _some(items: Sequence[str], most: int = NAMES) -> str:
+    return (" ".join(items[:most]) + (f" +{len(items) - most}" if len(items) > most else "")) or "-"
+
+
+def _ports(h: HostSeen) -> str:
+    parts = [f"{name} {_some([str(p) for p in ports], PORTS)}" for name, ports in (("udp", h.udp_ports), ("tcp", h.tcp_ports)) if ports]
+    return ", ".join(parts) or "-"
+
+
+def command(file: str, h: HostSeen) -> str:
+    return f"rxpath replay {shlex.quote(file)} --local {h.local}"
+
+
+def meaning(h: HostSeen, records: int) -> str:
+    """What a replay for it would mean."""
+    others = max(h.offered - h.frames_in, 0)
+    parts = [f"{h.offered:,} of {records:,} frames would be offered"]
+    if h.frames_in:
+        kinds = (("UDP", h.udp), ("ICMP", h.icmp), ("TCP, not modelled beyond the first segment", h.tcp))
+        named = ", ".join(f"{share(n, h.frames_in)} {what}" for what, n in kinds if n)
+        parts.append(f"{h.frames_in:,} to it" + (f" ({named})" if named else ""))
+    if others:
+        parts.append(f"{others:,} to groups, all or other hosts")
+    return "; ".join(parts)
+
+
+def render(file: str, receiver: Receiver) -> Group:
+    """`rxpath hosts`: the list, then each in words."""
+    parts: list[Any] = [Text(f"receiver: {receiver.evidence}", "bold"), Text(),
+                        titled(f"Hosts of {file} ({receiver.records:,} frames), the likeliest receiver first",
+                               table(receiver.hosts, receiver.addresses))]
+    for h in receiver.hosts:
+        parts += [Text(), Text.assemble((h.name, "bold"), f"  {_some(h.addresses)}: ", "; ".join(h.why) or "nothing speaks for it"),
+                  Text(f"    {meaning(h, receiver.records)}", "dim"), Text(f"    {command(file, h)}")]
+    return Group(*parts)
+
+
+def little(run: Outcome) -> str:
+    """Why the answer of a replay means little, "": it does not.  Less than a fifth of the frames had an end in this host."""
+    b, r = run.books, run.receiver
+    if not r.hosts or not b.offered or b.delivered >= LITTLE * b.offered:
+        return ""
+    kinds = Counter[str]()
+    for loss in losses(b.lost_at):
+        kinds[_kind(loss)] += loss.n
+    what, n = kinds.most_common(1)[0] if kinds else ("under way", b.queued)
+    if what == NO_HANDLER and r.ipv6 > 0.5:
+        what = "IPv6, which is not modelled yet"
+    return (f"mostly {what} ({share(n, b.offered)}): this replay says little about {r.addresses[0]}, which got "
+            f"{b.delivered:,} of {b.offered:,} frames")
+
+
+def _kind(loss: Loss) -> str:
+    if loss.station.startswith("tcp_") or loss.reason.startswith("TCP_"):
+        return "TCP, which is not modelled beyond the first segment"
+    if loss.reason in ("NIC_FILTER", "OTHERHOST", "IP_INADDRERRORS"):
+        return "frames for other hosts"
+    return NO_HANDLER if loss.reason == "UNHANDLED_PROTO" else f"{loss.reason} ({loss.meaning})"
+
+
+def advice(receiver: Receiver) -> Group:
+    """The same list in short, for a report whose answer means little."""
+    others = [h for h in receiver.hosts if h.frames_in and not set(h.addresses[:1]) & set(receiver.addresses)]
+    lines = [Text("  the same command with " + " or ".join(f"--local {h.local}" for h in others[:NAMES]))] if others else []
+    return titled("Hosts of this capture, of which another may be meant (rxpath hosts says more)",
+                  table(receiver.hosts, receiver.addresses), *lines)
+
+
+def as_list(receiver: Receiver) -> list[dict[str, Any]]:
+    """For --json."""
+    return [{k: list(v) if isinstance(v, tuple) else v for k, v in asdict(h).items()} for h in receiver.hosts]
