@@ -176,3 +176,9 @@ def record_start(net: Net, ncpu: int, shift: int) -> None:
 def record_thread(net: Net, n: int) -> None:
     """That thread's latency is a series of its own."""
     net.thread[n].series = record_series_for(net, Recorded.LATENCY, n) + 1
+
+
+@entry
+def record_pauses(net: Net, n: int) -> None:
+    """That thread's pauses are a series."""
+    net.thread[n].pause_series = record_series_for(net, Recorded.PAUSED, n) + 1

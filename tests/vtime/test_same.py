@@ -14,7 +14,7 @@ from rxpath.drivers.net_device import napi_defer
 from rxpath.link.setup import set_rfs
 from rxpath.path import Stage
 from rxpath.user.socket import connect
-from rxpath.vtime import engine, feed, machine, setup, waiting
+from rxpath.vtime import engine, feed, machine, pauses, setup, waiting
 from rxpath.vtime.apps import SERVICE_EXPONENTIAL, SERVICE_LIST, Phase
 from rxpath.vtime.costs import BM36
 from rxpath.vtime.dice import seeded
@@ -92,6 +92,24 @@ SCENARIOS = {
     "virtio_net, threaded": dict(rate=8e5, cpus=3, apps=(2,), threaded=1, driver="virtio_net"),
     "virtio_net, busy polling": dict(rate=3e5, apps=(1,), busy=50_000, driver="virtio_net"),
     "virtio_net, deferred interrupts": dict(queues=2, cpus=3, apps=(2, 2), rate=3e5, defer=(2, 15_000), driver="virtio_net"),
+    "a service that sleeps": dict(rate=2e4, apps=(1,), sleep=(0, 20_000), n=1500),
+    "a service that works and sleeps, in batches": dict(queues=2, cpus=3, apps=(2, 2), rate=2e4, batch=4, flags=MSG_WAITFORONE,
+                                                        service=(SERVICE_EXPONENTIAL, 4000), sleep=(SERVICE_LIST, 0), n=1500),
+    "pauses": dict(rate=3e5, apps=(1,), pause=dict(every=400_000, for_=90_000)),
+    "pauses of who shares its CPU": dict(rate=3e5, apps=(0,), hogs=(0,), pause=dict(every=400_000, for_=90_000, random=1)),
+    "pauses that compute": dict(rate=2e5, apps=(1,), hogs=(1,), service=(SERVICE_EXPONENTIAL, 900),
+                                pause=dict(every=300_000, for_=50_000, random=1, busy=1)),
+    "pauses in epoll": dict(queues=2, cpus=3, apps=(2,), rate=2e5, wait_by=WaitBy.EPOLL, all_socks=True,
+                            pause=dict(every=300_000, for_=40_000)),
+    "pauses in poll": dict(queues=2, cpus=3, apps=(2,), rate=2e5, wait_by=WaitBy.POLL, all_socks=True,
+                           pause=dict(every=300_000, for_=40_000)),
+    "pauses with timeouts": dict(rate=2e4, timeout=30_000, apps=(1,), pause=dict(every=700_000, for_=300_000, random=1), n=1500),
+    "pauses while it sleeps": dict(rate=2e4, apps=(1,), sleep=(0, 100_000), pause=dict(every=900_000, for_=300_000), n=1500),
+    "pauses while it spins": dict(rate=5e5, apps=(1,), wait_by=WaitBy.SPIN, pause=dict(every=300_000, for_=40_000)),
+    "pauses while it polls": dict(rate=3e5, apps=(1,), busy=50_000, pause=dict(every=300_000, for_=40_000)),
+    "pauses of roaming threads": dict(queues=2, cpus=4, apps=(0, 1), rate=3e5, roams=True, hogs=(0, 1, 2),
+                                      pause=dict(every=300_000, for_=40_000, random=1), sleep=(SERVICE_EXPONENTIAL, 3000)),
+    "a list of pauses": dict(rate=3e5, apps=(1,), pause=dict(list=((1_000_000, 200_000), (1_200_000, 70_000), (4_000_000, 900_000)))),
     "kernel 3.10, shared socket": dict(queues=2, cpus=4, apps=(2, 3), shared=True, rate=6e5, kernel="3.10"),
 }
 
@@ -108,6 +126,8 @@ class Run:
         itr_ns=0,
         costs=None,
         service=(0, 200),
+        sleep=None,
+        pause=None,
         batch=1,
         flags=0,
         timeout=0,
@@ -170,6 +190,8 @@ class Run:
             th.wait_by, th.batch, th.flags, th.timeout, th.rng = wait_by, batch, flags, timeout, 99 + i
             th.service_kind, th.service, th.service_count = service[0], service[1], 16
             th.weight = setup.nice_weight(nice)
+            if sleep is not None:
+                th.sleeps, th.sleep_kind, th.sleep, th.sleep_count = 1, sleep[0], sleep[1], 16
             self.apps.append(n_)
         for k, cpu in enumerate(hogs):
             self.call(engine.add_thread)(net, 900 + k, cpu, Kind.HOG)
@@ -189,6 +211,9 @@ class Run:
             set_rfs(self.lab.boot, 64, dict.fromkeys(range(queues), 16), cpus)
         for n_ in self.apps:
             net.thread[n_].roams = net.sim.any_roams = int(roams)
+        for n_ in self.apps if pause is not None else ():
+            self.pause(net.thread[n_], **pause)
+            self.call(pauses.pauses_start)(net, n_, pause.get("every", 0) // 3)
         for group in siblings:
             for cpu in group:
                 net.siblings[cpu] = sum(1 << c for c in group if c != cpu)
@@ -213,6 +238,14 @@ class Run:
             self.call(record.record_start)(net, cpus, record.FIRST_SHIFT)
             for n_ in self.apps:
                 self.call(record.record_thread)(net, n_)
+                if pause is not None:
+                    self.call(record.record_pauses)(net, n_)
+
+    def pause(self, th, every=0, for_=0, random=0, busy=0, list=()):
+        th.pause_every, th.pause_for, th.pause_random, th.pause_busy, th.pause_rng = every, for_, random, busy, seeded(5)
+        th.pause_first, th.pause_count = 32, len(list)
+        for i, ns in enumerate(ns for pair in list for ns in pair):
+            self.list_memory[8 * (32 + i) : 8 * (33 + i)] = ns.to_bytes(8, "little")
 
     def run(self, slice_ns=0):
         net, call = self.net, self.call
@@ -283,6 +316,8 @@ class Run:
                         th.vruntime if th.kind else 0,
                         th.cpu,
                         th.migrations,
+                        th.pauses,
+                        th.paused_ns,
                     )
                 ).encode()
             )
@@ -308,6 +343,7 @@ def test_running_ahead_equals_one_step_at_a_time_equals_slices(name):
         r.lab.sent = r.net.offered
         r.lab.close()
     assert sum(ahead.net.thread[n].received for n in ahead.apps) > 50
+    assert "pause" not in k or min(ahead.net.thread[n].pauses for n in ahead.apps) >= 2
     assert ahead.digest() == exact.digest()
     assert ahead.digest() == sliced.digest()
 

@@ -91,7 +91,7 @@ class thread_t:
     slice: i64                  # ns used since it was switched to
     service: i64                # mean ns of work for a datagram
     service_kind: i64           # SERVICE_*
-    service_at: i64             # place in a list of services
+    service_at: i64             # how many it has had: the place in its list
     batch: i64 = 1              # vlen of recvmmsg, 1: recvfrom
     in_batch: i64
     wait_by: i64                # how it waits: WaitBy
@@ -144,6 +144,32 @@ class thread_t:
     busy_napi: i64              # the NAPI that it polls, + 1; 0: none, the socket at `cursor` has had its turn
     busy_held: i64              # it holds NAPI_STATE_SCHED of that
     busy_for: i64               # the phase that goes on afterwards
+    sleeps: i64                 # it sleeps after its work on each datagram: by such times
+    sleep_kind: i64             # SERVICE_*
+    sleep: i64
+    sleep_first: i64
+    sleep_count: i64
+    sleep_at: i64
+    serving: i64                # datagrams of its last call that it has not worked on yet
+    nap_until: i64              # nanosleep() is under way until then; 0: it is not
+    timeout_hard: i64 = NEVER   # timeout_at may come with another timer of the CPU, up to its slack later by itself
+    pausing: i64                # Pausing
+    pause_at: i64 = NEVER       # when a local interrupt stops it
+    pause_from: i64             # when that pause was to begin
+    pause_ns: i64               # how long it is
+    pause_every: i64            # mean distance and mean length; with pause_random exponential
+    pause_for: i64
+    pause_random: i64
+    pause_busy: i64             # it computes
+    pause_first: i64            # a list of them: le64 pairs (begin, length) at net.service_addr
+    pause_count: i64            # those of the list that are still to come
+    pause_rng: i64
+    paused_at: i64              # when the present one began
+    paused_left: i64            # of the work that goes on after it
+    paused_tail: i64
+    pauses: i64
+    paused_ns: i64
+    pause_series: i64           # of a recording, + 1
 
 
 @struct(align=CACHELINE)

@@ -192,6 +192,14 @@ class Th(IntEnum):
     EXITED = 3
 
 
+class Pausing(IntEnum):
+    """A program that stands still for a time."""
+    NONE = 0
+    DUE = 1                     # the time has come; it is in the kernel, or has not run since
+    STOPPED = 2                 # it goes no further
+    UNDER_WAY = 3
+
+
 class Kind(IntEnum):
     """What a thread is."""
     KSOFTIRQD = 0

@@ -15,6 +15,7 @@ class Recorded(IntEnum):
     RING_MISSED = 6             # counts: frames of a queue that found no descriptor
     NIC_LOST = 7                # other losses of the NIC, by reason
     LATENCY = 8                 # samples: wire to the return of the receiving call, of a thread
+    PAUSED = 9                  # a level: 1 while that thread stands still
 
 
 @struct(align=CACHELINE)

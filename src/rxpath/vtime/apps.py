@@ -17,9 +17,10 @@ from ..user.datagram import RCV_SHUTDOWN
 from ..user.recvmsg import sys_recvfrom
 from ..user.wait import __skb_wait_for_more_packets, sk_can_busy_loop, wait_remove
 from .dice import exponential_next, exponential_of, next_random
-from .sched import arm_timeout, go_to_sleep
+from .sched import arm_timeout, arm_timeout_range, go_to_sleep
 
 SERVICE_CONSTANT, SERVICE_EXPONENTIAL, SERVICE_LIST = 0, 1, 2
+TIMER_SLACK_NS = 50_000                              # [K] init_task's timer_slack_ns, which every task inherits
 
 
 class Phase(IntEnum):
@@ -34,6 +35,8 @@ class Phase(IntEnum):
     DISOWN = 8                  # it gives the socket back
     POLLING = 9                 # a Python program in poll()
     EPOLLING = 10               # and in epoll_wait()
+    SERVE = 11                  # work on a datagram, then sleep, is about to begin
+    DOZE = 12                   # in nanosleep()
 
 
 # ---------------------------------------------------------------- what it costs, and how long it took
@@ -63,19 +66,35 @@ def latency_bucket(ns: int) -> int:
 
 
 @path_function
-def service_time(net: Net, th: thread_t) -> int:
-    """ns of work for one datagram."""
-    if th.service_kind == SERVICE_CONSTANT:
-        return th.service
-    if th.service_kind == SERVICE_EXPONENTIAL:
-        ns = exponential_of(th.rng, th.service)
+def drawn_time(net: Net, th: thread_t, kind: int, mean: int, first: int, at: int) -> int:
+    """ns by one of the laws of a service; at: the place in a list that begins at `first`."""
+    if kind == SERVICE_CONSTANT:
+        return mean
+    if kind == SERVICE_EXPONENTIAL:
+        ns = exponential_of(th.rng, mean)
         th.rng = exponential_next(th.rng)
         return ns
-    at = th.service_first + th.service_at
+    return le64(mem_at(net.service_addr), (first + at) * 8)
+
+
+@path_function
+def service_time(net: Net, th: thread_t) -> int:
+    """ns of work for one datagram."""
+    ns = drawn_time(net, th, th.service_kind, th.service, th.service_first, th.service_at)
     th.service_at += 1
     if th.service_at >= th.service_count:            # the list is used again and again
         th.service_at = 0
-    return le64(mem_at(net.service_addr), at * 8)
+    return ns
+
+
+@path_function
+def sleep_time(net: Net, th: thread_t) -> int:
+    """ns of sleep after it."""
+    ns = drawn_time(net, th, th.sleep_kind, th.sleep, th.sleep_first, th.sleep_at)
+    th.sleep_at += 1
+    if th.sleep_at >= th.sleep_count:
+        th.sleep_at = 0
+    return ns
 
 
 @path_function
@@ -174,25 +193,67 @@ def return_step(net: Net, cpu: int, n: int, th: thread_t, start: int) -> None:
     work = 0
     for k in range(th.in_batch):
         record_latency(net, n, c.now, c.now - net.batch[n][k & NBATCH - 1])
-        work += service_time(net, th)
+        if th.sleeps == 0:
+            work += service_time(net, th)
     if th.kind == Kind.HOST:                         # a Python program: it says how long it works
         th.phase = Phase.ASK
         th.left = 0
         th.tail = 0
         return
     nothing = th.in_batch == 0
+    th.serving = th.in_batch
     th.in_batch = 0
-    th.phase = Phase.WAIT if th.drained else Phase.CALL
-    if th.own_every:
-        if th.calls % th.own_every == 0:
-            th.phase = Phase.OWN
-    th.drained = 0
-    charge(net, cpu, Stage.SYSCALL_ENTRY)            # of the next call, at the end of the work
+    if th.sleeps and not nothing:                    # one datagram after the other
+        th.phase = Phase.SERVE
+        spend(net, cpu, th, start, 0)
+        return
+    next_call(net, cpu, th)
     if c.slow:                                       # a busy sibling slows the program too
         work = work * c.slow >> 10
     if nothing and c.now == start:
         c.now += 1                                   # who spins must not stand still where nothing costs anything
     spend(net, cpu, th, start, work)
+
+
+@path_function
+def next_call(net: Net, cpu: int, th: thread_t) -> None:
+    """What the program has is done: which call comes next, and its entry, at the end of the work."""
+    th.phase = Phase.WAIT if th.drained else Phase.CALL
+    if th.own_every:
+        if th.calls % th.own_every == 0:
+            th.phase = Phase.OWN
+    th.drained = 0
+    charge(net, cpu, Stage.SYSCALL_ENTRY)
+
+
+# ---------------------------------------------------------------- a service that sleeps
+@path_function
+def serve_step(net: Net, cpu: int, th: thread_t, start: int) -> None:
+    """The work on one datagram; then the program calls nanosleep()."""
+    c, work = net.cpu[cpu], service_time(net, th)
+    if c.slow:
+        work = work * c.slow >> 10
+    th.phase = Phase.DOZE
+    charge(net, cpu, Stage.SYSCALL_ENTRY)
+    spend(net, cpu, th, start, work)
+
+
+@path_function
+def doze_step(net: Net, cpu: int, n: int, th: thread_t, start: int) -> None:
+    """hrtimer_nanosleep(): asleep for the time, and up to the timer's slack longer (PR_SET_TIMERSLACK: 50 us by default)."""
+    if th.nap_until == 0:
+        th.nap_until = start + sleep_time(net, th)
+    if start < th.nap_until:
+        go_to_sleep(net, cpu, n)
+        arm_timeout_range(net, cpu, th, th.nap_until, th.nap_until + TIMER_SLACK_NS)
+        return
+    th.nap_until = 0
+    th.timed_out = 0
+    charge(net, cpu, Stage.SYSCALL_EXIT)
+    th.serving -= 1
+    th.phase = Phase.SERVE
+    if th.serving == 0:
+        next_call(net, cpu, th)
 
 
 # ---------------------------------------------------------------- compute-only threads

@@ -12,7 +12,7 @@ from .._compile import path_function
 from ..abi.engine import thread_t
 from ..abi.kernels import Behaviour, Sysctl
 from ..abi.net import Net
-from ..abi.numbers import NEVER, NO_THREAD, Ctx, Kind, Th
+from ..abi.numbers import NEVER, NO_THREAD, Ctx, Kind, Pausing, Th
 from ..irq.timer import hrtimer_interrupt
 from ..path import Stage
 from ..timer import hrtimer_next
@@ -120,6 +120,8 @@ def schedule(net: Net, cpu: int) -> None:
         if th.moved:
             th.moved = 0
             charge(net, cpu, Stage.MIGRATE)
+            if th.pause_from and th.pausing == Pausing.NONE:
+                arm_pause(net, cpu, th)
         ran = c.now - c.since
         c.syscall_ns += ran
         th.ran_sys_ns += ran
@@ -244,8 +246,8 @@ def migrate(net: Net, n: int, cpu: int) -> None:
                 before.next_of_cpu = th.next_of_cpu
     th.next_of_cpu = new.first_thread
     new.first_thread = n
-    if th.timeout_at != NEVER:
-        th.timeout_at = NEVER
+    if th.timeout_at != NEVER or th.pause_at != NEVER:
+        th.timeout_at, th.pause_at = NEVER, NEVER    # a pause is armed again where it runs (schedule)
         hrtimer_again(net, th.cpu)
     th.cpu, th.lag, th.vruntime = cpu, 0, 0
     th.moved = 1
@@ -338,9 +340,24 @@ def tick_preempts(net: Net, cpu: int) -> bool:
 @path_function
 def arm_timeout(net: Net, cpu: int, th: thread_t, t: int) -> None:
     """The thread sleeps until t at the latest (SO_RCVTIMEO, a sleep, its start)."""
+    arm_timeout_range(net, cpu, th, t, t)
+
+
+@path_function
+def arm_timeout_range(net: Net, cpu: int, th: thread_t, soft: int, hard: int) -> None:
+    """hrtimer_start_range_ns(): an interrupt comes for it at `hard`; one that comes for another timer from `soft` on wakes it, too."""
     c = net.cpu[cpu]
-    th.timeout_at = t
-    c.hrtimer = min(c.hrtimer, t)
+    th.timeout_at, th.timeout_hard = soft, hard
+    c.hrtimer = min(c.hrtimer, hard)
+    local_irq_at(net, cpu)
+
+
+@path_function
+def arm_pause(net: Net, cpu: int, th: thread_t) -> None:
+    """The thread is on this CPU, and has a pause before it.  One that should have come on its way here comes now."""
+    c = net.cpu[cpu]
+    th.pause_at = max(th.pause_from, c.now)
+    c.hrtimer = min(c.hrtimer, th.pause_at)
     local_irq_at(net, cpu)
 
 
@@ -352,9 +369,35 @@ def hrtimer_again(net: Net, cpu: int) -> None:
     i = c.first_thread
     while i >= 0:
         th = net.thread[i]
-        c.hrtimer = min(c.hrtimer, th.timeout_at)
+        if th.timeout_at != NEVER:
+            c.hrtimer = min(c.hrtimer, th.timeout_hard)
+        c.hrtimer = min(c.hrtimer, th.pause_at)
         i = th.next_of_cpu
     local_irq_at(net, cpu)
+
+
+@path_function
+def pause_now(net: Net, cpu: int, n: int) -> None:
+    """A program of this CPU is to stand still (pauses.py).  Who sleeps is woken for that, as by a signal; who computes stops where it is;
+    who is in the kernel stops when it is about to leave it."""
+    th = net.thread[n]
+    th.pause_at = NEVER
+    th.pausing = Pausing.DUE
+    if th.state == Th.SLEEPING:
+        entry = net.wait[th.wait]
+        if entry.sk >= 0:
+            wait_remove(net, net.socks[entry.sk], th.wait)
+        wake_here(net, cpu, n)
+    elif th.left > th.tail:
+        pause_stops(th)
+
+
+@path_function
+def pause_stops(th: thread_t) -> None:
+    """What is left of its work goes on after the pause."""
+    th.pausing = Pausing.STOPPED
+    th.paused_left, th.paused_tail = th.left, th.tail
+    th.left, th.tail = 0, 0
 
 
 @path_function
@@ -365,6 +408,8 @@ def expire_timeouts(net: Net, cpu: int, t: int) -> None:
     while i >= 0:
         th = net.thread[i]
         following = th.next_of_cpu
+        if th.pause_at <= t:
+            pause_now(net, cpu, i)
         if th.timeout_at <= t:
             th.timeouts += 1
             th.timed_out = 1

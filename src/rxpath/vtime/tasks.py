@@ -3,9 +3,10 @@ from .._compile import path_function
 from ..abi.net import Net
 from ..abi.numbers import NAPI_STATE_SCHED, Ctx, Kind, Kthread
 from ..user.recvmsg import recv_is_private
-from .apps import Phase, call_step, compute_step, return_step, spend
+from .apps import Phase, call_step, compute_step, doze_step, return_step, serve_step, spend
 from .host import ask_step, nap_step
-from .sched import account, go_to_sleep, schedule
+from .pauses import pause_step, stands_still
+from .sched import account, go_to_sleep, pause_stops, schedule
 from .waiting import busy_step, disown_step, host_poll_step, own_step, wait_step
 
 
@@ -63,15 +64,25 @@ def app_step(net: Net, cpu: int, n: int) -> None:
     pending run here, inline: that is how the reader itself is kept from reading (receive livelock)."""
     c, sd, th = net.cpu[cpu], net.sd[cpu], net.thread[n]
     start, phase = c.now, th.phase
-    if phase == Phase.CALL:
+    if th.pausing and stands_still(th):
+        pause_step(net, cpu, n, th, start)
+    elif phase == Phase.CALL:
         call_step(net, cpu, n, th, start)
         if c.curr >= 0:
             spend(net, cpu, th, start, 0)
     elif phase == Phase.RETURN:
         return_step(net, cpu, n, th, start)
+        if th.pausing:                               # it has come back from the kernel
+            pause_stops(th)
         c.since = c.now
         c.now += th.left
         return
+    elif phase == Phase.SERVE:
+        serve_step(net, cpu, th, start)
+    elif phase == Phase.DOZE:
+        doze_step(net, cpu, n, th, start)
+        if c.curr >= 0:
+            spend(net, cpu, th, start, 0)
     elif phase == Phase.WAIT:
         wait_step(net, cpu, n, th, start)
         if c.curr >= 0:
@@ -113,7 +124,9 @@ def next_step_is_private(net: Net, cpu: int) -> bool:
         return False
     th = net.thread[c.curr]
     if th.kind == Kind.APP:
+        if th.pausing:
+            return False
         if th.phase == Phase.CALL:
             return recv_is_private(net, net.socks[th.sock])
-        return th.phase == Phase.RETURN
+        return th.phase == Phase.RETURN or th.phase == Phase.SERVE
     return th.kind == Kind.HOG and net.sim.any_roams == 0     # who is idle must be known to whoever wakes a roaming thread

@@ -22,6 +22,7 @@ from rxpath.workbench.jobs.unit import Result, Unit
 from rxpath.workbench.run import replay
 from rxpath.workbench.run.outcome import Outcome
 from rxpath.workbench.run.where_lost import STEPS
+from rxpath.workbench.words.units import ipv4_text
 
 BUDGET_S = 10.0
 ALL, PART = 0.99, 0.05                                      # of what can be saved: helped, partly
@@ -354,7 +355,18 @@ class _Search:
                 if p.knob == c.names[-1]:
                     return p.why
         gain = self.gain(result)
-        return self.moved(result) or (f"it saves too little: {gain:.1%} of them" if gain >= 0.01 and self.goal == "loss" else knob.useless)
+        too_little = f"it saves too little: {gain:.1%} of them" if gain >= 0.01 and self.goal == "loss" else ""
+        return self.moved(result) or too_little or self.useless(c.names[-1])
+
+    def useless(self, name: str) -> str:
+        """What the rules say of a knob that changed nothing, unless this run says otherwise."""
+        if name != "rmem_default" or not self.before.dropped.get("SOCKET_RCVBUFF"):
+            return self.rules.knob[name].useless
+        full = [place for place in self.before.dropped_at if place.startswith("socket udp ")]
+        own = {f"socket udp {ipv4_text(a)}:{p}" for s in self.host.sockets if s.rcvbuf or s.rcvbufforce for a, p in s.endpoints()}
+        if full and own >= set(full):
+            return "the sockets that overflow set their own size (SO_RCVBUF): rmem_default is for those that do not"
+        return "it does not change what is lost: receive buffers do overflow"
 
     def moved(self, result: Result) -> str:
         """Losses that only went elsewhere."""

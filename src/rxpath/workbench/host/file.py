@@ -15,9 +15,10 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from rxpath.abi.capture import MAX_TIME
 from rxpath.workbench.host.check import check, flatten
 from rxpath.workbench.host.model.host import Host
-from rxpath.workbench.host.model.programs import App, Service
+from rxpath.workbench.host.model.programs import App, Service, Times
 from rxpath.workbench.host.sysctls import names as sysctl_names
 from rxpath.workbench.toml_in.tables import Wrong
 from rxpath.workbench.words import units
@@ -102,6 +103,10 @@ def build(data: dict[str, Any], place: str, changes: Sequence[tuple[str, str]] =
     for i, app in enumerate(host.apps):
         if app.service.file is not None:
             service_ns(app.service, f"{place}: app.{i}.service.file")
+        if app.service.sleep is not None and app.service.sleep.file is not None:
+            service_ns(app.service.sleep, f"{place}: app.{i}.service.sleep.file")
+        if app.pause is not None and app.pause.file is not None:
+            pauses_ns(app.pause.file, f"{place}: app.{i}.pause.file")
     if host.profile.endswith(".toml") or "/" in host.profile:
         if not Path(host.profile).is_file():
             raise HostError(place, "profile", f"there is no file {host.profile}")
@@ -134,32 +139,59 @@ def anchor(data: dict[str, Any], base: Path) -> None:
     apps = data.get("app")
     for app in apps if isinstance(apps, list) else ():
         service = app.get("service") if isinstance(app, dict) else None
-        for name in ("file", "capture"):
-            if isinstance(service, dict) and name in service:
-                service[name] = at(service[name])
+        inside = [service.get("work"), service.get("sleep")] if isinstance(service, dict) else []
+        for table in (service, *inside, app.get("pause") if isinstance(app, dict) else None):
+            for name in ("file", "capture"):
+                if isinstance(table, dict) and name in table:
+                    table[name] = at(table[name])
 
 
-def service_ns(service: Service, place: str = "") -> tuple[int, ...]:
+def service_ns(service: Service | Times, place: str = "") -> tuple[int, ...]:
     """The service times in nanoseconds: one for constant and exponential (its mean), else the whole list."""
     if service.list is not None:
         return service.list
     if service.file is None:
         return (service.constant if service.constant is not None else service.exponential or 0,)
-    try:
-        lines = Path(service.file).read_text().split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise HostError(place, "", f"{service.file} cannot be read: {getattr(error, 'strerror', None) or 'not text'}") from None
-    times = []
-    for number, line in enumerate(lines, 1):
-        line = line.partition("#")[0].strip()
-        if line:
-            try:
-                times.append(units.duration_ns(line))
-            except ValueError as error:
-                raise HostError(place, "", f"{service.file}:{number}: {units.shown(line)} is not allowed: {error}") from None
+    times = [_file_time(text, service.file, number, place) for number, text in _lines(service.file, place)]
     if not times:
         raise HostError(place, "", f"{service.file} has no times")
     return tuple(times)
+
+
+def pauses_ns(file: str, place: str = "") -> tuple[tuple[int, int], ...]:
+    """(begin, length) of each pause of a file, in ns."""
+    found: list[tuple[int, int]] = []
+    for number, text in _lines(file, place):
+        parts = [part.strip() for part in text.split(",")]
+        if number == 1 and len(parts) == 2 and not any(c.isdigit() for c in text):
+            continue                                        # a line of names
+        if len(parts) != 2:
+            raise HostError(place, "", f"{file}:{number}: {units.shown(text)} is not allowed: begin and length, such as 1.5s,200ms")
+        begin, length = (min(_file_time(part, file, number, place), MAX_TIME) for part in parts)
+        if found and begin < sum(found[-1]):
+            raise HostError(place, "", f"{file}:{number}: a pause at {units.duration_text(begin)} begins before the one above it has ended "
+                                       f"({units.duration_text(sum(found[-1]))}): sort them, and join those that overlap")
+        if length:
+            found.append((begin, length))
+    if not found:
+        raise HostError(place, "", f"{file} has no pauses")
+    return tuple(found)
+
+
+def _lines(file: str, place: str) -> list[tuple[int, str]]:
+    """(number, text) of each line that says something."""
+    try:
+        lines = Path(file).read_text().split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise HostError(place, "", f"{file} cannot be read: {getattr(error, 'strerror', None) or 'not text'}") from None
+    return [(number, text) for number, line in enumerate(lines, 1) if (text := line.partition("#")[0].strip())]
+
+
+def _file_time(text: str, file: str, number: int, place: str) -> int:
+    try:
+        return units.duration_ns(text)
+    except ValueError as error:
+        raise HostError(place, "", f"{file}:{number}: {units.shown(text)} is not allowed: {error}") from None
 
 
 def the_host(host: Host | str | Path | None = None, overrides: Sequence[str] = (), seed: int | None = None) -> Host:

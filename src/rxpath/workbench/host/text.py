@@ -20,7 +20,7 @@ from rxpath.workbench.host.model.machine import Cpu, Load, SoftirqSource
 from rxpath.workbench.host.model.network import Iptables, Neighbour, Route
 from rxpath.workbench.host.model.nic import Ethtool, Irq, Nic
 from rxpath.workbench.host.model.outputs import Tap, Tx
-from rxpath.workbench.host.model.programs import App, Service, Socket
+from rxpath.workbench.host.model.programs import App, Pause, Service, Socket
 from rxpath.workbench.host.tables import open_sockets, routes, threads
 from rxpath.workbench.toml_in.tables import ANY
 from rxpath.workbench.words import units
@@ -273,5 +273,9 @@ def markdown() -> str:
     for name, model, text in _LISTS:
         table(f"[[{name}]]", text, model)
 
-    table("service of an [[app]]", 'One of these in braces; `service = "2us"` is short for `{ constant = "2us" }`.', Service)
+    table("service of an [[app]]", 'What the program does with each datagram. One kind of work in braces; `service = "2us"` is short for '
+          '`{ constant = "2us" }`. `{ work = "10us", sleep = "1ms" }` is work of any kind, and sleep after it; each may stand alone.',
+          Service)
+    table("pause of an [[app]]", "The program stands still: a flush, a garbage collector, SIGSTOP and SIGCONT. All its threads do, "
+          "whatever they are at; its sockets stay open, and what comes waits there until they are full.", Pause)
     return "\n".join(out)

@@ -9,6 +9,7 @@ from typing import Any
 
 from rxpath.abi.limits import NHIST
 from rxpath.abi.mib import DevStat, Mib
+from rxpath.abi.numbers import Pausing
 from rxpath.abi.reasons import DELIVERED, LOSSES, Drop
 from rxpath.drivers.net_device import NetDevice
 from rxpath.path import STATIONS, Stage
@@ -71,6 +72,8 @@ class AppBooks:
     syscall_ns: int
     wakeups: int
     latency: Latency
+    pauses: int                                             # times that it stood still, and for how long
+    paused_ns: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,8 +270,9 @@ def _apps(m: Machine) -> tuple[list[AppBooks], Latency]:
         histogram = [row[b] for b in range(NHIST)] if th.received else []
         whole = [a + b for a, b in zip(whole, histogram, strict=True)] if histogram else whole
         total, longest = total + th.latency_sum, max(longest, th.latency_max)
+        under_way = max(net.sim.now - th.paused_at, 0) if th.pausing == Pausing.UNDER_WAY else 0
         apps.append(AppBooks(t.name, t.number, th.cpu, th.received, th.ran_app_ns, th.ran_sys_ns, th.woken,
-                             latency_of(histogram, th.latency_sum, th.latency_max)))
+                             latency_of(histogram, th.latency_sum, th.latency_max), th.pauses, th.paused_ns + under_way))
     return apps, latency_of(whole, total, longest)
 
 

@@ -6,10 +6,10 @@ from rxpath.abi.numbers import MSG_DONTWAIT, MSG_PEEK, MSG_TRUNC, MSG_WAITFORONE
 from rxpath.abi.sock import EP_ET, EP_EXCLUSIVE
 from rxpath.user import eventpoll
 from rxpath.user.wait import wait_entry_new
-from rxpath.vtime import apps, engine, setup, waiting
-from rxpath.vtime.dice import next_random
+from rxpath.vtime import apps, engine, pauses, setup, waiting
+from rxpath.vtime.dice import next_random, seeded
 from rxpath.workbench.host import tables as hosttables
-from rxpath.workbench.host.file import service_ns
+from rxpath.workbench.host.file import pauses_ns, service_ns
 from rxpath.workbench.host.model.programs import App
 from rxpath.workbench.run.machine import Machine, Opened, Running
 from rxpath.workbench.toml_in.tables import ANY
@@ -32,6 +32,10 @@ def start_all(m: Machine) -> None:
         memory, m.net.service_addr = boot.buffer(8 * len(services))
         memory[:] = b"".join(ns.to_bytes(8, "little") for ns in services)
         m.kept.append(memory)
+    for t in m.threads:
+        th = m.net.thread[t.index]
+        if th.pause_every or th.pause_count:
+            m.call(pauses.pauses_start)(m.net, t.index, th.pause_from)
 
 
 def _start(m: Machine, plan: hosttables.Thread, mine: list[Opened], services: list[int]) -> None:
@@ -50,6 +54,7 @@ def _start(m: Machine, plan: hosttables.Thread, mine: list[Opened], services: li
     th.flags = sum(FLAGS[f] for f in app.flags) | (MSG_WAITFORONE if app.waitforone else 0)
     th.wait_by, th.rng = WAITS[wait], next_random(m.host.seed * 1_000_003 + n & (1 << 62) - 1)
     _service(m, n, app, services)
+    _sleep(m, n, app, services)
     sk = net.socks[mine[0].index]
     th.sock = mine[0].index
     if wait == "epoll":
@@ -61,6 +66,7 @@ def _start(m: Machine, plan: hosttables.Thread, mine: list[Opened], services: li
         sk.readers += 1
     th.timeout = sk.rcvtimeo_ns
     m.call(setup.thread_start)(net, n, apps.Phase.WAIT if wait in ("epoll", "poll") else apps.Phase.CALL, app.start)
+    _pauses(m, n, app, services)
     m.threads.append(Running(n, app.name, plan.index, plan.cpu))
 
 
@@ -99,3 +105,39 @@ def _service(m: Machine, n: int, app: App, services: list[int]) -> None:
     else:
         th.service_kind, th.service_first, th.service_count = apps.SERVICE_LIST, len(services), len(times)
         services.extend(times)
+
+
+def _sleep(m: Machine, n: int, app: App, services: list[int]) -> None:
+    """What it sleeps after its work on a datagram."""
+    th, sleep = m.net.thread[n], app.service.sleep
+    if sleep is None:
+        return
+    times = service_ns(sleep)
+    th.sleeps = 1
+    if sleep.exponential is not None:
+        th.sleep_kind, th.sleep = apps.SERVICE_EXPONENTIAL, times[0]
+    elif sleep.constant is not None:
+        th.sleep_kind, th.sleep = apps.SERVICE_CONSTANT, times[0]
+    else:
+        th.sleep_kind, th.sleep_first, th.sleep_count = apps.SERVICE_LIST, len(services), len(times)
+        services.extend(times)
+
+
+def _pauses(m: Machine, n: int, app: App, services: list[int]) -> None:
+    """When it stands still: all threads of a program at once, so that they throw the same dice."""
+    th, pause = m.net.thread[n], app.pause
+    if pause is None:
+        return
+    th.pause_busy = int(pause.busy)
+    if pause.file is not None:
+        found = pauses_ns(pause.file)
+        th.pause_first, th.pause_count = len(services), len(found)
+        services.extend(ns for begin_and_length in found for ns in begin_and_length)
+        return
+    assert pause.every is not None and pause.for_ is not None
+    number = next(i for i, other in enumerate(m.host.apps) if other.name == app.name)
+    th.pause_every, th.pause_for, th.pause_random = pause.every, pause.for_, int(pause.random)
+    th.pause_rng = seeded(m.host.seed * 1_000_003 + 104_729 * number)
+    first = (th.pause_rng >> 31) * pause.every >> 32
+    th.pause_rng = next_random(th.pause_rng)
+    th.pause_from = first if pause.start is None else pause.start

@@ -13,7 +13,7 @@ from rxpath.abi.net import NCOLUMN
 from rxpath.abi.numbers import IPPROTO
 from rxpath.abi.reasons import DELIVERED, Drop
 from rxpath.abi.record import Recorded
-from rxpath.record import FIRST_SHIFT, record_start, record_thread
+from rxpath.record import FIRST_SHIFT, record_pauses, record_start, record_thread
 from rxpath.vtime.cuts import record_row
 from rxpath.workbench.run.machine import Machine
 from rxpath.workbench.words.units import ipv4_text
@@ -30,6 +30,7 @@ NAMES = {
     Recorded.SOCK_MEM: ("socket_memory", "bytes"),
     Recorded.SOCK_LEN: ("socket_queue", "datagrams"),
     Recorded.LATENCY: ("latency", "ns"),
+    Recorded.PAUSED: ("paused", "threads"),
 }
 
 
@@ -86,6 +87,8 @@ def start(m: Machine) -> None:
     m.call(record_start)(m.net, m.host.cpus, FIRST_SHIFT)
     for thread in m.threads:
         m.call(record_thread)(m.net, thread.index)
+        if m.net.thread[thread.index].pause_from:
+            m.call(record_pauses)(m.net, thread.index)
 
 
 # ---------------------------------------------------------------- reading
@@ -151,7 +154,7 @@ def _label(m: Machine, kind: Recorded, series: Any) -> str:
             return "other sockets"
         named = [s.name for s in m.sockets if s.index == owner and s.port == series.port]
         return named[0] if named else f"{IPPROTO(series.protocol).name.lower()} {ipv4_text(series.addr)}:{series.port}"
-    if kind == Recorded.LATENCY:
+    if kind in (Recorded.LATENCY, Recorded.PAUSED):
         named = [f"{t.name}/{t.number}" for t in m.threads if t.index == owner]
         return named[0] if named else "other threads"
     return "host"

@@ -207,6 +207,18 @@ def latencies(run: Outcome) -> Group | None:
     return titled(f"Latency, last bit on the wire to the return of the receiving call (cost profile {run.host.profile})", table)
 
 
+def pauses(run: Outcome) -> Group | None:
+    """Programs that stood still: what came for them meanwhile waited, or was lost for want of room."""
+    b = run.books
+    apps = [a for a in b.apps if a.pauses]
+    if not apps:
+        return None
+    table = table_of("application", "pauses", "in all", "of the time")
+    for a in apps[:SOCKETS_SHOWN]:
+        table.add_row(f"{a.name} thread {a.thread}", f"{a.pauses:,}", ns(a.paused_ns), share(a.paused_ns, b.elapsed_ns))
+    return titled("Programs that stood still (app.N.pause)", table)
+
+
 def rules(run: Outcome) -> Group | None:
     """Rules that refused or logged something, as iptables -vnL would count them."""
     shown = [r for r in run.books.rules if r.target.split()[-1] in ("DROP", "REJECT", "LOG")][:SOCKETS_SHOWN]
@@ -229,7 +241,7 @@ def render(run: Outcome, *more: Any) -> Group:
     parts += [Text(line, style="bold" if i == 0 else "") for i, line in enumerate(header(run))]
     if little and len(run.receiver.hosts) > 1:
         parts += [Text(), hosts.advice(run.receiver)]
-    for part in (funnel(run), cpus(run), queues(run), cards(run), sockets(run), latencies(run), rules(run)):
+    for part in (funnel(run), cpus(run), queues(run), cards(run), sockets(run), latencies(run), pauses(run), rules(run)):
         if part is not None:
             parts += [Text(), part]
     b = run.books

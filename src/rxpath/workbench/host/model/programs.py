@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, field_validator, model_validator
 
+from rxpath.abi.capture import MAX_TIME
 from rxpath.workbench.toml_in.tables import CPUS_MAX, Duration, Flag, Int, Part, Pinned, Size, entry_name, key, texts
 from rxpath.workbench.words import units
 
@@ -95,30 +96,95 @@ def _durations(value: object) -> object:
     return (value,) if isinstance(value, (str, int)) and not isinstance(value, bool) else value
 
 
-class Service(Part):
-    """Time that the application works on one datagram.  `service = "2us"` is short for constant."""
+TO_THE_END = units.DURATION_ALLOWED + f"; virtual time ends after {MAX_TIME // 86_400_000_000_000} days"
+TIMES = 'a time "2us", or { exponential = "2us" }, { list = [...] }, { file = "..." }'
+
+
+def _time_or_table(value: Any) -> Any:
+    """A time alone is the same each time; a list is a list."""
+    if isinstance(value, (str, int)) and not isinstance(value, bool):
+        return {"constant": value}
+    if isinstance(value, (tuple, type([]))):
+        return {"list": value}
+    return value
+
+
+class Times(Part):
+    """Times by one law."""
 
     constant: Duration | None = key(None, "the same each time", units.DURATION_ALLOWED, example='"2us"')
     exponential: Duration | None = key(None, "exponentially distributed with this mean", units.DURATION_ALLOWED, example='"2us"')
     list: Annotated[tuple[Duration, ...], BeforeValidator(_durations)] | None = key(
         None, "these, over and over", "a list of times", example='["1us", "5us"]', min_length=1, max_length=1 << 20)
     file: str | None = key(None, "the same from a file, one time on each line", "a path", example='"times.txt"')
+
+    _short = model_validator(mode="before")(_time_or_table)
+
+    @model_validator(mode="after")
+    def _one(self) -> Times:
+        if sum(item is not None for item in (self.constant, self.exponential, self.list, self.file)) != 1:
+            raise ValueError("exactly one of constant, exponential, list and file")
+        return self
+
+
+class Service(Part):
+    """What the application does with one datagram: it works, then it may sleep.  `service = "2us"` is short for constant;
+    `{ work = ..., sleep = ... }` names the two."""
+
+    constant: Duration | None = key(None, "work, the same each time", units.DURATION_ALLOWED, example='"2us"')
+    exponential: Duration | None = key(None, "work, exponentially distributed with this mean", units.DURATION_ALLOWED, example='"2us"')
+    list: Annotated[tuple[Duration, ...], BeforeValidator(_durations)] | None = key(
+        None, "work, these, over and over", "a list of times", example='["1us", "5us"]', min_length=1, max_length=1 << 20)
+    file: str | None = key(None, "the same from a file, one time on each line", "a path", example='"times.txt"')
     capture: str | None = key(None, "the same, learned from a capture of both directions: from each request to the receiver's own reply, "
                                     "or from its port's reply before, if that is later", "a path", example='"times.pcap"')
+    sleep: Times | None = key(None, "sleep after the work, with nanosleep(): it uses no CPU, and takes up to 50us more (timer slack)",
+                              TIMES, example='"50us"')
 
     @model_validator(mode="before")
     @classmethod
     def _short(cls, value: Any) -> Any:
-        if isinstance(value, (str, int)) and not isinstance(value, bool):
-            return {"constant": value}
-        if isinstance(value, (tuple, type([]))):
-            return {"list": value}
-        return value
+        value = _time_or_table(value)
+        if not isinstance(value, dict):
+            return value
+        if "work" in value:
+            work, rest = _time_or_table(value["work"]), {k: v for k, v in value.items() if k != "work"}
+            if not isinstance(work, dict) or set(rest) - {"sleep"}:
+                raise ValueError('work is ' + TIMES + '; beside it there is only sleep')
+            return {**work, **rest}
+        return value if set(value) != {"sleep"} else {"constant": 0, **value}
 
     @model_validator(mode="after")
     def _one(self) -> Service:
         if sum(item is not None for item in (self.constant, self.exponential, self.list, self.file, self.capture)) != 1:
-            raise ValueError("exactly one of constant, exponential, list, file and capture")
+            raise ValueError("exactly one of work, constant, exponential, list, file and capture, and sleep")
+        return self
+
+
+class Pause(Part):
+    """A time in which the program stands still: it reads nothing, its socket stays open."""
+
+    every: Duration | None = key(None, "from the beginning of one to the beginning of the next", TO_THE_END, le=MAX_TIME, example='"2s"')
+    for_: Duration | None = key(None, "how long each is; shorter than every", TO_THE_END, le=MAX_TIME, alias="for", example='"200ms"')
+    start: Duration | None = key(None, "when the first begins; none: at a random moment of the first `every`, by the seed", TO_THE_END,
+                                 le=MAX_TIME, example='"1s"')
+    random: Flag = key(False, "distances and lengths are exponential with those means", "true or false")
+    busy: Flag = key(False, "it computes meanwhile, each thread on its CPU (a garbage collector); else it uses no CPU", "true or false")
+    file: str | None = key(None, "instead: begin and length of each, such as 1.5s,200ms, one on each line, in their order", "a path",
+                           example='"pauses.csv"')
+
+    @model_validator(mode="after")
+    def _whole(self) -> Pause:
+        if self.file is not None:
+            if self.every is not None or self.for_ is not None or self.start is not None or self.random:
+                raise ValueError("file says when and how long: no every, for, start and random beside it")
+            return self
+        if self.every is None or self.for_ is None:
+            raise ValueError('needs every and for, such as { every = "2s", for = "200ms" }, or file')
+        if not self.for_:
+            raise ValueError("for is 0: at least 1ns")
+        if self.for_ >= self.every:
+            raise ValueError(f"for ({units.duration_text(self.for_)}) must be shorter than every ({units.duration_text(self.every)})")
         return self
 
 
@@ -134,9 +200,11 @@ class App(Part):
     cpu: Pinned = key(
         (), 'CPUs of the threads in turn; none: thread i on CPU i modulo cpus; "any": not pinned, a wake-up may move it',
         'a CPU, CPUs, or "any"', example="[1]")
-    service: Service = key(Service(constant=0), "time that it works on each datagram",
+    service: Service = key(Service(constant=0), "time that it works on each datagram, and sleeps",
                            'a time "2us", or { exponential = "2us" }, { list = [...] }, '
-                           '{ file = "..." }, { capture = "..." }', example='"2us"')
+                           '{ file = "..." }, { capture = "..." }, { work = "2us", sleep = "1ms" }', example='"2us"')
+    pause: Pause | None = key(None, "times in which it stands still, all its threads, whatever they do",
+                              '{ every = "2s", for = "200ms" } or { file = "pauses.csv" }', example='{ every = "2s", for = "200ms" }')
     batch: Int = key(1, "datagrams for each call: 1 is recvfrom, more is recvmmsg", "1 to 1024", "[K] UIO_MAXIOV", ge=1, le=1024)
     waitforone: Flag = key(False, "MSG_WAITFORONE: recvmmsg returns with what there is after the first", "true or false")
     wait: Literal["auto", "recv", "epoll", "poll", "busy"] = key(
