@@ -25,7 +25,7 @@ from rxpath.workbench.judge.run import families
 from .frames import BROADCAST, arp, eth, fragments, icmp, ip, ip4, multicast_mac, tcp, udp, udp_frame
 from .lab import Lab
 
-KERNELS = ("6.18", "3.10")
+KERNELS = ("6.18", "6.1", "3.10")
 NAMED = {c for d in Drop for p in d.row.places.values() for c in p.counters.split()}
 LOST = {m.text() for m in Mib if any(w in m.name for w in ("Err", "NoPorts", "NoRoutes", "Unknown", "Fails", "Timeout", "Truncated",
                                                            "Ignored", "Discards", "Filter", "ListenDrops"))}

@@ -81,7 +81,7 @@ def test_a_bare_boot_and_a_host_have_the_same_defaults(kernel):
     bare = Booted(kernel=kernel, nskb=64, hz=hz, plain=True)
     sim = Simulation(hostfile.build({"kernel": kernel, "hz": hz}, "host"), plain=True)
     assert list(bare.net.sysctl) == list(sim.net.sysctl)
-    assert bare.net.sysctl[Sysctl.rmem_max] == {"6.18": 4194304, "3.10": 212992}[kernel]
+    assert bare.net.sysctl[Sysctl.rmem_max] == {"6.18": 4194304}.get(kernel, 212992)
     sim.close()
 
 
@@ -104,10 +104,24 @@ def test_a_profile_is_a_version_and_its_exceptions():
     assert vendor[Behaviour.early_demux] == 1 and vendor[Behaviour.rx_lists] == 0
 
 
-def test_a_kernel_of_which_a_row_does_not_know_what_it_does_is_refused():
-    with pytest.raises(ValueError, match=r"5.15: when udp_csum_early, poll_in_place, udp_two_level changed is not known here; known: 6.18"):
+def test_every_behaviour_is_dated_so_that_a_further_kernel_costs_a_line():
+    for version in ("3.18", "4.4", "4.14", "4.19", "5.4", "5.15", "6.1", "6.12"):
+        assert set(Kernel(version, 250).behaviours()) == set(Behaviour)
+    does = {v: Kernel(v, 250).behaviours()[Behaviour.ksoftirqd_first] for v in ("3.10", "4.8", "4.9", "6.1", "6.4", "6.5", "6.18")}
+    assert [v for v, on in does.items() if on] == ["4.9", "6.1", "6.4"]
+
+
+def test_no_profile_is_known_by_name_outside_its_row():
+    """Whoever needs to know asks for a behaviour, or for the date of a row."""
+    for path, text in CODE.items():
+        assert not re.search(r"""kernel\w* [!=]= ["'][36]\.""", text), path
+
+
+def test_a_kernel_of_which_a_row_does_not_know_what_it_does_is_refused(monkeypatch):
+    monkeypatch.setitem(BEHAVIOURS, Behaviour.rx_lists, kernels.Row(0, "by 6.18", 1, "seen"))
+    with pytest.raises(ValueError, match=r"5.15: when rx_lists changed is not known here; known: 6.18"):
         Kernel("5.15", 250).behaviours()
-    with pytest.raises(ValueError, match=r"kernel 4.4 is not known here: 6.18, 3.10"):
+    with pytest.raises(ValueError, match=r"kernel 4.4 is not known here: 6.18, 6.1, 3.10"):
         Booted(kernel="4.4", nskb=64, plain=True)
     assert set(KERNELS) == {kernels.kernel(name).version for name in KERNELS}
 

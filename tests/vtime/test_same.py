@@ -110,6 +110,7 @@ SCENARIOS = {
     "pauses of roaming threads": dict(queues=2, cpus=4, apps=(0, 1), rate=3e5, roams=True, hogs=(0, 1, 2),
                                       pause=dict(every=300_000, for_=40_000, random=1), sleep=(SERVICE_EXPONENTIAL, 3000)),
     "a list of pauses": dict(rate=3e5, apps=(1,), pause=dict(list=((1_000_000, 200_000), (1_200_000, 70_000), (4_000_000, 900_000)))),
+    "kernel 6.1, ksoftirqd beside readers": dict(queues=2, cpus=3, apps=(0, 1), rate=2e6, kernel="6.1", rps=(1,)),
     "kernel 3.10, shared socket": dict(queues=2, cpus=4, apps=(2, 3), shared=True, rate=6e5, kernel="3.10"),
 }
 

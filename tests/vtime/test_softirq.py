@@ -124,3 +124,18 @@ def test_a_busy_polling_reader_takes_packets_without_interrupts(lab):
         out += [host.net.ring[0].irqs, th.latency_sum / 100]
     assert busy[0] < 10 < 90 < plain[0]
     assert busy[1] < plain[1] / 2
+
+
+@pytest.mark.parametrize("kernel, fair", [("6.18", False), ("6.1", True), ("3.10", False)])
+def test_a_reader_has_its_share_where_softirqs_are_left_to_ksoftirqd(lab, kernel, fair):
+    """One CPU, more packets than it can take.  4.9 to 6.4: once ksoftirqd runs, interrupts leave softirqs to it, and it competes with the
+    reader for the CPU.  Before and after, each interrupt and system call runs them on the spot: receive livelock."""
+    host = lab(kernel=kernel, cpus=1, ring=1024, hz=1000)
+    app = host.app(host.udp(5000), cpu=0, service=2000)
+    host.send(*[udp_frame() for _ in range(8_000 if host.boot.plain else 20_000)], gap=400)
+    host.run(host.t)
+    cpu, th = host.net.cpu[0], host.net.thread[app]
+    share = th.ran_app_ns / host.net.sim.now
+    assert cpu.ksoftirqd_ns > 0 or host.boot.plain              # which is over too soon on 3.10
+    assert (share > (0.1 if host.boot.plain else 0.2)) is fair, share
+    host.run()

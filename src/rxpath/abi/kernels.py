@@ -35,17 +35,22 @@ class Behaviour(IntEnum):
     napi_defer = auto()                 # /sys/class/net/DEV/napi_defer_hard_irqs exists
     rfs_hash = auto()                   # rps_sock_flow_table says whose entry it is: upper bits of the hash beside the CPU
     wake_here = auto()                  # an interrupt's wake-up pulls a roaming thread to its CPU, if that is idle, though its own is too
+    ksoftirqd_first = auto()            # softirqs are left to ksoftirqd while it is awake, at the end of interrupts and of system calls
 
 
 class Row(NamedTuple):
-    """What 3.10 does, and from which kernel on another thing.  "by 6.18": seen there; when it changed is not known here."""
+    """What 3.10 does, from which kernel on another thing, and from which on the first thing again.  "by 6.18": seen there; when it changed
+    is not known here."""
     before: int
     since: str
     after: int
     source: str
+    until: str = ""
 
     def value(self, kernel: str) -> int | None:
         """What that kernel does; None: it lies between the last one known to do the one and the first one known to do the other."""
+        if self.until and version(kernel) >= version(self.until):
+            return self.before
         first = self.since.removeprefix("by ")
         if version(kernel) >= version(first):
             return self.after
@@ -56,8 +61,11 @@ BEHAVIOURS: dict[Behaviour, Row] = {
     Behaviour.rx_lists: Row(0, "5.4", 1, "323ebb61e32b (5.0, GRO list batching 5.4); seen on 6.18 and igb 6.12"),
     Behaviour.udp_backlog: Row(1, "4.10", 0, "850cbaddb52d (4.10): own memory accounting, no socket lock"),
     Behaviour.udp_reader_queue: Row(0, "4.12", 1, "2276f58ac589 (4.12): reader_queue; release in quarters of the buffer"),
-    Behaviour.udp_csum_early: Row(0, "by 6.18", 1, "CHECKSUM_BREAK: measured on 6.18; 3.10 verifies at the read"),
-    Behaviour.poll_in_place: Row(1, "by 6.18", 0, "measured on 6.18: a lone NAPI gets one poll in each pass"),
+    Behaviour.udp_csum_early: Row(
+        0, "3.16", 1, "76ba0aae6730, ed70fcfcee95 (3.16 [K]): CHECKSUM_BREAK; read in 6.1, measured on 6.18; 3.10 verifies at the read"),
+    Behaviour.poll_in_place: Row(
+        1, "3.19", 0, "d75b1ade567f (3.19 [K]): a private list, repoll; read in 6.1; measured on 6.18: a lone NAPI gets one poll in each "
+        "pass"),
     Behaviour.budget_usecs: Row(0, "4.12", 1, "7acf8a1e8a28 (4.12)"),
     Behaviour.early_demux: Row(0, "3.12", 1, "421b3885bf6d (3.12) for UDP"),
     Behaviour.icmp_global_limit: Row(0, "3.18", 1, "4cdf507d5452 (3.18)"),
@@ -69,12 +77,27 @@ BEHAVIOURS: dict[Behaviour, Row] = {
     Behaviour.udp_gro: Row(0, "3.14", 1, "b582ef0990d4 (3.14) for tunnels, e20cf8d3f1f7 (5.0) for sockets"),
     Behaviour.gro_fixed_id: Row(0, "4.7", 1, "1530545ed64b (4.7)"),
     Behaviour.flow_limit: Row(0, "3.11", 1, "99bbc7074190 (3.11)"),
-    Behaviour.udp_two_level: Row(0, "by 6.18", 1, "4cdeeee9252a (4.20) for addresses, 78c91ae2c6de (6.13) for connections; seen on 6.18"),
+    Behaviour.udp_two_level: Row(
+        0, "5.0", 1, "4cdeeee9252a (5.0 [K]) for addresses, where a connection has the best score; read in 6.1; 78c91ae2c6de (6.13) gave "
+        "connections a table of their own; seen on 6.18"),
     Behaviour.gro_flush_timeout: Row(0, "3.19", 1, "3b47d30396ba (3.19)"),
     Behaviour.napi_defer: Row(0, "5.8", 1, "6f8b12d661d0 (5.8)"),
     Behaviour.rfs_hash: Row(0, "4.0", 1, "567e4b79731c (4.0): a flow does not follow another that falls on its entry"),
     Behaviour.wake_here: Row(1, "4.17", 0, "806486c377e3 (4.17): do not migrate if the previous CPU is idle"),
+    Behaviour.ksoftirqd_first: Row(
+        0, "4.9", 1, "4cd13c21b207 (4.9): ksoftirqd_running(), read in 6.1; d15121be7485 (6.5 [K]) took it back", until="6.5"),
 }
+
+
+NOT_OF_6_1 = (                                              # read in Debian's source of 6.1
+    "truesize: there is no skb_small_head_cache (6.3); a short packet that veth or lo copies is charged 768 (512 by kmalloc and 256), what "
+    "igb or ixgbe copies 1,280 (napi_alloc_skb() takes 1 KiB of a page, `page_frag_alloc_1k()`); here it is small_head + 256 as on 6.18",
+    "net_rx_action() ends when its list is empty and nothing is to be polled again; a NAPI that is scheduled meanwhile raises the softirq "
+    "(6.5's in_net_rx_action takes it into the same pass)",
+    "udp_hash4 (6.13): a connection is found in its address's chain, whose length it costs",
+    "udp_prod_queue (6.18): producers of a crowded socket take its busylock instead",
+    "drop reasons that 6.1 does not name yet are counted under the names of 6.18; docs/drop-reasons.md says since when each has its name",
+)
 
 
 class Kernel(NamedTuple):
@@ -82,6 +105,7 @@ class Kernel(NamedTuple):
     version: str
     hz: int
     exceptions: Mapping[Behaviour, int] = MappingProxyType({})
+    not_modelled: tuple[str, ...] = ()                      # what it does otherwise and no behaviour says
 
     def behaviours(self) -> dict[Behaviour, int]:
         """Every behaviour; ValueError where a row does not say what this version does."""
@@ -94,6 +118,7 @@ class Kernel(NamedTuple):
 
 KERNELS: dict[str, Kernel] = {
     "6.18": Kernel("6.18", 250),                            # the kernel that these rules were observed on
+    "6.1": Kernel("6.1", 250, not_modelled=NOT_OF_6_1),     # Debian 12's; read in its source, not observed
     "3.10": Kernel("3.10", 1000),                           # the seeds', and of many servers
 }
 

@@ -4,11 +4,13 @@ Called by the driver of time: at irq_exit, when a task enables bottom halves, or
 open_softirq() registered in softirq_vec."""
 from .. import path
 from .._compile import path_function
-from ..abi.kernels import Sysctl
+from ..abi.kernels import Behaviour, Sysctl
 from ..abi.net import Net
-from ..abi.numbers import DONE, MAX_SOFTIRQ_RESTART, NR_SOFTIRQS, YIELD, Note
+from ..abi.numbers import DONE, MAX_SOFTIRQ_RESTART, NR_SOFTIRQS, YIELD, Note, Softirq, Th
 from ..path import Stage
 from ..turn import charge, enter_parked, late_private, tell_driver
+
+SOFTIRQ_NOW_MASK = 1 << Softirq.HI | 1 << Softirq.TASKLET
 
 MAX_SOFTIRQ_TIME_NS = 2_000_000
 
@@ -21,6 +23,16 @@ def other_softirq(net: Net, cpu: int, nr: int) -> None:
         sd.other_due &= ~(1 << nr)
         c.now += sd.other_ns[nr]
         sd.other_ns[nr] = 0
+
+
+@path_function
+def softirqs_now(net: Net, cpu: int) -> bool:
+    """invoke_softirq(), do_softirq(): is something pending that runs here and now?  Some kernels leave it to a ksoftirqd that is awake
+    (ksoftirqd_running(); not HI and TASKLET)."""
+    sd, ksoftirqd = net.sd[cpu], net.thread[cpu]
+    if sd.pending == 0 or net.behaviour[Behaviour.ksoftirqd_first] == 0 or sd.pending & SOFTIRQ_NOW_MASK:
+        return sd.pending != 0
+    return ksoftirqd.state != Th.RUNNABLE and ksoftirqd.state != Th.RUNNING
 
 
 @path_function

@@ -9,7 +9,7 @@ from ..abi.numbers import DONE, NEVER, SLOT_BITS, YIELD, Ctx, Kthread, Note
 from ..drivers.nic import irq_due, nic_pull
 from ..irq.backlog import rps_trigger_softirq
 from ..irq.napi import napi_thread_poll
-from ..irq.softirq import do_softirq
+from ..irq.softirq import do_softirq, softirqs_now
 from ..irq.timer import run_local_timers
 from ..path import Stage
 from ..turn import charge
@@ -66,10 +66,10 @@ def irq_enter(net: Net, cpu: int, t: int, stage: int) -> None:
 
 @path_function
 def irq_exit(net: Net, cpu: int) -> None:
-    """Softirqs run now, unless one was interrupted.  (4.9 to 6.4 left them to a running ksoftirqd; neither profile does.)"""
-    c, sd = net.cpu[cpu], net.sd[cpu]
+    """Softirqs run now, unless one was interrupted, or ksoftirqd is to run them."""
+    c = net.cpu[cpu]
     if c.ctx == Ctx.TASK:
-        if sd.pending:
+        if softirqs_now(net, cpu):
             c.ctx = Ctx.SOFTIRQ
         else:
             resume(net, cpu)

@@ -2,6 +2,7 @@
 from .._compile import path_function
 from ..abi.net import Net
 from ..abi.numbers import NAPI_STATE_SCHED, Ctx, Kind, Kthread
+from ..irq.softirq import softirqs_now
 from ..user.recvmsg import recv_is_private
 from .apps import Phase, call_step, compute_step, doze_step, return_step, serve_step, spend
 from .host import ask_step, nap_step
@@ -47,9 +48,9 @@ def begin_softirq(net: Net, cpu: int, who: int) -> None:
 @path_function
 def napi_thread_step(net: Net, cpu: int, n: int) -> None:
     """napi_threaded_poll(): poll while the NAPI is scheduled; between two polls bottom halves are on for a moment."""
-    c, sd, th = net.cpu[cpu], net.sd[cpu], net.thread[n]
+    c, th = net.cpu[cpu], net.thread[n]
     napi = net.napi[th.napi]
-    if sd.pending:
+    if softirqs_now(net, cpu):
         begin_softirq(net, cpu, Kthread.NONE)
     elif napi.state & NAPI_STATE_SCHED:
         c.poll_napi = th.napi
@@ -62,7 +63,7 @@ def napi_thread_step(net: Net, cpu: int, n: int) -> None:
 def app_step(net: Net, cpu: int, n: int) -> None:
     """One step of an application.  A receiving call takes a lock with bottom halves off: when it turns them on again, softirqs that are
     pending run here, inline: that is how the reader itself is kept from reading (receive livelock)."""
-    c, sd, th = net.cpu[cpu], net.sd[cpu], net.thread[n]
+    c, th = net.cpu[cpu], net.thread[n]
     start, phase = c.now, th.phase
     if th.pausing and stands_still(th):
         pause_step(net, cpu, n, th, start)
@@ -110,7 +111,7 @@ def app_step(net: Net, cpu: int, n: int) -> None:
     c.since = c.now
     if c.ctx == Ctx.SOFTIRQ:                         # it busy-polls
         return
-    if sd.pending and phase != Phase.COMPUTE:
+    if phase != Phase.COMPUTE and softirqs_now(net, cpu):
         begin_softirq(net, cpu, Kthread.NONE)
     elif c.curr >= 0:
         c.now += th.left

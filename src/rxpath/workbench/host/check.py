@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from rxpath.abi.kernels import version as as_number
 from rxpath.abi.limits import NQ, NSOURCE
 from rxpath.abi.sysctls import Value
 from rxpath.drivers.rows import DRIVERS, IGB, LO, MTU_LEAST
@@ -20,6 +21,9 @@ RING, USECS = IGB.rx_ring and IGB.rx_ring.default, IGB.moderation and IGB.modera
 WITH_NAPI = [row.name for row in DRIVERS.values() if row.has_interrupts]
 
 
+THRESH_CHECKED = "3.17"                                     # 1bab4c75075b [K]: ipfrag_low_thresh above the other is EINVAL [M]
+
+
 def check(host: Host) -> None:
     """Raise Wrong, which names a key, at the first contradiction."""
     _sysctls(host)
@@ -32,8 +36,8 @@ def check(host: Host) -> None:
 
 
 def _since(host: Host, key: str, used: bool, version: str) -> None:
-    if used and host.kernel == "3.10":
-        raise Wrong(key, f"kernel 3.10 does not have it: Linux has it since {version}")
+    if used and as_number(host.kernel) < as_number(version):
+        raise Wrong(key, f"kernel {host.kernel} does not have it: Linux has it since {version}")
 
 
 def _cpu(host: Host, key: str, cpu: int) -> None:
@@ -68,7 +72,7 @@ def _sysctls(host: Host) -> None:
     now = host.sysctls()
     low, high = now["net.ipv4.ipfrag_low_thresh"], now["net.ipv4.ipfrag_high_thresh"]
     assert isinstance(low, int) and isinstance(high, int)
-    if low > high and host.kernel != "3.10":                # [M] EINVAL
+    if low > high and as_number(host.kernel) >= as_number(THRESH_CHECKED):
         name = "net.ipv4.ipfrag_high_thresh" if "net.ipv4.ipfrag_high_thresh" in values else "net.ipv4.ipfrag_low_thresh"
         raise Wrong(name, f"ipfrag_low_thresh ({low}) must not exceed ipfrag_high_thresh ({high})")
     mask = now.get("net.core.flow_limit_cpu_bitmap", 0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rxpath.abi.kernels import KERNELS, Behaviour
 from rxpath.workbench.host.check import app_sockets
 from rxpath.workbench.host.model.host import Host
 from rxpath.workbench.host.model.programs import App, Service, Socket, endpoint
@@ -78,7 +79,7 @@ def routes(host: Host) -> list[FibRoute]:
         else:
             add(FibRoute(subnet, prefix, "unicast", "main", name, source=address))
         if prefix < 31:
-            if host.kernel == "3.10":
+            if not KERNELS[host.kernel].behaviours()[Behaviour.lowest_is_unicast]:
                 add(FibRoute(subnet, 32, "broadcast", "local", name, source=address))
             add(FibRoute(highest, 32, "broadcast", "local", name, source=address))
     for route in host.routes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rxpath.abi.kernels import Sysctl
+from rxpath.abi.kernels import Behaviour, Sysctl
 from rxpath.abi.limits import NCPU, NDEV, NQ, NSKB
 from rxpath.abi.numbers import RT_TABLE_LOCAL, RT_TABLE_MAIN, Idle, Kind, NicMode, Softirq
 from rxpath.abi.sysctls import BY_NAME
@@ -100,7 +100,7 @@ def sysctls(m: Machine) -> None:
             net.sysctl[knob] = number
     for c in range(NCPU):
         net.napi[NQ + c].weight = net.sysctl[Sysctl.dev_weight]             # of the backlogs; igb's own NAPIs have 64
-    if host.kernel == "3.10":                               # its limit is two jiffies, and no knob
+    if not net.behaviour[Behaviour.budget_usecs]:           # its limit is two jiffies, and no knob
         net.sysctl[Sysctl.netdev_budget_ns] = 2 * net.sysctl[Sysctl.jiffy_ns]
 
 

@@ -78,18 +78,20 @@ all the frames of one datagram, and only where the kernel has it already.
 def kernels() -> str:
     """docs/kernels.md"""
     profiles = {name: kernel.behaviours() for name, kernel in reversed(KERNELS.items())}
-    rows = ["| " + " | ".join([f"`{b.name}`", *(str(does[b]) for does in profiles.values()), row.since, row.source]) + " |\n"
+    rows = ["| " + " | ".join([f"`{b.name}`", *(str(does[b]) for does in profiles.values()),
+                              row.since + (f" to {row.until}" if row.until else ""), row.source]) + " |\n"
             for b, row in BEHAVIOURS.items()]
     knobs = ", ".join(f"`{s.name}`" for s in Sysctl)
+    head = f"| behaviour | {' | '.join(profiles)} | changed | source |\n|{'---|' * (3 + len(profiles))}\n"
+    missing = "".join(f"\nNot modelled of {name}:\n\n" + "".join(f"- {text}\n" for text in kernel.not_modelled)
+                      for name, kernel in KERNELS.items() if kernel.not_modelled)
     return """# Kernel profiles
 
-Made from `src/rxpath/abi/kernels.py`.  `kernel = "6.18"` (the default) is today's kernel, `"3.10"` the one of the seeds.  A profile is a
-version and its vendor's exceptions; the path asks for a behaviour, never for a version.  "by 6.18": seen there, and when it changed is not
-known here, so that a kernel in between is refused.
+Made from `src/rxpath/abi/kernels.py`.  `kernel = "6.18"` (the default) is today's kernel and the one that everything here was observed on,
+`"3.10"` the one of the seeds; `"6.1"` was read, not observed.  A profile is a version and its vendor's exceptions; the path asks for a
+behaviour, never for a version.  [K]: the date is from memory of the kernel's history.
 
-| behaviour | 3.10 | 6.18 | changed | source |
-|---|---|---|---|---|
-""" + "".join(rows) + f"""
+""" + head + "".join(rows) + missing + f"""
 Knobs that the path reads at run time: {knobs}.  Their defaults in each profile, their ranges and their sources are in
 [host-file.md](host-file.md).
 """

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from pydantic import PrivateAttr, field_validator, model_validator
 
+from rxpath.abi.kernels import KERNELS
 from rxpath.abi.limits import NCARD
 from rxpath.abi.numbers import SMALL_HEAD
 from rxpath.abi.sysctls import Value
@@ -31,13 +32,13 @@ PROFILES = ("bm36", "xeon2g_2015", "vm")
 class Host(Part):
     """One receiving machine."""
 
-    kernel: Literal["6.18", "3.10"] = key("6.18", "kernel profile", '"6.18" or "3.10", in quotes')
+    kernel: str = key("6.18", "kernel profile", ", ".join(f'"{name}"' for name in KERNELS) + ", in quotes")
     profile: str = key("bm36", "cost profile: nanoseconds of every station",
                        f"{', '.join(PROFILES)}, or the path of a profile file (with a / or .toml)")
     seed: Int = key(1, "seed of everything random: the same seed gives the same bytes", "0 to 9223372036854775807", ge=0, le=units.LARGEST)
-    hz: Literal[100, 250, 300, 1000] | None = key(None, "ticks a second (CONFIG_HZ); default 250 for 6.18, 1000 for 3.10",
-                                                  "100, 250, 300 or 1000",
-                                                  "[M] 250", example="250")
+    hz: Literal[100, 250, 300, 1000] | None = key(
+        None, "ticks a second (CONFIG_HZ); default " + ", ".join(f"{k.hz} for {name}" for name, k in KERNELS.items()),
+        "100, 250, 300 or 1000", "[M] 250", example="250")
     cpus: Int = key(2, "CPUs; two is the least with which interrupts and applications can be together or apart", "1 to 64", "ours", ge=1,
                     le=CPUS_MAX)
     small_head: Literal[576, 704] = key(
@@ -93,7 +94,7 @@ class Host(Part):
     @field_validator("kernel", mode="before")
     @classmethod
     def _kernel(cls, value: object) -> object:
-        if not isinstance(value, str):                      # TOML reads 3.10 as the number 3.1
+        if not isinstance(value, str) or value not in KERNELS:              # TOML reads 3.10 as the number 3.1
             raise ValueError("")
         return value
 
