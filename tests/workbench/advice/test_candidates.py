@@ -25,20 +25,27 @@ LISTED = {"cpus": 4, "nic": {"queues": 1}, "socket": [{"name": "in", "bind": "*:
 
 
 @pytest.mark.parametrize("knob, overrides, expected", [
-    ("ring", [], [("ethtool.rx=512",), ("ethtool.rx=1024",), ("ethtool.rx=4096",)]),
+    ("ring", [], [(f"ethtool.rx={256 << n}",) for n in range(1, 5)]),
     ("ring", ["ethtool.rx=4096"], "it is set like that already"),
     ("ring", ["nic.driver=veth", "nic.queues=1"], "this host does not have it"),
-    ("rcvbuf", [], [*((f"socket.in.rcvbuf={106496 << n}",) for n in range(1, 6)),
-                    ("socket.in.rcvbuf=6815744", "net.core.rmem_max=6815744")]),
+    ("rcvbuf", ["net.core.rmem_max=8388608"], [*((f"socket.in.rcvbuf={106496 * n}",) for n in (2, 3, 4, 6, 8, 12, 16, 24, 32, 48)),
+                                               ("socket.in.rcvbuf=5184000",)]),     # room for all 3,000: a larger one cannot do more
     ("rps", [], [("rps.0=[2, 3]",), ("rps.0=[1, 2, 3]",), ("rps.0=[0, 1, 2, 3]",)]),
     ("irq_away", [], [("irq.0=2",)]),
     ("queues", [], [("nic.queues=4",)]),
     ("queues", ["nic.queues=4"], "it is set like that already"),
     ("budget_usecs", ["kernel=3.10"], "kernel 3.10 does not have it: Linux has it since 4.12"),
     ("threaded", ["kernel=3.10"], "kernel 3.10 does not have it: Linux has it since 5.12"),
-    ("reuseport", [], [("app.server.threads=4", "app.server.own_sockets=true", "socket.in.reuseport=true", "app.server.cpu=[2, 3, 1, 0]")]),
+    ("reuseport", [], [(f"app.server.threads={n}", "app.server.own_sockets=true", "socket.in.reuseport=true",
+                        f"app.server.cpu={[2, 3, 1, 0][:n]}") for n in (2, 4)]),
+    ("threads", [], [(f"app.server.threads={n}", f"app.server.cpu={[2, 3, 1, 0][:n]}") for n in (2, 4)]),
+    ("spread_irqs", ["nic.queues=4"], [("irq.1=2", "irq.2=3", "irq.3=0")]),       # CPUs on which no program runs
+    ("no_load", [], "there is nothing that it could change"),
+    ("no_load", ["load.0.cpu=1"], [("load=[]",)]),
+    ("route_back", [], "there is nothing that it could change"),
     ("app_away", ["app.0.cpu=0"], [("app.server.cpu=[1]",)]),
-    ("udp_mem", [], [(f'net.ipv4.udp_mem="{393216 * n} {524288 * n} {786432 * n}"',) for n in (4, 16, 64)]),
+    ("app_away", ["app.0.cpu=1", "nic.queues=1", "cpus=2"], "it is set like that already"),
+    ("udp_mem", [], [(f'net.ipv4.udp_mem="{393216 * n} {524288 * n} {786432 * n}"',) for n in (2 << i for i in range(10))]),
     ("less_work", ["app.0.service=2us"], [("app.server.service=1000",)]),
     ("no_tap", [], "there is nothing that it could change"),
     ("notrack", [], "conntrack is not modelled"),
@@ -47,9 +54,27 @@ def test_a_knob_becomes_settings_of_this_host_or_says_why_not(knob, overrides, e
     assert steps(knob, *overrides, host=LISTED) == expected
 
 
-def test_a_socket_that_the_host_file_does_not_list_cannot_be_written_to():
-    assert steps("rcvbuf") == steps("reuseport") == "the host file does not list the socket: the replay opened it"
+def test_a_socket_that_the_replay_opens_has_a_name_too():
+    assert steps("rcvbuf")[0] == ("socket.udp5000.rcvbuf=212992",)
+    assert "socket.udp5000.reuseport=true" in steps("reuseport")[0]
     assert steps("rmem_default")[0] == ("net.core.rmem_default=425984",)
+    run = rxpath.replay(SPEC, overrides=["socket.udp5000.rcvbuf=425984", "net.core.rmem_max=425984"])
+    assert [(s.port, s.rcvbuf) for s in run.books.sockets] == [(5000, 851968)]
+
+
+@pytest.mark.parametrize("override", ["app.0.cpu=[0]", "nic.queues=2", "ethtool.rx=256", "irq.0=0", "net.core.rmem_default=212992",
+                                      "ethtool.gro=true", "ethtool.combined=2"])
+def test_a_change_that_changes_nothing_is_not_tried(override):
+    """Each says what the host file leaves to the kernel, the driver or the scheduler."""
+    host = hostfile.default()
+    assert candidates.same_machine(hostfile.apply_overrides(host, [override]), host)
+
+
+@pytest.mark.parametrize("override", ["app.0.cpu=[1]", "nic.queues=1", "ethtool.rx=512", "irq.0=1", "app.0.service=1us", "cpus=3",
+                                      "socket.0.bind=*:5", "load.0.cpu=0", "app.0.cpu=any", "ethtool.rx-flow-hash-udp4=sdfn"])
+def test_a_change_is_one(override):
+    host = hostfile.default()
+    assert not candidates.same_machine(hostfile.apply_overrides(host, [override]), host)
 
 
 @pytest.mark.parametrize("setting, line", [

@@ -16,7 +16,7 @@ from rxpath.workbench.host.file import fields_of
 from rxpath.workbench.host.model.host import Host
 
 TEXT = rules.FILE.read_text()
-WANTED = [*(f"R{i}" for i in range(1, 8)), "R7b", *(f"R{i}" for i in range(8, 36))]
+WANTED = [*(f"R{i}" for i in range(1, 8)), "R7b", *(f"R{i}" for i in range(8, 40))]
 
 
 def test_every_rule_is_there_in_order():
@@ -61,7 +61,7 @@ def test_every_modelled_knob_writes_keys_that_a_host_file_has_and_a_person_can_t
     host = hostfile.default()
     for name, knob in rules.load().knob.items():
         for setting in knob.set if knob.modelled else ():
-            key = re.sub(r"\{(queue|queues)\}", "0", re.sub(r"\{(full|reader|reader_socket)\}", "x", setting.key))
+            key = re.sub(r"\{(queue|queues|route)\}", "0", re.sub(r"\{(full|reader|reader_socket|nic)\}", "x", setting.key))
             if not key.startswith("net."):
                 room, _, rest = key.partition(".")
                 assert room in fields_of(Host), f"{name}: {key}"

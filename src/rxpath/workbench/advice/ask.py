@@ -3,14 +3,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from rxpath.workbench.advice.search import WhatIf, what_if
+from rxpath.workbench.advice.answer import WhatIf
+from rxpath.workbench.advice.search import what_if
 from rxpath.workbench.host import file as hostfile
 from rxpath.workbench.host.model.host import Host
 from rxpath.workbench.jobs.unit import Unit
 from rxpath.workbench.run.outcome import Outcome
 
 
-def answer(run: Outcome, unit: Unit, host: Host, goal: str | None, seconds: float, *, skip_unsupported: bool | None = None,
+def answer(run: Outcome, unit: Unit, host: Host, goal: str | None, budget: int, *, skip_unsupported: bool | None = None,
            jobs: int | None = None, progress: Callable[[float, int], None] | None = None,
            stop: Callable[[], bool] | None = None) -> WhatIf | None:
     """None: nothing was lost, and nothing was asked."""
@@ -21,4 +22,4 @@ def answer(run: Outcome, unit: Unit, host: Host, goal: str | None, seconds: floa
     if skip_unsupported and (host.iptables.file or host.iptables.text):
         table = {"file": host.iptables.file} if host.iptables.file else {"text": host.iptables.text}
         host = hostfile.revise(host, {"iptables": {**table, "skip_unsupported": True}})
-    return what_if(run, unit, host, goal, seconds, jobs, progress, stop)
+    return what_if(run, unit, host, goal, budget, jobs, progress, stop)

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from rxpath.workbench.advice.answer import Set
 from rxpath.workbench.advice.facts import Seen
 from rxpath.workbench.advice.rules import VERDICT, Knob, Rule, Rules, Setting
 from rxpath.workbench.host import file as hostfile
@@ -15,21 +16,26 @@ from rxpath.workbench.host.file import HostError
 from rxpath.workbench.host.model.host import Host
 from rxpath.workbench.host.model.programs import App
 from rxpath.workbench.run.where_lost import losses
+from rxpath.workbench.toml_in.tables import ANY
 
-Set = tuple[str, ...]                                       # ("ethtool.rx=512",), as --set takes them
 SOCKETS = 32                                                # that overflowed are set one by one; rmem_default sets all
 BUSY_POLL_US = "50"                                         # what Documentation/admin-guide/sysctl/net.rst recommends
 ASLEEP = {"@busy_read": {"recv", "poll"}, "@busy_poll": {"poll", "epoll"}}               # calls that the sysctl lets poll before they sleep
-MEMBER = re.compile(r"\{(full|reader|reader_socket|queues|queue)\}")
+MEMBER = re.compile(r"\{(full|reader|reader_socket|queues|queue|nic|route)\}")
+LARGEST_INT = (1 << 31) - 1                                 # of a sysctl; SO_RCVBUF takes half of it, and doubles it
+STEPS = 64                                                  # of one ladder
+FRAGMENT = 2304                                             # bytes of memory that a fragment of an MTU takes, at most
 
 
 @dataclass(slots=True)
 class Ladder:
-    """A knob, as settings of this host.  rule: the first rule that named it.  placebo: why it should not help, "" if it should."""
+    """A knob, as settings of this host.  rule: the first rule that named it.  placebo: it should not help.  grows: a step holds whatever a
+    smaller one holds."""
     knob: str
     title: str
     rule: str = ""
-    placebo: str = ""
+    placebo: bool = False
+    grows: bool = False
     steps: list[Set] = field(default_factory=list)          # the smallest first
     not_tried: str = ""                                     # why there are no steps
 
@@ -45,12 +51,12 @@ def ladders(seen: Seen, rules: Rules, facts: Mapping[str, float], goal: str) -> 
     for name in popular.knobs:
         wanted.setdefault(name, Ladder(name, rules.knob[name].title))
     for rule in fired:
-        for p in rule.wont_help:
-            if p.knob not in wanted:
-                wanted[p.knob] = Ladder(p.knob, rules.knob[p.knob].title, rule.id, p.why)
-    for step in {loss.step for loss in losses(seen.books.lost_at) if goal == "loss" and not rules.saved_by_no_knob(loss.reason)}:
+        for name in rule.wont_help:
+            wanted.setdefault(name, Ladder(name, rules.knob[name].title, rule.id, True))
+    for step in dict.fromkeys(loss.step for loss in losses(seen.books.lost_at)
+                              if goal == "loss" and not rules.saved_by_no_knob(loss.reason)):
         for name in popular.places.get(step, ()):  # type: ignore[call-overload]
-            wanted.setdefault(name, Ladder(name, rules.knob[name].title, "", rules.knob[name].useless))
+            wanted.setdefault(name, Ladder(name, rules.knob[name].title, "", True))
     for ladder in wanted.values():
         fill(ladder, rules.knob[ladder.knob], seen, facts)
     known: list[list[Set]] = []
@@ -73,14 +79,19 @@ def fill(ladder: Ladder, knob: Knob, seen: Seen, facts: Mapping[str, float]) -> 
     if not knob.modelled:
         ladder.not_tried = knob.reason
         return
+    ladder.grows = knob.buffer
     missing = next((c for c in knob.needs if not c.holds(facts)), None)
     if missing is not None:
         has = missing.fact not in ("rings", "interrupts", "cpus", "queues")
         ladder.not_tried = "there is nothing that it could change" if has else "this host does not have it"
         return
-    for i in range(max(len(s.to) for s in knob.set)):
+    for i in range(STEPS if any("x2.." in s.to for s in knob.set) else max(len(s.to) for s in knob.set)):
         step = tuple(_one_step(knob.set, i, seen))
-        if not step or (ladder.steps and step == ladder.steps[-1]):
+        if not step:
+            continue
+        if step in ladder.steps:
+            if "x2.." in knob.set[0].to:                    # every key is at its largest
+                break
             continue
         try:
             changed = hostfile.apply_overrides(seen.host, step)
@@ -88,25 +99,55 @@ def fill(ladder: Ladder, knob: Knob, seen: Seen, facts: Mapping[str, float]) -> 
             if not ladder.steps:
                 ladder.not_tried = error.text
             break
-        if changed != seen.host:
+        if not same_machine(changed, seen.host):
             ladder.steps.append(step)
     if not ladder.steps and not ladder.not_tried:
         unlisted = any(not _keys(s.key, seen) for s in knob.set)
-        ladder.not_tried = "the host file does not list the socket: the replay opened it" if unlisted else "it is set like that already"
+        ladder.not_tried = "--listen opened the socket: the host file does not list it" if unlisted else "it is set like that already"
 
 
 def _one_step(settings: Iterable[Setting], i: int, seen: Seen) -> Iterable[str]:
     made: dict[str, str] = {}
     for setting in settings:
         word = setting.to[min(i, len(setting.to) - 1)]
+        if word == "x2..":
+            word = f"x{_factor(i)}"
         keys = _keys(setting.key, seen)
         if not keys:                                        # sockets that the host file does not list: nothing to write to
             return []
-        for key in keys:
-            value = _value(key, word, setting.max, seen, made)
+        for n, key in enumerate(keys):
+            value = _value(key, word, setting.max, seen, made, n)
             if value is not None and not _same(key, value, seen):
                 made[key] = value
     return [f"{k}={v}" for k, v in made.items()]
+
+
+def _factor(i: int) -> int:
+    """2, 3, 4, 6, 8, 12, ...: doublings and what lies half-way."""
+    return 2 << i // 2 if i % 2 == 0 else 3 << i // 2
+
+
+def same_machine(a: Host, b: Host) -> bool:
+    """Do two host files describe the same machine?  Then there is nothing to try."""
+    worked_out = {"nic", "ethtool", "irq", "sysctl", "apps", "rps", "listen"}
+    if any(getattr(a, name) != getattr(b, name) for name in Host.model_fields if name not in worked_out):
+        return False
+    return a.sysctls() == b.sysctls() and _device(a) == _device(b) and _programs(a) == _programs(b)
+
+
+def _device(host: Host) -> object:
+    """The first card, with what its tables leave to the driver."""
+    d = host.device
+    own = d.nic.model_dump(exclude={"queues"}), d.ethtool.model_dump(exclude={"rx", "tx", "rx_usecs", "adaptive_rx", "rx_flow_hash_udp4",
+                                                                              "combined", "indir", "gro"})
+    queues = range(d.queue_count)
+    return (own, d.queue_count, d.rx_ring, d.tx_ring, d.rx_usecs, d.rss_udp, d.gro, d.indirection(), [d.irq_cpu(q) for q in queues],
+            [d.rps_cpus(q) for q in queues])
+
+
+def _programs(host: Host) -> object:
+    return [(app.model_dump(exclude={"cpu", "sockets"}), set(app.sockets), app.cpu == ANY,
+             [host.app_cpu(app, i) for i in range(app.threads)]) for app in host.apps]
 
 
 # ---------------------------------------------------------------- keys
@@ -118,13 +159,19 @@ def _keys(key: str, seen: Seen) -> list[str]:
     if found is None:
         return [key]
     members: dict[str, list[str]] = {
-        "full": list(dict.fromkeys(sock.name for s in seen.read_sockets if (sock := seen.listed(s.name)) is not None))[:SOCKETS],
+        "full": list(dict.fromkeys(name for s in seen.read_sockets if (name := seen.tunable(s)) is not None))[:SOCKETS],
         "reader": [a.name for a in seen.readers],
-        "reader_socket": [s.name for s in seen.host.sockets if s.proto == "udp" and
-                          any("*" in a.sockets or s.name in a.sockets for a in seen.readers)],
+        "reader_socket": list(dict.fromkeys(name for s in seen.books.sockets if s.proto == "udp" and (name := seen.tunable(s)) is not None
+                                            and any(seen.reads(a, s) for a in seen.readers))),
+        "nic": [seen.host.nic.name], "route": [str(_default_route(seen.host))],
         "queue": [str(q) for q in seen.lossy_queues], "queues": [str(q) for q in range(seen.host.device.queue_count)],
     }
     return [key.replace(found[0], m) for m in members[found[1]]]
+
+
+def _default_route(host: Host) -> int:
+    """Its place in the host file's list, or the next one."""
+    return next((i for i, route in enumerate(host.routes) if route.dst == "default"), len(host.routes))
 
 
 def present(key: str, seen: Seen) -> object:
@@ -147,12 +194,15 @@ def present(key: str, seen: Seen) -> object:
         return host.device.irq_cpu(int(rest))
     if room == "rps":
         return host.device.rps_cpus(int(rest)) if rest else host.rps
+    if room == "route":
+        n, _, attribute = rest.partition(".")
+        return getattr(host.routes[int(n)], attribute) if int(n) < len(host.routes) else None
     if room in ("app", "socket"):
         name, _, attribute = rest.rpartition(".")
         if room == "socket":
             if attribute == "rcvbuf":                       # what getsockopt shows is doubled
                 return seen.rcvbufs.get(name, 0) // 2
-            return next((getattr(s, attribute) for s in host.sockets if s.name == name), None)
+            return next((getattr(s, attribute) for s in host.sockets if s.name == name), False)
         return next((getattr(a, attribute) for a in host.apps if a.name == name), None)
     if room in ("ethtool", "nic"):
         return getattr(getattr(host, room), rest.replace("-", "_"))
@@ -173,30 +223,54 @@ def _same(key: str, value: str, seen: Seen) -> bool:
 
 
 # ---------------------------------------------------------------- values
-def _value(key: str, word: int | bool | str, largest: int | None, seen: Seen, made: Mapping[str, str]) -> str | None:
-    """The text after `=`; None: nothing to set."""
+def _value(key: str, word: int | bool | str, largest: int | str | None, seen: Seen, made: Mapping[str, str], n: int) -> str | None:
+    """The text after `=`; None: nothing to set.  n: the key's place among those of its setting."""
     now = present(key, seen)
-    if key == "ethtool.rx":
-        largest = seen.host.device.most_descriptors
+    most = _largest(key, largest, seen)
     if isinstance(word, str) and word.startswith("@"):
-        return _word(word, key, seen, made)
+        return _word(word, key, seen, made, n)
     if isinstance(word, str) and re.fullmatch(r"[x/]\d+", word):
-        n = int(word[1:])
+        by = int(word[1:])
         if isinstance(now, tuple):
-            return '"' + " ".join(str(v * n) for v in now) + '"'
+            return '"' + " ".join(str(v * by) for v in now) + '"'
         if not isinstance(now, int):                        # this kernel does not have it: the refusal says since when it exists
             return "1"
-        if largest is not None and now >= largest:
+        if most is not None and now >= most:
             return None
-        return str(min(now * n, largest or now * n) if word[0] == "x" else max(1, now // n))
+        return str(min(now * by, most or now * by) if word[0] == "x" else max(1, now // by))
     if word == "max":
-        return str(largest)
+        return str(most)
     if isinstance(word, bool):
         return "true" if word else "false"
     return str(word)
 
 
-def _word(word: str, key: str, seen: Seen, made: Mapping[str, str]) -> str | None:
+def _largest(key: str, largest: int | str | None, seen: Seen) -> int | None:
+    """What the kernel or the card takes at most; of a buffer, what holds all that came for it: no larger one can do more."""
+    if key == "ethtool.rx":
+        return seen.host.device.most_descriptors
+    if largest == "@cpus":
+        return max(seen.host.cpus, *(a.threads for a in seen.readers))
+    if largest == "@frames":
+        return min(LARGEST_INT, seen.books.offered)
+    if largest == "@fragments":
+        return min(LARGEST_INT, seen.books.copies["fragments"] * FRAGMENT)
+    if largest in ("@held", "@held_rcvbuf"):
+        return min(LARGEST_INT, _holds_all(seen)) // (2 if largest == "@held_rcvbuf" else 1)
+    assert largest is None or isinstance(largest, int), largest
+    return largest
+
+
+def _holds_all(seen: Seen) -> int:
+    """Bytes of a receive buffer in which all that came for the socket that lost most would have had room."""
+    most = max(seen.read_sockets, key=lambda s: s.received + s.drops + s.queued, default=None)
+    if most is None:
+        return 0
+    charge = -(-most.rmem_max // most.queue_max) if most.queue_max else FRAGMENT
+    return (most.received + most.drops + most.queued) * charge * 3 // 2
+
+
+def _word(word: str, key: str, seen: Seen, made: Mapping[str, str], n: int) -> str | None:
     host = seen.host
     everywhere = list(range(host.cpus))
     if word in ASLEEP:
@@ -207,6 +281,11 @@ def _word(word: str, key: str, seen: Seen, made: Mapping[str, str]) -> str | Non
         return f"equal {host.device.queue_count}"
     if word == "@spread":
         return str(int(key.rpartition(".")[2]) % host.cpus)
+    if word == "@free":
+        free = _free_cpus(seen)
+        return str(free[n % len(free)]) if free else None
+    if word == "@nic":
+        return host.nic.name
     if word == "@mask":
         return f'"{(1 << host.cpus) - 1:x}"'
     if word == "@all_cpus":
@@ -220,7 +299,7 @@ def _word(word: str, key: str, seen: Seen, made: Mapping[str, str]) -> str | Non
     if word == "@irq_cpu":
         return str(seen.poll_cpu(seen.used_queues[0])) if seen.used_queues else None
     if word == "@idle_for_irq":
-        return _idle_for_irq(int(key.rpartition(".")[2]), seen)
+        return _idle_for_irq(int(key.rpartition(".")[2]), seen, n)
     if word == "@cover":
         asked = [int(v) for k, v in made.items() if k.endswith(".rcvbuf")]
         now = present(key, seen)
@@ -232,7 +311,7 @@ def _word(word: str, key: str, seen: Seen, made: Mapping[str, str]) -> str | Non
     name = key.split(".")[1]
     app = next(a for a in host.apps if a.name == name)
     if word == "@threads":
-        return str(max(host.cpus, app.threads))
+        return str(app.threads if app.threads > 1 else min(2, host.cpus))
     if word == "@half_service":
         return _half_service(app)
     if word == "@idle_for_app":
@@ -247,17 +326,22 @@ def _word(word: str, key: str, seen: Seen, made: Mapping[str, str]) -> str | Non
     return _cpus_for(int(made.get(f"app.{name}.threads", app.threads)), seen, everywhere)
 
 
-def _idle_for_irq(queue: int, seen: Seen) -> str | None:
-    """The CPU with the least to do, no reader's if there is one."""
-    readers = {t.cpu for t in seen.reader_threads}
-    others = [c for c in seen.idlest if c != seen.poll_cpu(queue)]
-    best = [c for c in others if c not in readers] or others
-    return str(best[0]) if best else None
+def _free_cpus(seen: Seen) -> list[int]:
+    """CPUs on which no program and no other load runs, the idlest first."""
+    taken = {t.cpu for t in seen.books.apps} | {c for load in seen.host.loads for c in load.cpu}
+    return [c for c in seen.idlest if c not in taken]
+
+
+def _idle_for_irq(queue: int, seen: Seen, n: int) -> str | None:
+    """The CPU with the least to do, no reader's if there is one; of several queues each gets its own."""
+    others = [c for c in _free_cpus(seen) if c != seen.poll_cpu(queue)] or [c for c in seen.idlest if c != seen.poll_cpu(queue)]
+    return str(others[n % len(others)]) if others else None
 
 
 def _cpus_for(threads: int, seen: Seen, allowed: list[int]) -> str:
-    """CPUs for so many threads: those with the least kernel work first."""
-    order = sorted(allowed, key=lambda c: (c in seen.shared_cores, round(seen.kernel_busy(c), 2), c))
+    """CPUs for so many threads: those with the least other load and the least kernel work first."""
+    rivals = {c: sum(c in load.cpu for load in seen.host.loads) for c in allowed}
+    order = sorted(allowed, key=lambda c: (c in seen.shared_cores, rivals[c], round(seen.kernel_busy(c), 2), c))
     return str([order[i % len(order)] for i in range(threads)])
 
 

@@ -20,6 +20,7 @@ from rxpath.workbench.run.outcome import Outcome
 
 IDLE_BUSY = 0.05                                            # a CPU that is busy for less than this share of the time is there to be used
 STARVED = 99.0                                              # a load that cannot be measured: nothing at all was served
+LASTS = 5_000_000                                           # ns: a single burst that is over sooner says nothing of what lasts
 BUFFER_LOSSES = ("SOCKET_RCVBUFF", "SOCKET_BACKLOG")
 
 
@@ -29,6 +30,7 @@ class Seen:
     def __init__(self, run: Outcome) -> None:
         self.run, self.books, self.host = run, run.books, run.host
         self.duration = max(run.traffic.duration_ns, 1)
+        self.lasts = max(self.duration, LASTS)              # what loads are averaged over
 
     # ---------------------------------------------------------------- places
     @cached_property
@@ -45,6 +47,13 @@ class Seen:
     def _listed(self) -> dict[str, Socket]:
         return {sock.name: sock for sock in self.host.sockets}
 
+    def tunable(self, sock: SocketBooks) -> str | None:
+        """What --set calls an open socket: its name in the host file; for one that the replay opened by itself "udp5000"."""
+        if (listed := self.listed(sock.name)) is not None:
+            return listed.name
+        opened = self.host.opens_from_capture and sock.proto == "udp" and sock.address == "0.0.0.0"
+        return sock.name if opened else None
+
     def listed(self, name: str) -> Socket | None:
         """The host file's entry of an open socket: "dns", "dns:53" (of a range), "dns#1" (a thread's own)."""
         base = name.partition("#")[0]
@@ -52,12 +61,18 @@ class Seen:
 
     @cached_property
     def rcvbufs(self) -> dict[str, int]:
-        """sk_rcvbuf by the name in the host file, the largest."""
+        """sk_rcvbuf by the name that --set knows, the largest."""
         out: dict[str, int] = {}
         for s in self.books.sockets:
-            if (sock := self.listed(s.name)) is not None:
-                out[sock.name] = max(s.rcvbuf, out.get(sock.name, 0))
+            if (name := self.tunable(s)) is not None:
+                out[name] = max(s.rcvbuf, out.get(name, 0))
         return out
+
+    @cached_property
+    def unread(self) -> list[SocketBooks]:
+        """UDP sockets that got something and that no program reads."""
+        return [s for s in self.books.sockets if s.proto == "udp" and s.received + s.queued + s.drops > 0
+                and not any(self.reads(app, s) for app in self.host.apps)]
 
     @cached_property
     def readers(self) -> list[App]:
@@ -85,6 +100,21 @@ class Seen:
         """Share of the traffic's time that interrupts and softirqs took of a CPU."""
         c = self.cpu(cpu)
         return (c.hardirq + c.softirq) / self.duration
+
+    def others_busy(self, cpu: int) -> float:
+        """Share of the traffic's time that the host's [[load]] took of a CPU: what no program of this run accounts for."""
+        if not any(cpu in load.cpu for load in self.host.loads):
+            return 0.0
+        c = self.cpu(cpu)
+        ours = sum(t.app_ns + t.syscall_ns for t in self.books.apps if t.cpu == cpu)
+        return min(max(c.application + c.syscall - ours, 0) / self.duration, 1.0)
+
+    def left(self, cpu: int) -> float:
+        """Share of a CPU that a program can have: what interrupts and softirqs leave, less what others take; the scheduler gives it its
+        share at least."""
+        free = max(1 - self.kernel_busy(cpu), 0.01)
+        rivals = sum(load.share / 100 for load in self.host.loads if cpu in load.cpu)
+        return max(free - self.others_busy(cpu), free / (1 + rivals))
 
     def busy(self, cpu: int) -> float:
         c = self.cpu(cpu)
@@ -144,13 +174,13 @@ class Seen:
         here = [q for q in self.books.queues if self.poll_cpu(q.queue) == cpu]
         came, served = sum(q.frames for q in here), sum(q.frames - q.missed for q in here)
         c = self.cpu(cpu)
-        return came * ((c.hardirq + c.softirq) / served) / self.duration if served else STARVED if came else 0.0
+        return came * ((c.hardirq + c.softirq) / served) / self.lasts if served else STARVED if came else 0.0
 
     def backlog_load(self, cpu: int) -> float:
         """Of a CPU that works off a backlog."""
         row, c = self.books.softnet[cpu], self.cpu(cpu)
         came = row["processed"] + row["dropped"]
-        return came * ((c.hardirq + c.softirq) / row["processed"]) / self.duration if row["processed"] else STARVED if came else 0.0
+        return came * ((c.hardirq + c.softirq) / row["processed"]) / self.lasts if row["processed"] else STARVED if came else 0.0
 
     def reads(self, app: App, sock: SocketBooks) -> bool:
         listed = self.listed(sock.name)
@@ -163,7 +193,7 @@ class Seen:
 
     @cached_property
     def reader_demand(self) -> float:
-        """The same over the time that interrupts and softirqs leave its CPUs."""
+        """The same over the time that its CPUs have left for it."""
         return max((self._load_of(app, True) for app in self.readers), default=0.0)
 
     def _load_of(self, app: App, left: bool) -> float:
@@ -179,7 +209,7 @@ class Seen:
         if not served or not threads:
             return STARVED if came else 0.0
         spent = sum(t.app_ns + (0 if app.wait == "busy" else t.syscall_ns) for t in threads)
-        time = sum(max(1 - self.kernel_busy(t.cpu), 0.01) if left else 1 for t in threads) * self.duration
+        time = sum(self.left(t.cpu) if left else 1 for t in threads) * self.lasts
         return came * (spent / served) / time
 
     def lost(self, *reasons: str) -> int:
@@ -225,6 +255,11 @@ fact("buffer_lost", "datagrams", "that found a socket's receive buffer (or its 3
 for _drop in LOSSES:
     fact(f"lost.{_drop.name}", "frames", _drop.row.meaning)(_reason(_drop.name))
 
+
+fact("unknown_protocol", "frames", "whose EtherType nobody here handles")(
+    lambda s: s.books.lost_at.get("UNHANDLED_PROTO", {}).get("__netif_receive_skb_core", 0))
+fact("other_hosts", "frames", "addressed to another MAC")(
+    lambda s: s.lost("NIC_FILTER") + (s.lost("OTHERHOST") if not s.run.receiver.vlans else 0))
 
 # ---------------------------------------------------------------- the device and its interrupts
 fact("rings", "0 or 1", "the device has rings; without, frames enter by netif_rx")(lambda s: s.host.device.driver.has_ring)
@@ -274,7 +309,18 @@ fact("taps", "sockets", "packet sockets that see every frame (tcpdump)")(lambda 
 
 # ---------------------------------------------------------------- sockets and programs
 fact("reader_load", "of 1", "demand over supply of the programs whose sockets overflowed, over the traffic's time")(lambda s: s.reader_load)
-fact("reader_demand", "of 1", "the same over the time that interrupts and softirqs leave the programs' CPUs")(lambda s: s.reader_demand)
+fact("reader_demand", "of 1", "the same over the time that interrupts, softirqs and [[load]] leave these programs")(
+    lambda s: s.reader_demand)
+fact("unread_sockets", "sockets", "UDP sockets that got datagrams and that no program reads")(lambda s: len(s.unread))
+fact("unread_share", "of 1", "of what receive buffers refused: for sockets that no program reads")(
+    lambda s: sum(k.drops for k in s.unread) / max(sum(k.drops for k in s.full_sockets), 1))
+fact("loads", "threads", "[[load]]: what else the machine does")(lambda s: sum(len(load.cpu) for load in s.host.loads))
+fact("reader_cpu_load", "of 1", "of the traffic's time, that [[load]] takes of the CPUs of these programs, at most")(
+    lambda s: max((s.others_busy(t.cpu) for t in s.reader_threads), default=0))
+fact("reader_syscall_share", "of 1", "of the time of these programs that system calls take")(
+    lambda s: sum(t.syscall_ns for t in s.reader_threads) / n if (n := sum(t.syscall_ns + t.app_ns for t in s.reader_threads)) else 1)
+fact("lock_wait", "of 1", "of the time of softirqs and system calls: waiting for a socket's lock")(
+    lambda s: sum(k.lock_wait_ns for k in s.books.sockets) / max(sum(c.softirq + c.syscall for c in s.books.cpus), 1))
 fact("reader_threads", "threads", "of these programs")(lambda s: len(s.reader_threads))
 fact("reader_sleeps", "0 or 1", "one of these programs sleeps in its calls (not: waits busily)")(lambda s: bool(s.waits - {"busy"}))
 fact("readers_of_a_socket", "threads", "of these programs that share one socket, at most")(
@@ -294,6 +340,8 @@ fact("rcvbuf_fill", "of 1", "a receive buffer was full at most")(
     lambda s: max((k.rmem_max / k.rcvbuf for k in s.books.sockets if k.rcvbuf), default=0))
 fact("rcvbuf_unasked", "0 or 1", "a socket that overflowed never asked for a buffer (no SO_RCVBUF)")(
     lambda s: any((k := s.listed(f.name)) is None or (k.rcvbuf is None and k.rcvbufforce is None) for f in s.full_sockets))
+fact("rcvbuf_capped", "0 or 1", "a socket asks for a larger buffer (SO_RCVBUF) than rmem_max allows")(
+    lambda s: any((k.rcvbuf or 0) > s.host.sysctls()["net.core.rmem_max"] for k in s.host.sockets))     # type: ignore[operator]
 fact("rmem_max_raised", "0 or 1", "net.core.rmem_max is above the kernel's default")(lambda s: _rmem_max_raised(s))
 fact("charge_ratio", "times", "the memory that a queued datagram is charged, over its bytes on the wire")(lambda s: _charge_ratio(s))
 fact("reuseport_sockets", "sockets", "that share their address and port")(lambda s: len(_twins(s)))
@@ -302,6 +350,8 @@ fact("p50_us", "us", "latency, wire to the return of the receiving call")(lambda
 fact("p99_us", "us", "the same")(lambda s: s.books.latency.quantiles["p99"] / 1000)
 fact("fragments", "frames", "fragments of datagrams")(lambda s: s.books.copies["fragments"])
 fact("reassembly_failed", "times", "Ip.ReasmFails")(lambda s: s.books.snmp.get("Ip.ReasmFails", 0))
+fact("frag_fill", "of 1", "the memory for reassembly was full at most")(
+    lambda s: s.books.high_water["fragments"]["max"] / max(s.books.high_water["fragments"]["of"], 1))
 fact("rp_filter", "mode", "as the device sees it: 0 off, 1 strict, 2 loose")(lambda s: s.host.conf("rp_filter"))
 
 

@@ -1,11 +1,16 @@
-"""What may be asked of the advice: for which goal, for how long."""
+"""What may be asked of the advice: for which goal, and how many packets may be simulated to find it."""
 from __future__ import annotations
+
+import re
 
 from rxpath.workbench.words import units
 from rxpath.workbench.words.mistakes import BadInput
 
 GOALS = ("loss", "latency", "cpu")
-BUDGET = "10s"
+BUDGET = 20_000_000                                         # simulated packets: some ten seconds of two cores
+PACKETS_A_SECOND = 2_000_000                                # of two cores, about: what a time is translated with
+LARGEST = 10 ** 12
+ALLOWED = "a number of simulated packets such as 20M or 500k"
 
 
 def checked_goal(goal: str | None) -> str | None:
@@ -15,15 +20,27 @@ def checked_goal(goal: str | None) -> str | None:
     return goal
 
 
-def checked_budget(budget: str | float) -> float:
-    """Seconds of "10s", "500ms", "2min" or a number of seconds."""
-    try:
-        if isinstance(budget, str):
-            seconds = float(budget) if budget.strip().isdigit() else units.duration_ns(budget) / 1e9
-        else:
-            seconds = float(budget)
-    except ValueError as error:
-        raise BadInput(f"--budget {budget}: must be {str(error).rpartition(', or')[0]}, or a whole number of seconds") from None
-    if not 0 <= seconds <= 86400:
-        raise BadInput(f"--budget {budget}: must be 0 to 24 hours")
-    return seconds
+def checked_budget(budget: str | int | None) -> int:
+    """Packets of "20M", "1.5M", "500k" or a number."""
+    if budget is None:
+        return BUDGET
+    found = re.fullmatch(r"(\d{1,13})(?:\.(\d{1,6}))?([kMG]?)", str(budget).strip(), re.ASCII)
+    if found is None:
+        try:
+            packets = units.duration_ns(str(budget)) * PACKETS_A_SECOND // 1_000_000_000
+        except ValueError:
+            raise BadInput(f"--budget {budget}: must be {ALLOWED}") from None
+        raise BadInput(f"--budget {budget}: the budget counts simulated packets, so that the answer does not depend on the machine; that "
+                       f"time is about --budget {budget_text(packets)} on two cores")
+    packets = int(float(f"{found[1]}.{found[2] or 0}") * {"": 1, "k": 1_000, "M": 1_000_000, "G": 1_000_000_000}[found[3]])
+    if packets > LARGEST:
+        raise BadInput(f"--budget {budget}: at most {LARGEST:,} simulated packets")
+    return packets
+
+
+def budget_text(packets: int) -> str:
+    """20M, 500k"""
+    for size, unit in ((1_000_000, "M"), (1_000, "k")):
+        if packets >= size and packets % size == 0:
+            return f"{packets // size}{unit}"
+    return str(packets)

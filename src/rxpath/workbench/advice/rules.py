@@ -51,11 +51,20 @@ class Condition(Part):
         return f"{self.fact} {self.op} {self.value:g}"
 
 
+class Sentence(Part):
+    """What is said, and the facts that make it true: it is printed only where all of them hold."""
+    text: Text
+    when: tuple[Condition, ...] = ()
+
+    def holds(self, facts: Mapping[str, float]) -> bool:
+        return all(c.holds(facts) for c in self.when)
+
+
 class Setting(Part):
-    """A key of a host file and what it is set to, step after step."""
+    """A key of a host file and what it is set to, step after step.  max: the largest that the kernel takes, or a word with @."""
     key: Text
     to: tuple[int | bool | str, ...] = Field(min_length=1)
-    max: int | None = None
+    max: int | str | None = None
 
 
 class Knob(Part):
@@ -67,9 +76,11 @@ class Knob(Part):
     since: str | None = None
     modelled: bool = True
     reason: str = ""
-    useless: str
+    effort: int = Field(ge=1, le=5)                         # 1: undone at once ... 5: not on this host
+    useless: tuple[Sentence, ...] = ()                      # why it changed nothing: the first that holds
     applies: str = ""
-    buffer: bool = False                                    # it makes packets wait
+    buffer: bool = False                                    # it makes packets wait: the larger, the more is saved
+    unless: str = ""                                        # not modelled: named only where this knob was tried and does not save all
     hypothetical: bool = False                              # shows what it would bring; nobody can type it, so it ranks last
 
 
@@ -77,12 +88,6 @@ class Discriminator(Part):
     """What tells the rule from its look-alikes: a sentence, and where it can be measured, conditions."""
     text: Text
     when: tuple[Condition, ...] = ()
-
-
-class Placebo(Part):
-    """Advice that will not help, and why."""
-    knob: Text
-    why: Text
 
 
 class Rule(Part):
@@ -93,7 +98,7 @@ class Rule(Part):
     discriminator: Discriminator
     cause: Text
     knobs: tuple[str, ...]
-    wont_help: tuple[Placebo, ...] = ()
+    wont_help: tuple[str, ...] = ()                         # popular advice that will not: run all the same
     source: Text
     savable: tuple[str, ...] = ()                           # losses that its knobs may save although their rows have a verdict
     since: str | None = None
@@ -185,18 +190,20 @@ def _check(rules: Rules, place: str) -> None:
         for key, conditions in (("symptom", rule.symptom), ("discriminator.when", rule.discriminator.when)):
             for condition in conditions:
                 known(f"{where}: {key}", "fact", condition.fact, FACTS)
-        for name in rule.knobs:
-            known(f"{where}: knobs", "knob", name, rules.knob)
-        for placebo in rule.wont_help:
-            known(f"{where}: wont_help", "knob", placebo.knob, rules.knob)
+        for key, names in (("knobs", rule.knobs), ("wont_help", rule.wont_help)):
+            for name in names:
+                known(f"{where}: {key}", "knob", name, rules.knob)
         if rule.modelled == bool(rule.reason):
             raise RuleError(f"{place}: {where}: reason: belongs to modelled = false, and only to that")
     for name, knob in rules.knob.items():
         if knob.modelled == bool(knob.reason) or knob.modelled != bool(knob.set):
             if knob.modelled == bool(knob.reason) or knob.modelled:
                 raise RuleError(f"{place}: knob.{name}: reason: belongs to modelled = false, and only to that; set: to modelled = true")
-        for condition in knob.needs:
-            known(f"knob.{name}: needs", "fact", condition.fact, FACTS)
+        for key, conditions in (("needs", knob.needs), *(("useless", s.when) for s in knob.useless)):
+            for condition in conditions:
+                known(f"knob.{name}: {key}", "fact", condition.fact, FACTS)
+        if knob.unless:
+            known(f"knob.{name}: unless", "knob", knob.unless, rules.knob)
     for goal, popular in rules.goal.items():
         for name in (*popular.knobs, *(n for names in popular.places.values() for n in names)):
             known(f"goal.{goal}", "knob", name, rules.knob)

@@ -1,216 +1,151 @@
 """Each candidate is run again: the same traffic, the same host, one knob changed; then what helped only in part is tried together.
 
-A knob's ladder is climbed until a step brings nothing more, all ladders at the same time, a round on all cores.  The smallest step that
-does what the best one does stands for the knob.  Nothing is believed: rules choose what is tried, figures decide what helped."""
+All ladders are climbed at the same time, a round on all cores (climb.py).  Long traffic is searched on its beginning, as much of it as
+tells what all of it does (runs.py); what helped there is run on all of it.  Nothing is believed: rules choose what is tried, figures decide
+what helped (verdict.py)."""
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
-from rxpath.workbench.advice import candidates
-from rxpath.workbench.advice.candidates import Ladder, Set
+from rxpath.workbench.advice import candidates, sayings
+from rxpath.workbench.advice.answer import Set, Tried, WhatIf
+from rxpath.workbench.advice.candidates import Ladder
+from rxpath.workbench.advice.climb import Climb
 from rxpath.workbench.advice.facts import Seen, measure
-from rxpath.workbench.advice.goal import GOALS
+from rxpath.workbench.advice.goal import BUDGET, GOALS
 from rxpath.workbench.advice.rules import Rules, load
+from rxpath.workbench.advice.runs import Progress, Runs, Stop
 from rxpath.workbench.advice.shell import commands
+from rxpath.workbench.advice.verdict import PART, SAME, YES, Verdicts, busy
 from rxpath.workbench.host import file as hostfile
 from rxpath.workbench.host.model.host import Host
-from rxpath.workbench.jobs import unit as units
 from rxpath.workbench.jobs.pool import Pool
 from rxpath.workbench.jobs.unit import Result, Unit
-from rxpath.workbench.run import replay
 from rxpath.workbench.run.outcome import Outcome
 from rxpath.workbench.run.where_lost import STEPS
 from rxpath.workbench.words.units import ipv4_text
 
-BUDGET_S = 10.0
-ALL, PART = 0.99, 0.05                                      # of what can be saved: helped, partly
-SAME = 0.005                                                # of what can be saved: two losses that count as one
-GAIN = {"latency": (0.10, 0.03), "cpu": (0.10, 0.03)}       # p99, CPU time: helped, partly
-DEEPEST, PAIRED = 3, 6                                      # knobs together at most; of those that helped in part, so many are paired
-NO_CONNECTION = "nobody listens on that port, or they are of an open connection, which is not built here: a real kernel would take those"
-Progress = Callable[[float, int], None]
-Stop = Callable[[], bool]
+DEEPEST, PAIRED = 4, 6                                      # knobs together at most; of those that helped in part, so many are paired
+NOISE = 0.05                                                # two p99, two CPU times that count as one
 
 
-@dataclass(frozen=True, slots=True)
-class Tried:
-    """A knob (or some together) and what it changed.  helped: yes, partly, no, worse.  memory_bytes: what its queues can hold more."""
-    set: Set
-    title: str
-    rule: str
-    helped: str
-    why: str
-    commands: tuple[str, ...]
-    lost_before: int
-    lost_after: int
-    dropped_after: dict[str, int]
-    p99_us_before: float
-    p99_us_after: float
-    cpu_before: int                                         # ns, all CPUs, all contexts
-    cpu_after: int
-    memory_bytes: int
-    knobs: tuple[str, ...] = ()
-    lasting: bool = True                                    # false: nobody can type it, or it only puts the loss off
-
-
-@dataclass(frozen=True, slots=True)
-class WhatIf:
-    """The answer.  knobs: best first, then those that did not help.  says: what must be said when there is no recommendation."""
-    goal: str
-    fired: tuple[tuple[str, str, str], ...]                 # (id, title, cause)
-    knobs: tuple[Tried, ...]
-    says: tuple[str, ...] = ()
-    not_tried: tuple[tuple[str, str], ...] = ()             # (title, why)
-    runs: int = 0
-    left_out: int = 0
-    interrupted: bool = False
-
-    @property
-    def recommended(self) -> Tried | None:
-        return next((t for t in self.knobs if t.helped in ("yes", "partly") and t.lasting), None)
-
-
-@dataclass(slots=True)
-class _Climb:
-    """A ladder under way: what each step gave."""
-    ladder: Ladder
-    done: list[tuple[Set, Result]] = field(default_factory=list)        # in the order of the ladder
-    names: tuple[str, ...] = ()
-    over: bool = False
-    largest: Result | None = None                           # of the last step, when that was run first
-
-
-def what_if(run: Outcome, unit: Unit, host: Host, goal: str | None = None, budget: float = BUDGET_S, jobs: int | None = None,
+def what_if(run: Outcome, unit: Unit, host: Host, goal: str | None = None, budget: int = BUDGET, jobs: int | None = None,
             progress: Progress | None = None, stop: Stop | None = None, rules: Rules | None = None) -> WhatIf | None:
-    """run: what came of `unit` on `host`.  None: nothing was lost and nothing was asked.  budget: seconds."""
+    """run: what came of `unit` on `host`.  None: nothing ended before its program and nothing was asked.  budget: simulated packets."""
     if run.interrupted or (goal is None and not run.dropped):
         return None
-    return _Search(run, unit, host, goal or "loss", budget, jobs, progress, stop, rules or load()).answer()
+    with Pool(jobs) as pool:
+        return _Search(run, goal or "loss", rules or load(), Runs(run, unit, host, budget, pool, stop, progress)).answer()
 
 
 class _Search:
-    def __init__(self, run: Outcome, unit: Unit, host: Host, goal: str, budget: float, jobs: int | None, progress: Progress | None,
-                 stop: Stop | None, rules: Rules) -> None:
+    def __init__(self, run: Outcome, goal: str, rules: Rules, runs: Runs) -> None:
         assert goal in GOALS
-        self.run, self.unit, self.host, self.goal, self.rules = run, unit, host, goal, rules
-        self.progress, self.stop, self.jobs = progress, stop, jobs
-        self.started = time.monotonic()
-        self.deadline, self.budget = self.started + budget, budget
-        self.seen, self.facts = Seen(run), measure(run)
-        self.before = _of(run)
-        self.fired = [r for r in rules.fired(self.facts, self.goal) if self.goal != "loss" or r.only()
-                      or candidates.worth(r, rules, self.facts)]
+        self.run, self.goal, self.rules, self.runs, self.host = run, goal, rules, runs, runs.host
+        self.seen, self.facts = Seen(replace(run, host=runs.host)), measure(run)
+        self.fired = [r for r in rules.fired(self.facts, goal) if goal != "loss" or r.only() or candidates.worth(r, rules, self.facts)]
         self.may = {reason for r in self.fired for reason in r.savable}
-        self.savable = sum(n for r, n in run.dropped.items() if r in self.may or not rules.saved_by_no_knob(r))
-        self.runs = self.left_out = 0
-        self.interrupted = False
-        self.failed: str | None = None
+        self.whole = self.now = self.on_part = Verdicts(goal, rules, self.may, runs.whole)
 
     # ------------------------------------------------------------ the search
     def answer(self) -> WhatIf:
-        seen = replace(self.run, host=self.host)
-        ladders = candidates.ladders(Seen(seen), self.rules, self.facts, self.goal) if self.worthwhile() else []
-        climbs = [_Climb(ladder, names=(ladder.knob,)) for ladder in ladders if ladder.steps]
-        with Pool(self.jobs) as pool:
-            self.pool = pool
+        ladders = candidates.ladders(self.seen, self.rules, self.facts, self.goal) if self.worthwhile() else []
+        climbs = [Climb(ladder, (ladder.knob,)) for ladder in ladders if ladder.steps]
+        part = 1
+        if climbs:
+            self.runs.choose_part(self.whole.tells)
+            part = self.runs.part
+            self.now = self.on_part = Verdicts(self.goal, self.rules, self.may, self.runs.base)
             self.climb(climbs)
-            together = self.combine(climbs) if self.worthwhile() else []
-        self.left_out = sum(not c.done for c in climbs) if self.over() else 0
-        tried = self.ranked([*climbs, *together])
-        return WhatIf(self.goal, tuple((r.id, r.title, r.cause) for r in self.fired), tuple(tried), tuple(self.sayings(tried)),
-                      tuple((item.title, item.not_tried) for item in ladders
-                            if item.not_tried and item.rule and not item.placebo and self.tells(item)),
-                      self.runs, self.left_out, self.interrupted)
+            climbs += self.combine(climbs)
+            if part > 1:
+                self.on_all_of_it(climbs)
+        knobs = tuple(self.ranked(climbs))
+        not_tried = tuple((item.title, item.not_tried) for item in ladders if self.tells(item, knobs))
+        unfinished = tuple(c.ladder.title for c in climbs if not c.over or not c.done)
+        return WhatIf(self.goal, tuple((r.id, r.title, r.cause) for r in self.fired), knobs,
+                      tuple(sayings.all_of(self.run, self.facts, self.fired, self.whole, knobs, self.runs, bool(unfinished))),
+                      not_tried, unfinished, self.runs.settings, self.runs.count, self.runs.packets, part, self.runs.budget,
+                      self.runs.interrupted)
 
     def worthwhile(self) -> bool:
         """Can a knob change anything?"""
-        return self.goal != "loss" or self.savable > 0
+        return self.goal != "loss" or self.whole.savable > 0
 
-    def climb(self, climbs: Sequence[_Climb]) -> None:
-        """All ladders, a step of each in a round, until none goes on.  What should not help starts with its largest step: when even that
-        brings nothing, no smaller one is run."""
-        top = [c for c in climbs if c.ladder.placebo and len(c.ladder.steps) > 1]
-        tops = {id(c) for c in top}
-        going = list(climbs)
-        while going and not self.over():
-            first = {id(c) for c in going if id(c) in tops and c.largest is None}
-            results = self.do([c.ladder.steps[-1 if id(c) in first else len(c.done)] for c in going])
-            for c, result in zip(going, results, strict=True):
-                if result is None:
-                    c.over = True
-                elif id(c) in first:
-                    c.largest, c.over = result, self.gain(result) < PART
-                    c.done += [(c.ladder.steps[-1], result)] if c.over else []
+    def tells(self, item: Ladder, knobs: Sequence[Tried]) -> bool:
+        """Is it worth saying that it was not tried?"""
+        knob = self.rules.knob[item.knob]
+        if not item.not_tried or not item.rule or item.placebo:
+            return False
+        if knob.unless:
+            return any(t.knobs == (knob.unless,) and t.helped != "yes" for t in knobs)
+        return not knob.modelled or "since" in item.not_tried or "--listen" in item.not_tried
+
+    def climb(self, climbs: Sequence[Climb]) -> None:
+        """All ladders, a step of each in a round, until none goes on."""
+        while not self.runs.over():
+            steps = [(c, i) for c in climbs if (i := c.next(self.now.gain, c.ladder.placebo and self.postpones(c))) is not None]
+            if not steps:
+                break
+            for (c, i), result in zip(steps, self.runs.do([c.ladder.steps[i] for c, i in steps]), strict=True):
+                if result is None:                          # it cannot be run: the ladder ends below it
+                    c.over = not self.runs.over()
+                    c.ladder.steps = c.ladder.steps[:i] if c.over and not c.ladder.grows else c.ladder.steps
                 else:
-                    self.step(c, result)
-            going = [c for c in going if not c.over and len(c.done) < len(c.ladder.steps)]
+                    c.done[i] = result
 
-    def step(self, c: _Climb, result: Result) -> None:
-        c.over = self.settled(c, result)
-        c.done.append((c.ladder.steps[len(c.done)], result))
-        if c.over and c.largest is not None and len(c.done) < len(c.ladder.steps):
-            c.done.append((c.ladder.steps[-1], c.largest))
+    def on_all_of_it(self, climbs: Sequence[Climb]) -> None:
+        """What helped on the beginning, on all of the traffic, best first; where that takes more than the beginning did, further up."""
+        good = sorted((c for c in climbs if c.done and self.now.helps(self.stand(c)[1])), key=lambda c: self.order(c, self.stand(c)[1]))
+        wanted = [(c, *c.stand(self.now.gain, self.now.tolerance), self.now.gain(self.stand(c)[1])) for c in good]
+        for c in climbs:
+            c.part = self.runs.part
+        self.runs.all_of_it()
+        self.now = self.whole
+        on: list[Climb] = []
+        for (c, i, _, _, before), result in zip(wanted, self.runs.do([w[2] for w in wanted]), strict=True):
+            if result is None:
+                c.over = False
+                continue
+            c.part, c.done, c.above = 1, {i: result}, i
+            c.over = self.now.gain(result) >= before - PART or i == len(c.ladder.steps) - 1
+            on += [] if c.over else [c]
+        self.climb(on)
 
-    def settled(self, c: _Climb, result: Result) -> bool:
-        """Nothing left to gain, or nothing gained by the last steps."""
-        gains = [*(self.gain(r) for _, r in c.done), self.gain(result)]
-        if gains[-1] >= 0.999:
-            return True
-        return len(gains) >= (3 if self.goal == "loss" else 2) and gains[-1] < gains[-2] + 0.01
-
-    def do(self, sets: Sequence[Set]) -> list[Result | None]:
-        """Run them; None where time or patience ran out."""
-        out: list[Result | None] = [None] * len(sets)
-        if not sets:
-            return out
-        work = [replace(self.unit, host=self.host, overrides=s) for s in sets]
-        for i, result in self.pool.run_all(work, None, self.deadline, self.stop):
-            self.runs += 1
-            if result.error is not None:
-                self.failed = result.error
-            elif not result.interrupted:
-                out[i] = result
-            if self.progress:
-                self.progress(min(1.0, (time.monotonic() - self.started) / self.budget), self.runs)
-        self.interrupted = self.interrupted or bool(self.stop and self.stop())
-        return out
-
-    def over(self) -> bool:
-        return self.interrupted or time.monotonic() >= self.deadline
-
-    def combine(self, climbs: Sequence[_Climb]) -> list[_Climb]:
+    # ------------------------------------------------------------ together
+    def combine(self, climbs: Sequence[Climb]) -> list[Climb]:
         """What helped most with one knob more, as long as that brings something.  A knob that cured its own place and only moved the loss
         on is a beginning too: two places in a row that are too slow need two knobs."""
-        out: list[_Climb] = []
-        best = max((self.gain(self.stand(c)[1]) for c in climbs if c.done and not self.postpones(c)), default=0.0)
-        seeds = self.beginnings(climbs) if best < ALL and self.goal == "loss" else []
-        while seeds and not self.over():
+        out: list[Climb] = []
+        best = max((self.now.gain(self.stand(c)[1]) for c in climbs if c.done and not self.postpones(c)), default=0.0)
+        seeds = self.beginnings(climbs) if best < YES and self.goal == "loss" else []
+        while seeds and not self.runs.over():
             more = self.without_repeats([m for seed in seeds for m in self.with_one_more(*seed, climbs)])
             self.climb(more)
-            found = max((c for c in more if c.done), key=lambda c: self.gain(self.stand(c)[1]), default=None)
-            if found is None or self.gain(self.stand(found)[1]) < best + PART:
+            found = max((c for c in more if c.done), key=lambda c: self.now.gain(self.stand(c)[1]), default=None)
+            if found is None or self.now.gain(self.stand(found)[1]) < best + PART:
                 break
             out.append(found)
-            best = self.gain(self.stand(found)[1])
-            seeds = [(self.stand(found), found.names)] if best < ALL and len(found.names) < DEEPEST else []
+            best = self.now.gain(self.stand(found)[1])
+            seeds = [(self.stand(found), found.names)] if best < YES and len(found.names) < DEEPEST else []
         if out:
             self.shrink(out[-1])
         return out
 
-    def beginnings(self, climbs: Sequence[_Climb]) -> list[tuple[tuple[Set, Result], tuple[str, ...]]]:
+    def beginnings(self, climbs: Sequence[Climb]) -> list[tuple[tuple[Set, Result], tuple[str, ...]]]:
         """The best alone, and for each place where frames were lost the knob that saved most of them there."""
         usable = [c for c in climbs if c.done and c.ladder.rule and not self.postpones(c)]
-        chosen: list[tuple[_Climb, tuple[Set, Result]]] = []
-        for c in sorted(usable, key=lambda c: -self.gain(self.stand(c)[1]))[:1]:
-            if self.gain(self.stand(c)[1]) >= PART:
+        chosen: list[tuple[Climb, tuple[Set, Result]]] = []
+        for c in sorted(usable, key=lambda c: -self.now.gain(self.stand(c)[1]))[:1]:
+            if self.now.gain(self.stand(c)[1]) >= PART:
                 chosen.append((c, self.stand(c)))
         for place in STEPS:
-            lost = _lost_at(self.before, place)
-            if lost < PART * self.savable:
+            lost = self.runs.base.lost_at_step.get(place, 0)
+            if lost < PART * self.now.savable:
                 continue
-            tries = [(_lost_at(r, place), r.lost, i, c, s, r) for i, c in enumerate(usable) for s, r in c.done]
+            tries = [(r.lost_at_step.get(place, 0), self.now.lost(r), n, c, c.ladder.steps[i], r)
+                     for n, c in enumerate(usable) for i, r in sorted(c.done.items())]
             tries = [t for t in tries if t[0] <= 0.5 * lost]
             if tries:
                 _, _, _, c, s, r = min(tries, key=lambda t: t[:3])
@@ -224,35 +159,38 @@ class _Search:
         return out
 
     @staticmethod
-    def without_repeats(more: Sequence[_Climb]) -> list[_Climb]:
+    def without_repeats(more: Sequence[Climb]) -> list[Climb]:
         """A with B is B with A."""
         known: set[frozenset[str]] = set()
         return [c for c in more if not (frozenset(c.names) in known or known.add(frozenset(c.names)))]      # type: ignore[func-returns-value]
 
-    def shrink(self, c: _Climb) -> None:
+    def shrink(self, c: Climb) -> None:
         """Of several together a smaller step of one may do: what it took alone is often too much."""
         settings, result = self.stand(c)
         for key, value in [text.split("=", 1) for text in settings]:
             present = candidates.present(key, self.seen)
-            if not value.isdigit() or not isinstance(present, int) or self.over():
+            if not value.isdigit() or not isinstance(present, int) or isinstance(present, bool):
                 continue
-            smaller = [candidates.join(settings, (f"{key}={int(value) >> n}",)) for n in range(1, 7) if int(value) >> n > present > 0]
-            for step, r in zip(smaller, self.do(smaller), strict=True):
-                if r is not None and self.gain(r) >= self.gain(result) - 0.01:
-                    settings, result = step, r
-        c.done = [(settings, result)]
+            low, high = present, int(value)
+            while high // 2 > low > 0 and not self.runs.over():
+                step = candidates.join(settings, (f"{key}={high // 2}",))
+                found = self.runs.do([step])[0] if candidates.possible(self.host, step) else None
+                if found is None or self.now.gain(found) < self.now.gain(result) - 0.01:
+                    break
+                settings, result, high = step, found, high // 2
+        c.ladder.steps, c.done = [settings], {0: result}
 
-    def with_one_more(self, best: tuple[Set, Result], names: tuple[str, ...], climbs: Sequence[_Climb]) -> list[_Climb]:
+    def with_one_more(self, best: tuple[Set, Result], names: tuple[str, ...], climbs: Sequence[Climb]) -> list[Climb]:
         """To these settings, each of the knobs that the rules name for what is then lost, and what helped alone."""
-        outcome = self.whole(best[0])
+        outcome = self.runs.outcome(best[0])
         if outcome is None:
             return []
         facts = measure(outcome)
         then = candidates.ladders(Seen(replace(outcome, host=self.after(best[0]))), self.rules, facts, self.goal)
         wanted = {item.knob: item for item in then
                   if item.steps and not item.placebo and item.rule and not self.rules.knob[item.knob].hypothetical}
-        helpful = [c for c in climbs if c.done and self.gain(self.stand(c)[1]) >= PART and not self.postpones(c)]
-        for c in sorted(helpful, key=lambda c: -self.gain(self.stand(c)[1]))[:PAIRED]:
+        helpful = [c for c in climbs if c.done and self.now.gain(self.stand(c)[1]) >= PART and not self.postpones(c)]
+        for c in sorted(helpful, key=lambda c: -self.now.gain(self.stand(c)[1]))[:PAIRED]:
             wanted.setdefault(c.ladder.knob, c.ladder)
         title = ", and ".join(self.rules.knob[n].title for n in names)
         more = []
@@ -262,182 +200,78 @@ class _Search:
             steps = [candidates.join(best[0], step) for step in ladder.steps]
             steps = [s for s in steps if len(s) > len(best[0]) and candidates.possible(self.host, s)]
             if steps:
-                made = Ladder("+".join((*names, name)), f"{title}, and {ladder.title}", ladder.rule, "", steps)
-                more.append(_Climb(made, names=(*names, name)))
+                made = Ladder("+".join((*names, name)), f"{title}, and {ladder.title}", ladder.rule, False, ladder.grows, steps)
+                more.append(Climb(made, (*names, name)))
         return more
 
     def after(self, settings: Set) -> Host:
         return hostfile.apply_overrides(self.host, settings) if settings else self.host
 
-    def whole(self, settings: Set) -> Outcome | None:
-        """A whole outcome, in this process: the rules want more than a Result has."""
-        unit = replace(self.unit, host=self.host, overrides=settings)
-        try:
-            host = units.the_host(unit)
-            outcome = replay.replay(unit.capture, host, listen=unit.listen, local=unit.local, speed=unit.speed, rate=unit.rate,
-                                    loop=unit.loop, receiver=units.receiver(unit, host),
-                                    stop=lambda: self.over() or bool(self.stop and self.stop()))
-        except ValueError:
-            return None
-        self.runs += 1
-        return None if outcome.interrupted else outcome
+    # ------------------------------------------------------------ ranking
+    def of(self, c: Climb) -> Verdicts:
+        """The verdicts on the part of the traffic that a climb was run on."""
+        return self.now if c.part == 1 else self.on_part
 
-    def tells(self, item: Ladder) -> bool:
-        """Is it worth saying that it was not tried?"""
-        return not self.rules.knob[item.knob].modelled or "since" in item.not_tried
-
-    # ------------------------------------------------------------ judging
-    def gain(self, result: Result) -> float:
-        """What was won of what could be: 1 is all of it."""
-        if self.goal == "loss":
-            gone = self.before.lost + self.before.queued - result.lost - result.queued      # what is still under way is not saved
-            return gone / max(self.savable, 1)
-        if result.lost > self.before.lost + 0.01 * self.before.offered:
-            return -1.0
-        old, new = (r.latency_ns["p99"] if self.goal == "latency" else _busy(r) for r in (self.before, result))
-        return (old - new) / max(old, 1)
-
-    def stand(self, c: _Climb) -> tuple[Set, Result]:
+    def stand(self, c: Climb) -> tuple[Set, Result]:
         """The smallest step that does what the best one does."""
-        best = max(self.gain(r) for _, r in c.done)
-        enough = best - (0.01 if best >= PART else PART) if self.goal == "loss" else 0.8 * best if best > 0 else best
-        return next((s, r) for s, r in c.done if self.gain(r) >= enough)
+        v = self.of(c)
+        return c.stand(v.gain, v.tolerance)[1:]
 
-    def verdict(self, result: Result) -> str:
-        gain = self.gain(result)
-        some, little = (ALL, PART) if self.goal == "loss" else GAIN[self.goal]
-        return "yes" if gain >= some else "partly" if gain >= little else "worse" if gain <= -PART else "no"
-
-    def ranked(self, climbs: Iterable[_Climb]) -> list[Tried]:
-        rows = []
-        for c in climbs:
-            if c.done:
-                settings, result = self.stand(c)
-                rows.append((self.order(c, result), self.tried(c, settings, result)))
+    def ranked(self, climbs: Iterable[Climb]) -> list[Tried]:
+        rows = [(self.order(c, result), self.tried(c, settings, result)) for c in climbs if c.done
+                for settings, result in [self.stand(c)]]
         return [row for _, row in sorted(rows, key=lambda item: item[0])]
 
-    def order(self, c: _Climb, result: Result) -> tuple[object, ...]:
-        helped = {"yes": 0, "partly": 0, "no": 2, "worse": 3}[self.verdict(result)]
-        lost = round(result.lost / max(1.0, SAME * self.savable))
-        hypothetical = self.postpones(c)
-        p99, cpu = result.latency_ns["p99"], _busy(result)
-        goal = {"loss": (lost, p99, cpu), "latency": (p99, lost, cpu), "cpu": (cpu, lost, p99)}[self.goal]
-        return (helped, hypothetical, *goal, self.memory(result), len(c.names), c.ladder.knob)
+    def order(self, c: Climb, result: Result) -> tuple[object, ...]:
+        """Best first.  Of what saves as much, what takes the least effort; latency counts where it differs by more than noise."""
+        v = self.of(c)
+        helped = {"yes": 0, "partly": 0, "no": 2, "worse": 3}[v.word(result)]
+        lost = round(v.lost(result) / max(1.0, SAME * v.savable))
+        p99, cpu = (_about(value) for value in (result.latency_ns["p99"], busy(result)))
+        effort, size = self.effort(c), len(self.stand(c)[0])
+        memory = self.memory(c, result)
+        rest = {"loss": (lost, effort, size, memory, p99, cpu), "latency": (p99, effort, size, lost, memory, cpu),
+                "cpu": (cpu, effort, size, lost, memory, p99)}[self.goal]
+        return (helped, c.part > 1, self.postpones(c), *rest, len(c.names), c.ladder.knob)
 
-    def postpones(self, c: _Climb) -> bool:
+    def effort(self, c: Climb) -> int:
+        return sum(self.rules.knob[n].effort for n in c.names)
+
+    def postpones(self, c: Climb) -> bool:
         """Not to be recommended: nobody can type it, or it is a buffer in lasting overload, which a short capture flatters."""
         return any(self.rules.knob[n].hypothetical for n in c.names) or \
-            (len(c.names) == 1 and bool(c.ladder.placebo) and self.rules.knob[c.names[0]].buffer)
+            (len(c.names) == 1 and c.ladder.placebo and self.rules.knob[c.names[0]].buffer)
 
-    def memory(self, result: Result) -> int:
-        return result.memory_bytes - self.before.memory_bytes
+    def memory(self, c: Climb, result: Result) -> int:
+        return result.memory_bytes - self.of(c).before.memory_bytes
 
-    def tried(self, c: _Climb, settings: Set, result: Result) -> Tried:
-        helped = self.verdict(result)
-        b = self.before
+    def tried(self, c: Climb, settings: Set, result: Result) -> Tried:
+        v = self.of(c)
+        helped, b = v.word(result), v.before
         return Tried(settings, c.ladder.title, c.ladder.rule, helped, self.why(c, result, helped), tuple(commands(self.host, settings)),
-                     b.lost, result.lost, result.dropped, b.latency_ns["p99"] / 1000, result.latency_ns["p99"] / 1000,
-                     _busy(b), _busy(result), self.memory(result), c.names, not self.postpones(c))
+                     v.lost(b), v.lost(result), result.delivered - b.delivered, result.queued, result.dropped,
+                     b.latency_ns["p99"] / 1000, result.latency_ns["p99"] / 1000, busy(b), busy(result), self.memory(c, result),
+                     self.effort(c), c.ended(v.gain), c.part, c.names, not self.postpones(c))
 
-    def why(self, c: _Climb, result: Result, helped: str) -> str:
+    def why(self, c: Climb, result: Result, helped: str) -> str:
         """A sentence: the rule's, or what the figures say."""
         knob = self.rules.knob[c.names[-1]]
+        useless = next((s.text for s in knob.useless if s.holds(self.facts)), "")
+        v = self.of(c)
         if helped in ("yes", "partly"):
             if c.ladder.placebo and knob.buffer:
-                return f"only because this traffic ends; {c.ladder.placebo}"
+                return "only because this traffic ends" + (f": {useless}" if useless else "")
             rule = next((r for r in self.rules.rule if r.id == c.ladder.rule), None)
-            moved = self.moved(result)
-            return "; ".join(x for x in (rule.title if rule else "", knob.applies, moved if helped == "partly" else "") if x)
-        if c.ladder.placebo:
-            return c.ladder.placebo
-        for rule in self.fired:
-            for p in rule.wont_help:
-                if p.knob == c.names[-1]:
-                    return p.why
-        gain = self.gain(result)
-        too_little = f"it saves too little: {gain:.1%} of them" if gain >= 0.01 and self.goal == "loss" else ""
-        return self.moved(result) or too_little or self.useless(c.names[-1])
-
-    def useless(self, name: str) -> str:
-        """What the rules say of a knob that changed nothing, unless this run says otherwise."""
-        if name != "rmem_default" or not self.before.dropped.get("SOCKET_RCVBUFF"):
-            return self.rules.knob[name].useless
-        full = [place for place in self.before.dropped_at if place.startswith("socket udp ")]
-        own = {f"socket udp {ipv4_text(a)}:{p}" for s in self.host.sockets if s.rcvbuf or s.rcvbufforce for a, p in s.endpoints()}
-        if full and own >= set(full):
-            return "the sockets that overflow set their own size (SO_RCVBUF): rmem_default is for those that do not"
-        return "it does not change what is lost: receive buffers do overflow"
-
-    def moved(self, result: Result) -> str:
-        """Losses that only went elsewhere."""
-        more = {r: result.dropped.get(r, 0) - self.before.dropped.get(r, 0) for r in {*result.dropped, *self.before.dropped}}
-        up = [r for r, n in more.items() if n > 0.05 * self.savable and not self.rules.saved_by_no_knob(r)]
-        down = [r for r, n in more.items() if n < -0.05 * self.savable]
-        return f"frames that {' and '.join(sorted(down))} took are lost to {' and '.join(sorted(up))} instead" if up and down else ""
-
-    def sayings(self, tried: Sequence[Tried]) -> list[str]:
-        """What a reader must know beside the table."""
-        out = []
-        if self.failed:
-            out.append(f"a candidate could not be run: {self.failed}")
-        best = next((t for t in tried if t.helped in ("yes", "partly") and t.lasting), None)
-        if self.goal == "loss":
-            for reason, n in sorted(self.before.dropped.items(), key=lambda item: (-item[1], item[0])):
-                word = self.rules.saved_by_no_knob(reason)
-                if best is not None and reason in self.may:
-                    n = min(n, best.dropped_after.get(reason, 0))
-                segments = self.segments_without_connection(n) if reason == "NO_SOCKET" else 0
-                if word and n - segments:
-                    out.append(f"{n - segments:,} {reason}{' (UDP)' if segments else ''}: {word}")
-                if segments:
-                    out.append(f"{segments:,} {reason} (TCP): {NO_CONNECTION}")
-        if self.worthwhile() and best is None:
-            out.append(self.cannot_tell())
-        elif best is not None and self.goal == "loss" and best.lost_before - best.lost_after < self.savable / 2:
-            out.append(f"the best of them saves less than half: {self.limit() or 'nothing else that rxpath models saves more'}")
-        return out
-
-    def segments_without_connection(self, lost: int) -> int:
-        """Of the frames that found no socket, those of TCP: UDP's own counter says how many were not."""
-        return max(0, min(lost, self.before.dropped.get("NO_SOCKET", 0) - self.run.books.snmp.get("Udp.NoPorts", 0)))
-
-    def cannot_tell(self) -> str:
-        """Why there is no recommendation."""
-        if self.interrupted:
-            return "nothing that was tried until then helps"
-        if self.left_out:
-            return f"nothing that was tried within the budget helps; {self.left_out} knobs were not tried (--budget)"
-        if self.goal != "loss":
-            return f"nothing that rxpath can turn makes the {'latency' if self.goal == 'latency' else 'CPU time'} better on this host"
-        limit = self.limit()
-        return f"no setting of this host saves them: {limit}" if limit else \
-            "rxpath cannot tell what would have saved them: none of the knobs that it models does"
-
-    def limit(self) -> str:
-        """What is overloaded for good, if anything is."""
-        if self.facts["reader_demand"] >= 1 > self.facts["reader_load"] and self.facts["buffer_lost"]:
-            taken = self.facts["reader_cpu_softirq"]
-            if taken >= 0.995:                                          # they go on after the last frame: not "104% of it"
-                return "interrupts and softirqs take all of the program's CPU"
-            return f"interrupts and softirqs take {taken:.0%} of the program's CPU, and it needs more than is left"
-        if self.facts["reader_load"] >= 1 and self.facts["buffer_lost"]:
-            return (f"the program gets {self.facts['reader_load']:.1f} times what it can read; it needs less work for each datagram, or "
-                    "more CPUs and sockets")
-        if self.facts["ring_load"] >= 1 and self.facts["lost.RX_MISSED"]:
-            return (f"the CPU that polls gets {self.facts['ring_load']:.1f} times what it can do; it needs a faster CPU, more CPUs with "
-                    "flows that differ, or less traffic")
-        if self.facts["backlog_load"] >= 1:
-            return f"the CPU that works the backlog off gets {self.facts['backlog_load']:.1f} times what it can do"
-        return ""
+            moved = v.moved(result) if helped == "partly" else ""
+            return "; ".join(x for x in (rule.title if rule and not c.ladder.placebo else "", knob.applies, moved) if x)
+        gain = v.gain(result)
+        little = f"it saves too little: {gain:.1%} of them" if gain >= 0.01 and self.goal == "loss" else ""
+        return v.moved(result) or little or useless or (v.still(result) if self.goal == "loss" else "")
 
 
-def _of(run: Outcome) -> Result:
-    return units.of(run)
-
-
-def _lost_at(result: Result, place: str) -> int:
-    return result.lost_at_step.get(place, 0)
-
-
-def _busy(result: Result) -> int:
-    return sum(n for k, n in result.cpu_ns.items() if k != "idle")
+def _about(value: int) -> int:
+    """Figures within NOISE of each other are one, more or less."""
+    n = 0
+    while value > 1000:
+        value, n = int(value / (1 + NOISE)), n + 1
+    return n

@@ -137,6 +137,23 @@ def _idle(host: Host, value: str) -> list[str]:
     return ["cpupower idle-set -D 3"] if value == "C1" else ["# idle=poll on the kernel's command line: the CPUs never sleep"]
 
 
+@command(r"route\.(\d+)\.dst")
+def _route(host: Host, value: str, number: str) -> list[str]:
+    return []                                               # with its device
+
+
+@command(r"route\.(\d+)\.dev")
+def _route_dev(host: Host, value: str, number: str) -> list[str]:
+    dst = host.routes[int(number)].dst if int(number) < len(host.routes) else "default"
+    return [f"ip route replace {dst} dev {value}    # or a route to the senders' network alone"]
+
+
+@command(r"load")
+def _load(host: Host, value: str) -> list[str]:
+    return [f"# what else runs on CPU{'s' * (len(cpus := sorted({c for load in host.loads for c in load.cpu})) > 1)} "
+            f"{', '.join(map(str, cpus))}: stop it, or move it (taskset, cpuset)"]
+
+
 @command(r"iptables")
 def _iptables(host: Host, value: str) -> list[str]:
     return ["# no firewall rules at all: iptables -F, to see what they cost"]

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from rxpath.workbench.advice import ask
+from rxpath.workbench.advice.answer import Tried, WhatIf
 from rxpath.workbench.advice.goal import BUDGET, checked_budget, checked_goal
-from rxpath.workbench.advice.search import Tried, WhatIf
 from rxpath.workbench.api.shown import shown
 from rxpath.workbench.host import file as hostfile
 from rxpath.workbench.host.model.host import Host
@@ -52,15 +52,15 @@ replay = shown(replaying.replay, Outcome.of)
 
 def whatif(capture: str | Path | Spec, host: Host | str | Path | None = None, *, overrides: Sequence[str] = (), seed: int | None = None,
            listen: Sequence[str] = (), local: str | None = None, speed: float = 1.0, rate: str | int | None = None, loop: int = 1,
-           skip_unsupported: bool | None = None, goal: str | None = None, budget: str | float = BUDGET, jobs: int | None = None,
+           skip_unsupported: bool | None = None, goal: str | None = None, budget: str | int = BUDGET, jobs: int | None = None,
            progress: Callable[[float, int], None] | None = None, stop: Callable[[], bool] | None = None) -> Outcome:
     """rxpath.replay(), then the candidate knobs, each on the same traffic and host: Outcome.whatif, Outcome.knobs (best first).
 
     goal      loss, latency or cpu; none: loss, if anything was lost
-    budget    how long to try, "10s" or seconds
+    budget    how many packets to simulate for it, "20M" or a number
     jobs      how many runs at a time; none: all cores
     The others as in replay()."""
-    goal, seconds = checked_goal(goal), checked_budget(budget)
+    goal, packets = checked_goal(goal), checked_budget(budget)
     if host is None and traffic.spec_of(capture) is None:
         host = traffic.bundled_host(str(capture))
     of_traffic, of_host = split(overrides)
@@ -69,5 +69,5 @@ def whatif(capture: str | Path | Spec, host: Host | str | Path | None = None, *,
                            skip_unsupported=skip_unsupported, stop=stop)
     unit = Unit(str(capture) if isinstance(capture, Path) else capture, seed=seed, listen=tuple(listen), local=local, speed=speed,
                 rate=rate, loop=loop, traffic=of_traffic)
-    return Outcome.of(run, ask.answer(run, unit, chosen, goal, seconds, skip_unsupported=skip_unsupported, jobs=jobs, progress=progress,
+    return Outcome.of(run, ask.answer(run, unit, chosen, goal, packets, skip_unsupported=skip_unsupported, jobs=jobs, progress=progress,
                                       stop=stop))

@@ -11,7 +11,7 @@ from rxpath.workbench.cli.options import DebugOption, HostOption, LocalOption, S
 from rxpath.workbench.cli.progress import EXIT_INTERRUPTED, Bar, Interrupt
 
 if TYPE_CHECKING:
-    from rxpath.workbench.advice.search import WhatIf
+    from rxpath.workbench.advice.answer import WhatIf
     from rxpath.workbench.run.outcome import Outcome
     from rxpath.workbench.run.trail import Trail
 
@@ -58,13 +58,14 @@ def replay(
     plain: Annotated[bool, typer.Option("--plain", help="Run the path as plain Python: slow, the same bytes.")] = False,
     goal: Annotated[str | None, typer.Option(
         "--goal", metavar="GOAL", help="What to find knobs for: loss, latency or cpu. Loss, if anything was lost.")] = None,
-    budget: Annotated[str | None, typer.Option("--budget", metavar="TIME", help="How long to try knobs: 10s if not given.")] = None,
+    budget: Annotated[str | None, typer.Option(
+        "--budget", metavar="PACKETS", help="How many packets to simulate for that: 20M if not given.")] = None,
     no_whatif: Annotated[bool, typer.Option("--no-whatif", help="Do not look for what would have saved the lost packets.")] = False,
     no_progress: Annotated[bool, typer.Option("--no-progress", help="No progress bar.")] = False,
     debug: DebugOption = False,
 ) -> None:
     """Send a capture through the receive path of a host and say where every frame went."""
-    from rxpath.workbench.advice.goal import BUDGET, checked_budget, checked_goal
+    from rxpath.workbench.advice.goal import checked_budget, checked_goal
     from rxpath.workbench.host import file as hostfile
     from rxpath.workbench.run import replay as replaying
     from rxpath.workbench.traffic import capture as traffic
@@ -76,7 +77,7 @@ def replay(
     if trail_limit < 1:
         raise BadInput(f"--trail-limit {trail_limit}: 1 or more")
     _check_files(record, json_, tap, tx, capture, host)
-    goal, seconds = checked_goal(goal), checked_budget(budget or BUDGET)
+    goal, packets = checked_goal(goal), checked_budget(budget)
 
     of_traffic, of_host = split(set_ or [])
     chosen = hostfile.the_host(host or traffic.bundled_host(capture), of_host, seed)
@@ -105,7 +106,7 @@ def replay(
             unit = Unit(capture, seed=seed, listen=tuple(listen or ()), local=local, speed=speed, rate=rate, loop=loop, fresh=fresh,
                         traffic=of_traffic)
             with Bar(not no_progress, "trying knobs on the same traffic") as bar:
-                answer = ask.answer(outcome, unit, chosen, goal, seconds, skip_unsupported=skip_unsupported or None, progress=bar,
+                answer = ask.answer(outcome, unit, chosen, goal, packets, skip_unsupported=skip_unsupported or None, progress=bar,
                                     stop=interrupt)
     if json_:
         _json(outcome, answer, watched)

@@ -295,7 +295,8 @@ def _unknown(name: str, above: Sequence[str | int], root: type[BaseModel] = Host
 def apply_overrides(host: Host, overrides: Iterable[str]) -> Host:
     """A host with single keys changed: any key of the file by its dotted path, sysctls by their real names, `ethtool.X` by ethtool's.
 
-    Lists are addressed by number or by name (`app.0.cpu=1`, `socket.dns.rcvbuf=4MiB`); one past the last adds an entry."""
+    Lists are addressed by number or by name (`app.0.cpu=1`, `socket.dns.rcvbuf=4MiB`); one past the last adds an entry.  A socket that a
+    replay opens by itself has the name that reports give it: `socket.udp5000.rcvbuf=4MiB`."""
     data = _copy(host._raw)
     changes = []
     for written in overrides:
@@ -361,6 +362,11 @@ def _set(data: dict[str, Any], key: str, value: Any, written: str, host: Host) -
                 raise wrong(f"{step} is not a list")
             which = steps.pop(0)
             index = _entry(entries, step, which)
+            if index is None and step == "socket" and host.opens_from_capture and (found := re.fullmatch(r"(udp|tcp)(\d{1,5})", which)):
+                if data.get("listen", "auto") == "auto":     # one that the replay opens by itself: the others are opened as before
+                    data["listen"] = "capture"
+                entries.append({"name": which, "proto": found[1], "bind": f"*:{found[2]}"})
+                index = len(entries) - 1
             if index is None:
                 there = ", ".join(str(entry.get("name", i)) for i, entry in enumerate(entries[:8]) if isinstance(entry, dict))
                 raise wrong(f'there is no {step} "{which}"; there are: {there or "none"}')

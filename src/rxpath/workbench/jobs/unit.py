@@ -34,7 +34,8 @@ RECEIVERS_KEPT = 64
 class Unit:
     """capture: a file, the name of a bundled one, or a traffic spec (traffic.spec.Spec, or its .toml file).  host: a Host, a host
     file's tables as a dict, its path, or None for the default (a bundled capture has its own).  traffic: settings of a spec
-    (traffic.0.rate=200kpps), apart from the host's overrides, which a search replaces.  The others as in rxpath.replay()."""
+    (traffic.0.rate=200kpps), apart from the host's overrides, which a search replaces.  The others as in rxpath.replay(); last: only the
+    beginning."""
     capture: str | Spec
     host: Host | Mapping[str, Any] | str | None = None
     overrides: tuple[str, ...] = ()
@@ -46,6 +47,7 @@ class Unit:
     loop: int = 1
     fresh: bool = False
     traffic: tuple[str, ...] = ()
+    last: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +135,8 @@ def run(unit: Unit, stop: Callable[[], bool] | None = None) -> Result:
             raise BadInput("standard input cannot be read many times: save it to a file")
         host = the_host(unit)
         return of(replay.replay(unit.capture, host, overrides=unit.traffic, seed=unit.seed, listen=unit.listen, local=unit.local,
-                                speed=unit.speed, rate=unit.rate, loop=unit.loop, fresh=unit.fresh, receiver=receiver(unit, host),
-                                stop=stop))
+                                speed=unit.speed, rate=unit.rate, loop=unit.loop, fresh=unit.fresh, last=unit.last,
+                                receiver=receiver(unit, host), stop=stop))
     except Exception as error:
         if is_bad_input(error):
             return Result(error=one_line(error))

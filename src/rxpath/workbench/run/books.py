@@ -60,6 +60,7 @@ class SocketBooks:
     queue_max: int
     rmem_max: int
     rcvbuf: int
+    lock_wait_ns: int = 0                                   # that all CPUs together waited for its lock
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,7 +258,7 @@ def _sockets(m: Machine) -> list[SocketBooks]:
     for s in m.sockets:
         sk = m.net.socks[s.index]
         out.append(SocketBooks(s.name, s.proto, s.address, s.port, sk.packets, sk.qlen + sk.backlog_qlen, sk.drops, sk.qlen_max,
-                               sk.rmem_max_seen, sk.rcvbuf))
+                               sk.rmem_max_seen, sk.rcvbuf, sk.lock.spin_ns))
     return out
 
 

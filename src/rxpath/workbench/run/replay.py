@@ -30,7 +30,7 @@ def replay(capture: str | Path | Spec, host: Host | str | Path | None = None, *,
            listen: Sequence[str] = (), local: str | None = None, speed: float = 1.0, rate: str | int | None = None, loop: int = 1,
            plain: bool | None = None, skip_unsupported: bool | None = None, trail: Trail | None = None, progress: Progress | None = None,
            stop: Callable[[], bool] | None = None, receiver: Receiver | None = None, fresh: bool = False,
-           record: bool = False) -> Outcome:
+           record: bool = False, last: int | None = None) -> Outcome:
     """Send a capture through the receive path of a host.
 
     capture   a pcap or pcapng file (also gzipped), "-" for standard input, the name of a bundled one ("first"),
@@ -43,6 +43,7 @@ def replay(capture: str | Path | Spec, host: Host | str | Path | None = None, *,
     speed     10: ten times as fast; rate: "1.2Mpps" evenly spaced instead; loop: how often
     stop      asked between slices: true ends the run early
     fresh     each loop comes from other source addresses
+    last      only the beginning: so many records of each reading; of generated traffic so many ns
     record    keep rings, queues, CPU time and losses over time, in Outcome.recording
     receiver  who receives, if infer_receiver() has been asked already
     Raises BadInput, CaptureError, HostError, RulesError for what cannot be used; Imbalance would be our bug."""
@@ -75,9 +76,9 @@ def replay(capture: str | Path | Spec, host: Host | str | Path | None = None, *,
         if source is None:
             assert spec is not None
             return trafficfile.generator(spec, chosen, speed=trafficfile.pace(spec, speed, pace), start_ns=START_NS, mac=who.mac,
-                                         plain=bool(plain))
+                                         plain=bool(plain), until_ns=last)
         return Capture(source, speed=speed, rate=pace or None, loop=loop, receiver=who, start_ns=START_NS, plain=bool(plain), fresh=fresh,
-                       line_rate=chosen.device.line_bps)
+                       last=last, line_rate=chosen.device.line_bps)
 
     def once(source: Source | None, scout: bool) -> Outcome:
         with cable(source) as frames, \

@@ -7,6 +7,7 @@ A Spec is frozen, small and picklable: a unit of work can carry it.  cable/gener
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -346,10 +347,13 @@ def receiver(spec: Spec, host: Host | None = None) -> Receiver:
 
 
 def generator(spec: Spec, host: Host | None = None, *, speed: float = 1.0, start_ns: int = 0, mac: int | None = None,
-              plain: bool = False) -> Generated:
-    """The traffic itself."""
+              plain: bool = False, until_ns: int | None = None) -> Generated:
+    """The traffic itself.  until_ns: only what begins before, counted from its beginning."""
     line = units.rate_bps(spec.line) if spec.line else host.device.line_bps if host is not None else None
-    return Generated(streams(spec, host, speed), seed=spec.seed, line_rate=line, start_ns=start_ns,
+    flows = streams(spec, host, speed)
+    if until_ns is not None:
+        flows = tuple(replace(s, duration=max(min(s.duration, until_ns - s.start), 0)) for s in flows)
+    return Generated(flows, seed=spec.seed, line_rate=line, start_ns=start_ns,
                      mac=DEFAULT_MAC if mac is None else mac, plain=plain)
 
 

@@ -8,8 +8,9 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from rxpath.workbench.advice.answer import Tried, WhatIf
+from rxpath.workbench.advice.goal import budget_text
 from rxpath.workbench.advice.rules import VERDICT, load
-from rxpath.workbench.advice.search import Tried, WhatIf
 from rxpath.workbench.run.outcome import Outcome
 from rxpath.workbench.views.terminal import table as table_of
 from rxpath.workbench.words.figures import ns
@@ -30,29 +31,48 @@ def render(run: Outcome, answer: WhatIf) -> Group:
     if good:
         parts += [Text(), _helped(run, answer, good)]
     if bad:
-        parts += [Text(), Text("Would not have helped" if answer.goal == "loss" else "Would not help", "bold"), _useless(answer, bad)]
+        part = {t.part for t in bad}
+        of = f" (figures of the first 1/{answer.part} of the traffic)" if part == {answer.part} and answer.part > 1 else ""
+        parts += [Text(), Text.assemble(("Would not have helped" if answer.goal == "loss" else "Would not help", "bold"), of),
+                  _useless(answer, bad, not of)]
     parts += [Text(said) for said in _sayings(answer)]
     best = answer.recommended
     if best is not None:
         parts += [Text(), Text(_advice(answer, best), "bold")]
         parts += [Text(f"  {line}", no_wrap=True, overflow="ignore") for line in best.commands]
-    if not answer.knobs and answer.goal == "loss" and answer.says:
-        parts.insert(0, Text("No knob of this host:"))
+    parts += [Text(), *(Text(line, "dim") for line in _how_far(answer))] if answer.knobs or answer.unfinished else []
     how = f"each knob: the same traffic and host run again, cost profile {run.host.profile}" if answer.knobs else ""
     return Group(Text.assemble((TITLE[answer.goal], "bold"), f" ({how})" if how else ""), *parts)
 
 
+def _how_far(answer: WhatIf) -> list[str]:
+    """What was tried, and how far."""
+    n, knobs = answer.settings, len({name for t in answer.knobs for name in t.knobs})
+    on = f", on the first 1/{answer.part} of the traffic, and what helped there on all of it" if answer.part > 1 else ""
+    out = [f"Tried: {n} setting{'s' * (n != 1)} of {knobs} knob{'s' * (knobs != 1)}{on}: {answer.runs} runs, {answer.packets:,} simulated "
+           "packets."]
+    largest = [t.title for t in answer.knobs if t.ended == "largest" and t.helped == "partly" and t.lasting]
+    if largest:
+        out.append(f"At its largest: {', '.join(largest)}.")
+    if answer.unfinished:
+        why = "Ctrl-C came before the end" if answer.interrupted else f"the budget of {budget_text(answer.budget)} was used up (--budget)"
+        out.append(f"Not finished, {why}: {', '.join(dict.fromkeys(answer.unfinished))}.")
+    return out
+
+
 def _helped(run: Outcome, answer: WhatIf, rows: list[Tried]) -> Table:
     table = table_of("knob", "", "lost", "p99", "CPU", "memory", left=2)
-    first = rows[0]
+    first = next((t for t in answer.knobs if t.part == 1), rows[0])
     table.add_row("as it is", "", f"{first.lost_before:,}", _us(first.p99_us_before), ns(first.cpu_before), "")
     for t in rows[:SHOWN]:
         words = Text.assemble((t.title, "green" if t.helped == "yes" else "yellow"), "\n", ("  " + "\n  ".join(t.set), "dim"))
         if t.helped == "partly" and answer.goal == "loss":
-            left = [f"{n:,} {r}" for r, n in sorted(t.dropped_after.items(), key=lambda item: -item[1]) if r not in VERDICT]
+            left = [f"{n:,} {r}" for r, n in sorted(t.dropped_after.items(), key=lambda item: (-item[1], item[0])) if r not in VERDICT]
             words.append(f"\n  still lost: {', '.join(left)}" if left else "", "dim")
-        if not t.lasting:
+        if not t.lasting and t.why:
             words.append(f"\n  {t.why}", "yellow")
+        if t.part > 1:
+            words.append(f"\n  only on the first 1/{t.part} of the traffic: {t.lost_before:,} before", "yellow")
         table.add_row(words, "" if t.helped == "yes" else "partly", f"{t.lost_after:,}", _us(t.p99_us_after), ns(t.cpu_after),
                       _more(t.memory_bytes))
     if len(rows) > SHOWN:
@@ -60,12 +80,16 @@ def _helped(run: Outcome, answer: WhatIf, rows: list[Tried]) -> Table:
     return table
 
 
-def _useless(answer: WhatIf, rows: list[Tried]) -> Table:
+def _useless(answer: WhatIf, rows: list[Tried], mark: bool) -> Table:
+    """mark: say of each row which part of the traffic it is of."""
     table = table_of("", "", "", left=3)
     for t in rows[:SHOWN]:
-        what = {"loss": f"{t.lost_after:,} lost", "latency": f"p99 {_us(t.p99_us_after)}", "cpu": f"CPU {ns(t.cpu_after)}"}
+        of = f" of {t.lost_before:,}" if t.part > 1 else ""
+        unread = f", {t.queued_after:,} unread" if t.queued_after > t.lost_before // 100 else ""
+        what = {"loss": f"{t.lost_after:,}{of} lost{unread}", "latency": f"p99 {_us(t.p99_us_after)}", "cpu": f"CPU {ns(t.cpu_after)}"}
         said = Text(what[answer.goal] + (", worse" if t.helped == "worse" else ""), no_wrap=True)
-        table.add_row(" ".join(t.set), said, t.why)
+        on = f" (on the first 1/{t.part} of the traffic)" if mark and t.part > 1 else ""
+        table.add_row(" ".join(t.set), said, (t.why + on).strip())
     if len(rows) > SHOWN:
         table.add_row(f"... {len(rows) - SHOWN} more in --json", "", "")
     return table
@@ -76,20 +100,19 @@ def _sayings(answer: WhatIf) -> list[str]:
     out += [f"not tried: {title}: {why}" for title, why in answer.not_tried]
     if answer.interrupted:
         out.append(f"INTERRUPTED after {answer.runs} runs: what was done until then")
-    elif answer.left_out:
-        out.append(f"the budget was used up: {answer.left_out} more knobs were not tried (--budget)")
     return ["", *out] if out else []
 
 
 def _advice(answer: WhatIf, best: Tried) -> str:
     price = []
-    if answer.goal != "latency" and best.p99_us_after > 1.1 * best.p99_us_before:
+    if answer.goal != "latency" and best.p99_us_after > 1.1 * best.p99_us_before > 0:
         price.append(f"p99 grows from {_us(best.p99_us_before)} to {_us(best.p99_us_after)}: they wait instead")
     if answer.goal == "latency":
         price.append(f"p99 falls from {_us(best.p99_us_before)} to {_us(best.p99_us_after)}")
     if best.cpu_after > 1.1 * best.cpu_before or answer.goal == "cpu":
         price.append(f"CPU time {ns(best.cpu_before)} to {ns(best.cpu_after)}")
-    saved = f"{best.lost_before - best.lost_after:,} of {best.lost_before:,} saved" if answer.goal == "loss" else ""
+    saved = f"{best.saved:,} of {best.lost_before:,} saved" if answer.goal == "loss" else ""
+    price += [f"seen only on the first 1/{best.part} of the traffic"] if best.part > 1 else []
     return f"To do: {best.title} ({'; '.join(x for x in (saved, *price) if x)})"
 
 
@@ -107,7 +130,8 @@ def _more(octets: int) -> str:
 def as_list(answer: WhatIf) -> list[dict[str, Any]]:
     """--json's `knobs`."""
     return [{
-        "set": list(t.set), "lost_before": t.lost_before, "lost_after": t.lost_after, "p99_us_before": t.p99_us_before,
+        "set": list(t.set), "lost_before": t.lost_before, "lost_after": t.lost_after, "saved": t.saved, "queued_after": t.queued_after,
+        "part": t.part, "effort": t.effort, "ended": t.ended, "p99_us_before": t.p99_us_before,
         "p99_us_after": t.p99_us_after, "cpu_before": t.cpu_before, "cpu_after": t.cpu_after, "memory_bytes": t.memory_bytes,
         "helped": t.helped, "why": t.why, "commands": list(t.commands), "rule": t.rule, "title": t.title, "lasting": t.lasting,
         "dropped_after": t.dropped_after,
@@ -121,5 +145,7 @@ def as_dict(answer: WhatIf) -> dict[str, Any]:
         "goal": answer.goal, "fired": [{"rule": i, "title": title, "cause": cause} for i, title, cause in answer.fired],
         "recommended": list(best.set) if best is not None else [], "commands": list(best.commands) if best is not None else [],
         "says": list(answer.says), "not_tried": [{"title": title, "why": why} for title, why in answer.not_tried],
-        "runs": answer.runs, "left_out": answer.left_out, "interrupted": answer.interrupted,
+        "unfinished": list(answer.unfinished),
+        "settings": answer.settings, "runs": answer.runs, "packets": answer.packets, "part": answer.part,
+        "budget": answer.budget, "interrupted": answer.interrupted,
     }

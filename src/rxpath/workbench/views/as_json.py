@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from rxpath.workbench.advice.search import WhatIf
+from rxpath.workbench.advice.answer import WhatIf
 from rxpath.workbench.host import text as hosttext
 from rxpath.workbench.run.outcome import Outcome
 from rxpath.workbench.traffic import capture as traffic

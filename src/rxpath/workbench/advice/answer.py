@@ -1,0 +1,54 @@
+"""What comes of a search: which knobs were tried, what each changed, how far each was taken, what was not tried and why."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+Set = tuple[str, ...]                                       # ("ethtool.rx=512",), as --set takes them
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """A knob (or some together) and what it changed.  helped: yes, partly, no, worse.  lost: frames that some setting of the host could
+    save.  memory_bytes: what its queues can hold more."""
+    set: Set
+    title: str
+    rule: str
+    helped: str
+    why: str
+    commands: tuple[str, ...]
+    lost_before: int
+    lost_after: int
+    saved: int                                              # delivered more than before
+    queued_after: int                                       # unread, or under way, when the run ended
+    dropped_after: dict[str, int]
+    p99_us_before: float
+    p99_us_after: float
+    cpu_before: int                                         # ns, all CPUs, all contexts
+    cpu_after: int
+    memory_bytes: int
+    effort: int                                             # 1: undone at once ... 5: not on this host (rules.toml)
+    ended: str                                              # why no larger step was tried
+    part: int = 1                                           # run on the first 1/part of the traffic; the figures are of that
+    knobs: tuple[str, ...] = ()
+    lasting: bool = True                                    # false: nobody can type it, or it only puts the loss off
+
+
+@dataclass(frozen=True, slots=True)
+class WhatIf:
+    """The answer.  knobs: best first, then those that did not help.  says: what must be said beside them."""
+    goal: str
+    fired: tuple[tuple[str, str, str], ...]                 # (id, title, cause)
+    knobs: tuple[Tried, ...]
+    says: tuple[str, ...] = ()
+    not_tried: tuple[tuple[str, str], ...] = ()             # (title, why)
+    unfinished: tuple[str, ...] = ()                        # titles: the budget or Ctrl-C ended them
+    settings: int = 0                                       # that were tried
+    runs: int = 0
+    packets: int = 0                                        # simulated in these runs
+    part: int = 1                                           # candidates were tried on the first 1/part of the traffic before all of it
+    budget: int = 0
+    interrupted: bool = False
+
+    @property
+    def recommended(self) -> Tried | None:
+        return next((t for t in self.knobs if t.helped in ("yes", "partly") and t.lasting), None)

@@ -1,0 +1,114 @@
+"""Runs of settings for a search: a budget that counts simulated packets, the beginning of the traffic before all of it, each setting once.
+
+Nothing here depends on the clock or on how many workers there are: the same input gives the same answer on a busy machine.  Which settings
+the budget still allows is decided in their order, before any of them runs."""
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from rxpath.workbench.advice.answer import Set
+from rxpath.workbench.host.model.host import Host
+from rxpath.workbench.jobs import unit as units
+from rxpath.workbench.jobs.pool import Pool
+from rxpath.workbench.jobs.unit import Result, Unit
+from rxpath.workbench.run import replay
+from rxpath.workbench.run.outcome import Outcome
+from rxpath.workbench.traffic import capture as traffic
+
+PARTS = (16, 8, 4, 2)                                       # 1/16 of the traffic, ...
+LEAST = 10_000                                              # frames of a part: a run of fewer takes about as long
+Progress = Callable[[float, int], None]
+Stop = Callable[[], bool]
+
+
+class Runs:
+    """run: what came of `unit` on `host`.  budget: simulated packets.  base: what came of the host as it is on the present part."""
+
+    def __init__(self, run: Outcome, unit: Unit, host: Host, budget: int, pool: Pool, stop: Stop | None, progress: Progress | None) -> None:
+        self.unit, self.host, self.pool, self.stop, self.progress = unit, host, pool, stop, progress
+        self.traffic, self.whole = run.traffic, units.of(run)
+        self.base, self.part = self.whole, 1
+        self.budget = self.left = budget
+        self.count = self.packets = self._kept = 0
+        self.interrupted = self.short = False
+        self.failed: list[str] = []
+        self._known: dict[tuple[int, Set], Result] = {}
+
+    @property
+    def settings(self) -> int:
+        """How many were tried."""
+        return len({s for _, s in self._known if s})
+
+    def over(self) -> bool:
+        """Is there nothing more to be had?"""
+        return self.interrupted or self.short
+
+    # ------------------------------------------------------------ which part
+    def choose_part(self, tells: Callable[[Result], bool]) -> None:
+        """The shortest beginning of the traffic that tells as much as all of it.  The host as it is runs on each until then."""
+        self._kept = self.left // 2                         # for all of the traffic
+        self.left -= self._kept
+        for part in PARTS:
+            if self.whole.offered // part < LEAST or self.over():
+                continue
+            self.part, self.base = part, replace(self.whole, offered=self.whole.offered // part)
+            found = self.do([()])[0]
+            if found is not None and tells(found):
+                self.base = found
+                return
+        self.all_of_it()
+
+    def all_of_it(self) -> None:
+        self.part, self.base, self.short = 1, self.whole, False
+        self.left, self._kept = self.left + self._kept, 0
+
+    def _unit(self, settings: Set) -> Unit:
+        unit = replace(self.unit, host=self.host, overrides=settings)
+        if self.part == 1:
+            return unit
+        if traffic.spec_of(unit.capture) is not None:
+            return replace(unit, last=self.traffic.duration_ns // self.part)
+        wanted, each = max(self.traffic.records // self.part, 1), max(self.traffic.records // unit.loop, 1)
+        return replace(unit, last=wanted, loop=1) if wanted < each else replace(unit, loop=-(-wanted // each))
+
+    # ------------------------------------------------------------ runs
+    def do(self, sets: Sequence[Set]) -> list[Result | None]:
+        """What came of each; None: it cannot be run, or the budget or patience ran out."""
+        work = [s for s in dict.fromkeys(sets) if (self.part, s) not in self._known]
+        cost = max(self.base.offered, 1)
+        allowed = work[:max(self.left, 0) // cost]
+        self.short = self.short or len(allowed) < len(work)
+        self.left -= cost * len(allowed)
+        errors: dict[int, str] = {}
+        for i, result in self.pool.run_all([self._unit(s) for s in allowed], stop=self.stop):
+            self.count += 1
+            self.packets += result.offered
+            if result.error is not None:
+                errors[i] = result.error
+            elif not result.interrupted:
+                self._known[self.part, allowed[i]] = result
+            if self.progress:
+                self.progress(min(1.0, self.packets / max(self.budget, 1)), self.count)
+        self.failed += [text for _, text in sorted(errors.items())]
+        self.interrupted = self.interrupted or bool(self.stop and self.stop())
+        return [self._known.get((self.part, s)) for s in sets]
+
+    def outcome(self, settings: Set) -> Outcome | None:
+        """A whole outcome, in this process: the rules want more than a Result has."""
+        if self.left < self.base.offered or self.over():
+            self.short = self.short or not self.interrupted
+            return None
+        self.left -= self.base.offered
+        unit = self._unit(settings)
+        try:
+            host = units.the_host(unit)
+            found = replay.replay(unit.capture, host, overrides=unit.traffic, seed=unit.seed, listen=unit.listen, local=unit.local,
+                                  speed=unit.speed, rate=unit.rate, loop=unit.loop, fresh=unit.fresh, last=unit.last,
+                                  receiver=units.receiver(unit, host), stop=self.stop)
+        except ValueError:
+            return None
+        self.count += 1
+        self.packets += found.offered
+        self.interrupted = self.interrupted or found.interrupted
+        return None if found.interrupted else found
