@@ -28,8 +28,8 @@ LISTED = {"cpus": 4, "nic": {"queues": 1}, "socket": [{"name": "in", "bind": "*:
     ("ring", [], [(f"ethtool.rx={256 << n}",) for n in range(1, 5)]),
     ("ring", ["ethtool.rx=4096"], "it is set like that already"),
     ("ring", ["nic.driver=veth", "nic.queues=1"], "this host does not have it"),
-    ("rcvbuf", ["net.core.rmem_max=8388608"], [*((f"socket.in.rcvbuf={106496 * n}",) for n in (2, 3, 4, 6, 8, 12, 16, 24, 32, 48)),
-                                               ("socket.in.rcvbuf=5184000",)]),     # room for all 3,000: a larger one cannot do more
+    ("rcvbuf", ["net.core.rmem_max=8388608"], [*((f"socket.in.rcvbuf={106496 * n}",) for n in (2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)),
+                                               ("socket.in.rcvbuf=7776000",)]),     # room for all 3,000: a larger one cannot do more
     ("rps", [], [("rps.0=[2, 3]",), ("rps.0=[1, 2, 3]",), ("rps.0=[0, 1, 2, 3]",)]),
     ("irq_away", [], [("irq.0=2",)]),
     ("queues", [], [("nic.queues=4",)]),

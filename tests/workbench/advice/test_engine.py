@@ -102,7 +102,9 @@ def quiet(tmp_path):
 
 def test_traffic_without_loss_gets_no_answer(quiet, capsys):
     run = rxpath.whatif(quiet, jobs=1)
-    assert run.offered == 20 and run.dropped == {} and run.whatif is None and run.knobs == ()
+    assert run.offered == 20 and run.dropped == {} and not run.whatif.asked and run.knobs == ()
+    assert [a.what for a in run.whatif.sensitivity][:3] == ["1 us of work", "3 us of work", "5 us of work"]      # 0 us is never silent
+    assert "does no work on a datagram (0 us)" in str(run) and "nothing is lost with 1 us of work" in str(run)
     assert cli.run(["replay", quiet]) == 0
     assert "What would" not in capsys.readouterr().out
     assert cli.run(["replay", quiet, "--json"]) == 0
@@ -111,7 +113,8 @@ def test_traffic_without_loss_gets_no_answer(quiet, capsys):
 
 def test_losses_that_no_knob_saves_cost_no_run():
     run = rxpath.whatif("first", overrides=["socket.telemetry.rcvbuf=4MiB"], jobs=1)
-    assert run.knobs == () and run.whatif.runs == 0 and run.whatif.recommended is None and len(run.whatif.says) == 2
+    assert run.knobs == () and run.whatif.recommended is None and len(run.whatif.says) == 2
+    assert run.whatif.runs == len(run.whatif.sensitivity)
 
 
 def test_goals_other_than_loss_are_answered_for_traffic_without_loss():

@@ -3,14 +3,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-Set = tuple[str, ...]                                       # ("ethtool.rx=512",), as --set takes them
+from rxpath.workbench.advice.sensitivity import Assumed
 
 
 @dataclass(frozen=True, slots=True)
 class Tried:
     """A knob (or some together) and what it changed.  helped: yes, partly, no, worse.  lost: frames that some setting of the host could
     save.  memory_bytes: what its queues can hold more."""
-    set: Set
+    set: tuple[str, ...]
     title: str
     rule: str
     helped: str
@@ -48,6 +48,8 @@ class WhatIf:
     part: int = 1                                           # candidates were tried on the first 1/part of the traffic before all of it
     budget: int = 0
     interrupted: bool = False
+    sensitivity: tuple[Assumed, ...] = ()                   # how much hangs on what is assumed
+    asked: bool = True                                      # false: nothing ended before its program, and no goal was given
 
     @property
     def recommended(self) -> Tried | None:

@@ -8,9 +8,9 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from rxpath.workbench.advice.answer import Set
 from rxpath.workbench.advice.facts import Seen
 from rxpath.workbench.advice.rules import VERDICT, Knob, Rule, Rules, Setting
+from rxpath.workbench.advice.settings import Set
 from rxpath.workbench.host import file as hostfile
 from rxpath.workbench.host.file import HostError
 from rxpath.workbench.host.model.host import Host

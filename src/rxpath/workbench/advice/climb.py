@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from rxpath.workbench.advice.answer import Set
 from rxpath.workbench.advice.candidates import Ladder
+from rxpath.workbench.advice.settings import Set
 from rxpath.workbench.jobs.unit import Result
 
 ALL, LITTLE, SAME = 0.999, 0.05, 0.01                       # of what can be had: all of it; a beginning; two that count as one

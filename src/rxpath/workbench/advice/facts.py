@@ -112,9 +112,10 @@ class Seen:
     def left(self, cpu: int) -> float:
         """Share of a CPU that a program can have: what interrupts and softirqs leave, less what others take; the scheduler gives it its
         share at least."""
-        free = max(1 - self.kernel_busy(cpu), 0.01)
+        short = self.duration / self.lasts                  # shares of a burst's time count for as much of LASTS
+        free = max(1 - self.kernel_busy(cpu) * short, 0.01)
         rivals = sum(load.share / 100 for load in self.host.loads if cpu in load.cpu)
-        return max(free - self.others_busy(cpu), free / (1 + rivals))
+        return max(free - self.others_busy(cpu) * short, free / (1 + rivals))
 
     def busy(self, cpu: int) -> float:
         c = self.cpu(cpu)
@@ -202,6 +203,10 @@ class Seen:
             own = [(t, [s for s in self.read_sockets if s.name.endswith(f"#{t.thread}")]) for t in threads]
             return max((self._load(app, [t], socks, left) for t, socks in own), default=0)
         return self._load(app, threads, [s for s in self.books.sockets if s.proto == "udp" and self.reads(app, s)], left)
+
+    def demand(self, app: App, threads: list[AppBooks], socks: list[SocketBooks]) -> float:
+        """What came for some sockets, times what a datagram costs these threads, over the time that their CPUs have left for them."""
+        return self._load(app, threads, socks, True)
 
     def _load(self, app: App, threads: list[AppBooks], socks: list[SocketBooks], left: bool) -> float:
         came = sum(s.received + s.drops + s.queued for s in socks)

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from rxpath.workbench.advice.answer import Set
+from rxpath.workbench.advice.settings import Set
 from rxpath.workbench.host.model.host import Host
 from rxpath.workbench.jobs import unit as units
 from rxpath.workbench.jobs.pool import Pool

@@ -9,13 +9,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from rxpath.workbench.advice import candidates, sayings
-from rxpath.workbench.advice.answer import Set, Tried, WhatIf
+from rxpath.workbench.advice.answer import Tried, WhatIf
 from rxpath.workbench.advice.candidates import Ladder
 from rxpath.workbench.advice.climb import Climb
 from rxpath.workbench.advice.facts import Seen, measure
 from rxpath.workbench.advice.goal import BUDGET, GOALS
 from rxpath.workbench.advice.rules import Rules, load
 from rxpath.workbench.advice.runs import Progress, Runs, Stop
+from rxpath.workbench.advice.sensitivity import sensitivity
+from rxpath.workbench.advice.settings import Set
 from rxpath.workbench.advice.shell import commands
 from rxpath.workbench.advice.verdict import PART, SAME, YES, Verdicts, busy
 from rxpath.workbench.host import file as hostfile
@@ -24,7 +26,6 @@ from rxpath.workbench.jobs.pool import Pool
 from rxpath.workbench.jobs.unit import Result, Unit
 from rxpath.workbench.run.outcome import Outcome
 from rxpath.workbench.run.where_lost import STEPS
-from rxpath.workbench.words.units import ipv4_text
 
 DEEPEST, PAIRED = 4, 6                                      # knobs together at most; of those that helped in part, so many are paired
 NOISE = 0.05                                                # two p99, two CPU times that count as one
@@ -32,11 +33,15 @@ NOISE = 0.05                                                # two p99, two CPU t
 
 def what_if(run: Outcome, unit: Unit, host: Host, goal: str | None = None, budget: int = BUDGET, jobs: int | None = None,
             progress: Progress | None = None, stop: Stop | None = None, rules: Rules | None = None) -> WhatIf | None:
-    """run: what came of `unit` on `host`.  None: nothing ended before its program and nothing was asked.  budget: simulated packets."""
-    if run.interrupted or (goal is None and not run.dropped):
+    """run: what came of `unit` on `host`.  None: it was interrupted.  budget: simulated packets."""
+    if run.interrupted:
         return None
     with Pool(jobs) as pool:
-        return _Search(run, goal or "loss", rules or load(), Runs(run, unit, host, budget, pool, stop, progress)).answer()
+        runs = Runs(run, unit, host, budget, pool, stop, progress)
+        if goal is None and not run.dropped:
+            return WhatIf("loss", (), (), sensitivity=tuple(sensitivity(runs)), runs=runs.count, packets=runs.packets, budget=budget,
+                          interrupted=runs.interrupted, asked=False)
+        return _Search(run, goal or "loss", rules or load(), runs).answer()
 
 
 class _Search:
@@ -61,13 +66,14 @@ class _Search:
             climbs += self.combine(climbs)
             if part > 1:
                 self.on_all_of_it(climbs)
+        hangs = tuple(sensitivity(self.runs))
         knobs = tuple(self.ranked(climbs))
         not_tried = tuple((item.title, item.not_tried) for item in ladders if self.tells(item, knobs))
         unfinished = tuple(c.ladder.title for c in climbs if not c.over or not c.done)
         return WhatIf(self.goal, tuple((r.id, r.title, r.cause) for r in self.fired), knobs,
                       tuple(sayings.all_of(self.run, self.facts, self.fired, self.whole, knobs, self.runs, bool(unfinished))),
                       not_tried, unfinished, self.runs.settings, self.runs.count, self.runs.packets, part, self.runs.budget,
-                      self.runs.interrupted)
+                      self.runs.interrupted, hangs)
 
     def worthwhile(self) -> bool:
         """Can a knob change anything?"""
@@ -261,7 +267,7 @@ class _Search:
         if helped in ("yes", "partly"):
             if c.ladder.placebo and knob.buffer:
                 return "only because this traffic ends" + (f": {useless}" if useless else "")
-            rule = next((r for r in self.rules.rule if r.id == c.ladder.rule), None)
+            rule = next((r for r in self.fired if r.id == c.ladder.rule), None)     # a second knob's may have fired only with the first
             moved = v.moved(result) if helped == "partly" else ""
             return "; ".join(x for x in (rule.title if rule and not c.ladder.placebo else "", knob.applies, moved) if x)
         gain = v.gain(result)

@@ -13,13 +13,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from rxpath.abi.reasons import Kind
 from rxpath.cable.receiver import Receiver, infer_receiver
 from rxpath.cable.source import Source
 from rxpath.workbench.host import file as hostfile
 from rxpath.workbench.host.model.host import Host
 from rxpath.workbench.run import replay
 from rxpath.workbench.run.outcome import Outcome
-from rxpath.workbench.run.where_lost import LOAD, by_step, losses
+from rxpath.workbench.run.where_lost import LOAD, by_class, by_step, losses
 from rxpath.workbench.traffic import capture as traffic
 from rxpath.workbench.traffic import spec as trafficfile
 from rxpath.workbench.traffic.spec import Spec
@@ -58,6 +59,7 @@ class Result:
     received: int = 0                                       # of the delivered: an application read it
     queued: int = 0
     dropped: dict[str, int] = field(default_factory=dict)   # by reason
+    ended: dict[str, int] = field(default_factory=dict)     # the same by class: "lost", "refused", "not for this host", ...
     dropped_at: dict[str, int] = field(default_factory=dict)            # by place: "ring 0", "socket udp 0.0.0.0:53"
     lost_at_step: dict[str, int] = field(default_factory=dict)          # by step of the funnel
     latency_ns: dict[str, int] = field(default_factory=dict)            # p50 p90 p99 p99.9 max mean count
@@ -75,7 +77,8 @@ class Result:
 
     @property
     def lost(self) -> int:
-        return sum(self.dropped.values())
+        """Frames of the class lost: there was no room or no time for them.  The other classes are what no sender of this host misses."""
+        return self.ended.get(Kind.LOST.value, 0)
 
     @property
     def lost_to_load(self) -> int:
@@ -148,7 +151,8 @@ def of(run: Outcome) -> Result:
     """The small result of a whole outcome."""
     b = run.books
     return Result(
-        offered=b.offered, delivered=b.delivered, received=b.received, queued=b.queued, dropped=b.dropped, dropped_at=_places(run),
+        offered=b.offered, delivered=b.delivered, received=b.received, queued=b.queued, dropped=b.dropped, ended=by_class(b.lost_at),
+        dropped_at=_places(run),
         lost_at_step=by_step(b.lost_at),
         latency_ns=b.latency.as_dict(), apps={f"{a.name}/{a.thread}": a.latency.as_dict() for a in b.apps},
         cpu_ns=b.cpu_ns(), cpus=tuple(asdict(c) for c in b.cpus),

@@ -56,6 +56,14 @@ def losses(lost_at: Mapping[str, Mapping[str, int]]) -> Iterator[Loss]:
             yield Loss(reason, station, n)
 
 
+def by_class(lost_at: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
+    """Frames that ended before their program, by what became of them: lost, refused, not for this host, not modelled, ..."""
+    out: dict[str, int] = {}
+    for loss in losses(lost_at):
+        out[loss.kind.value] = out.get(loss.kind.value, 0) + loss.n
+    return out
+
+
 def by_step(lost_at: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
     out: dict[str, int] = {}
     for loss in losses(lost_at):

@@ -7,12 +7,14 @@ from dataclasses import asdict
 from typing import Any
 
 from rxpath.workbench.advice.answer import WhatIf
+from rxpath.workbench.advice.states import states
 from rxpath.workbench.host import text as hosttext
 from rxpath.workbench.run.outcome import Outcome
+from rxpath.workbench.run.where_lost import by_class
 from rxpath.workbench.traffic import capture as traffic
 from rxpath.workbench.views import advice, hosts, recording
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 def build(run: Outcome, answer: WhatIf | None = None) -> dict[str, Any]:
@@ -24,6 +26,7 @@ def build(run: Outcome, answer: WhatIf | None = None) -> dict[str, Any]:
         "capture": run.traffic.describe(), "receiver": traffic.describe_receiver(run.receiver),
         "hosts": hosts.as_list(run.receiver), "little": hosts.little(run),
         "offered": b.offered, "delivered": b.delivered, "queued": b.queued, "dropped": b.dropped, "lost_at": b.lost_at,
+        "ended": by_class(b.lost_at),
         "received": b.received, "consumed": b.consumed,
         "not_offered": run.not_offered,
         "elapsed_ns": b.elapsed_ns,
@@ -43,7 +46,9 @@ def build(run: Outcome, answer: WhatIf | None = None) -> dict[str, Any]:
         "stations": b.stations,
         "iptables": [asdict(r) for r in b.rules],
         **({"log": list(run.log)} if run.log else {}),
-        **({"knobs": advice.as_list(answer), "whatif": advice.as_dict(answer)} if answer is not None else {}),
+        "states": [asdict(s) for s in states(run)], "assumed": advice.assumed(run),
+        **({"knobs": advice.as_list(answer), "whatif": advice.as_dict(answer)} if answer is not None and answer.asked else {}),
+        **({"sensitivity": [asdict(a) for a in answer.sensitivity]} if answer is not None else {}),
         **({"recording": recording.as_dict(run.recording)} if run.recording is not None else {}),
         "notes": list(run.notes),
         "interrupted": run.interrupted,

@@ -10,12 +10,14 @@ from rich.table import Table
 from rich.text import Text
 
 from rxpath.abi.reasons import Kind
+from rxpath.workbench.advice.states import states
 from rxpath.workbench.host.model.device import Device
 from rxpath.workbench.run.books import Books
 from rxpath.workbench.run.outcome import Outcome
 from rxpath.workbench.run.where_lost import STEP_TITLE, STEPS, Loss, losses
 from rxpath.workbench.traffic.capture import NOT_OFFERED
 from rxpath.workbench.views import hosts
+from rxpath.workbench.views.advice import assumed
 from rxpath.workbench.views.terminal import table as table_of
 from rxpath.workbench.views.terminal import titled
 from rxpath.workbench.words.figures import ns, share
@@ -40,6 +42,7 @@ def header(run: Outcome) -> list[str]:
     made = [f"{host.devices[i].name}.{vid}" for i, vid in host.vlans(run.receiver.vlans) if host.devices[i].nic.vlans == "auto"]
     if made:
         out.append(f"VLAN devices for the tags of the traffic: {', '.join(made)}; nic.vlans says which there are")
+    out.append(f"assumed: {'; '.join(assumed(run))}")
     if run.interrupted:
         out.append(f"INTERRUPTED: what follows is the state after {ns(b.elapsed_ns)} of virtual time")
     return out
@@ -132,7 +135,8 @@ def cpus(run: Outcome) -> Group:
     if len(b.cpus) > 1:
         whole = b.elapsed_ns * len(b.cpus)
         table.add_row("all", *[_spent(sum(getattr(c, k) for c in b.cpus), whole) for k in kinds], share(sum(c.idle for c in b.cpus), whole))
-    rest = [Text(f"{len(b.cpus) - len(shown)} CPUs did nothing", "dim")] if len(shown) < len(b.cpus) else []
+    idle = len(b.cpus) - len(shown)
+    rest = [Text(f"{idle} CPU{'s' * (idle != 1)} did nothing", "dim")] if idle else []
     return titled(f"CPU time, of {ns(b.elapsed_ns)} (cost profile {run.host.profile})", table, *rest)
 
 
@@ -239,6 +243,7 @@ def render(run: Outcome, *more: Any) -> Group:
     little = hosts.little(run)
     parts: list[Any] = [Text(little, "yellow")] if little else []
     parts += [Text(line, style="bold" if i == 0 else "") for i, line in enumerate(header(run))]
+    parts += [Text(state.text, "bold red") for state in states(run)]
     if little and len(run.receiver.hosts) > 1:
         parts += [Text(), hosts.advice(run.receiver)]
     for part in (funnel(run), cpus(run), queues(run), cards(run), sockets(run), latencies(run), pauses(run), rules(run)):

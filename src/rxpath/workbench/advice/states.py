@@ -1,0 +1,122 @@
+"""States of a run that matter whether or not something was lost: what is overloaded for good, what nobody reads, a group that nobody
+joined.
+
+    for state in states(run): print(state.text)
+
+Each is a sentence with the figures that make it true.  Overload is demand over supply of each program and each CPU that polls, over the
+traffic's time - as facts.py has them - where it worked all that time: a burst that it caught up with is none."""
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from rxpath.workbench.advice.facts import Seen
+from rxpath.workbench.host.model.programs import App
+from rxpath.workbench.run.books import AppBooks, SocketBooks
+from rxpath.workbench.run.outcome import Outcome
+from rxpath.workbench.words.figures import ns
+
+LASTING = 20_000_000                                        # ns: shorter traffic is a burst, whatever its rate
+WORKED = 0.97                                               # of the traffic's time
+MANY = 0.2                                                  # of a CPU that others take
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """kind: overload, unread, unjoined.  of: whose."""
+    kind: str
+    of: str
+    text: str
+    figures: dict[str, float] = field(default_factory=dict)
+
+
+def states(run: Outcome) -> list[State]:
+    """What lasts first."""
+    seen = Seen(run)
+    out = [*_programs(seen), *_cpus(seen)] if seen.duration >= LASTING else []
+    return out + _unread(seen) + _unjoined(run)
+
+
+# ---------------------------------------------------------------- overload
+def _programs(seen: Seen) -> list[State]:
+    out = []
+    for app in seen.host.apps:
+        threads = [t for t in seen.books.apps if t.name == app.name]
+        socks = [s for s in seen.books.sockets if s.proto == "udp" and seen.reads(app, s)]
+        own = app.own_sockets and app.threads > 1
+        groups = [([t], [s for s in socks if s.name.endswith(f"#{t.thread}")]) for t in threads] if own else [(threads, socks)]
+        for group, mine in groups:
+            state = _program(seen, app, group, mine, f"{app.name} thread {group[0].thread}" if own and group else app.name)
+            out += [state] if state else []
+    return out
+
+
+def _program(seen: Seen, app: App, threads: list[AppBooks], socks: list[SocketBooks], name: str) -> State | None:
+    came = sum(s.received + s.drops + s.queued for s in socks)
+    demand = seen.demand(app, threads, socks)
+    served = sum(t.received for t in threads)
+    worked = sum(t.app_ns + t.syscall_ns for t in threads)
+    free = sum(seen.left(t.cpu) for t in threads) * seen.duration
+    if demand <= 1 or not served or worked < WORKED * free:
+        return None
+    rate = came * 1e9 / seen.duration
+    text = (f"{name} is asked for {demand:.2f} times what it can do: {rate:,.0f} datagrams a second come for it, it reads "
+            f"{rate / demand:,.0f}; it keeps up with {1 / demand:.3f} of this rate")
+    others, kernel = max(seen.others_busy(t.cpu) for t in threads), max(seen.kernel_busy(t.cpu) for t in threads)
+    if others >= MANY:
+        text += f"; other threads take {min(others, 1):.0%} of its CPU"
+    elif kernel >= MANY:
+        text += f"; interrupts and softirqs take {min(kernel, 1):.0%} of its CPU"
+    fullest = max(socks, key=lambda s: (s.rmem_max / max(s.rcvbuf, 1), s.name))
+    grows = rate * (1 - 1 / demand) * fullest.rmem_max / max(fullest.queue_max, 1)
+    until = fullest.rcvbuf * 1e9 / grows if grows else 0.0
+    text += f". {_named(fullest)} " + ("is full: the rest is lost" if fullest.drops else
+                                       f"grows by {grows / 1e6:.3g} MB a second and is full after {ns(round(until))}")
+    return State("overload", name, text + ".", {"demand": round(demand, 4), "arrivals_per_s": round(rate),
+                                                "keeps_up_to": round(1 / demand, 4), "full_after_ns": 0 if fullest.drops else round(until)})
+
+
+def _named(sock: SocketBooks) -> str:
+    return f"The buffer of {sock.proto} {sock.address}:{sock.port} ({sock.rcvbuf:,} bytes)"
+
+
+def _cpus(seen: Seen) -> list[State]:
+    out = []
+    for cpu in sorted({seen.poll_cpu(q.queue) for q in seen.books.queues if q.frames}):
+        queues = [q for q in seen.books.queues if q.frames and seen.poll_cpu(q.queue) == cpu]
+        load = seen.queue_load(queues[0].queue)
+        if load > 1 and seen.kernel_busy(cpu) >= WORKED:
+            rate = sum(q.frames for q in queues) * 1e9 / seen.duration
+            text = (f"CPU {cpu} is asked to take {load:.2f} times as many frames off its rings as it can: {rate:,.0f} a second come, it "
+                    f"takes {rate / load:,.0f}.")
+            out.append(State("overload", f"cpu {cpu}", text, {"demand": round(load, 4), "arrivals_per_s": round(rate),
+                                                              "keeps_up_to": round(1 / load, 4)}))
+    for row in seen.books.softnet:
+        load = seen.backlog_load(row["cpu"])
+        if row["dropped"] and load > 1 and seen.kernel_busy(row["cpu"]) >= WORKED:
+            text = f"CPU {row['cpu']} is asked to work off {load:.2f} times as many packets of its backlog as it can."
+            out.append(State("overload", f"backlog {row['cpu']}", text, {"demand": round(load, 4)}))
+    return out
+
+
+# ---------------------------------------------------------------- nobody
+def _unread(seen: Seen) -> list[State]:
+    out = []
+    for s in sorted(seen.unread, key=lambda s: (-s.drops, -s.queued, s.name)):
+        text = f"no program reads {s.proto} {s.address}:{s.port}: {s.queued:,} datagrams wait in it"
+        text += f", {s.drops:,} were refused: a larger buffer only fills up later." if s.drops else \
+            f" ({s.rmem_max:,} of {s.rcvbuf:,} bytes)."
+        out.append(State("unread", f"{s.proto} {s.address}:{s.port}", text, {"queued": s.queued, "refused": s.drops}))
+    return out
+
+
+def unjoined(run: Outcome) -> list[str]:
+    """Groups that the traffic goes to and that no socket joined."""
+    if run.host.opens_from_capture:
+        return []
+    joined = {group for sock in run.host.sockets for group in sock.join}
+    return [group for group in run.receiver.groups if "." in group and group not in joined and not group.startswith("224.0.0.")]
+
+
+def _unjoined(run: Outcome) -> list[State]:
+    return [State("unjoined", group, f"no socket joined {group}: what was sent to that group is not for this host.")
+            for group in unjoined(run)]
