@@ -12,16 +12,12 @@ from rxpath.abi.reasons import Kind
 from rxpath.workbench.advice.answer import Tried, WhatIf
 from rxpath.workbench.advice.goal import budget_text
 from rxpath.workbench.advice.rules import VERDICT, load
-from rxpath.workbench.host.file import service_ns
-from rxpath.workbench.host.model.host import PROFILES
-from rxpath.workbench.host.model.programs import App
 from rxpath.workbench.run.outcome import Outcome
 from rxpath.workbench.run.where_lost import by_class
 from rxpath.workbench.views.terminal import table as table_of
 from rxpath.workbench.words.figures import ns
 
 SHOWN = 8                                                   # rows of each table; --json has all
-PROGRAMS = 4                                                # of the host that the header tells of
 TITLE = {"loss": "What would have saved them", "latency": "What would make the latency better", "cpu": "What would save CPU time"}
 
 NOT_SAVABLE = "What did not reach a program, and why"
@@ -66,31 +62,6 @@ def _hangs(run: Outcome, answer: WhatIf) -> list[str]:
     if not any(n for _, n in rows):
         return [f"If the assumptions were different: nothing is lost with {', '.join(what for what, _ in rows[1:])} either."]
     return [f"If the assumptions were different (frames lost): {'; '.join(f'{what} {n:,}' for what, n in rows)}."]
-
-
-def assumed(run: Outcome) -> list[str]:
-    """What the figures hang on and nobody measured on this host."""
-    host = run.host
-    out = [f"cost profile {host.profile}, which was not measured on this host"] if host.profile in PROFILES else []
-    apps = [f"{a.name} {_work(a)}, {a.threads} thread{'s' * (a.threads > 1)} on "
-            f"{_cpus(sorted({host.app_cpu(a, i) for i in range(a.threads)}))}" for a in host.apps[:PROGRAMS]]
-    if len(host.apps) > PROGRAMS:
-        apps.append(f"{len(host.apps) - PROGRAMS} programs more")
-    if "app" not in host._raw:
-        return [*out, f"a program, since the host file names none: {apps[0]}"]
-    return [*out, *apps]
-
-
-def _work(app: App) -> str:
-    times = service_ns(app.service)
-    mean = sum(times) // max(len(times), 1)
-    if not mean:
-        return "does no work on a datagram (0 us)"
-    return f"works {'' if app.service.constant is not None else 'on average '}{ns(mean)} on a datagram"
-
-
-def _cpus(cpus: list[int]) -> str:
-    return f"CPU {cpus[0]}" if len(cpus) == 1 else f"CPUs {', '.join(map(str, cpus[:8]))}" + (", ..." if len(cpus) > 8 else "")
 
 
 def _how_far(answer: WhatIf) -> list[str]:

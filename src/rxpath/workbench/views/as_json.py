@@ -13,6 +13,7 @@ from rxpath.workbench.run.outcome import Outcome
 from rxpath.workbench.run.where_lost import by_class
 from rxpath.workbench.traffic import capture as traffic
 from rxpath.workbench.views import advice, hosts, recording
+from rxpath.workbench.views.assumed import assumed
 
 SCHEMA_VERSION = 2
 
@@ -46,7 +47,7 @@ def build(run: Outcome, answer: WhatIf | None = None) -> dict[str, Any]:
         "stations": b.stations,
         "iptables": [asdict(r) for r in b.rules],
         **({"log": list(run.log)} if run.log else {}),
-        "states": [asdict(s) for s in states(run)], "assumed": advice.assumed(run),
+        "states": [asdict(s) for s in states(run)], "assumed": assumed(run),
         **({"knobs": advice.as_list(answer), "whatif": advice.as_dict(answer)} if answer is not None and answer.asked else {}),
         **({"sensitivity": [asdict(a) for a in answer.sensitivity]} if answer is not None else {}),
         **({"recording": recording.as_dict(run.recording)} if run.recording is not None else {}),

@@ -17,7 +17,7 @@ from rxpath.workbench.run.outcome import Outcome
 from rxpath.workbench.run.where_lost import STEP_TITLE, STEPS, Loss, losses
 from rxpath.workbench.traffic.capture import NOT_OFFERED
 from rxpath.workbench.views import hosts
-from rxpath.workbench.views.advice import assumed
+from rxpath.workbench.views.assumed import assumed
 from rxpath.workbench.views.terminal import table as table_of
 from rxpath.workbench.views.terminal import titled
 from rxpath.workbench.words.figures import ns, share

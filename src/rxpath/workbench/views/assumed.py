@@ -1,0 +1,35 @@
+"""What the figures of a run hang on and nobody measured on this host: one line of the report's header."""
+from __future__ import annotations
+
+from rxpath.workbench.host.file import service_ns
+from rxpath.workbench.host.model.host import PROFILES
+from rxpath.workbench.host.model.programs import App
+from rxpath.workbench.run.outcome import Outcome
+from rxpath.workbench.words.figures import ns
+
+PROGRAMS = 4                                                # of the host that the line tells of
+
+
+def assumed(run: Outcome) -> list[str]:
+    """What the figures hang on and nobody measured on this host."""
+    host = run.host
+    out = [f"cost profile {host.profile}, which was not measured on this host"] if host.profile in PROFILES else []
+    apps = [f"{a.name} {_work(a)}, {a.threads} thread{'s' * (a.threads > 1)} on "
+            f"{_cpus(sorted({host.app_cpu(a, i) for i in range(a.threads)}))}" for a in host.apps[:PROGRAMS]]
+    if len(host.apps) > PROGRAMS:
+        apps.append(f"{len(host.apps) - PROGRAMS} programs more")
+    if "app" not in host._raw:
+        return [*out, f"a program, since the host file names none: {apps[0]}"]
+    return [*out, *apps]
+
+
+def _work(app: App) -> str:
+    times = service_ns(app.service)
+    mean = sum(times) // max(len(times), 1)
+    if not mean:
+        return "does no work on a datagram (0 us)"
+    return f"works {'' if app.service.constant is not None else 'on average '}{ns(mean)} on a datagram"
+
+
+def _cpus(cpus: list[int]) -> str:
+    return f"CPU {cpus[0]}" if len(cpus) == 1 else f"CPUs {', '.join(map(str, cpus[:8]))}" + (", ..." if len(cpus) > 8 else "")
