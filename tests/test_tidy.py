@@ -95,3 +95,74 @@ def test_every_sysctl_named_in_a_page_or_a_rule_has_a_row():
     for path in (*(p for p in PROSE if p.suffix == ".md"), ROOT / "src/rxpath/workbench/advice/rules.toml"):
         for name in re.findall(r"\bnet\.(?:core|ipv4)\.[a-z_]+(?:\.[\w*]+)*", path.read_text()):
             assert re.sub(r"conf\.[\w*]+\.", "conf.*.", name) in BY_NAME or name == "net.ipv4.conf.*", f"{path.name}: {name}"
+
+
+# ---------------------------------------------------------------- functions, keys, tables and options that prose names
+OF_LINUX = {"epoll_wait", "igb_reset", "ixgbe_hpbthresh", "nanosleep", "page_frag_alloc_1k", "sendto"}      # and nobody's here
+OF_A_USER = {"a.toml", "SPEC.toml", "burst.toml", "mix.toml", "mine.toml", "server.toml"}                   # files that examples write
+OTHER_TABLES = {"[[rule]]", "[knob.NAME]", "[host]", "[[traffic]]"}             # of rules, scenarios and specs
+OF_CODE = {"socket.socket", "cpu.now"}                       # no keys of a host file
+
+
+def quoted(path, pattern):
+    """(place, what a group of the pattern finds) within backquotes."""
+    for line, text in prose(path):
+        for inside in re.findall(r"`([^`]+)`", text):
+            for found in re.findall(pattern, inside):
+                yield f"{path.name}:{line}: {found}", found
+
+
+def test_every_function_named_in_prose_exists():
+    from rxpath.path import Stage
+    code = [ast.parse(p.read_text()) for top in ("src", "tests", "tools", "benches") for p in (ROOT / top).rglob("*.py")]
+    nodes = [n for tree in code for n in ast.walk(tree)]
+    known = OF_LINUX | {s.name for s in Stage} | {n.name for n in nodes if isinstance(n, (ast.FunctionDef, ast.ClassDef))}
+    known |= {t.id for n in nodes if isinstance(n, ast.Assign) for t in n.targets if isinstance(t, ast.Name)}
+    for path in PROSE:
+        for place, name in quoted(path, r"^(?:[\w.]+\.)?(\w+)\(\)$"):
+            assert name in known, place
+
+
+def test_every_toml_file_named_in_prose_exists():
+    for path in PROSE:
+        for line, text in prose(path):
+            for name in re.findall(r"(?<![\w*{}/.-])((?:[\w.-]+/)*[\w-]+\.toml)\b(?!\.\w)", text):
+                end = name.removeprefix("../")
+                assert end.rsplit("/")[-1] in OF_A_USER or any(f"/{f}".endswith(f"/{end}") for f in FILES), f"{path.name}:{line}: {name}"
+
+
+def keys_of(model):
+    """(keys of a table, tables in it) by their names in a host file."""
+    from pydantic import BaseModel
+    inner = {}
+    for name, field in model.model_fields.items():
+        kinds = (field.annotation, *getattr(field.annotation, "__args__", ()))
+        inner[field.alias or name] = next((k for k in kinds if isinstance(k, type) and issubclass(k, BaseModel)), None)
+    return inner
+
+
+def test_every_table_and_key_of_the_host_file_named_in_prose_exists():
+    from rxpath.workbench.host.model.host import Host
+    tables = keys_of(Host)
+    for path in PROSE:
+        for place, name in quoted(path, r"^(\[+[\w.]+\]+)$"):
+            assert name in OTHER_TABLES or name.strip("[]").split(".")[0] in tables, place
+    rooms = {room: keys_of(model) for room, model in tables.items() if model is not None}
+    keys = {room: {*inner, *(key for table in inner.values() if table is not None for key in keys_of(table))}
+            for room, inner in rooms.items()}
+    seen = 0
+    for path in (p for p in PROSE if p.suffix == ".md"):
+        for place, name in quoted(path, r"^([a-z_]+\.[\w.-]+)(?:=.*)?$"):
+            room, *steps = name.split(".")
+            if room in keys and name not in OF_CODE and steps[-1] not in ("py", "md", "toml") and not steps[0].isdigit():
+                seen += 1
+                assert keys[room] & set(steps), place
+    assert seen > 10
+
+
+def test_every_option_named_in_prose_exists():
+    code = [p for top in ("src", "tools", "benches") for p in (ROOT / top).rglob("*.py")]
+    declared = {option for p in code for option in re.findall(r'"(--[a-z][\w-]*)"', p.read_text())}
+    for path in PROSE:
+        for place, name in quoted(path, r"(?<![\w-])(--[a-z][\w-]+)"):
+            assert name in declared | {"--help"}, place

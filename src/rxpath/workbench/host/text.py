@@ -46,7 +46,8 @@ _LISTS: tuple[tuple[str, type[BaseModel], str], ...] = (
 
 
 def toml(value: Any) -> str:
-    """A value as TOML writes it."""
+    """A value as TOML writes it.  Not by tomlkit: here are single values without a document, many in lines that are switched off, and it
+    would be a fourth base dependency."""
     if isinstance(value, BaseModel):                        # only Service has a default
         return '"0us"'
     if isinstance(value, bool):
