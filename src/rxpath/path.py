@@ -40,6 +40,8 @@ Stage = IntEnum("Stage", (
     # idle state, in the order of abi.numbers.Idle; a thread on a new CPU; latencies, which cost nobody time; ns << 10 for a byte
     "HARDIRQ SOFTIRQ POLL WAKE SWITCH TICK IPI_SEND IPI TIMER SYSCALL_ENTRY SYSCALL_EXIT LOCK BOUNCE BOUNCE_NODE CONTEND EPOLL "
     "NIC_LATENCY IPI_LATENCY IDLE_EXIT IDLE_EXIT_C1E IDLE_EXIT_C3 IDLE_EXIT_C6 IDLE_EXIT_POLL MIGRATE SENDER BYTE_COPY BYTE_CSUM "
+    # stations that came later: in their place, each would give all that follow another number, and every function be compiled again
+    "pim_rcv_v1 "
 ), start=0)
 
 
@@ -131,6 +133,7 @@ STATIONS: dict[Stage, Station] = {
     Stage.ping_rcv: Station("network", SOFT, "net/ipv4/ping.c", "an echo reply: who pinged?"),
     Stage.igmp_rcv: Station("network", SOFT, "net/ipv4/igmp.c", "IGMP, consumed"),
     Stage.pim_rcv: Station("network", SOFT, "net/ipv4/ipmr.c", "PIM, not for a host"),
+    Stage.pim_rcv_v1: Station("network", SOFT, "net/ipv4/ipmr.c", "PIM version 1, which comes as IGMP, not for a host"),
     Stage.udp_rcv: Station("transport", SOFT, "net/ipv4/udp.c", "UDP's handler of inet_protos"),
     Stage.udplite_rcv: Station("transport", SOFT, "net/ipv4/udplite.c", "UDP-Lite's handler of inet_protos"),
     Stage.__udp4_lib_rcv: Station("transport", SOFT, "net/ipv4/udp.c", "validate a datagram and find its socket"),

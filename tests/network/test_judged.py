@@ -1,7 +1,9 @@
 """What the real kernel taught (rxpath judge): each was wrong here once.  The kernel's own answers are asked again in tests/kernel."""
 from rxpath.abi.mib import DevStat
 from rxpath.abi.numbers import RTN, Out
+from rxpath.abi.reasons import Drop
 from rxpath.network import setup
+from rxpath.path import Stage
 
 from ..frames import PEER, US, arp, csum, eth, icmp, ip, ip4, tcp, udp, udp_frame
 
@@ -92,6 +94,16 @@ def test_udplite_is_of_nobody_and_pim_not_for_a_host(lab):
     good = lite[:6] + csum(b"\x0a\0\0\x02\x0a\0\0\x01\0\x88\0\x10" + lite[:6] + b"\0\0" + lite[8:]).to_bytes(2, "big") + lite[8:]
     host.send(eth(ip(good, proto=136))).run()
     assert host.mib()["UdpLite.NoPorts"] == 1 and len(host.left(Out.TX)) == 1
+
+
+def test_pim_of_version_1_comes_as_igmp_and_is_dropped_in_its_own_function(lab):
+    """0x14; other types that a host does not know end in igmp_rcv(), and so does a damaged one."""
+    host = lab()
+    messages = [bytes([kind, 0]) + csum(bytes([kind, 0, 0, 0]) + bytes(4)).to_bytes(2, "big") + bytes(4) for kind in (0x13, 0x14, 0x15)]
+    damaged = messages[1][:2] + b"\0\0" + messages[1][4:]
+    host.send(*[eth(ip(m, proto=2)) for m in (*messages, damaged)]).run()
+    at = {s.name: int(host.net.drop_at[Drop.NOT_SPECIFIED][s]) for s in (Stage.igmp_rcv, Stage.pim_rcv_v1)}
+    assert at == {"igmp_rcv": 3, "pim_rcv_v1": 1}
 
 
 def test_a_query_of_version_3_holds_the_sources_that_it_names(lab):

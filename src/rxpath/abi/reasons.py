@@ -101,6 +101,7 @@ class Drop(IntEnum):
         "icmp_rcv": Place(ICMP_ERROR, X, "an ICMP message cut short"),
         "igmp_rcv": Place("", X, "an IGMP message cut short or damaged"),
         "pim_rcv": Place("", N, "PIM is for routers"),
+        "pim_rcv_v1": Place("", N, "PIM is for routers"),
         "__udp4_lib_rcv": Place(UDP_ERROR, X, "no room for a UDP header"),
         "udplite_rcv": Place(UDPLITE_ERROR, X, "no room for a UDP-Lite header"),
         "__udp4_lib_mcast_deliver": Place("Udp.IgnoredMulti", N, "a multicast or broadcast that no socket here wants"),

@@ -10,10 +10,12 @@ from ..abi.skbuff import sk_buff
 from ..path import Stage, Touch, inet_protocol, touched
 from ..skb import consume_skb, kfree_skb_reason, pskb_may_pull, skb_checksum, skb_csum_right
 from ..turn import at, touch
+from .pim import pim_rcv_v1
 
 IGMP_ALL_HOSTS = 0xE0000001
 OLD_QUERIER_NS = 260_000_000_000                     # robustness x query interval + response interval, as they start
 IGMP_HLEN, IGMPV3_QUERY_HLEN, IGMP_QUERY, IGMP_REPORT, IGMPV2_REPORT = 8, 12, 0x11, 0x12, 0x16
+IGMP_PIM = 0x14
 
 
 @path_function
@@ -93,6 +95,8 @@ def igmp_rcv(net: Net, cpu: int, skb: sk_buff) -> int:
     report = igmp.type == IGMP_REPORT or igmp.type == IGMPV2_REPORT
     if igmp.type == IGMP_QUERY:
         return touch(net, cpu, skb, Touch.igmp_heard_query)
+    if igmp.type == IGMP_PIM:
+        return pim_rcv_v1(net, cpu, skb)
     if report and (skb.pkt_type == PACKET_MULTICAST or skb.pkt_type == PACKET_BROADCAST):
         consume_skb(net, cpu, skb)
         return NET_RX_SUCCESS

@@ -11,6 +11,13 @@ from ..skb import kfree_skb_reason
 from ..turn import at
 
 
+@path_function
+def pim_rcv_v1(net: Net, cpu: int, skb: sk_buff) -> int:
+    """Version 1 comes as an IGMP message (CONFIG_IP_PIMSM_V1): igmp_rcv() hands it on."""
+    at(net, cpu, skb, Stage.pim_rcv_v1)
+    return kfree_skb_reason(net, cpu, skb, Stage.pim_rcv_v1, Drop.NOT_SPECIFIED)
+
+
 @inet_protocol(IPPROTO.PIM)
 @path_function
 def pim_rcv(net: Net, cpu: int, skb: sk_buff) -> int:

@@ -2,21 +2,22 @@
 from __future__ import annotations
 
 import json
-import time
+import sys
 from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
 from rxpath.workbench.cli.options import DebugOption
-from rxpath.workbench.cli.progress import EXIT_INTERRUPTED, Interrupt, Spinner
+from rxpath.workbench.cli.progress import EXIT_INTERRUPTED, Ended, Interrupt, Spinner
 
 EXIT_DIFFERENT = 1
 EXAMPLES = "\n\n".join((
     "Examples:",
     "[cyan]sudo rxpath judge[/]                                every listed case, on this machine's kernel",
     "[cyan]sudo rxpath judge --only causes[/]                  one family; also a station or a name: --only 'martian*'",
-    "[cyan]sudo rxpath judge --examples 100000 --seed 7[/]     and so many generated frames",
+    "[cyan]sudo rxpath judge --examples 100000[/]              and so many generated frames, of a new seed, which is printed",
+    "[cyan]sudo rxpath judge --examples 100000 --seed 7[/]     the same ones again",
     "[cyan]sudo rxpath judge --examples 1000000 --seed 7 --state judge.json[/]   to be taken up where it stopped",
     "[cyan]sudo rxpath judge --captures DIR[/]                 the frames of captures",
     "[cyan]sudo rxpath judge --order[/]                        our stations beside the kernel's order of functions",
@@ -29,7 +30,7 @@ def judge(
     only: Annotated[list[str] | None, typer.Option(
         "--only", metavar="PATTERN", help="Only cases whose family, station or name fits (* and ?). May be given several times.")] = None,
     examples: Annotated[int, typer.Option("--examples", metavar="N", min=0, help="So many generated frames beside the cases.")] = 0,
-    seed: Annotated[int | None, typer.Option("--seed", metavar="N", help="Seed of the generated frames; printed.")] = None,
+    seed: Annotated[int | None, typer.Option("--seed", metavar="N", help="Seed of the generated frames; none: a new one, printed.")] = None,
     json_: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
     listing: Annotated[bool, typer.Option("--list", help="List the cases and stop.")] = False,
     state: Annotated[str | None, typer.Option("--state", metavar="FILE", help="Where a run of generated frames keeps its place.")] = None,
@@ -42,20 +43,25 @@ def judge(
 ) -> None:
     """Send the same frames into this machine's kernel and into the path, and say what differs (Linux 6.18, root)."""
     from rxpath.workbench.judge import run
+    from rxpath.workbench.judge.kernel import requirements
     from rxpath.workbench.words.mistakes import BadInput
 
     if listing and not (order or load):
         for family, case in run.chosen(only or []):
             print(f"{family:12} {case.station:10} {case.name}" + (f"   (not built: {case.not_built})" if case.not_built else ""))
         return
-    if reason := run.cannot_judge():
-        raise BadInput(f"the kernel cannot be asked here: {reason}")
-    if order:
-        agrees = _order(json_, plain)
-    elif load:
-        agrees = _load(json_)
-    else:
-        agrees = _cases(only or [], examples, int(time.time()) if seed is None else seed, json_, state, plain, captures)
+    lacks = requirements.missing()
+    for line in lacks[:-1]:
+        print(f"rxpath: the kernel cannot be asked here: {line}", file=sys.stderr)
+    if lacks:
+        raise BadInput(f"the kernel cannot be asked here: {lacks[-1]}")
+    with Ended():
+        if order:
+            agrees = _order(json_, plain)
+        elif load:
+            agrees = _load(json_)
+        else:
+            agrees = _cases(only or [], examples, run.new_seed(state) if seed is None else seed, json_, state, plain, captures)
     if not agrees:
         raise typer.Exit(EXIT_DIFFERENT)
 
@@ -78,6 +84,7 @@ def _cases(only: list[str], examples: int, seed: int, as_json: bool, state: str 
         for _ in both.run(chosen, report, interrupt):
             pass
         if examples and not report.stopped:
+            print(f"rxpath: {examples:,} generated frames, --seed {seed}", file=sys.stderr)
             with Spinner(True, "generated frames") as say:
                 run.generated_frames(both, report, seed, examples, state, interrupt, say)
         if folder is not None and not report.stopped:

@@ -36,6 +36,29 @@ class Interrupt:
         return self.asked
 
 
+class Ended:
+    """SIGTERM and SIGHUP end what runs as Ctrl-C does: what was changed is put back on the way out.  Only the first of them."""
+
+    SIGNALS = (signal.SIGTERM, signal.SIGHUP)
+
+    def __enter__(self) -> Ended:
+        self._before: dict[int, Any] = {}
+        try:
+            self._before = {s: signal.signal(s, self._note) for s in self.SIGNALS}
+        except ValueError:                                          # not the main thread
+            pass
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for s, before in self._before.items():
+            signal.signal(s, before)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        for s in self.SIGNALS:
+            signal.signal(s, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+
 class Bar:
     """A progress bar on stderr: only on a terminal, and only when it takes longer than a second."""
 

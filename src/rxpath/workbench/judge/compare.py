@@ -14,7 +14,7 @@ import math
 import statistics
 import time
 import tomllib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -125,6 +125,18 @@ def differences(ours: Observation, kernel: Observation) -> list[Difference]:
     return found
 
 
+def within(found: Sequence[Difference], runs: Sequence[Sequence[Difference]]) -> list[Difference]:
+    """What differs by more than the kernel does from run to run.  found: the differences of the first run; runs: those of its repetitions,
+    against the same observation of ours.  Where a repetition does not differ, the kernel has said what we say."""
+    left = []
+    for d in found:
+        said = [d.kernel, *(next((e.kernel for e in again if e.what == d.what), d.ours) for again in runs)]
+        numbers = all(isinstance(v, (int, float)) for v in (d.ours, *said))
+        if not (min(said) <= d.ours <= max(said) if numbers else d.ours in said):
+            left.append(d)
+    return left
+
+
 def views(ours: dict[str, Any], kernel: dict[str, Any]) -> list[Difference]:
     """Facts drawn from an observation that must be the same on both sides (Case.view)."""
     return [Difference(f"fact {name}", ours.get(name), kernel.get(name)) for name in sorted({*ours, *kernel})
@@ -150,6 +162,7 @@ class Deviation:
     reason: str
     kernel: str
     when: str = ""                      # a name of WHEN: only for cases with such a frame, on such a host
+    always: bool = True                 # false: the listed cases may not meet it, and none misses it then
     seen: int = 0
 
     def explains(self, case: Case, difference: Difference) -> bool:
@@ -212,7 +225,7 @@ class Deviations:
 
     def __init__(self, path: Path = DEVIATIONS) -> None:
         rows = tomllib.loads(path.read_text()).get("deviation", [])
-        self.rows = [Deviation(r["name"], r.get("case", "*"), w, r["reason"], r["kernel"], r.get("when", ""))
+        self.rows = [Deviation(r["name"], r.get("case", "*"), w, r["reason"], r["kernel"], r.get("when", ""), r.get("always", True))
                      for r in rows for w in ([r["what"]] if isinstance(r["what"], str) else r["what"])]
 
     def explain(self, case: Case, found: Iterable[Difference]) -> tuple[list[Difference], list[str]]:
@@ -228,6 +241,7 @@ class Deviations:
         return left, names
 
     def missing(self) -> list[str]:
-        """Deviations, and single patterns of them, that never occurred."""
+        """Deviations, and single patterns of them, that never occurred; but for those that do not always."""
         several = {row.name for row in self.rows if sum(r.name == row.name for r in self.rows) > 1}
-        return sorted({f"{row.name} ({row.what})" if row.name in several else row.name for row in self.rows if not row.seen})
+        return sorted({f"{row.name} ({row.what})" if row.name in several else row.name for row in self.rows
+                       if row.always and not row.seen})

@@ -132,7 +132,7 @@ def valid(rng: random.Random) -> tuple[str, str, bytes]:
         proto, station = 6, "transport"
     elif kind == "igmp":
         asked = f.ip4(rng.choice((JOINED, "0.0.0.0")))
-        body = struct.pack(">BBHI", rng.choice((0x11, 0x12, 0x16, 0x17, 0x22)), rng.randrange(256), 0, asked)
+        body = struct.pack(">BBHI", rng.choice((0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x1E, 0x1F, 0x22)), rng.randrange(256), 0, asked)
         if rng.random() < 0.3:
             body += struct.pack(">BBH", 2, 125, rng.choice((0, 0, 1, 2))) + bytes(rng.choice((0, 4, 8)))
         l4, proto, station = body[:2] + struct.pack(">H", f.csum(body)) + body[4:], 2, "network"

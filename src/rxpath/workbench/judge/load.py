@@ -32,6 +32,7 @@ from rxpath.workbench.judge import captures
 from rxpath.workbench.judge import frames as f
 from rxpath.workbench.judge.hosts import host
 from rxpath.workbench.judge.kernel.machine import Kernel, Machine
+from rxpath.workbench.judge.kernel.netns import libc
 from rxpath.workbench.judge.kernel.undo import TRACEFS, Journal
 from rxpath.workbench.run.simulation import Simulation
 from rxpath.workbench.traffic import capture as traffic
@@ -41,6 +42,7 @@ RECORDED_LOST = 2282
 IDLE_NS = 20_000_000                                # the reader slept: a burst had ended
 N = 200                                             # datagrams a millisecond apart for a row of wake-ups
 READER_LIMIT_S = 30
+PR_SET_PDEATHSIG = 1
 MS = 1_000_000
 ONE_EPOLL: dict[str, Any] = {"wait": "epoll", "shared_epoll": True}
 # how it waits, readers, a host file's way to say so -> wake-ups for 1,000 datagrams recorded on 6.18.44 (rules 4)
@@ -82,6 +84,7 @@ def forked(body: Callable[[], Any], cpu: int) -> Iterator[Callable[[], Any]]:
         code = 1
         try:
             signal.alarm(READER_LIMIT_S)
+            libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)            # it holds copies of the judge's locks
             os.close(out)
             os.sched_setaffinity(0, {cpu})
             os.write(into, json.dumps(body()).encode())

@@ -8,6 +8,7 @@ import importlib
 import json
 import os
 import pkgutil
+import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -18,14 +19,15 @@ from typing import Any
 from rxpath.workbench.host import file as hostfile
 from rxpath.workbench.host.model.host import Host
 from rxpath.workbench.judge import captures, cases, generated
-from rxpath.workbench.judge.case import Case
-from rxpath.workbench.judge.compare import Deviations, Difference, differences, spreads, views
-from rxpath.workbench.judge.kernel import netns
+from rxpath.workbench.judge.case import Case, Observation
+from rxpath.workbench.judge.compare import Deviations, Difference, differences, spreads, views, within
+from rxpath.workbench.judge.kernel import requirements
 from rxpath.workbench.judge.kernel.machine import Kernel
 from rxpath.workbench.judge.ours.machine import Ours
 from rxpath.workbench.words.mistakes import BadInput
 
 STATIONS = ("drivers", "irq", "link", "network", "transport", "user")
+REPEATS = 4                                         # of a case that differs, on the kernel
 KEPT = 200                                          # differences shown at most
 JUDGED_KERNEL = "6.18"
 
@@ -36,7 +38,7 @@ def kernel_release() -> str:
 
 def cannot_judge() -> str:
     """Why nothing can be judged here, "" when it can."""
-    return netns.why_not()
+    return next(iter(requirements.missing()), "")
 
 
 def other_kernel() -> str:
@@ -56,6 +58,7 @@ class Judged:
     met: list[str]
     notes: list[str]
     spread: str = ""
+    varied: list[Difference] = field(default_factory=list)      # by no more than the kernel from run to run
 
 
 @dataclass(slots=True)
@@ -76,6 +79,7 @@ class Report:
     met: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     spreads: dict[str, str] = field(default_factory=dict)       # case -> both sides' mean, deviation and range
+    varied: list[Judged] = field(default_factory=list)          # what the kernel itself does differently from run to run
     seconds: float = 0.0
     stopped: bool = False
 
@@ -91,6 +95,8 @@ class Report:
             tally.deviate += 1
         else:
             tally.agree += 1
+        if judged.varied:
+            self.varied.append(judged)
         if judged.spread:
             self.spreads[judged.case.name] = judged.spread
         for name in set(judged.met):
@@ -135,9 +141,24 @@ class Judge:
         return self.hosts[key]
 
     def one(self, case: Case, fresh: bool = False) -> Judged:
+        """What time can change - wake-ups, timers, rate limits, a busy machine - is no difference: a case that differs is repeated; what
+        the kernel itself does differently from run to run is not held against us."""
         host = self.host(case)
         kernel = self.kernel.one(case, host, fresh)
         ours = self.ours.one(case, host, fresh)
+        left, met, said = self.compared(case, ours, kernel)
+        if not left:
+            return Judged(case, left, met, kernel.notes, said)
+        still, runs = left, []
+        for _ in range(REPEATS):
+            runs.append(self.compared(case, ours, self.kernel.again())[0])
+            still = within(left, runs)
+            if not still:
+                break
+        return Judged(case, still, met, kernel.notes, said, [] if still else left)
+
+    def compared(self, case: Case, ours: Observation, kernel: Observation) -> tuple[list[Difference], list[str], str]:
+        """(what nobody explains, names of the deviations that were met, a line about random numbers)."""
         said = ""
         if case.spread is not None:
             found, said = spreads(case.spread(ours), case.spread(kernel))
@@ -146,7 +167,7 @@ class Judge:
         else:
             found = differences(ours, kernel)
         left, met = self.deviations.explain(case, found)
-        return Judged(case, left, met, kernel.notes, said)
+        return left, met, said
 
     def run(self, items: Iterable[Case], report: Report, stop: Callable[[], bool] | None = None,
             progress: Callable[[int], None] | None = None) -> Iterator[Judged]:
@@ -176,17 +197,30 @@ class Judge:
         self.close()
 
 
+def new_seed(state: str | None) -> int:
+    """Of a run that was given none: that of its state file, else a new one."""
+    kept = _state(Path(state)) if state else None
+    return kept[0] if kept is not None else secrets.randbelow(1 << 31)
+
+
+def _state(path: Path) -> tuple[int, int] | None:
+    """(seed, blocks that are done); None: there is no such file yet."""
+    if not path.exists():
+        return None
+    try:
+        kept = json.loads(path.read_text())
+        return int(kept["seed"]), int(kept["blocks"])
+    except (ValueError, KeyError, TypeError):
+        raise BadInput(f"{path}: not the state of a judge (--state)") from None
+
+
 def generated_frames(both: Judge, report: Report, seed: int, examples: int, state: str | None, stop: Any,
                      say: Callable[[str], None] | None = None) -> None:
     """Generated frames, block by block; with a state file from where an earlier run of the same seed stopped."""
     path = Path(state) if state else None
     first = 0
-    if path is not None and path.exists():
-        try:
-            kept = json.loads(path.read_text())
-            first = int(kept["blocks"]) if kept["seed"] == seed else 0
-        except (ValueError, KeyError, TypeError):
-            raise BadInput(f"{path}: not the state of a judge (--state)") from None
+    if path is not None and (kept := _state(path)) is not None:
+        first = kept[1] if kept[0] == seed else 0
         if first:
             report.notes.append(f"taken up at frame {first * generated.BLOCK:,} of seed {seed}")
     blocks = -(-examples // generated.BLOCK)
@@ -242,5 +276,6 @@ def as_json(report: Report, **more: Any) -> dict[str, Any]:
         "not_built": [{"case": c.name, "why": c.not_built} for c in report.not_built],
         "differences": [{"case": j.case.name, "station": j.case.station, "source": j.case.source,
                          "differences": [str(d) for d in j.left]} for j in report.different],
+        "varied": [{"case": j.case.name, "station": j.case.station, "differences": [str(d) for d in j.varied]} for j in report.varied],
         "seconds": round(report.seconds, 2), "stopped": report.stopped,
     }

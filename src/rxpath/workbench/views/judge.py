@@ -29,6 +29,9 @@ def text(report: Report, seed: int, examples: int, missing: Sequence[str]) -> st
         lines += ["", "listed deviations that no longer occur"] + [f"  {name}" for name in missing]
     if report.spreads:
         lines += ["", "random on both sides: mean, standard deviation, range"] + [f"  {n}: {said}" for n, said in report.spreads.items()]
+    if report.varied:
+        lines += ["", "repeated: the kernel itself differs from run to run, by as much as ours does from it"]
+        lines += [f"  {j.case.name}: {'; '.join(str(d) for d in j.varied[:3])}{' ...' if len(j.varied) > 3 else ''}" for j in report.varied]
     if report.not_built:
         lines += ["", "not built, not judged"] + [f"  {c.name}: {c.not_built}" for c in report.not_built]
     if report.different:

@@ -67,6 +67,9 @@ def cases() -> list[Case]:
               one("PIM: a hello to all routers", "network", plain, f.eth(f.ip(b"\x20\0\xdf\xff" + bytes(8), proto=103)))]
     sources = struct.pack(">BBH", 2, 125, 2) + bytes(8)
     group = "239.1.1.1"
+    found += [one(f"IGMP type 0x{kind:02x}", "network", quiet, f.eth(f.ip(igmp(kind), proto=2)),
+                  f.eth(f.ip(igmp(kind, group="239.1.1.1"), dst="224.0.0.1", proto=2), f.multicast_mac("224.0.0.1")))
+              for kind in (0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x1E, 0x1F, 0x22)]
     for what, l4 in (("version 3", igmp(rest=sources, group=group)), ("version 3 that lacks a source", igmp(rest=sources[:8], group=group)),
                      ("version 3 about all groups", igmp(rest=sources[:2] + bytes(2))),
                      ("version 3 about all groups, with sources", igmp(rest=sources)),

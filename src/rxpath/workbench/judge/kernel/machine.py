@@ -11,6 +11,7 @@ import os
 import select
 import socket
 import struct
+import sys
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -283,12 +284,29 @@ def claim_cpu(cpus: list[int], state: Path) -> tuple[int, BinaryIO]:
     """A CPU on which no other judge is at work, for as long as the file stays open: traces of one CPU would mix.  Waits for the first."""
     for cpu, how in [*((cpu, fcntl.LOCK_EX | fcntl.LOCK_NB) for cpu in cpus), (cpus[0], fcntl.LOCK_EX)]:
         file = open(state / f"cpu{cpu}.lock", "wb")
+        if how == fcntl.LOCK_EX:
+            print(f"rxpath: another judge is at work on each CPU: waiting for CPU {cpu} ({file.name})", file=sys.stderr)
         try:
             fcntl.flock(file, how)
             return cpu, file
         except BlockingIOError:
             file.close()
     raise AssertionError("unreachable")
+
+
+@contextlib.contextmanager
+def first_of_all() -> Iterator[None]:
+    """Before every ordinary task of this CPU (SCHED_FIFO), so that a busy machine hardly delays a step.  Where that is not allowed, as they
+    come."""
+    try:
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+    except OSError:
+        yield
+        return
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
 
 
 class Kernel:
@@ -302,6 +320,7 @@ class Kernel:
         os.sched_setaffinity(0, {self.cpu})
         self.number, self.machine, self.tracer = 0, None, None  # type: tuple[int, Machine | None, tracing.Tracer | None]
         self.key: object = None
+        self.history: list[tuple[Case, Host]] = []      # what the present machine has been through
         self.pids = {os.getpid(), tracing.ksoftirqd(self.cpu)}
 
     def run(self, items: Iterable[tuple[Case, Host]]) -> Iterator[Observation]:
@@ -310,11 +329,20 @@ class Kernel:
             yield self.one(case, host)
 
     def one(self, case: Case, host: Host, fresh: bool = False) -> Observation:
-        if self.machine is None or fresh or not case.shared or self.key is not host:
-            self.renew(host)
-        assert self.machine is not None
-        self.key = host if case.shared else None
-        return self.machine.play(case)
+        with first_of_all():
+            if self.machine is None or fresh or not case.shared or self.key is not host:
+                self.renew(host)
+                self.history = []
+            assert self.machine is not None
+            self.key = host if case.shared else None
+            self.history.append((case, host))
+            return self.machine.play(case)
+
+    def again(self) -> Observation:
+        """The last case once more, on a new machine that goes through the same before it."""
+        for i, (case, host) in enumerate(list(self.history)):
+            seen = self.one(case, host, fresh=i == 0)
+        return seen
 
     def renew(self, host: Host) -> None:
         """A new machine for that host."""

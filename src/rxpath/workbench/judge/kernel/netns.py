@@ -16,7 +16,6 @@ import socket
 import struct
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 
 from rxpath.workbench.judge.kernel.undo import Journal
 from rxpath.workbench.words.mistakes import BadInput
@@ -32,7 +31,7 @@ STATS = ("rx_packets", "tx_packets", "rx_bytes", "tx_bytes", "rx_errors", "tx_er
          "tx_compressed", "rx_nohandler", "rx_otherhost_dropped")                            # struct rtnl_link_stats64
 RTM_GETSTATS, NLM_F_REQUEST, IFLA_STATS_LINK_64 = 94, 1, 1
 
-_libc = ctypes.CDLL(None, use_errno=True)
+libc = ctypes.CDLL(None, use_errno=True)
 
 
 def tool(name: str) -> str:
@@ -51,14 +50,14 @@ def run(arguments: list[str], text: str = "") -> None:
 
 
 def setns(fd: int) -> None:
-    if _libc.setns(fd, CLONE_NEWNET):
+    if libc.setns(fd, CLONE_NEWNET):
         number = ctypes.get_errno()
         raise OSError(number, f"setns: {os.strerror(number)}")
 
 
 def disconnect(fd: int) -> None:
     """connect(AF_UNSPEC), which the standard library has not."""
-    _libc.connect(fd, ctypes.create_string_buffer(16), 16)
+    libc.connect(fd, ctypes.create_string_buffer(16), 16)
 
 
 class Netns:
@@ -157,17 +156,3 @@ class DeviceStats:
 
     def close(self) -> None:
         self.sock.close()
-
-
-def why_not() -> str:
-    """Why this machine cannot judge; "" when it can."""
-    if os.geteuid() != 0:
-        return "not root"
-    if not Path("/sys/kernel/tracing/events/skb/kfree_skb").is_dir():
-        return "no tracefs with skb:kfree_skb at /sys/kernel/tracing (mount -t tracefs none /sys/kernel/tracing)"
-    if shutil.which("ip", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin") is None:
-        return f"ip is not installed: apt-get install {PACKAGES['ip']}"
-    pid = os.fork()
-    if pid == 0:                                        # may we make a namespace?  tried where it does no harm
-        os._exit(0 if _libc.unshare(CLONE_NEWNET) == 0 else 1)
-    return "" if os.waitpid(pid, 0)[1] == 0 else "network namespaces are not allowed here"
