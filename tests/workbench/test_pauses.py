@@ -12,12 +12,14 @@ from rxpath.workbench.host.file import HostError
 from rxpath.workbench.judge import frames as f
 from rxpath.workbench.run.simulation import Simulation
 from rxpath.workbench.traffic import spec as trafficfile
+from rxpath.workbench.words.mistakes import BadInput
 
 MS, US = 1_000_000, 1000
 
 
 def host(app: dict[str, Any], **more: Any) -> hostfile.Host:
-    return hostfile.build({"socket": [{"name": "a", "bind": "0.0.0.0:5000"}], "app": [{"name": "r", "cpu": 1, **app}],
+    apps = [{"name": "r", "cpu": 1, **app}, *more.pop("apps", [])]
+    return hostfile.build({"socket": [{"name": "a", "bind": "0.0.0.0:5000"}], "app": apps,
                            "nic": {"addresses": ["10.0.0.1/24"], "mac": "02:00:00:00:00:01"}, **more}, "h")
 
 
@@ -95,6 +97,50 @@ def test_a_pause_is_in_report_json_and_recording(tmp_path: pathlib.Path, capsys:
     assert "paused" in {s["name"] for s in run.to_dict()["recording"]["series"]}
     still = rxpath.replay(spec, host({}))
     assert "stood still" not in str(still) and still.to_dict()["apps"][0]["pauses"] == 0
+
+
+# ---------------------------------------------------------------- programs that end and start again
+@pytest.mark.parametrize("wait", ["recv", "epoll"])
+@pytest.mark.parametrize("plain", [False, True])
+def test_a_program_that_is_gone_has_no_socket(tmp_path: pathlib.Path, wait: str, plain: bool) -> None:
+    """Two are unread when it ends, two come meanwhile, one comes afterwards."""
+    app = {"restart": once("10ms", "5ms", tmp_path), "wait": wait, "service": "4ms"}
+    at = [8 * MS, 9 * MS, 9 * MS + US, 12 * MS, 13 * MS, 16 * MS]
+    books, _ = played(app, at, 40 * MS, plain=plain)
+    assert books.apps[0].pauses == 1 and books.received == books.apps[0].received == 2
+    assert books.lost_at["NO_SOCKET"] == {"__udp4_lib_rcv": 2} and books.snmp["Icmp.OutDestUnreachs"] == 2
+    assert books.lost_at["NOT_SPECIFIED"] == {"udp_destruct_common": 2} and books.queued == 0
+    still, _ = played({**app, "pause": app["restart"], "restart": None}, at, 40 * MS, plain=plain)
+    assert still.received == 6 and not still.dropped, "a pause leaves the socket open"
+
+
+def test_a_restart_is_the_same_whoever_runs_ahead(tmp_path: pathlib.Path) -> None:
+    def run(step: int, **how: Any) -> Any:
+        app = {"threads": 2, "cpu": [0, 1], "own_sockets": True, "service": "30us",
+               "restart": {"every": "3ms", "for": "1ms", "start": "2500us"}}
+        with Simulation(host(app, socket=[{"name": "a", "bind": "0.0.0.0:5000", "reuseport": True}]), **how) as sim:
+            for i in range(600):
+                sim.send(f.udp_frame(b"x" * 64, sport=40000 + i % 16), 2 * MS + 20 * US * i)
+            while sim.t < 20 * MS:
+                sim.run(min(sim.t + step, 20 * MS))
+            return sim.books()
+
+    ahead = run(20 * MS)
+    assert ahead == run(20 * MS, one_step=True) == run(17_001) == run(20 * MS, plain=True)
+    assert ahead.dropped["NO_SOCKET"] > 100 and ahead.received > 200 and [a.pauses for a in ahead.apps] == [6, 6]
+
+
+@pytest.mark.parametrize(("more", "text"), [
+    ({"socket": [{"name": "a", "bind": "0.0.0.0:5000", "join": ["239.1.1.1"]}]}, "closes its sockets, but not a: it has joined a group"),
+    ({"socket": [{"name": "a", "bind": "0.0.0.0:5000", "connect": "10.0.0.2:4000"}]}, "but not a: it is connected; pause leaves them open"),
+    ({"apps": [{"name": "s"}]}, "but not a: s reads it too"),
+])
+def test_a_socket_that_cannot_be_closed_for_a_while_is_one_line(more: dict[str, Any], text: str) -> None:
+    with pytest.raises(BadInput) as caught:
+        Simulation(host({"restart": {"every": "1s", "for": "1ms"}}, **dict(more)))
+    assert text in str(caught.value) and "\n" not in str(caught.value)
+    with pytest.raises(HostError, match="pause and restart: one of them"):
+        host({"restart": {"every": "1s", "for": "1ms"}, "pause": {"every": "1s", "for": "1ms"}})
 
 
 # ---------------------------------------------------------------- a service that sleeps

@@ -35,13 +35,24 @@ def sock_init_data(net: Net, i: int, family: int, protocol: int) -> None:
 
 @path_function
 def sk_common_release(net: Net, cpu: int, sk: sock) -> None:
-    """The end of every protocol's close(): out of the tables, its datagrams freed (NOT_SPECIFIED, as on 6.18), its memory given back.
-    A packet that is on its way to it will find another generation."""
+    """The end of every protocol's close(): out of the tables, its datagrams freed (NOT_SPECIFIED, as on 6.18), its memory given back."""
     path.call_proto_unhash(sk.protocol, net, sk)
-    sk.gen += 1
     sk.state, sk.in_use = TCP.CLOSE, 0
     while sk.wq_head >= 0:
         wait_remove(net, sk, sk.wq_head)
+    sk_purge(net, cpu, sk)
+    sk.series = 0
+    if sk.rxq_ovfl:
+        net.rxq_ovfl -= 1
+        sk.rxq_ovfl = 0
+    sk.hnext4 = net.sock_free
+    net.sock_free = sk.idx
+
+
+@path_function
+def sk_purge(net: Net, cpu: int, sk: sock) -> None:
+    """What it holds is freed, and its memory given back.  A packet that is on its way to it will find another generation."""
+    sk.gen += 1
     free_queue(net, cpu, sk.reader_queue)
     free_queue(net, cpu, sk.receive_queue)
     free_queue(net, cpu, sk.backlog)
@@ -51,12 +62,6 @@ def sk_common_release(net: Net, cpu: int, sk: sock) -> None:
     if net.record and sk.series:
         c = net.cpu[cpu]
         record_sock_at(net, sk, max(c.now, net.sim.now))
-        sk.series = 0
-    if sk.rxq_ovfl:
-        net.rxq_ovfl -= 1
-        sk.rxq_ovfl = 0
-    sk.hnext4 = net.sock_free
-    net.sock_free = sk.idx
 
 
 @path_function

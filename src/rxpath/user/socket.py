@@ -15,7 +15,7 @@ from ..abi.sock import SOCK_BINDADDR_LOCK, SOCK_BINDPORT_LOCK
 from .errors import check, error
 from .mcast import ip_mc_drop_socket
 from .recvmsg import sys_recvfrom
-from .sock import sock_init_data
+from .sock import sk_purge, sock_init_data
 
 
 # ---------------------------------------------------------------- entries
@@ -75,6 +75,23 @@ def inet_release(net: Net, cpu: int, i: int) -> int:
     sk = net.socks[i]
     ip_mc_drop_socket(net, sk)
     return path.call_proto_close(sk.protocol, net, cpu, sk)
+
+
+@entry
+def inet_stop(net: Net, cpu: int, i: int) -> int:
+    """The program that has this socket ends: nobody finds it, and what it held is gone.  Its settings stay for inet_restart()."""
+    sk = net.socks[i]
+    err = path.call_proto_unhash(sk.protocol, net, sk)
+    sk_purge(net, cpu, sk)
+    return err
+
+
+@entry
+def inet_restart(net: Net, i: int, addr: int, port: int) -> int:
+    """The program has started again and bound its socket as before.  0, or an errno."""
+    sk = net.socks[i]
+    sk.rcv_saddr_lo = addr
+    return path.call_proto_get_port(sk.protocol, net, sk, port)
 
 
 @entry

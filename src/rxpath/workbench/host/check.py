@@ -352,6 +352,8 @@ def _apps(host: Host) -> None:
         threads += app.threads
         if threads > 1024:
             raise Wrong(f"{where}.threads", "more than 1024 threads")
+        if app.pause is not None and app.restart is not None:
+            raise Wrong(f"{where}.restart", "pause and restart: one of them")
         if app.wait == "recv" and sum(len(sock.endpoints()) for sock in app_sockets(host, app)) > 1:
             raise Wrong(f"{where}.wait", "one thread cannot block in recv on several sockets: epoll, poll or busy")
         waits = app.wait == "epoll" or (app.wait == "auto" and sum(len(s.endpoints()) for s in app_sockets(host, app)) > 1)

@@ -105,8 +105,9 @@ def build(data: dict[str, Any], place: str, changes: Sequence[tuple[str, str]] =
             service_ns(app.service, f"{place}: app.{i}.service.file")
         if app.service.sleep is not None and app.service.sleep.file is not None:
             service_ns(app.service.sleep, f"{place}: app.{i}.service.sleep.file")
-        if app.pause is not None and app.pause.file is not None:
-            pauses_ns(app.pause.file, f"{place}: app.{i}.pause.file")
+        for what, stops in (("pause", app.pause), ("restart", app.restart)):
+            if stops is not None and stops.file is not None:
+                pauses_ns(stops.file, f"{place}: app.{i}.{what}.file")
     if host.profile.endswith(".toml") or "/" in host.profile:
         if not Path(host.profile).is_file():
             raise HostError(place, "profile", f"there is no file {host.profile}")
@@ -140,7 +141,7 @@ def anchor(data: dict[str, Any], base: Path) -> None:
     for app in apps if isinstance(apps, list) else ():
         service = app.get("service") if isinstance(app, dict) else None
         inside = [service.get("work"), service.get("sleep")] if isinstance(service, dict) else []
-        for table in (service, *inside, app.get("pause") if isinstance(app, dict) else None):
+        for table in (service, *inside, *((app.get("pause"), app.get("restart")) if isinstance(app, dict) else ())):
             for name in ("file", "capture"):
                 if isinstance(table, dict) and name in table:
                     table[name] = at(table[name])

@@ -20,7 +20,7 @@ from rxpath.workbench.host.model.machine import Cpu, Load, SoftirqSource
 from rxpath.workbench.host.model.network import Iptables, Neighbour, Route
 from rxpath.workbench.host.model.nic import Ethtool, Irq, Nic
 from rxpath.workbench.host.model.outputs import Tap, Tx
-from rxpath.workbench.host.model.programs import App, Pause, Service, Socket
+from rxpath.workbench.host.model.programs import App, Pause, Restart, Service, Socket
 from rxpath.workbench.host.tables import open_sockets, routes, threads
 from rxpath.workbench.toml_in.tables import ANY
 from rxpath.workbench.words import units
@@ -279,4 +279,7 @@ def markdown() -> str:
           Service)
     table("pause of an [[app]]", "The program stands still: a flush, a garbage collector, SIGSTOP and SIGCONT. All its threads do, "
           "whatever they are at; its sockets stay open, and what comes waits there until they are full.", Pause)
+    table("restart of an [[app]]", "The program ends, and starts again later. Its sockets are closed meanwhile: what was unread is gone, "
+          "and what comes finds no socket (port unreachable). Not for sockets that are connected, have joined a group, or are read by "
+          "another program.", Restart)
     return "\n".join(out)

@@ -105,7 +105,8 @@ def _of_host(item: Unit) -> str:
     """Everything that the host is before the sweep changes it, files that it names included."""
     host = units.the_host(dataclasses.replace(item, overrides=()))
     files = [host.profile, host.iptables.file, *(app.service.file for app in host.apps),
-             *(app.service.sleep.file for app in host.apps if app.service.sleep), *(app.pause.file for app in host.apps if app.pause)]
+             *(app.service.sleep.file for app in host.apps if app.service.sleep),
+             *(stops.file for app in host.apps for stops in (app.pause, app.restart) if stops)]
     return json.dumps([hosttext.effective(host), [_content(f) for f in files if f]], sort_keys=True, default=str)
 
 

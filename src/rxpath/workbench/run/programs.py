@@ -10,7 +10,7 @@ from rxpath.vtime import apps, engine, pauses, setup, waiting
 from rxpath.vtime.dice import next_random, seeded
 from rxpath.workbench.host import tables as hosttables
 from rxpath.workbench.host.file import pauses_ns, service_ns
-from rxpath.workbench.host.model.programs import App
+from rxpath.workbench.host.model.programs import App, Pause
 from rxpath.workbench.run.machine import Machine, Opened, Running
 from rxpath.workbench.toml_in.tables import ANY
 from rxpath.workbench.words.mistakes import BadInput
@@ -124,20 +124,21 @@ def _sleep(m: Machine, n: int, app: App, services: list[int]) -> None:
 
 
 def _pauses(m: Machine, n: int, app: App, services: list[int]) -> None:
-    """When it stands still: all threads of a program at once, so that they throw the same dice."""
-    th, pause = m.net.thread[n], app.pause
-    if pause is None:
+    """When it does not run: all threads of a program at once, so that they throw the same dice."""
+    th, stops = m.net.thread[n], app.pause or app.restart
+    if stops is None:
         return
-    th.pause_busy = int(pause.busy)
-    if pause.file is not None:
-        found = pauses_ns(pause.file)
+    if isinstance(stops, Pause):
+        th.pause_busy, th.pause_random = int(stops.busy), int(stops.random)
+    if stops.file is not None:
+        found = pauses_ns(stops.file)
         th.pause_first, th.pause_count = len(services), len(found)
         services.extend(ns for begin_and_length in found for ns in begin_and_length)
         return
-    assert pause.every is not None and pause.for_ is not None
+    assert stops.every is not None and stops.for_ is not None
     number = next(i for i, other in enumerate(m.host.apps) if other.name == app.name)
-    th.pause_every, th.pause_for, th.pause_random = pause.every, pause.for_, int(pause.random)
+    th.pause_every, th.pause_for = stops.every, stops.for_
     th.pause_rng = seeded(m.host.seed * 1_000_003 + 104_729 * number)
-    first = (th.pause_rng >> 31) * pause.every >> 32
+    first = (th.pause_rng >> 31) * stops.every >> 32
     th.pause_rng = next_random(th.pause_rng)
-    th.pause_from = first if pause.start is None else pause.start
+    th.pause_from = first if stops.start is None else stops.start

@@ -45,6 +45,11 @@ class Simulation(Machine):
         self.t = 0
         assemble.assemble(self, one_step, skip_unsupported)
         self.leaving = Leaving(self)
+        if any(app.restart is not None for app in host.apps):
+            from rxpath.workbench.run import restarts
+
+            for program in restarts.of(self):
+                self.time.add_source(program)
         if record:
             from rxpath.workbench.run import recording
 

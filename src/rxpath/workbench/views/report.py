@@ -220,7 +220,7 @@ def pauses(run: Outcome) -> Group | None:
     table = table_of("application", "pauses", "in all", "of the time")
     for a in apps[:SOCKETS_SHOWN]:
         table.add_row(f"{a.name} thread {a.thread}", f"{a.pauses:,}", ns(a.paused_ns), share(a.paused_ns, b.elapsed_ns))
-    return titled("Programs that stood still (app.N.pause)", table)
+    return titled("Programs that stood still (app.N.pause) or did not run (app.N.restart)", table)
 
 
 def rules(run: Outcome) -> Group | None:

@@ -161,22 +161,20 @@ class Service(Part):
         return self
 
 
-class Pause(Part):
-    """A time in which the program stands still: it reads nothing, its socket stays open."""
+class Stops(Part):
+    """When a program does not run."""
 
     every: Duration | None = key(None, "from the beginning of one to the beginning of the next", TO_THE_END, le=MAX_TIME, example='"2s"')
     for_: Duration | None = key(None, "how long each is; shorter than every", TO_THE_END, le=MAX_TIME, alias="for", example='"200ms"')
     start: Duration | None = key(None, "when the first begins; none: at a random moment of the first `every`, by the seed", TO_THE_END,
                                  le=MAX_TIME, example='"1s"')
-    random: Flag = key(False, "distances and lengths are exponential with those means", "true or false")
-    busy: Flag = key(False, "it computes meanwhile, each thread on its CPU (a garbage collector); else it uses no CPU", "true or false")
     file: str | None = key(None, "instead: begin and length of each, such as 1.5s,200ms, one on each line, in their order", "a path",
                            example='"pauses.csv"')
 
     @model_validator(mode="after")
-    def _whole(self) -> Pause:
+    def _whole(self) -> Stops:
         if self.file is not None:
-            if self.every is not None or self.for_ is not None or self.start is not None or self.random:
+            if self.every is not None or self.for_ is not None or self.start is not None or "random" in self.model_fields_set:
                 raise ValueError("file says when and how long: no every, for, start and random beside it")
             return self
         if self.every is None or self.for_ is None:
@@ -186,6 +184,17 @@ class Pause(Part):
         if self.for_ >= self.every:
             raise ValueError(f"for ({units.duration_text(self.for_)}) must be shorter than every ({units.duration_text(self.every)})")
         return self
+
+
+class Pause(Stops):
+    """A time in which the program stands still: it reads nothing, its socket stays open."""
+
+    random: Flag = key(False, "distances and lengths are exponential with those means", "true or false")
+    busy: Flag = key(False, "it computes meanwhile, each thread on its CPU (a garbage collector); else it uses no CPU", "true or false")
+
+
+class Restart(Stops):
+    """A time in which there is no such program: its sockets are closed, and what was in them is gone."""
 
 
 class App(Part):
@@ -205,6 +214,8 @@ class App(Part):
                            '{ file = "..." }, { capture = "..." }, { work = "2us", sleep = "1ms" }', example='"2us"')
     pause: Pause | None = key(None, "times in which it stands still, all its threads, whatever they do",
                               '{ every = "2s", for = "200ms" } or { file = "pauses.csv" }', example='{ every = "2s", for = "200ms" }')
+    restart: Restart | None = key(None, "times from its end to its next start: its sockets are closed", 'as pause, without random and busy',
+                                  example='{ every = "1h", for = "3s" }')
     batch: Int = key(1, "datagrams for each call: 1 is recvfrom, more is recvmmsg", "1 to 1024", "[K] UIO_MAXIOV", ge=1, le=1024)
     waitforone: Flag = key(False, "MSG_WAITFORONE: recvmmsg returns with what there is after the first", "true or false")
     wait: Literal["auto", "recv", "epoll", "poll", "busy"] = key(
