@@ -237,8 +237,8 @@ def test_a_collector_that_stalls_while_it_flushes() -> None:
                           "pause": {"every": "250ms", "for": "25ms", "start": "50ms"}}]}
     spec = trafficfile.build({"traffic": [{"kind": "poisson", "rate": "50kpps", "duration": "500ms", "size": 1416, "dport": 2055,
                                            "src": "10.20.0.1-10.20.0.40", "dst": "10.0.0.1"}]})
-    run = rxpath.whatif(spec, hostfile.build(collector, "h"), budget=20)
+    run = rxpath.whatif(spec, hostfile.build(collector, "h"), budget="1M")
     assert run.dropped["SOCKET_RCVBUFF"] > 500 and run.books.apps[0].pauses == 2
     assert run.knobs[0].lost_after == 0 and "rcvbuf" in run.knobs[0].set[0]
     assert "no receive buffer overflowed" not in str(run)
-    assert any("set their own size (SO_RCVBUF)" in t.why for t in run.knobs if t.helped == "no")
+    assert any("set their own size" in t.why for t in run.knobs if t.helped == "no")
