@@ -159,7 +159,8 @@ class Lab:
         net, frames, seen = self.net, 0, set()
         for q in range(self.queues):
             r = net.ring[q]
-            frames += r.feed_tail - r.feed_head + r.fifo_tail - r.fifo_head
+            pb = net.buffer[q]
+            frames += r.feed_tail - r.feed_head + r.spilled + pb.tail - pb.head
             frames += sum(bool(net.desc[q][i % r.size].status & E1000_RXD_STAT_EOP)
                           for i in range(r.clean_at, r.clean_at + r.hw_head - r.next_to_clean)) - (r.skb >= 0)
         for i in range(net.nskb):

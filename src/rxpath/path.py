@@ -174,6 +174,7 @@ STATIONS: dict[Stage, Station] = {
 _PACKET = {"net": Net, "cpu": int, "skb": sk_buff}
 _GRO = {"net": Net, "cpu": int, "napi": napi_struct, "bucket": int, "skb": sk_buff}         # the held packet that has to go, or NO_SKB
 cable_rx = Dispatch("cable_rx", {"net": Net, "q": int, "ring": rx_ring, "a": arrival})      # what a device does with a frame that comes
+cable_dma = Dispatch("cable_dma", {"net": Net, "q": int, "ring": rx_ring, "a": arrival, "addr": int})  # and with one that had to wait
 irq_handler = Dispatch("irq_handler", {"net": Net, "cpu": int, "q": int})                   # request_irq(): a queue's vector
 sender_xmit = Dispatch("sender_xmit", {"net": Net, "cpu": int, "q": int})                   # no interrupt: the sender's task calls
 softirq = Dispatch("softirq", {"net": Net, "cpu": int})                                     # softirq_vec
@@ -211,6 +212,7 @@ proto_backlog_rcv = Dispatch("proto_backlog_rcv", {"net": Net, "cpu": int, "sk":
 proto_poll = Dispatch("proto_poll", {"net": Net, "cpu": int, "sk": sock}, by_key=True)      # POLL*: its events now
 
 call_cable_rx: Callable[[int, Net, int, rx_ring, arrival], int]                             # made by install(), in boot.py
+call_cable_dma: Callable[[int, Net, int, rx_ring, arrival, int], int]
 call_irq_handler: Callable[[int, Net, int, int], int]
 call_sender_xmit: Callable[[int, Net, int, int], int]
 call_softirq: Callable[[int, Net, int], int]

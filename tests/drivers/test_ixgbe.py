@@ -9,7 +9,7 @@ from rxpath.abi.reasons import Drop
 from rxpath.drivers import ixgbe_nfc
 from rxpath.drivers.igb_open import igb_configure_itr, set_rx_fifo
 from rxpath.drivers.ixgbe_itr import LATENCY, ixgbe_itr_by_size, ixgbe_update_itr
-from rxpath.drivers.rows import IXGBE, ixgbe_water_marks
+from rxpath.drivers.rows import IXGBE, ixgbe_water_marks, x540_water_marks
 from rxpath.link.setup import set_rps
 
 from ..frames import eth, fragments, ip, udp, udp_frame
@@ -271,14 +271,38 @@ def test_what_ethtool_refuses(lab):
     dev = host.boot.netdev
     for op, args, says in (("set_coalesce", {"rx_usecs": 1023}, r"0 \(off\), 1 \(adaptive\), or 2 to 1022"),
                            ("set_coalesce", {"rx_usecs": 10, "rx_frames": 1}, "rx-frames: ixgbe has only rx-usecs"),
-                           ("set_pauseparam", {"tx": True}, "tx on: with several queues"), ("set_channels", {"combined": 64}, "1 to 63")):
+                           ("set_channels", {"combined": 64}, "1 to 63")):
         with pytest.raises(ValueError, match=says):
             dev.ethtool(op, **args)
     dev.ethtool("set_pauseparam", rx=True)
     assert dev.ethtool("get_pauseparam") == {"rx": True, "tx": False}
     dev.ethtool("set_ringparam", rx=5000, tx=70)
-    assert dev.ethtool("get_ringparam") == {"rx_max": 4096, "tx_max": 4096, "rx": 4096, "tx": 72}
+    assert dev.ethtool("get_ringparam") == {"rx_max": 8192, "tx_max": 8192, "rx": 5000, "tx": 72}
 
 
 def test_rss_spreads_over_16_queues():
     assert [IXGBE.reta_default(i, 20, 128) for i in range(18)] == [*range(16), 0, 1]
+
+
+@pytest.mark.parametrize("kernel, most", [("6.18", 8192), ("3.10", 4096)])
+def test_a_ring_goes_to_the_limit_of_its_kernel(lab, kernel, most):
+    host = card(lab, kernel=kernel)
+    app = host.app(host.udp(5000, rcvbuf=1 << 22))
+    dev = host.boot.netdev
+    dev.ethtool("set_ringparam", rx=10_000)
+    assert dev.ethtool("get_ringparam")["rx"] == dev.ethtool("get_ringparam")["rx_max"] == most == host.net.ring[0].size
+    host.send(*[udp_frame(b"x")] * (most + 10), gap=2000).run()
+    assert host.ends() == {"RECEIVED": most + 10} and host.data(app, 1) == b"x"
+
+
+@pytest.mark.parametrize("model, size, spread, most", [("82599", 128, 16, 512), ("X540", 128, 16, 384), ("X550", 512, 20, 384)])
+def test_its_cards_differ_by_rows(model, size, spread, most):
+    row = IXGBE.of(model, [8192] * 64)
+    assert (row.reta_size, row.rx_fifo[1] >> 10) == (size, most)
+    assert {row.reta_default(i, 20, size) for i in range(size)} == set(range(spread))
+
+
+@pytest.mark.parametrize("mtu, high, low", [(1500, 22, 5), (9000, 47, 20)])
+def test_water_marks_of_an_x540(mtu, high, low):
+    fifo = 384 << 10
+    assert x540_water_marks(fifo, mtu) == (fifo - (high << 10), low << 10)

@@ -5,6 +5,8 @@ import pytest
 
 import rxpath
 from rxpath.drivers.rows import DRIVERS
+from rxpath.workbench.advice import shell
+from rxpath.workbench.cli import app as cli
 from rxpath.workbench.host import text as hosttext
 from rxpath.workbench.host.file import HostError, apply_overrides, build, default, loads
 from rxpath.workbench.traffic import spec as trafficfile
@@ -213,3 +215,28 @@ def test_datagrams_to_localhost_are_lost_in_the_receive_buffer_and_a_larger_one_
     assert "lo lo, 1 queue" in header(outcome) or "loopback lo, 1 queue" in header(outcome)
     cured = rxpath.replay(spec(LOCAL.format(address)), apply_overrides(host, ["socket.in.rcvbuf=4MiB", "net.core.rmem_max=8388608"]))
     assert cured.books.dropped == {} and cured.books.delivered == outcome.books.offered
+
+
+@pytest.mark.parametrize("driver, said", [
+    ("igb", "echo 1 > /proc/irq/$(awk -F: '/eth0-TxRx-2$/ {print $1+0}' /proc/interrupts)/smp_affinity_list"),
+    ("ixgbe", "echo 1 > /proc/irq/$(awk -F: '/eth0-TxRx-2$/ {print $1+0}' /proc/interrupts)/smp_affinity_list"),
+    ("virtio_net", "echo 1 > /proc/irq/$(awk -F: '/'$(basename $(readlink /sys/class/net/eth0/device))'-input.2$/ {print $1+0}' "
+                   "/proc/interrupts)/smp_affinity_list"),
+    ("mlx5_core", "echo 1 > /proc/irq/IRQ/smp_affinity_list")])
+def test_the_command_that_moves_an_interrupt_has_the_drivers_own_name_of_it(driver, said):
+    lines = shell.commands(apply_overrides(default(), [f"nic.driver={driver}"]), ["irq.2=1"])
+    assert said in lines and "systemctl stop irqbalance" in lines
+    assert driver != "mlx5_core" or "# IRQ: the vector of queue 2 of eth0 in /proc/interrupts, as mlx5_core names it" in lines
+
+
+def test_boot_shows_the_drivers_own_vectors(capsys):
+    assert cli.run(["boot", "--set", "nic.driver=virtio_net"]) == 0
+    assert capsys.readouterr().out.count("virtio0-input.1") == 1
+
+
+def test_a_tap_queue_is_of_the_host(tmp_path):
+    assert shell.commands(default(), ["nic.tap_queue=4000"]) == ["# on the host of this guest: ip link set TAP txqueuelen 4000"]
+    host = build({"nic": {"driver": "virtio_net", "addresses": ["10.0.0.1/24"], "tap_queue": 0}, "ethtool": {"rx": 64},
+                  "app": [{"sockets": "*", "service": "1ms"}]}, "h")
+    outcome = rxpath.replay(spec(BOTH), host)
+    assert outcome.books.device["tap_tx_dropped"] == outcome.books.dropped.get("RX_MISSED", 0)

@@ -416,14 +416,17 @@ def test_host_files_import_nothing_heavy() -> None:
 
 
 @pytest.mark.parametrize("overrides, blamed, said", [
-    (["ethtool.rx-frames=16"], "ethtool.rx-frames", "rx-usecs is all that they have"),
+    (["ethtool.rx-frames=16"], "ethtool.rx-frames", "igb EOPNOTSUPP, ixgbe EOPNOTSUPP, virtio_net EINVAL"),
     (["ethtool.ntuple=flow-type udp4 dst-port 53 action 1"], "ethtool.ntuple", "flow-type ether only"),
     (["ethtool.ntuple=flow-type ether proto 0x0806 action 1"], "ethtool.ntuple", "from i350 on"),
     (["nic.model=i350", "ethtool.ntuple=flow-type ether proto 0x0806 action 2"], "ethtool.ntuple", "a queue, 0 to 1"),
     (["nic.model=i210", "cpus=8", "nic.queues=8"], "nic.queues", "1 to 4 for i210"),
     (["nic.rx_fifo=1000"], "nic.rx_fifo", "16KiB to 128KiB"),
     (["ethtool.pause-tx=on"], "ethtool.pause-tx", "set nic.rx_fifo"),
-    (["ethtool.pause-rx=on"], "ethtool.pause-rx", "set nic.queues = 1"),
+    (["ethtool.pause-rx=on"], "ethtool.pause-rx", "set nic.rx_fifo, such as 64KiB"),
+    (["nic.tap_queue=100"], "nic.tap_queue", "igb is no guest's device: virtio_net takes it"),
+    (["nic.driver=ixgbe", "ethtool.rx=8192", "kernel=3.10"], "ethtool.rx", "64 to 4096 for ixgbe"),
+    (["nic.driver=ixgbe", "nic.model=X550", "nic.rx_fifo=512KiB"], "nic.rx_fifo", "16KiB to 384KiB"),
     (["kernel=3.10", "nic.gro_flush_timeout=20us"], "nic.gro_flush_timeout", "since 3.19"),
     (["kernel=3.10", "nic.napi_defer_hard_irqs=2"], "nic.napi_defer_hard_irqs", "since 5.8"),
     (["nic.driver=veth", "nic.gro_flush_timeout=20us"], "nic.gro_flush_timeout", "no NAPI of its own"),

@@ -189,7 +189,7 @@ class engine:
     full: i64                   # a ring of outputs wants to be drained
     wall_start: i64             # real time: when it began, by the machine's clock
     reacts: i64                 # somebody reacts to the frames that leave: each is wanted at once
-    any_shared: i64             # some NAPI may be polled by another CPU than its interrupt's
+    any_shared: i64             # some ring may be looked at by another CPU than its interrupt's
     any_roams: i64              # some thread is not pinned
     cut: i64 = NEVER            # when a recording writes down its counters next
     epoch: i64 = NEVER          # HT: when siblings look at each other next

@@ -34,6 +34,8 @@ class Behaviour(IntEnum):
     gro_flush_timeout = auto()          # /sys/class/net/DEV/gro_flush_timeout exists
     napi_defer = auto()                 # /sys/class/net/DEV/napi_defer_hard_irqs exists
     rfs_hash = auto()                   # rps_sock_flow_table says whose entry it is: upper bits of the hash beside the CPU
+    ixgbe_most_descriptors = auto()     # of a ring of an 82599 and its successors
+    virtio_premapped = auto()           # virtio_net keeps how a page fragment is mapped at the fragment's head
     wake_here = auto()                  # an interrupt's wake-up pulls a roaming thread to its CPU, if that is idle, though its own is too
     ksoftirqd_first = auto()            # softirqs are left to ksoftirqd while it is awake, at the end of interrupts and of system calls
 
@@ -83,6 +85,8 @@ BEHAVIOURS: dict[Behaviour, Row] = {
     Behaviour.gro_flush_timeout: Row(0, "3.19", 1, "3b47d30396ba (3.19)"),
     Behaviour.napi_defer: Row(0, "5.8", 1, "6f8b12d661d0 (5.8)"),
     Behaviour.rfs_hash: Row(0, "4.0", 1, "567e4b79731c (4.0): a flow does not follow another that falls on its entry"),
+    Behaviour.ixgbe_most_descriptors: Row(4096, "6.2", 8192, "6.2 [K]: IXGBE_MAX_RXD_82599; 4096 read in 6.1, 8192 in 6.12"),
+    Behaviour.virtio_premapped: Row(0, "6.13", 1, "6.13 [K]; seen on 6.18: the last of 32 KiB is 8176 bytes long; not read in 6.1 and 6.12"),
     Behaviour.wake_here: Row(1, "4.17", 0, "806486c377e3 (4.17): do not migrate if the previous CPU is idle"),
     Behaviour.ksoftirqd_first: Row(
         0, "4.9", 1, "4cd13c21b207 (4.9): ksoftirqd_running(), read in 6.1; d15121be7485 (6.5 [K]) took it back", until="6.5"),

@@ -32,6 +32,7 @@ from .limits import (
     NSKB,
     NSOCK,
     NSOURCE,
+    NSPILL,
     NSTAGE,
     NSYSCTL,
     NTHREAD,
@@ -39,7 +40,7 @@ from .limits import (
     NTRAILMAP,
 )
 from .netfilter import NMATCH, NRULE_ENTRIES, nf_hook_entries, nf_match, nf_rule, nf_table, nf_walk
-from .nic import arrival, fdir_filter, net_device, nic_t, rx_desc, rx_ring, tx_desc, tx_ring
+from .nic import arrival, fdir_filter, net_device, nic_t, packet_buffer, rx_desc, rx_ring, tx_desc, tx_ring
 from .numbers import NO_SOCK, SMALL_HEAD
 from .record import bucket_t, cpu_times, recording_t, series_t
 from .skbuff import share_t, sk_buff
@@ -225,7 +226,8 @@ class Net:
     desc: Array[Array[rx_desc]] = table(NQ, NDESC)
     txd: Array[Array[tx_desc]] = table(NQ, NDESC)
     feed: Array[Array[arrival]] = table(NQ, NFEED)
-    fifo: Array[Array[arrival]] = table(NCARD, NFIFO)
+    buffer: Array[packet_buffer] = table(NQ)
+    fifo: Array[Array[arrival]] = table(NQ, NFIFO)          # the frames in each of them
     timer_bases: Array[timer_base] = table(NCPU)
     hrtimers: Array[hrtimer] = table(NHRTIMER)
     timers: Array[timer_list] = table(NTIMER)
@@ -242,3 +244,4 @@ class Net:
     record_cut: Array[Array[i64]] = table(NCUT + 1, NCOLUMN)        # the last row: as it is now
     record_bucket: Array[Array[bucket_t]] = table(NSERIES, NBUCKET)
     fdir: Array[Array[fdir_filter]] = table(NCARD, NFDIR)
+    spill: Array[Array[arrival]] = table(NQ, NSPILL)        # what did not fit onto a queue's cable when its card began to steer otherwise

@@ -51,7 +51,7 @@ class rx_ring:
     irq_handler: i64 = -1       # of the irq_handler table: what request_irq() was given; -1: the queue has no interrupt
     cpu: i64                    # affinity of its interrupt
     next_of_cpu: i64            # the next queue that interrupts the same CPU
-    shared: i64                 # its NAPI may be polled by another CPU than its interrupt's: state is a touch
+    shared: i64                 # another CPU may look at it than its interrupt's, or poll its NAPI: state is a touch
     unmasked: i64
     itr_ns: i64                 # interrupts come at least this far apart
     itr_mode: i64               # 0 fixed (itr_ns), 1 adaptive, 3 adaptive conservative
@@ -71,6 +71,8 @@ class rx_ring:
     arrived: i64                # frames of the cable that have passed here, whatever became of them
     feed_head: i64              # next arrival not yet pulled in
     feed_tail: i64
+    spilled: i64                # frames behind them, for which the cable had no room, and the first of these
+    spill_at: i64
     feed_time: i64              # of the last arrival that the generator made
     rng: i64
     fill_max: i64               # high-water mark
@@ -89,14 +91,9 @@ class rx_ring:
     sender_xmit: i64            # of the sender_xmit table, for a queue without an interrupt
     staged: i64                 # no ring: frames that the sender has not handed over yet, and these
     stage: sk_buff_list
-    fifo_head: i64              # the card's packet buffer: frames that wait for descriptors; both count up
-    fifo_tail: i64
-    fifo_bytes: i64
-    fifo_max: i64               # high-water mark
+    pb: i64 = -1                # the packet buffer in front of it: of net.buffer, -1: none
+    cable_dma: i64 = -1         # of the cable_dma table: how a frame that has waited there gets into the ring
     no_buffer: i64              # frames that had to wait there (RNBC)
-    xoff: i64                   # our pause frame holds the sender back
-    xoffs: i64                  # pause frames sent, and those that lift it
-    xons: i64
     held: i64                   # frames that the sender could not send: lost there
     eop_status: i64             # what the last descriptor of a long frame said
     eop_rss: i64
@@ -107,6 +104,30 @@ class rx_ring:
     mrg_avg_pkt_len: i64        # virtio_net: running average of packets' lengths, which makes the next buffers' size
     poll_filled: i64 = -1       # the poll (napi.polls) that has posted buffers
     kicks: i64                  # how often the host was told of them
+    frag_left: i64              # bytes that are left of the page fragment from which they are cut
+
+
+@struct(align=CACHELINE)
+class packet_buffer:
+    """Frames that have arrived and wait for descriptors, in order: a card's packet buffer, in front of one ring or (without DROP_EN) of all
+    of them; or the queue of a guest's tap, in front of one."""
+    size: i64                   # bytes of frames that it holds
+    most: i64                   # frames at most
+    first: i64                  # the rings behind it
+    rings: i64
+    addr: i64                   # the frames' bytes, each `stride` from the one before
+    stride: i64
+    head: i64                   # both count up
+    tail: i64
+    bytes: i64
+    bytes_max: i64              # high-water marks
+    waiting_max: i64
+    tx_pause: i64               # pause frames are sent from high_water on, lifted below low_water
+    high_water: i64
+    low_water: i64
+    xoff: i64                   # our pause frame holds the sender back
+    xoffs: i64                  # pause frames sent, and those that lift it
+    xons: i64
 
 
 @struct()
@@ -159,7 +180,6 @@ class nic_t:
     sender_cpu: i64             # no ring: the CPU that sends to us
     speed: i64                  # Mbit/s
     multi_overflow: i64         # more groups than filters: all multicast passes
-    fifo_addr: i64              # bytes of the frames in it
     l4_hash: i64                # the descriptor tells whether ports were hashed
     nfdir: i64                  # filters of Flow Director, and the mask of all
     fdir_saddr_mask: i64
@@ -167,10 +187,6 @@ class nic_t:
     fdir_ports_mask: i64
     fdir_match: i64             # frames that one fitted, and the others
     fdir_miss: i64
-    fifo: i64                   # bytes of the packet buffer in front of a lone ring, 0: none
-    tx_pause: i64               # pause frames are sent from high_water on, lifted below low_water
-    high_water: i64
-    low_water: i64
     filters: i64                # ethtool -N: any of those below
     etype: Array[i64] = array(4)        # ETQF: EtherType, and its queue
     etype_queue: Array[i64] = array(4, init=NO_QUEUE)

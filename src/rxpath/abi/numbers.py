@@ -37,6 +37,7 @@ IGB_START_ITR, IGB_4K_ITR, IGB_20K_ITR, IGB_70K_ITR = 648, 980, 196, 56         
 IGB_RSS_KEY_SIZE, NIC_MULTI = 40, 64
 ETH_ZLEN = 60                   # without FCS: igb pads what is shorter
 NIC_MAC_SOURCE = 1 << 48        # mac_filter: the source address, not the destination
+FEED_QUEUE = 8                  # arrival.flags: from this bit on the queue of a frame that waits in a packet buffer
 NOT_OF_THE_BOOKS = 2            # skb.is_page of a frame that we send: no frame of the cable
 
 TRUESIZE_OVERHEAD = 256         # sizeof(struct sk_buff), beside the half page of igb: 2304 in all
@@ -244,7 +245,7 @@ class Note(IntEnum):
     IRQ_ENABLED = 3
     WAKE_NAPI = 4
     TIMER = 5                   # a timer of that CPU comes earlier than the driver knows
-    TX_SENT = 6                 # a frame was given to the NIC: its queue's interrupt will say that it has left
+    IRQ_SOONER = 6              # a queue's interrupt may be due sooner: a frame was given to the NIC, or came from its packet buffer
 
 
 class Out(IntEnum):

@@ -1,10 +1,11 @@
 """The cable itself: for each queue of the NIC the frames that are on their way, in order of time.  Readers and generators put them
-on, the NIC pulls them in (drivers/nic.py, nic_pull).  Who fills the cable then tells virtual time (vtime/feed.py, feed_arm)."""
+on, the NIC pulls them in (drivers/nic_rx.py, nic_pull).  Who fills the cable then tells virtual time (vtime/feed.py, feed_arm)."""
 from .._compile import entry, path_function
 from ..abi.limits import NFEED
 from ..abi.net import Net
 from ..abi.numbers import NO_QUEUE
-from ..drivers.nic import nic_pull, nic_steer
+from ..drivers.nic_rx import copy_arrival, nic_pull
+from ..drivers.rss import nic_steer
 
 FIRST_MADE = 1 << 40                                 # the name of the first frame that is made during a run: captures' are counted from 0
 
@@ -13,7 +14,7 @@ FIRST_MADE = 1 << 40                                 # the name of the first fra
 def feed_add(net: Net, q: int, t: int, offset: int, length: int, caplen: int, rss: int, flags: int, frame: int) -> bool:
     """One frame whose last bit arrives at t.  `frame` is its name in trails.  False: that queue's cable is full."""
     ring = net.ring[q]
-    if ring.feed_tail - ring.feed_head >= NFEED - net.feed_room:
+    if ring.feed_tail - ring.feed_head >= NFEED - net.feed_room or ring.spilled:
         return False
     a = net.feed[q][ring.feed_tail & NFEED - 1]
     a.t, a.offset, a.len, a.caplen, a.hash, a.flags, a.frame = t, offset, length, caplen, rss, flags, frame
@@ -27,15 +28,14 @@ def feed_insert(net: Net, q: int, t: int, offset: int, length: int, caplen: int,
     """A frame that was made during the run goes between those that are on the cable already, behind what arrives at the same moment.  The
     earlier ones, which are few, move up by a place.  Nobody may have looked at the cable at t yet.  False: it is full."""
     ring = net.ring[q]
-    if ring.feed_tail - ring.feed_head >= NFEED:
+    if ring.feed_tail - ring.feed_head >= NFEED or ring.spilled:
         return False
     i = ring.feed_head
     while i < ring.feed_tail:
         a, before = net.feed[q][i & NFEED - 1], net.feed[q][i - 1 & NFEED - 1]
         if a.t > t:
             break
-        before.t, before.offset, before.len, before.caplen, before.hash, before.flags, before.frame \
-            = a.t, a.offset, a.len, a.caplen, a.hash, a.flags, a.frame
+        copy_arrival(before, a)
         i += 1
     made = net.feed[q][i - 1 & NFEED - 1]
     made.t, made.offset, made.len, made.caplen, made.hash, made.flags = t, offset, length, caplen, rss, flags
@@ -64,7 +64,7 @@ def feed_steered(net: Net, t: int, offset: int, length: int, caplen: int, flags:
 def feed_consume(net: Net, t: int) -> None:
     """Every frame until t has left feed memory, which may be filled again.  All clocks have passed t: nobody can tell."""
     for q in range(net.sim.nq):
-        nic_pull(net, q, t)
+        nic_pull(net, -1, q, t)
 
 
 @entry
@@ -73,5 +73,5 @@ def feed_waiting(net: Net) -> int:
     n = 0
     for q in range(net.sim.nq):
         ring = net.ring[q]
-        n += ring.feed_tail - ring.feed_head
+        n += ring.feed_tail - ring.feed_head + ring.spilled
     return n

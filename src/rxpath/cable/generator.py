@@ -8,7 +8,7 @@ from ..abi.capture import MAX_TIME, Scan
 from ..abi.generate import FRACTION, HEAD, NPARETO, Arrivals, Carries, Flows, Sums, gen_flow, gen_t, stream_t
 from ..abi.net import Net
 from ..abi.numbers import ETH_ZLEN, IP_DF, IP_HLEN, IP_MF, NEVER
-from ..drivers.nic import nic_steer
+from ..drivers.rss import nic_steer
 from .dice import exponential_next, exponential_of, next_random
 from .feed import feed_add
 from .scan import ETH_OVERHEAD

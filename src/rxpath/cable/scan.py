@@ -4,7 +4,7 @@ record (pcap.py, pcapng.py) -> whose is it -> Ethernet (ether.py) -> lengths -> 
 from .._compile import Mem, be32, cold, entry, mem_at, path_function
 from ..abi.capture import MAX_LEN, MAX_TIME, Link, OwnBy, Problem, Scan, Way, interface_t, scan_t
 from ..abi.net import Net
-from ..drivers.nic import nic_steer
+from ..drivers.rss import nic_steer
 from .ether import SLL2_HLEN, addressed, mac_at, make_ethernet
 from .feed import feed_add
 from .pcap import pcap_record, scan_bad

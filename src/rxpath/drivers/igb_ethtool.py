@@ -9,7 +9,7 @@ from ..abi.limits import NFEED
 from ..abi.net import Net
 from ..abi.numbers import IGB_RSS_KEY_SIZE, NIC_MAC_SOURCE
 from .igb_nfc import ETYPES_MAX, FILTERS_MAX, admit, indirection, parse
-from .igb_open import add_queues, configure_fifo, igb_configure_itr, igb_reinit, igb_request_irq
+from .igb_open import add_queues, blocks, configure_buffers, igb_configure_itr, igb_reinit, igb_request_irq
 from .net_device import NetDevice, ring_stats
 from .rows import Driver, Ring
 from .rss import nic_steer, rss_write_key
@@ -53,8 +53,8 @@ def max_channels(dev: NetDevice) -> int:
 
 
 def igb_set_channels(dev: NetDevice, combined: int) -> None:
-    """ethtool -L: up to as many queues as the card has.  The indirection table is the default one again, and frames that are on the cable
-    already take the queue that it says.  Interrupts of queues that are new go to the CPUs of the others, in turn."""
+    """ethtool -L: up to as many queues as the card has.  The indirection table is the default one again.  Interrupts of queues that are
+    new go to the CPUs of the others, in turn."""
     if not 1 <= combined <= max_channels(dev):
         raise ValueError(f"combined {combined}: 1 to {max_channels(dev)}")
     if combined == dev.queues:
@@ -75,25 +75,27 @@ def igb_set_channels(dev: NetDevice, combined: int) -> None:
 
 
 def steer_again(dev: NetDevice) -> None:
-    """Frames on the cable choose their queue anew.  One queue's cable holds NFEED frames; what does not fit there is lost in the card."""
+    """Steering is at arrival: frames that are still on the cable when a table changes choose their queue by the new one.  (What has arrived
+    met the old one: the caller has called dev.sync().)  A queue's cable holds NFEED frames; the others wait behind it (net.spill)."""
     net = dev.net
     pending = []
     for q in dev.pool():
         ring = net.ring[q]
-        for i in range(ring.feed_head, ring.feed_tail):
-            a = net.feed[q][i & NFEED - 1]
-            pending.append((a.t, a.frame, a.offset, a.len, a.caplen, a.hash, a.flags))
-        ring.feed_tail = ring.feed_head
-    for t, frame, offset, length, caplen, _, flags in sorted(pending):
+        on_cable = [net.feed[q][i & NFEED - 1] for i in range(ring.feed_head, ring.feed_tail)]
+        behind = [net.spill[q][i] for i in range(ring.spill_at, ring.spill_at + ring.spilled)]
+        pending += [(a.t, a.frame, a.offset, a.len, a.caplen, a.flags) for a in on_cable + behind]
+        ring.feed_tail, ring.spilled, ring.spill_at = ring.feed_head, 0, 0
+    for t, frame, offset, length, caplen, flags in sorted(pending):
         steered = nic_steer(net, dev.card, offset, caplen)
         q = steered >> 32
         ring = net.ring[q]
-        if ring.feed_tail - ring.feed_head >= NFEED:
-            ring.missed += 1
-            continue
-        a = net.feed[q][ring.feed_tail & NFEED - 1]
+        if ring.feed_tail - ring.feed_head < NFEED:
+            a = net.feed[q][ring.feed_tail & NFEED - 1]
+            ring.feed_tail += 1
+        else:
+            a = net.spill[q][ring.spilled]
+            ring.spilled += 1
         a.t, a.frame, a.offset, a.len, a.caplen, a.hash, a.flags = t, frame, offset, length, caplen, steered & 0xFFFFFFFF, flags
-        ring.feed_tail += 1
     net.nic_changed = 1
 
 
@@ -139,8 +141,9 @@ def igb_get_rxfh(dev: NetDevice) -> dict[str, Any]:
 
 def igb_set_rxfh(dev: NetDevice, indir: Sequence[int] | None = None, key: bytes | None = None, equal: int | None = None,
                  weight: Sequence[int] | None = None) -> None:
-    """ethtool -X: 128 queues, or equal N, or weight W0 W1 ...; and 40 bytes of key.  For frames put on the cable from now.  (A real igb
+    """ethtool -X: 128 queues, or equal N, or weight W0 W1 ...; and 40 bytes of key.  For frames that arrive from now on.  (A real igb
     takes no key: EOPNOTSUPP.)"""
+    dev.sync()
     size, spread = dev.driver.reta_size, min(dev.queues, dev.driver.rss_most)
     if equal is not None:
         if not 1 <= equal <= spread:
@@ -158,6 +161,7 @@ def igb_set_rxfh(dev: NetDevice, indir: Sequence[int] | None = None, key: bytes 
             raise ValueError(f"key: {IGB_RSS_KEY_SIZE} bytes, not {len(key)}")
         dev.key = bytes(key)
         dev.call(rss_write_key)(dev.net, dev.card, bytearray(key))
+    steer_again(dev)
 
 
 def igb_get_rxnfc(dev: NetDevice, flow: str) -> str:
@@ -171,15 +175,17 @@ def igb_set_rxnfc(dev: NetDevice, flow: str, fields: str) -> None:
     """ethtool -N DEV rx-flow-hash FLOW sd|sdfn.  (A real igb takes only sdfn for TCP.)"""
     if flow not in ("udp4", "tcp4") or fields not in ("sd", "sdfn"):
         raise ValueError(f"rx-flow-hash {flow} {fields}: udp4 or tcp4, sd or sdfn")
+    dev.sync()
     if flow == "udp4":
         dev.nic.rss_udp_ports = int(fields == "sdfn")
     else:
         dev.nic.rss_tcp_ports = int(fields == "sdfn")
+    steer_again(dev)
 
 
 # ---------------------------------------------------------------- ethtool -N: filters
 def igb_set_rxclsrlins(dev: NetDevice, rule: str) -> int:
-    """ethtool -N DEV flow-type ether ... action Q [loc N]: its place.  For frames put on the cable from now."""
+    """ethtool -N DEV flow-type ether ... action Q [loc N]: its place.  For frames that arrive from now on."""
     nfc = admit(parse(rule), dev.model, dev.queues, dev.filters)
     dev.filters = [r for r in dev.filters if r.loc != nfc.loc] + [nfc]
     write_filters(dev)
@@ -198,6 +204,7 @@ def igb_set_rxclsrldel(dev: NetDevice, loc: int) -> None:
 def write_filters(dev: NetDevice) -> None:
     """ETQF, VLAPQF, and addresses with a queue."""
     nic = dev.nic
+    dev.sync()
     nic.filters = len(dev.filters)
     for i in range(ETYPES_MAX):
         nic.etype_queue[i] = -1
@@ -216,6 +223,7 @@ def write_filters(dev: NetDevice) -> None:
             if mac is not None and macs < FILTERS_MAX:
                 nic.mac_filter[macs], nic.mac_queue[macs] = mac, r.action
                 macs += 1
+    steer_again(dev)
 
 
 # ---------------------------------------------------------------- ethtool -A: flow control
@@ -226,16 +234,14 @@ def igb_get_pauseparam(dev: NetDevice) -> dict[str, bool]:
 
 def igb_set_pauseparam(dev: NetDevice, rx: bool | None = None, tx: bool | None = None) -> None:
     """ethtool -A rx|tx on|off.  tx: we send pause frames when the packet buffer fills.  rx: we obey the partner's; what that delays, our
-    sending, is not modelled, but with several queues it turns DROP_EN off, and a full ring would block all of them: refused here."""
-    wanted = dev.rx_pause if rx is None else rx
-    if wanted and dev.queues > 1:
-        raise ValueError("rx on: with several queues a full ring then blocks all (no DROP_EN), which is not modelled: one queue only")
-
+    sending, is not modelled.  One of them (igb: rx, ixgbe: tx) turns DROP_EN off: with several queues a full ring then blocks all."""
     def change() -> None:
-        dev.rx_pause, dev.tx_pause = wanted, dev.tx_pause if tx is None else tx
+        dev.rx_pause, dev.tx_pause = dev.rx_pause if rx is None else rx, dev.tx_pause if tx is None else tx
     igb_reinit(dev, change)
     if not dev.running:
-        configure_fifo(dev)
+        configure_buffers(dev)
+    if blocks(dev) and not dev.fifo_size:
+        dev.say("igb_set_pauseparam", "no packet buffer: a frame without a descriptor is lost at once all the same")
     dev.say("igb_set_pauseparam", f"rx {dev.rx_pause}, tx {dev.tx_pause}")
 
 
@@ -268,7 +274,7 @@ ORDER = ("rx_packets tx_packets rx_bytes tx_bytes rx_broadcast tx_broadcast rx_m
 def ethtool_stats(net: Net, card: int = 0) -> dict[str, int]:
     """ethtool -S of an igb, in its order.  rx_packets are those that the card has taken, whatever became of them in the host; with
     several queues a full ring counts as rx_queue_N_drops and rx_fifo_errors, with one as rx_missed_errors."""
-    nic = net.nic[card]
+    nic, pb = net.nic[card], net.buffer[net.nic[card].first]
     queues, pool = nic.nqueue, range(nic.first, nic.first + nic.max_queue)
     rings, txs = [net.ring[q] for q in pool], [net.tx[q] for q in pool]
     stats = dict.fromkeys(ZERO, 0) | ring_stats(net, card)
@@ -279,8 +285,8 @@ def ethtool_stats(net: Net, card: int = 0) -> dict[str, int]:
     stats["tx_packets"], stats["tx_bytes"] = sum(t.packets for t in txs), sum(t.bytes + 4 * t.packets for t in txs)
     stats["rx_broadcast"], stats["rx_multicast"] = sum(r.broadcast for r in rings), stats["multicast"]
     stats["tx_broadcast"] = stats["tx_multicast"] = 0
-    stats["rx_no_buffer_count"] = sum(r.no_buffer for r in rings) if nic.fifo else stats["rx_missed_errors"]
-    stats["tx_flow_control_xoff"], stats["tx_flow_control_xon"] = sum(r.xoffs for r in rings), sum(r.xons for r in rings)
+    stats["rx_no_buffer_count"] = sum(r.no_buffer for r in rings) if rings[0].pb >= 0 else stats["rx_missed_errors"]
+    stats["tx_flow_control_xoff"], stats["tx_flow_control_xon"] = pb.xoffs, pb.xons
     stats["rx_short_length_errors"] = sum(r.runts for r in rings)
     stats["rx_long_length_errors"] = stats["rx_length_errors"] - stats["rx_short_length_errors"]
     out = {name: stats[name] for name in ORDER}

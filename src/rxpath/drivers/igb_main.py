@@ -49,7 +49,8 @@ from ..skb import alloc_skb, kfree_skb_reason, skb_init
 from ..turn import at, charge, late, late_private, tell_driver
 from .igb_itr import igb_update_throttle, igb_write_itr
 from .igb_tx import igb_clean_tx_irq
-from .nic import nic_pull, record_ring, ring_cleaned
+from .nic import record_ring, ring_cleaned
+from .nic_rx import nic_pull
 
 
 @irq_handler("igb_msix_ring")
@@ -170,7 +171,7 @@ def igb_refill(net: Net, cpu: int, q: int, ring: rx_ring) -> None:
     """Sixteen descriptors at a time go back to the NIC."""
     if ring.next_to_clean + ring.size - 1 - ring.next_to_use >= IGB_RX_BUFFER_WRITE:
         c = net.cpu[cpu]
-        nic_pull(net, q, c.now)                      # what came before the refill found the ring as it was
+        nic_pull(net, cpu, q, c.now)                 # what came before the refill found the ring as it was
         igb_alloc_rx_buffers(net, cpu, ring)
 
 
@@ -215,7 +216,7 @@ def igb_clean_rx_irq(net: Net, cpu: int, q: int, ring: rx_ring, napi: napi_struc
     ends as if the ring were dry, and what waits there raises the next interrupt, as in igb, which leaves its loop and completes NAPI."""
     desc = net.desc[q][ring.clean_at]
     if not desc.status & E1000_RXD_STAT_DD:
-        nic_pull(net, q, now)
+        nic_pull(net, cpu, q, now)
         if not desc.status & E1000_RXD_STAT_DD:
             return False
     status, rss, tci = desc.status, desc.rss, desc.vlan
@@ -300,7 +301,7 @@ def igb_poll(net: Net, cpu: int, n: int, budget: int) -> int:
         if ring_late(net, cpu, ring):
             return YIELD
         c = net.cpu[cpu]
-        nic_pull(net, q, c.now)
+        nic_pull(net, cpu, q, c.now)
         igb_alloc_rx_buffers(net, cpu, ring)
     if napi.dry and tx.more == 0:
         if ring_late(net, cpu, ring):

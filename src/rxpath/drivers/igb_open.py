@@ -6,7 +6,7 @@ from typing import Any
 from .. import path
 from .._compile import entry, pages, region
 from ..abi.kernels import Behaviour, Sysctl
-from ..abi.limits import BUFSTRIDE, FIFOSTRIDE, NDESC, NFIFO, NQ
+from ..abi.limits import BUFSTRIDE, NDESC, NFIFO, NQ
 from ..abi.net import Net
 from ..abi.numbers import (
     E1000_RXD_STAT_EOP,
@@ -19,7 +19,7 @@ from ..abi.numbers import (
 )
 from ..abi.reasons import Drop
 from ..abi.timer import NAPI_HRTIMER
-from ..irq.manage import request_irq
+from ..irq.manage import request_irq, share_ring
 from ..path import Stage
 from ..skb import frames_end, skb_release
 from ..timer import hrtimer_cancel, hrtimer_setup
@@ -28,6 +28,8 @@ from .igb_tx import igb_clean_tx_ring
 from .net_device import NetDevice, check_mac, get_stats64, set_rx_mode
 from .nic import ring_cleaned
 from .rows import MTU_LEAST
+
+FRAME_ROOM = 1 << 14                                 # of a card's longest frame
 
 
 # ---------------------------------------------------------------- what writes the tables
@@ -71,8 +73,9 @@ def igb_clean_rx_ring(net: Net, q: int) -> int:
     if ring.skb >= 0:                                # its beginning; the rest was in the ring
         skb_release(net, 0, net.skb[ring.skb])
         ring.skb = NO_SKB
-    lost += ring.fifo_tail - ring.fifo_head          # and what waited in the card
-    ring.fifo_head, ring.fifo_bytes, ring.xoff = ring.fifo_tail, 0, 0
+    pb = net.buffer[q]
+    lost += pb.tail - pb.head                        # and what waited in front of it
+    pb.head, pb.bytes, pb.xoff = pb.tail, 0, 0
     ring.reset += lost
     frames_end(net, ring.cpu, Stage.nic_dma, Drop.RX_RESET, lost)
     return lost
@@ -98,6 +101,7 @@ def add_queues(dev: NetDevice, queues: int, mode: int | None = None) -> None:
         napi.batch = net.sysctl[Sysctl.gro_normal_batch] if net.behaviour[Behaviour.rx_lists] else 1
         ring.mode, ring.dev, ring.nic = net.ring[nic.first].mode if mode is None else mode, dev.index, dev.card
         ring.last_irq, ring.cable_rx = -(1 << 50), path.cable_rx.handler(dev.driver.handlers["cable_rx"])
+        ring.cable_dma = path.cable_dma.handler(dev.driver.handlers["cable_dma"])
         ring.cpu = dev.cpus[n % len(dev.cpus)]
     nic.max_queue = dev.max_queues = queues
     net.nring = max(net.nring, nic.first + queues)
@@ -119,9 +123,14 @@ def igb_setup_all_tx_resources(dev: NetDevice) -> None:
     dev.say("igb_setup_all_tx_resources", f"{dev.queues} rings of {dev.tx_size} descriptors")
 
 
+def first_buffer(dev: NetDevice, q: int) -> int:
+    """Of ring q's descriptors: behind those of the skbs."""
+    return dev.net.nskb + q * NDESC
+
+
 def igb_setup_all_rx_resources(dev: NetDevice) -> None:
     for q in dev.pool(dev.queues):
-        dev.call(dev.setup_rx_ring)(dev.net, q, dev.net.nskb + q * NDESC, dev.rx_size)
+        dev.call(dev.setup_rx_ring)(dev.net, q, first_buffer(dev, q), dev.rx_size)
     dev.say("igb_setup_all_rx_resources", f"{dev.queues} rings of {dev.rx_size} descriptors, a DMA buffer of 2 kB for each")
 
 
@@ -134,7 +143,7 @@ def igb_request_irq(dev: NetDevice, begin: int = 0) -> None:
             ring.cpu = dev.cpus[n % len(dev.cpus)]
         handler = "nonapi_interrupt" if ring.mode == NicMode.IRQ_PER_PACKET else dev.driver.handlers["irq_handler"]
         request_irq(dev.net, q, handler, ring.cpu)
-        dev.say("igb_request_msix", f"{dev.name}-TxRx-{n}: request_irq({handler}) on CPU {ring.cpu}")
+        dev.say("igb_request_msix", f"{dev.vector(n)}: request_irq({handler}) on CPU {ring.cpu}")
 
 
 def igb_up(dev: NetDevice) -> None:
@@ -146,24 +155,54 @@ def igb_up(dev: NetDevice) -> None:
         ring.unmasked = int(ring.up and not napi.state & NAPI_STATE_SCHED)
     igb_configure_itr(dev)
     nic.nqueue = dev.queues
-    configure_fifo(dev)
+    configure_buffers(dev)
     nic.link_up = 1
     dev.dev.up = 1
     net.nic_changed = 1
     dev.say("napi_enable", f"{dev.queues} NAPIs; igb_irq_enable, link up at {nic.speed} Mbit/s")
 
 
-def configure_fifo(dev: NetDevice) -> None:
-    """igb_reset()'s packet buffer and flow control: the water marks leave room for a frame of each side that is on its way.
+def blocks(dev: NetDevice) -> bool:
+    """Without DROP_EN, of several queues: igb_setup_srrctl() and ixgbe_set_rx_drop_en() ask one direction of flow control each."""
+    return dev.queues > 1 and (dev.rx_pause if dev.driver.blocking_pause == "rx" else dev.tx_pause)
 
-    With several queues each drops for itself (DROP_EN), so that nothing waits in front of them and no pause frame is ever sent."""
-    nic = dev.nic
-    nic.fifo = dev.fifo_size if dev.queues == 1 else 0
-    if nic.fifo and not nic.fifo_addr:
-        dev.fifo_memory = pages(NFIFO * FIFOSTRIDE)
-        nic.fifo_addr = region(dev.fifo_memory)
-    nic.high_water, nic.low_water = dev.driver.water_marks(nic.fifo, dev.dev.mtu)
-    nic.tx_pause = int(dev.tx_pause)
+
+def configure_buffers(dev: NetDevice) -> None:
+    """What stands in front of the rings.  A tap's queue: one in front of each.  A packet buffer (igb_reset(), ixgbe_configure_pb()): one of
+    all, with the water marks of flow control - unless several queues drop each for itself (DROP_EN), so that nothing waits in front of
+    them and no pause frame is ever sent."""
+    driver, nic = dev.driver, dev.nic
+    if dev.tap_queue is not None:
+        for q in dev.pool(dev.queues):
+            put_buffer(dev, q, 1, 1 << 40, dev.tap_queue, driver.own_max_frame + 63 & ~63)
+        return
+    size = dev.fifo_size if dev.queues == 1 or blocks(dev) else 0
+    for q in dev.pool():
+        ring = dev.net.ring[q]
+        ring.pb, ring.cable_rx = -1, path.cable_rx.handler(driver.handlers["cable_rx"])
+    pb = dev.net.buffer[nic.first]
+    pb.tx_pause = 0
+    if size:
+        if dev.queues > 1:
+            size -= driver.flow_director
+        put_buffer(dev, nic.first, dev.queues, size, NFIFO, FRAME_ROOM)
+        pb.high_water, pb.low_water = driver.water_marks(size, dev.dev.mtu)
+        pb.tx_pause = int(dev.tx_pause)
+        for q in dev.pool(dev.queues):
+            dev.net.ring[q].cable_rx = path.cable_rx.handler("nic_receive_buffered")
+            if dev.queues > 1:
+                dev.call(share_ring)(dev.net, q)
+
+
+def put_buffer(dev: NetDevice, first: int, rings: int, size: int, most: int, stride: int) -> None:
+    """A buffer of so many bytes and frames in front of those rings; `stride`: room for the longest frame."""
+    pb = dev.net.buffer[first]
+    pb.size, pb.most, pb.first, pb.rings, pb.stride = size, most, first, rings, stride
+    if first not in dev.fifo_memory:
+        dev.fifo_memory[first] = pages(NFIFO * stride)
+        pb.addr = region(dev.fifo_memory[first])
+    for q in range(first, first + rings):
+        dev.net.ring[q].pb = first
 
 
 def set_rx_fifo(dev: NetDevice, size: int) -> None:
@@ -195,14 +234,20 @@ def igb_configure_itr(dev: NetDevice) -> None:
         ring.itr_tx_packets, ring.itr_tx_bytes = dev.net.tx[q].packets, dev.net.tx[q].bytes
 
 
+def napi_stop(dev: NetDevice, q: int) -> None:
+    """napi_disable(), and the vector is off."""
+    net = dev.net
+    net.ring[q].up = net.ring[q].unmasked = 0
+    hrtimer_cancel(net, NAPI_HRTIMER + q)
+    net.napi[q].defer_hard_irqs_count = 0
+
+
 def igb_down(dev: NetDevice) -> None:
     """Interrupts and rings off; what they hold is lost."""
     net, lost = dev.net, 0
     dev.sync()
     for q in dev.pool():
-        net.ring[q].up = net.ring[q].unmasked = 0
-        hrtimer_cancel(net, NAPI_HRTIMER + q)        # napi_disable()
-        net.napi[q].defer_hard_irqs_count = 0
+        napi_stop(dev, q)
         if net.ring[q].size:
             lost += dev.call(igb_clean_rx_ring)(net, q)
             dev.call(igb_clean_all)(net, q)

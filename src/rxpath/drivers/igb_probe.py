@@ -26,13 +26,15 @@ def igb_probe(net: Net, call: Callable[[Any], Any], log: list[tuple[str, str]], 
     if not 1 <= queues <= NQ:
         raise ValueError(f"{queues} queues: 1 to {NQ}")
     igb_init_module(log, driver.name)
+    chosen = driver.default_model if model is None else model
+    if chosen not in driver.models:
+        raise ValueError(f"model {chosen}: {', '.join(driver.models)}")
+    driver = driver.of(chosen, net.behaviour)
     dev = NetDevice(net, call, log, driver, name, index, card, first, mac, dict(IGB_NETDEV_OPS), dict(IGB_ETHTOOL_OPS))
     dev.setup_rx_ring = igb_setup_rx_ring
-    dev.queues, dev.cpus, dev.model = queues, list(cpus), driver.default_model if model is None else model
+    dev.queues, dev.cpus, dev.model = queues, list(cpus), chosen
     if queues > driver.most_queues:
         dev.say("igb_probe", f"{queues} queues: a real {driver.name} has at most {driver.most_queues}")
-    if dev.model not in driver.models:
-        raise ValueError(f"model {dev.model}: {', '.join(driver.models)}")
     if mode == NicMode.NAPI and driver.models[dev.model] < queues <= driver.most_queues:
         raise ValueError(f"{queues} queues: 1 to {driver.models[dev.model]} for {dev.model}")
     nic, nd = dev.nic, dev.dev

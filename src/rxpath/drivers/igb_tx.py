@@ -62,7 +62,7 @@ def igb_xmit_frame(net: Net, cpu: int, skb: sk_buff) -> int:
     desc.ts = max(tx.wire_free, c.now + latency)
     desc.cleaned = NEVER
     tx.next_to_use += 1
-    tell_driver(net, cpu, Note.TX_SENT, q)
+    tell_driver(net, cpu, Note.IRQ_SOONER, q)
     return NET_RX_SUCCESS
 
 

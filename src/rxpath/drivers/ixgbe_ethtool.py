@@ -4,8 +4,7 @@ Statistics of things that cannot happen here (RSC, FCoE, IPsec, the management c
 from collections.abc import Callable
 from typing import Any
 
-from .igb_ethtool import IGB_ETHTOOL_OPS, igb_get_pauseparam
-from .igb_open import configure_fifo, igb_reinit
+from .igb_ethtool import IGB_ETHTOOL_OPS, steer_again
 from .ixgbe_nfc import admit, parse
 from .net_device import NetDevice, ring_stats
 
@@ -27,7 +26,7 @@ def ixgbe_get_stats64(dev: NetDevice) -> dict[str, int]:
 
 def ixgbe_get_ethtool_stats(dev: NetDevice) -> dict[str, int]:
     """ethtool -S, in its order.  rx_packets are the driver's, rx_pkts_nic what the card has taken."""
-    net = dev.net
+    net, pb = dev.net, dev.net.buffer[dev.nic.first]
     rings, txs = [net.ring[q] for q in dev.pool()], [net.tx[q] for q in dev.pool()]
     own = ixgbe_get_stats64(dev)
     stats = dict.fromkeys(ORDER, 0) | {name: n for name, n in own.items() if name in ORDER}
@@ -41,7 +40,7 @@ def ixgbe_get_ethtool_stats(dev: NetDevice) -> dict[str, int]:
     stats["fdir_match"], stats["fdir_miss"] = dev.nic.fdir_match, dev.nic.fdir_miss
     stats["rx_short_length_errors"] = sum(r.runts for r in rings)
     stats["rx_long_length_errors"] = stats["rx_length_errors"] - stats["rx_short_length_errors"]
-    stats["tx_flow_control_xoff"], stats["tx_flow_control_xon"] = sum(r.xoffs for r in rings), sum(r.xons for r in rings)
+    stats["tx_flow_control_xoff"], stats["tx_flow_control_xon"] = pb.xoffs, pb.xons
     stats["rx_csum_offload_errors"] = sum(r.csum_err for r in rings)
     stats["alloc_rx_buff_failed"] = sum(r.alloc_failed for r in rings)
     stats["rx_no_dma_resources"] = sum(r.fifo for r in rings)
@@ -50,28 +49,13 @@ def ixgbe_get_ethtool_stats(dev: NetDevice) -> dict[str, int]:
             stats |= {f"{way}_queue_{q}_packets": r.packets, f"{way}_queue_{q}_bytes": r.bytes}     # type: ignore[attr-defined]
     for way in ("tx", "rx"):
         for i in range(PACKET_BUFFERS):
-            stats |= {f"{way}_pb_{i}_pxon": 0, f"{way}_pb_{i}_pxoff": 0}
+            stats |= {f"{way}_pb_{i}_pxon": 0, f"{way}_pb_{i}_pxoff": 0}      # of priorities
     return stats
-
-
-def ixgbe_set_pauseparam(dev: NetDevice, rx: bool | None = None, tx: bool | None = None) -> None:
-    """ethtool -A rx|tx on|off.  tx: pause frames when the packet buffer fills.  With several queues that turns DROP_EN off, and one
-    full ring blocks all of them: refused here.  rx, obeying the partner's, touches only what we send."""
-    wanted = dev.tx_pause if tx is None else tx
-    if wanted and dev.queues > 1:
-        raise ValueError("tx on: with several queues a full ring then blocks all (no DROP_EN), which is not modelled: one queue only")
-
-    def change() -> None:
-        dev.rx_pause, dev.tx_pause = dev.rx_pause if rx is None else rx, wanted
-    igb_reinit(dev, change)
-    if not dev.running:
-        configure_fifo(dev)
-    dev.say("ixgbe_set_pauseparam", f"rx {dev.rx_pause}, tx {dev.tx_pause}")
 
 
 # ---------------------------------------------------------------- ethtool -N: Flow Director
 def ixgbe_set_rxclsrlins(dev: NetDevice, rule: str) -> int:
-    """ethtool -N DEV flow-type udp4 ... action Q [loc N]: its place.  For frames put on the cable from now."""
+    """ethtool -N DEV flow-type udp4 ... action Q [loc N]: its place.  For frames that arrive from now on."""
     nfc = admit(parse(rule), dev.model, dev.queues, dev.filters)
     dev.filters = [r for r in dev.filters if r.loc != nfc.loc] + [nfc]
     write_filters(dev)
@@ -97,9 +81,9 @@ def write_filters(dev: NetDevice) -> None:
     for i, r in enumerate(sorted(dev.filters, key=lambda r: r.loc)):
         f = dev.net.fdir[dev.card][i]
         f.proto, f.saddr, f.daddr, f.ports, f.queue = r.proto, r.values[0], r.values[1], r.values[2] << 16 | r.values[3], r.action
+    steer_again(dev)
 
 
 IXGBE_ETHTOOL_OPS: dict[str, Callable[..., Any]] = IGB_ETHTOOL_OPS | {
-    "get_ethtool_stats": ixgbe_get_ethtool_stats, "get_pauseparam": igb_get_pauseparam, "set_pauseparam": ixgbe_set_pauseparam,
-    "set_rxclsrlins": ixgbe_set_rxclsrlins, "set_rxclsrldel": ixgbe_set_rxclsrldel,
+    "get_ethtool_stats": ixgbe_get_ethtool_stats, "set_rxclsrlins": ixgbe_set_rxclsrlins, "set_rxclsrldel": ixgbe_set_rxclsrldel,
 }

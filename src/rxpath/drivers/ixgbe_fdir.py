@@ -1,6 +1,6 @@
 """Flow Director's perfect filters in the path: a flow's queue is chosen before RSS, or the card drops it (ixgbe_nfc.py programs them).
 
-All filters of a card compare under one mask, as the card has only one.  rss.py asks when a frame is put on the cable, nic.py when it
+All filters of a card compare under one mask, as the card has only one.  rss.py asks where a frame will go, nic.py when it
 arrives."""
 from .._compile import be16, be32, byte, cold, mem_at, path_function
 from ..abi.net import Net

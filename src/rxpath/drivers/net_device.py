@@ -13,7 +13,7 @@ from ..abi.limits import NCARD, NQ
 from ..abi.net import Net
 from ..abi.nic import net_device, nic_t
 from ..abi.numbers import NIC_MULTI
-from .nic import nic_pull
+from .nic_rx import nic_pull
 from .rows import Driver
 
 # of Microsoft's verification suite
@@ -25,7 +25,7 @@ def nic_sync(net: Net, card: int) -> None:
     """What has arrived by now met the card as it was."""
     nic = net.nic[card]
     for q in range(nic.first, nic.first + nic.max_queue):
-        nic_pull(net, q, net.sim.now)
+        nic_pull(net, -1, q, net.sim.now)
     net.nic_changed = 1
 
 
@@ -44,11 +44,13 @@ class NetDevice:
         self.rx_size = driver.rx_ring.default if driver.rx_ring else 0
         self.tx_size = driver.tx_ring.default if driver.tx_ring else 0
         self.itr_setting = driver.moderation.default if driver.moderation else 0
-        self.fifo_size = 0
-        self.fifo_memory: Any = None
+        self.fifo_size = 0                           # bytes of its packet buffer
+        self.tap_queue = driver.tap_queue            # packets of the host's tap
+        self.fifo_memory: dict[int, Any] = {}        # of the frames that wait in a packet buffer
         self.rx_pause = self.tx_pause = False
         self.setup_rx_ring: Any = None               # the driver's entry that posts the first buffers of a ring
         self.filters: list[Any] = []
+        self.beyond: Callable[[NetDevice], dict[str, int]] = lambda dev: {}      # counters of the other end, which this host cannot see
         net.ncard = max(net.ncard, card + 1)
         self.nic.first, self.nic.mac, self.nic.max_queue = first, mac, 0
         self.dev.ifindex, self.dev.mac, self.dev.mtu, self.dev.nic = index + 1, mac, driver.mtu, card
@@ -61,6 +63,10 @@ class NetDevice:
     @property
     def dev(self) -> net_device:
         return self.net.dev[self.index]
+
+    def vector(self, queue: int) -> str:
+        """Its name in /proc/interrupts; a bus of our own counts cards."""
+        return self.driver.vector(self.name, queue, f"virtio{self.card}")
 
     def pool(self, queues: int | None = None) -> range:
         """Its rings as numbers of the pool: the first `queues`, or all that it was probed with."""

@@ -1,15 +1,9 @@
-"""The network card itself: filters, DMA into posted buffers, descriptor write-back, the interrupt line.  No CPU time is spent here.
+"""The network card itself: filters, DMA into posted buffers, descriptor write-back.  No CPU time is spent here.
 
-The ring is private to the CPU that looks at it: whoever looks first pulls in, by DMA, every frame that has arrived by its clock;
-nobody can tell the difference.  So a knob that the card reads (MAC, promiscuous, MTU, link) acts at the frame's own time as long as
-net_device.py (nic_sync) pulls in before it turns the knob.  Which queue a frame takes is settled when it is put on the cable (rss.py).
-Every frame of the cable ends in exactly one of: filtered, length_errors, link_down, missed, or descriptors that igb_main.py cleans.
-
-The card's packet buffer (nic_pull_fifo) is in front of a lone ring only, and only when the host file gives it a size.  Without it a frame
-that finds no descriptor is lost at once, as real cards do it with several queues (SRRCTL.DROP_EN)."""
-from .. import path
+What has arrived by a clock is taken in by whoever looks first (nic_rx.py); which queue it takes, rss.py has settled.  Every frame of the
+cable ends in exactly one of: filtered, length_errors, link_down, missed, or descriptors that the driver cleans."""
 from .._compile import Mem, be16, be32, byte, cold, mem_at, memcpy, memset, path_function
-from ..abi.limits import BUFSZ, FIFOSTRIDE, NFEED, NFIFO
+from ..abi.limits import BUFSZ
 from ..abi.net import Net
 from ..abi.nic import arrival, nic_t, rx_ring
 from ..abi.numbers import (
@@ -33,21 +27,18 @@ from ..abi.numbers import (
     FEED_WIRE,
     IP_HLEN,
     IPPROTO,
-    NEVER,
     RXD_WIRE_SHIFT,
     TCP_HLEN,
     UDP_HLEN,
     VLAN_HLEN,
-    NicMode,
 )
 from ..abi.reasons import Drop
-from ..path import Stage, cable_rx
+from ..path import Stage, cable_dma, cable_rx
 from ..record import record_count, record_level
 from ..skb import csum_fold, csum_partial
 from ..turn import trail_lost
 from .ixgbe_fdir import fdir_drops
 from .nic_filters import mac_filtered
-from .rss import nic_steer as nic_steer
 from .rss import rss_type
 
 
@@ -101,6 +92,12 @@ def nic_accepts(net: Net, nic: nic_t, ring: rx_ring, a: arrival) -> bool:
         ring.link_down += 1
         nic_lost(net, ring, a, Drop.LINK_DOWN, net.recording.link_down)
         return False
+    return nic_takes(net, nic, ring, a)
+
+
+@path_function
+def nic_takes(net: Net, nic: nic_t, ring: rx_ring, a: arrival) -> bool:
+    """Length and MAC filter."""
     if a.len + ETH_FCS_LEN > nic.max_frame or a.len < ETH_HLEN:      # RLPML counts the FCS, captures do not have it
         ring.length_errors += 1
         if a.len < ETH_HLEN:
@@ -139,12 +136,8 @@ def nic_filter(nic: nic_t, ring: rx_ring, mac: int) -> bool:
 # ---------------------------------------------------------------- DMA
 @path_function
 def nic_dma(net: Net, nic: nic_t, q: int, ring: rx_ring, a: arrival, feed: Mem) -> bool:
-    """Write a frame that lies in `feed` into the buffers that the driver has posted.  False: it is lost, there are not enough of them."""
+    """Write a frame that lies in `feed` into the buffers that the driver has posted.  False: there are not enough of them."""
     if ring.next_to_use - ring.hw_head < (a.len + BUFSZ - 1) // BUFSZ:
-        ring.missed += 1
-        nic_lost(net, ring, a, Drop.RX_MISSED, net.recording.ring_missed + q)
-        if nic.nqueue > 1:                           # SRRCTL.DROP_EN: the queue itself drops (RQDPC), so that it does not block the others
-            ring.fifo += 1
         return False
     net.stage_count[ring.cpu][Stage.nic_dma] += 1
     status, mem = nic_checksum(nic, a, feed), mem_at(net.mem_addr)
@@ -254,134 +247,30 @@ def nic_checksum_l4(feed: Mem, ip: int, ihl: int, end: int, flags: int) -> int:
     return good
 
 
-# ---------------------------------------------------------------- the cable and the interrupt line
+# ---------------------------------------------------------------- a frame has come
 @cable_rx("nic_receive")
 @path_function
 def nic_receive(net: Net, q: int, ring: rx_ring, a: arrival) -> int:
-    """A card with a descriptor ring: filters, then DMA.  1: the host will see it."""
+    """A card with a descriptor ring and nothing in front of it: filters, then DMA.  1: the host will see it."""
     nic = net.nic[ring.nic]
     if nic_accepts(net, nic, ring, a):
-        return int(nic_dma(net, nic, q, ring, a, mem_at(net.feed_addr)))
+        if nic_dma(net, nic, q, ring, a, mem_at(net.feed_addr)):
+            return 1
+        nic_missed(net, q, ring, a)
+        if nic.nqueue > 1:                           # SRRCTL.DROP_EN: the queue itself drops (RQDPC), so that it does not block the others
+            ring.fifo += 1
     return 0
 
 
 @path_function
-def nic_pull(net: Net, q: int, now: int) -> None:
-    """Take in every frame of this queue that has arrived by now."""
-    ring = net.ring[q]
-    if net.nic[ring.nic].fifo:
-        nic_pull_fifo(net, q, ring, now)
-        return
-    i = ring.feed_head
-    while i < ring.feed_tail:
-        a = net.feed[q][i & NFEED - 1]
-        if a.t > now:
-            break
-        ring.arrived += 1
-        path.call_cable_rx(ring.cable_rx, net, q, ring, a)
-        i += 1
-    ring.feed_head = i
-    ring.fill_max = max(ring.fill_max, ring.hw_head - ring.next_to_clean)
+def nic_missed(net: Net, q: int, ring: rx_ring, a: arrival) -> None:
+    """There was no descriptor for it."""
+    ring.missed += 1
+    nic_lost(net, ring, a, Drop.RX_MISSED, net.recording.ring_missed + q)
 
 
-# ---------------------------------------------------------------- the packet buffer, and flow control
-@cold
+@cable_dma("nic_dma_waiting")
 @path_function
-def nic_pull_fifo(net: Net, q: int, ring: rx_ring, now: int) -> None:
-    """The same with a packet buffer in front of a lone ring: a frame without descriptors waits there, those behind it too.  Full, it loses
-    what comes; with pause frames on, the sender stops before that, and what it cannot send is lost there.
-
-    The ring has changed only since somebody looked last (igb_refill pulls before it posts), so what waits goes first."""
-    nic = net.nic[ring.nic]
-    nic_fifo_drain(net, nic, q, ring)
-    i = ring.feed_head
-    while i < ring.feed_tail:
-        a = net.feed[q][i & NFEED - 1]
-        if a.t > now:
-            break
-        i += 1
-        if ring.xoff:
-            ring.held += 1
-            nic_lost(net, ring, a, Drop.TX_PAUSE, net.recording.tx_pause)
-            continue
-        ring.arrived += 1
-        if nic_accepts(net, nic, ring, a):
-            if ring.fifo_head == ring.fifo_tail and nic_has_room(ring, a):
-                nic_dma(net, nic, q, ring, a, mem_at(net.feed_addr))
-            else:
-                nic_fifo_put(net, nic, q, ring, a)
-    ring.feed_head = i
-    ring.fill_max = max(ring.fill_max, ring.hw_head - ring.next_to_clean)
-
-
-@path_function
-def nic_has_room(ring: rx_ring, a: arrival) -> bool:
-    """Are there descriptors for all of this frame?"""
-    return ring.next_to_use - ring.hw_head >= (a.len + BUFSZ - 1) // BUFSZ
-
-
-@path_function
-def fifo_bytes(a: arrival) -> int:
-    """What a frame takes of the packet buffer: with its FCS, in units of 16."""
-    return a.len + ETH_FCS_LEN + 15 & ~15
-
-
-@path_function
-def nic_fifo_put(net: Net, nic: nic_t, q: int, ring: rx_ring, a: arrival) -> None:
-    """No descriptor: into the packet buffer, or lost (rx_missed_errors)."""
-    n = fifo_bytes(a)
-    ring.no_buffer += 1
-    if ring.fifo_bytes + n > nic.fifo or ring.fifo_tail - ring.fifo_head >= NFIFO:
-        ring.missed += 1
-        nic_lost(net, ring, a, Drop.RX_MISSED, net.recording.ring_missed + q)
-        return
-    kept = net.fifo[ring.nic][ring.fifo_tail & NFIFO - 1]
-    kept.t, kept.offset, kept.len, kept.caplen = a.t, (ring.fifo_tail & NFIFO - 1) * FIFOSTRIDE, a.len, a.caplen
-    kept.hash, kept.frame, kept.flags = a.hash, a.frame, a.flags
-    memcpy(mem_at(nic.fifo_addr), kept.offset, mem_at(net.feed_addr), a.offset, a.caplen)     # the feed's memory is filled again
-    ring.fifo_tail += 1
-    ring.fifo_bytes += n
-    ring.fifo_max = max(ring.fifo_max, ring.fifo_bytes)
-    if nic.tx_pause and ring.fifo_bytes > nic.high_water:
-        ring.xoff = 1
-        ring.xoffs += 1
-
-
-@path_function
-def nic_fifo_drain(net: Net, nic: nic_t, q: int, ring: rx_ring) -> None:
-    """What waits goes into the descriptors that are there by now; below low_water the sender may go on."""
-    while ring.fifo_head < ring.fifo_tail:
-        a = net.fifo[ring.nic][ring.fifo_head & NFIFO - 1]
-        if not nic_has_room(ring, a):
-            return
-        nic_dma(net, nic, q, ring, a, mem_at(nic.fifo_addr))
-        ring.fifo_head += 1
-        ring.fifo_bytes -= fifo_bytes(a)
-        if ring.xoff and ring.fifo_bytes < nic.low_water:
-            ring.xoff = 0
-            ring.xons += 1
-
-
-@path_function
-def irq_due(net: Net, q: int, now: int) -> int:
-    """When the queue's interrupt comes, if it is unmasked: now if frames wait, else at the next arrival or when a frame has been sent;
-    not before ITR allows it.  veth has no interrupt: the sender's next call."""
-    ring, due = net.ring[q], NEVER
-    if ring.feed_head < ring.feed_tail:
-        a = net.feed[q][ring.feed_head & NFEED - 1]
-        due = a.t
-    if ring.mode == NicMode.NETIF_RX:
-        if ring.staged:
-            due = now
-        return max(due, now)
-    if ring.up == 0:
-        return NEVER
-    if ring.hw_head != ring.next_to_clean:
-        due = now
-    tx = net.tx[q]
-    if tx.next_to_use != tx.next_to_clean:
-        sent = net.txd[q][tx.next_to_clean % tx.size]
-        due = min(due, sent.ts)
-    if due == NEVER:
-        return NEVER
-    return max(due + net.cost[ring.cpu][Stage.NIC_LATENCY], ring.last_irq + ring.itr_ns)
+def nic_dma_waiting(net: Net, q: int, ring: rx_ring, a: arrival, addr: int) -> int:
+    """DMA of a frame that lies at addr and has passed the filters.  0: there are not enough descriptors."""
+    return int(nic_dma(net, net.nic[ring.nic], q, ring, a, mem_at(addr)))

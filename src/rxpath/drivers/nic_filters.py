@@ -2,7 +2,7 @@
 
 EtherType filters (ETQF), VLAN priorities (VLAPQF) and MAC addresses with a queue (RAL/RAH, QSEL) are registers of their own: a rule that
 names two of them matches either.  There is no filter for addresses or ports here; the cards have some, the driver does not offer them.
-Called when a frame is put on the cable (rss.py), and by the MAC filter (nic.py): an address with a queue is let in."""
+Called by rss.py, and by the MAC filter (nic.py): an address with a queue is let in."""
 from .._compile import be16, be32, cold, mem_at, path_function
 from ..abi.net import Net
 from ..abi.nic import nic_t

@@ -8,7 +8,7 @@ from ..abi.numbers import IGB_TX_WORK, IRQ_HANDLED
 from ..path import irq_handler
 from .igb_main import igb_alloc_rx_buffers, igb_clean_rx_irq
 from .igb_tx import igb_clean_tx_irq
-from .nic import nic_pull
+from .nic_rx import nic_pull
 
 
 @irq_handler("nonapi_interrupt")
@@ -22,6 +22,6 @@ def nonapi_interrupt(net: Net, cpu: int, q: int) -> int:
     if tx.next_to_use != tx.next_to_clean:           # the same vector says what has been sent: else it would come again for ever
         igb_clean_tx_irq(net, cpu, q, tx, IGB_TX_WORK)
     if igb_clean_rx_irq(net, cpu, q, ring, net.napi[q], t):
-        nic_pull(net, q, t)                          # what came before the refill found the ring as it was
+        nic_pull(net, cpu, q, t)                          # what came before the refill found the ring as it was
         igb_alloc_rx_buffers(net, cpu, ring)
     return IRQ_HANDLED

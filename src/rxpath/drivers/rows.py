@@ -3,12 +3,20 @@ driver's name is compared nowhere else.
 
 To add a driver: a row here, its own file with its operations, a line in probe.py; its counters are a row of counters.py.  Sources: the
 driver's source in Linux 6.12 where nothing else is said."""
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
 
+from ..abi.kernels import BEHAVIOURS, Behaviour
 from ..abi.numbers import ETH_FCS_LEN, ETH_HLEN, IGB_START_ITR, MAX_JUMBO_FRAME_SIZE, VLAN_HLEN
 
 MTU_LEAST = 68                  # ETH_MIN_MTU: every IPv4 host takes as much
+
+
+class Behaviours(Protocol):
+    """What a kernel does: values by Behaviour."""
+
+    def __getitem__(self, behaviour: int, /) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -20,6 +28,19 @@ class Ring:
     default: int
     most: int
     multiple: int = 8
+    dated: Behaviour | None = None      # what `most` is under a kernel
+
+    def under(self, behaviours: Behaviours) -> "Ring":
+        """As a kernel has it."""
+        return self if self.dated is None else replace(self, most=behaviours[self.dated])
+
+    @property
+    def history(self) -> str:
+        """That an older kernel has less."""
+        if self.dated is None:
+            return ""
+        row = BEHAVIOURS[self.dated]
+        return f" ({row.before} before {row.since})"
 
     @property
     def allowed(self) -> str:
@@ -67,9 +88,18 @@ def igb_water_marks(fifo: int, mtu: int) -> tuple[int, int]:
 def ixgbe_water_marks(fifo: int, mtu: int) -> tuple[int, int]:
     """ixgbe_hpbthresh() and ixgbe_lpbthresh(): whole kB.  High leaves room for what comes until a pause frame has acted (IXGBE_DV, in bits:
     a frame of each side, cable, PHY, MAC); low is what the host must have by then (IXGBE_LOW_DV)."""
+    return _ixgbe_water_marks(fifo, mtu, 18944, 2)
+
+
+def x540_water_marks(fifo: int, mtu: int) -> tuple[int, int]:
+    """The same with IXGBE_DV_X540 and IXGBE_LOW_DV_X540: the PHY, which is within the card, takes longer."""
+    return _ixgbe_water_marks(fifo, mtu, 37888, 1)
+
+
+def _ixgbe_water_marks(fifo: int, mtu: int, interface: int, lows: int) -> tuple[int, int]:
     frame = (mtu + ETH_HLEN + ETH_FCS_LEN + 20) * 8
-    delay = 36 * (frame + 672 + 2 * 5556 + 2 * 18944 + 6144) // 25 + 1 + 2 * frame
-    low = 2 * (2 * frame + 36 * 10000 // 25 + 1)
+    delay = 36 * (frame + 672 + 2 * 5556 + 2 * interface + 6144) // 25 + 1 + 2 * frame
+    low = lows * (2 * frame + 36 * 10000 // 25 + 1)
     return max(fifo - (delay + 8191) // 8192 * 1024, fifo // 2), (low + 8191) // 8192 * 1024
 
 
@@ -90,7 +120,8 @@ def blocks(i: int, queues: int, size: int) -> int:
 
 @dataclass(frozen=True)
 class Driver:
-    """One driver.  `models`: the cards that it drives, each with its most queues; the first is the default."""
+    """One driver.  `models`: the cards that it drives, each with its most queues; the first is the default, whose the other values are;
+    `by_model` has what another's are.  of() gives the row of a card under a kernel."""
 
     name: str
     what: str                                       # in a few words, for people
@@ -103,6 +134,8 @@ class Driver:
     tx_ring: Ring | None = None
     moderation: Moderation | None = None            # None: no interrupts
     rx_fifo: tuple[int, int] | None = None          # bytes that a packet buffer may have
+    flow_director: int = 0                          # bytes of it that filters take, with several queues
+    tap_queue: int | None = None                    # no packet buffer: packets that the queue of the host's tap holds
     water_marks: Callable[[int, int], tuple[int, int]] = igb_water_marks        # of it, by its size and the MTU
     blocking_pause: str = "rx"                      # the direction of flow control that turns DROP_EN off
     queues_by_cpus: bool = False                    # no more queues than CPUs
@@ -112,12 +145,21 @@ class Driver:
     filter_models: tuple[str, ...] = ()             # that take ethtool -N rules
     rss_udp: str = "sd"                             # fields of the hash of UDP by default
     nonapi: bool = True                             # nic.napi = "none" can drive it
+    irq_name: str = "{dev}-TxRx-{queue}"            # a queue's vector in /proc/interrupts; {bus}: the name of the device on its bus
     own_max_frame: int = 0                          # longest frame that it takes, whatever the MTU; 0: the MTU says
     gro: bool = True                                # by default
     head_frag: bool = True                          # an skb's head is a page fragment, which reassembly can take over
     truesize_rule: int = 0                          # TRUESIZE_*
+    by_model: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     handlers: dict[str, str] = field(default_factory=dict)      # its functions in the tables of path.py
     refuses: dict[str, str] = field(default_factory=dict)       # ethtool operation or key -> errno
+
+    def of(self, model: str, behaviours: Behaviours) -> "Driver":
+        """This row as that card has it under that kernel."""
+        rings = {name: ring.under(behaviours) for name in ("rx_ring", "tx_ring")
+                 if (ring := getattr(self, name)) is not None and ring.dated is not None}
+        own = rings | dict(self.by_model.get(model, {}))
+        return replace(self, **own) if own else self
 
     @property
     def has_ring(self) -> bool:
@@ -130,6 +172,10 @@ class Driver:
     @property
     def most_queues(self) -> int:
         return max(self.models.values())
+
+    def vector(self, dev: str, queue: int, bus: str) -> str:
+        """What /proc/interrupts calls the vector of a receive queue."""
+        return self.irq_name.format(dev=dev, queue=queue, bus=bus)
 
     @property
     def default_model(self) -> str:
@@ -151,25 +197,33 @@ IGB = Driver(
     rx_ring=Ring(64, 256, 4096), tx_ring=Ring(64, 256, 4096),              # igb.h: IGB_MIN_RXD ... (at least 80 up to 6.5 [K])
     moderation=Moderation({0: "off", 1: "dynamic", 3: "conservative"}, 10, 8191, 3, 3, IGB_START_ITR, 0, 0x7FFC),
     rx_fifo=(16 << 10, 128 << 10), filter_models=("i350", "i210"),
-    handlers={"cable_rx": "nic_receive", "irq_handler": "igb_msix_ring", "napi_poll": "igb_poll", "xmit": "igb_xmit_frame"},
+    handlers={"cable_rx": "nic_receive", "cable_dma": "nic_dma_waiting", "irq_handler": "igb_msix_ring", "napi_poll": "igb_poll",
+              "xmit": "igb_xmit_frame"},
     refuses={"rx-frames": "EOPNOTSUPP", "adaptive-rx": "EOPNOTSUPP", "hkey": "EOPNOTSUPP"},
 )
 IXGBE = Driver(
-    "ixgbe", "Intel 10 gigabit", "10Gbit", {"82599": 63}, min, mtu=1500, mtu_most=9710,
-    rx_ring=Ring(64, 512, 4096), tx_ring=Ring(64, 512, 4096),              # a real one goes up to 8192
+    "ixgbe", "Intel 10 gigabit", "10Gbit", {"82599": 63, "X540": 63, "X550": 63}, min, mtu=1500, mtu_most=9710,
+    rx_ring=Ring(64, 512, 8192, dated=Behaviour.ixgbe_most_descriptors),
+    tx_ring=Ring(64, 512, 8192, dated=Behaviour.ixgbe_most_descriptors),
     moderation=Moderation({0: "off", 1: "adaptive"}, 2, 1022, 1, 1, 200, 126 | 0x80, 0xFF8),
-    rx_fifo=(16 << 10, 512 << 10), water_marks=ixgbe_water_marks, blocking_pause="tx", queues_by_cpus=True,
-    reta_default=rss_of_16, rss_most=16, filter_models=("82599",),
-    handlers={"cable_rx": "nic_receive", "irq_handler": "ixgbe_msix_clean_rings", "napi_poll": "ixgbe_poll", "xmit": "igb_xmit_frame"},
+    rx_fifo=(16 << 10, 512 << 10), flow_director=64 << 10, water_marks=ixgbe_water_marks, blocking_pause="tx", queues_by_cpus=True,
+    reta_default=rss_of_16, rss_most=16, filter_models=("82599", "X540", "X550"),
+    by_model={"X540": {"rx_fifo": (16 << 10, 384 << 10), "water_marks": x540_water_marks},
+              "X550": {"rx_fifo": (16 << 10, 384 << 10), "water_marks": x540_water_marks, "reta_size": 512, "reta_default": in_turn,
+                       "rss_most": 63}},             # a real X550 has rings up to 32,768
+    handlers={"cable_rx": "nic_receive", "cable_dma": "nic_dma_waiting", "irq_handler": "ixgbe_msix_clean_rings",
+              "napi_poll": "ixgbe_poll", "xmit": "igb_xmit_frame"},
     refuses={"rx-frames": "EOPNOTSUPP", "adaptive-rx": "EOPNOTSUPP"},
 )
 VIRTIO_NET = Driver(
     "virtio_net", "a guest's device: the host is its card", "10Gbit", {"virtio": 63}, min, mtu=1500, mtu_most=65535,
     rx_ring=Ring(64, 256, 1024, 0), tx_ring=Ring(64, 256, 1024, 0),        # the host's choice; QEMU: 256, up to 1024
     moderation=Moderation({0: "off"}, 1, 0, 0, 0, 0, 0, 0), reta_default=in_turn, rss_udp="sdfn", nonapi=False,
+    irq_name="{bus}-input.{queue}", tap_queue=1000,                        # DEFAULT_TX_QUEUE_LEN, ether_setup()
     own_max_frame=65536 + ETH_HLEN + ETH_FCS_LEN + VLAN_HLEN,
-    handlers={"cable_rx": "virtio_receive", "irq_handler": "skb_recv_done", "napi_poll": "virtnet_poll", "xmit": "igb_xmit_frame"},
-    refuses={"rx-usecs": "EOPNOTSUPP", "rx-frames": "EINVAL", "adaptive-rx": "EOPNOTSUPP", "set_pauseparam": "EOPNOTSUPP",
+    handlers={"cable_rx": "virtio_receive", "cable_dma": "virtio_dma", "irq_handler": "skb_recv_done", "napi_poll": "virtnet_poll",
+              "xmit": "igb_xmit_frame"},
+    refuses={"rx-usecs": "EOPNOTSUPP", "rx-frames": "EINVAL (but 1)", "adaptive-rx": "EOPNOTSUPP", "set_pauseparam": "EOPNOTSUPP",
              "set_rxclsrlins": "EOPNOTSUPP", "set_features": "fixed on"},
 )
 VETH = Driver(

@@ -1,6 +1,7 @@
 """RSS: which queue a frame takes.  Toeplitz over addresses and ports, the low seven bits of the hash through the indirection table.
 
-Called when a frame is put on the cable (vtime/feed.py, the capture reader).  The function is Microsoft's ("RSS hashing functions"),
+Called when a frame is put on the cable (vtime/feed.py, the capture reader), and again for all that has not arrived when a table changes
+(igb_ethtool.py, steer_again).  The function is Microsoft's ("RSS hashing functions"),
 its verification vectors are the test.  Toeplitz is linear: each byte of the tuple adds a number that depends only on its place and
 value, so rss_write_key makes a table of 36 x 256 from the key and a frame costs twelve look-ups (36 for IPv6)."""
 from .._compile import Mem, be16, byte, cold, entry, mem_at, path_function

@@ -4,14 +4,23 @@ from collections.abc import Callable
 from typing import Any
 
 from .._compile import entry
-from ..abi.limits import BUFSTRIDE
+from ..abi.limits import BUFSTRIDE, NFIFO
 from ..abi.net import Net
 from .igb_ethtool import IGB_ETHTOOL_OPS, igb_set_ringparam, rings_of
-from .igb_open import igb_setup_rx_ring
+from .igb_open import (
+    configure_buffers,
+    first_buffer,
+    igb_clean_all,
+    igb_request_irq,
+    igb_setup_all_tx_resources,
+    igb_setup_rx_ring,
+    igb_up,
+    napi_stop,
+)
 from .igb_probe import igb_probe
 from .net_device import NetDevice, ring_stats
 from .rows import VIRTIO_NET, Driver
-from .virtio_net import VIRTIO_SECOND, try_fill_recv
+from .virtio_net import VIRTIO_PIECE, try_fill_recv
 
 RX = "drops xdp_packets xdp_tx xdp_redirects xdp_drops kicks".split()
 TX = "xdp_tx xdp_tx_drops kicks tx_timeouts".split()
@@ -22,13 +31,53 @@ def virtnet_setup_rx_ring(net: Net, q: int, first_buffer: int, size: int) -> Non
     """init_vqs() and the first try_fill_recv(): a new virtqueue, all of it posted."""
     ring = net.ring[q]
     for i in range(ring.buffers, size):
-        second = net.desc[q][i + VIRTIO_SECOND]
-        second.buf = (first_buffer + i + VIRTIO_SECOND) * BUFSTRIDE
+        for k in range(1, 4):
+            piece = net.desc[q][i + k * VIRTIO_PIECE]
+            piece.buf = (first_buffer + i + k * VIRTIO_PIECE) * BUFSTRIDE
     igb_setup_rx_ring(net, q, first_buffer, size)
     ring.next_to_use = 0
     try_fill_recv(net, 0, q, ring)
 
 
+# ---------------------------------------------------------------- open and close
+def virtnet_open(dev: NetDevice) -> None:
+    """ndo_open.  Rings of before keep their buffers, and what has come into them meanwhile is received now; virtnet_napi_enable() schedules
+    NAPI once, here the interrupt does."""
+    dev.say("virtnet_open", f"{dev.name} comes up")
+    dev.sync()
+    igb_setup_all_tx_resources(dev)
+    for q in dev.pool(dev.queues):
+        if dev.net.ring[q].size != dev.rx_size:
+            dev.call(virtnet_setup_rx_ring)(dev.net, q, first_buffer(dev, q), dev.rx_size)
+    igb_request_irq(dev)
+    igb_up(dev)
+
+
+def virtnet_close(dev: NetDevice) -> None:
+    """ndo_stop: NAPI is off.  Buffers stay posted, and the host goes on writing into them, then into the tap's queue."""
+    dev.sync()
+    for q in dev.pool():
+        napi_stop(dev, q)
+        dev.call(igb_clean_all)(dev.net, q)
+    dev.dev.up = 0
+    dev.say("virtnet_close", f"{dev.name} is down, its buffers stay posted")
+
+
+def set_tap_queue(dev: NetDevice, packets: int) -> None:
+    """On the host: ip link set tap0 txqueuelen N.  Applies to what the tap takes from now on."""
+    if not 0 <= packets <= NFIFO:
+        raise ValueError(f"tap queue {packets}: 0 to {NFIFO} packets")
+    dev.sync()
+    dev.tap_queue = packets
+    configure_buffers(dev)
+
+
+def tap_stats(dev: NetDevice) -> dict[str, int]:
+    """The host's side, TX dropped of `ip -s link show tap0` there: what the tap has lost because its queue was full."""
+    return {"tap_tx_dropped": sum(dev.net.ring[q].missed for q in dev.pool())}
+
+
+# ---------------------------------------------------------------- ethtool
 def virtnet_set_ringparam(dev: NetDevice, rx: int | None = None, tx: int | None = None) -> None:
     """ethtool -G: a split virtqueue has a power of two, and nothing is rounded."""
     for name, wanted, ring in zip(("rx", "tx"), (rx, tx), rings_of(dev), strict=True):
@@ -78,7 +127,9 @@ def virtnet_probe(net: Net, call: Callable[[Any], Any], log: list[tuple[str, str
                   driver: Driver = VIRTIO_NET, **where: Any) -> NetDevice:
     """As igb_probe() takes it."""
     dev = igb_probe(net, call, log, queues, mac, cpus, driver=driver, **where)
-    dev.ethtool_ops, dev.netdev_ops["ndo_get_stats64"] = dict(VIRTNET_ETHTOOL_OPS), virtnet_get_stats64
+    dev.ethtool_ops = dict(VIRTNET_ETHTOOL_OPS)
+    dev.beyond = tap_stats
+    dev.netdev_ops |= {"ndo_open": virtnet_open, "ndo_stop": virtnet_close, "ndo_get_stats64": virtnet_get_stats64}
     dev.setup_rx_ring = virtnet_setup_rx_ring
     dev.nic.speed, dev.nic.vlan_strip, dev.dev.counts_multicast = 10_000, 0, 0
     return dev

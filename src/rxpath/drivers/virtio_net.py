@@ -7,8 +7,9 @@ none while it polls, and none for what has come meanwhile.
 
 igb's stations stand for virtio_net's: igb_clean_rx_irq for receive_mergeable, igb_process_skb_fields for virtnet_receive_done,
 igb_alloc_rx_buffers for try_fill_recv, igb_add_rx_frag for virtnet_skb_append_frag.  A buffer that is longer than one of ours (BUFSZ) is
-two: the second belongs to the descriptor VIRTIO_SECOND places further on."""
-from .._compile import be16, byte, cold, le16, mem_at, path_function
+several: the next belongs to the descriptor VIRTIO_PIECE places further on."""
+from .._compile import Mem, be16, byte, cold, le16, mem_at, path_function
+from ..abi.kernels import Behaviour
 from ..abi.limits import BUFSZ, NDESC
 from ..abi.mib import DevStat
 from ..abi.net import Net
@@ -40,16 +41,18 @@ from ..irq.napi import napi_complete_done, napi_defer, napi_schedule
 from ..link.dev import napi_list_up
 from ..link.eth import eth_type_trans
 from ..link.gro import napi_gro_flush, napi_gro_receive
-from ..path import Stage, cable_rx, irq_handler, napi_poll
+from ..path import Stage, cable_dma, cable_rx, irq_handler, napi_poll
 from ..skb import alloc_skb, csum_fold, csum_partial, frames_end, skb_init, skb_release
 from ..turn import at, charge, late_private, tell_driver, trail_lost
 from .igb_main import append_page, ring_late
 from .igb_tx import igb_clean_tx_irq
-from .nic import nic_accepts, nic_checksum, nic_copy, nic_lost, nic_pull, nic_write_back, record_ring, ring_cleaned
+from .nic import nic_checksum, nic_copy, nic_lost, nic_takes, nic_write_back, record_ring, ring_cleaned
+from .nic_rx import buffer_frame, nic_pull
 
-VIRTIO_SECOND = NDESC >> 1
+VIRTIO_PIECE = NDESC >> 2                            # the longest, 8176 bytes, is four
 HEADER = 12                                          # sizeof(struct virtio_net_hdr_mrg_rxbuf), in front of the packet
 GOOD_PACKET_LEN, PAGE = 1518, 4096
+FRAGMENT, DMA_HEAD = 32768, 16                       # buffers are cut from such; at its head lies how it is mapped (struct virtnet_rq_dma)
 GOOD_COPY_LEN, SHARED_INFO = 128, 320                # so much is copied; build_skb() needs this behind the packet
 
 
@@ -57,32 +60,40 @@ GOOD_COPY_LEN, SHARED_INFO = 128, 320                # so much is copied; build_
 @cable_rx("virtio_receive")
 @path_function
 def virtio_receive(net: Net, q: int, ring: rx_ring, a: arrival) -> int:
-    """The host writes a frame into as many posted buffers as it takes.  When there are too few it is lost there; no counter of the guest
-    tells, only the tx_dropped of the host's tap."""
+    """tun_net_xmit(): the frame goes to the queue of the host's tap, and on into the ring if buffers are posted.  When the queue is full
+    it is lost there; no counter of the guest tells, only the tx_dropped of the tap."""
     nic = net.nic[ring.nic]
-    if not nic_accepts(net, nic, ring, a):
+    if not nic_takes(net, nic, ring, a):             # a device that is down still has its buffers
         return 0
     if a.flags & FEED_RX_ERROR:                      # the host's card has found it damaged
         ring.filtered += 1
         nic_lost(net, ring, a, Drop.NIC_FILTER, net.recording.nic_filter)
         return 0
+    return int(buffer_frame(net, q, ring, a))
+
+
+@cable_dma("virtio_dma")
+@path_function
+def virtio_dma(net: Net, q: int, ring: rx_ring, a: arrival, addr: int) -> int:
+    """vhost's handle_rx(): a frame that lies at addr, into as many posted buffers as it takes.  0: there are too few."""
+    nic = net.nic[ring.nic]
     if not virtio_has_room(net, q, ring, a.len + HEADER):
-        ring.missed += 1
-        nic_lost(net, ring, a, Drop.RX_MISSED, net.recording.ring_missed + q)
         return 0
     net.stage_count[ring.cpu][Stage.nic_dma] += 1
-    feed, mem = mem_at(net.feed_addr), mem_at(net.mem_addr)
+    feed, mem = mem_at(addr), mem_at(net.mem_addr)
     status = nic_checksum(nic, a, feed)
-    if status & E1000_RXDEXT_STATERR_L4E and virtio_needs_csum(net, a):
+    if status & E1000_RXDEXT_STATERR_L4E and virtio_needs_csum(feed, a):
         status &= ~E1000_RXDEXT_STATERR_L4E
     done, header = 0, HEADER
     while done < a.len:
         desc = net.desc[q][ring.hw_at]
         n = min(a.len - done, desc.pkt_info - header)
-        nic_copy(mem, desc.buf, feed, a, done, min(n, BUFSZ))
-        if n > BUFSZ:
-            second = net.desc[q][ring.hw_at + VIRTIO_SECOND]
-            nic_copy(mem, second.buf, feed, a, done + BUFSZ, n - BUFSZ)
+        slot, part = ring.hw_at, 0
+        while part < n:
+            piece = net.desc[q][slot]
+            nic_copy(mem, piece.buf, feed, a, done + part, min(n - part, BUFSZ))
+            part += BUFSZ
+            slot += VIRTIO_PIECE
         done += n
         header = 0
         if done == a.len:
@@ -109,10 +120,10 @@ def virtio_has_room(net: Net, q: int, ring: rx_ring, length: int) -> bool:
 
 @cold
 @path_function
-def virtio_needs_csum(net: Net, a: arrival) -> bool:
+def virtio_needs_csum(feed: Mem, a: arrival) -> bool:
     """VIRTIO_NET_HDR_F_NEEDS_CSUM: the sender, on the same host, has left the checksum to the device: what stands there is the sum of the
     pseudo header.  nic_checksum() has found whole headers."""
-    feed, ip = mem_at(net.feed_addr), a.offset + ETH_HLEN
+    ip = a.offset + ETH_HLEN
     if be16(feed, a.offset + 12) == ETH_P_8021Q:
         ip += VLAN_HLEN
     ihl, proto = (byte(feed, ip) & 15) * 4, byte(feed, ip + 9)
@@ -140,6 +151,19 @@ def get_mergeable_buf_len(average: int) -> int:
 
 
 @path_function
+def add_recvbuf_mergeable(net: Net, ring: rx_ring, length: int) -> int:
+    """The next buffer of the page fragment; the last one also gets what is left of it, which would be too short for another."""
+    if ring.frag_left < length:
+        ring.frag_left = FRAGMENT - (DMA_HEAD if net.behaviour[Behaviour.virtio_premapped] else 0)
+    ring.frag_left -= length
+    if ring.frag_left >= length:
+        return length
+    length += ring.frag_left
+    ring.frag_left = 0
+    return length
+
+
+@path_function
 def try_fill_recv(net: Net, cpu: int, q: int, ring: rx_ring) -> None:
     """Post all that is free; one kick."""
     charge(net, cpu, Stage.igb_alloc_rx_buffers)
@@ -147,7 +171,7 @@ def try_fill_recv(net: Net, cpu: int, q: int, ring: rx_ring) -> None:
     end = ring.next_to_clean + ring.size
     for i in range(ring.next_to_use, end):
         desc = net.desc[q][i & ring.size - 1]        # a power of two
-        desc.pkt_info = length
+        desc.pkt_info = add_recvbuf_mergeable(net, ring, length)
     ring.next_to_use = end
     ring.kicks += 1
 
@@ -180,10 +204,11 @@ def receive_mergeable(net: Net, cpu: int, q: int, ring: rx_ring) -> int:
         slot = ring.clean_at
         desc = net.desc[q][slot]
         n, status = desc.length, desc.status
-        if taken:
-            taken = virtnet_take(net, cpu, q, ring, slot, min(n, BUFSZ))
-        if taken and n > BUFSZ:
-            taken = virtnet_take(net, cpu, q, ring, slot + VIRTIO_SECOND, n - BUFSZ)
+        part = 0
+        while taken and part < n:
+            taken = virtnet_take(net, cpu, q, ring, slot, min(n - part, BUFSZ))
+            part += BUFSZ
+            slot += VIRTIO_PIECE
         if taken and buffers > 0:
             at(net, cpu, net.skb[ring.skb], Stage.igb_add_rx_frag)
         length += n
@@ -228,7 +253,7 @@ def virtnet_receive(net: Net, cpu: int, q: int, ring: rx_ring, napi: napi_struct
     """One packet that has arrived by now, to GRO.  False: there is none.  One that is lost counts too."""
     desc = net.desc[q][ring.clean_at]
     if not desc.status & E1000_RXD_STAT_DD:
-        nic_pull(net, q, now)
+        nic_pull(net, cpu, q, now)
         if not desc.status & E1000_RXD_STAT_DD:
             return False
     status = desc.status
@@ -267,6 +292,8 @@ def virtnet_poll(net: Net, cpu: int, n: int, budget: int) -> int:
         if napi.up:                                  # GRO let packets go: hand them up
             if napi_list_up(net, cpu, napi) == YIELD:
                 return YIELD
+        if ring.up == 0:                             # napi_disable() waits for this poll
+            napi.dry = 1
         if napi.dry or napi.done >= budget:
             break
         if ring_late(net, cpu, ring):
@@ -284,7 +311,7 @@ def virtnet_poll(net: Net, cpu: int, n: int, budget: int) -> int:
             return YIELD
         ring.poll_filled = napi.polls
         if ring.next_to_clean + ring.size - ring.next_to_use > min(budget, ring.size) >> 1:
-            nic_pull(net, q, c.now)                  # what came before found the ring as it was
+            nic_pull(net, cpu, q, c.now)             # what came before found the ring as it was
             try_fill_recv(net, cpu, q, ring)
         if napi.dry and napi.gro_flush_timeout:
             napi_defer(napi)
@@ -306,7 +333,7 @@ def virtnet_poll(net: Net, cpu: int, n: int, budget: int) -> int:
 def virtqueue_napi_complete(net: Net, cpu: int, n: int, q: int, ring: rx_ring) -> None:
     """used_event = last_used_idx: an interrupt with the next packet.  What is there already is polled at once."""
     c = net.cpu[cpu]
-    nic_pull(net, q, c.now)
+    nic_pull(net, cpu, q, c.now)
     desc = net.desc[q][ring.clean_at]
     waiting = desc.status & E1000_RXD_STAT_DD
     if napi_complete_done(net, cpu, n) and ring.up:  # a device that went down meanwhile stays silent

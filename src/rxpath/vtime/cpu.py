@@ -6,7 +6,7 @@ from .._compile import path_function
 from ..abi.limits import NNOTE
 from ..abi.net import Net
 from ..abi.numbers import DONE, NEVER, SLOT_BITS, YIELD, Ctx, Kthread, Note
-from ..drivers.nic import irq_due, nic_pull
+from ..drivers.nic_rx import irq_due, irq_idle, nic_pull
 from ..irq.backlog import rps_trigger_softirq
 from ..irq.napi import napi_thread_poll
 from ..irq.softirq import do_softirq, softirqs_now
@@ -98,6 +98,11 @@ def fire_queue_irq(net: Net, q: int, t: int) -> None:
     if ring.irq_handler < 0:
         sender_call(net, q, t)
         return
+    if ring.pb >= 0:
+        nic_pull(net, ring.cpu, q, t)
+        if irq_idle(net, q, t):
+            at_time(net, slot_of_queue(net, q), irq_due(net, q, t))
+            return
     ring.last_irq = t
     irq_enter(net, ring.cpu, t, Stage.HARDIRQ)
     ends, start = c.now, c.irq_until                 # what is interrupted ends later by what the handler's stations cost
@@ -123,7 +128,7 @@ def sender_call(net: Net, q: int, t: int) -> None:
     enables bottom halves again."""
     ring = net.ring[q]
     c = net.cpu[ring.cpu]
-    nic_pull(net, q, t)
+    nic_pull(net, ring.cpu, q, t)
     if ring.staged == 0:
         at_time(net, slot_of_queue(net, q), irq_due(net, q, t))
         return
@@ -215,7 +220,7 @@ def read_notes(net: Net, cpu: int) -> None:
         sd.note_head += 1
         what, whom = note & 255, note >> 8
         if what == Note.IRQ_ENABLED:
-            nic_pull(net, whom, c.now)
+            nic_pull(net, cpu, whom, c.now)
             at_time(net, slot_of_queue(net, whom), irq_due(net, whom, c.now))
         elif what == Note.WAKE_READER:
             charge(net, cpu, Stage.WAKE)
@@ -225,8 +230,8 @@ def read_notes(net: Net, cpu: int) -> None:
         elif what == Note.WAKE_NAPI:
             charge(net, cpu, Stage.WAKE)
             wake(net, cpu, whom)
-        elif what == Note.TX_SENT:
-            sent_irq_at(net, whom, c.now)
+        elif what == Note.IRQ_SOONER:
+            irq_sooner(net, whom, c.now)
         elif what == Note.TIMER:
             hrtimer_again(net, whom)
         else:
@@ -236,8 +241,8 @@ def read_notes(net: Net, cpu: int) -> None:
 
 
 @path_function
-def sent_irq_at(net: Net, q: int, now: int) -> None:
-    """The NIC will interrupt when it has sent, if it may and does not do so earlier anyway."""
+def irq_sooner(net: Net, q: int, now: int) -> None:
+    """The NIC will interrupt for what it has got meanwhile, if it may and does not do so earlier anyway."""
     ring, slot = net.ring[q], slot_of_queue(net, q)
     if ring.unmasked:
         at_time(net, slot, min(net.sim.key[slot] >> SLOT_BITS, irq_due(net, q, now)))

@@ -6,7 +6,7 @@ from ..abi.net import Net
 from ..abi.numbers import NEVER, SLOT_BITS
 from ..cable.feed import feed_add, feed_steered
 from ..cable.feed import feed_consume as feed_consume
-from ..drivers.nic import irq_due, nic_pull
+from ..drivers.nic_rx import irq_due, nic_pull
 from ..path import Stage
 from .dice import exponential_next, exponential_of
 from .sched import hrtimer_again
@@ -46,7 +46,7 @@ def feed_rearm(net: Net) -> None:
     for q in range(net.sim.nq):
         ring = net.ring[q]
         if ring.unmasked:
-            nic_pull(net, q, net.sim.now)
+            nic_pull(net, -1, q, net.sim.now)
             at_time(net, slot_of_queue(net, q), irq_due(net, q, net.sim.now))
         else:
             at_time(net, slot_of_queue(net, q), NEVER)

@@ -28,7 +28,8 @@ def frames_queued(net: Net) -> int:
     frames, sim = 0, net.sim
     for q in range(sim.nq):
         ring = net.ring[q]
-        frames += ring.feed_tail - ring.feed_head + ring.fifo_tail - ring.fifo_head + ring_queued(net, q)
+        pb = net.buffer[q]
+        frames += ring.feed_tail - ring.feed_head + ring.spilled + pb.tail - pb.head + ring_queued(net, q)
     for i in range(net.nskb):
         skb = net.skb[i]
         if skb.users and not skb.is_page and skb.frame >= 0 and skb.share < 0:
@@ -46,7 +47,7 @@ def frames_on_cable(net: Net) -> int:
     frames, sim = 0, net.sim
     for q in range(sim.nq):
         ring = net.ring[q]
-        frames += ring.feed_tail - ring.feed_head
+        frames += ring.feed_tail - ring.feed_head + ring.spilled
     return frames
 
 

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from .._compile import entry
 from ..abi.net import Net
+from ..irq.manage import share_ring
 from .cuts import cpu_time_at
 from .sched import arm_timeout
 
@@ -47,13 +48,6 @@ def irq_set_affinity(net: Net, q: int, cpu: int) -> None:
     ring.next_of_cpu = home.first_queue
     home.first_queue = q
     share_ring(net, q)
-
-
-@entry
-def share_ring(net: Net, q: int) -> None:
-    """More than one CPU may poll this queue's NAPI: its state becomes a touch."""
-    net.ring[q].shared = 1
-    net.sim.any_shared = 1
 
 
 @entry

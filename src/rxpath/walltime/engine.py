@@ -23,7 +23,7 @@ from ..abi.numbers import (
     Trail,
 )
 from ..cable.feed import feed_steered
-from ..drivers.nic import irq_due, nic_pull
+from ..drivers.nic_rx import irq_due, nic_pull
 from ..irq.backlog import rps_trigger_softirq
 from ..irq.napi import napi_thread_poll
 from ..irq.softirq import do_softirq
@@ -105,7 +105,7 @@ def rt_interrupts(net: Net, cpu: int, q: int) -> None:
     ring, c = net.ring[q], net.cpu[cpu]
     n = 0
     if ring.irq_handler < 0:
-        nic_pull(net, q, c.now)
+        nic_pull(net, cpu, q, c.now)
         while ring.staged and n < INTERRUPTS_MAX:
             path.call_sender_xmit(ring.sender_xmit, net, cpu, q)
             n += 1
@@ -148,7 +148,7 @@ def rt_next(net: Net, cpu: int) -> int:
 def rt_notes(net: Net, cpu: int) -> int:
     """What the stations could not do themselves.  Returns the datagrams that compiled readers have read.
 
-    A turn looks at every queue and asks for the next timer, so that IRQ_ENABLED, TX_SENT and TIMER are obeyed by having been said; and what
+    A turn looks at every queue and asks for the next timer, so that IRQ_ENABLED, IRQ_SOONER and TIMER are obeyed by having been said; what
     ksoftirqd is woken for is in sd.pending, which brings the next turn."""
     sd, c, got = net.sd[cpu], net.cpu[cpu], 0
     while sd.note_head != sd.note_tail:

@@ -96,7 +96,12 @@ def _indir(host: Host, value: str) -> list[str]:
 
 @command(r"irq\.(?:affinity\.)?(\d+)")
 def _irq(host: Host, value: str, queue: str) -> list[str]:
-    name = f"{host.nic.name}-TxRx-{queue}"
+    """A card that stands in for another does not know the names of the other's vectors."""
+    if host.device.stands_in:
+        return ["systemctl stop irqbalance",
+                f"# IRQ: the vector of queue {queue} of {host.nic.name} in /proc/interrupts, as {host.nic.driver} names it",
+                f"echo {value} > /proc/irq/IRQ/smp_affinity_list"]
+    name = host.device.driver.vector(host.nic.name, int(queue), f"'$(basename $(readlink /sys/class/net/{host.nic.name}/device))'")
     return ["systemctl stop irqbalance",
             f"echo {value} > /proc/irq/$(awk -F: '/{name}$/ {{print $1+0}}' /proc/interrupts)/smp_affinity_list"]
 
@@ -110,6 +115,11 @@ def _rps(host: Host, value: str, queue: str) -> list[str]:
 @command(r"rps")
 def _no_rps(host: Host, value: str) -> list[str]:
     return [f"for q in /sys/class/net/{host.nic.name}/queues/rx-*; do echo 0 > $q/rps_cpus; done"]
+
+
+@command(r"nic\.tap_queue")
+def _tap(host: Host, value: str) -> list[str]:
+    return [f"# on the host of this guest: ip link set TAP txqueuelen {value}"]
 
 
 @command(r"nic\.napi")

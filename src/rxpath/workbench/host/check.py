@@ -11,7 +11,7 @@ from rxpath.drivers.rows import DRIVERS, IGB, LO, MTU_LEAST
 from rxpath.workbench.host import sysctls as knobs
 from rxpath.workbench.host.model.device import Device
 from rxpath.workbench.host.model.host import Host
-from rxpath.workbench.host.model.nic import QUEUES_MAX
+from rxpath.workbench.host.model.nic import QUEUES_MAX, TAP_QUEUE, WITH_TAP
 from rxpath.workbench.host.model.programs import App, Socket
 from rxpath.workbench.toml_in.tables import ANY, Wrong
 from rxpath.workbench.words import units
@@ -161,6 +161,8 @@ def _card(host: Host, dev: Device) -> None:
             raise Wrong(key(f"ethtool.{name}"), f"{dev.driver.name} does not take it ({dev.driver.refuses[op]})")
     if dev.driver.rx_fifo is None and nic.rx_fifo:
         raise Wrong(key("nic.rx_fifo"), f"{nic.rx_fifo} is not allowed: 0, {dev.driver.name} has no packet buffer")
+    if dev.driver.tap_queue is None and nic.tap_queue != TAP_QUEUE:
+        raise Wrong(key("nic.tap_queue"), f"{dev.driver.name} is no guest's device: {WITH_TAP} takes it")
     least, most = dev.driver.rx_fifo or (0, 0)
     if nic.rx_fifo and not least <= nic.rx_fifo <= most:
         raise Wrong(key("nic.rx_fifo"), f"{nic.rx_fifo} is not allowed: 0, or {least >> 10}KiB to {most >> 10}KiB")
@@ -169,10 +171,9 @@ def _card(host: Host, dev: Device) -> None:
     if tool.pause_tx and not nic.rx_fifo:
         raise Wrong(key("ethtool.pause-tx"), "they are sent when the packet buffer fills, and there is none: set nic.rx_fifo, "
                                               "such as 64KiB")
-    blocking = f"pause-{dev.driver.blocking_pause}"
-    if (tool.pause_rx if blocking == "pause-rx" else tool.pause_tx) and dev.queue_count > 1:
-        raise Wrong(key(f"ethtool.{blocking}"), "with several queues it turns DROP_EN off, and a full ring blocks all of them: not "
-                                              "modelled, set nic.queues = 1")
+    if tool.pause_rx and dev.driver.blocking_pause == "rx" and dev.queue_count > 1 and not nic.rx_fifo:
+        raise Wrong(key("ethtool.pause-rx"), "with several queues a full ring then blocks all of them, in the packet buffer, and there is "
+                                              "none: set nic.rx_fifo, such as 64KiB")
 
 
 def _queues_and_cpus(host: Host, dev: Device) -> None:

@@ -13,6 +13,7 @@ from rxpath.drivers import probe as drivers_probe
 from rxpath.drivers.igb_open import set_rx_fifo
 from rxpath.drivers.net_device import NetDevice, multicast_mac, napi_defer
 from rxpath.drivers.rows import LO as LO_ROW
+from rxpath.drivers.virtio_ethtool import set_tap_queue
 from rxpath.link import setup as link_setup
 from rxpath.network import setup as network_setup
 from rxpath.vtime import costs, engine, idle
@@ -194,6 +195,8 @@ def probe(m: Machine, dev: Device, card: int, first: int) -> NetDevice:
             nd.ethtool(op, **args)
     if row.rx_fifo is not None:
         set_rx_fifo(nd, nic.rx_fifo)
+    if row.tap_queue is not None:
+        set_tap_queue(nd, nic.tap_queue)
     for op, args in (("set_pauseparam", {"rx": tool.pause_rx, "tx": tool.pause_tx}),
                      ("set_features", {"rx_checksumming": tool.rx_checksumming, "rx_vlan_offload": tool.rx_vlan_offload})):
         if op in nd.ethtool_ops:

@@ -246,11 +246,12 @@ def _softnet(net: Any, i: int) -> dict[str, int]:
 
 
 def _device(m: Machine, nd: NetDevice) -> CardBooks:
-    """ethtool -S, and the device's statistics as ip -s link shows them."""
+    """ethtool -S; the device's statistics as ip -s link shows them, with those of the other end."""
     net = m.net
     dev = {d.name: sum(net.dev_stat[c][nd.index][d] for c in range(m.host.cpus)) for d in DevStat}
     own = nd.ethtool("get_ethtool_stats") if "get_ethtool_stats" in nd.ethtool_ops else {}
-    return CardBooks(nd.name, nd.driver.name, sum(net.ring[q].arrived for q in nd.pool()), own, dev | nd.ndo("ndo_get_stats64"))
+    return CardBooks(nd.name, nd.driver.name, sum(net.ring[q].arrived for q in nd.pool()), own,
+                     dev | nd.ndo("ndo_get_stats64") | nd.beyond(nd))
 
 
 def _sockets(m: Machine) -> list[SocketBooks]:

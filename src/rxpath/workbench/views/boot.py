@@ -60,7 +60,7 @@ def _steps(sim: Simulation) -> list[tuple[str, list[Any]]]:
         rings = table_of("queue", "IRQ vector", "affinity", "napi poll", "RX ring", "posted", "TX ring", "throttle", left=4)
         for n, q in enumerate(nd.pool(dev.queue_count)):
             r = net.ring[q]
-            rings.add_row(str(n), f"{dev.name}-TxRx-{n}", f"CPU {r.cpu}", _handler(path.napi_poll, net.napi[q].poll), f"{r.size}",
+            rings.add_row(str(n), nd.vector(n), f"CPU {r.cpu}", _handler(path.napi_poll, net.napi[q].poll), f"{r.size}",
                           f"{r.next_to_use - r.next_to_clean}", f"{dev.tx_ring}", _throttle(dev))
         steps.append((f"{dev.driver.name}_open: rings, descriptors, DMA buffers; request_irq for each queue; napi_enable", [rings]))
     steps.append((f"sockets: {len(sim.sockets)}; application threads: {len(sim.threads)}", [_sockets(sim)] if sim.sockets else []))

@@ -3,11 +3,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from rxpath.drivers import igb_nfc, nfc
 from rxpath.drivers.counters import stand_in
-from rxpath.drivers.rows import ALIASES, Driver
+from rxpath.drivers.rows import ALIASES, Behaviours, Driver
 from rxpath.workbench.host.model.nic import Ethtool, Irq, Nic
 from rxpath.workbench.toml_in.tables import Wrong
 from rxpath.workbench.words import units
@@ -23,16 +24,18 @@ class Device:
     rps: Mapping[int, tuple[int, ...]]
     rps_flow_cnt: Mapping[int, int]
     cpus: int
+    behaviours: Behaviours
     room: str = ""
 
     def key(self, name: str) -> str:
         """The dotted key of a setting that is "nic.queues", "ethtool.rx" or "irq.0" of the first card."""
         return self.room + (name.removeprefix("nic.") if self.room else name)
 
-    @property
+    @cached_property
     def driver(self) -> Driver:
-        """The row of the card that is simulated."""
-        return stand_in(self.nic.driver)
+        """The row of the card that is simulated, under this kernel."""
+        row = stand_in(self.nic.driver)
+        return row.of(self.nic.model or row.default_model, self.behaviours)
 
     @property
     def stands_in(self) -> bool:

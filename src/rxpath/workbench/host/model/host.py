@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from pydantic import PrivateAttr, field_validator, model_validator
 
-from rxpath.abi.kernels import KERNELS
+from rxpath.abi.kernels import KERNELS, kernel
 from rxpath.abi.limits import NCARD
 from rxpath.abi.numbers import SMALL_HEAD
 from rxpath.abi.sysctls import Value
@@ -119,8 +119,9 @@ class Host(Part):
     def devices(self) -> tuple[Device, ...]:
         """The cards: [nic] with [ethtool], [irq], [rps], then each [[card]]."""
         if not self._devices:
-            first = Device(self.nic, self.ethtool, self.irq, self.rps, self.rps_flow_cnt, self.cpus)
-            self._devices = (first, *(Device(c, c.ethtool, c.irq, c.rps, c.rps_flow_cnt, self.cpus, f"card.{i}.")
+            behaviours = [n for _, n in sorted(kernel(self.kernel).behaviours().items())]
+            first = Device(self.nic, self.ethtool, self.irq, self.rps, self.rps_flow_cnt, self.cpus, behaviours)
+            self._devices = (first, *(Device(c, c.ethtool, c.irq, c.rps, c.rps_flow_cnt, self.cpus, behaviours, f"card.{i}.")
                                       for i, c in enumerate(self.cards)))
         return self._devices
 

@@ -5,6 +5,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
+from rxpath.abi.kernels import Behaviour
+from rxpath.abi.limits import NFIFO
 from rxpath.drivers import igb_nfc, ixgbe_nfc
 from rxpath.drivers.counters import stand_in
 from rxpath.drivers.rows import DEFAULT, DRIVERS, MTU_LEAST
@@ -13,13 +15,17 @@ from rxpath.workbench.words import units
 
 QUEUES_MAX = max(row.most_queues for row in DRIVERS.values())
 RSS_KEY = "6d5a56da255b0ec24167253d43a38fb0d0ca2bcbae7b30b477cb2da38030f20c6a42b73bbeac01fa"  # Microsoft's RSS verification suite
-RETA_SIZES = sorted({row.reta_size for row in DRIVERS.values()})
+RETA_SIZES = sorted({row.of(model, [0] * len(Behaviour)).reta_size for row in DRIVERS.values() for model in row.models})
 RETA_TEXT = " or ".join(map(str, RETA_SIZES))
 MODELS = "; ".join(f"{row.name}: {', '.join(row.models)}" for row in DRIVERS.values() if len(row.models) > 1)
 RSS_UDP = ", ".join(f"{row.rss_udp} ({row.name})" for row in DRIVERS.values() if row.has_ring)
-RINGS = "; ".join(f"{row.name}: {row.rx_ring.allowed}, default {row.rx_ring.default}"
+RINGS = "; ".join(f"{row.name}: {row.rx_ring.allowed}{row.rx_ring.history}, default {row.rx_ring.default}"
                   for row in DRIVERS.values() if row.rx_ring)
 MODERATION = "; ".join(f"{row.name}: {row.moderation.allowed}" for row in DRIVERS.values() if row.moderation)
+TAP_QUEUE = max(row.tap_queue or 0 for row in DRIVERS.values())
+WITH_TAP = " and ".join(row.name for row in DRIVERS.values() if row.tap_queue is not None)
+RX_FRAMES = ", ".join(f"{row.name} {errno}" for row in DRIVERS.values()
+                      if (errno := row.refuses.get("rx-frames") or row.refuses.get("set_coalesce")))
 NO_RING = " and ".join(row.name for row in DRIVERS.values() if not row.has_ring)
 
 
@@ -30,10 +36,15 @@ class Nic(Part):
                                "stands in for it, and the report says so", f"{', '.join(DRIVERS)}, or a driver of docs/drivers.md")
     model: str | None = key(None, "which of its cards the driver drives: queues, filters; default the first", MODELS,
                             "[V] igb_ethtool.c, [K] igb_main.c", example=f'"{DRIVERS[DEFAULT].default_model}"')
-    rx_fifo: Size = key(0, "the card's packet buffer in front of a lone ring: 64KiB in an 82576, 36KiB in an i350, 34KiB in an i210, "
-                           "512KiB in an 82599; "
-                           "0: none, a frame without a descriptor is lost at once", "0, or 16KiB to 128KiB (igb), to 512KiB (ixgbe)",
-                        "ours: 0; sizes [K] data sheets, igb_reset()")
+    rx_fifo: Size = key(0, "the card's packet buffer, in front of a lone ring, or of all with pause frames that turn DROP_EN off "
+                           "(igb: ethtool.pause-rx, ixgbe: pause-tx): 64KiB in an 82576, 36KiB in an i350, 34KiB in an i210, "
+                           "512KiB in an 82599, 384KiB in an X540 or X550; "
+                           "0: none, a frame without a descriptor is lost at once",
+                        "0, or 16KiB to 128KiB (igb), to 512KiB (ixgbe 82599), to 384KiB (X540, X550)",
+                        "ours: 0; sizes [K] data sheets, igb_reset(), [V] ixgbe_main.c")
+    tap_queue: Int = key(TAP_QUEUE, f"of a guest's device ({WITH_TAP}): packets that wait in the host's tap while the ring is full (its "
+                                    "txqueuelen); what it cannot hold is lost there, in the tap's TX dropped", f"0 to {NFIFO}",
+                         "[V] tun.c, ether_setup()", ge=0, le=NFIFO)
     name: str = key("eth0", "interface name, as in rules and sysctls", "1 to 15 characters without blanks or /", min_length=1,
                     max_length=15,
                     pattern=r"^[^\s/:]+$")
@@ -125,13 +136,15 @@ class Ethtool(Part):
     adaptive_rx: Flag | None = key(None, "another word for rx-usecs adaptive (igb: 3) or 0; igb itself has only rx-usecs", "on or off",
                                    alias="adaptive-rx",
                                    example="true")
-    rx_frames: Int = key(0, "packets that end the throttling early (-C): no driver here has it",
-                         "0 only: rx-usecs is all that they have (EOPNOTSUPP); "
-                         "nic.napi_defer_hard_irqs with nic.gro_flush_timeout is in every driver", "[V] igb_ethtool.c", alias="rx-frames",
-                         ge=0, le=0)
-    pause_rx: Flag = key(False, "obey the partner's pause frames (-A rx); one queue only here", "on or off",
+    rx_frames: Int = key(0, "packets that end the throttling early (-C): no driver here throttles by them",
+                         f"0 only; set on a device: {RX_FRAMES}; "
+                         "nic.napi_defer_hard_irqs with nic.gro_flush_timeout is in every driver", "[V] the drivers' sources",
+                         alias="rx-frames", ge=0, le=0)
+    pause_rx: Flag = key(False, "obey the partner's pause frames (-A rx): what that delays, our sending, is not modelled; with several "
+                                "queues of an igb it turns DROP_EN off, and a full ring blocks all (needs nic.rx_fifo)", "on or off",
                          "ours: a switch without flow control", alias="pause-rx")
-    pause_tx: Flag = key(False, "send pause frames when nic.rx_fifo fills (-A tx): what the sender cannot send is lost there, as TX_PAUSE",
+    pause_tx: Flag = key(False, "send pause frames when nic.rx_fifo fills (-A tx): what the sender cannot send is lost there, as TX_PAUSE; "
+                                "several queues of an igb drop each for itself and never pause",
                          "on or off", "ours: a switch without flow control", alias="pause-tx")
     ntuple: Annotated[tuple[str, ...], BeforeValidator(texts)] = key(
         (), "rules that choose a queue before RSS (-N), in ethtool's words; igb: i350 and i210 only",
@@ -155,7 +168,7 @@ class Ethtool(Part):
     indir: str | tuple[Int, ...] = key(
         "default", "RSS indirection table (-X): default (as the driver fills it), equal N, weights, or a list of queues",
         f'default, "equal N", "weight W0 W1 ...", each with "start S" before it, or a list of {RETA_TEXT} queues',
-        "[K] igb: i * queues / 128")
+        "[K] igb: i * queues / 128; ixgbe and virtio_net: i modulo queues")
 
     @field_validator("hkey", mode="before")
     @classmethod
