@@ -7,7 +7,8 @@ import pytest
 from rxpath._compile import HEADERS, fields_of, offsetof, struct_at
 from rxpath.abi import headers
 
-SIZES = {"ethhdr": 14, "vlan_hdr": 4, "arphdr": 28, "iphdr": 20, "udphdr": 8, "tcphdr": 20, "icmphdr": 8, "igmpv3_query": 12}
+SIZES = {"ethhdr": 14, "vlan_hdr": 4, "arphdr": 28, "iphdr": 20, "udphdr": 8, "tcphdr": 20, "icmphdr": 8, "igmpv3_query": 12,
+         "ipv6hdr": 40, "port_pair": 4}
 
 
 @pytest.mark.parametrize("name", SIZES)

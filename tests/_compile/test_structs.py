@@ -3,7 +3,7 @@ import ctypes
 
 import pytest
 
-from rxpath._compile import Array, Overlay, array, i32, i64, init_struct, new, reset_struct, struct, table, u8
+from rxpath._compile import Array, Overlay, array, functions, i32, i64, init_struct, new, reset_struct, struct, table, u8
 from rxpath.abi.net import Net
 from rxpath.abi.skbuff import ICMP_SKB_CB, IPCB, sk_buff
 from rxpath.boot import Booted
@@ -95,3 +95,8 @@ def test_a_control_block_lies_in_its_packet_and_fits_there():
         words: Array[i64] = array(5)
     with pytest.raises(TypeError, match=r"long_cb has 40 bytes, sk_buff\.cb 32"):
         Overlay(sk_buff, "cb", long_cb)
+
+
+def test_a_bool_that_an_entry_takes_is_as_wide_as_an_int():
+    """The compiled function reads all 64 bits of it."""
+    assert ctypes.sizeof(functions._ctype(bool)) == 8 == ctypes.sizeof(functions._ctype(int))

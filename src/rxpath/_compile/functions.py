@@ -91,6 +91,8 @@ def _bind(f: Any) -> Any:
     hints = get_type_hints(f)
     c = getattr(loader.core(), f.__name__)
     c.restype, *c.argtypes = [_ctype(hints[n]) for n in ("return", *f.__code__.co_varnames[:f.__code__.co_argcount])]
+    if hints["return"] is bool:
+        c.restype = ctypes.c_bool
     if options.BOUNDS:
         c.errcheck = loader.raise_fault
     return c
@@ -99,4 +101,4 @@ def _bind(f: Any) -> Any:
 def _ctype(t: Any) -> Any:
     if t is type(None):
         return None
-    return {int: ctypes.c_int64, bool: ctypes.c_bool, Mem: Mem}.get(t) or ctypes.POINTER(t)
+    return {int: ctypes.c_int64, bool: ctypes.c_int64, Mem: Mem}.get(t) or ctypes.POINTER(t)     # a bool argument is as wide as an int

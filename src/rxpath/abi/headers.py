@@ -4,10 +4,10 @@ A station checks once, at its door, that a header is there; from then on `ip = i
 integers, with the loads and byte swaps that a C compiler would emit.  What is written to a field is written to the packet.
 
 A checksum reads and is written as it lies (u16): sums are taken over little-endian words, as the kernel does on x86."""
-from .._compile import header, mem_at, net16, net32, offsetof, path_function, struct_at, u4, u8, u16
+from .._compile import Mem, header, mem_at, net16, net32, offsetof, path_function, struct_at, u4, u8, u16
 from .kernels import Behaviour
 from .net import Net
-from .numbers import IP_MF, IP_OFFSET
+from .numbers import ETH_HLEN, ETH_P_8021Q, ETH_P_IP, IP_HLEN, IP_MF, IP_OFFSET, VLAN_HLEN
 from .skbuff import sk_buff
 
 
@@ -63,6 +63,26 @@ class iphdr:
 
 
 @header
+class in6_addr:
+    """128 bits, the first four bytes first."""
+    a: net32
+    b: net32
+    c: net32
+    d: net32
+
+
+@header
+class ipv6hdr:
+    """RFC 8200 3."""
+    flow: net32                 # version, traffic class, flow label
+    payload_len: net16
+    nexthdr: u8
+    hop_limit: u8
+    saddr: in6_addr
+    daddr: in6_addr
+
+
+@header
 class udphdr:
     """RFC 768."""
     source: net16
@@ -96,6 +116,12 @@ class tcp_word_hdr:
 
 
 @header
+class port_pair:
+    """What UDP, TCP and SCTP begin with: source << 16 | destination."""
+    ports: net32
+
+
+@header
 class icmphdr:
     """RFC 792."""
     type: u8
@@ -118,7 +144,7 @@ class igmpv3_query:
 
 LBCAST = 0xFFFFFFFF                                  # 255.255.255.255
 BROADCAST = 0xFFFF_FFFF_FFFF                         # ff:ff:ff:ff:ff:ff
-IP_ADDRS = offsetof(iphdr, "saddr")                  # both addresses, for what sums or hashes them as bytes
+IP_ADDRS, IP6_ADDRS = offsetof(iphdr, "saddr"), offsetof(ipv6hdr, "saddr")       # both addresses, for what sums or hashes them as bytes
 
 
 # ---------------------------------------------------------------- where a packet has them
@@ -160,6 +186,22 @@ def icmp_hdr(net: Net, skb: sk_buff) -> icmphdr:
 @path_function
 def igmp_hdr(net: Net, skb: sk_buff) -> igmpv3_query:
     return struct_at(igmpv3_query, mem_at(net.mem_addr), skb.transport_header)
+
+
+@path_function
+def frame_ipv4(mem: Mem, offset: int, caplen: int) -> int:
+    """Where the IPv4 header of a frame on the wire lies, if it is there whole, behind one VLAN tag at most; -1: it has none."""
+    if caplen < ETH_HLEN + IP_HLEN:
+        return -1
+    eth, ip = struct_at(ethhdr, mem, offset), offset + ETH_HLEN
+    proto = eth.h_proto
+    if proto == ETH_P_8021Q:
+        vlan = struct_at(vlan_hdr, mem, ip)
+        proto = vlan.h_vlan_encapsulated_proto
+        ip += VLAN_HLEN
+    if proto != ETH_P_IP or ip + IP_HLEN > offset + caplen:
+        return -1
+    return ip
 
 
 # ---------------------------------------------------------------- include/net/ip.h, include/linux/in.h

@@ -4,9 +4,10 @@ reply of the same flow.
 A server works on one datagram after the other, so that a reply's work began when its request came, or at the port's reply before it,
 whichever is later: a request that had to wait does not count its waiting.  What is left holds the way through the real kernel too
 (some microseconds), and it is too long for a port that several threads serve.  workbench/traffic/service_times.py uses it."""
-from .._compile import Mem, be16, be32, byte, entry, mem_at, path_function, put_le64
+from .._compile import Mem, entry, mem_at, path_function, put_le64, struct_at
 from ..abi.capture import Scan, scan_t
-from ..abi.numbers import ETH_HLEN, ETH_P_8021AD, ETH_P_8021Q, ETH_P_IP, IP_OFFSET, IPPROTO, VLAN_HLEN
+from ..abi.headers import ethhdr, iphdr, udphdr, vlan_hdr
+from ..abi.numbers import ETH_HLEN, ETH_P_8021AD, ETH_P_8021Q, ETH_P_IP, IP_HLEN, IP_OFFSET, IPPROTO, UDP_HLEN, VLAN_HLEN
 from ..abi.replies import NREPLY_FLOW, replies_t
 from .scan import next_record, record_frame
 
@@ -41,17 +42,21 @@ def reply_frame(r: replies_t, s: scan_t, mem: Mem) -> None:
     at, end = s.rec_at, s.rec_at + s.rec_caplen
     if s.rec_caplen < ETH_HLEN or s.rec_has_ts == 0:
         return
-    proto = be16(mem, at + 12)
+    eth = struct_at(ethhdr, mem, at)
+    proto = eth.h_proto
     at += ETH_HLEN
     while (proto == ETH_P_8021Q or proto == ETH_P_8021AD) and at + VLAN_HLEN <= end:
-        proto = be16(mem, at + 2)
+        vlan = struct_at(vlan_hdr, mem, at)
+        proto = vlan.h_vlan_encapsulated_proto
         at += VLAN_HLEN
-    if proto != ETH_P_IP or at + 20 > end:
+    if proto != ETH_P_IP or at + IP_HLEN > end:
         return
-    l4 = at + (byte(mem, at) & 15) * 4
-    if byte(mem, at + 9) != IPPROTO.UDP or be16(mem, at + 6) & IP_OFFSET or l4 + 8 > end:
+    ip = struct_at(iphdr, mem, at)
+    l4 = at + ip.ihl * 4
+    if ip.protocol != IPPROTO.UDP or ip.frag_off & IP_OFFSET or l4 + UDP_HLEN > end:
         return
-    src, dst, sport, dport = be32(mem, at + 12), be32(mem, at + 16), be16(mem, l4), be16(mem, l4 + 2)
+    uh = struct_at(udphdr, mem, l4)
+    src, dst, sport, dport = ip.saddr, ip.daddr, uh.source, uh.dest
     if is_local(r, dst):
         if r.port == 0 or dport == r.port:
             reply_wanted(r, s.rec_ts, dport << 16 | sport, src)

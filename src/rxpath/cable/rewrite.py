@@ -2,8 +2,11 @@
 
 Called by scan.py for every reading but the first, when fresh addresses were asked for.  The first and the last octet stay, so that no
 address becomes a multicast, loopback or broadcast one; the two between differ from loop to loop."""
-from .._compile import Mem, be16, be32, byte, path_function, put_be16, put_be32
-from ..abi.numbers import ETH_HLEN, ETH_P_8021Q, ETH_P_IP, IP_HLEN, IP_OFFSET, IPPROTO, VLAN_HLEN
+from .._compile import Mem, be16, be32, offsetof, path_function, put_be16, put_be32, struct_at
+from ..abi.headers import frame_ipv4, iphdr, tcphdr, udphdr
+from ..abi.numbers import IP_OFFSET, IPPROTO, UDP_HLEN
+
+IP_CHECK, UDP_CHECK, TCP_CHECK = offsetof(iphdr, "check"), offsetof(udphdr, "check"), offsetof(tcphdr, "check")
 
 
 @path_function
@@ -18,27 +21,26 @@ def csum_mend(mem: Mem, at: int, old: int, new: int) -> None:
 @path_function
 def fresh_address(mem: Mem, frame: int, caplen: int, loop: int, field: int) -> None:
     """Another address at `field` of the IPv4 header (12: the source's, 16: the destination's).  Anything else is left alone."""
-    ip, end = frame + ETH_HLEN, frame + caplen
-    if caplen < ETH_HLEN + IP_HLEN:
+    at, end = frame_ipv4(mem, frame, caplen), frame + caplen
+    if at < 0:
         return
-    kind = be16(mem, frame + 12)
-    if kind == ETH_P_8021Q:
-        kind = be16(mem, frame + 16)
-        ip += VLAN_HLEN
-    if kind != ETH_P_IP or ip + IP_HLEN > end or byte(mem, ip) >> 4 != 4:
+    ip = struct_at(iphdr, mem, at)
+    if ip.version != 4:
         return
-    old = be32(mem, ip + field)
+    old = be32(mem, at + field)
     if old >> 28 >= 14 or old >> 24 == 127 or old >> 24 == 0:
         return
     new = old ^ (loop & 0xFFFF) << 8
-    put_be32(mem, ip + field, new)
-    csum_mend(mem, ip + 10, old, new)
-    if be16(mem, ip + 6) & IP_OFFSET:                       # a later fragment has no transport header
+    put_be32(mem, at + field, new)
+    csum_mend(mem, at + IP_CHECK, old, new)
+    if ip.frag_off & IP_OFFSET:                             # a later fragment has no transport header
         return
-    l4, proto = ip + (byte(mem, ip) & 15) * 4, byte(mem, ip + 9)
-    if proto == IPPROTO.UDP and l4 + 8 <= end and be16(mem, l4 + 6):
-        csum_mend(mem, l4 + 6, old, new)
-        if be16(mem, l4 + 6) == 0:                          # 0 would say: none
-            put_be16(mem, l4 + 6, 0xFFFF)
-    elif proto == IPPROTO.TCP and l4 + 18 <= end:
-        csum_mend(mem, l4 + 16, old, new)
+    l4 = at + ip.ihl * 4
+    if ip.protocol == IPPROTO.UDP and l4 + UDP_HLEN <= end:
+        uh = struct_at(udphdr, mem, l4)
+        if uh.check:
+            csum_mend(mem, l4 + UDP_CHECK, old, new)
+            if uh.check == 0:                               # 0 would say: none
+                uh.check = 0xFFFF
+    elif ip.protocol == IPPROTO.TCP and l4 + TCP_CHECK + 2 <= end:
+        csum_mend(mem, l4 + TCP_CHECK, old, new)

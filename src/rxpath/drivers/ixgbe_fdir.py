@@ -2,10 +2,11 @@
 
 All filters of a card compare under one mask, as the card has only one.  rss.py asks where a frame will go, nic.py when it
 arrives."""
-from .._compile import be16, be32, byte, cold, mem_at, path_function
+from .._compile import cold, mem_at, path_function, struct_at
+from ..abi.headers import frame_ipv4, ip_is_fragment, iphdr, port_pair
 from ..abi.net import Net
 from ..abi.nic import arrival, rx_ring
-from ..abi.numbers import ETH_HLEN, ETH_P_8021Q, ETH_P_IP, IP_HLEN, IPPROTO, VLAN_HLEN
+from ..abi.numbers import IPPROTO
 
 IPPROTO_SCTP = 132
 
@@ -14,23 +15,19 @@ IPPROTO_SCTP = 132
 @path_function
 def fdir_lookup(net: Net, card: int, offset: int, caplen: int) -> int:
     """The filter that the frame in feed memory fits, -1: none.  Ports are those of a whole TCP, UDP or SCTP packet."""
-    nic, feed, ip = net.nic[card], mem_at(net.feed_addr), offset + ETH_HLEN
-    if caplen < ETH_HLEN + IP_HLEN:
+    nic, feed = net.nic[card], mem_at(net.feed_addr)
+    at = frame_ipv4(feed, offset, caplen)
+    if at < 0:
         return -1
-    proto = be16(feed, offset + 12)
-    if proto == ETH_P_8021Q:
-        proto = be16(feed, offset + 16)
-        ip += VLAN_HLEN
-    end = offset + caplen
-    if proto != ETH_P_IP or ip + IP_HLEN > end:
-        return -1
-    l4, l4_proto, ports = ip + (byte(feed, ip) & 15) * 4, byte(feed, ip + 9), 0
+    ip = struct_at(iphdr, feed, at)
+    l4, l4_proto, ports = at + ip.ihl * 4, ip.protocol, 0
     known = l4_proto == IPPROTO.UDP or l4_proto == IPPROTO.TCP or l4_proto == IPPROTO_SCTP
-    if known and be16(feed, ip + 6) & 0x3FFF == 0 and l4 + 4 <= end:
-        ports = be32(feed, l4)
+    if known and not ip_is_fragment(ip) and l4 + 4 <= offset + caplen:
+        words = struct_at(port_pair, feed, l4)
+        ports = words.ports
     else:
         l4_proto = 0
-    saddr, daddr = be32(feed, ip + 12) & nic.fdir_saddr_mask, be32(feed, ip + 16) & nic.fdir_daddr_mask
+    saddr, daddr = ip.saddr & nic.fdir_saddr_mask, ip.daddr & nic.fdir_daddr_mask
     for i in range(nic.nfdir):
         f = net.fdir[card][i]
         if f.saddr == saddr and f.daddr == daddr and f.ports == ports & nic.fdir_ports_mask:

@@ -2,7 +2,8 @@
 
 What has arrived by a clock is taken in by whoever looks first (nic_rx.py); which queue it takes, rss.py has settled.  Every frame of the
 cable ends in exactly one of: filtered, length_errors, link_down, missed, or descriptors that the driver cleans."""
-from .._compile import Mem, be16, be32, byte, cold, mem_at, memcpy, memset, path_function
+from .._compile import Mem, cold, mem_at, memcpy, memset, path_function, struct_at
+from ..abi.headers import IP_ADDRS, ether_addr_to_u64, ethhdr, frame_ipv4, ip_is_fragment, iphdr, udphdr, vlan_hdr
 from ..abi.limits import BUFSZ
 from ..abi.net import Net
 from ..abi.nic import arrival, nic_t, rx_ring
@@ -20,7 +21,6 @@ from ..abi.numbers import (
     ETH_FCS_LEN,
     ETH_HLEN,
     ETH_P_8021Q,
-    ETH_P_IP,
     FEED_CSUM_GOOD,
     FEED_IP_CSUM_GOOD,
     FEED_RX_ERROR,
@@ -106,8 +106,8 @@ def nic_takes(net: Net, nic: nic_t, ring: rx_ring, a: arrival) -> bool:
         return False
     mac = 0
     if a.caplen >= ETH_HLEN:
-        feed = mem_at(net.feed_addr)
-        mac = be16(feed, a.offset) << 32 | be32(feed, a.offset + 2)
+        eth = struct_at(ethhdr, mem_at(net.feed_addr), a.offset)
+        mac = ether_addr_to_u64(eth.h_dest)
     if mac == nic.mac or nic_filter(nic, ring, mac):
         if nic.nfdir == 0 or not fdir_drops(net, ring, a):
             return True
@@ -146,7 +146,8 @@ def nic_dma(net: Net, nic: nic_t, q: int, ring: rx_ring, a: arrival, feed: Mem) 
     desc = net.desc[q][ring.hw_at]
     tag = 0
     if nic.vlan_strip:
-        if a.caplen >= ETH_HLEN + VLAN_HLEN and be16(feed, a.offset + 12) == ETH_P_8021Q:
+        eth = struct_at(ethhdr, feed, a.offset)
+        if a.caplen >= ETH_HLEN + VLAN_HLEN and eth.h_proto == ETH_P_8021Q:
             tag = VLAN_HLEN
     if tag == 0 and a.len <= BUFSZ:                  # nearly every frame
         nic_copy(mem, desc.buf, feed, a, 0, a.len)
@@ -162,7 +163,8 @@ def nic_dma_pieces(net: Net, q: int, ring: rx_ring, a: arrival, feed: Mem, statu
     """A frame without its tag, or one that takes several buffers: each has its descriptor, the last has EOP (and the tag)."""
     mem, tci = mem_at(net.mem_addr), 0
     if tag:
-        tci = be16(feed, a.offset + ETH_HLEN)
+        vlan = struct_at(vlan_hdr, feed, a.offset + ETH_HLEN)
+        tci = vlan.h_vlan_TCI
         status |= E1000_RXD_STAT_VP
     done, left = 0, a.len - tag
     while left > 0:
@@ -199,36 +201,32 @@ def nic_checksum(nic: nic_t, a: arrival, feed: Mem) -> int:
         said |= E1000_RXDEXT_STATERR_RXE
     if nic.rx_csum == 0:
         return E1000_RXD_STAT_IXSM | said
-    ip = a.offset + ETH_HLEN
-    if a.caplen < ETH_HLEN + IP_HLEN:
+    at, end = frame_ipv4(feed, a.offset, a.caplen), a.offset + a.caplen
+    if at < 0:
         return E1000_RXD_STAT_IXSM | said
-    proto = be16(feed, a.offset + 12)
-    if proto == ETH_P_8021Q:
-        proto = be16(feed, a.offset + 16)
-        ip += VLAN_HLEN
-    end = a.offset + a.caplen
-    if proto != ETH_P_IP or ip + IP_HLEN > end:
+    ip = struct_at(iphdr, feed, at)
+    ihl = ip.ihl * 4
+    if ip.version != 4 or ihl < IP_HLEN or at + ihl > end:
         return E1000_RXD_STAT_IXSM | said
-    ihl = (byte(feed, ip) & 15) * 4
-    if byte(feed, ip) >> 4 != 4 or ihl < IP_HLEN or ip + ihl > end:
-        return E1000_RXD_STAT_IXSM | said
-    if a.flags & FEED_IP_CSUM_GOOD == 0 and csum_fold(csum_partial(feed, ip, ihl, 0)) != 0:
+    if a.flags & FEED_IP_CSUM_GOOD == 0 and csum_fold(csum_partial(feed, at, ihl, 0)) != 0:
         return E1000_RXD_STAT_IPCS | E1000_RXDEXT_STATERR_IPE | said
     status = E1000_RXD_STAT_IPCS | said
-    if be16(feed, ip + 6) & 0x3FFF:                  # fragments: the header only
+    if ip_is_fragment(ip):                           # the header only
         return status
-    return status | nic_checksum_l4(feed, ip, ihl, end, a.flags)
+    return status | nic_checksum_l4(feed, at, ip, end, a.flags)
 
 
 @path_function
-def nic_checksum_l4(feed: Mem, ip: int, ihl: int, end: int, flags: int) -> int:
+def nic_checksum_l4(feed: Mem, at: int, ip: iphdr, end: int, flags: int) -> int:
     """TCP and UDP over IPv4; a UDP datagram without a checksum is not marked at all."""
-    l4, n, proto = ip + ihl, be16(feed, ip + 2) - ihl, byte(feed, ip + 9)
+    ihl, proto = ip.ihl * 4, ip.protocol
+    l4, n = at + ihl, ip.tot_len - ihl
     good = 0
     if proto == IPPROTO.UDP:
         if n < UDP_HLEN or l4 + UDP_HLEN > end:
             return 0
-        if be16(feed, l4 + 6) == 0:
+        uh = struct_at(udphdr, feed, l4)
+        if uh.check == 0:
             return 0
         good = E1000_RXD_STAT_UDPCS
     elif proto == IPPROTO.TCP:
@@ -241,7 +239,7 @@ def nic_checksum_l4(feed: Mem, ip: int, ihl: int, end: int, flags: int) -> int:
         return good
     if l4 + n > end:                                 # the IP header promises more than came
         return 0
-    pseudo = csum_partial(feed, ip + 12, 8, (proto << 8) + ((n & 0xFF) << 8 | n >> 8))
+    pseudo = csum_partial(feed, at + IP_ADDRS, 8, (proto << 8) + ((n & 0xFF) << 8 | n >> 8))
     if csum_fold(csum_partial(feed, l4, n, pseudo)):
         return good | E1000_RXDEXT_STATERR_L4E
     return good

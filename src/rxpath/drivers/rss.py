@@ -4,14 +4,15 @@ Called when a frame is put on the cable (vtime/feed.py, the capture reader), and
 (igb_ethtool.py, steer_again).  The function is Microsoft's ("RSS hashing functions"),
 its verification vectors are the test.  Toeplitz is linear: each byte of the tuple adds a number that depends only on its place and
 value, so rss_write_key makes a table of 36 x 256 from the key and a frame costs twelve look-ups (36 for IPv6)."""
-from .._compile import Mem, be16, byte, cold, entry, mem_at, path_function
+from .._compile import Mem, byte, cold, entry, mem_at, path_function, struct_at
+from ..abi.headers import IP6_ADDRS, IP_ADDRS, ethhdr, frame_ipv4, ip_is_fragment, iphdr, ipv6hdr, vlan_hdr
 from ..abi.net import Net
 from ..abi.nic import nic_t
 from ..abi.numbers import ETH_HLEN, ETH_P_8021AD, ETH_P_8021Q, ETH_P_IP, ETH_P_IPV6, IP_HLEN, IPPROTO, RXD_L4_HASH, VLAN_HLEN
 from .ixgbe_fdir import fdir_queue
 from .nic_filters import nic_filtered
 
-IPV6_HLEN = 40
+IPV6_HLEN, PORTS = 40, 4
 
 
 @path_function
@@ -26,48 +27,47 @@ def toeplitz_bytes(nic: nic_t, feed: Mem, at: int, n: int, row: int) -> int:
 @path_function
 def rss_hash(net: Net, nic: nic_t, offset: int, caplen: int) -> int:
     """0 for a frame without an IP header.  Ports count only where they are: no fragment, not cut off by the snap length."""
-    feed, at, end = mem_at(net.feed_addr), offset + 12, offset + caplen
     if caplen < ETH_HLEN + IP_HLEN:
         return 0
-    proto = be16(feed, at)
-    while (proto == ETH_P_8021Q or proto == ETH_P_8021AD) and at + VLAN_HLEN + 2 + IP_HLEN <= end:
+    feed, at, end = mem_at(net.feed_addr), offset + ETH_HLEN, offset + caplen
+    eth = struct_at(ethhdr, feed, offset)
+    proto = eth.h_proto
+    while (proto == ETH_P_8021Q or proto == ETH_P_8021AD) and at + VLAN_HLEN + IP_HLEN <= end:
+        vlan = struct_at(vlan_hdr, feed, at)
+        proto = vlan.h_vlan_encapsulated_proto
         at += VLAN_HLEN
-        proto = be16(feed, at)
-    ip = at + 2
-    if proto == ETH_P_IP and ip + IP_HLEN <= end:
-        h = toeplitz_bytes(nic, feed, ip + 12, 8, 0)
-        l4, l4_proto = ip + (byte(feed, ip) & 15) * 4, byte(feed, ip + 9)
-        ports = (l4_proto == IPPROTO.TCP and nic.rss_tcp_ports != 0) or (l4_proto == IPPROTO.UDP and nic.rss_udp_ports != 0)
-        if ports and be16(feed, ip + 6) & 0x3FFF == 0 and l4 + 4 <= end:
-            h ^= toeplitz_bytes(nic, feed, l4, 4, 8)
+    if proto == ETH_P_IP and at + IP_HLEN <= end:
+        ip = struct_at(iphdr, feed, at)
+        h, l4 = toeplitz_bytes(nic, feed, at + IP_ADDRS, 8, 0), at + ip.ihl * 4
+        if rss_has_ports(nic, ip.protocol) and not ip_is_fragment(ip) and l4 + PORTS <= end:
+            h ^= toeplitz_bytes(nic, feed, l4, PORTS, 8)
         return h
-    if proto == ETH_P_IPV6 and ip + IPV6_HLEN <= end:
-        h = toeplitz_bytes(nic, feed, ip + 8, 32, 0)
-        l4_proto = byte(feed, ip + 6)
-        ports = (l4_proto == IPPROTO.TCP and nic.rss_tcp_ports != 0) or (l4_proto == IPPROTO.UDP and nic.rss_udp_ports != 0)
-        if ports and ip + IPV6_HLEN + 4 <= end:
-            h ^= toeplitz_bytes(nic, feed, ip + IPV6_HLEN, 4, 32)
+    if proto == ETH_P_IPV6 and at + IPV6_HLEN <= end:
+        ip6 = struct_at(ipv6hdr, feed, at)
+        h = toeplitz_bytes(nic, feed, at + IP6_ADDRS, 32, 0)
+        if rss_has_ports(nic, ip6.nexthdr) and at + IPV6_HLEN + PORTS <= end:
+            h ^= toeplitz_bytes(nic, feed, at + IPV6_HLEN, PORTS, 32)
         return h
     return 0
+
+
+@path_function
+def rss_has_ports(nic: nic_t, proto: int) -> bool:
+    """Are the ports of this protocol hashed?"""
+    return (proto == IPPROTO.TCP and nic.rss_tcp_ports != 0) or (proto == IPPROTO.UDP and nic.rss_udp_ports != 0)
 
 
 @cold
 @path_function
 def rss_type(nic: nic_t, feed: Mem, offset: int, caplen: int) -> int:
     """RSSTYPE as far as skb_set_hash() asks: RXD_L4_HASH if the frame's ports were hashed."""
-    ip = offset + ETH_HLEN
-    if caplen < ETH_HLEN + IP_HLEN:
+    at = frame_ipv4(feed, offset, caplen)
+    if at < 0:
         return 0
-    proto = be16(feed, offset + 12)
-    if proto == ETH_P_8021Q:
-        proto = be16(feed, offset + 16)
-        ip += VLAN_HLEN
-    if proto != ETH_P_IP or ip + IP_HLEN > offset + caplen or be16(feed, ip + 6) & 0x3FFF:
+    ip = struct_at(iphdr, feed, at)
+    if ip_is_fragment(ip) or not rss_has_ports(nic, ip.protocol):
         return 0
-    l4_proto = byte(feed, ip + 9)
-    if (l4_proto == IPPROTO.TCP and nic.rss_tcp_ports != 0) or (l4_proto == IPPROTO.UDP and nic.rss_udp_ports != 0):
-        return RXD_L4_HASH
-    return 0
+    return RXD_L4_HASH
 
 
 @path_function

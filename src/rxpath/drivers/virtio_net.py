@@ -8,7 +8,8 @@ none while it polls, and none for what has come meanwhile.
 igb's stations stand for virtio_net's: igb_clean_rx_irq for receive_mergeable, igb_process_skb_fields for virtnet_receive_done,
 igb_alloc_rx_buffers for try_fill_recv, igb_add_rx_frag for virtnet_skb_append_frag.  A buffer that is longer than one of ours (BUFSZ) is
 several: the next belongs to the descriptor VIRTIO_PIECE places further on."""
-from .._compile import Mem, be16, byte, cold, le16, mem_at, path_function
+from .._compile import Mem, cold, mem_at, path_function, struct_at
+from ..abi.headers import IP_ADDRS, frame_ipv4, iphdr, tcphdr, udphdr
 from ..abi.kernels import Behaviour
 from ..abi.limits import BUFSZ, NDESC
 from ..abi.mib import DevStat
@@ -22,8 +23,6 @@ from ..abi.numbers import (
     E1000_RXD_STAT_TCPCS,
     E1000_RXD_STAT_UDPCS,
     E1000_RXDEXT_STATERR_L4E,
-    ETH_HLEN,
-    ETH_P_8021Q,
     FEED_RX_ERROR,
     FEED_WIRE,
     IPPROTO,
@@ -31,7 +30,6 @@ from ..abi.numbers import (
     NO_SKB,
     RXD_WIRE_SHIFT,
     TRUESIZE_OVERHEAD,
-    VLAN_HLEN,
     YIELD,
     Note,
 )
@@ -123,13 +121,15 @@ def virtio_has_room(net: Net, q: int, ring: rx_ring, length: int) -> bool:
 def virtio_needs_csum(feed: Mem, a: arrival) -> bool:
     """VIRTIO_NET_HDR_F_NEEDS_CSUM: the sender, on the same host, has left the checksum to the device: what stands there is the sum of the
     pseudo header.  nic_checksum() has found whole headers."""
-    ip = a.offset + ETH_HLEN
-    if be16(feed, a.offset + 12) == ETH_P_8021Q:
-        ip += VLAN_HLEN
-    ihl, proto = (byte(feed, ip) & 15) * 4, byte(feed, ip + 9)
-    n = be16(feed, ip + 2) - ihl
-    pseudo = csum_partial(feed, ip + 12, 8, (proto << 8) + ((n & 0xFF) << 8 | n >> 8))
-    return le16(feed, ip + ihl + (6 if proto == IPPROTO.UDP else 16)) == csum_fold(pseudo) ^ 0xFFFF
+    at = frame_ipv4(feed, a.offset, a.caplen)
+    ip = struct_at(iphdr, feed, at)
+    l4, n = at + ip.ihl * 4, ip.tot_len - ip.ihl * 4
+    pseudo = csum_fold(csum_partial(feed, at + IP_ADDRS, 8, (ip.protocol << 8) + ((n & 0xFF) << 8 | n >> 8))) ^ 0xFFFF
+    if ip.protocol == IPPROTO.UDP:
+        uh = struct_at(udphdr, feed, l4)
+        return uh.check == pseudo
+    th = struct_at(tcphdr, feed, l4)
+    return th.check == pseudo
 
 
 # ---------------------------------------------------------------- the ring

@@ -2,7 +2,7 @@
 
 Called by those who want whole datagrams, each with its own queues (ip_defrag's user): ip_local_deliver for what is for us.  A datagram
 whose rest does not come in time ends in ip_expire, its queue's timer.  The pieces of a queue
-are kept by frag_queue.py."""
+are kept by inet_fragment.py."""
 from .._compile import cold, path_function
 from ..abi.frag import COMPLETE, FIRST_IN, LAST_IN, ipq_t
 from ..abi.headers import ip_hdr
@@ -24,24 +24,19 @@ from ..abi.skbuff import FRAG_CB, sk_buff
 from ..path import Stage, Timer, timer_function
 from ..skb import icmp_send_and_drop, ip_send_check, kfree_skb_reason, skb_trim
 from ..turn import at, spin_lock, spin_unlock
-from .frag_queue import (
-    IPFRAG_DUP,
-    IPFRAG_OK,
-    frag_cut_pages,
+from .inet_frag_queue import IPFRAG_DUP, IPFRAG_OK, frag_cut_pages, frag_pull_head, inet_frag_queue_insert, inet_frag_reasm_finish
+from .inet_fragment import (
     frag_mem_recorded,
-    frag_pull_head,
     inet_frag_destroy,
     inet_frag_find,
     inet_frag_kill,
-    inet_frag_queue_insert,
     inet_frag_rbtree_purge,
-    inet_frag_reasm_finish,
     inet_frag_start_timer,
     ip_evictor,
     lru_add_tail,
     lru_del,
-    trim_and_insert,
 )
+from .ip_frag_trim import trim_and_insert
 
 IP_MAX = 65535
 ICMP_EXC_FRAGTIME = 1                           # code of time exceeded: in reassembly
