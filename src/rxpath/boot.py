@@ -10,7 +10,6 @@ from typing import Any
 from . import path
 from ._compile import entry, init_struct, install, new, options, pages, region
 from ._compile.loader import ROOMS
-from ._compile.options import PLAIN
 from .abi.kernels import Sysctl
 from .abi.kernels import kernel as profile
 from .abi.limits import BUFSTRIDE, NDESC, NQ, NSHARE, NTHREAD
@@ -68,7 +67,7 @@ class Booted:
 
     def __init__(self, kernel: str = "6.18", nskb: int = 32768, npool: int = 1, hz: int = 250, plain: bool = False,
                  extra_memory: int = 0) -> None:
-        self.plain = plain or PLAIN                                     # RXPATH_PLAIN=1: there is nothing else
+        self.plain = plain or options.PLAIN                                     # RXPATH_PLAIN=1: there is nothing else
         self.log: list[tuple[str, str]] = []
         self.netdevs: list[NetDevice] = []
         self.net: Net = new(Net)

@@ -6,7 +6,8 @@ import pytest
 from rxpath.abi.mib import Mib
 from rxpath.abi.numbers import CHECKSUM_NONE, CHECKSUM_UNNECESSARY
 from rxpath.abi.reasons import Drop
-from rxpath.drivers.virtio_ethtool import set_tap_queue, tap_stats
+from rxpath.drivers.igb_open import set_tap_queue
+from rxpath.drivers.virtio_ethtool import tap_stats
 from rxpath.drivers.virtio_net import VIRTIO_PIECE, get_mergeable_buf_len
 from rxpath.link.setup import set_rps
 

@@ -216,6 +216,15 @@ def set_rx_fifo(dev: NetDevice, size: int) -> None:
     igb_reinit(dev, change)
 
 
+def set_tap_queue(dev: NetDevice, packets: int) -> None:
+    """On the host: ip link set tap0 txqueuelen N.  Applies to what the tap takes from now on."""
+    if not 0 <= packets <= NFIFO:
+        raise ValueError(f"tap queue {packets}: 0 to {NFIFO} packets")
+    dev.sync()
+    dev.tap_queue = packets
+    configure_buffers(dev)
+
+
 def igb_configure_itr(dev: NetDevice) -> None:
     """igb_reset_interrupt_capability's start values: adaptive (igb from 162 us, ixgbe from 50), fixed, or none."""
     moderation = dev.driver.moderation

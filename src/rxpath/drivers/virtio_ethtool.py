@@ -4,11 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 from .._compile import entry
-from ..abi.limits import BUFSTRIDE, NFIFO
+from ..abi.limits import BUFSTRIDE
 from ..abi.net import Net
 from .igb_ethtool import IGB_ETHTOOL_OPS, igb_set_ringparam, rings_of
 from .igb_open import (
-    configure_buffers,
     first_buffer,
     igb_clean_all,
     igb_request_irq,
@@ -61,15 +60,6 @@ def virtnet_close(dev: NetDevice) -> None:
         dev.call(igb_clean_all)(dev.net, q)
     dev.dev.up = 0
     dev.say("virtnet_close", f"{dev.name} is down, its buffers stay posted")
-
-
-def set_tap_queue(dev: NetDevice, packets: int) -> None:
-    """On the host: ip link set tap0 txqueuelen N.  Applies to what the tap takes from now on."""
-    if not 0 <= packets <= NFIFO:
-        raise ValueError(f"tap queue {packets}: 0 to {NFIFO} packets")
-    dev.sync()
-    dev.tap_queue = packets
-    configure_buffers(dev)
 
 
 def tap_stats(dev: NetDevice) -> dict[str, int]:

@@ -118,7 +118,7 @@ def _no_rps(host: Host, value: str) -> list[str]:
 
 
 @command(r"nic\.tap_queue")
-def _tap(host: Host, value: str) -> list[str]:
+def _tap_queue(host: Host, value: str) -> list[str]:
     return [f"# on the host of this guest: ip link set TAP txqueuelen {value}"]
 
 

@@ -10,10 +10,9 @@ from rxpath.abi.numbers import RT_TABLE_LOCAL, RT_TABLE_MAIN, Idle, Kind, NicMod
 from rxpath.abi.sysctls import BY_NAME
 from rxpath.cable.receiver import Receiver
 from rxpath.drivers import probe as drivers_probe
-from rxpath.drivers.igb_open import set_rx_fifo
+from rxpath.drivers.igb_open import set_rx_fifo, set_tap_queue
 from rxpath.drivers.net_device import NetDevice, multicast_mac, napi_defer
 from rxpath.drivers.rows import LO as LO_ROW
-from rxpath.drivers.virtio_ethtool import set_tap_queue
 from rxpath.link import setup as link_setup
 from rxpath.network import setup as network_setup
 from rxpath.vtime import costs, engine, idle
