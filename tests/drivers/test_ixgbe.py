@@ -284,7 +284,7 @@ def test_rss_spreads_over_16_queues():
     assert [IXGBE.reta_default(i, 20, 128) for i in range(18)] == [*range(16), 0, 1]
 
 
-@pytest.mark.parametrize("kernel, most", [("6.18", 8192), ("3.10", 4096)])
+@pytest.mark.parametrize("kernel, most", [("6.18", 8192), ("6.1", 4096)])
 def test_a_ring_goes_to_the_limit_of_its_kernel(lab, kernel, most):
     host = card(lab, kernel=kernel)
     app = host.app(host.udp(5000, rcvbuf=1 << 22))

@@ -86,7 +86,7 @@ BEHAVIOURS: dict[Behaviour, Row] = {
     Behaviour.napi_defer: Row(0, "5.8", 1, "6f8b12d661d0 (5.8)"),
     Behaviour.rfs_hash: Row(0, "4.0", 1, "567e4b79731c (4.0): a flow does not follow another that falls on its entry"),
     Behaviour.ixgbe_most_descriptors: Row(4096, "6.2", 8192, "6.2 [K]: IXGBE_MAX_RXD_82599; 4096 read in 6.1, 8192 in 6.12"),
-    Behaviour.virtio_premapped: Row(0, "6.13", 1, "6.13 [K]; seen on 6.18: the last of 32 KiB is 8176 bytes long; not read in 6.1 and 6.12"),
+    Behaviour.virtio_premapped: Row(0, "6.13", 1, "6.13 [K]; seen on 6.18: the last of 32 KiB is 8176 bytes long; neither 6.1 nor 6.12"),
     Behaviour.wake_here: Row(1, "4.17", 0, "806486c377e3 (4.17): do not migrate if the previous CPU is idle"),
     Behaviour.ksoftirqd_first: Row(
         0, "4.9", 1, "4cd13c21b207 (4.9): ksoftirqd_running(), read in 6.1; d15121be7485 (6.5 [K]) took it back", until="6.5"),
