@@ -14,13 +14,25 @@ from rxpath.cable.capture import Capture
 from rxpath.vtime import engine
 
 
-def shared_captures() -> list[pathlib.Path]:
-    """Every file of shared/data/captures: RXPATH_SHARED, or `shared` beside the checkout or one of the folders above it."""
+def shared_folder() -> pathlib.Path | None:
+    """shared/data/captures: RXPATH_SHARED, or `shared` beside the checkout or one of the folders above it."""
     for d in [os.environ.get("RXPATH_SHARED", ""), *(str(p / "shared") for p in pathlib.Path(__file__).resolve().parents)]:
         folder = pathlib.Path(d) / "data" / "captures"
         if d and folder.is_dir():
-            return sorted(f for kind in ("real", "odd") for f in (folder / kind).iterdir())
-    return []
+            return folder
+    return None
+
+
+def shared_captures(*kinds: str) -> list[pathlib.Path]:
+    """Every file of these kinds there, without kinds real and odd ones."""
+    folder = shared_folder()
+    return sorted(f for kind in kinds or ("real", "odd") if folder for f in (folder / kind).iterdir())
+
+
+def shared_capture(name: str) -> pathlib.Path:
+    """One of the captures in which a fault was seen; skips where they are not."""
+    found = next((p for p in shared_captures("faults") if p.name == name), None)
+    return found or pytest.skip("no shared/data/captures/faults above this checkout, and RXPATH_SHARED is not set")
 
 
 needs_shared = pytest.mark.skipif(not shared_captures(), reason="no shared/data/captures above this checkout, and RXPATH_SHARED is not set")
@@ -31,7 +43,7 @@ def pcap(records: list[tuple[float | int, bytes, int]], linktype: int = 1, order
          version: tuple[int, int] = (2, 4)) -> bytes:
     """(ns, bytes, length on the wire) each."""
     m = magic or (0xA1B23C4D if nano else 0xA1B2C3D4)
-    out = struct.pack(order + "IHHiIII", m, *version, 0, 0, 65535, linktype)
+    out = bytearray(struct.pack(order + "IHHiIII", m, *version, 0, 0, 65535, linktype))
     for t, data, length in records:
         t = int(t)
         frac = t % 10**9 // (1 if nano else 1000)
@@ -39,7 +51,7 @@ def pcap(records: list[tuple[float | int, bytes, int]], linktype: int = 1, order
         if m == 0xA1B2CD34:
             out += struct.pack(order + "IHBB", 1, 0x0800, 0, 0)
         out += data
-    return out
+    return bytes(out)
 
 
 def block(kind: int, body: bytes, order: str = "<") -> bytes:

@@ -5,7 +5,7 @@ eight places, the one that was seen least makes room, and is counted: of a milli
 from .._compile import CACHELINE, Array, array, i64, struct, table
 from .survey import survey_t
 
-NCONV = 4096                    # a power of two, as the others
+NCONV = 8192                    # a power of two, as the others
 NCENSUS_MAC, NCENSUS_HOST, NCENSUS_PORT = 4096, 16384, 131072
 NARP, NDHCP, NJOIN = 1024, 64, 256
 WAYS = 8                        # places of a set
@@ -25,6 +25,7 @@ class census_conv:
     last: i64                   # who sent the last frame, and when; -1: nobody
     last_ts: i64
     first: i64                  # who sent the first
+    seen: i64                   # the number of the last frame
     frames: Array[i64] = array(2)
     bytes: Array[i64] = array(2)
     ttl: Array[i64] = array(2)          # of the last frame

@@ -8,7 +8,7 @@ from ..abi.capture import Scan, Way, scan_t
 from ..abi.census import NCONV, census_conv, census_t
 from ..abi.numbers import ETH_HLEN, ETH_P_8021AD, ETH_P_8021Q, ETH_P_ARP, ETH_P_IP, ETH_P_IPV6, IP_OFFSET, IPPROTO, VLAN_HLEN
 from .census_said import IPPROTO_ICMPV6, census_arp, census_dhcp, census_igmp, census_unreachable
-from .census_tables import census_hash, census_host_of, census_mac_of, census_port_of
+from .census_tables import census_host_of, census_mac_of, census_port_of
 from .ether import mac_at
 from .scan import next_record, record_frame
 from .survey import survey_frame
@@ -17,28 +17,50 @@ TCP_SYN, TCP_RST, TCP_ACK = 2, 4, 16
 IP_FRAGMENT = 0x3FFF            # more fragments, or an offset
 BOOTPS, BOOTPC = 67, 68
 SEEN = 1 << 60                  # of census_conv.meta: never 0
+SURVEYED = 31                   # frames of each end of a conversation whose checksums are looked at; then one in as many
 NEAR = 4                        # times as quick: the nearer end
 
 
 # ---------------------------------------------------------------- conversations
 @path_function
+def is_conv(v: census_conv, meta: int, ports: int, mac_0: int, mac_1: int, hi_0: int, lo_0: int, hi_1: int, lo_1: int) -> bool:
+    return v.ports == ports and v.lo_0 == lo_0 and v.lo_1 == lo_1 and v.meta == meta and v.mac_0 == mac_0 and v.mac_1 == mac_1 and \
+        v.hi_0 == hi_0 and v.hi_1 == hi_1
+
+
+@path_function
 def census_conv_of(c: census_t, meta: int, ports: int, mac_0: int, mac_1: int, hi_0: int, lo_0: int, hi_1: int, lo_1: int) -> int:
-    """The place of a conversation.  Whoever has it, and is another, is folded first."""
-    k = census_hash(lo_0 ^ hi_0 ^ mac_0, lo_1 ^ hi_1 ^ mac_1 << 8, ports ^ meta) & NCONV - 1
+    """The place of a conversation, one of two.  The one that has been quiet longer makes room."""
+    h = (lo_0 ^ lo_1 << 7 ^ ports ^ hi_0 ^ hi_1 << 9 ^ mac_0 ^ mac_1 << 5) * 0x9E3779B1 & 0x7FFF_FFFF_FFFF_FFFF
+    k = (h >> 20 ^ h >> 37) & NCONV - 1
     v = c.conv[k]
-    if v.meta == meta and v.ports == ports and v.lo_0 == lo_0 and v.lo_1 == lo_1:
-        if v.mac_0 == mac_0 and v.mac_1 == mac_1 and v.hi_0 == hi_0 and v.hi_1 == hi_1:
-            return k
+    if is_conv(v, meta, ports, mac_0, mac_1, hi_0, lo_0, hi_1, lo_1):
+        return k
+    if v.meta:
+        w = c.conv[k ^ 1]
+        if is_conv(w, meta, ports, mac_0, mac_1, hi_0, lo_0, hi_1, lo_1):
+            return k ^ 1
+        if w.seen < v.seen:
+            k = k ^ 1
+    census_conv_new(c, c.conv[k], meta, ports, mac_0, mac_1, hi_0, lo_0, hi_1, lo_1)
+    return k
+
+
+@cold
+@path_function
+def census_conv_new(c: census_t, v: census_conv, meta: int, ports: int, mac_0: int, mac_1: int, hi_0: int, lo_0: int, hi_1: int,
+                    lo_1: int) -> None:
+    """Whoever had the place is folded first."""
     if v.meta:
         census_fold(c, v)
     reset_struct(v)
     v.meta, v.ports, v.mac_0, v.mac_1, v.hi_0, v.lo_0, v.hi_1, v.lo_1, v.last = meta, ports, mac_0, mac_1, hi_0, lo_0, hi_1, lo_1, -1
-    return k
 
 
 @path_function
-def census_seen(s: scan_t, v: census_conv, d: int) -> None:
+def census_seen(c: census_t, s: scan_t, v: census_conv, d: int) -> None:
     """A frame of this conversation, sent by end d."""
+    v.seen = c.frames
     v.frames[d] += 1
     v.bytes[d] += s.rec_len
     if s.rec_way:
@@ -83,8 +105,10 @@ def census_ipv4(c: census_t, s: scan_t, mem: Mem, ip: int, end: int, vlan: int, 
     else:
         k = census_conv_of(c, meta, sport << 16 | dport, smac, dmac, 0, src, 0, dst)
     v = c.conv[k]
-    census_seen(s, v, d)
+    census_seen(c, s, v, d)
     v.ttl[d] = byte(mem, ip + 8)
+    if v.frames[d] <= SURVEYED or v.frames[d] & SURVEYED == 0:
+        survey_frame(c.survey, s, mem)
     if proto == IPPROTO.TCP:
         if whole and l4 + 14 <= end and byte(mem, l4 + 13) & (TCP_SYN | TCP_RST):
             census_flags(v, d, byte(mem, l4 + 13))
@@ -112,7 +136,7 @@ def census_ipv6(c: census_t, s: scan_t, mem: Mem, ip: int, end: int, vlan: int, 
     else:
         k = census_conv_of(c, meta, sport << 16 | dport, smac, dmac, src_hi, src, dst_hi, dst)
     v = c.conv[k]
-    census_seen(s, v, d)
+    census_seen(c, s, v, d)
     v.ttl[d] = byte(mem, ip + 7)
     if proto == IPPROTO.TCP:
         if whole and l4 + 14 <= end and byte(mem, l4 + 13) & (TCP_SYN | TCP_RST):
@@ -169,7 +193,7 @@ def census_frame(c: census_t, s: scan_t, mem: Mem) -> None:
     else:
         c.not_ip += 1
         v = c.conv[census_conv_of(c, SEEN | vlan + 1 << 16, 0, min(smac, dmac), max(smac, dmac), 0, 0, 0, 0)]
-        census_seen(s, v, int(smac > dmac))
+        census_seen(c, s, v, int(smac > dmac))
         if proto == ETH_P_ARP:
             census_arp(c, mem, ip, end)
 
@@ -265,7 +289,6 @@ def capture_census(s: scan_t, c: census_t, addr: int, limit: int) -> int:
         c.records += 1
         if record_frame(s, mem):
             census_frame(c, s, mem)
-            survey_frame(c.survey, s, mem)
     return Scan.LIMIT
 
 

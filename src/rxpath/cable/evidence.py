@@ -3,7 +3,7 @@
 The question is where the capture was taken, for that is the host whose losses the user asks about.  Some pieces prove it (the capture
 marks its directions; checksums that a card was yet to make exist only on the host that sends), most only point to it (who is an end of
 every frame, who answers at once), and where nothing does, the host that most frames go to is the receiver."""
-from .hosts import Census, Face, Host
+from .hosts import Census, Face, Host, MacRow
 
 PROOF, STRONG = 100, 40
 SHARE = 20                      # being an end of every frame that is for one host
@@ -18,17 +18,19 @@ def weigh(census: Census, hosts: list[Host]) -> None:
     most = max((_received(h) for h in hosts), default=0)
     ends = max(census.single, 1)
     single_ip = max(sum(e.rx for e in census.ends if e.one_host), 1)
+    groups = {e.lo for e in census.ends if e.version == 4 and e.lo >> 28 == 14 and e.rx}
+    rows = {m.mac: m for m in census.macs}
     for h in hosts:
         found: list[tuple[float, str]] = []
         found += _marked(census, h)
         found += _interface(census, h)
         if n := sum(census.frames_left.get(str(a), 0) for a in h.addresses):
             found.append((STRONG + min(n, 20), f"it sends with checksums left to its card ({n:,} frames)"))
-        found += _place(h, _end_of(census, h) / (single_ip if h.by_address else ends), len(hosts))
+        found += _place(h, _end_of(h, rows.get(h.mac)) / (single_ip if h.by_address else ends), len(hosts))
         if most and _received(h):
             share = _received(h) / most
             found.append((MOST * share, "more than any other host" if share == 1 else ""))
-        found += _manners(census, h)
+        found += _manners(census, h, groups)
         h.points = round(sum(points for points, _ in found), 1)
         h.why = [text for points, text in sorted(found, key=lambda item: -item[0]) if text and points > 0]
 
@@ -58,11 +60,10 @@ def _interface(census: Census, h: Host) -> list[tuple[float, str]]:
     return [] if face is None else [(PROOF, f"the file says that its interface {face.name or ''} has this address".replace("  ", " "))]
 
 
-def _end_of(census: Census, h: Host) -> int:
+def _end_of(h: Host, row: MacRow | None) -> int:
     """Frames for one host of which it is an end."""
     if h.by_address:
         return h.total("rx") + h.total("tx")
-    row = next((m for m in census.macs if m.mac == h.mac), None)
     return h.rx + h.tx if row is None else row.rx + row.tx - row.group
 
 
@@ -83,7 +84,7 @@ def _place(h: Host, share: float, hosts: int) -> list[tuple[float, str]]:
     return found
 
 
-def _manners(census: Census, h: Host) -> list[tuple[float, str]]:
+def _manners(census: Census, h: Host, groups: set[int]) -> list[tuple[float, str]]:
     """How it behaves: answers, asks, joins."""
     found: list[tuple[float, str]] = []
     nearer, farther = h.total("nearer"), h.total("farther")
@@ -99,7 +100,6 @@ def _manners(census: Census, h: Host) -> list[tuple[float, str]]:
         found.append((4, "DHCP gave it its address"))
     if any(a.mac == h.mac and a.requests for a in census.arps):
         found.append((2, "it asks for its neighbours (ARP)"))
-    groups = {e.lo for e in census.ends if e.version == 4 and e.lo >> 28 == 14 and e.rx}
     joined = [j for j in census.joins if j.lo in mine and j.group in groups]
     if joined:
         found.append((3, f"it has joined {len(joined)} group{'s' * (len(joined) > 1)} that traffic goes to"))

@@ -5,7 +5,6 @@ both ends of a flow behind one MAC (tunnels, taps, rewritten files), and what li
 takes one."""
 import ctypes
 import ipaddress
-from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
 
@@ -16,6 +15,7 @@ from .survey import frames_left, sources_left
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 ALL_ONES = ipaddress.IPv4Address(0xFFFFFFFF)
+WEIGHED = 512                   # hosts that are looked at, the busiest
 ROUTER = 8                      # a MAC with more IPv4 addresses behind it is a way to other hosts
 INWARD = 0.1                    # share of a MAC's frames between its own addresses from which it is not one host
 T = TypeVar("T", bound=tuple[Any, ...])
@@ -61,6 +61,10 @@ class End(NamedTuple):
         if self.version == 4:
             return ipaddress.IPv4Address(self.lo)
         return ipaddress.IPv6Address((self.hi & (1 << 64) - 1) << 64 | self.lo & (1 << 64) - 1)
+
+    @property
+    def key(self) -> tuple[int, int, int]:
+        return self.version, self.hi, self.lo
 
     @property
     def one_host(self) -> bool:
@@ -192,36 +196,33 @@ def _host(mac: int, ends: list[End], by_address: bool = False, behind: bool = Fa
 
 
 def find_hosts(census: Census) -> list[Host]:
-    """All of them, in the order in which they are met."""
+    """Those that may be the receiver, the busiest first."""
     ends = [e for e in census.ends if e.one_host]
     local = [e for e in ends if e.is_loopback]
     if local and sum(e.rx for e in local) * 2 > sum(e.rx for e in ends):
         lo = _host(-1, ends)
         lo.name = "lo"
         return [lo]
-    receives: dict[tuple[int, int, int], Counter[int]] = {}         # address -> frames to it by MAC, and from it
-    sends: dict[tuple[int, int, int], Counter[int]] = {}
-    for e in ends:
-        key = (e.version, e.hi, e.lo)
-        receives.setdefault(key, Counter())[e.mac] += e.rx
-        sends.setdefault(key, Counter())[e.mac] += e.tx
+    by_address: dict[tuple[int, int, int], list[End]] = {}
     by_mac: dict[int, list[End]] = {}
     for e in ends:
+        by_address.setdefault(e.key, []).append(e)
         by_mac.setdefault(e.mac, []).append(e)
     rows = {m.mac: m for m in census.macs}
     hosts: list[Host] = []
     for mac, here in by_mac.items():
-        single = mac > 0 and not _not_one_host(here, receives, sends)
+        single = mac > 0 and not _not_one_host(here, by_address)
         if single and not is_router(here):
             hosts.append(_host(mac, here, row=rows.get(mac)))
             continue
-        for key in dict.fromkeys((e.version, e.hi, e.lo) for e in here):
-            mine = [e for e in here if (e.version, e.hi, e.lo) == key]
-            if sum(e.rx for e in mine) or not receives[key].total():         # a host is where it receives
-                hosts.append(_host(mac, [e for e in ends if (e.version, e.hi, e.lo) == key and (e.mac == mac or not single)],
-                                   by_address=True, behind=single))
+        for key in dict.fromkeys(e.key for e in here):
+            theirs = by_address[key]
+            mine = [e for e in theirs if e.mac == mac]
+            if any(e.rx for e in mine) or not any(e.rx for e in theirs):     # a host is where it receives
+                hosts.append(_host(mac, mine if single else theirs, by_address=True, behind=single))
     silent = [m for m in census.macs if m.mac > 0 and not m.mac >> 40 & 1 and m.mac not in by_mac]
-    return _once(hosts) + [_host(m.mac, [], row=m) for m in silent if m.mac != BROADCAST_MAC]
+    hosts = _once(hosts) + [_host(m.mac, [], row=m) for m in silent if m.mac != BROADCAST_MAC]
+    return sorted(hosts, key=lambda h: -h.rx - h.tx)[:WEIGHED]
 
 
 def _once(hosts: list[Host]) -> list[Host]:
@@ -229,24 +230,23 @@ def _once(hosts: list[Host]) -> list[Host]:
     best: dict[tuple[int, int, int], Host] = {}
     for h in hosts:
         if h.by_address and not h.behind:
-            key = (h.ends[0].version, h.ends[0].hi, h.ends[0].lo)
+            key = h.ends[0].key
             at_mac = sum(e.rx for e in h.ends if e.mac == h.mac)
             if key not in best or at_mac > sum(e.rx for e in best[key].ends if e.mac == best[key].mac):
                 best[key] = h
-    return [h for h in hosts if not h.by_address or h.behind or best[h.ends[0].version, h.ends[0].hi, h.ends[0].lo] is h]
+    return [h for h in hosts if not h.by_address or h.behind or best[h.ends[0].key] is h]
 
 
-def _not_one_host(here: list[End], receives: dict[Any, Counter[int]], sends: dict[Any, Counter[int]]) -> bool:
+def _not_one_host(here: list[End], by_address: dict[tuple[int, int, int], list[End]]) -> bool:
     """Whether the addresses behind a MAC talk to each other over it: they send to that MAC what others behind it receive."""
     whole = sum(e.rx + e.tx for e in here)
     inward = sum(e.inward for e in here)
     if inward > INWARD * whole:
         return True
-    keys = {(e.version, e.hi, e.lo) for e in here}
-    if len(keys) < 2:
+    if len({e.key for e in here}) < 2:
         return False
-    mac = here[0].mac
-    split = sum(e.rx for e in here for key in ((e.version, e.hi, e.lo),) if e.tx == 0 and sends[key].total() and not sends[key][mac])
+    split = sum(e.rx for e in here if e.tx == 0 and any(o.tx for o in by_address[e.key])
+                and not any(o.tx for o in by_address[e.key] if o.mac == e.mac))
     return split > 0.5 * sum(e.rx for e in here)
 
 

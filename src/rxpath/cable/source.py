@@ -136,8 +136,12 @@ class Source:
     def close(self) -> None:
         if self._spool is not None:
             self._spool.close()
-        if self.name != "-" or isinstance(self._file, _Again):
-            self._file.close()
+        file = self._file
+        if isinstance(file, _Again):
+            file.forget()
+            file = file.pipe
+        if self.name != "-":
+            file.close()
 
 
 class _Again:
@@ -156,8 +160,8 @@ class _Again:
         read = getattr(self.pipe, "read1", self.pipe.read)
         return read(n)                          # type: ignore[no-any-return]
 
-    def close(self) -> None:
+    def forget(self) -> None:
+        """What is kept."""
         if self.spool is not None:
             self.spool.close()
-        if self.pipe is not sys.stdin.buffer:
-            self.pipe.close()
+            self.spool = None
