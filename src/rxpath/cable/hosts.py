@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 from ..abi.census import NARP, NDHCP, NJOIN
 from ..abi.numbers import IPPROTO
 from .ether import BROADCAST_MAC
-from .survey import frames_left, sources_left
+from .survey import share_left, sources_left
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 ALL_ONES = ipaddress.IPv4Address(0xFFFFFFFF)
@@ -145,8 +145,8 @@ class Census:
         self.ports = sorted(_rows(c.ports, [c.port_at[i] for i in range(c.nport)], Port))
         self.arps = _rows(c.arps, [i for i in range(NARP) if c.arps[i].used], Arp)
         self.dhcps = _rows(c.dhcps, [i for i in range(NDHCP) if c.dhcps[i].used], Dhcp)
-        self.left = sources_left(c.survey)                  # sources that leave checksums to their card, and how many frames
-        self.frames_left = frames_left(c.survey, self.left)
+        self.left = sources_left(c.survey)                  # sources that leave checksums to their card
+        self.share_left = share_left(c.survey)              # of these and of others: how many, and which share
         self.joins = _rows(c.joins, [i for i in range(NJOIN) if c.joins[i].used], Join)
 
     @property

@@ -99,8 +99,12 @@ def sources_left(v: Any) -> dict[str, int]:
     return found
 
 
-def frames_left(v: Any, sources: dict[str, int]) -> dict[str, int]:
-    """Frames of these sources whose checksums were left."""
-    numbers = {int(ipaddress.IPv4Address(source)): source for source in sources}
-    rows = [x for x in (v.sums if sources else ()) if x.used and x.address in numbers]
-    return {numbers[x.address]: int(max(x.ip_left, x.udp_left + x.tcp_left)) for x in rows}
+def share_left(v: Any) -> dict[str, tuple[int, float]]:
+    """Of each source that has left checksums: how many, and which share of those of its kind that were looked at."""
+    found: dict[str, tuple[int, float]] = {}
+    for x in v.sums if v.left else ():
+        counts = ((x.ip_left, x.ip_made), (x.udp_left, x.udp_made), (x.tcp_left, x.tcp_made))
+        left, share = max((left, left / (left + made)) if left else (0, 0.0) for left, made in counts)
+        if left:
+            found[str(ipaddress.IPv4Address(x.address))] = int(left), share
+    return found
