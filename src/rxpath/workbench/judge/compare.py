@@ -201,10 +201,11 @@ def lets_own_in(case: Case) -> bool:
 
 def answers_itself(frame: bytes, case: Case) -> bool:
     """Linux sends an answer to such a frame to one of its own addresses.  Sources are validated only on the way to this host: options of a
-    packet to elsewhere are judged without.  0.0.0.0 may send to everybody, and is this host when it is answered."""
+    packet to elsewhere are judged without.  0.0.0.0 may send to everybody, which 0.0.0.0 stands for, too, and is this host when it is
+    answered."""
     src, dst = source(frame), [frame[30:34]]
     if src == [bytes(4)]:
-        return dst == [b"\xff" * 4]
+        return dst[0] in (b"\xff" * 4, bytes(4))
     return own(source_routes(frame)) or (own(src) and (lets_own_in(case) or (frame[14] & 15 > 5 and not own(dst))))
 
 

@@ -48,6 +48,8 @@ def cases() -> list[Case]:
                        options=b"\x07\x07\x04" + bytes(4) + b"\x07\x07\x04" + bytes(6)))),
         one("an echo from 0.0.0.0 to everybody", "network", host(sysctl={"net.ipv4.icmp_echo_ignore_broadcasts": 0}),
             f.eth(f.ip(f.icmp(), src="0.0.0.0", dst="255.255.255.255", proto=1), f.BROADCAST)),
+        one("an echo from 0.0.0.0 to 0.0.0.0", "network", host(sysctl={"net.ipv4.icmp_echo_ignore_broadcasts": 0}),
+            f.eth(f.ip(f.icmp(), src="0.0.0.0", dst="0.0.0.0", proto=1))),
         one("a datagram in pieces that is longer than it says", "transport", plain,
             *(f.eth(f.ip(f.udp(b"x" * 1592, length=700, check=0)[at:at + 400], frag=(0x2000 if at < 1200 else 0) | at >> 3))
               for at in range(0, 1600, 400))),

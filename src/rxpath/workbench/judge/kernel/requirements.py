@@ -51,7 +51,7 @@ def _namespaces(rules: bool) -> list[str]:
     if _in_child(lambda: ""):
         return ["network namespaces are not allowed here: a container needs CAP_SYS_ADMIN, the kernel CONFIG_NET_NS"]
     found = []
-    if said := _in_child(lambda: _run(["ip", "link", "add", "rxjtry0", "type", "veth", "peer", "name", "rxjtry1"])):
+    if said := _in_child(lambda: _run("ip link add rxjtry0 type veth peer name rxjtry1".split())):
         found.append(f"no veth can be made ({said}): modprobe veth")
     if rules and (said := _in_child(lambda: _run(["iptables-legacy-restore"], RULES))):
         found.append(f"iptables' legacy tables do not work ({said}): modprobe iptable_filter, or a kernel with "
