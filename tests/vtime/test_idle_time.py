@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from rxpath.abi.limits import NCUT
+from rxpath.record import FIRST_SHIFT
 from rxpath.vtime import driver
 from rxpath.workbench.host import file as hostfile
 from rxpath.workbench.judge import frames as f
@@ -72,3 +73,13 @@ def test_a_table_of_cuts_is_as_fine_as_ever_after_silence() -> None:
         found = recording.read(sim)
         assert found.get("cpu_idle", "cpu 0").total() + sum(
             found.get(f"cpu_{k}", "cpu 0").total() for k in ("hardirq", "softirq", "syscall", "application")) == 3600 * SECOND
+
+
+@pytest.mark.parametrize("step", [100_000, 1 << 40])
+def test_a_table_of_cuts_halves_when_its_last_row_is_due(step: int) -> None:
+    with Simulation(hostfile.build({**SOCKET, "cpus": 2}, "h"), record=True) as sim:
+        due = NCUT - 1 << FIRST_SHIFT
+        for until, rows, shift in ((due, NCUT - 1, FIRST_SHIFT), (due + 1, NCUT >> 1, FIRST_SHIFT + 1)):
+            while sim.t < until:
+                sim.run(min(sim.t + step, until))
+            assert (sim.net.recording.ncut, sim.net.recording.cut_shift) == (rows, shift)
