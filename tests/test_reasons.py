@@ -2,6 +2,7 @@
 
 Most frames are the judge's (a real kernel answers the same ones in tests/kernel); what a veth cannot lose is sent here through an igb."""
 import functools
+import struct
 import tomllib
 
 import pytest
@@ -15,6 +16,7 @@ from rxpath.drivers.net_device import ring_stats
 from rxpath.link import setup as link
 from rxpath.network import setup as network
 from rxpath.path import Stage, Touch
+from rxpath.transport.tcp_seen import tcp_seen_load
 from rxpath.user import datagram, queue, sock, socket
 from rxpath.vtime import feed
 from rxpath.workbench.host import file as hostfile
@@ -169,6 +171,15 @@ def receive_error(host):
     host.run()
 
 
+def not_modelled(host, frame):
+    """What only a capture fills: protocols, a tunnel's socket, a connection."""
+    link.set_not_modelled(host.boot, [0x86DD])
+    network.set_not_modelled(host.boot, [47])
+    host.net.socks[host.udp(5000)].encap_type = host.net.udp_tunnels = 1
+    tcp_seen_load(host.boot, struct.pack("<3q", ip4("10.0.0.2"), ip4("10.0.0.1"), 40000 << 16 | 80))
+    host.send(frame).run()
+
+
 def cut(host, frame, caplen):
     """Of its bytes the capture has so many; its header is not among them."""
     host.feed[:caplen] = frame[:caplen]
@@ -248,6 +259,10 @@ def rest():
         ("CAPTURE_CUT", "__udp4_lib_rcv"): lambda h: cut(h, udp_frame(), 38),
         ("CAPTURE_CUT", "udplite_rcv"): lambda h: cut(h, eth(ip(udp(b"x" * 40), proto=136)), 38),
         ("CAPTURE_CUT", "tcp_v4_rcv"): lambda h: cut(h, eth(ip(tcp(), proto=6)), 44),
+        ("NOT_MODELLED", "__netif_receive_skb_core"): lambda h: not_modelled(h, eth(bytes(60), proto=0x86DD)),
+        ("NOT_MODELLED", "ip_protocol_deliver_rcu"): lambda h: not_modelled(h, eth(ip(bytes(60), proto=47))),
+        ("NOT_MODELLED", "udp_queue_rcv_one_skb"): lambda h: not_modelled(h, udp_frame()),
+        ("TCP_NOT_MODELLED", "tcp_v4_rcv"): lambda h: not_modelled(h, eth(ip(tcp(), proto=6))),
         ("NOMEM", "skb_clone"): no_room_for_a_copy,
         ("UDP_CSUM", "__first_packet_length"): asked_for_its_length,
         ("RX_ALLOC_FAILED", "veth_xmit"): sender_too_far_ahead,

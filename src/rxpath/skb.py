@@ -178,6 +178,18 @@ def consume_skb(net: Net, cpu: int, skb: sk_buff) -> None:
 
 @cold
 @path_function
+def count_unhandled(net: Net, skb: sk_buff, kind: int, number: int) -> None:
+    """Nobody handles it: what is it?  In frames of the wire."""
+    n, i = 1, skb.frag_list
+    while i >= 0:
+        part = net.skb[i]
+        n += 1
+        i = part.next
+    atomic_add(net.unhandled[kind], number, n)
+
+
+@cold
+@path_function
 def icmp_send_and_drop(net: Net, cpu: int, skb: sk_buff, icmp_type: int, code: int, stage: int, reason: int) -> int:
     """icmp_send(), then the packet that it is about ends, there and for that reason.  The limits are everybody's: it waits for
     its turn."""

@@ -7,11 +7,12 @@ import subprocess
 import dpkt
 import pytest
 
-from rxpath import path
+from rxpath import outputs, path
+from rxpath.abi.mib import DevStat
 from rxpath.abi.numbers import ETH_P_IP, Out
 from rxpath.link import setup
 
-from ..frames import MAC_US, arp, eth, ip, udp, udp_frame
+from ..frames import MAC_US, arp, eth, icmp, ip, tcp, udp, udp_frame
 
 MULTICAST = bytes.fromhex("01005e000001")
 
@@ -198,3 +199,44 @@ def test_the_pcap_of_a_tap_is_read_by_others(lab, tmp_path: pathlib.Path):
         (tmp_path / "tap.pcap").write_bytes(out.getvalue())
         text = subprocess.run(["tcpdump", "-ner", str(tmp_path / "tap.pcap")], capture_output=True, text=True, check=True).stdout
         assert "10.0.0.2.40000 > 10.0.0.1.5000: UDP, length 45" in text and "vlan 5," in text
+
+
+# ---------------------------------------------------------------- replies of VLAN devices
+def tagged(frame, *tags):
+    """(TPID, id) of each tag, the outer one first."""
+    return frame[:12] + b"".join(tpid.to_bytes(2, "big") + vid.to_bytes(2, "big") for tpid, vid in tags) + frame[12:]
+
+
+@pytest.mark.parametrize("driver", ["igb", "ixgbe", "virtio_net", "veth"])
+@pytest.mark.parametrize("tags", [((0x8100, 5),), ((0x8100, 5), (0x8100, 9)), ((0x88A8, 5), (0x8100, 9))], ids=str)
+def test_what_a_vlan_device_answers_leaves_with_its_tags(lab, driver, tags):
+    host = lab(driver=driver)
+    outputs.listen(host.boot)
+    drain = outputs.Drain(host.boot)
+    setup.add_vlan(host.boot, 3, 0, 5, proto=tags[0][0])
+    if len(tags) == 2:
+        setup.add_vlan(host.boot, 4, 3, 9)
+    echo, closed = eth(ip(icmp(payload=b"ping" * 10), proto=1)), udp_frame(b"x" * 40, dport=9)
+    host.send(tagged(arp(), *tags), tagged(echo, *tags), tagged(closed, *tags), tagged(eth(ip(tcp(b"t" * 20), proto=6)), *tags), gap=50_000)
+    host.run()
+    sent = [o.data for o in drain.outputs(last=True) if o.kind == Out.TX]
+    assert len(sent) == 4
+    for frame in sent:
+        assert frame == tagged(frame[:12] + frame[12 + 4 * len(tags):], *tags) and frame[:6] == arp()[6:12]
+    reply = sent[1][14 + 4 * len(tags):]
+    assert reply == ip(icmp(0, payload=b"ping" * 10), "10.0.0.1", "10.0.0.2", 1, ident=int.from_bytes(reply[4:6], "big"), frag=0)
+    top = 2 + len(tags)
+    for dev in {0, 3, top}:
+        assert sum(host.net.dev_stat[c][dev][DevStat.tx_packets] for c in range(host.cpus)) == 4, dev
+    beside = [sum(host.net.dev_stat[c][dev][DevStat.tx_bytes] for c in range(host.cpus)) for dev in (0, 3, top)]
+    lengths = sum(len(f) for f in sent)
+    assert beside == [lengths - 4 * 4, lengths - 4 * 4, lengths - 4 * 4 * len(tags)]
+
+
+def test_a_vlan_device_wants_its_own_kind_of_tag(lab):
+    host = lab()
+    app = host.app(host.udp(5000))
+    setup.add_vlan(host.boot, 3, 0, 5, proto=0x88A8)
+    host.send(tagged(udp_frame(), (0x8100, 5)), tagged(udp_frame(), (0x88A8, 5)))
+    host.run()
+    assert host.net.thread[app].received == 1 and host.ends()["OTHERHOST"] == 1

@@ -6,9 +6,9 @@ from enum import IntEnum
 
 from .._compile import CACHELINE, Array, array, i64, struct
 from .limits import NCARD
+from .survey import NLOCAL
 
 NINTERFACE = 1024               # interfaces of a pcapng section
-NLOCAL = 64                     # addresses of the receiver
 NLEFT = 1024                    # sources that leave checksums to their card
 LEFT_IP, LEFT_UDP, LEFT_TCP = 1, 2, 4           # and which
 NAME_WORDS, NAME_BYTES = 3, 5   # of an interface's name: IFNAMSIZ - 1 characters

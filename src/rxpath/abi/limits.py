@@ -19,6 +19,7 @@ NSPILL = 65536                  # frames behind a full cable: all that the other
 NFIFO = 8192                    # frames in a packet buffer: 512 kB of the smallest, or a tap's queue
 NFDIR = 2046                    # Flow Director's filters of a card: (1024 << 1) - 2
 NFRAGQ = 65536                  # datagrams in reassembly
+NTCPSEEN = 1 << 16             # connections of a capture
 NSHARE = 1 << 16                # packets with more than one copy
 NTRAIL = 1 << 16                # trail marks of a CPU until Python drains them
 NTRAILMAP = 2048                # words of 32 frames each: which frames leave marks (modulo 65,536)

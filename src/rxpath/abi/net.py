@@ -35,6 +35,7 @@ from .limits import (
     NSPILL,
     NSTAGE,
     NSYSCTL,
+    NTCPSEEN,
     NTHREAD,
     NTRAIL,
     NTRAILMAP,
@@ -42,6 +43,7 @@ from .limits import (
 from .netfilter import NMATCH, NRULE_ENTRIES, nf_hook_entries, nf_match, nf_rule, nf_table, nf_walk
 from .nic import arrival, fdir_filter, net_device, nic_t, packet_buffer, rx_desc, rx_ring, tx_desc, tx_ring
 from .numbers import NO_SOCK, SMALL_HEAD
+from .protocols import NPROTOCOL
 from .record import bucket_t, cpu_times, recording_t, series_t
 from .skbuff import share_t, sk_buff
 from .sock import eventpoll, mc_member, sock, sock_reuseport, wait_entry
@@ -72,6 +74,15 @@ class packet_type:
     snaplen: i64                # of a tap
     count: i64
     tap: i64                    # a packet socket: its number, -1: none
+
+
+@struct()
+class tcp_seen_t:
+    """A connection that a capture shows: the ends of a segment that comes in."""
+    used: i64
+    saddr: i64
+    daddr: i64
+    ports: i64                  # source << 16 | destination
 
 
 @struct()
@@ -147,6 +158,10 @@ class Net:
     made_at: i64                # where in feed memory there is room for such frames: MADE_BYTES
     feed_room: i64              # places of each queue's cable that are kept for them
     out_size: i64               # bytes of each CPU's share of out_addr
+    udp_tunnels: i64            # sockets of the kernel's own: encap_type
+    ntcp_seen: i64              # tcp_seen and tcp_seen_port hold so many
+    tcp_seen_spilled: i64       # there are ports
+    nnot_modelled: i64
     udp_encap_needed: i64       # sockets with UDP_GRO: GRO looks sockets up only if there are any
     hash_key: i64 = 0x5DEECE66D # hashrnd: of the software flow hash
     nvlan: i64                  # VLAN devices
@@ -161,6 +176,8 @@ class Net:
     ptype_base: Array[i64] = table(16, init=-1)
     ptype: Array[packet_type] = table(64)
     inet_protos: Array[i64] = table(256, init=-1)
+    inet_not_modelled: Array[i64] = table(256)          # protocols that a real host would handle
+    ptype_not_modelled: Array[i64] = table(16)          # and EtherTypes: nnot_modelled of them
     offload_base: Array[packet_offload] = table(NOFFLOAD)
     inet_offloads: Array[net_offload] = table(256)
     nf_hooks: Array[nf_hook_entries] = table(4)
@@ -234,6 +251,9 @@ class Net:
     fragq: Array[ipq_t] = table(NFRAGQ, taken_later=True)
     peer: Array[inet_peer] = table(NFRAGQ)
     share: Array[share_t] = table(NSHARE)
+    tcp_seen: Array[tcp_seen_t] = table(NTCPSEEN * 2)   # open addressing
+    tcp_seen_port: Array[i64] = table(2048)             # a bit for each port, 32 a word
+    unhandled: Array[Array[i64]] = table(4, NPROTOCOL)  # frames of each number that nobody handles: rows are abi.protocols.Seen
     trail_ring: Array[Array[trail_mark]] = table(NCPU, NTRAIL)
     out: Array[Array[out_frame]] = table(NCPU, NOUT)
     skb: Array[sk_buff] = table(NSKB)

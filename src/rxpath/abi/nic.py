@@ -214,7 +214,8 @@ class net_device:
     truesize_rule: i64          # 0: by receive buffer; 1: kmalloc sizes of the sender's memory
     addr: i64                   # primary IPv4 address
     mask: i64
-    vlan_id: i64                # a VLAN device: its tag | VLAN_DEVICE, and the device below
+    vlan_id: i64                # a VLAN device: its tag | VLAN_DEVICE, the kind of tag as skb.vlan has it, and the device below
+    vlan_proto: i64
     real_dev: i64
     forwarding: i64
     arp_ignore: i64

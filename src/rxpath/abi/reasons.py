@@ -111,10 +111,13 @@ class Drop(IntEnum):
     DEV_READY = Row("5.18", Kind.DOWN, "the device is not up", {"enqueue_to_backlog": Place("rx_dropped")}, "the device was not up")
     CPU_BACKLOG = Row("5.18", L, "the CPU's backlog is full, or the RPS flow limit",
                       {"enqueue_to_backlog": Place("softnet.dropped rx_dropped")})
-    UNHANDLED_PROTO = Row("5.18", M, "no handler for that EtherType (IPv6 is not modelled)", {
+    UNHANDLED_PROTO = Row("5.18", N, "no handler for that EtherType", {
         "__netif_receive_skb_core": Place("rx_dropped"),
         "icmp_rcv": Place(ICMP_ERROR, N, "an ICMP type that nobody handles"),
-    }, "nobody here handles that EtherType (IPv6 is not modelled), or that ICMP type")
+    }, "nobody on this host handles that EtherType, or that ICMP type: Linux drops them too, and nothing is lost by it")
+    NOT_MODELLED = Row("", M, "a protocol or tunnel that is not modelled: a real host would go on with it", {
+        "__netif_receive_skb_core": Place(""), "ip_protocol_deliver_rcu": Place(""), "udp_queue_rcv_one_skb": Place(""),
+    }, "the protocol or tunnel is not modelled here: a real host would go on with them")
     CAPTURE_CUT = Row("", M, "the capture's snap length has cut off the header that would say what became of it", {
         "arp_rcv": Place(""), "ip_rcv_core": Place(""), "icmp_rcv": Place(""), "igmp_rcv": Place(""), "__udp4_lib_rcv": Place(""),
         "udplite_rcv": Place(""), "tcp_v4_rcv": Place(""),
@@ -178,6 +181,8 @@ class Drop(IntEnum):
     }, "their UDP checksum is wrong: the sender, its offload in the capture, or the wire")
     TCP_CSUM = Row("5.17", X, "TCP checksum wrong", {"tcp_v4_rcv": Place("Tcp.InCsumErrors Tcp.InErrs")},
                     "their TCP checksum is wrong: the sender, its offload in the capture, or the wire")
+    TCP_NOT_MODELLED = Row("", M, "a segment of a connection that the capture shows: TCP is not modelled yet", {"tcp_v4_rcv": Place("")},
+                           "TCP is not modelled yet: a real kernel would take them")
     TCP_FLAGS = Row("5.18", M, "a segment that a listener does not expect: TCP beyond the first segment is not modelled",
                      {"tcp_v4_do_rcv": Place("")}, "TCP beyond the first segment is not built here: a real kernel would take them")
     TCP_RESET = Row("5.19", N, "an RST to a listener", {"tcp_v4_do_rcv": Place("")}, "a reset to a listener")

@@ -85,6 +85,7 @@ class sock:
     recverr: i64                # IP_RECVERR: errors that are not fatal are told too, and without a connection
     freebind: i64               # IP_FREEBIND
     broadcast: i64              # SO_BROADCAST
+    encap_type: i64             # 1: a tunnel's, of the kernel's own (net.udp_tunnels)
     rxhash: i64                 # sk_rxhash: flow hash of the last datagram of a connected socket
     series: i64                 # of a recording: the first of its two, + 1
     recorded_mem: i64           # what they have been told last

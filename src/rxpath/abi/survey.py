@@ -1,8 +1,10 @@
 """What a pass over a capture finds out about its senders beside who they are (cable/survey.py).  All of it has a fixed size."""
 from .._compile import CACHELINE, Array, array, i64, struct
 
-NSOURCE_SUMS = 16384            # a power of two
+NLOCAL = 64                     # addresses of the receiver
+NSOURCE_SUMS, NFLOW = 16384, 65536      # powers of two
 WAYS = 8                        # places of a set: where it is full, who says least makes room
+NTUNNEL_PORT = 3                # abi.protocols.TUNNELS
 
 
 @struct()
@@ -18,8 +20,29 @@ class source_sums:
     tcp_made: i64
 
 
+@struct()
+class tcp_flow:
+    """A TCP connection over IPv4, or what looks like one.  End 0 has the lower address (and port); arrays are of what each end has sent."""
+    used: i64
+    addr_0: i64
+    addr_1: i64
+    ports: i64                  # of end 0 << 16 | of end 1
+    syn: Array[i64] = array(2)          # SYN without ACK
+    rst: Array[i64] = array(2)
+    others: Array[i64] = array(2)       # SYN with ACK, data, FIN: nobody sends those to a closed door, but for the first
+
+
 @struct(align=CACHELINE)
 class survey_t:
     last: i64                   # the place that the packet before took
     left: i64                   # checksums that were left to a card, of all sources
+    flows: i64                  # TCP connections
+    spilled: i64                # of these, that found no place
+    nlocal: i64                 # the receiver's IPv4 addresses, when they are known
+    local: Array[i64] = array(NLOCAL)
+    tunnel: Array[Array[i64]] = array(NTUNNEL_PORT, 2)      # datagrams to a tunnel's port: without and with a valid header
+    refused: Array[i64] = array(256)    # IP protocols that somebody has answered with protocol unreachable
+    outer_ad: Array[i64] = array(128)   # outer tags of 802.1ad (0x88A8): a bit for each VLAN id, 32 a word
+    spilled_port: Array[i64] = array(2048)                  # the servers' ends of those connections, as bits
     sums: Array[source_sums] = array(NSOURCE_SUMS)
+    flow: Array[tcp_flow] = array(NFLOW)

@@ -13,8 +13,9 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from ..abi.capture import NAME_BYTES, NAME_WORDS, NLEFT, NLOCAL, Problem, Scan
+from ..abi.capture import NAME_BYTES, NAME_WORDS, NLEFT, Problem, Scan
 from ..abi.net import Net
+from ..abi.survey import NLOCAL
 from .feed import feed_consume, feed_waiting
 from .reading import CHUNK, REST, Reading
 from .receiver import Card, Receiver

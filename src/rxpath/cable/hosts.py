@@ -145,6 +145,7 @@ class Census:
         self.ports = sorted(_rows(c.ports, [c.port_at[i] for i in range(c.nport)], Port))
         self.arps = _rows(c.arps, [i for i in range(NARP) if c.arps[i].used], Arp)
         self.dhcps = _rows(c.dhcps, [i for i in range(NDHCP) if c.dhcps[i].used], Dhcp)
+        self.survey = c.survey
         self.left = sources_left(c.survey)                  # sources that leave checksums to their card
         self.share_left = share_left(c.survey)              # of these and of others: how many, and which share
         self.joins = _rows(c.joins, [i for i in range(NJOIN) if c.joins[i].used], Join)

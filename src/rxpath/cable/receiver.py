@@ -16,6 +16,7 @@ from .hosts import Address, Census, End, Face, Host, find_hosts
 from .reading import Reading
 from .source import CaptureError, Source
 from .surroundings import PREFIX, PREFIX6, gateway_of, groups_of, make_up, neighbours_of, ports_of, prefix_of, vlans_of
+from .survey import Connections, connections, outer_ad, protocols, tunnels
 
 PIECE = 1 << 18                 # records between two looks at who wants to stop
 SHOWN, REASONS = 10, 4          # hosts that are listed, reasons that are named
@@ -74,6 +75,10 @@ class Receiver:
     left: dict[str, int] = dataclasses.field(default_factory=dict)      # sources that leave checksums to their card: LEFT_* of each
     hosts: tuple[HostSeen, ...] = ()                                    # of the capture, the likeliest first
     ipv6: float = 0.0           # share of the frames that are IPv6
+    tcp: Connections = dataclasses.field(default_factory=Connections)   # its connections that the capture shows to be real
+    tunnels: list[int] = dataclasses.field(default_factory=list)        # UDP ports that are tunnels'
+    not_modelled: list[int] = dataclasses.field(default_factory=list)   # IP protocols that a real host would take
+    outer_ad: list[int] = dataclasses.field(default_factory=list)       # VLAN ids of 802.1ad
 
     def with_prefixes(self) -> list[str]:
         """Addresses with their prefix lengths: "10.23.0.2/24"."""
@@ -140,9 +145,10 @@ def _face(face: interface_t) -> Face:
 
 # ---------------------------------------------------------------- the decision
 def infer_receiver(path: str | os.PathLike[str] | Source, *, local: list[str] | None = None, listen: list[int] | None = None,
-                   plain: bool = False, progress: Progress | None = None, stop: Callable[[], bool] | None = None) -> Receiver:
+                   listen_tcp: list[int] | None = None, plain: bool = False, progress: Progress | None = None,
+                   stop: Callable[[], bool] | None = None) -> Receiver:
     """The receiver of this capture.  `local`: the user says so, by addresses, a MAC, or a name of the list of hosts; `listen`: and these
-    are its open UDP ports.  A pipe's Source is rewound: hand the same Source to Capture afterwards."""
+    are its open UDP ports, those its TCP ports.  A pipe's Source is rewound: hand the same Source to Capture afterwards."""
     census = take_census(path, plain, progress, stop)
     hosts = find_hosts(census)
     weigh(census, hosts)
@@ -164,9 +170,11 @@ def infer_receiver(path: str | os.PathLike[str] | Source, *, local: list[str] | 
     r.neighbours = [] if r.own_by == OwnBy.ADDRESS or r.loopback else neighbours_of(census, ours, r.gateway)
     r.vlans, r.inner_vlans = vlans_of(census, ours)
     r.groups = groups_of(census)
-    _find_ports(census, ours, listen, r)
+    _find_ports(census, ours, listen, listen_tcp, r)
     r.hosts = tuple(_seen(census, h) for h in hosts[:SHOWN])
     r.ipv6 = sum(e.tx for e in census.ends if e.version == 6) / max(census.frames, 1)
+    r.tunnels, r.not_modelled, r.outer_ad = tunnels(census.survey), protocols(census.survey), outer_ad(census.survey)
+    r.tcp = connections(census.survey, r.addresses, plain)
     r.evidence = _explain(census, hosts, r, [how for _, how in known.values() if how])
     return r
 
@@ -236,7 +244,7 @@ def _address(text: str) -> Address:
         raise CaptureError(f"--local {text}: neither an address, nor a MAC, nor a name that rxpath hosts shows for this capture") from None
 
 
-def _find_ports(census: Census, ours: list[End], listen: list[int] | None, r: Receiver) -> None:
+def _find_ports(census: Census, ours: list[End], listen: list[int] | None, listen_tcp: list[int] | None, r: Receiver) -> None:
     udp, tcp, closed, refused = ports_of(census, ours)
     r.udp_ports = dict(sorted(((p, n) for p, n in udp.items() if n), key=lambda x: (-x[1], x[0])))
     r.tcp_ports = dict(sorted(tcp.items(), key=lambda x: (-x[1], x[0])))
@@ -244,6 +252,9 @@ def _find_ports(census: Census, ours: list[End], listen: list[int] | None, r: Re
     if listen is not None:
         r.udp_ports = {p: r.udp_ports.get(p, 0) for p in listen}
         r.closed_udp = {p: n for p, n in r.closed_udp.items() if p not in r.udp_ports}
+    if listen_tcp is not None:
+        r.tcp_ports = {p: r.tcp_ports.get(p, 0) for p in listen_tcp}
+        r.closed_tcp = {p: n for p, n in r.closed_tcp.items() if p not in r.tcp_ports}
 
 
 def _seen(census: Census, h: Host) -> HostSeen:

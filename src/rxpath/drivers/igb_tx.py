@@ -10,11 +10,11 @@ from .._compile import path_function
 from ..abi.mib import DevStat
 from ..abi.net import Net
 from ..abi.nic import tx_ring
-from ..abi.numbers import ETH_FCS_LEN, ETH_ZLEN, NET_RX_DROP, NET_RX_SUCCESS, NEVER, NOT_OF_THE_BOOKS, Note, Out
+from ..abi.numbers import ETH_FCS_LEN, ETH_HLEN, ETH_ZLEN, NET_RX_DROP, NET_RX_SUCCESS, NEVER, NOT_OF_THE_BOOKS, Note, Out
 from ..abi.skbuff import sk_buff
 from ..outputs import emit_frame
 from ..path import Stage, xmit
-from ..skb import skb_release
+from ..skb import skb_release, skb_vlan_tag_present
 from ..turn import at, tell_driver
 
 GAP_AND_PREAMBLE = 20
@@ -28,8 +28,12 @@ def tx_output(net: Net, cpu: int, skb: sk_buff, q: int) -> None:
     net.dev_stat[cpu][skb.dev][DevStat.tx_packets] += 1
     net.dev_stat[cpu][skb.dev][DevStat.tx_bytes] += skb.len
     skb.mac_header = skb.data
-    skb.vlan = 0
+    if skb_vlan_tag_present(skb):                    # the card, or the peer, puts it in
+        skb.data += ETH_HLEN
+        skb.len -= ETH_HLEN
     emit_frame(net, cpu, Out.TX, skb, skb.dev, q, WHOLE_FRAME)
+    skb.len += skb.data - skb.mac_header
+    skb.data = skb.mac_header
 
 
 @xmit("igb_xmit_frame")

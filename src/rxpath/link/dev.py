@@ -3,16 +3,17 @@
 Called by the polls (igb_poll, process_backlog); hands packets to their protocol through ptype_base, or, where RPS says so, to another
 CPU's backlog (irq/backlog.py)."""
 from .. import path
-from .._compile import always_inline, path_function
+from .._compile import always_inline, byte, cold, mem_at, path_function
 from ..abi.kernels import Behaviour
 from ..abi.mib import DevStat
 from ..abi.net import Net
-from ..abi.numbers import DONE, NET_RX_SUCCESS, NO_SKB, PACKET_OTHERHOST, PTYPE_HASH_SIZE, VLAN_VID_MASK, YIELD, Run
+from ..abi.numbers import DONE, ETH_P_802_2, NET_RX_SUCCESS, NO_SKB, PACKET_OTHERHOST, PTYPE_HASH_SIZE, VLAN_VID_MASK, YIELD, Run
+from ..abi.protocols import Seen
 from ..abi.reasons import Drop
 from ..abi.skbuff import PTYPE_SKB_CB, sk_buff
 from ..abi.softnet import napi_struct
 from ..path import Stage, Touch
-from ..skb import __skb_dequeue, __skb_queue_tail, consume_skb, kfree_skb_reason, skb_clone, skb_vlan_tag_present
+from ..skb import __skb_dequeue, __skb_queue_tail, consume_skb, count_unhandled, kfree_skb_reason, skb_clone, skb_vlan_tag_present
 from ..turn import at, late, late_private, touch
 from .af_packet import deliver_ptype_all, packet_rcv
 from .gro import napi_gro_flush
@@ -189,9 +190,23 @@ def __netif_receive_skb_core(net: Net, cpu: int, skb: sk_buff) -> int:
         if taken:
             consume_skb(net, cpu, skb)
         else:
-            net.dev_stat[cpu][skb.dev][DevStat.rx_dropped] += 1
-            kfree_skb_reason(net, cpu, skb, Stage.__netif_receive_skb_core, Drop.UNHANDLED_PROTO)
+            unhandled_proto(net, cpu, skb)
     return found
+
+
+@cold
+@path_function
+def unhandled_proto(net: Net, cpu: int, skb: sk_buff) -> int:
+    """Nobody wants this EtherType: Linux drops it too, unless it is one that the path does not model."""
+    if skb.protocol == ETH_P_802_2 and skb.len:
+        count_unhandled(net, skb, Seen.SAP, byte(mem_at(net.mem_addr), skb.data))
+    else:
+        count_unhandled(net, skb, Seen.ETHERTYPE, skb.protocol)
+    for i in range(net.nnot_modelled):
+        if net.ptype_not_modelled[i] == skb.protocol:
+            return kfree_skb_reason(net, cpu, skb, Stage.__netif_receive_skb_core, Drop.NOT_MODELLED)
+    net.dev_stat[cpu][skb.dev][DevStat.rx_dropped] += 1
+    return kfree_skb_reason(net, cpu, skb, Stage.__netif_receive_skb_core, Drop.UNHANDLED_PROTO)
 
 
 @path_function

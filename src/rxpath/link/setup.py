@@ -2,6 +2,7 @@
 
 Plain Python that writes the tables that the path reads.  Every function takes the booted state; errors say what is allowed."""
 import struct
+from collections.abc import Sequence
 from typing import Any, BinaryIO
 
 from .. import outputs, path
@@ -9,7 +10,7 @@ from .._compile import reset_struct
 from ..abi.kernels import Behaviour, Sysctl
 from ..abi.limits import NCPU, NDEV, NOFFLOAD, NQ
 from ..abi.net import NDEVFLOW, NSOCKFLOW, Net
-from ..abi.numbers import ETH_P_ALL, ETH_P_IP, IPPROTO, NO_DEV, PTYPE_HASH_SIZE, VLAN_DEVICE, VLAN_VID_MASK, Out, Softirq
+from ..abi.numbers import ETH_P_8021Q, ETH_P_ALL, ETH_P_IP, IPPROTO, NO_DEV, PTYPE_HASH_SIZE, VLAN_DEVICE, VLAN_VID_MASK, Out, Softirq
 
 NPTYPE = 64
 RPS_MAP = 128
@@ -164,8 +165,8 @@ class PcapWriter:
 
 
 # ---------------------------------------------------------------- devices
-def add_vlan(b: Any, dev: int, real_dev: int, vid: int, mac: int | None = None) -> None:
-    """`ip link add link <real_dev> type vlan id <vid>`: device number `dev`, up."""
+def add_vlan(b: Any, dev: int, real_dev: int, vid: int, mac: int | None = None, proto: int = ETH_P_8021Q) -> None:
+    """`ip link add link <real_dev> type vlan id <vid>`, with 0x88A8 `protocol 802.1ad`: device number `dev`, up."""
     net: Net = b.net
     if not 0 <= vid <= VLAN_VID_MASK - 1:
         raise ValueError(f"VLAN id {vid}: 0 to {VLAN_VID_MASK - 1}")
@@ -173,10 +174,21 @@ def add_vlan(b: Any, dev: int, real_dev: int, vid: int, mac: int | None = None) 
         raise ValueError(f"device {dev}: 0 to {NDEV - 1}, and not the one below")
     d = net.dev[dev]
     d.real_dev, d.vlan_id, d.up, d.ifindex = real_dev, vid | VLAN_DEVICE, 1, dev + 1
+    d.vlan_proto, d.xmit = 1 if proto == ETH_P_8021Q else 2, path.xmit.handler("vlan_dev_hard_start_xmit")
     d.mac, d.mtu = net.dev[real_dev].mac if mac is None else mac, net.dev[real_dev].mtu
     if dev not in [net.vlan_dev[i] for i in range(net.nvlan)]:
         net.vlan_dev[net.nvlan] = dev
         net.nvlan += 1
+
+
+def set_not_modelled(b: Any, ethertypes: Sequence[int]) -> None:
+    """EtherTypes that a real host would handle: they end as NOT_MODELLED."""
+    net: Net = b.net
+    if len(ethertypes) > len(net.ptype_not_modelled):
+        raise ValueError(f"{len(ethertypes)} EtherTypes: at most {len(net.ptype_not_modelled)}")
+    for i, number in enumerate(ethertypes):
+        net.ptype_not_modelled[i] = number
+    net.nnot_modelled = len(ethertypes)
 
 
 def set_gro(b: Any, dev: int = 0, gro: bool = True, udp_gro_forwarding: bool = False) -> None:

@@ -1,6 +1,7 @@
 """VLAN tags: skb_vlan_untag() of net/core/skbuff.c and vlan_do_receive() of net/8021q/vlan_core.c.  Called by __netif_receive_skb_core;
-a packet with a tag that a VLAN device wants goes round once more as that device's.  IEEE 802.1Q."""
-from .._compile import be16, be32, mem_at, path_function, put_be32, struct_at
+a packet with a tag that a VLAN device wants goes round once more as that device's.  What a VLAN device sends gets its tag and goes to the
+device below (net/8021q/vlan_dev.c); its cost is that device's dev_queue_xmit.  IEEE 802.1Q, 802.1ad."""
+from .._compile import be16, be32, mem_at, path_function, put_be16, put_be32, struct_at
 from ..abi.headers import eth_hdr, ether_addr_to_u64, vlan_hdr
 from ..abi.mib import DevStat
 from ..abi.net import Net
@@ -21,7 +22,8 @@ from ..abi.numbers import (
 )
 from ..abi.reasons import Drop
 from ..abi.skbuff import sk_buff
-from ..path import Stage
+from ..network.ip_output import dev_queue_xmit
+from ..path import Stage, xmit
 from ..skb import kfree_skb_reason, pskb_may_pull, skb_vlan_tag_present
 from ..turn import at
 
@@ -60,11 +62,11 @@ def skb_vlan_untag(net: Net, cpu: int, skb: sk_buff) -> bool:
 
 
 @path_function
-def vlan_find_dev(net: Net, dev: int, vid: int) -> int:
+def vlan_find_dev(net: Net, dev: int, proto: int, vid: int) -> int:
     for i in range(net.nvlan):
         d = net.vlan_dev[i]
         vlan = net.dev[d]
-        if vlan.real_dev == dev and vlan.vlan_id == vid | VLAN_DEVICE:
+        if vlan.real_dev == dev and vlan.vlan_id == vid | VLAN_DEVICE and vlan.vlan_proto == proto:
             return d
     return NO_DEV
 
@@ -72,9 +74,9 @@ def vlan_find_dev(net: Net, dev: int, vid: int) -> int:
 @path_function
 def vlan_do_receive(net: Net, cpu: int, skb: sk_buff) -> int:
     """1: the packet is a VLAN device's now; 0: no device wants it; -1: its device is down, and the packet has ended."""
-    if net.nvlan == 0 or skb.vlan != 1:
+    if net.nvlan == 0:
         return 0
-    d = vlan_find_dev(net, skb.dev, skb.vlan_tci & VLAN_VID_MASK)
+    d = vlan_find_dev(net, skb.dev, skb.vlan, skb.vlan_tci & VLAN_VID_MASK)
     if d < 0:
         return 0
     dev = net.dev[d]
@@ -92,3 +94,34 @@ def vlan_do_receive(net: Net, cpu: int, skb: sk_buff) -> int:
     if skb.pkt_type == PACKET_MULTICAST:
         net.dev_stat[cpu][d][DevStat.multicast] += 1
     return 1
+
+
+# ---------------------------------------------------------------- sending
+@xmit("vlan_dev_hard_start_xmit")
+@path_function
+def vlan_dev_hard_start_xmit(net: Net, cpu: int, skb: sk_buff) -> int:
+    """A frame of ours with this device's tag beside it, for the device below to put in.  A tag that it has already, of a VLAN device on top
+    of this one, goes into its bytes first (validate_xmit_vlan())."""
+    dev, stat = net.dev[skb.dev], net.dev_stat[cpu][skb.dev]
+    if skb_vlan_tag_present(skb):
+        __vlan_insert_tag(net, skb)
+    stat[DevStat.tx_packets] += 1
+    stat[DevStat.tx_bytes] += skb.len
+    skb.vlan = dev.vlan_proto
+    skb.vlan_tci = dev.vlan_id & VLAN_VID_MASK
+    skb.dev = dev.real_dev
+    return dev_queue_xmit(net, cpu, skb)
+
+
+@path_function
+def __vlan_insert_tag(net: Net, skb: sk_buff) -> None:
+    """The addresses move down by a tag's length: whoever makes a frame to send leaves room before it."""
+    mem, at = mem_at(net.mem_addr), skb.data
+    put_be32(mem, at - VLAN_HLEN, be32(mem, at))
+    put_be32(mem, at, be32(mem, at + 4))
+    put_be32(mem, at + 4, be32(mem, at + 8))
+    put_be16(mem, at + 8, ETH_P_8021Q if skb.vlan == 1 else ETH_P_8021AD)
+    put_be16(mem, at + 10, skb.vlan_tci)
+    skb.data -= VLAN_HLEN
+    skb.len += VLAN_HLEN
+    skb.mac_header = skb.data

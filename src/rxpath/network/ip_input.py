@@ -40,11 +40,22 @@ from ..abi.numbers import (
     Hook,
     Run,
 )
+from ..abi.protocols import Seen
 from ..abi.reasons import Drop
 from ..abi.skbuff import IPCB, sk_buff
 from ..abi.softnet import napi_struct
 from ..path import Stage, Touch, dst_input, packet_list, packet_type, touched
-from ..skb import __skb_dequeue, __skb_queue_tail, csum_fold, csum_partial, icmp_send_and_drop, kfree_skb_reason, pskb_may_pull, skb_trim
+from ..skb import (
+    __skb_dequeue,
+    __skb_queue_tail,
+    count_unhandled,
+    csum_fold,
+    csum_partial,
+    icmp_send_and_drop,
+    kfree_skb_reason,
+    pskb_may_pull,
+    skb_trim,
+)
 from ..turn import at, late_private, park, touch
 from .igmp import ip_check_mc
 from .ip_fragment import ip_defrag
@@ -344,7 +355,17 @@ def ip_protocol_deliver_rcu(net: Net, cpu: int, skb: sk_buff, protocol: int) -> 
     at(net, cpu, skb, Stage.raw_local_deliver)                               # there are no raw sockets
     handler = net.inet_protos[protocol]
     if handler < 0:
-        net.snmp[cpu][Mib.Ip_InUnknownProtos] += 1
-        return icmp_send_and_drop(net, cpu, skb, ICMP.DEST_UNREACH, ICMP_PROT_UNREACH, Stage.ip_protocol_deliver_rcu, Drop.IP_NOPROTO)
+        return ip_no_protocol(net, cpu, skb, protocol)
     net.snmp[cpu][Mib.Ip_InDelivers] += 1
     return path.call_inet_protocol(handler, net, cpu, skb)
+
+
+@cold
+@path_function
+def ip_no_protocol(net: Net, cpu: int, skb: sk_buff, protocol: int) -> int:
+    """Its sender is told, unless it is a protocol that a real host would handle."""
+    count_unhandled(net, skb, Seen.PROTOCOL, protocol)
+    if net.inet_not_modelled[protocol]:
+        return kfree_skb_reason(net, cpu, skb, Stage.ip_protocol_deliver_rcu, Drop.NOT_MODELLED)
+    net.snmp[cpu][Mib.Ip_InUnknownProtos] += 1
+    return icmp_send_and_drop(net, cpu, skb, ICMP.DEST_UNREACH, ICMP_PROT_UNREACH, Stage.ip_protocol_deliver_rcu, Drop.IP_NOPROTO)

@@ -10,7 +10,7 @@ from .._compile import path_function
 from ..abi.headers import eth_hdr, ether_addr_to_u64, ip_hdr, u64_to_ether_addr
 from ..abi.mib import Mib
 from ..abi.net import Net
-from ..abi.numbers import ETH_HLEN, ETH_P_IP, IP_DF, IP_HLEN, IPPROTO, NET_RX_DROP, NET_RX_SUCCESS, NO_SKB
+from ..abi.numbers import ETH_HLEN, ETH_P_IP, IP_DF, IP_HLEN, IPPROTO, NET_RX_DROP, NET_RX_SUCCESS, NO_SKB, VLAN_HLEN
 from ..abi.reasons import Drop
 from ..abi.skbuff import sk_buff
 from ..path import Stage, unicast_reply
@@ -42,12 +42,12 @@ def next_hop_mac(net: Net, skb: sk_buff, daddr: int) -> int:
 
 @path_function
 def reply_skb(net: Net, cpu: int, skb: sk_buff, length: int) -> int:
-    """An skb for an answer to `skb`: an Ethernet header and `length` bytes.  NO_SKB: none is to be had."""
+    """An skb for an answer to `skb`: an Ethernet header and `length` bytes, room for a tag before them.  NO_SKB: none is to be had."""
     i = alloc_skb(net, cpu)
     if i == NO_SKB:
         return NO_SKB
     out = net.skb[i]
-    skb_init(net, out, out.head, ETH_HLEN + length)
+    skb_init(net, out, out.head + VLAN_HLEN, ETH_HLEN + length)
     answers(net, cpu, skb, out)
     return i
 

@@ -1,7 +1,7 @@
 """Control plane of this room: inet_init() of net/ipv4/af_inet.c, addresses, routes, neighbours, groups, handlers.
 
 Plain Python that writes the tables which the path only reads.  `b` is what boot made: b.net, b.call, b.log."""
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from .. import path
@@ -44,6 +44,12 @@ def inet_del_protocol(b: Any, protocol: int) -> None:
     """Packets of that protocol are now of an unknown one."""
     b.net.inet_protos[protocol] = -1
     b.log.append(("inet_init", f"inet_del_protocol: inet_protos[{protocol}]"))
+
+
+def set_not_modelled(b: Any, protocols: Sequence[int]) -> None:
+    """IP protocols that a real host would handle: they end as NOT_MODELLED, and their senders are not told otherwise."""
+    for protocol in protocols:
+        b.net.inet_not_modelled[protocol] = 1
 
 
 # ---------------------------------------------------------------- addresses and routes

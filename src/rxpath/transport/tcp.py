@@ -1,6 +1,7 @@
 """net/ipv4/tcp_ipv4.c: a segment arrives.  Called through inet_protos.  RFC 9293 3.10.7.1 (CLOSED), 3.10.7.2 (LISTEN).
 
-There are no connections yet: a segment meets a listener, or nobody.  A SYN to a listener is consumed and counted TCP_NOT_YET; what the
+There are no connections yet: a segment meets a listener, or nobody; those of connections that a capture shows end as not modelled
+(tcp_seen.py).  A SYN to a listener is consumed and counted TCP_NOT_YET; what the
 kernel refuses is refused as it does, and a segment of no connection is answered with RST."""
 from .. import path
 from .._compile import byte, cold, mem_at, path_function
@@ -43,9 +44,10 @@ from ..skb import (
 )
 from ..turn import at, at_bytes, touch
 from .inet_hashtables import inet_lhashfn
+from .tcp_seen import tcp_seen
 
 TCPOPT_EOL, TCPOPT_NOP, TCPOPT_MD5SIG, TCPOLEN_MD5SIG = 0, 1, 19, 18
-ROOM_FOR_OPTIONS = 40            # before an answer: those that IP echoes
+ROOM_BEFORE = 44                 # an answer: options that IP echoes, a VLAN tag
 CSUM_LATER, CSUM_GOOD, CSUM_BAD = 0, 1, 2
 
 
@@ -115,9 +117,13 @@ def tcp_v4_rcv(net: Net, cpu: int, skb: sk_buff) -> int:
     if skb.len <= CHECKSUM_BREAK and not tcp_csum_ok(net, cpu, skb):         # 5: checksum, of a short one at once
         return tcp_csum_error(net, cpu, skb)
     __inet_lookup_established(net, cpu, skb)
-    i = __inet_lookup_listener(net, cpu, skb, ip.daddr, th.dest)
+    i, known = NO_SOCK, net.ntcp_seen != 0 and tcp_seen(net, skb)
+    if not known:
+        i = __inet_lookup_listener(net, cpu, skb, ip.daddr, th.dest)
     if not tcp_csum_ok(net, cpu, skb):                                       # of a long one now
         return tcp_csum_error(net, cpu, skb)
+    if known:                                                                # of a connection that a capture shows
+        return kfree_skb_reason(net, cpu, skb, Stage.tcp_v4_rcv, Drop.TCP_NOT_MODELLED)
     if i >= 0:
         return tcp_v4_do_rcv(net, cpu, net.socks[i], skb)
     return tcp_reset_and_drop(net, cpu, skb, Stage.tcp_v4_rcv, Drop.NO_SOCKET)                # 6: of no connection
@@ -213,7 +219,7 @@ def tcp_v4_send_reset(net: Net, cpu: int, skb: sk_buff) -> int:
     i = alloc_skb(net, cpu)
     if i >= 0:
         out = net.skb[i]
-        skb_init(net, out, out.head + ROOM_FOR_OPTIONS, ETH_HLEN + IP_HLEN + TCP_HLEN)
+        skb_init(net, out, out.head + ROOM_BEFORE, ETH_HLEN + IP_HLEN + TCP_HLEN)
         out.transport_header = out.data + ETH_HLEN + IP_HLEN
         rth = tcp_hdr(net, out)
         rth.source, rth.dest, rth.seq, rth.ack_seq = th.dest, th.source, seq, ack

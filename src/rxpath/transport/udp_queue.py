@@ -1,14 +1,17 @@
 """From the lookup to the socket's queue: udp_unicast_rcv_skb, udp_queue_rcv_skb and udp_queue_rcv_one_skb of net/ipv4/udp.c.
 
 Called by udp.py and udp_mcast.py; hands each datagram to user/queue.py when it is this CPU's turn."""
-from .._compile import path_function
+from .._compile import cold, path_function
 from ..abi.kernels import Behaviour
+from ..abi.mib import Mib
 from ..abi.net import Net
 from ..abi.numbers import NET_RX_SUCCESS, NO_SKB, UDP_HLEN
+from ..abi.protocols import Seen
 from ..abi.reasons import Drop
 from ..abi.skbuff import sk_buff
+from ..abi.sock import sock
 from ..path import Stage, Touch, touched
-from ..skb import kfree_skb_reason, udp_rcv_segment
+from ..skb import count_unhandled, kfree_skb_reason, udp_rcv_segment
 from ..turn import at, late, park, touch
 from ..user.queue import __udp_enqueue_schedule_skb, udp_queue_rcv_skb_310
 
@@ -49,6 +52,14 @@ def udp_queue_rcv_segments(net: Net, cpu: int, skb: sk_buff) -> int:
     return NET_RX_SUCCESS
 
 
+@cold
+@path_function
+def udp_tunnelled(net: Net, cpu: int, sk: sock, skb: sk_buff) -> int:
+    net.snmp[cpu][Mib.Udp_InDatagrams] += 1
+    count_unhandled(net, skb, Seen.TUNNEL, sk.port)
+    return kfree_skb_reason(net, cpu, skb, Stage.udp_queue_rcv_one_skb, Drop.NOT_MODELLED)
+
+
 @touched
 @path_function
 def udp_queue_rcv_one_skb(net: Net, cpu: int, skb: sk_buff) -> int:
@@ -57,6 +68,8 @@ def udp_queue_rcv_one_skb(net: Net, cpu: int, skb: sk_buff) -> int:
     sk = net.socks[skb.sk]
     if sk.gen != skb.sk_gen:                                # closed while the packet waited for its turn
         return kfree_skb_reason(net, cpu, skb, Stage.udp_queue_rcv_one_skb, Drop.NO_SOCKET)
+    if net.udp_tunnels and sk.encap_type:                   # sk->encap_rcv: the tunnel's device would go on with it
+        return udp_tunnelled(net, cpu, sk, skb)
     skb.data += UDP_HLEN
     skb.len -= UDP_HLEN
     if sk.dport:                                            # sk_mark_napi_id(), sk_incoming_cpu_update()

@@ -6,7 +6,8 @@ from typing import Any
 
 from rxpath.abi.kernels import Behaviour, Sysctl
 from rxpath.abi.limits import NCPU, NDEV, NQ, NSKB
-from rxpath.abi.numbers import RT_TABLE_LOCAL, RT_TABLE_MAIN, Idle, Kind, NicMode, Softirq
+from rxpath.abi.numbers import ETH_P_8021AD, ETH_P_8021Q, RT_TABLE_LOCAL, RT_TABLE_MAIN, Idle, Kind, NicMode, Softirq
+from rxpath.abi.protocols import ETHERTYPES_NOT_MODELLED
 from rxpath.abi.sysctls import BY_NAME
 from rxpath.cable.receiver import Receiver
 from rxpath.drivers import probe as drivers_probe
@@ -15,6 +16,7 @@ from rxpath.drivers.net_device import NetDevice, multicast_mac, napi_defer
 from rxpath.drivers.rows import LO as LO_ROW
 from rxpath.link import setup as link_setup
 from rxpath.network import setup as network_setup
+from rxpath.transport.tcp_seen import tcp_seen_load
 from rxpath.vtime import costs, engine, idle
 from rxpath.vtime import machine as vtime_machine
 from rxpath.vtime import setup as vtime_setup
@@ -86,6 +88,7 @@ def assemble(m: Machine, one_step: bool, skip_unsupported: bool | None) -> None:
     machine(m)
     addresses(m)
     firewall(m, skip_unsupported)
+    not_modelled(m)
     sockets.open_all(m)
     programs.start_all(m)
     others(m)
@@ -162,7 +165,8 @@ def vlans(m: Machine, first: int) -> None:
     made: dict[tuple[int, int], int] = {}
     for card, vid in tags[:NDEV - first]:
         made[card, vid] = first + len(made)
-        link_setup.add_vlan(m.boot, made[card, vid], device_number(card), vid)
+        ad = m.receiver is not None and vid in m.receiver.outer_ad
+        link_setup.add_vlan(m.boot, made[card, vid], device_number(card), vid, proto=ETH_P_8021AD if ad else ETH_P_8021Q)
     stacked = [(made[card, outer], vid) for card, (outer, vid) in inner if (card, outer) in made]
     for number, (below, vid) in enumerate(stacked[:NDEV - first - len(made)], first + len(made)):
         link_setup.add_vlan(m.boot, number, below, vid)
@@ -209,6 +213,15 @@ def probe(m: Machine, dev: Device, card: int, first: int) -> NetDevice:
 def device_number(card: int) -> int:
     """net_device's number: the first card is 0, lo 1, further cards and VLAN devices follow."""
     return card + 1 if card else 0
+
+
+def not_modelled(m: Machine) -> None:
+    """What the capture shows that a real host has taken and the path does not model."""
+    r = m.receiver
+    if r is not None:
+        link_setup.set_not_modelled(m.boot, ETHERTYPES_NOT_MODELLED)
+        network_setup.set_not_modelled(m.boot, r.not_modelled)
+        tcp_seen_load(m.boot, r.tcp.rows, r.tcp.ports)
 
 
 def machine(m: Machine) -> None:

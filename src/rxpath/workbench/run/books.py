@@ -7,9 +7,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from rxpath.abi import protocols
 from rxpath.abi.limits import NHIST
 from rxpath.abi.mib import DevStat, Mib
 from rxpath.abi.numbers import Pausing
+from rxpath.abi.protocols import Seen
 from rxpath.abi.reasons import DELIVERED, LOSSES, Drop
 from rxpath.drivers.net_device import NetDevice
 from rxpath.path import STATIONS, Stage
@@ -101,6 +103,15 @@ class CardBooks:
 
 
 @dataclass(frozen=True, slots=True)
+class Unhandled:
+    """Frames of a protocol that nobody handles: how and where they ended, what they are."""
+    reason: str
+    station: str
+    what: str
+    frames: int
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
     """An iptables rule, or the policy of a chain, that counted a packet."""
     table: str
@@ -137,6 +148,8 @@ class Books:
     copies: dict[str, int]
     stations: dict[str, int]                                # how often each was entered
     rules: list[Rule]
+    unhandled: list[Unhandled]                              # most first
+    tcp_connections: int                                    # that the capture shows; their segments: TCP_NOT_MODELLED
 
     def check(self) -> None:
         """offered = delivered + queued + dropped, or Imbalance."""
@@ -210,8 +223,31 @@ def read(m: Machine) -> Books:
         high_water=_high_water(m, queues, sockets),
         copies={"taps": mib[Mib.Rxpath_TapFrames], "clones": mib[Mib.Rxpath_Copies], "fragments": mib[Mib.Ip_ReasmReqds],
                 "reassembled": mib[Mib.Ip_ReasmOKs], "gro_merged": stations.get("skb_gro_receive", 0), "sent": m.sent_frames()},
-        stations=stations, rules=_rules(m),
+        stations=stations, rules=_rules(m), unhandled=_unhandled(m, lost_at),
+        tcp_connections=m.receiver.tcp.number if m.receiver is not None and ends[Drop.TCP_NOT_MODELLED] else 0,
     )
+
+
+def _unhandled(m: Machine, lost_at: dict[Drop, dict[Stage, int]]) -> list[Unhandled]:
+    """By EtherType, LLC's SAP, IP protocol, tunnel."""
+    if not lost_at.keys() & {Drop.UNHANDLED_PROTO, Drop.NOT_MODELLED, Drop.IP_NOPROTO}:
+        return []
+    found = []
+    net: Any = m.net
+    types = {net.ptype_not_modelled[i] for i in range(net.nnot_modelled)}
+    for kind in Seen:
+        for number, n in enumerate(memoryview(bytes(net.unhandled[kind])).cast("q")):
+            if n and kind == Seen.PROTOCOL:
+                reason, station = Drop.NOT_MODELLED if net.inet_not_modelled[number] else Drop.IP_NOPROTO, Stage.ip_protocol_deliver_rcu
+            elif n and kind == Seen.TUNNEL:
+                reason, station = Drop.NOT_MODELLED, Stage.udp_queue_rcv_one_skb
+            elif n:
+                known = kind == Seen.ETHERTYPE and number in types
+                reason, station = Drop.NOT_MODELLED if known else Drop.UNHANDLED_PROTO, Stage.__netif_receive_skb_core
+            else:
+                continue
+            found.append(Unhandled(reason.name, station.name, protocols.seen(kind, number), int(n)))
+    return sorted(found, key=lambda u: (-u.frames, u.what))
 
 
 def _rules(m: Machine) -> list[Rule]:

@@ -2,14 +2,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rxpath.cable.capture import Capture
 from rxpath.cable.receiver import Receiver, infer_receiver
 from rxpath.cable.source import Source
+from rxpath.cable.survey import from_anybody
 from rxpath.workbench.host import file as hostfile
 from rxpath.workbench.host.model.host import Host
+from rxpath.workbench.host.tables import open_sockets
 from rxpath.workbench.run import assemble
 from rxpath.workbench.run.outcome import Outcome
 from rxpath.workbench.run.simulation import START_NS, Simulation
@@ -96,9 +99,14 @@ def replay(capture: str | Path | Spec, host: Host | str | Path | None = None, *,
 
     source = open_source()
     try:
-        who = receiver or (infer_receiver(source, local=addresses, plain=bool(plain), stop=stop) if source is not None
+        listed = None if chosen.opens_from_capture else open_sockets(chosen)        # what the host file opens, and nothing else
+        udp, tcp = (None if listed is None else [s.port for s in listed if s.listed.proto == proto] for proto in ("udp", "tcp"))
+        who = receiver or (infer_receiver(source, local=addresses, listen=udp, listen_tcp=tcp, plain=bool(plain), stop=stop)
+                           if source is not None
                            else trafficfile.receiver(spec, chosen))     # type: ignore[arg-type]
         chosen = assemble.settle(chosen, who)
+        if fresh and loop > 1:
+            who = replace(who, tcp=from_anybody(who.tcp))
         if trail is not None and trail.two_runs:
             once(source, scout=True)
             source = open_source()

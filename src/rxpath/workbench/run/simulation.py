@@ -150,8 +150,13 @@ class Simulation(Machine):
             dev = self.host.device
             notes.append(f"{long:,} frames are longer or shorter than the NIC takes at MTU {dev.mtu}: a capture taken behind GRO or TSO "
                          f"holds merged frames that never were on a wire (nic.mtu admits up to {dev.driver.mtu_most})")
-        if sum(self.net.drop_stat[c][Drop.UNHANDLED_PROTO] for c in range(self.host.cpus)):
-            notes.append("UNHANDLED_PROTO holds IPv6 too: it is not modelled yet")
+        read = books.read(self)
+        segments = read.dropped.get(Drop.TCP_NOT_MODELLED.name, 0)
+        if segments:
+            n = read.tcp_connections
+            notes.append(f"TCP: {n:,} connection{'s' * (n != 1)}, {segments:,} segment{'s' * (segments != 1)}: not modelled yet")
+        notes += [f"not modelled: {u.what}, {u.frames:,} frame{'s' * (u.frames != 1)}" for u in read.unhandled
+                  if u.reason == Drop.NOT_MODELLED.name]
         if sum(self.net.drop_stat[c][Drop.RX_ALLOC_FAILED] for c in range(self.host.cpus)):
             notes.append(f"all {self.boot.nskb:,} packets of the simulation were in use at some moment: RX_ALLOC_FAILED is its limit, "
                          "not the host's")

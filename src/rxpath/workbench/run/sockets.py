@@ -36,6 +36,9 @@ def open_all(m: Machine) -> None:
                 _bind(m, i, address, port)
             except OSError as error:
                 raise BadInput(f"socket {proto}{port}: {error.strerror}") from None
+            if proto == "udp" and not m.listen and m.receiver is not None and port in m.receiver.tunnels:
+                m.net.socks[i].encap_type, m.net.udp_tunnels = 1, m.net.udp_tunnels + 1       # no program's: the tunnel's device has it
+                continue
             m.sockets.append(Opened(i, f"{proto}{port}", proto, units.ipv4_text(address), port))
     if m.receiver is not None and m.host.opens_from_capture:
         first = next((s.index for s in m.sockets if s.proto == "udp"), -1)

@@ -14,8 +14,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from rxpath.abi import protocols
 from rxpath.abi.limits import NTRAILMAP
+from rxpath.abi.numbers import ETH_P_802_3_MIN
 from rxpath.abi.numbers import Trail as Marks
+from rxpath.abi.protocols import Seen
 from rxpath.abi.reasons import DELIVERED, Drop
 from rxpath.outputs import Mark
 from rxpath.path import STATIONS, Stage
@@ -95,10 +98,12 @@ def headers(frame: bytes) -> Headers:
     if kind == 0x0806:
         return Headers(what="ARP")
     if kind != 0x0800 or len(frame) < at + 20:
-        return Headers(what=f"EtherType 0x{kind:04x}")
+        if kind < ETH_P_802_3_MIN and len(frame) > at:
+            return Headers(what=protocols.seen(Seen.SAP, frame[at]))
+        return Headers(what=protocols.ethertype(kind))
     source, destination = int.from_bytes(frame[at + 12:at + 16], "big"), int.from_bytes(frame[at + 16:at + 20], "big")
     proto, part = frame[at + 9], int.from_bytes(frame[at + 6:at + 8], "big")
-    name = {1: "ICMP", 6: "TCP", 17: "UDP"}.get(proto, f"protocol {proto}")
+    name = protocols.protocol(proto)
     if part & 0x1FFF:
         return Headers(source, destination, what=f"{name} fragment at {(part & 0x1FFF) * 8}")
     up = at + (frame[at] & 15) * 4

@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from rxpath.abi.reasons import Drop
 from rxpath.workbench.advice.answer import WhatIf
 from rxpath.workbench.advice.states import states
 from rxpath.workbench.host import text as hosttext
@@ -28,6 +29,9 @@ def build(run: Outcome, answer: WhatIf | None = None) -> dict[str, Any]:
         "hosts": hosts.as_list(run.receiver), "little": hosts.little(run),
         "offered": b.offered, "delivered": b.delivered, "queued": b.queued, "dropped": b.dropped, "lost_at": b.lost_at,
         "ended": by_class(b.lost_at),
+        **({"unhandled": [asdict(u) for u in b.unhandled]} if b.unhandled else {}),
+        **({"tcp": {"connections": b.tcp_connections, "segments": b.dropped[Drop.TCP_NOT_MODELLED.name]}}
+           if Drop.TCP_NOT_MODELLED.name in b.dropped else {}),
         "received": b.received, "consumed": b.consumed,
         "not_offered": run.not_offered,
         "elapsed_ns": b.elapsed_ns,

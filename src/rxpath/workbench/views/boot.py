@@ -7,9 +7,10 @@ from rich.console import Group
 from rich.text import Text
 
 from rxpath import path
+from rxpath.abi import protocols
 from rxpath.abi.limits import NQ
 from rxpath.abi.numbers import IPPROTO, Softirq
-from rxpath.path import STATIONS
+from rxpath.path import STATIONS, Stage
 from rxpath.workbench.host.model.device import Device
 from rxpath.workbench.run.simulation import Simulation
 from rxpath.workbench.views.terminal import table as table_of
@@ -41,16 +42,17 @@ def _steps(sim: Simulation) -> list[tuple[str, list[Any]]]:
     backlog = _handler(path.napi_poll, net.napi[NQ].poll)
     steps.append((f"net_dev_init: softnet_data of {host.cpus} CPUs, its backlog polled by {backlog}; open_softirq", [table]))
 
-    protos = table_of("inet_protos", "protocol", "handler", left=3)
+    protos = table_of("inet_protos", "protocol", "what", "handler", left=4)
     for i in range(256):
         if net.inet_protos[i] >= 0:
-            protos.add_row(str(i), f"IPPROTO_{IPPROTO(i).name}", _handler(path.inet_protocol, net.inet_protos[i]))
-    types = table_of("ptype_base", "EtherType", "func", "list_func", left=4)
+            protos.add_row(str(i), f"IPPROTO_{IPPROTO(i).name}", protocols.PROTOCOLS[i], _handler(path.inet_protocol, net.inet_protos[i]))
+    types = table_of("ptype_base", "EtherType", "what", "func", "list_func", left=5)
     for b in range(16):
         i = net.ptype_base[b]
         while i >= 0:
             pt = net.ptype[i]
-            types.add_row(str(b), f"0x{pt.type:04x}", _handler(path.packet_type, pt.handler), _handler(path.packet_list, pt.list_handler))
+            types.add_row(str(b), f"0x{pt.type:04x}", protocols.ETHERTYPES.get(pt.type, ""), _handler(path.packet_type, pt.handler),
+                           _handler(path.packet_list, pt.list_handler))
             i = pt.next
     steps.append(("inet_init: inet_add_protocol, dev_add_pack", [protos, Text(), types]))
 
@@ -82,6 +84,9 @@ def _sockets(sim: Simulation) -> Any:
 def stations() -> Any:
     """path.STATIONS for a person."""
     table = table_of("station", "room", "context", "kernel", "what it does", left=5)
+    types, protos = sorted({k for k, _ in path.packet_type.handlers}), sorted({k for k, _ in path.inet_protocol.handlers})
+    handled = {Stage.__netif_receive_skb_core: f": {', '.join(map(protocols.ethertype, types))}",
+               Stage.ip_protocol_deliver_rcu: f": {', '.join(map(protocols.protocol, protos))}"}
     for stage, s in STATIONS.items():
-        table.add_row(stage.name, s.room, s.context, s.twin.rsplit("/", 1)[-1], s.what)
+        table.add_row(stage.name, s.room, s.context, s.twin.rsplit("/", 1)[-1], s.what + handled.get(stage, ""))
     return table

@@ -70,7 +70,7 @@ def funnel(run: Outcome) -> Group:
             table.add_row(STEP_TITLE[step], f"{left:,}", "", Text(_beside(run, step), "dim"))
         for loss in sorted(losses(b.lost_at), key=lambda loss: -loss.n):
             if loss.step == step:
-                _side_exit(table, loss, b.offered, run.host.kernel)
+                _side_exit(table, loss, run)
                 left -= loss.n
         if step == "link" and b.arp:
             table.add_row("  └ kernel", f"{b.arp:,}", share(b.arp, b.offered), "CONSUMED: ARP, answered by the kernel")
@@ -84,14 +84,18 @@ def funnel(run: Outcome) -> Group:
     return titled("From the wire to the application (frames of the wire)", table)
 
 
-def _side_exit(table: Table, loss: Loss, offered: int, kernel: str) -> None:
-    style = "red" if loss.kind is Kind.LOST else ""
-    why = Text.assemble((loss.reason, f"bold {style}"), f": {loss.meaning}\n", (loss.where(kernel), "dim"))
-    table.add_row(Text(f"  └ {loss.kind.value}", style), Text(f"{loss.n:,}", style), share(loss.n, offered), why)
+def _side_exit(table: Table, loss: Loss, run: Outcome) -> None:
+    style, kernel = "red" if loss.kind is Kind.LOST else "", run.host.kernel
+    what = [f"{u.what}: {u.frames:,}" for u in run.books.unhandled if (u.reason, u.station) == (loss.reason, loss.station)]
+    if len(what) > LINES_SHOWN:
+        what[LINES_SHOWN:] = [f"{len(what) - LINES_SHOWN} more in --json"]
+    why = Text.assemble((loss.reason, f"bold {style}"), f": {loss.meaning}\n", f"{'; '.join(what)}\n" if what else "",
+                        (loss.where(kernel), "dim"))
+    table.add_row(Text(f"  └ {loss.kind.value}", style), Text(f"{loss.n:,}", style), share(loss.n, run.books.offered), why)
 
 
 def _consumed(b: Books) -> str:
-    parts = [name for name, n in (("ICMP", b.snmp.get("Icmp.InMsgs", 0)), ("TCP segments", b.snmp.get("Tcp.InSegs", 0))) if n]
+    parts = [name for name, n in (("ICMP", b.snmp.get("Icmp.InMsgs", 0)), ("TCP segments", b.netstat.get("TCP_NOT_YET", 0))) if n]
     return " and ".join(parts) or "its own protocols"
 
 

@@ -1,0 +1,60 @@
+"""Connections that a capture shows to be real.  TCP's own are not built yet: their segments cross everything below at full cost, and end in
+tcp_v4_rcv as not modelled, instead of meeting a closed door that the real host did not have.
+
+Only a replay fills the table (tcp_seen_load); a judge leaves it empty.  It has NTCPSEEN places; of connections beyond, the ports of the
+server's end are known (tcp_seen_ports), and all segments from or to those count."""
+from typing import Any
+
+from .._compile import entry, forget, le64, mem_at, path_function, region
+from ..abi.headers import ip_hdr, tcp_hdr
+from ..abi.limits import NTCPSEEN
+from ..abi.net import Net
+from ..abi.skbuff import sk_buff
+
+ROW = 24                        # bytes: source, destination, ports (source << 16 | destination) of a segment that comes in
+
+
+@path_function
+def tcp_seen_slot(net: Net, saddr: int, daddr: int, ports: int) -> int:
+    """Where the connection is, or would be."""
+    h = (saddr * 0x9E3779B1 ^ daddr * 0x85EBCA77 ^ ports * 0xC2B2AE3D) & 0x7FFF_FFFF_FFFF
+    at = (h >> 13 ^ h >> 29) & NTCPSEEN * 2 - 1
+    while True:
+        x = net.tcp_seen[at]
+        if x.used == 0 or (x.saddr == saddr and x.daddr == daddr and x.ports == ports):
+            return at
+        at = at + 1 & NTCPSEEN * 2 - 1
+
+
+@path_function
+def tcp_seen(net: Net, skb: sk_buff) -> bool:
+    """Is this segment of such a connection?  Its headers are there."""
+    ip, th = ip_hdr(net, skb), tcp_hdr(net, skb)
+    if net.tcp_seen_spilled:
+        if net.tcp_seen_port[th.dest >> 5] >> (th.dest & 31) & 1 or net.tcp_seen_port[th.source >> 5] >> (th.source & 31) & 1:
+            return True
+    x = net.tcp_seen[tcp_seen_slot(net, ip.saddr, ip.daddr, th.source << 16 | th.dest)]
+    return x.used != 0
+
+
+@entry
+def tcp_seen_add(net: Net, addr: int, n: int) -> None:
+    """n rows at addr."""
+    mem = mem_at(addr)
+    for i in range(min(n, NTCPSEEN)):
+        saddr, daddr, ports = le64(mem, i * ROW), le64(mem, i * ROW + 8), le64(mem, i * ROW + 16)
+        x = net.tcp_seen[tcp_seen_slot(net, saddr, daddr, ports)]
+        x.used, x.saddr, x.daddr, x.ports = 1, saddr, daddr, ports
+
+
+def tcp_seen_load(b: Any, rows: bytes, ports: tuple[int, ...] = ()) -> None:
+    """The connections of a capture, a ROW each, and the ports that stand for those that found no place in its list."""
+    net: Net = b.net
+    buf = bytearray(rows)
+    if buf:
+        addr = region(buf)
+        b.call(tcp_seen_add)(net, addr, len(buf) // ROW)
+        forget(addr)
+    for port in ports:
+        net.tcp_seen_port[port >> 5] |= 1 << (port & 31)
+    net.tcp_seen_spilled, net.ntcp_seen = int(bool(ports)), len(buf) // ROW + len(ports)
