@@ -104,6 +104,7 @@ SCENARIOS = {
     "pauses in poll": dict(queues=2, cpus=3, apps=(2,), rate=2e5, wait_by=WaitBy.POLL, all_socks=True,
                            pause=dict(every=300_000, for_=40_000)),
     "pauses with timeouts": dict(rate=2e4, timeout=30_000, apps=(1,), pause=dict(every=700_000, for_=300_000, random=1), n=1500),
+    "pauses amid batches": dict(rate=3e4, apps=(1,), batch=8, pause=dict(every=700_000, for_=300_000, random=1), n=1500),
     "pauses while it sleeps": dict(rate=2e4, apps=(1,), sleep=(0, 100_000), pause=dict(every=900_000, for_=300_000), n=1500),
     "pauses while it spins": dict(rate=5e5, apps=(1,), wait_by=WaitBy.SPIN, pause=dict(every=300_000, for_=40_000)),
     "pauses while it polls": dict(rate=3e5, apps=(1,), busy=50_000, pause=dict(every=300_000, for_=40_000)),

@@ -166,9 +166,9 @@ def test_nobody_sends_from_the_receivers_own_address() -> None:
     assert sources(one(src="10.0.0.1-10.0.0.4")) == {"10.0.0.2", "10.0.0.3", "10.0.0.4"}
     assert sources(one(src="10.0.0.4-10.0.0.9", dst="10.0.0.6", flows=5)) == {f"10.0.0.{i}" for i in (4, 5, 7, 8, 9)}
     assert sources(one(src="10.0.0.5"), at_address("10.0.0.5/24", sysctl={"net.ipv4.conf.all.accept_local": 1})) == {"10.0.0.5"}
-    with pytest.raises(HostError, match=r"^traffic: 0.src: 10.0.0.5 is the receiver's own address: .*accept_local=1$"):
+    with pytest.raises(HostError, match=r"^traffic: traffic.0.src: 10.0.0.5 is the receiver's own address: .*accept_local=1$"):
         sources(one(src="10.0.0.5"), at_address("10.0.0.5/24"))
-    with pytest.raises(HostError, match=r"^traffic: 0: 100 flows: addresses and ports make only 99$"):
+    with pytest.raises(HostError, match=r"^traffic: traffic.0: 100 flows: addresses and ports make only 99$"):
         sources(one(src="10.0.0.1-10.0.0.100", sport=5000, flows=100))
 
 

@@ -50,6 +50,15 @@ def test_what_comes_in_a_pause_waits_for_its_end(tmp_path: pathlib.Path, wait: s
     assert 3 * MS < app.latency.max < 3 * MS + 50 * US, "read when the pause is over, at 15 ms"
 
 
+@pytest.mark.parametrize("plain", [False, True])
+def test_a_call_that_waits_for_more_returns_with_what_it_has(tmp_path: pathlib.Path, plain: bool) -> None:
+    """recvmmsg() until four have come: a signal ends it."""
+    books, _ = played({"pause": once("10ms", "5ms", tmp_path), "batch": 4, "service": "1ms"}, [2 * MS, 3 * MS], 20 * MS, plain=plain)
+    app, = books.apps
+    assert (app.received, app.pauses, app.app_ns) == (2, 1, 2 * MS)
+    assert 8 * MS < app.latency.max < 8 * MS + 50 * US
+
+
 def test_work_that_a_pause_interrupts_goes_on_after_it(tmp_path: pathlib.Path) -> None:
     books, _ = played({"pause": once("10ms", "5ms", tmp_path), "service": "4ms"}, [8 * MS, 9 * MS], 30 * MS)
     app, = books.apps

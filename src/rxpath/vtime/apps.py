@@ -152,8 +152,9 @@ def call_step(net: Net, cpu: int, n: int, th: thread_t, start: int) -> None:
 @path_function
 def dont_wait(th: thread_t) -> bool:
     """The receiving call has MSG_DONTWAIT: its own, that of a server which reads what epoll or poll has told, or that of recvmmsg() with
-    MSG_WAITFORONE, which has one."""
-    return th.flags & MSG_DONTWAIT != 0 or th.wait_by != WaitBy.RECV or (th.in_batch > 0 and th.flags & MSG_WAITFORONE != 0)
+    MSG_WAITFORONE, which has one; one that is to stand still has a signal."""
+    enough = th.in_batch > 0 and (th.flags & MSG_WAITFORONE != 0 or th.pausing != 0)
+    return enough or th.flags & MSG_DONTWAIT != 0 or th.wait_by != WaitBy.RECV
 
 
 @path_function

@@ -334,9 +334,9 @@ def streams(spec: Spec, host: Host | None = None, speed: float = 1.0) -> tuple[S
         try:
             made.append(f.stream(speed, to, own))
         except Wrong as error:
-            raise hostfile.HostError("traffic", f"{i}.{error.key}", error.text) from None
+            raise hostfile.HostError(spec._place, f"traffic.{i}.{error.key}", error.text) from None
         except ValueError as error:                         # without them there are fewer flows
-            raise hostfile.HostError("traffic", str(i), str(error)) from None
+            raise hostfile.HostError(spec._place, f"traffic.{i}", str(error)) from None
     return tuple(made)
 
 
