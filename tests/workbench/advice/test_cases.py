@@ -1,0 +1,152 @@
+"""Cases from the field: what people had, and what the advice must come to.  They lie in shared/cases (RXPATH_SHARED, or above the checkout)."""
+import os
+import pathlib
+
+import pytest
+
+import rxpath
+from rxpath.workbench.advice.states import states
+
+from .said import wrong
+
+
+def cases():
+    for d in [os.environ.get("RXPATH_SHARED", ""), *(str(p / "shared") for p in pathlib.Path(__file__).resolve().parents)]:
+        if d and (pathlib.Path(d) / "cases").is_dir():
+            return pathlib.Path(d) / "cases"
+    return None
+
+
+CASES = cases()
+pytestmark = pytest.mark.skipif(CASES is None, reason="no shared/cases above this checkout, and RXPATH_SHARED is not set")
+
+
+def asked(number, traffic="traffic.toml", host="host.toml", **more):
+    """What-if of a case; whatever is printed of it is true."""
+    folder = next(CASES.glob(f"{number}-*"))
+    run = rxpath.whatif(str(folder / traffic), folder / host if host else None, **more)
+    assert wrong(run) == []
+    return run
+
+
+def tried(run, knob):
+    return next((t for t in run.knobs if t.knobs == (knob,)), None)
+
+
+def fired(run):
+    return {number for number, *_ in run.whatif.fired}
+
+
+def test_01_a_pass_that_ends_early_is_no_loss():
+    run = asked("01", host="host-default.toml", goal="loss", overrides=["net.core.netdev_budget=4"])
+    assert run.dropped == {} and "R5" in fired(run) and run.whatif.recommended is None and "no loss" in str(run)
+
+
+def test_02_one_syslog_socket():
+    run = asked("02")
+    assert tried(run, "threads").helped == tried(run, "reuseport").helped == "yes"
+    assert not any("app.vector.cpu=[0]" in t.set for t in run.knobs)               # where it is already
+    four = rxpath.replay(str(next(CASES.glob("02-*")) / "traffic4.toml"), next(CASES.glob("02-*")) / "host4.toml")
+    assert four.dropped == {}
+
+
+def test_03_lasting_overload_without_a_loss_is_said_first():
+    run = asked("03", "min.toml", None, overrides=["app.0.service=25us", "app.0.cpu=1", "net.core.rmem_default=268435456"])
+    state, = states(run)
+    assert run.dropped == {} and state.kind == "overload" and state.figures["demand"] == pytest.approx(1.53, abs=0.01)
+    assert state.figures["keeps_up_to"] == pytest.approx(0.654, abs=0.002) and 3e9 < state.figures["full_after_ns"] < 5e9
+    lines = str(run).split("\n")
+    assert next(i for i, line in enumerate(lines) if "1.53 times" in line) < lines.index("From the wire to the application (frames of the wire)")
+
+
+def test_03_one_flow_cannot_be_spread_by_a_hash():
+    run = asked("03", host="host16.toml")
+    assert tried(run, "reuseport").helped != "yes"
+    assert any("BPF steering" in title for title, _ in run.whatif.not_tried)
+    assert not any("more CPUs and sockets" in said for said in run.whatif.says)
+
+
+def test_04_one_queue_of_a_guest():
+    run = asked("04")
+    assert run.whatif.recommended.set == ("nic.queues=8",) and run.whatif.recommended.helped == "yes"
+    assert "R17" not in fired(run)
+
+
+@pytest.mark.parametrize("traffic", ["traffic.toml", "traffic2.toml"])
+def test_09_the_smallest_change_that_saves_all_goes_first(traffic):
+    run = asked("09", traffic)
+    if "RX_MISSED" in run.dropped:
+        assert run.whatif.recommended.set[0].startswith("ethtool.rx=") and run.whatif.recommended.helped == "yes"
+    good = [t for t in run.knobs if t.helped == "yes" and t.lasting]
+    assert good and [t.effort for t in good] == sorted(t.effort for t in good)
+
+
+def test_10_to_localhost():
+    run = asked("10")
+    assert set(run.dropped) == {"SOCKET_RCVBUFF"} and tried(run, "rcvbuf").helped == "yes"
+
+
+def test_11_interrupts_go_where_nothing_runs():
+    run = asked("11")
+    best = run.whatif.recommended
+    assert best.lost_after == 0 and {s.split("=")[1] for s in best.set} == {str(c) for c in range(8, 16)}
+    assert all(s.startswith("irq.") for s in best.set)
+    ring = tried(run, "ring")
+    assert ring.set == ("ethtool.rx=4096",) and ring.lost_after < 0.5 * ring.lost_before and ring.ended == "largest"
+
+
+def test_12_fragments_that_never_become_whole():
+    run = asked("12")
+    assert run.books.high_water["fragments"]["max"] > 0.9 * run.books.high_water["fragments"]["of"]
+    memory = tried(run, "frag_memory")
+    assert memory.lost_after < 8000 < 0.05 * memory.lost_before                    # those that can never be whole
+    assert tried(run, "frag_time_less") is not None
+
+
+def test_16_multicast_and_rp_filter():
+    run = asked("16", host="host-noroute.toml")
+    assert run.dropped == {"IP_RPFILTER": 5000}
+    assert tried(run, "rp_off").saved == tried(run, "route_back").saved == 5000 and tried(run, "rp_loose").saved == 0
+    run = asked("16", host="host-otherif.toml")
+    assert tried(run, "rp_off").saved == tried(run, "rp_loose").saved == tried(run, "route_back").saved == 5000
+
+
+def test_17_a_socket_that_nobody_reads():
+    run = asked("17")
+    assert "R36" in fired(run) and not {"R14", "R15", "R16"} & fired(run) and run.whatif.recommended is None
+    assert tried(run, "rcvbuf").helped == "no" and "a larger buffer fills up too" in tried(run, "rcvbuf").why
+    assert any("no program reads udp 0.0.0.0:1900" in s.text for s in states(run))
+
+
+def test_19_others_take_the_readers_cpu():
+    run = asked("19")
+    assert "R37" in fired(run) and not {"R14", "R16"} & fired(run)
+    assert tried(run, "no_load") is not None and tried(run, "app_away") is not None
+    assert not run.whatif.recommended or not any("rmem" in s or "rcvbuf" in s for s in run.whatif.recommended.set[:1])
+
+
+def test_31_a_slow_consumer():
+    run = asked("31")
+    assert tried(run, "threads").lost_after == 0 and run.whatif.recommended.knobs == ("threads",)
+    many = asked("31", "traffic64.toml")
+    assert tried(many, "reuseport").lost_after == 0 and any(s.startswith("socket.udp5004.") for s in tried(many, "reuseport").set)
+
+
+def test_32_multicast_bursts():
+    run = asked("32")
+    best = tried(run, "rcvbuf")
+    value = next(int(s.split("=")[1]) for s in best.set if s.startswith("socket.md.rcvbuf"))
+    assert best.helped == "yes" and best.lost_after == 0 and 4 << 20 < value <= 14 << 20
+
+
+def test_34_the_socket_sets_its_own_size():
+    run = asked("34")
+    row = tried(run, "rmem_default")
+    assert row.helped == "no" and "set their own size" in row.why
+
+
+@pytest.mark.parametrize("name", ["07", "24", "30", "33"])
+def test_what_is_said_of_the_other_cases_is_true(name):
+    folder = next(CASES.glob(f"{name}-*"))
+    host = "host.toml" if (folder / "host.toml").exists() else None
+    asked(name, host=host, budget="1M")
