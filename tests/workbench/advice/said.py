@@ -182,6 +182,7 @@ SENTENCES = {
     "no reassembly was given up for the distance of its fragments": lambda r: not r.lost("FRAG_TOO_FAR"),
     "it is the buffer of every new socket that does not ask for one: programs must be restarted": ALWAYS,
     "which flows meet in a socket is drawn at boot": ALWAYS,
+    "a sender has more flows when it uses more source ports, or sends to several ports": ALWAYS,
     "a default route stands here for one to the senders' network": ALWAYS,
 }
 

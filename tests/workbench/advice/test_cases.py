@@ -1,4 +1,4 @@
-"""Cases from the field: what people had, and what the advice must come to.  They lie in shared/cases (RXPATH_SHARED, or above the checkout)."""
+"""Cases from the field: what people had, and what the advice must come to.  They lie in shared/cases (RXPATH_SHARED, or above us)."""
 import os
 import pathlib
 
@@ -56,13 +56,15 @@ def test_03_lasting_overload_without_a_loss_is_said_first():
     assert run.dropped == {} and state.kind == "overload" and state.figures["demand"] == pytest.approx(1.53, abs=0.01)
     assert state.figures["keeps_up_to"] == pytest.approx(0.654, abs=0.002) and 3e9 < state.figures["full_after_ns"] < 5e9
     lines = str(run).split("\n")
-    assert next(i for i, line in enumerate(lines) if "1.53 times" in line) < lines.index("From the wire to the application (frames of the wire)")
+    said = next(i for i, line in enumerate(lines) if "1.53 times" in line)
+    assert said < lines.index("From the wire to the application (frames of the wire)")
 
 
 def test_03_one_flow_cannot_be_spread_by_a_hash():
     run = asked("03", host="host16.toml")
     assert tried(run, "reuseport").helped != "yes"
     assert any("BPF steering" in title for title, _ in run.whatif.not_tried)
+    assert tried(run, "flows").helped == "yes" and "traffic.0.flows=64" in tried(run, "flows").set
     assert not any("more CPUs and sockets" in said for said in run.whatif.says)
 
 

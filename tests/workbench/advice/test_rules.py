@@ -14,6 +14,7 @@ from rxpath.workbench.advice.rules import RuleError
 from rxpath.workbench.host import file as hostfile
 from rxpath.workbench.host.file import fields_of
 from rxpath.workbench.host.model.host import Host
+from rxpath.workbench.traffic.spec import Flow
 
 TEXT = rules.FILE.read_text()
 WANTED = [*(f"R{i}" for i in range(1, 8)), "R7b", *(f"R{i}" for i in range(8, 40))]
@@ -61,8 +62,10 @@ def test_every_modelled_knob_writes_keys_that_a_host_file_has_and_a_person_can_t
     host = hostfile.default()
     for name, knob in rules.load().knob.items():
         for setting in knob.set if knob.modelled else ():
-            key = re.sub(r"\{(queue|queues|route)\}", "0", re.sub(r"\{(full|reader|reader_socket|nic)\}", "x", setting.key))
-            if not key.startswith("net."):
+            key = re.sub(r"\{(queue|queues|route|stream)\}", "0", re.sub(r"\{(full|reader|reader_socket|nic)\}", "x", setting.key))
+            if key.startswith("traffic."):
+                assert key.split(".")[-1] in fields_of(Flow), f"{name}: {key}"
+            elif not key.startswith("net."):
                 room, _, rest = key.partition(".")
                 assert room in fields_of(Host), f"{name}: {key}"
                 numbered = rest == "" or room in ("irq", "rps", "rps_flow_cnt")

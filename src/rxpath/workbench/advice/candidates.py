@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from rxpath.cable.generate import flow_count
 from rxpath.workbench.advice.facts import Seen
 from rxpath.workbench.advice.rules import VERDICT, Knob, Rule, Rules, Setting
 from rxpath.workbench.advice.settings import Set
@@ -17,12 +18,15 @@ from rxpath.workbench.host.model.host import Host
 from rxpath.workbench.host.model.programs import App
 from rxpath.workbench.run.where_lost import losses
 from rxpath.workbench.toml_in.tables import ANY
+from rxpath.workbench.traffic.settings import split
 
 SOCKETS = 32                                                # that overflowed are set one by one; rmem_default sets all
 BUSY_POLL_US = "50"                                         # what Documentation/admin-guide/sysctl/net.rst recommends
 ASLEEP = {"@busy_read": {"recv", "poll"}, "@busy_poll": {"poll", "epoll"}}               # calls that the sysctl lets poll before they sleep
-MEMBER = re.compile(r"\{(full|reader|reader_socket|queues|queue|nic|route)\}")
+MEMBER = re.compile(r"\{(full|reader|reader_socket|queues|queue|nic|route|stream)\}")
 LARGEST_INT = (1 << 31) - 1                                 # of a sysctl; SO_RCVBUF takes half of it, and doubles it
+FEW = 8                                                     # flows of a stream that a hash may put into too few sockets
+THE_SENDERS = "a capture has the flows that it has; for a sender with more of them, a traffic spec"
 STEPS = 64                                                  # of one ladder
 FRAGMENT = 2304                                             # bytes of memory that a fragment of an MTU takes, at most
 
@@ -93,15 +97,19 @@ def fill(ladder: Ladder, knob: Knob, seen: Seen, facts: Mapping[str, float]) -> 
             if "x2.." in knob.set[0].to:                    # every key is at its largest
                 break
             continue
+        of_traffic, of_host = split(step)
         try:
-            changed = hostfile.apply_overrides(seen.host, step)
+            changed = hostfile.apply_overrides(seen.host, of_host)
         except HostError as error:
             if not ladder.steps:
                 ladder.not_tried = error.text
             break
-        if not same_machine(changed, seen.host):
+        if of_traffic or not same_machine(changed, seen.host):
             ladder.steps.append(step)
     if not ladder.steps and not ladder.not_tried:
+        if seen.spec is None and any(s.key.startswith("traffic.") for s in knob.set):
+            ladder.not_tried = THE_SENDERS
+            return
         unlisted = any(not _keys(s.key, seen) for s in knob.set)
         ladder.not_tried = "--listen opened the socket: the host file does not list it" if unlisted else "it is set like that already"
 
@@ -163,6 +171,7 @@ def _keys(key: str, seen: Seen) -> list[str]:
         "reader": [a.name for a in seen.readers],
         "reader_socket": list(dict.fromkeys(name for s in seen.books.sockets if s.proto == "udp" and (name := seen.tunable(s)) is not None
                                             and any(seen.reads(a, s) for a in seen.readers))),
+        "stream": [str(i) for i, s in enumerate(seen.spec.traffic) if flow_count(s.stream()) < FEW] if seen.spec is not None else [],
         "nic": [seen.host.nic.name], "route": [str(_default_route(seen.host))],
         "queue": [str(q) for q in seen.lossy_queues], "queues": [str(q) for q in range(seen.host.device.queue_count)],
     }
@@ -365,7 +374,7 @@ def join(*parts: Set) -> Set:
 
 def possible(host: Host, settings: Set) -> bool:
     try:
-        hostfile.apply_overrides(host, settings)
+        hostfile.apply_overrides(host, split(settings)[1])
     except HostError:
         return False
     return True

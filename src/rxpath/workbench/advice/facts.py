@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from functools import cached_property
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from rxpath.abi.reasons import LOSSES
 from rxpath.abi.sysctls import BY_NAME
@@ -17,6 +17,9 @@ from rxpath.workbench.host.model.programs import App, Socket
 from rxpath.workbench.host.tables import threads
 from rxpath.workbench.run.books import AppBooks, Cpu, Queue, SocketBooks
 from rxpath.workbench.run.outcome import Outcome
+
+if TYPE_CHECKING:
+    from rxpath.workbench.traffic.spec import Spec
 
 IDLE_BUSY = 0.05                                            # a CPU that is busy for less than this share of the time is there to be used
 STARVED = 99.0                                              # a load that cannot be measured: nothing at all was served
@@ -27,8 +30,9 @@ BUFFER_LOSSES = ("SOCKET_RCVBUFF", "SOCKET_BACKLOG")
 class Seen:
     """A finished run and where in it things happened: the sockets that overflowed, their programs, the queues and CPUs that were busy."""
 
-    def __init__(self, run: Outcome) -> None:
-        self.run, self.books, self.host = run, run.books, run.host
+    def __init__(self, run: Outcome, spec: Spec | None = None) -> None:
+        """spec: the traffic, if it was generated."""
+        self.run, self.books, self.host, self.spec = run, run.books, run.host, spec
         self.duration = max(run.traffic.duration_ns, 1)
         self.lasts = max(self.duration, LASTS)              # what loads are averaged over
 

@@ -15,6 +15,7 @@ from rxpath.workbench.jobs.unit import Result, Unit
 from rxpath.workbench.run import replay
 from rxpath.workbench.run.outcome import Outcome
 from rxpath.workbench.traffic import capture as traffic
+from rxpath.workbench.traffic.settings import split
 
 PARTS = (16, 8, 4, 2)                                       # 1/16 of the traffic, ...
 LEAST = 10_000                                              # frames of a part: a run of fewer takes about as long
@@ -28,6 +29,7 @@ class Runs:
     def __init__(self, run: Outcome, unit: Unit, host: Host, budget: int, pool: Pool, stop: Stop | None, progress: Progress | None) -> None:
         self.unit, self.host, self.pool, self.stop, self.progress = unit, host, pool, stop, progress
         self.traffic, self.whole = run.traffic, units.of(run)
+        self.spec = traffic.changed_spec(unit.capture, unit.traffic, unit.seed)
         self.base, self.part = self.whole, 1
         self.budget = self.left = budget
         self.count = self.packets = self._kept = 0
@@ -64,7 +66,8 @@ class Runs:
         self.left, self._kept = self.left + self._kept, 0
 
     def _unit(self, settings: Set) -> Unit:
-        unit = replace(self.unit, host=self.host, overrides=settings)
+        of_traffic, of_host = split(settings)
+        unit = replace(self.unit, host=self.host, overrides=of_host, traffic=(*self.unit.traffic, *of_traffic))
         if self.part == 1:
             return unit
         if traffic.spec_of(unit.capture) is not None:

@@ -26,6 +26,7 @@ from rxpath.workbench.jobs.pool import Pool
 from rxpath.workbench.jobs.unit import Result, Unit
 from rxpath.workbench.run.outcome import Outcome
 from rxpath.workbench.run.where_lost import STEPS
+from rxpath.workbench.traffic.settings import split
 
 DEEPEST, PAIRED = 4, 6                                      # knobs together at most; of those that helped in part, so many are paired
 NOISE = 0.05                                                # two p99, two CPU times that count as one
@@ -48,7 +49,7 @@ class _Search:
     def __init__(self, run: Outcome, goal: str, rules: Rules, runs: Runs) -> None:
         assert goal in GOALS
         self.run, self.goal, self.rules, self.runs, self.host = run, goal, rules, runs, runs.host
-        self.seen, self.facts = Seen(replace(run, host=runs.host)), measure(run)
+        self.seen, self.facts = Seen(replace(run, host=runs.host), runs.spec), measure(run)
         self.fired = [r for r in rules.fired(self.facts, goal) if goal != "loss" or r.only() or candidates.worth(r, rules, self.facts)]
         self.may = {reason for r in self.fired for reason in r.savable}
         self.whole = self.now = self.on_part = Verdicts(goal, rules, self.may, runs.whole)
@@ -84,9 +85,9 @@ class _Search:
         knob = self.rules.knob[item.knob]
         if not item.not_tried or not item.rule or item.placebo:
             return False
-        if knob.unless:
+        if knob.unless:                                     # a hash is not enough, then
             return any(t.knobs == (knob.unless,) and t.helped != "yes" for t in knobs)
-        return not knob.modelled or "since" in item.not_tried or "--listen" in item.not_tried
+        return not knob.modelled or any(word in item.not_tried for word in ("since", "--listen"))
 
     def climb(self, climbs: Sequence[Climb]) -> None:
         """All ladders, a step of each in a round, until none goes on."""
@@ -192,7 +193,7 @@ class _Search:
         if outcome is None:
             return []
         facts = measure(outcome)
-        then = candidates.ladders(Seen(replace(outcome, host=self.after(best[0]))), self.rules, facts, self.goal)
+        then = candidates.ladders(Seen(replace(outcome, host=self.after(best[0])), self.runs.spec), self.rules, facts, self.goal)
         wanted = {item.knob: item for item in then
                   if item.steps and not item.placebo and item.rule and not self.rules.knob[item.knob].hypothetical}
         helpful = [c for c in climbs if c.done and self.now.gain(self.stand(c)[1]) >= PART and not self.postpones(c)]
@@ -211,7 +212,8 @@ class _Search:
         return more
 
     def after(self, settings: Set) -> Host:
-        return hostfile.apply_overrides(self.host, settings) if settings else self.host
+        of_host = split(settings)[1]
+        return hostfile.apply_overrides(self.host, of_host) if of_host else self.host
 
     # ------------------------------------------------------------ ranking
     def of(self, c: Climb) -> Verdicts:

@@ -158,6 +158,16 @@ def _route_dev(host: Host, value: str, number: str) -> list[str]:
     return [f"ip route replace {dst} dev {value}    # or a route to the senders' network alone"]
 
 
+@command(r"traffic\.(\d+)\.flows")
+def _flows(host: Host, value: str, stream: str) -> list[str]:
+    return [f"# at the sender of stream {stream}: {value} flows: as many source ports, addresses or destination ports"]
+
+
+@command(r"traffic\.(\d+)\.sport")
+def _sport(host: Host, value: str, stream: str) -> list[str]:
+    return []                                               # with its flows
+
+
 @command(r"load")
 def _load(host: Host, value: str) -> list[str]:
     return [f"# what else runs on CPU{'s' * (len(cpus := sorted({c for load in host.loads for c in load.cpu})) > 1)} "
