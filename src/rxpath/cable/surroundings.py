@@ -91,7 +91,8 @@ def ports_of(census: Census, ours: list[End]) -> tuple[Counter[int], Counter[int
         if not own and (p.hi, p.lo) not in everybody:
             continue
         if p.proto == IPPROTO.UDP:
-            unreachable[p.port] += p.unreachable if p.tx == 0 else 0    # who has sent from it had it open, if only for a while
+            if p.tx == 0 or 2 * p.unreachable > p.rx:       # who has sent from it had it open, if only for a while
+                unreachable[p.port] += p.unreachable
             udp[p.port] += p.rx
         elif p.proto == IPPROTO.TCP and own:
             if p.syn and (p.synack or not p.rst):
