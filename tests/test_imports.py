@@ -72,6 +72,7 @@ LATE = {                                             # the command line imports 
     ("run/books.py", "rxpath.network.ip_tables_setup"): "the same",
     ("run/programs.py", "rxpath.workbench.traffic.service_times"): "few programs learn from a capture",
     ("run/replay.py", "rxpath.workbench.traffic"): "a capture needs no generator",
+    ("run/replay.py", "rxpath.workbench.traffic.service_times"): "many captures hold no replies",
     ("run/simulation.py", "rxpath.vtime.program"): "only runs with Python programs",
     ("run/simulation.py", "rxpath.workbench.run"): "only runs that are recorded",
     ("traffic/capture.py", "rxpath.workbench.traffic.spec"): "a capture is no spec",
@@ -97,8 +98,8 @@ def test_below_the_command_line_late_imports_are_few_and_have_a_reason():
 
 # ---------------------------------------------------------------- what a small replay does not use is not loaded
 NOT_LOADED = {
-    "rxpath._compile.build", "rxpath._compile.check", "rxpath.abi.generate", "rxpath.abi.replies", "rxpath.cable.generate",
-    "rxpath.cable.generator", "rxpath.cable.replies", "rxpath.cable.write", "rxpath.drivers.ixgbe_ethtool",
+    "rxpath._compile.build", "rxpath._compile.check", "rxpath.abi.generate", "rxpath.cable.generate",
+    "rxpath.cable.generator", "rxpath.cable.write", "rxpath.drivers.ixgbe_ethtool",
     "rxpath.drivers.ixgbe_probe", "rxpath.drivers.veth_link", "rxpath.drivers.virtio_ethtool", "rxpath.network.ip_tables_setup",
     "rxpath.programs.face", "rxpath.programs.sockets", "rxpath.vtime.program", "rxpath.walltime.burst", "rxpath.walltime.driver",
     "rxpath.walltime.engine", "rxpath.workbench.advice.rules", "rxpath.workbench.advice.search", "rxpath.workbench.host.iptables.flat",

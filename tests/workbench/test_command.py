@@ -287,3 +287,30 @@ def test_host_init_writes_a_file_that_check_takes_and_show_finds_unchanged(tmp_p
     assert code == 0 and not [line for line in out.splitlines() if line.startswith("*")]
     code, _, err = run(capsys, "host", "init", str(file))
     assert code == 2 and "host.toml" in err and err.count("\n") == 1
+
+
+# ---------------------------------------------------------------- hosts
+def test_hosts_lists_who_is_in_a_capture_and_the_command_to_type(capsys):
+    code, out, err = run(capsys, "hosts", "first")
+    assert (code, err) == (0, "")
+    assert "h1*" in out and "rxpath replay first --local 10.23.0.2" in out and "others ask and it answers" in out
+    code, out, _ = run(capsys, "hosts", "first", "--json")
+    found = json.loads(out)
+    assert [h["local"] for h in found["hosts"]] == ["10.23.0.2", "10.23.0.1"] and found["receiver"]["addresses"] == ["10.23.0.2"]
+    assert found["hosts"][0]["udp_ports"] == [53, 5201] and found["hosts"][0]["frames_in"] == 8762
+    for wrong, says in (("none.pcap", "No such file"), ("spec.toml", "generated traffic")):
+        code, out, err = run(capsys, "hosts", wrong)
+        assert code == 2 and out == "" and says in err and err.count("\n") == 1
+
+
+def test_a_report_that_means_little_says_so_first_and_lists_the_hosts(capsys, tmp_path):
+    from ..cable.captures import pcap
+    from ..frames import MAC_PEER, eth, ip, udp
+    frames = [eth(ip(udp(b"x", dst=f"10.0.0.{i}"), dst=f"10.0.0.{i}"), bytes([2, 0, 0, 0, 1, i]), MAC_PEER) for i in range(20, 32)]
+    (tmp_path / "mirror.pcap").write_bytes(pcap([(i, f, len(f)) for i, f in enumerate(frames)]))
+    code, out, _ = run(capsys, "replay", str(tmp_path / "mirror.pcap"), "--no-whatif")
+    assert code == 0 and out.startswith("mostly frames for other hosts (91.7%)") and "--local 10.0.0.21" in out
+    code, out, _ = run(capsys, "replay", str(tmp_path / "mirror.pcap"), "--no-whatif", "--json")
+    assert json.loads(out)["little"].startswith("mostly frames for other hosts") and len(json.loads(out)["hosts"]) == 10
+    code, out, _ = run(capsys, "replay", "first", "--no-whatif")
+    assert not out.startswith("mostly")

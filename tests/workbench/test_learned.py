@@ -2,9 +2,11 @@
 
 import pytest
 
+import rxpath
 from rxpath.workbench.host import file as hostfile
 from rxpath.workbench.run.simulation import Simulation
 from rxpath.workbench.traffic import service_times as learned
+from rxpath.workbench.views.report import header
 from rxpath.workbench.words.mistakes import BadInput
 
 from ..cable.captures import pcap
@@ -48,3 +50,21 @@ def test_an_application_works_as_long_as_it_did_in_the_capture(tmp_path):
         books = sim.books()
         assert books.apps[0].received == 6 and books.apps[0].app_ns == 3 * (20_000 + 40_000)
         assert any("app0 works as learned from" in note and "2 replies to 2 requests" in note for note in sim.said())
+
+
+def test_replies_teach_how_many_were_under_way_and_pauses(tmp_path):
+    path = write(tmp_path, [(0, REQUEST), (20, REPLY), (100, REQUEST), (101, OTHER), (130, OTHER_REPLY), (145, REPLY), (200, REPLY)])
+    found = learned.service_times(path, (US,), 53)
+    assert found.together == 2, "the second request's reply came first"
+    assert learned.together([(0, 9), (1, 8), (2, 4), (5, 6)]) == 3 and learned.together([(0, 1), (2, 3)]) == 1 and learned.together([]) == 1
+    slow = [(i * 10_000 + dt, f) for i in range(20) for dt, f in ((0, REQUEST), (50, REPLY))] + [(300_000, REQUEST), (309_000, REPLY)]
+    found = learned.service_times(write(tmp_path, slow), (US,), 53)
+    assert found.pauses == 1 and "it stood still 1 time" in found.teaches() and "one after the other" in found.teaches()
+
+
+def test_a_replay_says_what_the_replies_teach(tmp_path):
+    path = write(tmp_path, [(0, REQUEST), (20, REPLY), (100, REQUEST), (140, REPLY)])
+    run = rxpath.replay(path)
+    assert run.receiver.addresses == [US] and run.replies.startswith("replies: 2 replies to 2 requests: mean 30.0 us")
+    assert run.replies in header(run) and run.to_dict()["replies"] == run.replies
+    assert rxpath.replay(write(tmp_path, [(0, REQUEST)])).replies == ""

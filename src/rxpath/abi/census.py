@@ -22,13 +22,13 @@ class census_conv:
     lo_0: i64
     hi_1: i64
     lo_1: i64
-    last: i64                   # who sent the last frame, and when; -1: nobody
+    seen: i64                   # the number of the last frame; from here to ttls: what each frame touches
+    last: i64                   # who sent it, and when; -1: nobody
     last_ts: i64
-    first: i64                  # who sent the first
-    seen: i64                   # the number of the last frame
     frames: Array[i64] = array(2)
     bytes: Array[i64] = array(2)
-    ttl: Array[i64] = array(2)          # of the last frame
+    ttls: i64                   # of the last frames: of end 0 | of end 1 << 8
+    first: i64                  # who sent the first
     into: Array[i64] = array(2)         # the capture itself says that it came in, or went out
     out: Array[i64] = array(2)
     near: Array[i64] = array(2)         # ns: its quickest answer, 0: none

@@ -27,6 +27,9 @@ class replies_t:
     out_addr: i64
     nout: i64
     out_max: i64
+    pair_addr: i64              # le64 pairs: when a request came, when it was answered; 0: nobody asks
+    npair: i64
+    pair_max: i64
     local: Array[i64] = array(NREPLY_LOCAL)
     last_reply: Array[i64] = array(65536)       # when a port replied last, ns since the epoch
     flow: Array[reply_flow] = array(NREPLY_FLOW)

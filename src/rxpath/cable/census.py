@@ -106,7 +106,7 @@ def census_ipv4(c: census_t, s: scan_t, mem: Mem, ip: int, end: int, vlan: int, 
         k = census_conv_of(c, meta, sport << 16 | dport, smac, dmac, 0, src, 0, dst)
     v = c.conv[k]
     census_seen(c, s, v, d)
-    v.ttl[d] = byte(mem, ip + 8)
+    v.ttls = v.ttls & ~(0xFF << 8 * d) | byte(mem, ip + 8) << 8 * d
     if v.frames[d] <= SURVEYED or v.frames[d] & SURVEYED == 0:
         survey_frame(c.survey, s, mem)
     if proto == IPPROTO.TCP:
@@ -137,7 +137,7 @@ def census_ipv6(c: census_t, s: scan_t, mem: Mem, ip: int, end: int, vlan: int, 
         k = census_conv_of(c, meta, sport << 16 | dport, smac, dmac, src_hi, src, dst_hi, dst)
     v = c.conv[k]
     census_seen(c, s, v, d)
-    v.ttl[d] = byte(mem, ip + 7)
+    v.ttls = v.ttls & ~(0xFF << 8 * d) | byte(mem, ip + 7) << 8 * d
     if proto == IPPROTO.TCP:
         if whole and l4 + 14 <= end and byte(mem, l4 + 13) & (TCP_SYN | TCP_RST):
             census_flags(v, d, byte(mem, l4 + 13))
@@ -259,7 +259,7 @@ def census_end(c: census_t, v: census_conv, e: int, mac: int, hi: int, lo: int, 
         h.rx_icmp += v.frames[o]
     h.into += v.into[o]
     h.out += v.out[e]
-    fresh = ttl_is_fresh(v.ttl[e])
+    fresh = ttl_is_fresh(v.ttls >> 8 * e & 0xFF)
     if fresh > 0:
         h.fresh += v.frames[e]
     elif fresh == 0:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from .._compile import new
 from ..abi.capture import NAME_BYTES, NAME_WORDS, OwnBy, Scan, interface_t
 from ..abi.census import census_t
+from ..abi.numbers import IPPROTO
 from .census import capture_census, census_finish
 from .ether import DEFAULT_MAC
 from .evidence import weigh
@@ -74,6 +75,7 @@ class Receiver:
     evidence: str = ""
     left: dict[str, int] = dataclasses.field(default_factory=dict)      # sources that leave checksums to their card: LEFT_* of each
     hosts: tuple[HostSeen, ...] = ()                                    # of the capture, the likeliest first
+    answered: int = 0           # UDP datagrams that may be its replies
     ipv6: float = 0.0           # share of the frames that are IPv6
     tcp: Connections = dataclasses.field(default_factory=Connections)   # its connections that the capture shows to be real
     tunnels: list[int] = dataclasses.field(default_factory=list)        # UDP ports that are tunnels'
@@ -249,6 +251,8 @@ def _find_ports(census: Census, ours: list[End], listen: list[int] | None, liste
     r.udp_ports = dict(sorted(((p, n) for p, n in udp.items() if n), key=lambda x: (-x[1], x[0])))
     r.tcp_ports = dict(sorted(tcp.items(), key=lambda x: (-x[1], x[0])))
     r.closed_udp, r.closed_tcp = dict(sorted(closed.items())), dict(sorted(refused.items()))
+    mine = {(e.hi, e.lo) for e in ours}
+    r.answered = sum(min(p.rx, p.tx) for p in census.ports if p.proto == IPPROTO.UDP and (p.hi, p.lo) in mine)
     if listen is not None:
         r.udp_ports = {p: r.udp_ports.get(p, 0) for p in listen}
         r.closed_udp = {p: n for p, n in r.closed_udp.items() if p not in r.udp_ports}

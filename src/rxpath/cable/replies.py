@@ -85,6 +85,10 @@ def reply_seen(r: replies_t, t: int, key: int, peer: int) -> None:
     if f.waiting == 0:                               # it spoke unasked
         return
     began = max(f.since, r.last_reply[key >> 16])
+    if r.npair < r.pair_max:
+        put_le64(mem_at(r.pair_addr), 16 * r.npair, f.since)
+        put_le64(mem_at(r.pair_addr), 16 * r.npair + 8, t)
+        r.npair += 1
     f.waiting -= 1
     f.since = f.last                                 # of requests in between only the newest is known
     r.last_reply[key >> 16] = t

@@ -24,6 +24,7 @@ class Outcome:
     log: tuple[str, ...] = ()
     interrupted: bool = False
     recording: Recording | None = None                      # the run over time, when that was asked
+    replies: str = ""                                       # what the receiver's replies in the capture teach of its programs
 
     @property
     def offered(self) -> int:

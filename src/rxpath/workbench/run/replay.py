@@ -95,7 +95,7 @@ def replay(capture: str | Path | Spec, host: Host | str | Path | None = None, *,
                 trail.finish()
             said = traffic.summary(name, frames, speed, pace, START_NS)
             return Outcome(sim.books(), said, who, sim.host, (*said.notes, *sim.said()), tuple(sim.leaving.lines), sim.time.stopped,
-                           recording=sim.recording())
+                           recording=sim.recording(), replies=replies)
 
     source = open_source()
     try:
@@ -104,6 +104,7 @@ def replay(capture: str | Path | Spec, host: Host | str | Path | None = None, *,
         who = receiver or (infer_receiver(source, local=addresses, listen=udp, listen_tcp=tcp, plain=bool(plain), stop=stop)
                            if source is not None
                            else trafficfile.receiver(spec, chosen))     # type: ignore[arg-type]
+        replies = _replies(name, who) if receiver is None and source is not None and not who.loopback else ""
         chosen = assemble.settle(chosen, who)
         if fresh and loop > 1:
             who = replace(who, tcp=from_anybody(who.tcp))
@@ -114,3 +115,13 @@ def replay(capture: str | Path | Spec, host: Host | str | Path | None = None, *,
     finally:
         if source is not None:
             source.close()
+
+
+def _replies(name: str, who: Receiver) -> str:
+    """What the capture teaches of the receiver's programs, if it holds their replies."""
+    if not who.answered:
+        return ""
+    from rxpath.workbench.traffic.service_times import of_receiver
+
+    learned = of_receiver(name, who)
+    return "" if learned is None else learned.teaches()

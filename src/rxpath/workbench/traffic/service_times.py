@@ -3,6 +3,7 @@ know).  `service = { capture = "day.pcap" }` of an application; the run says in 
 
 from __future__ import annotations
 
+import bisect
 import functools
 import os
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from rxpath._compile import forget, new, pages, region
 from rxpath.abi.capture import Scan
 from rxpath.abi.replies import NREPLY_LOCAL, replies_t
 from rxpath.cable.reading import Reading
-from rxpath.cable.receiver import infer_receiver
+from rxpath.cable.receiver import Receiver, infer_receiver
 from rxpath.cable.replies import capture_replies
 from rxpath.cable.source import CaptureError, Source
 from rxpath.workbench.host.check import app_sockets
@@ -21,6 +22,9 @@ from rxpath.workbench.words import units
 from rxpath.workbench.words.mistakes import BadInput
 
 MOST = 1 << 16                  # service times that are kept: they are used over and over
+PAIRS = 1 << 13                 # of which it is looked at how many were under way together
+PAUSE = 20                      # times the median, and at least so long: the program stood still
+LEAST_PAUSE = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,8 @@ class Learned:
     times: tuple[int, ...]
     requests: int
     replies: int
+    together: int = 1           # requests that it worked on at a time: as many as were overtaken by a later one's reply, and one
+    pauses: int = 0             # times in which it stood still while a request waited
 
     def describe(self) -> str:
         ordered = sorted(self.times)
@@ -36,6 +42,14 @@ class Learned:
         mean = sum(ordered) // len(ordered)
         return (f"{self.replies:,} replies to {self.requests:,} requests: mean {mean / 1000:.1f} us, p50 {p50 / 1000:.1f}, "
                 f"p99 {p99 / 1000:.1f}, longest {ordered[-1] / 1000:.1f}")
+
+    def teaches(self) -> str:
+        """What the header of a replay says."""
+        text = f"replies: {self.describe()}; "
+        text += f"{self.together} requests under way at a time" if self.together > 1 else "one after the other"
+        if self.pauses:
+            text += f"; it stood still {self.pauses:,} time{'s' * (self.pauses > 1)} (longer than {PAUSE} medians)"
+        return text
 
 
 def service_times(path: str, local: tuple[str, ...] = (), port: int = 0) -> Learned:
@@ -55,11 +69,13 @@ def service_times(path: str, local: tuple[str, ...] = (), port: int = 0) -> Lear
 
 @functools.lru_cache(maxsize=32)
 def _read(path: str, local: tuple[str, ...], port: int, version: tuple[int, int]) -> Learned:
-    who = infer_receiver(path, local=list(local) or None)
-    addresses = [units.ipv4(a.split("/")[0]) for a in (local or who.addresses) if ":" not in a][:NREPLY_LOCAL]
+    known = local or infer_receiver(path).addresses
+    addresses = [units.ipv4(a.split("/")[0]) for a in known if ":" not in a][:NREPLY_LOCAL]
     r = new(replies_t)
     memory = pages(8 * MOST)
+    pairs = pages(16 * PAIRS)
     r.out_addr, r.out_max, r.port, r.nlocal = region(memory), MOST, port, len(addresses)
+    r.pair_addr, r.pair_max = region(pairs), PAIRS
     for i, address in enumerate(addresses):
         r.local[i] = address
     reading = Reading(Source(path))
@@ -71,8 +87,33 @@ def _read(path: str, local: tuple[str, ...], port: int, version: tuple[int, int]
     finally:
         reading.close()
         forget(r.out_addr)
+        forget(r.pair_addr)
     times = memoryview(memory)[:8 * r.nout].cast("q")
-    return Learned(tuple(times), int(r.requests), int(r.replies))
+    both = list(memoryview(pairs)[:16 * r.npair].cast("q"))
+    median = sorted(times)[len(times) // 2] if len(times) else 0
+    pauses = sum(t > max(PAUSE * median, LEAST_PAUSE) for t in times)
+    return Learned(tuple(times), int(r.requests), int(r.replies), together(list(zip(both[::2], both[1::2], strict=True))), pauses)
+
+
+def together(pairs: list[tuple[int, int]]) -> int:
+    """How many requests (when it came, when it was answered) were worked on at a time, at least: with so many workers, each taking the
+    oldest, nobody is overtaken by more."""
+    answered: list[int] = []
+    most = 0
+    for _, end in sorted(pairs):
+        most = max(most, len(answered) - bisect.bisect_right(answered, end))
+        bisect.insort(answered, end)
+    return most + 1
+
+
+def of_receiver(path: str, who: Receiver) -> Learned | None:
+    """What the replies of a capture's receiver teach; None: there are none."""
+    if not who.answered or not os.path.isfile(path) or not any(":" not in a for a in who.addresses):
+        return None
+    try:
+        return service_times(path, tuple(who.addresses))
+    except BadInput:
+        return None
 
 
 def of_app(host: Host, app: App) -> Learned:

@@ -26,7 +26,7 @@ def build(run: Outcome, answer: WhatIf | None = None) -> dict[str, Any]:
         "schema": SCHEMA_VERSION,
         "kernel": host.kernel, "profile": host.profile, "seed": host.seed,
         "capture": run.traffic.describe(), "receiver": traffic.describe_receiver(run.receiver),
-        "hosts": hosts.as_list(run.receiver), "little": hosts.little(run),
+        "hosts": hosts.as_list(run.receiver), "little": hosts.little(run), "replies": run.replies,
         "offered": b.offered, "delivered": b.delivered, "queued": b.queued, "dropped": b.dropped, "lost_at": b.lost_at,
         "ended": by_class(b.lost_at),
         **({"unhandled": [asdict(u) for u in b.unhandled]} if b.unhandled else {}),
