@@ -29,7 +29,7 @@ class tcp_flow:
     ports: i64                  # of end 0 << 16 | of end 1
     syn: Array[i64] = array(2)          # SYN without ACK
     rst: Array[i64] = array(2)
-    others: Array[i64] = array(2)       # SYN with ACK, data, FIN: nobody sends those to a closed door, but for the first
+    others: Array[i64] = array(2)       # the rest: SYN with ACK, ACK, FIN; one with data counts twice
 
 
 @struct(align=CACHELINE)

@@ -32,7 +32,7 @@ from .wire import ip_sum_left, ipv4_at, l4_left_kind, l4_sum_left, pseudo_sum
 
 SURE = 16                       # checksums of a source that are summed, to tell made ones from damaged ones
 MADE = 2                        # for each checksum that a source has made, at least so many that it left to its card
-TCP_FLAGS = 13
+TCP_DOFF, TCP_FLAGS = 12, 13
 VXLAN, FLANNEL, GENEVE = 4789, 8472, 6081
 TUNNEL_HLEN, ETH_P_TEB = 8, 0x6558
 ROW = 24                        # bytes of a connection: source, destination, ports of a segment to the receiver (transport/tcp_seen.py)
@@ -171,7 +171,8 @@ def survey_segment(v: survey_t, mem: Mem, ip: int, l4: int) -> None:
     elif flags & (TCPHDR_SYN | TCPHDR_ACK) == TCPHDR_SYN:
         f.syn[d] += 1
     else:
-        f.others[d] += 1
+        data = be16(mem, ip + 2) - (l4 - ip) - (byte(mem, l4 + TCP_DOFF) >> 4) * 4
+        f.others[d] += 2 if data > 0 else 1          # whoever sends data believes himself connected
 
 
 @path_function
@@ -214,7 +215,7 @@ def server_port(f: tcp_flow) -> int:
 @path_function
 def flow_is_real(f: tcp_flow, receiver: int) -> bool:
     """Had end `receiver` a socket for it?  It sent something beside resets; or the capture shows nothing that it sent, and the other end
-    goes on as if it were connected."""
+    goes on as if it were connected: with data, or with a second segment."""
     if f.others[receiver] or f.syn[receiver]:
         return True
     other = 1 - receiver

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 
+from rxpath.abi.protocols import ethertype, protocol
 from rxpath.workbench.judge import frames as f
 from rxpath.workbench.judge.case import Case, Send
 from rxpath.workbench.judge.hosts import NIC, host
@@ -67,6 +68,12 @@ def cases() -> list[Case]:
                   f.eth(f.ip(f.icmp(3, 3, bytes(4), f.ip(udplite(), f.US, f.PEER, 136)), proto=1))),
               one("PIM: a register", "network", plain, f.eth(f.ip(b"\x21\0" + bytes(6) + f.ip(f.udp(b"x")), proto=103))),
               one("PIM: a hello to all routers", "network", plain, f.eth(f.ip(b"\x20\0\xdf\xff" + bytes(8), proto=103)))]
+    found += [one(f"{ethertype(n)}, which nobody handles", "link", plain, f.eth(bytes(46), proto=n))
+              for n in (0x88CC, 0x88E1, 0x8899, 0x8864, 0x8847, 0x88F7)]
+    found += [one(f"{protocol(n)}, which nobody handles", "network", plain, f.eth(f.ip(bytes(40), proto=n)))
+              for n in (4, 41, 47, 50, 89, 132)]
+    found.append(one("VXLAN, which is a program's where no tunnel is", "transport", host([{"name": "v", "bind": "*:4789"}]),
+                     f.eth(f.ip(f.udp(b"\x08\0\0\0\0\0\x2a\0" + f.udp_frame(b"inner"), dport=4789)))))
     sources = struct.pack(">BBH", 2, 125, 2) + bytes(8)
     group = "239.1.1.1"
     found += [one(f"IGMP type 0x{kind:02x}", "network", quiet, f.eth(f.ip(igmp(kind), proto=2)),
