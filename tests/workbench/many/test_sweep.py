@@ -178,3 +178,13 @@ def test_ctrl_c_prints_what_is_done(tmp_path: os.PathLike[str]) -> None:
     assert "INTERRUPTED" in out and "Traceback" not in err
     with pytest.raises(ProcessLookupError):
         os.killpg(process.pid, 0)
+
+
+def test_what_a_rule_refuses_is_not_lost_and_still_ranks(tmp_path) -> None:
+    spec = tmp_path / "other-net.toml"
+    spec.write_text('[[traffic]]\nrate = "1kpps"\ncount = 20\nsrc = "192.168.7.7"\n')
+    host = {"nic": {"addresses": ["10.0.0.1/24"]}}
+    made = rxpath.sweep(str(spec), {"net.ipv4.conf.all.rp_filter": [1, 0]}, host=host, jobs=1)
+    best, worst = sorted(made.rows, key=lambda row: row.order)
+    assert best.settings == {"net.ipv4.conf.all.rp_filter": "0"} and best.result.delivered == 20
+    assert worst.result.lost == 0 and worst.result.ended == {"refused": 20} and worst.result.delivered == 0

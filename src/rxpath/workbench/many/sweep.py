@@ -37,9 +37,10 @@ class Row:
 
     @property
     def order(self) -> tuple[Any, ...]:
-        """Fewest losses first, then the lowest p99, then the least memory."""
+        """Fewest losses first, then the least that ended before its program for another reason (a rule, a closed port), then the lowest
+        p99, then the least memory."""
         r = self.result
-        return (r.error is not None, r.lost, r.latency_ns.get("p99", 0), r.memory_bytes, self.index)
+        return (r.error is not None, r.lost, sum(r.dropped.values()) - r.lost, r.latency_ns.get("p99", 0), r.memory_bytes, self.index)
 
     def flat(self) -> dict[str, Any]:
         """One level of plain values, for CSV and Parquet."""
