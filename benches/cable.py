@@ -59,7 +59,7 @@ def main() -> None:
     path = os.path.join(tempfile.gettempdir(), f"rxpath-bench-{os.getpid()}.pcap")
     try:
         write_repeated(path, [frame(args.size)], args.frames, 300)
-        cases: dict[str, Callable[[], object]] = {"scan": lambda: scan(path), "census": lambda: take_census(path, records=args.frames),
+        cases: dict[str, Callable[[], object]] = {"scan": lambda: scan(path), "census": lambda: take_census(path),
                                                   "read": lambda: read(path)}
         took: dict[str, list[float]] = {k: [] for k in cases}
         for _ in range(args.rounds):
