@@ -185,3 +185,26 @@ def test_only_ports_that_the_host_opens_are_said_to_be_open(tmp_path: pathlib.Pa
     (eth(ip(bytes(20), proto=200)), "10.0.0.2 > 10.0.0.1 IP protocol 200")])
 def test_trails_have_names_too(frame: bytes, what: str) -> None:
     assert str(headers(frame)) == what
+
+
+# ---------------------------------------------------------------- cases from the field
+CASES = next((d for p in pathlib.Path(__file__).resolve().parents if (d := p / "shared" / "cases").is_dir()), pathlib.Path())
+needs_cases = pytest.mark.skipif(not CASES.name, reason="no shared/cases above this checkout")
+
+
+@needs_cases
+def test_a_light_load_of_frames_that_nobody_handles() -> None:
+    case = CASES / "08-rx-dropped-unknown-ethertype"
+    run = rxpath.replay(case / "light.pcap", case / "host.toml")
+    assert run.books.lost_at["UNHANDLED_PROTO"] == {"__netif_receive_skb_core": 27} and run.books.device["rx_nohandler"] == 0
+    assert [(u.what, u.frames) for u in run.books.unhandled] == [
+        ("HomePlug AV (EtherType 0x88e1)", 20), ("Realtek loop detection (EtherType 0x8899)", 7)]
+    assert "UDP 53" in run.receiver.evidence and "137" not in run.receiver.evidence
+
+
+@needs_cases
+def test_a_bridge_of_containers_whose_checksums_are_not_made_yet() -> None:
+    case = CASES / "15-vanetza-docker-partial-csum"
+    run = rxpath.replay(case / "docker0.pcap")
+    assert run.books.received == run.books.offered == 100
+    assert "checksums of 172.17.0.2 were left to its card: 100 frames taken as good" in run.notes
