@@ -206,7 +206,8 @@ def answers_itself(frame: bytes, case: Case) -> bool:
     src, dst = source(frame), [frame[30:34]]
     if src == [bytes(4)]:
         return dst[0] in (b"\xff" * 4, bytes(4))
-    return own(source_routes(frame)) or (own(src) and (lets_own_in(case) or (frame[14] & 15 > 5 and not own(dst))))
+    routes = source_routes(frame)
+    return own(routes) or bytes(4) in routes or (own(src) and (lets_own_in(case) or (frame[14] & 15 > 5 and not own(dst))))
 
 
 def is_ip(frame: bytes) -> bool:

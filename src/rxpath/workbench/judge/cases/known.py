@@ -49,6 +49,8 @@ def cases() -> list[Case]:
                        options=b"\x07\x07\x04" + bytes(4) + b"\x07\x07\x04" + bytes(6)))),
         one("an echo from 0.0.0.0 to everybody", "network", host(sysctl={"net.ipv4.icmp_echo_ignore_broadcasts": 0}),
             f.eth(f.ip(f.icmp(), src="0.0.0.0", dst="255.255.255.255", proto=1), f.BROADCAST)),
+        one("wrong options behind a source route from 0.0.0.0", "network", plain,
+            f.eth(f.ip(f.icmp(), proto=1, options=b"\x89\x07\x08" + bytes(4) + b"\x86\x0e" + bytes(12) + bytes(3)))),
         one("an echo from 0.0.0.0 to 0.0.0.0", "network", host(sysctl={"net.ipv4.icmp_echo_ignore_broadcasts": 0}),
             f.eth(f.ip(f.icmp(), src="0.0.0.0", dst="0.0.0.0", proto=1))),
         one("a datagram in pieces that is longer than it says", "transport", plain,
