@@ -7,7 +7,7 @@
 
 Every Lab checks at close() (the fixture calls it) that the books balance."""
 from rxpath import boot, outputs
-from rxpath.abi.limits import NCPU
+from rxpath.abi.limits import NCPU, NTHREAD
 from rxpath.abi.mib import DevStat, Mib
 from rxpath.abi.numbers import DRAIN, E1000_RXD_STAT_EOP, Kind, NicMode
 from rxpath.abi.reasons import Drop
@@ -58,6 +58,9 @@ class Lab:
         self.feed, self.net.feed_addr = boot.buffer(8 << 20)
         self.users: list[object] = []
         self.at, self.t, self.sent, self.threads = 0, 1000, 0, 0
+        if driver in ("veth", "lo"):
+            self.call(engine.add_sender)(self.net, NTHREAD - 1, 0)
+            self.net.sim.sender_spin = 150_000
         self.drain = outputs.Drain(self.boot)
         self.outputs: list[outputs.Output] = []
         self.trail: list[outputs.Mark] = []

@@ -37,9 +37,11 @@ Stage = IntEnum("Stage", (
     "__first_packet_length udp_destruct_common "
     # events of the machine: entry, handler and EOI of a hard IRQ; entering __do_softirq; one napi->poll call; try_to_wake_up; schedule() to
     # another thread; ...; a lock held, a line that was in another CPU's cache (of another node; each further CPU that wants it); leaving an
-    # idle state, in the order of abi.numbers.Idle; a thread on a new CPU; latencies, which cost nobody time; ns << 10 for a byte
-    "HARDIRQ SOFTIRQ POLL WAKE SWITCH TICK IPI_SEND IPI TIMER SYSCALL_ENTRY SYSCALL_EXIT LOCK BOUNCE BOUNCE_NODE CONTEND EPOLL "
-    "NIC_LATENCY IPI_LATENCY IDLE_EXIT IDLE_EXIT_C1E IDLE_EXIT_C3 IDLE_EXIT_C6 IDLE_EXIT_POLL MIGRATE SENDER BYTE_COPY BYTE_CSUM "
+    # idle state, in the order of abi.numbers.Idle; a thread on a new CPU; a send() of a sender on this host, a further fragment of it;
+    # latencies, which cost nobody time; ns << 10 for a byte
+    "HARDIRQ SOFTIRQ POLL WAKE SWITCH TICK IPI_SEND IPI_SEND_BUSY IPI IPI_BUSY TIMER SYSCALL_ENTRY SYSCALL_EXIT LOCK BOUNCE "
+    "BOUNCE_NODE CONTEND EPOLL NIC_LATENCY IPI_LATENCY IDLE_EXIT IDLE_EXIT_C1E IDLE_EXIT_C3 IDLE_EXIT_C6 IDLE_EXIT_POLL MIGRATE "
+    "SENDER SENDER_FRAGMENT BYTE_COPY BYTE_CSUM "
     # stations that came later: in their place, each would give all that follow another number, and every function be compiled again
     "pim_rcv_v1 "
 ), start=0)

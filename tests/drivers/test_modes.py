@@ -127,11 +127,11 @@ def test_running_ahead_equals_one_step_without_napi(lab, driver):
     assert seen[0] == seen[1]
 
 
-def test_a_sender_that_is_too_far_behind_is_our_limit_not_a_full_ring(lab):
+def test_a_sender_that_finds_no_packet_is_our_limit_not_a_full_ring(lab):
     host = lab(driver="veth", nskb=256)
-    host.app(host.udp(5000))
+    host.udp(5000, rcvbuf=1 << 24)
     host.net.trail = 1
     host.send(*[udp_frame() for _ in range(600)], gap=1)
     host.run()
     ends = host.ends()
-    assert ends["RX_ALLOC_FAILED"] > 0 and "RX_MISSED" not in ends and sum(ends.values()) == 600
+    assert ends == {"RX_ALLOC_FAILED": 344}                              # the other 256 wait to be read

@@ -53,7 +53,25 @@ def test_xeon2g_2015_keeps_the_sums_of_the_published_rates():
 
 
 def test_vm_keeps_what_was_measured():
-    ns = load_profile("vm").ns
+    """From send() to the return of recvfrom() on another CPU, by how long it slept; docs/calibration.md."""
+    vm = load_profile("vm")
+    ns = vm.ns
+    softirq = sum(ns[s] for s in (Stage.SOFTIRQ, Stage.POLL, Stage.process_backlog, Stage.__netif_receive_skb_core, Stage.ip_rcv_core,
+                                  Stage.ip_route_input_noref, Stage.ip_local_deliver, Stage.__udp4_lib_rcv, Stage.__udp4_lib_lookup,
+                                  Stage.__udp_enqueue_schedule_skb, Stage.sock_def_readable, Stage.LOCK))
+    device = sum(ns[s] for s in (Stage.netif_rx, Stage.enqueue_to_backlog, Stage.eth_type_trans, Stage.LOCK))
+    assert softirq == pytest.approx(1170, rel=0.05)
+    assert ns[Stage.SENDER] + device + softirq == pytest.approx(3470, rel=0.07)
+    recv = ns[Stage.udp_recvmsg] + ns[Stage.SYSCALL_EXIT] + ns[Stage.BOUNCE]
+    awake = sum(ns[s] for s in (Stage.WAKE, Stage.IPI_SEND, Stage.IPI_LATENCY, Stage.IPI, Stage.IDLE_EXIT, Stage.SWITCH))
+    measured = {20_000: 19_000, 100_000: 32_000, 1_000_000: 40_000, 5_000_000: 80_000, 20_000_000: 150_000}
+    assert {slept for slept, _ in vm.halt} == set(measured)
+    for slept, more in vm.halt:
+        assert ns[Stage.SENDER] + device + softirq + awake + more + recv == pytest.approx(measured[slept], rel=0.06)
+
+
+def test_vm_xeon_keeps_what_was_measured():
+    ns = load_profile("vm_xeon").ns
     assert ns[Stage.SYSCALL_ENTRY] + ns[Stage.SYSCALL_EXIT] == 214
     assert ns[Stage.WAKE] + ns[Stage.SWITCH] == 2970
     assert ns[Stage.WAKE] + ns[Stage.SWITCH] + ns[Stage.IPI_LATENCY] + ns[Stage.IPI] + ns[Stage.IDLE_EXIT] == 31_000

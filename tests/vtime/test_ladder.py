@@ -39,7 +39,7 @@ def test_the_counter_that_moves_is_the_one_of_the_article(rows):
 
 
 def test_one_cpu_under_overload_peaks_falls_and_comes_to_nothing():
-    """kernel-6.18: a peak of about 320 kpps at 400, 160 at 460, 1.5 at 1070 (another machine than vm's costs are of)."""
+    """kernel-6.18: a peak of about 320 kpps at 400, 160 at 460, 1.5 at 1070 (another machine than vm_xeon's costs are of)."""
     curve = dict(ladder.overload_curve((100, 200, 300, 350, 400, 500, 600, 1000), MS))
     peak = max(curve.values())
     assert curve[100] > 95 and curve[200] > 190

@@ -55,6 +55,10 @@ class cpu_t:
     busy_share: i64             # HT: of the last epoch, << 10
     idle_before: i64            # HT: idle_ns when the epoch began
     device_irq: i64 = NEVER     # the next interrupt of a source of other softirqs
+    stall_at: i64 = NEVER       # when the hypervisor takes the CPU away next
+    stall_rng: i64
+    stalls: i64                 # how often it did, and for how long while there was work
+    stalled_ns: i64             # part of hardirq_ns
     first_source: i64 = -1      # these sources: a list through softirq_source.next_of_cpu
 
 
@@ -170,6 +174,8 @@ class thread_t:
     pauses: i64
     paused_ns: i64
     pause_series: i64           # of a recording, + 1
+    queue: i64                  # a sender's: the ring whose frames it sends
+    until: i64                  # it looks at its clock until then, whatever comes between; 0: its piece of work is as long as it is
 
 
 @struct(align=CACHELINE)
@@ -195,6 +201,13 @@ class engine:
     epoch: i64 = NEVER          # HT: when siblings look at each other next
     sibling_factor: i64         # HT: how much slower beside a busy sibling, << 10
     idle_deepest: i64           # Idle: the deepest state that the governor may choose
+    nhalt: i64                  # a guest's halts: after so much sleep the way back takes so much longer; between two, in proportion
+    halt_slept: Array[i64] = array(8)
+    halt_ns: Array[i64] = array(8)
+    stall_every: i64            # means of the distances between stalls, and of their lengths
+    stall_length: i64
+    sender_spin: i64            # a sender wakes up so long before its next call, and looks at its clock until then
+    feed_next: i64              # when the first frame comes that is not on the cable yet
     key: Array[i64] = array(256)
     block: Array[i64] = array(32)       # the earliest key of each eight slots
 

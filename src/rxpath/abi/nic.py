@@ -1,6 +1,6 @@
 """The network card and its driver's rings: what the NIC writes, what igb keeps."""
 from .._compile import CACHELINE, Array, array, i64, path_function, struct, u16, u32
-from .numbers import NO_QUEUE
+from .numbers import NO_QUEUE, NO_THREAD
 from .skbuff import sk_buff_list
 
 
@@ -89,10 +89,15 @@ class rx_ring:
     buffers: i64                # descriptors that have ever had a buffer: a resize keeps them
     reset: i64                  # frames that a reset found in the ring
     sender_xmit: i64            # of the sender_xmit table, for a queue without an interrupt
+    sender: i64 = NO_THREAD     # virtual time: the thread that sends
     staged: i64                 # no ring: frames that the sender has not handed over yet, and these
     stage: sk_buff_list
     pb: i64 = -1                # the packet buffer in front of it: of net.buffer, -1: none
     cable_dma: i64 = -1         # of the cable_dma table: how a frame that has waited there gets into the ring
+    call_t: i64                 # of the last frame that was sent: when it was due, its flow and which datagram it is of
+    call_flow: i64
+    call_datagram: i64
+    late_max: i64               # by how much a call of the sender was late, at most
     no_buffer: i64              # frames that had to wait there (RNBC)
     held: i64                   # frames that the sender could not send: lost there
     eop_status: i64             # what the last descriptor of a long frame said

@@ -208,6 +208,7 @@ class Kind(IntEnum):
     HOST = 2                    # a Python program: the engine returns to it with each datagram
     NAPI = 3                    # napi/eth0-N of threaded NAPI
     HOG = 4                     # computes; with a period it sleeps between
+    SENDER = 5                  # a task of another network namespace, which sends to us over veth, or of this host over lo
 
 
 class Kthread(IntEnum):

@@ -74,6 +74,7 @@ class softnet_data:
     ipi_head: i64 = NO_CPU      # CPUs whose backlogs we have started: a list through rps_ipi_next
     rps_ipi_next: i64 = NO_CPU
     in_ipi_list: i64
+    ipi_idle: i64               # that CPU was idle when it came onto the list
     note_head: i64
     note_tail: i64
     pool: i64                   # skbs come from here: one for all in virtual time, one for each thread in real time

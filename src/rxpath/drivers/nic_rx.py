@@ -41,6 +41,16 @@ def nic_pull(net: Net, cpu: int, q: int, now: int) -> None:
     ring.fill_max = max(ring.fill_max, ring.hw_head - ring.next_to_clean)
 
 
+@path_function
+def nic_pull_one(net: Net, q: int) -> None:
+    """The next frame only, whenever it is due: a sender takes them from its schedule one by one."""
+    ring = net.ring[q]
+    a = net.feed[q][ring.feed_head & NFEED - 1]
+    ring.arrived += 1
+    ring.feed_head += 1
+    path.call_cable_rx(ring.cable_rx, net, q, ring, a)
+
+
 @cold
 @path_function
 def cable_spilled(net: Net, q: int, ring: rx_ring, head: int) -> None:

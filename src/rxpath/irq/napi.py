@@ -24,7 +24,7 @@ from ..abi.softnet import napi_list, napi_struct, softnet_data
 from ..abi.timer import NAPI_HRTIMER
 from ..path import Hrtimer, Stage, hrtimer_function, softirq
 from ..timer import hrtimer_start
-from ..turn import charge, enter_parked, late_private, tell_driver
+from ..turn import charge, charge_ipi, enter_parked, late_private, tell_driver
 
 
 @path_function
@@ -243,10 +243,11 @@ def requeue(net: Net, sd: softnet_data) -> None:
 
 @path_function
 def rps_ipi_add(net: Net, cpu: int, other: int) -> None:
-    """Remember a CPU whose backlog we have started: one IPI for all packets of this pass."""
+    """Remember a CPU whose backlog we have started, and whether it was idle: one IPI for all packets of this pass.  In clock order."""
     sd, target = net.sd[cpu], net.sd[other]
     if target.in_ipi_list == 0:
         target.in_ipi_list = 1
+        target.ipi_idle = int(net.cpu[other].curr < 0)
         target.rps_ipi_next = sd.ipi_head
         sd.ipi_head = other
 
@@ -260,6 +261,6 @@ def net_rps_send_ipi(net: Net, cpu: int) -> None:
         target = net.sd[other]
         following = target.rps_ipi_next
         target.in_ipi_list = 0
-        charge(net, cpu, Stage.IPI_SEND)
+        charge_ipi(net, cpu, target.ipi_idle != 0)
         tell_driver(net, cpu, Note.RPS_IPI, other)
         other = following

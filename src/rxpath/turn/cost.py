@@ -1,7 +1,9 @@
 """What a station costs: it is charged, counted and marked in one line, its first."""
 from .._compile import path_function
 from ..abi.net import Net
+from ..abi.numbers import Idle
 from ..abi.skbuff import sk_buff
+from ..path import Stage
 from .trail import trail_mark
 
 
@@ -11,6 +13,16 @@ def charge(net: Net, cpu: int, stage: int) -> None:
     c = net.cpu[cpu]
     c.now += net.cost[cpu][stage]
     net.stage_count[cpu][stage] += 1
+
+
+@path_function
+def charge_ipi(net: Net, cpu: int, idle: bool) -> None:
+    """An interrupt for another CPU is sent: an idle one may have to be woken by a hypervisor first.  idle=poll: that CPU looks at
+    need_resched all the time and gets none.  `idle` must have been seen in this CPU's turn."""
+    if not idle:
+        charge(net, cpu, Stage.IPI_SEND_BUSY)
+    elif net.sim.idle_deepest != Idle.POLL:
+        charge(net, cpu, Stage.IPI_SEND)
 
 
 @path_function

@@ -45,10 +45,15 @@ def sock_rps_record_flow(net: Net, cpu: int, sk: sock) -> None:
         net.rps_sock_flow[i] = ident
 
 
+NEAR_MAX = 32                                        # more than can be added in the time by which a reader runs ahead
+
+
 @path_function
 def recv_is_private(net: Net, sk: sock) -> bool:
     """The next recvmsg() touches nothing that softirqs or other readers touch."""
     if sk.reader_queue.head < 0 or sk.readers != 1 or (net.rfs != 0 and sk.rxhash != 0):
+        return False
+    if sk.qlen + NEAR_MAX >= sk.qlen_max:            # who adds to it may be about to find it longer than ever
         return False
     if net.record:                                   # the length of the queue is looked at by whoever adds to it
         return False

@@ -37,6 +37,8 @@ class Phase(IntEnum):
     EPOLLING = 10               # and in epoll_wait()
     SERVE = 11                  # work on a datagram, then sleep, is about to begin
     DOZE = 12                   # in nanosleep()
+    SEND = 13                   # a sender between two calls
+    XMIT = 14                   # in its call, about to hand a frame over
 
 
 # ---------------------------------------------------------------- what it costs, and how long it took

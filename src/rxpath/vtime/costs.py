@@ -2,9 +2,11 @@
 net.cost[cpu], which the path reads.
 
 A file has `name`, `about`, tables [stations], [events], [bytes] of `NAME = { ns = ..., source = "..." }`, [factors] of
-`NAME = { factor = ..., source = "..." }`; with `base` and `factor` it takes what it does not name from another profile, multiplied.
+`NAME = { factor = ..., source = "..." }`, a guest's [halt] of `TIME = { ns = ..., source = "..." }` (how much longer than IDLE_EXIT the way
+back takes after so long a halt); with `base` and `factor` it takes what it does not name from another profile, multiplied.
 What no table names costs nothing."""
 import functools
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -17,8 +19,14 @@ FOLDER = Path(__file__).parent / "profiles"
 BYTE_STAGES = (Stage.BYTE_COPY, Stage.BYTE_CSUM)
 LATENCIES = (Stage.NIC_LATENCY, Stage.IPI_LATENCY)
 SHIFT = 10                                           # the cost table holds ns << 10 for a byte
+HALTS = 8                                            # engine.halt_slept
 FACTORS = ("SIBLING", "REMOTE_MEMORY")               # beside a busy hyper-thread; of what the NIC has written, from another node
 MEMORY_BOUND = (Stage.igb_clean_rx_irq, Stage.eth_type_trans, Stage.igb_add_rx_frag, Stage.BYTE_COPY, Stage.BYTE_CSUM)
+
+
+# A file may give but one IPI_SEND, taken where the other CPU was halted.  To one at work it costs no more than that, nor than a guest's
+# exit; and that CPU pays for it, too.  [M] a KVM guest under RPS: 2.0 to 2.2 us of each send(), 2.2 to 3.0 of each interrupt
+GUEST_IPI_SEND, GUEST_IPI = 2000, 2300
 
 
 class ProfileError(ValueError):
@@ -31,6 +39,7 @@ class Profile(NamedTuple):
     ns: dict[Stage, int]                             # as the cost table holds it
     source: dict[Stage, str]
     factors: Mapping[str, float] = MappingProxyType({})      # FACTORS; what is not there is 1.0
+    halt: tuple[tuple[int, int], ...] = ()           # (so long a halt, ns that the way back takes more than IDLE_EXIT), by length
 
     def apply(self, net: Net, cpus: Iterable[int], factors: Sequence[float] = ()) -> None:
         """Write the cost tables of these CPUs.  factors[cpu] makes one slower (2.0) or faster; latencies are nobody's time and stay."""
@@ -42,7 +51,9 @@ class Profile(NamedTuple):
             for stage in Stage:
                 ns = self.ns.get(stage, 0)
                 row[stage] = ns if stage in LATENCIES else round(ns * factor)
-
+        net.sim.nhalt = len(self.halt)
+        for i, (slept, ns) in enumerate(self.halt):
+            net.sim.halt_slept[i], net.sim.halt_ns[i] = slept, ns
 
     def remote(self, net: Net, cpu: int) -> None:
         """This CPU is on another NUMA node than the NIC: what waits for the NIC's memory takes longer."""
@@ -82,7 +93,7 @@ def _read(path: Path) -> Profile:
 
 
 def _profile(where: str, data: dict[str, Any]) -> Profile:
-    unknown = set(data) - {"name", "about", "base", "factor", "factor_source", "stations", "events", "bytes", "factors"}
+    unknown = set(data) - {"name", "about", "base", "factor", "factor_source", "stations", "events", "bytes", "factors", "halt"}
     if unknown:
         raise ProfileError(f"{where}: unknown key {sorted(unknown)[0]!r}")
     if not isinstance(data.get("name"), str):
@@ -90,6 +101,7 @@ def _profile(where: str, data: dict[str, Any]) -> Profile:
     ns: dict[Stage, int] = {}
     source: dict[Stage, str] = {}
     factors: dict[str, float] = {}
+    halt: tuple[tuple[int, int], ...] = ()
     if "base" in data:
         base, factor = load_profile(str(data["base"])), data.get("factor", 1.0)
         if not isinstance(factor, int | float) or isinstance(factor, bool) or factor <= 0 or factor > 1000:
@@ -98,6 +110,7 @@ def _profile(where: str, data: dict[str, Any]) -> Profile:
             ns[stage] = round(value * factor)
             source[stage] = f"{data.get('factor_source', '')}; {factor:g} x {base.name}: {base.source[stage]}"
         factors.update(base.factors)
+        halt = tuple((slept, round(value * factor)) for slept, value in base.halt)
     for table in ("stations", "events", "bytes"):
         entries = data.get(table, {})
         if not isinstance(entries, dict):
@@ -105,7 +118,20 @@ def _profile(where: str, data: dict[str, Any]) -> Profile:
         for key, entry in entries.items():
             stage = _stage(where, table, key)
             ns[stage], source[stage] = _cost(f"{where}: {table}.{key}", stage, entry)
-    return Profile(data["name"], str(data.get("about", "")), ns, source, factors | _factors(where, data.get("factors", {})))
+    _ipis(data.get("events", {}), ns, source)
+    return Profile(data["name"], str(data.get("about", "")), ns, source, factors | _factors(where, data.get("factors", {})),
+                   _halt(where, data["halt"]) if "halt" in data else halt)
+
+
+def _ipis(events: dict[str, Any], ns: dict[Stage, int], source: dict[Stage, str]) -> None:
+    """What a file that gives IPI_SEND alone leaves open: IPIs of CPUs that are at work."""
+    if "IPI_SEND" not in events:
+        return
+    kick = ns[Stage.IPI_SEND]
+    handled = max(ns.get(Stage.IPI, 0), min(kick, GUEST_IPI))
+    for stage, value in ((Stage.IPI_SEND_BUSY, min(kick, GUEST_IPI_SEND)), (Stage.IPI_BUSY, handled)):
+        if stage.name not in events:
+            ns[stage], source[stage] = value, f"from IPI_SEND: {source[Stage.IPI_SEND]}"
 
 
 def _factors(where: str, entries: Any) -> dict[str, float]:
@@ -122,6 +148,21 @@ def _factors(where: str, entries: Any) -> dict[str, float]:
         if not isinstance(entry["source"], str) or not entry["source"].strip():
             raise ProfileError(f"{where}: factors.{key}: every number needs its source")
     return {key: float(entry["factor"]) for key, entry in entries.items()}
+
+
+def _halt(where: str, entries: Any) -> tuple[tuple[int, int], ...]:
+    if not isinstance(entries, dict) or not 1 <= len(entries) <= HALTS:
+        raise ProfileError(f"{where}: [halt] must be a table of 1 to {HALTS} times")
+    points = []
+    for key, entry in entries.items():
+        number = key.removesuffix("us").removesuffix("ms").removesuffix("ns")
+        unit = {"ns": 1, "us": 1000, "ms": 1_000_000}.get(key[len(number):])
+        if unit is None or not number.isdecimal():
+            raise ProfileError(f"{where}: [halt] {key!r}: a time such as 20us or 5ms")
+        points.append((int(number) * unit, _cost(f"{where}: halt.{key}", Stage.IDLE_EXIT, entry)[0]))
+    if any(a[0] >= b[0] or a[1] > b[1] for a, b in itertools.pairwise(points)):
+        raise ProfileError(f"{where}: [halt]: longer halts come later, and take no less to leave")
+    return tuple(points)
 
 
 def _stage(where: str, table: str, key: str) -> Stage:

@@ -2,10 +2,11 @@
 
 cpu.now is the time at which the current piece of work ends; an interrupt at t < now pushes it by its cost."""
 from .. import path
-from .._compile import path_function
+from .._compile import cold, path_function
+from ..abi.engine import cpu_t
 from ..abi.limits import NNOTE
 from ..abi.net import Net
-from ..abi.numbers import DONE, NEVER, SLOT_BITS, YIELD, Ctx, Kthread, Note
+from ..abi.numbers import DONE, NEVER, SLOT_BITS, YIELD, Ctx, Idle, Kthread, Note
 from ..drivers.nic_rx import irq_due, irq_idle, nic_pull
 from ..irq.backlog import rps_trigger_softirq
 from ..irq.napi import napi_thread_poll
@@ -13,12 +14,13 @@ from ..irq.softirq import do_softirq, softirqs_now
 from ..irq.timer import run_local_timers
 from ..path import Stage
 from ..turn import charge
-from .idle import idle_reflect
-from .machine import sources_raise
+from .idle import halt_exit, idle_reflect
+from .machine import sources_raise, stall_begins
 from .sched import (
     account,
     charge_thread,
     expire_timeouts,
+    go_on,
     hrtimer_again,
     local_irq_at,
     next_tick,
@@ -50,9 +52,11 @@ def irq_enter(net: Net, cpu: int, t: int, stage: int) -> None:
         return
     if c.ctx == Ctx.IDLE:
         waking = net.cost[cpu][Stage.IDLE_EXIT + c.idle_state]
-        c.idle_ns += t - c.since + waking
+        if net.sim.nhalt and c.idle_state != Idle.POLL:
+            waking += halt_exit(net, t - c.since)
         if net.sim.idle_deepest:
             idle_reflect(net, cpu, t - c.since)
+        c.idle_ns += t - c.since + waking
         c.ctx = Ctx.TASK
         t += waking
         c.irq_until += waking
@@ -82,8 +86,7 @@ def resume(net: Net, cpu: int) -> None:
     c = net.cpu[cpu]
     c.since = c.now
     if c.curr >= 0 and not c.need_resched:
-        th = net.thread[c.curr]
-        c.now += th.left
+        go_on(net, cpu, net.thread[c.curr])
 
 
 @path_function
@@ -95,9 +98,6 @@ def fire_queue_irq(net: Net, q: int, t: int) -> None:
         at_time(net, slot_of_queue(net, q), c.irq_until)
         return
     at_time(net, slot_of_queue(net, q), NEVER)
-    if ring.irq_handler < 0:
-        sender_call(net, q, t)
-        return
     if ring.pb >= 0:
         nic_pull(net, ring.cpu, q, t)
         if irq_idle(net, q, t):
@@ -122,47 +122,24 @@ def fire_queue_irq(net: Net, q: int, t: int) -> None:
 
 
 @path_function
-def sender_call(net: Net, q: int, t: int) -> None:
-    """A queue without an interrupt (veth, loopback): a task of another namespace sends to us on this CPU, one frame in one call.  It
-    preempts the tasks of this host, as long as softirqs do not keep it waiting; the softirq that its frame raises runs when the call
-    enables bottom halves again."""
-    ring = net.ring[q]
-    c = net.cpu[ring.cpu]
-    nic_pull(net, ring.cpu, q, t)
-    if ring.staged == 0:
-        at_time(net, slot_of_queue(net, q), irq_due(net, q, t))
-        return
-    if c.ctx == Ctx.SOFTIRQ:
-        at_time(net, slot_of_queue(net, q), max(c.now, t) + 1)
-        return
-    irqs = c.irqs
-    irq_enter(net, ring.cpu, t, Stage.SENDER)
-    start = c.now
-    c.irqs, c.irq_until, c.irq_cost = irqs, t, 0     # no interrupt: the time is the kernel's, for a task
-    path.call_sender_xmit(ring.sender_xmit, net, ring.cpu, q)
-    ns = c.now - start
-    c.since += ns
-    c.syscall_ns += ns
-    irq_exit(net, ring.cpu)
-    at_time(net, slot_of_queue(net, q), irq_due(net, q, c.now))
-
-
-@path_function
 def fire_local_irq(net: Net, cpu: int, t: int) -> None:
     """The tick, an IPI or a timer: those that are due, one handler after the other."""
     c = net.cpu[cpu]
     if t < c.irq_until:
         at_time(net, slot_of_local(net, cpu), c.irq_until)
         return
+    if c.stall_at <= t:
+        cpu_stalls(net, cpu, t)
+        return
     if c.resched_ipi <= t:
         c.resched_ipi = NEVER
         c.ipis += 1
-        irq_enter(net, cpu, t, Stage.IPI)
+        irq_enter(net, cpu, t, ipi_stage(c))
         wake_listed(net, cpu)
     elif c.rps_ipi <= t:
         c.rps_ipi = NEVER
         c.ipis += 1
-        irq_enter(net, cpu, t, Stage.IPI)
+        irq_enter(net, cpu, t, ipi_stage(c))
         rps_trigger_softirq(net, cpu)
     elif c.hrtimer <= t:
         irq_enter(net, cpu, t, Stage.TIMER)
@@ -185,6 +162,37 @@ def fire_local_irq(net: Net, cpu: int, t: int) -> None:
         run_local_timers(net, cpu, t)
     local_irq_at(net, cpu)
     irq_exit(net, cpu)
+
+
+@cold
+@path_function
+def cpu_stalls(net: Net, cpu: int, t: int) -> None:
+    """The hypervisor takes the CPU away (steal; on bare metal an SMI): no instruction runs, and interrupts wait until it is back.  Booked
+    as an interrupt that takes so long, which no thread is charged for; a CPU that is halted does not notice, but for what then waits."""
+    c = net.cpu[cpu]
+    length = stall_begins(net, c, t)
+    c.irq_until = t + length
+    c.irq_cost = 0
+    local_irq_at(net, cpu)
+    if c.ctx == Ctx.IDLE:
+        return
+    c.irq_cost = length
+    c.hardirq_ns += length
+    c.stalled_ns += length
+    if c.ctx == Ctx.SOFTIRQ:
+        c.now += length
+        c.since += length
+    else:
+        account(net, cpu, t)
+        c.now = t + length
+        resume(net, cpu)
+    at_time(net, slot_of_cpu(net, cpu), c.now)
+
+
+@path_function
+def ipi_stage(c: cpu_t) -> int:
+    """What the handler of an IPI costs: a guest that is at work leaves the processor for it, one that was halted comes back with it."""
+    return Stage.IPI if c.ctx == Ctx.IDLE else Stage.IPI_BUSY
 
 
 @path_function
@@ -220,8 +228,7 @@ def read_notes(net: Net, cpu: int) -> None:
         sd.note_head += 1
         what, whom = note & 255, note >> 8
         if what == Note.IRQ_ENABLED:
-            nic_pull(net, cpu, whom, c.now)
-            at_time(net, slot_of_queue(net, whom), irq_due(net, whom, c.now))
+            queue_irq_enabled(net, cpu, whom, c.now)
         elif what == Note.WAKE_READER:
             charge(net, cpu, Stage.WAKE)
             wake(net, cpu, whom)
@@ -238,6 +245,14 @@ def read_notes(net: Net, cpu: int) -> None:
             other = net.cpu[whom]
             other.rps_ipi = c.now + net.cost[cpu][Stage.IPI_LATENCY]
             local_irq_at(net, whom)
+
+
+@path_function
+def queue_irq_enabled(net: Net, cpu: int, q: int, now: int) -> None:
+    """A poll has unmasked the queue's vector.  A device without a ring has none: its sender calls."""
+    if net.ring[q].irq_handler >= 0:
+        nic_pull(net, cpu, q, now)
+        at_time(net, slot_of_queue(net, q), irq_due(net, q, now))
 
 
 @path_function

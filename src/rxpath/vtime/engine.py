@@ -1,7 +1,8 @@
 """The loop of virtual time: the earliest CPU, interrupt or timer goes next, until another would be earlier.  And set-up of its tables."""
 from .._compile import entry, reset_struct
 from ..abi.net import Net
-from ..abi.numbers import DRAIN, NO_THREAD, SLOT_BITS
+from ..abi.numbers import DRAIN, NO_THREAD, SLOT_BITS, Kind
+from .apps import Phase
 from .cpu import cpu_turn, fire_local_irq, fire_queue_irq
 from .cuts import record_cut
 from .feed import feed_rearm
@@ -69,3 +70,13 @@ def add_thread(net: Net, n: int, cpu: int, kind: int) -> None:
     th.next_of_cpu, c.first_thread = c.first_thread, n
     reset_struct(own)
     own.thread = n
+
+
+@entry
+def add_sender(net: Net, n: int, q: int) -> None:
+    """Thread n sends the frames of ring q, which has no interrupt, on that ring's CPU."""
+    ring = net.ring[q]
+    add_thread(net, n, ring.cpu, Kind.SENDER)
+    th = net.thread[n]
+    th.queue, th.phase = q, Phase.SEND
+    ring.sender = n

@@ -10,6 +10,7 @@ from ..drivers.nic_rx import irq_due, nic_pull
 from ..path import Stage
 from .dice import exponential_next, exponential_of
 from .sched import hrtimer_again
+from .sender import sender_told
 from .slots import at_time, insert_queues, slot_of_queue
 
 
@@ -18,6 +19,9 @@ def feed_arm(net: Net, q: int) -> None:
     """The cable was empty and is not any more: the interrupt has a time again."""
     ring, slot = net.ring[q], slot_of_queue(net, q)
     if q >= net.sim.nq:                              # more_queues() comes with the next run()
+        return
+    if ring.sender >= 0:
+        sender_told(net, q)
         return
     if ring.unmasked and net.sim.key[slot] >> SLOT_BITS == NEVER:
         at_time(net, slot, irq_due(net, q, net.sim.now))
@@ -45,7 +49,9 @@ def feed_rearm(net: Net) -> None:
         hrtimer_again(net, cpu)
     for q in range(net.sim.nq):
         ring = net.ring[q]
-        if ring.unmasked:
+        if ring.sender >= 0:
+            sender_told(net, q)
+        elif ring.unmasked:
             nic_pull(net, -1, q, net.sim.now)
             at_time(net, slot_of_queue(net, q), irq_due(net, q, net.sim.now))
         else:
@@ -77,8 +83,10 @@ def feed_put(net: Net, t: int, offset: int, length: int, caplen: int, flags: int
     if q < 0:
         return False
     ring, slot = net.ring[q], slot_of_queue(net, q)
-    if ring.unmasked or ring.irq_handler < 0:
-        due = max(t + net.cost[ring.cpu][Stage.NIC_LATENCY], ring.last_irq + ring.itr_ns) if ring.irq_handler >= 0 else t
+    if ring.sender >= 0:
+        sender_told(net, q)
+    elif ring.unmasked:
+        due = max(t + net.cost[ring.cpu][Stage.NIC_LATENCY], ring.last_irq + ring.itr_ns)
         at_time(net, slot, min(net.sim.key[slot] >> SLOT_BITS, due))
     return True
 

@@ -2,7 +2,10 @@
 
 The nap is expected to last as long as the CPU's own next timer allows, and not longer than its last naps did on average; the deepest
 state whose target residency fits is taken.  Leaving it takes its exit latency (Stage.IDLE_EXIT and what follows): nobody's work, it comes
-before the interrupt's handler.  Everything that is looked at is the CPU's own.  Frequency (P-states, turbo) is not modelled."""
+before the interrupt's handler.  Everything that is looked at is the CPU's own.  Frequency (P-states, turbo) is not modelled.
+
+A guest's CPU has one kind of halt, and how deep that is, the hypervisor decides while it lasts: the profile's [halt] says what the way
+back takes by how long it was away."""
 from .._compile import path_function
 from ..abi.net import Net
 from ..abi.numbers import Idle
@@ -30,6 +33,21 @@ def idle_select(net: Net, cpu: int) -> None:
     elif nap >= RESIDENCY_C1E:
         state = Idle.C1E
     c.idle_state = min(state, deepest)
+
+
+@path_function
+def halt_exit(net: Net, slept: int) -> int:
+    """What the way back takes a guest's CPU beside its IDLE_EXIT after so long a halt (the profile's [halt])."""
+    sim = net.sim
+    i = 0
+    while i < sim.nhalt and slept >= sim.halt_slept[i]:
+        i += 1
+    if i == 0:
+        return sim.halt_ns[0]
+    if i == sim.nhalt:
+        return sim.halt_ns[i - 1]
+    t, ns = sim.halt_slept[i - 1], sim.halt_ns[i - 1]
+    return ns + (sim.halt_ns[i] - ns) * (slept - t) // (sim.halt_slept[i] - t)
 
 
 @path_function

@@ -1,16 +1,17 @@
-"""The machine round the CPUs: hyper-threads that share a core, and sources of softirqs that are not packets.
+"""The machine round the CPUs: hyper-threads that share a core, stalls, and sources of softirqs that are not packets.
 
 Two hyper-threads of a core slow each other.  How much is decided at epochs: every EPOCH_NS all CPUs stand at the same moment - nobody
 has begun anything at or after it, everything before it has been begun - and each looks at how busy its siblings were since the last
 one.  Until the next, everything that it does takes 1 + (factor - 1) x share times as long.  So no CPU looks at another in the middle of
 its work, and running ahead equals one step at a time."""
 from .._compile import entry, path_function
+from ..abi.engine import cpu_t
 from ..abi.limits import NSTAGE
 from ..abi.net import Net
 from ..abi.numbers import NEVER, Ctx
 from ..irq.napi import raise_softirq_irqoff
 from ..path import Stage
-from .dice import exponential_next, exponential_of
+from .dice import exponential_next, exponential_of, next_random
 from .sched import local_irq_at
 
 EPOCH_NS = 1_000_000
@@ -71,6 +72,29 @@ def set_siblings(net: Net, factor: int) -> None:
         net.cpu[cpu].slow = ONE
     sim.sibling_factor = factor
     sim.epoch = EPOCH_NS
+
+
+# ---------------------------------------------------------------- stalls
+@path_function
+def stall_begins(net: Net, c: cpu_t, t: int) -> int:
+    """How long this one takes; and when the next one comes."""
+    length = max(1, exponential_of(c.stall_rng, net.sim.stall_length))
+    c.stall_rng = exponential_next(c.stall_rng)
+    c.stall_at = t + length + max(1, exponential_of(c.stall_rng, net.sim.stall_every))
+    c.stall_rng = exponential_next(c.stall_rng)
+    c.stalls += 1
+    return length
+
+
+@entry
+def add_stalls(net: Net, cpu: int, every: int, length: int, seed: int) -> None:
+    """The hypervisor takes that CPU away now and then: exponential distances with the mean `every`, lengths with the mean `length`, ns."""
+    c = net.cpu[cpu]
+    net.sim.stall_every, net.sim.stall_length = every, length
+    c.stall_rng = next_random(seed)
+    c.stall_at = max(1, exponential_of(c.stall_rng, every))
+    c.stall_rng = exponential_next(c.stall_rng)
+    local_irq_at(net, cpu)
 
 
 # ---------------------------------------------------------------- other softirqs

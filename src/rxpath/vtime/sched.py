@@ -16,7 +16,7 @@ from ..abi.numbers import NEVER, NO_THREAD, Ctx, Kind, Pausing, Th
 from ..irq.timer import hrtimer_interrupt
 from ..path import Stage
 from ..timer import hrtimer_next
-from ..turn import charge
+from ..turn import charge, charge_ipi
 from ..user.wait import wait_remove
 from .idle import idle_select
 from .slots import at_time, slot_of_local
@@ -129,6 +129,15 @@ def schedule(net: Net, cpu: int) -> None:
         c.since = c.now
         c.irq_until = max(c.irq_until, c.now)
         c.irq_cost = 0
+    go_on(net, cpu, th)
+
+
+@path_function
+def go_on(net: Net, cpu: int, th: thread_t) -> None:
+    """The thread runs: its piece of work will be done then.  Who waits by looking at the clock is done when that says so."""
+    c = net.cpu[cpu]
+    if th.until:
+        th.left = max(0, th.until - c.now)
     c.now += th.left
 
 
@@ -172,7 +181,8 @@ def wake(net: Net, cpu: int, n: int) -> None:
     th.wake_listed = 1
     th.wake_next = home.wake_head
     home.wake_head = n
-    if home.resched_ipi == NEVER:
+    if home.resched_ipi == NEVER:                    # the list was empty
+        charge_ipi(net, cpu, home.curr < 0)
         home.resched_ipi = c.now + net.cost[cpu][Stage.IPI_LATENCY]
         local_irq_at(net, th.cpu)
 
@@ -312,7 +322,7 @@ def local_irq_at(net: Net, cpu: int) -> None:
     """The local APIC: tick, two kinds of IPI, the timers, other devices share one slot."""
     c = net.cpu[cpu]
     first = min(min(c.tick, c.resched_ipi), min(c.rps_ipi, c.hrtimer))
-    at_time(net, slot_of_local(net, cpu), min(first, min(c.next_timer, c.device_irq)))
+    at_time(net, slot_of_local(net, cpu), min(min(first, c.stall_at), min(c.next_timer, c.device_irq)))
 
 
 @path_function

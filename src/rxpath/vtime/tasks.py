@@ -8,6 +8,7 @@ from .apps import Phase, call_step, compute_step, doze_step, return_step, serve_
 from .host import ask_step, nap_step
 from .pauses import pause_step, stands_still
 from .sched import account, go_to_sleep, pause_stops, schedule
+from .sender import sender_step
 from .waiting import busy_step, disown_step, host_poll_step, own_step, wait_step
 
 
@@ -105,6 +106,8 @@ def app_step(net: Net, cpu: int, n: int) -> None:
             spend(net, cpu, th, start, 0)
     elif phase == Phase.NAP:
         nap_step(net, cpu, n, start)
+    elif phase == Phase.SEND or phase == Phase.XMIT:
+        sender_step(net, cpu, n, th, start)
     else:
         ask_step(net, n)
         return
@@ -130,4 +133,4 @@ def next_step_is_private(net: Net, cpu: int) -> bool:
         if th.phase == Phase.CALL:
             return recv_is_private(net, net.socks[th.sock])
         return th.phase == Phase.RETURN or th.phase == Phase.SERVE
-    return th.kind == Kind.HOG and net.sim.any_roams == 0     # who is idle must be known to whoever wakes a roaming thread
+    return th.kind == Kind.HOG and th.period == 0 and net.sim.any_roams == 0        # who is idle must be known to whoever wakes others

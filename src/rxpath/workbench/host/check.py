@@ -245,6 +245,12 @@ def _machine(host: Host) -> None:
     for i, load in enumerate(host.loads):
         for cpu in load.cpu:
             _cpu(host, f"load.{i}.cpu", cpu)
+    taken = host.stalls.rate * host.stalls.length / 1e9
+    if taken >= 0.9:
+        raise Wrong("stalls.rate", f"{host.stalls.rate:g} a second of {units.duration_text(host.stalls.length)} take {taken:.0%} of a CPU: "
+                                   "below 90%, or nothing is left to simulate")
+    for cpu in host.stalls.cpu:
+        _cpu(host, "stalls.cpu", cpu)
     if sum(len(load.cpu) for load in host.loads) > 512:
         raise Wrong("load", "more than 512 threads")
     for i, source in enumerate(host.softirqs):

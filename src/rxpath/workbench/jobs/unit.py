@@ -71,6 +71,7 @@ class Result:
     peaks: dict[str, tuple[int, int]] = field(default_factory=dict)     # queue -> (at its fullest, of)
     elapsed_ns: int = 0                                     # of virtual time
     span_ns: int = 0                                        # from the first frame to the last
+    senders: dict[str, tuple[int, int, int]] = field(default_factory=dict)     # device without a ring -> (CPU, frames, ns late at most)
     interrupted: bool = False
     notes: tuple[str, ...] = ()
     error: str | None = None
@@ -157,7 +158,8 @@ def of(run: Outcome) -> Result:
         latency_ns=b.latency.as_dict(), apps={f"{a.name}/{a.thread}": a.latency.as_dict() for a in b.apps},
         cpu_ns=b.cpu_ns(), cpus=tuple(asdict(c) for c in b.cpus),
         counters=_counters(run), memory=memory(run.host, [s.rcvbuf for s in b.sockets if s.proto == "udp"]), peaks=_peaks(run),
-        elapsed_ns=b.elapsed_ns, span_ns=run.traffic.duration_ns, interrupted=run.interrupted, notes=run.notes)
+        elapsed_ns=b.elapsed_ns, span_ns=run.traffic.duration_ns, interrupted=run.interrupted, notes=run.notes,
+        senders={s.device: (s.cpu, s.frames, s.late_max_ns) for s in b.senders})
 
 
 def memory(host: Host, rcvbufs: list[int]) -> dict[str, int]:

@@ -13,14 +13,14 @@ from rxpath.workbench.host.model.programs import App
 from rxpath.workbench.jobs import unit as runs
 from rxpath.workbench.jobs.pool import Stop
 from rxpath.workbench.jobs.unit import Result, Unit
-from rxpath.workbench.many.search import Goal
+from rxpath.workbench.many.search import Goal, outrun
 from rxpath.workbench.run import replay
 from rxpath.workbench.run.where_lost import LOAD
 from rxpath.workbench.words import figures, units
 
 SATURATED = 0.95                                            # share of the traffic's time that a CPU is busy: no queue helps it
 FASTEST_LINE = 400_000_000_000
-LINE, WORK = "line", "work"
+LINE, WORK, SENDER = "line", "work", "sender"
 Setting = tuple[str, ...]
 
 
@@ -59,6 +59,9 @@ def heaviest(result: Result) -> tuple[float, int]:
 def find(host: Host, result: Result, goal: Goal) -> Limit:
     """The limit that a result met."""
     reasons = sorted(((n, r) for r, n in result.dropped.items() if r in LOAD), reverse=True)
+    device = outrun(result)
+    if device is not None and not reasons:
+        return sender(result, device)
     late = goal.p99_ns is not None and result.latency_ns.get("p99", 0) > goal.p99_ns
     if reasons and not (late and goal.loss is None and reasons[0][0] * 100 <= result.offered):
         place, reason = _place(result, reasons[0][1]), reasons[0][1]
@@ -79,6 +82,14 @@ def hopeless(result: Result) -> Limit:
 def line(host: Host) -> Limit:
     """The wire itself: frames cannot come any closer."""
     return Limit(LINE, "line", None, 1.0, f"the line of {host.nic.speed} is full: the traffic cannot come faster")
+
+
+def sender(result: Result, device: str) -> Limit:
+    """Who sends is a task of this host, too, and its calls take all its time: the receiver would take more."""
+    cpu, frames, late = result.senders[device]
+    rate = round(frames / (result.span_ns + late) * 1e9)
+    return Limit(f"sender to {device}", SENDER, cpu, busy(result, cpu), f"the sender itself, on CPU {cpu}, sends no more than some "
+                 f"{rate:,} frames a second, its calls take all its time; the receiver loses nothing")
 
 
 def work(host: Host, cpu: int, until: float) -> Limit:
@@ -151,6 +162,8 @@ def _spent(result: Result, cpu: int | None) -> str:
 def lifts(item: Unit, host: Host, limit: Limit, stop: Stop | None = None) -> list[Setting]:
     """Settings worth trying, at the speed at which the goal failed: the knobs of the rules that fire there (advice/), small, middling and
     large; and the largest of each that is popular and should not help.  Which of them does, running them says."""
+    if limit.reason == SENDER:
+        return []
     if limit.place == LINE:
         return [(f"nic.speed={units.bps_text(host.device.speed_bps * 10)}",)] if host.device.speed_bps < FASTEST_LINE else []
     outcome = replay.replay(item.capture, host, listen=item.listen, local=item.local, speed=item.speed, loop=item.loop, stop=stop,

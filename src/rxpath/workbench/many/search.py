@@ -18,6 +18,14 @@ LOOKS = 4
 LINE_FULL = 0.75                                            # twice as fast, and the last frame still comes after that share of the time
 
 
+SENDER_LATE = 0.02                                          # of the traffic's time: so far behind its schedule a sender does not keep it
+
+
+def outrun(r: Result) -> str | None:
+    """The device (veth, lo) whose sender, a task of this host, could not send as fast as the traffic says."""
+    return next((device for device, (_, _, late) in r.senders.items() if late > max(1_000_000, SENDER_LATE * r.span_ns)), None)
+
+
 @dataclass(frozen=True, slots=True)
 class Goal:
     """What must hold.  Without loss and p99: nothing is lost that slower traffic would not lose."""
@@ -25,6 +33,8 @@ class Goal:
     p99_ns: int | None = None                               # a lost datagram counts as infinitely late
 
     def holds(self, r: Result) -> bool:
+        if outrun(r) is not None:
+            return False
         lost = r.lost_to_load
         if self.p99_ns is not None:
             waited = r.latency_ns.get("count", 0) + lost

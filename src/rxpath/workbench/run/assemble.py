@@ -137,6 +137,12 @@ def drivers(m: Machine) -> None:
         net.ring[q].next_of_cpu, c.first_queue = c.first_queue, q
     if net.sysctl[Sysctl.busy_poll_ns] or net.sysctl[Sysctl.busy_read_ns]:
         m.call(vtime_setup.share_rings)(net)
+    for dev, pool in zip(host.devices, host.pools(), strict=True):
+        if not dev.driver.has_ring:
+            thread = m.new_thread()
+            m.call(engine.add_sender)(net, thread, pool.start)
+            m.senders.append((dev.name, pool.start, thread))
+            net.sim.sender_spin = dev.nic.sender_spin
     flows = _number(host.sysctls()["net.core.rps_sock_flow_entries"])
     counts: dict[int, int] = {}
     for dev, pool in zip(host.devices, host.pools(), strict=True):
@@ -245,8 +251,12 @@ def machine(m: Machine) -> None:
 
 
 def others(m: Machine) -> None:
-    """What else the machine does: background threads, softirqs that are not packets."""
+    """What else the machine does: background threads, softirqs that are not packets; what is done to it: stalls."""
     net, host, i = m.net, m.host, 0
+    if host.stalls.rate:
+        for c in host.stalls.cpu or range(host.cpus):
+            seed = next_random(host.seed * 1_000_003 + 104_729 * (c + 1) & (1 << 62) - 1)
+            m.call(vtime_machine.add_stalls)(net, c, round(1e9 / host.stalls.rate), host.stalls.length, seed)
     for load in host.loads:
         for c in load.cpu:
             n = m.new_thread()

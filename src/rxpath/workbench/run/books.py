@@ -80,6 +80,27 @@ class AppBooks:
 
 
 @dataclass(frozen=True, slots=True)
+class SenderBooks:
+    """Who sends to a device without a ring: a task of this host, whose time is part of its CPU's syscall and application.  late_max_ns: by
+    how much one of its calls began too late, because the ones before or others on its CPU took so long."""
+    device: str
+    cpu: int
+    calls: int
+    frames: int
+    syscall_ns: int
+    application_ns: int                                     # looking at its clock
+    late_max_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stalled:
+    """What a hypervisor took from a CPU: stalls, and of the CPU's hardirq time those ns."""
+    cpu: int
+    stalls: int
+    hardirq_ns: int
+
+
+@dataclass(frozen=True, slots=True)
 class Queue:
     """A receive queue; those of all cards are numbered through."""
     queue: int
@@ -150,6 +171,8 @@ class Books:
     rules: list[Rule]
     unhandled: list[Unhandled]                              # most first
     tcp_connections: int                                    # that the capture shows; their segments: TCP_NOT_MODELLED
+    senders: list[SenderBooks]                              # of devices without a ring
+    stalls: list[Stalled]                                   # of CPUs that stalled
 
     def check(self) -> None:
         """offered = delivered + queued + dropped, or Imbalance."""
@@ -225,6 +248,8 @@ def read(m: Machine) -> Books:
                 "reassembled": mib[Mib.Ip_ReasmOKs], "gro_merged": stations.get("skb_gro_receive", 0), "sent": m.sent_frames()},
         stations=stations, rules=_rules(m), unhandled=_unhandled(m, lost_at),
         tcp_connections=m.receiver.tcp.number if m.receiver is not None and ends[Drop.TCP_NOT_MODELLED] else 0,
+        senders=[_sender(m, *s) for s in m.senders],
+        stalls=[Stalled(c, net.cpu[c].stalls, net.cpu[c].stalled_ns) for c in range(ncpu) if net.cpu[c].stalls],
     )
 
 
@@ -248,6 +273,11 @@ def _unhandled(m: Machine, lost_at: dict[Drop, dict[Stage, int]]) -> list[Unhand
                 continue
             found.append(Unhandled(reason.name, station.name, protocols.seen(kind, number), int(n)))
     return sorted(found, key=lambda u: (-u.frames, u.what))
+
+
+def _sender(m: Machine, device: str, q: int, thread: int) -> SenderBooks:
+    ring, th = m.net.ring[q], m.net.thread[thread]
+    return SenderBooks(device, th.cpu, th.calls, ring.arrived - ring.staged, th.ran_sys_ns, th.ran_app_ns, ring.late_max)
 
 
 def _rules(m: Machine) -> list[Rule]:

@@ -68,6 +68,7 @@ class Machine:
         self.rings = host.rings()                               # of all cards, by their number in the pool
         self.sockets: list[Opened] = []
         self.threads: list[Running] = []
+        self.senders: list[tuple[str, int, int]] = []           # of devices without a ring: (device, its ring, the thread that sends)
         self.rules: FlatRules | None = None
         self.notes: list[str] = []
         self.kept: list[object] = []                            # memory that the path has the address of

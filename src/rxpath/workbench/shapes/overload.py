@@ -160,7 +160,7 @@ def same_cpu(ms: int) -> Found:
 GUEST = ((100, 94.1), (200, 198.9), (300, 291.2), (400, 320.0), (458, 160.0), (1074, 1.5))
 
 
-@shape("2b", "Receiver on the queue's CPU, 6.18", kernel="6.18", profile="vm", source="measured on a KVM guest, Linux 6.18")
+@shape("2b", "Receiver on the queue's CPU, 6.18", kernel="6.18", profile="vm_xeon", source="measured on a KVM guest, Linux 6.18")
 def same_cpu_guest(ms: int) -> Found:
     """One recvfrom a datagram, softirq and reader on one CPU: a peak, a steep fall, nearly nothing.  The reader's own system calls end in
     ten passes of the softirq, so that it gets one datagram for some 640 that were processed."""
@@ -174,5 +174,5 @@ def same_cpu_guest(ms: int) -> Found:
          Claim("it falls", at[350] > at[458] > at[600] > at[1074]),
          Claim("nearly nothing at a million", at[1074] < 0.02 * peak)),
         (Chart("2b", "offered, kpps", "read, kpps", (Line("ours", found), Line("measured", GUEST, True))),),
-        "At 458 kpps half as much was read as ours does: the machine that was measured is not the one that vm's costs are of, and the "
+        "At 458 kpps half as much was read as ours does: the machine that was measured is not the one that vm_xeon's costs are of, and the "
         "sender shared its two CPUs with the receiver.")

@@ -46,6 +46,8 @@ def build(run: Outcome, answer: WhatIf | None = None) -> dict[str, Any]:
         "apps": [{"name": a.name, "thread": a.thread, "cpu": a.cpu, "received": a.received, "application_ns": a.app_ns,
                   "syscall_ns": a.syscall_ns, "wakeups": a.wakeups, "latency_ns": a.latency.as_dict(),
                   "pauses": a.pauses, "paused_ns": a.paused_ns} for a in b.apps],
+        **({"senders": [asdict(s) for s in b.senders]} if b.senders else {}),
+        **({"stalls": [asdict(s) for s in b.stalls]} if b.stalls else {}),
         "high_water": b.high_water,
         "copies": b.copies,
         "stations": b.stations,

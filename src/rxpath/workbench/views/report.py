@@ -137,6 +137,13 @@ def cpus(run: Outcome) -> Group:
     shown = [c for c in b.cpus if c.idle < b.elapsed_ns] or b.cpus[:1]
     for c in shown:
         table.add_row(str(c.cpu), *[_spent(getattr(c, k), b.elapsed_ns) for k in kinds], share(c.idle, b.elapsed_ns))
+        for s in b.senders:
+            if s.cpu == c.cpu:
+                table.add_row(f" sender to {s.device}", "", "",
+                              *[_spent(n, b.elapsed_ns) for n in (s.syscall_ns, s.application_ns)], "")
+        for stalled in b.stalls:
+            if stalled.cpu == c.cpu:
+                table.add_row(f" {stalled.stalls:,} stalls", _spent(stalled.hardirq_ns, b.elapsed_ns), "", "", "", "")
     if len(b.cpus) > 1:
         whole = b.elapsed_ns * len(b.cpus)
         table.add_row("all", *[_spent(sum(getattr(c, k) for c in b.cpus), whole) for k in kinds], share(sum(c.idle for c in b.cpus), whole))

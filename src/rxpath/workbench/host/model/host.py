@@ -17,7 +17,7 @@ from rxpath.abi.numbers import SMALL_HEAD
 from rxpath.abi.sysctls import Value
 from rxpath.drivers.rows import LO, is_lo
 from rxpath.workbench.host.model.device import Device
-from rxpath.workbench.host.model.machine import Cpu, Load, SoftirqSource
+from rxpath.workbench.host.model.machine import Cpu, Load, SoftirqSource, Stalls
 from rxpath.workbench.host.model.network import ROUTES_MAX, Iptables, Neighbour, Route
 from rxpath.workbench.host.model.nic import Card, Ethtool, Irq, Nic, Rps, RpsFlowCnt, queues_or_all, rps_flow_cnt_key, rps_key
 from rxpath.workbench.host.model.outputs import Tap, Tx
@@ -26,7 +26,7 @@ from rxpath.workbench.host.sysctls import DEFAULT_HZ, combined, effective
 from rxpath.workbench.toml_in.tables import ANY, CPUS_MAX, Int, Part, key
 from rxpath.workbench.words import units
 
-PROFILES = ("bm36", "xeon2g_2015", "vm")
+PROFILES = ("bm36", "xeon2g_2015", "vm", "vm_xeon")
 
 
 class Host(Part):
@@ -48,6 +48,7 @@ class Host(Part):
         "auto", "sockets: capture opens what the capture's traffic goes to, listed only those below; auto is listed when there are any",
         "auto, capture or listed")
     cpu: Cpu = key(Cpu(), "", "a table")
+    stalls: Stalls = key(Stalls(), "", "a table")
     nic: Nic = key(Nic(), "", "a table")
     ethtool: Ethtool = key(Ethtool(), "", "a table")
     irq: Irq = key(Irq(), "", "a table")

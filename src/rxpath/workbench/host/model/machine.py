@@ -59,6 +59,32 @@ class Load(Part):
     start: Duration = key(0, "when it begins", units.DURATION_ALLOWED)
 
 
+def _per_second(value: object) -> float:
+    """5, 0.5 or "5/s": so many in a second."""
+    if isinstance(value, str):
+        value = value.removesuffix("/s").strip()
+        try:
+            value = float(value)
+        except ValueError:
+            raise ValueError("") from None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 100_000:
+        raise ValueError("")
+    return float(value)
+
+
+PerSecond = Annotated[float, BeforeValidator(_per_second)]
+
+
+class Stalls(Part):
+    """Times at which a CPU runs no instruction: the hypervisor has given its processor to others (steal), on bare metal an SMI."""
+
+    rate: PerSecond = key(0.0, "stalls in a second, of each CPU, at exponential distances; 0: none", '0 to 100000, such as 5 or "5/s"',
+                          "[M] a quiet guest has 1 to 5 above 1 ms")
+    length: Duration = key(1_500_000, "how long one takes on average, exponential", '"1us" to "10s"',
+                           "[M] 1 to 6 ms are seen", ge=1000, le=10**10)
+    cpu: Cpus = key((), "CPUs that stall; none: all", units.CPUS_ALLOWED, example="[0]")
+
+
 class SoftirqSource(Part):
     """A device or a subsystem that is not modelled but for its softirqs: they run before or after NET_RX, in the order of __do_softirq."""
 
@@ -71,4 +97,4 @@ class SoftirqSource(Part):
     start: Duration = key(0, "when the first comes; 0: after `every`", units.DURATION_ALLOWED)
 
 
-__all__ = ["CPUS_MAX", "Cpu", "Load", "SoftirqSource"]
+__all__ = ["CPUS_MAX", "Cpu", "Load", "SoftirqSource", "Stalls"]

@@ -80,6 +80,9 @@ class Nic(Part):
     node: Int = key(0, "NUMA node of its slot: a CPU of another node pays more for what the NIC has written", "a node of cpu.nodes", ge=0,
                     lt=CPUS_MAX)
     sender_cpu: Int = key(0, f"{NO_RING}: the CPU on which the sender calls netif_rx", "a CPU, 0 to cpus - 1", ge=0, lt=CPUS_MAX)
+    sender_spin: Duration = key(150_000, f"{NO_RING}: the sender wakes up so long before its next call and looks at its clock until then; "
+                                         "0: its timer goes off when the call is due", '0 to "1s", or a whole number of nanoseconds',
+                                "[M] a wake-up after 20 to 130 ms of idleness takes 150 us", le=10**9)
 
     @field_validator("driver")
     @classmethod
