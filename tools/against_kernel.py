@@ -211,8 +211,9 @@ def host(e: Experiment, profile: str, seed: int, idle: str) -> dict[str, object]
 def model_loss(path: Path, e: Experiment, profile: str, seed: int = 1, idle: str = "C1") -> float:
     """Per cent of the datagrams that the model's program does not get."""
     import rxpath  # late: `run` does not need it
+    from rxpath.workbench.host.file import build
 
-    run = rxpath.replay(path, host(e, profile, seed, idle))
+    run = rxpath.replay(path, build(host(e, profile, seed, idle), "experiment"))
     return 100 * (1 - sum(s.received for s in run.books.sockets) / len(e.times))
 
 
