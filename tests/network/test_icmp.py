@@ -4,6 +4,7 @@ from scapy.layers.inet import ICMP, IP
 from scapy.layers.l2 import Ether
 
 from rxpath.abi.kernels import Sysctl
+from rxpath.abi.limits import BUFSTRIDE, BUFSZ
 from rxpath.abi.numbers import Out
 from rxpath.network import setup
 
@@ -50,6 +51,32 @@ def test_a_ping_longer_than_the_mtu_comes_back_in_fragments(lab):
     assert whole[4:] == request[4:]
     assert len({p[IP].id for p in pieces}) == 1
     assert host.ends() == {"CONSUMED": 3}
+
+
+@pytest.mark.parametrize("octets", [2000, 2006, 2007, 4054, 4055, 8972])
+def test_an_answer_longer_than_a_buffer_goes_on_in_further_ones(lab, octets):
+    """A large MTU's ping: each byte comes back, and nobody else's buffer is written to."""
+    host = lab().listen()
+    app = host.app(host.udp(5000), service=100_000)
+    host.boot.netdev.ndo("ndo_change_mtu", 9000)
+    data, ping = bytes(range(251)) * 8, icmp(payload=(bytes(range(256)) * 36)[:octets])
+    host.send(*(udp_frame(data) for _ in range(8)), eth(ip(ping, proto=1)), *(udp_frame(data) for _ in range(8))).run()
+    [reply] = sent(host)
+    answer = bytes(reply[IP].payload)
+    assert len(answer) == len(ping) and answer[4:] == ping[4:] and csum(answer) == 0
+    assert host.ends() == {"CONSUMED": 1, "RECEIVED": 16}
+    heads = [host.net.skb[i].head for i in range(host.boot.nskb)]
+    assert not any(any(host.boot.memory[h + BUFSZ:h + BUFSTRIDE]) for h in heads)             # between buffers nobody writes
+    assert host.data(app, len(data)) == data
+
+
+def test_fragments_of_a_large_mtu_are_answered_by_such(lab):
+    host = lab().listen()
+    host.boot.netdev.ndo("ndo_change_mtu", 4000)
+    request = icmp(payload=bytes(range(256)) * 38)
+    host.send(*fragments(request, [3976, 3976], proto=1)).run()
+    whole = b"".join(bytes(p[IP].payload) for p in sent(host))
+    assert len(sent(host)) == 3 and csum(whole) == 0 and whole[4:] == request[4:]
 
 
 def test_a_neighbour_that_is_known_gets_the_answer_whoever_asked_for_it(lab):

@@ -30,7 +30,7 @@ from .icmp_limit import icmp_unlimited, icmpv4_global_allow, icmpv4_xrlim_allow
 from .icmp_send import icmp_out_count, icmp_push_reply
 from .ip_options import ALL_OPTIONS, inet_current_timestamp
 from .ip_options_echo import MEASURE, ip_options_echo, ip_options_fragment, ip_options_hop
-from .ip_output import ip_finish_output, ip_finish_output2, ip_header, ip_select_ident, reply_skb
+from .ip_output import ip_finish_output, ip_finish_output2, ip_header, ip_select_ident, reply_skb, skb_store_bits
 from .route import fib_compute_spec_dst, ip_route_output
 
 ICMP_EXC_FRAGTIME = 1
@@ -279,7 +279,7 @@ def echo_reply(net: Net, cpu: int, skb: sk_buff, saddr: int, peer: int, optlen: 
         return
     out = net.skb[i]
     reply_headers(net, cpu, skb, out, saddr, peer, optlen, ip_select_ident(net), 0)
-    skb_copy_bits(net, skb, 0, mem_at(net.mem_addr), out.transport_header, skb.len)
+    skb_store_bits(net, out, out.transport_header, skb, 0, skb.len)
     icmp = icmp_hdr(net, out)
     icmp.type = ICMP.ECHOREPLY                                               # whatever the code was, it comes back
     icmp_push_reply(net, cpu, skb, out, peer)
@@ -289,7 +289,7 @@ def echo_reply(net: Net, cpu: int, skb: sk_buff, saddr: int, peer: int, optlen: 
 def echo_reply_fragments(net: Net, cpu: int, skb: sk_buff, saddr: int, peer: int, optlen: int) -> None:
     """An answer longer than the MTU: ip_fragment() of ip_output.c.  Its checksum covers all pieces, so it is summed over the request."""
     at(net, cpu, skb, Stage.icmp_push_reply)
-    mem, icmp, ident, dev = mem_at(net.mem_addr), icmp_hdr(net, skb), ip_select_ident(net), net.dev[skb.dev]
+    icmp, ident, dev = icmp_hdr(net, skb), ip_select_ident(net), net.dev[skb.dev]
     room = (dev.mtu - IP_HLEN - optlen) & ~7
     start, length = skb.data, skb.len
     skb.data += 4                                    # type and checksum are zero in the reply
@@ -306,7 +306,7 @@ def echo_reply_fragments(net: Net, cpu: int, skb: sk_buff, saddr: int, peer: int
         out = net.skb[i]
         more = IP_MF if done + n < length else 0
         reply_headers(net, cpu, skb, out, saddr, peer, optlen, ident, more | done >> 3)
-        skb_copy_bits(net, skb, done, mem, out.transport_header, n)
+        skb_store_bits(net, out, out.transport_header, skb, done, n)
         if done == 0:
             reply = icmp_hdr(net, out)
             reply.type, reply.checksum = ICMP.ECHOREPLY, check

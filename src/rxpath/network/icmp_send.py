@@ -9,7 +9,7 @@ from ..abi.net import Net
 from ..abi.numbers import ICMP, ICMP_HLEN, IP_HLEN, IP_OFFSET, IPPROTO, NO_SKB, NR_ICMP_TYPES, PACKET_HOST, RTN
 from ..abi.skbuff import ICMP_SKB_CB, IPCB, sk_buff
 from ..path import Stage, touched
-from ..skb import csum_fold, csum_partial, kfree_skb_reason, skb_copy_bits
+from ..skb import csum_fold, kfree_skb_reason, skb_checksum, skb_copy_bits
 from ..turn import at
 from .icmp_limit import icmpv4_global_allow, icmpv4_xrlim_allow
 from .ip_options import ALL_OPTIONS
@@ -96,7 +96,10 @@ def icmp_push_reply(net: Net, cpu: int, skb: sk_buff, out: sk_buff, peer: int) -
     icmp, th = icmp_hdr(net, out), out.transport_header
     icmp_out_count(net, cpu, icmp.type)
     icmp.checksum = 0
-    check = csum_fold(csum_partial(mem_at(net.mem_addr), th, out.data + out.len - th, 0))
+    start, length = out.data, out.len
+    out.data, out.len = th, length - (th - start)                            # the sum is the message's
+    check = csum_fold(skb_checksum(net, out, 0))
+    out.data, out.len = start, length
     icmp.checksum = 0 if check == 0xFFFF else check                          # of zeros alone it is zero: seen on 6.18
     ip_finish_output(net, cpu, skb, out, peer)
 

@@ -1,7 +1,7 @@
 """net/ipv4/ip_forward.c: not for us, and net.ipv4.ip_forward is on.  Called as dst.input.  RFC 1812 5.3.1.
 
 A copy leaves by the device that it came by (this host has one); the frame's story ends here.  No FORWARD chain, no redirects."""
-from .._compile import mem_at, path_function
+from .._compile import path_function
 from ..abi.headers import ip_hdr
 from ..abi.mib import Mib
 from ..abi.net import Net
@@ -9,9 +9,9 @@ from ..abi.numbers import ETH_P_IP, ICMP, ICMP_EXC_TTL, ICMP_FRAG_NEEDED, IP_DF,
 from ..abi.reasons import Drop
 from ..abi.skbuff import sk_buff
 from ..path import Stage, Touch, dst_input, touched
-from ..skb import consume_skb, icmp_send_and_drop, icmp_send_info_and_drop, ip_send_check, kfree_skb_reason, skb_copy_bits
+from ..skb import consume_skb, icmp_send_and_drop, icmp_send_info_and_drop, ip_send_check, kfree_skb_reason
 from ..turn import at, touch
-from .ip_output import dev_queue_xmit, eth_header, next_hop_mac, reply_skb
+from .ip_output import dev_queue_xmit, eth_header, next_hop_mac, reply_skb, skb_store_bits
 
 
 @dst_input(RTN.UNICAST)
@@ -39,7 +39,7 @@ def ip_forward_finish(net: Net, cpu: int, skb: sk_buff) -> int:
     if i != NO_SKB:
         out, fa = net.skb[i], net.fib[skb.dst]
         ip = ip_hdr(net, out)
-        skb_copy_bits(net, skb, 0, mem_at(net.mem_addr), out.network_header, skb.len)
+        skb_store_bits(net, out, out.network_header, skb, 0, skb.len)
         ip.ttl -= 1                                  # ip_decrease_ttl()
         ip_send_check(net, out)
         hop = fa.gw_lo if fa.gw_lo else ip.daddr

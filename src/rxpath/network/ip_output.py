@@ -6,15 +6,16 @@ Such an skb is no frame of the wire: its `frame` is negative, -1 - the frame tha
 The next hop's MAC is the neighbour's, or, where the neighbour table does not know the peer, that of the frame that is answered: a
 simplification (the kernel would ask by ARP first)."""
 from .. import path
-from .._compile import path_function
+from .._compile import cold, mem_at, path_function
 from ..abi.headers import eth_hdr, ether_addr_to_u64, ip_hdr, u64_to_ether_addr
+from ..abi.limits import BUFSZ
 from ..abi.mib import Mib
 from ..abi.net import Net
 from ..abi.numbers import ETH_HLEN, ETH_P_IP, IP_DF, IP_HLEN, IPPROTO, NET_RX_DROP, NET_RX_SUCCESS, NO_SKB, VLAN_HLEN
 from ..abi.reasons import Drop
 from ..abi.skbuff import sk_buff
 from ..path import Stage, unicast_reply
-from ..skb import alloc_skb, ip_send_check, skb_init, skb_release
+from ..skb import alloc_skb, ip_send_check, skb_copy_bits, skb_init, skb_release
 from ..turn import at
 from .ip_options import ALL_OPTIONS
 from .ip_options_echo import MEASURE, ip_options_echo, ip_options_hop
@@ -42,14 +43,54 @@ def next_hop_mac(net: Net, skb: sk_buff, daddr: int) -> int:
 
 @path_function
 def reply_skb(net: Net, cpu: int, skb: sk_buff, length: int) -> int:
-    """An skb for an answer to `skb`: an Ethernet header and `length` bytes, room for a tag before them.  NO_SKB: none is to be had."""
+    """An skb for an answer to `skb`: an Ethernet header and `length` bytes, room for a tag before them; what its first buffer does not
+    hold lies in pages (write it with skb_store_bits()).  NO_SKB: none is to be had."""
     i = alloc_skb(net, cpu)
     if i == NO_SKB:
         return NO_SKB
-    out = net.skb[i]
-    skb_init(net, out, out.head + VLAN_HLEN, ETH_HLEN + length)
+    out, linear = net.skb[i], min(length, BUFSZ - VLAN_HLEN - ETH_HLEN)
+    skb_init(net, out, out.head + VLAN_HLEN, ETH_HLEN + linear)
     answers(net, cpu, skb, out)
+    if linear < length and not append_pages(net, cpu, out, length - linear):
+        skb_release(net, cpu, out)
+        return NO_SKB
     return i
+
+
+@cold
+@path_function
+def append_pages(net: Net, cpu: int, out: sk_buff, left: int) -> bool:
+    """`left` bytes more behind the linear ones: an answer to a large MTU's packet.  False: no buffer is to be had."""
+    tail = NO_SKB
+    while left > 0:
+        i = alloc_skb(net, cpu)
+        if i == NO_SKB:
+            return False
+        page, n = net.skb[i], min(left, BUFSZ)
+        skb_init(net, page, page.head, n)
+        page.is_page = 1
+        if tail == NO_SKB:
+            out.frags = i
+        else:
+            before = net.skb[tail]
+            before.next = i
+        tail = i
+        out.len += n
+        out.data_len += n
+        left -= n
+    return True
+
+
+@path_function
+def skb_store_bits(net: Net, out: sk_buff, to: int, skb: sk_buff, start: int, n: int) -> None:
+    """n bytes of `skb`, from its data + start on, into the linear bytes of `out` from `to` on, and what they do not hold into its pages."""
+    mem, done = mem_at(net.mem_addr), min(n, out.data + out.len - out.data_len - to)
+    skb_copy_bits(net, skb, start, mem, to, done)
+    i = out.frags
+    while done < n and i >= 0:
+        page = net.skb[i]
+        done += skb_copy_bits(net, skb, start + done, mem, page.data, min(page.len, n - done))
+        i = page.next
 
 
 @path_function
