@@ -11,7 +11,6 @@ import pytest
 
 from rxpath.abi.kernels import Sysctl
 from rxpath.abi.numbers import Out
-from rxpath.drivers.veth_link import veth_newlink
 
 from ..frames import US, csum, ip4
 
@@ -50,9 +49,7 @@ def comparable(frame):
 
 @pytest.mark.parametrize("record", RECORDS, ids=[r["name"] for r in RECORDS])
 def test_the_path_answers_as_linux_does(lab, record):
-    host = lab().listen()
-    if record["name"] in UNPADDED:
-        veth_newlink(host.net, host.call, host.boot.log, 0x020000000001).open()
+    host = (lab(driver="veth") if record["name"] in UNPADDED else lab()).listen()
     host.net.nic[0].promisc = 1                                     # a veth has no filter
     host.boot.tcp_listener( ip4(US), 80)
     for line in record["sysctl"]:
