@@ -33,5 +33,5 @@ def test_a_row_and_its_probe_are_all_that_a_driver_needs(tmp_path):
     copy.edit("drivers/rows.py", "\nDRIVERS: dict", ROW)
     copy.edit("drivers/rows.py", "for row in (IGB, ", "for row in (IGB, E1000E, ")
     copy.edit("drivers/probe.py", "from .rows import IGB,", "from .rows import E1000E, IGB,")
-    copy.edit("drivers/probe.py", "IGB.name: igb_probe", "IGB.name: igb_probe, E1000E.name: igb_probe")
+    copy.edit("drivers/probe.py", "IGB.name: _igb", "IGB.name: _igb, E1000E.name: _igb")
     copy.run(TRIED)

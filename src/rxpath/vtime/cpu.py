@@ -158,7 +158,9 @@ def fire_local_irq(net: Net, cpu: int, t: int) -> None:
             if tick_preempts(net, cpu):
                 c.need_resched = 1
             if net.sim.any_roams:
-                push_waiting(net, cpu)
+                ends = c.now
+                push_waiting(net, cpu)               # an IPI may have to be sent
+                handler_ran_on(net, cpu, c.now - ends)
         run_local_timers(net, cpu, t)
     local_irq_at(net, cpu)
     irq_exit(net, cpu)
