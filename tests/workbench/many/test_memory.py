@@ -8,7 +8,7 @@ RUN = """
 import resource, sys
 from rxpath.workbench.jobs.unit import Unit, run
 result = run(Unit("first", rate="1Mpps", loop=int(sys.argv[1])))
-assert result.error is None and result.offered == result.delivered + result.queued + result.lost
+assert result.error is None and result.offered == result.delivered + result.queued + sum(result.dropped.values())
 print(result.offered, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 
