@@ -114,6 +114,19 @@ def skb_release(net: Net, cpu: int, skb: sk_buff) -> None:
 
 
 @path_function
+def skb_add_rx_frag(net: Net, skb: sk_buff, tail: int, page: sk_buff) -> None:
+    """A further buffer behind the page `tail`; NO_SKB: it is the first.  What it weighs is the caller's to say."""
+    page.is_page = 1
+    if tail < 0:
+        skb.frags = page.idx
+    else:
+        before = net.skb[tail]
+        before.next = page.idx
+    skb.len += page.len
+    skb.data_len += page.len
+
+
+@path_function
 def skb_end(net: Net, cpu: int, skb: sk_buff, stage: int, reason: int) -> None:
     """The end, at `stage`, of an skb and of every frame that it stands for."""
     i = skb.frag_list

@@ -45,7 +45,7 @@ from ..link.dev import napi_list_up
 from ..link.eth import eth_type_trans
 from ..link.gro import napi_gro_flush, napi_gro_receive
 from ..path import Stage, irq_handler, napi_poll
-from ..skb import alloc_skb, kfree_skb_reason, skb_init
+from ..skb import alloc_skb, kfree_skb_reason, skb_add_rx_frag, skb_init
 from ..turn import at, charge, late, late_private, tell_driver
 from .igb_itr import igb_update_throttle, igb_write_itr
 from .igb_tx import igb_clean_tx_irq
@@ -154,16 +154,12 @@ def igb_add_rx_frag(net: Net, cpu: int, ring: rx_ring, skb: sk_buff, page: sk_bu
 
 @path_function
 def append_page(net: Net, ring: rx_ring, skb: sk_buff, page: sk_buff) -> None:
-    """skb_add_rx_frag() without the charge."""
-    page.is_page = 1
-    if skb.frags < 0:
-        skb.frags = page.idx
-    else:
-        tail = net.skb[ring.skb_tail]
-        tail.next = page.idx
+    """The last one so far is the ring's to remember: a frame may end in a later poll."""
+    tail = NO_SKB
+    if skb.frags >= 0:
+        tail = ring.skb_tail
+    skb_add_rx_frag(net, skb, tail, page)
     ring.skb_tail = page.idx
-    skb.len += page.len
-    skb.data_len += page.len
 
 
 @path_function

@@ -25,7 +25,7 @@ from ..abi.skbuff import sk_buff
 from ..irq.backlog import netif_rx
 from ..link.eth import eth_type_trans
 from ..path import Stage, cable_rx, sender_xmit, xmit
-from ..skb import __skb_dequeue, __skb_queue_tail, alloc_skb, frames_end, kfree_skb_reason, skb_init, skb_release
+from ..skb import __skb_dequeue, __skb_queue_tail, alloc_skb, frames_end, kfree_skb_reason, skb_add_rx_frag, skb_init, skb_release
 from ..turn import at, trail_lost
 from .igb_tx import tx_output
 from .nic import nic_copy
@@ -75,16 +75,9 @@ def veth_stage(net: Net, q: int, ring: rx_ring, a: arrival) -> int:
             return 0
         page = net.skb[i]
         skb_init(net, page, page.head, n)
-        page.is_page = 1
         nic_copy(mem_at(net.mem_addr), page.head, mem_at(net.feed_addr), a, at_byte, n)
-        if tail < 0:
-            skb.frags = i
-        else:
-            before = net.skb[tail]
-            before.next = i
+        skb_add_rx_frag(net, skb, tail, page)
         tail = i
-        skb.len += n
-        skb.data_len += n
     skb.truesize = veth_truesize(net, a.len - ETH_HLEN)
     __skb_queue_tail(net, ring.stage, skb)
     ring.staged += 1

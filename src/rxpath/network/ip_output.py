@@ -15,7 +15,7 @@ from ..abi.numbers import ETH_HLEN, ETH_P_IP, IP_DF, IP_HLEN, IPPROTO, NET_RX_DR
 from ..abi.reasons import Drop
 from ..abi.skbuff import sk_buff
 from ..path import Stage, unicast_reply
-from ..skb import alloc_skb, ip_send_check, skb_copy_bits, skb_init, skb_release
+from ..skb import alloc_skb, ip_send_check, skb_add_rx_frag, skb_copy_bits, skb_init, skb_release
 from ..turn import at
 from .ip_options import ALL_OPTIONS
 from .ip_options_echo import MEASURE, ip_options_echo, ip_options_hop
@@ -68,15 +68,8 @@ def append_pages(net: Net, cpu: int, out: sk_buff, left: int) -> bool:
             return False
         page, n = net.skb[i], min(left, BUFSZ)
         skb_init(net, page, page.head, n)
-        page.is_page = 1
-        if tail == NO_SKB:
-            out.frags = i
-        else:
-            before = net.skb[tail]
-            before.next = i
+        skb_add_rx_frag(net, out, tail, page)
         tail = i
-        out.len += n
-        out.data_len += n
         left -= n
     return True
 
