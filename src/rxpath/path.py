@@ -175,14 +175,14 @@ STATIONS: dict[Stage, Station] = {
 # ---------------------------------------------------------------- tables of handlers
 _PACKET = {"net": Net, "cpu": int, "skb": sk_buff}
 _GRO = {"net": Net, "cpu": int, "napi": napi_struct, "bucket": int, "skb": sk_buff}         # the held packet that has to go, or NO_SKB
-cable_rx = Dispatch("cable_rx", {"net": Net, "q": int, "ring": rx_ring, "a": arrival})      # what a device does with a frame that comes
+cable_rx = Dispatch("cable_rx", {"net": Net, "q": int, "ring": rx_ring, "a": arrival}, jump=True)  # a device, with a frame that comes
 cable_dma = Dispatch("cable_dma", {"net": Net, "q": int, "ring": rx_ring, "a": arrival, "addr": int})  # and with one that had to wait
 irq_handler = Dispatch("irq_handler", {"net": Net, "cpu": int, "q": int})                   # request_irq(): a queue's vector
 sender_xmit = Dispatch("sender_xmit", {"net": Net, "cpu": int, "q": int})                   # no interrupt: the sender's task calls
 softirq = Dispatch("softirq", {"net": Net, "cpu": int})                                     # softirq_vec
 timer_function = Dispatch("timer_function", {"net": Net, "cpu": int, "data": int}, by_key=True)         # timer_list->function, by Timer
 hrtimer_function = Dispatch("hrtimer_function", {"net": Net, "cpu": int, "data": int}, by_key=True)     # hrtimer->function, by Hrtimer
-napi_poll = Dispatch("napi_poll", {"net": Net, "cpu": int, "n": int, "budget": int})        # napi->poll
+napi_poll = Dispatch("napi_poll", {"net": Net, "cpu": int, "n": int, "budget": int}, jump=True)   # napi->poll
 packet_type = Dispatch("packet_type", _PACKET)                                              # ptype_base: func
 packet_list = Dispatch("packet_list", {"net": Net, "cpu": int, "napi": napi_struct})          # ptype_base: list_func
 gro_receive = Dispatch("gro_receive", _GRO)                                                 # offload_base: gro_receive

@@ -152,6 +152,7 @@ def link(codes: list[bytes]) -> Any:
             f.linkage = "internal"
         if f.name in functions.COLD:
             f.add_function_attribute("cold")
+        if f.name in functions.COLD or f.name in functions.NOINLINE:
             f.add_function_attribute("noinline")
         if f.name in functions.ALWAYS_INLINE:
             f.add_function_attribute("alwaysinline")

@@ -7,16 +7,17 @@ import linecache
 from collections.abc import Callable
 from typing import Any
 
-from .functions import FUNCTIONS, F
+from .functions import FUNCTIONS, NOINLINE, F
 
 DISPATCHES: list["Dispatch"] = []
 
 
 class Dispatch:
-    """One kind of handler.  name: the generated function is call_<name>(handler, *params) -> int."""
+    """One kind of handler.  name: the generated function is call_<name>(handler, *params) -> int.  jump: handlers are long, or the call
+    comes from several places: each stays a function of its own and the chain, which is nothing but jumps then, is inlined instead."""
 
-    def __init__(self, name: str, params: dict[str, Any], by_key: bool = False) -> None:
-        self.name, self.params, self.by_key = name, params, by_key
+    def __init__(self, name: str, params: dict[str, Any], by_key: bool = False, jump: bool = False) -> None:
+        self.name, self.params, self.by_key, self.jump = name, params, by_key, jump
         self.handlers: list[tuple[Any, Any]] = []
         DISPATCHES.append(self)
 
@@ -24,6 +25,8 @@ class Dispatch:
         """Decorator: register the path function under `key`."""
         def put(f: F) -> F:
             self.handlers.append((key, f))
+            if self.jump:
+                NOINLINE.add(f.__name__)
             return f
         return put
 

@@ -15,6 +15,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 FUNCTIONS: dict[str, Any] = {}          # name -> function; names are symbols of the core, so they are unique
 COLD: set[str] = set()
 ALWAYS_INLINE: set[str] = set()
+NOINLINE: set[str] = set()
 LAST_ACTS: set[str] = set()
 ASKS: set[str] = set()
 VERDICTS: set[str] = set()

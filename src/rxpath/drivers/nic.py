@@ -59,6 +59,7 @@ def nic_write_back(net: Net, q: int, ring: rx_ring, length: int, rss: int, t: in
         record_level(net, net.recording.ring_fill + q, t, ring.hw_head - ring.next_to_clean)
 
 
+@cold
 @path_function
 def nic_lost(net: Net, ring: rx_ring, a: arrival, reason: int, s: int) -> None:
     """A frame that the card has lost leaves its mark, and is recorded in series s, at its own time, whenever somebody looks."""
@@ -208,7 +209,7 @@ def nic_checksum(nic: nic_t, a: arrival, feed: Mem) -> int:
     ihl = ip.ihl * 4
     if ip.version != 4 or ihl < IP_HLEN or at + ihl > end:
         return E1000_RXD_STAT_IXSM | said
-    if a.flags & FEED_IP_CSUM_GOOD == 0 and csum_fold(csum_partial(feed, at, ihl, 0)) != 0:
+    if a.flags & FEED_IP_CSUM_GOOD == 0 and not ip_sum_good(feed, at, ihl):
         return E1000_RXD_STAT_IPCS | E1000_RXDEXT_STATERR_IPE | said
     status = E1000_RXD_STAT_IPCS | said
     if ip_is_fragment(ip):                           # the header only
@@ -239,10 +240,24 @@ def nic_checksum_l4(feed: Mem, at: int, ip: iphdr, end: int, flags: int) -> int:
         return good
     if l4 + n > end:                                 # the IP header promises more than came
         return 0
+    if l4_sum_good(feed, at, l4, n, proto):
+        return good
+    return good | E1000_RXDEXT_STATERR_L4E
+
+
+@cold
+@path_function
+def ip_sum_good(feed: Mem, at: int, ihl: int) -> bool:
+    """Nothing that made the feed has looked at it before."""
+    return csum_fold(csum_partial(feed, at, ihl, 0)) == 0
+
+
+@cold
+@path_function
+def l4_sum_good(feed: Mem, at: int, l4: int, n: int, proto: int) -> bool:
+    """The same for TCP and UDP, with the pseudo-header."""
     pseudo = csum_partial(feed, at + IP_ADDRS, 8, (proto << 8) + ((n & 0xFF) << 8 | n >> 8))
-    if csum_fold(csum_partial(feed, l4, n, pseudo)):
-        return good | E1000_RXDEXT_STATERR_L4E
-    return good
+    return csum_fold(csum_partial(feed, l4, n, pseudo)) == 0
 
 
 # ---------------------------------------------------------------- a frame has come
@@ -260,6 +275,7 @@ def nic_receive(net: Net, q: int, ring: rx_ring, a: arrival) -> int:
     return 0
 
 
+@cold
 @path_function
 def nic_missed(net: Net, q: int, ring: rx_ring, a: arrival) -> None:
     """There was no descriptor for it."""
@@ -268,6 +284,7 @@ def nic_missed(net: Net, q: int, ring: rx_ring, a: arrival) -> None:
 
 
 @cable_dma("nic_dma_waiting")
+@cold
 @path_function
 def nic_dma_waiting(net: Net, q: int, ring: rx_ring, a: arrival, addr: int) -> int:
     """DMA of a frame that lies at addr and has passed the filters.  0: there are not enough descriptors."""

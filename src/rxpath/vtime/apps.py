@@ -5,7 +5,7 @@ call takes time in such pieces, so that it can be interrupted anywhere.  tasks.p
 programs, waiting.py epoll, poll and busy polling."""
 from enum import IntEnum
 
-from .._compile import le64, mem_at, path_function
+from .._compile import cold, le64, mem_at, path_function
 from ..abi.engine import thread_t
 from ..abi.limits import NBATCH, NHIST
 from ..abi.net import Net
@@ -67,6 +67,7 @@ def latency_bucket(ns: int) -> int:
     return min(32 * (shift + 1) + v - 32, NHIST - 1)
 
 
+@cold
 @path_function
 def drawn_time(net: Net, th: thread_t, kind: int, mean: int, first: int, at: int) -> int:
     """ns by one of the laws of a service; at: the place in a list that begins at `first`."""
@@ -82,6 +83,8 @@ def drawn_time(net: Net, th: thread_t, kind: int, mean: int, first: int, at: int
 @path_function
 def service_time(net: Net, th: thread_t) -> int:
     """ns of work for one datagram."""
+    if th.service_kind == SERVICE_CONSTANT:          # it has no list
+        return th.service
     ns = drawn_time(net, th, th.service_kind, th.service, th.service_first, th.service_at)
     th.service_at += 1
     if th.service_at >= th.service_count:            # the list is used again and again
@@ -89,6 +92,7 @@ def service_time(net: Net, th: thread_t) -> int:
     return ns
 
 
+@cold
 @path_function
 def sleep_time(net: Net, th: thread_t) -> int:
     """ns of sleep after it."""
@@ -159,6 +163,7 @@ def dont_wait(th: thread_t) -> bool:
     return enough or th.flags & MSG_DONTWAIT != 0 or th.wait_by != WaitBy.RECV
 
 
+@cold
 @path_function
 def busy_first(net: Net, th: thread_t, start: int) -> bool:
     """__skb_recv_udp() has found nothing.  True: first it busy-polls its NAPI; who does not want to wait polls once."""
@@ -230,6 +235,7 @@ def next_call(net: Net, cpu: int, th: thread_t) -> None:
 
 
 # ---------------------------------------------------------------- a service that sleeps
+@cold
 @path_function
 def serve_step(net: Net, cpu: int, th: thread_t, start: int) -> None:
     """The work on one datagram; then the program calls nanosleep()."""
@@ -241,6 +247,7 @@ def serve_step(net: Net, cpu: int, th: thread_t, start: int) -> None:
     spend(net, cpu, th, start, work)
 
 
+@cold
 @path_function
 def doze_step(net: Net, cpu: int, n: int, th: thread_t, start: int) -> None:
     """hrtimer_nanosleep(): asleep for the time, and up to the timer's slack longer (PR_SET_TIMERSLACK: 50 us by default)."""
@@ -260,6 +267,7 @@ def doze_step(net: Net, cpu: int, n: int, th: thread_t, start: int) -> None:
 
 
 # ---------------------------------------------------------------- compute-only threads
+@cold
 @path_function
 def compute_step(net: Net, cpu: int, n: int, th: thread_t, start: int) -> None:
     """A hog works for ever; with a period it sleeps between its pieces."""

@@ -1,6 +1,6 @@
 """Python programs in virtual time, the engine's side: at each point where a program decides, the engine returns to Python and is called
 again with what the program wants and how long it worked.  program.py is the side of the program."""
-from .._compile import path_function
+from .._compile import cold, path_function
 from ..abi.net import Net
 from ..abi.numbers import EAGAIN, NEVER, NO_THREAD, Op, Th
 from ..path import Stage
@@ -59,6 +59,7 @@ def host_worked(net: Net, ns: int) -> None:
     at_time(net, slot_of_cpu(net, cpu), c.now)
 
 
+@cold
 @path_function
 def nap_step(net: Net, cpu: int, n: int, start: int) -> None:
     """time.sleep() of a program."""
@@ -72,6 +73,7 @@ def nap_step(net: Net, cpu: int, n: int, start: int) -> None:
     arm_timeout(net, cpu, th, min(start + th.arg, NEVER - 1))
 
 
+@cold
 @path_function
 def ask_step(net: Net, n: int) -> None:
     th = net.thread[n]

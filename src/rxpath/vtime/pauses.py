@@ -3,7 +3,7 @@
 A pause comes by a timer of the CPU, whatever the program does then (sched.py, pause_now): who sleeps in a call is woken and calls again
 afterwards, as with a signal; who computes goes on where it was; who is in the kernel comes out of it first.  All threads of a program have
 the same pauses.  Nobody reads meanwhile: what comes waits in the socket, or is lost there."""
-from .._compile import entry, le64, mem_at, path_function
+from .._compile import cold, entry, le64, mem_at, path_function
 from ..abi.engine import thread_t
 from ..abi.net import Net
 from ..abi.numbers import Pausing
@@ -23,6 +23,7 @@ def stands_still(th: thread_t) -> bool:
     return True
 
 
+@cold
 @path_function
 def pause_step(net: Net, cpu: int, n: int, th: thread_t, start: int) -> None:
     """The pause begins, goes on, or is over."""

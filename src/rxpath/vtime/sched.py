@@ -8,7 +8,7 @@ v is a thread's used time over its weight; V the weighted mean of the others tha
   5. Softirqs and hard IRQs are charged to whoever is current.
 Which reproduces: hogs alternate at each tick (4 ms at HZ=250); nice 0 against 5 gets 75 %; a sleeper's share and how often it runs at
 once (tests/vtime/test_sched.py holds the measured table)."""
-from .._compile import path_function
+from .._compile import cold, path_function
 from ..abi.engine import thread_t
 from ..abi.kernels import Behaviour, Sysctl
 from ..abi.net import Net
@@ -402,6 +402,7 @@ def pause_now(net: Net, cpu: int, n: int) -> None:
         pause_stops(th)
 
 
+@cold
 @path_function
 def pause_stops(th: thread_t) -> None:
     """What is left of its work goes on after the pause."""

@@ -74,6 +74,7 @@ def wait_step(net: Net, cpu: int, n: int, th: thread_t, start: int) -> None:
         arm_timeout(net, cpu, th, th.deadline)
 
 
+@cold
 @path_function
 def host_poll_step(net: Net, cpu: int, n: int, th: thread_t, start: int) -> None:
     """poll() or epoll_wait() of a Python program: th.arg is its time-out in ns, 0: do not wait, less: for ever."""
@@ -106,6 +107,7 @@ def host_wakes(net: Net, cpu: int) -> None:
 
 
 # ---------------------------------------------------------------- calls that own the socket
+@cold
 @path_function
 def own_step(net: Net, cpu: int, n: int, th: thread_t) -> None:
     """setsockopt(), or a sendmsg() that waits for memory: th.own_ns between lock_sock() and release_sock()."""
@@ -116,6 +118,7 @@ def own_step(net: Net, cpu: int, n: int, th: thread_t) -> None:
         go_to_sleep(net, cpu, n)                     # woken by the owner's release_sock()
 
 
+@cold
 @path_function
 def disown_step(net: Net, cpu: int, th: thread_t) -> None:
     """release_sock(): what stands on the backlog is this thread's work, packet by packet."""
@@ -128,6 +131,7 @@ def disown_step(net: Net, cpu: int, th: thread_t) -> None:
 
 
 # ---------------------------------------------------------------- busy polling
+@cold
 @path_function
 def busy_step(net: Net, cpu: int, n: int, th: thread_t, start: int) -> None:
     """napi_busy_loop(): poll the NAPI until there is something, the time is over, or somebody wants the CPU; then let it go.  Its
