@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ._version import __version__
-    from .workbench.api.many import headroom, sweep
+    from .workbench.api.many import diff, headroom, sweep
     from .workbench.api.replay import Outcome, replay, whatif
     from .workbench.host.file import HostError
     from .workbench.host.file import load as load_host
@@ -18,12 +18,14 @@ if TYPE_CHECKING:
     from .workbench.run.simulation import Simulation
     from .workbench.words.mistakes import BadInput
 
-__all__ = ["BadInput", "Host", "HostError", "Outcome", "Simulation", "__version__", "headroom", "load_host", "replay", "sweep", "whatif"]
+__all__ = ["BadInput", "Host", "HostError", "Outcome", "Simulation", "__version__", "diff", "headroom", "load_host", "replay", "sweep",
+           "whatif"]
 
 _WHERE = {
     "BadInput": ("workbench.words.mistakes", "BadInput"), "Host": ("workbench.host.model.host", "Host"),
     "HostError": ("workbench.host.file", "HostError"), "Outcome": ("workbench.api.replay", "Outcome"),
     "Simulation": ("workbench.run.simulation", "Simulation"), "__version__": ("_version", "__version__"),
+    "diff": ("workbench.api.many", "diff"),
     "headroom": ("workbench.api.many", "headroom"), "load_host": ("workbench.host.file", "load"),
     "replay": ("workbench.api.replay", "replay"), "sweep": ("workbench.api.many", "sweep"),
     "whatif": ("workbench.api.replay", "whatif"),

@@ -10,7 +10,7 @@ from rxpath.cable.source import CaptureError
 from rxpath.cable.write import write_pcap, write_repeated
 
 from ..frames import udp_frame
-from .captures import Read, epb, idb, pcap, shb
+from .captures import Read, epb, idb, option, pcap, shb
 
 F = udp_frame(b"hello")
 N = len(F)
@@ -114,3 +114,38 @@ def test_more_frames_than_the_cable_holds_and_than_a_chunk(tmp_path: pathlib.Pat
 def test_write_pcap_is_read_back(tmp_path: pathlib.Path) -> None:
     assert write_pcap(tmp_path / "x", [(1, F), (2_500_000_001, F * 3)], snaplen=100) == 2
     assert [(f[0], f[1], f[2]) for f in Read(tmp_path / "x").frames] == [(0, F[:100], N), (2_500_000_000, (F * 3)[:100], 3 * N)]
+
+
+# ---------------------------------------------------------------- within the resolution of timestamps
+def stamped(tmp_path: pathlib.Path, stamps: list[int], kind: str, plain: bool, **options: Any) -> list[int]:
+    """Times on the cable of frames with these stamps (ns), in a file whose clock has that resolution."""
+    if kind in ("us", "ns"):
+        data = pcap([(t, F, N) for t in stamps], nano=kind == "ns")
+    else:
+        digits = int(kind)
+        data = shb() + idb(options=option(9, bytes([digits]))) + b"".join(epb(t * 10 ** digits // S, F) for t in stamps)
+    (tmp_path / "x").write_bytes(data)
+    return [f[0] for f in Read(tmp_path / "x", plain=plain, **options).frames]
+
+
+@pytest.mark.parametrize(("kind", "resolution"), [("us", 1000), ("ns", 1), ("3", 1_000_000), ("7", 100)])
+def test_a_frame_came_at_any_time_until_the_next_tick_of_its_clock(kind: str, resolution: int, tmp_path: pathlib.Path) -> None:
+    stamps = [i * 5_000_000 for i in range(400)]
+    plain, compiled = (stamped(tmp_path, stamps, kind, how, arrival_dice=4711) for how in (True, False))
+    late = [t - stamp for t, stamp in zip(compiled, stamps, strict=True)]
+    assert plain == compiled
+    assert all(0 <= x < resolution for x in late)
+    assert resolution == 1 or 0.4 * resolution < sum(late) / len(late) < 0.6 * resolution
+    assert stamped(tmp_path, stamps, kind, False) == stamps, "without dice at its timestamp"
+
+
+def test_frames_of_one_tick_came_together_and_in_their_order(tmp_path: pathlib.Path) -> None:
+    first, second, third, other = stamped(tmp_path, [0, 0, 0, 1000], "us", False, arrival_dice=7)
+    assert (second, third) == (first + 1, first + 2) and 1000 <= other < 2000
+
+
+def test_a_moment_within_a_tick_is_scaled_with_the_speed_and_a_rate_has_none(tmp_path: pathlib.Path) -> None:
+    stamps = [i * 1_000_000 for i in range(50)]
+    slow, fast = (stamped(tmp_path, stamps, "us", False, arrival_dice=3, speed=speed) for speed in (1.0, 10.0))
+    assert all(abs(a // 10 - b) <= 1 for a, b in zip(slow, fast, strict=True))
+    assert stamped(tmp_path, stamps, "us", False, arrival_dice=3, rate=1000) == stamps

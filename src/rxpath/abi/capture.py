@@ -137,6 +137,9 @@ class scan_t:
     rate_t: i64
     rate_rem: i64
     line_num: i64               # ns * 1024 for a byte on the wire; 0: no line rate
+    arrival_rng: i64            # dice for when within its timestamp's resolution a frame came; 0: at once
+    arrival_ts: i64             # the timestamp that they were thrown for last,
+    arrival_ns: i64             # and what they said
     pending: i64                # the record has a place, but its queue was full
     pending_t: i64
     pending_q: i64

@@ -38,6 +38,7 @@ class Behaviour(IntEnum):
     virtio_premapped = auto()           # virtio_net keeps how a page fragment is mapped at the fragment's head
     wake_here = auto()                  # an interrupt's wake-up pulls a roaming thread to its CPU, if that is idle, though its own is too
     ksoftirqd_first = auto()            # softirqs are left to ksoftirqd while it is awake, at the end of interrupts and of system calls
+    rss_key_random = auto()             # drivers take an RSS key that is drawn at boot; before, each had its own constant
 
 
 class Row(NamedTuple):
@@ -90,6 +91,7 @@ BEHAVIOURS: dict[Behaviour, Row] = {
     Behaviour.wake_here: Row(1, "4.17", 0, "806486c377e3 (4.17): do not migrate if the previous CPU is idle"),
     Behaviour.ksoftirqd_first: Row(
         0, "4.9", 1, "4cd13c21b207 (4.9): ksoftirqd_running(), read in 6.1; d15121be7485 (6.5 [K]) took it back", until="6.5"),
+    Behaviour.rss_key_random: Row(0, "3.19", 1, "960fb622f851 (3.19 [K]): netdev_rss_key_fill()"),
 }
 
 

@@ -34,11 +34,13 @@ class Capture:
     """speed: time between frames is divided by it.  rate: frames a second at equal distances instead.  loop: read so many times, time and
     record numbers going on.  first, last: records of each reading, from 1.  max_gap_ns: longer pauses are shortened to it.
     line_rate: bits a second; frames come no closer than they fit on the wire.  start_ns: when the first frame comes.  plain: by the
-    Python twin.  fresh: each reading but the first comes from other source addresses."""
+    Python twin.  fresh: each reading but the first comes from other source addresses.  arrival_dice: frames come at a random moment within
+    the resolution of their timestamps, by dice in this state; 0: at their timestamps."""
 
     def __init__(self, path: str | os.PathLike[str] | Source, *, speed: float = 1.0, rate: float | None = None, loop: int = 1,
                  receiver: Receiver | None = None, first: int = 1, last: int | None = None, max_gap_ns: int = HOUR,
-                 line_rate: float | None = None, start_ns: int = 0, plain: bool = False, fresh: bool = False) -> None:
+                 line_rate: float | None = None, start_ns: int = 0, plain: bool = False, fresh: bool = False,
+                 arrival_dice: int = 0) -> None:
         self._check(speed, rate, loop, first, last, max_gap_ns, line_rate)
         self.reading = Reading(path if isinstance(path, Source) else Source(path))
         self.loop, self.plain, self.passes, self.fresh = loop, plain, 1, fresh
@@ -50,6 +52,7 @@ class Capture:
         s.clock = s.rate_t = start_ns
         s.last_t = start_ns - 1
         s.first, s.last, s.max_gap = first, 1 << 62 if last is None else last, max_gap_ns
+        s.arrival_rng = arrival_dice
         s.speed_num, s.speed_den = round(speed * SPEED_UNIT), SPEED_UNIT
         if s.speed_num == s.speed_den:
             s.speed_num = s.speed_den = 1

@@ -52,6 +52,14 @@ def interface_resolution(face: interface_t, resol: int) -> None:
 
 
 @path_function
+def ticks_resolution(face: interface_t) -> int:
+    """ns of a tick of this interface's clock, at least 1 and at most a second."""
+    if face.ns_shift >= 0:
+        return max(1_000_000_000 >> min(face.ns_shift, 30), 1)
+    return max(face.ns_mul // face.ns_div, 1)
+
+
+@path_function
 def ticks_to_ns(face: interface_t, high: int, low: int) -> int:
     """A timestamp of this interface's clock in ns since the epoch; absurd ones end at a limit that sums cannot overflow."""
     if high >> 31:                          # a clock that counts beyond 2^63

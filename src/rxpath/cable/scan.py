@@ -5,10 +5,11 @@ from .._compile import Mem, be32, cold, entry, mem_at, path_function
 from ..abi.capture import MAX_LEN, MAX_TIME, Link, OwnBy, Problem, Scan, Way, interface_t, scan_t
 from ..abi.net import Net
 from ..drivers.rss import nic_steer
+from .dice import next_random
 from .ether import SLL2_HLEN, addressed, mac_at, make_ethernet
 from .feed import feed_add
 from .pcap import pcap_record, scan_bad
-from .pcapng import pcapng_record
+from .pcapng import pcapng_record, ticks_resolution
 from .rewrite import fresh_address
 from .wire import cut_flags, left_flags
 
@@ -117,10 +118,34 @@ def record_time(s: scan_t) -> None:
     s.clock = min(s.clock + dt, MAX_TIME)
 
 
+@cold
+@path_function
+def arrival_within(s: scan_t) -> int:
+    """How long after its timestamp the record came, as time goes at this speed: any time up to the clock's next tick.  Records of one tick
+    came together, in their order."""
+    if s.rec_ts != s.arrival_ts:
+        s.arrival_ts = s.rec_ts
+        s.arrival_rng = next_random(s.arrival_rng)
+        s.arrival_ns = (s.arrival_rng >> 31) * clock_resolution(s) >> 32
+    return s.arrival_ns * s.speed_den // s.speed_num
+
+
+@path_function
+def clock_resolution(s: scan_t) -> int:
+    """ns between two ticks of the clock that gave the record's timestamp."""
+    if s.pcapng:
+        return ticks_resolution(s.interfaces[s.rec_if])
+    if s.nano:
+        return 1
+    return 1000
+
+
 @path_function
 def frame_time(s: scan_t) -> int:
     """When this frame's last bit arrives.  No two arrive at the same moment; with a line rate none before it fits on its card's wire."""
     t = s.clock
+    if s.arrival_rng and s.rec_has_ts:
+        t += arrival_within(s)
     if s.rate_den:
         t = s.rate_t
         s.rate_t += s.rate_num // s.rate_den

@@ -4,6 +4,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rxpath.workbench.advice.sensitivity import Assumed
+from rxpath.workbench.advice.sure import Sure
+from rxpath.workbench.jobs.spread import Spread
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,7 @@ class Tried:
     part: int = 1                                           # run on the first 1/part of the traffic; the figures are of that
     knobs: tuple[str, ...] = ()
     lasting: bool = True                                    # false: nobody can type it, or it only puts the loss off
+    sure: Sure | None = None                                # the same with other seeds; None: it was not repeated
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,7 @@ class WhatIf:
     budget: int = 0
     interrupted: bool = False
     sensitivity: tuple[Assumed, ...] = ()                   # how much hangs on what is assumed
+    spread: Spread | None = None                            # of the host as it is, over seeds; None: the run alone
     asked: bool = True                                      # false: nothing ended before its program, and no goal was given
 
     @property

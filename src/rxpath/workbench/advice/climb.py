@@ -19,12 +19,15 @@ Gain = Callable[[Result], float]
 
 @dataclass(slots=True)
 class Climb:
-    """done: step -> what came of it.  above: steps up to here are known to be too small (of the part of the traffic before)."""
+    """done: step -> what came of it.  above: steps up to here are known to be too small (of the part of the traffic before).
+    seeds: step -> what came of it in every seed, the shown one first.  least: what stands is no smaller step, by these."""
     ladder: Ladder
     names: tuple[str, ...] = ()
     part: int = 1
     done: dict[int, Result] = field(default_factory=dict)
     above: int = -1
+    seeds: dict[int, tuple[Result, ...]] = field(default_factory=dict)
+    least: int = 0
     over: bool = False
 
     def next(self, gain: Gain, postpones: bool = False) -> int | None:
@@ -62,8 +65,8 @@ class Climb:
 
     def stand(self, gain: Gain, tolerance: Callable[[float], float]) -> tuple[int, Set, Result]:
         """The smallest step that does what the best does."""
-        best = max(gain(r) for r in self.done.values())
-        i = min(i for i, r in self.done.items() if gain(r) >= best - tolerance(best))
+        best = max(gain(r) for i, r in self.done.items() if i >= self.least)
+        i = min(i for i, r in self.done.items() if i >= self.least and gain(r) >= best - tolerance(best))
         return i, self.ladder.steps[i], self.done[i]
 
     def ended(self, gain: Gain) -> str:

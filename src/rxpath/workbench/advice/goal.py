@@ -1,4 +1,4 @@
-"""What may be asked of the advice: for which goal, and how many packets may be simulated to find it."""
+"""What may be asked of the advice: for which goal, how many packets may be simulated to find it, and how many seeds it is given for."""
 from __future__ import annotations
 
 import re
@@ -10,6 +10,7 @@ GOALS = ("loss", "latency", "cpu")
 BUDGET = 20_000_000                                         # simulated packets: some ten seconds of two cores
 PACKETS_A_SECOND = 2_000_000                                # of two cores, about: what a time is translated with
 LARGEST = 10 ** 12
+SEEDS, SEEDS_MAX = 5, 1000                                  # that a run and its verdicts are given for
 ALLOWED = "a number of simulated packets such as 20M or 500k"
 
 
@@ -18,6 +19,14 @@ def checked_goal(goal: str | None) -> str | None:
         near = units.nearest(goal, list(GOALS))
         raise BadInput(f"--goal {goal}: must be {', '.join(GOALS[:-1])} or {GOALS[-1]}" + (f"; did you mean {near}?" if near else ""))
     return goal
+
+
+def checked_seeds(seeds: int | None, default: int = SEEDS) -> int:
+    if seeds is None:
+        return default
+    if not 1 <= seeds <= SEEDS_MAX:
+        raise BadInput(f"--seeds {seeds}: 1 to {SEEDS_MAX}")
+    return seeds
 
 
 def checked_budget(budget: str | int | None) -> int:

@@ -11,6 +11,7 @@ from rxpath.workbench.advice.settings import Set
 from rxpath.workbench.host.model.host import Host
 from rxpath.workbench.jobs import unit as units
 from rxpath.workbench.jobs.pool import Pool
+from rxpath.workbench.jobs.spread import reseeded
 from rxpath.workbench.jobs.unit import Result, Unit
 from rxpath.workbench.run import replay
 from rxpath.workbench.run.outcome import Outcome
@@ -19,28 +20,34 @@ from rxpath.workbench.traffic.settings import split
 
 PARTS = (16, 8, 4, 2)                                       # 1/16 of the traffic, ...
 LEAST = 10_000                                              # frames of a part: a run of fewer takes about as long
+FEWEST = 3                                                  # seeds that tell anything apart
 Progress = Callable[[float, int], None]
 Stop = Callable[[], bool]
 
 
 class Runs:
-    """run: what came of `unit` on `host`.  budget: simulated packets.  base: what came of the host as it is on the present part."""
+    """run: what came of `unit` on `host`.  budget: simulated packets.  base: what came of the host as it is on the present part.
+    seeds: how many each verdict is given for."""
 
-    def __init__(self, run: Outcome, unit: Unit, host: Host, budget: int, pool: Pool, stop: Stop | None, progress: Progress | None) -> None:
+    def __init__(self, run: Outcome, unit: Unit, host: Host, budget: int, pool: Pool, stop: Stop | None, progress: Progress | None,
+                 seeds: int = 1) -> None:
         self.unit, self.host, self.pool, self.stop, self.progress = unit, host, pool, stop, progress
         self.traffic, self.whole = run.traffic, units.of(run)
         self.spec = traffic.changed_spec(unit.capture, unit.traffic, unit.seed)
         self.base, self.part = self.whole, 1
-        self.budget = self.left = budget
+        self.budget, self.seeds = budget, seeds
+        self._for_seeds = min(budget // 4, 2 * (seeds - 1) * self.whole.offered)
+        self.left = budget - self._for_seeds
         self.count = self.packets = self._kept = 0
+        self._searched: tuple[int, Result] | None = None
         self.interrupted = self.short = False
         self.failed: list[str] = []
-        self._known: dict[tuple[int, Set], Result] = {}
+        self._known: dict[tuple[int, int, Set], Result] = {}
 
     @property
     def settings(self) -> int:
         """How many were tried."""
-        return len({s for _, s in self._known if s})
+        return len({s for _, _, s in self._known if s})
 
     def over(self) -> bool:
         """Is there nothing more to be had?"""
@@ -62,12 +69,14 @@ class Runs:
         self.all_of_it()
 
     def all_of_it(self) -> None:
+        self._searched = (self.part, self.base) if self.part > 1 else None
         self.part, self.base, self.short = 1, self.whole, False
         self.left, self._kept = self.left + self._kept, 0
 
-    def _unit(self, settings: Set) -> Unit:
+    def _unit(self, settings: Set, k: int = 0) -> Unit:
         of_traffic, of_host = split(settings)
         unit = replace(self.unit, host=self.host, overrides=of_host, traffic=(*self.unit.traffic, *of_traffic))
+        unit = reseeded(unit, self.host, self.spec, k)
         if self.part == 1:
             return unit
         if traffic.spec_of(unit.capture) is not None:
@@ -78,24 +87,47 @@ class Runs:
     # ------------------------------------------------------------ runs
     def do(self, sets: Sequence[Set]) -> list[Result | None]:
         """What came of each; None: it cannot be run, or the budget or patience ran out."""
-        work = [s for s in dict.fromkeys(sets) if (self.part, s) not in self._known]
+        return self._do([(0, s) for s in sets])
+
+    def repeat(self, sets: Sequence[Set]) -> list[tuple[Result, ...] | None]:
+        """What came of each with the other seeds: all of them, or None."""
+        each = range(1, self.seeds)
+        room = max(self.left, 0) // max(self.base.offered, 1) // max(len(each), 1)
+        found = self._do([(k, s) for s in sets[:room] for k in each])
+        rows = [found[i * len(each):(i + 1) * len(each)] for i in range(min(room, len(sets)))]
+        done: list[tuple[Result, ...] | None] = [None if None in row else tuple(r for r in row if r is not None) for row in rows]
+        return done + [None] * (len(sets) - len(done))
+
+    def turn_to_seeds(self) -> None:
+        """The search is over: what is left goes to other seeds.  Fewer than wanted, where that is too much for the host as it is and one
+        setting; on the part that was searched on, where three are."""
+        self.left, self._for_seeds, self.short = self.left + self._for_seeds, 0, False
+        wanted = self.seeds
+        while self.seeds > FEWEST and 2 * (self.seeds - 1) * self.base.offered > self.left:
+            self.seeds -= 1
+        if 2 * (self.seeds - 1) * self.base.offered > self.left and self._searched is not None:
+            self.part, self.base = self._searched
+            self.seeds = wanted
+
+    def _do(self, wanted: Sequence[tuple[int, Set]]) -> list[Result | None]:
+        work = [w for w in dict.fromkeys(wanted) if (self.part, *w) not in self._known]
         cost = max(self.base.offered, 1)
         allowed = work[:max(self.left, 0) // cost]
         self.short = self.short or len(allowed) < len(work)
         self.left -= cost * len(allowed)
         errors: dict[int, str] = {}
-        for i, result in self.pool.run_all([self._unit(s) for s in allowed], stop=self.stop):
+        for i, result in self.pool.run_all([self._unit(s, k) for k, s in allowed], stop=self.stop):
             self.count += 1
             self.packets += result.offered
             if result.error is not None:
                 errors[i] = result.error
             elif not result.interrupted:
-                self._known[self.part, allowed[i]] = result
+                self._known[self.part, *allowed[i]] = result
             if self.progress:
                 self.progress(min(1.0, self.packets / max(self.budget, 1)), self.count)
         self.failed += [text for _, text in sorted(errors.items())]
         self.interrupted = self.interrupted or bool(self.stop and self.stop())
-        return [self._known.get((self.part, s)) for s in sets]
+        return [self._known.get((self.part, *w)) for w in wanted]
 
     def outcome(self, settings: Set) -> Outcome | None:
         """A whole outcome, in this process: the rules want more than a Result has."""

@@ -19,10 +19,12 @@ from rxpath.workbench.advice.runs import Progress, Runs, Stop
 from rxpath.workbench.advice.sensitivity import sensitivity
 from rxpath.workbench.advice.settings import Set
 from rxpath.workbench.advice.shell import commands
+from rxpath.workbench.advice.sure import Chance, Sure
 from rxpath.workbench.advice.verdict import PART, SAME, YES, Verdicts, busy
 from rxpath.workbench.host import file as hostfile
 from rxpath.workbench.host.model.host import Host
 from rxpath.workbench.jobs.pool import Pool
+from rxpath.workbench.jobs.spread import Spread, seed_of, spread
 from rxpath.workbench.jobs.unit import Result, Unit
 from rxpath.workbench.run.outcome import Outcome
 from rxpath.workbench.run.where_lost import STEPS
@@ -30,19 +32,34 @@ from rxpath.workbench.traffic.settings import split
 
 DEEPEST, PAIRED = 4, 6                                      # knobs together at most; of those that helped in part, so many are paired
 NOISE = 0.05                                                # two p99, two CPU times that count as one
+FIRMER = 4                                                  # steps up at most until a setting saves as much with every seed
 
 
 def what_if(run: Outcome, unit: Unit, host: Host, goal: str | None = None, budget: int = BUDGET, jobs: int | None = None,
-            progress: Progress | None = None, stop: Stop | None = None, rules: Rules | None = None) -> WhatIf | None:
-    """run: what came of `unit` on `host`.  None: it was interrupted.  budget: simulated packets."""
+            progress: Progress | None = None, stop: Stop | None = None, rules: Rules | None = None, seeds: int = 1) -> WhatIf | None:
+    """run: what came of `unit` on `host`.  None: it was interrupted.  budget: simulated packets.  seeds: that verdicts are given for."""
     if run.interrupted:
         return None
     with Pool(jobs) as pool:
-        runs = Runs(run, unit, host, budget, pool, stop, progress)
+        runs = Runs(run, unit, host, budget, pool, stop, progress, seeds)
         if goal is None and not run.dropped:
+            varies = as_it_is(runs)
             return WhatIf("loss", (), (), sensitivity=tuple(sensitivity(runs)), runs=runs.count, packets=runs.packets, budget=budget,
-                          interrupted=runs.interrupted, asked=False)
+                          interrupted=runs.interrupted, asked=False, spread=varies)
         return _Search(run, goal or "loss", rules or load(), runs).answer()
+
+
+def as_it_is(runs: Runs) -> Spread | None:
+    """The host as it is, over seeds; None: the run alone, or it was stopped, or the budget was too small."""
+    if runs.seeds < 2 or runs.interrupted:
+        return None
+    runs.turn_to_seeds()
+    found = runs.repeat([()])[0]
+    return None if found is None else _over_seeds(runs, found)
+
+
+def _over_seeds(runs: Runs, others: Sequence[Result]) -> Spread:
+    return spread([seed_of(runs.host, k) for k in range(runs.seeds)], [runs.base, *others], runs.part)
 
 
 class _Search:
@@ -53,6 +70,7 @@ class _Search:
         self.fired = [r for r in rules.fired(self.facts, goal) if goal != "loss" or r.only() or candidates.worth(r, rules, self.facts)]
         self.may = {reason for r in self.fired for reason in r.savable}
         self.whole = self.now = self.on_part = Verdicts(goal, rules, self.may, runs.whole)
+        self.chance: Chance | None = None
 
     # ------------------------------------------------------------ the search
     def answer(self) -> WhatIf:
@@ -67,6 +85,8 @@ class _Search:
             climbs += self.combine(climbs)
             if part > 1:
                 self.on_all_of_it(climbs)
+        varies = self.repeat(climbs) if climbs else as_it_is(self.runs)
+        self.runs.all_of_it()
         hangs = tuple(sensitivity(self.runs))
         knobs = tuple(self.ranked(climbs))
         not_tried = tuple((item.title, item.not_tried) for item in ladders if self.tells(item, knobs))
@@ -74,7 +94,7 @@ class _Search:
         return WhatIf(self.goal, tuple((r.id, r.title, r.cause) for r in self.fired), knobs,
                       tuple(sayings.all_of(self.run, self.facts, self.fired, self.whole, knobs, self.runs, bool(unfinished))),
                       not_tried, unfinished, self.runs.settings, self.runs.count, self.runs.packets, part, self.runs.budget,
-                      self.runs.interrupted, hangs)
+                      self.runs.interrupted, hangs, varies)
 
     def worthwhile(self) -> bool:
         """Can a knob change anything?"""
@@ -119,6 +139,60 @@ class _Search:
             c.over = self.now.gain(result) >= before - PART or i == len(c.ladder.steps) - 1
             on += [] if c.over else [c]
         self.climb(on)
+
+    # ------------------------------------------------------------ with other seeds
+    def repeat(self, climbs: Sequence[Climb]) -> Spread | None:
+        """The host as it is, and what is said to help or to make it worse, best first."""
+        runs = self.runs
+        if runs.seeds < 2 or runs.interrupted:
+            return None
+        runs.turn_to_seeds()
+        good = sorted((c for c in climbs if c.done and (c.part == 1 or runs.part > 1) and self.of(c).word(self.stand(c)[1]) != "no"),
+                      key=lambda c: self.order(c, self.stand(c)[1]))
+        steps = [(c, *c.stand(self.of(c).gain, self.of(c).tolerance)[:2]) for c in good]
+        others, *rows = runs.repeat([(), *(settings for _, _, settings in steps)])
+        if others is None:
+            return None
+        self.chance = Chance([Verdicts(self.goal, self.rules, self.may, before) for before in (runs.base, *others)])
+        for (c, i, settings), row in zip(steps, rows, strict=True):
+            shown = runs.do([settings])[0]
+            if row is not None and shown is not None:
+                c.seeds[i] = (shown, *row)
+        if self.goal == "loss" and runs.part == 1:
+            self.firmer(good)
+        return _over_seeds(runs, others)
+
+    def firmer(self, climbs: Sequence[Climb]) -> None:
+        """What saves all with the shown seed, but not with another one, is taken further up: a buffer is sized for more than one run."""
+        assert self.chance is not None
+        weak = [c for c in climbs if c.seeds]
+        for _ in range(FIRMER):
+            up = []
+            for c in weak:
+                i = max(c.seeds)
+                saves = self.whole.gain(c.seeds[i][0])
+                if i + 1 < len(c.ladder.steps) and saves >= YES and self.chance.worst(c.seeds[i]) < saves - SAME:
+                    up.append((c, i))
+            settings = [c.ladder.steps[i + 1] for c, i in up]
+            weak = []
+            for (c, i), shown, row in zip(up, self.runs.do(settings), self.runs.repeat(settings), strict=True):
+                if shown is not None and row is not None and self.chance.worst((shown, *row)) > self.chance.worst(c.seeds[i]):
+                    c.done[i + 1], c.seeds[i + 1], c.least = shown, (shown, *row), i + 1
+                    weak.append(c)
+            if not weak:
+                return
+
+    def sure(self, c: Climb) -> Sure | None:
+        """What came of the step that stands in every seed, if it was repeated."""
+        row = c.seeds.get(c.stand(self.of(c).gain, self.of(c).tolerance)[0])
+        return self.chance.sure(row) if row is not None and self.chance is not None else None
+
+    def word(self, c: Climb, result: Result) -> str:
+        """Of the median of all seeds, where there are others; no effect, where it is inside their spread."""
+        sure = self.sure(c)
+        if sure is None:
+            return self.of(c).word(result)
+        return self.of(c).word_of(sure.gain) if sure.told_apart else "no"
 
     # ------------------------------------------------------------ together
     def combine(self, climbs: Sequence[Climb]) -> list[Climb]:
@@ -233,9 +307,10 @@ class _Search:
     def order(self, c: Climb, result: Result) -> tuple[object, ...]:
         """Best first.  Of what saves as much, what takes the least effort; latency counts where it differs by more than noise."""
         v = self.of(c)
-        helped = {"yes": 0, "partly": 0, "no": 2, "worse": 3}[v.word(result)]
-        lost = round(v.lost(result) / max(1.0, SAME * v.savable))
-        p99, cpu = (_about(value) for value in (result.latency_ns["p99"], busy(result)))
+        helped, sure = {"yes": 0, "partly": 0, "no": 2, "worse": 3}[self.word(c, result)], self.sure(c)
+        figures = (v.lost(result), result.latency_ns["p99"], busy(result)) if sure is None else \
+            (sure.lost.median, sure.p99_ns.median, sure.cpu_ns.median)
+        lost, p99, cpu = round(figures[0] / max(1.0, SAME * v.savable)), _about(figures[1]), _about(figures[2])
         effort, size = self.effort(c), len(self.stand(c)[0])
         memory = self.memory(c, result)
         rest = {"loss": (lost, effort, size, memory, p99, cpu), "latency": (p99, effort, size, lost, memory, cpu),
@@ -255,11 +330,11 @@ class _Search:
 
     def tried(self, c: Climb, settings: Set, result: Result) -> Tried:
         v = self.of(c)
-        helped, b = v.word(result), v.before
+        helped, b, sure = self.word(c, result), v.before, self.sure(c)
         return Tried(settings, c.ladder.title, c.ladder.rule, helped, self.why(c, result, helped), tuple(commands(self.host, settings)),
                      v.lost(b), v.lost(result), result.delivered - b.delivered, result.queued, result.dropped,
                      b.latency_ns["p99"] / 1000, result.latency_ns["p99"] / 1000, busy(b), busy(result), self.memory(c, result),
-                     self.effort(c), c.ended(v.gain), c.part, c.names, not self.postpones(c))
+                     self.effort(c), c.ended(v.gain), c.part, c.names, not self.postpones(c), sure)
 
     def why(self, c: Climb, result: Result, helped: str) -> str:
         """A sentence: the rule's, or what the figures say."""
@@ -272,7 +347,9 @@ class _Search:
             rule = next((r for r in self.fired if r.id == c.ladder.rule), None)     # a second knob's may have fired only with the first
             moved = v.moved(result) if helped == "partly" else ""
             return "; ".join(x for x in (rule.title if rule and not c.ladder.placebo else "", knob.applies, moved) if x)
-        gain = v.gain(result)
+        gain, sure = v.gain(result), self.sure(c)
+        if sure is not None and self.chance is not None and not sure.told_apart:
+            return self.chance.inside(sure)
         little = f"it saves too little: {gain:.1%} of them" if gain >= 0.01 and self.goal == "loss" else ""
         return v.moved(result) or little or useless or (v.still(result) if self.goal == "loss" else "")
 

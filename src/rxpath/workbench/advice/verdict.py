@@ -45,8 +45,14 @@ class Verdicts:
             return 0.01 if best >= PART else PART
         return 0.2 * best if best > 0 else 0.0
 
+    def value(self, result: Result) -> int:
+        """The figure that the goal is about."""
+        return result.delivered if self.goal == "loss" else result.latency_ns["p99"] if self.goal == "latency" else busy(result)
+
     def word(self, result: Result) -> str:
-        gain = self.gain(result)
+        return self.word_of(self.gain(result))
+
+    def word_of(self, gain: float) -> str:
         some, little = (YES, PART) if self.goal == "loss" else GAIN[self.goal]
         return "yes" if gain >= some else "partly" if gain >= little else "worse" if gain <= -PART else "no"
 

@@ -1,11 +1,13 @@
-"""rxpath.sweep() and rxpath.headroom(): many runs, their results as tables."""
+"""rxpath.sweep(), rxpath.headroom() and rxpath.diff(): many runs, their results as tables."""
 from __future__ import annotations
 
 from dataclasses import fields
 
 from rxpath.workbench.api.shown import shown
+from rxpath.workbench.many import diff as comparing
 from rxpath.workbench.many import headroom as searching
 from rxpath.workbench.many import sweep as sweeping
+from rxpath.workbench.views import diff as diff_view
 from rxpath.workbench.views import headroom as headroom_view
 from rxpath.workbench.views import sweep as sweep_view
 from rxpath.workbench.views import terminal
@@ -27,5 +29,20 @@ class Headroom(searching.Headroom):
         return terminal.plain(headroom_view.render(self))
 
 
+class Diff(comparing.Diff):
+    """str(): what differs."""
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return terminal.plain(diff_view.render(self))
+
+
 sweep = shown(sweeping.sweep, lambda found: Sweep(**{f.name: getattr(found, f.name) for f in fields(found)}))
 headroom = shown(searching.headroom, lambda found: Headroom(**{f.name: getattr(found, f.name) for f in fields(found)}))
+
+
+def _diff(found: comparing.Diff | None) -> Diff | None:
+    return None if found is None else Diff(**{f.name: getattr(found, f.name) for f in fields(found)})
+
+
+diff = shown(comparing.diff, _diff)

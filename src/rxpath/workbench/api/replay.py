@@ -9,10 +9,11 @@ from typing import Any
 
 from rxpath.workbench.advice import ask
 from rxpath.workbench.advice.answer import Tried, WhatIf
-from rxpath.workbench.advice.goal import BUDGET, checked_budget, checked_goal
+from rxpath.workbench.advice.goal import BUDGET, SEEDS, checked_budget, checked_goal, checked_seeds
 from rxpath.workbench.api.shown import shown
 from rxpath.workbench.host import file as hostfile
 from rxpath.workbench.host.model.host import Host
+from rxpath.workbench.jobs.spread import Spread
 from rxpath.workbench.jobs.unit import Unit
 from rxpath.workbench.run import outcome
 from rxpath.workbench.run import replay as replaying
@@ -36,6 +37,11 @@ class Outcome(outcome.Outcome):
         """Settings that were tried on the same traffic, best first; rxpath.whatif() and `rxpath replay` try them."""
         return self.whatif.knobs if self.whatif is not None else ()
 
+    @property
+    def spread(self) -> Spread | None:
+        """Its figures over several seeds; rxpath.whatif() runs them."""
+        return self.whatif.spread if self.whatif is not None else None
+
     def to_dict(self) -> dict[str, Any]:
         """docs/json.md says what is in it."""
         return as_json.build(self, self.whatif)
@@ -53,13 +59,15 @@ replay = shown(replaying.replay, Outcome.of)
 def whatif(capture: str | Path | Spec, host: Host | str | Path | None = None, *, overrides: Sequence[str] = (), seed: int | None = None,
            listen: Sequence[str] = (), local: str | None = None, speed: float = 1.0, rate: str | int | None = None, loop: int = 1,
            skip_unsupported: bool | None = None, goal: str | None = None, budget: str | int = BUDGET, jobs: int | None = None,
-           progress: Callable[[float, int], None] | None = None, stop: Callable[[], bool] | None = None) -> Outcome:
+           seeds: int = SEEDS, progress: Callable[[float, int], None] | None = None, stop: Callable[[], bool] | None = None) -> Outcome:
     """rxpath.replay(), then the candidate knobs, each on the same traffic and host: Outcome.whatif, Outcome.knobs (best first).
 
     goal      loss, latency or cpu; none: loss, if anything was lost
     budget    how many packets to simulate for it, "20M" or a number
     jobs      how many runs at a time; none: all cores
+    seeds     how many seeds the run and every verdict are given for; 1: the run alone
     The others as in replay()."""
+    seeds = checked_seeds(seeds)
     goal, packets = checked_goal(goal), checked_budget(budget)
     if host is None and traffic.spec_of(capture) is None:
         host = traffic.bundled_host(str(capture))
@@ -69,5 +77,5 @@ def whatif(capture: str | Path | Spec, host: Host | str | Path | None = None, *,
                            skip_unsupported=skip_unsupported, stop=stop)
     unit = Unit(str(capture) if isinstance(capture, Path) else capture, seed=seed, listen=tuple(listen), local=local, speed=speed,
                 rate=rate, loop=loop, traffic=of_traffic)
-    return Outcome.of(run, ask.answer(run, unit, chosen, goal, packets, skip_unsupported=skip_unsupported, jobs=jobs, progress=progress,
-                                      stop=stop))
+    return Outcome.of(run, ask.answer(run, unit, chosen, goal, packets, skip_unsupported=skip_unsupported, jobs=jobs, seeds=seeds,
+                                      progress=progress, stop=stop))

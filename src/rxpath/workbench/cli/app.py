@@ -12,7 +12,7 @@ os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")       # looking for
 
 import typer
 
-from rxpath.workbench.cli import boot, generate, headroom, host, hosts, judge, replay, scenario, shapes, sweep
+from rxpath.workbench.cli import boot, diff, generate, headroom, host, hosts, judge, replay, scenario, shapes, sweep
 
 EXIT_BAD_INPUT, EXIT_BUG, EXIT_INTERRUPTED, EXIT_PIPE = 2, 70, 130, 141
 
@@ -42,6 +42,7 @@ def options(version_: Annotated[bool, typer.Option(
 
 app.command(epilog=replay.EXAMPLES)(replay.replay)
 app.command(epilog=hosts.EXAMPLES)(hosts.hosts)
+app.command(epilog=diff.EXAMPLES)(diff.diff)
 app.command(epilog=sweep.EXAMPLES)(sweep.sweep)
 app.command(epilog=headroom.EXAMPLES)(headroom.headroom)
 app.command(epilog=judge.EXAMPLES)(judge.judge)

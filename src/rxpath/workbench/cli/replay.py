@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,6 +12,9 @@ from rxpath.workbench.cli.progress import EXIT_INTERRUPTED, Bar, Interrupt
 
 if TYPE_CHECKING:
     from rxpath.workbench.advice.answer import WhatIf
+    from rxpath.workbench.host.model.host import Host
+    from rxpath.workbench.jobs.spread import Spread
+    from rxpath.workbench.jobs.unit import Unit
     from rxpath.workbench.run.outcome import Outcome
     from rxpath.workbench.run.trail import Trail
 
@@ -61,11 +64,14 @@ def replay(
     budget: Annotated[str | None, typer.Option(
         "--budget", metavar="PACKETS", help="How many packets to simulate for that: 20M if not given.")] = None,
     no_whatif: Annotated[bool, typer.Option("--no-whatif", help="Do not look for what would have saved the lost packets.")] = False,
+    seeds: Annotated[int | None, typer.Option(
+        "--seeds", metavar="N", help="How many seeds the run and its knobs are repeated with, to say what is chance: 5, with --no-whatif "
+        "1.")] = None,
     no_progress: Annotated[bool, typer.Option("--no-progress", help="No progress bar.")] = False,
     debug: DebugOption = False,
 ) -> None:
     """Send a capture through the receive path of a host and say where every frame went."""
-    from rxpath.workbench.advice.goal import checked_budget, checked_goal
+    from rxpath.workbench.advice.goal import SEEDS, checked_budget, checked_goal, checked_seeds
     from rxpath.workbench.host import file as hostfile
     from rxpath.workbench.run import replay as replaying
     from rxpath.workbench.traffic import capture as traffic
@@ -78,6 +84,9 @@ def replay(
         raise BadInput(f"--trail-limit {trail_limit}: 1 or more")
     _check_files(record, json_, tap, tx, capture, host)
     goal, packets = checked_goal(goal), checked_budget(budget)
+    seeds = checked_seeds(seeds, 1 if no_whatif or capture == "-" else SEEDS)
+    if seeds > 1 and capture == "-":
+        raise BadInput("--seeds: standard input cannot be read many times: save it to a file")
 
     of_traffic, of_host = split(set_ or [])
     chosen = hostfile.the_host(host or traffic.bundled_host(capture), of_host, seed)
@@ -98,27 +107,31 @@ def replay(
             outcome = _written(outcome, record)
         if not json_:                                               # the story first: knobs take longer
             _story(outcome, watched)
-        answer = None
-        if not no_whatif:
-            from rxpath.workbench.advice import ask
+        answer = varies = None
+        if not no_whatif or seeds > 1:
             from rxpath.workbench.jobs.unit import Unit
 
             unit = Unit(capture, seed=seed, listen=tuple(listen or ()), local=local, speed=speed, rate=rate, loop=loop, fresh=fresh,
                         traffic=of_traffic)
-            with Bar(not no_progress, "trying knobs on the same traffic") as bar:
-                answer = ask.answer(outcome, unit, chosen, goal, packets, skip_unsupported=skip_unsupported or None, progress=bar,
-                                    stop=interrupt)
+            with Bar(not no_progress, "the same with other seeds" if no_whatif else "trying knobs on the same traffic") as bar:
+                answer, varies = _asked(outcome, unit, chosen, not no_whatif, goal, packets, seeds, progress=bar, stop=interrupt,
+                                        skip_unsupported=skip_unsupported or None)
     if json_:
-        _json(outcome, answer, watched)
-    elif answer is not None:
-        from rich.console import Group
-        from rich.text import Text
-
-        from rxpath.workbench.views import advice, terminal
-
-        terminal.show(Group(Text(), advice.render(outcome, answer)))
-    interrupted = outcome.interrupted or (answer is not None and answer.interrupted)
+        _json(outcome, answer, varies, watched)
+    elif answer is not None or varies is not None:
+        _answers(outcome, answer, varies)
+    interrupted = outcome.interrupted or (answer is not None and answer.interrupted) or (no_whatif and seeds > 1 and varies is None)
     raise typer.Exit(EXIT_INTERRUPTED if interrupted else 0)
+
+
+def _asked(outcome: Outcome, unit: Unit, host: Host, whatif: bool, goal: str | None, packets: int, seeds: int, **how: Any) \
+        -> tuple[WhatIf | None, Spread | None]:
+    """What would have saved them, or only how much of the run is chance."""
+    from rxpath.workbench.advice import ask
+
+    if whatif:
+        return ask.answer(outcome, unit, host, goal, packets, seeds=seeds, **how), None
+    return None, ask.spread_of(outcome, unit, host, seeds, **how)
 
 
 def _check_files(record: str | None, as_json: bool, tap: str | None, tx: str | None, capture: str, host: str | None) -> None:
@@ -150,10 +163,22 @@ def _story(outcome: Outcome, watched: Trail | None) -> None:
     sys.stdout.flush()
 
 
-def _json(outcome: Outcome, answer: WhatIf | None, watched: Trail | None) -> None:
+def _answers(outcome: Outcome, answer: WhatIf | None, varies: Spread | None) -> None:
+    from rich.console import Group
+    from rich.text import Text
+
+    from rxpath.workbench.views import advice, spread, terminal
+
+    if answer is not None:
+        terminal.show(Group(Text(), advice.render(outcome, answer)))
+    elif varies is not None:
+        terminal.show(Group(Text(), spread.render(varies)))
+
+
+def _json(outcome: Outcome, answer: WhatIf | None, varies: Spread | None, watched: Trail | None) -> None:
     from rxpath.workbench.views import as_json
 
-    whole = as_json.build(outcome, answer)
+    whole = as_json.build(outcome, answer, varies)
     if watched is not None:
         whole["trail"] = watched.describe()
     print(json.dumps(whole, indent=1))

@@ -159,8 +159,8 @@ def service_ns(service: Service | Times, place: str = "") -> tuple[int, ...]:
     return tuple(times)
 
 
-def pauses_ns(file: str, place: str = "") -> tuple[tuple[int, int], ...]:
-    """(begin, length) of each pause of a file, in ns."""
+def pauses_ns(file: str, place: str = "", later: int = 0) -> tuple[tuple[int, int], ...]:
+    """(begin, length) of each pause of a file, in ns; all begin so much later."""
     found: list[tuple[int, int]] = []
     for number, text in _lines(file, place):
         parts = [part.strip() for part in text.split(",")]
@@ -176,7 +176,7 @@ def pauses_ns(file: str, place: str = "") -> tuple[tuple[int, int], ...]:
             found.append((begin, length))
     if not found:
         raise HostError(place, "", f"{file} has no pauses")
-    return tuple(found)
+    return tuple((begin + later, length) for begin, length in found)
 
 
 def _lines(file: str, place: str) -> list[tuple[int, str]]:

@@ -9,7 +9,7 @@ written, but a tap still costs its time."""
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -29,6 +29,7 @@ from rxpath.workbench.words.mistakes import BadInput, is_bad_input, one_line
 RX_BUFFER, DESCRIPTOR = 2048, 16                            # igb: half a page and a descriptor for each place in the ring
 TRUESIZE = 2304                                             # what a queued packet of up to an MTU holds
 RECEIVERS_KEPT = 64
+OF_A_SOCKET = ("received", "queued", "drops")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,7 @@ class Result:
     lost_at_step: dict[str, int] = field(default_factory=dict)          # by step of the funnel
     latency_ns: dict[str, int] = field(default_factory=dict)            # p50 p90 p99 p99.9 max mean count
     apps: dict[str, dict[str, int]] = field(default_factory=dict)       # the same for each thread of an application
+    sockets: dict[str, dict[str, int]] = field(default_factory=dict)    # those that something came to: received, queued, drops
     cpu_ns: dict[str, int] = field(default_factory=dict)    # by context, all CPUs
     cpus: tuple[dict[str, int], ...] = ()                   # the same for each CPU
     counters: dict[str, int] = field(default_factory=dict)  # those that moved: "Udp.RcvbufErrors", "softnet.time_squeeze"
@@ -156,7 +158,7 @@ def of(run: Outcome) -> Result:
         dropped_at=_places(run),
         lost_at_step=by_step(b.lost_at),
         latency_ns=b.latency.as_dict(), apps={f"{a.name}/{a.thread}": a.latency.as_dict() for a in b.apps},
-        cpu_ns=b.cpu_ns(), cpus=tuple(asdict(c) for c in b.cpus),
+        sockets=_sockets(run), cpu_ns=b.cpu_ns(), cpus=tuple(asdict(c) for c in b.cpus),
         counters=_counters(run), memory=memory(run.host, [s.rcvbuf for s in b.sockets if s.proto == "udp"]), peaks=_peaks(run),
         elapsed_ns=b.elapsed_ns, span_ns=run.traffic.duration_ns, interrupted=run.interrupted, notes=run.notes,
         senders={s.device: (s.cpu, s.frames, s.late_max_ns) for s in b.senders})
@@ -182,6 +184,21 @@ def _places(run: Outcome) -> dict[str, int]:
     for loss in losses(b.lost_at):
         if loss.reason not in ("RX_MISSED", "CPU_BACKLOG") and loss.step != "socket":
             out[loss.station] = out.get(loss.station, 0) + loss.n
+    return out
+
+
+def _sockets(run: Outcome) -> dict[str, dict[str, int]]:
+    return by_name((f"{s.proto} {s.address}:{s.port}", {k: getattr(s, k) for k in OF_A_SOCKET}) for s in run.books.sockets)
+
+
+def by_name(found: Iterable[tuple[str, dict[str, int]]]) -> dict[str, dict[str, int]]:
+    """Sockets that something came to.  Of one address and port (SO_REUSEPORT) there may be many: they are numbered."""
+    out: dict[str, dict[str, int]] = {}
+    met: dict[str, int] = {}
+    for name, figures in found:
+        met[name] = met.get(name, 0) + 1
+        if any(figures.values()):
+            out[name if met[name] == 1 else f"{name} #{met[name]}"] = figures
     return out
 
 

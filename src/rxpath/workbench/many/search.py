@@ -55,13 +55,10 @@ class Goal:
         """From "0.1%" or 0.001, and "500us"."""
         share = None
         if loss is not None:
-            text = str(loss).strip()
             try:
-                share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
-            except ValueError:
-                share = -1.0
-            if not 0 <= share < 1:
-                raise BadInput(f"--loss {loss}: must be a share of the frames, such as 0.1% or 0.001, from 0 to below 100%")
+                share = units.share(loss)
+            except ValueError as error:
+                raise BadInput(f"--loss {loss}: must be {error} of the frames") from None
         ns = None
         if p99 is not None:
             try:

@@ -26,7 +26,7 @@ from rxpath.workbench.host import file as hostfile
 from rxpath.workbench.host import tables as hosttables
 from rxpath.workbench.host.model.device import Device
 from rxpath.workbench.host.model.host import Host
-from rxpath.workbench.run import programs, sockets
+from rxpath.workbench.run import left_open, programs, sockets
 from rxpath.workbench.run.machine import Machine
 from rxpath.workbench.words import units
 
@@ -112,6 +112,7 @@ def clocks(m: Machine, one_step: bool) -> None:
     net, host = m.net, m.host
     net.small_head = host.small_head
     costs.load_profile(host.profile).apply(net, range(host.cpus))
+    left_open.secrets(net, host)
     m.call(engine.vtime_init)(net, host.pools()[-1].stop, host.cpus, one_step)
     for c in range(host.cpus):
         m.call(engine.add_thread)(net, c, c, Kind.KSOFTIRQD)
@@ -195,7 +196,7 @@ def probe(m: Machine, dev: Device, card: int, first: int) -> NetDevice:
     nd = drivers_probe.RINGS[row.name](m.net, m.call, m.boot.log, dev.queue_count, mac, cpus, mode=mode, model=dev.model, **where)
     wanted: list[tuple[str, dict[str, Any]]] = [
         ("set_ringparam", {"rx": dev.rx_ring, "tx": dev.tx_ring}), ("set_coalesce", {"rx_usecs": dev.rx_usecs}),
-        ("set_rxfh", {"indir": list(dev.indirection()), "key": dev.rss_key}),
+        ("set_rxfh", {"indir": list(dev.indirection()), "key": left_open.rss_key(m.host, dev)}),
         *(("set_rxnfc", {"flow": flow, "fields": fields})
           for flow, fields in (("udp4", dev.rss_udp), ("tcp4", tool.rx_flow_hash_tcp4))),
         *(("set_rxclsrlins", {"rule": rule}) for rule in tool.ntuple)]
@@ -264,13 +265,13 @@ def others(m: Machine) -> None:
             th = net.thread[n]
             th.nice, th.weight = load.nice, vtime_setup.nice_weight(load.nice)
             th.service, th.period = load.slice, load.slice * (100 - load.share) // load.share
-            m.call(vtime_setup.thread_start)(net, n, Phase.COMPUTE, load.start)
+            m.call(vtime_setup.thread_start)(net, n, Phase.COMPUTE, left_open.load_start(host, load, n))
     for source in host.softirqs:
         for c in source.cpu:
             s = net.source[i]
             s.nr, s.every, s.cost, s.random = Softirq[source.type], source.every, source.cost, int(source.random)
             s.rng = next_random(host.seed * 1_000_003 + 7919 * i & (1 << 62) - 1)
-            m.call(vtime_machine.add_source)(net, i, c, source.start or source.every)
+            m.call(vtime_machine.add_source)(net, i, c, left_open.softirq_start(host, source, i))
             i += 1
 
 

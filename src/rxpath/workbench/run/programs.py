@@ -11,6 +11,7 @@ from rxpath.vtime.dice import next_random, seeded
 from rxpath.workbench.host import tables as hosttables
 from rxpath.workbench.host.file import pauses_ns, service_ns
 from rxpath.workbench.host.model.programs import App, Pause
+from rxpath.workbench.run import left_open
 from rxpath.workbench.run.machine import Machine, Opened, Running
 from rxpath.workbench.toml_in.tables import ANY
 from rxpath.workbench.words.mistakes import BadInput
@@ -65,7 +66,8 @@ def _start(m: Machine, plan: hosttables.Thread, mine: list[Opened], services: li
     else:
         sk.readers += 1
     th.timeout = sk.rcvtimeo_ns
-    m.call(setup.thread_start)(net, n, apps.Phase.WAIT if wait in ("epoll", "poll") else apps.Phase.CALL, app.start)
+    start = left_open.program_start(m.host, n, app.start)
+    m.call(setup.thread_start)(net, n, apps.Phase.WAIT if wait in ("epoll", "poll") else apps.Phase.CALL, start)
     _pauses(m, n, app, services)
     m.threads.append(Running(n, app.name, plan.index, plan.cpu))
 
@@ -131,7 +133,7 @@ def _pauses(m: Machine, n: int, app: App, services: list[int]) -> None:
     if isinstance(stops, Pause):
         th.pause_busy, th.pause_random = int(stops.busy), int(stops.random)
     if stops.file is not None:
-        found = pauses_ns(stops.file)
+        found = pauses_ns(stops.file, later=left_open.lead_ns(m.host))
         th.pause_first, th.pause_count = len(services), len(found)
         services.extend(ns for begin_and_length in found for ns in begin_and_length)
         return
@@ -141,4 +143,4 @@ def _pauses(m: Machine, n: int, app: App, services: list[int]) -> None:
     th.pause_rng = seeded(m.host.seed * 1_000_003 + 104_729 * number)
     first = (th.pause_rng >> 31) * stops.every >> 32
     th.pause_rng = next_random(th.pause_rng)
-    th.pause_from = first if stops.start is None else stops.start
+    th.pause_from = (first if stops.start is None else stops.start) + left_open.lead_ns(m.host)

@@ -13,7 +13,7 @@ from rxpath.cable.survey import from_anybody
 from rxpath.workbench.host import file as hostfile
 from rxpath.workbench.host.model.host import Host
 from rxpath.workbench.host.tables import open_sockets
-from rxpath.workbench.run import assemble
+from rxpath.workbench.run import assemble, left_open
 from rxpath.workbench.run.outcome import Outcome
 from rxpath.workbench.run.simulation import START_NS, Simulation
 from rxpath.workbench.traffic import capture as traffic
@@ -69,6 +69,7 @@ def replay(capture: str | Path | Spec, host: Host | str | Path | None = None, *,
     if spec is not None and loop > 1:
         raise BadInput("--loop: generated traffic says itself how long it is (duration, count)")
     source: Source | None = None
+    begins = START_NS + left_open.lead_ns(chosen)
     if spec is not None:
         from rxpath.workbench.traffic import spec as trafficfile
 
@@ -78,10 +79,10 @@ def replay(capture: str | Path | Spec, host: Host | str | Path | None = None, *,
     def cable(source: Source | None) -> Capture | Generated:
         if source is None:
             assert spec is not None
-            return trafficfile.generator(spec, chosen, speed=trafficfile.pace(spec, speed, pace), start_ns=START_NS, mac=who.mac,
+            return trafficfile.generator(spec, chosen, speed=trafficfile.pace(spec, speed, pace), start_ns=begins, mac=who.mac,
                                          plain=bool(plain), until_ns=last)
-        return Capture(source, speed=speed, rate=pace or None, loop=loop, receiver=who, start_ns=START_NS, plain=bool(plain), fresh=fresh,
-                       last=last, line_rate=chosen.device.line_bps)
+        return Capture(source, speed=speed, rate=pace or None, loop=loop, receiver=who, start_ns=begins, plain=bool(plain), fresh=fresh,
+                       last=last, line_rate=chosen.device.line_bps, arrival_dice=left_open.arrival_dice(chosen))
 
     def once(source: Source | None, scout: bool) -> Outcome:
         with cable(source) as frames, \
@@ -93,7 +94,7 @@ def replay(capture: str | Path | Spec, host: Host | str | Path | None = None, *,
             sim.replay(frames, progress)
             if trail is not None:
                 trail.finish()
-            said = traffic.summary(name, frames, speed, pace, START_NS)
+            said = traffic.summary(name, frames, speed, pace, begins)
             return Outcome(sim.books(), said, who, sim.host, (*said.notes, *sim.said()), tuple(sim.leaving.lines), sim.time.stopped,
                            recording=sim.recording(), replies=replies)
 

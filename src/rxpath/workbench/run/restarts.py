@@ -14,6 +14,7 @@ from rxpath.user.socket import inet_restart, inet_stop
 from rxpath.workbench.host import tables as hosttables
 from rxpath.workbench.host.file import pauses_ns
 from rxpath.workbench.host.model.programs import App
+from rxpath.workbench.run import left_open
 from rxpath.workbench.run.machine import Machine, Opened
 from rxpath.workbench.words import units
 from rxpath.workbench.words.mistakes import BadInput
@@ -83,7 +84,7 @@ def _when(m: Machine, app: App) -> Iterator[tuple[int, int]]:
     begin, length = int(threads[0].pause_from), int(threads[0].pause_ns)
     if app.restart.file is not None:
         yield begin, length
-        yield from pauses_ns(app.restart.file)[1:]
+        yield from pauses_ns(app.restart.file, later=left_open.lead_ns(m.host))[1:]
         return
     while True:
         yield begin, length

@@ -19,7 +19,7 @@ from rxpath.cable.capture import Capture
 from rxpath.cable.receiver import Card, Receiver
 from rxpath.vtime import feed
 from rxpath.workbench.host.model.host import Host
-from rxpath.workbench.run import assemble, books
+from rxpath.workbench.run import assemble, books, left_open
 from rxpath.workbench.run.machine import HEADERS, Arrival, Machine, socket_count
 from rxpath.workbench.run.output_files import Leaving
 from rxpath.workbench.words import units
@@ -77,7 +77,7 @@ class Simulation(Machine):
             capture.cards([Card(dev.name, units.mac(dev.nic.mac), tuple(units.cidr(a) for a in dev.nic.addresses))
                            for dev in self.host.devices])
         while self._load(capture):
-            self.leaving.epoch(capture.first_ts - START_NS)
+            self.leaving.epoch(capture.first_ts - START_NS - left_open.lead_ns(self.host))
             self.run(max(capture.until, self.net.sim.now))
             self._senders_catch_up()
             if self.time.stopped:                          # what is still on the cable was offered, and stays queued

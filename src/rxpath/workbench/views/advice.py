@@ -14,6 +14,7 @@ from rxpath.workbench.advice.goal import budget_text
 from rxpath.workbench.advice.rules import VERDICT, load
 from rxpath.workbench.run.outcome import Outcome
 from rxpath.workbench.run.where_lost import by_class
+from rxpath.workbench.views import spread
 from rxpath.workbench.views.terminal import table as table_of
 from rxpath.workbench.words.figures import ns
 
@@ -26,8 +27,9 @@ NOT_SAVABLE = "What did not reach a program, and why"
 def render(run: Outcome, answer: WhatIf) -> Group:
     """What was asked of a run, and how much hangs on what is assumed."""
     hangs = [Text(line) for line in _hangs(run, answer)]
+    varies = [spread.render(answer.spread)] if answer.spread is not None else []
     if not answer.asked:
-        return Group(*hangs)
+        return Group(*varies, *([Text()] if varies and hangs else []), *hangs)
     parts: list[Any] = []
     for number, title, cause in answer.fired:
         if next(r for r in load().rule if r.id == number).only():
@@ -48,6 +50,7 @@ def render(run: Outcome, answer: WhatIf) -> Group:
         parts += [Text(), Text(_advice(answer, best), "bold")]
         parts += [Text(f"  {line}", no_wrap=True, overflow="ignore") for line in best.commands]
     parts += [Text(), *(Text(line, "dim") for line in _how_far(answer))] if answer.knobs or answer.unfinished else []
+    parts += [Text(), *varies] if varies else []
     parts += [Text(), *hangs] if hangs else []
     how = f"each knob: the same traffic and host run again, cost profile {run.host.profile}" if answer.knobs else ""
     title = TITLE[answer.goal] if answer.knobs or answer.unfinished or answer.goal != "loss" else NOT_SAVABLE
@@ -88,6 +91,8 @@ def _helped(run: Outcome, answer: WhatIf, rows: list[Tried]) -> Table:
         if t.helped == "partly" and answer.goal == "loss":
             left = [f"{n:,} {r}" for r, n in sorted(t.dropped_after.items(), key=lambda item: (-item[1], item[0])) if r not in VERDICT]
             words.append(f"\n  still lost: {', '.join(left)}" if left else "", "dim")
+        if t.sure is not None:
+            words.append(f"\n  {spread.line(t.sure.lost, t.sure.p99_ns)}", "dim")
         if not t.lasting and t.why:
             words.append(f"\n  {t.why}", "yellow")
         if t.part > 1:
@@ -153,7 +158,7 @@ def as_list(answer: WhatIf) -> list[dict[str, Any]]:
         "part": t.part, "effort": t.effort, "ended": t.ended, "p99_us_before": t.p99_us_before,
         "p99_us_after": t.p99_us_after, "cpu_before": t.cpu_before, "cpu_after": t.cpu_after, "memory_bytes": t.memory_bytes,
         "helped": t.helped, "why": t.why, "commands": list(t.commands), "rule": t.rule, "title": t.title, "lasting": t.lasting,
-        "dropped_after": t.dropped_after,
+        "dropped_after": t.dropped_after, **({"spread": t.sure.to_dict()} if t.sure is not None else {}),
     } for t in answer.knobs]
 
 

@@ -10,18 +10,20 @@ from rxpath.abi.reasons import Drop
 from rxpath.workbench.advice.answer import WhatIf
 from rxpath.workbench.advice.states import states
 from rxpath.workbench.host import text as hosttext
+from rxpath.workbench.jobs.spread import Spread
 from rxpath.workbench.run.outcome import Outcome
 from rxpath.workbench.run.where_lost import by_class
 from rxpath.workbench.traffic import capture as traffic
 from rxpath.workbench.views import advice, hosts, recording
 from rxpath.workbench.views.assumed import assumed
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 
-def build(run: Outcome, answer: WhatIf | None = None) -> dict[str, Any]:
-    """The object, keys in the order in which one reads them."""
+def build(run: Outcome, answer: WhatIf | None = None, varies: Spread | None = None) -> dict[str, Any]:
+    """The object, keys in the order in which one reads them.  varies: the run over seeds, where no what-if has it."""
     b, host = run.books, run.host
+    varies = answer.spread if answer is not None else varies
     return {
         "schema": SCHEMA_VERSION,
         "kernel": host.kernel, "profile": host.profile, "seed": host.seed,
@@ -56,6 +58,7 @@ def build(run: Outcome, answer: WhatIf | None = None) -> dict[str, Any]:
         "states": [asdict(s) for s in states(run)], "assumed": assumed(run),
         **({"knobs": advice.as_list(answer), "whatif": advice.as_dict(answer)} if answer is not None and answer.asked else {}),
         **({"sensitivity": [asdict(a) for a in answer.sensitivity]} if answer is not None else {}),
+        **({"spread": varies.to_dict()} if varies is not None else {}),
         **({"recording": recording.as_dict(run.recording)} if run.recording is not None else {}),
         "notes": list(run.notes),
         "interrupted": run.interrupted,

@@ -106,6 +106,7 @@ def json_page() -> str:
         for name, inner in node.get("properties", {}).items():
             kind = inner["$ref"].rsplit("/", 1)[-1] if "$ref" in inner else inner.get("type", "constant" if "const" in inner else "text")
             kind = {"count": "number", "counts": "numbers", "integers": "numbers", "texts": "texts", "named": "{name: number}",
+                    "range": "spread", "ranges": "{name: spread}", "groups": "{name: {name: spread}}",
                     "latency": "percentiles", "array": "list", "string": "text", "integer": "number",
                     "boolean": "true or false"}.get(kind, kind)
             rows.append(f"| `{prefix}{name}` | {kind} | {inner.get('description', '')} |\n")
@@ -118,7 +119,7 @@ def json_page() -> str:
 Made from `src/rxpath/workbench/views/replay.schema.json`, the JSON Schema that the tests hold the output against.
 
 `rxpath replay CAPTURE --json` prints one object on standard output.  {schema["description"]}  Percentiles are objects of `p50`, `p90`,
-`p99`, `p99.9`, `max`, `mean` and `count`.
+`p99`, `p99.9`, `max`, `mean` and `count`, spreads objects of `min`, `median`, `max` and `each`.
 
 ```console
 $ rxpath replay first --json | jq '.offered, .delivered, .dropped'

@@ -20,6 +20,7 @@ DURATION_ALLOWED = 'a time such as "20us", "1.5ms", "2s", or a whole number of n
 SIZE_ALLOWED = 'a size such as "4MiB", "256KiB", "64kB", or a whole number of bytes'
 PPS_ALLOWED = 'a packet rate such as "1.2Mpps", "300kpps" or "5000pps"'
 BPS_ALLOWED = 'a bit rate such as "10Gbit", "2.5Gbit" or "100Mbit"'
+SHARE_ALLOWED = "a share such as 0.1% or 0.001, from 0 to below 100%"
 CPUS_ALLOWED = 'CPUs as a list [1, 3], as text "0-3,8", or as a mask "0xe"'
 
 LARGEST = (1 << 63) - 1                                     # all of these end in signed 64-bit fields
@@ -43,6 +44,18 @@ def on_off(value: object) -> bool:
     if value in ("off", "false", "no", 0, "0"):
         return False
     raise ValueError("true or false (on or off)")
+
+
+def share(value: str | float) -> float:
+    """0.001 of "0.1%" or 0.001."""
+    text = str(value).strip()
+    try:
+        found = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        found = -1.0
+    if not 0 <= found < 1:
+        raise ValueError(SHARE_ALLOWED)
+    return found
 
 
 def _scaled(value: str, units: dict[str, int], allowed: str, *, fold: bool) -> int:

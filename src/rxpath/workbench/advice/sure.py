@@ -1,0 +1,59 @@
+"""A verdict in several seeds: what a setting brings in each, against the host as it is in the same one.  An effect inside the spread is
+none."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median_low
+from typing import Any
+
+from rxpath.workbench.advice.verdict import Verdicts, busy
+from rxpath.workbench.jobs.spread import Range, told_apart
+from rxpath.workbench.jobs.unit import Result
+from rxpath.workbench.words.figures import ns
+
+
+@dataclass(frozen=True, slots=True)
+class Sure:
+    """A setting in every seed, the shown one first.  lost: as Tried.lost_after.  gain: the median of what it won (verdict.py).
+    told_apart: it differs from the host as it is by more than the seeds do."""
+    lost: Range
+    saved: Range
+    p99_ns: Range
+    cpu_ns: Range
+    gain: float
+    told_apart: bool
+
+    def to_dict(self) -> dict[str, Any]:
+        return {k: getattr(self, k).to_dict() for k in ("lost", "saved", "p99_ns", "cpu_ns")} | {"told_apart": self.told_apart}
+
+
+class Chance:
+    """verdicts: of every seed, the shown one first."""
+
+    def __init__(self, verdicts: Sequence[Verdicts]) -> None:
+        self.verdicts = verdicts
+        self.before = self.sure([v.before for v in verdicts])
+
+    def sure(self, results: Sequence[Result]) -> Sure:
+        """What a setting came to, from what it gave in every seed."""
+        pairs = list(zip(self.verdicts, results, strict=True))
+        return Sure(Range(tuple(v.lost(r) for v, r in pairs)), Range(tuple(r.delivered - v.before.delivered for v, r in pairs)),
+                    Range(tuple(r.latency_ns["p99"] for r in results)), Range(tuple(busy(r) for r in results)),
+                    median_low([v.gain(r) for v, r in pairs]),
+                    told_apart([v.value(v.before) for v in self.verdicts], [v.value(r) for v, r in pairs]))
+
+    def worst(self, results: Sequence[Result]) -> float:
+        """The least that it won in any seed."""
+        return min(v.gain(r) for v, r in zip(self.verdicts, results, strict=True))
+
+    def inside(self, found: Sure) -> str:
+        """Why it is said to bring nothing."""
+        goal, n = self.verdicts[0].goal, len(self.verdicts)
+        if goal == "loss":
+            was, now = (f"{x.lost.min:,} to {x.lost.max:,}" for x in (self.before, found))
+        else:
+            was, now = (f"{ns(x.min)} to {ns(x.max)}" for x in ((self.before.p99_ns, found.p99_ns) if goal == "latency" else
+                                                                (self.before.cpu_ns, found.cpu_ns)))
+        what = {"loss": "lost", "latency": "p99", "cpu": "CPU time"}[goal]
+        return f"no more than chance over {n} seeds: {what} {now} with it, {was} without it"

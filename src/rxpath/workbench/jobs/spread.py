@@ -1,0 +1,145 @@
+"""How sure a figure is: the same unit with other seeds, and what its figures were in each.
+
+A seed draws what the traffic spec and the host file call random and what a recording leaves open (run/left_open.py).  Two settings are
+compared seed by seed (common random numbers): what chance does to both it does not count, and few seeds tell small effects apart.  The test
+is the t interval of these differences at 99 %: it holds its level from three seeds on, where the percentile bootstrap does not below
+twenty; a difference in every seed alike is told apart by two."""
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from rxpath.workbench.host.model.host import Host
+from rxpath.workbench.jobs import unit as units
+from rxpath.workbench.jobs.pool import Pool, Progress, Stop
+from rxpath.workbench.jobs.unit import Result, Unit
+from rxpath.workbench.traffic import capture as traffic
+from rxpath.workbench.traffic.spec import SEED_MAX, Spec
+from rxpath.workbench.words.mistakes import BadInput
+from rxpath.workbench.words.units import LARGEST
+
+LATENCY = ("p50", "p90", "p99", "p99.9", "max", "mean")
+# Student's t, two-sided 99 %, by degrees of freedom
+T_99 = (63.657, 9.925, 5.841, 4.604, 4.032, 3.707, 3.499, 3.355, 3.250, 3.169, 3.106, 3.055, 3.012, 2.977, 2.947, 2.921, 2.898, 2.878,
+        2.861, 2.845, 2.831, 2.819, 2.807, 2.797, 2.787, 2.779, 2.771, 2.763, 2.756, 2.750)
+NORMAL_99 = 2.576
+
+Path = tuple[str, ...]                                      # ("lost",), ("dropped", "SOCKET_RCVBUFF"), ("sockets", "dns", "received")
+
+
+# ---------------------------------------------------------------- the same with another seed
+def reseeded(unit: Unit, host: Host, spec: Spec | None, k: int) -> Unit:
+    """The k-th unit of a spread: host and spec each have their k-th seed after their own; 0 is the unit itself.  host, spec: as the unit
+    makes them."""
+    if k == 0:
+        return unit
+    of_spec = (f"traffic.seed={(spec.seed + k) % (SEED_MAX + 1)}",) if spec is not None else ()
+    return replace(unit, seed=None, overrides=(*unit.overrides, f"seed={seed_of(host, k)}"), traffic=(*unit.traffic, *of_spec))
+
+
+def seed_of(host: Host, k: int) -> int:
+    return (host.seed + k) % (LARGEST + 1) if k else host.seed
+
+
+def repeat(pool: Pool, first: Result, unit: Unit, seeds: int, stop: Stop | None = None, progress: Progress | None = None) -> Spread | None:
+    """first: what came of the unit.  None: it was stopped before all seeds were done."""
+    host, spec = units.the_host(unit), traffic.changed_spec(unit.capture, unit.traffic, unit.seed)
+    found = dict(pool.run_all([reseeded(unit, host, spec, k) for k in range(1, seeds)], progress, stop=stop))
+    for _, result in sorted(found.items()):
+        if result.error is not None:
+            raise BadInput(result.error)
+    if len(found) < seeds - 1:
+        return None
+    return spread([seed_of(host, k) for k in range(seeds)], [first, *(result for _, result in sorted(found.items()))])
+
+
+# ---------------------------------------------------------------- figures
+@dataclass(frozen=True, slots=True)
+class Range:
+    """A figure in every seed."""
+    each: tuple[int, ...]
+
+    @property
+    def min(self) -> int:
+        return min(self.each)
+
+    @property
+    def median(self) -> int:
+        """Of an even number of seeds the lower of the two in the middle: a figure that a run had."""
+        return statistics.median_low(self.each)
+
+    @property
+    def max(self) -> int:
+        return max(self.each)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"min": self.min, "median": self.median, "max": self.max, "each": list(self.each)}
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """seeds: of the host, in the order of every Range.each.  part: of the first 1/part of the traffic."""
+    seeds: tuple[int, ...]
+    figures: Mapping[Path, Range] = field(default_factory=dict)
+    part: int = 1
+
+    def __getitem__(self, path: Path | str) -> Range:
+        return self.figures.get((path,) if isinstance(path, str) else path, Range((0,) * len(self.seeds)))
+
+    def to_dict(self) -> dict[str, Any]:
+        """{"seeds": [...], "part": 1, "lost": {min, median, max, each}, "dropped": {reason: {...}}, ...}"""
+        out: dict[str, Any] = {"seeds": list(self.seeds), "part": self.part}
+        for path, found in self.figures.items():
+            node = out
+            for step in path[:-1]:
+                node = node.setdefault(step, {})
+            node[path[-1]] = found.to_dict()
+        return out
+
+
+def figures(r: Result) -> dict[Path, int]:
+    """What of a run is given with its spread, and what two runs are compared by."""
+    out: dict[Path, int] = {(k,): getattr(r, k) for k in ("offered", "delivered", "received", "queued", "lost")}
+    out |= {("dropped", reason): n for reason, n in sorted(r.dropped.items())}
+    out |= {("latency_ns", k): r.latency_ns[k] for k in LATENCY if k in r.latency_ns}
+    out |= {("cpu_ns", k): n for k, n in r.cpu_ns.items() if k != "idle"}
+    out |= {("sockets", name, k): n for name, each in r.sockets.items() for k, n in each.items()}
+    out |= {("apps", name, k): each[k] for name, each in r.apps.items() for k in ("count", "p50", "p99", "max") if k in each}
+    out |= {("cpus", str(c["cpu"]), "busy_ns"): c["hardirq"] + c["softirq"] + c["syscall"] + c["application"] for c in r.cpus}
+    return out
+
+
+def spread(seeds: Sequence[int], results: Sequence[Result], part: int = 1) -> Spread:
+    """Of what came of every seed; what a run does not have (a reason that it gave nobody) is 0 there."""
+    each = [figures(r) for r in results]
+    paths = dict.fromkeys(p for found in each for p in found)
+    return Spread(tuple(seeds), {p: Range(tuple(found.get(p, 0) for found in each)) for p in _grouped(paths)}, part)
+
+
+def _grouped(paths: Mapping[Path, None]) -> list[Path]:
+    """Those of a group together, in the order in which each group was met first."""
+    groups = list(dict.fromkeys(p[0] for p in paths))
+    return sorted(paths, key=lambda p: groups.index(p[0]))
+
+
+# ---------------------------------------------------------------- told apart
+def told_apart(one: Sequence[float], other: Sequence[float]) -> bool:
+    """Do two settings differ by more than the seeds do?  one, other: a figure in every seed, in pairs of the same seed; of more seeds on
+    one side the others are left out.  One seed alone says nothing of chance: there any difference is one."""
+    differences = [b - a for a, b in zip(one, other, strict=False)]
+    n = len(differences)
+    mean = statistics.fmean(differences) if differences else 0.0
+    if n < 2:
+        return mean != 0
+    return abs(mean) > t_99(n - 1) * statistics.stdev(differences) / math.sqrt(n)
+
+
+def t_99(freedom: int) -> float:
+    """Beyond the table from the normal one by two terms of the expansion in 1 / freedom: right to 0.1 %."""
+    if freedom <= len(T_99):
+        return T_99[freedom - 1]
+    z = NORMAL_99
+    return z + (z ** 3 + z) / (4 * freedom) + (5 * z ** 5 + 16 * z ** 3 + 3 * z) / (96 * freedom ** 2)

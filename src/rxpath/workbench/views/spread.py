@@ -1,0 +1,67 @@
+"""How much of a run's figures is chance: the least, the middle and the most of each over several seeds."""
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from rich.console import Group
+from rich.text import Text
+
+from rxpath.workbench.jobs.spread import Range, Spread
+from rxpath.workbench.views.terminal import table as table_of
+from rxpath.workbench.views.terminal import titled
+from rxpath.workbench.words.figures import ns
+
+REASONS = 3                                                 # with the widest spreads; --json has all
+QUANTILES = ("p50", "p99", "p99.9")
+
+
+def seeds_text(seeds: tuple[int, ...]) -> str:
+    """"1 to 5\""""
+    return f"{seeds[0]:,} to {seeds[-1]:,}" if seeds == tuple(range(seeds[0], seeds[0] + len(seeds))) else ", ".join(map(str, seeds))
+
+
+def render(found: Spread) -> Group:
+    """Figures that vary, a row each; those that do not in a line."""
+    table = table_of("", f"seed {found.seeds[0]}", "least", "median", "most")
+    same = []
+    for name, figure, text in _figures(found):
+        if figure.min == figure.max:
+            same.append(f"{name} {text(figure.max)}")
+        else:
+            table.add_row(name, *(text(n) for n in (figure.each[0], figure.min, figure.median, figure.max)))
+    of = f", of the first 1/{found.part} of the traffic" if found.part > 1 else ""
+    title = f"The same with seeds {seeds_text(found.seeds)}{of}"
+    rest = [Text(f"the same in each: {', '.join(same)}", "dim")] if same else []
+    return titled(title, *([table] if table.row_count else []), *rest)
+
+
+def _figures(found: Spread) -> Iterator[tuple[str, Range, Callable[[int], str]]]:
+    def count(n: int) -> str:
+        return f"{n:,}"
+
+    yield "lost", found["lost"], count
+    reasons = [(path[1], figure) for path, figure in found.figures.items() if path[0] == "dropped"]
+    reasons.sort(key=lambda item: (item[1].min - item[1].max, item[0]))
+    varying = [(name, figure) for name, figure in reasons if figure.min < figure.max]
+    for name, figure in varying[:REASONS] if len(varying) > 1 else ():
+        yield f"  {name}", figure, count
+    yield "delivered", found["delivered"], count
+    if found["queued"].max:
+        yield "queued", found["queued"], count
+    for q in QUANTILES:
+        yield q, found["latency_ns", q], ns
+    yield "CPU time", busy(found), ns
+
+
+def busy(found: Spread) -> Range:
+    """CPU time of all contexts."""
+    each = [found["cpu_ns", context].each for context in ("hardirq", "softirq", "syscall", "application")]
+    return Range(tuple(sum(values) for values in zip(*each, strict=True)))
+
+
+def line(lost: Range, p99_ns: Range) -> str:
+    """A setting in every seed, in some words."""
+    n = len(lost.each)
+    frames = f"{lost.min:,} lost" if lost.min == lost.max else f"{lost.min:,} to {lost.max:,} lost"
+    low, high = ns(p99_ns.min), ns(p99_ns.max)
+    return f"{n} seeds: {frames}, p99 {low if low == high else f'{low} to {high}'}"
