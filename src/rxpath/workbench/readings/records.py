@@ -171,16 +171,25 @@ class Kernel(Record):
     host: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Moment(Record):
+    """When the text was made (seconds since 1970, zones other than UTC taken as UTC), or how long the host had been up (seconds)."""
+
+    time: float | None = None
+    uptime: float | None = None
+
+
 # ---------------------------------------------------------------- of one network namespace: counters
 @dataclass(frozen=True, slots=True)
 class Snmp(Record):
     """Counters of protocols: group (Ip, Udp, TcpExt, Udp6, ...) -> name -> value, whatever printed them: /proc/net/snmp, netstat, snmp6,
-    nstat, netstat -s.  64 bit on 64-bit kernels.  absent_is_zero: the tool leaves zeros out; increase: values are since the tool's last run
-    (nstat without -a)."""
+    nstat, netstat -s (tool says which).  64 bit on 64-bit kernels.  absent_is_zero: the tool leaves zeros out; increase: values are since
+    the tool's last run (nstat without -a)."""
 
     groups: Mapping[str, Mapping[str, int]]
     absent_is_zero: bool = False
     increase: bool = False
+    tool: str = ""
 
     def get(self, group: str, name: str) -> int | None:
         value = self.groups.get(group, {}).get(name)
@@ -292,8 +301,9 @@ class Program:
 
 @dataclass(frozen=True, slots=True)
 class UdpSocket:
-    """A UDP socket.  recv_q is payload in ss, memory (truesize) in /proc/net/udp: recv_q_is_memory says which.  drops: unsigned 32 bit.
-    bound_device: SO_BINDTODEVICE.  v6only None: not said; a [::] socket takes IPv4 too unless it is true."""
+    """A UDP socket.  recv_q is memory (truesize), in ss as in /proc/net/udp, without what was read and not given back yet, which skmem.r
+    has.  drops: unsigned 32 bit; of the filter, of checksums and of memory too.  bound_device: SO_BINDTODEVICE.  v6only None: not said; a
+    [::] socket takes IPv4 too unless it is true."""
 
     family: int
     address: str
@@ -303,7 +313,6 @@ class UdpSocket:
     state: str = ""
     recv_q: int = 0
     send_q: int = 0
-    recv_q_is_memory: bool = False
     drops: int | None = None
     skmem: Skmem | None = None
     uid: int | None = None
@@ -320,7 +329,7 @@ class UdpSocket:
 
 @dataclass(frozen=True, slots=True)
 class TcpSocket(UdpSocket):
-    """A TCP socket.  Of a listener recv_q is the length of its accept queue, send_q the limit.  info: words of ss -i."""
+    """A TCP socket.  recv_q is payload; of a listener recv_q is the length of its accept queue, send_q the limit.  info: words of ss -i."""
 
     info: Mapping[str, str] = field(default_factory=dict)
 
@@ -603,7 +612,7 @@ class Reading:
         every = list(self.of(kind, netns))
         named = [r for r in every if getattr(r, "device", None) == device]
         if named:
-            return named[0]
+            return next((r for r in named if getattr(r, "stats", True)), named[0])       # ip addr shows links without counters
         return every[0] if len(every) == 1 and getattr(every[0], "device", None) == "" else None
 
     def counter(self, group: str, name: str, netns: str = "") -> int | None:

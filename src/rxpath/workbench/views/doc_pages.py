@@ -13,6 +13,7 @@ from rxpath.drivers.counters import MEANING as LOSS_MEANING
 from rxpath.drivers.rows import DRIVERS
 from rxpath.path import STATIONS, Stage, Touch
 from rxpath.workbench.host import text
+from rxpath.workbench.readings.formats import FORMATS
 from rxpath.workbench.views import scenario as scenario_view
 from rxpath.workbench.views.rules_page import page
 
@@ -171,13 +172,21 @@ def host_file(page: str) -> str:
     return page[:page.index(made.partition("\n")[0])] + made
 
 
+def host_readings(page: str) -> str:
+    """docs/host-readings.md: its table anew; the words before it are written by hand, and stay."""
+    head = "| text | what is read of it |\n|---|---|\n"
+    rows = [f"| {f.name} | {f.what or 'as it is printed'} |\n" for f in FORMATS]
+    return page[:page.index(head.partition("\n")[0])] + head + "".join(rows)
+
+
 PAGES = {"drivers.md": drivers, "rules.md": rules, "kernel-map.md": kernel_map, "drop-reasons.md": drop_reasons, "kernels.md": kernels,
          "json.md": json_page, "scenarios.md": scenarios}
 
 
 def pages(docs: pathlib.Path) -> dict[str, str]:
     """Every page that is made, by its name.  docs: where they lie."""
-    return {name: make() for name, make in PAGES.items()} | {"host-file.md": host_file((docs / "host-file.md").read_text())}
+    by_hand = {"host-file.md": host_file, "host-readings.md": host_readings}
+    return {name: make() for name, make in PAGES.items()} | {name: make((docs / name).read_text()) for name, make in by_hand.items()}
 
 
 if __name__ == "__main__":
