@@ -136,6 +136,21 @@ def kernel(name: str) -> Kernel:
     return KERNELS[name]
 
 
+def nearest(release: str) -> tuple[str, list[Behaviour]]:
+    """The profile that does most as a kernel of that version does, and the behaviours in which it does not, or may not: what vendors have
+    brought back to an old version is not known here.  ValueError: no version in `release`."""
+    digits = release.split("-")[0].split(".")[:2]
+    if len(digits) < 2 or not all(d.isascii() and d.isdigit() and len(d) < 5 for d in digits):
+        raise ValueError(f"no version of a kernel: {release}")
+    wanted = ".".join(digits)
+
+    def apart(name: str) -> list[Behaviour]:
+        return [b for b, value in KERNELS[name].behaviours().items() if BEHAVIOURS[b].value(wanted) != value]
+
+    name = min(KERNELS, key=lambda name: (len(apart(name)), version(name) < version(wanted)))
+    return name, apart(name)
+
+
 class Sysctl(IntEnum):
     """Knobs that the path reads at run time, in the units that it uses."""
     netdev_budget = 0

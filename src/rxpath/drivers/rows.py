@@ -46,6 +46,11 @@ class Ring:
     def allowed(self) -> str:
         return f"{self.least} to {self.most}" + ("" if self.multiple else ", a power of two")
 
+    def nearest(self, n: int) -> int:
+        """What comes next to a ring that another card has."""
+        n = max(self.least, min(n, self.most))
+        return n if self.multiple else 1 << n.bit_length() - 1
+
     def takes(self, n: int) -> bool:
         return self.least <= n <= self.most and (self.multiple > 0 or n & n - 1 == 0)
 
@@ -68,6 +73,7 @@ class Moderation:
     start: int                  # quarters of a us that an adaptive one begins with
     start_class: int            # what each direction wants at first
     mask: int                   # of a fixed distance in quarters of a us: bits that the register has
+    words_of: tuple[str, ...] = ()      # other drivers whose rx-usecs mean the same
 
     @property
     def allowed(self) -> str:
@@ -134,6 +140,7 @@ class Driver:
     tx_ring: Ring | None = None
     moderation: Moderation | None = None            # None: no interrupts
     rx_fifo: tuple[int, int] | None = None          # bytes that a packet buffer may have
+    packet_buffer: int = 0                          # bytes that the card's own has
     flow_director: int = 0                          # bytes of it that filters take, with several queues
     tap_queue: int | None = None                    # no packet buffer: packets that the queue of the host's tap holds
     water_marks: Callable[[int, int], tuple[int, int]] = igb_water_marks        # of it, by its size and the MTU
@@ -144,6 +151,7 @@ class Driver:
     rss_most: int = 64                              # queues that RSS can spread over; the others get traffic by filters
     filter_models: tuple[str, ...] = ()             # that take ethtool -N rules
     rss_udp: str = "sd"                             # fields of the hash of UDP by default
+    pci_ids: Mapping[int, str] = field(default_factory=dict)    # device -> model, the nearest one of cards that are not simulated
     nonapi: bool = True                             # nic.napi = "none" can drive it
     irq_name: str = "{dev}-TxRx-{queue}"            # a queue's vector in /proc/interrupts; {bus}: the name of the device on its bus
     own_max_frame: int = 0                          # longest frame that it takes, whatever the MTU; 0: the MTU says
@@ -178,6 +186,12 @@ class Driver:
         return self.irq_name.format(dev=dev, queue=queue, bus=bus)
 
     @property
+    def packet_buffers(self) -> str:
+        """In words, for people."""
+        return ", ".join(f"{self.by_model.get(model, {}).get('packet_buffer', self.packet_buffer) >> 10}KiB in an {model}"
+                         for model in self.models)
+
+    @property
     def default_model(self) -> str:
         return next(iter(self.models))
 
@@ -192,11 +206,20 @@ def _one(most: int, cpus: int) -> int:
     return 1
 
 
+def _ids(by_model: dict[str, str]) -> dict[int, str]:
+    """PCI device numbers: igb_pci_tbl, ixgbe_pci_tbl [K]."""
+    return {int(number, 16): model for model, numbers in by_model.items() for number in numbers.split()}
+
+
 IGB = Driver(
     "igb", "Intel gigabit", "1Gbit", {"82576": 8, "i350": 8, "i210": 4}, min, mtu=1500, mtu_most=9216,
     rx_ring=Ring(64, 256, 4096), tx_ring=Ring(64, 256, 4096),              # igb.h: IGB_MIN_RXD ... (at least 80 up to 6.5 [K])
-    moderation=Moderation({0: "off", 1: "dynamic", 3: "conservative"}, 10, 8191, 3, 3, IGB_START_ITR, 0, 0x7FFC),
-    rx_fifo=(16 << 10, 128 << 10), filter_models=("i350", "i210"),
+    moderation=Moderation({0: "off", 1: "dynamic", 3: "conservative"}, 10, 8191, 3, 3, IGB_START_ITR, 0, 0x7FFC, ("e1000e", "igc")),
+    rx_fifo=(16 << 10, 128 << 10), packet_buffer=64 << 10, filter_models=("i350", "i210"),
+    by_model={"i350": {"packet_buffer": 36 << 10}, "i210": {"packet_buffer": 34 << 10}},
+    pci_ids=_ids({"82576": "10A7 10A9 10D6 10C9 10E6 10E7 10E8 1526 150A 1518 150D",        # the first three are 82575
+                  "i350": "150E 150F 1510 1511 1516 1527 1521 1522 1523 1524 1546 1F40 1F41 1F45",   # 82580, i350, i354
+                  "i210": "1533 1536 1537 1538 157B 157C 1539"}),                           # the last one is an i211
     handlers={"cable_rx": "nic_receive", "cable_dma": "nic_dma_waiting", "irq_handler": "igb_msix_ring", "napi_poll": "igb_poll",
               "xmit": "igb_xmit_frame"},
     refuses={"rx-frames": "EOPNOTSUPP", "adaptive-rx": "EOPNOTSUPP", "hkey": "EOPNOTSUPP"},
@@ -206,11 +229,14 @@ IXGBE = Driver(
     rx_ring=Ring(64, 512, 8192, dated=Behaviour.ixgbe_most_descriptors),
     tx_ring=Ring(64, 512, 8192, dated=Behaviour.ixgbe_most_descriptors),
     moderation=Moderation({0: "off", 1: "adaptive"}, 2, 1022, 1, 1, 200, 126 | 0x80, 0xFF8),
-    rx_fifo=(16 << 10, 512 << 10), flow_director=64 << 10, water_marks=ixgbe_water_marks, blocking_pause="tx", queues_by_cpus=True,
+    rx_fifo=(16 << 10, 512 << 10), packet_buffer=512 << 10, flow_director=64 << 10, water_marks=ixgbe_water_marks,
+    blocking_pause="tx", queues_by_cpus=True,
     reta_default=rss_of_16, rss_most=16, filter_models=("82599", "X540", "X550"),
-    by_model={"X540": {"rx_fifo": (16 << 10, 384 << 10), "water_marks": x540_water_marks},
-              "X550": {"rx_fifo": (16 << 10, 384 << 10), "water_marks": x540_water_marks, "reta_size": 512, "reta_default": in_turn,
-                       "rss_most": 63}},             # a real X550 has rings up to 32,768
+    pci_ids=_ids({"82599": "10F7 1514 1517 10F8 10F9 10FB 10FC 1507 151C 1529 152A 154A 154D 154E 1557 1558",
+                  "X540": "1528 1560", "X550": "1563 15D1 15AA 15AB 15AC 15AD 15AE 15B0 15C2 15C3 15C4 15C6 15C7 15C8 15CE 15E4 15E5"}),
+    by_model={"X540": {"rx_fifo": (16 << 10, 384 << 10), "packet_buffer": 384 << 10, "water_marks": x540_water_marks},
+              "X550": {"rx_fifo": (16 << 10, 384 << 10), "packet_buffer": 384 << 10, "water_marks": x540_water_marks, "reta_size": 512,
+                       "reta_default": in_turn, "rss_most": 63}},             # a real X550 has rings up to 32,768
     handlers={"cable_rx": "nic_receive", "cable_dma": "nic_dma_waiting", "irq_handler": "ixgbe_msix_clean_rings",
               "napi_poll": "ixgbe_poll", "xmit": "igb_xmit_frame"},
     refuses={"rx-frames": "EOPNOTSUPP", "adaptive-rx": "EOPNOTSUPP"},

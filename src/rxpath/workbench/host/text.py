@@ -56,7 +56,20 @@ def toml(value: Any) -> str:
         return f"[{', '.join(toml(item) for item in value)}]"
     if isinstance(value, dict):
         return f"{{ {', '.join(f'{toml(str(k))} = {toml(v)}' for k, v in value.items())} }}" if value else "{}"
-    return str(value) if isinstance(value, int) else '"' + str(value).replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return str(value) if isinstance(value, int) else f'"{escaped(str(value))}"'
+
+
+def escaped(text: str, plain: str = "") -> str:
+    """What stands between the quotes of a TOML string.  What cannot be printed is written as its number, but for the characters of
+    `plain`; half a surrogate pair has no number."""
+    def one(c: str) -> str:
+        if c in '"\\':
+            return "\\" + c
+        if c.isprintable() or c in plain:
+            return c
+        return "\ufffd" if 0xD800 <= ord(c) < 0xE000 else f"\\U{ord(c):08X}"
+
+    return "".join(map(one, text))
 
 
 def _wrap(text: str, width: int = 120) -> list[str]:

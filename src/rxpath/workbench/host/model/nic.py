@@ -22,6 +22,7 @@ RSS_UDP = ", ".join(f"{row.rss_udp} ({row.name})" for row in DRIVERS.values() if
 RINGS = "; ".join(f"{row.name}: {row.rx_ring.allowed}{row.rx_ring.history}, default {row.rx_ring.default}"
                   for row in DRIVERS.values() if row.rx_ring)
 MODERATION = "; ".join(f"{row.name}: {row.moderation.allowed}" for row in DRIVERS.values() if row.moderation)
+BUFFERS = ", ".join(row.packet_buffers for row in DRIVERS.values() if row.packet_buffer)
 TAP_QUEUE = max(row.tap_queue or 0 for row in DRIVERS.values())
 WITH_TAP = " and ".join(row.name for row in DRIVERS.values() if row.tap_queue is not None)
 RX_FRAMES = ", ".join(f"{row.name} {errno}" for row in DRIVERS.values()
@@ -37,8 +38,7 @@ class Nic(Part):
     model: str | None = key(None, "which of its cards the driver drives: queues, filters; default the first", MODELS,
                             "[V] igb_ethtool.c, [K] igb_main.c", example=f'"{DRIVERS[DEFAULT].default_model}"')
     rx_fifo: Size = key(0, "the card's packet buffer, in front of a lone ring, or of all with pause frames that turn DROP_EN off "
-                           "(igb: ethtool.pause-rx, ixgbe: pause-tx): 64KiB in an 82576, 36KiB in an i350, 34KiB in an i210, "
-                           "512KiB in an 82599, 384KiB in an X540 or X550; "
+                           f"(igb: ethtool.pause-rx, ixgbe: pause-tx): {BUFFERS}; "
                            "0: none, a frame without a descriptor is lost at once",
                         "0, or 16KiB to 128KiB (igb), to 512KiB (ixgbe 82599), to 384KiB (X540, X550)",
                         "ours: 0; sizes [K] data sheets, igb_reset(), [V] ixgbe_main.c")
