@@ -1,0 +1,49 @@
+"""Which receive queue of which card an interrupt is, by the name that its driver gave it in /proc/interrupts.
+
+eth0-TxRx-3, i40e-eth0-TxRx-3, eth0-Tx-Rx-3, eth0-rx-3, eth0-3, eth0-fp-3, mlx5_comp3@pci:0000:3b:00.0, virtio2-input.3, eth0."""
+from __future__ import annotations
+
+import re
+
+from rxpath.workbench.readings.records import DriverInfo, Interrupts, Irq, Reading
+from rxpath.workbench.readings.settings import Slot
+
+_OTHER = re.compile(r"(output|config|async|mgmnt|mgmt|misc|other|fdir|aeq|ceq|ctrl|event|lsc|mbx|admin|pages|cmd)", re.I)
+_SENDS = re.compile(r"(?<![a-z])tx(?![a-z]*-?rx)", re.I)    # tx alone; TxRx and Tx-Rx are both
+
+
+def queue_of(action: str, *names: str) -> int | None:
+    """The queue; None: not this card's, or not for receiving.  names: the card's, as a device and on its bus."""
+    for name in names:
+        rest, found = re.subn(rf"(?<![\w.:]){re.escape(name)}(?![\w.:])", "", action.strip(), count=1) if name else ("", 0)
+        if found:
+            break
+    else:
+        return None
+    rest = rest.split("@")[0]
+    if _OTHER.search(rest) or _SENDS.search(rest):
+        return None
+    numbers = re.findall(r"\d+", rest)
+    return int(numbers[-1]) if numbers else 0 if not rest.strip(" :-@.") else None
+
+
+def vectors(reading: Reading, device: str) -> dict[int, Irq]:
+    """Queue -> the row of its interrupt in /proc/interrupts."""
+    info, slot = reading.device(DriverInfo, device), reading.device(Slot, device)
+    names = [device, info.bus_info if info is not None else "", slot.name if slot is not None else ""]
+    found: dict[int, Irq] = {}
+    for interrupts in reading.of(Interrupts):
+        if slot is None:
+            names += _only_guest_device(interrupts)
+        for row in interrupts.rows:
+            for action in row.actions:
+                queue = queue_of(action, *names)
+                if queue is not None and row.name.isdigit():
+                    found.setdefault(queue, row)
+    return found
+
+
+def _only_guest_device(interrupts: Interrupts) -> list[str]:
+    """virtio2 of virtio2-input.0, if there is one device of that kind: no text says which name on its bus a device has."""
+    names = {match[1] for row in interrupts.rows for action in row.actions if (match := re.match(r"(virtio\d+)-input\.", action.strip()))}
+    return list(names) if len(names) == 1 else []
