@@ -1,0 +1,76 @@
+"""Where a card's packets are worked on: [irq] by the effective affinity of each queue's interrupt, [rps], [rps_flow_cnt]."""
+from __future__ import annotations
+
+from rxpath.workbench.host.snapshot.card import Simulated
+from rxpath.workbench.host.snapshot.devices import Card
+from rxpath.workbench.host.snapshot.draft import Table
+from rxpath.workbench.readings.records import Interrupts, Reading
+from rxpath.workbench.readings.settings import Affinities, Affinity, Napi, SendSteering, Steering, Surroundings
+from rxpath.workbench.readings.vectors import vectors
+from rxpath.workbench.words import units
+
+
+def irq(reading: Reading, card: Card, sim: Simulated, cpus: int, table: Table) -> None:
+    """A line for each queue: the CPU that takes its interrupt, and how that is known."""
+    if not sim.row.has_interrupts:
+        return
+    interrupts, rows = reading.first(Interrupts), vectors(reading, card.name)
+    numbers = {n.queue: n.irq for n in reading.of(Napi, "") if n.device == card.name and n.queue is not None and n.irq}
+    affinities: dict[int, Affinity] = {}
+    for record in reading.of(Affinities):
+        affinities.update(record.irqs)
+    unknown = []
+    for queue in range(sim.queues):
+        number = numbers.get(queue) or (int(rows[queue].name) if queue in rows else None)
+        cpu, note = _cpu(affinities.get(number) if number is not None else None)
+        if cpu is None and queue in rows and interrupts is not None and any(rows[queue].counts):
+            counts = rows[queue].counts
+            cpu = interrupts.cpus[counts.index(max(counts))]
+            note = f"where {max(counts) * 100 // sum(counts)}% of its interrupts were since boot"
+        where = f"irq {number}" if number is not None else ""
+        if cpu is None:
+            unknown.append(queue)
+        elif cpu >= cpus:
+            table.not_here(str(queue), cpu, f"{where}: CPU {cpu} is not simulated")
+        else:
+            table.set(str(queue), cpu, f"{where}: {note}" if where and note else where or note)
+    if unknown:
+        text = units.cpu_list_text(tuple(unknown))
+        table.note(f"queue {text}: the CPU of its interrupt is not known (/proc/irq/N/effective_affinity_list): CPU = queue here")
+    around = reading.first(Surroundings)
+    if around is not None and around.irqbalance:
+        table.note("irqbalance runs on the host: it may have moved them since")
+
+
+def _cpu(affinity: Affinity | None) -> tuple[int | None, str]:
+    """The CPU that counts, and what is to be said."""
+    if affinity is None:
+        return None, ""
+    if affinity.effective:
+        several = len(affinity.effective) > 1
+        return affinity.effective[0], f"effective on {units.cpu_list_text(affinity.effective)}, the first is meant" if several else ""
+    if affinity.asked and len(affinity.asked) == 1:
+        return affinity.asked[0], "as smp_affinity_list asks"
+    return None, ""
+
+
+def rps(reading: Reading, card: Card, sim: Simulated, cpus: int, rps_table: Table, flows: Table) -> None:
+    """Receive packet steering, where it is on."""
+    known = False
+    for record in sorted((s for s in reading.of(Steering, "") if s.device == card.name), key=lambda s: s.queue):
+        known = True
+        steered = tuple(cpu for cpu in record.rps_cpus or () if cpu < cpus)
+        missing = f"the host has {units.cpu_list_text(record.rps_cpus or ())}" if steered != (record.rps_cpus or ()) else ""
+        if record.queue >= sim.queues:
+            if record.rps_cpus or record.rps_flow_cnt:
+                rps_table.note(f"queue {record.queue} has RPS on the host and is not simulated")
+            continue
+        if steered or missing:
+            rps_table.set(str(record.queue), units.cpu_list_text(steered), missing)
+        if record.rps_flow_cnt:
+            flows.set(str(record.queue), record.rps_flow_cnt)
+    if not known:
+        rps_table.note(f"not known (/sys/class/net/{card.name}/queues/rx-N/rps_cpus): off is meant")
+    sends = [s for s in reading.of(SendSteering, "") if s.device == card.name]
+    if sends:
+        rps_table.note(f"XPS of {len(sends)} transmit queues is of the sending side: not modelled")

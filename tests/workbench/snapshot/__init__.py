@@ -1,0 +1,1 @@
+"""Host files made of what a host says of itself."""
