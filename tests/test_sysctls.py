@@ -50,6 +50,11 @@ def echo(sim, dst=US, mac=None):
     sim.send(eth(ip(frame, proto=1, dst=dst), **({"dst": mac} if mac else {})), at=START_NS)
 
 
+def bogus(sim):
+    """Port unreachable that quotes a datagram to the broadcast address, of which no socket is known."""
+    sim.send(eth(ip(icmp(3, 3, bytes(4), ip(udp(b"x" * 8, sport=7, dport=9), US, "10.0.0.255")), proto=1)), at=START_NS)
+
+
 def fragmented(sim, n=8, complete=True):
     """The first of each datagram, then the second of each."""
     parts = [fragments(udp(bytes(2000), dport=5000), [1480], ident=1 + i) for i in range(n)]
@@ -124,6 +129,7 @@ PAIRS = {
     "net.ipv4.icmp_msgs_burst": (SOCKET, lambda sim: closed_port(sim, 100, 100), 2, 1000),
     "net.ipv4.icmp_echo_ignore_all": (SOCKET, echo, 0, 1),
     "net.ipv4.icmp_echo_ignore_broadcasts": (SOCKET, lambda sim: echo(sim, "10.0.0.255", BROADCAST), 0, 1),
+    "net.ipv4.icmp_ignore_bogus_error_responses": (SOCKET, bogus, 0, 1),
     "net.ipv4.conf.*.rp_filter": (SOCKET | {"route": []}, lambda sim: spaced(sim, 3, src="172.16.0.9", dport=5000), 0, 1),
     "net.ipv4.conf.*.accept_source_route": (SOCKET, source_routed, 0, 1),
     "net.ipv4.conf.*.accept_local": (SOCKET, lambda sim: spaced(sim, 3, src=US, dport=5000), 0, 1),

@@ -175,6 +175,7 @@ class Sysctl(IntEnum):
     icmp_msgs_burst = auto()
     icmp_echo_ignore_all = auto()
     icmp_echo_ignore_broadcasts = auto()
+    icmp_ignore_bogus_error_responses = auto()
     ip_early_demux = auto()
     udp_early_demux = auto()
     tcp_early_demux = auto()

@@ -164,6 +164,8 @@ SYSCTLS: tuple[Row, ...] = (
         knob=Sysctl.icmp_echo_ignore_all, reader="icmp_request"),
     Row("net.ipv4.icmp_echo_ignore_broadcasts", 1, 0, 1, "", "1: nor those to broadcast and multicast", "[M]",
         knob=Sysctl.icmp_echo_ignore_broadcasts, reader="icmp_rcv"),
+    Row("net.ipv4.icmp_ignore_bogus_error_responses", 1, 0, 1, "", "0: nobody is told of errors that quote a packet to a broadcast address",
+        "[M]", knob=Sysctl.icmp_ignore_bogus_error_responses, reader="icmp_unreach"),
     Row("net.ipv4.ip_forward", 0, 0, 0, "", "routers are not modelled", "[M]",
         why_fixed="forwarding is not modelled, the host is the last hop"),
     # per interface: net/ipv4/devinet.c.  `all` and the interface are combined as inetdevice.h does

@@ -141,7 +141,7 @@ def icmp_unreach(net: Net, cpu: int, skb: sk_buff, kind: int) -> int:
     if inner.ihl < 5:
         return icmp_error(net, cpu, skb, Drop.IP_INHDR)
     ignored = (kind == ICMP.DEST_UNREACH and code > NR_ICMP_UNREACH) or (kind == ICMP.TIME_EXCEEDED and code == ICMP_EXC_FRAGTIME)
-    if not ignored and not to_broadcast(net, inner.daddr):
+    if not ignored and (net.sysctl[Sysctl.icmp_ignore_bogus_error_responses] or not to_broadcast(net, inner.daddr)):
         return touch(net, cpu, skb, Touch.icmp_socket_deliver)
     consume_skb(net, cpu, skb)
     return NET_RX_SUCCESS
@@ -149,7 +149,7 @@ def icmp_unreach(net: Net, cpu: int, skb: sk_buff, kind: int) -> int:
 
 @path_function
 def to_broadcast(net: Net, addr: int) -> bool:
-    """inet_addr_type() == RTN_BROADCAST: nobody may be told of an error of such a packet."""
+    """inet_addr_type() == RTN_BROADCAST: who answers to such a packet with an error breaks RFC 1122."""
     if ipv4_is_lbcast(addr):
         return True
     i = fib_table_lookup(net, addr)

@@ -53,6 +53,12 @@ def cases() -> list[Case]:
             f.eth(f.ip(f.icmp(), proto=1, options=b"\x89\x07\x08" + bytes(4) + b"\x86\x0e" + bytes(12) + bytes(3)))),
         one("an echo from 0.0.0.0 to 0.0.0.0", "network", host(sysctl={"net.ipv4.icmp_echo_ignore_broadcasts": 0}),
             f.eth(f.ip(f.icmp(), src="0.0.0.0", dst="0.0.0.0", proto=1))),
+        *(one(f"port unreachable quotes a datagram to {dst} port {port}, icmp_ignore_bogus_error_responses={value}", "network",
+              host(sysctl={"net.ipv4.icmp_ignore_bogus_error_responses": value}),
+              f.eth(f.ip(f.icmp(3, 3, bytes(4), f.ip(f.udp(b"x" * 8, sport=port, dport=9), src=f.US, dst=dst)), proto=1)))
+          for value in (0, 1) for dst in ("10.0.0.255", "255.255.255.255", "10.0.0.9") for port in (5000, 7)),
+        one("an error that quotes too little of a packet to the subnet's broadcast address", "network", plain,
+            f.eth(f.ip(f.icmp(3, 5, bytes(4), f.ip(b"", src=f.US, dst="10.0.0.255", proto=0)), proto=1))),
         one("a datagram in pieces that is longer than it says", "transport", plain,
             *(f.eth(f.ip(f.udp(b"x" * 1592, length=700, check=0)[at:at + 400], frag=(0x2000 if at < 1200 else 0) | at >> 3))
               for at in range(0, 1600, 400))),
