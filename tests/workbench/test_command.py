@@ -19,8 +19,8 @@ from ..frames import udp_frame
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests" / "golden" / "first.txt"
 SCHEMA = json.loads((ROOT / "src/rxpath/workbench/views/replay.schema.json").read_text())
-COMMANDS = ([], ["replay"], ["boot"], ["stations"], ["example"], ["version"], ["host"], ["host", "init"], ["host", "show"],
-            ["host", "check"], ["hosts"], ["sweep"], ["headroom"], ["diff"])
+COMMANDS = ([], ["replay"], ["boot"], ["stations"], ["example"], ["version"], ["host"], ["host", "init"], ["host", "snapshot"],
+            ["host", "show"], ["host", "check"], ["hosts"], ["sweep"], ["headroom"], ["diff"])
 
 
 def rxpath(*args: str, **more: object) -> subprocess.CompletedProcess[str]:

@@ -1,4 +1,4 @@
-"""`rxpath host init | show | check`: host files."""
+"""`rxpath host init | snapshot | show | check`: host files."""
 from __future__ import annotations
 
 import sys
@@ -30,6 +30,27 @@ def host_init(file: Annotated[str | None, typer.Argument(metavar="[FILE]", help=
         typer.echo(f"wrote {file}", err=True)
     else:
         typer.echo(hosttext.commented(name), nl=False)
+
+
+@host_app.command("snapshot", epilog="Example:\n\n[cyan]rxpath host snapshot host.toml; rxpath replay dump.pcap --host host.toml[/]")
+def host_snapshot(
+        file: Annotated[str | None, typer.Argument(metavar="[FILE]", help="A new file; standard output if not given.")] = None,
+        no_sockets: Annotated[bool, typer.Option(
+            "--no-sockets", help="Without sockets and programs: a replay opens what its traffic goes to.")] = False,
+        debug: DebugOption = False) -> None:
+    """Write the host file of this machine.  It only reads; what needs root and is not had is listed."""
+    from rxpath.workbench.host.snapshot.compose import snapshot
+    from rxpath.workbench.readings.live.host import read_host
+    from rxpath.workbench.words.mistakes import check_writable, writing
+
+    check_writable("FILE", file)
+    text = snapshot(read_host(sockets=not no_sockets), with_sockets=not no_sockets).text
+    if file:
+        with writing(file), open(file, "x") as out:
+            out.write(text)
+        typer.echo(f"wrote {file}", err=True)
+    else:
+        typer.echo(text, nl=False)
 
 
 @host_app.command("show", epilog="Example:\n\n[cyan]rxpath host show host.toml --set kernel=3.10[/]")
