@@ -1,5 +1,7 @@
 """Readings: what a real host's tools and files say, as data.  The readers of texts are here, one file for each family; each gives records
 (records.py) that no longer show how the text looked, and says which lines it could not read."""
+from .counters import Difference, difference
+from .losses import losses, standard
 from .sniff import moments, read_text
 
-__all__ = ["moments", "read_text"]
+__all__ = ["Difference", "difference", "losses", "moments", "read_text", "standard"]
