@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 
-from rxpath.workbench.readings.records import DriverInfo, Interrupts, Irq, Reading
+from rxpath.workbench.readings.records import DriverInfo, Interrupts, Irq, Link, NetDev, Reading
 from rxpath.workbench.readings.settings import Slot
 
 _OTHER = re.compile(r"(output|config|async|mgmnt|mgmt|misc|other|fdir|aeq|ceq|ctrl|event|lsc|mbx|admin|pages|cmd)", re.I)
@@ -15,7 +15,7 @@ _SENDS = re.compile(r"(?<![a-z])tx(?![a-z]*-?rx)", re.I)    # tx alone; TxRx and
 def queue_of(action: str, *names: str) -> int | None:
     """The queue; None: not this card's, or not for receiving.  names: the card's, as a device and on its bus."""
     for name in names:
-        rest, found = re.subn(rf"(?<![\w.:]){re.escape(name)}(?![\w.:])", "", action.strip(), count=1) if name else ("", 0)
+        rest, found = re.subn(rf"(?<![\w.]){re.escape(name)}(?![\w.:])", "", action.strip(), count=1) if name else ("", 0)
         if found:
             break
     else:
@@ -33,7 +33,7 @@ def vectors(reading: Reading, device: str) -> dict[int, Irq]:
     names = [device, info.bus_info if info is not None else "", slot.name if slot is not None else ""]
     found: dict[int, Irq] = {}
     for interrupts in reading.of(Interrupts):
-        if slot is None:
+        if slot is None and (_is_alone(reading, device) if info is None else info.driver.startswith("virtio")):
             names += _only_guest_device(interrupts)
         for row in interrupts.rows:
             for action in row.actions:
@@ -41,6 +41,12 @@ def vectors(reading: Reading, device: str) -> dict[int, Irq]:
                 if queue is not None and row.name.isdigit():
                     found.setdefault(queue, row)
     return found
+
+
+def _is_alone(reading: Reading, device: str) -> bool:
+    """No other card is named."""
+    named = {link.device for link in reading.of(Link)} | {name for dev in reading.of(NetDev) for name in dev.devices}
+    return named - {"lo"} <= {device}
 
 
 def _only_guest_device(interrupts: Interrupts) -> list[str]:

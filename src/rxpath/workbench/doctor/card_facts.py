@@ -1,0 +1,225 @@
+"""Facts of a card: its losses by class (drivers/counters.py), standard counters, and the CPU that polls it."""
+from __future__ import annotations
+
+from rxpath.drivers.counters import COUNTERS, Loss
+from rxpath.workbench.doctor import cards
+from rxpath.workbench.doctor.evidence import Evidence, NotKnown
+from rxpath.workbench.doctor.facts import FACTS, Fact, fact
+from rxpath.workbench.readings.records import Reading
+
+CLASSES = {"ring_lost": Loss.RING, "pktbuf_lost": Loss.PKTBUF, "either_lost": Loss.EITHER, "alloc_lost": Loss.ALLOC, "phy_lost": Loss.PHY,
+           "len_lost": Loss.LEN, "filter_lost": Loss.FILTER, "xdp_lost": Loss.XDP, "pause_sent": Loss.PAUSE, "cloud_lost": Loss.CLOUD,
+           "csum_seen": Loss.CSUM, "unclassified": "unclassified"}
+OWN = (Loss.RING, Loss.PKTBUF, Loss.EITHER)                 # a card's loss for want of room
+MISSED = ("rx_missed_errors", "rx_fifo_errors", "rx_over_errors")
+STANDARD = {"missed_lost": MISSED, "dropped_rest": ("rx_dropped",), "nohandler": ("rx_nohandler",)}
+
+
+def _of_class(loss: Loss | str) -> None:
+    name = next(n for n, c in CLASSES.items() if c == loss)
+    FACTS[name] = Fact("device", "packets", f"counters of the class: {loss}", lambda e, device: cards.lost(e, device, loss))
+
+
+for _loss in CLASSES.values():
+    _of_class(_loss)
+
+
+@fact("device", "packets", "standard counters of lost packets, where the driver's own are not known: the largest of missed, fifo, over")
+def missed_lost(e: Evidence, device: str) -> float:
+    try:
+        cards.counts(e, device)
+        if cards.driver_or_none(e, device) in COUNTERS:
+            return 0                                        # its own counters say more, and the same
+    except NotKnown:
+        pass
+    found = []
+    for name in MISSED:                                     # they overlap: igb's fifo has the missed in it
+        try:
+            found.append(e.standard(device, name))
+        except NotKnown as missing:
+            error = missing
+    if not found:
+        raise error
+    return max(found)
+
+
+@fact("device", "packets", "lost by this card for want of a descriptor or buffer, by whichever counter")
+def nic_lost(e: Evidence, device: str) -> float:
+    try:
+        found = sum(cards.lost(e, device, loss) for loss in OWN)
+        if cards.driver_or_none(e, device) in COUNTERS:
+            return found
+    except NotKnown:
+        if cards.driver_or_none(e, device) is None or COUNTERS.get(cards.driver(e, device), COUNTERS["lo"]).hidden:
+            raise
+    return missed_lost(e, device)
+
+
+@fact("host", "packets", "the same of all cards that received packets")
+def nic_lost_all(e: Evidence, _: str) -> float:
+    found = 0.0
+    if not e.devices:
+        raise NotKnown("ethtool -S of each card")
+    for device in e.devices:
+        try:
+            found += nic_lost(e, device)
+        except NotKnown:
+            if device != "lo" and e.standard(device, "rx_packets") > 0:
+                raise
+    return found
+
+
+# ---------------------------------------------------------------- standard counters
+@fact("device", "packets", "rx_dropped")
+def rx_dropped(e: Evidence, device: str) -> float:
+    return e.standard(device, "rx_dropped")
+
+
+@fact("device", "packets", "rx_nohandler")
+def nohandler(e: Evidence, device: str) -> float:
+    return e.standard(device, "rx_nohandler")
+
+
+@fact("device", "packets", "rx_dropped, less what the driver and the backlogs put into it")
+def dropped_rest(e: Evidence, device: str) -> float:
+    whole = e.standard(device, "rx_dropped")
+    if not whole:
+        return 0
+    name = cards.driver(e, device)
+    row = COUNTERS.get(name)
+    if row is None:
+        raise NotKnown(f"what {name} puts into rx_dropped")
+    own = 0
+    if "rx_dropped" in row.rtnl and row.names:
+        own = sum(c.moved for c in cards.counts(e, device) if cards.mentions(row.rtnl["rx_dropped"], c.name))
+    elsewhere = sum(m.dropped for m in e.softnet.values())
+    if elsewhere and len([d for d in e.devices if _dropped(e, d)]) > 1:
+        raise NotKnown("the reasons: perf record -e skb:kfree_skb -a sleep 5; perf script")
+    return max(whole - own - elsewhere, 0)
+
+
+def _dropped(e: Evidence, device: str) -> bool:
+    try:
+        return e.standard(device, "rx_dropped") > 0
+    except NotKnown:
+        return False
+
+
+@fact("device", "frames", "damaged ones in a million received")
+def phy_per_million(e: Evidence, device: str) -> float:
+    bad = cards.lost(e, device, Loss.PHY)
+    return 1e6 * bad / max(e.standard(device, "rx_packets") + bad, 1)
+
+
+# ---------------------------------------------------------------- the ring and who polls it
+@fact("device", "descriptors", "the receive ring")
+def ring(e: Evidence, device: str) -> float:
+    return cards.ring(e, device)
+
+
+@fact("device", "descriptors", "the largest that the driver takes, where it is larger")
+def ring_max(e: Evidence, device: str) -> float:
+    most = cards.ring(e, device, most=True)
+    if most <= cards.ring(e, device):
+        raise NotKnown("a larger ring: there is none")
+    return most
+
+
+@fact("device", "us", "rx-usecs, without adaptive moderation")
+def rx_usecs(e: Evidence, device: str) -> float:
+    return cards.usecs(e, device)
+
+
+@fact("device", "packets a second", "of its busiest queue")
+def queue_rate(e: Evidence, device: str) -> float:
+    try:
+        return max(cards.queue_packets(e, device).values()) / e.seconds
+    except NotKnown:
+        if cards.queues(e, device) != 1:
+            raise
+        return e.standard(device, "rx_packets") / e.seconds
+
+
+@fact("device", "of 1", "of the ring that comes within one rx-usecs")
+def window_fill(e: Evidence, device: str) -> float:
+    usecs = cards.usecs(e, device)
+    return 0.0 if usecs <= 3 else usecs / 1e6 * queue_rate(e, device) / cards.ring(e, device)       # 0 to 3 are codes on some cards
+
+
+@fact("device", "us", "what half a ring lasts at that rate")
+def usecs_most(e: Evidence, device: str) -> float:
+    return cards.ring(e, device) / 2 / max(queue_rate(e, device), 1) * 1e6
+
+
+@fact("device", "CPU", "the CPU that polls it (of the queue that lost most)")
+def poll_cpu(e: Evidence, device: str) -> float:
+    return cards.poll_cpu(e, device)
+
+
+@fact("device", "of 1", "of that CPU's time without work")
+def poll_idle(e: Evidence, device: str) -> float:
+    return e.share(cards.poll_cpu(e, device), "idle")
+
+
+@fact("device", "of 1", "of that CPU's time in interrupts and softirqs")
+def poll_busy(e: Evidence, device: str) -> float:
+    cpu = cards.poll_cpu(e, device)
+    return e.share(cpu, "soft") + e.share(cpu, "hard")
+
+
+@fact("device", "of 1", "of that CPU's time in hard interrupts")
+def poll_hard(e: Evidence, device: str) -> float:
+    return e.share(cards.poll_cpu(e, device), "hard")
+
+
+@fact("device", "of 1", "of that CPU's time that the hypervisor took")
+def poll_steal(e: Evidence, device: str) -> float:
+    return e.share(cards.poll_cpu(e, device), "steal")
+
+
+@fact("device", "passes", "that ended early on that CPU")
+def poll_squeezed(e: Evidence, device: str) -> float:
+    return e.on(cards.poll_cpu(e, device)).time_squeeze
+
+
+@fact("device", "packets", "on that CPU for each pass that ended early")
+def per_squeeze(e: Evidence, device: str) -> float:
+    moved = e.on(cards.poll_cpu(e, device))
+    return moved.processed / max(moved.time_squeeze, 1)
+
+
+@fact("device", "queues", "of all cards, polled by that CPU")
+def napis_on_cpu(e: Evidence, device: str) -> float:
+    return cards.napis_on(e, cards.poll_cpu(e, device))
+
+
+@fact("device", "interrupts", "of its receive vectors")
+def irqs(e: Evidence, device: str) -> float:
+    every = cards.vectors(e, device)
+    if not every:
+        raise NotKnown(f"/proc/interrupts with the vectors of {device}")
+    return sum(sum(v.moved.values()) for v in every)
+
+
+@fact("device", "interrupts a second", "the same")
+def irq_rate(e: Evidence, device: str) -> float:
+    return irqs(e, device) / e.seconds
+
+
+@fact("device", "packets", "for each interrupt")
+def packets_per_irq(e: Evidence, device: str) -> float:
+    return e.standard(device, "rx_packets") / max(irqs(e, device), 1)
+
+
+@fact("device", "of 1", "of the stretches of a tenth of a second in which it lost packets")
+def ring_spread(e: Evidence, device: str) -> float:
+    name = cards.driver(e, device)
+
+    def lost(reading: Reading) -> float | None:
+        stats = cards.statistics(e, reading, device)
+        row = COUNTERS.get(name)
+        if stats is None or row is None:
+            return None
+        return sum(v.value for v in stats.values if row.loss(v.name) in (Loss.RING, Loss.EITHER) and not cards.EVENTS.search(v.name))
+
+    return e.spread(lost)

@@ -1,0 +1,336 @@
+"""What is wrong, and what decides it: every finding of the rules on every subject it has, with the causes that hold, those of which nobody
+can tell, and what would not help.  Nothing is printed here."""
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from rxpath.drivers.counters import COUNTERS
+from rxpath.workbench.doctor import card_facts, cards, socket_facts, sockets
+from rxpath.workbench.doctor.evidence import Evidence, NotKnown
+from rxpath.workbench.doctor.facts import FACTS, RCVBUF, Known, summed
+from rxpath.workbench.doctor.rules import LOSSES, Finding, Missing, Rule, Rules, Said, Scope, Sentence, load, named
+from rxpath.workbench.readings.settings import Surroundings
+
+NOTHING, SOMETHING, CANNOT_TELL = 0, 1, 3                   # exit status; 2 is trouble
+ARRIVED = ("Udp.InDatagrams", "Udp.InErrors", "Udp.NoPorts", "Udp6.InDatagrams", "Udp6.InErrors", "Udp6.NoPorts")
+LOOK = 3                                                    # things to look at, while nothing is decided
+REFRESH = 3.0                                               # s: ixgbe, i40e and ice read their registers every 1 to 2 s
+WITH_FACTS = (card_facts, socket_facts)                     # their facts are there once they are imported
+ORDER = ("lost", "damaged", "refused", "elsewhere", "busy", "note")
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """A rule that holds.  decided: what decided it; supports: what else speaks for it; against: what does not fit."""
+
+    rule: Rule
+    cause: str
+    decided: str
+    supports: tuple[str, ...] = ()
+    against: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """Rules of which nobody can tell, and the reading that would."""
+
+    rules: tuple[Rule, ...]
+    reading: str
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A finding on its subject.  rate: a second, None where the time is not known."""
+
+    name: str
+    kind: str
+    subject: str
+    title: str
+    count: float
+    unit: str
+    rate: float | None
+    means: str
+    seen: tuple[str, ...]
+    causes: tuple[Cause, ...]
+    open: tuple[Open, ...]
+    it_is_not: tuple[str, ...]
+    look: tuple[str, ...]
+    change: tuple[str, ...]
+    no_help: tuple[str, ...]
+    share: str = ""                                         # of what came
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """All of it.  unknown: findings that could not be looked for, by the reading that would show them."""
+
+    found: tuple[Found, ...]
+    unknown: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    looked: int = 0
+    seconds: float | None = None
+    moments: int = 0
+    notes: tuple[str, ...] = ()
+
+    @property
+    def losses(self) -> tuple[Found, ...]:
+        return tuple(f for f in self.found if f.kind in LOSSES)
+
+    @property
+    def status(self) -> int:
+        if self.losses:
+            return SOMETHING
+        return NOTHING if self.looked and self.moments > 1 else CANNOT_TELL
+
+
+def the_rules() -> Rules:
+    """Those that come with rxpath, held against the facts that there are."""
+    return load(FACTS)
+
+
+def examine(e: Evidence, rules: Rules | None = None) -> Verdict:
+    """The verdict on some readings."""
+    rules = rules or the_rules()
+    found: list[Found] = []
+    unknown: dict[str, dict[str, None]] = {}
+    looked = 0
+    for name, finding in rules.finding.items():
+        for subject in _subjects(e, finding.scope):
+            facts = Known(e, finding.scope, subject)
+            there = finding.found(facts)
+            if isinstance(there, Missing):
+                if finding.kind in LOSSES and not finding.optional:
+                    unknown.setdefault(there.reading, {})[finding.short] = None
+                continue
+            looked += finding.kind in LOSSES
+            if there:
+                found.append(_found(e, name, finding, rules.of(name), facts, subject))
+    found.sort(key=lambda f: (ORDER.index(f.kind), -f.count))
+    missing = {reading: tuple(what) for reading, what in unknown.items()}
+    return Verdict(tuple(found), missing, looked, _seconds(e), len(e.readings), tuple(_notes(e)))
+
+
+def _notes(e: Evidence) -> Iterator[str]:
+    """What bounds the meaning of these readings."""
+    around = e.setting(lambda r: r.first(Surroundings))
+    if around is not None and around.container:
+        yield ("This is a container's network namespace: softnet_stat, interrupts and CPU times are the whole machine's; the machine's "
+               "cards cannot be seen from here, and what they lose has to be asked there (nsenter -t 1 -n rxpath doctor).")
+    others = sorted({r.netns for reading in e.readings for r in reading.records if r.netns})
+    if others:
+        yield f"Other network namespaces are in the readings and were not looked at: {', '.join(others[:6])}."
+    seconds = _seconds(e)
+    if seconds is not None and seconds < REFRESH and any(device != "lo" for device in e.devices):
+        yield f"Drivers bring some counters up to date only every second or two: readings {REFRESH:g} s apart or more see all of them."
+
+
+def _seconds(e: Evidence) -> float | None:
+    try:
+        return e.seconds
+    except NotKnown:
+        return None
+
+
+def _subjects(e: Evidence, scope: Scope) -> Iterable[str]:
+    try:
+        if scope == "device":
+            return e.devices
+        if scope == "cpu":
+            return [str(cpu) for cpu in e.softnet] or [""]
+        if scope == "socket":
+            return list(sockets.seen(e))
+    except NotKnown:
+        return ()
+    return ("",)
+
+
+# ---------------------------------------------------------------- sentences
+class _Words(Mapping[str, Any]):
+    """What sentences may name: facts, and the places of a subject."""
+
+    def __init__(self, facts: Known) -> None:
+        self.facts = facts
+
+    def __getitem__(self, name: str) -> Any:
+        value = _place(self.facts, name) if name not in FACTS else self.facts[name]
+        if value is None or isinstance(value, Missing):
+            raise KeyError(name)
+        return int(value) if isinstance(value, float) and value.is_integer() and name.endswith(("_cpu", "_on")) else value
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.facts)
+
+    def __len__(self) -> int:
+        return len(self.facts)
+
+
+def _place(facts: Known, name: str) -> str | None:
+    if name == "subject" or name == facts.scope:
+        return facts.subject or "the card"
+    if name == "driver" and facts.scope == "device":
+        return cards.driver_or_none(facts.e, facts.subject)
+    if name in ("pid", "program") and facts.scope == "socket":
+        try:
+            held = sockets.programs(facts.e, sockets.one(facts.e, facts.subject).now)
+        except NotKnown:
+            return None
+        return None if not held else str(held[0].pid) if name == "pid" and held[0].pid else held[0].name if name == "program" else None
+    return None
+
+
+def said(text: Said, facts: Known) -> str | None:
+    """A sentence with its figures; None where one is not known, or where its conditions do not hold."""
+    if isinstance(text, tuple):
+        return next((found for one in text if (found := said(one, facts)) is not None), None)
+    if isinstance(text, Sentence):
+        if any(c.holds(facts) is not True for c in text.when):
+            return None
+        text = text.text
+    words = _Words(facts)
+    try:
+        return text.format_map({name: words[name] for name in named(text)})
+    except KeyError:
+        return None
+
+
+def _every(texts: Iterable[Said], facts: Known) -> list[str]:
+    return [s for text in texts if (s := said(text, facts)) is not None]
+
+
+# ---------------------------------------------------------------- one finding
+def _found(e: Evidence, name: str, finding: Finding, rules: list[Rule], facts: Known, subject: str) -> Found:
+    holding: list[Rule] = []
+    missing: dict[str, list[Rule]] = {}
+    for rule in rules:
+        answer = rule.holds(facts)
+        if answer is True:
+            holding.append(rule)
+        elif isinstance(answer, Missing):
+            missing.setdefault(answer.reading, []).append(rule)
+    beaten = {other for rule in holding for other in rule.beats}
+    holding = [r for r in holding if r.id not in beaten]
+    causes = tuple(_cause(rule, facts) for rule in holding)
+    undecided = tuple(Open(tuple(r for r in which if r.id not in beaten), reading) for reading, which in missing.items())
+    count = facts[finding.count]
+    number = float(count) if not isinstance(count, (Missing, str)) else 0.0
+    seconds = _seconds(e)
+    ruled = holding or [r for which in missing.values() for r in which]
+
+    def lines(key: str, of: list[Rule]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(line for rule in of for line in _every(getattr(rule, key), facts)))
+
+    return Found(
+        name, finding.kind, subject, said(finding.title, facts) or name, number, finding.unit, number / seconds if seconds else None,
+        said(finding.means, facts) or "", tuple(_seen(e, name, finding, facts, subject)), causes, tuple(u for u in undecided if u.rules),
+        tuple(dict.fromkeys((*_not_elsewhere(finding, facts), *lines("it_is_not", holding)))),
+        lines("look", holding) or lines("look", [which[0] for which in missing.values()])[:LOOK], lines("change", holding),
+        _common(ruled, holding, facts),
+        _share(e, name, number, facts))
+
+
+def _cause(rule: Rule, facts: Known) -> Cause:
+    supports: list[str] = []
+    against: list[str] = []
+    for condition in rule.supports:
+        answer = condition.holds(facts)
+        value = facts[condition.fact]
+        if isinstance(answer, Missing) or isinstance(value, (Missing, str)):
+            continue
+        (supports if answer else against).append(f"{FACTS[condition.fact].doc}: {_figure(condition.fact, float(value))}")
+    return Cause(rule, said(rule.cause, facts) or rule.cause, said(rule.decided, facts) or rule.title, tuple(supports), tuple(against))
+
+
+def _figure(name: str, value: float) -> str:
+    return f"{value:.0%}" if FACTS[name].unit == "of 1" else "yes" if FACTS[name].unit == "0 or 1" and value else f"{value:,.0f}"
+
+
+def _common(rules: list[Rule], holding: list[Rule], facts: Known) -> tuple[str, ...]:
+    """What would not help: of the causes that hold; while nothing is decided, what helps with none of those that are possible."""
+    lists = [_every(rule.no_help, facts) for rule in (holding or rules)]
+    if holding or not lists:
+        return tuple(dict.fromkeys(line for lines in lists for line in lines))
+    return tuple(line for line in lists[0] if all(line in other for other in lists))
+
+
+ELSEWHERE = (("nic_lost_all", "the cards: none of them lost a packet", ("host", "cpu", "socket")),
+             ("backlog_lost_all", "the backlogs (netdev_max_backlog): none refused a packet", ("host", "device", "socket")),
+             ("rcvbuf_lost", "receive buffers of UDP sockets: none was full", ("host", "device", "cpu")))
+
+
+def _not_elsewhere(finding: Finding, facts: Known) -> list[str]:
+    """Places of loss that the readings clear; only beside a loss, and only those that were looked at."""
+    if finding.kind != "lost":
+        return []
+    return [text for name, text, scopes in ELSEWHERE if finding.scope in scopes and facts[name] == 0]
+
+
+def _share(e: Evidence, name: str, lost: float, facts: Known) -> str:
+    """Of what came: for a card of its packets, for UDP of the datagrams of the namespace, read or not."""
+    try:
+        if name in ("ring", "ring_or_buffer", "buffer", "missed"):
+            return _of(lost, e.standard(facts.subject, "rx_packets") + lost, "of what came to it")
+        if name in ("socket", "receive_buffer", "udp_memory"):
+            return _of(lost, summed(e, *ARRIVED), "of all UDP datagrams here")
+    except NotKnown:
+        pass
+    return ""
+
+
+def _of(lost: float, whole: float, what: str) -> str:
+    return f"{lost / whole:.1%} {what}" if whole and lost < whole and lost / whole >= 0.0005 else ""
+
+
+# ---------------------------------------------------------------- where it was seen
+def _seen(e: Evidence, name: str, finding: Finding, facts: Known, subject: str) -> list[str]:
+    """The counters that moved, under their own names."""
+    if finding.scope == "device" and finding.count in card_facts.CLASSES:
+        return _seen_on_card(e, finding, subject)
+    if finding.count in card_facts.STANDARD:
+        return [f"{n} of {subject} +{moved:,}" for n in card_facts.STANDARD[finding.count] if (moved := _standard(e, subject, n))]
+    if name == "socket":
+        s = sockets.one(e, subject)
+        lines = [f"drops of {subject} +{s.drops:,}"]
+        try:
+            lines.append(f"RcvbufErrors +{summed(e, *RCVBUF):,} in all (InErrors has the same datagrams again)")
+        except NotKnown:
+            pass
+        return lines
+    if finding.scope == "cpu" and finding.count == "backlog_lost":
+        row = e.on(int(subject))
+        lines = [f"softnet_stat of CPU {subject}: dropped +{row.dropped:,}, processed +{row.processed:,}"]
+        return lines + ([f"received_rps +{row.received_rps:,}"] if row.received_rps else [])
+    return [f"{counter} +{n:,}" for counter in FACTS[finding.count].counters if (n := _moved(e, counter))]
+
+
+def _seen_on_card(e: Evidence, finding: Finding, device: str) -> list[str]:
+    loss = card_facts.CLASSES[finding.count]
+    found = sorted(cards.of_class(e, device, loss), key=lambda c: (bool(c.not_added), -c.moved))
+    lines = [(f"{c.block}: " if c.block else "") + f"{c.name} +{c.moved:,}" + (f" ({c.not_added})" if c.not_added else "")
+             for c in found[:6]]
+    if len(found) > 6:
+        lines.append(f"and {len(found) - 6} more counters of {device}")
+    name = cards.driver_or_none(e, device)
+    row = COUNTERS.get(name or "")
+    added = [c for c in found if not c.not_added]
+    standard = [s for s, fed in (row.rtnl.items() if row is not None else ()) if any(cards.mentions(fed, c.name) for c in added)]
+    if standard:
+        lines.append(f"on {name} ip -s link shows them in {', '.join(standard)}")
+    elif row is not None and row.hidden and added:
+        lines.append(f"on {name} no standard counter (ip -s link, /proc/net/dev) shows them")
+    return lines
+
+
+def _standard(e: Evidence, device: str, name: str) -> int:
+    try:
+        return e.standard(device, name)
+    except NotKnown:
+        return 0
+
+
+def _moved(e: Evidence, counter: str) -> int:
+    group, _, name = counter.partition(".")
+    try:
+        return e.snmp(group, name)
+    except NotKnown:
+        return 0

@@ -1,0 +1,203 @@
+"""Differences, shares and cards: widths of counters, resets, nothing counted twice, whose interrupts they are."""
+from dataclasses import replace
+
+import pytest
+
+from rxpath.drivers.counters import Loss
+from rxpath.workbench.doctor import cards, socket_facts, sockets  # noqa: F401
+from rxpath.workbench.doctor.evidence import Evidence, NotKnown
+from rxpath.workbench.doctor.facts import Known
+from rxpath.workbench.doctor.rules import Missing
+from rxpath.workbench.doctor.verdict import examine
+from rxpath.workbench.readings.records import (
+    EthtoolStats,
+    Interrupts,
+    Irq,
+    Link,
+    Mpstat,
+    Reading,
+    Skmem,
+    Snmp,
+    Softnet,
+    SoftnetRow,
+    UdpSocket,
+    UdpSockets,
+    Value,
+)
+
+from .hosts import BASE, SECONDS, host
+
+
+def softnet(before, after):
+    return [Reading((Softnet((SoftnetRow(0, n, 0, 0),), True),), time=t) for n, t in ((before, 0.0), (after, 10.0))]
+
+
+# ---------------------------------------------------------------- differences
+@pytest.mark.parametrize("before, after, moved", [(5, 9, 4), (0xFFFFFFF0, 0x10, 0x20), (0xC0000000, 0x100, 0x40000100)])
+def test_softnet_stat_wraps_at_32_bits(before, after, moved):
+    assert Evidence(softnet(before, after)).on(0).processed == moved
+
+
+def test_a_counter_that_shrank_was_reset_and_says_nothing():
+    e = Evidence(softnet(500_000, 100))
+    with pytest.raises(NotKnown, match="not reset"):
+        e.on(0)
+    assert list(e.resets) == ["softnet_stat processed of CPU 0"]
+    [reset] = [f for f in examine(Evidence(softnet(500_000, 100))).found if f.name == "reset"]
+    assert reset.kind == "note" and "softnet_stat processed" in reset.title
+
+
+def test_a_counter_of_64_bits_does_not_wrap():
+    readings = [Reading((Snmp({"Udp": {"InErrors": n}}),)) for n in (0xFFFFFFF0, 0x10)]
+    with pytest.raises(NotKnown):
+        Evidence(readings).snmp("Udp", "InErrors")
+
+
+def test_a_name_that_a_kernel_does_not_have_has_not_moved_and_a_group_that_nobody_read_is_not_known():
+    e = Evidence([Reading((Snmp({"Udp": {"InErrors": n}}),)) for n in (5, 9)])
+    assert e.snmp("Udp", "InErrors") == 4 and e.snmp("Udp", "MemErrors") == 0
+    with pytest.raises(NotKnown) as missing:
+        e.snmp("TcpExt", "ListenDrops")
+    assert missing.value.reading == "/proc/net/netstat, twice"
+
+
+def test_a_group_that_only_the_second_reading_has_wants_a_second_one():
+    e = Evidence([Reading(), Reading((Snmp({"Udp": {"InErrors": 4}}),))])
+    with pytest.raises(NotKnown, match=r"a second reading of /proc/net/snmp"):
+        e.snmp("Udp", "InErrors")
+
+
+def test_nstat_without_a_says_itself_what_moved():
+    e = Evidence([Reading(), Reading((Snmp({"Udp": {"RcvbufErrors": 4}}, absent_is_zero=True, increase=True),))])
+    assert e.snmp("Udp", "RcvbufErrors") == 4 and e.snmp("Udp", "NoPorts") == 0
+
+
+def test_the_time_comes_from_clocks_from_what_is_said_or_from_the_ticks_of_stat():
+    assert Evidence(host()).seconds == SECONDS
+    timeless = [replace(r, time=None) for r in host()]
+    assert Evidence(timeless, 3.0).seconds == 3.0
+    assert Evidence(timeless).seconds == SECONDS
+    with pytest.raises(NotKnown, match="--seconds"):
+        Evidence([replace(r, time=None) for r in host(without=("stat",))]).seconds                 # noqa: B018
+
+
+def test_shares_come_from_stat_or_from_an_mpstat_with_an_interval():
+    assert Evidence(host(cpu={0: {"idle": 0.5, "soft": 0.25}})).share(0, "soft") == pytest.approx(0.25)
+    at_once, since_boot = Mpstat({0: {"soft": 60.0, "idle": 40.0}}), Mpstat({0: {"soft": 1.0}}, since_boot=True)
+    assert Evidence([Reading((since_boot,)), Reading((at_once,))]).share(0, "soft") == 0.6
+    with pytest.raises(NotKnown):
+        Evidence([Reading((since_boot,)), Reading((since_boot,))]).share(0, "soft")
+
+
+def test_a_fact_that_is_missing_names_the_reading():
+    facts = Known(Evidence([Reading(), Reading()]), "device", "eth0")
+    assert facts["ring_lost"] == Missing("ethtool -S eth0, twice")
+    assert facts["poll_idle"] == Missing("/proc/interrupts, twice")
+
+
+# ---------------------------------------------------------------- cards: nothing twice
+@pytest.mark.parametrize("driver, moved, loss, packets", [
+    ("igb", {"rx_queue_0_drops": 5, "rx_queue_1_drops": 7, "rx_fifo_errors": 15, "rx_missed_errors": 3}, Loss.RING, 12),
+    ("igb", {"rx_queue_0_drops": 5, "rx_fifo_errors": 5, "rx_missed_errors": 0}, Loss.EITHER, 0),
+    ("igb", {"rx_fifo_errors": 5}, Loss.EITHER, 5),
+    ("igb", {"rx_queue_0_drops": 5, "rx_fifo_errors": 8, "rx_missed_errors": 3, "rx_no_buffer_count": 99}, Loss.EITHER, 3),
+    ("mlx5_core", {"rx_discards_phy": 9, "rx_prio0_discards": 4, "rx_prio3_discards": 5}, Loss.PKTBUF, 9),
+    ("bnxt_en", {"[0]: rx_discards": 4, "[1]: rx_discards": 5, "rx_total_ring_discards": 9}, Loss.RING, 9),
+    ("bnxt_en", {"rx_discard_bytes_cos0": 900, "rx_discard_packets_cos0": 9, "rx_stat_discard": 9}, Loss.PKTBUF, 9),
+    ("bnx2x", {"[0]: rx_discards": 4, "rx_discards": 4}, Loss.RING, 4),
+    ("ice", {"rx_dropped": 6, "rx_dropped.nic": 8}, Loss.PKTBUF, 2),
+    ("ice", {"rx_dropped": 6, "rx_dropped.nic": 8}, Loss.RING, 6),
+    ("tg3", {"rxbds_empty": 50, "rx_discards": 3}, Loss.RING, 3),
+    ("i40e", {"rx_missed_errors": 3, "rx_dropped": 5}, Loss.RING, 3),
+    ("i40e", {"rx_dropped": 5}, Loss.RING, 5),
+    ("igb", {"tx_flow_control_xon": 4, "tx_flow_control_xoff": 5}, Loss.PAUSE, 5),
+])
+def test_a_loss_counts_once_however_many_counters_have_it(driver, moved, loss, packets):
+    e = Evidence(host(card={"driver": driver, "stats": moved}))
+    assert cards.lost(e, "eth0", loss) == packets
+
+
+def test_a_driver_without_a_row_shows_what_looks_like_a_loss_and_claims_nothing():
+    verdict = examine(Evidence(host(card={"driver": "newcard", "stats": {"rx_fancy_drops": 4, "rx_cache_full": 9}})))
+    [own] = [f for f in verdict.found if f.name == "unclassified"]
+    assert own.kind == "note" and own.seen == ("rx_fancy_drops +4",) and verdict.status == 0
+
+
+def test_without_ethtool_the_standard_counters_say_less_and_overlaps_count_once():
+    verdict = examine(Evidence(host(card={"driver": "igb", "stats": None, "link": {"rx_missed_errors": 3, "rx_fifo_errors": 8}})))
+    [missed] = [f for f in verdict.found if f.name == "missed"]
+    assert missed.count == 8 and verdict.status == 1
+    assert any("ethtool -S eth0" in reading for reading in verdict.unknown)
+
+
+@pytest.mark.parametrize("names, driver", [
+    (["rxq0: rx_drops_no_frags", "rx_drops_no_pbuf", "rx_address_filtered", "rx_crc_errors"], "be2net"),
+    (["rx_out_of_buffer", "rx_discards_phy", "rx_crc_errors_phy", "tx_pause_ctrl_phy"], "mlx5_core"),
+    (["pps_allowance_exceeded", "queue_0_rx_page_alloc_fail", "rx_drops"], "ena"),
+    (["rx_crc_errors", "rx_missed_errors", "rx_length_errors"], None), ([], None),
+])
+def test_a_driver_that_nobody_named_is_known_by_its_counters(names, driver):
+    assert cards.guess(names) == driver
+
+
+def test_counters_of_a_card_that_nobody_named_are_the_only_cards_or_stand_alone():
+    def readings(*devices):
+        return [Reading((EthtoolStats(values=(Value("rx_out_of_buffer", n), Value("rx_discards_phy", 0))),
+                         *(Link(device=d, stats={"rx_packets": n}) for d in devices))) for n in (10, 30)]
+
+    for devices, subject in ((("lo", "eth0"), "eth0"), (("eth0", "eth1"), ""), ((), "")):
+        [ring] = [f for f in examine(Evidence(readings(*devices))).found if f.name == "ring"]
+        assert (ring.subject, ring.count) == (subject, 20)
+
+
+# ---------------------------------------------------------------- interrupts
+@pytest.mark.parametrize("action, device, is_of", [
+    ("eth0-TxRx-0", "eth0", True), ("i40e-eth0-TxRx-0", "eth0", True), ("eth0-Tx-Rx-0", "eth0", True), ("eth0-rx-0", "eth0", True),
+    ("eth0-0", "eth0", True), ("eth0", "eth0", True), ("vmxnet3: eth0-rxtx-0", "eth0", True), ("mlx5_comp0@pci:0000:01:00.0", "eth0", True),
+    ("eth0-tx-0", "eth0", False), ("eth01-TxRx-0", "eth0", False), ("eth0.5-TxRx-0", "eth0", False),
+    ("mlx5_async@pci:0000:01:00.0", "eth0", False),
+    ("virtio2-input.0", "eth0", False),
+])
+def test_whose_interrupt_it_is(action, device, is_of):
+    rows = [Interrupts((0, 1), (Irq("40", (BASE + n, 0), actions=(action,)),)) for n in (0, 500)]
+    readings = [replace(r, records=(*(x for x in r.records if not isinstance(x, Interrupts)), i))
+                for r, i in zip(host(card={}), rows, strict=True)]
+    found = cards.vectors(Evidence(readings), device)
+    assert [v.moved[0] for v in found] == ([500] if is_of else [])
+
+
+def test_a_saturated_cpu_is_found_although_it_polls_without_interrupts():
+    """Queue 1 lost packets on CPU 1, which had hardly an interrupt meanwhile."""
+    e = Evidence(host(cpu={0: {"idle": 0.9, "soft": 0.05}, 1: {"soft": 0.99}}, card={
+        "stats": {"rx_queue_1_drops": 50}, "queues": 2, "irq": {0: {0: 90_000}, 1: {1: 3}}}))
+    assert cards.poll_cpu(e, "eth0") == 1
+
+
+# ---------------------------------------------------------------- sockets
+def test_proc_and_ss_of_one_socket_are_joined():
+    proc = UdpSocket(4, "0.0.0.0", 53, recv_q=832, drops=7, inode=99)
+    ss = UdpSocket(4, "0.0.0.0", 53, recv_q=832, skmem=Skmem(832, 212992, d=7))
+    for order in ((proc, ss), (ss, proc)):
+        [one] = sockets.of(Reading(tuple(UdpSockets((s,)) for s in order)))
+        assert (one.recv_q, one.drops, one.inode, one.skmem) == (832, 7, 99, ss.skmem)
+
+
+def test_sockets_of_one_address_are_told_apart():
+    twins = tuple(UdpSocket(4, "0.0.0.0", 53, drops=d, inode=i) for d, i in ((5, 1), (9, 2)))
+    later = tuple(replace(s, drops=(s.drops or 0) + n) for s, n in zip(twins, (0, 4), strict=True))
+    found = sockets.seen(Evidence([Reading((UdpSockets(twins),)), Reading((UdpSockets(later),))]))
+    assert {name: s.drops for name, s in found.items()} == {"0.0.0.0:53": 0, "0.0.0.0:53 (2)": 4}
+
+
+def test_drops_of_a_socket_that_was_opened_in_between_are_all_new_and_those_of_a_closed_one_are_elsewhere():
+    after = UdpSocket(4, "0.0.0.0", 53, drops=4, inode=1)
+    readings = [Reading((UdpSockets(()), Snmp({"Udp": {"RcvbufErrors": 0}}))),
+                Reading((UdpSockets((after,)), Snmp({"Udp": {"RcvbufErrors": 9}})))]
+    by_name = {f.name: f.count for f in examine(Evidence(readings)).found}
+    assert by_name["socket"] == 4 and by_name["receive_buffer"] == 5
+
+
+def test_drops_without_rcvbuf_errors_are_no_full_buffer():
+    """A socket filter counts as a drop of the socket, too."""
+    verdict = examine(Evidence(host(sockets=[{"drops": 40}], snmp={"Udp.InErrors": 40})))
+    assert {f.name for f in verdict.found} == {"udp_other"} and verdict.status == 0
