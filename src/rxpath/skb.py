@@ -23,6 +23,7 @@ from .abi.numbers import (
 from .abi.reasons import Drop
 from .abi.skbuff import ICMP_SKB_CB, sk_buff, sk_buff_list
 from .path import Stage, Touch
+from .spent import spent_copy
 from .turn import at, charge, touch, trail_end, trail_mark
 
 
@@ -263,6 +264,8 @@ def skb_copy_one(net: Net, cpu: int, skb: sk_buff) -> int:
     memcpy(mem, start + moved, mem, start, skb.data + skb.len - skb.data_len - start)
     skb_init(net, copy, skb.data + moved, skb.len)
     skb_copy_header(copy, skb, moved)
+    if net.spends:
+        spent_copy(net, copy, skb)
     tail, k = NO_SKB, skb.frags
     while k >= 0:
         page = net.skb[k]

@@ -13,7 +13,8 @@ from rxpath import examples
 from rxpath.abi.reasons import LOSSES
 from rxpath.workbench.host import file as hostfile
 from rxpath.workbench.run import where_lost
-from rxpath.workbench.run.books import Books, Imbalance, bucket_edge, latency_of
+from rxpath.workbench.run.books import Books, Imbalance
+from rxpath.workbench.run.latency import bucket_edge, latency_of
 from rxpath.workbench.run.simulation import START_NS, Simulation
 
 from ..frames import fragments, udp, udp_frame
@@ -177,7 +178,7 @@ def test_every_loss_has_its_place_in_the_funnel():
 
 
 def test_a_percentile_is_the_edge_of_its_bucket():
-    from rxpath.vtime.apps import latency_bucket
+    from rxpath.vtime.latency import latency_bucket
     for ns in (0, 1, 31, 32, 63, 64, 100, 1000, 12345, 999_999, 1 << 40):
         b = latency_bucket(ns)
         assert bucket_edge(b - 1) < ns <= bucket_edge(b) if b else ns == 0

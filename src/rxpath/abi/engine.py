@@ -176,6 +176,18 @@ class thread_t:
     pause_series: i64           # of a recording, + 1
     queue: i64                  # a sender's: the ring whose frames it sends
     until: i64                  # it looks at its clock until then, whatever comes between; 0: its piece of work is as long as it is
+    asked: i64                  # something to read has woken it, and it has not run since
+    ran_at: i64                 # when it did, last
+    returned: i64               # when its last call that brought something came back
+    items: i64                  # datagrams that the present piece of work is about; 0: it is about none
+    item: i64                   # the next of them that will be done, and when the one before was
+    item_from: i64
+    worked: i64                 # ns of that piece
+    served: i64                 # datagrams that it is done with: wire to the end of the work on each
+    served_sum: i64
+    served_max: i64
+    program: i64                # its row of net.spent_*
+    spent: i64                  # of net.spent_batch: its first, + 1; 0: it has none
 
 
 @struct(align=CACHELINE)

@@ -48,6 +48,7 @@ from .record import bucket_t, cpu_times, recording_t, series_t
 from .skbuff import share_t, sk_buff
 from .sock import eventpoll, mc_member, sock, sock_reuseport, wait_entry
 from .softnet import backlog_t, napi_struct, rps_dev_flow, softnet_data, spinlock
+from .spent import NPLACE, NPROGRAM, NSAMPLE, NSPENT, sample_t, spent_t
 from .timer import NHRTIMER, NTIMER, hrtimer, timer_base, timer_list
 
 UDP_HASH, FIB_HASH, FRAG_HASH, NEIGH_HASH, NMCAST, NMULTIPORT, NNEIGH = 65536, 16384, 4096, 1024, 4096, 65536, 4096
@@ -113,6 +114,8 @@ class Net:
     real_time: i64              # threads of this process that are CPUs; 0: virtual time
     trail: i64                  # Trail: whose marks are wanted
     record: i64                 # a recording is wanted
+    spends: i64                 # where datagrams spend their time is wanted
+    nspent: i64                 # of spent_batch, those that threads have
     nskb: i64
     rps_ncpu: i64               # any queue has rps_cpus
     nptype_all: i64             # taps
@@ -265,3 +268,11 @@ class Net:
     record_bucket: Array[Array[bucket_t]] = table(NSERIES, NBUCKET)
     fdir: Array[Array[fdir_filter]] = table(NCARD, NFDIR)
     spill: Array[Array[arrival]] = table(NQ, NSPILL)        # what did not fit onto a queue's cable when its card began to steer otherwise
+    work_end: Array[Array[i64]] = table(NTHREAD, NBATCH)    # after how many ns of work each datagram of the last call is done
+    served: Array[Array[i64]] = table(NTHREAD, NHIST)
+    spent: Array[spent_t] = table(NSKB)
+    spent_batch: Array[spent_t] = table(NSPENT)             # of calls under way, or whose datagrams are worked on: each thread its own
+    spent_sum: Array[Array[i64]] = table(NPROGRAM, NPLACE)
+    spent_max: Array[Array[i64]] = table(NPROGRAM, NPLACE)
+    spent_hist: Array[Array[Array[i64]]] = table(NPROGRAM, NPLACE, NHIST)
+    sample: Array[sample_t] = table(NSAMPLE)

@@ -59,6 +59,8 @@ class rx_ring:
     itr_packets: i64            # since the last interrupt, for the adaptive throttle
     itr_bytes: i64
     last_irq: i64
+    irq_allowed: i64            # from when on the throttle let that one come, and when its handler had done
+    irq_done: i64
     dev: i64
     nic: i64                    # its card
     missed: i64                 # no descriptor: rx_queue_N_drops
@@ -110,6 +112,9 @@ class rx_ring:
     poll_filled: i64 = -1       # the poll (napi.polls) that has posted buffers
     kicks: i64                  # how often the host was told of them
     frag_left: i64              # bytes that are left of the page fragment from which they are cut
+    burst_lost: i64             # frames missed since all that the ring holds has come; hw_head then; the most that it would have held
+    burst_head: i64
+    burst_needs: i64
 
 
 @struct(align=CACHELINE)

@@ -90,6 +90,8 @@ class sock:
     series: i64                 # of a recording: the first of its two, + 1
     recorded_mem: i64           # what they have been told last
     recorded_len: i64
+    burst_lost: i64             # bytes that its buffer has refused since a reader found it empty, and the most that it would have held
+    burst_needs: i64
 
 
 @struct(align=64)

@@ -46,6 +46,7 @@ from ..link.eth import eth_type_trans
 from ..link.gro import napi_gro_flush, napi_gro_receive
 from ..path import Stage, irq_handler, napi_poll
 from ..skb import alloc_skb, kfree_skb_reason, skb_add_rx_frag, skb_init
+from ..spent import spent_begin
 from ..turn import at, charge, late, late_private, tell_driver
 from .igb_itr import igb_update_throttle, igb_write_itr
 from .igb_tx import igb_clean_tx_irq
@@ -141,6 +142,8 @@ def igb_take_buffer(net: Net, cpu: int, q: int, ring: rx_ring) -> int:
     ring_cleaned(ring)
     if net.record:
         record_ring(net, cpu, q, ring)
+    if net.spends:
+        spent_begin(net, cpu, skb, ring)
     return i
 
 

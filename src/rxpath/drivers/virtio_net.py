@@ -41,6 +41,7 @@ from ..link.eth import eth_type_trans
 from ..link.gro import napi_gro_flush, napi_gro_receive
 from ..path import Stage, cable_dma, cable_rx, irq_handler, napi_poll
 from ..skb import alloc_skb, csum_fold, csum_partial, frames_end, skb_init, skb_release
+from ..spent import spent_begin
 from ..turn import at, charge, late_private, tell_driver, trail_lost
 from .igb_main import append_page, ring_late
 from .igb_tx import igb_clean_tx_irq
@@ -225,6 +226,8 @@ def receive_mergeable(net: Net, cpu: int, q: int, ring: rx_ring) -> int:
         return NO_SKB
     skb = net.skb[i]
     skb.frame, skb.tstamp, skb.dev = frame, ts, ring.dev
+    if net.spends:
+        spent_begin(net, cpu, skb, ring)
     small = net.small_head + TRUESIZE_OVERHEAD       # of what is copied, or of the head in front of the buffers
     if length <= GOOD_COPY_LEN:
         skb.truesize = small

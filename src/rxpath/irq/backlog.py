@@ -13,11 +13,13 @@ from ..abi.numbers import NAPI_STATE_SCHED, NET_RX_DROP, NET_RX_SUCCESS, NO_CPU,
 from ..abi.reasons import Drop
 from ..abi.skbuff import RPS_SKB_CB, sk_buff
 from ..abi.softnet import backlog_t
+from ..abi.spent import Place
 from ..link.dev import __netif_receive_skb, clone_up
 from ..link.flow import hash_32, skb_get_hash
 from ..path import Stage, napi_poll, touched
 from ..record import record_level
 from ..skb import __skb_dequeue, __skb_queue_tail, kfree_skb_reason, skb_queue_splice_tail_init
+from ..spent import spent_in
 from ..turn import at, late, late_private, spin_lock, spin_unlock
 from .napi import __napi_schedule, net_rps_send_ipi, raise_softirq_irqoff, rps_ipi_add
 
@@ -135,6 +137,8 @@ def enqueue_on(net: Net, cpu: int, skb: sk_buff, other: int) -> int:
         queue.dropped += 1
         spin_unlock(net, queue.lock)
         return backlog_drop(net, cpu, skb, Drop.CPU_BACKLOG)
+    if net.spends:
+        spent_in(net, cpu, skb, Place.SOFTIRQ)
     __skb_queue_tail(net, queue.input_pkt_queue, skb)
     queue.len += 1
     queue.input_queue_tail += 1
@@ -213,6 +217,8 @@ def process_backlog(net: Net, cpu: int, n: int, budget: int) -> int:
                 c = net.cpu[cpu]
                 record_level(net, net.recording.process_queue + cpu, c.now, sd.process_len)
             napi.done += 1
+            if net.spends:
+                spent_in(net, cpu, skb, Place.BACKLOG)
             at(net, cpu, skb, Stage.process_backlog)
             __netif_receive_skb(net, cpu, skb)
             if late_private(net, cpu):

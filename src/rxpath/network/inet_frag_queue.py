@@ -7,6 +7,7 @@ from ..abi.frag import ipq_t
 from ..abi.net import Net
 from ..abi.numbers import CHECKSUM_NONE, NO_SKB
 from ..abi.skbuff import FRAG_CB, sk_buff
+from ..spent import spent_copy
 
 IPFRAG_OK, IPFRAG_DUP, IPFRAG_OVERLAP = 0, 1, 2
 SKB_STRUCT_SIZE = 256                   # what a buffer's truesize counts for its sk_buff
@@ -143,6 +144,8 @@ def inet_frag_reasm_finish(net: Net, queue: ipq_t, skb: sk_buff, ihl: int) -> sk
     head.next = NO_SKB
     head.dst, head.dst_type, head.dev, head.iif, head.tstamp = skb.dst, skb.dst_type, skb.dev, skb.iif, queue.stamp
     head.csum_valid = 0
+    if net.spends:
+        spent_copy(net, head, skb)
     net.frag_mem -= queue.mem
     queue.mem, queue.head, queue.tail, queue.last_run = 0, NO_SKB, NO_SKB, NO_SKB
     return head

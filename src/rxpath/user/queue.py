@@ -10,9 +10,11 @@ from ..abi.numbers import IPPROTO, NET_RX_SUCCESS
 from ..abi.reasons import Drop
 from ..abi.skbuff import sk_buff
 from ..abi.sock import sock
+from ..abi.spent import Place
 from ..path import Stage, proto_backlog_rcv
 from ..record import record_sock
 from ..skb import __skb_queue_tail, alloc_skb, kfree_skb_reason, skb_init
+from ..spent import spent_in
 from ..turn import at, spin_lock, spin_unlock
 from .memory import lines_arrive, sk_rmem_schedule, udp_rmem_schedule
 from .wait import sock_def_readable
@@ -51,6 +53,8 @@ def sk_queue_tail(net: Net, cpu: int, sk: sock, skb: sk_buff) -> None:
     sk.rmem_alloc += skb.truesize
     if sk.rmem_alloc > sk.rmem_max_seen:
         sk.rmem_max_seen = sk.rmem_alloc
+    if net.spends:
+        spent_in(net, cpu, skb, Place.SOFTIRQ)
     __skb_queue_tail(net, sk.receive_queue, skb)
     if net.rxq_ovfl:                                 # sock_skb_set_dropcount()
         skb.dropcount = sk.drops if sk.rxq_ovfl else 0
@@ -66,6 +70,8 @@ def sk_queue_tail(net: Net, cpu: int, sk: sock, skb: sk_buff) -> None:
 @path_function
 def udp_rcvbuf_full(net: Net, cpu: int, sk: sock, skb: sk_buff) -> int:
     sk.drops += 1
+    sk.burst_lost += skb.truesize
+    sk.burst_needs = max(sk.burst_needs, sk.rmem_alloc + sk.burst_lost)
     net.snmp[cpu][Mib.Udp_RcvbufErrors] += 1
     net.snmp[cpu][Mib.Udp_InErrors] += 1
     return kfree_skb_reason(net, cpu, skb, Stage.__udp_enqueue_schedule_skb, Drop.SOCKET_RCVBUFF)
@@ -90,6 +96,8 @@ def sk_add_backlog(net: Net, cpu: int, sk: sock, skb: sk_buff) -> bool:
     at(net, cpu, skb, Stage.sk_add_backlog)
     if sk_rcvqueues_full(sk):
         return False
+    if net.spends:
+        spent_in(net, cpu, skb, Place.SOFTIRQ)
     __skb_queue_tail(net, sk.backlog, skb)
     sk.backlog_len += skb.truesize
     sk.backlog_qlen += 1

@@ -15,6 +15,7 @@ from ..abi.skbuff import sk_buff
 from ..abi.sock import sock
 from ..path import Stage, proto_recvmsg
 from ..skb import skb_copy_bits, skb_csum_unnecessary, skb_end
+from ..spent import spent_read
 from ..turn import at, at_bytes, charge, line_from, spin_lock, spin_unlock, trail_says
 from .checksum import skb_unlink_first, udp_drop_damaged, udp_lib_checksum_complete
 from .memory import reader_has_lines, reader_queue_splice, sock_rfree, udp_rmem_release
@@ -80,6 +81,7 @@ def udp_recvmsg(net: Net, cpu: int, t: int) -> int:
     while True:
         if sk.reader_queue.head < 0:
             if sk.receive_queue.head < 0:
+                sk.burst_lost = 0                    # whatever came before has been read
                 return EAGAIN
             reader_has_lines(net, cpu, sk)
             spin_lock(net, cpu, sk.lock)
@@ -128,6 +130,8 @@ def udp_copy_out(net: Net, cpu: int, t: int, sk: sock, skb: sk_buff, off: int) -
     """skb_copy_datagram_msg(), the sender's address, msg_flags; what the call returns."""
     th = net.thread[t]
     length = skb.len
+    if net.spends:
+        spent_read(net, cpu, t, skb)
     n = min(length - off, th.buf_len)
     th.msg_flags = MSG_TRUNC if th.buf_len <= length - off and th.buf_len < length else 0   # from an offset: whatever is not the whole
     if n > 0:
@@ -218,6 +222,7 @@ def udp_recvmsg_locked(net: Net, cpu: int, t: int) -> int:
     sk = net.socks[th.sock]
     while True:
         if sk.reader_queue.head < 0 and sk.receive_queue.head < 0:
+            sk.burst_lost = 0
             return EAGAIN
         reader_has_lines(net, cpu, sk)
         spin_lock(net, cpu, sk.lock)

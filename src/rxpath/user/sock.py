@@ -12,9 +12,11 @@ from ..abi.numbers import DONE, NO_THREAD, TCP, YIELD, Note
 from ..abi.reasons import Drop
 from ..abi.skbuff import sk_buff_list
 from ..abi.sock import sock
+from ..abi.spent import Place
 from ..path import Stage
 from ..record import record_sock_at
 from ..skb import __skb_dequeue, kfree_skb_reason
+from ..spent import spent_in
 from ..turn import at, late, spin_lock, spin_unlock, tell_driver
 from .errors import error
 from .wait import __wake_up_sync_key, wait_remove
@@ -107,6 +109,8 @@ def release_sock(net: Net, cpu: int, sk: sock) -> int:
             break
         skb = __skb_dequeue(net, sk.backlog)
         sk.backlog_qlen -= 1
+        if net.spends:
+            spent_in(net, cpu, skb, Place.SOCKET)
         at(net, cpu, skb, Stage.release_sock)
         path.call_proto_backlog_rcv(sk.protocol, net, cpu, sk, skb)
     spin_lock(net, cpu, sk.lock)

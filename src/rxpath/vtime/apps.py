@@ -7,16 +7,16 @@ from enum import IntEnum
 
 from .._compile import cold, le64, mem_at, path_function
 from ..abi.engine import thread_t
-from ..abi.limits import NBATCH, NHIST
+from ..abi.limits import NBATCH
 from ..abi.net import Net
 from ..abi.numbers import EAGAIN, MSG_DONTWAIT, MSG_WAITFORONE, Kind, WaitBy
 from ..path import Stage
-from ..record import record_latency_of
 from ..turn import charge
 from ..user.datagram import RCV_SHUTDOWN
 from ..user.recvmsg import sys_recvfrom
 from ..user.wait import __skb_wait_for_more_packets, sk_can_busy_loop, wait_remove
-from .dice import exponential_next, exponential_of, next_random
+from .dice import exponential_next, exponential_of
+from .latency import record_latency, served, work_begins
 from .sched import arm_timeout, arm_timeout_range, go_to_sleep
 
 SERVICE_CONSTANT, SERVICE_EXPONENTIAL, SERVICE_LIST = 0, 1, 2
@@ -41,32 +41,7 @@ class Phase(IntEnum):
     XMIT = 14                   # in its call, about to hand a frame over
 
 
-# ---------------------------------------------------------------- what it costs, and how long it took
-@path_function
-def record_latency(net: Net, n: int, t: int, ns: int) -> None:
-    """From the last bit on the wire to the return of the receiving call."""
-    th = net.thread[n]
-    th.received += 1
-    th.latency_sum += ns
-    th.latency_max = max(th.latency_max, ns)
-    th.latency_hash = next_random(th.latency_hash ^ ns)
-    net.latency[n][latency_bucket(ns)] += 1
-    if net.record:
-        record_latency_of(net, n, t, ns)
-
-
-@path_function
-def latency_bucket(ns: int) -> int:
-    """Log-linear: 32 buckets for each power of two, so that a percentile is right within 3 %."""
-    if ns < 32:
-        return max(ns, 0)
-    shift, v = 0, ns
-    while v >= 64:
-        v >>= 1
-        shift += 1
-    return min(32 * (shift + 1) + v - 32, NHIST - 1)
-
-
+# ---------------------------------------------------------------- what it costs
 @cold
 @path_function
 def drawn_time(net: Net, th: thread_t, kind: int, mean: int, first: int, at: int) -> int:
@@ -198,27 +173,33 @@ def call_returns(net: Net, cpu: int, th: thread_t) -> None:
 def return_step(net: Net, cpu: int, n: int, th: thread_t, start: int) -> None:
     """The call has returned: the program works on what it got, then calls again."""
     c = net.cpu[cpu]
-    work = 0
-    for k in range(th.in_batch):
+    work, got = 0, th.in_batch
+    for k in range(got):
         record_latency(net, n, c.now, c.now - net.batch[n][k & NBATCH - 1])
         if th.sleeps == 0:
             work += service_time(net, th)
+            net.work_end[n][k & NBATCH - 1] = work
     if th.kind == Kind.HOST:                         # a Python program: it says how long it works
+        th.serving, th.returned, th.item_from, th.item = got, start, start, 0
         th.phase = Phase.ASK
         th.left = 0
         th.tail = 0
         return
-    nothing = th.in_batch == 0
-    th.serving = th.in_batch
+    th.serving = got
     th.in_batch = 0
-    if th.sleeps and not nothing:                    # one datagram after the other
+    if th.sleeps and got:                            # one datagram after the other
+        th.returned, th.item_from, th.item = start, start, 0
         th.phase = Phase.SERVE
         spend(net, cpu, th, start, 0)
         return
     next_call(net, cpu, th)
     if c.slow:                                       # a busy sibling slows the program too
         work = work * c.slow >> 10
-    if nothing and c.now == start:
+        for k in range(got):
+            net.work_end[n][k & NBATCH - 1] = net.work_end[n][k & NBATCH - 1] * c.slow >> 10
+    if got:
+        work_begins(net, n, th, start, got)
+    elif c.now == start:
         c.now += 1                                   # who spins must not stand still where nothing costs anything
     spend(net, cpu, th, start, work)
 
@@ -260,6 +241,7 @@ def doze_step(net: Net, cpu: int, n: int, th: thread_t, start: int) -> None:
     th.nap_until = 0
     th.timed_out = 0
     charge(net, cpu, Stage.SYSCALL_EXIT)
+    served(net, n, th, start)
     th.serving -= 1
     th.phase = Phase.SERVE
     if th.serving == 0:

@@ -25,6 +25,7 @@ from .sched import (
     local_irq_at,
     next_tick,
     push_waiting,
+    reader_wakes,
     tick_preempts,
     wake,
     wake_listed,
@@ -103,6 +104,7 @@ def fire_queue_irq(net: Net, q: int, t: int) -> None:
         if irq_idle(net, q, t):
             at_time(net, slot_of_queue(net, q), irq_due(net, q, t))
             return
+    ring.irq_allowed = min(ring.last_irq + ring.itr_ns, t)
     ring.last_irq = t
     irq_enter(net, ring.cpu, t, Stage.HARDIRQ)
     ends, start = c.now, c.irq_until                 # what is interrupted ends later by what the handler's stations cost
@@ -113,6 +115,7 @@ def fire_queue_irq(net: Net, q: int, t: int) -> None:
     if ns:
         handler_ran_on(net, ring.cpu, ns)
     irq_notes(net, ring.cpu)
+    ring.irq_done = c.irq_until
     irq_exit(net, ring.cpu)
     if ring.unmasked:                                # the line is still up while frames wait
         due = c.irq_until
@@ -233,7 +236,7 @@ def read_notes(net: Net, cpu: int) -> None:
             queue_irq_enabled(net, cpu, whom, c.now)
         elif what == Note.WAKE_READER:
             charge(net, cpu, Stage.WAKE)
-            wake(net, cpu, whom)
+            reader_wakes(net, cpu, whom)
         elif what == Note.WAKE_KSOFTIRQD:
             wake(net, cpu, whom)
         elif what == Note.WAKE_NAPI:

@@ -6,6 +6,7 @@ from ..abi.numbers import EAGAIN, NEVER, NO_THREAD, Op, Th
 from ..path import Stage
 from ..turn import charge
 from .apps import Phase
+from .latency import work_goes_on
 from .sched import arm_timeout, go_to_sleep
 from .slots import at_time, slot_of_cpu
 
@@ -23,7 +24,8 @@ def hand_to_host(net: Net, n: int) -> None:
 def host_worked(net: Net, ns: int) -> None:
     """The program has worked for so long, and wants th.op."""
     sim = net.sim
-    th = net.thread[sim.host]
+    n = sim.host
+    th = net.thread[n]
     cpu = th.cpu
     c = net.cpu[cpu]
     start = c.now
@@ -50,6 +52,10 @@ def host_worked(net: Net, ns: int) -> None:
         c.need_resched = 1
     if c.slow:
         ns = ns * c.slow >> 10
+    if th.serving and th.op != Op.WORK:              # it is done with what it has got when it calls again
+        net.work_end[n][0] = ns
+        th.serving, th.item, th.items, th.worked = 0, 0, 1, 0
+        work_goes_on(net, n, th, start, 0)
     th.tail = c.now - start
     th.left = ns + th.tail
     c.now = start + th.left

@@ -19,6 +19,7 @@ from ..timer import hrtimer_next
 from ..turn import charge, charge_ipi
 from ..user.wait import wait_remove
 from .idle import idle_select
+from .latency import work_goes_on
 from .slots import at_time, slot_of_local
 
 BASE_SLICE = 1_400_000                               # sched_base_slice on the measured kernel
@@ -39,6 +40,8 @@ def account(net: Net, cpu: int, t: int) -> None:
         th.ran_app_ns += user
         th.ran_sys_ns += ran - user
         charge_thread(th, ran)
+        if th.items and th.pausing != Pausing.UNDER_WAY:
+            work_goes_on(net, c.curr, th, c.since, user)
         c.since = t
 
 
@@ -129,6 +132,8 @@ def schedule(net: Net, cpu: int) -> None:
         c.since = c.now
         c.irq_until = max(c.irq_until, c.now)
         c.irq_cost = 0
+    if th.asked:                                     # a datagram has woken it
+        th.asked, th.ran_at = 0, c.now
     go_on(net, cpu, th)
 
 
@@ -185,6 +190,14 @@ def wake(net: Net, cpu: int, n: int) -> None:
         charge_ipi(net, cpu, home.curr < 0)
         home.resched_ipi = c.now + net.cost[cpu][Stage.IPI_LATENCY]
         local_irq_at(net, th.cpu)
+
+
+@path_function
+def reader_wakes(net: Net, cpu: int, n: int) -> None:
+    """The same, because there is something to read."""
+    th = net.thread[n]
+    th.asked = 1
+    wake(net, cpu, n)
 
 
 @path_function

@@ -14,7 +14,7 @@ from ..user.poll import do_poll, poll_add, poll_wait
 from ..user.sock import lock_sock, release_sock
 from ..user.wait import finish_wait, net_busy_loop_on, poll_freewait, sk_can_busy_loop
 from .apps import Phase, busy_begin, call_returns, dont_wait, spend
-from .sched import arm_timeout, go_to_sleep, wake
+from .sched import arm_timeout, go_to_sleep, reader_wakes
 
 
 @entry
@@ -42,7 +42,7 @@ def wake_told(net: Net, cpu: int) -> None:
         note = net.note[cpu][sd.note_head & NNOTE - 1]
         sd.note_head += 1
         charge(net, cpu, Stage.WAKE)
-        wake(net, cpu, note >> 8)
+        reader_wakes(net, cpu, note >> 8)
 
 
 @path_function

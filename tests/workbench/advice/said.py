@@ -202,10 +202,22 @@ def wrong(run):
         out += [f"{' '.join(knob['set'])}: {part}" for part in re.split(r"; |(?<=ends): ", knob["why"])
                 if part and not _true(part, knob, r, titles)]
         out += [f"{' '.join(knob['set'])}: {problem}" for problem in _figures(knob, r)]
+    out += [f"state: {s['text']}" for s in r.d["states"] if s["kind"] == "burst" and not _burst(s, r)]
     for said in r.w.get("says", ()):
         if not _said(said, r):
             out.append(f"says: {said}")
     return out
+
+
+def _burst(state, r):
+    """It needs more than there can be, by the run's own figures, and what empties the queue has time for all that comes."""
+    needs, most = state["figures"]["needs"], state["figures"]["most"]
+    if state["of"].startswith("queue "):
+        q = r.d["queues"][int(state["of"].split()[1])]
+        return q["missed"] > 0 and needs == q["burst_needs"] > most and q["missed"] + q["size"] >= needs
+    s = next(s for s in r.d["sockets"] if f"{s['proto']} {s['address']}:{s['port']}" == state["of"] and s["burst_needs"] == needs)
+    return s["drops"] > 0 and needs > most == 2 * r.host.sysctls()["net.core.rmem_max"] and bool(r.readers(s)) and \
+        needs <= s["rmem_max"] + s["drops"] * 70_000
 
 
 def _true(text, knob, r, titles):

@@ -136,7 +136,7 @@ def test_a_loss_or_a_latency_may_be_the_goal(bursts: str) -> None:
     assert some.factor > rxpath.headroom(bursts, overrides=SLOW, steps=1).factor
     late = rxpath.headroom(bursts, overrides=SLOW, p99="1500us", steps=1)
     at = late.limits[0]
-    good, bad = (run(Unit(bursts, overrides=SLOW, speed=x or 0)).latency_ns["p99"] for x in (at.factor, at.bad))
+    good, bad = (run(Unit(bursts, overrides=SLOW, speed=x or 0)).done_ns["p99"] for x in (at.factor, at.bad))
     assert good <= 1_500_000 < bad
     never = rxpath.headroom(bursts, p99="1us", steps=2)
     assert never.factor == 0 and "does not hold at any speed" in str(never)
@@ -144,8 +144,8 @@ def test_a_loss_or_a_latency_may_be_the_goal(bursts: str) -> None:
 
 
 def test_a_lost_datagram_is_late() -> None:
-    half = Result(offered=100, dropped={"RX_MISSED": 50}, latency_ns={"p99": 10, "count": 50})
-    assert not Goal.of(p99="1ms").holds(half) and Goal.of(p99="1ms").holds(Result(latency_ns={"p99": 10, "count": 50}))
+    half = Result(offered=100, dropped={"RX_MISSED": 50}, done_ns={"p99": 10, "count": 50})
+    assert not Goal.of(p99="1ms").holds(half) and Goal.of(p99="1ms").holds(Result(done_ns={"p99": 10, "count": 50}))
     assert Goal.of(loss=0.5).holds(half) and not Goal.of(loss="49%").holds(half)
     assert Goal().holds(Result(offered=9, dropped={"NO_SOCKET": 9})), "a closed port is no matter of speed"
 

@@ -355,8 +355,8 @@ fact("rmem_max_raised", "0 or 1", "net.core.rmem_max is above the kernel's defau
 fact("charge_ratio", "times", "the memory that a queued datagram is charged, over its bytes on the wire")(lambda s: _charge_ratio(s))
 fact("reuseport_sockets", "sockets", "that share their address and port")(lambda s: len(_twins(s)))
 fact("reuseport_idle", "sockets", "of these that got nothing")(lambda s: sum(not k.received and not k.drops for k in _twins(s)))
-fact("p50_us", "us", "latency, wire to the return of the receiving call")(lambda s: s.books.latency.quantiles["p50"] / 1000)
-fact("p99_us", "us", "the same")(lambda s: s.books.latency.quantiles["p99"] / 1000)
+fact("p50_us", "us", "wire to the end of the program's work on a datagram")(lambda s: s.books.done.quantiles["p50"] / 1000)
+fact("p99_us", "us", "the same")(lambda s: s.books.done.quantiles["p99"] / 1000)
 fact("fragments", "frames", "fragments of datagrams")(lambda s: s.books.copies["fragments"])
 fact("reassembly_failed", "times", "Ip.ReasmFails")(lambda s: s.books.snmp.get("Ip.ReasmFails", 0))
 fact("frag_fill", "of 1", "the memory for reassembly was full at most")(

@@ -47,5 +47,5 @@ def sensitivity(runs: Runs) -> list[Assumed]:
     """As many of them as the budget allows."""
     wanted: Sequence[tuple[str, Set]] = changes(runs.host)
     found = runs.do([s for _, s in wanted])
-    return [Assumed(what, s, r.lost, r.delivered, r.latency_ns["p99"] / 1000)
+    return [Assumed(what, s, r.lost, r.delivered, r.p99_ns / 1000)
             for (what, s), r in zip(wanted, found, strict=True) if r is not None]

@@ -1,5 +1,5 @@
-"""States of a run that matter whether or not something was lost: what is overloaded for good, what nobody reads, a group that nobody
-joined.
+"""States of a run that matter whether or not something was lost: what is overloaded for good, a burst that is longer than any buffer,
+what nobody reads, a group that nobody joined.
 
     for state in states(run): print(state.text)
 
@@ -22,7 +22,7 @@ MANY = 0.2                                                  # of a CPU that othe
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """kind: overload, unread, unjoined.  of: whose."""
+    """kind: overload, burst, unread, unjoined.  of: whose."""
     kind: str
     of: str
     text: str
@@ -33,7 +33,7 @@ def states(run: Outcome) -> list[State]:
     """What lasts first."""
     seen = Seen(run)
     out = [*_programs(seen), *_cpus(seen)] if seen.duration >= LASTING else []
-    return out + _unread(seen) + _unjoined(run)
+    return out + _bursts(seen, {state.of for state in out}) + _unread(seen) + _unjoined(run)
 
 
 # ---------------------------------------------------------------- overload
@@ -95,6 +95,31 @@ def _cpus(seen: Seen) -> list[State]:
         if row["dropped"] and load > 1 and seen.kernel_busy(row["cpu"]) >= WORKED:
             text = f"CPU {row['cpu']} is asked to work off {load:.2f} times as many packets of its backlog as it can."
             out.append(State("overload", f"backlog {row['cpu']}", text, {"demand": round(load, 4)}))
+    return out
+
+
+# ---------------------------------------------------------------- a burst longer than any buffer
+def _bursts(seen: Seen, overloaded: set[str]) -> list[State]:
+    """Of what is not overloaded for good.  The path counts what a queue would have held at least, had it been long enough."""
+    out, first = [], 0
+    for dev in seen.host.devices:
+        mine = seen.books.queues[first:first + dev.queue_count]
+        first += dev.queue_count
+        for q in mine:
+            most = dev.driver.rx_ring.most if dev.driver.rx_ring is not None else 0
+            if q.missed and q.burst_needs > most and f"cpu {seen.poll_cpu(q.queue)}" not in overloaded:
+                text = (f"a burst for queue {q.queue} needs {q.burst_needs:,} descriptors at least, and a ring of {dev.driver.name} has "
+                        f"{most:,} at most: no ring holds it.")
+                out.append(State("burst", f"queue {q.queue}", text, {"needs": q.burst_needs, "most": most}))
+    rmem_max = seen.host.sysctls()["net.core.rmem_max"]
+    assert isinstance(rmem_max, int)
+    for s in seen.full_sockets:
+        busy = any(seen.reads(app, s) and any(of == app.name or of.startswith(f"{app.name} thread ") for of in overloaded)
+                   for app in seen.host.apps)
+        if s.burst_needs > 2 * rmem_max and s not in seen.unread and not busy:
+            text = (f"a burst for {s.proto} {s.address}:{s.port} needs a buffer of {s.burst_needs:,} bytes at least, and SO_RCVBUF gets "
+                    f"{2 * rmem_max:,} at most while net.core.rmem_max is {rmem_max:,}.")
+            out.append(State("burst", f"{s.proto} {s.address}:{s.port}", text, {"needs": s.burst_needs, "most": 2 * rmem_max}))
     return out
 
 

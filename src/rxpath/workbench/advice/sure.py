@@ -39,7 +39,7 @@ class Chance:
         """What a setting came to, from what it gave in every seed."""
         pairs = list(zip(self.verdicts, results, strict=True))
         return Sure(Range(tuple(v.lost(r) for v, r in pairs)), Range(tuple(r.delivered - v.before.delivered for v, r in pairs)),
-                    Range(tuple(r.latency_ns["p99"] for r in results)), Range(tuple(busy(r) for r in results)),
+                    Range(tuple(r.p99_ns for r in results)), Range(tuple(busy(r) for r in results)),
                     median_low([v.gain(r) for v, r in pairs]),
                     told_apart([v.value(v.before) for v in self.verdicts], [v.value(r) for v, r in pairs]))
 

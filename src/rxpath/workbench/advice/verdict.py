@@ -36,7 +36,7 @@ class Verdicts:
             return (result.delivered - self.before.delivered) / max(self.savable, 1)
         if result.lost > self.before.lost + 0.01 * self.before.offered:
             return -1.0
-        old, new = (r.latency_ns["p99"] if self.goal == "latency" else busy(r) for r in (self.before, result))
+        old, new = (r.p99_ns if self.goal == "latency" else busy(r) for r in (self.before, result))
         return (old - new) / max(old, 1)
 
     def tolerance(self, best: float) -> float:
@@ -47,7 +47,7 @@ class Verdicts:
 
     def value(self, result: Result) -> int:
         """The figure that the goal is about."""
-        return result.delivered if self.goal == "loss" else result.latency_ns["p99"] if self.goal == "latency" else busy(result)
+        return result.delivered if self.goal == "loss" else result.p99_ns if self.goal == "latency" else busy(result)
 
     def word(self, result: Result) -> str:
         return self.word_of(self.gain(result))
@@ -67,7 +67,7 @@ class Verdicts:
             worth = {r: n for r, n in b.dropped.items() if self.counts(r) and n >= PART * self.savable}
             return all(part.dropped.get(r, 0) >= max(TELLING * n, 20) for r, n in worth.items())
         if self.goal == "latency":
-            return abs(part.latency_ns["p99"] - b.latency_ns["p99"]) <= 0.1 * b.latency_ns["p99"]
+            return abs(part.p99_ns - b.p99_ns) <= 0.1 * b.p99_ns
         return abs(busy(part) / max(part.offered, 1) - busy(b) / max(b.offered, 1)) <= 0.05 * busy(b) / max(b.offered, 1)
 
     def moved(self, result: Result) -> str:

@@ -34,7 +34,7 @@ def headroom(
     listen: ListenOption = None, local: LocalOption = None, loop: LoopOption = 1, seed: SeedOption = None,
     loss: Annotated[str | None, typer.Option("--loss", metavar="SHARE", help="Allow this share of the frames to be lost: 0.1%.")] = None,
     p99: Annotated[str | None, typer.Option(
-        "--p99", metavar="TIME", help="The latency that 99% must keep: 500us; a lost one does not keep it.")] = None,
+        "--p99", metavar="TIME", help="Within this time 99% must be done with: 500us; a lost one never is.")] = None,
     limits: Annotated[int, typer.Option("--limits", metavar="N", help="Find so many: each is lifted to find the next.")] = 3,
     jobs: JobsOption = None,
     json_: Annotated[bool, typer.Option("--json", help="One JSON object on standard output: limits and curves.")] = False,

@@ -63,7 +63,8 @@ class Result:
     ended: dict[str, int] = field(default_factory=dict)     # the same by class: "lost", "refused", "not for this host", ...
     dropped_at: dict[str, int] = field(default_factory=dict)            # by place: "ring 0", "socket udp 0.0.0.0:53"
     lost_at_step: dict[str, int] = field(default_factory=dict)          # by step of the funnel
-    latency_ns: dict[str, int] = field(default_factory=dict)            # p50 p90 p99 p99.9 max mean count
+    latency_ns: dict[str, int] = field(default_factory=dict)            # to the return of the call: p50 p90 p99 p99.9 max mean count
+    done_ns: dict[str, int] = field(default_factory=dict)   # to the end of the program's work on it
     apps: dict[str, dict[str, int]] = field(default_factory=dict)       # the same for each thread of an application
     sockets: dict[str, dict[str, int]] = field(default_factory=dict)    # those that something came to: received, queued, drops
     cpu_ns: dict[str, int] = field(default_factory=dict)    # by context, all CPUs
@@ -82,6 +83,12 @@ class Result:
     def lost(self) -> int:
         """Frames of the class lost: there was no room or no time for them.  The other classes are what no sender of this host misses."""
         return self.ended.get(Kind.LOST.value, 0)
+
+    @property
+    def p99_ns(self) -> int:
+        """From the wire to the end of the program's work, of 99 % of the datagrams that it is done with: what more datagrams in a call
+        cannot hide."""
+        return self.done_ns.get("p99", 0)
 
     @property
     def lost_to_load(self) -> int:
@@ -142,7 +149,7 @@ def run(unit: Unit, stop: Callable[[], bool] | None = None) -> Result:
         host = the_host(unit)
         return of(replay.replay(unit.capture, host, overrides=unit.traffic, seed=unit.seed, listen=unit.listen, local=unit.local,
                                 speed=unit.speed, rate=unit.rate, loop=unit.loop, fresh=unit.fresh, last=unit.last,
-                                receiver=receiver(unit, host), stop=stop))
+                                receiver=receiver(unit, host), stop=stop, spends=False))
     except Exception as error:
         if is_bad_input(error):
             return Result(error=one_line(error))
@@ -157,7 +164,7 @@ def of(run: Outcome) -> Result:
         offered=b.offered, delivered=b.delivered, received=b.received, queued=b.queued, dropped=b.dropped, ended=by_class(b.lost_at),
         dropped_at=_places(run),
         lost_at_step=by_step(b.lost_at),
-        latency_ns=b.latency.as_dict(), apps={f"{a.name}/{a.thread}": a.latency.as_dict() for a in b.apps},
+        latency_ns=b.latency.as_dict(), done_ns=b.done.as_dict(), apps={f"{a.name}/{a.thread}": a.latency.as_dict() for a in b.apps},
         sockets=_sockets(run), cpu_ns=b.cpu_ns(), cpus=tuple(asdict(c) for c in b.cpus),
         counters=_counters(run), memory=memory(run.host, [s.rcvbuf for s in b.sockets if s.proto == "udp"]), peaks=_peaks(run),
         elapsed_ns=b.elapsed_ns, span_ns=run.traffic.duration_ns, interrupted=run.interrupted, notes=run.notes,

@@ -37,8 +37,8 @@ class Goal:
             return False
         lost = r.lost_to_load
         if self.p99_ns is not None:
-            waited = r.latency_ns.get("count", 0) + lost
-            if r.latency_ns.get("p99", 0) > self.p99_ns or lost * 100 > waited:
+            waited = r.done_ns.get("count", 0) + lost
+            if r.p99_ns > self.p99_ns or lost * 100 > waited:
                 return False
         if self.loss is not None:
             return lost <= self.loss * r.offered

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from rxpath.abi import protocols
-from rxpath.abi.limits import NHIST
 from rxpath.abi.mib import DevStat, Mib
 from rxpath.abi.numbers import Pausing
 from rxpath.abi.protocols import Seen
@@ -16,9 +15,9 @@ from rxpath.abi.reasons import DELIVERED, LOSSES, Drop
 from rxpath.drivers.net_device import NetDevice
 from rxpath.path import STATIONS, Stage
 from rxpath.vtime.setup import cpu_time
+from rxpath.workbench.run.latency import Latency, counts, latency_of
 from rxpath.workbench.run.machine import Machine
-
-QUANTILES = {"p50": 500, "p90": 900, "p99": 990, "p99.9": 999}              # per mille
+from rxpath.workbench.run.spent import Spent, by_program
 
 
 class Imbalance(AssertionError):
@@ -39,18 +38,6 @@ class Cpu:
 
 
 @dataclass(frozen=True, slots=True)
-class Latency:
-    """Wire (last bit) to the return of the receiving call, ns; a percentile is the upper edge of its bucket, right within 3 %."""
-    count: int
-    mean: int
-    quantiles: dict[str, int]
-    max: int
-
-    def as_dict(self) -> dict[str, int]:
-        return {**self.quantiles, "max": self.max, "mean": self.mean, "count": self.count}
-
-
-@dataclass(frozen=True, slots=True)
 class SocketBooks:
     name: str
     proto: str
@@ -63,6 +50,7 @@ class SocketBooks:
     rmem_max: int
     rcvbuf: int
     lock_wait_ns: int = 0                                   # that all CPUs together waited for its lock
+    burst_needs: int = 0                                    # bytes of buffer that the burst that lost most would have filled, at least
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +63,7 @@ class AppBooks:
     syscall_ns: int
     wakeups: int
     latency: Latency
+    done: Latency                                           # the same to the end of its work on each
     pauses: int                                             # times that it stood still, and for how long
     paused_ns: int
 
@@ -111,6 +100,7 @@ class Queue:
     fill_max: int
     size: int
     card: str = ""                                          # with several cards: whose
+    burst_needs: int = 0                                    # descriptors that the burst that lost most would have filled, at least
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +148,9 @@ class Books:
     queues: list[Queue]
     sockets: list[SocketBooks]
     apps: list[AppBooks]
-    latency: Latency
+    latency: Latency                                        # to the return of the receiving call
+    done: Latency                                           # to the end of the program's work on it
+    spent: list[Spent]                                      # where that time went, by program; empty: it was not asked
     snmp: dict[str, int]
     netstat: dict[str, int]
     softnet: list[dict[str, int]]
@@ -186,28 +178,6 @@ class Books:
         return {k: sum(getattr(c, k) for c in self.cpus) for k in ("hardirq", "softirq", "syscall", "application", "idle")}
 
 
-def bucket_edge(b: int) -> int:
-    """The largest ns that record_latency() puts into bucket b (vtime/apps.py, latency_bucket)."""
-    if b < 32:
-        return b
-    shift = b // 32 - 1
-    return ((b - 32 * (shift + 1) + 33) << shift) - 1
-
-
-def latency_of(histogram: list[int], total: int, longest: int) -> Latency:
-    count = sum(histogram)
-    quantiles = {}
-    for name, per_mille in QUANTILES.items():
-        rank, seen, value = -(-count * per_mille // 1000), 0, 0
-        for b, n in enumerate(histogram):
-            seen += n
-            if n and seen >= rank:
-                value = min(bucket_edge(b), longest)
-                break
-        quantiles[name] = value
-    return Latency(count, total // count if count else 0, quantiles, longest)
-
-
 def read(m: Machine) -> Books:
     """Everything that the state of a simulation says, now."""
     net, ncpu = m.net, m.host.cpus
@@ -224,9 +194,9 @@ def read(m: Machine) -> Books:
     mib = {m: sum(net.snmp[c][m] for c in range(ncpu)) for m in Mib}
     cards = [_device(m, nd) for nd in m.boot.netdevs]
     stations = _stations(net, ncpu)
-    apps, latency = _apps(m)
+    apps, latency, done = _apps(m)
     several = len(cards) > 1
-    queues = [Queue(q, r.cpu, r.arrived, r.missed, r.irqs, r.fill_max, r.size, m.boot.netdevs[r.nic].name if several else "")
+    queues = [Queue(q, r.cpu, r.arrived, r.missed, r.irqs, r.fill_max, r.size, m.boot.netdevs[r.nic].name if several else "", r.burst_needs)
               for q, r in enumerate(net.ring[i] for i in m.rings)]
     sockets = _sockets(m)
     return Books(
@@ -238,7 +208,7 @@ def read(m: Machine) -> Books:
         received=ends[Drop.RECEIVED], consumed=ends[Drop.CONSUMED], arp=min(stations.get("arp_process", 0), ends[Drop.CONSUMED]),
         elapsed_ns=net.sim.now,
         cpus=[_cpu(m, c) for c in range(ncpu)],
-        queues=queues, sockets=sockets, apps=apps, latency=latency,
+        queues=queues, sockets=sockets, apps=apps, latency=latency, done=done, spent=by_program(m, _programs(apps)),
         snmp={m.text(): n for m, n in mib.items() if m.name.split("_")[0] in ("Ip", "Icmp", "Udp", "Tcp")},
         netstat={m.text(): n for m, n in mib.items() if m.name.split("_")[0] in ("IpExt", "TcpExt") or m == Mib.Rxpath_TcpNotYet},
         softnet=[_softnet(net, c) for c in range(ncpu)],
@@ -325,23 +295,26 @@ def _sockets(m: Machine) -> list[SocketBooks]:
     for s in m.sockets:
         sk = m.net.socks[s.index]
         out.append(SocketBooks(s.name, s.proto, s.address, s.port, sk.packets, sk.qlen + sk.backlog_qlen, sk.drops, sk.qlen_max,
-                               sk.rmem_max_seen, sk.rcvbuf, sk.lock.spin_ns))
+                               sk.rmem_max_seen, sk.rcvbuf, sk.lock.spin_ns, sk.burst_needs))
     return out
 
 
-def _apps(m: Machine) -> tuple[list[AppBooks], Latency]:
-    net = m.net
-    apps, whole, total, longest = [], [0] * NHIST, 0, 0
+def _apps(m: Machine) -> tuple[list[AppBooks], Latency, Latency]:
+    """(each thread, all of them to the return of the call, all to the end of the work)"""
+    net, apps = m.net, []
     for t in m.threads:
         th = net.thread[t.index]
-        row = net.latency[t.index]
-        histogram = [row[b] for b in range(NHIST)] if th.received else []
-        whole = [a + b for a, b in zip(whole, histogram, strict=True)] if histogram else whole
-        total, longest = total + th.latency_sum, max(longest, th.latency_max)
+        latency = latency_of(counts(net.latency[t.index]) if th.received else [], th.latency_sum, th.latency_max)
+        done = latency_of(counts(net.served[t.index]) if th.served else [], th.served_sum, th.served_max)
         under_way = max(net.sim.now - th.paused_at, 0) if th.pausing == Pausing.UNDER_WAY else 0
-        apps.append(AppBooks(t.name, t.number, th.cpu, th.received, th.ran_app_ns, th.ran_sys_ns, th.woken,
-                             latency_of(histogram, th.latency_sum, th.latency_max), th.pauses, th.paused_ns + under_way))
-    return apps, latency_of(whole, total, longest)
+        apps.append(AppBooks(t.name, t.number, th.cpu, th.received, th.ran_app_ns, th.ran_sys_ns, th.woken, latency, done, th.pauses,
+                             th.paused_ns + under_way))
+    return apps, Latency.sum([a.latency for a in apps]), Latency.sum([a.done for a in apps])
+
+
+def _programs(apps: list[AppBooks]) -> dict[str, Latency]:
+    """To the end of the work, of each program."""
+    return {name: Latency.sum([a.done for a in apps if a.name == name]) for name in dict.fromkeys(a.name for a in apps)}
 
 
 def _high_water(m: Machine, queues: list[Queue], sockets: list[SocketBooks]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from rxpath.cable.receiver import Receiver
 from rxpath.workbench.host.model.host import Host
 from rxpath.workbench.run.books import Books
+from rxpath.workbench.run.spent import Sample
 from rxpath.workbench.traffic.capture import Traffic
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ class Outcome:
     log: tuple[str, ...] = ()
     interrupted: bool = False
     recording: Recording | None = None                      # the run over time, when that was asked
+    samples: tuple[Sample, ...] = ()                        # single datagrams, chosen by chance: where the time of each went
     replies: str = ""                                       # what the receiver's replies in the capture teach of its programs
 
     @property
@@ -60,3 +62,8 @@ class Outcome:
     def latency_ns(self) -> dict[str, int]:
         """Percentiles from the last bit on the wire to the return of the receiving call."""
         return {**self.books.latency.quantiles, "max": self.books.latency.max}
+
+    @property
+    def done_ns(self) -> dict[str, int]:
+        """Percentiles from the last bit on the wire to the end of the program's work on the datagram."""
+        return {**self.books.done.quantiles, "max": self.books.done.max}

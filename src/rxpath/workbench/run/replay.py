@@ -33,7 +33,7 @@ def replay(capture: str | Path | Spec, host: Host | str | Path | None = None, *,
            listen: Sequence[str] = (), local: str | None = None, speed: float = 1.0, rate: str | int | None = None, loop: int = 1,
            plain: bool | None = None, skip_unsupported: bool | None = None, trail: Trail | None = None, progress: Progress | None = None,
            stop: Callable[[], bool] | None = None, receiver: Receiver | None = None, fresh: bool = False,
-           record: bool = False, last: int | None = None) -> Outcome:
+           record: bool = False, last: int | None = None, spends: bool = True) -> Outcome:
     """Send a capture through the receive path of a host.
 
     capture   a pcap or pcapng file (also gzipped), "-" for standard input, the name of a bundled one ("first"),
@@ -47,6 +47,7 @@ def replay(capture: str | Path | Spec, host: Host | str | Path | None = None, *,
     stop      asked between slices: true ends the run early
     fresh     each loop comes from other source addresses
     last      only the beginning: so many records of each reading; of generated traffic so many ns
+    spends    keep where the time of each datagram went, in books.spent and Outcome.samples
     record    keep rings, queues, CPU time and losses over time, in Outcome.recording
     receiver  who receives, if infer_receiver() has been asked already
     Raises BadInput, CaptureError, HostError, RulesError for what cannot be used; Imbalance would be our bug."""
@@ -87,7 +88,7 @@ def replay(capture: str | Path | Spec, host: Host | str | Path | None = None, *,
     def once(source: Source | None, scout: bool) -> Outcome:
         with cable(source) as frames, \
                 Simulation(chosen, receiver=who, listen=sockets, plain=plain, skip_unsupported=skip_unsupported,
-                           record=record and not scout) as sim:
+                           record=record and not scout, spends=spends and not scout) as sim:
             sim.time.stop = stop
             if trail is not None:
                 trail.attach(sim, scout)
@@ -96,7 +97,7 @@ def replay(capture: str | Path | Spec, host: Host | str | Path | None = None, *,
                 trail.finish()
             said = traffic.summary(name, frames, speed, pace, begins)
             return Outcome(sim.books(), said, who, sim.host, (*said.notes, *sim.said()), tuple(sim.leaving.lines), sim.time.stopped,
-                           recording=sim.recording(), replies=replies)
+                           recording=sim.recording(), replies=replies, samples=tuple(sim.samples()))
 
     source = open_source()
     try:

@@ -19,7 +19,7 @@ from rxpath.cable.capture import Capture
 from rxpath.cable.receiver import Card, Receiver
 from rxpath.vtime import feed
 from rxpath.workbench.host.model.host import Host
-from rxpath.workbench.run import assemble, books, left_open
+from rxpath.workbench.run import assemble, books, left_open, spent
 from rxpath.workbench.run.machine import HEADERS, Arrival, Machine, socket_count
 from rxpath.workbench.run.output_files import Leaving
 from rxpath.workbench.words import units
@@ -36,11 +36,11 @@ SENDER_AHEAD, SENDER_STEP_NS = 64, 100_000
 class Simulation(Machine):
     """host: what receives.  receiver: as cable.infer_receiver() found it, for what the host leaves to the capture.  listen: sockets to open
     beside the host's own.  plain: run the path as Python.  one_step: the exact engine, slow, the judge of running ahead.
-    record: keep what the run looked like over time, for recording()."""
+    record: keep what the run looked like over time, for recording().  spends: keep where the time of each datagram went."""
 
     def __init__(self, host: Host, *, receiver: Receiver | None = None, listen: Sequence[tuple[str, int, int]] = (),
                  plain: bool | None = None, one_step: bool = False, skip_unsupported: bool | None = None,
-                 packets: int | None = None, record: bool = False) -> None:
+                 packets: int | None = None, record: bool = False, spends: bool = False) -> None:
         host = assemble.settle(host, receiver)
         super().__init__(host, receiver, listen, packets or assemble.packets_needed(host, socket_count(host, receiver, listen)), plain)
         self.t = 0
@@ -51,6 +51,8 @@ class Simulation(Machine):
 
             for program in restarts.of(self):
                 self.time.add_source(program)
+        if spends:
+            spent.start(self)
         if record:
             from rxpath.workbench.run import recording
 
@@ -147,6 +149,10 @@ class Simulation(Machine):
         from rxpath.workbench.run import recording
 
         return recording.read(self)
+
+    def samples(self) -> list[spent.Sample]:
+        """Single datagrams and where their time went, if that was asked for."""
+        return spent.samples(self)
 
     def said(self) -> list[str]:
         """What a reader of the figures must know."""

@@ -20,6 +20,7 @@ from rxpath.abi.numbers import ETH_P_802_3_MIN
 from rxpath.abi.numbers import Trail as Marks
 from rxpath.abi.protocols import Seen
 from rxpath.abi.reasons import DELIVERED, Drop
+from rxpath.abi.spent import Place
 from rxpath.outputs import Mark
 from rxpath.path import STATIONS, Stage
 from rxpath.workbench.run.machine import Arrival, Machine
@@ -126,6 +127,15 @@ class Packet:
         ends = [Drop(m.end()) for m in self.marks if m.stage == Stage.kfree_skb and m.arg]
         return next((e for e in ends if e in DELIVERED), ends[-1] if ends else Drop.NOT_DROPPED_YET)
 
+    def spent(self) -> dict[str, int]:
+        """ns in each place, as far as it came; copies that several programs read count together."""
+        out: dict[str, int] = {}
+        for m in self.marks:
+            if m.stage == Stage.SPENT:
+                place = Place(m.arg).name.lower()
+                out[place] = out.get(place, 0) + m.cost
+        return out
+
     def where(self) -> str:
         """The station at which it was lost."""
         return next((Stage(m.where()).name for m in reversed(self.marks) if m.stage == Stage.kfree_skb and m.arg), "")
@@ -199,8 +209,9 @@ class Trail:
         """For --json."""
         return [{
             "frame": p.frame, "packet": str(p.headers), "length": p.length, "t_ns": p.t, "end": p.reason().name, "at": p.where(),
+            "spent_ns": p.spent(),
             "marks": [{"t_ns": m.t, "cpu": m.cpu, "station": Stage(m.stage).name, "cost_ns": m.cost, "context": context(m), "arg": m.arg}
-                      for m in p.marks],
+                      for m in p.marks if m.stage != Stage.SPENT],
         } for p in self.packets.values()]
 
 

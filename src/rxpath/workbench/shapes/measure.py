@@ -17,7 +17,8 @@ from rxpath.cable.dice import seeded
 from rxpath.cable.generate import Generated, Stream
 from rxpath.vtime import engine, feed
 from rxpath.workbench.host import file as hostfile
-from rxpath.workbench.run.books import Books, Cpu, Latency, latency_of
+from rxpath.workbench.run.books import Books, Cpu
+from rxpath.workbench.run.latency import Latency, latency_of
 from rxpath.workbench.run.simulation import START_NS, Simulation
 
 SETTLE_NS = 20_000_000

@@ -12,6 +12,7 @@ from rxpath.workbench.advice.states import states
 from rxpath.workbench.host import text as hosttext
 from rxpath.workbench.jobs.spread import Spread
 from rxpath.workbench.run.outcome import Outcome
+from rxpath.workbench.run.spent import Spent
 from rxpath.workbench.run.where_lost import by_class
 from rxpath.workbench.traffic import capture as traffic
 from rxpath.workbench.views import advice, hosts, recording
@@ -40,13 +41,14 @@ def build(run: Outcome, answer: WhatIf | None = None, varies: Spread | None = No
         "cpu_ns": b.cpu_ns(),
         "cpus": [{"cpu": c.cpu, "hardirq": c.hardirq, "softirq": c.softirq, "ksoftirqd": c.ksoftirqd, "syscall": c.syscall,
                   "application": c.application, "idle": c.idle} for c in b.cpus],
-        "latency_ns": b.latency.as_dict(),
+        "latency_ns": b.latency.as_dict(), "done_ns": b.done.as_dict(),
+        **({"spent": [_spent(s) for s in b.spent]} if b.spent else {}),
         "counters": {"snmp": b.snmp, "netstat": b.netstat, "softnet": b.softnet, "ethtool": b.ethtool, "device": b.device},
         "queues": [{k: v for k, v in asdict(q).items() if v != ""} for q in b.queues],
         **({"cards": [asdict(c) for c in b.cards]} if b.cards else {}),
         "sockets": [asdict(s) for s in b.sockets],
         "apps": [{"name": a.name, "thread": a.thread, "cpu": a.cpu, "received": a.received, "application_ns": a.app_ns,
-                  "syscall_ns": a.syscall_ns, "wakeups": a.wakeups, "latency_ns": a.latency.as_dict(),
+                  "syscall_ns": a.syscall_ns, "wakeups": a.wakeups, "latency_ns": a.latency.as_dict(), "done_ns": a.done.as_dict(),
                   "pauses": a.pauses, "paused_ns": a.paused_ns} for a in b.apps],
         **({"senders": [asdict(s) for s in b.senders]} if b.senders else {}),
         **({"stalls": [asdict(s) for s in b.stalls]} if b.stalls else {}),
@@ -64,3 +66,7 @@ def build(run: Outcome, answer: WhatIf | None = None, varies: Spread | None = No
         "interrupted": run.interrupted,
         "host": hosttext.effective(host),
     }
+
+
+def _spent(s: Spent) -> dict[str, Any]:
+    return {"program": s.program, "done_ns": s.done.as_dict(), "places": {place: ns.as_dict() for place, ns in s.places.items()}}

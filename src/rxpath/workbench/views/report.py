@@ -18,6 +18,7 @@ from rxpath.workbench.run.where_lost import STEP_TITLE, STEPS, Loss, losses
 from rxpath.workbench.traffic.capture import NOT_OFFERED
 from rxpath.workbench.views import hosts
 from rxpath.workbench.views.assumed import assumed
+from rxpath.workbench.views.spent import spent
 from rxpath.workbench.views.terminal import table as table_of
 from rxpath.workbench.views.terminal import titled
 from rxpath.workbench.words.figures import ns, share
@@ -258,7 +259,7 @@ def render(run: Outcome, *more: Any) -> Group:
     parts += [Text(state.text, "bold red") for state in states(run)]
     if little and len(run.receiver.hosts) > 1:
         parts += [Text(), hosts.advice(run.receiver)]
-    for part in (funnel(run), cpus(run), queues(run), cards(run), sockets(run), latencies(run), pauses(run), rules(run)):
+    for part in (funnel(run), cpus(run), queues(run), cards(run), sockets(run), latencies(run), spent(run), pauses(run), rules(run)):
         if part is not None:
             parts += [Text(), part]
     b = run.books

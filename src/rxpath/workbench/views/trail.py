@@ -8,11 +8,15 @@ from rich.table import Table
 from rich.text import Text
 
 from rxpath.abi.reasons import DELIVERED, Drop
+from rxpath.abi.spent import Place
 from rxpath.path import Stage
 from rxpath.workbench.run.outcome import Outcome
 from rxpath.workbench.run.trail import Packet, Trail, context
 from rxpath.workbench.run.where_lost import Loss
+from rxpath.workbench.views.spent import PLACES
 from rxpath.workbench.words.figures import ns
+
+WAITS = ("throttle", "interrupt", "ring", "backlog", "wake_up", "socket", "batch")     # of the places; elsewhere it is being worked on
 
 
 def render(trail: Trail, outcome: Outcome) -> Group:
@@ -42,6 +46,11 @@ def _packet(p: Packet, outcome: Outcome) -> Group:
     table.add_row(_clock(p.t), "", "", "wire", "the last bit arrives", "")
     before = p.t
     for m in p.marks:
+        if m.stage == Stage.SPENT:
+            place = Place(m.arg).name.lower()
+            if place in WAITS:
+                table.add_row(_clock(m.t), "", str(m.cpu), "", Text(f"waited {ns(m.cost)}: {PLACES[place]}", "yellow"), "")
+            continue
         ended = m.stage == Stage.kfree_skb and m.arg
         what = _end(Drop(m.end())) if ended else Text(Stage(m.stage).name)
         table.add_row(_clock(m.t), ns(m.t - before), str(m.cpu), context(m), what, ns(m.cost) if m.cost else "")

@@ -1,0 +1,59 @@
+"""Distributions of times, as the path keeps them: histograms whose buckets widen with the time (vtime/latency.py)."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+QUANTILES = {"p50": 500, "p90": 900, "p99": 990, "p99.9": 999}              # per mille
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """ns from one moment to another, the same of each datagram; a percentile is the upper edge of its bucket, right within 3 %."""
+    count: int
+    mean: int
+    quantiles: dict[str, int]
+    max: int
+    total: int = 0
+    histogram: Sequence[int] = field(default=(), repr=False, compare=False)
+
+    def as_dict(self) -> dict[str, int]:
+        return {**self.quantiles, "max": self.max, "mean": self.mean, "count": self.count}
+
+    @staticmethod
+    def sum(parts: Sequence[Latency]) -> Latency:
+        """Of all of them together."""
+        some = [p for p in parts if p.count]
+        if len(some) == 1:
+            return some[0]
+        whole = [sum(column) for column in zip(*(p.histogram for p in some), strict=True)]
+        return latency_of(whole, sum(p.total for p in some), max((p.max for p in some), default=0))
+
+
+def counts(row: Any) -> list[int]:
+    """A histogram of the state."""
+    return list(memoryview(bytes(row)).cast("q"))
+
+
+def bucket_edge(b: int) -> int:
+    """The largest ns that latency_bucket() puts into bucket b."""
+    if b < 32:
+        return b
+    shift = b // 32 - 1
+    return ((b - 32 * (shift + 1) + 33) << shift) - 1
+
+
+def latency_of(histogram: Sequence[int], total: int, longest: int) -> Latency:
+    """total: of all the ns that the histogram counts."""
+    count = sum(histogram)
+    quantiles = {}
+    for name, per_mille in QUANTILES.items():
+        rank, seen, value = -(-count * per_mille // 1000), 0, 0
+        for b, n in enumerate(histogram):
+            seen += n
+            if n and seen >= rank:
+                value = min(bucket_edge(b), longest)
+                break
+        quantiles[name] = value
+    return Latency(count, total // count if count else 0, quantiles, longest, total, histogram)
