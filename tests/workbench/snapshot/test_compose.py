@@ -230,11 +230,11 @@ def test_interrupts_by_what_is_effective_then_by_what_was_asked_then_by_where_th
     made = of(*card("igb", queues=4), cpus(4), Interrupts(cpus=(0, 1, 2, 3), rows=(*rows, Irq("44", (9, 9, 9, 9), actions=("eth0",)))),
               Affinities(irqs={40: Affinity((0, 1, 2, 3), (3,)), 41: Affinity((1,)), 42: Affinity((0, 1, 2, 3))}))
     assert [made.host.device.irq_cpu(q) for q in range(4)] == [3, 1, 2, 2]
-    assert said(made, "97% of its interrupts")
+    assert said(made, "irq 42: 97%") and said(made, "most of its interrupts since boot")
 
 
 def test_interrupts_nobody_knows_are_said():
-    assert said(of(*card("igb", queues=2), cpus(2)), "queue 0-1: the CPU of its interrupt is not known")
+    assert said(of(*card("igb", queues=2), cpus(2)), "which CPU takes the interrupts of queue 0-1: the one of its number")
 
 
 def test_rps_and_rfs():
@@ -425,6 +425,7 @@ def test_nothing_at_all_is_bad_input():
 def test_a_host_of_which_little_is_known_is_one_all_the_same():
     made = of(Rings(device="", current={"rx": 1024}))
     assert made.host.device.rx_ring == 1024
-    for what in ("kernel: not known", "hz: not known", "cpus: not known", "queues: not known", "offloads: not known", "rx-usecs: not known",
-                 "sysctl -a", "sockets and programs: not known", "routes: not known", "rules: not known", "addresses: none is known"):
+    for what in ("kernel: not known", "hz: not known", "cpus: not known", "queues: 2 (ethtool -l eth0)", "offloads (ethtool -k eth0)",
+                 "rx-usecs: 3 (ethtool -c eth0)", "sysctl -a", "sockets and programs: not known", "routes: not known", "rules: not known",
+                 "addresses: those of a capture"):
         assert said(made, what), what

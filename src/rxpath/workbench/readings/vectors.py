@@ -32,15 +32,18 @@ def vectors(reading: Reading, device: str) -> dict[int, Irq]:
     info, slot = reading.device(DriverInfo, device), reading.device(Slot, device)
     names = [device, info.bus_info if info is not None else "", slot.name if slot is not None else ""]
     found: dict[int, Irq] = {}
+    alone: Irq | None = None                                # of the card's name without a number: its only one, or its "other"
     for interrupts in reading.of(Interrupts):
         if slot is None and (_is_alone(reading, device) if info is None else info.driver.startswith("virtio")):
             names += _only_guest_device(interrupts)
         for row in interrupts.rows:
             for action in row.actions:
-                queue = queue_of(action, *names)
-                if queue is not None and row.name.isdigit():
+                queue = queue_of(action, *names) if row.name.isdigit() else None
+                if queue is not None and action.strip() in names:
+                    alone = alone or row
+                elif queue is not None:
                     found.setdefault(queue, row)
-    return found
+    return found or ({0: alone} if alone is not None else {})
 
 
 def _is_alone(reading: Reading, device: str) -> bool:

@@ -30,14 +30,14 @@ KEY_BYTES = 40                                              # of a host file's h
 
 @dataclass(frozen=True)
 class Simulated:
-    """The card that is simulated for one of the host's.  same: it is the host's own driver."""
+    """The card that is simulated for one of the host's.  same: it is the host's own driver; most: queues that it can have."""
 
     driver: str
     row: Driver
     model: str
     same: bool
     queues: int
-    profile: str
+    most: int
 
 
 def simulate(reading: Reading, card: Card, profile: str, cpus: int, nic: Table) -> Simulated:
@@ -53,7 +53,7 @@ def simulate(reading: Reading, card: Card, profile: str, cpus: int, nic: Table) 
             model = row.pci_ids[slot.id]
             nic.set("model", model, f"PCI {slot.vendor or 0:04x}:{slot.id:04x}")
         else:
-            nic.note(f"model: which card it is is not known (lspci -nn): {model} of {', '.join(row.models)}")
+            nic.unknown(f"model: {model} of {', '.join(row.models)}", "lspci -nn")
     behaviours = [value for _, value in sorted(kernel(profile).behaviours().items())]
     row = row.of(model, behaviours)
     nic.set("name", card.name)
@@ -64,7 +64,7 @@ def simulate(reading: Reading, card: Card, profile: str, cpus: int, nic: Table) 
     if queues is None:
         queues = row.default_queues(most, cpus)
         if row.has_ring:
-            nic.note(f"queues: not known (ethtool -l {card.name}); the driver's default here is {queues}")
+            nic.unknown(f"queues: {queues}", f"ethtool -l {card.name}")
     elif queues > most or queues < 1:
         nic.not_here("queues", queues, f"1 to {most} here: {max(1, min(queues, most))} are simulated")
         queues = max(1, min(queues, most))
@@ -72,7 +72,7 @@ def simulate(reading: Reading, card: Card, profile: str, cpus: int, nic: Table) 
             nic.set("queues", queues)
     elif row.has_ring:
         nic.set("queues", queues)
-    return Simulated(driver, row, model, same, queues, profile)
+    return Simulated(driver, row, model, same, queues, most)
 
 
 def _queues(reading: Reading, card: Card) -> int | None:
@@ -95,7 +95,7 @@ def nic(reading: Reading, card: Card, sim: Simulated, table: Table) -> None:
     if card.addresses:
         table.set("addresses", sorted(card.addresses, key=card.addresses.index))
     else:
-        table.note(f"addresses: none is known (ip address show {card.name}); a replay takes them from the capture")
+        table.unknown("addresses: those of a capture", f"ip address show {card.name}")
     if card.vlans is not None or card.link is not None:
         table.set("vlans", card.vlans or [])
     if card.link is not None and card.link.mtu is not None:
@@ -113,7 +113,7 @@ def nic(reading: Reading, card: Card, sim: Simulated, table: Table) -> None:
     if settings is not None and settings.speed and sim.row.has_ring:
         table.set("speed", units.bps_text(settings.speed * 1_000_000))
     elif sim.row.has_ring:
-        table.note(f"speed: not known (ethtool {card.name}); the default here is {sim.row.speed}")
+        table.unknown(f"speed: {sim.row.speed}", f"ethtool {card.name}")
     if card.link is not None and "xdp" in card.link.details:
         table.note("an XDP program is attached: not modelled; what it drops or redirects comes through here (bpftool net)")
     for text in card.notes:
@@ -133,7 +133,7 @@ def _napi(reading: Reading, card: Card, sim: Simulated, table: Table) -> None:
     if not sim.row.has_interrupts:
         return
     if not known:
-        table.note(f"NAPI settings: not known (/sys/class/net/{card.name}/threaded, napi_defer_hard_irqs, gro_flush_timeout)")
+        table.unknown("NAPI settings", f"/sys/class/net/{card.name}/threaded, napi_defer_hard_irqs, gro_flush_timeout")
         return
     if any(n.threaded for n in known):
         table.set("napi", "threaded")
@@ -141,7 +141,7 @@ def _napi(reading: Reading, card: Card, sim: Simulated, table: Table) -> None:
         if each and len(on_one) == len(each):
             table.set("threaded_cpus", on_one)
         else:
-            table.note("threaded_cpus: not known, or not one CPU for each thread (taskset -p): that of the interrupt")
+            table.unknown("threaded_cpus, or not one for each thread: those of the interrupts", "taskset -p")
     for key, found in (("napi_defer_hard_irqs", [n.defer_hard_irqs for n in known]), ("gro_flush_timeout",
                                                                                       [n.gro_flush_timeout for n in known])):
         values = [value for value in found if value is not None]
@@ -157,31 +157,32 @@ def ethtool(reading: Reading, card: Card, sim: Simulated, nic_table: Table, tabl
     """[ethtool]."""
     row = sim.row
     if row.has_ring:
-        _rings(reading, card, sim, table)
-        _moderation(reading, card, sim, table)
+        _rings(reading, card, sim, nic_table, table)
+        _moderation(reading, card, sim, nic_table, table)
         _pause(reading, card, sim, nic_table, table)
-    _features(reading, card, sim, table)
+    _features(reading, card, sim, nic_table, table)
     if row.has_ring:
         _hashes(reading, card, table)
-        _indirection(reading, card, sim, table)
+        _indirection(reading, card, sim, nic_table, table)
         filters.write(reading, card.name, row, sim.model, sim.queues, table)
 
 
-def _rings(reading: Reading, card: Card, sim: Simulated, table: Table) -> None:
+def _rings(reading: Reading, card: Card, sim: Simulated, nic: Table, table: Table) -> None:
     rings = reading.device(Rings, card.name)
     for key, ring in (("rx", sim.row.rx_ring), ("tx", sim.row.tx_ring)):
         has = rings.current.get(key) if rings is not None else None
         if not has or ring is None:
             if key == "rx" and ring is not None:
-                table.note(f"rx: not known (ethtool -g {card.name}); the default here is {ring.default}")
+                nic.unknown(f"rx: {ring.default}", f"ethtool -g {card.name}")
             continue
-        near = has if ring.takes(has) else ring.nearest(has)
-        table.set(key, near, "" if near == has else f"the host has {has}: {ring.allowed} here")
+        near = ring.size(has if ring.takes(has) else ring.nearest(has))
+        rounded = ring.takes(has) and near != has
+        table.set(key, near, "" if near == has else f"the host has {has}: " + ("rounded up here" if rounded else f"{ring.allowed} here"))
     if rings is not None and rings.current.get("rx_jumbo"):
         table.note(f"rx-jumbo: {rings.current['rx_jumbo']} on the host; a second ring is not modelled")
 
 
-def _moderation(reading: Reading, card: Card, sim: Simulated, table: Table) -> None:
+def _moderation(reading: Reading, card: Card, sim: Simulated, nic: Table, table: Table) -> None:
     """rx-usecs in the words of the simulated driver."""
     coalesce, moderation = reading.device(Coalesce, card.name), sim.row.moderation
     if moderation is None:
@@ -189,7 +190,7 @@ def _moderation(reading: Reading, card: Card, sim: Simulated, table: Table) -> N
     usecs = coalesce.values.get("rx-usecs") if coalesce is not None else None
     adaptive = bool(coalesce is not None and coalesce.words.get("adaptive-rx"))
     if usecs is None and not adaptive:
-        table.note(f"rx-usecs: not known, or the card has none (ethtool -c {card.name})")
+        nic.unknown(f"rx-usecs: {moderation.default}", f"ethtool -c {card.name}")
         return
     assert coalesce is not None
     wanted = moderation.adaptive if adaptive and moderation.adaptive else usecs or 0
@@ -223,10 +224,10 @@ def _pause(reading: Reading, card: Card, sim: Simulated, nic_table: Table, table
         table.set("pause-tx", tx, note if tx else "")
 
 
-def _features(reading: Reading, card: Card, sim: Simulated, table: Table) -> None:
+def _features(reading: Reading, card: Card, sim: Simulated, nic: Table, table: Table) -> None:
     known = reading.device(Features, card.name)
     if known is None:
-        table.note(f"offloads: not known (ethtool -k {card.name}); the defaults here are meant")
+        nic.unknown("offloads", f"ethtool -k {card.name}")
         return
     for name, key in (("generic-receive-offload", "gro"), ("rx-checksumming", "rx-checksumming"), ("rx-vlan-offload", "rx-vlan-offload"),
                       ("rx-udp-gro-forwarding", "rx-udp-gro-forwarding")):
@@ -267,12 +268,12 @@ def fold(table: tuple[int, ...], size: int) -> tuple[tuple[int, ...], bool]:
     return tuple(table[i % len(table)] for i in range(size)), False
 
 
-def _indirection(reading: Reading, card: Card, sim: Simulated, table: Table) -> None:
+def _indirection(reading: Reading, card: Card, sim: Simulated, nic: Table, table: Table) -> None:
     """The RSS key and table."""
     rss, row = reading.device(Indirection, card.name), sim.row
     if rss is None or (not rss.table and not rss.key):
         if sim.queues > 1:
-            table.note(f"hkey, indir: not known (ethtool -x {card.name}): which flow gets which queue will differ from the host's")
+            nic.unknown("hkey and indir, so that flows get other queues than on the host", f"ethtool -x {card.name}")
         return
     if rss.function and rss.function not in ("toeplitz", "on"):
         table.note(f"the hash function is {rss.function}: not modelled, toeplitz is")

@@ -3,9 +3,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rxpath.abi.limits import NQ
 from rxpath.workbench.host.model.host import Host
 from rxpath.workbench.host.snapshot import card, devices, machine, network, programs, sockets, steering
-from rxpath.workbench.host.snapshot.devices import Card
+from rxpath.workbench.host.snapshot.devices import Card, Devices
 from rxpath.workbench.host.snapshot.draft import Draft, Table
 from rxpath.workbench.host.sysctls import DEFAULT_HZ
 from rxpath.workbench.readings.records import Reading
@@ -38,8 +39,7 @@ def snapshot(reading: Reading, *, with_sockets: bool = True) -> Snapshot:
     cpus = machine.cpus(reading, top)
     found = devices.find(reading)
     machine.topology(reading, cpus, draft.table("cpu"))
-    for i, one in enumerate(found.cards):
-        _card(reading, one, profile, cpus, draft, i)
+    _cards(reading, found, profile, cpus, draft)
     if not found.cards:
         draft.remarks.append("no card was found (ip link, ethtool -i): the default one is meant")
     if found.left:
@@ -78,18 +78,33 @@ def _head(reading: Reading) -> list[str]:
     return lines
 
 
-def _card(reading: Reading, one: Card, profile: str, cpus: int, draft: Draft, i: int) -> None:
+def _cards(reading: Reading, found: Devices, profile: str, cpus: int, draft: Draft) -> None:
+    """Each, as long as there are queues for it; the others are left out of `found`, too."""
+    used = 0
+    kept: list[Card] = []
+    for one in found.cards:
+        base = Table("card", True) if kept else draft.table("nic")
+        simulated = card.simulate(reading, one, profile, cpus, base)
+        if kept and used + simulated.queues > NQ:
+            found.left.append(f"{one.name} ({one.driver or 'driver unknown'}, {simulated.queues} queues: there are {NQ} for all cards)")
+            continue
+        if kept:
+            draft.tables.append(base)
+        _card(reading, one, simulated, cpus, draft, base)
+        used += simulated.most
+        kept.append(one)
+    found.cards[:] = kept
+
+
+def _card(reading: Reading, one: Card, simulated: card.Simulated, cpus: int, draft: Draft, base: Table) -> None:
     """[nic], [ethtool], [irq], [rps] of the first card, [[card]] with its own of the others."""
-    base = draft.table("nic") if i == 0 else draft.add("card")
-
     def table(name: str) -> Table:
-        return draft.table(name) if i == 0 else base.below(name)
+        return base.below(name) if base.listed else draft.table(name)
 
-    simulated = card.simulate(reading, one, profile, cpus, base)
     card.nic(reading, one, simulated, base)
     card.ethtool(reading, one, simulated, base, table("ethtool"))
-    steering.irq(reading, one, simulated, cpus, table("irq"))
-    steering.rps(reading, one, simulated, cpus, table("rps"), table("rps_flow_cnt"))
+    steering.irq(reading, one, simulated, cpus, base, table("irq"))
+    steering.rps(reading, one, simulated, cpus, base, table("rps"), table("rps_flow_cnt"))
 
 
 def _number(reading: Reading, name: str) -> int | None:

@@ -22,6 +22,7 @@ from rxpath.workbench.readings.records import (
     Route,
 )
 from rxpath.workbench.readings.settings import Slot
+from rxpath.workbench.readings.vectors import vectors
 
 # what `ethtool -i` says of devices that are no cards
 _SOFTWARE = {"bonding", "bridge", "tun", "team", "dummy", "vxlan", "macvlan", "ipvlan", "802.1Q VLAN Support", "openvswitch", "ipip", "gre",
@@ -96,7 +97,10 @@ def _packets(reading: Reading, name: str) -> int:
     link = reading.device(Link, name)
     if link is not None and "rx_packets" in link.stats:
         return link.stats["rx_packets"]
-    return next((d.devices[name].get("rx_packets", 0) for d in reading.of(NetDev, "") if name in d.devices), 0)
+    for table in reading.of(NetDev, ""):
+        if name in table.devices:
+            return table.devices[name].get("rx_packets", 0)
+    return sum(sum(row.counts) for row in vectors(reading, name).values())      # without counters, who interrupts most
 
 
 def find(reading: Reading) -> Devices:

@@ -36,7 +36,8 @@ class Entry:
 
 @dataclass
 class Table:
-    """name as TOML has it, "" for the top; listed: one of several ([[socket]]); tables below it stand in `inner`."""
+    """name as TOML has it, "" for the top; listed: one of several ([[socket]]); tables below it stand in `inner`; missing: what is not
+    known."""
 
     name: str
     listed: bool = False
@@ -44,12 +45,17 @@ class Table:
     entries: list[Entry] = field(default_factory=list)
     inner: dict[str, Table] = field(default_factory=dict)
     off: str = ""
+    missing: list[str] = field(default_factory=list)
 
     def set(self, key: str, value: Any, note: str = "") -> None:
         self.entries.append(Entry(key, value, said(note)))
 
     def note(self, text: str) -> None:
         self.entries.append(Entry("", note=said(text)))
+
+    def unknown(self, what: str, how: str) -> None:
+        """What is not known, with what is meant instead if that is not evident, and how to find it out."""
+        self.missing.append(said(f"{what} ({how})"))
 
     def not_here(self, key: str, value: Any, why: str) -> None:
         """A setting of the host that a host file does not take: a comment with its value."""
@@ -65,7 +71,7 @@ class Table:
 
     @property
     def empty(self) -> bool:
-        return not self.entries and not self.heading and all(table.empty for table in self.inner.values())
+        return not self.entries and not self.heading and not self.missing and all(table.empty for table in self.inner.values())
 
     def find(self, key: str) -> Entry | None:
         """The setting that a dotted key names, itself or what it lies in."""
@@ -88,10 +94,13 @@ class Table:
             yield f"{'#' if off else ''}{'[[' if self.listed else '['}{self.name}{']]' if self.listed else ']'}"
         for entry in self.entries:
             yield from _entry_lines(entry, bool(self.off))
+        if self.missing:
+            yield from comment(f"Not known, the defaults here are meant: {'; '.join(self.missing)}.")
         for table in self.inner.values():
             if not table.empty:
                 if self.off:
                     table.off = table.off or self.off
+                yield ""
                 yield from table.lines()
 
 

@@ -10,7 +10,7 @@ from rxpath.workbench.readings.vectors import vectors
 from rxpath.workbench.words import units
 
 
-def irq(reading: Reading, card: Card, sim: Simulated, cpus: int, table: Table) -> None:
+def irq(reading: Reading, card: Card, sim: Simulated, cpus: int, nic: Table, table: Table) -> None:
     """A line for each queue: the CPU that takes its interrupt, and how that is known."""
     if not sim.row.has_interrupts:
         return
@@ -19,14 +19,17 @@ def irq(reading: Reading, card: Card, sim: Simulated, cpus: int, table: Table) -
     affinities: dict[int, Affinity] = {}
     for record in reading.of(Affinities):
         affinities.update(record.irqs)
-    unknown = []
+    unknown, counted = [], False
     for queue in range(sim.queues):
         number = numbers.get(queue) or (int(rows[queue].name) if queue in rows else None)
         cpu, note = _cpu(affinities.get(number) if number is not None else None)
         if cpu is None and queue in rows and interrupts is not None and any(rows[queue].counts):
             counts = rows[queue].counts
             cpu = interrupts.cpus[counts.index(max(counts))]
-            note = f"where {max(counts) * 100 // sum(counts)}% of its interrupts were since boot"
+            note = f"{max(counts) * 100 // sum(counts)}%"
+            if not counted:
+                table.note("affinities are not known: a queue's CPU is the one that had most of its interrupts since boot, and their share")
+            counted = True
         where = f"irq {number}" if number is not None else ""
         if cpu is None:
             unknown.append(queue)
@@ -36,7 +39,7 @@ def irq(reading: Reading, card: Card, sim: Simulated, cpus: int, table: Table) -
             table.set(str(queue), cpu, f"{where}: {note}" if where and note else where or note)
     if unknown:
         text = units.cpu_list_text(tuple(unknown))
-        table.note(f"queue {text}: the CPU of its interrupt is not known (/proc/irq/N/effective_affinity_list): CPU = queue here")
+        nic.unknown(f"which CPU takes the interrupts of queue {text}: the one of its number", "/proc/irq/N/effective_affinity_list")
     around = reading.first(Surroundings)
     if around is not None and around.irqbalance:
         table.note("irqbalance runs on the host: it may have moved them since")
@@ -54,7 +57,7 @@ def _cpu(affinity: Affinity | None) -> tuple[int | None, str]:
     return None, ""
 
 
-def rps(reading: Reading, card: Card, sim: Simulated, cpus: int, rps_table: Table, flows: Table) -> None:
+def rps(reading: Reading, card: Card, sim: Simulated, cpus: int, nic: Table, rps_table: Table, flows: Table) -> None:
     """Receive packet steering, where it is on."""
     known = False
     for record in sorted((s for s in reading.of(Steering, "") if s.device == card.name), key=lambda s: s.queue):
@@ -70,7 +73,7 @@ def rps(reading: Reading, card: Card, sim: Simulated, cpus: int, rps_table: Tabl
         if record.rps_flow_cnt:
             flows.set(str(record.queue), record.rps_flow_cnt)
     if not known:
-        rps_table.note(f"not known (/sys/class/net/{card.name}/queues/rx-N/rps_cpus): off is meant")
+        nic.unknown("rps: off", f"/sys/class/net/{card.name}/queues/rx-N/rps_cpus")
     sends = [s for s in reading.of(SendSteering, "") if s.device == card.name]
     if sends:
-        rps_table.note(f"XPS of {len(sends)} transmit queues is of the sending side: not modelled")
+        nic.note(f"XPS of {len(sends)} transmit queues is of the sending side: not modelled")
