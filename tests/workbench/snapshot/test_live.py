@@ -10,20 +10,11 @@ import pytest
 
 from rxpath.workbench.host.file import loads
 from rxpath.workbench.host.snapshot.compose import snapshot
-from rxpath.workbench.readings.live import files
-from rxpath.workbench.readings.live.host import memberships, read_host
+from rxpath.workbench.readings.live.host import read_host
 from rxpath.workbench.readings.live.proc import Proc
 from rxpath.workbench.readings.records import Interrupts, NetDev, Snmp, Softirqs, Softnet, Stat, Sysctls, UdpSockets
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads a Linux kernel")
-
-
-def test_groups_are_read_in_the_machines_order(monkeypatch):
-    lines = ("Idx\tDevice    : Count Querier\tGroup    Users Timer\tReporter\n1\tlo        :     1      V3\n\t\t\t\t"
-             f"{int.from_bytes(socket.inet_aton('224.0.0.1'), sys.byteorder):08X}     1 0:00000000\t\t0\n2\teth0      :     1      V3\n"
-             f"\t\t\t\t{int.from_bytes(socket.inet_aton('239.1.2.3'), sys.byteorder):08X}     1 0:00000000\t\t0\n")
-    monkeypatch.setattr(files, "content", lambda path: lines)
-    assert memberships().groups == (("lo", "224.0.0.1"), ("eth0", "239.1.2.3"))
 
 
 # ---------------------------------------------------------------- counters, again and again

@@ -30,7 +30,7 @@ from .records import (
 UNREAD_MOST = 1000                  # lines that are said one by one; more are counted
 DEPTH_MOST = 4                      # how often what was left over may be walked again
 _TOOLS = (r"(?:ethtool|nstat|ss|netstat|ifconfig|lscpu|mpstat|iptables(?:-save)?|ip6tables(?:-save)?|nft|sysctl|conntrack|dropwatch|"
-          r"pwru|perf|uname|ip|cat|head|tail|nsenter|grep|retis|date|uptime|watch|for|curl|numactl|cd|ls|sleep)")
+          r"pwru|perf|uname|ip|cat|head|tail|nsenter|grep|retis|date|uptime|watch|for|curl|numactl|cd|ls|sleep|lspci|zcat)")
 _COMMAND = rf"(?:sudo (?:-\w+ )*)?(?:/(?:\w+/)*)?{_TOOLS}"
 # user@host:~# COMMAND, [root@host ~]# COMMAND: whatever the command is
 PROMPT = re.compile(r"\s*(?:\(\S+\) ?)?(?:\[[\w.-]+@[^\]]{1,80}\] ?[#$%>]|[\w.-]+@[\w.-]+[^#$%>|]{0,80}[#$%>])(?: +(\S.*))?$")
@@ -38,7 +38,8 @@ PROMPT = re.compile(r"\s*(?:\(\S+\) ?)?(?:\[[\w.-]+@[^\]]{1,80}\] ?[#$%>]|[\w.-]
 BARE = re.compile(rf"\s*(?:[\w.~/-]*[#$%] ?|\+ )({_COMMAND}\b(?: .*)?)$")
 # a line that is a command alone
 ALONE = re.compile(r"\s*((?:sudo )?(?:/(?:\w+/)*)?(?:ethtool|nstat|ss|netstat|mpstat|iptables|ip6tables|sysctl|conntrack|nft|perf|ip) "
-                   r"(?:-\w|--\w|link|addr|route|neigh|list|script)\S*(?: \S+){0,6}|(?:sudo )?cat /proc/\S+|iptables-save|nstat|lscpu)\s*$")
+                   r"(?:-\w|--\w|link|addr|route|neigh|list|script)\S*(?: \S+){0,6}|(?:sudo )?cat /proc/\S+|"
+                   r"iptables-save|nstat|lscpu|lspci -nn\w*)\s*$")
 # ==> FILE <== of head and tail; #==[ Command ]==# and # /usr/sbin/ethtool -S eth0 of supportconfig
 TITLE = re.compile(r"==> (\S.*) <==\s*$|#==\[ (?:Command|Configuration File|Log File|Verification|System) \]=*#|-{3,} ?(\S.*?) ?-{3,}\s*$|"
                    r"={3,} ?(\S.*?) ?={3,}\s*$")

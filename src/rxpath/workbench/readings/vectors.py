@@ -29,12 +29,12 @@ def queue_of(action: str, *names: str) -> int | None:
 
 def vectors(reading: Reading, device: str) -> dict[int, Irq]:
     """Queue -> the row of its interrupt in /proc/interrupts."""
-    info, slot = reading.device(DriverInfo, device), reading.device(Slot, device)
-    names = [device, info.bus_info if info is not None else "", slot.name if slot is not None else ""]
+    info, slots = reading.device(DriverInfo, device), [s for s in reading.of(Slot) if s.device == device and s.name]
+    names = [device, info.bus_info if info is not None else "", *(s.name for s in slots)]
     found: dict[int, Irq] = {}
     alone: Irq | None = None                                # of the card's name without a number: its only one, or its "other"
     for interrupts in reading.of(Interrupts):
-        if slot is None and (_is_alone(reading, device) if info is None else info.driver.startswith("virtio")):
+        if not slots and (_is_alone(reading, device) if info is None else info.driver.startswith("virtio")):
             names += _only_guest_device(interrupts)
         for row in interrupts.rows:
             for action in row.actions:

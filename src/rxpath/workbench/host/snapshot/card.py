@@ -21,7 +21,7 @@ from rxpath.workbench.readings.records import (
     Reading,
     Rings,
 )
-from rxpath.workbench.readings.settings import Memberships, Napi, Slot, Steering
+from rxpath.workbench.readings.settings import Memberships, Napi, Steering
 from rxpath.workbench.readings.vectors import vectors
 from rxpath.workbench.words import units
 
@@ -42,14 +42,14 @@ class Simulated:
 
 def simulate(reading: Reading, card: Card, profile: str, cpus: int, nic: Table) -> Simulated:
     """Choose driver, model and number of queues, and write them."""
-    settings, slot = reading.device(LinkSettings, card.name), reading.device(Slot, card.name)
+    settings, slot = reading.device(LinkSettings, card.name), devices.slot(reading, card.name)
     driver, note = devices.simulated(card.driver, settings.speed if settings else None)
     row = stand_in(driver)
     same = row.name == driver and bool(card.driver)
     nic.set("driver", driver, note)
     model = row.default_model
     if same and row.pci_ids:
-        if slot is not None and slot.id is not None and slot.id in row.pci_ids:
+        if slot.id is not None and slot.id in row.pci_ids:
             model = row.pci_ids[slot.id]
             nic.set("model", model, f"PCI {slot.vendor or 0:04x}:{slot.id:04x}")
         else:
@@ -119,17 +119,16 @@ def nic(reading: Reading, card: Card, sim: Simulated, table: Table) -> None:
     for text in card.notes:
         table.note(text)
     _napi(reading, card, sim, table)
-    slot = reading.device(Slot, card.name)
-    if slot is not None and slot.node is not None and slot.node > 0:
+    slot = devices.slot(reading, card.name)
+    if slot.node is not None and slot.node > 0:
         table.set("node", slot.node)
 
 
 def _napi(reading: Reading, card: Card, sim: Simulated, table: Table) -> None:
     """Where the polls run, and when interrupts come back."""
-    of_device = next((n for n in reading.of(Napi, "") if n.device == card.name and n.id is None), None)
     each = sorted((n for n in reading.of(Napi, "") if n.device == card.name and n.id is not None and n.queue is not None),
                   key=lambda n: n.queue or 0)
-    known = [n for n in (*each, *([of_device] if of_device else [])) if n is not None]
+    known = [n for n in reading.of(Napi, "") if n.device == card.name]
     if not sim.row.has_interrupts:
         return
     if not known:

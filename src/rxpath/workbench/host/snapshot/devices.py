@@ -3,7 +3,7 @@ VLANs; the rest is said in comments."""
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from rxpath.abi.limits import NCARD
 from rxpath.drivers.counters import stand_in
@@ -88,9 +88,22 @@ def _is_card(reading: Reading, name: str) -> str:
         return link.kind
     if link is not None and (link.kind or driver) == VETH.name and link.master:
         return f"{VETH.name} of {link.master}"
-    if not driver and reading.device(Slot, name) is None and (_NAMED_LIKE_SOFTWARE.match(name) or "." in name or "@" in name):
+    has_slot = any(s.device == name for s in reading.of(Slot, ""))
+    if not driver and not has_slot and (_NAMED_LIKE_SOFTWARE.match(name) or "." in name or "@" in name):
         return "software"
     return ""
+
+
+def slot(reading: Reading, name: str) -> Slot:
+    """What is known of a card's slot: files of /sys, and lspci by the name of its bus."""
+    info = reading.device(DriverInfo, name)
+    bus = info.bus_info if info is not None else ""
+    found = Slot(device=name)
+    for one in reading.of(Slot, ""):
+        if one.device == name or (not one.device and bus and one.name == bus):
+            found = replace(found, name=found.name or one.name, vendor=found.vendor or one.vendor, id=found.id or one.id,
+                            node=one.node if found.node is None else found.node, irqs=found.irqs or one.irqs)
+    return found
 
 
 def _packets(reading: Reading, name: str) -> int:

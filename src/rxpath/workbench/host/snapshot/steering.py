@@ -4,6 +4,7 @@ from __future__ import annotations
 from rxpath.workbench.host.snapshot.card import Simulated
 from rxpath.workbench.host.snapshot.devices import Card
 from rxpath.workbench.host.snapshot.draft import Table
+from rxpath.workbench.readings.places import merged
 from rxpath.workbench.readings.records import Interrupts, Reading
 from rxpath.workbench.readings.settings import Affinities, Affinity, Napi, SendSteering, Steering, Surroundings
 from rxpath.workbench.readings.vectors import vectors
@@ -18,7 +19,7 @@ def irq(reading: Reading, card: Card, sim: Simulated, cpus: int, nic: Table, tab
     numbers = {n.queue: n.irq for n in reading.of(Napi, "") if n.device == card.name and n.queue is not None and n.irq}
     affinities: dict[int, Affinity] = {}
     for record in reading.of(Affinities):
-        affinities.update(record.irqs)
+        affinities |= {irq: merged(affinities.get(irq), one) for irq, one in record.irqs.items()}
     unknown, counted = [], False
     for queue in range(sim.queues):
         number = numbers.get(queue) or (int(rows[queue].name) if queue in rows else None)
@@ -59,20 +60,23 @@ def _cpu(affinity: Affinity | None) -> tuple[int | None, str]:
 
 def rps(reading: Reading, card: Card, sim: Simulated, cpus: int, nic: Table, rps_table: Table, flows: Table) -> None:
     """Receive packet steering, where it is on."""
-    known = False
-    for record in sorted((s for s in reading.of(Steering, "") if s.device == card.name), key=lambda s: s.queue):
-        known = True
-        steered = tuple(cpu for cpu in record.rps_cpus or () if cpu < cpus)
-        missing = f"the host has {units.cpu_list_text(record.rps_cpus or ())}" if steered != (record.rps_cpus or ()) else ""
-        if record.queue >= sim.queues:
-            if record.rps_cpus or record.rps_flow_cnt:
-                rps_table.note(f"queue {record.queue} has RPS on the host and is not simulated")
-            continue
-        if steered or missing:
-            rps_table.set(str(record.queue), units.cpu_list_text(steered), missing)
-        if record.rps_flow_cnt:
-            flows.set(str(record.queue), record.rps_flow_cnt)
-    if not known:
+    masks: dict[int, tuple[int, ...]] = {}
+    counts: dict[int, int] = {}
+    for record in reading.of(Steering, ""):
+        if record.device == card.name and record.rps_cpus is not None:
+            masks[record.queue] = record.rps_cpus
+        if record.device == card.name and record.rps_flow_cnt is not None:
+            counts[record.queue] = record.rps_flow_cnt
+    for queue, mask in sorted(masks.items()):
+        steered = tuple(cpu for cpu in mask if cpu < cpus)
+        if mask and queue >= sim.queues:
+            nic.note(f"queue {queue} has RPS on the host and is not simulated")
+        elif mask:
+            rps_table.set(str(queue), units.cpu_list_text(steered), "" if steered == mask else f"the host has {units.cpu_list_text(mask)}")
+    for queue, count in sorted(counts.items()):
+        if count and queue < sim.queues:
+            flows.set(str(queue), count)
+    if not masks:
         nic.unknown("rps: off", f"/sys/class/net/{card.name}/queues/rx-N/rps_cpus")
     sends = [s for s in reading.of(SendSteering, "") if s.device == card.name]
     if sends:

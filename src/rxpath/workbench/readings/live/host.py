@@ -3,8 +3,6 @@
 Each part is read by itself: what fails is said in Reading.unread, and the rest goes on.  Nothing is written to the kernel."""
 from __future__ import annotations
 
-import socket
-import sys
 import time
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
@@ -14,11 +12,11 @@ from rxpath.workbench.readings.live import device_files, files, firewall, machin
 from rxpath.workbench.readings.live.ethtool import Cards
 from rxpath.workbench.readings.live.netlink import NETLINK_ROUTE, NETLINK_SOCK_DIAG, Generic, Netlink
 from rxpath.workbench.readings.records import Link, Reading, Record, Source, Sysctls, TcpSockets, UdpSockets, Unread
-from rxpath.workbench.readings.settings import Memberships, Napi, Slot
+from rxpath.workbench.readings.settings import Napi, Slot
 from rxpath.workbench.readings.sniff import read_text
 
 DEVICES_MAX = 256                                           # hosts of containers have thousands; those with addresses come first
-_TEXTS = ("/proc/interrupts", "/proc/stat", "/proc/net/packet")
+_TEXTS = ("/proc/interrupts", "/proc/stat", "/proc/net/packet", "/proc/net/igmp")
 
 
 class Host:
@@ -54,7 +52,6 @@ class Host:
         self.part("/proc/sys", lambda: sysctls([link.device for link in self.links]))
         for path in _TEXTS:
             self._text(path, files.content(path))
-        self.part("/proc/net/igmp", memberships)
         self._firewall()
         if self.sockets:
             self._sockets()
@@ -146,17 +143,3 @@ def sysctls(devices: list[str]) -> Sysctls:
                 values[name] = " ".join(text.split())
     return Sysctls(source=Source("/proc/sys"), values=values, denied=tuple(denied))
 
-
-def memberships() -> Memberships | None:
-    """/proc/net/igmp: a line for each device, then one for each of its groups, in hexadecimal as the machine stores it."""
-    text = files.content("/proc/net/igmp")
-    if text is None:
-        return None
-    groups, device = [], ""
-    for line in text.splitlines()[1:]:
-        words = line.split()
-        if not line[:1].isspace() and len(words) >= 2:
-            device = words[1].rstrip(":")
-        elif words and len(words[0]) == 8:
-            groups.append((device, socket.inet_ntoa(int(words[0], 16).to_bytes(4, sys.byteorder))))
-    return Memberships(source=Source("/proc/net/igmp"), groups=tuple(groups))
