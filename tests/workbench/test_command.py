@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests" / "golden" / "first.txt"
 SCHEMA = json.loads((ROOT / "src/rxpath/workbench/views/replay.schema.json").read_text())
 COMMANDS = ([], ["replay"], ["boot"], ["stations"], ["example"], ["version"], ["host"], ["host", "init"], ["host", "snapshot"],
-            ["host", "show"], ["host", "check"], ["hosts"], ["sweep"], ["headroom"], ["diff"])
+            ["host", "show"], ["host", "check"], ["hosts"], ["sweep"], ["headroom"], ["diff"], ["doctor"])
 
 
 def rxpath(*args: str, **more: object) -> subprocess.CompletedProcess[str]:

@@ -1,7 +1,7 @@
 """The command `rxpath`.  Only the shape of the command line is here, so that --help is instant: what a command needs is imported inside.
 
-Exit status: 0 ran; 2 bad input, with one line on stderr that says what and where; 70 our bug (the books do not balance);
-130 Ctrl-C, after printing what was done until then; 141 nobody reads our output any more."""
+Exit status: 0 ran; 1 something is lost (doctor) or differs (judge, diff); 2 bad input, with one line on stderr that says what and where;
+70 our bug (the books do not balance); 130 Ctrl-C, after printing what was done until then; 141 nobody reads our output any more."""
 from __future__ import annotations
 
 import os
@@ -12,7 +12,7 @@ os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")       # looking for
 
 import typer
 
-from rxpath.workbench.cli import boot, diff, generate, headroom, host, hosts, judge, replay, scenario, shapes, sweep
+from rxpath.workbench.cli import boot, diff, doctor, generate, headroom, host, hosts, judge, replay, scenario, shapes, sweep
 
 EXIT_BAD_INPUT, EXIT_BUG, EXIT_INTERRUPTED, EXIT_PIPE = 2, 70, 130, 141
 
@@ -25,6 +25,7 @@ app = typer.Typer(
         "[cyan]rxpath replay first[/]                             the bundled capture on the default host",
         "[cyan]rxpath replay dump.pcap --set ethtool.rx=4096[/]   the same traffic, a larger ring",
         "[cyan]rxpath host init > host.toml[/]                    a commented host file to edit",
+        "[cyan]rxpath doctor[/]                                   what this machine is losing, and why",
     )))
 
 
@@ -43,6 +44,7 @@ def options(version_: Annotated[bool, typer.Option(
 app.command(epilog=replay.EXAMPLES)(replay.replay)
 app.command(epilog=hosts.EXAMPLES)(hosts.hosts)
 app.command(epilog=diff.EXAMPLES)(diff.diff)
+app.command(epilog=doctor.EXAMPLES)(doctor.doctor)
 app.command(epilog=sweep.EXAMPLES)(sweep.sweep)
 app.command(epilog=headroom.EXAMPLES)(headroom.headroom)
 app.command(epilog=judge.EXAMPLES)(judge.judge)

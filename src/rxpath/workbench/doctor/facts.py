@@ -1,5 +1,5 @@
 """Named facts that the rules' conditions ask for: each a number (or a text) of the host, a card, a CPU or a socket, or Missing with the
-reading that would tell.  Those of cards are in card_facts.py, those of sockets in socket_facts.py."""
+reading that would tell.  docs/doctor-rules.md lists them.  Those of cards are in card_facts.py, those of sockets in socket_facts.py."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping

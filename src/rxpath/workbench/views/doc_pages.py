@@ -14,6 +14,7 @@ from rxpath.drivers.rows import DRIVERS
 from rxpath.path import STATIONS, Stage, Touch
 from rxpath.workbench.host import text
 from rxpath.workbench.readings.formats import FORMATS
+from rxpath.workbench.views import doctor_page
 from rxpath.workbench.views import scenario as scenario_view
 from rxpath.workbench.views.rules_page import page
 
@@ -179,8 +180,8 @@ def host_readings(page: str) -> str:
     return page[:page.index(head.partition("\n")[0])] + head + "".join(rows)
 
 
-PAGES = {"drivers.md": drivers, "rules.md": rules, "kernel-map.md": kernel_map, "drop-reasons.md": drop_reasons, "kernels.md": kernels,
-         "json.md": json_page, "scenarios.md": scenarios}
+PAGES = {"drivers.md": drivers, "rules.md": rules, "doctor-rules.md": doctor_page.page, "kernel-map.md": kernel_map,
+         "drop-reasons.md": drop_reasons, "kernels.md": kernels, "json.md": json_page, "scenarios.md": scenarios}
 
 
 def pages(docs: pathlib.Path) -> dict[str, str]:

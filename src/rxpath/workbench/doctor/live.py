@@ -1,0 +1,118 @@
+"""This host, read twice with looks at its queues in between: what `rxpath doctor` does without files.
+
+Between the two whole readings only the queues and losses that Linux shows are looked at (softnet_stat, udp, snmp): some 0.1 ms each, and
+never more than a hundredth of the time, however long /proc/net/udp is.  Nothing is parsed before the end, nothing is written."""
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from rxpath.workbench.doctor import tasks
+from rxpath.workbench.readings.live import netdev, rtnetlink, sock_diag
+from rxpath.workbench.readings.live.ethtool import Cards
+from rxpath.workbench.readings.live.firewall import saved_rules
+from rxpath.workbench.readings.live.host import read_host
+from rxpath.workbench.readings.live.netlink import NETLINK_ROUTE, NETLINK_SOCK_DIAG, Generic, Netlink
+from rxpath.workbench.readings.live.proc import COUNTERS, QUEUES, Proc, Sample
+from rxpath.workbench.readings.records import Link, Reading, Record, Unread
+from rxpath.workbench.readings.settings import Processes
+from rxpath.workbench.readings.sniff import read_text
+
+LOOKS = (*QUEUES, "/proc/net/snmp")
+EVERY = 0.02                                                # s between looks
+COST = 0.01                                                 # of the time at most
+UNUSED = "/proc/schedstat"                                  # tasks have their own
+MORE = ("/proc/net/stat/nf_conntrack",)                     # there where connections are tracked
+SYSCTLS = ("net.netfilter.nf_conntrack_max", "net.netfilter.nf_conntrack_count")
+
+
+class Watch:
+    """Reads this host over and over: the last reading of one verdict is the first of the next."""
+
+    def __init__(self) -> None:
+        settings = read_host()
+        self.settings, self.unread = settings.records, settings.unread
+        self.pids = {p.pid for r in settings.of(Processes) for p in r.processes} | set(tasks.ksoftirqds())
+        self._proc, self._looks = Proc((*(f for f in COUNTERS if f != UNUSED), *MORE)), Proc(LOOKS)
+        self._whole = self._read()
+
+    def __enter__(self) -> Watch:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._proc.close()
+        self._looks.close()
+
+    def readings(self, seconds: float, stop: Callable[[], bool] = lambda: False) -> list[Reading]:
+        """The readings of the next so many seconds, or until it is stopped."""
+        first, end = self._whole, time.monotonic() + seconds
+        looks: list[Sample] = []
+        while not stop() and (left := end - time.monotonic()) > 0:
+            cost = looks[-1].took if looks else 0.0
+            time.sleep(min(max(EVERY, cost / COST), left))
+            if end - time.monotonic() > 0:
+                looks.append(self._looks.sample())
+        self._whole = self._read()
+        between = [_known(look) for look in looks]
+        return [first, *between, self._whole]
+
+    def _read(self) -> Reading:
+        sample = self._proc.sample()
+        threads = tasks.read(sorted(self.pids))
+        records: list[Record] = [threads]
+        unread = [u for u in (*self.unread, *sample.missing) if u.source not in MORE]
+        for read in (_links, _sockets):
+            try:
+                records += read()
+            except OSError as error:
+                unread.append(Unread(read.__name__.strip("_"), 0, "", error.strerror or "refused"))
+        records += _statistics([r.device for r in records if isinstance(r, Link)], unread)
+        rules, refused = saved_rules()
+        del refused                                         # said once, by the settings
+        counted = _known(sample).together(read_text(rules, "iptables-save")) if rules else _known(sample)
+        devices = {r.device for r in records if isinstance(r, Link)}
+        settings = tuple(r for r in self.settings if not isinstance(r, Link) and not _counted(r) and (
+            not hasattr(r, "device") or r.device in devices))
+        return replace(counted, records=(*counted.records, *records, *settings), unread=tuple(unread) + counted.unread,
+                       time=sample.time, name="this host")
+
+
+def _counted(record: Record) -> bool:
+    """Of the settings: what is read anew."""
+    return type(record).__name__ in ("Interrupts", "Stat", "UdpSockets", "Rules", "EthtoolStats")
+
+
+def _known(sample: Sample) -> Reading:
+    reading = sample.reading()
+    return replace(reading, unread=tuple(u for u in reading.unread if u.source not in MORE))
+
+
+def _links() -> list[Record]:
+    with Netlink(NETLINK_ROUTE) as route:
+        return list(rtnetlink.links(route))
+
+
+def _sockets() -> list[Record]:
+    with Netlink(NETLINK_SOCK_DIAG) as diag:
+        return [sock_diag.udp_sockets(diag, {}), sock_diag.tcp_listeners(diag, {})]
+
+
+def _statistics(devices: list[str], unread: list[Unread]) -> list[Record]:
+    """ethtool -S of each."""
+    cards = Cards(None)
+    found: list[Record] = []
+    try:
+        for device in devices:
+            record = cards.stats(device)
+            if record is not None:
+                found.append(record)
+        unread += cards.unread
+    finally:
+        cards.close()
+    try:
+        with Generic() as generic, Netlink(NETLINK_ROUTE) as route:
+            found += netdev.queue_counters(generic, {link.index: link.device for link in rtnetlink.links(route)})
+    except OSError:
+        pass                                                # before 6.10 no queue's counters; ethtool -S has what there is
+    return found

@@ -1,0 +1,37 @@
+"""docs/doctor.md: its examples print what stands there, its commands collect what the readers know, its table of statuses is true."""
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from rxpath.workbench.cli import app as cli
+from rxpath.workbench.readings.sniff import moments, read_text
+
+DOCS = Path(__file__).parents[3] / "docs"
+PAGE = (DOCS / "doctor.md").read_text()
+SHOWN = [(m[1], m[2]) for m in re.finditer(r"```console\n\$ (rxpath doctor [\w. -]+)\n(.+?)```", PAGE, re.S) if not m[2].startswith("$ ")]
+
+
+@pytest.mark.parametrize("command, output", SHOWN, ids=[c for c, _ in SHOWN])
+def test_an_example_prints_what_the_page_shows(command, output, capsys, monkeypatch):
+    """RXPATH_GOLDEN is not asked: the page is written by hand."""
+    monkeypatch.chdir(DOCS / "doctor")
+    code = cli.run(shlex.split(command)[1:])
+    out = capsys.readouterr().out
+    assert out.rstrip("\n") == output.rstrip("\n")
+    assert code == (3 if "one reading" in out else 1)
+    assert max(map(len, out.splitlines())) <= 80
+
+
+def test_the_page_has_its_examples():
+    assert len(SHOWN) == 3
+
+
+def test_the_commands_of_the_page_collect_what_is_read():
+    look = re.search(r"^\$ (look\(\) \{.*\})$", PAGE, re.M)
+    text = subprocess.run(["sh", "-c", f"{look[1]}; look; sleep 1; look"], capture_output=True, text=True, timeout=30).stdout
+    found = [r for r in moments(read_text(text)) if len(r.records) > 5]
+    assert len(found) == 2 and not found[0].unread
+    assert found[1].time - found[0].time >= 1
