@@ -242,7 +242,7 @@ def netstat_i(block: Block) -> list[Record]:
     return [NetDev(devices, source=block.source)] if devices else []
 
 
-PROTO_ROW = re.compile(r"(tcp|udp|udplite|raw)(6?)\s+(\d+)\s+(\d+)\s+(\S+)\s+(\S+)(?:\s+([A-Z_0-9]+))?(?:\s+(.*))?$")
+PROTO_ROW = re.compile(r"(tcp|udp|udplite|raw)(6?)\s+(\d+)\s+(\d+)\s+(\S+)\s+(\S+)(?:\s+([A-Z][A-Z_0-9]*))?(?:\s+(.*))?$")
 
 
 def netstat_sockets(block: Block) -> list[Record]:

@@ -584,8 +584,8 @@ class Unread:
     why: str
 
     def __str__(self) -> str:
-        where = f"{self.source}:{self.line}" if self.source else f"line {self.line}"
-        return f"{where}: {self.why}: {self.text.strip()[:120]}"
+        where = f"{self.source}:{self.line}" if self.source and self.line else self.source or f"line {self.line}"
+        return f"{where}: {self.why}" + (f": {self.text.strip()[:120]}" if self.line else "")
 
 
 R = TypeVar("R", bound=Record)
@@ -621,6 +621,11 @@ class Reading:
         if found:
             return found[0]
         return 0 if any(s.absent_is_zero and group in s.groups for s in self.of(Snmp, netns)) else None
+
+    def udp_sockets(self, netns: str = "") -> tuple[UdpSocket, ...]:
+        """Of the text that says most of them, as several show the same ones."""
+        shown = sorted(self.of(UdpSockets, netns), key=lambda r: -sum((s.skmem is not None) * 2 + (s.drops is not None) for s in r.sockets))
+        return shown[0].sockets if shown else ()
 
     def sysctl(self, name: str, netns: str = "") -> str | None:
         return next((s.values[name] for s in self.of(Sysctls, netns) if name in s.values), None)

@@ -58,6 +58,7 @@ class Context:
     device: str = ""
     netns: str = ""
     command: str = ""
+    passing: bool = False               # lines below that nobody recognises are of no use here, and counted
 
 
 def context_of(said: str, netns: str = "") -> Context:
@@ -84,7 +85,7 @@ class Walk:
         self.context = context
         self.records: list[Record] = []
         self.unread: list[Unread] = []
-        self.uncounted = 0
+        self.uncounted = self.passed = 0
         self.form: Format | None = None
         self.open: list[Line] = []
         self.attempts = 0
@@ -105,11 +106,13 @@ class Walk:
                 return False
             command = named
         elif text.startswith("# /") and re.match(r"# /(?:proc|etc|sys|sbin|usr|bin)/", text):
-            command = text[2:]
+            command = text[2:]                          # of supportconfig
         if command is None:
             return False
         self.close()
         self.context = context_of(command, self.context.netns)
+        if text.startswith(("# /", "#==[")):
+            self.context = replace(self.context, passing=True)
         return True
 
     def walk(self, lines: list[Line]) -> None:
@@ -182,7 +185,7 @@ class Walk:
 
     def again(self, lines: list[Line], netns: str) -> None:
         """Lines that were left over, as if nothing stood above them."""
-        kept, self.context = self.context, Context(netns=netns)
+        kept, self.context = self.context, Context(netns=netns, passing=self.context.passing)
         self.depth += 1
         for line in lines:
             self.place(line)
@@ -202,7 +205,9 @@ class Walk:
                 self.say(line, why)
 
     def say(self, line: Line, why: str) -> None:
-        if len(self.unread) < UNREAD_MOST:
+        if self.context.passing:
+            self.passed += 1
+        elif len(self.unread) < UNREAD_MOST:
             why = "an error message of the tool" if REFUSED.match(line.text) else why
             self.unread.append(Unread(self.file, line.number, line.text, why))
         else:
@@ -218,6 +223,8 @@ def read_text(text: str, name: str | None = None, netns: str = "") -> Reading:
     unread = sorted(walk.unread, key=lambda u: u.line)
     if walk.uncounted:
         unread.append(Unread(name or "", 0, "", f"and {walk.uncounted} more lines that were not recognised"))
+    if walk.passed:
+        unread.append(Unread(name or "", 0, "", f"{walk.passed} lines of a support archive are of other matters"))
     return reading_of(walk.records, unread, name or "")
 
 
@@ -243,6 +250,8 @@ def moments(reading: Reading) -> tuple[Reading, ...]:
     if not made:
         return (reading,)
     made[0] = replace(made[0], unread=reading.unread)
+    if all(m.time is not None for m in made):               # a folder "after" comes before a folder "before"
+        made.sort(key=lambda m: m.time or 0)
     return tuple(made)
 
 
