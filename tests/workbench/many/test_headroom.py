@@ -9,8 +9,10 @@ import rxpath
 from rxpath.cable.write import write_pcap, write_repeated
 from rxpath.workbench.cli import app as cli
 from rxpath.workbench.jobs.unit import Result, Unit, run
+from rxpath.workbench.many import limits
 from rxpath.workbench.many.headroom import Headroom
 from rxpath.workbench.many.search import Found, Goal, search
+from rxpath.workbench.traffic import spec as trafficfile
 
 from ...frames import udp_frame
 
@@ -200,3 +202,28 @@ def test_generated_traffic_has_head_room_too(tmp_path) -> None:                 
     assert rxpath.replay(spec, speed=found.factor).dropped == {}
     swept = rxpath.sweep(spec, ["speed=1..16"])
     assert [bool(r.result.lost) for r in swept.rows] == [float(r.settings["speed"]) > found.factor for r in swept.rows]
+
+
+def test_it_says_first_whether_the_traffic_can_last(tmp_path: Path) -> None:
+    """Nothing is lost, since the buffer holds what 40 ms bring; the program is asked for 1.5 times what it can do."""
+    spec = tmp_path / "even.toml"
+    spec.write_text('[[traffic]]\nrate = "60kpps"\nduration = "40ms"\n')
+    over = rxpath.headroom(spec, overrides=["app.0.service=25us", "app.0.cpu=1", "net.core.rmem_default=8388608"], steps=1, loss="1%")
+    assert over.now is not None and over.now.lasts is False and over.to_dict()["now"]["lasts"] is False
+    head = str(over).splitlines()
+    assert over.factor > 1 and head[2].startswith("as it is it cannot last: app0 is asked for 1.5")
+    fine = rxpath.headroom(spec, overrides=["app.0.service=5us", "app.0.cpu=1"], steps=1, loss="1%").now
+    assert fine is not None and fine.lasts and "CPU 1 has most to do: 3" in fine.says
+    short = rxpath.headroom(spec, overrides=["traffic.0.duration=5ms"], steps=1, loss="1%").now
+    assert short is not None and short.lasts is None and "too short" in short.says
+
+
+def test_who_waits_for_its_time_or_computes_for_others_has_no_more_to_do() -> None:
+    """A veth's sender looks at its clock; beside one that always computes there is half of the time."""
+    spec = {"seed": 1, "traffic": [{"rate": "20kpps", "duration": "30ms"}]}
+    sent = run(Unit(trafficfile.build(spec), {"nic": {"driver": "veth"}, "cpus": 2, "app": [{"name": "a", "cpu": 1}]}))
+    assert sent.cpus[0]["others"] > 0.3 * sent.span_ns and limits.load(sent, 0) < 0.2
+    beside = {"cpus": 2, "app": [{"name": "a", "cpu": 1, "service": "5us"}], "load": [{"cpu": 1, "share": 100}]}
+    hog = run(Unit(trafficfile.build(spec), beside))
+    alone = run(Unit(trafficfile.build(spec), {**beside, "load": []}))
+    assert limits.load(alone, 1) < 0.2 and limits.load(hog, 1) == pytest.approx(2 * limits.load(alone, 1), rel=0.1)

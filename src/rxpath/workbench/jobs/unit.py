@@ -19,6 +19,7 @@ from rxpath.cable.source import Source
 from rxpath.workbench.host import file as hostfile
 from rxpath.workbench.host.model.host import Host
 from rxpath.workbench.run import replay
+from rxpath.workbench.run.books import Cpu
 from rxpath.workbench.run.outcome import Outcome
 from rxpath.workbench.run.where_lost import LOAD, by_class, by_step, losses
 from rxpath.workbench.traffic import capture as traffic
@@ -68,7 +69,7 @@ class Result:
     apps: dict[str, dict[str, int]] = field(default_factory=dict)       # the same for each thread of an application
     sockets: dict[str, dict[str, int]] = field(default_factory=dict)    # those that something came to: received, queued, drops
     cpu_ns: dict[str, int] = field(default_factory=dict)    # by context, all CPUs
-    cpus: tuple[dict[str, int], ...] = ()                   # the same for each CPU
+    cpus: tuple[dict[str, int], ...] = ()                   # the same for each CPU; others, room: as _cpu() says
     counters: dict[str, int] = field(default_factory=dict)  # those that moved: "Udp.RcvbufErrors", "softnet.time_squeeze"
     memory: dict[str, int] = field(default_factory=dict)    # bytes, at most: rings, sockets, backlog
     peaks: dict[str, tuple[int, int]] = field(default_factory=dict)     # queue -> (at its fullest, of)
@@ -165,10 +166,23 @@ def of(run: Outcome) -> Result:
         dropped_at=_places(run),
         lost_at_step=by_step(b.lost_at),
         latency_ns=b.latency.as_dict(), done_ns=b.done.as_dict(), apps={f"{a.name}/{a.thread}": a.latency.as_dict() for a in b.apps},
-        sockets=_sockets(run), cpu_ns=b.cpu_ns(), cpus=tuple(asdict(c) for c in b.cpus),
+        sockets=_sockets(run), cpu_ns=b.cpu_ns(), cpus=tuple(_cpu(run, c) for c in b.cpus),
         counters=_counters(run), memory=memory(run.host, [s.rcvbuf for s in b.sockets if s.proto == "udp"]), peaks=_peaks(run),
         elapsed_ns=b.elapsed_ns, span_ns=run.traffic.duration_ns, interrupted=run.interrupted, notes=run.notes,
         senders={s.device: (s.cpu, s.frames, s.late_max_ns) for s in b.senders})
+
+
+def _cpu(run: Outcome, c: Cpu) -> dict[str, int]:
+    """Its contexts, ns.  others: of these, a sender that looks at its clock, and [[load]].  room: of the traffic's time, what is left by
+    them; the scheduler gives the programs and the kernel their share at least."""
+    b, span = run.books, run.traffic.duration_ns
+    others = sum(s.application_ns for s in b.senders if s.cpu == c.cpu)
+    room, rivals = span, sum(load.share / 100 for load in run.host.loads if c.cpu in load.cpu)
+    if rivals:
+        ours = sum(a.app_ns + a.syscall_ns for a in b.apps if a.cpu == c.cpu) + sum(s.syscall_ns for s in b.senders if s.cpu == c.cpu)
+        others = max(c.application + c.syscall - ours, 0)
+        room = max(span - others, round(span / (1 + rivals)))
+    return asdict(c) | {"others": others, "room": room}
 
 
 def memory(host: Host, rcvbufs: list[int]) -> dict[str, int]:

@@ -18,16 +18,18 @@ from pathlib import Path
 from typing import Any
 
 from rxpath.workbench.advice.shell import commands
+from rxpath.workbench.advice.states import LASTING, states
 from rxpath.workbench.host.model.host import Host
 from rxpath.workbench.jobs import unit
 from rxpath.workbench.jobs.pool import Pool, Stop
 from rxpath.workbench.jobs.unit import Result, Unit
 from rxpath.workbench.many import limits
 from rxpath.workbench.many.limits import Limit, Setting
-from rxpath.workbench.many.search import FASTEST, Found, Goal, Interrupted, Known, _rounded, drive, evaluate, search
+from rxpath.workbench.many.search import FASTEST, Found, Goal, Interrupted, Known, _rounded, behind, drive, evaluate, search
 from rxpath.workbench.traffic import capture as traffic
 from rxpath.workbench.traffic.settings import split
 from rxpath.workbench.traffic.spec import Spec
+from rxpath.workbench.words import figures
 from rxpath.workbench.words.mistakes import BadInput
 
 CURVE = (0.25, 0.5, 0.7, 0.85, 1, 1.2, 1.5, 2, 3, 4, 6, 8)  # speeds of a curve, of its limit's
@@ -78,6 +80,13 @@ def _about(factor: float) -> int:
 
 
 @dataclass(frozen=True, slots=True)
+class Now:
+    """The traffic as it is, before any speed is tried: can this host take it for good?  lasts None: it is too short to say."""
+    lasts: bool | None
+    says: str
+
+
+@dataclass(frozen=True, slots=True)
 class Dot:
     """A point of the curve."""
     speed: float
@@ -98,6 +107,7 @@ class Headroom:
     curves: tuple[tuple[Setting, tuple[Dot, ...]], ...]     # of the host as it is, and with all that was lifted
     runs: int
     interrupted: bool = False
+    now: Now | None = None
 
     @property
     def factor(self) -> float:
@@ -107,6 +117,7 @@ class Headroom:
     def to_dict(self) -> dict[str, Any]:
         return {"schema": SCHEMA_VERSION, "capture": self.capture, "kernel": self.kernel, "profile": self.profile, "seed": self.seed,
                 "goal": {"loss": self.goal.loss, "p99_ns": self.goal.p99_ns, "text": self.goal.text()}, "factor": self.factor,
+                "now": dataclasses.asdict(self.now) if self.now else None,
                 "limits": [_step(s) for s in self.limits],
                 "curves": [{"set": list(s), "points": [dataclasses.asdict(d) for d in dots]} for s, dots in self.curves],
                 "runs": self.runs, "interrupted": self.interrupted}
@@ -138,15 +149,33 @@ def headroom(capture: str | Path | Spec, *, host: Host | Mapping[str, Any] | str
     known: Known = {}
     found: list[Step] = []
     curves: list[tuple[Setting, tuple[Dot, ...]]] = []
-    interrupted = False
+    interrupted, now = False, None
     with Pool(jobs) as pool:
         try:
+            now = _now(base, chosen, stop)
             _limits(pool, base, goal, steps, known, found, say or (lambda text: None), stop)
             curves = _curves(pool, base, found, known, stop)
         except Interrupted:
             interrupted = True
     return Headroom(traffic.title(base.capture), goal, chosen.kernel, chosen.profile, chosen.seed, tuple(found), tuple(curves), len(known),
-                    interrupted)
+                    interrupted, now)
+
+
+def _now(base: Unit, host: Host, stop: Stop | None) -> Now | None:
+    """One run at the traffic's own speed; raises BadInput where it has none."""
+    run = limits.outcome(base, host, stop)
+    if run.interrupted:
+        return None
+    if not run.traffic.duration_ns:
+        raise BadInput(f"{traffic.title(base.capture)}: {run.offered} frames come to the receiver: head-room needs two or more, at "
+                       "different times")
+    over = [state.text for state in states(run) if state.kind == "overload"]
+    if over:
+        return Now(False, " ".join(over))
+    if run.traffic.duration_ns < LASTING:
+        return Now(None, f"the traffic takes {figures.ns(run.traffic.duration_ns)}: too short to say what would last")
+    most, cpu = limits.heaviest(unit.of(run))
+    return Now(True, f"CPU {cpu} has most to do: {min(most, 1):.1%} of the time that it has")
 
 
 def _limits(pool: Pool, base: Unit, goal: Goal, steps: int, known: Known, found: list[Step], say: Say, stop: Stop | None) -> None:
@@ -154,9 +183,6 @@ def _limits(pool: Pool, base: Unit, goal: Goal, steps: int, known: Known, found:
     say("limit 1: how far it carries")
     met = drive(pool, [(base, search(goal))], known, stop)[0]
     normal = known[base.overrides, 1.0]
-    if not normal.span_ns:
-        raise BadInput(f"{traffic.title(base.capture)}: {normal.offered} frames come to the receiver: head-room needs two or more, at "
-                       "different times")
     lifted: Setting = ()
     while True:
         item = dataclasses.replace(base, overrides=base.overrides + lifted)
@@ -272,8 +298,8 @@ def _eased(pool: Pool, base: Unit, item: Unit, before: Step, step: Step, known: 
     return tuple(out)
 
 
-def _pps(frames: int, result: Result) -> int:
-    return round(frames * 1_000_000_000 / max(result.span_ns, 1))
+def _pps(frames: int, result: Result, late_ns: int = 0) -> int:
+    return round(frames * 1_000_000_000 / max(result.span_ns + late_ns, 1))
 
 
 def _curves(pool: Pool, base: Unit, found: Sequence[Step], known: Known, stop: Stop | None) -> list[tuple[Setting, tuple[Dot, ...]]]:
@@ -291,7 +317,7 @@ def _curves(pool: Pool, base: Unit, found: Sequence[Step], known: Known, stop: S
         dots = []
         for speed in speeds:
             r = known[item.overrides, speed]
-            dots.append(Dot(speed, _pps(r.offered, r), _pps(r.delivered, r), round(r.lost_to_load / max(r.offered, 1), 6),
-                            r.latency_ns.get("p99", 0)))
+            dots.append(Dot(speed, _pps(r.offered, r), _pps(r.delivered, r, behind(r)), round(r.lost_to_load / max(r.offered, 1), 6),
+                            r.p99_ns))
         curves.append((setting, tuple(dots)))
     return curves

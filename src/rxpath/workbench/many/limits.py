@@ -15,12 +15,13 @@ from rxpath.workbench.jobs.pool import Stop
 from rxpath.workbench.jobs.unit import Result, Unit
 from rxpath.workbench.many.search import Goal, outrun
 from rxpath.workbench.run import replay
+from rxpath.workbench.run.outcome import Outcome
 from rxpath.workbench.run.where_lost import LOAD
 from rxpath.workbench.words import figures, units
 
 SATURATED = 0.95                                            # share of the traffic's time that a CPU is busy: no queue helps it
 FASTEST_LINE = 400_000_000_000
-LINE, WORK, SENDER = "line", "work", "sender"
+LINE, WORK, SENDER, OURS = "line", "work", "sender", "the simulation"
 Setting = tuple[str, ...]
 
 
@@ -40,9 +41,10 @@ class Limit:
 
 
 def load(result: Result, cpu: int) -> float:
-    """What a CPU had to do, over the time from the first frame to the last.  Above 1 it was not done when the traffic ended."""
+    """What a CPU had to do, over the time from the first frame to the last that [[load]] leaves it.  Above 1 it was not done when the
+    traffic ended."""
     c = result.cpus[cpu]
-    return sum(c[k] for k in ("hardirq", "softirq", "syscall", "application")) / max(result.span_ns, 1)
+    return (sum(c[k] for k in ("hardirq", "softirq", "syscall", "application")) - c["others"]) / max(c["room"], 1)
 
 
 def busy(result: Result, cpu: int) -> float:
@@ -62,7 +64,9 @@ def find(host: Host, result: Result, goal: Goal) -> Limit:
     device = outrun(result)
     if device is not None and not reasons:
         return sender(result, device)
-    late = goal.p99_ns is not None and result.latency_ns.get("p99", 0) > goal.p99_ns
+    if result.dropped.get(Drop.RX_ALLOC_FAILED.name):
+        return ours()
+    late = goal.p99_ns is not None and result.p99_ns > goal.p99_ns
     if reasons and not (late and goal.loss is None and reasons[0][0] * 100 <= result.offered):
         place, reason = _place(result, reasons[0][1]), reasons[0][1]
     else:                                                   # nobody is lost, they wait: in the queue that is fullest
@@ -75,7 +79,7 @@ def find(host: Host, result: Result, goal: Goal) -> Limit:
 
 def hopeless(result: Result) -> Limit:
     """Even the slowest traffic does not keep the goal."""
-    return Limit("the path", "latency", None, 0.0, f"even where next to nothing waits, p99 is {figures.ns(result.latency_ns['p99'])} and "
+    return Limit("the path", "latency", None, 0.0, f"even where next to nothing waits, p99 is {figures.ns(result.p99_ns)} and "
                  f"{figures.share(result.lost_to_load, result.offered)} of the frames are lost")
 
 
@@ -84,10 +88,15 @@ def line(host: Host) -> Limit:
     return Limit(LINE, "line", None, 1.0, f"the line of {host.nic.speed} is full: the traffic cannot come faster")
 
 
+def ours() -> Limit:
+    """The simulation ran out of packets: what the host would do is not known."""
+    return Limit(OURS, OURS, None, 0.0, "all its packets are in use: a limit of rxpath, not of this host, which may well take more")
+
+
 def sender(result: Result, device: str) -> Limit:
     """Who sends is a task of this host, too, and its calls take all its time: the receiver would take more."""
     cpu, frames, late = result.senders[device]
-    rate = round(frames / (result.span_ns + late) * 1e9)
+    rate = round(frames / max(result.span_ns + late, 1) * 1e9)
     return Limit(f"sender to {device}", SENDER, cpu, busy(result, cpu), f"the sender itself, on CPU {cpu}, sends no more than some "
                  f"{rate:,} frames a second, its calls take all its time; the receiver loses nothing")
 
@@ -159,24 +168,29 @@ def _spent(result: Result, cpu: int | None) -> str:
 
 
 # ---------------------------------------------------------------- what might lift it
+def outcome(item: Unit, host: Host, stop: Stop | None = None) -> Outcome:
+    """A run of a unit, whole."""
+    return replay.replay(item.capture, host, overrides=item.traffic, listen=item.listen, local=item.local, speed=item.speed, loop=item.loop,
+                         stop=stop, receiver=runs.receiver(item, host), seed=item.seed)
+
+
 def lifts(item: Unit, host: Host, limit: Limit, stop: Stop | None = None) -> list[Setting]:
     """Settings worth trying, at the speed at which the goal failed: the knobs of the rules that fire there (advice/), small, middling and
     large; and the largest of each that is popular and should not help.  Which of them does, running them says."""
-    if limit.reason == SENDER:
+    if limit.reason in (SENDER, OURS):
         return []
     if limit.place == LINE:
         return [(f"nic.speed={units.bps_text(host.device.speed_bps * 10)}",)] if host.device.speed_bps < FASTEST_LINE else []
-    outcome = replay.replay(item.capture, host, listen=item.listen, local=item.local, speed=item.speed, loop=item.loop, stop=stop,
-                            receiver=runs.receiver(item, host))
-    seen = Seen(dataclasses.replace(outcome, host=host))
+    run = outcome(item, host, stop)
+    seen = Seen(dataclasses.replace(run, host=host))
     found: list[Setting] = []
-    for ladder in candidates.ladders(seen, rules.load(), measure(outcome), "latency" if limit.reason == "latency" else "loss"):
+    for ladder in candidates.ladders(seen, rules.load(), measure(run), "latency" if limit.reason == "latency" else "loss"):
         n = len(ladder.steps)
         found += [ladder.steps[i] for i in ({n - 1} if ladder.placebo else {n // 3, 2 * n // 3, n - 1})] if n else []
     if limit.place.startswith("socket "):                   # one thread more on the same socket, on the CPU with the least to do
         for app in readers(host, limit.place):
             on = [host.app_cpu(app, t) for t in range(app.threads)]
-            free = sorted((c for c in range(host.cpus) if c not in on), key=lambda c: (outcome.books.cpus[c].idle * -1, c))
+            free = sorted((c for c in range(host.cpus) if c not in on), key=lambda c: (run.books.cpus[c].idle * -1, c))
             if free:
                 found.append((f"app.{app.name}.threads={app.threads + 1}", f"app.{app.name}.cpu={[*on, free[0]]}"))
     return list(dict.fromkeys(found))

@@ -26,6 +26,11 @@ def outrun(r: Result) -> str | None:
     return next((device for device, (_, _, late) in r.senders.items() if late > max(1_000_000, SENDER_LATE * r.span_ns)), None)
 
 
+def behind(r: Result) -> int:
+    """ns by which a sender of this host was behind its schedule, at most."""
+    return max((late for _, _, late in r.senders.values()), default=0)
+
+
 @dataclass(frozen=True, slots=True)
 class Goal:
     """What must hold.  Without loss and p99: nothing is lost that slower traffic would not lose."""

@@ -348,8 +348,10 @@ def receiver(spec: Spec, host: Host | None = None) -> Receiver:
 
 def generator(spec: Spec, host: Host | None = None, *, speed: float = 1.0, start_ns: int = 0, mac: int | None = None,
               plain: bool = False, until_ns: int | None = None) -> Generated:
-    """The traffic itself.  until_ns: only what begins before, counted from its beginning."""
+    """The traffic itself.  until_ns: only what begins before, counted from its beginning.  Slower than the spec says, the line is slower
+    by as much, so that what comes back to back is stretched as a capture's frames are; faster, it is the line that there is."""
     line = units.rate_bps(spec.line) if spec.line else host.device.line_bps if host is not None else None
+    line = line and max(round(line * min(speed, 1.0)), 1)
     flows = streams(spec, host, speed)
     if until_ns is not None:
         flows = tuple(replace(s, duration=max(min(s.duration, until_ns - s.start), 0)) for s in flows)

@@ -20,6 +20,9 @@ def render(room: Headroom) -> Group:
     """The whole answer."""
     parts: list[Any] = [Text(_head(room), "bold"),
                         Text(f"kernel {room.kernel}, cost profile {room.profile}, seed {room.seed}; {room.runs:,} runs")]
+    if room.now is not None:
+        lasts = {True: "as it is it can last", False: "as it is it cannot last", None: "whether it can last is not known"}[room.now.lasts]
+        parts.append(Text(f"{lasts}: {room.now.says}", "bold red" if room.now.lasts is False else ""))
     if room.interrupted:
         parts.append(Text("INTERRUPTED: what follows is what was found until then"))
     for n, step in enumerate(room.limits, 1):
@@ -63,7 +66,8 @@ def _limit(n: int, step: Step, of: int) -> list[Any]:
         return [Text(f"{n}. nothing gives way up to {speed}", "bold")]
     lines.append(Text.assemble((f"{n}. at {speed}: ", "bold"), (step.limit.place, "bold red"), f" - {step.limit.says}"))
     if step.bad is not None and step.lost and step.limit.reason != WORK:
-        lines.append(Text(f"   at {times(step.bad)} {step.lost:,} of {step.offered:,} frames are lost: {step.limit.reason}", "dim"))
+        lines.append(Text(f"   at {times(step.bad)} {step.lost:,} of {step.offered:,} frames {'is' if step.lost == 1 else 'are'} lost: "
+                          f"{step.limit.reason}", "dim"))
     if step.factor > 1.02 * step.lasting:
         lines.append(Text(f"   beyond {times(step.lasting)} CPU {step.lasting_cpu} has more to do than the traffic lasts: queues keep the "
                           "rest until the capture ends; longer traffic of this kind (--loop) loses earlier", "yellow"))
