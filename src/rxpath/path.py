@@ -43,7 +43,7 @@ Stage = IntEnum("Stage", (
     "BOUNCE_NODE CONTEND EPOLL NIC_LATENCY IPI_LATENCY IDLE_EXIT IDLE_EXIT_C1E IDLE_EXIT_C3 IDLE_EXIT_C6 IDLE_EXIT_POLL MIGRATE "
     "SENDER SENDER_FRAGMENT BYTE_COPY BYTE_CSUM "
     # stations that came later: in their place, each would give all that follow another number, and every function be compiled again
-    "pim_rcv_v1 SPENT "
+    "pim_rcv_v1 SPENT run_bpf_filter "
 ), start=0)
 
 
@@ -142,6 +142,7 @@ STATIONS: dict[Stage, Station] = {
     Stage.__skb_checksum_complete: Station("transport", SOFT, "net/core/skbuff.c", "sum the whole packet in software"),
     Stage.__udp4_lib_lookup: Station("transport", SOFT, "net/ipv4/udp.c", "which socket?"),
     Stage.udp4_lib_lookup2: Station("transport", SOFT, "net/ipv4/udp.c", "the best score of one hash chain"),
+    Stage.run_bpf_filter: Station("transport", SOFT, "net/core/sock_reuseport.c", "a program chooses the member of a group"),
     Stage.udp_unicast_rcv_skb: Station("transport", SOFT, "net/ipv4/udp.c", "one socket's datagram"),
     Stage.__udp4_lib_mcast_deliver: Station("transport", SOFT, "net/ipv4/udp.c", "a copy for every socket that matches"),
     Stage.udp_queue_rcv_skb: Station("transport", SOFT, "net/ipv4/udp.c", "segments of a GRO packet, one by one"),

@@ -1,5 +1,7 @@
 """The sockets of Python programs answer as Linux 6.18 does: one script (socket_script.py), its answers recorded on a real kernel
 (sockets_6_18.json), and what the simulation adds: who waits, who is woken, and when."""
+import ctypes
+import errno
 import json
 import pathlib
 import selectors
@@ -103,6 +105,45 @@ def run(lab):
     yield go
     for ps in made:
         ps.close()
+
+
+def test_a_program_attaches_classic_bpf_as_on_linux(run):
+    """struct sock_fprog names memory of this process: here as there, and EFAULT where there is none."""
+    said = []
+    text = b"".join(struct.pack("=HBBI", *i) for i in ((0x30, 0, 0, 0), (0x94, 0, 0, 4), (0x16, 0, 0, 0)))    # ldb [0]; mod #4; ret a
+    kept = ctypes.create_string_buffer(text, len(text))
+
+    def server(s):
+        group = []
+        for _ in range(4):
+            group.append(s.socket(s.AF_INET, s.SOCK_DGRAM))
+            group[-1].setsockopt(s.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            group[-1].bind(("0.0.0.0", 5000))
+        for option, value in ((51, struct.pack("=H6xQ", 3, ctypes.addressof(kept))), (51, struct.pack("=H6xQ", 3, 8)),
+                              (51, struct.pack("=H6xQ", 0, ctypes.addressof(kept))), (51, b"1234"), (51, 1)):
+            try:
+                said.append(group[0].setsockopt(s.SOL_SOCKET, option, value))
+            except OSError as error:
+                said.append(error.errno)
+        said.append(group[2].recvfrom(100)[0])
+        said.append(group[1].setsockopt(s.SOL_SOCKET, 68, 0))
+
+    run(server, frames=[udp_frame(b"\x02 for the third")])
+    assert said == [None, errno.EFAULT, errno.EINVAL, errno.EINVAL, errno.EINVAL, b"\x02 for the third", None]
+
+
+def test_before_4_5_there_is_no_such_option(run):
+    said = []
+
+    def server(s):
+        x = s.socket(s.AF_INET, s.SOCK_DGRAM)
+        try:
+            x.setsockopt(s.SOL_SOCKET, 51, bytes(16))
+        except OSError as error:
+            said.append(error.errno)
+
+    run(server, kernel="3.10")
+    assert said == [errno.ENOPROTOOPT]
 
 
 def test_so_rcvtimeo_is_jiffies_and_the_wait_uses_it(run):

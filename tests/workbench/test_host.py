@@ -123,7 +123,7 @@ def test_the_commented_file_still_lets_the_kernel_be_changed() -> None:
 def test_each_switched_off_line_of_the_commented_file_is_valid_when_switched_on() -> None:
     table, needed, tried = "", {}, 0
     required = {"[[route]]": 'dst = "10.1.0.0/16"', "[[neighbour]]": 'ip = "10.0.0.2"\nmac = "02:00:00:00:00:02"',
-                "[[socket]]": 'bind = "*:5"',
+                "[[socket]]": 'bind = "*:5"\nreuseport = true',
                 "[[load]]": 'cpu = 0', "[[softirq]]": 'type = "RCU"\ncpu = 0\nevery = "1ms"\ncost = "1us"',
                 "[[tap]]": 'file = "x"', "[[app]]": 'sockets = "*"\nwait = "epoll"'}
     for line in hosttext.commented().splitlines():

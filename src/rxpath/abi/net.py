@@ -3,6 +3,7 @@ the index of the CPU that runs it.  Tables stand on cache lines of their own; th
 from .._compile import CACHELINE, Array, array, i64, struct, table
 from .engine import cpu_t, engine, out_frame, softirq_source, thread_t, trail_mark
 from .fib import fib_alias, icmp_peer, ip_mc_list, neighbour
+from .filter import BPF_MEMWORDS, NBPF, sock_filter
 from .flow import flow_keys
 from .frag import inet_peer, ipq_t
 from .limits import (
@@ -143,6 +144,7 @@ class Net:
     nwait: i64                  # wait entries in use beyond the threads' own
     ngroup: i64
     group_free: i64 = -1        # through next, as the next
+    nbpf: i64                   # instructions of classic BPF programs
     nmcast: i64
     mcast_free: i64 = -1
     bind_seq: i64
@@ -229,6 +231,8 @@ class Net:
     wait: Array[wait_entry] = table(NWAIT, taken_later=True)
     epolls: Array[eventpoll] = table(NEPOLL, taken_later=True)
     reuseport: Array[sock_reuseport] = table(NGROUP)
+    bpf: Array[sock_filter] = table(NBPF)
+    bpf_mem: Array[Array[i64]] = table(NCPU, BPF_MEMWORDS)
     mcast: Array[mc_member] = table(NMCAST)
     neigh: Array[neighbour] = table(NNEIGH)
     icmp_peers: Array[icmp_peer] = table(NICMP_PEER)

@@ -3,7 +3,7 @@
 Addresses have 128 bits; an IPv4 address is lo = its 32 bits, hi = 0.  What a packet and its reader touch of a socket comes first, in
 three lines of 64 bytes: with a thousand sockets these are what the caches hold."""
 from .._compile import CACHELINE, Array, array, i32, i64, struct
-from .numbers import NO_CPU, NO_ROUTE, NO_SOCK, NO_THREAD, TCP
+from .numbers import NO_CPU, NO_PROG, NO_ROUTE, NO_SOCK, NO_THREAD, TCP
 from .skbuff import sk_buff_list
 from .softnet import spinlock
 
@@ -141,4 +141,5 @@ class sock_reuseport:
     num_socks: i64
     incoming_cpu: i64           # members with SO_INCOMING_CPU
     next: i64                   # free list
+    prog: i64 = NO_PROG         # who chooses, instead of the hash: where its program begins in net.bpf
     socks: Array[i64] = array(NREUSEPORT)

@@ -57,7 +57,7 @@ def udp_gro_wanted(net: Net, cpu: int, skb: sk_buff) -> bool:
         return dev.udp_gro_forwarding != 0 and skb.pkt_type == PACKET_HOST
     if skb.pkt_type != PACKET_HOST:
         return False
-    i = __udp4_lib_lookup(net, cpu, skb, udp4_flow_keys(net, cpu, skb))
+    i = __udp4_lib_lookup(net, cpu, skb, udp4_flow_keys(net, cpu, skb), False)
     if i < 0:
         return dev.udp_gro_forwarding != 0
     sk = net.socks[i]

@@ -2,21 +2,25 @@
 udp_lib_setsockopt() of net/ipv4/udp.c; and the ancillary data that recvmsg() brings along because of them.
 
 Values that the path reads stand in the sock (user/sock.py writes them); what only has to be read back stands in Socket.kept."""
+import ctypes
 import errno
 import os
 import socket as std
 import struct
 from typing import Any
 
+from ..abi.filter import BPF_MAXINSNS
 from ..abi.kernels import Behaviour, Sysctl
 from ..abi.numbers import IPPROTO, RTN
 from ..drivers.net_device import dev_mc_add, dev_mc_del, multicast_mac
 from ..network import setup as network
+from ..transport import sock_reuseport
 from ..user import mcast, sock
 from .process import Descriptor
 
 SO_TIMESTAMP, SO_SNDBUFFORCE, SO_RCVBUFFORCE, SO_TIMESTAMPNS, SO_RXQ_OVFL, SO_PEEK_OFF = 29, 32, 33, 35, 40, 42
 SO_SELECT_ERR_QUEUE, SO_BUSY_POLL, SO_INCOMING_CPU, SO_MEMINFO, SO_INCOMING_NAPI_ID, SO_NO_CHECK = 45, 46, 49, 55, 56, 11
+SO_ATTACH_REUSEPORT_CBPF, SO_DETACH_REUSEPORT_BPF = 51, 68
 IP_PKTINFO, IP_MTU_DISCOVER, IP_RECVERR, IP_RECVTTL, IP_FREEBIND, IP_ORIGDSTADDR, IP_MULTICAST_ALL = 8, 10, 11, 12, 15, 20, 49
 IP_ADD_SOURCE_MEMBERSHIP, IP_DROP_SOURCE_MEMBERSHIP, SOL_UDP, UDP_GRO = 39, 40, 17, 104
 # constants that not every version of the standard library's module has
@@ -84,6 +88,8 @@ def set_option(s: Descriptor, level: int, option: int, value: Any) -> None:
         return
     if level == SOL and not isinstance(value, int) and len(bytes(value)) < 4:    # before it is asked whether there is such an option
         raise error(errno.EINVAL)
+    if key in REUSEPORT_BPF and b.net.behaviour[Behaviour.reuseport_bpf]:
+        return reuseport_bpf(s, option, value)
     known = key in IN_THE_SOCK or key in KEPT_FLAGS or key in KEPT or key in (SNDBUF, SNDBUFFORCE, PEEK_OFF)
     if not known or (key == (SOL_UDP, UDP_GRO) and not b.net.behaviour[Behaviour.udp_gro]):
         raise error(errno.ENOPROTOOPT)
@@ -101,6 +107,7 @@ def set_option(s: Descriptor, level: int, option: int, value: Any) -> None:
         s.kept[key] = kept_number(key, n)
 
 
+REUSEPORT_BPF = ((SOL, SO_ATTACH_REUSEPORT_CBPF), (SOL, SO_DETACH_REUSEPORT_BPF))
 TTL, MULTICAST_TTL = (IP, std.IP_TTL), (IP, std.IP_MULTICAST_TTL)
 SNDBUF, SNDBUFFORCE, PEEK_OFF = (SOL, std.SO_SNDBUF), (SOL, SO_SNDBUFFORCE), (SOL, SO_PEEK_OFF)
 
@@ -113,6 +120,34 @@ def set_in_the_sock(s: Descriptor, key: tuple[int, int], n: int) -> None:
         s.process.busy_poll(s.sk, n * 1000)
         return
     sock.setsockopt(s.boot, s.sk, name, n)
+
+
+def reuseport_bpf(s: Descriptor, option: int, value: Any) -> None:
+    """A program for the socket's group, as struct sock_fprog: how many instructions, and where in this process they are."""
+    if option == SO_DETACH_REUSEPORT_BPF:
+        return sock_reuseport.reuseport_detach_prog(s.boot, s.sk)
+    if isinstance(value, int) or len(bytes(value)) != 16:
+        raise error(errno.EINVAL)
+    n, address = struct.unpack("=H6xQ", bytes(value))
+    if not 0 < n <= BPF_MAXINSNS:
+        raise error(errno.EINVAL)
+    instructions = struct.iter_unpack("=HBBI", copy_from_user(address, 8 * n))
+    sock_reuseport.reuseport_attach_prog(s.boot, s.sk, [(code, jt, jf, k) for code, jt, jf, k in instructions])
+
+
+class iovec(ctypes.Structure):
+    _fields_ = (("base", ctypes.c_void_p), ("len", ctypes.c_size_t))
+
+
+def copy_from_user(address: int, n: int) -> bytes:
+    """n bytes of this process; EFAULT where there is no such memory."""
+    to = ctypes.create_string_buffer(n)
+    local, remote = iovec(ctypes.addressof(to), n), iovec(address, n)
+    libc = ctypes.CDLL(None)
+    if libc.process_vm_readv(os.getpid(), ctypes.byref(local), ctypes.c_ulong(1), ctypes.byref(remote), ctypes.c_ulong(1),
+                             ctypes.c_ulong(0)) != n:
+        raise error(errno.EFAULT)
+    return to.raw
 
 
 def keep_flag(s: Descriptor, key: tuple[int, int], n: int) -> None:

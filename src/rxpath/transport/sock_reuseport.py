@@ -1,8 +1,17 @@
-"""SO_REUSEPORT groups: net/core/sock_reuseport.c.  bind() fills them (udp_sock.py), the lookup chooses one of their members."""
-from .._compile import path_function
+"""SO_REUSEPORT groups: net/core/sock_reuseport.c.  bind() fills them (udp_sock.py), the lookup chooses one of their members: by the flow's
+hash, or by a program (SO_ATTACH_REUSEPORT_CBPF), which sees the payload and returns the member's place."""
+import errno
+from typing import Any
+
+from .._compile import entry, path_function
 from ..abi.net import Net
-from ..abi.numbers import NO_SOCK
+from ..abi.numbers import ENOMEM, NO_PROG, NO_SOCK, UDP_HLEN
+from ..abi.skbuff import sk_buff
 from ..abi.sock import NREUSEPORT, sock, sock_reuseport
+from ..path import Stage
+from ..turn import at
+from ..user.errors import check, error
+from .filter import Program, bpf_check_classic, bpf_prog_load, bpf_prog_run
 
 
 @path_function
@@ -45,15 +54,33 @@ def reuseport_detach_sock(net: Net, sk: sock) -> None:
     if sk.incoming_cpu >= 0:
         reuse.incoming_cpu -= 1
     if reuse.num_socks == 0:
+        reuse.prog = NO_PROG
         reuse.next = net.group_free
         net.group_free = sk.group
     sk.group = NO_SOCK
 
 
 @path_function
-def reuseport_select_sock(net: Net, cpu: int, reuse: sock_reuseport, phash: int) -> int:
-    """The member at floor(hash * n / 2^32); with SO_INCOMING_CPU in the group, the next from there that wants this CPU."""
+def run_bpf_filter(net: Net, cpu: int, skb: sk_buff, reuse: sock_reuseport) -> int:
+    """The member that the program chooses; NO_SOCK: there is none at that place.  It sees the datagram without its UDP header."""
+    at(net, cpu, skb, Stage.run_bpf_filter)
+    skb.data += UDP_HLEN
+    skb.len -= UDP_HLEN
+    index = bpf_prog_run(net, cpu, skb, reuse.prog)
+    skb.data -= UDP_HLEN
+    skb.len += UDP_HLEN
+    return reuse.socks[index] if index < reuse.num_socks else NO_SOCK
+
+
+@path_function
+def reuseport_select_sock(net: Net, cpu: int, skb: sk_buff, reuse: sock_reuseport, phash: int, prog: bool) -> int:
+    """Who the group's program says, if it may run; else the member at floor(hash * n / 2^32); with SO_INCOMING_CPU in the group, the next
+    from there that wants this CPU."""
     n = reuse.num_socks
+    if prog and reuse.prog >= 0:
+        chosen = run_bpf_filter(net, cpu, skb, reuse)
+        if chosen >= 0:
+            return chosen
     first = phash * n >> 32
     i, valid = first, NO_SOCK
     for _ in range(n):
@@ -68,3 +95,34 @@ def reuseport_select_sock(net: Net, cpu: int, reuse: sock_reuseport, phash: int)
         if i >= n:
             i = 0
     return valid
+
+
+# ---------------------------------------------------------------- SO_ATTACH_REUSEPORT_CBPF, SO_DETACH_REUSEPORT_BPF
+@entry
+def reuseport_own_group(net: Net, i: int) -> int:
+    """A socket that is not bound yet gets a group of its own: bind() keeps it if nobody else has one there."""
+    return 0 if reuseport_alloc(net, net.socks[i]) else ENOMEM
+
+
+def reuseport_attach_prog(b: Any, i: int, program: Program) -> None:
+    """Of all its group, from any member."""
+    sk = b.net.socks[i]
+    if bpf_check_classic(program):
+        raise error(errno.EINVAL, "SO_ATTACH_REUSEPORT_CBPF")
+    if sk.group < 0:
+        if sk.port or not sk.reuseport:                     # it was bound without SO_REUSEPORT
+            raise error(errno.EINVAL, "SO_ATTACH_REUSEPORT_CBPF")
+        check(b.call(reuseport_own_group)(b.net, i), "SO_ATTACH_REUSEPORT_CBPF")
+    first = bpf_prog_load(b.net, program)
+    if first < 0:
+        raise error(errno.ENOMEM, "SO_ATTACH_REUSEPORT_CBPF")
+    b.net.reuseport[sk.group].prog = first
+
+
+def reuseport_detach_prog(b: Any, i: int) -> None:
+    sk = b.net.socks[i]
+    if sk.group < 0:
+        raise error(errno.ENOENT if sk.reuseport else errno.EINVAL, "SO_DETACH_REUSEPORT_BPF")
+    if b.net.reuseport[sk.group].prog == NO_PROG:
+        raise error(errno.ENOENT, "SO_DETACH_REUSEPORT_BPF")
+    b.net.reuseport[sk.group].prog = NO_PROG

@@ -73,7 +73,7 @@ def __udp4_lib_rcv(net: Net, cpu: int, skb: sk_buff) -> int:
             return udp_unicast_rcv_skb(net, cpu, skb, skb.sk)
     if skb.dst_type == RTN.BROADCAST or skb.dst_type == RTN.MULTICAST:
         return __udp4_lib_mcast_deliver(net, cpu, skb)
-    i = __udp4_lib_lookup(net, cpu, skb, udp4_flow_keys(net, cpu, skb))
+    i = __udp4_lib_lookup(net, cpu, skb, udp4_flow_keys(net, cpu, skb), True)
     if i >= 0:
         return udp_unicast_rcv_skb(net, cpu, skb, i)
     if udp_lib_checksum_complete(net, cpu, skb):            # 4: nobody listens; damaged ones are not answered
@@ -121,7 +121,7 @@ def udp_err(net: Net, cpu: int, skb: sk_buff) -> int:
     fl = net.flow[cpu]                               # its sender was this host
     fl.saddr_hi, fl.saddr_lo, fl.daddr_hi, fl.daddr_lo = 0, ip.daddr, 0, ip.saddr
     fl.sport, fl.dport, fl.dev = uh.dest, uh.source, skb.dev
-    i = __udp4_lib_lookup(net, cpu, skb, fl)
+    i = __udp4_lib_lookup(net, cpu, skb, fl, False)
     if i < 0:
         return 1
     return __udp4_lib_err(net, cpu, net.socks[i], icmp.type, icmp.code)

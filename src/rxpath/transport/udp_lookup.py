@@ -46,8 +46,9 @@ def compute_score(net: Net, cpu: int, sk: sock, fl: flow_keys, addr: int) -> int
 
 
 @path_function
-def udp4_lib_lookup2(net: Net, cpu: int, skb: sk_buff, fl: flow_keys, addr: int) -> int:
-    """The best of one chain, that of addr or of wildcards; a SO_REUSEPORT group chooses among its members by the flow's hash."""
+def udp4_lib_lookup2(net: Net, cpu: int, skb: sk_buff, fl: flow_keys, addr: int, prog: bool) -> int:
+    """The best of one chain, that of addr or of wildcards; a SO_REUSEPORT group chooses among its members by the flow's hash, or by its
+    program if that may run."""
     at(net, cpu, skb, Stage.udp4_lib_lookup2)
     best, badness = NO_SOCK, 0
     i = hash2_first(net, udp4_portaddr_hash(net, addr, fl.dport))
@@ -58,7 +59,7 @@ def udp4_lib_lookup2(net: Net, cpu: int, skb: sk_buff, fl: flow_keys, addr: int)
             badness, best = score, i
             if sk.group >= 0 and sk.dport == 0:
                 phash = udp_ehashfn(net, addr, fl.dport, fl.saddr_lo, fl.sport)
-                chosen = reuseport_select_sock(net, cpu, net.reuseport[sk.group], phash)
+                chosen = reuseport_select_sock(net, cpu, skb, net.reuseport[sk.group], phash, prog)
                 if chosen >= 0:
                     return chosen
         i = sk.hnext2
@@ -79,8 +80,8 @@ def udp4_lib_lookup4(net: Net, fl: flow_keys) -> int:
 
 
 @path_function
-def __udp4_lib_lookup(net: Net, cpu: int, skb: sk_buff, fl: flow_keys) -> int:
-    """The socket that the datagram is for, NO_SOCK."""
+def __udp4_lib_lookup(net: Net, cpu: int, skb: sk_buff, fl: flow_keys, prog: bool) -> int:
+    """The socket that the datagram is for, NO_SOCK.  prog: programs of groups are asked, too; GRO and ICMP errors do not."""
     at(net, cpu, skb, Stage.__udp4_lib_lookup)
     if net.behaviour[Behaviour.udp_two_level] == 0:
         return udp4_lib_lookup_chain(net, fl)
@@ -88,10 +89,10 @@ def __udp4_lib_lookup(net: Net, cpu: int, skb: sk_buff, fl: flow_keys) -> int:
         i = udp4_lib_lookup4(net, fl)
         if i >= 0:
             return i
-    i = udp4_lib_lookup2(net, cpu, skb, fl, fl.daddr_lo)
+    i = udp4_lib_lookup2(net, cpu, skb, fl, fl.daddr_lo, prog)
     if i >= 0:
         return i
-    return udp4_lib_lookup2(net, cpu, skb, fl, 0)
+    return udp4_lib_lookup2(net, cpu, skb, fl, 0, prog)
 
 
 @path_function

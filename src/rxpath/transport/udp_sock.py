@@ -34,7 +34,7 @@ def bind_conflict(net: Net, sk: sock, addr: int, port: int) -> bool:
             continue
         if addr and other.rcv_saddr_lo and addr != other.rcv_saddr_lo:
             continue
-        if other.reuseport and sk.reuseport:
+        if other.reuseport and sk.reuseport and sk.group < 0:              # with a group of its own it cannot join another
             return False
         return True
     return False
@@ -52,7 +52,7 @@ def reuseport_join(net: Net, sk: sock) -> bool:
                 return False
             return reuseport_add_sock(net, sk, other.group)
         i = other.hnext
-    return reuseport_alloc(net, sk)
+    return sk.group >= 0 or reuseport_alloc(net, sk)
 
 
 @proto_get_port(IPPROTO.UDP)
@@ -82,10 +82,10 @@ def udp_v4_get_port(net: Net, sk: sock, port: int) -> int:
 @path_function
 def udp_lib_unhash(net: Net, sk: sock) -> int:
     """Out of all tables; its port is free again."""
-    if sk.port == 0:
-        return 0
     if sk.group >= 0:
         reuseport_detach_sock(net, sk)
+    if sk.port == 0:
+        return 0
     if sk.dport:
         hash4_remove(net, sk)
     hash2_remove(net, sk)

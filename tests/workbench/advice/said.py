@@ -4,7 +4,10 @@ alone, never from the facts that let it be printed.
     wrong(run)                  # [] or what is not true, a line each
 
 A sentence without a check here is a mistake too: whoever adds one says how to see that it is true."""
+import json
 import re
+
+from rxpath.workbench.host.rules import rules as rules_of
 
 
 class Run:
@@ -182,7 +185,12 @@ SENTENCES = {
     "no reassembly was given up for the distance of its fragments": lambda r: not r.lost("FRAG_TOO_FAR"),
     "it is the buffer of every new socket that does not ask for one: programs must be restarted": ALWAYS,
     "which flows meet in a socket is drawn at boot": ALWAYS,
-    "a sender has more flows when it uses more source ports, or sends to several ports": ALWAYS,
+    "a sender has more flows when it uses more source ports or addresses": ALWAYS,
+    "the senders are told of all the ports and use them in turn": ALWAYS,
+    "it spreads the datagrams of one flow, too: they are read out of their order, by any thread": ALWAYS,
+    "the i-th socket's thread runs on CPU i and reads what was received there": ALWAYS,
+    "no frame that came to the rules matches one that they pass, but another frame might": ALWAYS,         # _figures()
+    "the rules themselves show that every packet's verdict stays": ALWAYS,          # tests/workbench/test_iptables_move.py
     "a default route stands here for one to the senders' network": ALWAYS,
 }
 
@@ -242,8 +250,20 @@ def _true(text, knob, r, titles):
     return False
 
 
+def _passed(knob, r):
+    """Rules that a moved one passes, that matched something, and that say otherwise."""
+    rules = rules_of(r.host)
+    for text in json.loads(next((s.partition("=")[2] for s in knob["set"] if s.startswith("iptables.first=")), "[]")):
+        table, chain, number = text.split()
+        own = rules.tables[table][chain].rules[int(number) - 1]
+        yield from (row for row in r.d["iptables"] if (row["table"], row["chain"]) == (table, chain) and row["line"] < own.line
+                    and row["target"] not in (own.target.name, "CONTINUE"))
+
+
 def _figures(knob, r):
     """What a knob's row says of itself."""
+    if "no frame that came to the rules matches" in knob["why"] and list(_passed(knob, r)):
+        yield "a rule that is passed has matched"
     if knob["part"] == 1 and knob["lost_before"] > sum(r.dropped.values()):
         yield "more lost before than was dropped"
     if knob["lost_after"] > sum(knob["dropped_after"].values()):

@@ -201,12 +201,23 @@ class Seen:
         """The same over the time that its CPUs have left for it."""
         return max((self._load_of(app, True) for app in self.readers), default=0.0)
 
-    def _load_of(self, app: App, left: bool) -> float:
+    def groups(self, app: App) -> list[tuple[list[AppBooks], list[SocketBooks]]]:
+        """The threads of a program and what they read: together, or each its own."""
         threads = [t for t in self.books.apps if t.name == app.name]
-        if app.own_sockets and app.threads > 1:             # each thread serves its own: the worst of those that lost
-            own = [(t, [s for s in self.read_sockets if s.name.endswith(f"#{t.thread}")]) for t in threads]
-            return max((self._load(app, [t], socks, left) for t, socks in own), default=0)
-        return self._load(app, threads, [s for s in self.books.sockets if s.proto == "udp" and self.reads(app, s)], left)
+        socks = [s for s in self.books.sockets if s.proto == "udp" and self.reads(app, s)]
+        if app.threads > 1 and app.own_sockets:
+            return [([t], [s for s in socks if s.name.endswith(f"#{t.thread}")]) for t in threads]
+        if app.threads > 1 and app.divide_sockets:          # as hosttables.threads() and run/programs.py divide them
+            listed, opened = ([s for s in socks if (self.listed(s.name) is not None) is there] for there in (True, False))
+            return [([t], [*listed[t.thread::app.threads], *opened[t.thread::app.threads]]) for t in threads]
+        return [(threads, socks)]
+
+    def _load_of(self, app: App, left: bool) -> float:
+        """Where each thread serves its own sockets: of the worst of those that lost."""
+        groups = self.groups(app)
+        if len(groups) > 1:
+            groups = [(threads, [s for s in socks if s in self.read_sockets]) for threads, socks in groups]
+        return max((self._load(app, threads, socks, left) for threads, socks in groups), default=0)
 
     def demand(self, app: App, threads: list[AppBooks], socks: list[SocketBooks]) -> float:
         """What came for some sockets, times what a datagram costs these threads, over the time that their CPUs have left for them."""
@@ -333,7 +344,7 @@ fact("lock_wait", "of 1", "of the time of softirqs and system calls: waiting for
 fact("reader_threads", "threads", "of these programs")(lambda s: len(s.reader_threads))
 fact("reader_sleeps", "0 or 1", "one of these programs sleeps in its calls (not: waits busily)")(lambda s: bool(s.waits - {"busy"}))
 fact("readers_of_a_socket", "threads", "of these programs that share one socket, at most")(
-    lambda s: max((1 if a.own_sockets else a.threads for a in s.readers), default=0))
+    lambda s: max((1 if a.own_sockets or a.divide_sockets else a.threads for a in s.readers), default=0))
 fact("reader_batch", "datagrams", "for each call, the smallest of these programs")(lambda s: min((a.batch for a in s.readers), default=0))
 fact("reader_service_us", "us", "that the programs work on a datagram")(
     lambda s: sum(t.app_ns for t in s.reader_threads) / max(1, sum(t.received for t in s.reader_threads)) / 1000)

@@ -80,7 +80,7 @@ class Knob(Part):
     useless: tuple[Sentence, ...] = ()                      # why it changed nothing: the first that holds
     applies: str = ""
     buffer: bool = False                                    # it makes packets wait: the larger, the more is saved
-    unless: str = ""                                        # not modelled: named only where this knob was tried and does not save all
+    unless: str = ""                                        # where it cannot be tried, that is said only if this knob does not save all
     hypothetical: bool = False                              # shows what it would bring; nobody can type it, so it ranks last
 
 

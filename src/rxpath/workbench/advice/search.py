@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from rxpath.workbench.advice import candidates, sayings
+from rxpath.workbench.advice import candidates, sayings, values
 from rxpath.workbench.advice.answer import Tried, WhatIf
 from rxpath.workbench.advice.candidates import Ladder
 from rxpath.workbench.advice.climb import Climb
@@ -103,11 +103,9 @@ class _Search:
     def tells(self, item: Ladder, knobs: Sequence[Tried]) -> bool:
         """Is it worth saying that it was not tried?"""
         knob = self.rules.knob[item.knob]
-        if not item.not_tried or not item.rule or item.placebo:
+        if not item.tells or not item.rule or item.placebo:
             return False
-        if knob.unless:                                     # a hash is not enough, then
-            return any(t.knobs == (knob.unless,) and t.helped != "yes" for t in knobs)
-        return not knob.modelled or any(word in item.not_tried for word in ("since", "--listen"))
+        return not knob.unless or any(t.knobs == (knob.unless,) and t.helped != "yes" for t in knobs)
 
     def climb(self, climbs: Sequence[Climb]) -> None:
         """All ladders, a step of each in a round, until none goes on."""
@@ -249,7 +247,7 @@ class _Search:
         """Of several together a smaller step of one may do: what it took alone is often too much."""
         settings, result = self.stand(c)
         for key, value in [text.split("=", 1) for text in settings]:
-            present = candidates.present(key, self.seen)
+            present = values.present(key, self.seen)
             if not value.isdigit() or not isinstance(present, int) or isinstance(present, bool):
                 continue
             low, high = present, int(value)

@@ -8,7 +8,10 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from rxpath.workbench.host.file import service_ns
+from rxpath.workbench.host.iptables.move import find
 from rxpath.workbench.host.model.host import Host
+from rxpath.workbench.host.model.network import rule_place
+from rxpath.workbench.host.rules import rules as rules_of
 from rxpath.workbench.words import units
 
 COMMANDS: list[tuple[re.Pattern[str], Callable[..., list[str]]]] = []
@@ -174,6 +177,19 @@ def _load(host: Host, value: str) -> list[str]:
             f"{', '.join(map(str, cpus))}: stop it, or move it (taskset, cpuset)"]
 
 
+@command(r"iptables\.(first|raw)")
+def _move_rules(host: Host, value: str, to: str) -> list[str]:
+    rules = rules_of(host)
+    if rules is None:
+        return []
+    moves = [(rule_place(text), find(rules, text)) for text in _list(value)]
+    gone = sorted((where for where, _ in moves), key=lambda where: (where[:2], -where[2]))
+    front = {"first": "-t {} -I {} 1", "raw": "-t raw -I PREROUTING 1"}[to]
+    return [*(f"iptables -t {table} -D {chain} {number}" for table, chain, number in gone),
+            *(f"iptables {front.format(table, chain)} {rule.text.partition(f'-A {chain} ')[2]}"
+              for (table, chain, _), rule in reversed(moves))]
+
+
 @command(r"iptables")
 def _iptables(host: Host, value: str) -> list[str]:
     return ["# no firewall rules at all: iptables -F, to see what they cost"]
@@ -200,6 +216,32 @@ def _app_batch(host: Host, value: str, app: str) -> list[str]:
 @command(r"app\.([^.]+)\.waitforone")
 def _app_waitforone(host: Host, value: str, app: str) -> list[str]:
     return [f"# in {app}: recvmmsg() with MSG_WAITFORONE, or it waits until all of them have come"]
+
+
+@command(r"socket\.(.+)\.attach_reuseport_cbpf")
+def _cbpf(host: Host, value: str, name: str) -> list[str]:
+    what = {"cpu": "CPU", "random": "RANDOM", "rxhash": "RXHASH"}.get(value)
+    if what is None:
+        return [_socket(host, name), f"# SO_ATTACH_REUSEPORT_CBPF with {value}"]
+    return [f"{_socket(host, name)} once, N is the number of its sockets", "struct sock_filter code[] = {",
+            f"    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, SKF_AD_OFF + SKF_AD_{what}),", "    BPF_STMT(BPF_ALU | BPF_MOD | BPF_K, N),",
+            "    BPF_STMT(BPF_RET | BPF_A, 0),", "};",
+            "setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &(struct sock_fprog){3, code}, sizeof(struct sock_fprog));"]
+
+
+@command(r"socket\.(.+)\.bind")
+def _bind(host: Host, value: str, name: str) -> list[str]:
+    return [f"{_socket(host, name)} a socket for each of {value}"]
+
+
+@command(r"app\.([^.]+)\.divide_sockets")
+def _divide(host: Host, value: str, app: str) -> list[str]:
+    return [f"# in {app}: each thread reads a socket of its own"]
+
+
+@command(r"traffic\.(\d+)\.dport")
+def _dport(host: Host, value: str, stream: str) -> list[str]:
+    return [f"# at the senders of stream {stream}: ports {value} in turn"]
 
 
 @command(r"socket\..+\.reuseport")

@@ -40,12 +40,9 @@ def states(run: Outcome) -> list[State]:
 def _programs(seen: Seen) -> list[State]:
     out = []
     for app in seen.host.apps:
-        threads = [t for t in seen.books.apps if t.name == app.name]
-        socks = [s for s in seen.books.sockets if s.proto == "udp" and seen.reads(app, s)]
-        own = app.own_sockets and app.threads > 1
-        groups = [([t], [s for s in socks if s.name.endswith(f"#{t.thread}")]) for t in threads] if own else [(threads, socks)]
+        groups = seen.groups(app)
         for group, mine in groups:
-            state = _program(seen, app, group, mine, f"{app.name} thread {group[0].thread}" if own and group else app.name)
+            state = _program(seen, app, group, mine, f"{app.name} thread {group[0].thread}" if len(groups) > 1 else app.name)
             out += [state] if state else []
     return out
 

@@ -305,6 +305,9 @@ def _sockets(host: Host) -> None:
         _since(host, f"{where}.udp_gro", sock.udp_gro, "5.0")
         _since(host, f"{where}.incoming_cpu", sock.incoming_cpu is not None, "4.4")
         _since(host, f"{where}.busy_poll", sock.busy_poll is not None, "3.11")
+        _since(host, f"{where}.attach_reuseport_cbpf", sock.attach_reuseport_cbpf is not None, "4.5")
+        if sock.attach_reuseport_cbpf is not None and not sock.reuseport:
+            raise Wrong(f"{where}.attach_reuseport_cbpf", "it chooses among the sockets of a group: set reuseport = true, too")
         if sock.incoming_cpu is not None:
             _cpu(host, f"{where}.incoming_cpu", sock.incoming_cpu)
         if sock.bindtodevice not in (None, *host.interfaces, LO.name):
@@ -312,7 +315,8 @@ def _sockets(host: Host) -> None:
             raise Wrong(f"{where}.bindtodevice", f"no interface {units.shown(sock.bindtodevice)} here: {there}")
         if sock.rcvbuf is not None and sock.rcvbufforce is not None:
             raise Wrong(f"{where}.rcvbufforce", "either rcvbuf or rcvbufforce, not both")
-        for name, used in (("udp_gro", sock.udp_gro), ("connect", sock.connect is not None), ("join", bool(sock.join))):
+        for name, used in (("udp_gro", sock.udp_gro), ("connect", sock.connect is not None), ("join", bool(sock.join)),
+                           ("attach_reuseport_cbpf", sock.attach_reuseport_cbpf is not None)):
             if used and sock.proto != "udp":
                 raise Wrong(f"{where}.{name}", "only a UDP socket takes it")
         pairs = sock.endpoints()
@@ -361,14 +365,18 @@ def _apps(host: Host) -> None:
             raise Wrong(f"{where}.threads", "more than 1024 threads")
         if app.pause is not None and app.restart is not None:
             raise Wrong(f"{where}.restart", "pause and restart: one of them")
-        if app.wait == "recv" and sum(len(sock.endpoints()) for sock in app_sockets(host, app)) > 1:
+        several = sum(len(sock.endpoints()) for sock in app_sockets(host, app)) > (app.threads if app.divide_sockets else 1)
+        if app.wait == "recv" and several:
             raise Wrong(f"{where}.wait", "one thread cannot block in recv on several sockets: epoll, poll or busy")
-        waits = app.wait == "epoll" or (app.wait == "auto" and sum(len(s.endpoints()) for s in app_sockets(host, app)) > 1)
+        waits = app.wait == "epoll" or (app.wait == "auto" and several)
         if (app.epoll or app.shared_epoll) and not waits:
             raise Wrong(f"{where}.{'epoll' if app.epoll else 'shared_epoll'}", "this application does not wait in epoll: wait = \"epoll\"")
         _since(host, f"{where}.epoll", "exclusive" in app.epoll, "4.5")
         if app.shared_epoll and app.own_sockets:
             raise Wrong(f"{where}.shared_epoll", "threads with sockets of their own have epoll instances of their own")
+        if app.divide_sockets and (app.own_sockets or app.shared_epoll):
+            other = "own_sockets" if app.own_sockets else "shared_epoll"
+            raise Wrong(f"{where}.divide_sockets", f"contradicts {other}: each thread has some of the sockets, and waits for these alone")
         if app.own_sockets and app.threads > 1:
             for sock in app_sockets(host, app):
                 if not sock.reuseport:

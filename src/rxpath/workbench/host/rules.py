@@ -4,6 +4,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from rxpath.workbench.host.file import HostError
+from rxpath.workbench.host.iptables.move import NoSuchRule, moved
 from rxpath.workbench.host.iptables.read import parse
 from rxpath.workbench.host.iptables.ruleset import Ruleset
 from rxpath.workbench.host.model.host import Host
@@ -11,7 +12,18 @@ from rxpath.workbench.host.model.host import Host
 
 def rules(host: Host, skip_unsupported: bool | None = None) -> Ruleset | None:
     """The host's firewall rules, parsed; None when it has none.  Raises RulesError with file and line, HostError for the file itself."""
-    skip = host.iptables.skip_unsupported if skip_unsupported is None else skip_unsupported
+    found, wanted = _read(host, host.iptables.skip_unsupported if skip_unsupported is None else skip_unsupported), host.iptables
+    if not wanted.first and not wanted.raw:
+        return found
+    try:
+        if found is None:
+            raise NoSuchRule("there are no rules to move: file or text")
+        return moved(found, wanted.first, wanted.raw)
+    except NoSuchRule as error:
+        raise HostError(host._source, "iptables.first" if wanted.first else "iptables.raw", str(error)) from None
+
+
+def _read(host: Host, skip: bool) -> Ruleset | None:
     if host.iptables.text is not None:
         return parse(host.iptables.text, f"{host._source}: iptables.text", skip_unsupported=skip)
     if host.iptables.file is None:

@@ -119,6 +119,8 @@ def threads(host: Host) -> list[Thread]:
         names = {sock.name for sock in app_sockets(host, app)}
         for index in range(app.threads):
             mine = tuple(i for i, sock in enumerate(opened) if sock.listed.name in names and (sock.app != app.name or sock.thread == index))
+            if app.divide_sockets:
+                mine = mine[index::app.threads]
             reads_all = "*" in app.sockets
             wait = app.wait
             if wait == "auto" and not (reads_all and host.opens_from_capture):

@@ -5,6 +5,7 @@ host (programs/sockets.py), which have the same methods.  So what is compared is
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import errno
 import socket
 import struct
@@ -163,7 +164,10 @@ class Calls:
         level, number = OPTIONS[name]
         if name == "SO_INCOMING_CPU" and isinstance(value, str):
             value = self.cpu_called(value)
-        if name == "SO_RCVTIMEO" and isinstance(value, int):
+        if name == "SO_ATTACH_REUSEPORT_CBPF" and isinstance(value, bytes):      # struct sock_fprog
+            program = ctypes.create_string_buffer(value, len(value) or 1)
+            sock.setsockopt(level, number, struct.pack("=H6xQ", len(value) // 8 & 0xFFFF, ctypes.addressof(program)))
+        elif name == "SO_RCVTIMEO" and isinstance(value, int):
             seconds, ns = divmod(value, 1_000_000_000)
             sock.setsockopt(level, number, struct.pack("ll", seconds, ns // 1000))
         else:

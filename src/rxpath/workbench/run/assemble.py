@@ -248,6 +248,7 @@ def machine(m: Machine) -> None:
     net.sim.idle_deepest = Idle[host.cpu.idle.upper()]
     for c in range(host.cpus):
         net.cpu[c].idle_mean = idle.LONGEST
+        net.cpu[c].rng = next_random(host.seed * 1_000_003 + 15_485_863 * (c + 1) & (1 << 62) - 1)      # of BPF programs
         net.cpu[c].idle_state = Idle.POLL if host.cpu.idle == "poll" else Idle.C1
 
 
@@ -307,7 +308,8 @@ def device_names(host: Host) -> list[str]:
 
 def firewall(m: Machine, skip_unsupported: bool | None) -> None:
     """iptables-restore."""
-    if m.host.iptables.file is None and m.host.iptables.text is None:
+    wanted = m.host.iptables
+    if wanted.file is None and wanted.text is None and not wanted.first and not wanted.raw:
         return
     from rxpath.network.ip_tables_setup import load_rules
     from rxpath.workbench.host.iptables.flat import flatten

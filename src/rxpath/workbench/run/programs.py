@@ -26,7 +26,10 @@ def start_all(m: Machine) -> None:
     services: list[int] = []
     udp = [s for s in m.sockets if s.proto == "udp"]
     for plan in hosttables.threads(m.host):
-        mine = [s for s in udp if s.listed in plan.sockets or (plan.reads_all and s.listed < 0)]
+        unlisted = [s for s in udp if s.listed < 0] if plan.reads_all else []
+        if plan.app.divide_sockets:
+            unlisted = unlisted[plan.index::plan.app.threads]
+        mine = [*(s for s in udp if s.listed in plan.sockets), *unlisted]
         if mine:
             _start(m, plan, mine, services)
     if services:

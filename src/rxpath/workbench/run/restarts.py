@@ -16,6 +16,7 @@ from rxpath.workbench.host.file import pauses_ns
 from rxpath.workbench.host.model.programs import App
 from rxpath.workbench.run import left_open
 from rxpath.workbench.run.machine import Machine, Opened
+from rxpath.workbench.run.sockets import attach
 from rxpath.workbench.words import units
 from rxpath.workbench.words.mistakes import BadInput
 
@@ -25,6 +26,7 @@ class Restarts:
 
     def __init__(self, m: Machine, app: App, sockets: list[Opened]) -> None:
         self.m, self.sockets, self.closed = m, sockets, False
+        self.listed = hosttables.open_sockets(m.host)
         self.when = _when(m, app)
         self.next = next(self.when, None)
 
@@ -39,6 +41,8 @@ class Restarts:
         for s in self.sockets:
             if self.closed:
                 check(m.call(inet_restart)(m.net, s.index, units.ipv4(s.address), s.port), f"bind port {s.port}")
+                if s.listed >= 0:
+                    attach(m, s.index, self.listed[s.listed])
             else:
                 m.call(inet_stop)(m.net, 0, s.index)
         if self.closed:

@@ -4,9 +4,11 @@ from __future__ import annotations
 from rxpath.abi.numbers import IPPROTO
 from rxpath.drivers.net_device import dev_mc_add, multicast_mac
 from rxpath.network import setup as network_setup
+from rxpath.transport.sock_reuseport import reuseport_attach_prog
 from rxpath.user import mcast, sock
 from rxpath.user import socket as sockets
 from rxpath.vtime import setup
+from rxpath.workbench.host import cbpf
 from rxpath.workbench.host import tables as hosttables
 from rxpath.workbench.host.tables import OpenSocket
 from rxpath.workbench.run.machine import Machine, Opened
@@ -75,6 +77,15 @@ def _open_listed(m: Machine, item: OpenSocket, listed: int) -> None:
     for group in wanted.join:
         _join(m, i, units.ipv4(group))
     m.sockets.append(Opened(i, item.name, wanted.proto, units.ipv4_text(item.address), item.port, listed))
+    attach(m, i, item)
+
+
+def attach(m: Machine, i: int, item: OpenSocket) -> None:
+    """SO_ATTACH_REUSEPORT_CBPF of a bound socket, if its entry in the host file has it: of the whole group, whoever says it last."""
+    text = item.listed.attach_reuseport_cbpf
+    if text is not None:
+        members = sum((o.address, o.port) == (item.address, item.port) for o in hosttables.open_sockets(m.host))
+        reuseport_attach_prog(m.boot, i, cbpf.program(text, members))
 
 
 def _ifindex(m: Machine, name: str | None) -> int | None:

@@ -1,14 +1,24 @@
 """What the network layer is told, as a host file describes it: [[route]], [[neighbour]], [iptables]."""
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import field_validator, model_validator
+from pydantic import BeforeValidator, field_validator, model_validator
 
-from rxpath.workbench.toml_in.tables import Flag, Part, Wrong, key
+from rxpath.workbench.toml_in.tables import Flag, Part, Wrong, key, texts
 from rxpath.workbench.words import units
 
 ROUTES_MAX = 16384
+PLACE = 'table, chain and number of a rule, from 1, such as "filter INPUT 301"'
+TABLES = ("raw", "mangle", "filter")
+
+
+def rule_place(text: str) -> tuple[str, str, int]:
+    """(table, chain, number) of a firewall rule."""
+    words = text.split()
+    if len(words) != 3 or words[0] not in TABLES or not (words[2].isascii() and words[2].isdigit() and 0 < int(words[2][:9])):
+        raise ValueError(PLACE)
+    return words[0], words[1], int(words[2])
 
 
 class Route(Part):
@@ -59,6 +69,10 @@ class Iptables(Part):
     file: str | None = key(None, "file with the rules, relative to the host file", "a path", example='"rules.v4"')
     text: str | None = key(None, "the rules themselves", "text as iptables-save prints it",
                            example='"*filter\\n-A INPUT -p udp -m udp --dport 53 -j DROP\\nCOMMIT\\n"')
+    first: Annotated[tuple[str, ...], BeforeValidator(texts)] = key(
+        (), "rules that go to the front of their chains, in this order", PLACE + ", or a list of these", example='["filter INPUT 301"]')
+    raw: Annotated[tuple[str, ...], BeforeValidator(texts)] = key(
+        (), "rules that go to the front of raw's PREROUTING, before routing", PLACE + ", or a list of these", example='["filter INPUT 12"]')
     skip_unsupported: Flag = key(False, "leave out rules that are not modelled and report them, instead of refusing the file",
                                  "true or false")
 
@@ -71,4 +85,10 @@ class Iptables(Part):
     def _one(self) -> Iptables:
         if self.file is not None and self.text is not None:
             raise Wrong("iptables", "either file or text, not both")
+        for name, places in (("first", self.first), ("raw", self.raw)):
+            for text in places:
+                try:
+                    rule_place(text)
+                except ValueError as error:
+                    raise Wrong(f"iptables.{name}", str(error)) from None
         return self

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, field_validator, model_validator
 
 from rxpath.abi.capture import MAX_TIME
+from rxpath.workbench.host import cbpf
 from rxpath.workbench.toml_in.tables import CPUS_MAX, Duration, Flag, Int, Part, Pinned, Size, entry_name, key, texts
 from rxpath.workbench.words import units
 
@@ -51,6 +52,9 @@ class Socket(Part):
     multicast_all: Flag = key(True, "IP_MULTICAST_ALL: also groups that others joined", "true or false", "[M]")
     udp_gro: Flag = key(False, "UDP_GRO", "true or false", "5.0 [K]")
     incoming_cpu: Int | None = key(None, "SO_INCOMING_CPU", "a CPU, 0 to cpus - 1", "4.4 [K]", ge=0, lt=CPUS_MAX, example="0")
+    attach_reuseport_cbpf: str | None = key(
+        None, "SO_ATTACH_REUSEPORT_CBPF: a program that chooses the socket of the group, instead of the flow's hash", cbpf.ALLOWED,
+        "4.5 [K]", example='"random"')
     timeout: Duration | None = key(None, "SO_RCVTIMEO; none: wait for ever", units.DURATION_ALLOWED, example='"400ms"')
     busy_poll: Duration | None = key(None, "SO_BUSY_POLL; none: net.core.busy_read", units.DURATION_ALLOWED, "3.11 [K]", example='"50us"')
 
@@ -78,6 +82,13 @@ class Socket(Part):
         for item in value:
             if units.ipv4(item) >> 28 != 14:
                 raise ValueError(f"{item} is not a multicast group (224.0.0.0/4)")
+        return value
+
+    @field_validator("attach_reuseport_cbpf")
+    @classmethod
+    def _program(cls, value: str | None) -> str | None:
+        if value is not None:
+            cbpf.program(value, 1)
         return value
 
     @field_validator("busy_poll")
@@ -231,6 +242,8 @@ class App(Part):
     flags: Annotated[tuple[Literal["MSG_DONTWAIT", "MSG_PEEK", "MSG_TRUNC"], ...], BeforeValidator(texts)] = key(
         (), "flags of each call", "MSG_DONTWAIT, MSG_PEEK, MSG_TRUNC", example='["MSG_TRUNC"]')
     own_sockets: Flag = key(False, "each thread opens its sockets itself, with SO_REUSEPORT", "true or false")
+    divide_sockets: Flag = key(False, "its sockets are divided among its threads in turn; else each thread reads all of them",
+                               "true or false")
     start: Duration = key(0, "when it first reads", units.DURATION_ALLOWED)
 
     _check_name = field_validator("name", mode="before")(entry_name)
