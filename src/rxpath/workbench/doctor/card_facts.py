@@ -5,7 +5,8 @@ from rxpath.drivers.counters import COUNTERS, Loss
 from rxpath.workbench.doctor import cards
 from rxpath.workbench.doctor.evidence import Evidence, NotKnown
 from rxpath.workbench.doctor.facts import FACTS, Fact, fact
-from rxpath.workbench.readings.records import Reading
+from rxpath.workbench.readings.losses import losses
+from rxpath.workbench.readings.records import EthtoolStats, Reading
 
 CLASSES = {"ring_lost": Loss.RING, "pktbuf_lost": Loss.PKTBUF, "either_lost": Loss.EITHER, "alloc_lost": Loss.ALLOC, "phy_lost": Loss.PHY,
            "len_lost": Loss.LEN, "filter_lost": Loss.FILTER, "xdp_lost": Loss.XDP, "pause_sent": Loss.PAUSE, "cloud_lost": Loss.CLOUD,
@@ -27,7 +28,7 @@ for _loss in CLASSES.values():
 @fact("device", "packets", "standard counters of lost packets, where the driver's own are not known: the largest of missed, fifo, over")
 def missed_lost(e: Evidence, device: str) -> float:
     try:
-        cards.counts(e, device)
+        cards.stats(e, device)
         if cards.driver_or_none(e, device) in COUNTERS:
             return 0                                        # its own counters say more, and the same
     except NotKnown:
@@ -50,7 +51,8 @@ def nic_lost(e: Evidence, device: str) -> float:
         if cards.driver_or_none(e, device) in COUNTERS:
             return found
     except NotKnown:
-        if cards.driver_or_none(e, device) is None or COUNTERS.get(cards.driver(e, device), COUNTERS["lo"]).hidden:
+        row = COUNTERS.get(cards.driver_or_none(e, device) or "")
+        if row is None or row.hidden:
             raise
     return missed_lost(e, device)
 
@@ -91,7 +93,7 @@ def dropped_rest(e: Evidence, device: str) -> float:
         raise NotKnown(f"what {name} puts into rx_dropped")
     own = 0
     if "rx_dropped" in row.rtnl and row.names:
-        own = sum(c.moved for c in cards.counts(e, device) if cards.mentions(row.rtnl["rx_dropped"], c.name))
+        own = sum(v.value for v in cards.stats(e, device).values if cards.mentions(row.rtnl["rx_dropped"], v.name))
     elsewhere = sum(m.dropped for m in e.softnet.values())
     if elsewhere and len([d for d in e.devices if _dropped(e, d)]) > 1:
         raise NotKnown("the reasons: perf record -e skb:kfree_skb -a sleep 5; perf script")
@@ -216,10 +218,10 @@ def ring_spread(e: Evidence, device: str) -> float:
     name = cards.driver(e, device)
 
     def lost(reading: Reading) -> float | None:
-        stats = cards.statistics(e, reading, device)
-        row = COUNTERS.get(name)
-        if stats is None or row is None:
+        stats = e.of_device(reading, EthtoolStats, device)
+        if stats is None or name not in COUNTERS:
             return None
-        return sum(v.value for v in stats.values if row.loss(v.name) in (Loss.RING, Loss.EITHER) and not cards.EVENTS.search(v.name))
+        found = losses(name, stats)
+        return sum(found[loss].packets for loss in (Loss.RING, Loss.EITHER) if loss in found)
 
     return e.spread(lost)

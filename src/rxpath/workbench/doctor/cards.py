@@ -1,7 +1,6 @@
 """Cards in the readings: what their drivers' counters say (drivers/counters.py), their queues, their interrupts and the CPUs that poll.
 
-One loss is often counted twice - by queue and in all, by the ring and by the port, in a counter of events - so a class is the larger of
-what the names with a number and those without come to, and counters of events are shown but never added."""
+readings/losses.py adds the counters of a class, each packet once; here they are differences of a card's readings."""
 from __future__ import annotations
 
 import re
@@ -9,27 +8,16 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from rxpath.drivers.counters import COUNTERS, Loss, classify
+from rxpath.drivers.counters import COUNTERS, Loss
 from rxpath.workbench.doctor.evidence import Evidence, NotKnown
-from rxpath.workbench.readings.records import Channels, Coalesce, DriverInfo, EthtoolStats, Interrupts, Reading, Rings
+from rxpath.workbench.readings.losses import Found, losses
+from rxpath.workbench.readings.records import Channels, Coalesce, DriverInfo, EthtoolStats, Interrupts, Rings
 from rxpath.workbench.readings.vectors import vectors as receive_vectors
 
-# how often something happened, or bytes, or the good half of a pair: no packets that were lost
-EVENTS = re.compile(r"no_buffer_count|rxbds_empty|lwm_thresh|writeq_full|buf_unav|fill_level|bytes|_xon\b|_xon_|_tx_xon", re.I)
+SPLIT = ("rx_missed_errors", "rx_dropped")                   # i40e since 6.7: where both stand, the second is the card's other errors
 # one queue's packets, in the drivers' spellings
 QUEUE = re.compile(r"rx_queue_(\d+)_packets|rx-(\d+)\.(?:rx_)?packets|rx(\d+)_packets|\[(\d+)\]: rx_ucast_packets|queue_(\d+)_rx_cnt|"
                    r"rx_completed_desc\[(\d+)\]|Queue\[(\d+)\] InPackets|rxq(\d+): (?:frames|rx_pkts)|q(\d+)_rx_pkt_n|(\d+): rcv_pkts")
-
-
-@dataclass(frozen=True, slots=True)
-class Count:
-    """A counter of a driver that moved.  loss: its class, "unclassified", or None; not_added: why it is shown and not added."""
-
-    name: str
-    block: str
-    moved: int
-    loss: Loss | str | None
-    not_added: str = ""
 
 
 def driver(e: Evidence, device: str) -> str:
@@ -48,8 +36,8 @@ def _driver(e: Evidence, device: str) -> str | None:
         return info.driver
     if device in COUNTERS:                                  # lo has no card
         return device
-    stats = next((s for r in reversed(e.readings) if (s := statistics(e, r, device)) is not None), None)
-    return None if stats is None else guess(v.name for v in stats.values)
+    seen = e.of_card(EthtoolStats, device)
+    return None if seen is None else guess(v.name for v in seen.values)
 
 
 def guess(names: Iterable[str]) -> str | None:
@@ -61,48 +49,39 @@ def guess(names: Iterable[str]) -> str | None:
     return best if alone and len(known[best]) > len(known[others[0]]) else None
 
 
-def counts(e: Evidence, device: str) -> list[Count]:
-    """What moved in ethtool -S, in its order."""
-    if ("counts", device) not in e.memo:
-        e.memo["counts", device] = _counts(e, device)
-    found: list[Count] = e.memo["counts", device]
+def driver_or_none(e: Evidence, device: str) -> str | None:
+    try:
+        return driver(e, device)
+    except NotKnown:
+        return None
+
+
+def stats(e: Evidence, device: str) -> EthtoolStats:
+    """What moved in ethtool -S; a card that has none by nature has moved nothing."""
+    name = driver_or_none(e, device)
+    if name is not None and name in COUNTERS and not COUNTERS[name].names:
+        return EthtoolStats(device=device)
+    return e.between(lambda r: e.of_device(r, EthtoolStats, device), f"ethtool -S {device}")
+
+
+def classes(e: Evidence, device: str) -> dict[Loss | str, Found]:
+    """What moved, by class."""
+    if ("classes", device) not in e.memo:
+        name, moved = driver_or_none(e, device) or "", stats(e, device)
+        row, names = COUNTERS.get(name), {v.name.strip() for v in moved.values}
+        if row is not None and set(SPLIT) <= names and row.loss(SPLIT[0]) is row.loss(SPLIT[1]) is Loss.RING:
+            moved = EthtoolStats(device=device, values=tuple(v for v in moved.values if v.name.strip() != SPLIT[1]))
+        e.memo["classes", device] = losses(name, moved)
+    found: dict[Loss | str, Found] = e.memo["classes", device]
     return found
 
 
-def _counts(e: Evidence, device: str) -> list[Count]:
-    if driver_or_none(e, device) in COUNTERS and not COUNTERS[driver(e, device)].names:
-        return []
-    a, b = e.pair(lambda r: statistics(e, r, device), f"ethtool -S {device}")
-    seen: Counter[tuple[str, str]] = Counter()
-    before: dict[tuple[str, str, int], int] = {}
-    for v in a.values:
-        before[v.block, v.name, seen[v.block, v.name]] = v.value
-        seen[v.block, v.name] += 1
-    name, seen, found = driver_or_none(e, device) or "", Counter(), []
-    missed = any("rx_missed_errors" == v.name.strip() for v in b.values)
-    for v in b.values:
-        key = (v.block, v.name, seen[v.block, v.name])
-        seen[v.block, v.name] += 1
-        if key not in before:
-            continue
-        try:
-            moved = e.minus(f"{v.name.strip()} of {device}", before[key], v.value)
-        except NotKnown:
-            continue                                        # it stands among the resets
-        if moved:
-            loss = classify(name, v.name)
-            if missed and loss is Loss.RING and v.name.strip() == "rx_dropped":
-                loss = Loss.LEN                             # since the two stand apart (6.7), this one is the card's other errors
-            why = "how often, not how many" if EVENTS.search(v.name) else "a sum of others" if _is_sum(name, v.name.strip(), b) else ""
-            found.append(Count(v.name.strip(), v.block, moved, loss, why))
-    return found
-
-
-def _is_sum(driver_name: str, counter: str, stats: EthtoolStats) -> bool:
-    """A standard counter among the driver's own, which has what others of them have already: igb's rx_fifo_errors."""
-    row = COUNTERS.get(driver_name)
-    fed = row.rtnl.get(counter, "") if row is not None else ""
-    return any(v.name.strip() != counter and mentions(fed, v.name) for v in stats.values)
+def lost(e: Evidence, device: str, loss: Loss | str) -> int:
+    """How far a class moved: packets, each once; of what only counts occasions (failed allocations, pause frames), those."""
+    found = classes(e, device).get(loss, Found())
+    if loss in (Loss.ALLOC, Loss.PAUSE):
+        return found.packets + sum(n for name, n in found.events.items() if not re.search(r"_xon\b", name))
+    return found.packets
 
 
 def mentions(text: str, counter: str) -> bool:
@@ -111,50 +90,16 @@ def mentions(text: str, counter: str) -> bool:
     return any(re.fullmatch(re.escape(word).replace("N", r"\d+"), name) for word in re.split(r"[\s,;]+", text) if word)
 
 
-def statistics(e: Evidence, reading: Reading, device: str) -> EthtoolStats | None:
-    """ethtool -S and the kernel's own counters of its queues, which have each name once."""
-    first = e.of_device(reading, EthtoolStats, device)
-    if first is None:
-        return None
-    seen, values = {v.name for v in first.values}, list(first.values)
-    for more in reading.of(EthtoolStats, ""):
-        if more is not first and more.device == first.device:
-            values += [v for v in more.values if v.name not in seen]
-    return EthtoolStats(device=device, values=tuple(values))
-
-
-def driver_or_none(e: Evidence, device: str) -> str | None:
-    try:
-        return driver(e, device)
-    except NotKnown:
-        return None
-
-
-def of_class(e: Evidence, device: str, loss: Loss | str) -> list[Count]:
-    return [c for c in counts(e, device) if c.loss == loss]
-
-
-def lost(e: Evidence, device: str, loss: Loss | str) -> int:
-    """How far a class moved, nothing twice: the larger of the sums of the names with and without a number, without sums of others."""
-    found = [c for c in of_class(e, device, loss) if not c.not_added]
-    numbered = sum(c.moved for c in found if re.search(r"\d", c.name) or c.block)
-    others = [c for c in found if not (re.search(r"\d", c.name) or c.block)]
-    whole = sum(c.moved for c in others if not c.name.endswith(".nic"))
-    port = sum(c.moved for c in others if c.name.endswith(".nic"))
-    if loss is Loss.PKTBUF and port:                        # a port's count has its rings' losses, too
-        port = max(port - lost(e, device, Loss.RING), 0)
-    return max(numbered, whole + port)
-
-
 def queue_packets(e: Evidence, device: str) -> dict[int, int]:
     """Packets of each receive queue."""
     found: Counter[int] = Counter()
-    for c in counts(e, device):
-        match = QUEUE.fullmatch(c.name)
-        if match:
-            found[int(next(g for g in match.groups() if g is not None))] += c.moved
-        elif c.block and c.name == "ucast pkts rx" and (number := re.search(r"Rx Queue#:\s*(\d+)", c.block)):
-            found[int(number.group(1))] += c.moved
+    for v in stats(e, device).values:
+        name = v.name.strip()
+        match = QUEUE.fullmatch(name)
+        if match and v.value:
+            found[int(next(g for g in match.groups() if g is not None))] += v.value
+        elif v.block and name == "ucast pkts rx" and (number := re.search(r"Rx Queue#:\s*(\d+)", v.block)):
+            found[int(number.group(1))] += v.value
     if not found:
         raise NotKnown(f"packets of each queue of {device} (its driver does not print them)")
     return dict(found)
@@ -163,9 +108,11 @@ def queue_packets(e: Evidence, device: str) -> dict[int, int]:
 def lossy_queue(e: Evidence, device: str) -> int | None:
     """The queue that lost most, where the driver counts by queue."""
     found: Counter[int] = Counter()
-    for c in of_class(e, device, Loss.RING):
-        if (number := re.search(r"\d+", c.block or c.name)) and not c.not_added:
-            found[int(number.group())] += c.moved
+    row = COUNTERS.get(driver_or_none(e, device) or "")
+    for v in stats(e, device).values:
+        if row is not None and row.loss(v.name) is Loss.RING and not row.is_event(v.name) and v.value:
+            if number := re.search(r"\d+", v.block or v.name):
+                found[int(number.group())] += v.value
     return found.most_common(1)[0][0] if found else None
 
 
@@ -230,14 +177,13 @@ def vectors(e: Evidence, device: str) -> list[Vector]:
 
 
 def _vectors(e: Evidence, device: str) -> list[Vector]:
-    a, b = e.both(Interrupts)
-    before = {row.name: dict(zip(a.cpus, row.counts, strict=False)) for row in a.rows}
-    found = []
-    for queue, row in receive_vectors(next(r for r in reversed(e.readings) if r.first(Interrupts) is b), device).items():
-        ever, was = dict(zip(b.cpus, row.counts, strict=False)), before.get(row.name, {})
-        found.append(Vector(row.name, queue, {
-            cpu: e.minus(f"interrupt {row.name} on CPU {cpu}", was.get(cpu, 0), n, 32) for cpu, n in ever.items()}, ever))
-    return found
+    moved = e.of(Interrupts)
+    counts = {row.name: dict(zip(moved.cpus, row.counts, strict=False)) for row in moved.rows}
+    last = next(r for r in reversed(e.readings) if r.first(Interrupts) is not None)
+    ever = last.first(Interrupts)
+    cpus = ever.cpus if ever is not None else ()
+    return [Vector(row.name, queue, counts.get(row.name, {}), dict(zip(cpus, row.counts, strict=False)))
+            for queue, row in receive_vectors(last, device).items()]
 
 
 def poll_cpu(e: Evidence, device: str) -> int:
@@ -257,7 +203,7 @@ def poll_cpu(e: Evidence, device: str) -> int:
 
 def _has_stats(e: Evidence, device: str) -> bool:
     try:
-        counts(e, device)
+        stats(e, device)
     except NotKnown:
         return False
     return True

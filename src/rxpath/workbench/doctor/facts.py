@@ -97,8 +97,7 @@ def resets(e: Evidence, _: str) -> float:
 
 @fact("host", "text", "their names")
 def reset_names(e: Evidence, _: str) -> str:
-    names = list(e.resets)
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    return ", ".join(e.resets[:3]) + (f" and {len(e.resets) - 3} more" if len(e.resets) > 3 else "")
 
 
 # ---------------------------------------------------------------- UDP
@@ -187,16 +186,11 @@ def _rules(e: Evidence) -> list[tuple[str, int]]:
     def counted(reading: Reading) -> Rules | None:
         return next((x for x in reading.of(Rules, "") if any(rule.packets is not None for rule in x.rules)), None)
 
-    a, b = e.pair(counted, "iptables-save -c")
-    before = {(r.table, r.chain, r.number): r for r in a.rules}
     found = []
-    for rule in b.rules:
-        was = before.get((rule.table, rule.chain, rule.number))
-        if rule.target in ("DROP", "REJECT") and rule.packets is not None and was is not None and was.text == rule.text:
+    for rule in e.between(counted, "iptables-save -c").rules:
+        if rule.target in ("DROP", "REJECT") and rule.packets:
             name = f"{rule.table} {rule.chain} {f'rule {rule.number}' if rule.number else 'policy'}"
-            moved = e.minus(f"packets of {name}", was.packets or 0, rule.packets)
-            if moved:
-                found.append((f"{name} ({rule.text.strip()[:60]})" if rule.number else name, moved))
+            found.append((f"{name} ({rule.text.strip()[:60]})" if rule.number else name, rule.packets))
     return sorted(found, key=lambda r: -r[1])
 
 

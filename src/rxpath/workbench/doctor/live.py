@@ -67,7 +67,8 @@ class Watch:
                 records += read()
             except OSError as error:
                 unread.append(Unread(read.__name__.strip("_"), 0, "", error.strerror or "refused"))
-        records += _statistics([r.device for r in records if isinstance(r, Link)], unread)
+        names = {r.index: r.device for r in records if isinstance(r, Link)}
+        records += _statistics(list(names.values()), names, unread)
         rules, refused = saved_rules()
         del refused                                         # said once, by the settings
         counted = _known(sample).together(read_text(rules, "iptables-save")) if rules else _known(sample)
@@ -98,21 +99,21 @@ def _sockets() -> list[Record]:
         return [sock_diag.udp_sockets(diag, {}), sock_diag.tcp_listeners(diag, {})]
 
 
-def _statistics(devices: list[str], unread: list[Unread]) -> list[Record]:
-    """ethtool -S of each."""
+def _statistics(devices: list[str], names: dict[int, str], unread: list[Unread]) -> list[Record]:
+    """ethtool -S of each, with the kernel's own counters of its queues, where the driver fills them (6.10 and later)."""
     cards = Cards(None)
-    found: list[Record] = []
     try:
-        for device in devices:
-            record = cards.stats(device)
-            if record is not None:
-                found.append(record)
+        found = {device: record for device in devices if (record := cards.stats(device)) is not None}
         unread += cards.unread
     finally:
         cards.close()
     try:
-        with Generic() as generic, Netlink(NETLINK_ROUTE) as route:
-            found += netdev.queue_counters(generic, {link.index: link.device for link in rtnetlink.links(route)})
+        with Generic() as generic:
+            for more in netdev.queue_counters(generic, names):
+                own = found.get(more.device)
+                known = {v.name for v in own.values} if own is not None else set()
+                values = (*(own.values if own is not None else ()), *(v for v in more.values if v.name not in known))
+                found[more.device] = replace(more, values=values)
     except OSError:
-        pass                                                # before 6.10 no queue's counters; ethtool -S has what there is
-    return found
+        pass                                                # an older kernel: ethtool -S has what there is
+    return list(found.values())

@@ -12,11 +12,10 @@ LIST = "/proc/net/udp (and udp6), or ss -uamn"
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A socket in the last reading that has it.  drops: between the readings; before: as it was in the first, None if it was not there."""
+    """A socket of the last reading.  drops: between the readings."""
 
     name: str
     now: UdpSocket
-    before: UdpSocket | None
     drops: int
 
 
@@ -49,38 +48,18 @@ def _joined(a: UdpSocket, b: UdpSocket) -> UdpSocket:
                    uid=a.uid if a.uid is not None else b.uid, programs=a.programs or b.programs)
 
 
-def _drops(s: UdpSocket) -> int | None:
-    return s.drops if s.drops is not None else s.skmem.d if s.skmem is not None else None
-
-
 def seen(e: Evidence) -> dict[str, Seen]:
     """Sockets of the last reading by their names.  One that was opened between the readings has all its drops in between."""
-    key = "sockets"
-    if key not in e.memo:
-        e.memo[key] = _seen(e)
-    found: dict[str, Seen] = e.memo[key]
-    return found
-
-
-def _seen(e: Evidence) -> dict[str, Seen]:
-    having = [r for r in e.readings if any(r.of(UdpSockets, ""))]
-    if len(having) < 2:
-        raise NotKnown(f"{LIST}, twice" if not having else f"a second reading of {LIST}")
-    order: dict[tuple[object, ...], list[UdpSocket]] = {}
-    for s in of(having[0]):
-        order.setdefault(s.key, []).append(s)
-    found: dict[str, Seen] = {}
-    for s in of(having[-1]):
-        was = (order.get(s.key) or [None]).pop(0)           # type: ignore[list-item]
-        name, n = label(s), 2
-        while name in found:
-            name, n = f"{label(s)} ({n})", n + 1
-        now, then = _drops(s), 0 if was is None else _drops(was)
-        try:
-            drops = e.minus(f"drops of {name}", then or 0, now, 32) if now is not None and then is not None else 0
-        except NotKnown:
-            drops = 0                                       # it stands among the resets
-        found[name] = Seen(name, s, was, drops)
+    if "sockets" not in e.memo:
+        e.between(lambda r: r.first(UdpSockets), LIST)
+        made: dict[str, Seen] = {}
+        for s in of(e.moved):
+            name, n = label(s), 2
+            while name in made:
+                name, n = f"{label(s)} ({n})", n + 1
+            made[name] = Seen(name, s, s.drops or 0)
+        e.memo["sockets"] = made
+    found: dict[str, Seen] = e.memo["sockets"]
     return found
 
 
@@ -106,8 +85,8 @@ def history(e: Evidence, name: str) -> list[tuple[float, int, int]]:
     for reading in e.readings:
         for record in reading.of(UdpSockets, ""):
             for s in record.sockets:
-                if s.key == wanted and (drops := _drops(s)) is not None and reading.time is not None:
-                    found.append((reading.time, s.recv_q, drops))
+                if s.key == wanted and s.drops is not None and reading.time is not None:
+                    found.append((reading.time, s.recv_q, s.drops))
                     break
             else:
                 continue

@@ -11,10 +11,12 @@ from rxpath.workbench.doctor import card_facts, cards, socket_facts, sockets
 from rxpath.workbench.doctor.evidence import Evidence, NotKnown
 from rxpath.workbench.doctor.facts import FACTS, RCVBUF, Known, summed
 from rxpath.workbench.doctor.rules import LOSSES, Finding, Missing, Rule, Rules, Said, Scope, Sentence, load, named
+from rxpath.workbench.readings.losses import Found
 from rxpath.workbench.readings.settings import Surroundings
 
 NOTHING, SOMETHING, CANNOT_TELL = 0, 1, 3                   # exit status; 2 is trouble
 ARRIVED = ("Udp.InDatagrams", "Udp.InErrors", "Udp.NoPorts", "Udp6.InDatagrams", "Udp6.InErrors", "Udp6.NoPorts")
+SAID = 4                                                    # what the comparison of two readings said: wraps, what only one shows
 LOOK = 3                                                    # things to look at, while nothing is decided
 REFRESH = 3.0                                               # s: ixgbe, i40e and ice read their registers every 1 to 2 s
 WITH_FACTS = (card_facts, socket_facts)                     # their facts are there once they are imported
@@ -41,7 +43,7 @@ class Open:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Case:
     """A finding on its subject.  rate: a second, None where the time is not known."""
 
     name: str
@@ -66,7 +68,7 @@ class Found:
 class Verdict:
     """All of it.  unknown: findings that could not be looked for, by the reading that would show them."""
 
-    found: tuple[Found, ...]
+    found: tuple[Case, ...]
     unknown: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     looked: int = 0
     seconds: float | None = None
@@ -74,7 +76,7 @@ class Verdict:
     notes: tuple[str, ...] = ()
 
     @property
-    def losses(self) -> tuple[Found, ...]:
+    def losses(self) -> tuple[Case, ...]:
         return tuple(f for f in self.found if f.kind in LOSSES)
 
     @property
@@ -92,7 +94,7 @@ def the_rules() -> Rules:
 def examine(e: Evidence, rules: Rules | None = None) -> Verdict:
     """The verdict on some readings."""
     rules = rules or the_rules()
-    found: list[Found] = []
+    found: list[Case] = []
     unknown: dict[str, dict[str, None]] = {}
     looked = 0
     for name, finding in rules.finding.items():
@@ -120,6 +122,7 @@ def _notes(e: Evidence) -> Iterator[str]:
     others = sorted({r.netns for reading in e.readings for r in reading.records if r.netns})
     if others:
         yield f"Other network namespaces are in the readings and were not looked at: {', '.join(others[:6])}."
+    yield from (text[0].upper() + text[1:] + "." for text in e.said[:SAID])
     seconds = _seconds(e)
     if seconds is not None and seconds < REFRESH and any(device != "lo" for device in e.devices):
         yield f"Drivers bring some counters up to date only every second or two: readings {REFRESH:g} s apart or more see all of them."
@@ -199,7 +202,7 @@ def _every(texts: Iterable[Said], facts: Known) -> list[str]:
 
 
 # ---------------------------------------------------------------- one finding
-def _found(e: Evidence, name: str, finding: Finding, rules: list[Rule], facts: Known, subject: str) -> Found:
+def _found(e: Evidence, name: str, finding: Finding, rules: list[Rule], facts: Known, subject: str) -> Case:
     holding: list[Rule] = []
     missing: dict[str, list[Rule]] = {}
     for rule in rules:
@@ -220,7 +223,7 @@ def _found(e: Evidence, name: str, finding: Finding, rules: list[Rule], facts: K
     def lines(key: str, of: list[Rule]) -> tuple[str, ...]:
         return tuple(dict.fromkeys(line for rule in of for line in _every(getattr(rule, key), facts)))
 
-    return Found(
+    return Case(
         name, finding.kind, subject, said(finding.title, facts) or name, number, finding.unit, number / seconds if seconds else None,
         said(finding.means, facts) or "", tuple(_seen(e, name, finding, facts, subject)), causes, tuple(u for u in undecided if u.rules),
         tuple(dict.fromkeys((*_not_elsewhere(finding, facts), *lines("it_is_not", holding)))),
@@ -304,19 +307,17 @@ def _seen(e: Evidence, name: str, finding: Finding, facts: Known, subject: str) 
 
 
 def _seen_on_card(e: Evidence, finding: Finding, device: str) -> list[str]:
-    loss = card_facts.CLASSES[finding.count]
-    found = sorted(cards.of_class(e, device, loss), key=lambda c: (bool(c.not_added), -c.moved))
-    lines = [(f"{c.block}: " if c.block else "") + f"{c.name} +{c.moved:,}" + (f" ({c.not_added})" if c.not_added else "")
-             for c in found[:6]]
-    if len(found) > 6:
-        lines.append(f"and {len(found) - 6} more counters of {device}")
+    found = cards.classes(e, device).get(card_facts.CLASSES[finding.count], Found())
+    lines = [f"{name} +{n:,}" for name, n in sorted(found.counters.items(), key=lambda c: -c[1])[:6]]
+    if len(found.counters) > 6:
+        lines.append(f"and {len(found.counters) - 6} more counters of {device}")
+    lines += [f"{name} +{n:,} (how often, not how many)" for name, n in list(found.events.items())[:3]]
     name = cards.driver_or_none(e, device)
     row = COUNTERS.get(name or "")
-    added = [c for c in found if not c.not_added]
-    standard = [s for s, fed in (row.rtnl.items() if row is not None else ()) if any(cards.mentions(fed, c.name) for c in added)]
+    standard = [s for s, fed in (row.rtnl.items() if row is not None else ()) if any(cards.mentions(fed, c) for c in found.counters)]
     if standard:
         lines.append(f"on {name} ip -s link shows them in {', '.join(standard)}")
-    elif row is not None and row.hidden and added:
+    elif row is not None and row.hidden and found.counters:
         lines.append(f"on {name} no standard counter (ip -s link, /proc/net/dev) shows them")
     return lines
 

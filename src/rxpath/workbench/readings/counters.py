@@ -309,7 +309,7 @@ def _udp(two: _Two) -> Iterator[Record]:
     old: dict[tuple[object, ...], UdpSocket] = {s.key: s for r in two.before.of(UdpSockets, None) for s in r.sockets}
     seen = set()
     for record in two.after.of(UdpSockets, None):
-        if not old:
+        if not any(two.before.of(UdpSockets, None)):
             two.say("UDP sockets are in the second reading only")
             continue
         sockets = []

@@ -9,7 +9,7 @@ from rich.console import Group
 from rich.text import Text
 
 from rxpath.workbench.doctor.rules import LOSSES
-from rxpath.workbench.doctor.verdict import CANNOT_TELL, Found, Open, Verdict
+from rxpath.workbench.doctor.verdict import CANNOT_TELL, Case, Open, Verdict
 from rxpath.workbench.readings.records import Kernel, Reading, Record
 from rxpath.workbench.words import figures
 
@@ -77,12 +77,12 @@ def _head(verdict: Verdict, readings: Sequence[Reading]) -> str:
     return f"{_host(readings)}: two readings, {time} apart{between}."
 
 
-def _amount(f: Found) -> str:
+def _amount(f: Case) -> str:
     rate = f"{f.rate:,.0f} {f.unit} a second" if f.rate is not None and f.rate >= 1 else f"{f.count:,.0f} {f.unit}"
     return rate
 
 
-def _finding(f: Found) -> list[Text]:
+def _finding(f: Case) -> list[Text]:
     head, style = HEADS[f.kind]
     whole = f" ({f.count:,.0f} in all)" if f.rate is not None and f.rate >= 1 else ""
     out = [Text.assemble((head, style), "  ", (f"{_amount(f)}{whole}", "bold"))] if f.kind != "busy" else [Text(head, style)]
@@ -196,7 +196,7 @@ def as_json(verdict: Verdict, readings: Sequence[Reading], since_boot: bool) -> 
     }
 
 
-def _as_json(f: Found, since_boot: bool) -> dict[str, Any]:
+def _as_json(f: Case, since_boot: bool) -> dict[str, Any]:
     found: dict[str, Any] = {"finding": f.name, "kind": f.kind, "subject": f.subject or None, "title": f.title, "count": f.count,
                              "unit": f.unit, "means": f.means, "seen_in": list(f.seen)}
     if since_boot:
