@@ -2,14 +2,13 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
-from typing import IO, Any
+from typing import Any
 
 from rxpath.workbench.doctor.evidence import Evidence
-from rxpath.workbench.readings.lines import decoded
+from rxpath.workbench.readings.archive import read_path, read_stdin
 from rxpath.workbench.readings.records import (
     Conntrack,
     CpuTimes,
@@ -30,10 +29,8 @@ from rxpath.workbench.readings.records import (
     Value,
 )
 from rxpath.workbench.readings.sniff import moments as divide
-from rxpath.workbench.readings.sniff import read_text
 from rxpath.workbench.words.mistakes import BadInput
 
-BYTES_MOST, FILES_MOST = 64 << 20, 2000
 SAME_BOOT = 5                                               # s: btime moves with the clock's corrections
 # what has to be there twice
 COUNTED = (Softnet, Snmp, NetDev, Link, EthtoolStats, UdpSockets, Interrupts, Softirqs, Stat, Conntrack, Rules)
@@ -50,36 +47,21 @@ def moments(paths: Sequence[str]) -> list[Reading]:
 
 
 def _read(path: str) -> Reading:
-    """A file, a directory's files, or standard input."""
-    if path == "-":
-        return read_text(decoded(_bytes(sys.stdin.buffer, "standard input")))
-    if os.path.isdir(path):
-        found = Reading(name=path)
-        for name in sorted(os.listdir(path))[:FILES_MOST]:
-            inner = os.path.join(path, name)
-            if os.path.isfile(inner) and not os.path.islink(inner):
-                found = found.together(_file(inner, name))
-        return found
-    return _file(path, path)
-
-
-def _file(path: str, name: str) -> Reading:
-    if not os.path.isfile(path) and os.path.exists(path):
-        raise BadInput(f"{path}: no regular file")
-    with open(path, "rb") as file:
-        return read_text(decoded(_bytes(file, path)), name)
-
-
-def _bytes(file: IO[bytes], name: str) -> bytes:
-    data = file.read(BYTES_MOST + 1)
-    if len(data) > BYTES_MOST:
-        raise BadInput(f"{name}: larger than {BYTES_MOST >> 20} MiB: counters of a host are some hundred kB")
-    return data
+    return read_stdin() if path == "-" else read_path(path)
 
 
 def _divided(reading: Reading) -> list[Reading]:
-    """The moments in which something was counted."""
-    return [r for r in divide(reading) if any(isinstance(record, COUNTED) for record in r.records)] or [reading]
+    """A text in which most of what is counted stands twice is of two moments.  Files of a directory or an archive are of one: there the
+    same twice is what two tools printed."""
+    found = [r for r in divide(reading) if _counted(r)]
+    one_text = len({r.source.file for r in reading.records}) <= 1
+    if one_text and len(found) > 1 and 2 * len(_counted(found[1])) >= len(_counted(found[0])):
+        return found
+    return [reading]
+
+
+def _counted(reading: Reading) -> set[type[Record]]:
+    return {type(record) for record in reading.records if isinstance(record, COUNTED)}
 
 
 def joined(paths: Sequence[str]) -> Reading:
@@ -100,6 +82,9 @@ def checked(readings: Sequence[Reading], seconds: float | None = None, latency: 
     boots = [s.btime for r in readings for s in r.of(Stat) if s.btime is not None]
     if boots and max(boots) - min(boots) > SAME_BOOT:
         raise BadInput("the readings are of two boots (btime in /proc/stat): their counters cannot be subtracted")
+    times = [r.time for r in readings if r.time is not None]
+    if any(b < a for a, b in pairwise(times)):
+        raise BadInput("the second reading is older than the first (by their times): the older one comes first")
     stats = [s for r in readings if (s := r.first(Stat)) is not None and s.total is not None]
     for a, b in pairwise(stats):
         if a.total and b.total and b.total.total < a.total.total:

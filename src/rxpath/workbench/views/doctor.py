@@ -50,7 +50,7 @@ def since_boot(verdict: Verdict, readings: Sequence[Reading]) -> Group:
             for line in f.seen[:4]:
                 parts += [Text(part, "dim") for part in _hung(" " * 17, line)]
     if not counted:
-        parts += [Text(), Text("No counter of a loss has ever moved.")]
+        parts += [Text(), Text("No counter of a loss has ever moved." if verdict.looked else "No counter of losses is in this reading.")]
     parts += _not_looked(verdict, "A second reading, with what is missing here")
     parts += _unread(readings)
     return Group(*parts)

@@ -1,0 +1,120 @@
+"""What people give it: files, directories, one text with everything twice; what cannot be compared is refused with one line."""
+import io
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from rxpath.workbench.cli import app as cli
+from rxpath.workbench.doctor import inputs
+from rxpath.workbench.readings.records import Kernel, Reading, Stat
+from rxpath.workbench.words.mistakes import BadInput
+
+from .hosts import host
+
+DATA = Path(__file__).parents[2] / "data" / "host"
+DOCS = Path(__file__).parents[3] / "docs" / "doctor"
+SNMP = "Udp: InDatagrams NoPorts InErrors RcvbufErrors\nUdp: 5 0 {0} {0}\n"
+
+
+def doctor(capsys, *args):
+    code = cli.run(["doctor", *map(str, args)])
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+def test_a_directory_with_before_and_after_is_two_moments(capsys):
+    code, out, _ = doctor(capsys, DATA, "--json")
+    said = json.loads(out)
+    assert code == said["status"] == 1 and said["readings"] == 2
+    [lost] = [f for f in said["findings"] if f["kind"] == "lost"]
+    assert (lost["finding"], lost["count"]) == ("socket", 11843)
+
+
+def test_one_text_with_everything_twice_is_two_moments_and_a_directory_with_two_tools_is_one():
+    assert len(inputs.moments([str(DOCS / "ring.txt")])) == 2
+    assert len(inputs.moments([str(DATA / "before")])) == 1
+
+
+def test_several_files_of_each_moment(tmp_path, capsys):
+    for name, lost in (("a", 0), ("b", 700)):
+        (tmp_path / f"{name}.snmp").write_text(SNMP.format(lost))
+        (tmp_path / f"{name}.softnet").write_text("00000001 00000000 00000000 " + "00000000 " * 9 + "00000000\n")
+    args = [x for option, name in (("--before", "a"), ("--after", "b")) for kind in ("snmp", "softnet")
+            for x in (option, tmp_path / f"{name}.{kind}")]
+    code, out, _ = doctor(capsys, *args, "--json", "--seconds", "7")
+    said = json.loads(out)
+    assert code == 1 and said["seconds"] == 7
+    assert [(f["finding"], f["count"], f["per_second"]) for f in said["findings"]] == [("receive_buffer", 700, 100)]
+
+
+def test_without_a_time_there_are_numbers_and_no_rates(tmp_path, capsys):
+    for name, lost in (("a", 0), ("b", 700)):
+        (tmp_path / name).write_text(SNMP.format(lost))
+    code, out, _ = doctor(capsys, tmp_path / "a", tmp_path / "b")
+    assert code == 1 and "LOST  700 datagrams\n" in out and "an unknown time apart" in out
+    assert "a second" not in out
+
+
+def test_standard_input_is_one_of_the_readings(tmp_path, capsys, monkeypatch):
+    (tmp_path / "a").write_text(SNMP.format(0))
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(SNMP.format(9).encode())))
+    assert doctor(capsys, tmp_path / "a", "-")[0] == 1
+
+
+def test_one_reading_gives_counts_since_boot_and_no_cause(tmp_path, capsys):
+    (tmp_path / "a").write_text(SNMP.format(700))
+    code, out, _ = doctor(capsys, tmp_path / "a")
+    assert code == 3 and "since boot" in out and "cause" not in out.replace("causes", "")
+    code, out, _ = doctor(capsys, tmp_path / "a", "--json")
+    said = json.loads(out)
+    assert code == said["status"] == 3 and said["since_boot"]
+    assert [f["count"] for f in said["findings"]] == [700] and "causes" not in said["findings"][0]
+
+
+def test_one_reading_without_counters_claims_nothing(tmp_path, capsys):
+    (tmp_path / "a").write_text("net.core.rmem_max = 212992\n")
+    code, out, _ = doctor(capsys, tmp_path / "a")
+    assert code == 3 and "No counter of losses is in this reading." in out
+
+
+# ---------------------------------------------------------------- refused
+def lines(capsys, *args):
+    code, out, err = doctor(capsys, *args)
+    assert code == 2 and out == "" and err.count("\n") == 1
+    return err
+
+
+def test_what_cannot_be_read_or_compared_is_one_line(tmp_path, capsys):
+    (tmp_path / "prose").write_text("It loses packets, sometimes.\n")
+    assert "nothing in it that is known" in lines(capsys, tmp_path / "prose")
+    assert "No such file" in lines(capsys, tmp_path / "none")
+    assert "belong together" in lines(capsys, "--before", DATA / "before")
+    assert "--watch is for this host" in lines(capsys, DATA, "--watch")
+    assert "0.2 or more" in lines(capsys, "--seconds", "0.01")
+    assert "standard input can be read once" in lines(capsys, "-", "-")
+    assert "the older one comes first" in lines(capsys, DATA / "after", DATA / "before")
+
+
+def test_readings_of_two_hosts_or_two_boots_are_refused():
+    with pytest.raises(BadInput, match="of web1 and web2"):
+        inputs.checked([Reading((Kernel("6.1", host="web1"),)), Reading((Kernel("6.1", host="web2"),))])
+    with pytest.raises(BadInput, match="two boots"):
+        inputs.checked([Reading((Stat({}, btime=1000),)), Reading((Stat({}, btime=9000),))])
+    assert inputs.checked([Reading((Stat({}, btime=1000),)), Reading((Stat({}, btime=1001),))])
+
+
+# ---------------------------------------------------------------- what was recognised
+def test_show_readings_lists_what_was_met_and_what_was_not(tmp_path, capsys):
+    (tmp_path / "a").write_text(SNMP.format(700) + "It loses packets, sometimes.\n")
+    code, out, _ = doctor(capsys, tmp_path / "a", "--show-readings")
+    assert code == 0
+    assert "Snmp" in out and "lines 1-2" in " ".join(out.split())
+    assert "not read: " in out and "It loses packets, sometimes." in out
+
+
+def test_what_was_counted_since_boot_is_a_difference_to_nothing():
+    _, after = host(snmp={"Udp.NoPorts": 5}, sockets=[{"drops": 3}], card={"stats": {"rx_queue_0_drops": 4}})
+    e = inputs.checked([inputs.zero(after), after])
+    assert e.snmp("Udp", "NoPorts") == 1_000_005 and e.on(0).processed == 1_001_000
