@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Group
@@ -10,7 +10,7 @@ from rich.text import Text
 
 from rxpath.workbench.doctor.rules import LOSSES
 from rxpath.workbench.doctor.verdict import CANNOT_TELL, Case, Open, Verdict
-from rxpath.workbench.readings.records import Kernel, Reading, Record
+from rxpath.workbench.readings.records import Kernel, Reading
 from rxpath.workbench.words import figures
 
 WIDTH, LABEL = 80, 15
@@ -148,18 +148,20 @@ def readings_table(readings: Sequence[Reading]) -> Group:
     for i, reading in enumerate(readings):
         name = f" ({reading.name})" if reading.name else ""
         out += [Text(f"reading {i + 1}{name}: {len(reading.records)} recognised, {len(reading.unread)} lines not read", "bold")]
-        for (what, where), n in _kinds(reading.records).items():
+        for (what, where), n in _kinds(reading).items():
             out += [Text(line) for line in _hung(f"  {what:<28} ", where + (f" ({n} of them)" if n > 1 else ""), 31)]
         out += [Text(line, "dim") for u in reading.unread for line in _wrapped(f"not read: {u}", "  ")]
     return Group(*out)
 
 
-def _kinds(records: Iterable[Record]) -> dict[tuple[str, str], int]:
+def _kinds(reading: Reading) -> dict[tuple[str, str], int]:
+    """(kind and device, place) and how many of them; the file is named where it is not the reading itself."""
     found: dict[tuple[str, str], int] = {}
-    for r in records:
+    for r in reading.records:
         device = getattr(r, "device", "")
         what = type(r).__name__ + (f" {device}" if device else "") + (f" in {r.netns}" if r.netns else "")
-        key = (what, str(r.source))
+        place = str(r.source)
+        key = (what, place.removeprefix(f"{reading.name}, ") if reading.name else place)
         found[key] = found.get(key, 0) + 1
     return found
 
