@@ -147,7 +147,8 @@ def readings_table(readings: Sequence[Reading]) -> Group:
     out: list[Text] = []
     for i, reading in enumerate(readings):
         name = f" ({reading.name})" if reading.name else ""
-        out += [Text(f"reading {i + 1}{name}: {len(reading.records)} recognised, {len(reading.unread)} lines not read", "bold")]
+        unread = f"{len(reading.unread)} line{'' if len(reading.unread) == 1 else 's'} not read"
+        out += [Text(f"reading {i + 1}{name}: {len(reading.records)} recognised, {unread}", "bold")]
         for (what, where), n in _kinds(reading).items():
             out += [Text(line) for line in _hung(f"  {what:<28} ", where + (f" ({n} of them)" if n > 1 else ""), 31)]
         out += [Text(line, "dim") for u in reading.unread for line in _wrapped(f"not read: {u}", "  ")]
