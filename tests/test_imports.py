@@ -72,7 +72,7 @@ LATE = {                                             # the command line imports 
     ("run/books.py", "rxpath.network.ip_tables_setup"): "the same",
     ("run/programs.py", "rxpath.workbench.traffic.service_times"): "few programs learn from a capture",
     ("run/replay.py", "rxpath.workbench.traffic"): "a capture needs no generator",
-    ("run/replay.py", "rxpath.workbench.traffic.service_times"): "many captures hold no replies",
+    ("run/learning.py", "rxpath.workbench.traffic.service_times"): "many captures hold no replies",
     ("run/simulation.py", "rxpath.vtime.program"): "only runs with Python programs",
     ("run/simulation.py", "rxpath.workbench.run"): "only runs that are recorded",
     ("traffic/capture.py", "rxpath.workbench.traffic.spec"): "a capture is no spec",

@@ -128,6 +128,7 @@ class scan_t:
     first_ts: i64               # of the first record, ns since the epoch
     clock: i64                  # virtual time that the timestamps ask for
     last_t: i64                 # of the last frame on the cable; times only grow
+    last_rec: i64               # its record
     max_gap: i64
     speed_num: i64
     speed_den: i64

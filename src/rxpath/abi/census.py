@@ -7,7 +7,8 @@ from .survey import survey_t
 
 NCONV = 8192                    # a power of two, as the others
 NCENSUS_MAC, NCENSUS_HOST, NCENSUS_PORT = 4096, 16384, 131072
-NARP, NDHCP, NJOIN = 1024, 64, 256
+NARP, NDHCP, NJOIN, NREFUSED = 1024, 64, 256, 1024
+NCHANGE = 16                    # times that a port opens or closes
 WAYS = 8                        # places of a set
 
 
@@ -22,11 +23,10 @@ class census_conv:
     lo_0: i64
     hi_1: i64
     lo_1: i64
-    seen: i64                   # the number of the last frame; from here to ttls: what each frame touches
-    last: i64                   # who sent it, and when; -1: nobody
+    last: i64                   # who sent last, and when; -1: nobody.  From here to ttls: what each frame touches, a cache line
     last_ts: i64
     frames: Array[i64] = array(2)
-    bytes: Array[i64] = array(2)
+    at: Array[i64] = array(2)           # the record of the last frame
     ttls: i64                   # of the last frames: of end 0 | of end 1 << 8
     first: i64                  # who sent the first
     into: Array[i64] = array(2)         # the capture itself says that it came in, or went out
@@ -44,7 +44,6 @@ class census_mac:
     mac: i64
     rx: i64
     tx: i64
-    rx_bytes: i64
     rx_ip: i64                  # of these, IPv4 and IPv6
     group: i64                  # frames that it sent to groups or all
     order: i64
@@ -62,7 +61,6 @@ class census_host:
     order: i64
     rx: i64
     tx: i64
-    rx_bytes: i64
     rx_udp: i64
     rx_tcp: i64
     rx_icmp: i64
@@ -125,6 +123,20 @@ class census_join:
     group: i64
 
 
+@struct()
+class census_refused:
+    """A UDP port that was refused at some time with port unreachable: when it closed and opened, and what was sent from it since."""
+    used: i64
+    hi: i64
+    lo: i64
+    port: i64
+    closed: i64                 # as of now
+    last: i64                   # record of the last port unreachable
+    sent: i64                   # datagrams from it since the first one
+    n: i64                      # changes, with those for which there was no room
+    at: Array[i64] = array(NCHANGE)     # record from which on it is closed, after which it is open, closed, ...
+
+
 @struct(align=CACHELINE)
 class census_t:
     """Who talks to whom in a capture."""
@@ -137,7 +149,9 @@ class census_t:
     not_ip: i64
     lost_hosts: i64             # that made room for others, and their frames
     lost_frames: i64
-    lost_ports: i64
+    lost_ports: i64             # the same of UDP ports that somebody sent to, and these datagrams
+    lost_datagrams: i64
+    nrefused: i64
     nhost: i64
     nport: i64
     nmac: i64
@@ -151,4 +165,6 @@ class census_t:
     arps: Array[census_arp] = array(NARP)
     dhcps: Array[census_dhcp] = array(NDHCP)
     joins: Array[census_join] = array(NJOIN)
+    refused: Array[census_refused] = array(NREFUSED)
+    refused_port: Array[i64] = array(2048)          # their ports, as bits
     survey: survey_t = table()

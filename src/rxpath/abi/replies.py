@@ -13,6 +13,8 @@ class reply_flow:
     since: i64                  # the oldest
     last: i64                   # the newest
     waiting: i64
+    ours: i64                   # the receiver has begun it: it asks, and the other end answers
+    seen: i64                   # its last datagram, ns since the epoch
 
 
 @struct(align=CACHELINE)
@@ -21,7 +23,7 @@ class replies_t:
     records: i64
     requests: i64
     replies: i64
-    lost: i64                   # the table was full
+    unasked: i64                # datagrams of the receiver that no request waited for, in flows that others have begun
     nlocal: i64
     port: i64                   # only of this port; 0: of all
     out_addr: i64

@@ -45,6 +45,8 @@ class Capture:
         self.reading = Reading(path if isinstance(path, Source) else Source(path))
         self.loop, self.plain, self.passes, self.fresh = loop, plain, 1, fresh
         self.net: Net | None = None
+        self.reached = 0                        # the record after which the last load() stopped, being told to: 0, it did not
+        self._stops = sorted({c.record for c in receiver.changes if c.record}) if receiver is not None and loop == 1 else []
         self.until = start_ns + 1               # run virtual time until then
         self._end = self._ended = False
         self._start = start_ns
@@ -111,8 +113,13 @@ class Capture:
             return False
         s, net = self.reading.s, self.net
         assert net is not None, "attach() first"
+        self.reached = 0
         while True:
-            why = Scan.END if self._end else self._call(capture_scan)(net, s, PIECE)
+            most = min(PIECE, self._stops[0] - s.rec) if self._stops else PIECE
+            why = Scan.END if self._end else self._call(capture_scan)(net, s, most)
+            if self._stops and s.rec >= self._stops[0]:
+                self.reached = self._stops.pop(0)
+                break
             if why == Scan.FULL or why == Scan.LIMIT:
                 break
             if why == Scan.MORE and not (self.reading.must_move() and self._call(feed_waiting)(net)):
@@ -149,6 +156,14 @@ class Capture:
         s.fresh = self.passes - 1 if self.fresh else 0
         self._end = False
         return True
+
+    @property
+    def reached_t(self) -> int:
+        """When the record that load() stopped after comes; that of a record that is not offered lies behind all that are."""
+        s = self.reading.s
+        if s.pending or s.last_rec == s.rec:
+            return int(s.pending_t if s.pending else s.last_t)
+        return int(max(s.last_t + 1, 0 if s.rate_den else s.clock))
 
     def consume(self) -> None:
         """All frames until `self.until` have been pulled in; call it when virtual time is there."""

@@ -7,6 +7,7 @@ from .._compile import Mem, be16, be32, be64, byte, cold, entry, mem_at, path_fu
 from ..abi.capture import Scan, Way, scan_t
 from ..abi.census import NCONV, census_conv, census_t
 from ..abi.numbers import ETH_HLEN, ETH_P_8021AD, ETH_P_8021Q, ETH_P_ARP, ETH_P_IP, ETH_P_IPV6, IP_OFFSET, IPPROTO, VLAN_HLEN
+from .census_refused import census_refuses, census_speaks
 from .census_said import IPPROTO_ICMPV6, census_arp, census_dhcp, census_igmp, census_unreachable
 from .census_tables import census_host_of, census_mac_of, census_port_of
 from .ether import mac_at
@@ -29,10 +30,16 @@ def is_conv(v: census_conv, meta: int, ports: int, mac_0: int, mac_1: int, hi_0:
 
 
 @path_function
+def conv_place(ports: int, mac_0: int, mac_1: int, hi_0: int, lo_0: int, hi_1: int, lo_1: int) -> int:
+    """The first of its two places; the other one is this ^ 1."""
+    h = (lo_0 ^ lo_1 << 7 ^ ports ^ hi_0 ^ hi_1 << 9 ^ mac_0 ^ mac_1 << 5) * 0x9E3779B1 & 0x7FFF_FFFF_FFFF_FFFF
+    return (h >> 20 ^ h >> 37) & NCONV - 1
+
+
+@path_function
 def census_conv_of(c: census_t, meta: int, ports: int, mac_0: int, mac_1: int, hi_0: int, lo_0: int, hi_1: int, lo_1: int) -> int:
     """The place of a conversation, one of two.  The one that has been quiet longer makes room."""
-    h = (lo_0 ^ lo_1 << 7 ^ ports ^ hi_0 ^ hi_1 << 9 ^ mac_0 ^ mac_1 << 5) * 0x9E3779B1 & 0x7FFF_FFFF_FFFF_FFFF
-    k = (h >> 20 ^ h >> 37) & NCONV - 1
+    k = conv_place(ports, mac_0, mac_1, hi_0, lo_0, hi_1, lo_1)
     v = c.conv[k]
     if is_conv(v, meta, ports, mac_0, mac_1, hi_0, lo_0, hi_1, lo_1):
         return k
@@ -40,10 +47,34 @@ def census_conv_of(c: census_t, meta: int, ports: int, mac_0: int, mac_1: int, h
         w = c.conv[k ^ 1]
         if is_conv(w, meta, ports, mac_0, mac_1, hi_0, lo_0, hi_1, lo_1):
             return k ^ 1
-        if w.seen < v.seen:
+        if w.at[w.last & 1] < v.at[v.last & 1]:
             k = k ^ 1
     census_conv_new(c, c.conv[k], meta, ports, mac_0, mac_1, hi_0, lo_0, hi_1, lo_1)
     return k
+
+
+@cold
+@path_function
+def census_asked_at(c: census_t, meta: int, mem: Mem, udp: int, smac: int, dmac: int, src_hi: int, src: int, dst_hi: int, dst: int) -> int:
+    """The record of the datagram whose UDP header is quoted at `udp`: the last of its conversation; where that is not known, the record
+    before this one."""
+    sport, dport = be16(mem, udp), be16(mem, udp + 2)
+    if src_hi > dst_hi or (src_hi == dst_hi and (src > dst or (src == dst and sport > dport))):
+        return census_last_of(c, 1, meta, dport << 16 | sport, dmac, smac, dst_hi, dst, src_hi, src)
+    return census_last_of(c, 0, meta, sport << 16 | dport, smac, dmac, src_hi, src, dst_hi, dst)
+
+
+@cold
+@path_function
+def census_last_of(c: census_t, d: int, meta: int, ports: int, mac_0: int, mac_1: int, hi_0: int, lo_0: int, hi_1: int, lo_1: int) -> int:
+    """The record of the last frame of end d of this conversation."""
+    k = conv_place(ports, mac_0, mac_1, hi_0, lo_0, hi_1, lo_1)
+    if not is_conv(c.conv[k], meta, ports, mac_0, mac_1, hi_0, lo_0, hi_1, lo_1):
+        k = k ^ 1
+    v = c.conv[k]
+    if v.at[d] and is_conv(v, meta, ports, mac_0, mac_1, hi_0, lo_0, hi_1, lo_1):
+        return v.at[d]
+    return c.records - 1
 
 
 @cold
@@ -60,9 +91,8 @@ def census_conv_new(c: census_t, v: census_conv, meta: int, ports: int, mac_0: i
 @path_function
 def census_seen(c: census_t, s: scan_t, v: census_conv, d: int) -> None:
     """A frame of this conversation, sent by end d."""
-    v.seen = c.frames
     v.frames[d] += 1
-    v.bytes[d] += s.rec_len
+    v.at[d] = c.records
     if s.rec_way:
         if s.rec_way == Way.IN:
             v.into[d] += 1
@@ -113,10 +143,16 @@ def census_ipv4(c: census_t, s: scan_t, mem: Mem, ip: int, end: int, vlan: int, 
         if whole and l4 + 14 <= end and byte(mem, l4 + 13) & (TCP_SYN | TCP_RST):
             census_flags(v, d, byte(mem, l4 + 13))
     elif proto == IPPROTO.UDP:
-        if sport == BOOTPS and dport == BOOTPC and whole:
-            census_dhcp(c, mem, l4 + 8, end)
+        if whole:
+            census_speaks(c, 0, src, sport)
+            if sport == BOOTPS and dport == BOOTPC:
+                census_dhcp(c, mem, l4 + 8, end)
     elif proto == IPPROTO.ICMP and fragment & IP_OFFSET == 0:
-        census_unreachable(c, mem, l4, end, proto, 0, src)
+        udp = census_unreachable(c, mem, l4, end, proto, 0, src)
+        if udp:
+            asked = be32(mem, l4 + 20)
+            meta = SEEN | vlan + 1 << 16 | 4 << 8 | IPPROTO.UDP
+            census_refuses(c, 0, src, be16(mem, udp + 2), census_asked_at(c, meta, mem, udp, dmac, smac, 0, asked, 0, src))
     elif proto == IPPROTO.IGMP:
         census_igmp(c, mem, l4, end, src)
 
@@ -141,8 +177,14 @@ def census_ipv6(c: census_t, s: scan_t, mem: Mem, ip: int, end: int, vlan: int, 
     if proto == IPPROTO.TCP:
         if whole and l4 + 14 <= end and byte(mem, l4 + 13) & (TCP_SYN | TCP_RST):
             census_flags(v, d, byte(mem, l4 + 13))
+    elif proto == IPPROTO.UDP and whole:
+        census_speaks(c, src_hi, src, sport)
     elif proto == IPPROTO_ICMPV6:
-        census_unreachable(c, mem, l4, end, proto, src_hi, src)
+        udp = census_unreachable(c, mem, l4, end, proto, src_hi, src)
+        if udp:
+            hi, asked = be64(mem, l4 + 16), be64(mem, l4 + 24)
+            meta = SEEN | vlan + 1 << 16 | 6 << 8 | IPPROTO.UDP
+            census_refuses(c, src_hi, src, be16(mem, udp + 2), census_asked_at(c, meta, mem, udp, dmac, smac, hi, asked, src_hi, src))
 
 
 @cold
@@ -223,7 +265,6 @@ def census_fold(c: census_t, v: census_conv) -> None:
             m = c.macs[census_mac_of(c, mac)]
             m.rx += v.frames[o]
             m.tx += v.frames[e]
-            m.rx_bytes += v.bytes[o]
             if version:
                 m.rx_ip += v.frames[o]
             if v.mac_0 >> 40 & 1 or v.mac_1 >> 40 & 1:
@@ -250,7 +291,6 @@ def census_end(c: census_t, v: census_conv, e: int, mac: int, hi: int, lo: int, 
     h = c.hosts[census_host_of(c, mac, hi, lo, version, vlan)]
     h.tx += v.frames[e]
     h.rx += v.frames[o]
-    h.rx_bytes += v.bytes[o]
     if proto == IPPROTO.UDP:
         h.rx_udp += v.frames[o]
     elif proto == IPPROTO.TCP:

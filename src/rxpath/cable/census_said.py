@@ -91,18 +91,20 @@ def census_igmp(c: census_t, mem: Mem, at: int, end: int, src: int) -> None:
 
 @cold
 @path_function
-def census_unreachable(c: census_t, mem: Mem, l4: int, end: int, proto: int, hi: int, lo: int) -> None:
-    """Port unreachable: the port in the datagram that is quoted is closed at its sender (hi, lo)."""
+def census_unreachable(c: census_t, mem: Mem, l4: int, end: int, proto: int, hi: int, lo: int) -> int:
+    """Port unreachable: the port in the datagram that is quoted is closed at its sender (hi, lo).  Returns where the quoted UDP header
+    lies, 0: it is no such message."""
     if l4 + 8 > end:
-        return
-    inner, closed = l4 + 8, -1
+        return 0
+    inner, udp = l4 + 8, 0
     if proto == IPPROTO.ICMP and byte(mem, l4) == 3 and byte(mem, l4 + 1) == 3 and inner + 20 <= end:
         head = (byte(mem, inner) & 15) * 4
         if byte(mem, inner + 9) == IPPROTO.UDP and inner + head + 4 <= end:
-            closed = be16(mem, inner + head + 2)
+            udp = inner + head
     if proto == IPPROTO_ICMPV6 and byte(mem, l4) == 1 and byte(mem, l4 + 1) == 4 and inner + 44 <= end:
         if byte(mem, inner + 6) == IPPROTO.UDP:
-            closed = be16(mem, inner + 42)
-    if closed >= 0:
-        p = c.ports[census_port_of(c, hi, lo, IPPROTO.UDP, closed)]
+            udp = inner + 40
+    if udp:
+        p = c.ports[census_port_of(c, hi, lo, IPPROTO.UDP, be16(mem, udp + 2))]
         p.unreachable += 1
+    return udp

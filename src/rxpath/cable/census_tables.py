@@ -2,6 +2,7 @@
 Called by census.py when it folds a conversation, and by census_said.py."""
 from .._compile import path_function, reset_struct
 from ..abi.census import NARP, NCENSUS_HOST, NCENSUS_MAC, NCENSUS_PORT, NDHCP, NJOIN, WAYS, census_t
+from ..abi.numbers import IPPROTO
 
 
 @path_function
@@ -73,8 +74,10 @@ def census_port_of(c: census_t, hi: int, lo: int, proto: int, port: int) -> int:
         w = c.ports[worst]
         if p.rx + p.tx < w.rx + w.tx:
             worst = i
-    c.lost_ports += 1
     old = c.ports[worst]
+    if old.proto == IPPROTO.UDP and old.rx:
+        c.lost_ports += 1
+        c.lost_datagrams += old.rx
     reset_struct(old)
     old.used, old.hi, old.lo, old.proto, old.port = 1, hi, lo, proto, port
     return worst

@@ -26,7 +26,6 @@ class MacRow(NamedTuple):
     mac: int
     rx: int
     tx: int
-    rx_bytes: int
     rx_ip: int
     group: int
     order: int
@@ -42,7 +41,6 @@ class End(NamedTuple):
     order: int
     rx: int
     tx: int
-    rx_bytes: int
     rx_udp: int
     rx_tcp: int
     rx_icmp: int
@@ -117,6 +115,14 @@ class Join(NamedTuple):
     group: int
 
 
+class Refused(NamedTuple):
+    """A census_refused: datagrams that were sent from the port since it was first refused; how many changes, and the records of those that
+    were kept."""
+    sent: int
+    n: int
+    changes: tuple[int, ...]
+
+
 class Face(NamedTuple):
     """An interface that a pcapng file describes, as far as it does."""
     name: str
@@ -137,7 +143,8 @@ class Census:
     def __init__(self, c: Any, faces: list[Face]) -> None:
         self.records, self.frames, self.group, self.bare = int(c.records), int(c.frames), int(c.group), int(c.bare)
         self.marked, self.not_ip = int(c.to_us + c.from_us), int(c.not_ip)
-        self.lost_hosts, self.lost_frames, self.lost_ports = int(c.lost_hosts), int(c.lost_frames), int(c.lost_ports)
+        self.lost_hosts, self.lost_frames = int(c.lost_hosts), int(c.lost_frames)
+        self.lost_ports, self.lost_datagrams = int(c.lost_ports), int(c.lost_datagrams)
         self.whole = True                                   # false: the first part of a pipe
         self.faces = faces
         self.macs = _rows(c.macs, [c.mac_at[i] for i in range(c.nmac)], MacRow)
@@ -148,6 +155,7 @@ class Census:
         self.survey = c.survey
         self.left = sources_left(c.survey)                  # sources that leave checksums to their card
         self.share_left = share_left(c.survey)              # of these and of others: how many, and which share
+        self.refused = {(r.hi, r.lo, r.port): Refused(r.sent, r.n, tuple(r.at)[:r.n]) for r in c.refused if r.used} if c.nrefused else {}
         self.joins = _rows(c.joins, [i for i in range(NJOIN) if c.joins[i].used], Join)
 
     @property

@@ -16,7 +16,7 @@ from .evidence import weigh
 from .hosts import Address, Census, End, Face, Host, find_hosts
 from .reading import Reading
 from .source import CaptureError, Source
-from .surroundings import PREFIX, PREFIX6, gateway_of, groups_of, make_up, neighbours_of, ports_of, prefix_of, vlans_of
+from .surroundings import PREFIX, PREFIX6, Change, changes_of, gateway_of, groups_of, make_up, neighbours_of, ports_of, prefix_of, vlans_of
 from .survey import Connections, connections, outer_ad, protocols, tunnels
 
 PIECE = 1 << 18                 # records between two looks at who wants to stop
@@ -64,6 +64,9 @@ class Receiver:
     tcp_ports: dict[int, int] = dataclasses.field(default_factory=dict)  # listening: port -> SYNs
     closed_udp: dict[int, int] = dataclasses.field(default_factory=dict)
     closed_tcp: dict[int, int] = dataclasses.field(default_factory=dict)
+    changes: list[Change] = dataclasses.field(default_factory=list)     # UDP ports that open and close while the capture goes on
+    lost_ports: int = 0         # times that a seldom used UDP port, of any host, made room for another: one of its own is closed
+    lost_datagrams: int = 0     # to them
     vlans: list[int] = dataclasses.field(default_factory=list)          # outer tags
     inner_vlans: list[tuple[int, int]] = dataclasses.field(default_factory=list)    # (outer, inner) of twice tagged frames
     own_by: int = OwnBy.MAC     # how its own frames are known
@@ -76,6 +79,7 @@ class Receiver:
     left: dict[str, int] = dataclasses.field(default_factory=dict)      # sources that leave checksums to their card: LEFT_* of each
     hosts: tuple[HostSeen, ...] = ()                                    # of the capture, the likeliest first
     answered: int = 0           # UDP datagrams that may be its replies
+    far: str = ""               # why the capture was not taken near it, so that times hold the way between; "": nothing says so
     ipv6: float = 0.0           # share of the frames that are IPv6
     tcp: Connections = dataclasses.field(default_factory=Connections)   # its connections that the capture shows to be real
     tunnels: list[int] = dataclasses.field(default_factory=list)        # UDP ports that are tunnels'
@@ -177,6 +181,7 @@ def infer_receiver(path: str | os.PathLike[str] | Source, *, local: list[str] | 
     r.ipv6 = sum(e.tx for e in census.ends if e.version == 6) / max(census.frames, 1)
     r.tunnels, r.not_modelled, r.outer_ad = tunnels(census.survey), protocols(census.survey), outer_ad(census.survey)
     r.tcp = connections(census.survey, r.addresses, plain)
+    r.far = _far(census, ours, r)
     r.evidence = _explain(census, hosts, r, [how for _, how in known.values() if how])
     return r
 
@@ -247,11 +252,13 @@ def _address(text: str) -> Address:
 
 
 def _find_ports(census: Census, ours: list[End], listen: list[int] | None, listen_tcp: list[int] | None, r: Receiver) -> None:
-    udp, tcp, closed, refused = ports_of(census, ours)
+    mine = {(e.hi, e.lo) for e in ours}
+    r.changes = changes_of(census, mine) if listen is None else []
+    udp, tcp, closed, refused = ports_of(census, ours, {c.port for c in r.changes})
     r.udp_ports = dict(sorted(((p, n) for p, n in udp.items() if n), key=lambda x: (-x[1], x[0])))
     r.tcp_ports = dict(sorted(tcp.items(), key=lambda x: (-x[1], x[0])))
     r.closed_udp, r.closed_tcp = dict(sorted(closed.items())), dict(sorted(refused.items()))
-    mine = {(e.hi, e.lo) for e in ours}
+    r.lost_ports, r.lost_datagrams = census.lost_ports, census.lost_datagrams
     r.answered = sum(min(p.rx, p.tx) for p in census.ports if p.proto == IPPROTO.UDP and (p.hi, p.lo) in mine)
     if listen is not None:
         r.udp_ports = {p: r.udp_ports.get(p, 0) for p in listen}
@@ -268,6 +275,19 @@ def _seen(census: Census, h: Host) -> HostSeen:
     local = h.name if h.is_loopback else addresses[0] if h.by_address or len(addresses) == 1 else mac
     return HostSeen(h.name, local, tuple(addresses), mac, h.rx, h.tx, h.total("rx_udp"), h.total("rx_tcp"), h.total("rx_icmp"),
                     census.frames if h.is_loopback else census.frames - h.tx, tuple(udp), tuple(tcp), h.points, tuple(h.why))
+
+
+def _far(census: Census, ours: list[End], r: Receiver) -> str:
+    """Why the receiver is not where the capture was taken."""
+    taken_on = [a for a in census.left if a not in r.addresses]
+    if taken_on and not any(a in census.left for a in r.addresses):
+        return f"the capture was taken on {taken_on[0]}, and the way from there is in the times"
+    mine = [e for e in census.ends if e.address in {end.address for end in ours}]
+    if sum(e.worn for e in mine) > sum(e.fresh for e in mine):
+        return "routers lie between it and the place of the capture, and the way is in the times"
+    if sum(e.farther for e in mine) > 2 * sum(e.nearer for e in mine):
+        return "it answers much later than the other side, as if the way to it were in the times"
+    return ""
 
 
 # ---------------------------------------------------------------- in words
@@ -310,6 +330,11 @@ def _ports_text(r: Receiver) -> str:
         text += f"; {member} {', '.join(r.groups[:4])}" + (f" and {len(r.groups) - 4} more" if len(r.groups) > 4 else "")
     if r.closed_udp:
         text += f"; UDP {listed(r.closed_udp)} is closed: it answered with port unreachable"
+    if r.changes:
+        text += f"; UDP {listed({c.port: 1 for c in r.changes})} opens and closes meanwhile: it answered with port unreachable for a time"
+    if r.lost_ports:
+        text += (f"; the table of ports was full: {r.lost_ports:,} times a seldom used UDP port of some host made room, with "
+                 f"{r.lost_datagrams:,} datagrams to them; such a port of its own is closed")
     if r.closed_tcp:
         text += f"; TCP {listed(r.closed_tcp)} is closed: it answered with RST"
     return text

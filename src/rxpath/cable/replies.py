@@ -3,13 +3,16 @@ reply of the same flow.
 
 A server works on one datagram after the other, so that a reply's work began when its request came, or at the port's reply before it,
 whichever is later: a request that had to wait does not count its waiting.  What is left holds the way through the real kernel too
-(some microseconds), and it is too long for a port that several threads serve.  workbench/traffic/service_times.py uses it."""
+(some microseconds), and it is too long for a port that several threads serve: for these there are the pairs of times.  A flow that the
+receiver has begun holds answers to it, no requests.  workbench/traffic/service_times.py uses it."""
 from .._compile import Mem, entry, mem_at, path_function, put_le64, struct_at
 from ..abi.capture import Scan, scan_t
 from ..abi.headers import ethhdr, iphdr, udphdr, vlan_hdr
 from ..abi.numbers import ETH_HLEN, ETH_P_8021AD, ETH_P_8021Q, ETH_P_IP, IP_HLEN, IP_OFFSET, IPPROTO, UDP_HLEN, VLAN_HLEN
-from ..abi.replies import NREPLY_FLOW, replies_t
+from ..abi.replies import NREPLY_FLOW, replies_t, reply_flow
 from .scan import next_record, record_frame
+
+PROBES = 64
 
 
 @path_function
@@ -21,19 +24,25 @@ def is_local(r: replies_t, address: int) -> bool:
 
 
 @path_function
-def reply_flow_of(r: replies_t, key: int, peer: int) -> int:
-    """Index of its entry, -1: no place."""
+def reply_flow_of(r: replies_t, key: int, peer: int, t: int, ours: int) -> reply_flow:
+    """Its entry.  Where there is no place, the one that has been quiet longest makes room."""
     h = (key ^ peer * 0x9E3779B1) * 0x85EBCA77 & 0x7FFF_FFFF_FFFF
-    for i in range(64):
-        at = (h >> 13 ^ h >> 29) + i & NREPLY_FLOW - 1
+    first = h >> 13 ^ h >> 29
+    quiet = first & NREPLY_FLOW - 1
+    for i in range(PROBES):
+        at = first + i & NREPLY_FLOW - 1
         f = r.flow[at]
-        if f.key == 0:
-            f.key, f.peer, f.waiting = key, peer, 0
-            return at
         if f.key == key and f.peer == peer:
-            return at
-    r.lost += 1
-    return -1
+            f.seen = t
+            return f
+        if f.key == 0:
+            quiet = at
+            break
+        if f.seen < r.flow[quiet].seen:
+            quiet = at
+    f = r.flow[quiet]
+    f.key, f.peer, f.waiting, f.ours, f.seen = key, peer, 0, ours, t
+    return f
 
 
 @path_function
@@ -66,26 +75,24 @@ def reply_frame(r: replies_t, s: scan_t, mem: Mem) -> None:
 
 @path_function
 def reply_wanted(r: replies_t, t: int, key: int, peer: int) -> None:
+    f = reply_flow_of(r, key, peer, t, 0)
+    if f.ours:                                       # it is itself an answer
+        return
     r.requests += 1
-    i = reply_flow_of(r, key, peer)
-    if i >= 0:
-        f = r.flow[i]
-        if f.waiting == 0:
-            f.since = t
-        f.last = t
-        f.waiting += 1
+    if f.waiting == 0:
+        f.since = t
+    f.last = t
+    f.waiting += 1
 
 
 @path_function
 def reply_seen(r: replies_t, t: int, key: int, peer: int) -> None:
-    i = reply_flow_of(r, key, peer)
-    if i < 0:
-        return
-    f = r.flow[i]
-    if f.waiting == 0:                               # it spoke unasked
+    f = reply_flow_of(r, key, peer, t, 1)
+    if f.waiting == 0:                               # it asks, or it spoke unasked
+        r.unasked += 1 - f.ours
         return
     began = max(f.since, r.last_reply[key >> 16])
-    if r.npair < r.pair_max:
+    if t >= began and r.npair < r.pair_max:
         put_le64(mem_at(r.pair_addr), 16 * r.npair, f.since)
         put_le64(mem_at(r.pair_addr), 16 * r.npair + 8, t)
         r.npair += 1

@@ -1,7 +1,7 @@
 """From bytes of a capture file to frames on the cable: the loop that the reader (capture.py) calls for each piece of the file.
 
 record (pcap.py, pcapng.py) -> whose is it -> Ethernet (ether.py) -> lengths -> time -> queue (NIC) -> cable (feed.py)"""
-from .._compile import Mem, be32, cold, entry, mem_at, path_function
+from .._compile import Mem, always_inline, be32, cold, entry, mem_at, path_function
 from ..abi.capture import MAX_LEN, MAX_TIME, Link, OwnBy, Problem, Scan, Way, interface_t, scan_t
 from ..abi.net import Net
 from ..drivers.rss import nic_steer
@@ -16,6 +16,7 @@ from .wire import cut_flags, left_flags
 ETH_OVERHEAD = 24               # preamble 8, FCS 4, gap 12
 
 
+@always_inline
 @path_function
 def next_record(s: scan_t, mem: Mem) -> int:
     if s.pcapng:
@@ -23,6 +24,7 @@ def next_record(s: scan_t, mem: Mem) -> int:
     return pcap_record(s, mem)
 
 
+@always_inline
 @path_function
 def record_frame(s: scan_t, mem: Mem) -> bool:
     """The record as an Ethernet frame without FCS, lengths put right.  False: it cannot be one; counted."""
@@ -168,6 +170,7 @@ def scan_add(net: Net, s: scan_t) -> bool:
         return False
     s.pending = 0
     s.offered += 1
+    s.last_rec = s.rec
     s.bytes += s.rec_len
     s.last_t = s.card_t[s.rec_card] = s.pending_t
     return True

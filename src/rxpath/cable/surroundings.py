@@ -2,6 +2,7 @@
 fits where no frame is addressed to one host.  Called by receiver.py."""
 import ipaddress
 from collections import Counter
+from typing import NamedTuple
 
 from ..abi.numbers import IPPROTO
 from .ether import BROADCAST_MAC, DEFAULT_MAC
@@ -80,9 +81,31 @@ def groups_of(census: Census) -> list[str]:
     return list(dict.fromkeys(str(e.address) for e in census.ends if e.address.is_multicast and e.rx))
 
 
-def ports_of(census: Census, ours: list[End]) -> tuple[Counter[int], Counter[int], Counter[int], Counter[int]]:
-    """Ports of the receiver's addresses, and of groups and broadcasts, which are everybody's: open UDP with their datagrams, listening TCP
-    with their SYNs; then those that it has refused."""
+class Change(NamedTuple):
+    """A UDP port closes before a record arrives, or opens after it; record 0: it begins closed."""
+    record: int
+    port: int
+    opens: bool
+
+
+def changes_of(census: Census, mine: set[tuple[int, int]]) -> list[Change]:
+    """When ports of these addresses opened and closed: of those that have sent, without whose word one refusal may mean all, as the kernel
+    does not send one for each datagram.  A port of several addresses is left out, and so is one that changes too often."""
+    users = Counter(p.port for p in census.ports if p.proto == IPPROTO.UDP and (p.hi, p.lo) in mine and p.rx)
+    found: list[Change] = []
+    for p in census.ports:
+        r = census.refused.get((p.hi, p.lo, p.port)) if p.proto == IPPROTO.UDP and (p.hi, p.lo) in mine else None
+        if r is None or not p.tx or users[p.port] > 1 or r.n > len(r.changes):
+            continue
+        was_open = p.tx > r.sent
+        states = [Change(record, p.port, i % 2 == 1) for i, record in enumerate(r.changes)]
+        found += states if was_open else [Change(0, p.port, False), *states[1:]]
+    return sorted(found)
+
+
+def ports_of(census: Census, ours: list[End], changing: set[int]) -> tuple[Counter[int], Counter[int], Counter[int], Counter[int]]:
+    """Ports of the receiver's addresses, and of groups and broadcasts, which are everybody's: open UDP with their datagrams (those that are
+    known to change, too), listening TCP with their SYNs; then those that it has refused."""
     mine = {(e.hi, e.lo) for e in ours}
     everybody = {(e.hi, e.lo) for e in census.ends if not e.one_host and (e.hi or e.lo)}
     udp, tcp, closed, refused, unreachable = Counter[int](), Counter[int](), Counter[int](), Counter[int](), Counter[int]()
@@ -91,7 +114,7 @@ def ports_of(census: Census, ours: list[End]) -> tuple[Counter[int], Counter[int
         if not own and (p.hi, p.lo) not in everybody:
             continue
         if p.proto == IPPROTO.UDP:
-            if p.tx == 0 or 2 * p.unreachable > p.rx:       # who has sent from it had it open, if only for a while
+            if (p.tx == 0 or 2 * p.unreachable > p.rx) and p.port not in changing:      # who has sent from it had it open
                 unreachable[p.port] += p.unreachable
             udp[p.port] += p.rx
         elif p.proto == IPPROTO.TCP and own:

@@ -23,6 +23,8 @@ def answer(run: Outcome, unit: Unit, host: Host, goal: str | None, budget: int, 
         if run.dropped or goal:
             return WhatIf(goal or "loss", (), (), ("standard input cannot be read again to try knobs: save it to a file",))
         return None
+    if run.taught is not None and run.taught.applied:       # every run has the program that the capture taught
+        host = hostfile.revise(host, {"app": run.host._raw["app"]})
     return what_if(run, unit, _lenient(host, skip_unsupported), goal, budget, jobs, progress, stop, seeds=seeds)
 
 

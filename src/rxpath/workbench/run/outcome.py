@@ -15,6 +15,20 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class Taught:
+    """What the receiver's replies in the capture teach of its program."""
+    text: str
+    requests: int
+    replies: int
+    work_ns: int                                            # computing for one request, at most
+    together: int                                           # requests that were worked on at a time, at least
+    threads: int                                            # as many as had a request at a time
+    pauses: int
+    applied: bool
+    why_not: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """A finished (or interrupted) run."""
     books: Books
@@ -26,7 +40,7 @@ class Outcome:
     interrupted: bool = False
     recording: Recording | None = None                      # the run over time, when that was asked
     samples: tuple[Sample, ...] = ()                        # single datagrams, chosen by chance: where the time of each went
-    replies: str = ""                                       # what the receiver's replies in the capture teach of its programs
+    taught: Taught | None = None                            # by the receiver's replies in the capture; None: there are none
 
     @property
     def offered(self) -> int:

@@ -1,6 +1,8 @@
 """Programs of a run: application threads that read its sockets."""
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rxpath import boot
 from rxpath.abi.numbers import MSG_DONTWAIT, MSG_PEEK, MSG_TRUNC, MSG_WAITFORONE, Kind, WaitBy
 from rxpath.abi.sock import EP_ET, EP_EXCLUSIVE
@@ -57,7 +59,7 @@ def _start(m: Machine, plan: hosttables.Thread, mine: list[Opened], services: li
     net.sim.any_roams |= th.roams
     th.flags = sum(FLAGS[f] for f in app.flags) | (MSG_WAITFORONE if app.waitforone else 0)
     th.wait_by, th.rng = WAITS[wait], next_random(m.host.seed * 1_000_003 + n & (1 << 62) - 1)
-    _service(m, n, app, services)
+    _service(m, n, app, plan.index, services)
     _sleep(m, n, app, services)
     sk = net.socks[mine[0].index]
     th.sock = mine[0].index
@@ -91,7 +93,7 @@ def _epoll(m: Machine, n: int, app: App, mine: list[Opened]) -> None:
         eventpoll.epoll_watch(m.boot, th.epoll, s.index, events)
 
 
-def _service(m: Machine, n: int, app: App, services: list[int]) -> None:
+def _service(m: Machine, n: int, app: App, thread: int, services: list[int]) -> None:
     th = m.net.thread[n]
     if app.service.capture is not None:
         from rxpath.workbench.traffic.service_times import of_app
@@ -100,7 +102,11 @@ def _service(m: Machine, n: int, app: App, services: list[int]) -> None:
         note = f"app {app.name} works as learned from {app.service.capture}: {found.describe()}"
         if note not in m.notes:
             m.notes.append(note)
-        times = found.times
+        times: Sequence[int] = found.times
+        if app.service.waits:
+            times, sleeps = found.work_and_sleep(thread, app.threads)
+            th.sleeps, th.sleep_kind, th.sleep_first, th.sleep_count = 1, apps.SERVICE_LIST, len(services), len(sleeps)
+            services.extend(sleeps)
     else:
         times = service_ns(app.service)
     if app.service.exponential is not None:

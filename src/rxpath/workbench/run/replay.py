@@ -14,6 +14,7 @@ from rxpath.workbench.host import file as hostfile
 from rxpath.workbench.host.model.host import Host
 from rxpath.workbench.host.tables import open_sockets
 from rxpath.workbench.run import assemble, left_open
+from rxpath.workbench.run.learning import learn
 from rxpath.workbench.run.outcome import Outcome
 from rxpath.workbench.run.simulation import START_NS, Simulation
 from rxpath.workbench.traffic import capture as traffic
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from rxpath.workbench.traffic.spec import Spec
 
 Progress = Callable[[float, int], None]                     # (share of the capture, 0 if not known; frames offered so far)
+HEADERS_SHARE = 0.1                                         # of a replay's time: the pass over the headers (docs/speed.md)
 
 
 def replay(capture: str | Path | Spec, host: Host | str | Path | None = None, *, overrides: Sequence[str] = (), seed: int | None = None,
@@ -92,21 +94,23 @@ def replay(capture: str | Path | Spec, host: Host | str | Path | None = None, *,
             sim.time.stop = stop
             if trail is not None:
                 trail.attach(sim, scout)
-            sim.replay(frames, progress)
+            sim.replay(frames, part(progress, headers, 1.0))
             if trail is not None:
                 trail.finish()
             said = traffic.summary(name, frames, speed, pace, begins)
             return Outcome(sim.books(), said, who, sim.host, (*said.notes, *sim.said()), tuple(sim.leaving.lines), sim.time.stopped,
-                           recording=sim.recording(), replies=replies, samples=tuple(sim.samples()))
+                           recording=sim.recording(), taught=taught, samples=tuple(sim.samples()))
 
     source = open_source()
+    headers = HEADERS_SHARE if source is not None and receiver is None else 0.0         # of all that is to be done
     try:
         listed = None if chosen.opens_from_capture else open_sockets(chosen)        # what the host file opens, and nothing else
         udp, tcp = (None if listed is None else [s.port for s in listed if s.listed.proto == proto] for proto in ("udp", "tcp"))
-        who = receiver or (infer_receiver(source, local=addresses, listen=udp, listen_tcp=tcp, plain=bool(plain), stop=stop)
+        who = receiver or (infer_receiver(source, local=addresses, listen=udp, listen_tcp=tcp, plain=bool(plain),
+                                           progress=part(progress, 0.0, headers), stop=stop)
                            if source is not None
                            else trafficfile.receiver(spec, chosen))     # type: ignore[arg-type]
-        replies = _replies(name, who) if receiver is None and source is not None and not who.loopback else ""
+        chosen, taught = learn(name, who, chosen) if source is not None else (chosen, None)
         chosen = assemble.settle(chosen, who)
         if fresh and loop > 1:
             who = replace(who, tcp=from_anybody(who.tcp))
@@ -119,11 +123,8 @@ def replay(capture: str | Path | Spec, host: Host | str | Path | None = None, *,
             source.close()
 
 
-def _replies(name: str, who: Receiver) -> str:
-    """What the capture teaches of the receiver's programs, if it holds their replies."""
-    if not who.answered:
-        return ""
-    from rxpath.workbench.traffic.service_times import of_receiver
-
-    learned = of_receiver(name, who)
-    return "" if learned is None else learned.teaches()
+def part(progress: Progress | None, begin: float, end: float) -> Progress | None:
+    """Progress of a part of the whole, which goes from `begin` to `end`."""
+    if progress is None:
+        return None
+    return lambda share, frames: progress(begin + (end - begin) * share, frames)

@@ -19,7 +19,7 @@ from rxpath.cable.capture import Capture
 from rxpath.cable.receiver import Card, Receiver
 from rxpath.vtime import feed
 from rxpath.workbench.host.model.host import Host
-from rxpath.workbench.run import assemble, books, left_open, spent
+from rxpath.workbench.run import assemble, books, left_open, ports, spent
 from rxpath.workbench.run.machine import HEADERS, Arrival, Machine, socket_count
 from rxpath.workbench.run.output_files import Leaving
 from rxpath.workbench.words import units
@@ -44,6 +44,7 @@ class Simulation(Machine):
         host = assemble.settle(host, receiver)
         super().__init__(host, receiver, listen, packets or assemble.packets_needed(host, socket_count(host, receiver, listen)), plain)
         self.t = 0
+        self.ports: ports.Ports | None = None
         assemble.assemble(self, one_step, skip_unsupported)
         self.leaving = Leaving(self)
         if any(app.restart is not None for app in host.apps):
@@ -75,11 +76,14 @@ class Simulation(Machine):
     def replay(self, capture: Capture | Generated, progress: Callable[[float, int], None] | None = None) -> None:
         """Every frame of the capture or generator, then until nothing is under way."""
         capture.attach(self.net)
+        self.ports = ports.of(self, capture)
         if self.host.cards:
             capture.cards([Card(dev.name, units.mac(dev.nic.mac), tuple(units.cidr(a) for a in dev.nic.addresses))
                            for dev in self.host.devices])
         while self._load(capture):
             self.leaving.epoch(capture.first_ts - START_NS - left_open.lead_ns(self.host))
+            if self.ports is not None and isinstance(capture, Capture) and capture.reached:
+                self.ports.change(capture.reached, capture.reached_t, self.run)
             self.run(max(capture.until, self.net.sim.now))
             self._senders_catch_up()
             if self.time.stopped:                          # what is still on the cable was offered, and stays queued

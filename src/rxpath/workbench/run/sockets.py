@@ -1,7 +1,9 @@
 """Sockets of a run: from the host's lists, from --listen, and from what the capture's traffic goes to."""
 from __future__ import annotations
 
+from rxpath.abi.limits import NSOCK
 from rxpath.abi.numbers import IPPROTO
+from rxpath.cable.receiver import Receiver
 from rxpath.drivers.net_device import dev_mc_add, multicast_mac
 from rxpath.network import setup as network_setup
 from rxpath.transport.sock_reuseport import reuseport_attach_prog
@@ -30,7 +32,7 @@ def open_all(m: Machine) -> None:
     bound = {(s.proto, s.port) for s in m.sockets}
     extra = list(m.listen)
     if m.host.opens_from_capture and not m.listen and m.receiver is not None:
-        extra += [("udp", 0, p) for p in sorted(m.receiver.udp_ports)] + [("tcp", 0, p) for p in sorted(m.receiver.tcp_ports)]
+        extra += _of_traffic(m, m.receiver, bound)
     for proto, address, port in extra:
         if (proto, port) not in bound:
             try:
@@ -43,13 +45,25 @@ def open_all(m: Machine) -> None:
                 continue
             m.sockets.append(Opened(i, f"{proto}{port}", proto, units.ipv4_text(address), port))
     if m.receiver is not None and m.host.opens_from_capture:
-        first = next((s.index for s in m.sockets if s.proto == "udp"), -1)
+        changing = {c.port for c in m.receiver.changes}
+        first = next((s.index for s in sorted(m.sockets, key=lambda s: s.port in changing) if s.proto == "udp"), -1)
         groups = [group for group in m.receiver.groups if ":" not in group]
         for group in groups if first >= 0 else ():
             _join(m, first, units.ipv4(group))
         if groups and first < 0:
             m.notes.append(f"no socket joined {', '.join(groups[:4])}{' and more' if len(groups) > 4 else ''}: what goes there is not UDP, "
                            "so that no socket is open for it")
+
+
+def _of_traffic(m: Machine, r: Receiver, bound: set[tuple[str, int]]) -> list[tuple[str, int, int]]:
+    """The ports that the capture's traffic goes to, and that the host file has no socket for: as many as there is room for."""
+    wanted = [(proto, 0, port) for proto, ports in (("udp", r.udp_ports), ("tcp", r.tcp_ports)) for port in ports
+              if (proto, port) not in bound]                    # those of each protocol that get most first
+    room = NSOCK - m.net.nsock
+    if len(wanted) > room:
+        m.notes.append(f"traffic goes to {len(wanted):,} ports, and there is room for {room:,} more sockets: those that get the least are "
+                       f"closed ({len(wanted) - room:,})")
+    return sorted(wanted[:room], key=lambda item: (item[0] != "udp", item[2]))
 
 
 def _bind(m: Machine, i: int, address: int, port: int) -> None:

@@ -119,7 +119,8 @@ def describe_receiver(r: Receiver) -> dict[str, Any]:
     return {"addresses": list(r.addresses), "mac": units.mac_text(r.mac), "gateway": r.gateway, "lo": r.loopback,
             "made_up": r.made_up, "groups": list(r.groups), "vlans": list(r.vlans),
             "udp_ports": list(r.udp_ports), "tcp_ports": list(r.tcp_ports), "closed_udp": list(r.closed_udp),
-            "closed_tcp": list(r.closed_tcp), "evidence": r.evidence}
+            "closed_tcp": list(r.closed_tcp), "udp_changes": [c._asdict() for c in r.changes], "lost_ports": r.lost_ports,
+            "evidence": r.evidence}
 
 
 def local_addresses(local: str | None) -> list[str] | None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import bisect
 import functools
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rxpath._compile import forget, new, pages, region
@@ -21,23 +22,30 @@ from rxpath.workbench.host.model.programs import App
 from rxpath.workbench.words import units
 from rxpath.workbench.words.mistakes import BadInput
 
-MOST = 1 << 16                  # service times that are kept: they are used over and over
-PAIRS = 1 << 13                 # of which it is looked at how many were under way together
+MOST = 1 << 13                  # replies that are looked at, the first: their times are used over and over
 PAUSE = 20                      # times the median, and at least so long: the program stood still
 LEAST_PAUSE = 1_000_000
+LEAST_REPLIES = 30              # from so many on they stand for the program
+SHORT = 100_000                 # ns: what a reply takes beyond the quickest is work, too, up to here; beyond, the program waits, asleep
+SLACK = 50_000                  # ns: nanosleep() may sleep so much longer
+RUN = 32                        # replies one after the other, whose mean distance bounds the work of one
+MOST_THREADS = 256
 
 
 @dataclass(frozen=True, slots=True)
 class Learned:
     """Times in ns, in the order of the replies."""
-    times: tuple[int, ...]
+    times: tuple[int, ...]      # of one after the other: from its request, or from its port's reply before
     requests: int
     replies: int
     together: int = 1           # requests that it worked on at a time: as many as were overtaken by a later one's reply, and one
     pauses: int = 0             # times in which it stood still while a request waited
+    pairs: tuple[tuple[int, int], ...] = ()         # when each request came, when it was answered
+    unasked: int = 0            # datagrams that it sent without being asked, in flows that others had begun
 
-    def describe(self) -> str:
-        ordered = sorted(self.times)
+    def describe(self, took: Sequence[int] = ()) -> str:
+        """took: instead of `times`."""
+        ordered = sorted(took or self.times)
         p50, p99 = ordered[len(ordered) // 2], ordered[min(len(ordered) - 1, len(ordered) * 99 // 100)]
         mean = sum(ordered) // len(ordered)
         return (f"{self.replies:,} replies to {self.requests:,} requests: mean {mean / 1000:.1f} us, p50 {p50 / 1000:.1f}, "
@@ -45,18 +53,58 @@ class Learned:
 
     def teaches(self) -> str:
         """What the header of a replay says."""
-        text = f"replies: {self.describe()}; "
+        text = f"replies: {self.describe(self._took())}; "
         text += f"{self.together} requests under way at a time" if self.together > 1 else "one after the other"
         if self.pauses:
             text += f"; it stood still {self.pauses:,} time{'s' * (self.pauses > 1)} (longer than {PAUSE} medians)"
         return text
+
+    # ------------------------------------------------------------ a program that does the same
+    @property
+    def threads(self) -> int:
+        """As many as had a request at a time, where replies overtook each other."""
+        return min(under_way(self.pairs), MOST_THREADS) if self.together > 1 else 1
+
+    @property
+    def work(self) -> int:
+        """ns of computing for a request, at most: what the quickest replies took (the first percentile, but for two), and where requests
+        overlap no more than the distance of replies that came one after the other, since one CPU has computed them."""
+        took = sorted(self._took())
+        quickest = took[min(max(2, len(took) // 100), len(took) - 1)]
+        if self.together > 1:
+            ends = sorted(end for _, end in self.pairs)
+            quickest = min([quickest, *((b - a) // RUN for a, b in zip(ends, ends[RUN:], strict=False))])
+        return quickest
+
+    def _took(self) -> Sequence[int]:
+        return [end - came for came, end in self.pairs] if self.together > 1 else self.times
+
+    def work_and_sleep(self, thread: int = 0, threads: int = 1) -> tuple[list[int], list[int]]:
+        """ns of work and of sleep after it, for one request after the other of a thread.  Each has every `threads`-th, so that all of them
+        have those of the whole capture."""
+        work, took = self.work, self._took()
+        mine = list(took[thread % len(took)::threads])
+        waits = [t - work > SHORT for t in mine]
+        return [work if wait else t for t, wait in zip(mine, waits, strict=True)], \
+            [t - work - SLACK if wait else 0 for t, wait in zip(mine, waits, strict=True)]
+
+    def why_not(self) -> str:
+        """Why these replies do not tell how the program works on its traffic, "": they do."""
+        if self.replies < LEAST_REPLIES:
+            return f"fewer than {LEAST_REPLIES} do not stand for a program"
+        if 2 * self.replies < self.requests:
+            return "less than half of the requests were answered"
+        if 2 * self.unasked > self.replies:
+            return f"{self.unasked:,} more of its datagrams were no replies: a stream, not requests"
+        return ""
 
 
 def service_times(path: str, local: tuple[str, ...] = (), port: int = 0) -> Learned:
     """Of one capture; `local`: the receiver's addresses, none: worked out; port 0: of all its UDP ports.  BadInput says what is wrong."""
     try:
         stat = os.stat(path)
-        found = _read(path, local, port, (stat.st_size, stat.st_mtime_ns))
+        known = local or tuple(infer_receiver(path).addresses)
+        found = _read(path, tuple(sorted(a.split("/")[0] for a in known if ":" not in a)), port, (stat.st_size, stat.st_mtime_ns))
     except OSError as error:
         raise BadInput(f"{path} cannot be read: {error.strerror or error}") from None
     except CaptureError as error:
@@ -69,13 +117,12 @@ def service_times(path: str, local: tuple[str, ...] = (), port: int = 0) -> Lear
 
 @functools.lru_cache(maxsize=32)
 def _read(path: str, local: tuple[str, ...], port: int, version: tuple[int, int]) -> Learned:
-    known = local or infer_receiver(path).addresses
-    addresses = [units.ipv4(a.split("/")[0]) for a in known if ":" not in a][:NREPLY_LOCAL]
+    addresses = [units.ipv4(a) for a in local][:NREPLY_LOCAL]
     r = new(replies_t)
     memory = pages(8 * MOST)
-    pairs = pages(16 * PAIRS)
+    pairs = pages(16 * MOST)
     r.out_addr, r.out_max, r.port, r.nlocal = region(memory), MOST, port, len(addresses)
-    r.pair_addr, r.pair_max = region(pairs), PAIRS
+    r.pair_addr, r.pair_max = region(pairs), MOST
     for i, address in enumerate(addresses):
         r.local[i] = address
     reading = Reading(Source(path))
@@ -92,18 +139,29 @@ def _read(path: str, local: tuple[str, ...], port: int, version: tuple[int, int]
     both = list(memoryview(pairs)[:16 * r.npair].cast("q"))
     median = sorted(times)[len(times) // 2] if len(times) else 0
     pauses = sum(t > max(PAUSE * median, LEAST_PAUSE) for t in times)
-    return Learned(tuple(times), int(r.requests), int(r.replies), together(list(zip(both[::2], both[1::2], strict=True))), pauses)
+    came_and_answered = tuple(zip(both[::2], both[1::2], strict=True))
+    return Learned(tuple(times), int(r.requests), int(r.replies), together(came_and_answered), pauses, came_and_answered, int(r.unasked))
 
 
-def together(pairs: list[tuple[int, int]]) -> int:
+def together(pairs: Sequence[tuple[int, int]]) -> int:
     """How many requests (when it came, when it was answered) were worked on at a time, at least: with so many workers, each taking the
     oldest, nobody is overtaken by more."""
     answered: list[int] = []
     most = 0
-    for _, end in sorted(pairs):
+    for came, end in sorted(pairs):
+        del answered[:bisect.bisect_right(answered, came)]
         most = max(most, len(answered) - bisect.bisect_right(answered, end))
         bisect.insort(answered, end)
     return most + 1
+
+
+def under_way(pairs: Sequence[tuple[int, int]]) -> int:
+    """How many of these requests were there at a time, at most: come, and not answered."""
+    now = most = 0
+    for _, step in sorted([(came, 1) for came, _ in pairs] + [(end, -1) for _, end in pairs]):
+        now += step
+        most = max(most, now)
+    return most
 
 
 def of_receiver(path: str, who: Receiver) -> Learned | None:

@@ -1,6 +1,8 @@
 """What the figures of a run hang on and nobody measured on this host: one line of the report's header."""
 from __future__ import annotations
 
+from pathlib import Path
+
 from rxpath.workbench.host.file import service_ns
 from rxpath.workbench.host.model.host import PROFILES
 from rxpath.workbench.host.model.programs import App
@@ -18,12 +20,16 @@ def assumed(run: Outcome) -> list[str]:
             f"{_cpus(sorted({host.app_cpu(a, i) for i in range(a.threads)}))}" for a in host.apps[:PROGRAMS]]
     if len(host.apps) > PROGRAMS:
         apps.append(f"{len(host.apps) - PROGRAMS} programs more")
+    if run.taught is not None and run.taught.applied:
+        return [*out, f"a program that does as its replies in the capture: {apps[0]}"]
     if "app" not in host._raw:
         return [*out, f"a program, since the host file names none: {apps[0]}"]
     return [*out, *apps]
 
 
 def _work(app: App) -> str:
+    if app.service.capture is not None:
+        return f"works{' and waits' if app.service.waits else ''} as learned from {Path(app.service.capture).name}"
     times = service_ns(app.service)
     mean = sum(times) // max(len(times), 1)
     if not mean:

@@ -43,7 +43,7 @@ def header(run: Outcome) -> list[str]:
     made = [f"{host.devices[i].name}.{vid}" for i, vid in host.vlans(run.receiver.vlans) if host.devices[i].nic.vlans == "auto"]
     if made:
         out.append(f"VLAN devices for the tags of the traffic: {', '.join(made)}; nic.vlans says which there are")
-    out += [run.replies] if run.replies else []
+    out += [run.taught.text] if run.taught is not None else []
     out.append(f"assumed: {'; '.join(assumed(run))}")
     if run.interrupted:
         out.append(f"INTERRUPTED: what follows is the state after {ns(b.elapsed_ns)} of virtual time")

@@ -149,6 +149,8 @@ class Service(Part):
     file: str | None = key(None, "the same from a file, one time on each line", "a path", example='"times.txt"')
     capture: str | None = key(None, "the same, learned from a capture of both directions: from each request to the receiver's own reply, "
                                     "or from its port's reply before, if that is later", "a path", example='"times.pcap"')
+    waits: Flag = key(False, "with capture: a reply's time beyond what the quickest took is no work but waiting, asleep; where replies "
+                             "overtake each other the times are those from each request to its reply", "true or false")
     sleep: Times | None = key(None, "sleep after the work, with nanosleep(): it uses no CPU, and takes up to 50us more (timer slack)",
                               TIMES, example='"50us"')
 
@@ -169,6 +171,8 @@ class Service(Part):
     def _one(self) -> Service:
         if sum(item is not None for item in (self.constant, self.exponential, self.list, self.file, self.capture)) != 1:
             raise ValueError("exactly one of work, constant, exponential, list, file and capture, and sleep")
+        if self.waits and (self.capture is None or self.sleep is not None):
+            raise ValueError("waits says that what a capture teaches is in part sleep: it takes capture beside it, and no sleep")
         return self
 
 
