@@ -1,7 +1,7 @@
 """Files of /proc and /sys by their paths, alone or as grep prints several; lspci; the names of interrupts."""
 import pytest
 
-from rxpath.workbench.readings import read_text
+from rxpath.workbench.readings import moments, read_text
 from rxpath.workbench.readings.records import Interrupts, Irq, Reading
 from rxpath.workbench.readings.settings import Affinities, Affinity, Build, Memberships, Napi, SendSteering, Slot, Steering
 from rxpath.workbench.readings.vectors import queue_of, vectors
@@ -47,6 +47,11 @@ def test_lines_of_several_files_in_one_paste():
     assert [b for b in reading.of(Build)] == [Build(command_line=("BOOT_IMAGE=/vmlinuz", "ro", "idle=poll")), Build(hz=1000)]
     assert reading.first(Memberships).groups == (("lo", "224.0.0.1"), ("eth0", "239.239.0.1"))
     assert [(u.line, u.text) for u in reading.unread] == [(13, "/sys/class/net/eth0/carrier_changes:2")]
+
+
+def test_many_files_of_one_device_are_one_moment():
+    assert len(moments(read_text(PASTE))) == 1
+    assert len(moments(read_text(PASTE + PASTE))) == 2
 
 
 @pytest.mark.parametrize("name, text, record", [

@@ -87,13 +87,19 @@ def test_proc_net_dev_takes_a_number_that_touches_the_name():
 
 
 def test_ifconfig_old_and_new_say_what_proc_net_dev_says():
-    new = only(r.NetDev, "eth0: flags=4163<UP,BROADCAST,RUNNING,MULTICAST>  mtu 1500\n        RX packets 7  bytes 900 (900.0 B)\n"
-               "        RX errors 1  dropped 2  overruns 3  frame 4\n        TX packets 5  bytes 10 (10.0 B)\n")
-    old = only(r.NetDev, "eth0      Link encap:Ethernet  HWaddr 02:00:00:00:00:01\n          UP BROADCAST  MTU:1500  Metric:1\n"
-               "          RX packets:7 errors:1 dropped:2 overruns:3 frame:4\n          RX bytes:900 (900.0 B)  TX bytes:10 (10.0 B)\n")
-    assert {k: v for k, v in new.devices["eth0"].items() if k[:2] == "rx"} == {
-        k: v for k, v in old.devices["eth0"].items() if k[:2] == "rx"}
-    assert new.devices["eth0"]["rx_fifo"] == 3
+    new = read_text("eth0: flags=4163<UP,BROADCAST,RUNNING,MULTICAST>  mtu 1500\n        inet 10.0.0.1  netmask 255.255.255.0\n"
+                    "        ether 02:00:00:00:00:01  txqueuelen 1000  (Ethernet)\n        RX packets 7  bytes 900 (900.0 B)\n"
+                    "        RX errors 1  dropped 2  overruns 3  frame 4\n        TX packets 5  bytes 10 (10.0 B)\n")
+    old = read_text("eth0      Link encap:Ethernet  HWaddr 02:00:00:00:00:01\n          inet addr:10.0.0.1  Mask:255.255.255.0\n"
+                    "          UP BROADCAST RUNNING MULTICAST  MTU:1500  Metric:1\n"
+                    "          RX packets:7 errors:1 dropped:2 overruns:3 frame:4\n"
+                    "          RX bytes:900 (900.0 B)  TX bytes:10 (10.0 B)\n")
+    counts = [{k: v for k, v in x.first(r.NetDev).devices["eth0"].items() if k[:2] == "rx"} for x in (new, old)]
+    assert counts[0] == counts[1] and counts[0]["rx_fifo"] == 3 and not new.unread and not old.unread
+    for reading in (new, old):
+        link, address = reading.first(r.Link), reading.first(r.Address)
+        assert (link.mtu, link.address, link.flags) == (1500, "02:00:00:00:00:01", ("UP", "BROADCAST", "RUNNING", "MULTICAST"))
+        assert (address.device, address.address, address.prefix) == ("eth0", "10.0.0.1", 24)
 
 
 # ---------------------------------------------------------------- sockets

@@ -1,7 +1,9 @@
 """`rxpath host init | snapshot | show | check`: host files."""
 from __future__ import annotations
 
+import os
 import sys
+from functools import reduce
 from typing import Annotated
 
 import typer
@@ -32,19 +34,40 @@ def host_init(file: Annotated[str | None, typer.Argument(metavar="[FILE]", help=
         typer.echo(hosttext.commented(name), nl=False)
 
 
-@host_app.command("snapshot", epilog="Example:\n\n[cyan]rxpath host snapshot host.toml; rxpath replay dump.pcap --host host.toml[/]")
+SNAPSHOT_EXAMPLES = """Examples:
+
+[cyan]rxpath host snapshot host.toml; rxpath replay dump.pcap --host host.toml[/]
+
+[cyan]rxpath host snapshot host.toml --from sosreport-web1.tar.xz[/]
+
+[cyan](ethtool -i eth0; ethtool -g eth0; ss -uamnpe) | rxpath host snapshot --from -[/]"""
+
+
+@host_app.command("snapshot", epilog=SNAPSHOT_EXAMPLES)
 def host_snapshot(
         file: Annotated[str | None, typer.Argument(metavar="[FILE]", help="A new file; standard output if not given.")] = None,
+        from_: Annotated[list[str] | None, typer.Option(
+            "--from", metavar="PATH", help="What another host's commands printed: a file, a directory, an archive of sos or supportconfig, "
+            "- for standard input. May be given several times.")] = None,
         no_sockets: Annotated[bool, typer.Option(
             "--no-sockets", help="Without sockets and programs: a replay opens what its traffic goes to.")] = False,
         debug: DebugOption = False) -> None:
-    """Write the host file of this machine.  It only reads; what needs root and is not had is listed."""
+    """Write the host file of this machine, or of the texts of another.  It only reads; what needs root and is not had is listed."""
     from rxpath.workbench.host.snapshot.compose import snapshot
-    from rxpath.workbench.readings.live.host import read_host
-    from rxpath.workbench.words.mistakes import check_writable, writing
+    from rxpath.workbench.words.mistakes import BadInput, check_writable, writing
 
     check_writable("FILE", file)
-    text = snapshot(read_host(sockets=not no_sockets), with_sockets=not no_sockets).text
+    if file and os.path.exists(file):
+        raise BadInput(f"{file} is there already: another name, or remove it")
+    if from_:
+        from rxpath.workbench.readings import read_path
+
+        reading = reduce(lambda one, two: one.together(two), map(read_path, from_))
+    else:
+        from rxpath.workbench.readings.live.host import read_host
+
+        reading = read_host(sockets=not no_sockets)
+    text = snapshot(reading, with_sockets=not no_sockets).text
     if file:
         with writing(file), open(file, "x") as out:
             out.write(text)

@@ -6,10 +6,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 
 from .lines import Block, Line, number
 from .proc_net import group_and_name
-from .records import NetDev, Record, Snmp, TcpSocket, TcpSockets, UdpSocket, UdpSockets
+from .records import Address, Link, NetDev, Record, Snmp, TcpSocket, TcpSockets, UdpSocket, UdpSockets
 
 # the sentence after its number, without full stop; versions that differ in a word stand beside each other
 SENTENCES: Mapping[str, Mapping[str, str]] = {
@@ -201,12 +202,20 @@ def _counts(side: str) -> tuple[str, ...]:
 def ifconfig(block: Block) -> list[Record]:
     """Old (RX packets:1 errors:0 dropped:0 overruns:0 frame:0) and new; the names are those of /proc/net/dev, which it reads."""
     devices: dict[str, dict[str, int]] = {}
+    made: dict[str, list[Record]] = {}
     now: dict[str, int] = {}
+    device = ""
     for line in block:
         text = line.text
         if match := IFCONFIG.match(text):
-            now = devices.setdefault(match[1] or match[2], {})
-        elif match := OLD_RX.match(text):
+            device = match[1] or match[2]
+            now = devices.setdefault(device, {})
+            made[device] = [Link(device=device, source=block.source_of([line]))]
+        if device:
+            _ifconfig_settings(text, made[device])
+        if match:
+            continue
+        if match := OLD_RX.match(text):
             side = match[1].lower()
             now.update((n, int(v)) for n, v in zip(_counts(side), match.groups()[1:], strict=True) if v is not None)
             if octets := re.search(r"bytes (\d+)", text):
@@ -218,7 +227,23 @@ def ifconfig(block: Block) -> list[Record]:
         elif not OF_IFCONFIG.match(text):
             block.odd(line)
     devices = {name: values for name, values in devices.items() if values}
-    return [NetDev(devices, source=block.source)] if devices else []
+    return [*([NetDev(devices, source=block.source)] if devices else []), *(r for records in made.values() for r in records)]
+
+
+def _ifconfig_settings(text: str, made: list[Record]) -> None:
+    """Flags, MTU, hardware address and addresses of a device, whose Link is the first of `made`."""
+    link = made[0]
+    assert isinstance(link, Link)
+    if match := re.search(r"(?:flags=\d+<([A-Z,]*)>\s+mtu (\d+)|^\s+((?:[A-Z]+ )+) *MTU:(\d+))", text):
+        flags = (match[1] or "").split(",") if match[1] is not None else (match[3] or "").split()
+        link = replace(link, flags=tuple(flags), mtu=int(match[2] or match[4]))
+    if match := re.search(r"(?:ether|HWaddr) ((?:[0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2})", text):
+        link = replace(link, address=match[1].lower())
+    made[0] = link
+    if match := re.match(r"\s+inet (?:addr:)?(\d+\.\d+\.\d+\.\d+)\b.*(?:netmask |Mask:)(\d+\.\d+\.\d+\.\d+)", text):
+        bits = "".join(f"{int(part):08b}" for part in match[2].split(".") if int(part) < 256)
+        if re.fullmatch(r"1*0*", bits) and len(bits) == 32:
+            made.append(Address(device=link.device, address=match[1], prefix=bits.count("1")))
 
 
 NETSTAT_I = {"RX-OK": "rx_packets", "RX-ERR": "rx_errs", "RX-DRP": "rx_drop", "RX-OVR": "rx_fifo", "TX-OK": "tx_packets",

@@ -6,7 +6,7 @@ import re
 import socket
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 
 from .lines import Block, Line, cpu_list, number
 from .records import Record
@@ -50,6 +50,15 @@ def _pairs(block: Block) -> Iterator[tuple[Line, str, str]]:
 def merged(have: Affinity | None, more: Affinity) -> Affinity:
     """What two files say of one interrupt."""
     return more if have is None else Affinity(more.asked or have.asked, more.effective or have.effective)
+
+
+def said_by(record: Record) -> tuple[object, ...]:
+    """What a record of a place is about: several files make several records of one device, which are no several moments."""
+    if not isinstance(record, (Steering, SendSteering, Napi, Slot, Affinities, Build)):
+        return ()
+    about = tuple(sorted(record.irqs)) if isinstance(record, Affinities) else (record.queue,) if not isinstance(
+        record, (Slot, Build)) else (record.name,) if isinstance(record, Slot) else ()
+    return about + tuple(f.name for f in fields(record) if f.name != "source" and getattr(record, f.name) not in (None, (), ""))
 
 
 def _mask(text: str) -> tuple[int, ...] | None:

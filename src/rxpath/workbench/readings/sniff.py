@@ -11,11 +11,13 @@ from dataclasses import dataclass, replace
 from . import json_in
 from .formats import HEAD, ROW, SAID, WEAK, Format, which
 from .lines import Block, Line, lines_of
+from .places import said_by
 from .records import (
     Address,
     DeviceRecord,
     Drops,
     FlowHash,
+    Link,
     Moment,
     Neighbour,
     Reading,
@@ -34,8 +36,8 @@ _TOOLS = (r"(?:ethtool|nstat|ss|netstat|ifconfig|lscpu|mpstat|iptables(?:-save)?
 _COMMAND = rf"(?:sudo (?:-\w+ )*)?(?:/(?:\w+/)*)?{_TOOLS}"
 # user@host:~# COMMAND, [root@host ~]# COMMAND: whatever the command is
 PROMPT = re.compile(r"\s*(?:\(\S+\) ?)?(?:\[[\w.-]+@[^\]]{1,80}\] ?[#$%>]|[\w.-]+@[\w.-]+[^#$%>|]{0,80}[#$%>])(?: +(\S.*))?$")
-# $ COMMAND, # COMMAND, bash-4.2# COMMAND, + COMMAND: only one that we know
-BARE = re.compile(rf"\s*(?:[\w.~/-]*[#$%] ?|\+ )({_COMMAND}\b(?: .*)?)$")
+# $ COMMAND, # COMMAND, bash-4.2# COMMAND, / # COMMAND, + COMMAND: only one that we know
+BARE = re.compile(rf"\s*(?:[\w.~/-]* ?[#$%] ?|\+ )({_COMMAND}\b(?: .*)?)$")
 # a line that is a command alone
 ALONE = re.compile(r"\s*((?:sudo )?(?:/(?:\w+/)*)?(?:ethtool|nstat|ss|netstat|mpstat|iptables|ip6tables|sysctl|conntrack|nft|perf|ip) "
                    r"(?:-\w|--\w|link|addr|route|neigh|list|script)\S*(?: \S+){0,6}|(?:sudo )?cat /proc/\S+|"
@@ -273,4 +275,6 @@ def _same_kind(record: Record) -> tuple[object, ...]:
         return (frozenset(record.values),)
     if isinstance(record, Drops):
         return (record.tool,)
-    return ()
+    if isinstance(record, Link):
+        return (bool(record.stats),)                        # ip addr and ifconfig show none
+    return said_by(record)

@@ -14,26 +14,27 @@ from rxpath.workbench.toml_in.tables import CPUS_MAX
 from rxpath.workbench.words import units
 
 _HZ = (100, 250, 300, 1000)                                 # that a host file takes
+_MISSING_MAX = 12                                           # sysctls that are named, of those that are not known
 _BARE, _GUEST = "bm36", "vm"                                # cost profiles
 
 
 def kernel(reading: Reading, top: Table) -> str:
     """The kernel profile; returns its name."""
-    record = reading.first(Kernel)
-    default = str(Host.model_fields["kernel"].default)
-    if record is None:
+    record, default = reading.first(Kernel), str(Host.model_fields["kernel"].default)
+    release = record.release if record is not None else reading.sysctl("kernel.osrelease")
+    if release is None:
         top.note("kernel: not known (uname -r); the newest profile is meant")
         top.set("kernel", default)
         return default
     try:
-        name, apart = nearest(record.release)
+        name, apart = nearest(release)
     except ValueError:
-        top.set("kernel", default, f"{record.release} has no version that is understood")
+        top.set("kernel", default, f"{release} has no version that is understood")
         return default
     if apart:
-        top.note(f"the host has {record.release}; the nearest profile may differ in {', '.join(b.name for b in apart)} (docs/kernels.md), "
+        top.note(f"the host has {release}; the nearest profile may differ in {', '.join(b.name for b in apart)} (docs/kernels.md), "
                  "and a vendor may have brought later changes back")
-    top.set("kernel", name, f"the host has {record.release}")
+    top.set("kernel", name, f"the host has {release}")
     return name
 
 
@@ -200,7 +201,8 @@ def settings(reading: Reading, draft: Draft, profile: str, hz: int, cards: list[
                 missing.append(name)
     if missing:
         why = "of the machine's first network namespace, which is not this one" if set(missing) <= denied else "not known"
-        table.note(f"{why}: {', '.join(missing)}; the profile's defaults are meant")
+        more = f" and {len(missing) - _MISSING_MAX} more" if len(missing) > _MISSING_MAX else ""
+        table.note(f"{why}: {', '.join(missing[:_MISSING_MAX])}{more}; the profile's defaults are meant")
 
 
 def _sysctl(table: Table, row: Row, name: str, text: str, profile: str, hz: int) -> None:

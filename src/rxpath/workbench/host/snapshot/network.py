@@ -129,17 +129,24 @@ def firewall(reading: Reading, draft: Draft) -> None:
 
 
 def _saved(text: str, table: Table) -> None:
-    rules = "\n".join(line for line in text.splitlines() if line.strip() and not line.startswith("#")) + "\n"
-    try:
-        read = parse(rules, "iptables-save", skip_unsupported=True)
-    except RulesError as error:
-        table.not_here("text", rules, f"{error}")
-        return
+    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    read = None
+    while read is None:
+        rules = "\n".join(lines) + "\n"
+        try:
+            read = parse(rules, "iptables-save", skip_unsupported=True)
+        except RulesError as error:
+            if not 1 <= error.line <= len(lines) or "-A" not in lines[error.line - 1].split() or len(table.entries) > _NOTES_MAX:
+                table.not_here("text", rules, f"{error}")
+                return
+            table.note(f"not taken here: {lines.pop(error.line - 1)}: {error.reason}")
     kept = sum(len(chain.rules) for chains in read.tables.values() for chain in chains.values())
     if not kept and not any(chain.policy is not None and chain.policy.name == "DROP" for chains in read.tables.values()
                             for chain in chains.values()) and not read.skipped:
         table.note("iptables-save prints no rule")
         return
+    if read.skipped:
+        table.note("a rule that is left out can change what those behind it get: a DROP at the end, too")
     for skipped in read.skipped[:_NOTES_MAX]:
         table.note(f"not modelled: {skipped.text}: {skipped.reason}")
     if len(read.skipped) > _NOTES_MAX:

@@ -32,7 +32,7 @@ class Reader:
     threads: list[Thread] = field(default_factory=list)
     call: Call | None = None
     instances: set[tuple[int, int]] = field(default_factory=set)
-    of: int = 1                                             # threads that its process has
+    of: int = 0                                             # threads that its process has; 0: not known
     seen: bool = False
 
 
@@ -69,11 +69,12 @@ def readers(found: Iterable[Opened], reading: Reading) -> list[Reader]:
                 reader = made.setdefault((process.name, rest, "?"), Reader(process.name, rest, of=len(process.threads)))
                 reader.threads += [t for t in process.threads if t.id == process.pid] or list(process.threads[:1])
             covered |= set(held.values())
-    by_program: dict[str, list[str]] = {}
+    by_program: dict[tuple[str, tuple[int, ...]], list[str]] = {}
     for item in found:
         if item.proto == "udp" and item.name not in covered:
-            by_program.setdefault(min(item.holders) if item.holders else "", []).append(item.name)
-    return [*made.values(), *(Reader(name, tuple(sockets)) for name, sockets in by_program.items())]
+            pids = tuple(sorted({p.pid for p in item.socket.programs if p.pid is not None}))
+            by_program.setdefault((min(item.holders) if item.holders else "", pids), []).append(item.name)
+    return [*made.values(), *(Reader(name, tuple(sockets)) for (name, _), sockets in by_program.items())]
 
 
 def _reads(call: Call | None, held: dict[int, str]) -> tuple[str, ...]:
@@ -105,6 +106,8 @@ def write(found: list[Opened], reading: Reading, draft: Draft, cpus: int) -> Non
             table.set("threads", count)
         elif not reader.seen and reader.of > 1:
             table.note(f"threads: it has {reader.of}, and which of them read was not seen: one is meant")
+        elif not reader.of and reader.name:
+            table.note("threads: not known (ps -L): one is meant")
         _where(reader, table, cpus)
         _how(reader, table)
     for record in reading.of(Packet, ""):
