@@ -6,8 +6,10 @@ alone, never from the facts that let it be printed.
 A sentence without a check here is a mistake too: whoever adds one says how to see that it is true."""
 import json
 import re
+import statistics
 
 from rxpath.workbench.host.rules import rules as rules_of
+from rxpath.workbench.words.figures import ns
 
 
 class Run:
@@ -239,7 +241,9 @@ def _true(text, knob, r, titles):
         return not knob["lasting"] and (r.programs_overloaded() or r.poll_saturated() or r.backlog_saturated()
                                         or any(not r.readers(s) for s in r.full()))
     if found := re.fullmatch(r"it saves too little: (\d+\.\d)% of them", text):
-        return abs(knob["saved"] / max(knob["lost_before"], 1) * 100 - float(found[1])) < 0.06
+        return abs(_saved(knob) * 100 - float(found[1])) < 0.06
+    if found := re.fullmatch(r"no more than chance over (\d+) seeds: (lost|p99|CPU time) (.*) with it, (.*) without it", text):
+        return _chance(found, knob, r)
     if found := re.fullmatch(r"frames that (.*) took are lost to (.*) instead", text):
         before = r.dropped if knob["part"] == 1 else None
         return all(knob["dropped_after"].get(x, 0) > (before.get(x, 0) if before else 0) for x in found[2].split(" and "))
@@ -260,6 +264,35 @@ def _passed(knob, r):
                     and row["target"] not in (own.target.name, "CONTINUE"))
 
 
+def _saved(knob):
+    """Of what could be saved; with several seeds the one in the middle."""
+    if "spread" not in knob:
+        return knob["saved"] / max(knob["lost_before"], 1)
+    each = zip(knob["spread"]["saved"]["each"], knob["spread"]["lost_before"]["each"], strict=True)
+    return statistics.median_low(saved / max(before, 1) for saved, before in each)
+
+
+def _chance(found, knob, r):
+    """Is the difference, seed by seed, too small for so few seeds?  And are the figures those of the spread?"""
+    spread = knob["spread"]
+    name = {"lost": "lost_after", "p99": "p99_ns", "CPU time": "cpu_ns"}[found[2]]
+    if found[2] == "lost":
+        differences, before = spread["saved"]["each"], spread["lost_before"]["each"]
+    else:
+        before = r.d["spread"]["latency_ns"]["p99"]["each"] if found[2] == "p99" else \
+            [sum(each) for each in zip(*(c["each"] for c in r.d["spread"]["cpu_ns"].values()), strict=True)]
+        differences = [b - a for a, b in zip(before, spread[name]["each"], strict=True)]
+    n = len(differences)
+    near = abs(statistics.fmean(differences)) <= {3: 9.925, 4: 5.841, 5: 4.604}[n] * statistics.stdev(differences) / n ** 0.5
+    ends = [_ends(values, found[2]) for values in (spread[name]["each"], before)]
+    return int(found[1]) == n and near and ends == [found[3], found[4]]
+
+
+def _ends(values, what):
+    low, high = (f"{v:,}" if what == "lost" else ns(v) for v in (min(values), max(values)))
+    return low if low == high else f"{low} to {high}"
+
+
 def _figures(knob, r):
     """What a knob's row says of itself."""
     if "no frame that came to the rules matches" in knob["why"] and list(_passed(knob, r)):
@@ -269,8 +302,11 @@ def _figures(knob, r):
     if knob["lost_after"] > sum(knob["dropped_after"].values()):
         yield "more lost after than was dropped"
     if r.w["goal"] == "loss":
-        share = knob["saved"] / max(knob["lost_before"], 1)
+        share = _saved(knob)
         word = "yes" if share >= 0.99 else "partly" if share >= 0.05 else "worse" if share <= -0.05 else "no"
+        if knob.get("spread", {}).get("told_apart") is False:
+            word = "no"
+        share = knob["saved"] / max(knob["lost_before"], 1)
         if word != knob["helped"]:
             yield f"helped {knob['helped']}, but {share:.1%} are saved"
         if knob["ended"] == "saves all" and share < 0.99 and knob["part"] == 1:

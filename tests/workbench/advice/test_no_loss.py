@@ -31,7 +31,7 @@ def test_frames_that_nobody_here_waits_for_are_no_loss(tmp_path, frames, overrid
     run = replayed(tmp_path, [udp_frame() for _ in range(5)] + frames * 3, *overrides)
     assert run.dropped[reason] == 3 * len(frames)
     assert rule in [number for number, *_ in run.whatif.fired] and "no loss" in str(run)
-    assert run.knobs == () and run.whatif.settings == len(run.whatif.sensitivity) == run.whatif.runs and run.whatif.recommended is None
+    assert run.knobs == () and run.whatif.settings == len(run.whatif.sensitivity) == run.whatif.runs - 4 and run.whatif.recommended is None
     others = {"R38", "R39"} - {rule}
     assert not others & {r.id for r in load().fired(measure(run))}
 

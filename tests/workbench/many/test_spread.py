@@ -43,14 +43,15 @@ def test_what_every_seed_has_alike_is_told_apart_and_what_chance_gives_is_not() 
     assert told_apart([5, 9, 7], [4, 8, 6]), "one less with every seed"
     assert not told_apart([5, 9, 7], [5, 9, 7]) and not told_apart([0, 0, 0, 0, 0], [0, 0, 0, 0, 5])
     assert told_apart([100, 140, 120, 90, 130], [52, 88, 71, 44, 80]) and not told_apart([100, 140, 120, 90, 130], [120, 100, 130, 110, 95])
+    assert told_apart([0, 0, 0, 0, 0], [632, 3135, 2000, 700, 2900]) and not told_apart([0, 0, 0], [632, 3135, 1000]), "no overlap, of five"
     assert told_apart([3], [4]) and not told_apart([3], [3]), "one seed: any difference is one"
 
 
 def test_two_samples_of_one_kind_are_seldom_told_apart() -> None:
-    """The level: 1 %, of 4,000 pairs of samples of five."""
+    """The level: 1 to 2 %, of 4,000 pairs of samples of five."""
     dice = random.Random(5)
     wrong = sum(told_apart([dice.gauss(100, 10) for _ in range(5)], [dice.gauss(100, 10) for _ in range(5)]) for _ in range(4000))
-    assert 10 <= wrong <= 90
+    assert 20 <= wrong <= 110
 
 
 def test_host_and_traffic_get_a_seed_each() -> None:
@@ -107,6 +108,6 @@ def test_verdicts_have_their_spread() -> None:
     assert found.spread is not None and found.spread.seeds == (1, 2, 3)
     best = found.whatif.recommended
     assert best.sure is not None and best.sure.told_apart
-    assert best.sure.lost.each[0] == best.lost_after and best.sure.saved.each[0] == best.saved
+    assert best.sure.lost_after.each[0] == best.lost_after and best.sure.saved.each[0] == best.saved
     jsonschema.validate(json.loads(found.to_json()), SCHEMA)
     assert rxpath.whatif("first", seeds=1, budget="60k").spread is None

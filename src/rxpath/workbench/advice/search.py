@@ -307,7 +307,7 @@ class _Search:
         v = self.of(c)
         helped, sure = {"yes": 0, "partly": 0, "no": 2, "worse": 3}[self.word(c, result)], self.sure(c)
         figures = (v.lost(result), result.p99_ns, busy(result)) if sure is None else \
-            (sure.lost.median, sure.p99_ns.median, sure.cpu_ns.median)
+            (sure.lost_after.median, sure.p99_ns.median, sure.cpu_ns.median)
         lost, p99, cpu = round(figures[0] / max(1.0, SAME * v.savable)), _about(figures[1]), _about(figures[2])
         effort, size = self.effort(c), len(self.stand(c)[0])
         memory = self.memory(c, result)
@@ -345,9 +345,10 @@ class _Search:
             rule = next((r for r in self.fired if r.id == c.ladder.rule), None)     # a second knob's may have fired only with the first
             moved = v.moved(result) if helped == "partly" else ""
             return "; ".join(x for x in (rule.title if rule and not c.ladder.placebo else "", knob.applies, moved) if x)
-        gain, sure = v.gain(result), self.sure(c)
+        sure = self.sure(c)
         if sure is not None and self.chance is not None and not sure.told_apart:
             return self.chance.inside(sure)
+        gain = v.gain(result) if sure is None else sure.gain
         little = f"it saves too little: {gain:.1%} of them" if gain >= 0.01 and self.goal == "loss" else ""
         return v.moved(result) or little or useless or (v.still(result) if self.goal == "loss" else "")
 

@@ -10,14 +10,15 @@ from typing import Any
 from rxpath.workbench.advice.verdict import Verdicts, busy
 from rxpath.workbench.jobs.spread import Range, told_apart
 from rxpath.workbench.jobs.unit import Result
-from rxpath.workbench.words.figures import ns
+from rxpath.workbench.words.figures import between, count, ns
 
 
 @dataclass(frozen=True, slots=True)
 class Sure:
-    """A setting in every seed, the shown one first.  lost: as Tried.lost_after.  gain: the median of what it won (verdict.py).
-    told_apart: it differs from the host as it is by more than the seeds do."""
-    lost: Range
+    """A setting in every seed, the shown one first.  lost_before, lost_after, saved: as in Tried.  gain: the median of what it won
+    (verdict.py).  told_apart: it differs from the host as it is by more than the seeds do."""
+    lost_before: Range
+    lost_after: Range
     saved: Range
     p99_ns: Range
     cpu_ns: Range
@@ -25,7 +26,8 @@ class Sure:
     told_apart: bool
 
     def to_dict(self) -> dict[str, Any]:
-        return {k: getattr(self, k).to_dict() for k in ("lost", "saved", "p99_ns", "cpu_ns")} | {"told_apart": self.told_apart}
+        ranges = ("lost_before", "lost_after", "saved", "p99_ns", "cpu_ns")
+        return {k: getattr(self, k).to_dict() for k in ranges} | {"told_apart": self.told_apart}
 
 
 class Chance:
@@ -38,7 +40,8 @@ class Chance:
     def sure(self, results: Sequence[Result]) -> Sure:
         """What a setting came to, from what it gave in every seed."""
         pairs = list(zip(self.verdicts, results, strict=True))
-        return Sure(Range(tuple(v.lost(r) for v, r in pairs)), Range(tuple(r.delivered - v.before.delivered for v, r in pairs)),
+        return Sure(Range(tuple(v.savable for v in self.verdicts)), Range(tuple(v.lost(r) for v, r in pairs)),
+                    Range(tuple(r.delivered - v.before.delivered for v, r in pairs)),
                     Range(tuple(r.p99_ns for r in results)), Range(tuple(busy(r) for r in results)),
                     median_low([v.gain(r) for v, r in pairs]),
                     told_apart([v.value(v.before) for v in self.verdicts], [v.value(r) for v, r in pairs]))
@@ -50,10 +53,8 @@ class Chance:
     def inside(self, found: Sure) -> str:
         """Why it is said to bring nothing."""
         goal, n = self.verdicts[0].goal, len(self.verdicts)
-        if goal == "loss":
-            was, now = (f"{x.lost.min:,} to {x.lost.max:,}" for x in (self.before, found))
-        else:
-            was, now = (f"{ns(x.min)} to {ns(x.max)}" for x in ((self.before.p99_ns, found.p99_ns) if goal == "latency" else
-                                                                (self.before.cpu_ns, found.cpu_ns)))
-        what = {"loss": "lost", "latency": "p99", "cpu": "CPU time"}[goal]
+        what, text = {"loss": ("lost", count), "latency": ("p99", ns), "cpu": ("CPU time", ns)}[goal]
+        was, now = (between(r.min, r.max, text) for r in {
+            "loss": (found.lost_before, found.lost_after), "latency": (self.before.p99_ns, found.p99_ns),
+            "cpu": (self.before.cpu_ns, found.cpu_ns)}[goal])
         return f"no more than chance over {n} seeds: {what} {now} with it, {was} without it"

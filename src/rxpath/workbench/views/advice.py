@@ -92,7 +92,7 @@ def _helped(run: Outcome, answer: WhatIf, rows: list[Tried]) -> Table:
             left = [f"{n:,} {r}" for r, n in sorted(t.dropped_after.items(), key=lambda item: (-item[1], item[0])) if r not in VERDICT]
             words.append(f"\n  still lost: {', '.join(left)}" if left else "", "dim")
         if t.sure is not None:
-            words.append(f"\n  {spread.line(t.sure.lost, t.sure.p99_ns)}", "dim")
+            words.append(f"\n  {spread.line(t.sure.lost_after, t.sure.p99_ns)}", "dim")
         if not t.lasting and t.why:
             words.append(f"\n  {t.why}", "yellow")
         if t.part > 1:

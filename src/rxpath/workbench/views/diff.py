@@ -10,7 +10,7 @@ from rxpath.workbench.jobs.spread import Range
 from rxpath.workbench.many.diff import Diff, Figure
 from rxpath.workbench.views.spread import seeds_text
 from rxpath.workbench.views.terminal import table as table_of
-from rxpath.workbench.words.figures import ns
+from rxpath.workbench.words.figures import between, count, ns
 
 SHOWN = 12                                                  # figures of one group; --json has all
 
@@ -47,10 +47,9 @@ def _seeds(seeds: tuple[int, ...]) -> str:
 
 def _text(figure: Figure, r: Range) -> str:
     """The median, and the least and the most beside it."""
-    def one(n: int) -> str:
-        return ns(n) if figure.is_time else f"{n:,}"
-
-    return one(r.median) if one(r.min) == one(r.max) else f"{one(r.median)} ({one(r.min)} to {one(r.max)})"
+    text = ns if figure.is_time else count
+    middle, ends = text(r.median), between(r.min, r.max, text)
+    return middle if middle == ends else f"{middle} ({ends})"
 
 
 def _change(figure: Figure) -> str:

@@ -9,7 +9,7 @@ from rich.text import Text
 from rxpath.workbench.jobs.spread import Range, Spread
 from rxpath.workbench.views.terminal import table as table_of
 from rxpath.workbench.views.terminal import titled
-from rxpath.workbench.words.figures import ns
+from rxpath.workbench.words.figures import between, count, ns
 
 REASONS = 3                                                 # with the widest spreads; --json has all
 QUANTILES = ("p50", "p99", "p99.9")
@@ -36,9 +36,6 @@ def render(found: Spread) -> Group:
 
 
 def _figures(found: Spread) -> Iterator[tuple[str, Range, Callable[[int], str]]]:
-    def count(n: int) -> str:
-        return f"{n:,}"
-
     yield "lost", found["lost"], count
     reasons = [(path[1], figure) for path, figure in found.figures.items() if path[0] == "dropped"]
     reasons.sort(key=lambda item: (item[1].min - item[1].max, item[0]))
@@ -61,7 +58,4 @@ def busy(found: Spread) -> Range:
 
 def line(lost: Range, p99_ns: Range) -> str:
     """A setting in every seed, in some words."""
-    n = len(lost.each)
-    frames = f"{lost.min:,} lost" if lost.min == lost.max else f"{lost.min:,} to {lost.max:,} lost"
-    low, high = ns(p99_ns.min), ns(p99_ns.max)
-    return f"{n} seeds: {frames}, p99 {low if low == high else f'{low} to {high}'}"
+    return f"{len(lost.each)} seeds: {between(lost.min, lost.max, count)} lost, p99 {between(p99_ns.min, p99_ns.max, ns)}"

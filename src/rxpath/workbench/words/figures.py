@@ -1,6 +1,8 @@
 """Figures as a person reads them: three digits that matter."""
 from __future__ import annotations
 
+from collections.abc import Callable
+
 
 def ns(value: int) -> str:
     """A time, three digits that matter."""
@@ -9,6 +11,16 @@ def ns(value: int) -> str:
             x = value / size
             return f"{x:.2f} {unit}" if x < 10 else f"{x:.1f} {unit}" if x < 100 else f"{x:,.0f} {unit}"
     return f"{value} ns"
+
+
+def between(low: int, high: int, text: Callable[[int], str]) -> str:
+    """"4,155 to 4,200"; one figure where both are written alike."""
+    one, other = text(low), text(high)
+    return one if one == other else f"{one} to {other}"
+
+
+def count(value: int) -> str:
+    return f"{value:,}"
 
 
 def share(part: int, whole: int) -> str:
