@@ -279,7 +279,7 @@ def _chance(found, knob, r):
     if found[2] == "lost":
         differences, before = spread["saved"]["each"], spread["lost_before"]["each"]
     else:
-        before = r.d["spread"]["latency_ns"]["p99"]["each"] if found[2] == "p99" else \
+        before = r.d["spread"]["done_ns"]["p99"]["each"] if found[2] == "p99" else \
             [sum(each) for each in zip(*(c["each"] for c in r.d["spread"]["cpu_ns"].values()), strict=True)]
         differences = [b - a for a, b in zip(before, spread[name]["each"], strict=True)]
     n = len(differences)

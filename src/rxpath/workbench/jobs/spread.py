@@ -107,6 +107,7 @@ def figures(r: Result) -> dict[Path, int]:
     out: dict[Path, int] = {(k,): getattr(r, k) for k in ("offered", "delivered", "received", "queued", "lost")}
     out |= {("dropped", reason): n for reason, n in sorted(r.dropped.items())}
     out |= {("latency_ns", k): r.latency_ns[k] for k in LATENCY if k in r.latency_ns}
+    out |= {("done_ns", k): r.done_ns[k] for k in LATENCY if k in r.done_ns}
     out |= {("cpu_ns", k): n for k, n in r.cpu_ns.items() if k != "idle"}
     out |= {("sockets", name, k): n for name, each in r.sockets.items() for k, n in each.items()}
     out |= {("apps", name, k): each[k] for name, each in r.apps.items() for k in ("count", "p50", "p99", "max") if k in each}

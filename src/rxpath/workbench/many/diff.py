@@ -31,7 +31,8 @@ SCHEMA_VERSION = 1
 SCHEMAS = (2, 3)                                            # of results that can be read: before 3 there was no spread
 LARGEST_RESULT = 1 << 28                                    # bytes of a result's file
 A = Mapping[str, Any] | Outcome | Host | Spec | str | Path         # a side, as it is given
-GROUPS = {"sockets": "", "apps": "", "cpus": "CPU ", "dropped": "lost to ", "latency_ns": "latency ", "cpu_ns": "CPU time, "}
+GROUPS = {"sockets": "", "apps": "", "cpus": "CPU ", "dropped": "lost to ", "latency_ns": "latency ",
+          "done_ns": "latency to the end of the work, ", "cpu_ns": "CPU time, "}
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,10 +240,10 @@ def _spread_of(data: Mapping[str, Any]) -> Spread:
 
 def _alone(whole: Mapping[str, Any]) -> Spread:
     """One run: the figures that its spread would have."""
-    latency = {k: int(whole["latency_ns"][k]) for k in LATENCY}
+    latency, done = ({k: int(whole[of][k]) for k in LATENCY if of in whole} for of in ("latency_ns", "done_ns"))
     result = Result(
         offered=whole["offered"], delivered=whole["delivered"], received=whole["received"], queued=whole["queued"],
-        dropped=dict(whole["dropped"]), ended=dict(whole["ended"]), latency_ns=latency, cpu_ns=dict(whole["cpu_ns"]),
+        dropped=dict(whole["dropped"]), ended=dict(whole["ended"]), latency_ns=latency, done_ns=done, cpu_ns=dict(whole["cpu_ns"]),
         apps={f"{a['name']}/{a['thread']}": dict(a["latency_ns"]) for a in whole["apps"]},
         sockets=unit.by_name((f"{s['proto']} {s['address']}:{s['port']}", {k: s[k] for k in unit.OF_A_SOCKET}) for s in whole["sockets"]),
         cpus=tuple(dict(c) for c in whole["cpus"]))

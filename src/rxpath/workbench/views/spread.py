@@ -47,6 +47,7 @@ def _figures(found: Spread) -> Iterator[tuple[str, Range, Callable[[int], str]]]
         yield "queued", found["queued"], count
     for q in QUANTILES:
         yield q, found["latency_ns", q], ns
+    yield "p99 to the end of the work", found["done_ns", "p99"], ns
     yield "CPU time", busy(found), ns
 
 
