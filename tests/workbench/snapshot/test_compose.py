@@ -429,3 +429,17 @@ def test_a_host_of_which_little_is_known_is_one_all_the_same():
                  "rx-usecs: 3 (ethtool -c eth0)", "sysctl -a", "sockets and programs: not known", "routes: not known", "rules: not known",
                  "addresses: those of a capture"):
         assert said(made, what), what
+
+
+def test_a_host_with_more_devices_than_anybody_looks_at():
+    """Hosts of containers have thousands; the one with the address is taken."""
+    made = of(*(Link(device=f"eth{i}", index=i, flags=UP, mtu=1500) for i in range(400)),
+              Address(device="eth399", address="10.0.0.1", prefix=24))
+    assert made.host.nic.name == "eth399" and len(made.host.devices) == 8
+    assert said(made, "there is room for 8 cards, not for 256") and said(made, "144 of 400 devices that were not looked at")
+
+
+def test_many_sockets_of_one_port_do_not_take_for_ever():
+    many = tuple(udp(443, "10.0.0.1", peer=f"10.1.{i >> 8}.{i & 255}", peer_port=1000) for i in range(2000))
+    made = of(UdpSockets(sockets=many))
+    assert len(made.host.sockets) == 2000 and all(s.reuseport for s in made.host.sockets)

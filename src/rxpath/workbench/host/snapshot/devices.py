@@ -28,6 +28,7 @@ from rxpath.workbench.readings.vectors import vectors
 _SOFTWARE = {"bonding", "bridge", "tun", "team", "dummy", "vxlan", "macvlan", "ipvlan", "802.1Q VLAN Support", "openvswitch", "ipip", "gre",
              "vrf", "wireguard", "ifb", "geneve", "sit", "ip6tnl", "nlmon", "macvtap"}
 _NAMED_LIKE_SOFTWARE = re.compile(r"(lo|(docker|virbr|br|bond|team|tun|tap|wg|vxlan|flannel|cni|cali|vnet|dummy|ifb|gre|sit)\d*[-.\w]*)\Z")
+_DEVICES_MAX, _NAMED_MAX = 256, 8
 _ABOVE = ("vlan", "bond", "bridge", "team")                 # kinds whose addresses a card below them gets
 
 
@@ -118,11 +119,13 @@ def _packets(reading: Reading, name: str) -> int:
 
 def find(reading: Reading) -> Devices:
     """The host's cards in the order: the default route's, those with addresses, the busiest."""
-    names = named(reading)
+    every = named(reading)
+    addressed = {a.device for a in reading.of(Address, "") if a.family == 4}
+    names = sorted(every, key=lambda name: name not in addressed)[:_DEVICES_MAX]      # hosts of containers have thousands
     what = {name: _is_card(reading, name) for name in names}
     cards = {name: Card(name, driver_of(reading, name), reading.device(Link, name)) for name in names if not what[name]}
     left: list[str] = []
-    elsewhere: list[str] = []
+    elsewhere = [a.address for a in reading.of(Address, "") if a.device in addressed.difference(names) and a.family == 4]
     for name, kind in what.items():
         if kind and kind != LO.name:
             below = _below(reading, name, cards)
@@ -144,7 +147,10 @@ def find(reading: Reading) -> Devices:
     ordered = sorted(cards.values(), key=rank)
     up = [c for c in ordered if c.link is None or "UP" in c.link.flags] or ordered[:1]
     left += [f"{c.name} ({c.driver or 'driver unknown'}) is down" for c in ordered if c not in up]
-    left += [f"{c.name}: there is room for {NCARD} cards" for c in up[NCARD:]]
+    if up[NCARD:]:
+        left.append(f"{', '.join(c.name for c in up[NCARD:][:_NAMED_MAX])} (there is room for {NCARD} cards, not for {len(up)})")
+    if len(every) > len(names):
+        left.append(f"{len(every) - len(names)} of {len(every)} devices that were not looked at")
     return Devices(up[:NCARD], left, elsewhere)
 
 

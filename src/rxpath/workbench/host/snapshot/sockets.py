@@ -134,26 +134,30 @@ def _reuse(found: list[Opened]) -> None:
     for item in found:
         ports.setdefault((item.proto, item.socket.port), []).append(item)
     for (proto, _), items in ports.items():
-        for one in items:
-            others = [o for o in items if o is not one and _overlap(one, o)]
-            if not others:
-                continue
-            alike = all(o.socket.uid == one.socket.uid and o.address == one.address and o.holders == one.holders for o in others)
-            one.reuse = "reuseport" if proto == "tcp" or (alike and one.address.split(".")[0] not in _GROUPS) else "reuseaddr"
-        kinds = {o.reuse for o in items if o.reuse}
-        if len(kinds) > 1:                                  # they bind only if they agree
-            for one in items:
-                one.reuse = "reuseaddr" if one.reuse else ""
+        sharing = _sharing(items)
+        alike = len({(o.socket.uid, o.address, frozenset(o.holders)) for o in sharing}) == 1
+        group = any(o.address.split(".")[0] in _GROUPS for o in sharing)
+        for one in sharing:
+            one.reuse = "reuseport" if proto == "tcp" or (alike and not group) else "reuseaddr"
 
 
 _GROUPS = {str(n) for n in range(224, 240)}
 
 
-def _overlap(one: Opened, two: Opened) -> bool:
-    devices = one.socket.bound_device, two.socket.bound_device
-    if all(devices) and devices[0] != devices[1]:
-        return False
-    return one.address == two.address or "0.0.0.0" in (one.address, two.address)
+def _sharing(items: list[Opened]) -> list[Opened]:
+    """Those of a port that would not have been bound beside another: the same address, or any, on a device that may be the same."""
+    places: dict[tuple[str, str], int] = {}
+    for item in items:
+        place = item.address, item.socket.bound_device
+        places[place] = places.get(place, 0) + 1
+
+    def met(item: Opened) -> bool:
+        address, device = item.address, item.socket.bound_device
+        return sum(count for (other, where), count in places.items() if (other == address or "0.0.0.0" in (other, address))
+                   and (where == device or not where or not device)) > 1
+
+    shared = {place: met(item) for item in items if (place := (item.address, item.socket.bound_device))}
+    return [item for item in items if shared[item.address, item.socket.bound_device]]
 
 
 def write(found: list[Opened], reading: Reading, draft: Draft, default: int | None, largest: int | None) -> None:
