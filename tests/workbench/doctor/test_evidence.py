@@ -92,7 +92,8 @@ def test_shares_come_from_stat_or_from_an_mpstat_with_an_interval():
 def test_a_fact_that_is_missing_names_the_reading():
     facts = Known(Evidence([Reading(), Reading()]), "device", "eth0")
     assert facts["ring_lost"] == Missing("ethtool -S eth0, twice")
-    assert facts["poll_idle"] == Missing("/proc/interrupts, twice")
+    assert facts["poll_idle"] == Missing("/proc/stat, twice")
+    assert facts["irqs"] == Missing("/proc/interrupts, twice")
 
 
 # ---------------------------------------------------------------- cards: nothing twice
@@ -124,7 +125,7 @@ def test_a_driver_without_a_row_shows_what_looks_like_a_loss_and_claims_nothing(
 
 
 def test_without_ethtool_the_standard_counters_say_less_and_overlaps_count_once():
-    verdict = examine(Evidence(host(card={"driver": "igb", "stats": None, "link": {"rx_missed_errors": 3, "rx_fifo_errors": 8}})))
+    verdict = examine(Evidence(host(card={"driver": "igb", "stats": None, "link": {"rx_missed_errors": 3, "rx_fifo_errors": 8, "rx_packets": 9}})))
     [missed] = [f for f in verdict.found if f.name == "missed"]
     assert missed.count == 8 and verdict.status == 1
     assert any("ethtool -S eth0" in reading for reading in verdict.unknown)
@@ -171,6 +172,13 @@ def test_a_saturated_cpu_is_found_although_it_polls_without_interrupts():
     e = Evidence(host(cpu={0: {"idle": 0.9, "soft": 0.05}, 1: {"soft": 0.99}}, card={
         "stats": {"rx_queue_1_drops": 50}, "queues": 2, "irq": {0: {0: 90_000}, 1: {1: 3}}}))
     assert cards.poll_cpu(e, "eth0") == 1
+
+
+def test_who_polls_need_not_be_known_where_all_cpus_are_alike():
+    lost = {"card": {"stats": {"rx_queue_0_drops": 5}, "irq": {}}}
+    for cpu, idle in (({0: {"idle": 0.5}, 1: {"idle": 0.9}}, 0.5), ({0: {"idle": 0.1, "soft": 0.5}, 1: {"idle": 0.9}}, None)):
+        value = Known(Evidence(host(cpu=cpu, **lost)), "device", "eth0")["poll_idle"]
+        assert (value == pytest.approx(idle)) if idle else isinstance(value, Missing)
 
 
 # ---------------------------------------------------------------- sockets

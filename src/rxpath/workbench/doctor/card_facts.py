@@ -1,6 +1,8 @@
 """Facts of a card: its losses by class (drivers/counters.py), standard counters, and the CPU that polls it."""
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+
 from rxpath.drivers.counters import COUNTERS, Loss
 from rxpath.workbench.doctor import cards
 from rxpath.workbench.doctor.evidence import Evidence, NotKnown
@@ -11,6 +13,7 @@ from rxpath.workbench.readings.records import EthtoolStats, Reading
 CLASSES = {"ring_lost": Loss.RING, "pktbuf_lost": Loss.PKTBUF, "either_lost": Loss.EITHER, "alloc_lost": Loss.ALLOC, "phy_lost": Loss.PHY,
            "len_lost": Loss.LEN, "filter_lost": Loss.FILTER, "xdp_lost": Loss.XDP, "pause_sent": Loss.PAUSE, "cloud_lost": Loss.CLOUD,
            "csum_seen": Loss.CSUM, "unclassified": "unclassified"}
+MUCH_IDLE, SATURATED, STOLEN = 0.2, 0.95, 0.01             # where the rules about the CPU that polls divide
 OWN = (Loss.RING, Loss.PKTBUF, Loss.EITHER)                 # a card's loss for want of room
 MISSED = ("rx_missed_errors", "rx_fifo_errors", "rx_over_errors")
 STANDARD = {"missed_lost": MISSED, "dropped_rest": ("rx_dropped",), "nohandler": ("rx_nohandler",)}
@@ -158,15 +161,26 @@ def poll_cpu(e: Evidence, device: str) -> float:
     return cards.poll_cpu(e, device)
 
 
-@fact("device", "of 1", "of that CPU's time without work")
+def _worst(e: Evidence, device: str, of: Callable[[int], float], worst: Callable[[Iterable[float]], float],
+           decides: Callable[[float], bool]) -> float:
+    """Of the CPU that polls; where nobody knows which it is, of the CPU where it is worst, if that decides for all of them."""
+    try:
+        return of(cards.poll_cpu(e, device))
+    except NotKnown:
+        value = worst(of(cpu) for cpu in e.shares)
+        if not decides(value):
+            raise
+        return value
+
+
+@fact("device", "of 1", "of that CPU's time without work (where it is not known which: the least of all CPUs', if that decides)")
 def poll_idle(e: Evidence, device: str) -> float:
-    return e.share(cards.poll_cpu(e, device), "idle")
+    return _worst(e, device, lambda cpu: e.share(cpu, "idle"), min, lambda least: least > MUCH_IDLE)
 
 
-@fact("device", "of 1", "of that CPU's time in interrupts and softirqs")
+@fact("device", "of 1", "of that CPU's time in interrupts and softirqs (or the most of all CPUs', if that decides)")
 def poll_busy(e: Evidence, device: str) -> float:
-    cpu = cards.poll_cpu(e, device)
-    return e.share(cpu, "soft") + e.share(cpu, "hard")
+    return _worst(e, device, lambda cpu: e.share(cpu, "soft") + e.share(cpu, "hard"), max, lambda most: most < SATURATED)
 
 
 @fact("device", "of 1", "of that CPU's time in hard interrupts")
@@ -174,9 +188,9 @@ def poll_hard(e: Evidence, device: str) -> float:
     return e.share(cards.poll_cpu(e, device), "hard")
 
 
-@fact("device", "of 1", "of that CPU's time that the hypervisor took")
+@fact("device", "of 1", "of that CPU's time that the hypervisor took (or the most of all CPUs', if that decides)")
 def poll_steal(e: Evidence, device: str) -> float:
-    return e.share(cards.poll_cpu(e, device), "steal")
+    return _worst(e, device, lambda cpu: e.share(cpu, "steal"), max, lambda most: most <= STOLEN)
 
 
 @fact("device", "passes", "that ended early on that CPU")

@@ -87,7 +87,7 @@ def lost(e: Evidence, device: str, loss: Loss | str) -> int:
 def mentions(text: str, counter: str) -> bool:
     """Does a row's text name this counter?  N stands for a number, _ for a blank."""
     name = counter.strip().replace(" ", "_")
-    return any(re.fullmatch(re.escape(word).replace("N", r"\d+"), name) for word in re.split(r"[\s,;]+", text) if word)
+    return any(re.fullmatch(re.escape(word).replace("N", r"\d+"), name) for word in re.split(r"[\s,;:]+", text.split(" (")[0]) if word)
 
 
 def queue_packets(e: Evidence, device: str) -> dict[int, int]:

@@ -16,7 +16,7 @@ F = TypeVar("F", bound=Of)
 
 
 class Fact(NamedTuple):
-    """counters: of protocols, by Group.Name, where it is their sum."""
+    """counters: of protocols, by Group.Name, that it comes from."""
 
     scope: Scope
     unit: str
@@ -30,10 +30,10 @@ RCVBUF = ("Udp.RcvbufErrors", "Udp6.RcvbufErrors", "UdpLite.RcvbufErrors")
 ALONE = "lo"                                                # packets there never were on a wire
 
 
-def fact(scope: Scope, unit: str, doc: str) -> Callable[[F], F]:
-    """The function's name is the fact's."""
+def fact(scope: Scope, unit: str, doc: str, *counters: str) -> Callable[[F], F]:
+    """The function's name is the fact's.  counters: of protocols, that it comes from."""
     def keep(of: F) -> F:
-        FACTS[of.__name__] = Fact(scope, unit, doc, of)
+        FACTS[of.__name__] = Fact(scope, unit, doc, of, counters)
         return of
     return keep
 
@@ -108,7 +108,7 @@ moving("no_ports", "for closed ports", "Udp.NoPorts", "Udp6.NoPorts", unit="data
 moving("unreachables_sent", "port unreachable and the like", "Icmp.OutDestUnreachs", unit="messages")
 
 
-@fact("host", "datagrams", "InErrors beyond RcvbufErrors, InCsumErrors and MemErrors, which it contains")
+@fact("host", "datagrams", "InErrors beyond RcvbufErrors, InCsumErrors and MemErrors, which it contains", "Udp.InErrors", "Udp6.InErrors")
 def in_errors_rest(e: Evidence, _: str) -> float:
     rest = 0
     for group in ("Udp", "Udp6"):
@@ -206,7 +206,8 @@ def rules_most(e: Evidence, _: str) -> str:
 
 
 # ---------------------------------------------------------------- TCP
-@fact("host", "connections", "refused at listeners, nothing twice: ListenDrops contains ListenOverflows")
+@fact("host", "connections", "refused at listeners, nothing twice: ListenDrops contains ListenOverflows", "TcpExt.ListenDrops",
+      "TcpExt.ListenOverflows", "TcpExt.TCPReqQFullDrop")
 def listen_lost(e: Evidence, _: str) -> float:
     return max(e.snmp("TcpExt", "ListenDrops"), e.snmp("TcpExt", "ListenOverflows"), e.snmp("TcpExt", "TCPReqQFullDrop"))
 

@@ -109,7 +109,7 @@ class Rule(Part):
     findings: tuple[Text, ...] = Field(min_length=1)
     title: Text
     when: tuple[Condition, ...] = Field(min_length=1)
-    decided: Text
+    decided: Text | tuple[Text, ...]
     supports: tuple[Condition, ...] = ()
     beats: tuple[Text, ...] = ()
     cause: Text

@@ -29,7 +29,7 @@ def socket_lost(e: Evidence, name: str) -> float:
         return drops
 
 
-@fact("host", "datagrams", "RcvbufErrors that no socket of the readings accounts for")
+@fact("host", "datagrams", "RcvbufErrors that no socket of the readings accounts for", *RCVBUF)
 def rcvbuf_elsewhere(e: Evidence, _: str) -> float:
     lost = summed(e, *RCVBUF)
     try:

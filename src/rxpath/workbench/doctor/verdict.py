@@ -16,6 +16,7 @@ from rxpath.workbench.readings.settings import Surroundings
 
 NOTHING, SOMETHING, CANNOT_TELL = 0, 1, 3                   # exit status; 2 is trouble
 ARRIVED = ("Udp.InDatagrams", "Udp.InErrors", "Udp.NoPorts", "Udp6.InDatagrams", "Udp6.InErrors", "Udp6.NoPorts")
+OUTSIDE = "what the host loses"                             # how rows of drivers/counters.py say that a guest cannot see it
 SAID = 4                                                    # what the comparison of two readings said: wraps, what only one shows
 LOOK = 3                                                    # things to look at, while nothing is decided
 REFRESH = 3.0                                               # s: ixgbe, i40e and ice read their registers every 1 to 2 s
@@ -102,7 +103,7 @@ def examine(e: Evidence, rules: Rules | None = None) -> Verdict:
             facts = Known(e, finding.scope, subject)
             there = finding.found(facts)
             if isinstance(there, Missing):
-                if finding.kind in LOSSES and not finding.optional:
+                if finding.kind in LOSSES and not finding.optional and not _still(e, finding, subject):
                     unknown.setdefault(there.reading, {})[finding.short] = None
                 continue
             looked += finding.kind in LOSSES
@@ -119,6 +120,10 @@ def _notes(e: Evidence) -> Iterator[str]:
     if around is not None and around.container:
         yield ("This is a container's network namespace: softnet_stat, interrupts and CPU times are the whole machine's; the machine's "
                "cards cannot be seen from here, and what they lose has to be asked there (nsenter -t 1 -n rxpath doctor).")
+    for device in e.devices:
+        row = COUNTERS.get(cards.driver_or_none(e, device) or "")
+        if row is not None and row.hidden.startswith(OUTSIDE):
+            yield f"{device} ({cards.driver(e, device)}): no counter here shows {row.hidden}."
     others = sorted({r.netns for reading in e.readings for r in reading.records if r.netns})
     if others:
         yield f"Other network namespaces are in the readings and were not looked at: {', '.join(others[:6])}."
@@ -126,6 +131,16 @@ def _notes(e: Evidence) -> Iterator[str]:
     seconds = _seconds(e)
     if seconds is not None and seconds < REFRESH and any(device != "lo" for device in e.devices):
         yield f"Drivers bring some counters up to date only every second or two: readings {REFRESH:g} s apart or more see all of them."
+
+
+def _still(e: Evidence, finding: Finding, subject: str) -> bool:
+    """A device that nothing came through has lost nothing that anybody misses."""
+    if finding.scope != "device":
+        return False
+    try:
+        return e.standard(subject, "rx_packets") == 0
+    except NotKnown:
+        return False
 
 
 def _seconds(e: Evidence) -> float | None:
@@ -240,7 +255,7 @@ def _cause(rule: Rule, facts: Known) -> Cause:
         value = facts[condition.fact]
         if isinstance(answer, Missing) or isinstance(value, (Missing, str)):
             continue
-        (supports if answer else against).append(f"{FACTS[condition.fact].doc}: {_figure(condition.fact, float(value))}")
+        (supports if answer else against).append(f"{FACTS[condition.fact].doc.partition(': ')[0]}: {_figure(condition.fact, float(value))}")
     return Cause(rule, said(rule.cause, facts) or rule.cause, said(rule.decided, facts) or rule.title, tuple(supports), tuple(against))
 
 
@@ -317,7 +332,7 @@ def _seen_on_card(e: Evidence, finding: Finding, device: str) -> list[str]:
     standard = [s for s, fed in (row.rtnl.items() if row is not None else ()) if any(cards.mentions(fed, c) for c in found.counters)]
     if standard:
         lines.append(f"on {name} ip -s link shows them in {', '.join(standard)}")
-    elif row is not None and row.hidden and found.counters:
+    elif row is not None and any(cards.mentions(row.hidden, c) for c in found.counters):
         lines.append(f"on {name} no standard counter (ip -s link, /proc/net/dev) shows them")
     return lines
 

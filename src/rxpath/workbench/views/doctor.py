@@ -123,9 +123,12 @@ def _end(verdict: Verdict) -> list[Text]:
 def _not_looked(verdict: Verdict, head: str) -> list[Text]:
     if not verdict.unknown:
         return []
-    out = [Text(), Text(f"{head}:", "bold")]
+    together: dict[tuple[str, ...], list[str]] = {}
     for reading, what in verdict.unknown.items():
-        out += [Text(line) for line in _hung(f"  {reading}: ", ", ".join(what), 6)]
+        together.setdefault(what, []).append(reading)
+    out = [Text(), Text(f"{head}:", "bold")]
+    for what, readings in together.items():
+        out += [Text(line) for line in _hung("  ", f"{', '.join(readings)}: {', '.join(what)}", 6)]
     return out
 
 
