@@ -142,6 +142,18 @@ def test_the_reader_goes_on_to_the_next_good_one(lab):
     assert host.ends() == {"UDP_CSUM": 1, "RECEIVED": 1}
 
 
+@pytest.mark.parametrize("kernel", ["6.18", "3.10"])
+def test_a_damaged_one_that_fits_lies_in_the_buffer(lab, kernel):
+    """Verified while it is copied; where it does not fit, it is verified before."""
+    host = lab(kernel=kernel)
+    host.net.nic[0].rx_csum = 0
+    sk = host.udp(5000)
+    host.send(damaged(200), udp_frame(b"y" * 100), damaged(300), udp_frame(b"z" * 90)).run()
+    t, m = reader(host, sk, size=250)
+    assert sockets.recv(host.boot, t) == 100 and bytes(m[:199]) == b"y" * 100 + b"x" * 99
+    assert sockets.recv(host.boot, t) == 90 and bytes(m[:199]) == b"z" * 90 + b"y" * 10 + b"x" * 99
+
+
 def test_fionread_and_peek_throw_damaged_ones_away(lab):
     host = lab()
     host.net.nic[0].rx_csum = 0

@@ -94,10 +94,20 @@ def udp_recvmsg(net: Net, cpu: int, t: int) -> int:
         udp_rmem_release(net, cpu, sk, skb.truesize)
         if not udp_lib_checksum_complete(net, cpu, skb):
             break
+        udp_copy_damaged(net, t, skb)
         udp_drop_damaged(net, cpu, sk, skb, Stage.udp_recvmsg)          # and try again: the next one, if there is one
     n = udp_copy_out(net, cpu, t, sk, skb, 0)
     skb_consume_udp(net, cpu, skb)
     return n
+
+
+@cold
+@path_function
+def udp_copy_damaged(net: Net, t: int, skb: sk_buff) -> None:
+    """skb_copy_and_csum_datagram_msg() verifies while it copies: the bytes of a damaged datagram that fits lie in the program's buffer."""
+    th = net.thread[t]
+    if 0 < skb.len <= th.buf_len:
+        skb_copy_bits(net, skb, 0, mem_at(th.buf_addr), 0, skb.len)
 
 
 @path_function
@@ -234,7 +244,9 @@ def udp_recvmsg_locked(net: Net, cpu: int, t: int) -> int:
         recv_marks(net, cpu, skb)
         damaged = udp_lib_checksum_complete(net, cpu, skb)
         n = 0
-        if not damaged:
+        if damaged:
+            udp_copy_damaged(net, t, skb)
+        else:
             n = udp_copy_out(net, cpu, t, sk, skb, 0)
         reader_has_lines(net, cpu, sk)
         spin_lock(net, cpu, sk.lock)

@@ -88,6 +88,10 @@ def rows() -> Iterator[Case]:
                     Recv("a", 10, ("MSG_PEEK",))])
     yield peek_off("SO_PEEK_OFF set beyond the first", [120, 40, -1, -7, 500],
                    [Recv("a", 30, ("MSG_PEEK",)), Recv("a", 30, ("MSG_PEEK", "MSG_TRUNC")), Recv("a", 5)])
+    for size in (65536, 300):                           # a damaged datagram that fits lies in the buffer, and the offset leaves it there
+        yield filled(f"bytes of damaged datagrams, read with room for {size}", 106496,
+                     [Send((bad(500), *datagrams(1, 40), bad(600), bad(200), *datagrams(2, 700))), Recv("a", size, count=2),
+                      SetOpt("a", "SO_PEEK_OFF", 600), Recv("a", size, ("MSG_PEEK", "MSG_TRUNC")), Recv("a", count=2)])
     # frames of 3,000 bytes are charged 4,352: more than the smallest buffer, and with 256 left exactly a page more
     large = host([], nic={**NIC, "mtu": 9000})
     yield Case("an empty socket accepts what is larger than its buffer", "user", large,
