@@ -82,7 +82,7 @@ def spent_read(net: Net, cpu: int, t: int, skb: sk_buff) -> None:
 @path_function
 def spent_mark(net: Net, cpu: int, t: int, frame: int, place: int, ns: int) -> None:
     """In the trail: until t it was so long there."""
-    if net.trail > 0:
+    if net.trail > 0 and ns > 0:
         trail_put(net, cpu, t, frame, Stage.SPENT, ns, place, -1)
 
 

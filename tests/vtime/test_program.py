@@ -55,6 +55,24 @@ def test_sleep_and_work_take_virtual_time(programs):
     assert host.net.cpu[0].app_ns == 5000
 
 
+def test_a_program_is_done_with_a_datagram_when_it_asks_for_more(programs):
+    host, ps = programs(costs={})
+
+    def program(s):
+        sock = s.socket(s.AF_INET, s.SOCK_DGRAM)
+        sock.bind(("0.0.0.0", 5000))
+        for _ in range(2):
+            sock.recvfrom(2048)
+            s.work(2000)
+            s.work(500)
+    p = ps.add(program)
+    run(host, ps, 10_000)
+    host.send(udp_frame(), udp_frame(), at=20_000, gap=10_000)
+    run(host, ps)
+    th = host.net.thread[p.n]
+    assert (th.received, th.served, th.latency_max, th.served_sum) == (2, 2, 0, 5000)
+
+
 def test_timeouts_and_nonblocking_sockets_raise_as_the_standard_librarys_do(programs):
     host, ps = programs()
     said = []

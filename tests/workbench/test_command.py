@@ -1,4 +1,5 @@
 """The command as a user meets it: real processes, exit codes, one line for a mistake."""
+import csv
 import json
 import os
 import signal
@@ -12,6 +13,8 @@ import pytest
 
 from rxpath import examples
 from rxpath.workbench.cli import app as cli
+from rxpath.workbench.run.replay import replay
+from rxpath.workbench.views.spent import PLACES
 
 from ..cable.captures import pcap
 from ..frames import udp_frame
@@ -173,17 +176,30 @@ def test_the_trail_of_a_frame_goes_from_the_wire_to_the_program(capsys):
     code, out, err = run(capsys, "replay", "first", "--trail", "100")
     assert code == 0, err
     order = ["frame 100: 10.23.0.1:48733 > 10.23.0.2:8125 UDP", "the last bit arrives", "igb_clean_rx_irq", "ip_rcv_core", "udp_rcv",
-             "__udp_enqueue_schedule_skb", "udp_recvmsg", "read by the application"]
+             "__udp_enqueue_schedule_skb", "udp_recvmsg", "read by the application", "the program is done with it"]
     places = [out.index(s) for s in order]
     assert places == sorted(places)
+    lines = out.splitlines()
+    assert next(line for line in lines if "read by" in line).split()[4] == "syscall"
+    assert any("waited" in line and "interrupt" in line for line in lines[:lines.index(next(x for x in lines if "igb_clean" in x))])
+
+
+def test_what_a_trail_says_of_waiting_adds_up_to_the_time(capsys):
+    code, out, _ = run(capsys, "replay", "first", "--json", "--no-whatif", "--trail", ":8125", "--trail-limit", "40")
+    read = [p for p in json.loads(out)["trail"] if p["end"] == "RECEIVED"]
+    assert code == 0 and read
+    for p in read:
+        taken = next(m["t_ns"] for m in p["marks"] if m["station"] == "sys_recvfrom")
+        up = sum(ns for place, ns in p["spent_ns"].items() if place not in ("system_call", "batch", "work"))
+        assert up == taken - p["t_ns"] and p["spent_ns"]["work"] >= 138_000
 
 
 def test_the_trail_of_drops_shows_lost_frames_only_and_says_how_many_more(capsys):
     code, out, err = run(capsys, "replay", "first", "--trail", "drops:socket_rcvbuff", "--trail-limit", "2")
     assert code == 0, err
     assert out.count("kfree_skb_reason SOCKET_RCVBUFF") == 2
-    lost = int(out.split("SOCKET_RCVBUFF: the socket's receive buffer is full\n")[0].split()[-2].replace(",", ""))
-    assert f"{lost - 2:,} more frames fit" in out
+    _, whole, _ = run(capsys, "replay", "first", "--json", "--no-whatif")
+    assert f"{json.loads(whole)['dropped']['SOCKET_RCVBUFF'] - 2:,} more frames fit" in out and "From the wire" not in out
 
 
 @pytest.mark.parametrize(("reason", "host", "frames"), [
@@ -209,8 +225,26 @@ def test_a_trail_by_port_finds_both_directions(capsys):
     assert len(json.loads(out)["trail"]) == 12
 
 
+def test_samples_are_written_and_add_up(capsys, tmp_path):
+    file = tmp_path / "x.csv"
+    code, out, err = run(capsys, "replay", "first", "--no-whatif", "--json", "--samples", str(file))
+    assert code == 0, err
+    rows = list(csv.DictReader(file.read_text().splitlines()))
+    whole = json.loads(out)
+    done = {s["program"]: s["done_ns"] for s in whole["spent"]}
+    assert 1000 < len(rows) <= sum(d["count"] for d in done.values()) and {r["program"] for r in rows} == set(done)
+    for r in rows:
+        assert int(r["to_end_ns"]) == sum(int(r[place]) for place in PLACES) <= done[r["program"]]["max"]
+        assert int(r["to_return_ns"]) == int(r["to_end_ns"]) - int(r["batch"]) - int(r["work"])
+    for s in whole["spent"]:
+        parts = [p["mean"] for p in s["places"].values()]
+        assert sum(parts) == pytest.approx(s["done_ns"]["mean"], abs=len(parts) + 1)
+    assert [s.frame for s in replay("first").samples] == [int(r["frame"]) for r in rows]
+
+
 # ---------------------------------------------------------------- mistakes
 MISTAKES = [
+    (["replay", "first", "--samples", "-"], "must end in .csv"),
     (["replay", "nosuch"], "nosuch"), (["replay", "/no/such.pcap"], "/no/such.pcap"), (["replay"], "CAPTURE"),
     (["replay", "first", "--set", "foo=1"], "--set foo=1"), (["replay", "first", "--set", "ethtool.rx=1"], "64 to 4096"),
     (["replay", "first", "--speed", "x"], "--speed"), (["replay", "first", "--speed", "0"], "speed"),

@@ -90,7 +90,7 @@ def udp_recvmsg(net: Net, cpu: int, t: int) -> int:
         skb = skb_unlink_first(net, sk)
         if skb.rx_cpu != cpu:                        # its lines come from the cache of the CPU that queued it
             charge(net, cpu, line_from(net, cpu, skb.rx_cpu))
-        recv_marks(net, cpu, skb)
+        recv_marks(net, cpu, t, skb)
         udp_rmem_release(net, cpu, sk, skb.truesize)
         if not udp_lib_checksum_complete(net, cpu, skb):
             break
@@ -126,8 +126,10 @@ def skb_consume_udp(net: Net, cpu: int, skb: sk_buff) -> None:
 
 
 @path_function
-def recv_marks(net: Net, cpu: int, skb: sk_buff) -> None:
+def recv_marks(net: Net, cpu: int, t: int, skb: sk_buff) -> None:
     """The call's way through the layers, known to be this packet's only now."""
+    if net.spends:
+        spent_read(net, cpu, t, skb)
     if net.trail > 0:
         trail_says(net, cpu, skb, Stage.sys_recvfrom, 0)
         trail_says(net, cpu, skb, Stage.inet_recvmsg, 0)
@@ -140,8 +142,6 @@ def udp_copy_out(net: Net, cpu: int, t: int, sk: sock, skb: sk_buff, off: int) -
     """skb_copy_datagram_msg(), the sender's address, msg_flags; what the call returns."""
     th = net.thread[t]
     length = skb.len
-    if net.spends:
-        spent_read(net, cpu, t, skb)
     n = min(length - off, th.buf_len)
     th.msg_flags = MSG_TRUNC if th.buf_len <= length - off and th.buf_len < length else 0   # from an offset: whatever is not the whole
     if n > 0:
@@ -195,7 +195,7 @@ def udp_peekmsg(net: Net, cpu: int, t: int) -> int:
             spin_unlock(net, sk.lock)
             continue
         found = net.skb[i]
-        recv_marks(net, cpu, found)
+        recv_marks(net, cpu, t, found)
         if udp_lib_checksum_complete(net, cpu, found):
             udp_unlink_damaged(net, cpu, sk, before, found)
             continue
@@ -241,7 +241,7 @@ def udp_recvmsg_locked(net: Net, cpu: int, t: int) -> int:
         spin_unlock(net, sk.lock)
         if skb.rx_cpu != cpu:                        # its lines, and the socket's, come from the cache of the CPU that queued it
             charge(net, cpu, line_from(net, cpu, skb.rx_cpu))
-        recv_marks(net, cpu, skb)
+        recv_marks(net, cpu, t, skb)
         damaged = udp_lib_checksum_complete(net, cpu, skb)
         n = 0
         if damaged:

@@ -18,7 +18,22 @@ def latency_bucket(ns: int) -> int:
     if ns < 32:
         return max(ns, 0)
     shift, v = 0, ns
-    while v >= 64:
+    if v >= 64 << 31:                                # to 32 <= v < 64 by halves: a loop of single steps takes as long as the rest
+        v >>= 32
+        shift += 32
+    if v >= 64 << 15:
+        v >>= 16
+        shift += 16
+    if v >= 64 << 7:
+        v >>= 8
+        shift += 8
+    if v >= 64 << 3:
+        v >>= 4
+        shift += 4
+    if v >= 64 << 1:
+        v >>= 2
+        shift += 2
+    if v >= 64:
         v >>= 1
         shift += 1
     return min(32 * (shift + 1) + v - 32, NHIST - 1)

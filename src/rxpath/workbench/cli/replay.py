@@ -55,6 +55,8 @@ def replay(
     record: Annotated[str | None, typer.Option(
         "--record", metavar="FILE", help="Write rings, queues, CPU time, losses and latency over time: FILE.json, .arrow or .parquet; "
         "- puts them into --json.")] = None,
+    samples: Annotated[str | None, typer.Option(
+        "--samples", metavar="FILE.csv", help="Write where the time of single datagrams went, up to 4,096 chosen by chance.")] = None,
     tap: Annotated[str | None, typer.Option("--tap", metavar="FILE", help="A packet socket that writes what it sees to a pcap.")] = None,
     tx: Annotated[str | None, typer.Option("--tx", metavar="FILE", help="Write the frames that the path sends to a pcap.")] = None,
     skip_unsupported: Annotated[bool, typer.Option("--skip-unsupported", help="Leave out iptables rules that are not modelled.")] = False,
@@ -80,9 +82,10 @@ def replay(
 
     if goal is not None and no_whatif:
         raise BadInput("--goal and --no-whatif: one of them")
-    if trail_limit < 1:
-        raise BadInput(f"--trail-limit {trail_limit}: 1 or more")
-    _check_files(record, json_, tap, tx, capture, host)
+    watched = _watched(trail, trail_limit)
+    if watched is not None and not json_ and goal is None:                        # who asks for a packet's way wants that
+        no_whatif = True
+    _check_files(record, json_, samples, tap, tx, capture, host)
     goal, packets = checked_goal(goal), checked_budget(budget)
     seeds = checked_seeds(seeds, 1 if no_whatif or capture == "-" else SEEDS)
     if seeds > 1 and capture == "-":
@@ -92,19 +95,13 @@ def replay(
     chosen = hostfile.the_host(host or traffic.bundled_host(capture), of_host, seed)
     if tap is not None or tx is not None:
         chosen = hostfile.with_outputs(chosen, tap, tx)
-    watched = None
-    if trail:
-        from rxpath.workbench.run.trail import Trail
-
-        watched = Trail(trail, trail_limit)
     with Interrupt() as interrupt:
         with Bar(not no_progress, f"replaying {capture}") as bar:
             outcome = replaying.replay(capture, chosen, overrides=of_traffic, seed=seed, listen=listen or [], local=local, speed=speed,
                                        rate=rate, loop=loop, fresh=fresh, plain=plain or None,
                                        skip_unsupported=skip_unsupported or None, trail=watched, progress=bar, stop=interrupt,
                                        record=record is not None)
-        if record is not None and record != "-":
-            outcome = _written(outcome, record)
+        outcome = _written(outcome, record, samples)
         if not json_:                                               # the story first: knobs take longer
             _story(outcome, watched)
         answer = varies = None
@@ -134,22 +131,40 @@ def _asked(outcome: Outcome, unit: Unit, host: Host, whatif: bool, goal: str | N
     return None, ask.spread_of(outcome, unit, host, seeds, **how)
 
 
-def _check_files(record: str | None, as_json: bool, tap: str | None, tx: str | None, capture: str, host: str | None) -> None:
+def _check_files(record: str | None, as_json: bool, samples: str | None, tap: str | None, tx: str | None, capture: str,
+                 host: str | None) -> None:
     from rxpath.workbench.words.mistakes import apart
 
     if record is not None:
         from rxpath.workbench.views import recording
 
         recording.check(record, as_json)
-    apart("--record", record, tap, tx, capture, host)
+    if samples is not None:
+        from rxpath.workbench.views import spent
+
+        spent.check(samples)
+    apart("--record", record, samples, tap, tx, capture, host)
+    apart("--samples", samples, tap, tx, capture, host)
     apart("--tap", tap, tx, capture, host)
     apart("--tx", tx, capture, host)
 
 
-def _written(outcome: Outcome, record: str) -> Outcome:
-    from rxpath.workbench.views import recording
+def _watched(trail: list[str] | None, limit: int) -> Trail | None:
+    from rxpath.workbench.run.trail import Trail
+    from rxpath.workbench.words.mistakes import BadInput
 
-    return recording.take(outcome, record)
+    if limit < 1:
+        raise BadInput(f"--trail-limit {limit}: 1 or more")
+    return Trail(trail, limit) if trail else None
+
+
+def _written(outcome: Outcome, record: str | None, samples: str | None) -> Outcome:
+    """What goes into files."""
+    from rxpath.workbench.views import recording, spent
+
+    if samples is not None:
+        spent.write_csv(outcome, samples)
+    return outcome if record is None or record == "-" else recording.take(outcome, record)
 
 
 def _story(outcome: Outcome, watched: Trail | None) -> None:
@@ -159,7 +174,8 @@ def _story(outcome: Outcome, watched: Trail | None) -> None:
         from rxpath.workbench.views import trail as trail_view
 
         terminal.show(trail_view.render(watched, outcome))
-    terminal.show(report.render(outcome))
+    else:
+        terminal.show(report.render(outcome))
     sys.stdout.flush()
 
 

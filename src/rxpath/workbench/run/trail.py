@@ -16,7 +16,7 @@ from typing import Any
 
 from rxpath.abi import protocols
 from rxpath.abi.limits import NTRAILMAP
-from rxpath.abi.numbers import ETH_P_802_3_MIN
+from rxpath.abi.numbers import ETH_P_802_3_MIN, Ctx
 from rxpath.abi.numbers import Trail as Marks
 from rxpath.abi.protocols import Seen
 from rxpath.abi.reasons import DELIVERED, Drop
@@ -219,7 +219,8 @@ def context(mark: Mark) -> str:
     """Where a station ran."""
     if mark.stage == Stage.kfree_skb and mark.skb < 0 and mark.where() == Stage.nic_dma:
         return STATIONS[Stage.nic_dma].context              # the card lost it
-    if mark.ctx == 2:
+    if mark.ctx == Ctx.SOFTIRQ:
         return "softirq"
-    station = STATIONS.get(Stage(mark.stage))
-    return station.context if station is not None and mark.ctx == 1 else "hardirq" if mark.ctx == 0 else "task"
+    ended = mark.stage == Stage.kfree_skb and mark.arg
+    station = STATIONS.get(Stage(mark.where() if ended else mark.stage))
+    return station.context if station is not None and mark.ctx == Ctx.TASK else "hardirq" if mark.ctx == Ctx.IDLE else "task"

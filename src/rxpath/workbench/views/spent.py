@@ -1,6 +1,8 @@
 """Where the time of a program's datagrams went, for the report, and what each place is called there and in a trail."""
 from __future__ import annotations
 
+import csv
+
 from rich.console import Group
 from rich.text import Text
 
@@ -9,6 +11,7 @@ from rxpath.workbench.run.outcome import Outcome
 from rxpath.workbench.views.terminal import table as table_of
 from rxpath.workbench.views.terminal import titled
 from rxpath.workbench.words.figures import ns, share
+from rxpath.workbench.words.mistakes import BadInput, check_writable, writing
 
 PROGRAMS_SHOWN = 3
 # abi/spent.py, in the datagram's order
@@ -43,3 +46,19 @@ def spent(run: Outcome) -> Group | None:
 
 def _one_place(spent: Latency, done: Latency) -> list[str]:
     return [ns(spent.mean), share(spent.total, done.total), *(ns(spent.quantiles[q]) for q in ("p50", "p99")), ns(spent.max)]
+
+
+def check(file: str) -> None:
+    """Before the run, not after it."""
+    check_writable("--samples", file)
+    if not file.endswith(".csv"):
+        raise BadInput(f"--samples {file}: the name must end in .csv")
+
+
+def write_csv(run: Outcome, file: str) -> None:
+    """A line for each sample, in the order of arrival; times in ns."""
+    with writing(file), open(file, "w", newline="", encoding="utf-8") as out:
+        rows = csv.writer(out, lineterminator="\n")
+        rows.writerow(["frame", "program", "thread", "arrived_ns", "to_return_ns", "to_end_ns", *PLACES])
+        rows.writerows([s.frame, s.program, s.thread, s.arrived, s.to_return, s.to_end, *(s.ns[place] for place in PLACES)]
+                       for s in run.samples)

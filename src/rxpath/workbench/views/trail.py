@@ -50,6 +50,8 @@ def _packet(p: Packet, outcome: Outcome) -> Group:
             place = Place(m.arg).name.lower()
             if place in WAITS:
                 table.add_row(_clock(m.t), "", str(m.cpu), "", Text(f"waited {ns(m.cost)}: {PLACES[place]}", "yellow"), "")
+            elif m.arg == Place.WORK:
+                table.add_row(_clock(m.t), ns(m.t - before), str(m.cpu), "task", Text("the program is done with it", "green"), ns(m.cost))
             continue
         ended = m.stage == Stage.kfree_skb and m.arg
         what = _end(Drop(m.end())) if ended else Text(Stage(m.stage).name)
