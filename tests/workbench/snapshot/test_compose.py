@@ -7,6 +7,7 @@ from rxpath.workbench.readings.records import (
     Address,
     Channels,
     Coalesce,
+    CpuTimes,
     DriverInfo,
     Feature,
     Features,
@@ -29,6 +30,7 @@ from rxpath.workbench.readings.records import (
     Route,
     Rules,
     Skmem,
+    Stat,
     Sysctls,
     TcpSocket,
     TcpSockets,
@@ -133,6 +135,11 @@ def test_the_deepest_idle_state_that_is_allowed(states, wish, words, idle):
 def test_a_guests_idle_states_are_the_hypervisors():
     made = of(Surroundings(guest=True), Idle(driver="haltpoll", states=(IdleState("POLL", 0), IdleState("haltpoll idle", 1))))
     assert made.host.cpu.idle == "C1" and said(made, "the hypervisor's affair")
+
+
+def test_time_that_the_hypervisor_took_is_said():
+    assert said(of(Stat({}, CpuTimes(50, 0, 30, 18, steal=2))), "took 2.0% of the CPUs' time")
+    assert "steal" not in of(Stat({}, CpuTimes(50, 0, 30, 20))).text
 
 
 def test_a_disabled_idle_state_is_none():

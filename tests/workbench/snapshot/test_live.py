@@ -1,4 +1,5 @@
 """The live reading of this machine, and of a namespace of our own, as a host file: the simulated host shows the same settings."""
+import json
 import os
 import shutil
 import socket
@@ -13,6 +14,8 @@ from rxpath.workbench.host.snapshot.compose import snapshot
 from rxpath.workbench.readings.live.host import read_host
 from rxpath.workbench.readings.live.proc import Proc
 from rxpath.workbench.readings.records import Interrupts, NetDev, Snmp, Softirqs, Softnet, Stat, Sysctls, UdpSockets
+
+from .agree import unsaid
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads a Linux kernel")
 
@@ -44,6 +47,7 @@ def test_this_machine_becomes_a_host_with_the_same_settings():
     reading = read_host()
     made = snapshot(reading)
     assert loads(made.text) == made.host
+    assert not unsaid(reading, made)
     simulated = made.host.sysctls()
     for record in reading.of(Sysctls):
         for name, value in record.values.items():
@@ -156,3 +160,27 @@ def test_a_foreign_sysfs_is_not_believed(namespace):
     done = sh("nsenter", f"--net=/run/netns/{namespace}", sys.executable, "-m", "rxpath.workbench.cli", "host", "snapshot")
     assert "shows another network namespace, not vh1" in done and loads(done).rps == {}
 
+
+
+NOBODY = textwrap.dedent("""
+    import json, os
+    from rxpath.workbench.host.snapshot.compose import snapshot
+    from rxpath.workbench.readings.live.host import read_host
+    as_root = read_host()
+    os.setgroups([]); os.setgid(65534); os.setuid(65534)
+    as_nobody = read_host()
+    kinds = lambda reading: {(type(r).__name__, getattr(r, "device", "")) for r in reading.records}
+    print(json.dumps(sorted({kind for kind, _ in kinds(as_root) - kinds(as_nobody)})))
+    print(*(f"{u.source}: {u.why}" for u in as_nobody.unread), sep="\\n")
+    snapshot(as_nobody)
+""")
+
+
+@pytest.mark.root
+def test_without_root_only_what_needs_root_is_missing_and_said():
+    if os.getuid() != 0:
+        pytest.skip("needs root to give it away")
+    missing, *said = sh(sys.executable, "-c", NOBODY).splitlines()
+    assert set(json.loads(missing)) <= {"Rules", "OtherFirewall", "Idle"}, missing
+    for what in ("nft: Operation not permitted", "iptables-save: ", "/dev/cpu_dma_latency: Permission denied"):
+        assert any(line.startswith(what) for line in said), (what, said)

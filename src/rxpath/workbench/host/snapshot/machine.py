@@ -14,6 +14,7 @@ from rxpath.workbench.toml_in.tables import CPUS_MAX
 from rxpath.workbench.words import units
 
 _HZ = (100, 250, 300, 1000)                                 # that a host file takes
+_STEAL = 0.001                                              # a share of the time that is worth a line
 _MISSING_MAX = 12                                           # sysctls that are named, of those that are not known
 _BARE, _GUEST = "bm36", "vm"                                # cost profiles
 
@@ -55,6 +56,11 @@ def costs(reading: Reading, top: Table) -> None:
              + (f" ({model})" if model else ""))
     top.set("profile", _GUEST if guest else _BARE,
             "the host is a guest" if guest else "whether the host is a guest is not known" if guest is None else "")
+    stat = next((s for s in reading.of(Stat) if s.total is not None and s.total.total), None)
+    stolen = stat.total.steal / stat.total.total if stat is not None and stat.total is not None else 0
+    if stolen >= _STEAL:
+        top.note(f"the hypervisor took {stolen:.1%} of the CPUs' time since boot (steal): [stalls] does so here, but its rate and length "
+                 "cannot be read from that")
 
 
 def ticks(reading: Reading, top: Table) -> None:

@@ -47,6 +47,7 @@ class Host:
     def read(self) -> Reading:
         begun = time.time()
         self.part("/proc", machine.all_of_it)
+        self.unread += machine.for_root()
         self._network()
         self._cards()
         self.part("/proc/sys", lambda: sysctls([link.device for link in self.links]))

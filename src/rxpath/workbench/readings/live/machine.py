@@ -6,10 +6,11 @@ import struct
 import time
 
 from rxpath.workbench.readings.live import files
-from rxpath.workbench.readings.records import Kernel, Record, Source
+from rxpath.workbench.readings.records import Kernel, Record, Source, Unread
 from rxpath.workbench.readings.settings import Affinities, Affinity, Build, Idle, IdleState, Surroundings, Topology
 
 _CPU, _NODE = "/sys/devices/system/cpu", "/sys/devices/system/node"
+_LATENCY, _SMALL_HEAD = "/dev/cpu_dma_latency", "/sys/kernel/slab/skbuff_small_head/object_size"
 _CLOCK_MONOTONIC_COARSE = 6                                 # its resolution is a tick
 _NO_WISH = 2_000_000_000                                    # PM_QOS_CPU_LATENCY_DEFAULT_VALUE in us
 
@@ -23,7 +24,7 @@ def build() -> Build:
     """HZ, what the kernel was started with, and the size of small heads (root)."""
     words = tuple((files.content("/proc/cmdline") or "").split())
     return Build(source=Source("/proc/cmdline"), hz=round(1 / time.clock_getres(_CLOCK_MONOTONIC_COARSE)), command_line=words,
-                 small_head=files.number("/sys/kernel/slab/skbuff_small_head/object_size"))
+                 small_head=files.number(_SMALL_HEAD))
 
 
 def topology() -> Topology:
@@ -51,12 +52,18 @@ def idle() -> Idle | None:
     driver = files.content(f"{_CPU}/cpuidle/current_driver") or ""
     wish = None
     try:
-        with open("/dev/cpu_dma_latency", "rb", buffering=0) as file:           # root; reading it asks for nothing
+        with open(_LATENCY, "rb", buffering=0) as file:     # reading it asks for nothing
             said = struct.unpack("=i", file.read(4))[0]
         wish = None if said >= _NO_WISH else said
     except (OSError, struct.error):
         pass
     return Idle(source=Source(place), driver=driver, states=states, latency_us=wish) if states or wish is not None else None
+
+
+def for_root() -> list[Unread]:
+    """Files that are there and that only root may read."""
+    return [Unread(path, 0, "", "Permission denied") for path in (_LATENCY, _SMALL_HEAD)
+            if os.path.exists(path) and not os.access(path, os.R_OK)]
 
 
 def affinities(irqs: list[int]) -> Affinities:
