@@ -41,6 +41,14 @@ def test_every_station_of_the_list_is_charged_in_the_code_and_lies_in_its_room()
     assert used <= {s.name for s in Stage}, used - {s.name for s in Stage}
 
 
+def test_views_show_what_was_computed_elsewhere():
+    """A figure that a view makes is one that JSON and the library do not have."""
+    for path in sorted((ROOT / "src/rxpath/workbench/views").glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            made = node.func.id if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else ""
+            assert made not in ("sum", "Counter"), f"{path.name}:{node.lineno}: {made}() belongs where the result is"
+
+
 def test_path_functions_read_no_clock_dice_or_files():
     for path in SOURCES:
         if path.relative_to(ROOT / "src" / "rxpath").parts[0] in ("abi", "drivers", "irq", "link", "network", "transport", "user"):

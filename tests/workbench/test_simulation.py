@@ -13,7 +13,7 @@ from rxpath import examples
 from rxpath.abi.reasons import LOSSES
 from rxpath.workbench.host import file as hostfile
 from rxpath.workbench.run import where_lost
-from rxpath.workbench.run.books import Books, Imbalance
+from rxpath.workbench.run.books import Books, Imbalance, busy_ns
 from rxpath.workbench.run.latency import bucket_edge, latency_of
 from rxpath.workbench.run.simulation import START_NS, Simulation
 
@@ -211,3 +211,25 @@ def test_every_capture_of_a_folder_replays_or_is_refused():
             rxpath.replay(file)
         except Exception as error:
             assert is_bad_input(error), file
+
+
+def test_whatever_leaves_a_step_of_the_funnel_does_not_enter_the_next():
+    """first has all of them: losses at several steps, ARP and pings that the kernel answers."""
+    books = rxpath.replay("first").books
+    steps = where_lost.steps(books)
+    assert tuple(s.name for s in steps) == where_lost.STEPS and steps[0].entered == books.offered
+    for step, following in itertools.pairwise(steps):
+        assert step.entered - following.entered == step.consumed + sum(loss.n for loss in step.losses)
+    last = steps[-1]
+    assert last.entered - sum(loss.n for loss in last.losses) - books.queued == books.received
+    assert sum(s.consumed for s in steps) == books.consumed > 0 and sum(loss.n for s in steps for loss in s.losses) == books.frames_dropped
+    assert all(s.losses == sorted(s.losses, key=lambda loss: -loss.n) for s in steps)
+
+
+def test_totals_of_the_books_are_those_of_their_rows():
+    run = rxpath.replay("first", overrides=["cpus=4", "app.1.cpu=0", "app.2.cpu=0"])
+    books = run.books
+    assert books.interrupts == sum(q.interrupts for q in books.queues) > 0
+    assert books.softnet_sum("processed") == sum(row["processed"] for row in books.softnet) > 0
+    assert busy_ns(books.cpu_ns()) == sum(c.hardirq + c.softirq + c.syscall + c.application for c in books.cpus) > 0
+    assert [c.cpu for c in books.working()] == [c.cpu for c in books.cpus if c.idle < books.elapsed_ns] != []

@@ -50,6 +50,11 @@ class HostSeen:
     points: float
     why: tuple[str, ...]
 
+    @property
+    def for_others(self) -> int:
+        """Of the offered: to groups, to all, to other hosts."""
+        return max(self.offered - self.frames_in, 0)
+
 
 @dataclasses.dataclass
 class Receiver:

@@ -267,8 +267,8 @@ def _reason(name: str) -> Callable[[Seen], float]:
 
 
 # ---------------------------------------------------------------- losses
-fact("lost", "frames", "lost, for whatever reason")(lambda s: sum(s.books.dropped.values()))
-fact("lost_share", "of 1", "of the offered frames")(lambda s: sum(s.books.dropped.values()) / max(s.books.offered, 1))
+fact("lost", "frames", "lost, for whatever reason")(lambda s: s.books.frames_dropped)
+fact("lost_share", "of 1", "of the offered frames")(lambda s: s.books.frames_dropped / max(s.books.offered, 1))
 fact("load_lost", "frames", "lost because they came too fast: in a ring, a backlog, a receive buffer")(
     lambda s: s.lost("RX_MISSED", "CPU_BACKLOG", "PROTO_MEM", *BUFFER_LOSSES))
 fact("buffer_lost", "datagrams", "that found a socket's receive buffer (or its 3.10 backlog) full")(lambda s: s.lost(*BUFFER_LOSSES))
@@ -301,9 +301,9 @@ fact("window_fill", "of 1", "of a ring comes at the mean rate while rx-usecs hol
     max((q.frames / s.duration * s.host.device.rx_usecs * 1000 / q.size for q in s.books.queues if q.size), default=0))
 fact("rx_usecs", "us", "interrupt throttling; 0 off, 1 and 3 adaptive")(lambda s: s.host.device.rx_usecs)
 fact("interrupts_per_s", "1/s", "of all queues, over the traffic's time")(
-    lambda s: sum(q.interrupts for q in s.books.queues) * 1e9 / s.duration)
+    lambda s: s.books.interrupts * 1e9 / s.duration)
 fact("packets_per_interrupt", "frames", "")(
-    lambda s: (sum(q.frames - q.missed for q in s.books.queues) / n) if (n := sum(q.interrupts for q in s.books.queues)) else 0)
+    lambda s: (sum(q.frames - q.missed for q in s.books.queues) / n) if (n := s.books.interrupts) else 0)
 fact("hardirq_busy", "of 1", "of the traffic's time, on the CPU with most of it")(
     lambda s: max(c.hardirq for c in s.books.cpus) / s.duration)
 

@@ -131,6 +131,11 @@ class Rules(Part):
     knob: dict[str, Knob]
     rule: tuple[Rule, ...]
 
+    @property
+    def modelled(self) -> int:
+        """Rules that can fire."""
+        return sum(r.modelled for r in self.rule)
+
     def fired(self, facts: Mapping[str, float], goal: str = "loss") -> list[Rule]:
         """Those that say the most first: by the losses that they explain."""
         found = [r for r in self.rule if goal in r.goals and r.fires(facts)]

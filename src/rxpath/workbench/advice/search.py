@@ -20,7 +20,7 @@ from rxpath.workbench.advice.sensitivity import sensitivity
 from rxpath.workbench.advice.settings import Set
 from rxpath.workbench.advice.shell import commands
 from rxpath.workbench.advice.sure import Chance, Sure
-from rxpath.workbench.advice.verdict import PART, SAME, YES, Verdicts, busy
+from rxpath.workbench.advice.verdict import PART, SAME, YES, Verdicts
 from rxpath.workbench.host import file as hostfile
 from rxpath.workbench.host.model.host import Host
 from rxpath.workbench.jobs.pool import Pool
@@ -306,7 +306,7 @@ class _Search:
         """Best first.  Of what saves as much, what takes the least effort; latency counts where it differs by more than noise."""
         v = self.of(c)
         helped, sure = {"yes": 0, "partly": 0, "no": 2, "worse": 3}[self.word(c, result)], self.sure(c)
-        figures = (v.lost(result), result.p99_ns, busy(result)) if sure is None else \
+        figures = (v.lost(result), result.p99_ns, result.busy_ns) if sure is None else \
             (sure.lost_after.median, sure.p99_ns.median, sure.cpu_ns.median)
         lost, p99, cpu = round(figures[0] / max(1.0, SAME * v.savable)), _about(figures[1]), _about(figures[2])
         effort, size = self.effort(c), len(self.stand(c)[0])
@@ -331,7 +331,7 @@ class _Search:
         helped, b, sure = self.word(c, result), v.before, self.sure(c)
         return Tried(settings, c.ladder.title, c.ladder.rule, helped, self.why(c, result, helped), tuple(commands(self.host, settings)),
                      v.lost(b), v.lost(result), result.delivered - b.delivered, result.queued, result.dropped,
-                     b.p99_ns / 1000, result.p99_ns / 1000, busy(b), busy(result), self.memory(c, result),
+                     b.p99_ns / 1000, result.p99_ns / 1000, b.busy_ns, result.busy_ns, self.memory(c, result),
                      self.effort(c), c.ended(v.gain), c.part, c.names, not self.postpones(c), sure)
 
     def why(self, c: Climb, result: Result, helped: str) -> str:

@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from rxpath.workbench.host.file import service_ns
+from rxpath.workbench.host.file import mean_service_ns
 from rxpath.workbench.host.iptables.move import find
 from rxpath.workbench.host.model.host import Host
 from rxpath.workbench.host.model.network import rule_place
@@ -268,8 +268,8 @@ def _app_nice(host: Host, value: str, app: str) -> list[str]:
 
 @command(r"app\.([^.]+)\.service")
 def _app_service(host: Host, value: str, app: str) -> list[str]:
-    now = next((service_ns(a.service) for a in host.apps if a.name == app), (0,))
-    return [f"# in {app}: half the work for each datagram (now {sum(now) // len(now):,} ns)"]
+    now = next((mean_service_ns(a.service) for a in host.apps if a.name == app), 0)
+    return [f"# in {app}: half the work for each datagram (now {now:,} ns)"]
 
 
 @command(r"socket\.(.+)\.rcvbuf")

@@ -7,17 +7,21 @@ Each is a sentence with the figures that make it true.  Overload is demand over 
 traffic's time - as facts.py has them - where it worked all that time: a burst that it caught up with is none."""
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 from rxpath.workbench.advice.facts import Seen
 from rxpath.workbench.host.model.programs import App
 from rxpath.workbench.run.books import AppBooks, SocketBooks
 from rxpath.workbench.run.outcome import Outcome
-from rxpath.workbench.words.figures import ns
+from rxpath.workbench.run.where_lost import Loss, losses
+from rxpath.workbench.words.figures import ns, share
 
 LASTING = 20_000_000                                        # ns: shorter traffic is a burst, whatever its rate
 WORKED = 0.97                                               # of the traffic's time
 MANY = 0.2                                                  # of a CPU that others take
+LITTLE = 0.2                                                # share of the frames that must have had an end in the host
+NO_HANDLER = "protocols that nobody here handles"
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,3 +146,27 @@ def unjoined(run: Outcome) -> list[str]:
 def _unjoined(run: Outcome) -> list[State]:
     return [State("unjoined", group, f"no socket joined {group}: what was sent to that group is not for this host.")
             for group in unjoined(run)]
+
+
+# ---------------------------------------------------------------- a replay that means little
+def little(run: Outcome) -> str:
+    """Why the answer of a replay means little, "": it does not.  Less than a fifth of the frames had an end in this host."""
+    b, r = run.books, run.receiver
+    if not r.hosts or not b.offered or b.delivered >= LITTLE * b.offered:
+        return ""
+    kinds = Counter[str]()
+    for loss in losses(b.lost_at):
+        kinds[_what(loss)] += loss.n
+    what, n = kinds.most_common(1)[0] if kinds else ("under way", b.queued)
+    if what == NO_HANDLER and r.ipv6 > 0.5:
+        what = "IPv6, which is not modelled yet"
+    return (f"mostly {what} ({share(n, b.offered)}): this replay says little about {r.addresses[0]}, which got "
+            f"{b.delivered:,} of {b.offered:,} frames")
+
+
+def _what(loss: Loss) -> str:
+    if loss.station.startswith("tcp_") or loss.reason.startswith("TCP_"):
+        return "TCP, which is not modelled beyond the first segment"
+    if loss.reason in ("NIC_FILTER", "OTHERHOST", "IP_INADDRERRORS"):
+        return "frames for other hosts"
+    return NO_HANDLER if loss.reason == "UNHANDLED_PROTO" else f"{loss.reason} ({loss.meaning})"

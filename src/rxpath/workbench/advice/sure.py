@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import median_low
 from typing import Any
 
-from rxpath.workbench.advice.verdict import Verdicts, busy
+from rxpath.workbench.advice.verdict import Verdicts
 from rxpath.workbench.jobs.spread import Range, told_apart
 from rxpath.workbench.jobs.unit import Result
 from rxpath.workbench.words.figures import between, count, ns
@@ -42,7 +42,7 @@ class Chance:
         pairs = list(zip(self.verdicts, results, strict=True))
         return Sure(Range(tuple(v.savable for v in self.verdicts)), Range(tuple(v.lost(r) for v, r in pairs)),
                     Range(tuple(r.delivered - v.before.delivered for v, r in pairs)),
-                    Range(tuple(r.p99_ns for r in results)), Range(tuple(busy(r) for r in results)),
+                    Range(tuple(r.p99_ns for r in results)), Range(tuple(r.busy_ns for r in results)),
                     median_low([v.gain(r) for v, r in pairs]),
                     told_apart([v.value(v.before) for v in self.verdicts], [v.value(r) for v, r in pairs]))
 

@@ -4,16 +4,12 @@ from __future__ import annotations
 from rxpath.abi.reasons import Drop
 from rxpath.workbench.advice.rules import Rules
 from rxpath.workbench.jobs.unit import Result
+from rxpath.workbench.run.books import per_frame
 
 YES, PART = 0.99, 0.05                                      # of what can be saved: helped, partly
 GAIN = {"latency": (0.10, 0.03), "cpu": (0.10, 0.03)}       # p99, CPU time: helped, partly
 SAME = 0.005                                                # of what can be saved: two losses that count as one
 TELLING = 0.05                                              # of a reason's losses that a part of the traffic must hold
-
-
-def busy(result: Result) -> int:
-    """CPU time of everything, ns."""
-    return sum(n for k, n in result.cpu_ns.items() if k != "idle")
 
 
 class Verdicts:
@@ -36,7 +32,7 @@ class Verdicts:
             return (result.delivered - self.before.delivered) / max(self.savable, 1)
         if result.lost > self.before.lost + 0.01 * self.before.offered:
             return -1.0
-        old, new = (r.p99_ns if self.goal == "latency" else busy(r) for r in (self.before, result))
+        old, new = (r.p99_ns if self.goal == "latency" else r.busy_ns for r in (self.before, result))
         return (old - new) / max(old, 1)
 
     def tolerance(self, best: float) -> float:
@@ -47,7 +43,7 @@ class Verdicts:
 
     def value(self, result: Result) -> int:
         """The figure that the goal is about."""
-        return result.delivered if self.goal == "loss" else result.p99_ns if self.goal == "latency" else busy(result)
+        return result.delivered if self.goal == "loss" else result.p99_ns if self.goal == "latency" else result.busy_ns
 
     def word(self, result: Result) -> str:
         return self.word_of(self.gain(result))
@@ -68,7 +64,7 @@ class Verdicts:
             return all(part.dropped.get(r, 0) >= max(TELLING * n, 20) for r, n in worth.items())
         if self.goal == "latency":
             return abs(part.p99_ns - b.p99_ns) <= 0.1 * b.p99_ns
-        return abs(busy(part) / max(part.offered, 1) - busy(b) / max(b.offered, 1)) <= 0.05 * busy(b) / max(b.offered, 1)
+        return abs(per_frame(part.busy_ns, part.offered) - per_frame(b.busy_ns, b.offered)) <= 0.05 * per_frame(b.busy_ns, b.offered)
 
     def moved(self, result: Result) -> str:
         """Losses that only went elsewhere."""

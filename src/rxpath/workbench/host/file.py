@@ -159,6 +159,11 @@ def service_ns(service: Service | Times, place: str = "") -> tuple[int, ...]:
     return tuple(times)
 
 
+def mean_service_ns(service: Service) -> int:
+    times = service_ns(service)
+    return sum(times) // len(times)
+
+
 def pauses_ns(file: str, place: str = "", later: int = 0) -> tuple[tuple[int, int], ...]:
     """(begin, length) of each pause of a file, in ns; all begin so much later."""
     found: list[tuple[int, int]] = []

@@ -19,7 +19,7 @@ from rxpath.cable.source import Source
 from rxpath.workbench.host import file as hostfile
 from rxpath.workbench.host.model.host import Host
 from rxpath.workbench.run import replay
-from rxpath.workbench.run.books import Cpu
+from rxpath.workbench.run.books import Cpu, busy_ns
 from rxpath.workbench.run.outcome import Outcome
 from rxpath.workbench.run.where_lost import LOAD, by_class, by_step, losses
 from rxpath.workbench.traffic import capture as traffic
@@ -90,6 +90,11 @@ class Result:
         """From the wire to the end of the program's work, of 99 % of the datagrams that it is done with: what more datagrams in a call
         cannot hide."""
         return self.done_ns.get("p99", 0)
+
+    @property
+    def busy_ns(self) -> int:
+        """CPU time of everything, all CPUs."""
+        return busy_ns(self.cpu_ns)
 
     @property
     def lost_to_load(self) -> int:
@@ -225,9 +230,9 @@ def by_name(found: Iterable[tuple[str, dict[str, int]]]) -> dict[str, dict[str, 
 
 def _counters(run: Outcome) -> dict[str, int]:
     b = run.books
-    softnet = {f"softnet.{k}": sum(s[k] for s in b.softnet) for k in ("processed", "dropped", "time_squeeze", "received_rps")}
+    softnet = {f"softnet.{k}": b.softnet_sum(k) for k in ("processed", "dropped", "time_squeeze", "received_rps")}
     every = b.snmp | b.netstat | softnet | {f"ethtool.{k}": n for k, n in b.ethtool.items()} | \
-        {"interrupts": sum(q.interrupts for q in b.queues), "wakeups": sum(a.wakeups for a in b.apps)}
+        {"interrupts": b.interrupts, "wakeups": sum(a.wakeups for a in b.apps)}
     return {k: n for k, n in every.items() if n}
 
 

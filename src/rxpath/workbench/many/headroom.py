@@ -74,6 +74,11 @@ class Step:
                    key=lambda t: (_about(min(t.factor, t.lasting)), _about(t.factor), -t.memory_bytes, -len(t.set), t.factor))
 
 
+def kept_by_queues(at: Tried | Step) -> bool:
+    """It holds at its speed only because queues keep until the capture ends what the busiest CPU has not done."""
+    return at.factor > 1.02 * at.lasting
+
+
 def _about(factor: float) -> int:
     """Speeds within some two per cent count as one."""
     return round(50 * math.log(max(factor, 1e-6)))

@@ -19,13 +19,13 @@ from rxpath.workbench.jobs import pool, unit
 from rxpath.workbench.jobs.unit import Result, Unit
 from rxpath.workbench.many import grid
 from rxpath.workbench.many.resume import Journal
+from rxpath.workbench.run.books import CONTEXTS
 from rxpath.workbench.traffic import capture as traffic
 from rxpath.workbench.traffic.settings import split
 from rxpath.workbench.traffic.spec import Spec
 from rxpath.workbench.words.mistakes import BadInput
 
 LARGE = 1000                                                # runs: from here on a sweep says how many there will be
-CONTEXTS = ("hardirq", "softirq", "syscall", "application")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Row:
         return {**self.settings, "offered": r.offered, "delivered": r.delivered, "received": r.received, "queued": r.queued, "lost": r.lost,
                 "lost_share": round(r.lost / r.offered, 6) if r.offered else 0.0,
                 **{f"{k}_ns": r.latency_ns.get(k, 0) for k in ("p50", "p90", "p99", "p99.9", "max", "mean")},
-                **{f"{k}_ns": r.cpu_ns.get(k, 0) for k in (*CONTEXTS, "idle")},
+                **{f"{k}_ns": r.cpu_ns.get(k, 0) for k in CONTEXTS},
                 "memory_bytes": r.memory_bytes, "interrupts": r.counters.get("interrupts", 0),
                 "time_squeeze": r.counters.get("softnet.time_squeeze", 0), "elapsed_ns": r.elapsed_ns, "span_ns": r.span_ns,
                 **{f"dropped.{k}": n for k, n in sorted(r.dropped.items())}, "error": r.error or ""}

@@ -4,6 +4,7 @@ library's face are all made from this; nothing else reads counters out of the st
 The invariant: offered = delivered + queued + sum(dropped), in frames of the wire, at any moment between two slices of the engine."""
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,8 @@ from rxpath.vtime.setup import cpu_time
 from rxpath.workbench.run.latency import Latency, counts, latency_of
 from rxpath.workbench.run.machine import Machine
 from rxpath.workbench.run.spent import Spent, by_program
+
+CONTEXTS = ("hardirq", "softirq", "syscall", "application", "idle")
 
 
 class Imbalance(AssertionError):
@@ -168,14 +171,45 @@ class Books:
 
     def check(self) -> None:
         """offered = delivered + queued + dropped, or Imbalance."""
-        ended = self.delivered + self.queued + sum(self.dropped.values())
+        ended = self.delivered + self.queued + self.frames_dropped
         if self.offered != ended:
             raise Imbalance(f"the books do not balance: {self.offered} frames offered, but {self.delivered} delivered "
-                            f"+ {self.queued} queued + {sum(self.dropped.values())} dropped = {ended}")
+                            f"+ {self.queued} queued + {self.frames_dropped} dropped = {ended}")
+
+    @property
+    def frames_dropped(self) -> int:
+        """For whatever reason."""
+        return sum(self.dropped.values())
+
+    @property
+    def interrupts(self) -> int:
+        """Of all queues."""
+        return sum(q.interrupts for q in self.queues)
 
     def cpu_ns(self) -> dict[str, int]:
         """Totals of all CPUs."""
-        return {k: sum(getattr(c, k) for c in self.cpus) for k in ("hardirq", "softirq", "syscall", "application", "idle")}
+        return {k: sum(getattr(c, k) for c in self.cpus) for k in CONTEXTS}
+
+    def working(self) -> list[Cpu]:
+        """CPUs that did something."""
+        return [c for c in self.cpus if c.idle < self.elapsed_ns]
+
+    def softnet_sum(self, column: str) -> int:
+        """A column of softnet_stat, all CPUs together."""
+        return sum(row[column] for row in self.softnet)
+
+    def number_on_card(self, queue: int) -> int:
+        """A queue as its card numbers it."""
+        return sum(q.card == self.queues[queue].card for q in self.queues[:queue])
+
+
+def busy_ns(cpu_ns: Mapping[str, int]) -> int:
+    """CPU time of everything, from that of each context."""
+    return sum(n for context, n in cpu_ns.items() if context != "idle")
+
+
+def per_frame(ns: int, frames: int) -> float:
+    return ns / max(frames, 1)
 
 
 def read(m: Machine) -> Books:

@@ -15,11 +15,11 @@ from rxpath.abi.reasons import DELIVERED, Drop
 from rxpath.abi.record import Recorded
 from rxpath.record import FIRST_SHIFT, record_pauses, record_start, record_thread
 from rxpath.vtime.cuts import record_row
+from rxpath.workbench.run.books import CONTEXTS
 from rxpath.workbench.run.machine import Machine
 from rxpath.workbench.words.units import ipv4_text
 
 Kind = Literal["level", "total", "sample"]
-CONTEXTS = ("hardirq", "softirq", "syscall", "application", "idle")
 # name and unit of what is recorded; NIC_LOST is told as what was lost
 NAMES = {
     Recorded.RING_FILL: ("ring_fill", "descriptors"),

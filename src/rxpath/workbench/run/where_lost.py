@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from rxpath.abi.reasons import Drop, Kind
 from rxpath.path import STATIONS, Stage, inet_protocol
+from rxpath.workbench.run.books import Books
 
 STEPS = ("NIC", "link", "IP", "transport", "socket", "application")         # in the packet's order
 STEP_TITLE = {
@@ -68,4 +69,23 @@ def by_step(lost_at: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
     out: dict[str, int] = {}
     for loss in losses(lost_at):
         out[loss.step] = out.get(loss.step, 0) + loss.n
+    return out
+
+
+class Step(NamedTuple):
+    """Of the funnel: how many frames entered it, and those that left the way to the application there."""
+    name: str
+    entered: int
+    losses: list[Loss]                                      # most first
+    consumed: int                                           # the kernel itself was their end
+
+
+def steps(b: Books) -> list[Step]:
+    """From the wire to the application: of whatever enters a step and does not leave there, the next one is entered."""
+    left, out = b.offered, []
+    for name in STEPS:
+        here = sorted((loss for loss in losses(b.lost_at) if loss.step == name), key=lambda loss: -loss.n)
+        consumed = {"link": b.arp, "transport": b.consumed - b.arp}.get(name, 0)
+        out.append(Step(name, left, here, consumed))
+        left -= sum(loss.n for loss in here) + consumed
     return out

@@ -19,6 +19,7 @@ from pydantic import BeforeValidator, PrivateAttr, ValidationError, field_valida
 from rxpath.workbench.host import file as hostfile
 from rxpath.workbench.host.model.host import Host
 from rxpath.workbench.run import replay
+from rxpath.workbench.run.books import busy_ns, per_frame
 from rxpath.workbench.run.outcome import Outcome
 from rxpath.workbench.toml_in.tables import Part, key
 from rxpath.workbench.traffic import spec as trafficfile
@@ -31,13 +32,12 @@ RULES = (*(f"R{i}" for i in range(1, 40)), "R7b")
 
 # What a cure makes smaller.  name: (what it is, its unit, of a run)
 MEASURES: dict[str, tuple[str, str, Callable[[Outcome], float]]] = {
-    "lost": ("frames lost", "frames", lambda r: float(sum(r.dropped.values()))),
+    "lost": ("frames lost", "frames", lambda r: float(r.books.frames_dropped)),
     "p50": ("median latency", "us", lambda r: r.latency_ns["p50"] / 1000),
     "p99": ("99th percentile of latency", "us", lambda r: r.latency_ns["p99"] / 1000),
     "cpu": ("CPU time of interrupts and softirqs for a frame", "ns",
-            lambda r: (r.cpu_ns["hardirq"] + r.cpu_ns["softirq"]) / max(r.offered, 1)),
-    "all-cpu": ("CPU time of everything for a frame", "ns",
-                lambda r: sum(n for k, n in r.cpu_ns.items() if k != "idle") / max(r.offered, 1)),
+            lambda r: per_frame(r.cpu_ns["hardirq"] + r.cpu_ns["softirq"], r.offered)),
+    "all-cpu": ("CPU time of everything for a frame", "ns", lambda r: per_frame(busy_ns(r.cpu_ns), r.offered)),
 }
 
 
@@ -163,6 +163,11 @@ class Attempt:
     run: Outcome
     value: float
 
+    @property
+    def cpu_ns_per_frame(self) -> float:
+        """Of everything."""
+        return MEASURES["all-cpu"][2](self.run)
+
 
 @dataclass(frozen=True, slots=True)
 class Trial:
@@ -174,6 +179,10 @@ class Trial:
 
     def attempts(self) -> list[Attempt]:
         return [a for a in (self.before, self.cure, *self.placebos, self.tried) if a is not None]
+
+    def change(self, attempt: Attempt) -> float | None:
+        """What an attempt changed of the measure, a share of what it was; None: this is the first, or there was nothing to change."""
+        return attempt.value / self.before.value - 1 if attempt is not self.before and self.before.value else None
 
     @property
     def cured(self) -> bool:

@@ -17,7 +17,7 @@ from rxpath.cable.dice import seeded
 from rxpath.cable.generate import Generated, Stream
 from rxpath.vtime import engine, feed
 from rxpath.workbench.host import file as hostfile
-from rxpath.workbench.run.books import Books, Cpu
+from rxpath.workbench.run.books import CONTEXTS, Books, Cpu
 from rxpath.workbench.run.latency import Latency, latency_of
 from rxpath.workbench.run.simulation import START_NS, Simulation
 
@@ -166,10 +166,10 @@ class Count:
         self.books = sim.books()
         self.read = sum(s.received for s in self.books.sockets)
         self.arrived = sum(q.frames for q in self.books.queues)
-        self.interrupts = sum(q.interrupts for q in self.books.queues)
+        self.interrupts = self.books.interrupts
         self.polls = sum(net.napi[q].polls for q in sim.rings)
         self.full = sum(net.napi[q].full_polls for q in sim.rings)
-        self.softnet = sum(s["dropped"] for s in self.books.softnet)
+        self.softnet = self.books.softnet_sum("dropped")
         self.latencies, self.latency_sum = [0] * NHIST, 0
         for t in sim.threads:
             row = net.latency[t.index]
@@ -180,7 +180,7 @@ class Count:
         """In a second, but for what Measured says."""
         dropped = {k: (n - then.books.dropped.get(k, 0)) / seconds
                    for k, n in self.books.dropped.items() if n > then.books.dropped.get(k, 0)}
-        cpus = [Cpu(a.cpu, *(getattr(a, f) - getattr(b, f) for f in ("hardirq", "softirq", "syscall", "application", "idle", "ksoftirqd")))
+        cpus = [Cpu(a.cpu, *(getattr(a, f) - getattr(b, f) for f in (*CONTEXTS, "ksoftirqd")))
                 for a, b in zip(self.books.cpus, then.books.cpus, strict=True)]
         histogram = [a - b for a, b in zip(self.latencies, then.latencies, strict=True)]
         return Measured((self.arrived - then.arrived) / seconds, (self.read - then.read) / seconds, dropped, self.books,

@@ -51,6 +51,11 @@ class Found:
     charts: Sequence[Chart] = ()
     note: str = ""
 
+    @property
+    def holding(self) -> int:
+        """Claims that hold."""
+        return sum(c.holds for c in self.claims)
+
 
 @dataclass(frozen=True, slots=True)
 class Shape:

@@ -8,7 +8,8 @@ from typing import Any
 
 from rxpath.abi.reasons import Drop
 from rxpath.workbench.advice.answer import WhatIf
-from rxpath.workbench.advice.states import states
+from rxpath.workbench.advice.assumed import assumed
+from rxpath.workbench.advice.states import little, states
 from rxpath.workbench.host import text as hosttext
 from rxpath.workbench.jobs.spread import Spread
 from rxpath.workbench.run.outcome import Outcome
@@ -16,7 +17,6 @@ from rxpath.workbench.run.spent import Spent
 from rxpath.workbench.run.where_lost import by_class
 from rxpath.workbench.traffic import capture as traffic
 from rxpath.workbench.views import advice, hosts, recording
-from rxpath.workbench.views.assumed import assumed
 
 SCHEMA_VERSION = 3
 
@@ -29,7 +29,7 @@ def build(run: Outcome, answer: WhatIf | None = None, varies: Spread | None = No
         "schema": SCHEMA_VERSION,
         "kernel": host.kernel, "profile": host.profile, "seed": host.seed,
         "capture": run.traffic.describe(), "receiver": traffic.describe_receiver(run.receiver),
-        "hosts": hosts.as_list(run.receiver), "little": hosts.little(run), "replies": run.taught.text if run.taught is not None else "",
+        "hosts": hosts.as_list(run.receiver), "little": little(run), "replies": run.taught.text if run.taught is not None else "",
         **({"taught": {k: v for k, v in asdict(run.taught).items() if k != "text"}} if run.taught is not None else {}),
         "offered": b.offered, "delivered": b.delivered, "queued": b.queued, "dropped": b.dropped, "lost_at": b.lost_at,
         "ended": by_class(b.lost_at),

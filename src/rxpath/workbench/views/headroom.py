@@ -6,7 +6,7 @@ from typing import Any
 from rich.console import Group
 from rich.text import Text
 
-from rxpath.workbench.many.headroom import Dot, Headroom, Step
+from rxpath.workbench.many.headroom import Dot, Headroom, Step, Tried, kept_by_queues
 from rxpath.workbench.many.limits import WORK
 from rxpath.workbench.views.terminal import table as table_of
 from rxpath.workbench.views.terminal import titled
@@ -68,29 +68,27 @@ def _limit(n: int, step: Step, of: int) -> list[Any]:
     if step.bad is not None and step.lost and step.limit.reason != WORK:
         lines.append(Text(f"   at {times(step.bad)} {step.lost:,} of {step.offered:,} frames {'is' if step.lost == 1 else 'are'} lost: "
                           f"{step.limit.reason}", "dim"))
-    if step.factor > 1.02 * step.lasting:
+    if kept_by_queues(step):
         lines.append(Text(f"   beyond {times(step.lasting)} CPU {step.lasting_cpu} has more to do than the traffic lasts: queues keep the "
                           "rest until the capture ends; longer traffic of this kind (--loop) loses earlier", "yellow"))
     lift = step.lift
+    others = [t for t in step.tried if t is not lift]
     if lift is not None:
         cost = f", {lift.memory_bytes / (1 << 20):+.1f} MiB" if lift.memory_bytes else ""
-        far = f"{times(lift.factor)}{_lasting(lift.factor, lift.lasting)}"
+        far = f"{times(lift.factor)}{_lasting(lift)}"
         lines.append(Text(f"   lifted by {' '.join(f'--set {s}' for s in lift.set)}: carries to {far}{cost}", "green"))
         lines += [Text(f"      {command}", "cyan") for command in step.commands]
-        others = [t for t in step.tried if t is not lift]
-    else:
-        others = list(step.tried)
-        if n < of or others:
-            lines.append(Text("   nothing that was tried lifts it", "yellow"))
+    elif n < of or others:
+        lines.append(Text("   nothing that was tried lifts it", "yellow"))
     if others:
         others.sort(key=lambda t: -t.factor)
-        each = [f"{' '.join(t.set)}: {number(t.factor)}{_lasting(t.factor, t.lasting)}" for t in others]
+        each = [f"{' '.join(t.set)}: {number(t.factor)}{_lasting(t)}" for t in others]
         lines.append(Text(f"   tried too: {'; '.join(each)}", "dim"))
     return lines
 
 
-def _lasting(factor: float, lasting: float) -> str:
-    return f" (lasting {number(lasting)})" if factor > 1.02 * lasting else ""
+def _lasting(at: Tried) -> str:
+    return f" (lasting {number(at.lasting)})" if kept_by_queues(at) else ""
 
 
 def _curve(setting: tuple[str, ...], dots: tuple[Dot, ...]) -> Group:

@@ -3,7 +3,6 @@ command that replays the capture for it."""
 from __future__ import annotations
 
 import shlex
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
@@ -12,15 +11,11 @@ from rich.console import Group
 from rich.text import Text
 
 from rxpath.cable.receiver import HostSeen, Receiver
-from rxpath.workbench.run.outcome import Outcome
-from rxpath.workbench.run.where_lost import Loss, losses
 from rxpath.workbench.views.terminal import table as table_of
 from rxpath.workbench.views.terminal import titled
 from rxpath.workbench.words.figures import share
 
 PORTS, NAMES = 6, 3
-LITTLE = 0.2                    # share of the frames that must have had an end in the host
-NO_HANDLER = "protocols that nobody here handles"
 
 
 def table(hosts: Sequence[HostSeen], chosen: Sequence[str] = ()) -> Any:
@@ -49,7 +44,7 @@ def command(file: str, h: HostSeen) -> str:
 
 def meaning(h: HostSeen, records: int) -> str:
     """What a replay for it would mean."""
-    others = max(h.offered - h.frames_in, 0)
+    others = h.for_others
     parts = [f"{h.offered:,} of {records:,} frames would be offered"]
     if h.frames_in:
         kinds = (("UDP", h.udp), ("ICMP", h.icmp), ("TCP, not modelled beyond the first segment", h.tcp))
@@ -69,29 +64,6 @@ def render(file: str, receiver: Receiver) -> Group:
         parts += [Text(), Text.assemble((h.name, "bold"), f"  {_some(h.addresses)}: ", "; ".join(h.why) or "nothing speaks for it"),
                   Text(f"    {meaning(h, receiver.records)}", "dim"), Text(f"    {command(file, h)}")]
     return Group(*parts)
-
-
-def little(run: Outcome) -> str:
-    """Why the answer of a replay means little, "": it does not.  Less than a fifth of the frames had an end in this host."""
-    b, r = run.books, run.receiver
-    if not r.hosts or not b.offered or b.delivered >= LITTLE * b.offered:
-        return ""
-    kinds = Counter[str]()
-    for loss in losses(b.lost_at):
-        kinds[_kind(loss)] += loss.n
-    what, n = kinds.most_common(1)[0] if kinds else ("under way", b.queued)
-    if what == NO_HANDLER and r.ipv6 > 0.5:
-        what = "IPv6, which is not modelled yet"
-    return (f"mostly {what} ({share(n, b.offered)}): this replay says little about {r.addresses[0]}, which got "
-            f"{b.delivered:,} of {b.offered:,} frames")
-
-
-def _kind(loss: Loss) -> str:
-    if loss.station.startswith("tcp_") or loss.reason.startswith("TCP_"):
-        return "TCP, which is not modelled beyond the first segment"
-    if loss.reason in ("NIC_FILTER", "OTHERHOST", "IP_INADDRERRORS"):
-        return "frames for other hosts"
-    return NO_HANDLER if loss.reason == "UNHANDLED_PROTO" else f"{loss.reason} ({loss.meaning})"
 
 
 def advice(receiver: Receiver) -> Group:

@@ -2,6 +2,8 @@
 from __future__ import annotations
 
 import io
+import itertools
+from collections.abc import Sequence
 from typing import Any
 
 from rxpath.workbench.shapes.shape import Chart, Line
@@ -44,15 +46,15 @@ def svg(chart: Chart, title: str) -> str:
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
 
 
-def _colour(lines: list[Line], i: int) -> str:
-    return PUBLISHED if lines[i].published else OURS[sum(not line.published for line in lines[:i]) % len(OURS)]
+def _coloured(lines: Sequence[Line]) -> list[tuple[Line, str]]:
+    ours = itertools.cycle(OURS)
+    return [(line, PUBLISHED if line.published else next(ours)) for line in lines]
 
 
 def _curves(axes: Any, chart: Chart) -> None:
-    lines = list(chart.lines)
-    for i, line in enumerate(lines):
+    for line, colour in _coloured(chart.lines):
         xs, ys = zip(*[(round(float(x), 4), round(y, 4)) for x, y in line.points], strict=True)
-        axes.plot(xs, ys, "x--" if line.published else "o-", color=_colour(lines, i), label=line.name)
+        axes.plot(xs, ys, "x--" if line.published else "o-", color=colour, label=line.name)
     if chart.log_x:
         axes.set_xscale("log")
     if chart.log_y:
@@ -70,9 +72,9 @@ def _bars(axes: Any, groups: Any) -> None:
     lines = list(groups)
     names = [str(x) for x, _ in lines[0].points]
     width = 0.8 / len(lines)
-    for i, line in enumerate(lines):
+    for i, (line, colour) in enumerate(_coloured(lines)):
         at = [k - 0.4 + width * (i + 0.5) for k in range(len(names))]
-        axes.bar(at, [round(y, 4) for _, y in line.points], width, color=_colour(lines, i), label=line.name)
+        axes.bar(at, [round(y, 4) for _, y in line.points], width, color=colour, label=line.name)
     crowded = len(names) > 9
     axes.set_xticks(range(len(names)), names, rotation=30 if crowded else 0, ha="right" if crowded else "center")
     axes.grid(axis="x", visible=False)

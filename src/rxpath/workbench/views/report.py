@@ -10,14 +10,14 @@ from rich.table import Table
 from rich.text import Text
 
 from rxpath.abi.reasons import Kind
-from rxpath.workbench.advice.states import states
+from rxpath.workbench.advice.assumed import assumed
+from rxpath.workbench.advice.states import little, states
 from rxpath.workbench.host.model.device import Device
-from rxpath.workbench.run.books import Books
+from rxpath.workbench.run.books import CONTEXTS, Books
 from rxpath.workbench.run.outcome import Outcome
-from rxpath.workbench.run.where_lost import STEP_TITLE, STEPS, Loss, losses
+from rxpath.workbench.run.where_lost import STEP_TITLE, Loss, steps
 from rxpath.workbench.traffic.capture import NOT_OFFERED
 from rxpath.workbench.views import hosts
-from rxpath.workbench.views.assumed import assumed
 from rxpath.workbench.views.spent import spent
 from rxpath.workbench.views.terminal import table as table_of
 from rxpath.workbench.views.terminal import titled
@@ -63,24 +63,17 @@ def funnel(run: Outcome) -> Group:
     b = run.books
     table = table_of("", "", "", "")
     table.columns[0].no_wrap, table.columns[3].justify, table.columns[3].no_wrap = True, "left", False
-    left = b.offered
-    table.add_row("wire", f"{left:,}", "", "")
-    for step in STEPS:
-        if step == "application":
+    table.add_row("wire", f"{b.offered:,}", "", "")
+    for step in steps(b):
+        if step.name == "application":
             table.add_row(Text("application", "bold"), Text(f"{b.received:,}", "bold"), share(b.received, b.offered), "")
         else:
-            table.add_row(STEP_TITLE[step], f"{left:,}", "", Text(_beside(run, step), "dim"))
-        for loss in sorted(losses(b.lost_at), key=lambda loss: -loss.n):
-            if loss.step == step:
-                _side_exit(table, loss, run)
-                left -= loss.n
-        if step == "link" and b.arp:
-            table.add_row("  └ kernel", f"{b.arp:,}", share(b.arp, b.offered), "CONSUMED: ARP, answered by the kernel")
-            left -= b.arp
-        if step == "transport" and b.consumed > b.arp:
-            n = b.consumed - b.arp
-            table.add_row("  └ kernel", f"{n:,}", share(n, b.offered), f"CONSUMED: the kernel itself was the end of {_consumed(b)}")
-            left -= n
+            table.add_row(STEP_TITLE[step.name], f"{step.entered:,}", "", Text(_beside(b, step.name), "dim"))
+        for loss in step.losses:
+            _side_exit(table, loss, run)
+        if step.consumed:
+            what = "ARP, answered by the kernel" if step.name == "link" else f"the kernel itself was the end of {_consumed(b)}"
+            table.add_row("  └ kernel", f"{step.consumed:,}", share(step.consumed, b.offered), f"CONSUMED: {what}")
     if b.queued:
         table.add_row("  └ queued", f"{b.queued:,}", share(b.queued, b.offered), "still under way when the run ended")
     return titled("From the wire to the application (frames of the wire)", table)
@@ -101,23 +94,19 @@ def _consumed(b: Books) -> str:
     return " and ".join(parts) or "its own protocols"
 
 
-def _beside(run: Outcome, step: str) -> str:
+def _beside(b: Books, step: str) -> str:
     """What else happened at a step, in a few words."""
-    b = run.books
     c, out = b.copies, []
     if step == "NIC":
-        irqs = sum(q.interrupts for q in b.queues)
-        if irqs:
-            out.append(f"{irqs:,} interrupts")
-        out += [f"ring of {_queue(run, q.queue)} up to {q.fill_max} of {q.size}" for q in b.queues if q.fill_max and len(b.queues) <= 2]
+        if b.interrupts:
+            out.append(f"{b.interrupts:,} interrupts")
+        out += [f"ring of {_queue(b, q.queue)} up to {q.fill_max} of {q.size}" for q in b.queues if q.fill_max and len(b.queues) <= 2]
     elif step == "link":
         if c["gro_merged"]:
             out.append(f"GRO merged {c['gro_merged']:,} frames into others")
-        squeezed = sum(s["time_squeeze"] for s in b.softnet)
-        if squeezed:
+        if squeezed := b.softnet_sum("time_squeeze"):
             out.append(f"time_squeeze {squeezed:,}")
-        steered = sum(s["received_rps"] for s in b.softnet)
-        if steered:
+        if steered := b.softnet_sum("received_rps"):
             out.append(f"RPS steered {steered:,}")
     elif step == "IP" and c["fragments"]:
         out.append(f"{c['fragments']:,} fragments, {c['reassembled']:,} datagrams whole again")
@@ -133,9 +122,9 @@ def _beside(run: Outcome, step: str) -> str:
 # ---------------------------------------------------------------- CPUs, queues, sockets, latency
 def cpus(run: Outcome) -> Group:
     b = run.books
-    kinds = ("hardirq", "softirq", "syscall", "application")
-    table = table_of("CPU", *kinds, "idle")
-    shown = [c for c in b.cpus if c.idle < b.elapsed_ns] or b.cpus[:1]
+    kinds = CONTEXTS[:-1]
+    table = table_of("CPU", *CONTEXTS)
+    shown = b.working() or b.cpus[:1]
     for c in shown:
         table.add_row(str(c.cpu), *[_spent(getattr(c, k), b.elapsed_ns) for k in kinds], share(c.idle, b.elapsed_ns))
         for s in b.senders:
@@ -146,8 +135,8 @@ def cpus(run: Outcome) -> Group:
             if stalled.cpu == c.cpu:
                 table.add_row(f" {stalled.stalls:,} stalls", _spent(stalled.hardirq_ns, b.elapsed_ns), "", "", "", "")
     if len(b.cpus) > 1:
-        whole = b.elapsed_ns * len(b.cpus)
-        table.add_row("all", *[_spent(sum(getattr(c, k) for c in b.cpus), whole) for k in kinds], share(sum(c.idle for c in b.cpus), whole))
+        every, whole = b.cpu_ns(), b.elapsed_ns * len(b.cpus)
+        table.add_row("all", *[_spent(every[k], whole) for k in kinds], share(every["idle"], whole))
     idle = len(b.cpus) - len(shown)
     rest = [Text(f"{idle} CPU{'s' * (idle != 1)} did nothing", "dim")] if idle else []
     return titled(f"CPU time, of {ns(b.elapsed_ns)} (cost profile {run.host.profile})", table, *rest)
@@ -172,12 +161,8 @@ def sockets(run: Outcome) -> Group | None:
     return titled("Sockets", table)
 
 
-def _queue(run: Outcome, number: int) -> str:
-    """A queue as its card numbers it."""
-    q = run.books.queues[number]
-    if not q.card:
-        return f"queue {number}"
-    return f"{q.card} queue {sum(other.card == q.card for other in run.books.queues[:number])}"
+def _queue(b: Books, number: int) -> str:
+    return f"{b.queues[number].card} queue {b.number_on_card(number)}".lstrip()
 
 
 def cards(run: Outcome) -> Group | None:
@@ -199,7 +184,7 @@ def queues(run: Outcome) -> Group | None:
     for item in b.high_water["ring"]:
         q = b.queues[item["queue"]]
         if item["max"]:
-            table.add_row(f"ring of {_queue(run, item['queue'])} (interrupts CPU {q.cpu})", f"{item['max']:,}", f"{item['of']:,}",
+            table.add_row(f"ring of {_queue(b, item['queue'])} (interrupts CPU {q.cpu})", f"{item['max']:,}", f"{item['of']:,}",
                           share(item["max"], item["of"]))
     for item in b.high_water["backlog"]:
         if item["max"]:
@@ -253,18 +238,18 @@ def rules(run: Outcome) -> Group | None:
 # ---------------------------------------------------------------- the whole
 def render(run: Outcome, *more: Any) -> Group:
     """The whole; more: other views to put below it."""
-    little = hosts.little(run)
-    parts: list[Any] = [Text(little, "yellow")] if little else []
+    means_little = little(run)
+    parts: list[Any] = [Text(means_little, "yellow")] if means_little else []
     parts += [Text(line, style="bold" if i == 0 else "") for i, line in enumerate(header(run))]
     parts += [Text(state.text, "bold red") for state in states(run)]
-    if little and len(run.receiver.hosts) > 1:
+    if means_little and len(run.receiver.hosts) > 1:
         parts += [Text(), hosts.advice(run.receiver)]
     for part in (funnel(run), cpus(run), queues(run), cards(run), sockets(run), latencies(run), spent(run), pauses(run), rules(run)):
         if part is not None:
             parts += [Text(), part]
     b = run.books
     parts += [Text(), Text(f"books: {b.offered:,} offered = {b.delivered:,} delivered + {b.queued:,} queued + "
-                           f"{sum(b.dropped.values()):,} dropped")]
+                           f"{b.frames_dropped:,} dropped")]
     parts += [Text(f"note: {note}", style="yellow") for note in run.notes]
     for part in more:
         parts += [Text(), part]

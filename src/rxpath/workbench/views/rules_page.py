@@ -51,8 +51,7 @@ def _knob(name: str, knob: Knob) -> str:
 def page() -> str:
     """docs/rules.md"""
     rules = load()
-    modelled = sum(r.modelled for r in rules.rule)
-    out = [HEAD, f"{len(rules.rule)} rules, {modelled} of them can fire.\n\n", "\n".join(_rule(r, rules) for r in rules.rule)]
+    out = [HEAD, f"{len(rules.rule)} rules, {rules.modelled} of them can fire.\n\n", "\n".join(_rule(r, rules) for r in rules.rule)]
     out.append("\n## Knobs\n\nWhat each writes, step by step: `x2` twice the present value, `x2..` on to the largest, `@...` worked out "
                "from the host.  In keys,\n`{full}` is each socket that overflowed, `{reader}` each program that reads one, `{queue}` each "
                "queue that lost frames.  Effort: 1 undone\nat once, 2 where something runs, 3 a program asks for something else, 4 a "

@@ -64,13 +64,11 @@ def _value(s: Scenario, a: Attempt) -> str:
 
 
 def _row(t: Trial, a: Attempt) -> list[str]:
-    run, change = a.run, ""
-    if a is not t.before and t.before.value:
-        change = f"{100 * (a.value / t.before.value - 1):+.0f}%".replace("+0%", "same").replace("-0%", "same")
-    busy = sum(n for k, n in run.cpu_ns.items() if k != "idle")
+    share = t.change(a)
+    change = "" if share is None else f"{share:+.0%}".replace("+0%", "same").replace("-0%", "same")
     what = {"before": "as it is", "cure": "the cure", "placebo": "no help", "try": "yours"}[a.what]
-    return [what, " ".join(a.settings), _value(t.scenario, a), change, f"{sum(run.dropped.values()):,}",
-            ns(run.latency_ns["p99"]), ns(busy // max(run.offered, 1))]
+    return [what, " ".join(a.settings), _value(t.scenario, a), change, f"{a.run.books.frames_dropped:,}",
+            ns(a.run.latency_ns["p99"]), ns(int(a.cpu_ns_per_frame))]
 
 
 def verdict(t: Trial) -> str:

@@ -32,8 +32,8 @@ def markdown(found: dict[str, Found], ms: int = MS) -> str:
         "gives the "
         "figures."), "", "| | shape | kernel | profile | holds |", "|---|---|---|---|---|"]
     for s in shapes:
-        claims = found[s.key].claims
-        lines.append(f"| {s.key} | {s.title} | {s.kernel} | {s.profile} | {sum(c.holds for c in claims)} of {len(claims)} |")
+        of = found[s.key]
+        lines.append(f"| {s.key} | {s.title} | {s.kernel} | {s.profile} | {of.holding} of {len(of.claims)} |")
     for s in shapes:
         lines += ["", section(s, found[s.key]).rstrip("\n")]
     return "\n".join(lines) + "\n"

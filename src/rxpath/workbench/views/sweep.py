@@ -53,9 +53,8 @@ def _cells(row: Row) -> list[Any]:
     if r.error is not None:
         return ["-"] * 7
     q = r.latency_ns
-    busy = sum(n for k, n in r.cpu_ns.items() if k != "idle")
     return [Text(f"{r.lost:,}", "red" if r.lost else "green"), share(r.lost, r.offered), ns(q["p50"]), ns(q["p99"]),
-            ns(q["max"]), share(busy, sum(r.cpu_ns.values())), f"{r.memory_bytes / (1 << 20):,.1f} MiB"]
+            ns(q["max"]), share(r.busy_ns, r.busy_ns + r.cpu_ns["idle"]), f"{r.memory_bytes / (1 << 20):,.1f} MiB"]
 
 
 # ---------------------------------------------------------------- files
