@@ -11,6 +11,12 @@ def test_pages_made_from_the_code_are_up_to_date():
         assert (ROOT / "docs" / name).read_text() == page, "python -m rxpath.workbench.views.doc_pages docs"
 
 
+def test_the_schema_of_json_is_made_from_the_shapes_of_the_results():
+    from rxpath.workbench.views.doc_pages import SCHEMA
+    from rxpath.workbench.views.json_shape import schema
+    assert SCHEMA.read_text() == schema(), "python -m rxpath.workbench.views.doc_pages docs"
+
+
 def test_links_between_pages_lead_somewhere():
     for page in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]:
         for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):

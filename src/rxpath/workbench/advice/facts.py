@@ -338,7 +338,8 @@ fact("loads", "threads", "[[load]]: what else the machine does")(lambda s: sum(l
 fact("reader_cpu_load", "of 1", "of the traffic's time, that [[load]] takes of the CPUs of these programs, at most")(
     lambda s: max((s.others_busy(t.cpu) for t in s.reader_threads), default=0))
 fact("reader_syscall_share", "of 1", "of the time of these programs that system calls take")(
-    lambda s: sum(t.syscall_ns for t in s.reader_threads) / n if (n := sum(t.syscall_ns + t.app_ns for t in s.reader_threads)) else 1)
+    lambda s: sum(t.syscall_ns for t in s.reader_threads) / n
+    if (n := sum(t.syscall_ns + t.app_ns for t in s.reader_threads)) else 1)
 fact("lock_wait", "of 1", "of the time of softirqs and system calls: waiting for a socket's lock")(
     lambda s: sum(k.lock_wait_ns for k in s.books.sockets) / max(sum(c.softirq + c.syscall for c in s.books.cpus), 1))
 fact("reader_threads", "threads", "of these programs")(lambda s: len(s.reader_threads))

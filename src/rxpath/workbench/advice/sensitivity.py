@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 from rxpath.workbench.advice.runs import Runs
 from rxpath.workbench.advice.settings import Set
 from rxpath.workbench.host.model.host import PROFILES, Host
 from rxpath.workbench.host.model.programs import App
+from rxpath.workbench.words.doc import doc
 
 WORK_US = (1, 3, 5)                                         # tried for a program that does no work
 
@@ -17,10 +19,10 @@ WORK_US = (1, 3, 5)                                         # tried for a progra
 class Assumed:
     """An assumption changed: what came of it."""
     what: str
-    set: Set
-    lost: int                                               # of the class lost
+    set: Annotated[Set, doc("as --set takes them")]
+    lost: Annotated[int, doc("frames of the class lost")]
     delivered: int
-    p99_us: float
+    p99_us: Annotated[float, doc("latency")]
 
 
 def changes(host: Host) -> list[tuple[str, Set]]:

@@ -8,13 +8,15 @@ traffic's time - as facts.py has them - where it worked all that time: a burst t
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Annotated, Literal
 
 from rxpath.workbench.advice.facts import Seen
 from rxpath.workbench.host.model.programs import App
 from rxpath.workbench.run.books import AppBooks, SocketBooks
 from rxpath.workbench.run.outcome import Outcome
 from rxpath.workbench.run.where_lost import Loss, losses
+from rxpath.workbench.words.doc import doc
 from rxpath.workbench.words.figures import ns, share
 
 LASTING = 20_000_000                                        # ns: shorter traffic is a burst, whatever its rate
@@ -26,11 +28,11 @@ NO_HANDLER = "protocols that nobody here handles"
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """kind: overload, burst, unread, unjoined.  of: whose."""
-    kind: str
-    of: str
+    kind: Literal["overload", "burst", "unread", "unjoined"]
+    of: Annotated[str, doc("a program, a CPU, a socket, a group")]
     text: str
-    figures: dict[str, float] = field(default_factory=dict)
+    figures: Annotated[dict[str, float], doc("of the sentence: demand (of 1), arrivals_per_s, keeps_up_to (of this rate), full_after_ns "
+                                             "(0: it is full); needs, most; queued, refused")]
 
 
 def states(run: Outcome) -> list[State]:
@@ -144,7 +146,7 @@ def unjoined(run: Outcome) -> list[str]:
 
 
 def _unjoined(run: Outcome) -> list[State]:
-    return [State("unjoined", group, f"no socket joined {group}: what was sent to that group is not for this host.")
+    return [State("unjoined", group, f"no socket joined {group}: what was sent to that group is not for this host.", {})
             for group in unjoined(run)]
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 from rxpath.abi import protocols
 from rxpath.abi.mib import DevStat, Mib
@@ -19,6 +19,7 @@ from rxpath.vtime.setup import cpu_time
 from rxpath.workbench.run.latency import Latency, counts, latency_of
 from rxpath.workbench.run.machine import Machine
 from rxpath.workbench.run.spent import Spent, by_program
+from rxpath.workbench.words.doc import doc
 
 CONTEXTS = ("hardirq", "softirq", "syscall", "application", "idle")
 
@@ -34,26 +35,26 @@ class Cpu:
     cpu: int
     hardirq: int
     softirq: int
+    ksoftirqd: Annotated[int, doc("of softirq, in a kernel thread")]
     syscall: int
     application: int
     idle: int
-    ksoftirqd: int
 
 
 @dataclass(frozen=True, slots=True)
 class SocketBooks:
     name: str
-    proto: str
+    proto: Annotated[str, doc("its protocol", enum=["udp", "tcp"])]
     address: str
     port: int
-    received: int
-    queued: int
-    drops: int
-    queue_max: int
-    rmem_max: int
-    rcvbuf: int
-    lock_wait_ns: int = 0                                   # that all CPUs together waited for its lock
-    burst_needs: int = 0                                    # bytes of buffer that the burst that lost most would have filled, at least
+    received: Annotated[int, doc("datagrams read")]
+    queued: Annotated[int, doc("datagrams unread")]
+    drops: Annotated[int, doc("the drops column of /proc/net/udp")]
+    queue_max: Annotated[int, doc("datagrams queued, at most")]
+    rmem_max: Annotated[int, doc("sk_rmem_alloc at most, bytes of truesize")]
+    rcvbuf: Annotated[int, doc("sk_rcvbuf")]
+    lock_wait_ns: Annotated[int, doc("time that all CPUs together waited for its lock")]
+    burst_needs: Annotated[int, doc("bytes of buffer that the burst which lost most would have filled, at least; 0: none was lost")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,52 +78,52 @@ class SenderBooks:
     how much one of its calls began too late, because the ones before or others on its CPU took so long."""
     device: str
     cpu: int
-    calls: int
+    calls: Annotated[int, doc("send(), sendmmsg()")]
     frames: int
-    syscall_ns: int
-    application_ns: int                                     # looking at its clock
-    late_max_ns: int
+    syscall_ns: Annotated[int, doc("of its CPU's syscall: its calls")]
+    application_ns: Annotated[int, doc("of its CPU's application: it looks at its clock")]
+    late_max_ns: Annotated[int, doc("by how much one of its calls began too late")]
 
 
 @dataclass(frozen=True, slots=True)
 class Stalled:
-    """What a hypervisor took from a CPU: stalls, and of the CPU's hardirq time those ns."""
+    """What a hypervisor took from a CPU."""
     cpu: int
     stalls: int
-    hardirq_ns: int
+    hardirq_ns: Annotated[int, doc("of its hardirq: what was taken while it had work")]
 
 
 @dataclass(frozen=True, slots=True)
 class Queue:
     """A receive queue; those of all cards are numbered through."""
     queue: int
-    cpu: int
-    frames: int
-    missed: int
+    cpu: Annotated[int, doc("affinity of its interrupt")]
+    frames: Annotated[int, doc("frames that came for it")]
+    missed: Annotated[int, doc("of these, lost because the ring was full")]
     interrupts: int
-    fill_max: int
+    fill_max: Annotated[int, doc("descriptors in use, at most")]
     size: int
-    card: str = ""                                          # with several cards: whose
-    burst_needs: int = 0                                    # descriptors that the burst that lost most would have filled, at least
+    burst_needs: Annotated[int, doc("descriptors that the burst which lost most would have filled, at least; 0: none was lost")]
+    card: Annotated[str, doc("with several cards: whose")] = ""
 
 
 @dataclass(frozen=True, slots=True)
 class CardBooks:
     """A card's own statistics: what ethtool -S and ip -s link show."""
-    name: str
-    driver: str
-    frames: int
-    ethtool: dict[str, int]
-    device: dict[str, int]
+    name: Annotated[str, doc("interface name")]
+    driver: Annotated[str, doc("the driver that is simulated")]
+    frames: Annotated[int, doc("frames of the wire that came for it")]
+    ethtool: Annotated[dict[str, int], doc("its ethtool -S")]
+    device: Annotated[dict[str, int], doc("its ip -s link")]
 
 
 @dataclass(frozen=True, slots=True)
 class Unhandled:
     """Frames of a protocol that nobody handles: how and where they ended, what they are."""
-    reason: str
-    station: str
-    what: str
-    frames: int
+    reason: Annotated[str, doc("UNHANDLED_PROTO, IP_NOPROTO or NOT_MODELLED")]
+    station: Annotated[str, doc("where they ended")]
+    what: Annotated[str, doc("EtherType, LLC, IP protocol or tunnel, by its name")]
+    frames: Annotated[int, doc("frames of the wire")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +131,7 @@ class Rule:
     """An iptables rule, or the policy of a chain, that counted a packet."""
     table: str
     chain: str
-    line: int
+    line: Annotated[int, doc("of the rules' file; of a policy, its chain's")]
     target: str
     packets: int
     bytes: int
@@ -230,7 +231,7 @@ def read(m: Machine) -> Books:
     stations = _stations(net, ncpu)
     apps, latency, done = _apps(m)
     several = len(cards) > 1
-    queues = [Queue(q, r.cpu, r.arrived, r.missed, r.irqs, r.fill_max, r.size, m.boot.netdevs[r.nic].name if several else "", r.burst_needs)
+    queues = [Queue(q, r.cpu, r.arrived, r.missed, r.irqs, r.fill_max, r.size, r.burst_needs, m.boot.netdevs[r.nic].name if several else "")
               for q, r in enumerate(net.ring[i] for i in m.rings)]
     sockets = _sockets(m)
     return Books(
@@ -306,7 +307,7 @@ def _stations(net: Any, ncpu: int) -> dict[str, int]:
 
 def _cpu(m: Machine, i: int) -> Cpu:
     t = cpu_time(m.net, i, m.net.sim.now)
-    return Cpu(i, t.hardirq, t.softirq, t.syscall, t.application, t.idle, m.net.cpu[i].ksoftirqd_ns)
+    return Cpu(i, t.hardirq, t.softirq, m.net.cpu[i].ksoftirqd_ns, t.syscall, t.application, t.idle)
 
 
 def _softnet(net: Any, i: int) -> dict[str, int]:

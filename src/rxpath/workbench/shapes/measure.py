@@ -180,7 +180,7 @@ class Count:
         """In a second, but for what Measured says."""
         dropped = {k: (n - then.books.dropped.get(k, 0)) / seconds
                    for k, n in self.books.dropped.items() if n > then.books.dropped.get(k, 0)}
-        cpus = [Cpu(a.cpu, *(getattr(a, f) - getattr(b, f) for f in (*CONTEXTS, "ksoftirqd")))
+        cpus = [Cpu(a.cpu, **{f: getattr(a, f) - getattr(b, f) for f in (*CONTEXTS, "ksoftirqd")})
                 for a, b in zip(self.books.cpus, then.books.cpus, strict=True)]
         histogram = [a - b for a, b in zip(self.latencies, then.latencies, strict=True)]
         return Measured((self.arrived - then.arrived) / seconds, (self.read - then.read) / seconds, dropped, self.books,

@@ -1,4 +1,5 @@
-"""--json: one object with everything that the report knows.  docs/json.md describes it, replay.schema.json checks it.
+"""--json: one object with everything that the report knows.  json_shape.py says what it is: docs/json.md and replay.schema.json, which the
+tests hold it against, are made from that.
 
 The same seed gives the same bytes: nothing here depends on the wall clock or on the machine."""
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Pages of docs/ that are made from the path's own lists: stations, drop reasons, what differs between the kernels.
 
     python -m rxpath.workbench.views.doc_pages docs       writes them; a test holds docs/ against them"""
-import json
 import pathlib
 import sys
 from typing import Any
@@ -14,7 +13,7 @@ from rxpath.drivers.rows import DRIVERS
 from rxpath.path import STATIONS, Stage, Touch
 from rxpath.workbench.host import text
 from rxpath.workbench.readings.formats import FORMATS
-from rxpath.workbench.views import doctor_page
+from rxpath.workbench.views import doctor_page, json_shape
 from rxpath.workbench.views import scenario as scenario_view
 from rxpath.workbench.views.rules_page import page
 
@@ -99,28 +98,40 @@ Knobs that the path reads at run time: {knobs}.  Their defaults in each profile,
 """
 
 
+def _kind(node: dict[str, Any]) -> str:
+    """Of value, in a word."""
+    if "const" in node:
+        return "constant"
+    if node["type"] == "object":
+        known, each = node.get("properties", {}), node.get("additionalProperties")
+        if "p50" in known or "median" in known:
+            return "percentiles" if "p50" in known else "spread"
+        return f"{{name: {_kind(each)}}}" if isinstance(each, dict) else "object"
+    if node["type"] == "array":
+        return {"integer": "numbers", "string": "texts"}.get(node["items"]["type"], "list")
+    return {"string": "text", "integer": "number", "number": "number", "boolean": "true or false"}[node["type"]]
+
+
 def json_page() -> str:
     """docs/json.md"""
-    schema = json.loads(pathlib.Path(__file__).with_name("replay.schema.json").read_text())
+    shape = json_shape.resolved()
     rows: list[str] = []
 
     def walk(prefix: str, node: dict[str, Any]) -> None:
-        for name, inner in node.get("properties", {}).items():
-            kind = inner["$ref"].rsplit("/", 1)[-1] if "$ref" in inner else inner.get("type", "constant" if "const" in inner else "text")
-            kind = {"count": "number", "counts": "numbers", "integers": "numbers", "texts": "texts", "named": "{name: number}",
-                    "range": "spread", "ranges": "{name: spread}", "groups": "{name: {name: spread}}",
-                    "latency": "percentiles", "array": "list", "string": "text", "integer": "number",
-                    "boolean": "true or false"}.get(kind, kind)
+        for name, inner in node["properties"].items():
+            items, kind = inner.get("items", {}), _kind(inner)
             rows.append(f"| `{prefix}{name}` | {kind} | {inner.get('description', '')} |\n")
-            if prefix.count(".") < 1:
-                walk(f"{prefix}{name}.", inner)
-                walk(f"{prefix}{name}[].", inner.get("items", {}))
-    walk("", schema)
+            if prefix.count(".") < 1 and kind not in ("percentiles", "spread"):
+                for below, more in ((inner, ""), (items, "[]")):
+                    if "properties" in below:
+                        walk(f"{prefix}{name}{more}.", below)
+    walk("", shape)
     return f"""# The JSON object
 
-Made from `src/rxpath/workbench/views/replay.schema.json`, the JSON Schema that the tests hold the output against.
+Made from `src/rxpath/workbench/views/json_shape.py`, as is `replay.schema.json` beside it, the JSON Schema that the tests hold the output
+against.
 
-`rxpath replay CAPTURE --json` prints one object on standard output.  {schema["description"]}  Percentiles are objects of `p50`, `p90`,
+`rxpath replay CAPTURE --json` prints one object on standard output.  {shape["description"]}  Percentiles are objects of `p50`, `p90`,
 `p99`, `p99.9`, `max`, `mean` and `count`, spreads objects of `min`, `median`, `max` and `each`.
 
 ```console
@@ -182,6 +193,9 @@ def host_readings(page: str) -> str:
 
 PAGES = {"drivers.md": drivers, "rules.md": rules, "doctor-rules.md": doctor_page.page, "kernel-map.md": kernel_map,
          "drop-reasons.md": drop_reasons, "kernels.md": kernels, "json.md": json_page, "scenarios.md": scenarios}
+SCHEMA = pathlib.Path(__file__).with_name("replay.schema.json")
+PAGES = {"drivers.md": drivers, "rules.md": rules, "kernel-map.md": kernel_map, "drop-reasons.md": drop_reasons, "kernels.md": kernels,
+         "json.md": json_page, "scenarios.md": scenarios}
 
 
 def pages(docs: pathlib.Path) -> dict[str, str]:
@@ -193,3 +207,4 @@ def pages(docs: pathlib.Path) -> dict[str, str]:
 if __name__ == "__main__":
     for file, written in pages(pathlib.Path(sys.argv[1])).items():
         (pathlib.Path(sys.argv[1]) / file).write_text(written)
+    SCHEMA.write_text(json_shape.schema())
