@@ -158,6 +158,16 @@ def frames_end(net: Net, cpu: int, stage: int, reason: int, n: int) -> None:
         atomic_add(net.drop_at[reason], stage, n)
 
 
+@path_function
+def share_begin(net: Net, skb: sk_buff, frames: int) -> None:
+    """What skb and copies of it stand for in the books together; net.share_free says whether there is room.  0: this host has made it,
+    and whatever becomes of it, no frame of the wire ends."""
+    skb.share = net.share_free
+    share = net.share[skb.share]
+    net.share_free = share.next
+    share.refs, share.frames, share.delivered, share.reason, share.stage = 1, frames, 0, 0, 0
+
+
 @cold
 @path_function
 def share_end(net: Net, cpu: int, shared: int, stage: int, reason: int) -> None:
@@ -284,10 +294,7 @@ def skb_copy_one(net: Net, cpu: int, skb: sk_buff) -> int:
             before.next = j
         tail, k = j, page.next
     if skb.share < 0:
-        skb.share = net.share_free
-        share = net.share[skb.share]
-        net.share_free = share.next
-        share.refs, share.frames, share.delivered, share.reason, share.stage = 1, 1, 0, 0, 0
+        share_begin(net, skb, 1)
     tie = net.share[skb.share]
     tie.refs += 1
     copy.share = skb.share

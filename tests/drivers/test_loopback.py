@@ -7,7 +7,7 @@ from rxpath.drivers.veth import veth_truesize
 from rxpath.network import setup as network
 from rxpath.path import Stage
 
-from ..frames import eth, fragments, icmp, ip, ip4, udp, udp_frame
+from ..frames import eth, fragments, icmp, ip, ip4, tcp, udp, udp_frame
 
 HOME = "127.0.0.1"
 ZERO = bytes(6)
@@ -155,3 +155,100 @@ def test_running_ahead_equals_one_step(lab):
         host.run()
         seen.append((host.net.thread[app].latency_hash, host.ends(), host.net.cpu[0].softirq_ns))
     assert seen[0] == seen[1] and seen[0][1]["SOCKET_RCVBUFF"] > 0
+
+
+# ---------------------------------------------------------------- answers of this host to itself
+def ping(payload=b"x" * 48, src=HOME, dst=HOME):
+    return eth(ip(icmp(8, payload=payload), src, dst, proto=1), ZERO)
+
+
+def test_an_echo_reply_to_this_host_arrives_at_lo_again(lab):
+    """ping 127.0.0.1 on 6.18: InMsgs 2, InEchos 1, InEchoReps 1, OutEchoReps 1 (tests/kernel/test_lo.py)."""
+    host = lo(lab)
+    host.send(ping(), ping(), gap=50_000).run()
+    mib, count, stat = host.mib(), host.net.stage_count[0], host.net.dev_stat[0][0]
+    assert [mib.get(f"Icmp.{n}") for n in ("InMsgs", "InEchos", "InEchoReps", "OutEchoReps")] == [4, 2, 2, 2]
+    assert count[Stage.loopback_xmit] == count[Stage.process_backlog] == 4 and count[Stage.ping_rcv] == 2
+    assert count[Stage.ip_route_input_noref] == 0                    # it brings its route
+    assert stat[DevStat.rx_packets] == stat[DevStat.tx_packets] == 4
+    assert stat[DevStat.rx_bytes] == stat[DevStat.tx_bytes] == 4 * (20 + 8 + 48)
+    assert host.ends() == {"CONSUMED": 2}                            # the answers were never on the cable
+
+
+def test_an_error_to_this_host_arrives_and_finds_its_senders_socket(lab):
+    host = lo(lab)
+    host.send(local(dport=9)).run()
+    mib = host.mib()
+    assert [mib.get(f"Icmp.{n}", 0) for n in ("InMsgs", "InDestUnreachs", "OutDestUnreachs", "InErrors")] == [1, 1, 1, 0]
+    assert mib["Udp.NoPorts"] == 1 and host.ends() == {"NO_SOCKET": 1}
+
+
+def test_a_reset_to_this_host_ends_there(lab):
+    host = lo(lab)
+    host.send(eth(ip(tcp(b"", 40000, 9, flags=2, src=HOME, dst=HOME), HOME, HOME, proto=6), ZERO)).run()
+    mib = host.mib()
+    assert mib["Tcp.OutRsts"] == 1 and mib["Tcp.InSegs"] == 2 and host.net.stage_count[0][Stage.loopback_xmit] == 2
+
+
+def test_a_long_answer_comes_in_pieces_where_the_mtu_is_small(lab):
+    host = lo(lab)
+    host.boot.netdev.ndo("ndo_change_mtu", 1500)
+    host.send(*fragments(icmp(8, payload=bytes(3000)), [1480, 1480], src=HOME, dst=HOME, proto=1)).run()
+    mib = host.mib()
+    assert [mib.get(f"Icmp.{n}") for n in ("InEchos", "InEchoReps", "OutEchoReps")] == [1, 1, 1]
+    assert mib["Ip.ReasmOKs"] == 2 and host.ends() == {"CONSUMED": 3}
+
+
+def test_answers_that_the_backlog_refuses_leave_the_books_alone(lab):
+    from rxpath.abi.kernels import Sysctl
+    host = lo(lab)
+    host.boot.netdev.ndo("ndo_change_mtu", 1500)
+    host.net.sysctl[Sysctl.netdev_max_backlog] = 0                   # one packet fits: the first of the three pieces
+    host.send(*fragments(icmp(8, payload=bytes(3000)), [1480, 1480], src=HOME, dst=HOME, proto=1)).run()
+    mib, stat = host.mib(), host.net.dev_stat[0][0]
+    assert host.ends() == {"CONSUMED": 3} and stat[DevStat.rx_dropped] == 2 and stat[DevStat.tx_packets] == 4
+    assert mib["Icmp.OutEchoReps"] == 1 and "Icmp.InEchoReps" not in mib
+    host.run(host.t + 40_000_000_000)
+    assert host.mib()["Ip.ReasmFails"] == 1 and host.ends() == {"CONSUMED": 3}
+
+
+def test_a_tap_and_the_sent_frames_show_the_answer(lab):
+    from rxpath.abi.numbers import ETH_P_ALL, Out
+    from rxpath.link.setup import add_tap
+    host = lo(lab).listen()
+    add_tap(host.boot, 0, 65535, ETH_P_ALL)
+    host.send(ping()).run()
+    assert [o.data[34] for o in host.left(Out.TAP)] == [8, 0] and [o.data[34] for o in host.left(Out.TX)] == [0]
+
+
+@pytest.mark.parametrize("rps", [False, True])
+def test_lo_beside_a_card_takes_what_the_host_answers_itself(lab, rps):
+    """accept_local: the card lets a packet with an address of ours in; 6.18 answers it by lo."""
+    from rxpath.drivers.probe import loopback_net_init
+    from rxpath.link import setup as link
+    host = lab()
+    loopback_net_init(host.net, 1)
+    host.net.dev[0].accept_local = 1
+    if rps:
+        link.set_rps(host.boot, 0, [1])
+    host.send(eth(ip(icmp(8), "10.0.0.1", "10.0.0.1", proto=1))).run()
+    mib = host.mib()
+    assert mib["Icmp.InEchoReps"] == mib["Icmp.OutEchoReps"] == 1 and host.ends() == {"CONSUMED": 1}
+    assert sum(host.net.dev_stat[c][1][DevStat.rx_packets] for c in (0, 1)) == 1
+    assert host.net.dev_stat[0][0][DevStat.tx_packets] == 0
+
+
+def test_an_answer_to_elsewhere_leaves_the_host(lab):
+    host = lo(lab)
+    host.send(ping(src="10.0.0.77", dst="10.0.0.1")).run()
+    assert host.mib()["Icmp.OutEchoReps"] == 1 and "Icmp.InEchoReps" not in host.mib()
+
+
+def test_answers_run_ahead_as_in_one_step(lab):
+    seen = []
+    for one_step in (False, True):
+        host = lo(lab, one_step=one_step)
+        app = host.app(host.udp(5000), service=3000)
+        host.send(*[frame for i in range(150) for frame in (local(), ping(bytes(i)), local(dport=9))], gap=900).run()
+        seen.append((host.net.thread[app].latency_hash, host.ends(), host.mib(), host.net.cpu[0].softirq_ns))
+    assert seen[0] == seen[1]

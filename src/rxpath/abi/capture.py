@@ -66,10 +66,12 @@ class Way(IntEnum):
 
 class OwnBy(IntEnum):
     """How frames that the receiver sent itself are known: by its MAC; by that or its addresses, where it sends by another MAC than it
-    receives by; only by its addresses, where its MAC is others' too: then destinations' MACs are made from addresses."""
+    receives by; only by its addresses, where its MAC is others' too: then destinations' MACs are made from addresses.  On lo it has sent
+    all of them: what its kernel itself answers, the path answers too."""
     MAC = 0
     EITHER = 1
     ADDRESS = 2
+    ANSWER = 3
 
 
 @struct()
@@ -119,6 +121,7 @@ class scan_t:
     last: i64
     mac: i64                    # the receiver; -1: nobody
     own_by: i64                 # OwnBy
+    answer_ident: i64 = -1      # of the last answer of the kernel's that was a first fragment
     naddr: i64
     addr_hi: Array[i64] = array(NLOCAL)
     addr_lo: Array[i64] = array(NLOCAL)

@@ -146,6 +146,7 @@ class census_t:
     group: i64                  # frames to groups or all
     to_us: i64                  # the capture says so itself
     from_us: i64
+    answers: i64                # what the kernel itself answered, if this is lo
     not_ip: i64
     lost_hosts: i64             # that made room for others, and their frames
     lost_frames: i64

@@ -158,6 +158,7 @@ class Net:
     nfib: i64
     nsock: i64
     share_free: i64
+    loopback: i64 = -1          # lo's device; -1: there is none
     offered: i64                # frames that the reader put on the cable
     made: i64                   # of these, frames that somebody made in reaction to others
     made_at: i64                # where in feed memory there is room for such frames: MADE_BYTES

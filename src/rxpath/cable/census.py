@@ -7,6 +7,7 @@ from .._compile import Mem, be16, be32, be64, byte, cold, entry, mem_at, path_fu
 from ..abi.capture import Scan, Way, scan_t
 from ..abi.census import NCONV, census_conv, census_t
 from ..abi.numbers import ETH_HLEN, ETH_P_8021AD, ETH_P_8021Q, ETH_P_ARP, ETH_P_IP, ETH_P_IPV6, IP_OFFSET, IPPROTO, VLAN_HLEN
+from .answers import kernel_answered
 from .census_refused import census_refuses, census_speaks
 from .census_said import IPPROTO_ICMPV6, census_arp, census_dhcp, census_igmp, census_unreachable
 from .census_tables import census_host_of, census_mac_of, census_port_of
@@ -155,6 +156,8 @@ def census_ipv4(c: census_t, s: scan_t, mem: Mem, ip: int, end: int, vlan: int, 
             census_refuses(c, 0, src, be16(mem, udp + 2), census_asked_at(c, meta, mem, udp, dmac, smac, 0, asked, 0, src))
     elif proto == IPPROTO.IGMP:
         census_igmp(c, mem, l4, end, src)
+    if smac == dmac and kernel_answered(s, mem, ip, end - ip):               # as on lo
+        c.answers += 1
 
 
 @path_function

@@ -142,7 +142,7 @@ class Census:
 
     def __init__(self, c: Any, faces: list[Face]) -> None:
         self.records, self.frames, self.group, self.bare = int(c.records), int(c.frames), int(c.group), int(c.bare)
-        self.marked, self.not_ip = int(c.to_us + c.from_us), int(c.not_ip)
+        self.marked, self.not_ip, self.answers = int(c.to_us + c.from_us), int(c.not_ip), int(c.answers)
         self.lost_hosts, self.lost_frames = int(c.lost_hosts), int(c.lost_frames)
         self.lost_ports, self.lost_datagrams = int(c.lost_ports), int(c.lost_datagrams)
         self.whole = True                                   # false: the first part of a pipe

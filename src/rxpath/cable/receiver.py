@@ -199,7 +199,9 @@ def _take(h: Host | None, r: Receiver) -> list[End]:
     r.mac = h.mac if h.mac > 0 else DEFAULT_MAC
     receiving = [e for e in h.ends if e.rx] or h.ends
     r.addresses = [str(a) for a in h.addresses if any(e.address == a for e in receiving)]
-    if h.by_address and not h.is_loopback:
+    if h.is_loopback:
+        r.own_by = OwnBy.ANSWER
+    elif h.by_address:
         r.own_by = OwnBy.ADDRESS
     return receiving
 
@@ -228,7 +230,7 @@ def _as_said(census: Census, hosts: list[Host], local: list[str], r: Receiver) -
     r.mac = mac if mac > 0 else DEFAULT_MAC
     host = next((h for h in hosts if any(e in theirs and e.mac == mac for e in h.ends)), None)
     if host is not None and host.is_loopback:
-        r.loopback = True
+        r.loopback, r.own_by = True, OwnBy.ANSWER
     elif mac <= 0 or (host is not None and host.by_address):
         r.own_by = OwnBy.ADDRESS
     elif at[mac][1] < sum(tx for _, tx in at.values()):             # it sends by another MAC, too
@@ -279,7 +281,7 @@ def _seen(census: Census, h: Host) -> HostSeen:
     mac = mac_text(h.mac) if h.mac >= 0 else ""
     local = h.name if h.is_loopback else addresses[0] if h.by_address or len(addresses) == 1 else mac
     return HostSeen(h.name, local, tuple(addresses), mac, h.rx, h.tx, h.total("rx_udp"), h.total("rx_tcp"), h.total("rx_icmp"),
-                    census.frames if h.is_loopback else census.frames - h.tx, tuple(udp), tuple(tcp), h.points, tuple(h.why))
+                    census.frames - (census.answers if h.is_loopback else h.tx), tuple(udp), tuple(tcp), h.points, tuple(h.why))
 
 
 def _far(census: Census, ours: list[End], r: Receiver) -> str:

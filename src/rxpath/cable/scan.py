@@ -5,6 +5,7 @@ from .._compile import Mem, always_inline, be32, cold, entry, mem_at, path_funct
 from ..abi.capture import MAX_LEN, MAX_TIME, Link, OwnBy, Problem, Scan, Way, interface_t, scan_t
 from ..abi.net import Net
 from ..drivers.rss import nic_steer
+from .answers import own_answer
 from .dice import next_random
 from .ether import SLL2_HLEN, addressed, mac_at, make_ethernet
 from .feed import feed_add
@@ -75,8 +76,12 @@ def record_card(s: scan_t, mem: Mem, face: interface_t) -> int:
 
 @path_function
 def record_is_own(s: scan_t, mem: Mem) -> bool:
-    """The receiver itself sent it.  (To itself: loopback; that it receives too.)"""
-    if s.rec_way == Way.OUT or (s.own_by and addressed(s, mem)):
+    """The receiver itself sent it.  To itself, by lo, it receives it too, but what its kernel answered the path answers anew."""
+    if s.rec_way == Way.OUT:
+        return True
+    if s.own_by == OwnBy.ANSWER:
+        return own_answer(s, mem)
+    if s.own_by and addressed(s, mem):
         return True
     if s.own_by == OwnBy.ADDRESS:
         return False

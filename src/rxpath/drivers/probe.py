@@ -4,6 +4,8 @@ What a host does not have is not imported: each driver's control plane comes wit
 from collections.abc import Callable
 from typing import Any
 
+from .. import path
+from ..abi.net import Net
 from .net_device import NetDevice
 from .rows import IGB, IXGBE, LO, VETH, VIRTIO_NET
 
@@ -35,3 +37,9 @@ def _veth(*how: Any, **more: Any) -> NetDevice:
 # cards: (net, call, log, queues, mac, cpus, ...); devices without a ring: (net, call, log, mac, sender_cpu, mtu, ...)
 RINGS: dict[str, Callable[..., NetDevice]] = {IGB.name: _igb, IXGBE.name: _ixgbe, VIRTIO_NET.name: _virtio}
 SENDERS: dict[str, Callable[..., NetDevice]] = {VETH.name: _veth, LO.name: _veth}
+
+
+def loopback_net_init(net: Net, index: int) -> None:
+    """lo beside cards: nothing comes in by it but what this host answers to itself."""
+    net.loopback, dev = index, net.dev[index]
+    dev.ifindex, dev.up, dev.mtu, dev.xmit = index + 1, 1, LO.mtu, path.xmit.handler(LO.handlers["xmit"])

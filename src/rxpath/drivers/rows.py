@@ -260,7 +260,7 @@ VETH = Driver(
 LO = Driver(
     "lo", "the host's own loopback device", "10Gbit", {"lo": 1}, _one, mtu=65536, mtu_most=65536,
     gro=False, head_frag=False, truesize_rule=TRUESIZE_SENDER,
-    handlers={"cable_rx": "veth_stage", "sender_xmit": "loopback_xmit", "xmit": "veth_xmit"},
+    handlers={"cable_rx": "veth_stage", "sender_xmit": "loopback_send", "xmit": "loopback_xmit"},
     refuses=_NO_RING | {"set_features": "fixed on"},
 )
 

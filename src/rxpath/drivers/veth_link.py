@@ -14,6 +14,8 @@ def veth_newlink(net: Net, call: Callable[[Any], Any], log: list[tuple[str, str]
     """A device without a ring, up after open(): frames enter by netif_rx() on sender_cpu."""
     dev = NetDevice(net, call, log, driver, name, index, card, first, mac, dict(VETH_NETDEV_OPS), {})
     nic, nd, ring = dev.nic, dev.dev, net.ring[first]
+    if driver is LO:
+        net.loopback = index
     nd.mtu = driver.mtu if mtu is None else mtu
     nd.xmit, nd.gro = path.xmit.handler(driver.handlers["xmit"]), 0
     nic.nqueue, nic.max_queue, nic.sender_cpu, nic.rss, nic.speed, nic.rx_csum = 1, 1, sender_cpu, 0, 10000, 1

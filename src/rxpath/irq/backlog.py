@@ -9,7 +9,7 @@ from ..abi.limits import NQ
 from ..abi.mib import DevStat
 from ..abi.net import Net
 from ..abi.nic import netif_running
-from ..abi.numbers import NAPI_STATE_SCHED, NET_RX_DROP, NET_RX_SUCCESS, NO_CPU, YIELD, Softirq
+from ..abi.numbers import NAPI_STATE_SCHED, NET_RX_DROP, NET_RX_SUCCESS, NO_CPU, NO_QUEUE, YIELD, Softirq
 from ..abi.reasons import Drop
 from ..abi.skbuff import RPS_SKB_CB, sk_buff
 from ..abi.softnet import backlog_t
@@ -110,7 +110,7 @@ def enqueue_to_backlog(net: Net, cpu: int, skb: sk_buff) -> int:
 def netif_rx(net: Net, cpu: int, skb: sk_buff) -> int:
     """Drivers without NAPI: to the backlog of this CPU, or of RPS's; the caller runs in clock order (a handler, a sender's call)."""
     at(net, cpu, skb, Stage.netif_rx)
-    if net.rps_ncpu:
+    if net.rps_ncpu and skb.queue_mapping != NO_QUEUE:                       # lo beside cards has none of its own
         if net.rfs_len[skb.queue_mapping]:
             other = get_rfs_cpu(net, cpu, skb)
             if other >= 0:

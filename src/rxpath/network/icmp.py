@@ -191,7 +191,7 @@ def icmp_socket_deliver(net: Net, cpu: int, skb: sk_buff) -> int:
     inner = inner_ip_hdr(net, skb)
     if not pskb_may_pull(net, skb, inner.ihl * 4 + 8) or inner.protocol == IPPROTO.RAW:
         net.snmp[cpu][Mib.Icmp_InErrors] += 1
-    elif path.call_err_handler(inner.protocol, net, cpu, skb) > 0:
+    elif path.call_err_handler(inner.protocol, net, cpu, skb) > 0 and skb.frame >= 0:     # lo: its sender has a socket, though none of ours
         net.snmp[cpu][Mib.Icmp_InErrors] += 1
     consume_skb(net, cpu, skb)
     return NET_RX_SUCCESS

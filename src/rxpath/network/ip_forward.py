@@ -5,7 +5,7 @@ from .._compile import path_function
 from ..abi.headers import ip_hdr
 from ..abi.mib import Mib
 from ..abi.net import Net
-from ..abi.numbers import ETH_P_IP, ICMP, ICMP_EXC_TTL, ICMP_FRAG_NEEDED, IP_DF, NET_RX_SUCCESS, NO_SKB, PACKET_HOST, RTN
+from ..abi.numbers import ETH_P_IP, ICMP, ICMP_EXC_TTL, ICMP_FRAG_NEEDED, IP_DF, NET_RX_SUCCESS, NO_ROUTE, NO_SKB, PACKET_HOST, RTN
 from ..abi.reasons import Drop
 from ..abi.skbuff import sk_buff
 from ..path import Stage, Touch, dst_input, touched
@@ -43,7 +43,7 @@ def ip_forward_finish(net: Net, cpu: int, skb: sk_buff) -> int:
         ip.ttl -= 1                                  # ip_decrease_ttl()
         ip_send_check(net, out)
         hop = fa.gw_lo if fa.gw_lo else ip.daddr
-        eth_header(net, out, next_hop_mac(net, skb, hop), ETH_P_IP)
+        eth_header(net, out, next_hop_mac(net, skb, hop, NO_ROUTE), ETH_P_IP)
         net.snmp[cpu][Mib.Ip_ForwDatagrams] += 1
         dev_queue_xmit(net, cpu, out)
     consume_skb(net, cpu, skb)

@@ -1,7 +1,8 @@
 """Frames of ours that answer one that came: net/ipv4/ip_output.c, as far as the receive path sends.
 
 Called by icmp.py, arp.py and, through path.py's tables, by transport/; hands whole Ethernet frames to the device's ndo_start_xmit.
-Such an skb is no frame of the wire: its `frame` is negative, -1 - the frame that it answers, and it never enters the books.
+Such an skb is no frame of the wire: its `frame` is negative, -1 - the frame that it answers, and it never enters the books, not even
+when lo brings it back.
 
 The next hop's MAC is the neighbour's, or, where the neighbour table does not know the peer, that of the frame that is answered: a
 simplification (the kernel would ask by ARP first)."""
@@ -11,12 +12,13 @@ from ..abi.headers import eth_hdr, ether_addr_to_u64, ip_hdr, u64_to_ether_addr
 from ..abi.limits import BUFSZ
 from ..abi.mib import Mib
 from ..abi.net import Net
-from ..abi.numbers import ETH_HLEN, ETH_P_IP, IP_DF, IP_HLEN, IPPROTO, NET_RX_DROP, NET_RX_SUCCESS, NO_SKB, VLAN_HLEN
+from ..abi.numbers import ETH_HLEN, ETH_P_IP, IP_DF, IP_HLEN, IPPROTO, NET_RX_DROP, NET_RX_SUCCESS, NO_QUEUE, NO_SKB, RTN, VLAN_HLEN
 from ..abi.reasons import Drop
 from ..abi.skbuff import sk_buff
 from ..path import Stage, unicast_reply
-from ..skb import alloc_skb, ip_send_check, skb_add_rx_frag, skb_copy_bits, skb_init, skb_release
+from ..skb import alloc_skb, ip_send_check, share_begin, skb_add_rx_frag, skb_copy_bits, skb_init, skb_release
 from ..turn import at
+from .fib_trie import fib_table_lookup
 from .ip_options import ALL_OPTIONS
 from .ip_options_echo import MEASURE, ip_options_echo, ip_options_hop
 from .neighbour import neigh_lookup
@@ -33,8 +35,8 @@ def source_mac(net: Net, skb: sk_buff) -> int:
 
 
 @path_function
-def next_hop_mac(net: Net, skb: sk_buff, daddr: int) -> int:
-    i = neigh_lookup(net, next_hop(net, daddr))
+def next_hop_mac(net: Net, skb: sk_buff, daddr: int, route: int) -> int:
+    i = neigh_lookup(net, next_hop(net, daddr, route))
     if i >= 0:
         n = net.neigh[i]
         return n.mac
@@ -135,7 +137,27 @@ def ip_finish_output(net: Net, cpu: int, skb: sk_buff, out: sk_buff, daddr: int)
 @path_function
 def ip_finish_output2(net: Net, cpu: int, skb: sk_buff, out: sk_buff, daddr: int) -> int:
     """A whole datagram, or a piece of one that was counted with its first."""
-    eth_header(net, out, next_hop_mac(net, skb, daddr), ETH_P_IP)
+    route = fib_table_lookup(net, daddr)
+    if route >= 0:
+        fa = net.fib[route]
+        if fa.type == RTN.LOCAL and net.loopback >= 0:
+            return ip_output_local(net, cpu, skb, out, route)
+    eth_header(net, out, next_hop_mac(net, skb, daddr, route), ETH_P_IP)
+    return dev_queue_xmit(net, cpu, out)
+
+
+@cold
+@path_function
+def ip_output_local(net: Net, cpu: int, skb: sk_buff, out: sk_buff, route: int) -> int:
+    """To an address of this host: by lo, which gives it back to IP with its route.  It is no frame of the wire, so its end is none."""
+    if net.share_free < 0:
+        skb_release(net, cpu, out)
+        return NET_RX_DROP
+    share_begin(net, out, 0)
+    out.queue_mapping = skb.queue_mapping if skb.dev == net.loopback else NO_QUEUE
+    out.dev, out.dst, out.dst_type, out.hash = net.loopback, route, RTN.LOCAL, 0
+    dev = net.dev[out.dev]
+    eth_header(net, out, dev.mac, ETH_P_IP)
     return dev_queue_xmit(net, cpu, out)
 
 

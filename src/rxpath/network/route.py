@@ -191,11 +191,10 @@ def inet_addr_is_local(net: Net, addr: int) -> bool:
 
 
 @path_function
-def next_hop(net: Net, daddr: int) -> int:
+def next_hop(net: Net, daddr: int, route: int) -> int:
     """Whose MAC address a frame for daddr carries: the gateway's of its route, or its own."""
-    i = fib_table_lookup(net, daddr)
-    if i >= 0:
-        fa = net.fib[i]
+    if route != NO_ROUTE:
+        fa = net.fib[route]
         if fa.gw_lo:
             return fa.gw_lo
     return daddr

@@ -1,13 +1,9 @@
 """What the figures of a run hang on and nobody measured on this host: one line of the report's header."""
 from __future__ import annotations
 
-<<<<<<< HEAD:src/rxpath/workbench/views/assumed.py
 from pathlib import Path
 
-from rxpath.workbench.host.file import service_ns
-=======
 from rxpath.workbench.host.file import mean_service_ns
->>>>>>> c9ed44c (workbench: views show what the results have computed):src/rxpath/workbench/advice/assumed.py
 from rxpath.workbench.host.model.host import PROFILES
 from rxpath.workbench.host.model.programs import App
 from rxpath.workbench.run.outcome import Outcome
@@ -32,14 +28,9 @@ def assumed(run: Outcome) -> list[str]:
 
 
 def _work(app: App) -> str:
-<<<<<<< HEAD:src/rxpath/workbench/views/assumed.py
     if app.service.capture is not None:
         return f"works{' and waits' if app.service.waits else ''} as learned from {Path(app.service.capture).name}"
-    times = service_ns(app.service)
-    mean = sum(times) // max(len(times), 1)
-=======
     mean = mean_service_ns(app.service)
->>>>>>> c9ed44c (workbench: views show what the results have computed):src/rxpath/workbench/advice/assumed.py
     if not mean:
         return "does no work on a datagram (0 us)"
     return f"works {'' if app.service.constant is not None else 'on average '}{ns(mean)} on a datagram"

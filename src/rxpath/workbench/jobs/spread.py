@@ -17,6 +17,7 @@ from rxpath.workbench.host.model.host import Host
 from rxpath.workbench.jobs import unit as units
 from rxpath.workbench.jobs.pool import Pool, Progress, Stop
 from rxpath.workbench.jobs.unit import Result, Unit
+from rxpath.workbench.run.books import CONTEXTS
 from rxpath.workbench.traffic import capture as traffic
 from rxpath.workbench.traffic.spec import SEED_MAX, Spec
 from rxpath.workbench.words.mistakes import BadInput
@@ -90,6 +91,12 @@ class Spread:
 
     def __getitem__(self, path: Path | str) -> Range:
         return self.figures.get((path,) if isinstance(path, str) else path, Range((0,) * len(self.seeds)))
+
+    @property
+    def busy_ns(self) -> Range:
+        """CPU time of everything, in every seed."""
+        contexts = [self["cpu_ns", context].each for context in CONTEXTS if context != "idle"]
+        return Range(tuple(sum(ns) for ns in zip(*contexts, strict=True)))
 
     def to_dict(self) -> dict[str, Any]:
         """{"seeds": [...], "part": 1, "lost": {min, median, max, each}, "dropped": {reason: {...}}, ...}"""

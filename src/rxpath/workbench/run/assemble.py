@@ -282,7 +282,7 @@ def addresses(m: Machine) -> None:
     number = {dev.name: device_number(i) for i, dev in enumerate(host.devices)}
     if LO_ROW.name not in number:
         number[LO_ROW.name] = LO
-        net.dev[LO].ifindex, net.dev[LO].up, net.dev[LO].mtu = LO + 1, 1, LO_ROW.mtu
+        drivers_probe.loopback_net_init(net, LO)
     for dev in host.devices:
         if dev.nic.addresses:
             address, prefix = units.cidr(dev.nic.addresses[0])

@@ -194,8 +194,6 @@ def host_readings(page: str) -> str:
 PAGES = {"drivers.md": drivers, "rules.md": rules, "doctor-rules.md": doctor_page.page, "kernel-map.md": kernel_map,
          "drop-reasons.md": drop_reasons, "kernels.md": kernels, "json.md": json_page, "scenarios.md": scenarios}
 SCHEMA = pathlib.Path(__file__).with_name("replay.schema.json")
-PAGES = {"drivers.md": drivers, "rules.md": rules, "kernel-map.md": kernel_map, "drop-reasons.md": drop_reasons, "kernels.md": kernels,
-         "json.md": json_page, "scenarios.md": scenarios}
 
 
 def pages(docs: pathlib.Path) -> dict[str, str]:

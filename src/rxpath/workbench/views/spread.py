@@ -48,13 +48,7 @@ def _figures(found: Spread) -> Iterator[tuple[str, Range, Callable[[int], str]]]
     for q in QUANTILES:
         yield q, found["latency_ns", q], ns
     yield "p99 to the end of the work", found["done_ns", "p99"], ns
-    yield "CPU time", busy(found), ns
-
-
-def busy(found: Spread) -> Range:
-    """CPU time of all contexts."""
-    each = [found["cpu_ns", context].each for context in ("hardirq", "softirq", "syscall", "application")]
-    return Range(tuple(sum(values) for values in zip(*each, strict=True)))
+    yield "CPU time", found.busy_ns, ns
 
 
 def line(lost: Range, p99_ns: Range) -> str:
