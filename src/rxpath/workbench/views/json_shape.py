@@ -160,7 +160,8 @@ class Sure(TypedDict):
     p99_ns: Annotated[Range, doc("latency")]
     cpu_ns: Annotated[Range, doc("CPU time")]
     told_apart: Annotated[bool, doc("it differs from the host as it is by more than the seeds do: the 99 % t interval of the differences, "
-                                    "seed by seed, does not hold 0, or, with five seeds or more, all values of one lie above all of the other")]
+                                    "seed by seed, does not hold 0, or, with five seeds or more, all values of one lie above all "
+                                    "of the other")]
 
 
 class Spread(TypedDict):
