@@ -1,4 +1,5 @@
 """The live reading of this machine, and of a namespace of our own, as a host file: the simulated host shows the same settings."""
+import errno
 import json
 import os
 import shutil
@@ -56,6 +57,21 @@ def test_this_machine_becomes_a_host_with_the_same_settings():
                 said = simulated[name]
                 assert (" ".join(map(str, said)) if isinstance(said, tuple) else str(said)) == value or "bitmap" in name, name
     assert sum(len(u.sockets) for u in reading.of(UdpSockets)) >= len([s for s in made.host.sockets if s.proto == "udp"])
+
+
+def test_without_sock_diag_the_sockets_are_those_of_proc(monkeypatch):
+    from rxpath.workbench.readings.live import sock_diag
+
+    def refused(*_):
+        raise OSError(errno.ENOENT, "No such file or directory")
+    monkeypatch.setattr(sock_diag, "_dump", refused)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind(("127.0.0.1", 0))
+        reading = read_host()
+        port = sock.getsockname()[1]
+        made = snapshot(reading)
+    assert any(s.port == port and s.skmem is None for r in reading.of(UdpSockets) for s in r.sockets)
+    assert f"rcvbuf: not known (ss -uamn 'sport = :{port}')" in made.text and "Not read: ss -u: No such file" in made.text
 
 
 # ---------------------------------------------------------------- a namespace of our own

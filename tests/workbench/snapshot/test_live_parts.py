@@ -1,4 +1,5 @@
 """The parts of the live reading: netlink, sock_diag, ethtool's ioctl, files of /proc and /sys, as this machine has them."""
+import errno
 import os
 import socket
 import struct
@@ -19,7 +20,7 @@ from rxpath.workbench.readings.live.netlink import (
     table,
     text,
 )
-from rxpath.workbench.readings.records import DriverInfo, Features, Link
+from rxpath.workbench.readings.records import Channels, Coalesce, DriverInfo, Features, Link, Rings
 from rxpath.workbench.readings.settings import Call
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads a Linux kernel")
@@ -118,6 +119,40 @@ def test_what_a_card_does_not_have_is_no_record_and_no_complaint():
         cards.close()
     assert any(isinstance(r, Features) and r.features["generic-receive-offload"].on is not None for r in found)
     assert not any(isinstance(r, DriverInfo) for r in found) and cards.unread == []
+
+
+def test_a_kernel_without_ethtools_netlink_is_asked_by_ioctl():
+    """Before 5.6: the same values, as far as both ways have them."""
+    names = [name for _, name in socket.if_nameindex()]
+    with Generic() as generic:
+        new, old = Cards(generic), Cards(None)
+        for name in names:
+            said = {type(r): r for r in new.settings(name)}
+            seen = {type(r): r for r in old.settings(name)}
+            assert set(said) == set(seen) and not old.unread
+            for kind in (Rings, Channels):
+                if kind in said:
+                    assert {k: v or 0 for k, v in said[kind].current.items()} == seen[kind].current
+            if Coalesce in said:
+                assert {k: v or 0 for k, v in said[Coalesce].values.items()} == {k: v or 0 for k, v in seen[Coalesce].values.items()}
+                assert bool(said[Coalesce].words["adaptive-rx"]) == seen[Coalesce].words["adaptive-rx"]
+            for feature, state in seen[Features].features.items():
+                assert said[Features].features[feature].on == state.on, (name, feature)
+        new.close()
+        old.close()
+
+
+def test_a_family_that_is_not_there_is_asked_for_once(monkeypatch):
+    with Generic() as generic:
+        asked = []
+
+        def get(family, *_, **__):
+            asked.append(family)
+            raise OSError(errno.ENOENT, "no such family")
+        monkeypatch.setattr(generic, "get", get)
+        cards = Cards(generic)
+        assert any(isinstance(r, Features) for r in cards.settings("lo")) and asked == ["ethtool"]
+        cards.close()
 
 
 def test_a_filter_in_ethtools_words():

@@ -1,4 +1,5 @@
-"""What ethtool reads of a card: settings by generic netlink, the rest (driver, counters, RSS, filters) by SIOCETHTOOL.
+"""What ethtool reads of a card: settings by generic netlink, or before 5.6 by SIOCETHTOOL; the rest (driver, counters, RSS, filters)
+always by SIOCETHTOOL.
 
 Every request is a GET that needs no privilege and works in any network namespace.  A card that has no such thing answers EOPNOTSUPP:
 then there is no record.  Twins: net/ethtool/ of the kernel, include/uapi/linux/ethtool.h and ethtool_netlink_generated.h."""
@@ -47,6 +48,9 @@ _ASKED = (*LONG, "rx-gro-hw", "rx-udp-gro-forwarding", "rx-gro-list")          #
 _SIOCETHTOOL = 0x8946
 _GDRVINFO, _GSTRINGS, _GSTATS, _GRXFH, _GRXRINGS, _GRXCLSRLCNT, _GRXCLSRULE, _GRXCLSRLALL, _GRSSH = (
     0x03, 0x1B, 0x1D, 0x29, 0x2D, 0x2E, 0x2F, 0x30, 0x46)
+_GSET, _GCOALESCE, _GRINGPARAM, _GPAUSEPARAM, _GFLAGS, _GCHANNELS = 0x01, 0x0E, 0x10, 0x12, 0x25, 0x3C
+_FLAGS = {8: "rx-vlan-offload", 15: "large-receive-offload", 27: "ntuple-filters", 28: "receive-hashing"}      # ETH_FLAG_*
+_OLD_FEATURES = {0x14: "rx-checksumming", 0x2B: "generic-receive-offload"}                                     # GRXCSUM, GGRO
 _SS_STATS = 1
 _STATS_SLACK = 4096                                         # counters that a driver may grow between two calls
 _RXNFC = 192                                                # bytes of struct ethtool_rxnfc without its rule_locs
@@ -83,15 +87,29 @@ class Cards:
             self.unread.append(Unread(" ".join(what.split()), 0, "", f"an answer that is not understood ({type(error).__name__})"))
         return None
 
-    # ------------------------------------------------------------ by generic netlink (5.6 to 5.8)
-    def _ask(self, device: str, command: int, flags: int = 0) -> dict[int, bytes]:
+    # ------------------------------------------------------------ by generic netlink, which came with 5.6 (pause, coalesce: 5.7, 5.8)
+    def _ask(self, device: str, command: int, flags: int = 0) -> dict[int, bytes] | None:
+        """The attributes; None: this kernel has no such command."""
         if self._netlink is None:
-            raise OSError(errno.EOPNOTSUPP, "no generic netlink")
+            return None
         header = attribute(2, device.encode() + b"\0") + (attribute(3, struct.pack("=I", flags)) if flags else b"")
-        return dict(self._netlink.get("ethtool", command, attribute(1, header, nested=True))[0])
+        try:
+            return dict(self._netlink.get("ethtool", command, attribute(1, header, nested=True))[0])
+        except OSError as error:
+            if error.errno == errno.ENOENT:                 # no family of that name
+                self._netlink = None
+                return None
+            raise
+
+    def _numbers(self, device: str, command: int, count: int) -> dict[int, bytes]:
+        """A struct of `count` u32 behind the command, numbered from 2 as netlink's attributes are."""
+        answer = self._ioctl(device, struct.pack("=I", command) + b"\0" * (4 * count))
+        return {i + 2: answer[4 + 4 * i: 8 + 4 * i] for i in range(count)}
 
     def rings(self, device: str) -> Rings:
         has = self._ask(device, _RINGS)
+        if has is None:
+            has = self._numbers(device, _GRINGPARAM, 8)
         names = ("rx", "rx_mini", "rx_jumbo", "tx")
         other = {name: str(number(has[kind])) for kind, name in ((10, "RX Buf Len"), (12, "CQE Size"), (13, "TX Push")) if kind in has}
         return Rings(source=Source(f"ethtool -g {device}"), device=device,
@@ -100,6 +118,8 @@ class Cards:
 
     def channels(self, device: str) -> Channels:
         has = self._ask(device, _CHANNELS)
+        if has is None:
+            has = self._numbers(device, _GCHANNELS, 8)
         names = ("rx", "tx", "other", "combined")
         return Channels(source=Source(f"ethtool -l {device}"), device=device,
                         maximum={name: number(has[kind]) if kind in has else None for kind, name in enumerate(names, 2)},
@@ -107,6 +127,8 @@ class Cards:
 
     def coalesce(self, device: str) -> Coalesce:
         has = self._ask(device, _COALESCE)
+        if has is None:
+            has = self._numbers(device, _GCOALESCE, 22)
         said = {name: number(has[kind]) if kind in has else None for kind, name in enumerate(_COALESCE_NAMES, 2)}
         return Coalesce(source=Source(f"ethtool -c {device}"), device=device,
                         values={name: value for name, value in said.items() if name not in _COALESCE_WORDS},
@@ -114,6 +136,8 @@ class Cards:
 
     def pause(self, device: str) -> Pause:
         has = self._ask(device, _PAUSE, 4)                  # ETHTOOL_FLAG_STATS
+        if has is None:
+            has = self._numbers(device, _GPAUSEPARAM, 3)
         counters = {name: number(value) for kind, value in attributes(has.get(5, b""))
                     if (name := {2: "tx_pause_frames", 3: "rx_pause_frames"}.get(kind))}
         autoneg, rx, tx = (bool(number(has[kind])) if kind in has else None for kind in (2, 3, 4))
@@ -121,14 +145,28 @@ class Cards:
 
     def features(self, device: str) -> Features:
         has = self._ask(device, _FEATURES)
+        if has is None:
+            return self._old_features(device)
         hardware, wanted, active, fixed = (_bits(has.get(kind, b"")) for kind in (2, 3, 4, 5))
         refused = {name for name in hardware if (name in wanted) != (name in active)}
         return Features(source=Source(f"ethtool -k {device}"), device=device, features={
             LONG.get(name, name): Feature(name in active, name in fixed, name in wanted if name in refused else None)
             for name in sorted({*hardware, *active, *fixed, *_ASKED}) if name})
 
+    def _old_features(self, device: str) -> Features:
+        """Those that had a command, or a bit of ETHTOOL_GFLAGS, of their own."""
+        flags = number(self._numbers(device, _GFLAGS, 1)[2])
+        on = {name: bool(flags >> bit & 1) for bit, name in _FLAGS.items()}
+        on |= {name: bool(number(self._numbers(device, command, 1)[2])) for command, name in _OLD_FEATURES.items()}
+        return Features(source=Source(f"ethtool -k {device}"), device=device, features={name: Feature(value) for name, value in on.items()})
+
     def link_settings(self, device: str) -> LinkSettings | None:
-        speed = number(self._ask(device, _LINKMODES).get(5, b""))
+        has = self._ask(device, _LINKMODES)
+        if has is not None:
+            speed = number(has.get(5, b""))
+        else:
+            answer = self._ioctl(device, struct.pack("=I", _GSET) + b"\0" * 40)
+            speed = number(answer[12:14]) | number(answer[28:30]) << 16
         return LinkSettings(source=Source(f"ethtool {device}"), device=device, speed=speed) if 0 < speed < 0xFFFFFFFF else None
 
     # ------------------------------------------------------------ by ioctl

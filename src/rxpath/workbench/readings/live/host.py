@@ -6,6 +6,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
+from functools import partial
 
 from rxpath.abi.sysctls import SYSCTLS
 from rxpath.workbench.readings.live import device_files, files, firewall, machine, netdev, processes, rtnetlink, sock_diag
@@ -115,8 +116,13 @@ class Host:
 
     def _sockets(self) -> None:
         with Netlink(NETLINK_SOCK_DIAG) as diag:
-            self.part("ss -u", lambda: sock_diag.udp_sockets(diag, self.names))
-            self.part("ss -tl", lambda: sock_diag.tcp_listeners(diag, self.names))
+            for what, read, texts in (("ss -u", sock_diag.udp_sockets, ("/proc/net/udp", "/proc/net/udp6")),
+                                      ("ss -tl", sock_diag.tcp_listeners, ("/proc/net/tcp", "/proc/net/tcp6"))):
+                before = len(self.unread)
+                self.part(what, partial(read, diag, self.names))
+                if len(self.unread) > before:               # no udp_diag, tcp_diag: without buffers
+                    for path in texts:
+                        self._text(path, files.content(path))
         inodes = {s.inode for r in self.records if isinstance(r, (UdpSockets, TcpSockets)) for s in r.sockets if s.inode}
         found, unread = processes.processes(inodes)
         self.records.append(found)
