@@ -150,21 +150,28 @@ def _check_files(record: str | None, as_json: bool, samples: str | None, tap: st
 
 
 def _watched(trail: list[str] | None, limit: int) -> Trail | None:
-    from rxpath.workbench.run.trail import Trail
-    from rxpath.workbench.words.mistakes import BadInput
-
     if limit < 1:
+        from rxpath.workbench.words.mistakes import BadInput
+
         raise BadInput(f"--trail-limit {limit}: 1 or more")
-    return Trail(trail, limit) if trail else None
+    if not trail:
+        return None
+    from rxpath.workbench.run.trail import Trail
+
+    return Trail(trail, limit)
 
 
 def _written(outcome: Outcome, record: str | None, samples: str | None) -> Outcome:
     """What goes into files."""
-    from rxpath.workbench.views import recording, spent
-
     if samples is not None:
+        from rxpath.workbench.views import spent
+
         spent.write_csv(outcome, samples)
-    return outcome if record is None or record == "-" else recording.take(outcome, record)
+    if record is None or record == "-":
+        return outcome
+    from rxpath.workbench.views import recording
+
+    return recording.take(outcome, record)
 
 
 def _story(outcome: Outcome, watched: Trail | None) -> None:
