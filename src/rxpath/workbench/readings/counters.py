@@ -90,7 +90,7 @@ class _Two:
         for name, value in new.items():
             if name in old:
                 increase, happened = moved(old[name], value, bits(name))
-                said = where.format(name_of(name))
+                said = where.replace("{}", str(name_of(name)), 1)
                 if increase is None:
                     resets.append(said)
                 else:
@@ -227,15 +227,10 @@ def _net_dev(two: _Two, new: NetDev, old: NetDev) -> NetDev:
         if device not in old.devices:
             two.say(f"device {device} is in the second reading only")
             continue
-        changes = two.each(old.devices[device], values, f"{{}} of {_plain(device)}", _bits_of(two, device))
+        changes = two.each(old.devices[device], values, f"{{}} of {device}", _bits_of(two, device))
         if changes is not None:
             devices[device] = changes
     return replace(new, devices=devices)
-
-
-def _plain(device: str) -> str:
-    """A device's name inside a format."""
-    return device.replace("{", "{{").replace("}", "}}")
 
 
 def _bits_of(two: _Two, device: str) -> Callable[[str], int]:
@@ -247,13 +242,13 @@ def _bits_of(two: _Two, device: str) -> Callable[[str], int]:
 def _link(two: _Two, new: Link, old: Link) -> Link | None:
     if not new.stats:
         return new
-    changes = two.each(old.stats, new.stats, f"{{}} of {_plain(new.device)}", _bits_of(two, new.device))
+    changes = two.each(old.stats, new.stats, f"{{}} of {new.device}", _bits_of(two, new.device))
     return None if changes is None else replace(new, stats=changes)
 
 
 def _ethtool(two: _Two, new: EthtoolStats, old: EthtoolStats) -> EthtoolStats | None:
     bits = _bits_of(two, new.device)
-    changes = two.each(_numbered(old), _numbered(new), f"{{}} of {_plain(new.device) or 'a card'} in ethtool -S", lambda k: bits(k[1]),
+    changes = two.each(_numbered(old), _numbered(new), f"{{}} of {new.device or 'a card'} in ethtool -S", lambda k: bits(k[1]),
                        lambda k: k[1])
     if changes is None:
         return None
@@ -272,7 +267,7 @@ def _numbered(stats: EthtoolStats) -> dict[tuple[str, str, int], int]:
 
 
 def _pause(two: _Two, new: Pause, old: Pause) -> Pause:
-    changes = two.each(old.counters, new.counters, f"{{}} of {_plain(new.device)}")
+    changes = two.each(old.counters, new.counters, f"{{}} of {new.device}")
     return replace(new, counters=changes or {})
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from .lines import Block, Line, cpu_list, fraction, number
 from .records import CpuTimes, Interrupts, Irq, Kernel, Lscpu, Moment, Mpstat, Record, SchedRow, Schedstat, Softirqs, Stat
 
-CPU_HEAD = re.compile(r"\s*CPU\d+(?:\s+CPU\d+)*\s*$")
+CPU_HEAD = re.compile(r"\s*CPU\d{1,5}(?:\s+CPU\d{1,5})*\s*$")
 SOFTIRQS = {"HI", "TIMER", "NET_TX", "NET_RX", "BLOCK", "IRQ_POLL", "BLOCK_IOPOLL", "TASKLET", "SCHED", "HRTIMER", "RCU"}
 COUNT_ROW = re.compile(r"\s*([A-Za-z0-9_]+):(?:\s|$)")
 WRAPPED = re.compile(r"\s*(?:\d+\s+)*(?:\d+|(?:IR-)?(?:PCI|IO-APIC|GIC|XT-PIC|HPET|DMAR)\S*\s.*|"
@@ -131,17 +131,17 @@ def mpstat(block: Block) -> list[Record]:
             names = [w[1:] for w in match[1].split()]
             heading_of_average = re.match(r"\s*\D+:\s", text) is not None
             other = False
-            if not heading_of_average:
+            if not heading_of_average or not reports:
                 reports.append({})
         elif MPSTAT_OTHER.match(text):
-            if not other:
-                block.odd(line, "this table of mpstat is not used")
             other = True
+            block.pass_over(line, "tables of mpstat other than that of times are not used")
         else:
             words = text.split()
             values = [fraction(w) for w in words[len(words) - len(names):]] if names else []
             cpu = words[-len(names) - 1] if len(words) > len(names) else ""
             if other:
+                block.pass_over(line, "tables of mpstat other than that of times are not used")
                 continue
             if not names or None in values or not (cpu == "all" or number(cpu) is not None):
                 block.odd(line)
@@ -196,7 +196,7 @@ def lscpu(block: Block) -> list[Record]:
             columns = [c.lower() for c in text.split()]
         elif text.startswith("#"):
             continue
-        elif columns and re.match(r"\d+[,\s]", text):
+        elif columns and re.match(r"\d{1,5}[,\s]", text):
             words = text.split(",") if "," in text else text.split()
             row = dict(zip(columns, words, strict=False))
             layout[int(row["cpu"])] = (number(row.get("node", "")), number(row.get("socket", "")), number(row.get("core", "")))
@@ -242,7 +242,7 @@ def uname(block: Block) -> list[Record]:
 
 DATE = re.compile(r"\s*(?:\w{2,3}\.?,? )?(?:([A-Z][a-z]{2}) +(\d{1,2})|(\d{1,2}) ([A-Z][a-z]{2})(?: (\d{4}))?),? (\d\d:\d\d:\d\d)"
                   r"(?: ([AP]M))? (?:\S{1,6} )?(?:(\d{4}))?")
-UPTIME = re.compile(r"\s*\d\d?:\d\d:\d\d up +(?:(\d+) days?, +)?(?:(\d+):(\d\d)|(\d+) min)\b")
+UPTIME = re.compile(r"\s*\d\d?:\d\d:\d\d up +(?:(\d{1,6}) days?, +)?(?:(\d{1,2}):(\d\d)|(\d{1,2}) min)\b")
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 

@@ -9,7 +9,9 @@ import re
 from .lines import Block
 from .records import Drop, Drops, Record
 
-KFREE = re.compile(r"(?:\s(\d{1,12}\.\d{1,9}): )?.*?\bkfree_skb: skbaddr=\S+.*?\bprotocol=(\d{1,5})")
+KFREE = re.compile(r"\bkfree_skb: skbaddr=")
+PROTOCOL = re.compile(r"\bprotocol=(\d{1,5})\b")
+TIME = re.compile(r"\s(\d{1,12}\.\d{1,9}): ")
 LOCATION = re.compile(r"\blocation=([A-Za-z_][\w.]*)(?:\+0x[0-9a-f]+)?(?:/0x[0-9a-f]+)?|\blocation=(0x[0-9a-f]+|\(nil\))")
 REASON = re.compile(r"\breason: ([A-Z][A-Z0-9_]*)")
 BY_NUMBER = "the reason is a number, which differs from kernel to kernel: perf script prints its name"
@@ -41,14 +43,14 @@ def perf_script(block: Block) -> list[Record]:
     places = _Places()
     chain = False
     for line in block:
-        match = KFREE.search(line.text)
-        where = LOCATION.search(line.text)
-        if match and where:
+        protocol, where = PROTOCOL.search(line.text), LOCATION.search(line.text)
+        if protocol and where and KFREE.search(line.text):
             reason = REASON.search(line.text)
             if reason is None and re.search(r"\breason: \d", line.text):
                 block.odd(line, BY_NUMBER)
             else:
-                places.add(where[1] or "", reason[1] if reason else "", int(match[2]), float(match[1]) if match[1] else None)
+                at = TIME.search(line.text)
+                places.add(where[1] or "", reason[1] if reason else "", int(protocol[1]), float(at[1]) if at else None)
             chain = True
         elif not (chain and re.match(r"\s+(?:[0-9a-f]{8,16} |=> |\[)", line.text)) and not re.match(r"\s*#", line.text):
             block.odd(line)

@@ -45,7 +45,7 @@ def _pair(text: str) -> tuple[str, str]:
 
 # ---------------------------------------------------------------- -S
 OTHERS = {"RX", "TX", "RX Mini", "RX Jumbo", "Combined", "Other"}           # of -g and -l
-QUEUE_HEADING = re.compile(r"\s*((?:Rx|Tx) Queue#):\s*(\d+)$")              # vmxnet3: the names below repeat
+QUEUE_HEADING = re.compile(r"\s*((?:Rx|Tx) Queue#):\s*(\d{1,20})$")              # vmxnet3: the names below repeat
 
 
 def statistics(block: Block) -> list[Record]:
@@ -218,7 +218,7 @@ def pause_json(entry: Mapping[str, object], block: Block) -> list[Record]:
 
 # ---------------------------------------------------------------- -x, -n
 TABLE_HEAD = re.compile(r"\s*RX flow hash indirection table for (\S+?)(?: with (\d{1,9}) RX ring\(s\))?:?$")
-TABLE_ROW = re.compile(r"\s*(\d+):((?:\s+\d{1,6})+)$")
+TABLE_ROW = re.compile(r"\s*(\d{1,20}):((?:\s+\d{1,6})+)$")
 
 
 def indirection(block: Block) -> list[Record]:
@@ -310,9 +310,9 @@ def settings(block: Block) -> list[Record]:
         if name.startswith("Cannot get ") or name == "netlink error":
             block.odd(line)
         elif ":" in line.text and re.fullmatch(r"[A-Z][\w/ ()'-]*", name):
-            values[name], last = said, name
+            values[name], last = " ".join(said.split()), name
         elif last:
-            values[last] += " " + line.text.strip()
+            values[last] += " " + " ".join(line.text.split())
         else:
             block.odd(line)
     if not values:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 
-from .lines import Block
+from .lines import Block, number
 from .proc_net import group_and_name
 from .records import (
     Conntrack,
@@ -35,7 +35,8 @@ from .records import (
     Value,
 )
 
-SAMPLE = re.compile(r"\s*([a-zA-Z_:][\w:]*)(?:\{(.*)\})?\s+([-+]?(?:\d[\d.]*(?:[eE][-+]?\d+)?|Inf|NaN))(?:\s+-?\d+)?\s*$")
+SAMPLE = re.compile(r"\s*([a-zA-Z_:][\w:]*)(?:\{(.*)\})?\s+"
+                    r"([-+]?(?:\d{1,400}(?:\.\d{0,400})?(?:[eE][-+]?\d{1,4})?|Inf|NaN))(?:\s+-?\d+)?\s*$")
 LABEL = re.compile(r'([a-zA-Z_]\w*)="((?:[^"\\]|\\.)*)"')
 
 
@@ -86,7 +87,7 @@ def _table(prefix: str, some: Iterable[Sample], label: str) -> tuple[dict[str, d
 def _softnet(prefix: str, some: list[Sample], block: Block) -> Made:
     by_cpu, left = _table(prefix, some, "cpu")
     rows = []
-    for cpu, v in sorted(((int(c), v) for c, v in by_cpu.items() if c.isdigit())):
+    for cpu, v in sorted(((int(c), v) for c, v in by_cpu.items() if number(c) is not None)):
         rows.append(SoftnetRow(cpu, v.get("processed", 0), v.get("dropped", 0), v.get("times_squeezed", 0), v.get("cpu_collision", 0),
                                v.get("received_rps"), v.get("flow_limit_count"), v.get("backlog_len")))
     return [Softnet(tuple(rows), True, source=block.source)] if rows else [], left
@@ -124,7 +125,7 @@ def _net_dev(prefix: str, some: list[Sample], block: Block) -> Made:
 def _cpu(prefix: str, some: list[Sample], block: Block) -> Made:
     modes: dict[int, dict[str, float]] = {}
     for s in some:
-        if s.labels.get("cpu", "").isdigit() and "mode" in s.labels:
+        if number(s.labels.get("cpu", "")) is not None and "mode" in s.labels:
             modes.setdefault(int(s.labels["cpu"]), {})[s.labels["mode"]] = s.value
     names = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal")
     cpus = {cpu: CpuTimes(*[v.get(n, 0.0) for n in names]) for cpu, v in modes.items()}
@@ -134,7 +135,7 @@ def _cpu(prefix: str, some: list[Sample], block: Block) -> Made:
 def _interrupts(prefix: str, some: list[Sample], block: Block) -> Made:
     rows: dict[tuple[str, str, str], dict[int, int]] = {}
     for s in some:
-        if s.labels.get("cpu", "").isdigit() and "type" in s.labels:
+        if number(s.labels.get("cpu", "")) is not None and "type" in s.labels:
             key = (s.labels["type"], s.labels.get("info", ""), s.labels.get("devices", ""))
             rows.setdefault(key, {})[int(s.labels["cpu"])] = int(s.value)
     cpus = tuple(sorted({cpu for counts in rows.values() for cpu in counts}))
@@ -147,7 +148,7 @@ def _softirqs(prefix: str, some: list[Sample], block: Block) -> Made:
     counts: dict[str, dict[int, int]] = {}
     for s in some:
         kind = s.labels.get("type", "")
-        if s.labels.get("cpu", "").isdigit() and kind:
+        if number(s.labels.get("cpu", "")) is not None and kind:
             counts.setdefault(kind, {})[int(s.labels["cpu"])] = int(s.value)
     cpus = tuple(sorted({cpu for row in counts.values() for cpu in row}))
     made = {kind: tuple(row.get(c, 0) for c in cpus) for kind, row in counts.items()}
@@ -166,7 +167,7 @@ def _sockstat(prefix: str, some: list[Sample], block: Block) -> Made:
 def _schedstat(prefix: str, some: list[Sample], block: Block) -> Made:
     cpus: dict[int, dict[str, float]] = {}
     for s in some:
-        if s.labels.get("cpu", "").isdigit():
+        if number(s.labels.get("cpu", "")) is not None:
             cpus.setdefault(int(s.labels["cpu"]), {})[s.name[len(prefix):]] = s.value
     rows = {c: SchedRow(round(v.get("running_seconds_total", 0) * 1e9), round(v.get("waiting_seconds_total", 0) * 1e9),
                         int(v.get("timeslices_total", 0))) for c, v in cpus.items()}

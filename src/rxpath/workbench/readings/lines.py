@@ -54,10 +54,15 @@ class Block:
     netns: str = ""
     command: str = ""
     said: dict[int, tuple[Line, str]] = field(default_factory=dict)
+    passed: dict[str, list[Line]] = field(default_factory=dict)
 
     def odd(self, line: Line, why: str = "not recognised") -> None:
         """This line was not used."""
         self.said.setdefault(line.number, (line, why))
+
+    def pass_over(self, line: Line, why: str) -> None:
+        """One of many lines that are known and not used: the first is said, the others are counted."""
+        self.passed.setdefault(why, []).append(line)
 
     def __iter__(self) -> Iterator[Line]:
         """Lines that are not empty."""

@@ -83,12 +83,12 @@ SENTENCES: Mapping[str, Mapping[str, str]] = {
 }
 AROUND = {                          # sentences with their number in the middle
     "TcpExt": (
-        (re.compile(r"Quick ack mode was activated (\d+) times?"), "DelayedACKLost"),
-        (re.compile(r"Detected reordering (\d+) times using FACK"), "TCPFACKReorder"),
-        (re.compile(r"Detected reordering (\d+) times using SACK"), "TCPSACKReorder"),
-        (re.compile(r"Detected reordering (\d+) times using time stamp"), "TCPTSReorder"),
-        (re.compile(r"Detected reordering (\d+) times using reno fast retransmit"), "TCPRenoReorder"),
-        (re.compile(r"TCP ran low on memory (\d+) times?"), "TCPMemoryPressures")),
+        (re.compile(r"Quick ack mode was activated (\d{1,20}) times?"), "DelayedACKLost"),
+        (re.compile(r"Detected reordering (\d{1,20}) times using FACK"), "TCPFACKReorder"),
+        (re.compile(r"Detected reordering (\d{1,20}) times using SACK"), "TCPSACKReorder"),
+        (re.compile(r"Detected reordering (\d{1,20}) times using time stamp"), "TCPTSReorder"),
+        (re.compile(r"Detected reordering (\d{1,20}) times using reno fast retransmit"), "TCPRenoReorder"),
+        (re.compile(r"TCP ran low on memory (\d{1,20}) times?"), "TCPMemoryPressures")),
 }
 WORDS = {                           # of histograms of ICMP and settings, which are no counters of loss
     "Icmp": re.compile(r"ICMP (?:input|output) histogram:$|[a-z][a-z ]+: \d+$"),
@@ -187,8 +187,9 @@ def _of_nstat(groups: dict[str, dict[str, int]], block: Block) -> Snmp:
 
 # ---------------------------------------------------------------- devices
 IFCONFIG = re.compile(r"\s*([^\s:]+(?::\d+)?): flags=\d+<|([^\s]+)\s+Link encap:")
-OLD_RX = re.compile(r"\s*(RX|TX) packets[: ](\d+)(?:\s+errors[: ](\d+) dropped[: ](\d+) overruns[: ](\d+) (?:frame|carrier)[: ](\d+))?")
-NEW_ERRORS = re.compile(r"\s*(RX|TX) errors (\d+)\s+dropped (\d+)\s+overruns (\d+)\s+(?:frame|carrier) (\d+)")
+OLD_RX = re.compile(r"\s*(RX|TX) packets[: ](\d{1,20})(?:\s+errors[: ](\d{1,20}) dropped[: ](\d{1,20}) overruns[: ](\d{1,20}) "
+                    r"(?:frame|carrier)[: ](\d{1,20}))?")
+NEW_ERRORS = re.compile(r"\s*(RX|TX) errors (\d{1,20})\s+dropped (\d{1,20})\s+overruns (\d{1,20})\s+(?:frame|carrier) (\d{1,20})")
 OF_IFCONFIG = re.compile(r"\s*(inet6? |ether |loop |unspec |tunnel |infiniband |device |HWaddr |inet addr|UP |BROADCAST |LOOPBACK |"
                          r"Interrupt|Memory|collisions|POINTOPOINT|MTU:|\[NO FLAGS\]|DOWN |prefixlen|Base address|Link encap|"
                          r"txqueuelen|.*\bMTU:\d)")
@@ -218,11 +219,11 @@ def ifconfig(block: Block) -> list[Record]:
         if match := OLD_RX.match(text):
             side = match[1].lower()
             now.update((n, int(v)) for n, v in zip(_counts(side), match.groups()[1:], strict=True) if v is not None)
-            if octets := re.search(r"bytes (\d+)", text):
+            if octets := re.search(r"bytes (\d{1,20})", text):
                 now[f"{side}_bytes"] = int(octets[1])
         elif match := NEW_ERRORS.match(text):
             now.update((n, int(v)) for n, v in zip(_counts(match[1].lower())[1:], match.groups()[1:], strict=True))
-        elif match := re.match(r"\s*RX bytes:(\d+).*TX bytes:(\d+)", text):
+        elif match := re.match(r"\s*RX bytes:(\d{1,20}).*TX bytes:(\d{1,20})", text):
             now.update(rx_bytes=int(match[1]), tx_bytes=int(match[2]))
         elif not OF_IFCONFIG.match(text):
             block.odd(line)
@@ -267,7 +268,7 @@ def netstat_i(block: Block) -> list[Record]:
     return [NetDev(devices, source=block.source)] if devices else []
 
 
-PROTO_ROW = re.compile(r"(tcp|udp|udplite|raw)(6?)\s+(\d+)\s+(\d+)\s+(\S+)\s+(\S+)(?:\s+([A-Z][A-Z_0-9]*))?(?:\s+(.*))?$")
+PROTO_ROW = re.compile(r"(tcp|udp|udplite|raw)(6?)\s+(\d{1,20})\s+(\d{1,20})\s+(\S+)\s+(\S+)(?:\s+([A-Z][A-Z_0-9]*))?(?:\s+(.*))?$")
 
 
 def netstat_sockets(block: Block) -> list[Record]:

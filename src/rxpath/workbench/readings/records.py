@@ -159,7 +159,7 @@ class Lscpu(Record):
 
     def number(self, name: str) -> int | None:
         text = self.values.get(name, "")
-        return int(text) if text.isascii() and text.isdigit() else None
+        return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,11 +43,12 @@ ALONE = re.compile(r"\s*((?:sudo )?(?:/(?:\w+/)*)?(?:ethtool|nstat|ss|netstat|mp
                    r"(?:-\w|--\w|link|addr|route|neigh|list|script)\S*(?: \S+){0,6}|(?:sudo )?cat /proc/\S+|"
                    r"iptables-save|nstat|lscpu|lspci -nn\w*)\s*$")
 # ==> FILE <== of head and tail; #==[ Command ]==# and # /usr/sbin/ethtool -S eth0 of supportconfig
-TITLE = re.compile(r"==> (\S.*) <==\s*$|#==\[ (?:Command|Configuration File|Log File|Verification|System) \]=*#|-{3,} ?(\S.*?) ?-{3,}\s*$|"
-                   r"={3,} ?(\S.*?) ?={3,}\s*$")
+TITLE = re.compile(r"==> (\S.*) <==\s*$|#==\[ (?:Command|Configuration File|Log File|Verification|System) \]=*#|"
+                   r"-{3,}+ ?([^-].{0,150}?) ?-{3,}\s*$|"
+                   r"={3,}+ ?([^=].{0,150}?) ?={3,}\s*$")
 REFUSED = re.compile(r"\s*(?:Cannot get |netlink error|ethtool: bad|no stats available|For more information run|Operation not supported|"
-                     r".*: (?:command not found|No such file|[Pp]ermission denied|Operation not (?:permitted|supported)|No such device)|"
-                     r"No data available|.*you must be root|Cannot find device|Device \S+ does not exist)")
+                     r"No data available|Cannot find device|Device \S+ does not exist)|.*(?:you must be root|"
+                     r": (?:command not found|No such file|[Pp]ermission denied|Operation not (?:permitted|supported)|No such device))")
 JSON = re.compile(r"\s*(?:\[\s*(?:[{\]]|$)|\{\s*(?:[\"}]|$))")
 NETNS = re.compile(r"(?:^|.*? )ip netns exec (\S+) (.*)$")
 
@@ -174,6 +175,15 @@ class Walk:
         same = self.context.format is form
         block = Block(lines, self.file, self.context.device if same else "", self.context.netns, self.context.command if same else "")
         found = form.parse(block)
+        if not found:                                   # readers say what they did not recognise; the rest they did, and it was too little
+            passed = {line.number for some in block.passed.values() for line in some}
+            bare = [line for line in block if line.number not in block.said and line.number not in passed and line.text.lstrip()[0] != "#"]
+            if not block.said or len(bare) > 1:
+                for line in bare:
+                    block.pass_over(line, "nothing can be made of it by itself")
+        for why, some in block.passed.items():
+            more = f"; {len(some) - 1} more lines" if len(some) > 1 else ""
+            self.say(some[0], f"{why}{more}")
         self.records += [replace(r, netns=block.netns) if block.netns and not r.netns else r for r in found]
         used = max((line.number for line in block if line.number not in block.said), default=0)
         rest = [line for line in block if line.number > used]

@@ -62,10 +62,11 @@ def _records(udp: list[UdpSocket], tcp: list[TcpSocket], block: Block) -> list[R
 NETIDS = ("udp", "tcp", "raw", "nl", "u_str", "u_dgr", "u_seq", "p_raw", "p_dgr", "icmp6", "icmp", "udpl", "dccp", "sctp", "v_str", "v_dgr",
           "ti_rd", "ti_sq", "ti_st", "ti_dg", "xdp", "mptcp", "???")
 SS_STATES = "UNCONN|ESTAB|LISTEN|SYN-SENT|SYN-RECV|FIN-WAIT-1|FIN-WAIT-2|TIME-WAIT|CLOSE-WAIT|LAST-ACK|CLOSING|UNKNOWN|CLOSED"
-SS_ROW = re.compile(rf"\s*(?:({'|'.join(map(re.escape, NETIDS))})\s+)?({SS_STATES})\s+(\d+)\s+(\d+)\s+(\S+)(?:\s+(.*))?$")
+SS_ROW = re.compile(rf"\s*(?:({'|'.join(map(re.escape, NETIDS))})\s+)?({SS_STATES})\s+(\d{{1,20}})\s+(\d{{1,20}})\s+(\S+)(?:\s+(.*))?$")
 SS_HEAD = re.compile(r"\s*(?:Netid\s+)?State\s+Recv-Q\s+Send-Q\s+Local Address:\s*Port")
 SKMEM = re.compile(r"skmem:\(([a-z0-9,]*)\)")
-USERS = re.compile(r'\("([^"]*)",(?:pid=)?(\d+),(?:fd=)?(\d+)\)')
+OTHERS = "sockets of other kinds than udp and tcp are not used"
+USERS = re.compile(r'\("([^"]*)",(?:pid=)?(\d{1,20}),(?:fd=)?(\d{1,20})\)')
 
 
 def skmem(text: str) -> Skmem | None:
@@ -100,7 +101,7 @@ def _socket(match: re.Match[str], line: Line) -> UdpSocket | str:
 def _with_words(socket: UdpSocket, text: str) -> UdpSocket:
     """What stands behind the addresses or on the next line: users, uid, ino, skmem, v6only."""
     memory = skmem(text) or socket.skmem
-    uid, inode = re.search(r"\buid:(\d+)", text), re.search(r"\bino:(\d+)", text)
+    uid, inode = re.search(r"\buid:(\d{1,20})", text), re.search(r"\bino:(\d{1,20})", text)
     only = re.search(r"\bv6only:([01])", text)
     programs = tuple(Program(name, int(pid), int(fd)) for name, pid, fd in USERS.findall(text))
     return replace(socket, skmem=memory, drops=memory.d if memory and memory.d is not None else socket.drops,
@@ -116,7 +117,6 @@ INFO = re.compile(r"\b(cubic|bbr|reno|dctcp|rto|rtt|mss|pmtu|rcvmss|advmss|cwnd|
 def ss(block: Block) -> list[Record]:
     """Without Netid: UDP where a socket is UNCONN, TCP where one listens or shows TCP's words, or what the command's -u or -t says."""
     found: list[tuple[str, UdpSocket, Line, str]] = []
-    others: dict[str, int] = {}
     after_other = False
     for line in block:
         match = SS_ROW.match(line.text)
@@ -125,9 +125,7 @@ def ss(block: Block) -> list[Record]:
         if match is not None:
             after_other = match[1] not in (None, "udp", "tcp")
             if after_other:
-                others[match[1]] = others.get(match[1], 0) + 1
-                if len(others) == 1 and others[match[1]] == 1:
-                    block.odd(line, "sockets of other kinds than udp and tcp are not used; this is the first")
+                block.pass_over(line, OTHERS)
                 continue
             socket = _socket(match, line)
             if isinstance(socket, str):
@@ -140,7 +138,11 @@ def ss(block: Block) -> list[Record]:
             netid, socket, first, rest = found[-1]
             if not after_other:
                 found[-1] = (netid, _with_words(socket, line.text), first, f"{rest} {line.text}")
-        elif not after_other:
+            else:
+                block.pass_over(line, OTHERS)
+        elif after_other:
+            block.pass_over(line, OTHERS)
+        else:
             block.odd(line)
     return _by_kind(found, block)
 

@@ -8,7 +8,7 @@ from .lines import Block
 from .records import Record, Sysctls
 
 TREES = "net|kernel|vm|fs|dev|user|abi|debug|sunrpc|crypto|fscache"
-ROW = re.compile(rf"\s*-?\s*((?:{TREES})[./][\w./*@:-]+?)\s*=\s*(.*)$")
+ROW = re.compile(rf"\s*(?:-\s*)?((?:{TREES})[./][\w./*@:-]+?)\s*=\s*(.*)$")
 PATH_ROW = re.compile(rf"\s*/proc/sys/((?:{TREES})/[\w./*@:-]+?)(?::|\s*=)\s*(.*)$")          # grep . /proc/sys/net/core/*
 COMMENT = re.compile(r"\s*[#;]")
 DENIED = re.compile(r"(?:sysctl: |error: )?(?:error: )?(?:permission denied on key|cannot stat|reading key|unable to open directory) "
