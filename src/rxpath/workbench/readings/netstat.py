@@ -189,6 +189,7 @@ def _of_nstat(groups: dict[str, dict[str, int]], block: Block) -> Snmp:
 IFCONFIG = re.compile(r"\s*([^\s:]+(?::\d+)?): flags=\d+<|([^\s]+)\s+Link encap:")
 OLD_RX = re.compile(r"\s*(RX|TX) packets[: ](\d{1,20})(?:\s+errors[: ](\d{1,20}) dropped[: ](\d{1,20}) overruns[: ](\d{1,20}) "
                     r"(?:frame|carrier)[: ](\d{1,20}))?")
+DOTTED = r"\d{1,3}(?:\.\d{1,3}){3}"
 NEW_ERRORS = re.compile(r"\s*(RX|TX) errors (\d{1,20})\s+dropped (\d{1,20})\s+overruns (\d{1,20})\s+(?:frame|carrier) (\d{1,20})")
 OF_IFCONFIG = re.compile(r"\s*(inet6? |ether |loop |unspec |tunnel |infiniband |device |HWaddr |inet addr|UP |BROADCAST |LOOPBACK |"
                          r"Interrupt|Memory|collisions|POINTOPOINT|MTU:|\[NO FLAGS\]|DOWN |prefixlen|Base address|Link encap|"
@@ -235,13 +236,13 @@ def _ifconfig_settings(text: str, made: list[Record]) -> None:
     """Flags, MTU, hardware address and addresses of a device, whose Link is the first of `made`."""
     link = made[0]
     assert isinstance(link, Link)
-    if match := re.search(r"(?:flags=\d+<([A-Z,]*)>\s+mtu (\d+)|^\s+((?:[A-Z]+ )+) *MTU:(\d+))", text):
+    if match := re.search(r"(?:flags=\d+<([A-Z,]*)>\s+mtu (\d{1,9})|^\s*((?:[A-Z]+ )+) *MTU:(\d{1,9}))", text):
         flags = (match[1] or "").split(",") if match[1] is not None else (match[3] or "").split()
         link = replace(link, flags=tuple(flags), mtu=int(match[2] or match[4]))
     if match := re.search(r"(?:ether|HWaddr) ((?:[0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2})", text):
         link = replace(link, address=match[1].lower())
     made[0] = link
-    if match := re.match(r"\s+inet (?:addr:)?(\d+\.\d+\.\d+\.\d+)\b.*(?:netmask |Mask:)(\d+\.\d+\.\d+\.\d+)", text):
+    if match := re.match(rf"\s*inet (?:addr:)?({DOTTED})\b.*(?:netmask |Mask:)({DOTTED})", text):
         bits = "".join(f"{int(part):08b}" for part in match[2].split(".") if int(part) < 256)
         if re.fullmatch(r"1*0*", bits) and len(bits) == 32:
             made.append(Address(device=link.device, address=match[1], prefix=bits.count("1")))
