@@ -1,0 +1,152 @@
+"""The same input, the same bytes: every command line of README and docs runs twice, once alone and with one worker, once with three while
+two other processes want the CPUs.
+
+Traffic and hosts that a line names are small stand-ins, made here.  Lines that ask this machine, and not a file, are left out: what a
+machine does is never the same twice."""
+import multiprocessing
+import re
+import shlex
+import time
+from pathlib import Path
+
+import pytest
+
+from rxpath import examples
+from rxpath.workbench.cli import app as cli
+
+ROOT = Path(__file__).parent.parent
+ASKS_THIS_MACHINE = ("judge", "host snapshot", "doctor --")
+SECONDS = 120                                               # that a busy process runs at most
+HOST = '[[socket]]\nname = "in"\nbind = "*:5000"\n[[app]]\nsockets = "in"\ncpu = 1\nservice = "20us"\n'
+SPEC = '[[traffic]]\nkind = "onoff"\nburst = 200\nrate = "60kpps"\ncount = 600\nflows = 8\n'
+SHORTER = {"--loop": "2", "--duration": "20ms", "--limits": "1"}             # values of options that only make a run longer
+MORE = {"shapes": ["--only", "Q7"], "headroom": ["--limits", "1"]}
+ENDS = (0, 1, 3)                                            # diff, doctor: 1 there is something, 3 these readings cannot tell
+
+
+def commands():
+    """Every line that a page shows, without what is piped into another program."""
+    found = {}
+    for page in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))):
+        for block in re.findall(r"^```console\n(.*?)^```", page.read_text(), re.S | re.M):
+            for line in re.findall(r"^\$ (?:sudo )?rxpath (.*)$", block, re.M):
+                words = shlex.split(line.partition(" | ")[0], comments=True)
+                if words[-2:-1] == [">"]:
+                    words = words[:-2]
+                text = " ".join(words)
+                if text and text != "doctor" and not text.startswith(ASKS_THIS_MACHINE):
+                    found.setdefault(text, (page.name, words))
+    return found
+
+
+COMMANDS = commands()
+
+
+def args_of(words):
+    """The same, shorter: one shape, one limit, what-if only where the line is about it.  Generated traffic goes to a file."""
+    args = [SHORTER.get(before, word) for before, word in zip(["", *words], words, strict=False)]
+    if words[0] == "generate" and "-o" not in words and "--presets" not in words:
+        args += ["-o", "generated.pcap"]
+    if words[0] == "replay" and words != ["replay", "first"] and "--goal" not in words:
+        args.append("--no-whatif")
+    return args if "--limits" in args else args + MORE.get(words[0], [])
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Where the files lie that the pages name."""
+    here = tmp_path_factory.mktemp("docs")
+    (here / "mix.toml").write_text(SPEC)
+    assert cli.run(["generate", "--spec", str(here / "mix.toml"), "-o", str(here / "traffic.pcap")]) == 0
+    small = (here / "traffic.pcap").read_bytes()
+    for name in ("dump.pcap", "a.pcap", "b.pcapng", "third.pcap", "even.pcap", "traffic.pcapng"):
+        (here / name).write_bytes(small)
+    for name in ("server.toml", "mine.toml"):
+        (here / name).write_text(HOST)
+    (here / "scenario.toml").write_text((ROOT / "src/rxpath/scenarios/ring-burst.toml").read_text())
+    for n, name in enumerate(("before", "after")):
+        text = "".join(f"$ cat /proc/net/{file}\n{(ROOT / 'tests/data/host' / name / ('proc_net_' + file)).read_text()}"
+                       for file in ("snmp", "udp"))
+        (here / f"{name}.txt").write_text(f"$ date +%s\n{1_764_500_000 + 10 * n}\n{text}")
+    (here / "ring.txt").write_text((here / "before.txt").read_text() + (here / "after.txt").read_text())
+    return here
+
+
+@pytest.fixture(scope="module")
+def results(folder):
+    """before.json and after.json: two results of replay --json."""
+    import contextlib
+    import io
+
+    for name, more in (("before", []), ("after", ["--set", "net.core.rmem_default=4194304"])):
+        out = io.StringIO()
+        with contextlib.redirect_stdout(out):
+            assert cli.run(["replay", str(folder / "traffic.pcap"), "--json", "--no-whatif", *more]) == 0
+        (folder / f"{name}.json").write_text(out.getvalue())
+    return folder
+
+
+def _burn():
+    end = time.monotonic() + SECONDS
+    while time.monotonic() < end:
+        pass
+
+
+@pytest.fixture(scope="module")
+def busy():
+    """start() and stop() of two processes that want a CPU each."""
+    context = multiprocessing.get_context("fork")
+    others = [context.Process(target=_burn, daemon=True) for _ in range(2)]
+
+    def stop():
+        for other in others:
+            if other.pid is not None:
+                other.kill()
+                other.join()
+
+    yield lambda: [other.start() for other in others]
+    stop()
+
+
+def ran(args, folder, capsys, monkeypatch, workers):
+    """(exit status, what it printed, the files that it wrote)."""
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr("os.cpu_count", lambda: workers)
+    before = {p: p.read_bytes() for p in folder.iterdir()}
+    code = cli.run(list(args))
+    out, err = capsys.readouterr()
+    written = {p.name: p.read_bytes() for p in folder.iterdir() if before.get(p) != p.read_bytes()}
+    for name in written:
+        if folder / name in before:
+            (folder / name).write_bytes(before[folder / name])
+        else:
+            (folder / name).unlink()
+    return code, out, err, written
+
+
+ALONE = {}
+
+
+@pytest.mark.parametrize("text", COMMANDS)
+def test_a_line_of_the_docs_works(text, results, capsys, monkeypatch):
+    page, words = COMMANDS[text]
+    args = args_of(words)
+    if args[:2] == ["scenario", "run"] and args[2] == "mine.toml":
+        args[2] = "scenario.toml"
+    ALONE[text] = args, ran(args, results, capsys, monkeypatch, 1)
+    code, _, err, _ = ALONE[text][1]
+    assert code in ENDS, f"{page}: {err}"
+
+
+@pytest.mark.parametrize("text", COMMANDS)
+def test_the_same_bytes_come_out_on_a_busy_machine(text, results, busy, capsys, monkeypatch):
+    if text not in ALONE:
+        pytest.skip("the line did not run before this test")
+    if text == next(iter(COMMANDS)):
+        busy()
+    args, alone = ALONE[text]
+    assert ran(args, results, capsys, monkeypatch, 3) == alone
+
+
+def test_there_are_lines_to_run():
+    assert len(COMMANDS) > 40 and examples.path("first").exists()
