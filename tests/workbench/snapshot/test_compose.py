@@ -237,6 +237,8 @@ def test_interrupts_by_what_is_effective_then_by_what_was_asked_then_by_where_th
     made = of(*card("igb", queues=4), cpus(4), Interrupts(cpus=(0, 1, 2, 3), rows=(*rows, Irq("44", (9, 9, 9, 9), actions=("eth0",)))),
               Affinities(irqs={40: Affinity((0, 1, 2, 3), (3,)), 41: Affinity((1,)), 42: Affinity((0, 1, 2, 3))}))
     assert [made.host.device.irq_cpu(q) for q in range(4)] == [3, 1, 2, 2]
+    moved = of(*card("igb", queues=1), cpus(4), Interrupts(cpus=(0, 1, 2, 3), rows=(Irq("40", (1, 5, 4, 2), actions=("eth0-TxRx-0",)),)))
+    assert moved.host.device.irq_cpu(0) == 0 and said(moved, "of queue 0, which were on several since boot: the one of its number")
     assert said(made, "irq 42: 97%") and said(made, "most of its interrupts since boot")
 
 

@@ -10,6 +10,8 @@ from rxpath.workbench.readings.settings import Affinities, Affinity, Napi, SendS
 from rxpath.workbench.readings.vectors import vectors
 from rxpath.workbench.words import units
 
+_MOSTLY = 80                                                # per cent of a queue's interrupts on one CPU: it stays there
+
 
 def irq(reading: Reading, card: Card, sim: Simulated, cpus: int, nic: Table, table: Table) -> None:
     """A line for each queue: the CPU that takes its interrupt, and how that is known."""
@@ -20,14 +22,17 @@ def irq(reading: Reading, card: Card, sim: Simulated, cpus: int, nic: Table, tab
     affinities: dict[int, Affinity] = {}
     for record in reading.of(Affinities):
         affinities |= {irq: merged(affinities.get(irq), one) for irq, one in record.irqs.items()}
-    unknown, counted = [], False
+    unknown, wandered, counted = list[int](), list[int](), False
     for queue in range(sim.queues):
         number = numbers.get(queue) or (int(rows[queue].name) if queue in rows else None)
         cpu, note = _cpu(affinities.get(number) if number is not None else None)
         if cpu is None and queue in rows and interrupts is not None and any(rows[queue].counts):
             counts = rows[queue].counts
-            cpu = interrupts.cpus[counts.index(max(counts))]
-            note = f"{max(counts) * 100 // sum(counts)}%"
+            share = max(counts) * 100 // sum(counts)
+            if share < _MOSTLY:
+                wandered.append(queue)
+                continue
+            cpu, note = interrupts.cpus[counts.index(max(counts))], f"{share}%"
             if not counted:
                 table.note("affinities are not known: a queue's CPU is the one that had most of its interrupts since boot, and their share")
             counted = True
@@ -38,9 +43,11 @@ def irq(reading: Reading, card: Card, sim: Simulated, cpus: int, nic: Table, tab
             table.not_here(str(queue), cpu, f"{where}: CPU {cpu} is not simulated")
         else:
             table.set(str(queue), cpu, f"{where}: {note}" if where and note else where or note)
-    if unknown:
-        text = units.cpu_list_text(tuple(unknown))
-        nic.unknown(f"which CPU takes the interrupts of queue {text}: the one of its number", "/proc/irq/N/effective_affinity_list")
+    for queues, why in ((unknown, ""), (wandered, ", which were on several since boot")):
+        if queues:
+            text = units.cpu_list_text(tuple(queues))
+            nic.unknown(f"which CPU takes the interrupts of queue {text}{why}: the one of its number",
+                        "/proc/irq/N/effective_affinity_list")
     around = reading.first(Surroundings)
     if around is not None and around.irqbalance:
         table.note("irqbalance runs on the host: it may have moved them since")
