@@ -49,8 +49,14 @@ def test_checksums_left_to_the_card_prove_who_captured(tmp_path: pathlib.Path) -
     both = [sent(PEER, US)] * 6 + [left(US, PEER, A, B)] * 2
     assert infer(write(tmp_path, *both)).addresses == [US]
     r = infer(write(tmp_path, *[left(PEER, US, B, A)] * 6, *[sent(US, PEER, A, B)] * 2))
-    assert r.addresses == [PEER] and "it sends with checksums left to its card (6 frames)" in r.evidence
+    assert r.addresses == [PEER] and "it sends with checksums left to its card (6 of 6 that were looked at)" in r.evidence
     assert "the next likely is 10.0.0.1" in r.evidence
+
+
+def test_of_a_long_conversation_the_looked_at_are_said(tmp_path: pathlib.Path) -> None:
+    """31 frames of an end, then one of 32: three more of 100."""
+    r = infer(write(tmp_path, *[left(PEER, US, B, A)] * 100, *[sent(US, PEER, A, B)] * 2))
+    assert "it sends with checksums left to its card (34 of 34 that were looked at)" in r.hosts[0].why
 
 
 def test_an_end_of_every_frame_is_where_it_was_captured(tmp_path: pathlib.Path) -> None:

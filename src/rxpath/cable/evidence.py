@@ -24,9 +24,10 @@ def weigh(census: Census, hosts: list[Host]) -> None:
         found: list[tuple[float, str]] = []
         found += _marked(census, h)
         found += _interface(census, h)
-        n, share = max((census.share_left.get(str(a), (0, 0.0)) for a in h.addresses), default=(0, 0.0))
+        n, looked_at = max((census.sums_left.get(str(a), (0, 1)) for a in h.addresses), default=(0, 1))
         if n:
-            found.append(((STRONG + min(n, 20)) * share, f"it sends with checksums left to its card ({n:,} frames)"))
+            found.append(((STRONG + min(n, 20)) * n / looked_at,
+                          f"it sends with checksums left to its card ({n:,} of {looked_at:,} that were looked at)"))
         found += _place(h, _end_of(h, rows.get(h.mac)) / (single_ip if h.by_address else ends), len(hosts))
         if most and _received(h):
             share = _received(h) / most

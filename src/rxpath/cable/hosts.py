@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 from ..abi.census import NARP, NDHCP, NJOIN
 from ..abi.numbers import IPPROTO
 from .ether import BROADCAST_MAC
-from .survey import share_left, sources_left
+from .survey import sources_left, sums_left
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 ALL_ONES = ipaddress.IPv4Address(0xFFFFFFFF)
@@ -154,7 +154,7 @@ class Census:
         self.dhcps = _rows(c.dhcps, [i for i in range(NDHCP) if c.dhcps[i].used], Dhcp)
         self.survey = c.survey
         self.left = sources_left(c.survey)                  # sources that leave checksums to their card
-        self.share_left = share_left(c.survey)              # of these and of others: how many, and which share
+        self.sums_left = sums_left(c.survey)                # of these and of others: how many of how many that were looked at
         self.refused = {(r.hi, r.lo, r.port): Refused(r.sent, r.n, tuple(r.at)[:r.n]) for r in c.refused if r.used} if c.nrefused else {}
         self.joins = _rows(c.joins, [i for i in range(NJOIN) if c.joins[i].used], Join)
 

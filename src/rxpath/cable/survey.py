@@ -145,14 +145,14 @@ def sources_left(v: Any) -> dict[str, int]:
     return found
 
 
-def share_left(v: Any) -> dict[str, tuple[int, float]]:
-    """Of each source that has left checksums: how many, and which share of those of its kind that were looked at."""
-    found: dict[str, tuple[int, float]] = {}
+def sums_left(v: Any) -> dict[str, tuple[int, int]]:
+    """Of each source that has left checksums: how many, of how many of that kind that were looked at."""
+    found: dict[str, tuple[int, int]] = {}
     for x in v.sums if v.left else ():
         counts = ((x.ip_left, x.ip_made), (x.udp_left, x.udp_made), (x.tcp_left, x.tcp_made))
-        left, share = max((left, left / (left + made)) if left else (0, 0.0) for left, made in counts)
+        left, made = max(counts, key=lambda item: (item[0], -item[1]))
         if left:
-            found[str(ipaddress.IPv4Address(x.address))] = int(left), share
+            found[str(ipaddress.IPv4Address(x.address))] = int(left), int(left + made)
     return found
 
 
