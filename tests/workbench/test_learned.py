@@ -191,3 +191,9 @@ def test_knobs_are_tried_with_the_program_that_was_taught(tmp_path):
     assert run.taught is not None and run.taught.applied and run.dropped and run.whatif is not None
     threads = [k for k in run.knobs if any(".threads=" in s for s in k.set)]
     assert run.knobs and all(int(s.partition("threads=")[2]) > run.taught.threads for k in threads for s in k.set if ".threads=" in s)
+
+
+def test_the_first_replies_are_looked_at(tmp_path, monkeypatch):
+    monkeypatch.setattr(learned, "MOST", 40)
+    found = learned.service_times(write(tmp_path, resolver()), (US,))
+    assert (found.replies, found.requests, len(found.times), len(found.pairs)) == (40, 41, 40, 40)

@@ -107,9 +107,11 @@ def reply_seen(r: replies_t, t: int, key: int, peer: int) -> None:
 
 @entry
 def capture_replies(s: scan_t, r: replies_t, addr: int, limit: int) -> int:
-    """Look at up to `limit` records of the bytes at addr.  Returns a Scan: why it stopped."""
+    """Look at up to `limit` records of the bytes at addr, until enough replies are known.  Returns a Scan: why it stopped."""
     mem = mem_at(addr)
     for _ in range(limit):
+        if r.nout == r.out_max:
+            return Scan.END
         got = next_record(s, mem)
         if got != Scan.RECORD:
             return got

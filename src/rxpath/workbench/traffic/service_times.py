@@ -129,7 +129,7 @@ def _read(path: str, local: tuple[str, ...], port: int, version: tuple[int, int]
     try:
         while True:
             why = capture_replies(reading.s, r, reading.addr, 1 << 16)
-            if why == Scan.BAD or r.nout == r.out_max or (why == Scan.MORE and not reading.more()):
+            if why == Scan.BAD or why == Scan.END or (why == Scan.MORE and not reading.more()):
                 break
     finally:
         reading.close()
