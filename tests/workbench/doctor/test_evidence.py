@@ -125,7 +125,8 @@ def test_a_driver_without_a_row_shows_what_looks_like_a_loss_and_claims_nothing(
 
 
 def test_without_ethtool_the_standard_counters_say_less_and_overlaps_count_once():
-    verdict = examine(Evidence(host(card={"driver": "igb", "stats": None, "link": {"rx_missed_errors": 3, "rx_fifo_errors": 8, "rx_packets": 9}})))
+    link = {"rx_missed_errors": 3, "rx_fifo_errors": 8, "rx_packets": 9}
+    verdict = examine(Evidence(host(card={"driver": "igb", "stats": None, "link": link})))
     [missed] = [f for f in verdict.found if f.name == "missed"]
     assert missed.count == 8 and verdict.status == 1
     assert any("ethtool -S eth0" in reading for reading in verdict.unknown)

@@ -2,10 +2,13 @@
 them."""
 import json
 import os
+import re
 import shutil
+import signal
 import subprocess
 import sys
 import textwrap
+import time
 
 import pytest
 
@@ -43,7 +46,7 @@ LOAD = textwrap.dedent("""
             time.sleep(0.005)
     sender = threading.Thread(target=send)
     sender.start()
-    done = subprocess.run([sys.executable, "-m", "rxpath.workbench.cli", "doctor", "--seconds", "2", *sys.argv[2:]],
+    done = subprocess.run([sys.executable, "-m", "rxpath.workbench.cli", "doctor", "--seconds", "1.2", *sys.argv[2:]],
                           capture_output=True, text=True)
     stop.set()
     sender.join()
@@ -58,28 +61,78 @@ def can_unshare():
     return shutil.which("unshare") and subprocess.run([*UNSHARE, "true"], capture_output=True).returncode == 0
 
 
-pytestmark = [pytest.mark.root, pytest.mark.skipif(not can_unshare(), reason="no network namespace can be made here")]
+in_a_namespace = pytest.mark.skipif(not can_unshare(), reason="no network namespace can be made here")
 
 
 def beside(reads, *args):
     return subprocess.run([*UNSHARE, sys.executable, "-c", LOAD, reads, *args], capture_output=True, text=True, timeout=60)
 
 
-@pytest.mark.parametrize("reads, causes", [("slowly", {"D23", "D23c", "D25", "D25b"}), ("never", {"D28"})])
-def test_a_real_loss_is_found_while_it_happens(reads, causes):
+@pytest.mark.root
+@in_a_namespace
+def test_a_reader_that_is_too_slow_is_found_while_it_loses():
     """On a busy machine the reader may not get its CPU: then that is the answer, and a true one."""
-    done = beside(reads, "--json")
+    done = beside("slowly", "--json")
     assert done.returncode == 1, done.stderr
     said = json.loads(done.stdout)
     [lost] = [f for f in said["findings"] if f["kind"] == "lost" and f["finding"] == "socket"]
     assert lost["subject"] == "127.0.0.1:8125" and lost["count"] > 100
-    assert {c["rule"] for c in lost["causes"]} & causes, lost
+    assert {c["rule"] for c in lost["causes"]} & {"D23", "D23c", "D25", "D25b"}, lost
     assert any(line.startswith("RcvbufErrors +") for line in lost["seen_in"])
-    assert 1.5 < said["seconds"] < 10
+    assert 1 < said["seconds"] < 10
 
 
-def test_the_report_is_80_columns_wide_and_names_program_and_socket():
-    done = beside("slowly")
+@pytest.mark.root
+@in_a_namespace
+def test_a_socket_that_nobody_reads_is_found_and_its_program_named():
+    done = beside("never")
     assert done.returncode == 1, done.stderr
     assert max(map(len, done.stdout.splitlines())) <= 80
-    assert "127.0.0.1:8125" in done.stdout and "LOST" in done.stdout and " (pid " in done.stdout
+    said = " ".join(done.stdout.split())
+    assert "LOST" in said and "at 127.0.0.1:8125, a socket of python" in said and "[D28]" in said
+    assert "a larger buffer: it fills up too" in said
+
+
+# ---------------------------------------------------------------- this host: needs no namespace and no root
+@pytest.fixture
+def here():
+    started = []
+
+    def start(*args):
+        started.append(subprocess.Popen([sys.executable, "-m", "rxpath.workbench.cli", "doctor", *args], stdout=subprocess.PIPE,
+                                        stderr=subprocess.PIPE, text=True))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def test_watch_prints_a_line_for_each_interval_until_ctrl_c(here):
+    watch = here("--watch", "--seconds", "0.3")
+    lines = [watch.stdout.readline() for _ in range(2)]
+    watch.send_signal(signal.SIGINT)
+    _, err = watch.communicate(timeout=30)
+    assert watch.returncode == 130 and err == ""
+    for line in lines:
+        assert re.match(r"\d\d:\d\d:\d\d  \S", line)
+
+
+def test_ctrl_c_prints_what_was_seen_until_then(here):
+    reading = here("--seconds", "60", "--json")
+    while not reading_has_begun(reading.pid):
+        assert reading.poll() is None
+        time.sleep(0.05)
+    reading.send_signal(signal.SIGINT)
+    out, err = reading.communicate(timeout=30)
+    assert reading.returncode == 130 and err == ""
+    assert json.loads(out)["seconds"] < 30
+
+
+def reading_has_begun(pid):
+    """It has looked at its queues, so the files are open."""
+    try:
+        return sum("softnet_stat" in os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")) == 2
+    except OSError:
+        return False

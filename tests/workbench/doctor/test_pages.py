@@ -1,4 +1,5 @@
 """docs/doctor.md: its examples print what stands there, its commands collect what the readers know, its table of statuses is true."""
+import json
 import re
 import shlex
 import subprocess
@@ -35,3 +36,16 @@ def test_the_commands_of_the_page_collect_what_is_read():
     found = [r for r in moments(read_text(text)) if len(r.records) > 5]
     assert len(found) == 2 and not found[0].unread
     assert found[1].time - found[0].time >= 1
+
+
+def keys_of(made):
+    if isinstance(made, dict):
+        return set(made) | {k for v in made.values() for k in keys_of(v)}
+    return {k for v in made for k in keys_of(v)} if isinstance(made, list) else set()
+
+
+def test_every_key_of_the_json_object_is_named(capsys):
+    named = set(re.findall(r"`(\w+)`", PAGE[PAGE.index("## JSON"):]))
+    for args in (["ring.txt"], ["before.txt", "after.txt"], ["after.txt"]):
+        cli.run(["doctor", "--json", *(str(DOCS / "doctor" / name) for name in args)])
+        assert keys_of(json.loads(capsys.readouterr().out)) <= named

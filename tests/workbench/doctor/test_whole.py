@@ -128,7 +128,8 @@ HOSTS = {
         text("cat /proc/net/snmp", f"proc_net_snmp/netutils-snmp{2 if at else 1}.txt"))),
     "lldp": lambda at: "\n".join((
         text("ip -d -s link", "ip-s-link/insights-ip_s_link_all_2.txt").replace(
-            "108341661705196 87334303936 0       5632499 ", f"{108341661705196 + at * 9000000} {87334303936 + at * 10_000} 0 {5632499 + at * 5} "),
+            "108341661705196 87334303936 0       5632499 ",
+            f"{108341661705196 + at * 9000000} {87334303936 + at * 10_000} 0 {5632499 + at * 5} "),
         "$ ethtool -i eno1\ndriver: igb", "$ ethtool -S eno1\nNIC statistics:\n     rx_queue_0_drops: 0\n     rx_missed_errors: 0",
         softnet(at, (5_000, 0, 0, 0), (6_000, 0, 0, 0)), snmp(at))),
 }

@@ -97,7 +97,7 @@ def _live(seconds: float, latency: bool, watch: bool, show: bool, as_json: bool,
 
     status = 0
     with Watch() as here:
-        while not interrupt.asked:
+        while True:                                         # once at least: Ctrl-C ends the looking, not the answer
             moments = here.readings(seconds, interrupt)
             if show:
                 terminal.show(view.readings_table([moments[-1]]), view.WIDTH)
@@ -109,10 +109,10 @@ def _live(seconds: float, latency: bool, watch: bool, show: bool, as_json: bool,
                 else:
                     terminal.show(view.render(verdict, moments), view.WIDTH)
                 return verdict.status
-            if not interrupt.asked:
-                _line(verdict, moments, as_json)
+            if interrupt.asked:
+                return status
+            _line(verdict, moments, as_json)
             status = max(status, verdict.status)
-    return status
 
 
 def _line(verdict: Verdict, moments: Sequence[Reading], as_json: bool) -> None:

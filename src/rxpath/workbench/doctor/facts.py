@@ -10,6 +10,7 @@ from rxpath.workbench.doctor.evidence import Evidence, NotKnown
 from rxpath.workbench.doctor.rules import Missing, Scope, Value
 from rxpath.workbench.doctor.tasks import ksoftirqd_share
 from rxpath.workbench.readings.records import Conntrack, Link, Reading, Rules, Softnet, TcpSockets
+from rxpath.workbench.readings.settings import Surroundings
 
 Of = Callable[[Evidence, str], float | str]
 F = TypeVar("F", bound=Of)
@@ -285,6 +286,9 @@ def nic_packets(e: Evidence, _: str) -> float:
 
 @fact("host", "times", "softnet_stat's packets for each packet of a card")
 def rounds(e: Evidence, _: str) -> float:
+    around = e.setting(lambda r: r.first(Surroundings))
+    if around is not None and around.container:             # softnet_stat is the machine's, the devices are the namespace's
+        raise NotKnown("rxpath doctor outside of the container")
     packets = nic_packets(e, "")
     if not packets:
         raise NotKnown("a time with packets of a card")
