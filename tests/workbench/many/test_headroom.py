@@ -31,7 +31,7 @@ def bursts(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="module")
 def room(bursts: str) -> Headroom:
-    return rxpath.headroom(bursts, overrides=SLOW, steps=2, loop=2)
+    return rxpath.headroom(bursts, overrides=SLOW, steps=2, loop=2, seeds=3)
 
 
 def find(goal: Goal, loses: Callable[[float], bool], span: Callable[[float], float] = lambda s: 1e9 / s, start: float = 1.0) -> Found:
@@ -99,7 +99,17 @@ def test_a_buffer_lifts_no_further_than_the_cpu_lasts(room: Headroom, bursts: st
 
 
 def test_the_same_seed_finds_the_same_whatever_the_cores(room: Headroom, bursts: str) -> None:
-    assert rxpath.headroom(bursts, overrides=SLOW, steps=2, loop=2, jobs=1).to_dict() == room.to_dict()
+    assert rxpath.headroom(bursts, overrides=SLOW, steps=2, loop=2, seeds=3, jobs=1).to_dict() == room.to_dict()
+
+
+def test_the_first_limit_is_searched_with_other_seeds_too(room: Headroom, bursts: str) -> None:
+    told = room.to_dict()["spread"]
+    assert told["seeds"] == [1, 2, 3] and told["factor"]["each"] == list(room.factors) and room.factors[0] == room.factor
+    assert told["factor"]["min"] <= told["factor"]["median"] <= told["factor"]["max"]
+    for seed, factor in zip((2, 3), room.factors[1:], strict=True):
+        assert not run(Unit(bursts, overrides=SLOW, loop=2, seed=seed, speed=factor)).lost_to_load
+        assert run(Unit(bursts, overrides=SLOW, loop=2, seed=seed, speed=round(factor * 1.02, 4))).lost_to_load
+    assert "with 3 seeds: " in str(room)
 
 
 def test_the_curve_bends_at_the_limit(room: Headroom) -> None:
@@ -115,7 +125,7 @@ def test_a_saturated_cpu_is_told_from_a_burst(tmp_path) -> None:                
     """Evenly spaced datagrams: the program needs 5 us and a system call for each, and a CPU has no more time than that."""
     file = tmp_path / "even.pcap"
     write_repeated(file, [udp_frame(sport=4000 + i, dport=9000) for i in range(16)], 4000, gap_ns=20_000)
-    found = rxpath.headroom(file, overrides=["app.0.service=5us", "app.0.cpu=1"], steps=2)
+    found = rxpath.headroom(file, overrides=["app.0.service=5us", "app.0.cpu=1"], steps=2, seeds=1)
     limit = found.limits[0].limit
     assert limit is not None and limit.place == "socket udp 0.0.0.0:9000" and limit.cpu == 1
     assert limit.saturated and "cannot read faster" in limit.says
@@ -127,20 +137,20 @@ def test_a_saturated_cpu_is_told_from_a_burst(tmp_path) -> None:                
 
 
 def test_a_fast_host_ends_at_its_line() -> None:
-    found = rxpath.headroom("first", overrides=(*FAST, "nic.speed=10Mbit", "profile=bm36"), steps=2)
+    found = rxpath.headroom("first", overrides=(*FAST, "nic.speed=10Mbit", "profile=bm36"), steps=2, seeds=1)
     assert found.limits[0].limit is not None and found.limits[0].limit.place == "line"
     lift = found.limits[0].lift
     assert lift is not None and lift.set == ("nic.speed=100Mbit",) and lift.factor > 2 * found.factor
 
 
 def test_a_loss_or_a_latency_may_be_the_goal(bursts: str) -> None:
-    some = rxpath.headroom(bursts, overrides=SLOW, loss="10%", steps=1)
-    assert some.factor > rxpath.headroom(bursts, overrides=SLOW, steps=1).factor
-    late = rxpath.headroom(bursts, overrides=SLOW, p99="1500us", steps=1)
+    some = rxpath.headroom(bursts, overrides=SLOW, loss="10%", steps=1, seeds=1)
+    assert some.factor > rxpath.headroom(bursts, overrides=SLOW, steps=1, seeds=1).factor
+    late = rxpath.headroom(bursts, overrides=SLOW, p99="1500us", steps=1, seeds=1)
     at = late.limits[0]
     good, bad = (run(Unit(bursts, overrides=SLOW, speed=x or 0)).done_ns["p99"] for x in (at.factor, at.bad))
     assert good <= 1_500_000 < bad
-    never = rxpath.headroom(bursts, p99="1us", steps=2)
+    never = rxpath.headroom(bursts, p99="1us", steps=2, seeds=1)
     assert never.factor == 0 and "does not hold at any speed" in str(never)
     assert never.limits[0].limit is not None and never.limits[0].limit.place == "the path"
 
@@ -153,8 +163,9 @@ def test_a_lost_datagram_is_late() -> None:
 
 
 def test_the_command_prints_json_and_a_report(capsys: pytest.CaptureFixture[str], room: Headroom, bursts: str) -> None:
-    assert cli.run(["headroom", bursts, "--limits", "1", "--json", *(word for s in SLOW for word in ("--set", s))]) == 0
-    assert json.loads(capsys.readouterr().out) == json.loads(json.dumps(rxpath.headroom(bursts, overrides=SLOW, steps=1).to_dict()))
+    assert cli.run(["headroom", bursts, "--limits", "1", "--seeds", "1", "--json", *(word for s in SLOW for word in ("--set", s))]) == 0
+    found = rxpath.headroom(bursts, overrides=SLOW, steps=1, seeds=1)
+    assert json.loads(capsys.readouterr().out) == json.loads(json.dumps(found.to_dict()))
     text = str(room)
     assert "lifted by --set " in text and "Delivered of what is offered, as it is" in text
     assert max(len(line) for line in text.splitlines()) <= 100
@@ -197,7 +208,7 @@ def test_stopping_keeps_what_is_known() -> None:
 def test_generated_traffic_has_head_room_too(tmp_path) -> None:                     # type: ignore[no-untyped-def]
     spec = tmp_path / "voice.toml"
     spec.write_text('[[traffic]]\nrate = "100kpps"\nsize = 172\nflows = 50\nduration = "50ms"\nkind = "poisson"\n')
-    found = rxpath.headroom(spec, steps=1)
+    found = rxpath.headroom(spec, steps=1, seeds=1)
     assert found.capture == "voice.toml" and found.factor > 2
     assert rxpath.replay(spec, speed=found.factor).dropped == {}
     swept = rxpath.sweep(spec, ["speed=1..16"])
@@ -208,13 +219,14 @@ def test_it_says_first_whether_the_traffic_can_last(tmp_path: Path) -> None:
     """Nothing is lost, since the buffer holds what 40 ms bring; the program is asked for 1.5 times what it can do."""
     spec = tmp_path / "even.toml"
     spec.write_text('[[traffic]]\nrate = "60kpps"\nduration = "40ms"\n')
-    over = rxpath.headroom(spec, overrides=["app.0.service=25us", "app.0.cpu=1", "net.core.rmem_default=8388608"], steps=1, loss="1%")
+    slow = ["app.0.service=25us", "app.0.cpu=1", "net.core.rmem_default=8388608"]
+    over = rxpath.headroom(spec, overrides=slow, steps=1, seeds=1, loss="1%")
     assert over.now is not None and over.now.lasts is False and over.to_dict()["now"]["lasts"] is False
     head = str(over).splitlines()
     assert over.factor > 1 and head[2].startswith("as it is it cannot last: app0 is asked for 1.5")
-    fine = rxpath.headroom(spec, overrides=["app.0.service=5us", "app.0.cpu=1"], steps=1, loss="1%").now
+    fine = rxpath.headroom(spec, overrides=["app.0.service=5us", "app.0.cpu=1"], steps=1, seeds=1, loss="1%").now
     assert fine is not None and fine.lasts and "CPU 1 has most to do: 3" in fine.says
-    short = rxpath.headroom(spec, overrides=["traffic.0.duration=5ms"], steps=1, loss="1%").now
+    short = rxpath.headroom(spec, overrides=["traffic.0.duration=5ms"], steps=1, seeds=1, loss="1%").now
     assert short is not None and short.lasts is None and "too short" in short.says
 
 

@@ -36,6 +36,7 @@ def headroom(
     p99: Annotated[str | None, typer.Option(
         "--p99", metavar="TIME", help="Within this time 99% must be done with: 500us; a lost one never is.")] = None,
     limits: Annotated[int, typer.Option("--limits", metavar="N", help="Find so many: each is lifted to find the next.")] = 3,
+    seeds: Annotated[int | None, typer.Option("--seeds", metavar="N", help="Search the first limit with so many seeds: 5.")] = None,
     jobs: JobsOption = None,
     json_: Annotated[bool, typer.Option("--json", help="One JSON object on standard output: limits and curves.")] = False,
     no_progress: Annotated[bool, typer.Option("--no-progress", help="Nothing on standard error.")] = False,
@@ -44,13 +45,15 @@ def headroom(
     """Find how much faster the same traffic may come, what gives way first, what lifts it, and what gives way next."""
     import json
 
+    from rxpath.workbench.advice.goal import checked_seeds
     from rxpath.workbench.many import headroom as searching
     from rxpath.workbench.views import headroom as chart
     from rxpath.workbench.views import terminal
 
     with Interrupt() as interrupt, Spinner(not no_progress) as say:
         room = searching.headroom(capture, host=host, overrides=set_ or [], listen=listen or [], local=local, loop=loop, seed=seed,
-                                  loss=loss, p99=p99, steps=limits, jobs=checked_jobs(jobs), say=say, stop=interrupt)
+                                  loss=loss, p99=p99, steps=limits, seeds=checked_seeds(seeds), jobs=checked_jobs(jobs), say=say,
+                                  stop=interrupt)
     if json_:
         print(json.dumps(room.to_dict(), indent=1))
     else:

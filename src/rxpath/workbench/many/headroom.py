@@ -12,16 +12,19 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import math
+import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rxpath.workbench.advice.goal import SEEDS, checked_seeds
 from rxpath.workbench.advice.shell import commands
 from rxpath.workbench.advice.states import LASTING, states
 from rxpath.workbench.host.model.host import Host
 from rxpath.workbench.jobs import unit
 from rxpath.workbench.jobs.pool import Pool, Stop
+from rxpath.workbench.jobs.spread import reseeded
 from rxpath.workbench.jobs.unit import Result, Unit
 from rxpath.workbench.many import limits
 from rxpath.workbench.many.limits import Limit, Setting
@@ -31,6 +34,7 @@ from rxpath.workbench.traffic.settings import split
 from rxpath.workbench.traffic.spec import Spec
 from rxpath.workbench.words import figures
 from rxpath.workbench.words.mistakes import BadInput
+from rxpath.workbench.words.units import LARGEST
 
 CURVE = (0.25, 0.5, 0.7, 0.85, 1, 1.2, 1.5, 2, 3, 4, 6, 8)  # speeds of a curve, of its limit's
 OUTLASTED = 1.1                                             # a queue that holds so much longer than the CPU lasts is no lift
@@ -113,6 +117,7 @@ class Headroom:
     runs: int
     interrupted: bool = False
     now: Now | None = None
+    factors: tuple[float, ...] = ()                         # the first limit's in every seed, the shown one first; (): it was not repeated
 
     @property
     def factor(self) -> float:
@@ -122,6 +127,9 @@ class Headroom:
     def to_dict(self) -> dict[str, Any]:
         return {"schema": SCHEMA_VERSION, "capture": self.capture, "kernel": self.kernel, "profile": self.profile, "seed": self.seed,
                 "goal": {"loss": self.goal.loss, "p99_ns": self.goal.p99_ns, "text": self.goal.text()}, "factor": self.factor,
+                **({"spread": {"seeds": [(self.seed + k) % (LARGEST + 1) for k in range(len(self.factors))], "factor": {
+                    "min": min(self.factors), "median": statistics.median_low(self.factors), "max": max(self.factors),
+                    "each": list(self.factors)}}} if self.factors else {}),
                 "now": dataclasses.asdict(self.now) if self.now else None,
                 "limits": [_step(s) for s in self.limits],
                 "curves": [{"set": list(s), "points": [dataclasses.asdict(d) for d in dots]} for s, dots in self.curves],
@@ -136,10 +144,12 @@ def _step(step: Step) -> dict[str, Any]:
 
 def headroom(capture: str | Path | Spec, *, host: Host | Mapping[str, Any] | str | Path | None = None, overrides: Sequence[str] = (),
              seed: int | None = None, listen: Sequence[str] = (), local: str | None = None, loop: int = 1, loss: str | float | None = None,
-             p99: str | int | None = None, steps: int = 3, jobs: int | None = None, say: Say | None = None,
+             p99: str | int | None = None, steps: int = 3, seeds: int = SEEDS, jobs: int | None = None, say: Say | None = None,
              stop: Stop | None = None) -> Headroom:
     """Search for the speed at which the first frame is lost - or more than `loss` ("0.1%"), or p99 is above `p99` ("500us") - and for
-    what comes next, up to `steps` limits.  The others as in rxpath.replay().  Raises BadInput or HostError."""
+    what comes next, up to `steps` limits.  seeds: how many the first of them is searched with.  The others as in rxpath.replay().  Raises
+    BadInput or HostError."""
+    checked_seeds(seeds)
     if not 1 <= steps <= LIMITS_MAX:
         raise BadInput(f"--limits {steps}: 1 to {LIMITS_MAX}")
     goal = Goal.of(loss, p99)
@@ -155,15 +165,27 @@ def headroom(capture: str | Path | Spec, *, host: Host | Mapping[str, Any] | str
     found: list[Step] = []
     curves: list[tuple[Setting, tuple[Dot, ...]]] = []
     interrupted, now = False, None
+    factors: tuple[float, ...] = ()
     with Pool(jobs) as pool:
         try:
             now = _now(base, chosen, stop)
             _limits(pool, base, goal, steps, known, found, say or (lambda text: None), stop)
             curves = _curves(pool, base, found, known, stop)
+            if seeds > 1:
+                (say or (lambda text: None))("the first limit with other seeds")
+                factors = _seeds(pool, base, chosen, goal, seeds, found[0].factor, known, stop)
         except Interrupted:
             interrupted = True
     return Headroom(traffic.title(base.capture), goal, chosen.kernel, chosen.profile, chosen.seed, tuple(found), tuple(curves), len(known),
-                    interrupted, now)
+                    interrupted, now, factors)
+
+
+def _seeds(pool: Pool, base: Unit, host: Host, goal: Goal, seeds: int, factor: float, known: Known, stop: Stop | None) -> tuple[float, ...]:
+    """The first limit in every seed: a search for each, from where the shown one ended."""
+    spec = traffic.changed_spec(base.capture, base.traffic, base.seed)
+    others = [reseeded(base, host, spec, k) for k in range(1, seeds)]
+    met = drive(pool, [(other, search(goal, factor or 1.0)) for other in others], known, stop)
+    return (factor, *(end.good or 0.0 for end in met))
 
 
 def _now(base: Unit, host: Host, stop: Stop | None) -> Now | None:

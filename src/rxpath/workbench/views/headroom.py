@@ -10,7 +10,7 @@ from rxpath.workbench.many.headroom import Dot, Headroom, Step, Tried, kept_by_q
 from rxpath.workbench.many.limits import WORK
 from rxpath.workbench.views.terminal import table as table_of
 from rxpath.workbench.views.terminal import titled
-from rxpath.workbench.words.figures import ns, share
+from rxpath.workbench.words.figures import between, ns, share
 
 WIDE = 44                                                   # of the longest bar
 EIGHTHS = " ▏▎▍▌▋▊▉█"
@@ -23,6 +23,8 @@ def render(room: Headroom) -> Group:
     if room.now is not None:
         lasts = {True: "as it is it can last", False: "as it is it cannot last", None: "whether it can last is not known"}[room.now.lasts]
         parts.append(Text(f"{lasts}: {room.now.says}", "bold red" if room.now.lasts is False else ""))
+    if room.factors:
+        parts.append(Text(f"with {len(room.factors)} seeds: {between(min(room.factors), max(room.factors), number)} times"))
     if room.interrupted:
         parts.append(Text("INTERRUPTED: what follows is what was found until then"))
     for n, step in enumerate(room.limits, 1):

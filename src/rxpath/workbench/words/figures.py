@@ -2,6 +2,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar
+
+Figure = TypeVar("Figure", int, float)
 
 
 def ns(value: int) -> str:
@@ -13,7 +16,7 @@ def ns(value: int) -> str:
     return f"{value} ns"
 
 
-def between(low: int, high: int, text: Callable[[int], str]) -> str:
+def between(low: Figure, high: Figure, text: Callable[[Figure], str]) -> str:
     """"4,155 to 4,200"; one figure where both are written alike."""
     one, other = text(low), text(high)
     return one if one == other else f"{one} to {other}"
