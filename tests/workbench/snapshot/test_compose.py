@@ -52,6 +52,7 @@ from rxpath.workbench.readings.settings import (
     Process,
     Processes,
     Slot,
+    SocketOptions,
     Steering,
     Surroundings,
     Thread,
@@ -375,6 +376,15 @@ def test_sockets_that_share_a_port_must_have_said_so():
         by_port.setdefault((s.proto, s.bind[0].rpartition(":")[2]), []).append((s.reuseport, s.reuseaddr))
     assert by_port == {("udp", "1"): [(True, False)] * 2, ("udp", "2"): [(False, True)] * 2, ("udp", "3"): [(False, True)] * 2,
                        ("udp", "4"): [(False, True)] * 2, ("tcp", "80"): [(True, False)] * 2}
+
+
+def test_options_that_a_socket_said_itself():
+    sockets = UdpSockets(sockets=(udp(1, inode=1, uid=0), udp(1, inode=2, uid=0), udp(2, inode=3)))
+    made = of(LIMITS, sockets, *(SocketOptions(inode=i, values={"reuseaddr": 1, "reuseport": 0, "timeout": 0}) for i in (1, 2)),
+              SocketOptions(inode=3, values={"busy_poll": 50, "multicast_all": 0, "timeout": 10**9}, groups=("239.1.1.1",)))
+    first, second, third = made.host.sockets
+    assert first.reuseaddr and second.reuseaddr and not first.reuseport
+    assert (third.busy_poll, third.multicast_all, third.timeout, third.join) == (50_000, False, 10**9, ("239.1.1.1",))
 
 
 def test_a_socket_bound_to_a_device_that_is_no_card_is_left_out():

@@ -76,7 +76,7 @@ def test_without_sock_diag_the_sockets_are_those_of_proc(monkeypatch):
 
 # ---------------------------------------------------------------- a namespace of our own
 PROGRAM = textwrap.dedent("""
-    import select, socket, sys, threading, time
+    import select, socket, struct, sys, threading, time
     def udp(port, address="0.0.0.0", family=socket.AF_INET, *options):
         sock = socket.socket(family, socket.SOCK_DGRAM)
         for option in options:
@@ -87,6 +87,10 @@ PROGRAM = textwrap.dedent("""
     two = udp(5001)
     shared = [udp(5002, "0.0.0.0", socket.AF_INET, (socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)) for _ in range(2)]
     force = udp(5003, "10.77.0.1", socket.AF_INET, (socket.SOL_SOCKET, 33, 32 << 20))
+    two.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, socket.inet_aton("239.1.1.1") + socket.inet_aton("10.77.0.1"))
+    two.setsockopt(socket.IPPROTO_IP, 49, 0)
+    force.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", 2, 500000))
+    force.setsockopt(socket.IPPROTO_UDP, 104, 1)
     listener = socket.socket()
     listener.bind(("0.0.0.0", 80))
     listener.listen()
@@ -166,6 +170,20 @@ def test_a_namespace_becomes_a_host_that_boots_with_the_same_settings(namespace,
         net = sim.boot.net
         buffers = {net.socks[s.index].rcvbuf for s in sim.sockets if s.port in (5000, 5003)}
     assert buffers == {200_000, 64 << 20}
+
+
+@pytest.mark.root
+def test_sockets_say_their_options_themselves(namespace):
+    command = (sys.executable, "-m", "rxpath.workbench.cli", "host", "snapshot")
+    asked = loads(text := sh("ip", "netns", "exec", namespace, *command, "--socket-options"))
+    unasked = loads(sh("ip", "netns", "exec", namespace, *command))
+    if "Not read: sockets of" in text:
+        pytest.skip(next(line for line in text.splitlines() if "Not read: sockets of" in line))
+    mine, plain = ({s.endpoints()[0][1]: s for s in host.sockets} for host in (asked, unasked))
+    assert (mine[5001].join, mine[5001].multicast_all) == (("239.1.1.1",), False) and not mine[5000].join
+    assert (mine[5003].timeout, mine[5003].udp_gro, mine[5000].timeout) == (2_500_000_000, True, None)
+    assert mine[5002].reuseport and not mine[5002].reuseaddr and not mine[5000].reuseport and not mine[80].reuseport
+    assert not plain[5001].join and plain[5001].multicast_all and "no file shows" not in text
 
 
 @pytest.mark.root

@@ -49,6 +49,9 @@ def host_snapshot(
         from_: Annotated[list[str] | None, typer.Option(
             "--from", metavar="PATH", help="What another host's commands printed: a file, a directory, an archive of sos or supportconfig, "
             "- for standard input. May be given several times.")] = None,
+        socket_options: Annotated[bool, typer.Option(
+            "--socket-options", help="Also ask the sockets of other processes for their options, by descriptors that are borrowed for some "
+            "microseconds (root, Linux 5.6): SO_REUSEPORT, timeouts, groups that they have joined.")] = False,
         no_sockets: Annotated[bool, typer.Option(
             "--no-sockets", help="Without sockets and programs: a replay opens what its traffic goes to.")] = False,
         debug: DebugOption = False) -> None:
@@ -59,6 +62,8 @@ def host_snapshot(
     check_writable("FILE", file)
     if file and os.path.exists(file):
         raise BadInput(f"{file} is there already: another name, or remove it")
+    if socket_options and (from_ or no_sockets):
+        raise BadInput(f"--socket-options is for this machine's sockets: not with {'--from' if from_ else '--no-sockets'}")
     if from_:
         from rxpath.workbench.readings import read_path
 
@@ -66,7 +71,7 @@ def host_snapshot(
     else:
         from rxpath.workbench.readings.live.host import read_host
 
-        reading = read_host(sockets=not no_sockets)
+        reading = read_host(sockets=not no_sockets, options=socket_options)
     text = snapshot(reading, with_sockets=not no_sockets).text
     if file:
         with writing(file), open(file, "x") as out:

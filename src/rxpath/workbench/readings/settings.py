@@ -172,6 +172,16 @@ class Process:
 
 
 @dataclass(frozen=True, slots=True)
+class SocketOptions(Record):
+    """What getsockopt() says of the socket of that inode, under the names of a host file: flags as 0 and 1, busy_poll in us, timeout in
+    ns (0: none); groups: those that it has joined."""
+
+    inode: int
+    values: Mapping[str, int]
+    groups: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Processes(Record):
     """Those that hold sockets.  hidden: processes whose descriptors may not be read."""
 

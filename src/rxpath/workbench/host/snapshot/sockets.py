@@ -11,7 +11,7 @@ from rxpath.workbench.host.model.programs import SOCKETS_MAX
 from rxpath.workbench.host.snapshot.devices import Devices
 from rxpath.workbench.host.snapshot.draft import Draft, Table
 from rxpath.workbench.readings.records import Reading, TcpSockets, UdpSocket, UdpSockets
-from rxpath.workbench.readings.settings import Processes
+from rxpath.workbench.readings.settings import Processes, SocketOptions
 from rxpath.workbench.words import units
 
 
@@ -167,6 +167,7 @@ def write(found: list[Opened], reading: Reading, draft: Draft, default: int | No
         draft.remarks.append("sockets and programs: not known (ss -uamnpe, ss -tlmnpe); a replay opens what the capture's traffic goes to")
     elif not found:
         draft.top.set("listen", "listed", "no socket that IPv4 reaches is open on the host")
+    options = {record.inode: record for record in reading.of(SocketOptions)}
     for item in found:
         table = draft.add("socket")
         table.set("name", item.name)
@@ -177,12 +178,34 @@ def write(found: list[Opened], reading: Reading, draft: Draft, default: int | No
             table.set("connect", f"{item.peer}:{item.socket.peer_port}")
         if item.proto == "udp":
             _buffer(item.socket, table, default, largest)
-        if item.reuse:
-            table.set(item.reuse, True, "the port is shared: SO_REUSEPORT or SO_REUSEADDR, which of them cannot be read")
         if item.socket.bound_device:
             table.set("bindtodevice", item.socket.bound_device)
+        asked = options.get(item.socket.inode or -1)
+        if asked is not None:
+            _asked(asked, item, table)
+            continue
+        if item.reuse:
+            table.set(item.reuse, True, "the port is shared: SO_REUSEPORT or SO_REUSEADDR, which of them no file shows")
         if item.address.split(".")[0] in _GROUPS:
-            table.set("join", [item.address], "it is bound to the group; which others it has joined cannot be read")
+            table.set("join", [item.address], "it is bound to the group; which others it has joined no file shows")
+
+
+def _asked(options: SocketOptions, item: Opened, table: Table) -> None:
+    """What the socket itself said."""
+    for name in ("reuseaddr", "reuseport") if item.proto == "udp" else ("reuseport",):     # a listener's SO_REUSEADDR lets nobody in
+        if options.values.get(name):
+            table.set(name, True)
+    if item.proto != "udp":
+        return
+    if options.groups:
+        table.set("join", list(options.groups))
+    if options.values.get("multicast_all") == 0:
+        table.set("multicast_all", False)
+    if options.values.get("udp_gro"):
+        table.set("udp_gro", True)
+    for name, unit in (("timeout", 1), ("busy_poll", 1000)):
+        if options.values.get(name):
+            table.set(name, units.duration_text(options.values[name] * unit))
 
 
 def _buffer(sock: UdpSocket, table: Table, default: int | None, largest: int | None) -> None:

@@ -9,11 +9,11 @@ from contextlib import ExitStack
 from functools import partial
 
 from rxpath.abi.sysctls import SYSCTLS
-from rxpath.workbench.readings.live import device_files, files, firewall, machine, netdev, processes, rtnetlink, sock_diag
+from rxpath.workbench.readings.live import device_files, files, firewall, machine, netdev, processes, rtnetlink, sock_diag, socket_options
 from rxpath.workbench.readings.live.ethtool import Cards
 from rxpath.workbench.readings.live.netlink import NETLINK_ROUTE, NETLINK_SOCK_DIAG, Generic, Netlink
 from rxpath.workbench.readings.records import Link, Reading, Record, Source, Sysctls, TcpSockets, UdpSockets, Unread
-from rxpath.workbench.readings.settings import Napi, Slot
+from rxpath.workbench.readings.settings import Memberships, Napi, Slot
 from rxpath.workbench.readings.sniff import read_text
 
 DEVICES_MAX = 256                                           # hosts of containers have thousands; those with addresses come first
@@ -23,11 +23,11 @@ _TEXTS = ("/proc/interrupts", "/proc/stat", "/proc/net/packet", "/proc/net/igmp"
 class Host:
     """The reading while it grows."""
 
-    def __init__(self, sockets: bool = True) -> None:
+    def __init__(self, sockets: bool = True, options: bool = False) -> None:
         self.records: list[Record] = []
         self.unread: list[Unread] = []
         self.links: list[Link] = []
-        self.sockets = sockets
+        self.sockets, self.options = sockets, options
 
     def part(self, what: str, read: Callable[[], Iterable[Record] | Record | None]) -> None:
         """One part; what the kernel refuses is said under that name."""
@@ -127,13 +127,19 @@ class Host:
         found, unread = processes.processes(inodes)
         self.records.append(found)
         self.unread += unread
+        if self.options:
+            said, refused = socket_options.options(found.processes, (r for r in self.records if isinstance(r, Memberships)),
+                                                   {name: index for index, name in self.names.items()})
+            self.records += said
+            self.unread += refused
         if found.hidden:
             self.unread.append(Unread("/proc/PID/fd", 0, "", f"{found.hidden} processes of other users are hidden (root sees them)"))
 
 
-def read_host(*, sockets: bool = True) -> Reading:
-    """What this host is set to.  Takes some tens of milliseconds; sockets=False leaves out sockets and processes, which take most."""
-    return Host(sockets).read()
+def read_host(*, sockets: bool = True, options: bool = False) -> Reading:
+    """What this host is set to.  Takes some tens of milliseconds; sockets=False leaves out sockets and processes, which take most;
+    options=True asks other processes' sockets for their options (root)."""
+    return Host(sockets, options).read()
 
 
 def sysctls(devices: list[str]) -> Sysctls:
