@@ -100,8 +100,13 @@ def test_a_mistake_is_one_line_with_file_line_and_reason(tree, wrong, says):
 
 
 PROBE = """
-from .._compile import Mem, byte, entry, put_le64, struct_at
+from .._compile import Mem, byte, entry, path_function, put_le64, struct_at
 from .headers import ethhdr, tcphdr
+
+
+@path_function
+def probe_sum(a: int, b: int) -> int:
+    return a * 3 + b
 
 
 @entry
@@ -111,6 +116,7 @@ def probe(m: Mem, out: Mem) -> None:
     for v in (eth.h_dest.high, eth.h_source.low, eth.h_proto, th.source, th.seq, th.res1, th.doff, th.flags, th.check):
         put_le64(out, n, v)
         n += 8
+    put_le64(out, n, probe_sum(eth.h_proto if th.doff else th.seq, th.dest if th.doff == 99 else th.source))
     eth.h_source.high, eth.h_source.low, eth.h_proto = 0x10203, 0xA1A2A3A4A5, 0x8100
     th.seq, th.ack_seq, th.doff, th.res1, th.check = -2, 1 << 31, 0x1B, 0x1C, 0x1234
     th.window += 1
@@ -118,7 +124,7 @@ def probe(m: Mem, out: Mem) -> None:
 
 
 def test_a_header_reads_and_writes_compiled_as_plain(tree):
-    """Fields of every kind, at odd addresses, with numbers too wide for them."""
+    """Fields of every kind, at odd addresses, with numbers too wide for them; a choice between two as an argument."""
     file = tree.root / "src/rxpath/abi/probe.py"
     file.write_text(f"{PROBE}    put_le64(out, 1024, {time.time_ns()})\n")          # no cache knows it, however often the tests have run
     try:
@@ -127,11 +133,11 @@ def test_a_header_reads_and_writes_compiled_as_plain(tree):
                        "    m, out = pages(4096), pages(4096)\n"
                        "    m[:64] = bytes((i * 37 + 200) & 255 for i in range(64))\n"
                        "    f(view(m), view(out))\n"
-                       "    return bytes(m[:64]), bytes(out[:72])\n"
+                       "    return bytes(m[:64]), bytes(out[:80])\n"
                        "compiled, plain = ran(probe, lambda m: m), ran(probe.plain, memoryview)\n"
                        "assert compiled == plain, (compiled, plain)")
         assert ran.returncode == 0, ran.stderr
-        assert compiled(ran.stderr) == 1
+        assert compiled(ran.stderr) == 2
     finally:
         file.unlink()
 

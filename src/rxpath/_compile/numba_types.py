@@ -113,6 +113,9 @@ class Declared(types.ExternalFunction):
         return self.sig
 
 
+register_model(Declared)(models.OpaqueModel)    # an argument that is a choice (a if b else c): the callee is a value from block to block
+
+
 class Refused(Exception):
     """One line for the developer."""
 
