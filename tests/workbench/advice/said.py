@@ -282,10 +282,19 @@ def _chance(found, knob, r):
         before = r.d["spread"]["done_ns"]["p99"]["each"] if found[2] == "p99" else \
             [sum(each) for each in zip(*(c["each"] for c in r.d["spread"]["cpu_ns"].values()), strict=True)]
         differences = [b - a for a, b in zip(before, spread[name]["each"], strict=True)]
-    n = len(differences)
-    near = abs(statistics.fmean(differences)) <= {3: 9.925, 4: 5.841, 5: 4.604}[n] * statistics.stdev(differences) / n ** 0.5
+    shares = [d / b for d, b in zip(differences, before, strict=True) if b]
     ends = [_ends(values, found[2]) for values in (spread[name]["each"], before)]
-    return int(found[1]) == n and near and ends == [found[3], found[4]]
+    overlap = len(before) < 5 or (max(before) >= min(spread[name]["each"]) and max(spread[name]["each"]) >= min(before))
+    return int(found[1]) == len(before) and _near(shares) and overlap and ends == [found[3], found[4]]
+
+
+def _near(differences):
+    """Does the t interval of the mean hold 0?  Of one alone nothing can be said."""
+    n = len(differences)
+    if n < 2:
+        return True
+    t = {2: 63.657, 3: 9.925, 4: 5.841, 5: 4.604}[n]
+    return abs(statistics.fmean(differences)) <= t * statistics.stdev(differences) / n ** 0.5 + 1e-9
 
 
 def _ends(values, what):

@@ -157,7 +157,7 @@ def test_32_multicast_bursts():
 def test_32_head_room_of_bursts():
     """They come back to back: slower they are stretched, as a capture's are."""
     folder = next(CASES.glob("32-*"))
-    room = rxpath.headroom(str(folder / "traffic.toml"), host=folder / "host.toml", overrides=["traffic.0.duration=1s"], steps=1)
+    room = rxpath.headroom(str(folder / "traffic.toml"), host=folder / "host.toml", overrides=["traffic.0.duration=1s"], steps=1, seeds=1)
     first = room.limits[0]
     assert room.now.lasts and 0 < first.factor < 1 and (first.limit.place, first.limit.reason) == (MD, "SOCKET_RCVBUFF")
 
@@ -165,7 +165,7 @@ def test_32_head_room_of_bursts():
 def test_33_head_room_over_a_veth():
     """No limit of the simulation is taken for the host's."""
     folder = next(CASES.glob("33-*"))
-    room = rxpath.headroom(str(folder / "traffic.toml"), host=folder / "host.toml", overrides=["traffic.0.duration=30ms"], steps=1)
+    room = rxpath.headroom(str(folder / "traffic.toml"), host=folder / "host.toml", overrides=["traffic.0.duration=30ms"], steps=1, seeds=1)
     limit = room.limits[0].limit
     assert limit.place != "the simulation" and "RX_ALLOC_FAILED" not in str(room) and "of the simulation" not in str(room)
     asked("33", budget="1M")

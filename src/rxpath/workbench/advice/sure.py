@@ -8,7 +8,7 @@ from statistics import median_low
 from typing import Any
 
 from rxpath.workbench.advice.verdict import Verdicts
-from rxpath.workbench.jobs.spread import Range, told_apart
+from rxpath.workbench.jobs.spread import Range, beyond_chance, told_apart
 from rxpath.workbench.jobs.unit import Result
 from rxpath.workbench.words.figures import between, count, ns
 
@@ -43,8 +43,15 @@ class Chance:
         return Sure(Range(tuple(v.savable for v in self.verdicts)), Range(tuple(v.lost(r) for v, r in pairs)),
                     Range(tuple(r.delivered - v.before.delivered for v, r in pairs)),
                     Range(tuple(r.p99_ns for r in results)), Range(tuple(r.busy_ns for r in results)),
-                    median_low([v.gain(r) for v, r in pairs]),
-                    told_apart([v.value(v.before) for v in self.verdicts], [v.value(r) for v, r in pairs]))
+                    median_low([v.gain(r) for v, r in pairs]), self.told_apart(results))
+
+    def told_apart(self, results: Sequence[Result]) -> bool:
+        """By the figure itself or by its share of what can be had: traffic that differs from seed to seed moves the first, and leaves the
+        second alone where a setting does the same for all.  A seed that has nothing to save says nothing of shares."""
+        pairs = list(zip(self.verdicts, results, strict=True))
+        before, after = [v.value(v.before) for v in self.verdicts], [v.value(r) for v, r in pairs]
+        shares = [v.gain(r) for v, r in pairs if v.goal != "loss" or v.savable]
+        return told_apart(before, after) or beyond_chance(shares)
 
     def worst(self, results: Sequence[Result]) -> float:
         """The least that it won in any seed."""

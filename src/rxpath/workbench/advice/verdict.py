@@ -43,7 +43,7 @@ class Verdicts:
 
     def value(self, result: Result) -> int:
         """The figure that the goal is about."""
-        return result.delivered if self.goal == "loss" else result.p99_ns if self.goal == "latency" else result.busy_ns
+        return self.lost(result) if self.goal == "loss" else result.p99_ns if self.goal == "latency" else result.busy_ns
 
     def word(self, result: Result) -> str:
         return self.word_of(self.gain(result))

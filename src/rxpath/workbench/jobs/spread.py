@@ -139,9 +139,16 @@ def _grouped(paths: Mapping[Path, None]) -> list[Path]:
 def told_apart(one: Sequence[float], other: Sequence[float]) -> bool:
     """Do two settings differ by more than the seeds do?  one, other: a figure in every seed, in pairs of the same seed; of more seeds on
     one side the others are left out.  One seed alone says nothing of chance: there any difference is one."""
-    if min(len(one), len(other)) >= APART and (max(one) < min(other) or max(other) < min(one)):
-        return True
-    differences = [b - a for a, b in zip(one, other, strict=False)]
+    return no_overlap(one, other) or beyond_chance([b - a for a, b in zip(one, other, strict=False)])
+
+
+def no_overlap(one: Sequence[float], other: Sequence[float]) -> bool:
+    """Do all values of the one lie above all of the other, of enough seeds?"""
+    return min(len(one), len(other)) >= APART and (max(one) < min(other) or max(other) < min(one))
+
+
+def beyond_chance(differences: Sequence[float]) -> bool:
+    """Is 0 outside the t interval of their mean?"""
     n = len(differences)
     mean = statistics.fmean(differences) if differences else 0.0
     if n < 2:
