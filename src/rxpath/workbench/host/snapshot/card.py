@@ -285,7 +285,7 @@ def _indirection(reading: Reading, card: Card, sim: Simulated, nic: Table, table
         return
     entries, exact = fold(rss.table, row.reta_size)
     spread = min(sim.queues, row.rss_most)
-    if max(entries) >= spread:
+    if max(entries) >= spread or min(entries) < 0:
         table.not_here("indir", list(entries), f"queues 0 to {spread - 1} here")
         return
     note = "" if exact else f"the host's table of {len(rss.table)} is not the same in {row.reta_size} entries"

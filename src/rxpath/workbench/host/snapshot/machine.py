@@ -50,8 +50,8 @@ def is_guest(reading: Reading) -> bool | None:
 
 
 def costs(reading: Reading, top: Table) -> None:
-    guest, lscpu = is_guest(reading), reading.first(Lscpu)
-    model = lscpu.values.get("Model name", "") if lscpu is not None else ""
+    guest, lscpu, around = is_guest(reading), reading.first(Lscpu), reading.first(Surroundings)
+    model = lscpu.values.get("Model name", "") if lscpu is not None else around.model if around is not None else ""
     top.note("profile: nanoseconds of every station, of another machine: rates at which this host loses differ accordingly"
              + (f" ({model})" if model else ""))
     top.set("profile", _GUEST if guest else _BARE,

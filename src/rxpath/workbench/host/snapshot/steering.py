@@ -26,8 +26,8 @@ def irq(reading: Reading, card: Card, sim: Simulated, cpus: int, nic: Table, tab
     for queue in range(sim.queues):
         number = numbers.get(queue) or (int(rows[queue].name) if queue in rows else None)
         cpu, note = _cpu(affinities.get(number) if number is not None else None)
-        if cpu is None and queue in rows and interrupts is not None and any(rows[queue].counts):
-            counts = rows[queue].counts
+        counts = rows[queue].counts[:len(interrupts.cpus)] if queue in rows and interrupts is not None else ()      # a row may be cut
+        if cpu is None and interrupts is not None and sum(counts) > 0:
             share = max(counts) * 100 // sum(counts)
             if share < _MOSTLY:
                 wandered.append(queue)

@@ -76,12 +76,13 @@ def affinities(irqs: list[int]) -> Affinities:
 def surroundings() -> Surroundings:
     """A hypervisor's flag, a namespace's sign, irqbalance.  netdev_budget is of the first namespace alone: where it is missing we are in
     another one (/proc/1/ns/net may be hidden even from root)."""
-    cpu = files.content("/proc/cpuinfo") or ""
-    flags = next((line for line in cpu.splitlines() if line.startswith(("flags", "Features"))), "")
+    lines = (files.content("/proc/cpuinfo") or "").splitlines()
+    flags = next((line for line in lines if line.startswith(("flags", "Features"))), "")
+    model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
     guest = "hypervisor" in flags.split() if flags else None
     container = not os.path.exists("/proc/sys/net/core/netdev_budget")
     balanced = any(files.content(f"/proc/{pid}/comm") == "irqbalance" for pid in os.listdir("/proc") if pid.isdigit())
-    return Surroundings(source=Source("/proc"), guest=guest, container=container, irqbalance=balanced)
+    return Surroundings(source=Source("/proc"), guest=guest, container=container, irqbalance=balanced, model=model)
 
 
 def all_of_it() -> list[Record]:
