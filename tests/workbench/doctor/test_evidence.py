@@ -24,6 +24,7 @@ from rxpath.workbench.readings.records import (
     UdpSockets,
     Value,
 )
+from rxpath.workbench.readings.settings import Surroundings
 
 from .hosts import BASE, SECONDS, host
 
@@ -94,6 +95,26 @@ def test_a_fact_that_is_missing_names_the_reading():
     assert facts["ring_lost"] == Missing("ethtool -S eth0, twice")
     assert facts["poll_idle"] == Missing("/proc/stat, twice")
     assert facts["irqs"] == Missing("/proc/interrupts, twice")
+
+
+@pytest.mark.parametrize("drops, spread", [([i * 2 for i in range(100)], 1.0), ([0] * 50 + [900] * 50, 0.05)])
+def test_losses_all_the_time_and_in_one_burst_differ_in_a_tenth_of_a_second(drops, spread):
+    """Looks come every 20 ms: one in which nothing was lost says nothing yet."""
+    looks = [Reading((Softnet((SoftnetRow(0, 1, n, 0),), True),), time=0.02 * i) for i, n in enumerate(drops)]
+    assert Known(Evidence(looks), "cpu", "0")["backlog_spread"] == pytest.approx(spread, abs=0.01)
+
+
+def test_fewer_looks_than_ten_tenths_of_a_second_do_not_tell_a_burst():
+    looks = [Reading((Softnet((SoftnetRow(0, 1, n, 0),), True),), time=0.02 * n) for n in range(40)]
+    assert isinstance(Known(Evidence(looks), "cpu", "0")["backlog_spread"], Missing)
+
+
+def test_in_a_container_the_machines_packets_are_not_held_against_the_namespaces():
+    readings = [replace(r, records=(*r.records, Surroundings(container=True)))
+                for r in host(softnet={0: {"processed": 90_000}}, card={"link": {"rx_packets": 100}})]
+    verdict = examine(Evidence(readings))
+    assert "rounds" not in {f.name for f in verdict.found}
+    assert any("container" in note for note in verdict.notes)
 
 
 # ---------------------------------------------------------------- cards: nothing twice
@@ -189,6 +210,13 @@ def test_proc_and_ss_of_one_socket_are_joined():
     for order in ((proc, ss), (ss, proc)):
         [one] = sockets.of(Reading(tuple(UdpSockets((s,)) for s in order)))
         assert (one.recv_q, one.drops, one.inode, one.skmem) == (832, 7, 99, ss.skmem)
+
+
+def test_sockets_of_one_address_are_joined_by_their_inodes_whatever_their_order():
+    proc = tuple(UdpSocket(4, "0.0.0.0", 53, drops=d, inode=i) for d, i in ((5, 1), (9, 2)))
+    ss = tuple(UdpSocket(4, "0.0.0.0", 53, skmem=Skmem(0, rb, d=d), inode=i) for rb, d, i in ((200, 9, 2), (100, 5, 1)))
+    found = sockets.of(Reading((UdpSockets(proc), UdpSockets(ss))))
+    assert [(s.inode, s.drops, s.skmem.rb) for s in found] == [(1, 5, 100), (2, 9, 200)]
 
 
 def test_sockets_of_one_address_are_told_apart():

@@ -114,6 +114,15 @@ def test_show_readings_lists_what_was_met_and_what_was_not(tmp_path, capsys):
     assert "not read: " in out and "It loses packets, sometimes." in out
 
 
+def test_lines_that_were_not_read_stand_at_the_end_of_the_report(tmp_path, capsys):
+    for name, lost in (("a", 0), ("b", 700)):
+        (tmp_path / name).write_text(SNMP.format(lost) + "It loses packets, sometimes.\n")
+    _, out, _ = doctor(capsys, tmp_path / "a", tmp_path / "b")
+    assert "Could not be read:" in out and "It loses packets, sometimes." in out
+    _, out, _ = doctor(capsys, tmp_path / "a", tmp_path / "b", "--json")
+    assert len(json.loads(out)["unread"]) == 2
+
+
 def test_what_was_counted_since_boot_is_a_difference_to_nothing():
     _, after = host(snmp={"Udp.NoPorts": 5}, sockets=[{"drops": 3}], card={"stats": {"rx_queue_0_drops": 4}})
     e = inputs.checked([inputs.zero(after), after])

@@ -154,6 +154,12 @@ def test_a_single_condition_that_fails_decides_although_another_is_missing():
     assert "D24" not in {r.id for o in socket.open for r in o.rules} | {c.rule.id for c in socket.causes}
 
 
+@pytest.mark.parametrize("rule, beaten", [("D4", "D1"), ("D18", "D1"), ("D28", "D26"), ("D25", "D24"), ("D29b", "D30"), ("D16", "D15")])
+def test_the_closer_cause_stands_alone(rule, beaten):
+    causes = holding(verdict_of(CASES[rule][0]))
+    assert rule in causes and beaten not in causes
+
+
 def test_what_is_no_loss_leaves_the_status_0_and_what_is_makes_it_1():
     for quiet in ({}, CASES["D17"][0], CASES["D38"][0], CASES["D32"][0], CASES["D37"][0], CASES["D8"][0]):
         assert verdict_of(quiet).status == 0, quiet

@@ -362,3 +362,10 @@ def test_every_real_sample_is_recognised_without_its_name():
         else:
             assert len(reading.unread) <= 8, (name, list(map(str, reading.unread[:5])))
     assert tried > 300
+
+
+def test_a_table_of_udp_without_rows_says_that_there_are_no_sockets():
+    head = "   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops     \n"
+    found = read_text(f"$ cat /proc/net/udp\n{head}")
+    assert not found.unread
+    assert [u.sockets for u in found.of(r.UdpSockets)] == [()]

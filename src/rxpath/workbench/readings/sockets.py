@@ -23,12 +23,14 @@ def _address(text: str) -> str:
 
 
 def proc_sockets(block: Block) -> list[Record]:
-    """A row with one word after the pointer is of UDP (its drops; none before 2.6.27), more are of TCP."""
+    """A row with one word after the pointer is of UDP (its drops; none before 2.6.27), more are of TCP.  A table of UDP without rows says
+    that there are no sockets."""
     udp: list[UdpSocket] = []
     tcp: list[TcpSocket] = []
-    is_tcp = "tcp" in block.command
+    is_tcp, empty = "tcp" in block.command, False
     for line in block.rows(re.compile(rf"{PROC_ROW.pattern}|\s*sl\s"), re.compile(r"[0-9A-Fa-f:\s]+$")):
         if line.text.lstrip().startswith("sl"):
+            empty = line.text.endswith("drops")
             continue
         match = PROC_ROW.match(line.text)
         if match is None:
@@ -46,7 +48,7 @@ def proc_sockets(block: Block) -> list[Record]:
             tcp.append(TcpSocket(*common, uid=int(rest[3]), inode=int(rest[5])))
         else:
             udp.append(UdpSocket(*common, drops=drops, uid=int(rest[3]), inode=int(rest[5])))
-    return _records(udp, tcp, block)
+    return _records(udp, tcp, block) or ([UdpSockets((), source=block.source)] if empty else [])
 
 
 def _records(udp: list[UdpSocket], tcp: list[TcpSocket], block: Block) -> list[Record]:
