@@ -66,6 +66,9 @@ def test_no_modules_import_each_other():
 
 
 LATE = {                                             # the command line imports what a command needs when it runs; below it only these
+    ("host/sysctl_conf.py", "rxpath.workbench.readings.lines"): "few hosts name a sysctl.conf",
+    ("host/sysctl_conf.py", "rxpath.workbench.readings.records"): "the same",
+    ("host/sysctl_conf.py", "rxpath.workbench.readings.sysctl"): "the same",
     ("run/assemble.py", "rxpath.network.ip_tables_setup"): "most hosts have no rules to read",
     ("run/assemble.py", "rxpath.workbench.host.iptables.flat"): "the same",
     ("run/assemble.py", "rxpath.workbench.host.rules"): "the same",

@@ -106,8 +106,11 @@ def host_check(file: Annotated[str, typer.Argument(metavar="FILE", help="A host 
     """Check a host file, its rules too: silent and 0 if it is right, one line and 2 if it is not."""
     from rxpath.workbench.host.file import the_host
     from rxpath.workbench.host.rules import rules as rules_of
+    from rxpath.workbench.host.sysctl_conf import without_effect
 
     chosen = the_host(file, set_ or [])
+    for said in without_effect(chosen._without_effect, len(chosen._without_effect)):
+        print(f"rxpath: sysctls without effect here: {said}", file=sys.stderr)
     rules = rules_of(chosen, skip_unsupported or None)
     for skipped in rules.skipped if rules else ():
         print(f"rxpath: left out: {skipped}", file=sys.stderr)

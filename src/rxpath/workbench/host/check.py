@@ -8,6 +8,7 @@ from rxpath.abi.kernels import version as as_number
 from rxpath.abi.limits import NQ, NSOURCE
 from rxpath.abi.sysctls import Value
 from rxpath.drivers.rows import DRIVERS, IGB, LO, MTU_LEAST
+from rxpath.workbench.host import sysctl_conf
 from rxpath.workbench.host import sysctls as knobs
 from rxpath.workbench.host.model.device import Device
 from rxpath.workbench.host.model.host import Host
@@ -57,18 +58,30 @@ def flatten(table: dict[str, object], prefix: str = "") -> dict[str, object]:
 
 
 def _sysctls(host: Host) -> None:
-    """Known names, values in their ranges, and the two that bind each other.  The table is left with full names and checked values."""
+    """Known names, values in their ranges, and the two that bind each other.  The table is left with full names and checked values; what
+    Linux has and the path does not read is kept apart."""
     values: dict[str, Value] = {}
-    for name, value in flatten(host.sysctl).items():
+    others: dict[str, str] = {}
+    table = flatten(host.sysctl)
+    file = table.pop("file", None)
+    if file is not None:
+        if not isinstance(file, str):
+            raise Wrong("sysctl.file", f"{units.shown(file)} is not allowed: the path of a sysctl.conf")
+        values, others = sysctl_conf.sorted_out(sysctl_conf.read(file), host.kernel, host.ticks, host.interfaces)
+    for name, value in table.items():
         row = knobs.find(name, *host.interfaces)
+        if row is None and sysctl_conf.is_real(name) and "no interface" not in knobs.unknown_text(name, *host.interfaces):
+            others[name] = "not modelled"
+            continue
         if row is None:
-            raise Wrong(name, knobs.unknown_text(name, *host.interfaces))
+            raise Wrong(name, sysctl_conf.unknown_text(name, *host.interfaces))
         try:
             values[name] = knobs.check(row, value, host.kernel, host.ticks)
         except ValueError as error:
             raise Wrong(name, str(error)) from None
     host.sysctl.clear()                                     # the model is frozen, its own dict is ours until it is handed out
     host.sysctl.update(values)
+    host._without_effect = others
     now = host.sysctls()
     low, high = now["net.ipv4.ipfrag_low_thresh"], now["net.ipv4.ipfrag_high_thresh"]
     assert isinstance(low, int) and isinstance(high, int)

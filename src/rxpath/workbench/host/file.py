@@ -19,6 +19,8 @@ from rxpath.abi.capture import MAX_TIME
 from rxpath.workbench.host.check import check, flatten
 from rxpath.workbench.host.model.host import Host
 from rxpath.workbench.host.model.programs import App, Service, Times
+from rxpath.workbench.host.sysctl_conf import is_real
+from rxpath.workbench.host.sysctls import find as find_sysctl
 from rxpath.workbench.host.sysctls import names as sysctl_names
 from rxpath.workbench.toml_in.tables import Wrong
 from rxpath.workbench.words import units
@@ -132,6 +134,9 @@ def anchor(data: dict[str, Any], base: Path) -> None:
     profile = data.get("profile")
     if isinstance(profile, str) and ("/" in profile or profile.endswith(".toml")):
         data["profile"] = at(profile)
+    sysctls = data.get("sysctl")
+    if isinstance(sysctls, dict) and "file" in sysctls:
+        sysctls["file"] = at(sysctls["file"])
     rules = data.get("iptables")
     if isinstance(rules, str):
         data["iptables"] = at(rules)
@@ -341,8 +346,14 @@ def _set(data: dict[str, Any], key: str, value: Any, written: str, host: Host) -
     def wrong(text: str) -> HostError:
         return HostError(f"--set {written}", "", text)
 
-    key = key.removeprefix("sysctl.")
+    if key != "sysctl.file":
+        key = key.removeprefix("sysctl.")
+    if key == "sysctl.file":
+        data["sysctl"] = {**(flatten(data["sysctl"]) if isinstance(data.get("sysctl"), dict) else {}), "file": value}
+        return key
     if key.startswith("net."):
+        if find_sysctl(key, *host.interfaces) is None and find_sysctl(re.sub(r"\.conf\..+\.", ".conf.all.", key)) is None and is_real(key):
+            raise wrong("Linux has it, but the path does not read it: it would change nothing here")
         table = data.get("sysctl", {})
         data["sysctl"] = {**(flatten(table) if isinstance(table, dict) else {}), key: value}
         return key

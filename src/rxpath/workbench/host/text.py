@@ -21,6 +21,7 @@ from rxpath.workbench.host.model.network import Iptables, Neighbour, Route
 from rxpath.workbench.host.model.nic import Ethtool, Irq, Nic
 from rxpath.workbench.host.model.outputs import Tap, Tx
 from rxpath.workbench.host.model.programs import App, Pause, Restart, Service, Socket
+from rxpath.workbench.host.sysctl_conf import without_effect
 from rxpath.workbench.host.tables import open_sockets, routes, threads
 from rxpath.workbench.toml_in.tables import ANY
 from rxpath.workbench.words import units
@@ -131,7 +132,8 @@ def commented(nic: str = DEFAULT) -> str:
     rps = fields_of(Host)["rps"]
     out += ["# Receive packet steering in software (/sys/class/net/eth0/queues/rx-N/rps_cpus).", "[rps]",
             *_wrap(f"{rps.description}.  Allowed: {rps.json_schema_extra['allowed']}; \"all\" for every queue."), '#"0" = "0-1"', ""]
-    out += ["# Kernel settings under their real names.  net.ipv4.conf.*: all, default, or the interface.", "[sysctl]"]
+    out += ["# Kernel settings under their real names.  net.ipv4.conf.*: all, default, or the interface.", "[sysctl]",
+            *_wrap("a sysctl.conf, or what sysctl -a printed; the keys below come after it"), '#file = "sysctl.conf"']
     for row in SYSCTLS:
         out += _sysctl_lines(row)
     out.append("")
@@ -244,6 +246,7 @@ def describe(host: Host) -> str:
         lines.append(f"{'*' if changed else ' '} {name} = {text}{note}")
     opened, ran = open_sockets(host), threads(host)
     lines.append(f"  {len(opened)} sockets listed, {len(ran)} application threads on CPUs {sorted({thread.cpu for thread in ran})}")
+    lines += [f"  sysctls without effect here: {said}" for said in without_effect(host._without_effect)]
     return "\n".join(lines) + "\n"
 
 
@@ -274,7 +277,12 @@ def markdown() -> str:
                 f"`0 = \"1-3\"`: {rps.description}. `all` stands for every queue. Allowed: {rps.json_schema_extra['allowed']}.", ""])
     out.extend(["### [sysctl]", "",
                 "Under their real names. `*` is `all`, `default` or the interface; an interface that is not set has what "
-                "`default` has.", "", "| sysctl | default | unit | what it does | allowed | source |", "|---|---|---|---|---|---|"])
+                "`default` has. Names of Linux that the path does not read change nothing and are listed once; a name that no kernel "
+                "has is refused.", "",
+                '`file = "sysctl.conf"` takes a file as hosts have it, or what `sysctl -a` printed (also `--set sysctl.file=...`); keys of '
+                "the table come after it. Of such a file, values that the path has in one way only, interfaces that this host does not "
+                "have, and what this kernel does not have are listed too, not refused.", "",
+                "| sysctl | default | unit | what it does | allowed | source |", "|---|---|---|---|---|---|"])
     for row in SYSCTLS:
         default = " ".join(map(str, value)) if isinstance(value := row.default_for("6.18", 250), tuple) else str(value)
         old = row.default_for("3.10", 250)

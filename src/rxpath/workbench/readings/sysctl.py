@@ -29,7 +29,7 @@ def sysctl(block: Block) -> list[Record]:
     denied: list[str] = []
     for line in block:
         text = line.text
-        if (match := ROW.match(text)) and match[2].strip():
+        if match := ROW.match(text):                    # without a value too: net.ipv4.ip_local_reserved_ports, mostly
             values[full_name(match[1])] = " ".join(match[2].split())
         elif match := PATH_ROW.match(text):
             values[full_name(match[1])] = " ".join(match[2].split())
@@ -37,7 +37,7 @@ def sysctl(block: Block) -> list[Record]:
             name = match[1].removeprefix("/proc/sys/").strip(".")
             denied.append(full_name(name))
         elif not COMMENT.match(text) and not re.match(r"\s*(?:[a-z]\w*[.]\w[\w./-]*\s*=|\* Applying )", text):      # other trees; --system
-            block.odd(line, "its value is missing" if match else "not recognised")
+            block.odd(line)
     return [Sysctls(values, tuple(denied), source=block.source)] if values or denied else []
 
 

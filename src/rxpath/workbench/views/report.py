@@ -13,6 +13,7 @@ from rxpath.abi.reasons import Kind
 from rxpath.workbench.advice.assumed import assumed
 from rxpath.workbench.advice.states import little, states
 from rxpath.workbench.host.model.device import Device
+from rxpath.workbench.host.sysctl_conf import without_effect
 from rxpath.workbench.run.books import CONTEXTS, Books
 from rxpath.workbench.run.outcome import Outcome
 from rxpath.workbench.run.where_lost import STEP_TITLE, Loss, steps
@@ -39,6 +40,7 @@ def header(run: Outcome) -> list[str]:
         + "; ".join(_nic(dev) for dev in host.devices),
         *(f"{dev.name}: {dev.nic.driver} is not simulated, {dev.driver.name} ({dev.model}) stands in for it"
           for dev in host.devices if dev.stands_in),
+        *(f"sysctls without effect here: {said}" for said in without_effect(host._without_effect)),
     ]
     made = [f"{host.devices[i].name}.{vid}" for i, vid in host.vlans(run.receiver.vlans) if host.devices[i].nic.vlans == "auto"]
     if made:

@@ -69,6 +69,7 @@ class Host(Part):
     _raw: dict[str, Any] = PrivateAttr(default_factory=dict)    # what was written, for overrides
     _devices: tuple[Device, ...] = PrivateAttr(default=())
     _source: str = PrivateAttr(default="host")                  # what error lines call it
+    _without_effect: dict[str, str] = PrivateAttr(default_factory=dict)      # sysctls of Linux that the path does not read: why
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Host) and self.__dict__ == other.__dict__
