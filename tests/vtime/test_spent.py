@@ -37,6 +37,7 @@ def tables(r):
         h.update(repr((th.served, th.served_sum, th.served_max, th.received)).encode() + bytes(net.served[n]))
     for i in range(NSAMPLE):
         h.update(bytes(net.sample[i]))
+    h.update(repr([net.ring[q].burst_needs for q in range(r.queues)] + [net.socks[s].burst_needs for s in range(net.nsock)]).encode())
     return h.hexdigest()
 
 

@@ -112,8 +112,7 @@ class rx_ring:
     poll_filled: i64 = -1       # the poll (napi.polls) that has posted buffers
     kicks: i64                  # how often the host was told of them
     frag_left: i64              # bytes that are left of the page fragment from which they are cut
-    burst_lost: i64             # frames missed since all that the ring holds has come; hw_head then; the most that it would have held
-    burst_head: i64
+    burst_lost: i64             # frames missed since a poll found it empty, and the most that it would have held
     burst_needs: i64
 
 

@@ -217,6 +217,7 @@ def igb_clean_rx_irq(net: Net, cpu: int, q: int, ring: rx_ring, napi: napi_struc
     if not desc.status & E1000_RXD_STAT_DD:
         nic_pull(net, cpu, q, now)
         if not desc.status & E1000_RXD_STAT_DD:
+            ring.burst_lost = 0
             return False
     status, rss, tci = desc.status, desc.rss, desc.vlan
     if status & E1000_RXD_STAT_EOP == 0 or ring.skb >= 0:

@@ -280,10 +280,7 @@ def nic_receive(net: Net, q: int, ring: rx_ring, a: arrival) -> int:
 def nic_missed(net: Net, q: int, ring: rx_ring, a: arrival) -> None:
     """There was no descriptor for it."""
     ring.missed += 1
-    if ring.hw_head - ring.burst_head >= ring.size:  # another burst, perhaps
-        ring.burst_lost = 0
     ring.burst_lost += 1
-    ring.burst_head = ring.hw_head
     ring.burst_needs = max(ring.burst_needs, ring.size + ring.burst_lost)
     nic_lost(net, ring, a, Drop.RX_MISSED, net.recording.ring_missed + q)
 

@@ -258,6 +258,7 @@ def virtnet_receive(net: Net, cpu: int, q: int, ring: rx_ring, napi: napi_struct
     if not desc.status & E1000_RXD_STAT_DD:
         nic_pull(net, cpu, q, now)
         if not desc.status & E1000_RXD_STAT_DD:
+            ring.burst_lost = 0
             return False
     status = desc.status
     i = receive_mergeable(net, cpu, q, ring)
