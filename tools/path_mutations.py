@@ -116,7 +116,8 @@ MUTATIONS = (
     M("transport/udp_mcast.py", "__udp4_lib_mcast_deliver", "net.snmp[cpu][Mib.Udp_IgnoredMulti] += 1", "pass", "causes | receivers"),
     M("transport/udp_mcast.py", "ip_mc_sf_allow", "return not joined and sk.mc_all != 0", "return not joined", "multicast*"),
     M("transport/udp_mcast.py", "udp_mcast_next", "sk.rcv_saddr_lo == 0 or sk.rcv_saddr_lo == fl.daddr_lo", "True", "broadcast*"),
-    M("transport/udp_sock.py", "bind_conflict", "if other.reuseport and sk.reuseport and", "if (other.reuseport or sk.reuseport) and", "B rp; B"),
+    M("transport/udp_sock.py", "bind_conflict", "if other.reuseport and sk.reuseport and",
+      "if (other.reuseport or sk.reuseport) and", "B rp; B"),
     # user
     M("user/checksum.py", "first_packet_length", "total += bad.truesize", "total += 1", "bad checksums*"),
     M("user/memory.py", "udp_rmem_release", "sk.deficit < sk.forward_threshold",

@@ -5,12 +5,16 @@ import pytest
 
 import rxpath
 from rxpath.drivers.rows import DRIVERS
+from rxpath.vtime.costs import MEMORY_BOUND, load_profile
 from rxpath.workbench.advice import shell
 from rxpath.workbench.cli import app as cli
 from rxpath.workbench.host import text as hosttext
 from rxpath.workbench.host.file import HostError, apply_overrides, build, default, loads
+from rxpath.workbench.run.simulation import START_NS, Simulation
 from rxpath.workbench.traffic import spec as trafficfile
 from rxpath.workbench.views import report
+
+from ..frames import udp_frame
 
 TWO = """
 cpus = 4
@@ -240,3 +244,79 @@ def test_a_tap_queue_is_of_the_host(tmp_path):
                   "app": [{"sockets": "*", "service": "1ms"}]}, "h")
     outcome = rxpath.replay(spec(BOTH), host)
     assert outcome.books.device["tap_tx_dropped"] == outcome.books.dropped.get("RX_MISSED", 0)
+
+
+# ---------------------------------------------------------------- cards of several NUMA nodes
+NUMA = """
+cpus = 4
+[cpu]
+nodes = [[0, 1], [2, 3]]
+[nic]
+addresses = ["10.0.0.1/24"]
+mac = "02:00:00:00:00:01"
+queues = 1
+node = {}
+[irq]
+0 = {}
+[[card]]
+addresses = ["10.1.0.1/24"]
+mac = "02:00:00:00:00:02"
+queues = 1
+node = {}
+[card.irq]
+0 = {}
+[[app]]
+name = "a"
+cpu = 1
+[[socket]]
+name = "s"
+bind = "*:5000"
+"""
+
+
+def of_both(host, one_step=False):
+    """A simulation, and a function that puts a frame on a card's cable."""
+    macs = [bytes.fromhex(dev.nic.mac.replace(":", "")) for dev in host.devices]
+    sim = Simulation(host, one_step=one_step)
+
+    def send(card, at):
+        sim.time.send(udp_frame(src=f"10.{card}.0.2", dst=f"10.{card}.0.1", mac=macs[card]), at, card)
+    return sim, send
+
+
+@pytest.mark.parametrize("siblings", [False, True])
+def test_each_packet_costs_a_cpu_what_the_memory_of_its_card_costs(siblings):
+    """CPU 0 polls both cards, the program on CPU 1 reads what came by either; both are on the first card's node."""
+    host = loads(numa(siblings, 0, 0, 1, 0))
+    sim, send = of_both(host)
+    with sim:
+        table = sim.net.cost_alone if siblings else sim.net.cost                # what it costs beside an idle hyper-thread
+        near = [[table[cpu][stage] for stage in MEMORY_BOUND] for cpu in (0, 1)]
+        far = [[round(ns * load_profile(host.profile).factors["REMOTE_MEMORY"]) for ns in row] for row in near]
+        for n, card in enumerate((1, 0, 1, 1, 0, 0), 1):
+            send(card, START_NS + n * 1_000_000)
+            sim.drain()
+            assert sim.net.thread[sim.threads[0].index].received == n
+            assert [[table[cpu][stage] for stage in MEMORY_BOUND] for cpu in (0, 1)] == (near, far)[card]
+
+
+def numa(siblings, *settings):
+    return NUMA.replace("nodes =", "siblings = [[0, 1], [2, 3]]\nnodes =" if siblings else "nodes =").format(*settings)
+
+
+def test_a_node_of_a_card_must_exist():
+    with pytest.raises(HostError, match=r"card\.0\.node: there is no node 2: cpu.nodes has 2"):
+        loads(NUMA.format(0, 0, 2, 2))
+
+
+@pytest.mark.parametrize("siblings", [False, True])
+def test_cards_of_several_nodes_run_ahead_as_in_one_step(siblings):
+    results = []
+    for one_step in (False, True):
+        sim, send = of_both(loads(numa(siblings, 0, 0, 1, 0)), one_step)
+        with sim:
+            for i in range(600):
+                send(int(i % 3 == 0), START_NS + 700 * (i + 1))
+            sim.drain()
+            results.append(sim.books())
+    assert results[0] == results[1] and results[0].received > 0

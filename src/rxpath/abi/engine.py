@@ -51,6 +51,7 @@ class cpu_t:
     naps: i64                   # times that it went idle
     idle_state: i64             # Idle: what it sleeps in, and will have to leave
     idle_mean: i64              # of its last naps, for the governor
+    far: i64                    # cards_apart: its costs are those of another node's memory
     slow: i64                   # HT: its work takes so many times longer, << 10, until the next epoch; 0: it has no siblings
     busy_share: i64             # HT: of the last epoch, << 10
     idle_before: i64            # HT: idle_ns when the epoch began

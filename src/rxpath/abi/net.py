@@ -174,6 +174,7 @@ class Net:
     rfs: i64                    # RFS is on: rps_sock_flow_entries, and a queue with rps_flow_cnt
     rps_sock_flow_mask: i64     # entries - 1
     rps_cpu_mask: i64           # low bits of an entry: its CPU
+    cards_apart: i64            # cards on several nodes: whose memory a CPU works on is asked again and again
     nnode: i64                  # NUMA nodes; up to one: nobody asks for whose
     sysctl: Array[i64] = table(NSYSCTL)
     behaviour: Array[i64] = table(NBEHAVIOUR)
@@ -198,6 +199,7 @@ class Net:
     sd: Array[softnet_data] = table(NCPU)
     flow: Array[flow_keys] = table(NCPU)        # of the packet in hand
     cost: Array[Array[i64]] = table(NCPU, NSTAGE)
+    cost_memory: Array[Array[i64]] = table(NCPU, NSTAGE)     # cards_apart: what cost and cost_alone have not, of near memory or of far
     cost_alone: Array[Array[i64]] = table(NCPU, NSTAGE)      # HT: beside an idle sibling
     siblings: Array[i64] = table(NCPU)          # HT: bits of the CPUs of the same core, itself left out
     node: Array[i64] = table(NCPU)              # NUMA node of a CPU

@@ -188,6 +188,7 @@ class nic_t:
     max_queue: i64              # queues that it was probed with
     sender_cpu: i64             # no ring: the CPU that sends to us
     speed: i64                  # Mbit/s
+    node: i64                   # NUMA node of its slot
     multi_overflow: i64         # more groups than filters: all multicast passes
     l4_hash: i64                # the descriptor tells whether ports were hashed
     nfdir: i64                  # filters of Flow Director, and the mask of all

@@ -47,7 +47,7 @@ from ..link.gro import napi_gro_flush, napi_gro_receive
 from ..path import Stage, irq_handler, napi_poll
 from ..skb import alloc_skb, kfree_skb_reason, skb_add_rx_frag, skb_init
 from ..spent import spent_begin
-from ..turn import at, charge, late, late_private, tell_driver
+from ..turn import at, charge, late, late_private, memory_of, tell_driver
 from .igb_itr import igb_update_throttle, igb_write_itr
 from .igb_tx import igb_clean_tx_irq
 from .nic import record_ring, ring_cleaned
@@ -260,6 +260,7 @@ def igb_poll_rx(net: Net, cpu: int, n: int, budget: int) -> int:
     napi = net.napi[n]
     q = napi.ring
     ring, tx, c = net.ring[q], net.tx[q], net.cpu[cpu]
+    memory_of(net, cpu, ring.dev)
     while True:
         if napi.up:                                  # GRO let packets go: hand them up
             if napi_list_up(net, cpu, napi) == YIELD:

@@ -34,7 +34,7 @@ from ..network.igmp import ip_check_mc
 from ..outputs import emit_frame
 from ..path import Stage, sender_xmit, xmit
 from ..skb import __skb_dequeue, kfree_skb_reason
-from ..turn import at
+from ..turn import at, memory_of
 from .igb_tx import WHOLE_FRAME
 from .veth import veth_xmit
 
@@ -52,6 +52,7 @@ def loopback_send(net: Net, cpu: int, q: int) -> int:
         eth = eth_hdr(net, skb)
         if eth.h_proto == ETH_P_IP:
             lo_sender(net, skb)
+    memory_of(net, cpu, skb.dev)
     taken = loopback_xmit(net, cpu, skb)
     if taken == NET_RX_SUCCESS:
         ring.packets += 1

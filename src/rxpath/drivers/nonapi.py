@@ -6,6 +6,7 @@ from .._compile import path_function
 from ..abi.net import Net
 from ..abi.numbers import IGB_TX_WORK, IRQ_HANDLED
 from ..path import irq_handler
+from ..turn import memory_of
 from .igb_main import igb_alloc_rx_buffers, igb_clean_rx_irq
 from .igb_tx import igb_clean_tx_irq
 from .nic_rx import nic_pull
@@ -21,6 +22,7 @@ def nonapi_interrupt(net: Net, cpu: int, q: int) -> int:
     tx = net.tx[q]
     if tx.next_to_use != tx.next_to_clean:           # the same vector says what has been sent: else it would come again for ever
         igb_clean_tx_irq(net, cpu, q, tx, IGB_TX_WORK)
+    memory_of(net, cpu, ring.dev)
     if igb_clean_rx_irq(net, cpu, q, ring, net.napi[q], t):
         nic_pull(net, cpu, q, t)                          # what came before the refill found the ring as it was
         igb_alloc_rx_buffers(net, cpu, ring)

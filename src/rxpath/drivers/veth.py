@@ -26,7 +26,7 @@ from ..irq.backlog import netif_rx
 from ..link.eth import eth_type_trans
 from ..path import Stage, cable_rx, sender_xmit, xmit
 from ..skb import __skb_dequeue, __skb_queue_tail, alloc_skb, frames_end, kfree_skb_reason, skb_add_rx_frag, skb_init, skb_release
-from ..turn import at, trail_lost
+from ..turn import at, memory_of, trail_lost
 from .igb_tx import tx_output
 from .nic import nic_copy
 
@@ -99,6 +99,7 @@ def veth_forward(net: Net, cpu: int, q: int) -> int:
     ring, c = net.ring[q], net.cpu[cpu]
     skb = __skb_dequeue(net, ring.stage)
     ring.staged -= 1
+    memory_of(net, cpu, skb.dev)
     at(net, cpu, skb, Stage.veth_xmit)
     skb.tstamp = c.now
     dev = net.dev[skb.dev]

@@ -42,7 +42,7 @@ from ..link.gro import napi_gro_flush, napi_gro_receive
 from ..path import Stage, cable_dma, cable_rx, irq_handler, napi_poll
 from ..skb import alloc_skb, csum_fold, csum_partial, frames_end, skb_init, skb_release
 from ..spent import spent_begin
-from ..turn import at, charge, late_private, tell_driver, trail_lost
+from ..turn import at, charge, late_private, memory_of, tell_driver, trail_lost
 from .igb_main import append_page, ring_late
 from .igb_tx import igb_clean_tx_irq
 from .nic import nic_checksum, nic_copy, nic_lost, nic_takes, nic_write_back, record_ring, ring_cleaned
@@ -292,6 +292,7 @@ def virtnet_poll(net: Net, cpu: int, n: int, budget: int) -> int:
     if tx.next_to_use != tx.next_to_clean and tx.poll_seen != napi.polls:
         tx.poll_seen = napi.polls                    # once in a poll
         igb_clean_tx_irq(net, cpu, q, tx, NDESC)
+    memory_of(net, cpu, ring.dev)
     while True:
         if napi.up:                                  # GRO let packets go: hand them up
             if napi_list_up(net, cpu, napi) == YIELD:

@@ -16,7 +16,7 @@ def packet_rcv(net: Net, cpu: int, skb: sk_buff, pt: packet_type) -> None:
     at(net, cpu, skb, Stage.packet_rcv)
     pt.count += 1
     net.snmp[cpu][Mib.Rxpath_TapFrames] += 1
-    at_bytes(net, cpu, Stage.BYTE_COPY, emit_frame(net, cpu, Out.TAP, skb, skb.dev, pt.tap, pt.snaplen))
+    at_bytes(net, cpu, skb, Stage.BYTE_COPY, emit_frame(net, cpu, Out.TAP, skb, skb.dev, pt.tap, pt.snaplen))
 
 
 @path_function

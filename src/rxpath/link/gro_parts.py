@@ -57,7 +57,7 @@ def skb_gro_checksum_validate(net: Net, cpu: int, skb: sk_buff, proto: int) -> b
         return True
     at(net, cpu, skb, Stage.__skb_gro_checksum_complete)
     n = skb.len - IP_HLEN
-    at_bytes(net, cpu, Stage.BYTE_CSUM, n)
+    at_bytes(net, cpu, skb, Stage.BYTE_CSUM, n)
     pseudo = csum_tcpudp_nofold(net, skb, n, proto)
     skb.data += IP_HLEN
     skb.len -= IP_HLEN

@@ -173,7 +173,7 @@ def add_vlan(b: Any, dev: int, real_dev: int, vid: int, mac: int | None = None, 
     if not 0 <= dev < NDEV or dev == real_dev:
         raise ValueError(f"device {dev}: 0 to {NDEV - 1}, and not the one below")
     d = net.dev[dev]
-    d.real_dev, d.vlan_id, d.up, d.ifindex = real_dev, vid | VLAN_DEVICE, 1, dev + 1
+    d.real_dev, d.vlan_id, d.up, d.ifindex, d.nic = real_dev, vid | VLAN_DEVICE, 1, dev + 1, net.dev[real_dev].nic
     d.vlan_proto, d.xmit = 1 if proto == ETH_P_8021Q else 2, path.xmit.handler("vlan_dev_hard_start_xmit")
     d.mac, d.mtu = net.dev[real_dev].mac if mac is None else mac, net.dev[real_dev].mtu
     if dev not in [net.vlan_dev[i] for i in range(net.nvlan)]:

@@ -83,7 +83,7 @@ def icmp_csum_ok(net: Net, cpu: int, skb: sk_buff) -> bool:
     """skb_checksum_simple_validate()"""
     if skb_csum_unnecessary(skb):
         return True
-    at_bytes(net, cpu, Stage.BYTE_CSUM, skb.len)
+    at_bytes(net, cpu, skb, Stage.BYTE_CSUM, skb.len)
     skb.csum_valid = 1
     return skb_csum_right(skb, skb_checksum(net, skb, 0))
 

@@ -91,7 +91,7 @@ def reject_csum_ok(net: Net, cpu: int, skb: sk_buff) -> bool:
     if proto == IPPROTO.UDP or proto == IPPROTO.TCP:
         pseudo = csum_tcpudp_nofold(net, skb, skb.len - thoff, proto)
     at(net, cpu, skb, Stage.__skb_checksum_complete)
-    at_bytes(net, cpu, Stage.BYTE_CSUM, skb.len)
+    at_bytes(net, cpu, skb, Stage.BYTE_CSUM, skb.len)
     ok = skb_csum_right(skb, skb_checksum(net, skb, pseudo))
     if ok:
         skb.csum_valid = 1

@@ -134,7 +134,7 @@ def tcp_csum_ok(net: Net, cpu: int, skb: sk_buff) -> bool:
     if skb_csum_unnecessary(skb):
         return True
     at(net, cpu, skb, Stage.__skb_checksum_complete)
-    at_bytes(net, cpu, Stage.BYTE_CSUM, skb.len)
+    at_bytes(net, cpu, skb, Stage.BYTE_CSUM, skb.len)
     if not skb_csum_right(skb, skb_checksum(net, skb, csum_tcpudp_nofold(net, skb, skb.len, IPPROTO.TCP))):
         return False
     skb.csum_valid = 1

@@ -60,7 +60,7 @@ def udplite_csum_ok(net: Net, cpu: int, skb: sk_buff, covered: int) -> bool:
         return True
     n = skb.len
     at(net, cpu, skb, Stage.__skb_checksum_complete)
-    at_bytes(net, cpu, Stage.BYTE_CSUM, covered)
+    at_bytes(net, cpu, skb, Stage.BYTE_CSUM, covered)
     pseudo = csum_tcpudp_nofold(net, skb, n, IPPROTO.UDPLITE)
     if covered == n:
         return skb_csum_right(skb, skb_checksum(net, skb, pseudo))

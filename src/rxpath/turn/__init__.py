@@ -3,13 +3,13 @@
 A station never sees the engine.  cost.py and trail.py: its first line; clock.py: is anybody earlier?; parking.py: what happens to a
 packet that comes too early; notes.py: word for the driver of time; locks.py."""
 from .clock import come_back, late, late_private
-from .cost import at, at_bytes, charge, charge_ipi
+from .cost import at, at_bytes, charge, charge_ipi, memory_of
 from .locks import line_from, spin_lock, spin_unlock
 from .notes import tell_driver
 from .parking import enter_parked, park, touch
 from .trail import trail_end, trail_lost, trail_mark, trail_put, trail_says, trail_wanted
 
 __all__ = [
-    "at", "at_bytes", "charge", "charge_ipi", "come_back", "enter_parked", "late", "late_private", "line_from", "park", "spin_lock",
-    "spin_unlock", "tell_driver", "touch", "trail_end", "trail_lost", "trail_mark", "trail_put", "trail_says", "trail_wanted",
+    "at", "at_bytes", "charge", "charge_ipi", "come_back", "enter_parked", "late", "late_private", "line_from", "memory_of", "park",
+    "spin_lock", "spin_unlock", "tell_driver", "touch", "trail_end", "trail_lost", "trail_mark", "trail_put", "trail_says", "trail_wanted",
 ]

@@ -28,7 +28,7 @@ def udp_lib_checksum_complete(net: Net, cpu: int, skb: sk_buff) -> bool:
         return False
     at(net, cpu, skb, Stage.__skb_checksum_complete)
     pulled = skb.data - skb.transport_header
-    at_bytes(net, cpu, Stage.BYTE_CSUM, skb.len + pulled)
+    at_bytes(net, cpu, skb, Stage.BYTE_CSUM, skb.len + pulled)
     pseudo = csum_tcpudp_nofold(net, skb, uh.len, IPPROTO.UDP)
     skb.data -= pulled
     skb.len += pulled

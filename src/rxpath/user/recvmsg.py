@@ -146,7 +146,7 @@ def udp_copy_out(net: Net, cpu: int, t: int, sk: sock, skb: sk_buff, off: int) -
     th.msg_flags = MSG_TRUNC if th.buf_len <= length - off and th.buf_len < length else 0   # from an offset: whatever is not the whole
     if n > 0:
         skb_copy_bits(net, skb, off, mem_at(th.buf_addr), 0, n)
-        at_bytes(net, cpu, Stage.BYTE_COPY, n)
+        at_bytes(net, cpu, skb, Stage.BYTE_COPY, n)
     th.arrived = skb.tstamp
     th.frame = skb.frame
     if th.msg_name:

@@ -55,10 +55,10 @@ class Profile(NamedTuple):
         for i, (slept, ns) in enumerate(self.halt):
             net.sim.halt_slept[i], net.sim.halt_ns[i] = slept, ns
 
-    def remote(self, net: Net, cpu: int) -> None:
-        """This CPU is on another NUMA node than the NIC: what waits for the NIC's memory takes longer."""
+    def remote(self, net: Net, cpu: int, to: Any) -> None:
+        """What waits for the NIC's memory takes longer from another NUMA node: into the table `to` of this CPU."""
         for stage in MEMORY_BOUND:
-            net.cost[cpu][stage] = round(net.cost[cpu][stage] * self.factors.get("REMOTE_MEMORY", 1.0))
+            to[stage] = round(net.cost[cpu][stage] * self.factors.get("REMOTE_MEMORY", 1.0))
 
 
 def profile_names() -> list[str]:

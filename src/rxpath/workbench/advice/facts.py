@@ -167,6 +167,18 @@ class Seen:
     def node(self, cpu: int) -> int:
         return next((i for i, group in enumerate(self.host.cpu.nodes) if cpu in group), 0)
 
+    def node_of_card(self, queue: int) -> int:
+        """Of the card that a queue belongs to."""
+        card = self.books.queues[queue].card
+        return next((dev.nic.node for dev in self.host.devices if dev.name == card), self.host.nic.node)
+
+    @property
+    def off_node(self) -> bool:
+        """A CPU that polls is on another node than its card, or a program on one where no card is that got frames."""
+        nodes = {self.node_of_card(q) for q in self.used_queues} or {self.host.nic.node}
+        return any(self.node(self.poll_cpu(q)) != self.node_of_card(q) for q in self.used_queues) or \
+            any(self.node(t.cpu) not in nodes for t in self.reader_threads)
+
     @cached_property
     def shared_cores(self) -> set[int]:
         """CPUs that share a core with one that polls."""
@@ -354,7 +366,7 @@ fact("reader_cpu_softirq", "of 1", "interrupts and softirqs on the CPUs of these
 fact("reader_on_sibling", "0 or 1", "one of these programs runs on a hyper-thread of a CPU that polls")(
     lambda s: any(t.cpu in s.shared_cores for t in s.reader_threads))
 fact("reader_off_node", "0 or 1", "one of these programs, or a CPU that polls, is not on the NIC's NUMA node")(
-    lambda s: any(s.node(c) != s.host.nic.node for c in (*s.poll_cpus, *(t.cpu for t in s.reader_threads))))
+    lambda s: s.off_node)
 fact("idle_depth", "0 to 4", "deepest idle state that the governor may choose: poll, C1, C1E, C3, C6")(
     lambda s: ("poll", "C1", "C1E", "C3", "C6").index(s.host.cpu.idle))
 fact("rcvbuf_fill", "of 1", "a receive buffer was full at most")(

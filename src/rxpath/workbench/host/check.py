@@ -223,7 +223,7 @@ def _queues_and_cpus(host: Host, dev: Device) -> None:
 
 
 def _devices(host: Host) -> None:
-    """Each for itself, then what several share: names, addresses, the pool of queues, the NUMA node."""
+    """Each for itself, then what several share: names, addresses, the pool of queues."""
     names: set[str] = set()
     first = 0
     for dev in host.devices:
@@ -237,8 +237,6 @@ def _devices(host: Host) -> None:
         if first + dev.queue_count > NQ:
             raise Wrong(dev.key("nic.queues"), f"{first + dev.queue_count} queues of all cards: at most {NQ}")
         first += dev.queue_count if dev is host.devices[-1] else dev.most_queues
-        if dev.nic.node != host.nic.node:
-            raise Wrong(dev.key("nic.node"), f"{dev.nic.node} is not allowed: all cards are in one node here ({host.nic.node})")
 
 
 def _machine(host: Host) -> None:

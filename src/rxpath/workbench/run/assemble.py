@@ -234,12 +234,16 @@ def not_modelled(m: Machine) -> None:
 def machine(m: Machine) -> None:
     """NUMA nodes, hyper-threads, idle states."""
     net, host, profile = m.net, m.host, costs.load_profile(m.host.profile)
-    net.nnode = len(host.cpu.nodes)
+    net.nnode, net.cards_apart = len(host.cpu.nodes), int(len({dev.nic.node for dev in host.devices}) > 1)
+    for card, dev in enumerate(host.devices):
+        net.nic[card].node = dev.nic.node
     for i, node in enumerate(host.cpu.nodes):
         for c in node:
             net.node[c] = i
-            if i != host.nic.node:
-                profile.remote(net, c)
+            if net.cards_apart:
+                profile.remote(net, c, net.cost_memory[c])
+            elif i != host.nic.node:
+                profile.remote(net, c, net.cost[c])
     for group in host.cpu.siblings:
         for c in group:
             net.siblings[c] = sum(1 << other for other in group if other != c)
