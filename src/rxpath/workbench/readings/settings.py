@@ -105,8 +105,8 @@ class Build(Record):
 
 @dataclass(frozen=True, slots=True)
 class Surroundings(Record):
-    """What the kernel runs in and beside.  model: of its CPUs; guest: on a hypervisor; container: the namespace is not the machine's first, so that interrupts
-    and softnet_stat are of a machine whose cards cannot be seen; irqbalance: it runs."""
+    """What the kernel runs in and beside.  guest: on a hypervisor; container: the namespace is not the machine's first, so that interrupts
+    and softnet_stat are of a machine whose cards cannot be seen; irqbalance: it runs; model: of the CPUs."""
 
     guest: bool | None = None
     container: bool | None = None
