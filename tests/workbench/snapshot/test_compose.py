@@ -418,6 +418,17 @@ def test_workers_that_share_a_socket_are_one_program():
     assert (app.threads, app.cpu, app.buffer) == (2, (0, 1), 2048)
 
 
+def test_who_opens_sockets_for_others_does_not_read_them():
+    """systemd holds what it has opened; the service reads it, whether it was seen to wait or not."""
+    for call in (Call("recvfrom", 3), None):
+        made = of(cpus(2), LIMITS, UdpSockets(sockets=(udp(69, inode=1),)), Processes(processes=(
+            Process("systemd", 1, ((30, 1),), (thread(1, Call("epoll_wait", 4)),)), Process("tftpd", 10, ((3, 1),), (thread(10, call),)))))
+        assert [(a.name, a.sockets, a.threads) for a in made.host.apps] == [("tftpd", ("tftpd-69",), 1)]
+    alone = of(cpus(2), LIMITS, UdpSockets(sockets=(udp(69, inode=1),)), Processes(processes=(
+        Process("systemd", 1, ((30, 1),), (thread(1, Call("epoll_wait", 4, watched=((30, 1),))),)),)))
+    assert [a.name for a in alone.host.apps] == ["systemd"]
+
+
 def test_real_time_and_half_the_cpus_are_said():
     made = of(cpus(4), LIMITS, UdpSockets(sockets=(udp(1, inode=1),)), Processes(processes=(
         Process("rt", 10, ((3, 1),), (thread(10, Call("recvfrom", 3), (1, 2), policy="SCHED_FIFO", priority=50),)),)))

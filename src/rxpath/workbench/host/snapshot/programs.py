@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from rxpath.workbench.host.model.programs import THREADS_MAX
 from rxpath.workbench.host.snapshot.draft import Draft, Table
-from rxpath.workbench.host.snapshot.sockets import Names, Opened, plain_name
+from rxpath.workbench.host.snapshot.sockets import OPENER, Names, Opened, plain_name
 from rxpath.workbench.readings.records import Packet, Reading
 from rxpath.workbench.readings.settings import Call, Processes, Thread
 from rxpath.workbench.words import units
@@ -45,35 +45,34 @@ def _kind(call: Call | None) -> str:
 
 
 def readers(found: Iterable[Opened], reading: Reading) -> list[Reader]:
-    """One for each set of sockets that a process reads; workers that share their sockets are one with several threads."""
+    """One for each set of sockets that a process reads; workers that share their sockets are one with several threads.  A process that
+    holds a socket for which another was seen to wait (systemd, which has opened it) does not read it."""
     names: dict[int, str] = {o.socket.inode: o.name for o in found if o.proto == "udp" and o.socket.inode}
+    holders = [(process, {fd: names[inode] for fd, inode in process.sockets if inode in names})
+               for record in reading.of(Processes) for process in record.processes]
     made: dict[tuple[str, tuple[str, ...], str], Reader] = {}
-    covered: set[str] = set()
-    for record in reading.of(Processes):
-        for process in record.processes:
-            held = {fd: names[inode] for fd, inode in process.sockets if inode in names}
-            if not held:
-                continue
-            waiting: set[str] = set()
-            for thread in process.threads:
-                mine = _reads(thread.call, held)
-                if mine:
-                    waiting |= set(mine)
-                    reader = made.setdefault((process.name, mine, _kind(thread.call)),
-                                             Reader(process.name, mine, call=thread.call, of=len(process.threads), seen=True))
-                    reader.threads.append(thread)
-                    if thread.call is not None and thread.call.fd is not None:
-                        reader.instances.add((process.pid, thread.call.fd))
-            rest = tuple(sorted(set(held.values()) - waiting))
-            if rest:
-                reader = made.setdefault((process.name, rest, "?"), Reader(process.name, rest, of=len(process.threads)))
-                reader.threads += [t for t in process.threads if t.id == process.pid] or list(process.threads[:1])
-            covered |= set(held.values())
+    for process, held in holders:
+        for thread in process.threads:
+            mine = _reads(thread.call, held)
+            if mine:
+                reader = made.setdefault((process.name, mine, _kind(thread.call)),
+                                         Reader(process.name, mine, call=thread.call, of=len(process.threads), seen=True))
+                reader.threads.append(thread)
+                if thread.call is not None and thread.call.fd is not None:
+                    reader.instances.add((process.pid, thread.call.fd))
+    waited_for = {name for reader in made.values() for name in reader.sockets}
+    others = {name for process, held in holders if process.name != OPENER for name in held.values()}
+    for process, held in holders:
+        rest = tuple(sorted(set(held.values()) - waited_for - (others if process.name == OPENER else set())))
+        if rest:
+            reader = made.setdefault((process.name, rest, "?"), Reader(process.name, rest, of=len(process.threads)))
+            reader.threads += [t for t in process.threads if t.id == process.pid] or list(process.threads[:1])
+    covered = {name for _, held in holders for name in held.values()}
     by_program: dict[tuple[str, tuple[int, ...]], list[str]] = {}
     for item in found:
         if item.proto == "udp" and item.name not in covered:
             pids = tuple(sorted({p.pid for p in item.socket.programs if p.pid is not None}))
-            by_program.setdefault((min(item.holders) if item.holders else "", pids), []).append(item.name)
+            by_program.setdefault((item.holder, pids), []).append(item.name)
     return [*made.values(), *(Reader(name, tuple(sockets)) for (name, _), sockets in by_program.items())]
 
 

@@ -14,6 +14,8 @@ from rxpath.workbench.readings.records import Reading, TcpSockets, UdpSocket, Ud
 from rxpath.workbench.readings.settings import Processes, SocketOptions
 from rxpath.workbench.words import units
 
+OPENER = "systemd"                                          # opens sockets for others, and keeps them
+
 
 @dataclass
 class Opened:
@@ -27,6 +29,11 @@ class Opened:
     holders: set[str] = field(default_factory=set)
     reuse: str = ""
     note: str = ""
+
+    @property
+    def holder(self) -> str:
+        """The program that it is called after; "" if none is known."""
+        return min(self.holders - {OPENER} or self.holders, default="")
 
 
 def plain_name(text: str) -> str:
@@ -113,9 +120,8 @@ def choose(reading: Reading, devices: Devices, draft: Draft) -> list[Opened]:
             elif sock.inode == 0 and proto == "udp" and reading.first(Processes) is not None:
                 left["of the kernel itself (a tunnel's)"] += 1
             else:
-                holders = owners.get(sock.inode or -1, set()) or {p.name for p in sock.programs}
-                name = plain_name(min(holders)) if holders else ""
-                found.append(Opened(names.free(f"{name or proto}-{sock.port}"), proto, sock, address, peer, holders))
+                found.append(Opened("", proto, sock, address, peer, owners.get(sock.inode or -1, set()) or {p.name for p in sock.programs}))
+                found[-1].name = names.free(f"{plain_name(found[-1].holder) or proto}-{sock.port}")
                 if sock.family == 6 and sock.v6only is None:
                     found[-1].note = "bound to [::]; whether it is IPV6_V6ONLY is not known (ss -e)"
     for why, count in left.items():
