@@ -43,7 +43,7 @@ Stage = IntEnum("Stage", (
     "BOUNCE_NODE CONTEND EPOLL NIC_LATENCY IPI_LATENCY IDLE_EXIT IDLE_EXIT_C1E IDLE_EXIT_C3 IDLE_EXIT_C6 IDLE_EXIT_POLL MIGRATE "
     "SENDER SENDER_FRAGMENT BYTE_COPY BYTE_CSUM "
     # stations that came later: in their place, each would give all that follow another number, and every function be compiled again
-    "pim_rcv_v1 SPENT run_bpf_filter "
+    "pim_rcv_v1 SPENT run_bpf_filter sock_queue_rcv_skb "
 ), start=0)
 
 
@@ -148,6 +148,7 @@ STATIONS: dict[Stage, Station] = {
     Stage.udp_queue_rcv_skb: Station("transport", SOFT, "net/ipv4/udp.c", "segments of a GRO packet, one by one"),
     Stage.udp_queue_rcv_one_skb: Station("transport", SOFT, "net/ipv4/udp.c", "socket filter, checksum, then the queue"),
     Stage.__udp_enqueue_schedule_skb: Station("user", SOFT, "net/ipv4/udp.c", "admission to the receive queue"),
+    Stage.sock_queue_rcv_skb: Station("user", SOFT, "net/core/sock.c", "locked: onto the queue, unless that is full (3.10)"),
     Stage.sk_add_backlog: Station("user", SOFT, "include/net/sock.h", "the socket is owned: onto its backlog (3.10)"),
     Stage.sock_def_readable: Station("user", SOFT, "net/core/sock.c", "wake who waits"),
     Stage.tcp_v4_rcv: Station("transport", SOFT, "net/ipv4/tcp_ipv4.c", "validate a segment and find its connection"),
@@ -171,6 +172,15 @@ STATIONS: dict[Stage, Station] = {
     Stage.skb_consume_udp: Station("user", SYS, "net/ipv4/udp.c", "the datagram has been read"),
     Stage.__first_packet_length: Station("user", SYS, "net/ipv4/udp.c", "poll(), FIONREAD: a damaged datagram at the head goes"),
     Stage.udp_destruct_common: Station("user", SYS, "net/ipv4/udp.c", "a socket closes: what nobody has read goes"),
+}
+
+# What stood in a station's place before a kernel version, for reports about older ones [K].  Trails and costs keep the station's own name.
+FORMERLY: dict[Stage, tuple[str, str]] = {
+    Stage.__udp_enqueue_schedule_skb: ("4.10", "udp_queue_rcv_skb"), Stage.udp_queue_rcv_one_skb: ("5.0", "udp_queue_rcv_skb"),
+    Stage.ip_rcv_core: ("4.19", "ip_rcv"), Stage.ip_rcv_finish_core: ("4.19", "ip_rcv_finish"),
+    Stage.skb_vlan_untag: ("3.18", "vlan_untag"),
+    Stage.ip_protocol_deliver_rcu: ("5.0", "ip_local_deliver_finish"), Stage.__first_packet_length: ("4.10", "first_packet_length"),
+    Stage.udp_destruct_common: ("4.10", "inet_sock_destruct"),
 }
 
 # ---------------------------------------------------------------- tables of handlers

@@ -40,6 +40,7 @@ class Behaviour(IntEnum):
     ksoftirqd_first = auto()            # softirqs are left to ksoftirqd while it is awake, at the end of interrupts and of system calls
     rss_key_random = auto()             # drivers take an RSS key that is drawn at boot; before, each had its own constant
     reuseport_bpf = auto()              # SO_ATTACH_REUSEPORT_CBPF exists
+    rcvqueues_full_counted = auto()     # UDP: a queue that is full before the socket's lock is taken counts as RcvbufErrors, too
 
 
 class Row(NamedTuple):
@@ -90,6 +91,7 @@ BEHAVIOURS: dict[Behaviour, Row] = {
     Behaviour.ixgbe_most_descriptors: Row(4096, "6.2", 8192, "6.2 [K]: IXGBE_MAX_RXD_82599; 4096 read in 6.1, 8192 in 6.12"),
     Behaviour.virtio_premapped: Row(0, "6.13", 1, "6.13 [K]; seen on 6.18: the last of 32 KiB is 8176 bytes long; neither 6.1 nor 6.12"),
     Behaviour.wake_here: Row(1, "4.17", 0, "806486c377e3 (4.17): do not migrate if the previous CPU is idle"),
+    Behaviour.rcvqueues_full_counted: Row(0, "3.16", 1, "3e215c8d1b6b (3.16 [K])"),
     Behaviour.reuseport_bpf: Row(0, "4.5", 1, "538950a1b752 (4.5)"),
     Behaviour.ksoftirqd_first: Row(
         0, "4.9", 1, "4cd13c21b207 (4.9): ksoftirqd_running(), read in 6.1; d15121be7485 (6.5 [K]) took it back", until="6.5"),

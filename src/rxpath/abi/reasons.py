@@ -195,10 +195,12 @@ class Drop(IntEnum):
     }, "nobody listens on that port: start the program, or stop the sender; no buffer helps")
     # ---- sockets
     SOCKET_RCVBUFF = Row("5.18", L, "the socket's receive buffer is full",
-                          {"__udp_enqueue_schedule_skb": Place("Udp.RcvbufErrors Udp.InErrors socket.drops")})
+                          {"__udp_enqueue_schedule_skb": Place("Udp.RcvbufErrors Udp.InErrors socket.drops",
+                                                               before=("3.16", "Udp.InErrors socket.drops")),
+                           "sock_queue_rcv_skb": Place("Udp.RcvbufErrors Udp.InErrors socket.drops")})
     SOCKET_BACKLOG = Row("5.18", L, "the socket's backlog is full", {"sk_add_backlog": Place("Udp.InErrors socket.drops")})
     PROTO_MEM = Row("5.18", L, "udp_mem: the protocol's memory is exhausted",
-                    {"__udp_enqueue_schedule_skb": Place("socket.drops", before=("4.10", "Udp.InErrors socket.drops"))})
+                    {"__udp_enqueue_schedule_skb": Place("socket.drops"), "sock_queue_rcv_skb": Place("Udp.InErrors socket.drops")})
 
 
 DELIVERED = (Drop.RECEIVED, Drop.CONSUMED)

@@ -26,7 +26,7 @@ def __udp_enqueue_schedule_skb(net: Net, cpu: int, sk: sock, skb: sk_buff) -> in
     at(net, cpu, skb, Stage.__udp_enqueue_schedule_skb)
     size = skb.truesize
     if sk.rmem_alloc + size > sk.rcvbuf and sk.rmem_alloc > 0:
-        return udp_rcvbuf_full(net, cpu, sk, skb)
+        return udp_rcvbuf_full(net, cpu, sk, skb, Stage.__udp_enqueue_schedule_skb, 1)
     skb.rx_cpu = cpu
     if sk.wq_head >= 0:
         prefetch(net.wait[sk.wq_head])
@@ -68,13 +68,15 @@ def sk_queue_tail(net: Net, cpu: int, sk: sock, skb: sk_buff) -> None:
 
 @cold
 @path_function
-def udp_rcvbuf_full(net: Net, cpu: int, sk: sock, skb: sk_buff) -> int:
+def udp_rcvbuf_full(net: Net, cpu: int, sk: sock, skb: sk_buff, stage: int, counted: int) -> int:
+    """counted: as a buffer's error, too."""
     sk.drops += 1
     sk.burst_lost += skb.truesize
     sk.burst_needs = max(sk.burst_needs, sk.rmem_alloc + sk.burst_lost)
-    net.snmp[cpu][Mib.Udp_RcvbufErrors] += 1
+    if counted:
+        net.snmp[cpu][Mib.Udp_RcvbufErrors] += 1
     net.snmp[cpu][Mib.Udp_InErrors] += 1
-    return kfree_skb_reason(net, cpu, skb, Stage.__udp_enqueue_schedule_skb, Drop.SOCKET_RCVBUFF)
+    return kfree_skb_reason(net, cpu, skb, stage, Drop.SOCKET_RCVBUFF)
 
 
 # ---------------------------------------------------------------- 3.10: the socket lock and its backlog
@@ -113,7 +115,7 @@ def udp_queue_rcv_skb_310(net: Net, cpu: int, sk: sock, skb: sk_buff) -> int:
     if lock.last_cpu != cpu:                                                 # the reader counts sk_rmem_alloc down with each datagram
         lines_arrive(net, cpu, sk)
     if sk_rcvqueues_full(sk):
-        return udp_rcvbuf_full(net, cpu, sk, skb)
+        return udp_rcvbuf_full(net, cpu, sk, skb, Stage.__udp_enqueue_schedule_skb, net.behaviour[Behaviour.rcvqueues_full_counted])
     skb.rx_cpu = cpu
     spin_lock(net, cpu, sk.lock)
     if not sock_owned_by_user(sk):
@@ -135,11 +137,11 @@ def __udp_queue_rcv_skb(net: Net, cpu: int, sk: sock, skb: sk_buff) -> int:
     """sock_queue_rcv_skb(): refused when the queue already holds rcvbuf, whatever the newcomer's size."""
     at(net, cpu, skb, Stage.__udp_enqueue_schedule_skb)
     if sk.rmem_alloc >= sk.rcvbuf:
-        return udp_rcvbuf_full(net, cpu, sk, skb)
+        return udp_rcvbuf_full(net, cpu, sk, skb, Stage.sock_queue_rcv_skb, 1)
     if not sk_rmem_schedule(net, sk, skb.truesize):
         sk.drops += 1
         net.snmp[cpu][Mib.Udp_InErrors] += 1
-        return kfree_skb_reason(net, cpu, skb, Stage.__udp_enqueue_schedule_skb, Drop.PROTO_MEM)
+        return kfree_skb_reason(net, cpu, skb, Stage.sock_queue_rcv_skb, Drop.PROTO_MEM)
     sk_queue_tail(net, cpu, sk, skb)
     if sk.wq_head >= 0:
         sock_def_readable(net, cpu, sk, skb)

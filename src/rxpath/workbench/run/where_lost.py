@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+from rxpath.abi.kernels import version
 from rxpath.abi.reasons import Drop, Kind
-from rxpath.path import STATIONS, Stage, inet_protocol
+from rxpath.path import FORMERLY, STATIONS, Stage, inet_protocol
 from rxpath.workbench.run.books import Books
 
 STEPS = ("NIC", "link", "IP", "transport", "socket", "application")         # in the packet's order
@@ -46,8 +47,18 @@ class Loss(NamedTuple):
 
     def where(self, kernel: str) -> str:
         """The station, and the counters under which that kernel shows it."""
-        counters = ", ".join(Drop[self.reason].row.places[self.station].counted(kernel)).replace("/", " or ")
-        return f"in {self.station}; counters: {counters or 'none'}"
+        place = Drop[self.reason].row.places[self.station]
+        counted = place.counted(kernel)
+        text = f"in {self._function(kernel)}; counters: {', '.join(counted).replace('/', ' or ') or 'none'}"
+        if place.before is not None and version(kernel) < version(place.before[0]):
+            more = [c for c in place.counters.split() if c not in counted]
+            text += f" (from {place.before[0]} on {' and '.join(more)}, too; a vendor's kernel may have it earlier)" if more else ""
+        return text
+
+    def _function(self, kernel: str) -> str:
+        """What that kernel calls the station."""
+        before, name = FORMERLY.get(Stage[self.station], ("0", ""))
+        return name if version(kernel) < version(before) else self.station
 
 
 def losses(lost_at: Mapping[str, Mapping[str, int]]) -> Iterator[Loss]:
