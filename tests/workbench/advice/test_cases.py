@@ -76,6 +76,30 @@ def test_04_one_queue_of_a_guest():
     assert "R17" not in fired(run)
 
 
+def replayed(number, traffic="traffic.toml", host="host.toml", **more):
+    folder = next(CASES.glob(f"{number}-*"))
+    return rxpath.replay(str(folder / traffic), folder / host if host else None, **more)
+
+
+def test_07_a_kernel_before_3_16_counts_a_full_queue_as_an_error_alone():
+    run = replayed("07")
+    lost = run.dropped["SOCKET_RCVBUFF"]
+    assert lost > 10_000 and run.books.snmp["Udp.InErrors"] == lost and run.books.snmp["Udp.RcvbufErrors"] < 0.01 * lost
+    said = " ".join(str(run).split())
+    assert "in udp_queue_rcv_skb; counters: Udp.InErrors, socket.drops (from 3.16 on Udp.RcvbufErrors, too; a vendor's" in said
+    assert "__udp_enqueue_schedule_skb" not in said
+    now = " ".join(str(replayed("07", overrides=["kernel=6.18"])).split())
+    assert "in __udp_enqueue_schedule_skb; counters: Udp.RcvbufErrors, Udp.InErrors, socket.drops" in now and "3.16" not in now
+
+
+def test_08_unknown_protocols_are_no_loss():
+    run = asked("08", "light.pcap")
+    assert run.books.lost_at["UNHANDLED_PROTO"] == {"__netif_receive_skb_core": 27}
+    assert {u.what for u in run.books.unhandled} == {"HomePlug AV (EtherType 0x88e1)", "Realtek loop detection (EtherType 0x8899)"}
+    assert run.books.device["rx_dropped"] == 27 and run.books.device.get("rx_nohandler", 0) == 0
+    assert "R38" in fired(run) and run.whatif.recommended is None and "137" not in run.receiver.evidence
+
+
 @pytest.mark.parametrize("traffic", ["traffic.toml", "traffic2.toml"])
 def test_09_the_smallest_change_that_saves_all_goes_first(traffic):
     run = asked("09", traffic)
@@ -138,6 +162,12 @@ def test_30_a_batch_does_not_make_one_thread_finish_sooner():
     run = asked("30", host=None, goal="latency", overrides=[*more, "app.0.batch=1"])
     assert tried(run, "batch") is None or tried(run, "batch").helped in ("no", "worse")
     assert run.whatif.recommended is None or not any("batch" in s for s in run.whatif.recommended.set)
+
+
+def test_24_a_vlan_device_that_nobody_listed_is_said():
+    run = replayed("24", "vlan.pcap", None)
+    assert run.dropped == {} and "VLAN devices for the tags of the traffic: eth0.100" in " ".join(str(run).split())
+    assert set(replayed("24", "vlan.pcap", None, overrides=["nic.vlans=[]"]).dropped) == {"OTHERHOST"}
 
 
 def test_31_a_slow_consumer():
