@@ -173,6 +173,31 @@ def test_counters_of_a_card_that_nobody_named_are_the_only_cards_or_stand_alone(
         assert (ring.subject, ring.count) == (subject, 20)
 
 
+@pytest.mark.parametrize("card, finding, status, reading", [
+    ({"driver": "newcard", "stats": {}}, "dropped", 3, "the source of newcard: what it puts into rx_dropped"),
+    ({"driver": "ena", "stats": None}, "dropped", 3, "ethtool -S eth0, twice"),
+    ({"driver": None, "stats": None}, "dropped", 3, "ethtool -i eth0"),
+    ({"driver": "igb", "stats": {}}, "unhandled", 0, None),
+])
+def test_rx_dropped_is_a_loss_or_nobodys_and_where_nothing_tells_that_is_said(card, finding, status, reading):
+    verdict = examine(Evidence(host(card=card | {"link": {"rx_dropped": 9, "rx_packets": 99}})))
+    [one] = [f for f in verdict.found if f.name in ("dropped", "unhandled")]
+    assert (one.name, verdict.status, one.count) == (finding, status, 9)
+    assert [o.reading for o in one.open] == ([reading] if reading else [])
+
+
+def test_a_device_on_top_of_others_has_no_losses_of_its_own():
+    readings = [Reading((Link(device="bond0", kind="bond", stats={"rx_dropped": n, "rx_packets": n}),
+                         Softnet((SoftnetRow(0, n, 0, 0),), True))) for n in (10, 30)]
+    assert [f.name for f in examine(Evidence(readings)).found if f.subject == "bond0"] == ["unhandled"]
+
+
+def test_a_standard_counter_says_what_feeds_it_on_this_driver():
+    verdict = examine(Evidence(host(card={"driver": "mlx5_core", "stats": None, "link": {"rx_missed_errors": 9, "rx_packets": 99}})))
+    [missed] = [f for f in verdict.found if f.name == "missed"]
+    assert any("on mlx5_core it counts rx_out_of_buffer: no free descriptor" in line for line in missed.seen)
+
+
 # ---------------------------------------------------------------- interrupts
 @pytest.mark.parametrize("action, device, is_of", [
     ("eth0-TxRx-0", "eth0", True), ("i40e-eth0-TxRx-0", "eth0", True), ("eth0-Tx-Rx-0", "eth0", True), ("eth0-rx-0", "eth0", True),

@@ -2,6 +2,7 @@
 import io
 import json
 import sys
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,38 @@ def test_one_reading_without_counters_claims_nothing(tmp_path, capsys):
     (tmp_path / "a").write_text("net.core.rmem_max = 212992\n")
     code, out, _ = doctor(capsys, tmp_path / "a")
     assert code == 3 and "No counter of losses is in this reading." in out
+
+
+def test_what_a_drop_tool_saw_is_listed_with_its_meaning(tmp_path, capsys):
+    perf = (DATA / "perf-kfree_skb").read_text()
+    for name, lost in (("a", 0), ("b", 700)):
+        (tmp_path / name).write_text(SNMP.format(lost) + ("$ perf script\n" + perf if lost else ""))
+    code, out, _ = doctor(capsys, tmp_path / "a", tmp_path / "b")
+    assert code == 1 and "6 IP_INADDRERRORS in ip_error (not for this host: " in " ".join(out.split())
+    _, out, _ = doctor(capsys, tmp_path / "a", tmp_path / "b", "--json")
+    assert {r["reason"] for r in json.loads(out)["drop_reasons"]} >= {"UNHANDLED_PROTO"}
+
+
+def sos(path, at, lost):
+    """An archive as sos writes it, of one host."""
+    files = {"proc/2471/net/snmp": SNMP.format(lost), "proc/stat": f"cpu0 {100 + at * 900} 0 0 100 0 0 0 0 0 0\nbtime 1764000000\n",
+             "sos_commands/networking/ethtool_-i_eth0": "driver: igb\nbus-info: 0000:02:00.0\n",
+             "sos_commands/networking/ethtool_-S_eth0": f"NIC statistics:\n     rx_queue_0_drops: {lost}\n     rx_missed_errors: 0\n"}
+    with tarfile.open(path, "w:xz") as tar:
+        for name, text in files.items():
+            member = tarfile.TarInfo(f"sosreport-web1-2026/{name}")
+            member.size = len(text)
+            tar.addfile(member, io.BytesIO(text.encode()))
+
+
+def test_two_archives_of_one_host_are_two_readings_and_one_is_one(tmp_path, capsys):
+    for at, name in enumerate(("monday.tar.xz", "tuesday.tar.xz")):
+        sos(tmp_path / name, at, 500 * at)
+    code, out, _ = doctor(capsys, tmp_path / "monday.tar.xz", tmp_path / "tuesday.tar.xz", "--json")
+    said = json.loads(out)
+    assert code == 1 and said["seconds"] == 9
+    assert {(f["finding"], f["subject"], f["count"]) for f in said["findings"]} == {("ring", "eth0", 500), ("receive_buffer", None, 500)}
+    assert doctor(capsys, tmp_path / "tuesday.tar.xz")[0] == 3
 
 
 # ---------------------------------------------------------------- refused

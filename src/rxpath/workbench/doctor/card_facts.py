@@ -3,12 +3,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from rxpath.drivers.counters import COUNTERS, Loss
+from rxpath.drivers.counters import COUNTERS, Counters, Loss
 from rxpath.workbench.doctor import cards
 from rxpath.workbench.doctor.evidence import Evidence, NotKnown
 from rxpath.workbench.doctor.facts import FACTS, Fact, fact
 from rxpath.workbench.readings.losses import losses
-from rxpath.workbench.readings.records import EthtoolStats, Reading
+from rxpath.workbench.readings.records import EthtoolStats, Link, Reading
 
 CLASSES = {"ring_lost": Loss.RING, "pktbuf_lost": Loss.PKTBUF, "either_lost": Loss.EITHER, "alloc_lost": Loss.ALLOC, "phy_lost": Loss.PHY,
            "len_lost": Loss.LEN, "filter_lost": Loss.FILTER, "xdp_lost": Loss.XDP, "pause_sent": Loss.PAUSE, "cloud_lost": Loss.CLOUD,
@@ -16,7 +16,7 @@ CLASSES = {"ring_lost": Loss.RING, "pktbuf_lost": Loss.PKTBUF, "either_lost": Lo
 MUCH_IDLE, SATURATED, STOLEN = 0.2, 0.95, 0.01             # where the rules about the CPU that polls divide
 OWN = (Loss.RING, Loss.PKTBUF, Loss.EITHER)                 # a card's loss for want of room
 MISSED = ("rx_missed_errors", "rx_fifo_errors", "rx_over_errors")
-STANDARD = {"missed_lost": MISSED, "dropped_rest": ("rx_dropped",), "nohandler": ("rx_nohandler",)}
+STANDARD = {"missed_lost": MISSED, "dropped_rest": ("rx_dropped",), "rx_dropped": ("rx_dropped",), "nohandler": ("rx_nohandler",)}
 
 
 def _of_class(loss: Loss | str) -> None:
@@ -90,10 +90,7 @@ def dropped_rest(e: Evidence, device: str) -> float:
     whole = e.standard(device, "rx_dropped")
     if not whole:
         return 0
-    name = cards.driver(e, device)
-    row = COUNTERS.get(name)
-    if row is None:
-        raise NotKnown(f"what {name} puts into rx_dropped")
+    row = _row(e, device)
     own = 0
     if "rx_dropped" in row.rtnl and row.names:
         own = sum(v.value for v in cards.stats(e, device).values if cards.mentions(row.rtnl["rx_dropped"], v.name))
@@ -101,6 +98,26 @@ def dropped_rest(e: Evidence, device: str) -> float:
     if elsewhere and len([d for d in e.devices if _dropped(e, d)]) > 1:
         raise NotKnown("the reasons: perf record -e skb:kfree_skb -a sleep 5; perf script")
     return max(whole - own - elsewhere, 0)
+
+
+def _row(e: Evidence, device: str) -> Counters:
+    """Its driver's row; a device that stands on others or is made of software alone has no losses of its own."""
+    link = e.setting(lambda r: next((x for x in r.of(Link, "") if x.device == device), None))
+    if link is not None and (link.kind or link.parent):
+        return COUNTERS["lo"]
+    name = cards.driver(e, device)
+    if name not in COUNTERS:
+        raise NotKnown(f"the source of {name}: what it puts into rx_dropped")
+    return COUNTERS[name]
+
+
+@fact("device", "0 or 1", "nothing says whether its rx_dropped is a loss")
+def dropped_unclear(e: Evidence, device: str) -> float:
+    try:
+        dropped_rest(e, device)
+    except NotKnown:
+        return e.standard(device, "rx_dropped") > 0
+    return 0
 
 
 def _dropped(e: Evidence, device: str) -> bool:

@@ -135,12 +135,14 @@ def udp_mem_fill(e: Evidence, _: str) -> float:
 
 # ---------------------------------------------------------------- IP
 moving("ip_received", "packets that IP saw (merged ones once)", "Ip.InReceives")
-moving("ip_damaged", "malformed headers, packets that are too short", "Ip.InHdrErrors", "IpExt.InTruncatedPkts")
-moving("ip_misaddressed", "not this host's addresses", "Ip.InAddrErrors", "IpExt.InNoRoutes")
-moving("ip_bad", "both together", "Ip.InHdrErrors", "IpExt.InTruncatedPkts", "Ip.InAddrErrors", "IpExt.InNoRoutes")
-moving("ip_discards", "no memory, in IP", "Ip.InDiscards")
+moving("ip_damaged", "malformed headers, packets that are too short", "Ip.InHdrErrors", "IpExt.InTruncatedPkts", "Ip6.InHdrErrors",
+       "Ip6.InTruncatedPkts")
+moving("ip_misaddressed", "not this host's addresses", "Ip.InAddrErrors", "IpExt.InNoRoutes", "Ip6.InAddrErrors", "Ip6.InNoRoutes")
+moving("ip_bad", "both together", "Ip.InHdrErrors", "IpExt.InTruncatedPkts", "Ip6.InHdrErrors", "Ip6.InTruncatedPkts",
+       "Ip.InAddrErrors", "IpExt.InNoRoutes", "Ip6.InAddrErrors", "Ip6.InNoRoutes")
+moving("ip_discards", "no memory, in IP", "Ip.InDiscards", "Ip6.InDiscards")
 moving("rp_filter", "reverse path filter", "TcpExt.IPReversePathFilter")
-moving("reasm_fails", "reassemblies that failed", "Ip.ReasmFails", unit="failures")
+moving("reasm_fails", "reassemblies that failed", "Ip.ReasmFails", "Ip6.ReasmFails", unit="failures")
 moving("tcp_lost", "dropped at TCP sockets", "TcpExt.TCPBacklogDrop", "TcpExt.RcvPruned", "TcpExt.TCPRcvQDrop", "TcpExt.TCPZeroWindowDrop",
        unit="segments")
 
@@ -160,8 +162,8 @@ def gro_factor(e: Evidence, _: str) -> float:
 
 @fact("host", "of 1", "failures of reassembly that are timeouts")
 def reasm_timeout_share(e: Evidence, _: str) -> float:
-    fails = e.snmp("Ip", "ReasmFails")
-    return min(e.snmp("Ip", "ReasmTimeout") / fails, 1.0) if fails else 0.0
+    fails = summed(e, "Ip.ReasmFails", "Ip6.ReasmFails")
+    return min(summed(e, "Ip.ReasmTimeout", "Ip6.ReasmTimeout") / fails, 1.0) if fails else 0.0
 
 
 @fact("host", "of 1", "memory of fragments over ipfrag_high_thresh")

@@ -25,7 +25,7 @@ LOSSES = ("lost", "damaged")                                # kinds that make th
 PLACES = ("subject", "device", "cpu", "socket", "pid", "program", "driver")     # what sentences may name beside facts
 
 Scope = Literal["host", "device", "cpu", "socket"]
-Kind = Literal["lost", "damaged", "refused", "elsewhere", "busy", "note"]
+Kind = Literal["lost", "damaged", "open", "refused", "elsewhere", "busy", "note"]
 Text = Annotated[str, Field(min_length=1)]
 
 

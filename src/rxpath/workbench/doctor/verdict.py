@@ -2,16 +2,19 @@
 can tell, and what would not help.  Nothing is printed here."""
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from rxpath.drivers.counters import COUNTERS
+from rxpath.abi.reasons import Drop, Row
+from rxpath.drivers.counters import COUNTERS, MEANING
 from rxpath.workbench.doctor import card_facts, cards, socket_facts, sockets
 from rxpath.workbench.doctor.evidence import Evidence, NotKnown
 from rxpath.workbench.doctor.facts import FACTS, RCVBUF, Known, summed
 from rxpath.workbench.doctor.rules import LOSSES, Finding, Missing, Rule, Rules, Said, Scope, Sentence, load, named
 from rxpath.workbench.readings.losses import Found
+from rxpath.workbench.readings.records import Drops
 from rxpath.workbench.readings.settings import Surroundings
 
 NOTHING, SOMETHING, CANNOT_TELL = 0, 1, 3                   # exit status; 2 is trouble
@@ -21,7 +24,7 @@ SAID = 4                                                    # what the compariso
 LOOK = 3                                                    # things to look at, while nothing is decided
 REFRESH = 3.0                                               # s: ixgbe, i40e and ice read their registers every 1 to 2 s
 WITH_FACTS = (card_facts, socket_facts)                     # their facts are there once they are imported
-ORDER = ("lost", "damaged", "refused", "elsewhere", "busy", "note")
+ORDER = ("lost", "damaged", "open", "refused", "elsewhere", "busy", "note")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,16 @@ class Case:
 
 
 @dataclass(frozen=True, slots=True)
+class Reason:
+    """What a drop tool saw: packets that ended at a function, the kernel's reason by name, what that means ("" where nobody here knows)."""
+
+    count: int
+    reason: str
+    function: str
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """All of it.  unknown: findings that could not be looked for, by the reading that would show them."""
 
@@ -75,6 +88,7 @@ class Verdict:
     seconds: float | None = None
     moments: int = 0
     notes: tuple[str, ...] = ()
+    reasons: tuple[Reason, ...] = ()
 
     @property
     def losses(self) -> tuple[Case, ...]:
@@ -84,7 +98,8 @@ class Verdict:
     def status(self) -> int:
         if self.losses:
             return SOMETHING
-        return NOTHING if self.looked and self.moments > 1 else CANNOT_TELL
+        unclear = any(f.kind == "open" for f in self.found)
+        return NOTHING if self.looked and self.moments > 1 and not unclear else CANNOT_TELL
 
 
 def the_rules() -> Rules:
@@ -111,7 +126,22 @@ def examine(e: Evidence, rules: Rules | None = None) -> Verdict:
                 found.append(_found(e, name, finding, rules.of(name), facts, subject))
     found.sort(key=lambda f: (ORDER.index(f.kind), -f.count))
     missing = {reading: tuple(what) for reading, what in unknown.items()}
-    return Verdict(tuple(found), missing, looked, _seconds(e), len(e.readings), tuple(_notes(e)))
+    return Verdict(tuple(found), missing, looked, _seconds(e), len(e.readings), tuple(_notes(e)), tuple(_reasons(e)))
+
+
+def _reasons(e: Evidence) -> list[Reason]:
+    """What perf, dropwatch, retis or pwru recorded, in any of the readings, most first."""
+    counts: Counter[tuple[str, str]] = Counter()
+    for reading in e.readings:
+        for record in reading.of(Drops, ""):
+            for drop in record.drops:
+                counts[drop.reason, drop.function] += drop.count
+    return [Reason(n, reason, function, f"{row.kind.value}: {row.meaning}" if (row := _known_reason(reason)) is not None else "")
+            for (reason, function), n in counts.most_common()]
+
+
+def _known_reason(name: str) -> Row | None:
+    return Drop[name].row if name in Drop.__members__ else None
 
 
 def _notes(e: Evidence) -> Iterator[str]:
@@ -305,7 +335,7 @@ def _seen(e: Evidence, name: str, finding: Finding, facts: Known, subject: str) 
     if finding.scope == "device" and finding.count in card_facts.CLASSES:
         return _seen_on_card(e, finding, subject)
     if finding.count in card_facts.STANDARD:
-        return [f"{n} of {subject} +{moved:,}" for n in card_facts.STANDARD[finding.count] if (moved := _standard(e, subject, n))]
+        return _seen_as_standard(e, card_facts.STANDARD[finding.count], subject)
     if name == "socket":
         s = sockets.one(e, subject)
         lines = [f"drops of {subject} +{s.drops:,}"]
@@ -334,6 +364,19 @@ def _seen_on_card(e: Evidence, finding: Finding, device: str) -> list[str]:
         lines.append(f"on {name} ip -s link shows them in {', '.join(standard)}")
     elif row is not None and any(cards.mentions(row.hidden, c) for c in found.counters):
         lines.append(f"on {name} no standard counter (ip -s link, /proc/net/dev) shows them")
+    return lines
+
+
+def _seen_as_standard(e: Evidence, names: Iterable[str], device: str) -> list[str]:
+    """With what feeds them on this driver."""
+    name, lines = cards.driver_or_none(e, device), []
+    row = COUNTERS.get(name or "")
+    for standard in names:
+        if moved := _standard(e, device, standard):
+            lines.append(f"{standard} of {device} +{moved:,}")
+            if row is not None and standard in row.rtnl:
+                loss = row.loss(row.rtnl[standard].split(" (")[0])
+                lines.append(f"on {name} it counts {row.rtnl[standard]}" + (f": {MEANING[loss]}" if loss is not None else ""))
     return lines
 
 

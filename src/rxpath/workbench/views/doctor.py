@@ -14,8 +14,10 @@ from rxpath.workbench.readings.records import Kernel, Reading
 from rxpath.workbench.words import figures
 
 WIDTH, LABEL = 80, 15
-HEADS = {"lost": ("LOST", "bold red"), "damaged": ("DAMAGED", "bold red"), "refused": ("REFUSED", "bold yellow"),
+HEADS = {"lost": ("LOST", "bold red"), "damaged": ("DAMAGED", "bold red"), "open": ("UNDECIDED", "bold yellow"),
+         "refused": ("REFUSED", "bold yellow"),
          "elsewhere": ("ELSEWHERE", "bold yellow"), "busy": ("BUSY", "bold yellow"), "note": ("NO LOSS", "bold")}
+REASONS = 10                                                # places, most packets first
 UNREAD = 12                                                 # lines that could not be read, before the rest is only counted
 MARKS = {"R": "How large: replay the traffic with rxpath replay --set, over a range of traffic.",
          "C": "Which ones: only a capture or a trace can tell.", "N": ""}
@@ -27,6 +29,7 @@ def render(verdict: Verdict, readings: Sequence[Reading]) -> Group:
     parts += [Text(line, "dim") for note in verdict.notes for line in _wrapped(note)]
     for found in verdict.found:
         parts += [Text(), *_finding(found)]
+    parts += _reasons(verdict)
     parts += _end(verdict)
     parts += _unread(readings)
     return Group(*parts)
@@ -51,6 +54,7 @@ def since_boot(verdict: Verdict, readings: Sequence[Reading]) -> Group:
                 parts += [Text(part, "dim") for part in _hung(" " * 17, line)]
     if not counted:
         parts += [Text(), Text("No counter of a loss has ever moved." if verdict.looked else "No counter of losses is in this reading.")]
+    parts += _reasons(verdict)
     parts += _not_looked(verdict, "A second reading, with what is missing here")
     parts += _unread(readings)
     return Group(*parts)
@@ -107,10 +111,24 @@ def _open(o: Open) -> str:
     return f"whether {'; or whether '.join(titles)}. This would tell: {o.reading}"
 
 
+def _reasons(verdict: Verdict) -> list[Text]:
+    """What a drop tool saw.  A full ring is never there: a packet without a buffer has no record in the kernel."""
+    if not verdict.reasons:
+        return []
+    out = [Text(), Text("Packets that a drop tool saw end (losses of a ring are never among them):", "bold")]
+    for r in verdict.reasons[:REASONS]:
+        what = f"{r.reason or 'no reason given'} in {r.function or 'an unknown function'}"
+        out += [Text(line) for line in _hung(f"  {r.count:>13,}  ", what + (f" ({r.meaning})" if r.meaning else ""))]
+    if len(verdict.reasons) > REASONS:
+        out.append(Text(f"  and {len(verdict.reasons) - REASONS} more", "dim"))
+    return out
+
+
 def _end(verdict: Verdict) -> list[Text]:
     out: list[Text] = []
     if verdict.status == CANNOT_TELL:
-        out += [Text(), Text("Cannot tell whether anything is lost: no counter of losses is in both readings.", "bold")]
+        why = "no counter of losses is in both readings" if not verdict.looked else "what is undecided above may be a loss"
+        out += [Text(), Text(f"Cannot tell whether anything is lost: {why}.", "bold")]
     elif not verdict.losses:
         out += [Text(), Text("Nothing is lost here.", "bold green")]
         out += [Text(line) for line in _wrapped(
@@ -198,6 +216,7 @@ def as_json(verdict: Verdict, readings: Sequence[Reading], since_boot: bool) -> 
         "readings": len(readings), "kernel": kernel.release if kernel is not None else None,
         "notes": list(verdict.notes), "findings": [_as_json(f, since_boot) for f in verdict.found],
         "not_looked_at": [{"reading": reading, "findings": list(what)} for reading, what in verdict.unknown.items()],
+        "drop_reasons": [{"count": r.count, "reason": r.reason, "function": r.function, "meaning": r.meaning} for r in verdict.reasons],
         "unread": list(dict.fromkeys(str(u) for r in readings for u in r.unread)),
     }
 
