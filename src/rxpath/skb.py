@@ -128,6 +128,28 @@ def skb_add_rx_frag(net: Net, skb: sk_buff, tail: int, page: sk_buff) -> None:
 
 
 @path_function
+def skb_add_part(net: Net, skb: sk_buff, part: sk_buff) -> None:
+    """A further frame of the same datagram, behind the last one of the frag_list.  Lengths and weight are the caller's to say."""
+    part.next = NO_SKB
+    if skb.frag_list >= 0:
+        tail = net.skb[skb.frag_tail]
+        tail.next = part.idx
+    else:
+        skb.frag_list = part.idx
+    skb.frag_tail = part.idx
+
+
+@path_function
+def npages(net: Net, skb: sk_buff) -> int:
+    n, i = 0, skb.frags
+    while i >= 0:
+        page = net.skb[i]
+        n += 1
+        i = page.next
+    return n
+
+
+@path_function
 def skb_end(net: Net, cpu: int, skb: sk_buff, stage: int, reason: int) -> None:
     """The end, at `stage`, of an skb and of every frame that it stands for."""
     i = skb.frag_list
@@ -240,20 +262,15 @@ def skb_clone(net: Net, cpu: int, skb: sk_buff) -> int:
     if first < 0:
         return NO_SKB
     copy = net.skb[first]
-    tail, i = NO_SKB, skb.frag_list
+    i = skb.frag_list
     while i >= 0:
         part = net.skb[i]
         k = skb_copy_one(net, cpu, part)
         if k < 0:
             skb_end(net, cpu, copy, Stage.skb_clone, Drop.NOMEM)
             return NO_SKB
-        if tail < 0:
-            copy.frag_list = k
-        else:
-            before = net.skb[tail]
-            before.next = k
-        tail, i = k, part.next
-    copy.frag_tail = tail
+        skb_add_part(net, copy, net.skb[k])
+        i = part.next
     net.snmp[cpu][Mib.Rxpath_Copies] += 1
     return first
 

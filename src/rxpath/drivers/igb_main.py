@@ -40,7 +40,7 @@ from ..abi.reasons import Drop
 from ..abi.skbuff import sk_buff
 from ..abi.softnet import napi_struct
 from ..irq.backlog import netif_rx
-from ..irq.napi import napi_complete_done, napi_defer, napi_schedule
+from ..irq.napi import napi_complete_done, napi_defer
 from ..link.dev import napi_list_up
 from ..link.eth import eth_type_trans
 from ..link.gro import napi_gro_flush, napi_gro_receive
@@ -49,21 +49,19 @@ from ..skb import alloc_skb, kfree_skb_reason, skb_add_rx_frag, skb_init
 from ..spent import spent_begin
 from ..turn import at, charge, late, late_private, memory_of, tell_driver
 from .igb_itr import igb_update_throttle, igb_write_itr
-from .igb_tx import igb_clean_tx_irq
+from .igb_tx import igb_clean_tx_first
 from .nic import record_ring, ring_cleaned
-from .nic_rx import nic_pull
+from .nic_rx import nic_interrupt, nic_pull
 
 
 @irq_handler("igb_msix_ring")
 @path_function
 def igb_msix_ring(net: Net, cpu: int, q: int) -> int:
-    """Hard IRQ: the vector masks itself; all the work is left to NAPI."""
+    """Hard IRQ: the vector masks itself."""
     ring = net.ring[q]
-    ring.irqs += 1
-    ring.unmasked = 0
     if ring.set_itr:
         igb_write_itr(ring)
-    napi_schedule(net, cpu, q)
+    nic_interrupt(net, cpu, q)
     return IRQ_HANDLED
 
 
@@ -292,9 +290,7 @@ def igb_poll(net: Net, cpu: int, n: int, budget: int) -> int:
     napi = net.napi[n]
     q = napi.ring
     ring, tx = net.ring[q], net.tx[q]
-    if tx.next_to_use != tx.next_to_clean and tx.poll_seen != napi.polls:
-        tx.poll_seen = napi.polls                    # once in a poll
-        igb_clean_tx_irq(net, cpu, q, tx, IGB_TX_WORK)
+    igb_clean_tx_first(net, cpu, q, tx, napi.polls, IGB_TX_WORK)
     if igb_poll_rx(net, cpu, n, budget) == YIELD:
         return YIELD
     done = napi.done

@@ -100,6 +100,14 @@ def igb_clean_tx_irq(net: Net, cpu: int, q: int, tx: tx_ring, work: int) -> None
 
 
 @path_function
+def igb_clean_tx_first(net: Net, cpu: int, q: int, tx: tx_ring, polls: int, work: int) -> None:
+    """At the top of a poll, once in it: whoever comes back to it after others had their turn goes on to receive."""
+    if tx.next_to_use != tx.next_to_clean and tx.poll_seen != polls:
+        tx.poll_seen = polls
+        igb_clean_tx_irq(net, cpu, q, tx, work)
+
+
+@path_function
 def igb_clean_tx_ring(net: Net, q: int, tx: tx_ring) -> None:
     """The device goes down: whatever waits to be sent is freed."""
     while tx.next_to_clean != tx.next_to_use:

@@ -6,12 +6,13 @@ igb's functions stand for ixgbe's of the same name: igb_clean_rx_irq for ixgbe_c
 from .._compile import path_function
 from ..abi.net import Net
 from ..abi.numbers import IRQ_HANDLED, YIELD, Note
-from ..irq.napi import napi_complete_done, napi_schedule
+from ..irq.napi import napi_complete_done
 from ..path import irq_handler, napi_poll
 from ..turn import tell_driver
 from .igb_main import igb_poll_rx, igb_refill, ring_late
-from .igb_tx import igb_clean_tx_irq
+from .igb_tx import igb_clean_tx_first
 from .ixgbe_itr import ixgbe_set_itr
+from .nic_rx import nic_interrupt
 
 IXGBE_TX_WORK = 256
 
@@ -20,10 +21,7 @@ IXGBE_TX_WORK = 256
 @path_function
 def ixgbe_msix_clean_rings(net: Net, cpu: int, q: int) -> int:
     """Hard IRQ: the vector has masked itself (EIAM)."""
-    ring = net.ring[q]
-    ring.irqs += 1
-    ring.unmasked = 0
-    napi_schedule(net, cpu, q)
+    nic_interrupt(net, cpu, q)
     return IRQ_HANDLED
 
 
@@ -34,9 +32,7 @@ def ixgbe_poll(net: Net, cpu: int, n: int, budget: int) -> int:
     napi = net.napi[n]
     q = napi.ring
     ring, tx = net.ring[q], net.tx[q]
-    if tx.next_to_use != tx.next_to_clean and tx.poll_seen != napi.polls:
-        tx.poll_seen = napi.polls                    # once in a poll
-        igb_clean_tx_irq(net, cpu, q, tx, IXGBE_TX_WORK)
+    igb_clean_tx_first(net, cpu, q, tx, napi.polls, IXGBE_TX_WORK)
     if igb_poll_rx(net, cpu, n, budget) == YIELD:
         return YIELD
     if napi.dry:                                     # the top of ixgbe_clean_rx_irq's loop, once more

@@ -15,9 +15,19 @@ from ..abi.net import Net
 from ..abi.nic import arrival, packet_buffer, rx_ring
 from ..abi.numbers import ETH_FCS_LEN, FEED_QUEUE, NEVER, NicMode, Note
 from ..abi.reasons import Drop
+from ..irq.napi import napi_schedule
 from ..path import Stage, cable_rx
 from ..turn import tell_driver
 from .nic import nic_accepts, nic_lost, nic_missed
+
+
+@path_function
+def nic_interrupt(net: Net, cpu: int, q: int) -> None:
+    """What every handler of a vector does: it has masked itself, and all the work is left to NAPI."""
+    ring = net.ring[q]
+    ring.irqs += 1
+    ring.unmasked = 0
+    napi_schedule(net, cpu, q)
 
 
 @path_function

@@ -44,9 +44,9 @@ from ..skb import alloc_skb, csum_fold, csum_partial, frames_end, skb_init, skb_
 from ..spent import spent_begin
 from ..turn import at, charge, late_private, memory_of, tell_driver, trail_lost
 from .igb_main import append_page, ring_late
-from .igb_tx import igb_clean_tx_irq
+from .igb_tx import igb_clean_tx_first
 from .nic import nic_checksum, nic_copy, nic_lost, nic_takes, nic_write_back, record_ring, ring_cleaned
-from .nic_rx import buffer_frame, nic_pull
+from .nic_rx import buffer_frame, nic_interrupt, nic_pull
 
 VIRTIO_PIECE = NDESC >> 2                            # the longest, 8176 bytes, is four
 HEADER = 12                                          # sizeof(struct virtio_net_hdr_mrg_rxbuf), in front of the packet
@@ -138,10 +138,7 @@ def virtio_needs_csum(feed: Mem, a: arrival) -> bool:
 @path_function
 def skb_recv_done(net: Net, cpu: int, q: int) -> int:
     """Hard IRQ: virtqueue_disable_cb(), then NAPI."""
-    ring = net.ring[q]
-    ring.irqs += 1
-    ring.unmasked = 0
-    napi_schedule(net, cpu, q)
+    nic_interrupt(net, cpu, q)
     return IRQ_HANDLED
 
 
@@ -289,9 +286,7 @@ def virtnet_poll(net: Net, cpu: int, n: int, budget: int) -> int:
     napi = net.napi[n]
     q = napi.ring
     ring, tx, c = net.ring[q], net.tx[q], net.cpu[cpu]
-    if tx.next_to_use != tx.next_to_clean and tx.poll_seen != napi.polls:
-        tx.poll_seen = napi.polls                    # once in a poll
-        igb_clean_tx_irq(net, cpu, q, tx, NDESC)
+    igb_clean_tx_first(net, cpu, q, tx, napi.polls, NDESC)
     memory_of(net, cpu, ring.dev)
     while True:
         if napi.up:                                  # GRO let packets go: hand them up

@@ -26,7 +26,8 @@ from ..abi.numbers import (
 from ..abi.skbuff import sk_buff
 from ..abi.softnet import napi_struct
 from ..path import Stage
-from ..skb import __skb_queue_tail
+from ..skb import __skb_queue_tail, npages
+from ..timer import jiffies
 from ..turn import at
 
 
@@ -100,27 +101,16 @@ def gro_list_prepare(net: Net, napi: napi_struct, bucket: int, skb: sk_buff) -> 
 @path_function
 def gro_hold(net: Net, cpu: int, napi: napi_struct, bucket: int, skb: sk_buff) -> None:
     """The first of what may become a merged packet."""
-    c = net.cpu[cpu]
     skb.gro_count = 1
     skb.gro_fixedid = 0
     skb.gro_last = skb.idx
     skb.gro_nr_frags = npages(net, skb)
-    skb.gro_age = c.now // net.sysctl[Sysctl.jiffy_ns]
+    skb.gro_age = jiffies(net, cpu)
     skb.gso_size = skb.len - skb.gro_offset
     skb.gro_next = napi.gro_bucket[bucket]
     napi.gro_bucket[bucket] = skb.idx
     napi.gro_count[bucket] += 1
     napi.gro_bitmask |= 1 << bucket
-
-
-@path_function
-def npages(net: Net, skb: sk_buff) -> int:
-    n, i = 0, skb.frags
-    while i >= 0:
-        page = net.skb[i]
-        n += 1
-        i = page.next
-    return n
 
 
 @path_function
@@ -166,10 +156,8 @@ def napi_gro_flush(net: Net, cpu: int, napi: napi_struct) -> None:
 
     The ring is empty: everything, but with a timer to follow (gro_flush_timeout) only what is not of this jiffy.  The budget is used up:
     everything too if HZ < 1000, else what is not of this jiffy."""
-    jiffy = net.sysctl[Sysctl.jiffy_ns]
-    c = net.cpu[cpu]
-    old_only = napi.timeout != 0 or (napi.dry == 0 and jiffy <= 1_000_000)
-    now = c.now // jiffy
+    old_only = napi.timeout != 0 or (napi.dry == 0 and net.sysctl[Sysctl.jiffy_ns] <= 1_000_000)
+    now = jiffies(net, cpu)
     napi.flush_rest = 0
     if napi.gro_bitmask == 0:
         return

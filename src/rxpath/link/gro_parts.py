@@ -16,7 +16,7 @@ from ..abi.numbers import (
 from ..abi.skbuff import sk_buff
 from ..abi.softnet import napi_struct
 from ..path import Stage
-from ..skb import csum_fold, csum_tcpudp_nofold, skb_checksum, skb_csum_right
+from ..skb import csum_fold, csum_tcpudp_nofold, skb_add_part, skb_checksum, skb_csum_right
 from ..turn import at, at_bytes
 
 
@@ -85,13 +85,7 @@ def skb_gro_receive(net: Net, cpu: int, p: sk_buff, skb: sk_buff) -> bool:
     p.truesize += gro_part_truesize(net, p, skb, n)
     skb.data += skb.gro_offset
     skb.len = n
-    skb.next = NO_SKB
-    if p.frag_list >= 0:
-        tail = net.skb[p.frag_tail]
-        tail.next = skb.idx
-    else:
-        p.frag_list = skb.idx
-    p.frag_tail = skb.idx
+    skb_add_part(net, p, skb)
     p.len += n
     p.data_len += n
     p.gro_count += 1

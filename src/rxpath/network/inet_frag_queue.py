@@ -7,6 +7,7 @@ from ..abi.frag import ipq_t
 from ..abi.net import Net
 from ..abi.numbers import CHECKSUM_NONE, NO_SKB
 from ..abi.skbuff import FRAG_CB, sk_buff
+from ..skb import npages, skb_add_part
 from ..spent import spent_copy
 
 IPFRAG_OK, IPFRAG_DUP, IPFRAG_OVERLAP = 0, 1, 2
@@ -111,7 +112,7 @@ def inet_frag_reasm_finish(net: Net, queue: ipq_t, skb: sk_buff, ihl: int) -> sk
     dev = net.dev[head.dev]
     head.data -= ihl
     head.len += ihl
-    nfrags, listed, tail, run_next, i = frag_npages(net, head), 0, NO_SKB, FRAG_CB(head).next_run, head.next
+    nfrags, listed, run_next, i = npages(net, head), 0, FRAG_CB(head).next_run, head.next
     while i >= 0 or run_next >= 0:
         if i < 0:
             i = run_next
@@ -119,17 +120,11 @@ def inet_frag_reasm_finish(net: Net, queue: ipq_t, skb: sk_buff, ihl: int) -> sk
             run_next = FRAG_CB(begin).next_run
         part = net.skb[i]
         i = part.next
-        part.next = NO_SKB
-        if tail >= 0:
-            link = net.skb[tail]
-            link.next = part.idx
-        else:
-            head.frag_list = part.idx
-        tail = part.idx
+        skb_add_part(net, head, part)
         if part.ip_summed != head.ip_summed:
             head.ip_summed = CHECKSUM_NONE
         head.wire |= part.wire
-        more = 1 + frag_npages(net, part)
+        more = 1 + npages(net, part)
         if dev.head_frag and nfrags == 0 and listed == 0 and part.len <= BUILD_SKB_ROOM - head.len:
             pass                                         # copied into the tail of the first buffer
         elif dev.head_frag and listed == 0 and nfrags + more <= MAX_SKB_FRAGS:
@@ -140,7 +135,6 @@ def inet_frag_reasm_finish(net: Net, queue: ipq_t, skb: sk_buff, ihl: int) -> sk
             listed = 1
         head.len += part.len
         head.data_len += part.len
-    head.frag_tail = tail
     head.next = NO_SKB
     head.dst, head.dst_type, head.dev, head.iif, head.tstamp = skb.dst, skb.dst_type, skb.dev, skb.iif, queue.stamp
     head.csum_valid = 0
@@ -149,13 +143,3 @@ def inet_frag_reasm_finish(net: Net, queue: ipq_t, skb: sk_buff, ihl: int) -> sk
     net.frag_mem -= queue.mem
     queue.mem, queue.head, queue.tail, queue.last_run = 0, NO_SKB, NO_SKB, NO_SKB
     return head
-
-
-@path_function
-def frag_npages(net: Net, skb: sk_buff) -> int:
-    n, i = 0, skb.frags
-    while i >= 0:
-        page = net.skb[i]
-        n += 1
-        i = page.next
-    return n
