@@ -335,6 +335,39 @@ def test_errors_of_tools_are_named_so():
     assert {u.why for u in reading.unread} == {"an error message of the tool"}
 
 
+# ---------------------------------------------------------------- one host, many tools
+@pytest.mark.parametrize("name", ["netstat-s", "netstat-su", "nstat-az", "nstat-az.json"])
+def test_every_tool_says_the_same_of_one_host(name):
+    path = DATA / "after" / name if (DATA / "after" / name).exists() else SAMPLES / "pair-here-6.18/after" / name
+    if not path.exists():
+        pytest.skip("real samples lie beside the checkout, in ../shared")
+    proc, said, compared = read_text(text("after/proc_net_snmp")), read_text(path.read_text()), 0
+    for values in said.of(r.Snmp):
+        for counter, value in values.groups.get("Udp", {}).items():
+            assert proc.counter("Udp", counter) == value
+            compared += 1
+    assert compared >= 6
+
+
+def test_json_of_ethtool_says_what_its_text_says():
+    rings = only(r.Rings, '[ {"ifname":"eth0","rx-max":4096,"rx-mini-max":0,"tx-max":4096,"rx":512,"tx":256,"tx-push":false} ]')
+    assert (rings.device, rings.maximum["rx"], rings.current, rings.other) == ("eth0", 4096, {"rx": 512, "tx": 256}, {"tx-push": "False"})
+    assert only(r.Channels, '[ {"ifname":"eth0","combined-max":8,"combined":4,"rx":2} ]').rx_queues == 6
+    coalesce = only(r.Coalesce, '[ {"ifname":"eth0","rx":false,"rx-usecs":3,"rx-frame-low":1,"adaptive-rx":true} ]')
+    assert coalesce.values == {"rx-usecs": 3, "rx-frames-low": 1} and coalesce.words == {"adaptive-rx": True}
+    table = only(r.Indirection, '[ {"ifname":"eth0","rss-indirection-table":[0,1,0],"rss-hash-key":[109,90],'
+                                '"rss-hash-function":"toeplitz"} ]')
+    assert (table.table, table.key, table.function) == ((0, 1, 0), b"mZ", "toeplitz")
+
+
+def test_an_empty_table_of_sockets_says_that_there_is_none():
+    header = "State Recv-Q Send-Q Local Address:Port Peer Address:PortProcess\n"
+    assert only(r.UdpSockets, header, "ss -uamn").sockets == () and only(r.TcpSockets, "$ ss -tamn\n" + header).sockets == ()
+    tcp = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
+    assert only(r.TcpSockets, tcp).sockets == ()
+    assert read_text(header).unread                             # of which kind?
+
+
 # ---------------------------------------------------------------- real samples
 NOTHING_INSIDE = {"INDEX.tsv", "sos/list-sos-4.0-debian12.txt", "here-6.18/ethtool-T", "here-6.18/ethtool-a", "here-6.18/ethtool-version",
                   "here-6.18/snapshot.json", "here-6.18/iptables-save-c", "ethtool/insights-ethtool_info_bad_1.txt",

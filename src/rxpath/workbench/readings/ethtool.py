@@ -1,4 +1,4 @@
-"""ethtool: -S -g -l -c -k -i -x -a -n and without option, as text and, where it has one, as JSON.
+"""ethtool: -S -g -l -c -k -i -x -a -n and without option, as text (ethtool_json.py has its JSON).
 
 A name in -S may hold colons, brackets, dots and blanks: a line is divided at its last colon.  n/a, or 0 before 5.x, is what a card does not
 have.  ethtool -i, and -S in a paste, do not name their device: then it is what the command or the file's name says."""
@@ -151,17 +151,6 @@ def features(block: Block) -> list[Record]:
     return [Features(device=_device(block), features=found, source=block.source)] if found else []
 
 
-def features_json(entry: Mapping[str, object], block: Block) -> list[Record]:
-    """An object of `ethtool --json -k`: fixed and requested are null where they say nothing."""
-    found = {}
-    for name, said in entry.items():
-        if isinstance(said, dict) and isinstance(said.get("active"), bool):
-            on, asked = said["active"], said.get("requested")
-            fixed = said.get("fixed") is True
-            found[name] = Feature(on, fixed, asked if isinstance(asked, bool) and asked != on and not fixed else None)
-    return [Features(device=str(entry.get("ifname", "")), features=found, source=block.source)] if found else []
-
-
 # ---------------------------------------------------------------- -i, -a
 INFO = {"driver", "version", "firmware-version", "expansion-rom-version", "bus-info", "supports-statistics", "supports-test",
         "supports-eeprom-access", "supports-register-dump", "supports-priv-flags"}
@@ -203,17 +192,6 @@ def pause(block: Block) -> list[Record]:
     return [Pause(device=_device(block), autoneg=found.get("autoneg"), rx=found.get("rx"), tx=found.get("tx"),
                   rx_negotiated=found.get("rx_negotiated"), tx_negotiated=found.get("tx_negotiated"), counters=counters,
                   source=block.source)]
-
-
-def pause_json(entry: Mapping[str, object], block: Block) -> list[Record]:
-    def said(name: str) -> bool | None:
-        value = entry.get(name)
-        return value if isinstance(value, bool) else None
-
-    negotiated = entry.get("negotiated")
-    both = negotiated if isinstance(negotiated, dict) else {}
-    return [Pause(device=str(entry.get("ifname", "")), autoneg=said("autonegotiate"), rx=said("rx"), tx=said("tx"),
-                  rx_negotiated=both.get("rx"), tx_negotiated=both.get("tx"), source=block.source)]
 
 
 # ---------------------------------------------------------------- -x, -n

@@ -4,7 +4,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from . import cpu, ethtool, iproute, netstat
+from . import cpu, ethtool_json, iproute, netstat
 from .lines import Block, Line
 from .records import Record
 
@@ -42,8 +42,4 @@ def _one(entry: Mapping[str, object], block: Block) -> list[Record]:
         return cpu.mpstat_json(entry, block)
     if "lscpu" in entry:
         return cpu.lscpu_json(entry, block)
-    if "autonegotiate" in entry:
-        return ethtool.pause_json(entry, block)
-    if any(isinstance(v, dict) and "active" in v for v in entry.values()):
-        return ethtool.features_json(entry, block)
-    return iproute.from_json(entry, block)
+    return ethtool_json.from_json(entry, block) or iproute.from_json(entry, block)

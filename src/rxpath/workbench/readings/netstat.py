@@ -21,7 +21,7 @@ SENTENCES: Mapping[str, Mapping[str, str]] = {
         "dropped because of missing route": "OutNoRoutes", "fragments dropped after timeout": "ReasmTimeout",
         "reassemblies required": "ReasmReqds", "packets reassembled ok": "ReasmOKs", "packet reassembles failed": "ReasmFails",
         "packet reassemblies failed": "ReasmFails", "fragments received ok": "FragOKs", "fragments failed": "FragFails",
-        "fragments created": "FragCreates"},
+        "fragments created": "FragCreates", "incoming multicast packets": "InMcastPkts", "outgoing multicast packets": "OutMcastPkts"},
     "Icmp": {
         "ICMP messages received": "InMsgs", "input ICMP message failed": "InErrors", "ICMP messages sent": "OutMsgs",
         "ICMP messages failed": "OutErrors"},

@@ -47,7 +47,7 @@ TITLE = re.compile(r"==> (\S.*) <==\s*$|#==\[ (?:Command|Configuration File|Log 
                    r"-{3,}+ ?([^-].{0,150}?) ?-{3,}\s*$|"
                    r"={3,}+ ?([^=].{0,150}?) ?={3,}\s*$")
 REFUSED = re.compile(r"\s*(?:Cannot get |netlink error|ethtool: bad|no stats available|For more information run|Operation not supported|"
-                     r"No data available|Cannot find device|Device \S+ does not exist)|.*(?:you must be root|"
+                     r"No data available|RX classification rule|Cannot find device|Device \S+ does not exist)|.*(?:you must be root|"
                      r": (?:command not found|No such file|[Pp]ermission denied|Operation not (?:permitted|supported)|No such device))")
 JSON = re.compile(r"\s*(?:\[\s*(?:[{\]]|$)|\{\s*(?:[\"}]|$))")
 NETNS = re.compile(r"(?:^|.*? )ip netns exec (\S+) (.*)$")

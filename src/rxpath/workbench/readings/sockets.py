@@ -23,14 +23,14 @@ def _address(text: str) -> str:
 
 
 def proc_sockets(block: Block) -> list[Record]:
-    """A row with one word after the pointer is of UDP (its drops; none before 2.6.27), more are of TCP.  A table of UDP without rows says
-    that there are no sockets."""
+    """A row with one word after the pointer is of UDP (its drops; none before 2.6.27), more are of TCP.  A table without rows
+    says that there are no sockets."""
     udp: list[UdpSocket] = []
     tcp: list[TcpSocket] = []
-    is_tcp, empty = "tcp" in block.command, False
+    is_tcp, header = "tcp" in block.command, ""
     for line in block.rows(re.compile(rf"{PROC_ROW.pattern}|\s*sl\s"), re.compile(r"[0-9A-Fa-f:\s]+$")):
         if line.text.lstrip().startswith("sl"):
-            empty = line.text.endswith("drops")
+            header = line.text
             continue
         match = PROC_ROW.match(line.text)
         if match is None:
@@ -48,7 +48,8 @@ def proc_sockets(block: Block) -> list[Record]:
             tcp.append(TcpSocket(*common, uid=int(rest[3]), inode=int(rest[5])))
         else:
             udp.append(UdpSocket(*common, drops=drops, uid=int(rest[3]), inode=int(rest[5])))
-    return _records(udp, tcp, block) or ([UdpSockets((), source=block.source)] if empty else [])
+    none: Record = (UdpSockets if header.endswith("drops") else TcpSockets)((), source=block.source)
+    return _records(udp, tcp, block) or ([none] if header.endswith(("drops", "inode")) and not block.said else [])
 
 
 def _records(udp: list[UdpSocket], tcp: list[TcpSocket], block: Block) -> list[Record]:
@@ -155,6 +156,8 @@ def _by_kind(found: list[tuple[str, UdpSocket, Line, str]], block: Block) -> lis
     kind = ("udp" if "u" in options and "t" not in options else "tcp" if "t" in options and "u" not in options else
             "udp" if any(s.state == "UNCONN" for s, _ in plain) else
             "tcp" if any(s.state != "ESTAB" or INFO.search(rest) for s, rest in plain) else "")
+    if not found and not block.said and not block.passed and kind:                # a header alone, of which kind the command says
+        return [(UdpSockets if kind == "udp" else TcpSockets)((), source=block.source)]
     udp: list[UdpSocket] = []
     tcp: list[TcpSocket] = []
     for netid, socket, line, rest in found:
