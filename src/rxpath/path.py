@@ -43,7 +43,7 @@ Stage = IntEnum("Stage", (
     "BOUNCE_NODE CONTEND EPOLL NIC_LATENCY IPI_LATENCY IDLE_EXIT IDLE_EXIT_C1E IDLE_EXIT_C3 IDLE_EXIT_C6 IDLE_EXIT_POLL MIGRATE "
     "SENDER SENDER_FRAGMENT BYTE_COPY BYTE_CSUM "
     # stations that came later: in their place, each would give all that follow another number, and every function be compiled again
-    "pim_rcv_v1 SPENT run_bpf_filter sock_queue_rcv_skb "
+    "pim_rcv_v1 SPENT run_bpf_filter sock_queue_rcv_skb NANOSLEEP "
 ), start=0)
 
 

@@ -50,6 +50,6 @@ def test_the_senders_and_readers_source_compiles_without_a_warning(tmp_path):
 def test_run_without_root_and_compare_without_runs_say_what_is_missing(tool, tmp_path, monkeypatch):
     monkeypatch.setattr(tool.os, "geteuid", lambda: 1000)
     with pytest.raises(SystemExit, match="needs root"):
-        tool.run(tmp_path, [], 1)
-    with pytest.raises(SystemExit, match="nothing that `run` has left"):
+        tool.run(tmp_path, [], 1, 0.04)
+    with pytest.raises(SystemExit, match="no repetition that `run` has kept"):
         tool.compare(tmp_path, ["idle-100k"], "vm", "C1", False)

@@ -231,13 +231,17 @@ def serve_step(net: Net, cpu: int, th: thread_t, start: int) -> None:
 @cold
 @path_function
 def doze_step(net: Net, cpu: int, n: int, th: thread_t, start: int) -> None:
-    """hrtimer_nanosleep(): asleep for the time, and up to the timer's slack longer (PR_SET_TIMERSLACK: 50 us by default)."""
+    """hrtimer_nanosleep(): asleep for the time, and up to the timer's slack longer (PR_SET_TIMERSLACK: 50 us by default).  To sleep and to
+    come back cost NANOSLEEP each: only the first overlaps with the time that is slept."""
     if th.nap_until == 0:
         th.nap_until = start + sleep_time(net, th)
     if start < th.nap_until:
+        charge(net, cpu, Stage.NANOSLEEP)
         go_to_sleep(net, cpu, n)
         arm_timeout_range(net, cpu, th, th.nap_until, th.nap_until + TIMER_SLACK_NS)
         return
+    if th.timed_out:
+        charge(net, cpu, Stage.NANOSLEEP)
     th.nap_until = 0
     th.timed_out = 0
     charge(net, cpu, Stage.SYSCALL_EXIT)
