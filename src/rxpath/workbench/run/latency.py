@@ -1,11 +1,18 @@
 """Distributions of times, as the path keeps them: histograms whose buckets widen with the time (vtime/latency.py)."""
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import reduce
+from itertools import accumulate
+from operator import add
 from typing import Any
 
+from rxpath.abi.limits import NHIST
+
 QUANTILES = {"p50": 500, "p90": 900, "p99": 990, "p99.9": 999}              # per mille
+EMPTY = [0] * NHIST
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +34,7 @@ class Latency:
         some = [p for p in parts if p.count]
         if len(some) == 1:
             return some[0]
-        whole = [sum(column) for column in zip(*(p.histogram for p in some), strict=True)]
+        whole = list(reduce(lambda a, b: list(map(add, a, b)), (p.histogram for p in some), EMPTY))
         return latency_of(whole, sum(p.total for p in some), max((p.max for p in some), default=0))
 
 
@@ -46,14 +53,8 @@ def bucket_edge(b: int) -> int:
 
 def latency_of(histogram: Sequence[int], total: int, longest: int) -> Latency:
     """total: of all the ns that the histogram counts."""
-    count = sum(histogram)
-    quantiles = {}
-    for name, per_mille in QUANTILES.items():
-        rank, seen, value = -(-count * per_mille // 1000), 0, 0
-        for b, n in enumerate(histogram):
-            seen += n
-            if n and seen >= rank:
-                value = min(bucket_edge(b), longest)
-                break
-        quantiles[name] = value
+    up_to = list(accumulate(histogram))
+    count = up_to[-1] if up_to else 0
+    quantiles = {name: min(bucket_edge(bisect_left(up_to, -(-count * per_mille // 1000))), longest) if count else 0
+                 for name, per_mille in QUANTILES.items()}
     return Latency(count, total // count if count else 0, quantiles, longest, total, histogram)

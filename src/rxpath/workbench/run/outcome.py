@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rxpath.cable.receiver import Receiver
 from rxpath.workbench.host.model.host import Host
 from rxpath.workbench.run.books import Books
-from rxpath.workbench.run.spent import Sample
+from rxpath.workbench.run.spent import Kept, Sample
 from rxpath.workbench.traffic.capture import Traffic
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Outcome:
     log: tuple[str, ...] = ()
     interrupted: bool = False
     recording: Recording | None = None                      # the run over time, when that was asked
-    samples: tuple[Sample, ...] = ()                        # single datagrams, chosen by chance: where the time of each went
+    sampled: Kept | None = None                             # single datagrams, chosen by chance
     taught: Taught | None = None                            # by the receiver's replies in the capture; None: there are none
 
     @property
@@ -76,6 +76,11 @@ class Outcome:
     def latency_ns(self) -> dict[str, int]:
         """Percentiles from the last bit on the wire to the return of the receiving call."""
         return {**self.books.latency.quantiles, "max": self.books.latency.max}
+
+    @property
+    def samples(self) -> list[Sample]:
+        """Where the time of single datagrams went, chosen by chance, in the order of arrival."""
+        return self.sampled.samples() if self.sampled is not None else []
 
     @property
     def done_ns(self) -> dict[str, int]:

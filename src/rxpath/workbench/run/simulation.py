@@ -154,9 +154,9 @@ class Simulation(Machine):
 
         return recording.read(self)
 
-    def samples(self) -> list[spent.Sample]:
+    def sampled(self) -> spent.Kept | None:
         """Single datagrams and where their time went, if that was asked for."""
-        return spent.samples(self)
+        return spent.kept(self)
 
     def said(self) -> list[str]:
         """What a reader of the figures must know."""

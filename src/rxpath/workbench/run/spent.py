@@ -1,10 +1,11 @@
 """Where the time of the datagrams went, as data: what the path's tables say (rxpath/spent.py, vtime/latency.py)."""
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
 from typing import Any
 
-from rxpath.abi.spent import NPROGRAM, NSAMPLE, NSPENT, Place
+from rxpath.abi.spent import NPLACE, NPROGRAM, NSPENT, Place
 from rxpath.spent import spent_thread
 from rxpath.workbench.run.latency import Latency, counts, latency_of
 from rxpath.workbench.run.machine import Machine
@@ -71,12 +72,22 @@ def _spent(net: Any, i: int, name: str, done: Latency) -> Spent:
     return Spent(name, done, places)
 
 
-def samples(m: Machine) -> list[Sample]:
-    """Datagrams chosen by chance, in the order of their arrival."""
-    if not m.net.spends:
-        return []
-    names = {t.index: t for t in m.threads}
-    kept = [s for s in (m.net.sample[i] for i in range(NSAMPLE)) if s.used and s.thread in names]
-    found = [Sample(s.frame, names[s.thread].name, names[s.thread].number, s.arrived, {p.name.lower(): s.ns[p] for p in Place})
-             for s in kept]
-    return sorted(found, key=lambda s: (s.arrived, s.frame, s.program, s.thread))
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Datagrams chosen by chance, as the path keeps them, and whose they are."""
+    table: bytes
+    threads: dict[int, tuple[str, int]]
+
+    def samples(self) -> list[Sample]:
+        """In the order of their arrival."""
+        places = [p.name.lower() for p in Place]
+        found = [Sample(frame, *self.threads[thread], arrived, dict(zip(places, ns, strict=True)))
+                 for used, _, frame, thread, arrived, *ns in struct.iter_unpack(f"<{5 + NPLACE}q", self.table)
+                 if used and thread in self.threads]
+        return sorted(found, key=lambda s: (s.arrived, s.frame, s.program, s.thread))
+
+
+def kept(m: Machine) -> Kept | None:
+    """None: nobody asked for it."""
+    table: Any = m.net.sample
+    return Kept(bytes(table), {t.index: (t.name, t.number) for t in m.threads}) if m.net.spends else None
