@@ -233,7 +233,7 @@ class Net:
     socks: Array[sock] = table(NSOCK, taken_later=True)
     wait: Array[wait_entry] = table(NWAIT, taken_later=True)
     epolls: Array[eventpoll] = table(NEPOLL, taken_later=True)
-    reuseport: Array[sock_reuseport] = table(NGROUP)
+    reuseport: Array[sock_reuseport] = table(NGROUP, taken_later=True)
     bpf: Array[sock_filter] = table(NBPF)
     bpf_mem: Array[Array[i64]] = table(NCPU, BPF_MEMWORDS)
     mcast: Array[mc_member] = table(NMCAST)

@@ -3,7 +3,7 @@ hash, or by a program (SO_ATTACH_REUSEPORT_CBPF), which sees the payload and ret
 import errno
 from typing import Any
 
-from .._compile import entry, path_function
+from .._compile import entry, path_function, reset_struct
 from ..abi.net import Net
 from ..abi.numbers import ENOMEM, NO_PROG, NO_SOCK, UDP_HLEN
 from ..abi.skbuff import sk_buff
@@ -24,6 +24,7 @@ def reuseport_alloc(net: Net, sk: sock) -> bool:
     elif net.ngroup < len(net.reuseport):
         g = net.ngroup
         net.ngroup += 1
+        reset_struct(net.reuseport[g])
     else:
         return False
     return reuseport_add_sock(net, sk, g)
