@@ -53,6 +53,7 @@ class WhatIf:
     interrupted: bool = False
     sensitivity: tuple[Assumed, ...] = ()                   # how much hangs on what is assumed
     spread: Spread | None = None                            # of the host as it is, over seeds; None: the run alone
+    seeds: int = 1                                          # that it was asked for
     asked: bool = True                                      # false: nothing ended before its program, and no goal was given
 
     @property

@@ -21,6 +21,7 @@ from rxpath.workbench.traffic.settings import split
 PARTS = (16, 8, 4, 2)                                       # 1/16 of the traffic, ...
 LEAST = 10_000                                              # frames of a part: a run of fewer takes about as long
 FEWEST = 3                                                  # seeds that tell anything apart
+FOR_SEEDS = 2_000_000                                       # packets for other seeds; more where that is too few for one setting
 Progress = Callable[[float, int], None]
 Stop = Callable[[], bool]
 
@@ -35,11 +36,12 @@ class Runs:
         self.traffic, self.whole = run.traffic, units.of(run)
         self.spec = traffic.changed_spec(unit.capture, unit.traffic, unit.seed)
         self.base, self.part = self.whole, 1
-        self.budget, self.seeds = budget, seeds
-        self._for_seeds = min(budget // 4, 2 * (seeds - 1) * self.whole.offered)
+        self.budget, self.seeds, self.wanted_seeds = budget, seeds, seeds
+        self._for_seeds = min(budget // 4, max(2 * (seeds - 1) * self.whole.offered, FOR_SEEDS)) if seeds > 1 else 0
         self.left = budget - self._for_seeds
         self.count = self.packets = self._kept = 0
         self._searched: tuple[int, Result] | None = None
+        self._after = 0                                     # not for seeds
         self.interrupted = self.short = False
         self.failed: list[str] = []
         self._known: dict[tuple[int, int, Set], Result] = {}
@@ -99,15 +101,19 @@ class Runs:
         return done + [None] * (len(sets) - len(done))
 
     def turn_to_seeds(self) -> None:
-        """The search is over: what is left goes to other seeds.  Fewer than wanted, where that is too much for the host as it is and one
+        """The search is over: what was kept goes to other seeds.  Fewer than wanted, where that is too much for the host as it is and one
         setting; on the part that was searched on, where three are."""
-        self.left, self._for_seeds, self.short = self.left + self._for_seeds, 0, False
-        wanted = self.seeds
+        self._after, self.left, self.short = self.left, self._for_seeds, False
         while self.seeds > FEWEST and 2 * (self.seeds - 1) * self.base.offered > self.left:
             self.seeds -= 1
         if 2 * (self.seeds - 1) * self.base.offered > self.left and self._searched is not None:
             self.part, self.base = self._searched
-            self.seeds = wanted
+            self.seeds = self.wanted_seeds
+
+    def back_to_settings(self) -> None:
+        """What is left goes to the host with other settings, on all of the traffic."""
+        self.left, self._after = self.left + self._after, 0
+        self.all_of_it()
 
     def _do(self, wanted: Sequence[tuple[int, Set]]) -> list[Result | None]:
         work = [w for w in dict.fromkeys(wanted) if (self.part, *w) not in self._known]

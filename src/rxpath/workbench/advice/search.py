@@ -44,8 +44,9 @@ def what_if(run: Outcome, unit: Unit, host: Host, goal: str | None = None, budge
         runs = Runs(run, unit, host, budget, pool, stop, progress, seeds)
         if goal is None and not run.dropped:
             varies = as_it_is(runs)
+            runs.back_to_settings()
             return WhatIf("loss", (), (), sensitivity=tuple(sensitivity(runs)), runs=runs.count, packets=runs.packets, budget=budget,
-                          interrupted=runs.interrupted, asked=False, spread=varies)
+                          interrupted=runs.interrupted, asked=False, spread=varies, seeds=seeds)
         return _Search(run, goal or "loss", rules or load(), runs).answer()
 
 
@@ -86,7 +87,7 @@ class _Search:
             if part > 1:
                 self.on_all_of_it(climbs)
         varies = self.repeat(climbs) if climbs else as_it_is(self.runs)
-        self.runs.all_of_it()
+        self.runs.back_to_settings()
         hangs = tuple(sensitivity(self.runs))
         knobs = tuple(self.ranked(climbs))
         not_tried = tuple((item.title, item.not_tried) for item in ladders if self.tells(item, knobs))
@@ -94,7 +95,7 @@ class _Search:
         return WhatIf(self.goal, tuple((r.id, r.title, r.cause) for r in self.fired), knobs,
                       tuple(sayings.all_of(self.run, self.facts, self.fired, self.whole, knobs, self.runs, bool(unfinished))),
                       not_tried, unfinished, self.runs.settings, self.runs.count, self.runs.packets, part, self.runs.budget,
-                      self.runs.interrupted, hangs, varies)
+                      self.runs.interrupted, hangs, varies, self.runs.wanted_seeds)
 
     def worthwhile(self) -> bool:
         """Can a knob change anything?"""

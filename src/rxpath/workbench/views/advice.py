@@ -27,7 +27,9 @@ NOT_SAVABLE = "What did not reach a program, and why"
 def render(run: Outcome, answer: WhatIf) -> Group:
     """What was asked of a run, and how much hangs on what is assumed."""
     hangs = [Text(line) for line in _hangs(run, answer)]
-    varies = [spread.render(answer.spread)] if answer.spread is not None else []
+    varies: list[Any] = [spread.render(answer.spread)] if answer.spread is not None else []
+    if answer.spread is None and answer.seeds > 1 and not answer.interrupted:
+        varies.append(Text(f"Not repeated with other seeds: the budget of {budget_text(answer.budget)} is too small for that (--budget)."))
     if not answer.asked:
         return Group(*varies, *([Text()] if varies and hangs else []), *hangs)
     parts: list[Any] = []
@@ -91,6 +93,8 @@ def _helped(run: Outcome, answer: WhatIf, rows: list[Tried]) -> Table:
         if t.helped == "partly" and answer.goal == "loss":
             left = [f"{n:,} {r}" for r, n in sorted(t.dropped_after.items(), key=lambda item: (-item[1], item[0])) if r not in VERDICT]
             words.append(f"\n  still lost: {', '.join(left)}" if left else "", "dim")
+        if t.sure is None and answer.spread is not None:
+            words.append(f"\n  of seed {answer.spread.seeds[0]} alone", "dim")
         if t.sure is not None:
             words.append(f"\n  {spread.line(t.sure.lost_after, t.sure.p99_ns)}", "dim")
         if not t.lasting and t.why:
