@@ -16,7 +16,7 @@ from rxpath.cable.source import CaptureError
 from ..frames import BROADCAST, MAC_PEER, MAC_US, PEER, US, arp, csum, eth, icmp, ip, ip4, multicast_mac, tcp, udp
 from .captures import Read, epb, idb, option, pcap, shared_capture, shb
 
-NOBODY = bytes(6)
+NOBODY, HOME = bytes(6), "127.0.0.1"
 A, B = MAC_US, MAC_PEER
 ROUTER = bytes.fromhex("0200000000ff")
 
@@ -148,6 +148,25 @@ def test_loopback_traffic_chooses_lo_by_itself(tmp_path: pathlib.Path) -> None:
     assert rxpath.replay(null).books.received == 4
     assert rxpath.replay(path, overrides=["nic.driver=igb"]).host.nic.driver == "igb", "the user's word stands"
     assert rxpath.replay(path, overrides=["ethtool.rx=512"]).host.nic.driver == "igb", "what lo does not take needs a card"
+
+
+def test_of_lo_what_the_kernel_itself_answered_is_not_offered(tmp_path: pathlib.Path) -> None:
+    """Echo replies and their fragments, ICMP errors, the reset of a SYN: the path answers anew.  What programs send is offered, a reset
+    within a connection and a ping's request too."""
+    def lo(payload: bytes, proto: int, **fields: Any) -> bytes:
+        return eth(ip(payload, HOME, HOME, proto, **fields), NOBODY, NOBODY)
+
+    asked = udp(b"x" * 20, 40000, 9, HOME, HOME)
+    own = [lo(icmp(0), 1), lo(icmp(14), 1), lo(icmp(3, 3, bytes(4), ip(asked, HOME, HOME)[:28]), 1),
+           lo(tcp(b"", 9, 40001, 0, 8, 0x14, HOME, HOME), 6),
+           lo(icmp(0, payload=bytes(40)), 1, ident=77, frag=0x2000), lo(bytes(40), 1, ident=77, frag=6)]
+    offered = [lo(icmp(8), 1), lo(asked, 17), lo(tcp(b"", 40001, 9, 7, 0, 2, HOME, HOME), 6),
+               lo(tcp(b"", 9, 40002, 5, 8, 0x14, HOME, HOME), 6), lo(bytes(40), 1, ident=78, frag=6)]
+    path = write(tmp_path, *own, *offered)
+    run, (seen,) = rxpath.replay(path), infer(path).hosts
+    assert run.not_offered == {"own": len(own)} and run.offered == seen.offered == len(offered)
+    assert run.books.snmp["Icmp.InEchoReps"] == 1 and run.books.snmp["Icmp.InDestUnreachs"] == 1
+
 
 
 def test_local_takes_the_interface_where_the_address_receives(tmp_path: pathlib.Path) -> None:
