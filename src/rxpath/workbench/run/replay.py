@@ -98,8 +98,8 @@ def replay(capture: str | Path | Spec, host: Host | str | Path | None = None, *,
             if trail is not None:
                 trail.finish()
             said = traffic.summary(name, frames, speed, pace, begins)
-            return Outcome(sim.books(), said, who, sim.host, (*said.notes, *sim.said()), tuple(sim.leaving.lines), sim.time.stopped,
-                           recording=sim.recording(), taught=taught, sampled=sim.sampled())
+            return Outcome(read := sim.books(), said, who, sim.host, (*said.notes, *sim.said(read)), tuple(sim.leaving.lines),
+                           sim.time.stopped, recording=sim.recording(), taught=taught, sampled=sim.sampled())
 
     source = open_source()
     headers = HEADERS_SHARE if source is not None and receiver is None else 0.0         # of all that is to be done

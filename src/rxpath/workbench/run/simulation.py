@@ -20,6 +20,7 @@ from rxpath.cable.receiver import Card, Receiver
 from rxpath.vtime import feed
 from rxpath.workbench.host.model.host import Host
 from rxpath.workbench.run import assemble, books, left_open, ports, spent
+from rxpath.workbench.run.books import Books
 from rxpath.workbench.run.machine import HEADERS, Arrival, Machine, socket_count
 from rxpath.workbench.run.output_files import Leaving
 from rxpath.workbench.words import units
@@ -158,8 +159,9 @@ class Simulation(Machine):
         """Single datagrams and where their time went, if that was asked for."""
         return spent.kept(self)
 
-    def said(self) -> list[str]:
-        """What a reader of the figures must know."""
+    def said(self, read: Books | None = None) -> list[str]:
+        """What a reader of the figures must know.  read: the books, if they have been read already."""
+        read = read or books.read(self)
         notes = list(self.notes)
         not_yet = sum(self.net.snmp[c][Mib.Rxpath_TcpNotYet] for c in range(self.host.cpus))
         if not_yet:
@@ -170,7 +172,6 @@ class Simulation(Machine):
             dev = self.host.device
             notes.append(f"{long:,} frames are longer or shorter than the NIC takes at MTU {dev.mtu}: a capture taken behind GRO or TSO "
                          f"holds merged frames that never were on a wire (nic.mtu admits up to {dev.driver.mtu_most})")
-        read = books.read(self)
         segments = read.dropped.get(Drop.TCP_NOT_MODELLED.name, 0)
         if segments:
             n = read.tcp_connections
