@@ -292,11 +292,13 @@ def test_books_that_do_not_balance_are_our_bug_and_exit_70(monkeypatch, capsys):
 
 # ---------------------------------------------------------------- its surroundings
 def test_ctrl_c_prints_what_was_done_and_exits_with_130(tmp_path):
-    child = subprocess.Popen([sys.executable, "-m", "rxpath.workbench.cli", "replay", "first", "--loop", "100000", "--json"],
-                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    time.sleep(3)
+    tap = tmp_path / "tap.pcap"
+    child = subprocess.Popen([sys.executable, "-m", "rxpath.workbench.cli", "replay", "first", "--loop", "100000", "--json",
+                              "--tap", str(tap)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while child.poll() is None and not (tap.exists() and tap.stat().st_size > 100):      # frames have been through it
+        time.sleep(0.02)
     child.send_signal(signal.SIGINT)
-    out, err = child.communicate(timeout=60)
+    out, err = child.communicate(timeout=300)
     assert child.returncode == 130, err
     run_ = json.loads(out)
     assert run_["interrupted"] and run_["offered"] == run_["delivered"] + run_["queued"] + sum(run_["dropped"].values())

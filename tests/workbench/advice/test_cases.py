@@ -44,7 +44,7 @@ def test_01_a_pass_that_ends_early_is_no_loss():
 
 
 def test_02_one_syslog_socket():
-    run = asked("02")
+    run = asked("02", overrides=["traffic.0.duration=600ms", "socket.syslog.rcvbuf=16MiB"])
     assert tried(run, "threads").helped == tried(run, "reuseport").helped == "yes"
     assert not any("app.vector.cpu=[0]" in t.set for t in run.knobs)               # where it is already
     four = rxpath.replay(str(next(CASES.glob("02-*")) / "traffic4.toml"), next(CASES.glob("02-*")) / "host4.toml")
@@ -70,7 +70,7 @@ def test_03_one_flow_cannot_be_spread_by_a_hash():
 
 
 def test_04_one_queue_of_a_guest():
-    run = asked("04")
+    run = asked("04", overrides=["traffic.0.duration=100ms"])
     least = [t for t in run.knobs if t.helped == "yes" and t.effort == run.whatif.recommended.effort]
     assert any("nic.queues=8" in t.set and t.lost_after == 0 for t in least)
     assert "R17" not in fired(run)
@@ -115,7 +115,7 @@ def test_10_to_localhost():
 
 
 def test_11_interrupts_go_where_nothing_runs():
-    run = asked("11")
+    run = asked("11", overrides=["traffic.0.duration=300ms"])
     best = run.whatif.recommended
     assert best.lost_after == 0 and {s.split("=")[1] for s in best.set} == {str(c) for c in range(8, 16)}
     assert all(s.startswith("irq.") for s in best.set)
@@ -202,7 +202,7 @@ def test_33_head_room_over_a_veth():
 
 
 def test_34_the_socket_sets_its_own_size():
-    run = asked("34")
+    run = asked("34", overrides=["traffic.0.duration=2500ms"], budget="2M")     # the first time that it stalls
     row = tried(run, "rmem_default")
     assert row.helped == "no" and "set their own size" in row.why
 

@@ -169,15 +169,17 @@ def test_ctrl_c_prints_what_is_done(tmp_path: os.PathLike[str]) -> None:
     file = f"{tmp_path}/rows.jsonl"
     process = subprocess.Popen([*COMMAND, "sweep", "first", "--set", "seed=1..100000/50000", "--resume", file], stdout=subprocess.PIPE,
                                stderr=subprocess.PIPE, text=True, start_new_session=True)
-    end = time.monotonic() + 60
-    while time.monotonic() < end and not (os.path.exists(file) and os.path.getsize(file)):
+    while process.poll() is None and not (os.path.exists(file) and os.path.getsize(file)):
         time.sleep(0.02)
     os.killpg(process.pid, signal.SIGINT)                                           # as a terminal does: to all of them
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=300)
     assert process.returncode == 130, err
     assert "INTERRUPTED" in out and "Traceback" not in err
+    end = time.monotonic() + 60                                                     # its workers end, too
     with pytest.raises(ProcessLookupError):
-        os.killpg(process.pid, 0)
+        while time.monotonic() < end:
+            os.killpg(process.pid, 0)
+            time.sleep(0.02)
 
 
 def test_what_a_rule_refuses_is_not_lost_and_still_ranks(tmp_path) -> None:
