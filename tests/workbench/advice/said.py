@@ -247,7 +247,7 @@ def _true(text, knob, r, titles):
     if found := re.fullmatch(r"frames that (.*) took are lost to (.*) instead", text):
         before = r.dropped if knob["part"] == 1 else None
         return all(knob["dropped_after"].get(x, 0) > (before.get(x, 0) if before else 0) for x in found[2].split(" and "))
-    if found := re.fullmatch(r"still lost: (.*)", text):
+    if found := re.fullmatch(r"still (?:lost|refused|lost or refused): (.*)", text):
         return all(f"{knob['dropped_after'].get(x.split(' ')[1], 0):,}" == x.split(" ")[0] for x in found[1].split(", "))
     if text == "nothing is lost, but no more is delivered":
         return knob["lost_after"] == 0 and knob["saved"] < 0.05 * knob["lost_before"]

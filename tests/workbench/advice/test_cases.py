@@ -135,6 +135,8 @@ def test_16_multicast_and_rp_filter():
     run = asked("16", host="host-noroute.toml")
     assert run.dropped == {"IP_RPFILTER": 5000}
     assert tried(run, "rp_off").saved == tried(run, "route_back").saved == 5000 and tried(run, "rp_loose").saved == 0
+    assert tried(run, "rp_loose").why == "still refused: 5,000 IP_RPFILTER"
+    assert " 5,000 refused " in str(run) and "5,000 lost" not in str(run)
     run = asked("16", host="host-otherif.toml")
     assert tried(run, "rp_off").saved == tried(run, "rp_loose").saved == tried(run, "route_back").saved == 5000
 

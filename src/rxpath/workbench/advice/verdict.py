@@ -1,7 +1,9 @@
 """What a run with a setting is worth against the run without: how much of what can be had it brings, in figures and in a word."""
 from __future__ import annotations
 
-from rxpath.abi.reasons import Drop
+from collections.abc import Iterable
+
+from rxpath.abi.reasons import Drop, Kind
 from rxpath.workbench.advice.rules import Rules
 from rxpath.workbench.jobs.unit import Result
 from rxpath.workbench.run.books import per_frame
@@ -10,6 +12,12 @@ YES, PART = 0.99, 0.05                                      # of what can be sav
 GAIN = {"latency": (0.10, 0.03), "cpu": (0.10, 0.03)}       # p99, CPU time: helped, partly
 SAME = 0.005                                                # of what can be saved: two losses that count as one
 TELLING = 0.05                                              # of a reason's losses that a part of the traffic must hold
+
+
+def ended(reasons: Iterable[str]) -> str:
+    """What frames are called that some setting could save: what a setting of this host refuses is not lost."""
+    refused = {Drop[r].row.kind is Kind.REFUSED for r in reasons}
+    return "lost or refused" if len(refused) == 2 else "refused" if refused == {True} else "lost"
 
 
 class Verdicts:
@@ -76,7 +84,8 @@ class Verdicts:
     def still(self, result: Result) -> str:
         """Where they are lost with the setting: always true."""
         left = [f"{n:,} {r}" for r, n in sorted(result.dropped.items(), key=lambda item: (-item[1], item[0])) if self.counts(r)]
-        return f"still lost: {', '.join(left)}" if left else "nothing is lost, but no more is delivered" if self.savable else ""
+        word = ended(r for r in result.dropped if self.counts(r))
+        return f"still {word}: {', '.join(left)}" if left else "nothing is lost, but no more is delivered" if self.savable else ""
 
     def otherwise(self, result: Result) -> list[tuple[str, str, int]]:
         """(reason, its class, frames) of what no setting of the host can save."""

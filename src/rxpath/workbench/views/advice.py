@@ -12,6 +12,7 @@ from rxpath.abi.reasons import Kind
 from rxpath.workbench.advice.answer import Tried, WhatIf
 from rxpath.workbench.advice.goal import budget_text
 from rxpath.workbench.advice.rules import VERDICT, load
+from rxpath.workbench.advice.verdict import ended
 from rxpath.workbench.run.outcome import Outcome
 from rxpath.workbench.run.where_lost import by_class
 from rxpath.workbench.views import spread
@@ -45,7 +46,7 @@ def render(run: Outcome, answer: WhatIf) -> Group:
         part = {t.part for t in bad}
         of = f" (figures of the first 1/{answer.part} of the traffic)" if part == {answer.part} and answer.part > 1 else ""
         parts += [Text(), Text.assemble(("Would not have helped" if answer.goal == "loss" else "Would not help", "bold"), of),
-                  _useless(answer, bad, not of)]
+                  _useless(answer, bad, not of, _ended(run, answer))]
     parts += [Text(said) for said in _sayings(answer)]
     best = answer.recommended
     if best is not None:
@@ -84,15 +85,21 @@ def _how_far(answer: WhatIf) -> list[str]:
     return out
 
 
+def _ended(run: Outcome, answer: WhatIf) -> str:
+    """What became of the frames that a setting could save."""
+    may = {reason for rule in load().rule if rule.id in {number for number, *_ in answer.fired} for reason in rule.savable}
+    return ended(reason for reason in run.dropped if reason in may or reason not in VERDICT)
+
+
 def _helped(run: Outcome, answer: WhatIf, rows: list[Tried]) -> Table:
-    table = table_of("knob", "", "lost", "p99", "CPU", "memory", left=2)
+    table = table_of("knob", "", _ended(run, answer), "p99", "CPU", "memory", left=2)
     first = next((t for t in answer.knobs if t.part == 1), rows[0])
     table.add_row("as it is", "", f"{first.lost_before:,}", _us(first.p99_us_before), ns(first.cpu_before), "")
     for t in rows[:SHOWN]:
         words = Text.assemble((t.title, "green" if t.helped == "yes" else "yellow"), "\n", ("  " + "\n  ".join(t.set), "dim"))
         if t.helped == "partly" and answer.goal == "loss":
             left = [f"{n:,} {r}" for r, n in sorted(t.dropped_after.items(), key=lambda item: (-item[1], item[0])) if r not in VERDICT]
-            words.append(f"\n  still lost: {', '.join(left)}" if left else "", "dim")
+            words.append(f"\n  still {_ended(run, answer)}: {', '.join(left)}" if left else "", "dim")
         if t.sure is None and answer.spread is not None:
             words.append(f"\n  of seed {answer.spread.seeds[0]} alone", "dim")
         if t.sure is not None:
@@ -108,13 +115,13 @@ def _helped(run: Outcome, answer: WhatIf, rows: list[Tried]) -> Table:
     return table
 
 
-def _useless(answer: WhatIf, rows: list[Tried], mark: bool) -> Table:
+def _useless(answer: WhatIf, rows: list[Tried], mark: bool, word: str) -> Table:
     """mark: say of each row which part of the traffic it is of."""
     table = table_of("", "", "", left=3)
     for t in rows[:SHOWN]:
         of = f" of {t.lost_before:,}" if t.part > 1 else ""
         unread = f", {t.queued_after:,} unread" if t.queued_after > t.lost_before // 100 else ""
-        what = {"loss": f"{t.lost_after:,}{of} lost{unread}", "latency": f"p99 {_us(t.p99_us_after)}", "cpu": f"CPU {ns(t.cpu_after)}"}
+        what = {"loss": f"{t.lost_after:,}{of} {word}{unread}", "latency": f"p99 {_us(t.p99_us_after)}", "cpu": f"CPU {ns(t.cpu_after)}"}
         said = Text(what[answer.goal] + (", worse" if t.helped == "worse" else ""), no_wrap=True)
         on = f" (on the first 1/{t.part} of the traffic)" if mark and t.part > 1 else ""
         table.add_row(" ".join(t.set), said, (t.why + on).strip())
