@@ -4,6 +4,7 @@ import gzip
 import io
 import lzma
 import os
+import random
 import tarfile
 
 import pytest
@@ -172,6 +173,28 @@ def test_archives_that_are_cut_or_damaged_give_what_came_before(at):
     damaged[whole.index(b"sosreport-h/sos_commands/kernel")] ^= 0xFF
     reading = read_path(at("damaged.tar", bytes(damaged)))
     assert reading.counter("Udp", "InErrors") == 4 and any("damaged" in why for why in whys(reading))
+
+
+def test_bytes_that_are_changed_or_cut_end_in_a_reading_or_in_one_line(at):
+    dice = random.Random(4)
+    whole = [tar_of(SOS, format=format) for format in (tarfile.PAX_FORMAT, tarfile.GNU_FORMAT, tarfile.USTAR_FORMAT)]
+    for pack in (bytes, gzip.compress, bz2.compress, lzma.compress):
+        for _ in range(40):
+            data = bytearray(pack(dice.choice(whole)))
+            for _ in range(dice.randrange(4)):
+                data[dice.randrange(len(data))] = dice.randrange(256)
+            try:
+                reading = read_path(at("x", bytes(data[:dice.randrange(len(data))] if dice.random() < 0.3 else data)))
+                assert reading.records or reading.unread
+            except BadInput as error:
+                assert "\n" not in str(error)
+
+
+def test_a_packed_text_that_is_cut_gives_what_came_before(at):
+    dice = random.Random(5)
+    packed = gzip.compress(SNMP + b"".join(b"# %d\n" % dice.getrandbits(60) for _ in range(20_000)))
+    reading = read_path(at("snmp.gz", packed[:len(packed) // 2] + b"\xff" * 50))
+    assert reading.counter("Udp", "InErrors") == 4 and any("what came before is read" in why for why in whys(reading))
 
 
 def test_a_header_that_claims_a_gigabyte_is_not_believed(at):

@@ -99,7 +99,7 @@ class _Unpacked(io.RawIOBase):
                     data = self.packed.read(1 << 16)
                 got = self.unpacker.decompress(data, len(view))
                 if not data and not got and self.unpacker.needs_input:
-                    break
+                    raise EOFError("it ends early")
         except (lzma.LZMAError, zlib.error, OSError, EOFError) as error:
             raise tar.Damaged(f"it cannot be unpacked from here on ({error})") from None
         view[:len(got)] = got
@@ -198,7 +198,10 @@ def _from_tar(stream: BinaryIO, reader: _Reader) -> None:
 def _from_stream(stream: BinaryIO, name: str, reader: _Reader, packed: int = 0) -> None:
     """A text, or an archive; what is packed twice is enough."""
     buffered = io.BufferedReader(stream, 1 << 16) if isinstance(stream, io.RawIOBase) else stream
-    head = buffered.peek(1024)[:1024] if isinstance(buffered, io.BufferedReader) else b""
+    try:
+        head = buffered.peek(1024)[:1024] if isinstance(buffered, io.BufferedReader) else b""
+    except tar.Damaged as error:
+        raise BadInput(f"{reader.name} is damaged: {error}") from None
     unpacker = _unpacker(head)
     if unpacker is not None and packed < 2:
         plain = re.sub(r"\.(?:gz|xz|bz2)$", "", name)
@@ -210,12 +213,16 @@ def _from_stream(stream: BinaryIO, name: str, reader: _Reader, packed: int = 0) 
     if tar.looks_like(head):
         _from_tar(buffered, reader)
         return
+    data = b""
     try:
-        data = buffered.read(FILE_MOST + 1)
+        while len(data) <= FILE_MOST and (part := buffered.read(min(1 << 16, FILE_MOST + 1 - len(data)))):
+            data += part
     except tar.Damaged as error:
-        raise BadInput(f"{reader.name} is damaged: {error}") from None
+        reader.say(f"{error}; what came before is read")
     if len(data) > FILE_MOST:
         raise BadInput(f"{reader.name} is a text of more than {FILE_MOST >> 20} MiB: cut out the part that matters")
+    if not data:
+        reader.say("nothing in it")
     reader.text(data, name)
 
 
