@@ -237,6 +237,11 @@ def test_mpstat_takes_the_averages_and_says_what_is_since_boot():
     assert once.since_boot and once.percent[-1]["usr"] == 0.23
 
 
+def test_mpstat_whose_averages_alone_are_left():
+    said = only(r.Mpstat, "Average:     CPU    %usr   %soft   %idle\nAverage:     all   81.31    0.51    0.00\n")
+    assert said.average and said.percent[-1]["soft"] == 0.51
+
+
 def test_lscpu_with_its_nodes():
     lscpu = only(r.Lscpu, "Architecture:          x86_64\nCPU(s):                4\nNUMA node0 CPU(s):     0,2\n"
                           "NUMA node1 CPU(s):     1,3\n")
@@ -275,6 +280,8 @@ def test_drop_tools_by_name_and_never_by_number():
     assert any((d.function, d.reason, d.protocol) == ("ip_error", "IP_INADDRERRORS", 2048) and d.count > 1 for d in drops)
     numbers = read_text("     0.000 :0/0 skb:kfree_skb(skbaddr: 0xffff888, location: 0xffffffff81, protocol: 2048, reason: 3)\n")
     assert not numbers.records and "perf script" in numbers.unread[0].why
+    script = read_text("nc 1 [000] 1.5: skb:kfree_skb: skbaddr=0xf protocol=2048 location=udp_rcv+0x4 reason: 3\n")
+    assert not script.records and "number" in script.unread[0].why
     assert only(r.Drops, "3 drops at udp_queue_rcv_one_skb+437 (0xffffffff81) [software]\n"
                          "2 drops at udp_queue_rcv_one_skb+437 (0xffffffff81)\n").drops[0].count == 5
     assert only(r.Drops, "drop at: __udp4_lib_rcv+0x95 (0xffff)\norigin: software\nprotocol: 0x800\ndrop reason: NO_SOCKET\n").drops == (
@@ -358,6 +365,11 @@ def test_json_of_ethtool_says_what_its_text_says():
     table = only(r.Indirection, '[ {"ifname":"eth0","rss-indirection-table":[0,1,0],"rss-hash-key":[109,90],'
                                 '"rss-hash-function":"toeplitz"} ]')
     assert (table.table, table.key, table.function) == ((0, 1, 0), b"mZ", "toeplitz")
+
+
+def test_json_that_is_indented_ends_where_it_ends():
+    reading = read_text('   {"kernel":\n      {"IpInReceives": 12, "IpInDiscards": 0}\n   }\nUdp: InErrors\nUdp: 4\n')
+    assert (reading.counter("Ip", "InReceives"), reading.counter("Udp", "InErrors"), reading.unread) == (12, 4, ())
 
 
 def test_an_empty_table_of_sockets_says_that_there_is_none():
