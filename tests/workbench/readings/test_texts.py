@@ -368,7 +368,7 @@ def test_json_of_ethtool_says_what_its_text_says():
 
 
 def test_json_that_is_indented_ends_where_it_ends():
-    reading = read_text('   {"kernel":\n      {"IpInReceives": 12, "IpInDiscards": 0}\n   }\nUdp: InErrors\nUdp: 4\n')
+    reading = read_text('          {"kernel":\n      {"IpInReceives": 12, "IpInDiscards": 0}\n   }\nUdp: InErrors\nUdp: 4\n')
     assert (reading.counter("Ip", "InReceives"), reading.counter("Udp", "InErrors"), reading.unread) == (12, 4, ())
 
 
