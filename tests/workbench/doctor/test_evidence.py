@@ -10,6 +10,7 @@ from rxpath.workbench.doctor.facts import Known
 from rxpath.workbench.doctor.rules import Missing
 from rxpath.workbench.doctor.verdict import examine
 from rxpath.workbench.readings.records import (
+    DriverInfo,
     EthtoolStats,
     Interrupts,
     Irq,
@@ -25,6 +26,8 @@ from rxpath.workbench.readings.records import (
     Value,
 )
 from rxpath.workbench.readings.settings import Surroundings
+from rxpath.workbench.views import doctor as view
+from rxpath.workbench.views import terminal
 
 from .hosts import BASE, SECONDS, host
 
@@ -263,3 +266,27 @@ def test_drops_without_rcvbuf_errors_are_no_full_buffer():
     """A socket filter counts as a drop of the socket, too."""
     verdict = examine(Evidence(host(sockets=[{"drops": 40}], snmp={"Udp.InErrors": 40})))
     assert {f.name for f in verdict.found} == {"udp_other"} and verdict.status == 0
+
+
+def test_many_findings_of_a_kind_are_told_once_and_then_counted():
+    lost = {"Udp.RcvbufErrors": 9000, "Udp.InErrors": 9000}
+    readings = host(sockets=[{"port": 5000 + n, "drops": 100 - n} for n in range(30)], snmp=lost)
+    verdict = examine(Evidence(readings))
+    said = terminal.plain(view.render(verdict, readings), view.WIDTH)
+    assert said.count("LOST") == 6 and "and 25 more like the last" in said           # 5 sockets, and the datagrams of none
+    assert len(view.as_json(verdict, readings, False)["findings"]) == 31
+
+
+def test_a_host_with_very_many_devices_has_an_answer():
+    """What is asked of each device is not asked of all for each."""
+    def moment(at):
+        cards = [r for n in range(300) for r in (Link(device=f"veth{n}", kind="veth", stats={"rx_packets": at, "rx_dropped": at}),
+                                                 DriverInfo(device=f"veth{n}", driver="veth"))]
+        irqs = Interrupts((0,), tuple(Irq(str(n), (at,), actions=(f"nvme0q{n}",)) for n in range(300)))
+        return Reading((*cards, irqs, Softnet((SoftnetRow(0, at, 0, 0),), True)), time=float(at))
+
+    e = Evidence([moment(0), moment(9)])
+    asked = []
+    e.of_device = lambda *args: asked.append(args) or Evidence.of_device(e, *args)
+    assert len(examine(e).found) >= 300
+    assert len(asked) < 300 * 60

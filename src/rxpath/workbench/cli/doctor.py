@@ -29,7 +29,7 @@ EXAMPLES = "\n\n".join((
 
 def doctor(
     readings: Annotated[list[str] | None, typer.Argument(
-        metavar="[FILE]...", help="Readings of one host, the older first: text files, directories, sos or supportconfig archives, or -; "
+        metavar="FILE", help="Readings of one host, the older first: text files, directories, sos or supportconfig archives, or -; "
         "none: this host.")] = None,
     before: Annotated[list[str] | None, typer.Option("--before", metavar="FILE", help="A file of the first moment; several times.")] = None,
     after: Annotated[list[str] | None, typer.Option("--after", metavar="FILE", help="A file of the second moment; several times.")] = None,

@@ -95,14 +95,14 @@ def dropped_rest(e: Evidence, device: str) -> float:
     if "rx_dropped" in row.rtnl and row.names:
         own = sum(v.value for v in cards.stats(e, device).values if cards.mentions(row.rtnl["rx_dropped"], v.name))
     elsewhere = sum(m.dropped for m in e.softnet.values())
-    if elsewhere and len([d for d in e.devices if _dropped(e, d)]) > 1:
+    if elsewhere and _droppers(e) > 1:
         raise NotKnown("the reasons: perf record -e skb:kfree_skb -a sleep 5; perf script")
     return max(whole - own - elsewhere, 0)
 
 
 def _row(e: Evidence, device: str) -> Counters:
     """Its driver's row; a device that stands on others or is made of software alone has no losses of its own."""
-    link = e.setting(lambda r: next((x for x in r.of(Link, "") if x.device == device), None))
+    link = e.of_card(Link, device)
     if link is not None and (link.kind or link.parent):
         return COUNTERS["lo"]
     name = cards.driver(e, device)
@@ -118,6 +118,14 @@ def dropped_unclear(e: Evidence, device: str) -> float:
     except NotKnown:
         return e.standard(device, "rx_dropped") > 0
     return 0
+
+
+def _droppers(e: Evidence) -> int:
+    """Devices whose rx_dropped moved."""
+    if "droppers" not in e.memo:
+        e.memo["droppers"] = sum(_dropped(e, d) for d in e.devices)
+    found: int = e.memo["droppers"]
+    return found
 
 
 def _dropped(e: Evidence, device: str) -> bool:

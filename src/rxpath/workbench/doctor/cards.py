@@ -12,8 +12,10 @@ from rxpath.drivers.counters import COUNTERS, Loss
 from rxpath.workbench.doctor.evidence import Evidence, NotKnown
 from rxpath.workbench.readings.losses import Found, losses
 from rxpath.workbench.readings.records import Channels, Coalesce, DriverInfo, EthtoolStats, Interrupts, Rings
+from rxpath.workbench.readings.settings import Slot
 from rxpath.workbench.readings.vectors import vectors as receive_vectors
 
+BY_BUS = "virtio"                                           # whose vectors may be named for a bus that no text names
 SPLIT = ("rx_missed_errors", "rx_dropped")                   # i40e since 6.7: where both stand, the second is the card's other errors
 # one queue's packets, in the drivers' spellings
 QUEUE = re.compile(r"rx_queue_(\d+)_packets|rx-(\d+)\.(?:rx_)?packets|rx(\d+)_packets|\[(\d+)\]: rx_ucast_packets|queue_(\d+)_rx_cnt|"
@@ -178,6 +180,12 @@ def vectors(e: Evidence, device: str) -> list[Vector]:
 
 def _vectors(e: Evidence, device: str) -> list[Vector]:
     moved = e.of(Interrupts)
+    if "actions" not in e.memo:
+        e.memo["actions"] = "\n".join(action for row in moved.rows for action in row.actions)
+    info, slot = e.of_card(DriverInfo, device), e.of_card(Slot, device)
+    names = [device, info.bus_info if info is not None else "", slot.name if slot is not None else "", BY_BUS]
+    if not any(name and name in e.memo["actions"] for name in names):
+        return []                                           # a thousand devices of containers have none, and none is looked for twice
     counts = {row.name: dict(zip(moved.cpus, row.counts, strict=False)) for row in moved.rows}
     last = next(r for r in reversed(e.readings) if r.first(Interrupts) is not None)
     ever = last.first(Interrupts)

@@ -167,11 +167,26 @@ class Evidence:
     def of_device(self, reading: Reading, kind: type[D], device: str) -> D | None:
         """What a reading says of a device.  A text that names none is of the only card there is; where there are several it stands alone,
         as the device ""."""
-        mine = [r for r in reading.of(kind, "") if r.device == device]
-        if mine or not device:
-            return mine[0] if mine else None
-        unnamed = [r for r in reading.of(kind, "") if not r.device]
+        by_device = self._of_kind(reading, kind)
+        if device in by_device or not device:
+            return by_device.get(device, [None])[0]
+        unnamed = by_device.get("", [])
         return unnamed[0] if len(unnamed) == 1 and self.only_card == device else None
+
+    def _of_kind(self, reading: Reading, kind: type[D]) -> dict[str, list[D]]:
+        """Records of a kind by their devices: hosts of containers have thousands."""
+        key = (id(reading), kind)
+        if key not in self.memo:
+            made: dict[str, list[D]] = {}
+            for record in reading.of(kind, ""):
+                made.setdefault(record.device, []).append(record)
+            self.memo[key] = made
+        found: dict[str, list[D]] = self.memo[key]
+        return found
+
+    def link(self, reading: Reading, device: str, name: str) -> Link | None:
+        """The record of a device that has this counter."""
+        return next((x for x in self._of_kind(reading, Link).get(device, []) if name in x.stats), None)
 
     def of_card(self, kind: type[D], device: str) -> D | None:
         """Settings of a card: of the last reading that has them."""
@@ -205,9 +220,9 @@ class Evidence:
         """How far a standard counter moved: by its name in rtnl_link_stats64; /proc/net/dev has few of them apart."""
         short = {"rx_packets": "rx_packets", "rx_bytes": "rx_bytes", "rx_fifo_errors": "rx_fifo"}.get(name, "")
         for dev in self.moved.of(NetDev, ""):
-            if short in dev.devices.get(device, {}) and not any(x.device == device and x.stats for x in self.moved.of(Link, "")):
+            if short in dev.devices.get(device, {}) and self.link(self.moved, device, name) is None:
                 return dev.devices[device][short]
-        return self.between(lambda r: next((x for x in r.of(Link, "") if x.device == device and name in x.stats), None),
+        return self.between(lambda r: self.link(r, device, name),
                             f"ip -s -s link show {device}").stats[name]
 
     # ---------------------------------------------------------------- samples

@@ -44,16 +44,18 @@ class Known(Mapping[str, Value]):
 
     def __init__(self, e: Evidence, scope: Scope, subject: str = "") -> None:
         self.e, self.scope, self.subject = e, scope, subject
-        self._found: dict[str, Value] = {}
+        self._own: dict[str, Value] = {}
+        self._host: dict[str, Value] = e.memo.setdefault("facts of the host", {})
 
     def __getitem__(self, name: str) -> Value:
-        if name not in self._found:
-            row = FACTS[name]
+        row = FACTS[name]
+        found = self._host if row.scope == "host" else self._own
+        if name not in found:
             try:
-                self._found[name] = row.of(self.e, self.subject if row.scope == self.scope else "")
+                found[name] = row.of(self.e, "" if row.scope == "host" else self.subject)
             except NotKnown as missing:
-                self._found[name] = Missing(missing.reading)
-        return self._found[name]
+                found[name] = Missing(missing.reading)
+        return found[name]
 
     def __iter__(self) -> Iterator[str]:
         return (name for name, row in FACTS.items() if row.scope in ("host", self.scope))

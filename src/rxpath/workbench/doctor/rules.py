@@ -67,10 +67,14 @@ class Condition(Part):
 
 def all_hold(conditions: Iterable[Condition], facts: Facts) -> bool | Missing:
     """False if one does not hold, whatever is missing; else the first that is missing; else True."""
-    answers = [c.holds(facts) for c in conditions]
-    if any(a is False for a in answers):
-        return False
-    return next((a for a in answers if isinstance(a, Missing)), True)
+    missing: Missing | None = None
+    for condition in conditions:
+        answer = condition.holds(facts)
+        if answer is False:
+            return False
+        if isinstance(answer, Missing) and missing is None:
+            missing = answer
+    return missing or True
 
 
 class Sentence(Part):
