@@ -19,6 +19,7 @@ from rxpath.workbench.readings.settings import Surroundings
 
 NOTHING, SOMETHING, CANNOT_TELL = 0, 1, 3                   # exit status; 2 is trouble
 ARRIVED = ("Udp.InDatagrams", "Udp.InErrors", "Udp.NoPorts", "Udp6.InDatagrams", "Udp6.InErrors", "Udp6.NoPorts")
+ALIKE = 5                                                    # findings of a name that are told at length
 OUTSIDE = "what the host loses"                             # how rows of drivers/counters.py say that a guest cannot see it
 SAID = 4                                                    # what the comparison of two readings said: wraps, what only one shows
 LOOK = 3                                                    # things to look at, while nothing is decided
@@ -79,6 +80,15 @@ class Reason:
 
 
 @dataclass(frozen=True, slots=True)
+class Alike:
+    """Findings of one name, the largest first: those that are told at length, the others, and what those come to."""
+
+    told: tuple[Case, ...]
+    more: tuple[Case, ...]
+    count: float
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """All of it.  unknown: findings that could not be looked for, by the reading that would show them."""
 
@@ -89,6 +99,13 @@ class Verdict:
     moments: int = 0
     notes: tuple[str, ...] = ()
     reasons: tuple[Reason, ...] = ()
+
+    def alike(self) -> list[Alike]:
+        """Findings by their names, in the order of the first of each."""
+        groups: dict[str, list[Case]] = {}
+        for case in self.found:
+            groups.setdefault(case.name, []).append(case)
+        return [Alike(tuple(g[:ALIKE]), tuple(g[ALIKE:]), sum(case.count for case in g[ALIKE:])) for g in groups.values()]
 
     @property
     def losses(self) -> tuple[Case, ...]:

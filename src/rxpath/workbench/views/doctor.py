@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import textwrap
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,7 +17,6 @@ WIDTH, LABEL = 80, 15
 HEADS = {"lost": ("LOST", "bold red"), "damaged": ("DAMAGED", "bold red"), "open": ("UNDECIDED", "bold yellow"),
          "refused": ("REFUSED", "bold yellow"),
          "elsewhere": ("ELSEWHERE", "bold yellow"), "busy": ("BUSY", "bold yellow"), "note": ("NO LOSS", "bold")}
-ALIKE = 5                                                    # findings of a kind that are told at length, the largest
 REASONS = 10                                                # places, most packets first
 UNREAD = 12                                                 # lines that could not be read, before the rest is only counted
 MARKS = {"R": "How large: replay the traffic with rxpath replay --set, over a range of traffic.",
@@ -29,16 +27,13 @@ def render(verdict: Verdict, readings: Sequence[Reading]) -> Group:
     """The whole report."""
     parts: list[Text] = [Text(line) for line in _wrapped(_head(verdict, readings))]
     parts += [Text(line, "dim") for note in verdict.notes for line in _wrapped(note)]
-    shown: Counter[str] = Counter(f.name for f in verdict.found)
-    for name in dict.fromkeys(f.name for f in verdict.found):
-        alike = [f for f in verdict.found if f.name == name]
-        for found in alike[:ALIKE]:
+    for alike in verdict.alike():
+        for found in alike.told:
             parts += [Text(), *_finding(found)]
-        if shown[name] > ALIKE:
-            more = sum(f.count for f in alike[ALIKE:])
+        if alike.more:
             parts += [Text(line, "bold") for line in _wrapped(
-                f"and {shown[name] - ALIKE:,} more like the last, with {more:,.0f} {alike[0].unit} together (--json has all of them): "
-                f"{', '.join(f.subject for f in alike[ALIKE:ALIKE + 8])}", "  ")]
+                f"and {len(alike.more):,} more like the last, with {alike.count:,.0f} {found.unit} together (--json has all of them): "
+                f"{', '.join(f.subject for f in alike.more[:8])}", "  ")]
     parts += _reasons(verdict)
     parts += _end(verdict)
     parts += _unread(readings)
