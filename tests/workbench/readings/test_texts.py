@@ -223,6 +223,12 @@ def test_interrupts_of_every_machine(row, chip, actions):
     assert len(interrupts.rows[0].counts) == 2 and interrupts.rows[1].counts == (0,)
 
 
+def test_interrupts_of_s390_have_names_with_a_slash():
+    rows = only(r.Interrupts, "           CPU0       CPU1\nEXT:       2817       3315\nI/O:       3024       3004\n"
+                              "AIO:          0          0\n").rows
+    assert [(row.name, row.counts) for row in rows[:2]] == [("EXT", (2817, 3315)), ("I/O", (3024, 3004))]
+
+
 def test_softirqs_stat_and_schedstat():
     assert only(r.Softirqs, text("softirqs")).counts["NET_RX"] == (180862, 246123)
     stat = only(r.Stat, "cpu  10 1 2 3 4 5 6 7 0 0\ncpu1 10 1 2 3 4 5 6 7 0 0\nintr 99 1 2\nbtime 1700000000\n")

@@ -11,7 +11,7 @@ from .records import CpuTimes, Interrupts, Irq, Kernel, Lscpu, Moment, Mpstat, R
 
 CPU_HEAD = re.compile(r"\s*CPU\d{1,5}(?:\s+CPU\d{1,5})*\s*$")
 SOFTIRQS = {"HI", "TIMER", "NET_TX", "NET_RX", "BLOCK", "IRQ_POLL", "BLOCK_IOPOLL", "TASKLET", "SCHED", "HRTIMER", "RCU"}
-COUNT_ROW = re.compile(r"\s*([A-Za-z0-9_]+):(?:\s|$)")
+COUNT_ROW = re.compile(r"\s*([A-Za-z0-9_/]+):(?:\s|$)")
 WRAPPED = re.compile(r"\s*(?:\d+\s+)*(?:\d+|(?:IR-)?(?:PCI|IO-APIC|GIC|XT-PIC|HPET|DMAR)\S*\s.*|"
                      r"[A-Z][a-z]+ .*(?:interrupts?|shootdowns|polls?))$")
 TRIGGER = re.compile(r"(?:.*-)?(?:edge|level|fasteoi|Edge|Level|fasteoi_ack|percpu)$")
