@@ -137,7 +137,7 @@ def test_a_header_reads_and_writes_compiled_as_plain(tree):
                        "compiled, plain = ran(probe, lambda m: m), ran(probe.plain, memoryview)\n"
                        "assert compiled == plain, (compiled, plain)")
         assert ran.returncode == 0, ran.stderr
-        assert compiled(ran.stderr) == 2
+        assert compiled(ran.stderr) in (1, 2)           # probe itself; a cache may know what it calls
     finally:
         file.unlink()
 
