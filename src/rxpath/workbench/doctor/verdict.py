@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from rxpath.abi.reasons import Drop, Row
-from rxpath.drivers.counters import COUNTERS, MEANING
+from rxpath.drivers.counters import COUNTERS
 from rxpath.workbench.doctor import card_facts, cards, socket_facts, sockets
 from rxpath.workbench.doctor.evidence import Evidence, NotKnown
-from rxpath.workbench.doctor.facts import FACTS, RCVBUF, Known, summed
-from rxpath.workbench.doctor.rules import LOSSES, Finding, Missing, Rule, Rules, Said, Scope, Sentence, load, named
-from rxpath.workbench.readings.losses import Found
+from rxpath.workbench.doctor.facts import FACTS, Known, summed
+from rxpath.workbench.doctor.rules import LOSSES, Finding, Missing, Rule, Rules, Scope, load
+from rxpath.workbench.doctor.seen import seen
+from rxpath.workbench.doctor.sentences import every, said
 from rxpath.workbench.readings.records import Drops
 from rxpath.workbench.readings.settings import Surroundings
 
@@ -210,59 +210,6 @@ def _subjects(e: Evidence, scope: Scope) -> Iterable[str]:
     return ("",)
 
 
-# ---------------------------------------------------------------- sentences
-class _Words(Mapping[str, Any]):
-    """What sentences may name: facts, and the places of a subject."""
-
-    def __init__(self, facts: Known) -> None:
-        self.facts = facts
-
-    def __getitem__(self, name: str) -> Any:
-        value = _place(self.facts, name) if name not in FACTS else self.facts[name]
-        if value is None or isinstance(value, Missing):
-            raise KeyError(name)
-        return int(value) if isinstance(value, float) and value.is_integer() and name.endswith(("_cpu", "_on")) else value
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.facts)
-
-    def __len__(self) -> int:
-        return len(self.facts)
-
-
-def _place(facts: Known, name: str) -> str | None:
-    if name == "subject" or name == facts.scope:
-        return facts.subject or "the card"
-    if name == "driver" and facts.scope == "device":
-        return cards.driver_or_none(facts.e, facts.subject)
-    if name in ("pid", "program") and facts.scope == "socket":
-        try:
-            held = sockets.programs(facts.e, sockets.one(facts.e, facts.subject).now)
-        except NotKnown:
-            return None
-        return None if not held else str(held[0].pid) if name == "pid" and held[0].pid else held[0].name if name == "program" else None
-    return None
-
-
-def said(text: Said, facts: Known) -> str | None:
-    """A sentence with its figures; None where one is not known, or where its conditions do not hold."""
-    if isinstance(text, tuple):
-        return next((found for one in text if (found := said(one, facts)) is not None), None)
-    if isinstance(text, Sentence):
-        if any(c.holds(facts) is not True for c in text.when):
-            return None
-        text = text.text
-    words = _Words(facts)
-    try:
-        return text.format_map({name: words[name] for name in named(text)})
-    except KeyError:
-        return None
-
-
-def _every(texts: Iterable[Said], facts: Known) -> list[str]:
-    return [s for text in texts if (s := said(text, facts)) is not None]
-
-
 # ---------------------------------------------------------------- one finding
 def _found(e: Evidence, name: str, finding: Finding, rules: list[Rule], facts: Known, subject: str) -> Case:
     holding: list[Rule] = []
@@ -283,11 +230,11 @@ def _found(e: Evidence, name: str, finding: Finding, rules: list[Rule], facts: K
     ruled = holding or [r for which in missing.values() for r in which]
 
     def lines(key: str, of: list[Rule]) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(line for rule in of for line in _every(getattr(rule, key), facts)))
+        return tuple(dict.fromkeys(line for rule in of for line in every(getattr(rule, key), facts)))
 
     return Case(
         name, finding.kind, subject, said(finding.title, facts) or name, number, finding.unit, number / seconds if seconds else None,
-        said(finding.means, facts) or "", tuple(_seen(e, name, finding, facts, subject)), causes, tuple(u for u in undecided if u.rules),
+        said(finding.means, facts) or "", tuple(seen(e, name, finding, facts, subject)), causes, tuple(u for u in undecided if u.rules),
         tuple(dict.fromkeys((*_not_elsewhere(finding, facts), *lines("it_is_not", holding)))),
         lines("look", holding) or lines("look", [which[0] for which in missing.values()])[:LOOK], lines("change", holding),
         _common(ruled, holding, facts),
@@ -312,7 +259,7 @@ def _figure(name: str, value: float) -> str:
 
 def _common(rules: list[Rule], holding: list[Rule], facts: Known) -> tuple[str, ...]:
     """What would not help: of the causes that hold; while nothing is decided, what helps with none of those that are possible."""
-    lists = [_every(rule.no_help, facts) for rule in (holding or rules)]
+    lists = [every(rule.no_help, facts) for rule in (holding or rules)]
     if holding or not lists:
         return tuple(dict.fromkeys(line for lines in lists for line in lines))
     return tuple(line for line in lists[0] if all(line in other for other in lists))
@@ -344,69 +291,3 @@ def _share(e: Evidence, name: str, lost: float, facts: Known) -> str:
 
 def _of(lost: float, whole: float, what: str) -> str:
     return f"{lost / whole:.1%} {what}" if whole and lost < whole and lost / whole >= 0.0005 else ""
-
-
-# ---------------------------------------------------------------- where it was seen
-def _seen(e: Evidence, name: str, finding: Finding, facts: Known, subject: str) -> list[str]:
-    """The counters that moved, under their own names."""
-    if finding.scope == "device" and finding.count in card_facts.CLASSES:
-        return _seen_on_card(e, finding, subject)
-    if finding.count in card_facts.STANDARD:
-        return _seen_as_standard(e, card_facts.STANDARD[finding.count], subject)
-    if name == "socket":
-        s = sockets.one(e, subject)
-        lines = [f"drops of {subject} +{s.drops:,}"]
-        try:
-            lines.append(f"RcvbufErrors +{summed(e, *RCVBUF):,} in all (InErrors has the same datagrams again)")
-        except NotKnown:
-            pass
-        return lines
-    if finding.scope == "cpu" and finding.count == "backlog_lost":
-        row = e.on(int(subject))
-        lines = [f"softnet_stat of CPU {subject}: dropped +{row.dropped:,}, processed +{row.processed:,}"]
-        return lines + ([f"received_rps +{row.received_rps:,}"] if row.received_rps else [])
-    return [f"{counter} +{n:,}" for counter in FACTS[finding.count].counters if (n := _moved(e, counter))]
-
-
-def _seen_on_card(e: Evidence, finding: Finding, device: str) -> list[str]:
-    found = cards.classes(e, device).get(card_facts.CLASSES[finding.count], Found())
-    lines = [f"{name} +{n:,}" for name, n in sorted(found.counters.items(), key=lambda c: -c[1])[:6]]
-    if len(found.counters) > 6:
-        lines.append(f"and {len(found.counters) - 6} more counters of {device}")
-    lines += [f"{name} +{n:,} (how often, not how many)" for name, n in list(found.events.items())[:3]]
-    name = cards.driver_or_none(e, device)
-    row = COUNTERS.get(name or "")
-    standard = [s for s, fed in (row.rtnl.items() if row is not None else ()) if any(cards.mentions(fed, c) for c in found.counters)]
-    if standard:
-        lines.append(f"on {name} ip -s link shows them in {', '.join(standard)}")
-    elif row is not None and any(cards.mentions(row.hidden, c) for c in found.counters):
-        lines.append(f"on {name} no standard counter (ip -s link, /proc/net/dev) shows them")
-    return lines
-
-
-def _seen_as_standard(e: Evidence, names: Iterable[str], device: str) -> list[str]:
-    """With what feeds them on this driver."""
-    name, lines = cards.driver_or_none(e, device), []
-    row = COUNTERS.get(name or "")
-    for standard in names:
-        if moved := _standard(e, device, standard):
-            lines.append(f"{standard} of {device} +{moved:,}")
-            if row is not None and standard in row.rtnl:
-                loss = row.loss(row.rtnl[standard].split(" (")[0])
-                lines.append(f"on {name} it counts {row.rtnl[standard]}" + (f": {MEANING[loss]}" if loss is not None else ""))
-    return lines
-
-
-def _standard(e: Evidence, device: str, name: str) -> int:
-    try:
-        return e.standard(device, name)
-    except NotKnown:
-        return 0
-
-
-def _moved(e: Evidence, counter: str) -> int:
-    group, _, name = counter.partition(".")
-    try:
-        return e.snmp(group, name)
-    except NotKnown:
-        return 0

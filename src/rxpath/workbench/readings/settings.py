@@ -1,6 +1,6 @@
 """What a host is made of and set to, where no common command prints it: slots, steering, NAPI settings, affinities, CPUs, processes.
 
-Filled by live/ from the running kernel, and from files of /proc and /sys that an archive has; records.py has what commands print.  None:
+Filled by live/ from the running kernel, and from files of /proc and /sys that an archive has; records/ has what commands print.  None:
 not known, which is not the same as off."""
 from __future__ import annotations
 
