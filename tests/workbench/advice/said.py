@@ -265,11 +265,12 @@ def _passed(knob, r):
 
 
 def _saved(knob):
-    """Of what could be saved; with several seeds the one in the middle."""
+    """Of what could be saved; with several seeds the one in the middle of those that lose something."""
     if "spread" not in knob:
         return knob["saved"] / max(knob["lost_before"], 1)
-    each = zip(knob["spread"]["saved"]["each"], knob["spread"]["lost_before"]["each"], strict=True)
-    return statistics.median_low(saved / max(before, 1) for saved, before in each)
+    spread = knob["spread"]
+    each = zip(*(spread[k]["each"] for k in ("saved", "lost_before", "lost_after")), strict=True)
+    return statistics.median_low([saved / max(before, 1) for saved, before, after in each if before or after] or [0.0])
 
 
 def _chance(found, knob, r):
@@ -283,9 +284,13 @@ def _chance(found, knob, r):
             [sum(each) for each in zip(*(c["each"] for c in r.d["spread"]["cpu_ns"].values()), strict=True)]
         differences = [b - a for a, b in zip(before, spread[name]["each"], strict=True)]
     shares = [d / b for d, b in zip(differences, before, strict=True) if b]
+    if found[2] == "lost" and any(after and not b for after, b in zip(spread[name]["each"], before, strict=True)):
+        shares = []                                         # it loses what was not lost: shares tell nothing
+    cures = found[2] == "lost" and any(before) and not any(spread[name]["each"]) and min(differences) >= 0 \
+        and sum(differences) >= 0.99 * sum(before)
     ends = [_ends(values, found[2]) for values in (spread[name]["each"], before)]
     overlap = len(before) < 5 or (max(before) >= min(spread[name]["each"]) and max(spread[name]["each"]) >= min(before))
-    return int(found[1]) == len(before) and _near(shares) and overlap and ends == [found[3], found[4]]
+    return int(found[1]) == len(before) and _near(shares) and overlap and not cures and ends == [found[3], found[4]]
 
 
 def _near(differences):

@@ -350,7 +350,8 @@ class _Search:
         if sure is not None and self.chance is not None and not sure.told_apart:
             return self.chance.inside(sure)
         gain = v.gain(result) if sure is None else sure.gain
-        little = f"it saves too little: {gain:.1%} of them" if gain >= 0.01 and self.goal == "loss" else ""
+        much = 0.01 if v.gain(result) < PART else 0.0       # the seed that is shown may be the one that gains
+        little = f"it saves too little: {gain:.1%} of them" if self.goal == "loss" and gain >= much else ""
         return v.moved(result) or little or useless or (v.still(result) if self.goal == "loss" else "")
 
 

@@ -85,7 +85,9 @@ class Verdicts:
         """Where they are lost with the setting: always true."""
         left = [f"{n:,} {r}" for r, n in sorted(result.dropped.items(), key=lambda item: (-item[1], item[0])) if self.counts(r)]
         word = ended(r for r in result.dropped if self.counts(r))
-        return f"still {word}: {', '.join(left)}" if left else "nothing is lost, but no more is delivered" if self.savable else ""
+        if left:
+            return f"still {word}: {', '.join(left)}"
+        return "nothing is lost, but no more is delivered" if self.savable and self.gain(result) < PART else ""
 
     def otherwise(self, result: Result) -> list[tuple[str, str, int]]:
         """(reason, its class, frames) of what no setting of the host can save."""

@@ -103,7 +103,7 @@ def _helped(run: Outcome, answer: WhatIf, rows: list[Tried]) -> Table:
         if t.sure is None and answer.spread is not None:
             words.append(f"\n  of seed {answer.spread.seeds[0]} alone", "dim")
         if t.sure is not None:
-            words.append(f"\n  {spread.line(t.sure.lost_after, t.sure.p99_ns)}", "dim")
+            words.append(f"\n  {spread.line(t.sure)}", "dim")
         if not t.lasting and t.why:
             words.append(f"\n  {t.why}", "yellow")
         if t.part > 1:

@@ -161,7 +161,7 @@ class Sure(TypedDict):
     cpu_ns: Annotated[Range, doc("CPU time")]
     told_apart: Annotated[bool, doc("it differs from the host as it is by more than the seeds do: the 99 % t interval of the differences, "
                                     "seed by seed, does not hold 0, or, with five seeds or more, all values of one lie above all "
-                                    "of the other")]
+                                    "of the other, or nothing is lost with it in any seed, and something as it is in some")]
 
 
 class Spread(TypedDict):

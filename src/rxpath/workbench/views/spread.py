@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from rich.console import Group
 from rich.text import Text
 
+from rxpath.workbench.advice.sure import Sure
 from rxpath.workbench.jobs.spread import Range, Spread
 from rxpath.workbench.views.terminal import table as table_of
 from rxpath.workbench.views.terminal import titled
@@ -51,6 +52,11 @@ def _figures(found: Spread) -> Iterator[tuple[str, Range, Callable[[int], str]]]
     yield "CPU time", found.busy_ns, ns
 
 
-def line(lost: Range, p99_ns: Range) -> str:
-    """A setting in every seed, in some words."""
-    return f"{len(lost.each)} seeds: {between(lost.min, lost.max, count)} lost, p99 {between(p99_ns.min, p99_ns.max, ns)}"
+def line(found: Sure) -> str:
+    """A setting in every seed, in some words; where not all of them lose something as it is, how many do."""
+    lost, p99, n = found.lost_after, found.p99_ns, len(found.lost_after.each)
+    text = f"{n} seeds: {between(lost.min, lost.max, count)} lost, p99 {between(p99.min, p99.max, ns)}"
+    if not 0 < found.losing < n:
+        return text
+    return text + (f"; saves all that is lost in {found.losing} of {n} seeds" if found.cures else
+                   f"; as it is, something is lost in {found.losing} of {n} seeds")
