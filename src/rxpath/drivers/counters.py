@@ -46,7 +46,8 @@ MEANING = {
 class Counters:
     """One driver's names.  rtnl: standard counter -> what feeds it; hidden: losses that no standard counter has.  stands_in: drivers that
     are nearest to it, the first that is simulated takes its place.  sums: a name -> names whose packets it counts too; events: names that
-    count occasions or bytes, never packets; narrow: bits of what has fewer than 64."""
+    count occasions or bytes, never packets; narrow: bits of what has fewer than 64; refresh: seconds between two of the device's own
+    reports, where that is longer than a watchdog's second or two."""
 
     names: dict[Loss, str]                          # blank-separated, _ for a blank inside a name
     rtnl: dict[str, str] = field(default_factory=dict)
@@ -55,6 +56,7 @@ class Counters:
     sums: dict[str, str] = field(default_factory=dict)
     events: str = ""
     narrow: dict[str, int] = field(default_factory=dict)
+    refresh: int = 0
 
     def loss(self, name: str) -> Loss | None:
         """What a counter of this driver says; None: no loss, or unknown."""
@@ -116,6 +118,9 @@ COUNTERS: dict[str, Counters] = {
         {"rx_missed_errors": "rx_dropped.nic", "rx_dropped": "rx_dropped"}, "one loss can be in both: do not add them",
         sums={"rx_dropped.nic": "rx_dropped"}, events="illegal_bytes.nic link_xoff_tx.nic tx_priority_N_xoff.nic rx_alloc_fail "
         "rx_pg_alloc_fail"),
+    "iavf": Counters(                               # a virtual function: the physical one counts for it
+        {Loss.RING: "rx_discards", Loss.FILTER: "rx_unknown_protocol"},
+        {"rx_dropped": "rx_discards"}, "what the port loses before it chooses a function: only the hypervisor's card shows it"),
     "mlx4_en": Counters(
         {Loss.RING: "rx_dropped", Loss.PKTBUF: "rx_fifo_errors", Loss.ALLOC: "rxN_dropped", Loss.PHY: "rx_crc_errors",
          Loss.LEN: "rx_in_range_length_error rx_out_range_length_error rx_jabbers", Loss.PAUSE: "tx_pause", Loss.XDP: "rx_xdp_drop"},
@@ -142,6 +147,12 @@ COUNTERS: dict[str, Counters] = {
          Loss.PAUSE: "rx_constant_pause_events", Loss.FILTER: "rx_filtered_packets", Loss.CSUM: "rx_phy_ip_err_discards"},
         {"rx_fifo_errors": "rx_discards", "rx_over_errors": "rx_brb_discard and rx_brb_truncate"},
         sums={"rx_discards": "[N]:_rx_discards"}, events="rx_constant_pause_events"),
+    "bnx2": Counters(                               # which of its buffers ran out is not published: three stages of one way
+        {Loss.EITHER: "rx_ftq_discards rx_discards rx_fw_discards", Loss.PHY: "rx_crc_errors rx_align_errors",
+         Loss.LEN: "rx_undersize_packets rx_oversize_packets rx_fragments rx_jabbers", Loss.PAUSE: "tx_xoff_frames",
+         Loss.FILTER: "rx_filtered_packets"},
+        {"rx_missed_errors": "rx_ftq_discards, rx_discards and rx_fw_discards", "rx_over_errors": "rx_ftq_discards and rx_discards",
+         "rx_length_errors": "rx_undersize_packets and rx_oversize_packets"}, "", _GIGABIT, events="tx_xoff_frames"),
     "tg3": Counters(
         {Loss.RING: "rx_discards rxbds_empty", Loss.PKTBUF: "mbuf_lwm_thresh_hit dma_writeq_full",
          Loss.PHY: "rx_fcs_errors rx_align_errors",
@@ -169,7 +180,7 @@ COUNTERS: dict[str, Counters] = {
     "gve": Counters(
         {Loss.RING: "rx_no_buffers_posted[N] rx_queue_drop_cnt[N]", Loss.ALLOC: "rx_skb_alloc_fail rx_buf_alloc_fail page_alloc_fail",
          Loss.LEN: "rx_drops_packet_over_mru[N] rx_desc_err_dropped_pkt", Loss.XDP: "rx_xdp_drop[N]"},
-        {}, "all of them", _GUEST),
+        {}, "all of them", _GUEST, refresh=20),
     "hv_netvsc": Counters(
         {Loss.ALLOC: "rx_no_memory",
          Loss.RING: "rx_comp_busy"}, {}, "what the host loses; a VF's own counters count with accelerated networking",
@@ -212,6 +223,11 @@ COUNTERS: dict[str, Counters] = {
         {Loss.RING: "rxqN:_rx_drops_no_frags rx_drops_no_erx_descr",
          Loss.PKTBUF: "rxpp_fifo_overflow_drop rx_input_fifo_overflow_drop rx_drops_no_pbuf pmem_fifo_overflow_drop",
          Loss.ALLOC: "rxqN:_rx_drops_no_skbs rxqN:_rx_post_fail", Loss.PHY: "rx_crc_errors", Loss.FILTER: "rx_address_filtered"}),
+    "fsl_dpaa2_eth": Counters(                      # "[hw] rx discarded frames": the firmware's documentation does not say why
+        {Loss.RING: "[hw]_rx_nobuffer_discards",
+         Loss.PHY: "[mac]_rx_align_errors", Loss.LEN: "[mac]_rx_oversized [mac]_rx_jabber [mac]_rx_frags",
+         Loss.FILTER: "[hw]_rx_filtered_frames"},
+        {}, "[hw] rx nobuffer discards", _GIGABIT),
     "veth": Counters(
         {Loss.XDP: "rx_queue_N_drops rx_queue_N_xdp_drops"}, {"rx_dropped": "rx_queue_N_drops and what the backlog refuses"},
         "the backlog's own count is softnet_stat's", ("veth",)),

@@ -8,7 +8,7 @@ from rxpath.workbench.doctor import cards, socket_facts, sockets  # noqa: F401
 from rxpath.workbench.doctor.evidence import Evidence, NotKnown
 from rxpath.workbench.doctor.facts import Known
 from rxpath.workbench.doctor.rules import Missing
-from rxpath.workbench.doctor.verdict import examine
+from rxpath.workbench.doctor.verdict import CANNOT_TELL, examine
 from rxpath.workbench.readings.records import (
     DriverInfo,
     EthtoolStats,
@@ -132,6 +132,9 @@ def test_in_a_container_the_machines_packets_are_not_held_against_the_namespaces
     ("bnx2x", {"[0]: rx_discards": 4, "rx_discards": 4}, Loss.RING, 4),
     ("ice", {"rx_dropped": 6, "rx_dropped.nic": 8}, Loss.PKTBUF, 2),
     ("ice", {"rx_dropped": 6, "rx_dropped.nic": 8}, Loss.RING, 6),
+    ("bnx2", {"rx_ftq_discards": 1, "rx_discards": 2, "rx_fw_discards": 4, "tx_xoff_frames": 9}, Loss.EITHER, 7),
+    ("iavf", {"rx_discards": 4, "rx_unknown_protocol": 5}, Loss.RING, 4),
+    ("fsl_dpaa2_eth", {"[hw] rx nobuffer discards": 4, "[hw] rx filtered frames": 5, "[qbman] buffer count": 99}, Loss.RING, 4),
     ("tg3", {"rxbds_empty": 50, "rx_discards": 3}, Loss.RING, 3),
     ("i40e", {"rx_missed_errors": 3, "rx_dropped": 5}, Loss.RING, 3),
     ("i40e", {"rx_dropped": 5}, Loss.RING, 5),
@@ -145,7 +148,15 @@ def test_a_loss_counts_once_however_many_counters_have_it(driver, moved, loss, p
 def test_a_driver_without_a_row_shows_what_looks_like_a_loss_and_claims_nothing():
     verdict = examine(Evidence(host(card={"driver": "newcard", "stats": {"rx_fancy_drops": 4, "rx_cache_full": 9}})))
     [own] = [f for f in verdict.found if f.name == "unclassified"]
-    assert own.kind == "note" and own.seen == ("rx_fancy_drops +4",) and verdict.status == 0
+    assert own.kind == "open" and own.seen == ("rx_fancy_drops +4",) and verdict.status == CANNOT_TELL
+
+
+def test_a_device_that_reports_every_twenty_seconds_is_looked_at_for_forty():
+    for seconds, said in ((10, True), (39, True), (40, False)):
+        readings = host(card={"driver": "gve", "stats": {"rx_queue_drop_cnt[0]": 0}})
+        readings = [replace(r, time=0.0 if i == 0 else float(seconds)) for i, r in enumerate(readings)]
+        notes = examine(Evidence(readings)).notes
+        assert any("every 20 s: readings 40 s apart" in note for note in notes) is said
 
 
 def test_without_ethtool_the_standard_counters_say_less_and_overlaps_count_once():

@@ -80,6 +80,36 @@ def test_one_reading_without_counters_claims_nothing(tmp_path, capsys):
     assert code == 3 and "No counter of losses is in this reading." in out
 
 
+def test_what_did_not_move_is_said_of_the_counters_that_were_read_alone(tmp_path, capsys):
+    (tmp_path / "a").write_text(SNMP.format(0))
+    _, out, _ = doctor(capsys, tmp_path / "a")
+    assert "Of the counters of losses that were read, none has moved since boot." in out and "/proc/net/netstat" in out
+    (tmp_path / "b").write_text(SNMP.format(0))
+    _, out, _ = doctor(capsys, tmp_path / "a", tmp_path / "b")
+    assert "Nothing is lost where these readings look" in out and "here." not in out
+
+
+def test_one_reading_is_compared_with_nothing(tmp_path, capsys):
+    """It lacks no second one: nothing is "in the second reading only"."""
+    (tmp_path / "a").write_text("Pause parameters for eth0:\nAutonegotiate:\ton\nRX:\t\toff\nTX:\t\toff\n" + SNMP.format(0))
+    _, out, _ = doctor(capsys, tmp_path / "a")
+    assert "second reading only" not in out
+
+
+def test_a_card_without_a_name_has_no_hole_in_its_sentence(tmp_path, capsys):
+    (tmp_path / "-").write_text("NIC statistics:\n     rx_fancy_drops: 3\n     rx_good: 1\n")
+    _, out, _ = doctor(capsys, tmp_path / "-")
+    assert " ," not in out and "at the card: counters of the driver itself" in " ".join(out.split())
+
+
+def test_a_text_of_which_nothing_is_known_is_named_with_what_was_met(tmp_path, capsys):
+    for name, data, why in (("empty", b"", "nothing in it"), ("binary", bytes(range(256)) * 8, "not a text"),
+                            ("words", b"no stats available\n", "line 1: ")):
+        (tmp_path / name).write_bytes(data)
+        with pytest.raises(BadInput, match=f"/{name}: nothing in it that is known \\({why}"):
+            inputs.checked(inputs.moments([str(tmp_path / name)]))
+
+
 def test_what_a_drop_tool_saw_is_listed_with_its_meaning(tmp_path, capsys):
     perf = (DATA / "perf-kfree_skb").read_text()
     for name, lost in (("a", 0), ("b", 700)):

@@ -195,7 +195,7 @@ def test_a_mistake_in_the_rules_is_one_line(old, new, said):
 def test_every_finding_of_a_loss_has_a_rule():
     rules = load(FACTS)
     for name, finding in rules.finding.items():
-        assert rules.of(name) or finding.kind == "note", name
+        assert rules.of(name) or finding.kind == "note" or name == "unclassified", name         # names that nobody knows have no cause
 
 
 def test_every_fact_is_asked_for():

@@ -195,6 +195,26 @@ def test_json_of_ip_says_what_its_text_says():
     assert {k: json.stats[k] for k in plain.stats} == dict(plain.stats) and plain.stats["rx_packets"] == 12064
 
 
+def test_a_route_with_several_next_hops_is_a_route_for_each():
+    text = ("default proto bird metric 32\n\tnexthop via 192.0.2.1 dev eth0 weight 1\n\tnexthop via inet6 fe80::1 dev eth1 weight 1\n"
+            "192.0.2.0/24 dev eth0 proto kernel scope link\n10.0.0.0/8 proto static\n")
+    reading = read_text(text, "ip route")
+    found = [(x.destination, x.gateway, x.device, x.metric) for x in reading.of(r.Route)]
+    assert found == [("default", "192.0.2.1", "eth0", 32), ("default", "fe80::1", "eth1", 32), ("192.0.2.0/24", "", "eth0", 0)]
+    assert [(u.line, u.why) for u in reading.unread] == [(5, "neither a device nor a gateway")]
+    said = ('[{"dst":"default","metric":32,"flags":[],'
+            '"nexthops":[{"gateway":"192.0.2.1","dev":"eth0"},{"gateway":"192.0.2.9","dev":"eth1"}]}]')
+    assert [(x.gateway, x.device, x.metric) for x in read_text(said).of(r.Route)] == [("192.0.2.1", "eth0", 32), ("192.0.2.9", "eth1", 32)]
+
+
+@pytest.mark.parametrize("name, netns, device", [
+    ("ip_netns_exec_blue_ethtool_-S_eth0", "blue", "eth0"), ("ip_netns_exec_my_ns_ethtool_-S_eth0", "my_ns", "eth0"),
+    ("ip_netns_exec_my_ns_2_ethtool_-S_my_if", "my_ns_2", "my_if")])
+def test_a_namespace_whose_name_has_an_underline_keeps_it_in_a_name_of_sos(name, netns, device):
+    [stats] = read_text("NIC statistics:\n     rx_packets: 1\n", f"sosreport-h/sos_commands/networking/{name}").of(r.EthtoolStats, None)
+    assert (stats.netns, stats.device) == (netns, device)
+
+
 def test_addresses_routes_and_neighbours():
     reading = read_text("2: eth0.5@eth0: <UP> mtu 1500 qdisc noqueue state UP\n    link/ether 02:00:00:00:00:01 brd ff:ff:ff:ff:ff:ff\n"
                         "    vlan protocol 802.1Q id 5 <REORDER_HDR>\n    inet 192.0.2.2/24 brd 192.0.2.255 scope global eth0.5\n"

@@ -36,6 +36,7 @@ TEXTS: dict[type[Record], str] = {
 }
 GROUPS = {"Ip": "/proc/net/snmp", "Icmp": "/proc/net/snmp", "Udp": "/proc/net/snmp", "UdpLite": "/proc/net/snmp", "Tcp": "/proc/net/snmp",
           "TcpExt": "/proc/net/netstat", "IpExt": "/proc/net/netstat"}
+BOOT = "boot"                                               # name of the reading that one reading is held against
 BACKWARDS = " went backwards"                               # readings/counters.py says it of what was reset
 BIN = 0.1                                                   # s: what a loss is looked for in, to tell a burst from a lasting one
 BINS = 10                                                   # fewer say nothing of that
@@ -60,7 +61,8 @@ class Evidence:
         found = difference(self.readings[0], self.readings[-1])
         self.moved = found.reading
         self.resets = tuple(text.partition(BACKWARDS)[0] for text in found.said if BACKWARDS in text)
-        self.said = tuple(text for text in found.said if BACKWARDS not in text)
+        one = self.readings[0].name == BOOT                  # made, not read: what it lacks says nothing
+        self.said = () if one else tuple(text for text in found.said if BACKWARDS not in text)
 
     # ---------------------------------------------------------------- readings
     def between(self, has: Callable[[Reading], R | None], text: str) -> R:
@@ -223,7 +225,7 @@ class Evidence:
             if short in dev.devices.get(device, {}) and self.link(self.moved, device, name) is None:
                 return dev.devices[device][short]
         return self.between(lambda r: self.link(r, device, name),
-                            f"ip -s -s link show {device}").stats[name]
+                            f"ip -s -s link show {device}".rstrip()).stats[name]
 
     # ---------------------------------------------------------------- samples
     def series(self, value: Callable[[Reading], float | None]) -> list[tuple[float, float]]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
-from rxpath.workbench.doctor.evidence import Evidence
+from rxpath.workbench.doctor.evidence import BOOT, Evidence
 from rxpath.workbench.readings.archive import read_path, read_stdin
 from rxpath.workbench.readings.records import (
     Conntrack,
@@ -75,7 +75,7 @@ def joined(paths: Sequence[str]) -> Reading:
 def checked(readings: Sequence[Reading], seconds: float | None = None, latency: bool = False) -> Evidence:
     """Readings that can be compared: of one host and one boot, the older first."""
     if not any(r.records for r in readings):
-        raise BadInput("nothing in it that is known (--show-readings says what was met)")
+        raise BadInput(_nothing(readings))
     hosts = {k.host for r in readings for k in r.of(Kernel) if k.host}
     if len(hosts) > 1:
         raise BadInput(f"the readings are of {' and '.join(sorted(hosts))}: two of one host are compared")
@@ -92,6 +92,15 @@ def checked(readings: Sequence[Reading], seconds: float | None = None, latency: 
     return Evidence(readings, seconds, latency)
 
 
+def _nothing(readings: Sequence[Reading]) -> str:
+    """Why there is nothing to look at: the names, and the first thing that was met."""
+    names = " and ".join(dict.fromkeys(r.name for r in readings if r.name not in ("", BOOT))) or "the readings"
+    met = next((u for r in readings for u in r.unread), None)
+    line = f"line {met.line}: " if met is not None and met.line else ""
+    first = f" ({line}{met.why})" if met is not None else ""
+    return f"{names}: nothing in it that is known{first}; --show-readings lists what was met"
+
+
 # ---------------------------------------------------------------- one reading
 def zero(reading: Reading) -> Reading:
     """The same host as it was when its counters began."""
@@ -100,7 +109,7 @@ def zero(reading: Reading) -> Reading:
         begun = _zero(record)
         if begun is not None:
             made.append(begun)
-    return Reading(tuple(made), name="boot")
+    return Reading(tuple(made), name=BOOT)
 
 
 def _zero(record: Record) -> Record | None:

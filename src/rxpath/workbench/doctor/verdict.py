@@ -170,12 +170,17 @@ def _notes(e: Evidence) -> Iterator[str]:
     for device in e.devices:
         row = COUNTERS.get(cards.driver_or_none(e, device) or "")
         if row is not None and row.hidden.startswith(OUTSIDE):
-            yield f"{device} ({cards.driver(e, device)}): no counter here shows {row.hidden}."
+            yield f"{device or 'the card'} ({cards.driver(e, device)}): no counter here shows {row.hidden}."
     others = sorted({r.netns for reading in e.readings for r in reading.records if r.netns})
     if others:
         yield f"Other network namespaces are in the readings and were not looked at: {', '.join(others[:6])}."
     yield from (text[0].upper() + text[1:] + "." for text in e.said[:SAID])
     seconds = _seconds(e)
+    for device in e.devices:
+        row = COUNTERS.get(cards.driver_or_none(e, device) or "")
+        if row is not None and row.refresh and seconds is not None and seconds < 2 * row.refresh:
+            yield (f"{device or 'the card'} ({cards.driver(e, device)}) reports the device's own counts every {row.refresh} s: readings "
+                   f"{2 * row.refresh} s apart or more see all of them.")
     if seconds is not None and seconds < REFRESH and any(device != "lo" for device in e.devices):
         yield f"Drivers bring some counters up to date only every second or two: readings {REFRESH:g} s apart or more see all of them."
 

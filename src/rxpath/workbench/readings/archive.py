@@ -277,7 +277,7 @@ def read_path(path: str | os.PathLike[str]) -> Reading:
             _from_folder(name, reader)
         else:
             if not stat.S_ISREG(os.stat(name).st_mode):
-                raise BadInput(f"{name} is neither a file nor a directory")
+                raise BadInput(f"{name} is neither a file nor a directory; what a pipe brings is read as -, from standard input")
             with open(name, "rb") as file:
                 _from_stream(file, name, reader)
     except OSError as error:

@@ -92,7 +92,7 @@ FORMATS: tuple[Format, ...] = (
     Format("ip route", iproute.routes,
            row=r"\s*(?:(?:unicast|local|broadcast|multicast|anycast|unreachable|throw|blackhole|prohibit) )?"
                r"(?:default|[0-9a-f]{1,4}[.:][0-9a-f.:]+(?:/\d+)?) +(?:via|dev|proto|table|scope)\b" rf"(?!.* {_NUD}$)",
-           said=r"(?:.* )?ip ?(?:-\S+ )*(?:route|r)\b.*$", what="-j too; several next hops are named, not used"),
+           said=r"(?:.* )?ip ?(?:-\S+ )*(?:route|r)\b.*$", what="-j too; a route for each of several next hops"),
     Format("/proc/net/route", iproute.proc_route, head=r"\s*Iface\s+Destination\s+Gateway", said=rf"{_PROC}route$"),
     Format("ip neigh", iproute.neighbours,
            row=rf"\s*[0-9a-f]{{1,4}}[.:][0-9a-f.:]+ dev \S+ (?:lladdr \S+ )?.*{_NUD}$",

@@ -7,6 +7,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 
 from .lines import Block, Line, number
 from .records import Address, Link, Neighbour, Record, Route
@@ -120,28 +121,47 @@ NUD = ("PERMANENT", "NOARP", "REACHABLE", "STALE", "NONE", "INCOMPLETE", "DELAY"
 
 
 def routes(block: Block) -> list[Record]:
-    """ip route, with `table all` too; a further nexthop line is named, not used."""
+    """ip route, with `table all` too; of one with several next hops, whose lines follow it, one for each."""
     result: list[Record] = []
+    several: tuple[Line, Route] | None = None               # a route whose next hops are still to come
     for line in block:
         words = line.text.split()
+        if words[0] == "nexthop" and result and several is not None:
+            said = _words(" ".join(words[1:]))
+            hop = replace(several[1], device=said.get("dev", ""), gateway=_gateway(said, words), source=block.source_of([line]))
+            result[-1:] = [hop] if result[-1] is several[1] else [result[-1], hop]
+            continue
+        _without_hops(block, several, result)
+        several = None
         kind = words.pop(0) if words[0] in ROUTE_KINDS else "unicast"
         if words[:1] == ["cache"]:                      # what IPv6 and `ip route get` put below a route
             continue
         if not words or (words[0] != "default" and not _is_address(words[0])):
-            block.odd(line, "one of several next hops: not used" if words[:1] == ["nexthop"] else "not recognised")
+            block.odd(line, "a next hop without its route" if words[:1] == ["nexthop"] else "not recognised")
             continue
         said = _words(" ".join(words[1:]))
+        gateway = _gateway(said, words)
+        made = Route(device=said.get("dev", ""), destination=words[0], kind=kind, gateway=gateway,
+                     source_address=said.get("src", ""), metric=number(said.get("metric", "")) or 0, table=said.get("table", "main"),
+                     scope=said.get("scope", ""), family=6 if ":" in words[0] or ":" in gateway else 4,
+                     source=block.source_of([line]))
+        result.append(made)
         if kind == "unicast" and "dev" not in said and "via" not in said:
-            block.odd(line, "neither a device nor a gateway")
-            continue
-        gateway = said.get("via", "")
-        if gateway in ("inet", "inet6"):
-            gateway = _words(" ".join(words)).get(gateway, "")
-        result.append(Route(device=said.get("dev", ""), destination=words[0], kind=kind, gateway=gateway,
-                            source_address=said.get("src", ""), metric=number(said.get("metric", "")) or 0, table=said.get("table", "main"),
-                            scope=said.get("scope", ""), family=6 if ":" in words[0] or ":" in gateway else 4,
-                            source=block.source_of([line])))
+            several = line, made
+    _without_hops(block, several, result)
     return result
+
+
+def _gateway(said: Mapping[str, str], words: list[str]) -> str:
+    gateway = said.get("via", "")
+    return _words(" ".join(words)).get(gateway, "") if gateway in ("inet", "inet6") else gateway
+
+
+def _without_hops(block: Block, several: tuple[Line, Route] | None, result: list[Record]) -> None:
+    """A route whose next hops never came leads nowhere: it is taken back, and said."""
+    if several is not None and result and result[-1] is several[1]:
+        result.pop()
+        block.odd(several[0], "neither a device nor a gateway")
 
 
 def neighbours(block: Block) -> list[Record]:
@@ -183,10 +203,13 @@ def from_json(entry: Mapping[str, object], block: Block) -> list[Record]:
         return _link_json(entry, block)
     if "dst" in entry and "lladdr" not in entry and not isinstance(entry.get("state"), list):
         destination, gateway = str(entry["dst"]), str(entry.get("gateway", ""))
-        return [Route(device=str(entry.get("dev", "")), destination=destination, kind=str(entry.get("type", "unicast")), gateway=gateway,
+        route = Route(device=str(entry.get("dev", "")), destination=destination, kind=str(entry.get("type", "unicast")), gateway=gateway,
                       source_address=str(entry.get("prefsrc", "")), metric=_int(entry.get("metric")) or 0,
                       table=str(entry.get("table", "main")), scope=str(entry.get("scope", "")),
-                      family=6 if ":" in destination or ":" in gateway else 4, source=block.source)]
+                      family=6 if ":" in destination or ":" in gateway else 4, source=block.source)
+        hops = entry.get("nexthops")
+        several = [hop for hop in hops if isinstance(hop, dict)] if isinstance(hops, list) else []
+        return [replace(route, device=str(hop.get("dev", "")), gateway=str(hop.get("gateway", ""))) for hop in several] or [route]
     if "dst" in entry and "dev" in entry:
         state = entry.get("state")
         return [Neighbour(device=str(entry["dev"]), address=str(entry["dst"]), mac=str(entry.get("lladdr", "")),

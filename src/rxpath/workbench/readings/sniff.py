@@ -51,6 +51,7 @@ REFUSED = re.compile(r"\s*(?:Cannot get |netlink error|ethtool: bad|no stats ava
                      r": (?:command not found|No such file|[Pp]ermission denied|Operation not (?:permitted|supported)|No such device))")
 JSON = re.compile(r"\s*(?:\[\s*(?:[{\]]|$)|\{\s*(?:[\"}]|$))")
 NETNS = re.compile(r"(?:^|.*? )ip netns exec (\S+) (.*)$")
+IN_NETNS = frozenset("ip ethtool ss netstat nstat iptables ip6tables iptables-save ip6tables-save nft sysctl conntrack cat".split())
 
 
 @dataclass(frozen=True)
@@ -69,8 +70,19 @@ def context_of(said: str, netns: str = "") -> Context:
     after ; the last."""
     text = " ".join(re.sub(r"\s*(?:\||2>|>|&&).*", "", said).split())
     text = re.sub(r"\.(?:txt|out|log|json|gz|xz|bz2)$", "", text)
-    if match := NETNS.match(re.sub(r"[/_]", " ", text) if "ip_netns" in text else text):
+    if "ip_netns" in text and (match := NETNS.match(re.sub(r"[/_]", " ", text))):
+        words = f"{match[1]} {match[2]}".split()
+        for n in range(len(words) - 1, 0, -1):              # a name with _ in it ends where a command begins that somebody reads
+            found = _recognised(" ".join(words[n:]), "_".join(words[:n]))
+            if words[n] in IN_NETNS and found.format is not None:
+                return found
         netns, text = match[1], match[2]
+    elif match := NETNS.match(text):
+        netns, text = match[1], match[2]
+    return _recognised(text, netns)
+
+
+def _recognised(text: str, netns: str) -> Context:
     plain = " ".join(re.sub(r"[/_]", " ", text).split())
     for pattern, form in SAID:
         match = pattern.fullmatch(plain)

@@ -17,6 +17,8 @@ WIDTH, LABEL = 80, 15
 HEADS = {"lost": ("LOST", "bold red"), "damaged": ("DAMAGED", "bold red"), "open": ("UNDECIDED", "bold yellow"),
          "refused": ("REFUSED", "bold yellow"),
          "elsewhere": ("ELSEWHERE", "bold yellow"), "busy": ("BUSY", "bold yellow"), "note": ("NO LOSS", "bold")}
+PLACES = ("at ", "by ", "for ", "in ", "of ", "on ", "to ", "that ")
+NOT_MOVED = "Of the counters of losses that were read, none has moved since boot."
 REASONS = 10                                                # places, most packets first
 UNREAD = 12                                                 # lines that could not be read, before the rest is only counted
 MARKS = {"R": "How large: replay the traffic with rxpath replay --set, over a range of traffic.",
@@ -54,13 +56,13 @@ def since_boot(verdict: Verdict, readings: Sequence[Reading]) -> Group:
         if mine:
             parts += [Text(), Text(f"{head.lower()} since boot", style)]
         for f in mine:
-            parts += [Text(line) for line in _hung(f"  {f.count:>13,.0f}  ", f"{f.unit} {f.title}")]
+            parts += [Text(line) for line in _hung(f"  {f.count:>13,.0f}  ", _counted(f))]
             for line in f.seen[:4]:
                 parts += [Text(part, "dim") for part in _hung(" " * 17, line)]
     if not counted:
-        parts += [Text(), Text("No counter of a loss has ever moved." if verdict.looked else "No counter of losses is in this reading.")]
+        parts += [Text(), Text(NOT_MOVED if verdict.looked else "No counter of losses is in this reading.")]
     parts += _reasons(verdict)
-    parts += _not_looked(verdict, "A second reading, with what is missing here")
+    parts += _not_looked(verdict, "Not in this reading, and what would show it")
     parts += _unread(readings)
     return Group(*parts)
 
@@ -84,6 +86,14 @@ def _head(verdict: Verdict, readings: Sequence[Reading]) -> str:
     time = f"{verdict.seconds:.1f} s" if verdict.seconds is not None else "an unknown time"
     between = f", {looks:,} looks at its queues between them" if looks > 0 else ""
     return f"{_host(readings)}: two readings, {time} apart{between}."
+
+
+def _counted(f: Case) -> str:
+    """What was counted: the unit in front of where it was, unless the title begins with it."""
+    place, _, _ = f.title.partition(":")
+    if f.title.startswith(PLACES):
+        return f"{f.unit} {f.title}"
+    return f.title if place.endswith(f.unit) and len(place.split()) <= 2 else f"{f.unit}: {f.title}"
 
 
 def _amount(f: Case) -> str:
@@ -135,11 +145,12 @@ def _end(verdict: Verdict) -> list[Text]:
         why = "no counter of losses is in both readings" if not verdict.looked else "what is undecided above may be a loss"
         out += [Text(), Text(f"Cannot tell whether anything is lost: {why}.", "bold")]
     elif not verdict.losses:
-        out += [Text(), Text("Nothing is lost here.", "bold green")]
+        where = "where these readings look; what they leave out is listed below" if verdict.unknown else "here"
+        out += [Text(), Text(f"Nothing is lost {where}.", "bold green")]
         out += [Text(line) for line in _wrapped(
-            "No counter of a loss moved meanwhile. If somebody misses packets all the same: compare the sender's count with rx_packets (a "
-            "switch, a hypervisor or pause frames may lose them before this host), look at the program's own discards, and take a "
-            "longer reading.")]
+            "None of the counters of losses that were read moved meanwhile. If somebody misses packets all the same: compare the "
+            "sender's count with rx_packets (a switch, a hypervisor or pause frames may lose them before this host), look at the program's "
+            "own discards, and take a longer reading.")]
     return out + _not_looked(verdict, "Not looked at, and what would show it")
 
 
