@@ -1,7 +1,9 @@
 """UDP receive, as a dialogue of frames."""
+import pytest
+
 from rxpath.user import sock
 
-from ..frames import udp_frame
+from ..frames import eth, ip, udp, udp_frame
 
 
 def test_a_datagram_reaches_its_reader(lab):
@@ -12,6 +14,16 @@ def test_a_datagram_reaches_its_reader(lab):
     assert host.ends() == {"RECEIVED": 1}
     assert host.data(app, 5) == b"hello"
     assert host.mib() == {"Ip.InReceives": 1, "Ip.InDelivers": 1, "Udp.InDatagrams": 1}
+
+
+@pytest.mark.parametrize("kernel", ["6.18", "3.10"])
+@pytest.mark.parametrize("length", [64, 640])
+def test_a_datagram_without_a_checksum_is_not_verified(lab, length, kernel):
+    """Neither at arrival, where short ones are, nor before the answer for a closed port, nor by the reader."""
+    host = lab(kernel=kernel)
+    host.app(host.udp(5000))
+    host.send(*[eth(ip(udp(b"x" * length, dport=port, check=0))) for port in (5000, 6000)]).run()
+    assert host.ends() == {"RECEIVED": 1, "NO_SOCKET": 1} and "Udp.InCsumErrors" not in host.mib()
 
 
 def test_a_socket_that_nobody_reads_fills_up(lab):

@@ -3,6 +3,7 @@ import errno
 
 import pytest
 
+from rxpath.abi.kernels import Sysctl
 from rxpath.abi.numbers import AF_INET6, TCP
 from rxpath.transport.udp_hash import udp_ehashfn
 from rxpath.user import sock
@@ -91,9 +92,11 @@ def test_who_said_reuseport_after_bind_is_the_first_of_the_next_ones_group(lab):
     assert group.num_socks == 2 and [group.socks[0], group.socks[1]] == [socks[0], socks[2]] and host.net.socks[socks[1]].group < 0
 
 
+@pytest.mark.parametrize("kernel", ["6.18", "6.1"])
 @pytest.mark.parametrize("addr", [0, B])
-def test_a_connected_socket_wins(lab, addr):
-    host = lab()
+def test_a_connected_socket_wins(lab, addr, kernel):
+    """6.18: found first, in udp_hash4; 6.1: by its score, though the other one stands before it in the chain."""
+    host = lab(kernel=kernel)
     socks = [bound(host, addr, peer=(SENDER, 40000), ra=1), bound(host, ra=1)]
     assert got(host, socks) == [10, 0] and got(host, socks, sport=40001) == [0, 10]
 
@@ -109,6 +112,15 @@ def test_connected_elsewhere_is_no_match(lab):
 @pytest.mark.parametrize("devices,winner", [((0, 0), 1), ((0, 1), 1), ((1, 0), 1), ((7, 0), 1), ((0, 7), 0)])
 def test_of_two_connected_to_the_same_peer_the_last_one_and_its_device_adds_nothing(lab, devices, winner):
     host = lab()
+    socks = [bound(host, peer=(SENDER, 40000), ra=1, dev=d) for d in devices]
+    assert got(host, socks) == [10 * (winner == 0), 10 * (winner == 1)]
+
+
+@pytest.mark.parametrize("devices,winner", [((0, 0), 1), ((0, 1), 1), ((1, 0), 0), ((7, 0), 1), ((0, 7), 0)])
+def test_before_udp_hash4_the_device_of_a_connected_socket_adds_to_its_score(lab, devices, winner):
+    """Without early demux, which takes the first of the chain."""
+    host = lab(kernel="6.1")
+    host.net.sysctl[Sysctl.udp_early_demux] = 0
     socks = [bound(host, peer=(SENDER, 40000), ra=1, dev=d) for d in devices]
     assert got(host, socks) == [10 * (winner == 0), 10 * (winner == 1)]
 
@@ -133,8 +145,9 @@ def test_the_same_address_on_two_devices_needs_no_option(lab):
     assert got(host, socks) == [10, 0]
 
 
-def test_a_connection_beats_a_device(lab):
-    host = lab()
+@pytest.mark.parametrize("kernel", ["6.18", "6.1"])
+def test_a_connection_beats_a_device(lab, kernel):
+    host = lab(kernel=kernel)
     socks = [bound(host, peer=(SENDER, 40000), ra=1), bound(host, ra=1, dev=1)]
     assert got(host, socks) == [10, 0]
 

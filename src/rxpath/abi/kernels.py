@@ -30,7 +30,7 @@ class Behaviour(IntEnum):
     timer_buckets = auto()              # timers fire with their bucket of the wheel, late by up to 1/8; before, at their own jiffy
     lowest_is_unicast = auto()          # the lowest address of a network is no broadcast
     zeronet_is_one = auto()             # of 0.0.0.0/8 only 0.0.0.0 is no source
-    udp_two_level = auto()              # UDP looks up connections, then addresses, then wildcards; before, by one score
+    udp_two_level = auto()              # UDP looks up addresses, then wildcards, the best score of each; before, by one score
     gro_flush_timeout = auto()          # /sys/class/net/DEV/gro_flush_timeout exists
     napi_defer = auto()                 # /sys/class/net/DEV/napi_defer_hard_irqs exists
     rfs_hash = auto()                   # rps_sock_flow_table says whose entry it is: upper bits of the hash beside the CPU
@@ -40,6 +40,7 @@ class Behaviour(IntEnum):
     ksoftirqd_first = auto()            # softirqs are left to ksoftirqd while it is awake, at the end of interrupts and of system calls
     rss_key_random = auto()             # drivers take an RSS key that is drawn at boot; before, each had its own constant
     reuseport_bpf = auto()              # SO_ATTACH_REUSEPORT_CBPF exists
+    udp_hash4 = auto()                  # UDP looks up connections first, in a table of their own; before, they had the best score
     rcvqueues_full_counted = auto()     # UDP: a queue that is full before the socket's lock is taken counts as RcvbufErrors, too
 
 
@@ -83,8 +84,8 @@ BEHAVIOURS: dict[Behaviour, Row] = {
     Behaviour.gro_fixed_id: Row(0, "4.7", 1, "1530545ed64b (4.7)"),
     Behaviour.flow_limit: Row(0, "3.11", 1, "99bbc7074190 (3.11)"),
     Behaviour.udp_two_level: Row(
-        0, "5.0", 1, "4cdeeee9252a (5.0 [K]) for addresses, where a connection has the best score; read in 6.1; 78c91ae2c6de (6.13) gave "
-        "connections a table of their own; seen on 6.18"),
+        0, "5.0", 1, "4cdeeee9252a (5.0 [K]); read in 6.1; seen on 6.18"),
+    Behaviour.udp_hash4: Row(0, "6.13", 1, "78c91ae2c6de (6.13); 6.1 read, seen on 6.18"),
     Behaviour.gro_flush_timeout: Row(0, "3.19", 1, "3b47d30396ba (3.19)"),
     Behaviour.napi_defer: Row(0, "5.8", 1, "6f8b12d661d0 (5.8)"),
     Behaviour.rfs_hash: Row(0, "4.0", 1, "567e4b79731c (4.0): a flow does not follow another that falls on its entry"),
@@ -104,7 +105,6 @@ NOT_OF_6_1 = (                                              # read in Debian's s
     "igb or ixgbe copies 1,280 (napi_alloc_skb() takes 1 KiB of a page, `page_frag_alloc_1k()`); here it is small_head + 256 as on 6.18",
     "net_rx_action() ends when its list is empty and nothing is to be polled again; a NAPI that is scheduled meanwhile raises the softirq "
     "(6.5's in_net_rx_action takes it into the same pass)",
-    "udp_hash4 (6.13): a connection is found in its address's chain, whose length it costs",
     "udp_prod_queue (6.18): producers of a crowded socket take its busylock instead",
     "drop reasons that 6.1 does not name yet are counted under the names of 6.18; docs/drop-reasons.md says since when each has its name",
 )

@@ -1,7 +1,8 @@
 """Which socket?  The hash tables of net/ipv4/udp.c, and the scores.
 
 6.18: an exact connection (udp_hash4) before an exact address before the wildcard (udp_hash2, by address and port); within a level the
-best score, and of equals the one bound last, which comes first in its chain.  3.10: one walk over the port's chain, by score alone.
+best score, and of equals the one bound last, which comes first in its chain.  6.1: no udp_hash4, a connection is in its address's chain.
+3.10: one walk over the port's chain, by score alone.
 Called by udp.py for each datagram, by GRO, and by the control plane."""
 from .._compile import path_function
 from ..abi.flow import flow_keys
@@ -85,7 +86,7 @@ def __udp4_lib_lookup(net: Net, cpu: int, skb: sk_buff, fl: flow_keys, prog: boo
     at(net, cpu, skb, Stage.__udp4_lib_lookup)
     if net.behaviour[Behaviour.udp_two_level] == 0:
         return udp4_lib_lookup_chain(net, fl)
-    if net.udp_nconn:
+    if net.udp_nconn and net.behaviour[Behaviour.udp_hash4]:
         i = udp4_lib_lookup4(net, fl)
         if i >= 0:
             return i

@@ -22,14 +22,10 @@ def udp_lib_checksum_complete(net: Net, cpu: int, skb: sk_buff) -> bool:
     """Is the datagram damaged?  skb.data may stand at the UDP header or behind it."""
     if skb_csum_unnecessary(skb):
         return False
-    uh = udp_hdr(net, skb)
-    if uh.check == 0:                                # the sender sent none
-        skb.csum_valid = 1
-        return False
     at(net, cpu, skb, Stage.__skb_checksum_complete)
     pulled = skb.data - skb.transport_header
     at_bytes(net, cpu, skb, Stage.BYTE_CSUM, skb.len + pulled)
-    pseudo = csum_tcpudp_nofold(net, skb, uh.len, IPPROTO.UDP)
+    pseudo = csum_tcpudp_nofold(net, skb, udp_hdr(net, skb).len, IPPROTO.UDP)
     skb.data -= pulled
     skb.len += pulled
     damaged = not skb_csum_right(skb, skb_checksum(net, skb, pseudo))
