@@ -47,7 +47,8 @@ class Counters:
     """One driver's names.  rtnl: standard counter -> what feeds it; hidden: losses that no standard counter has.  stands_in: drivers that
     are nearest to it, the first that is simulated takes its place.  sums: a name -> names whose packets it counts too; events: names that
     count occasions or bytes, never packets; narrow: bits of what has fewer than 64; refresh: seconds between two of the device's own
-    reports, where that is longer than a watchdog's second or two."""
+    reports, where that is longer than a watchdog's second or two; on_asking: the driver reads the card each time that somebody asks
+    for the standard counters (ndo_get_stats64), so that they say when a loss was."""
 
     names: dict[Loss, str]                          # blank-separated, _ for a blank inside a name
     rtnl: dict[str, str] = field(default_factory=dict)
@@ -57,6 +58,7 @@ class Counters:
     events: str = ""
     narrow: dict[str, int] = field(default_factory=dict)
     refresh: int = 0
+    on_asking: bool = False
 
     def loss(self, name: str) -> Loss | None:
         """What a counter of this driver says; None: no loss, or unknown."""
@@ -65,6 +67,11 @@ class Counters:
 
     def is_event(self, name: str) -> bool:
         return bool(self.events) and _named(self.events).fullmatch(name.strip().replace(" ", "_")) is not None
+
+    def shown_in(self, *losses: Loss) -> tuple[str, ...]:
+        """Standard counters that have packets of these classes."""
+        return tuple(s for s, fed in self.rtnl.items()
+                     if any(self.loss(word.replace("N", "0")) in losses for word in re.findall(r"\w+", fed)))
 
     def families(self) -> list[tuple[re.Pattern[str], re.Pattern[str]]]:
         """sums as expressions for names (_ for blanks): of the sums, and of their parts."""
@@ -89,14 +96,14 @@ COUNTERS: dict[str, Counters] = {
         "rx_length_errors": "rx_length_errors"},
         "rx_no_buffer_count: it had to wait, it is no loss", _GIGABIT,
         sums={"rx_fifo_errors": "rx_queue_N_drops rx_missed_errors", "rx_length_errors": "rx_long_length_errors rx_short_length_errors"},
-        events="rx_no_buffer_count tx_flow_control_xoff tx_flow_control_xon rx_queue_N_alloc_failed"),
+        events="rx_no_buffer_count tx_flow_control_xoff tx_flow_control_xon rx_queue_N_alloc_failed", on_asking=True),
     "e1000e": Counters(
         {Loss.EITHER: "rx_no_buffer_count rx_missed_errors", Loss.ALLOC: "alloc_rx_buff_failed rx_dma_failed",
          Loss.PHY: "rx_crc_errors rx_align_errors", Loss.LEN: "rx_long_length_errors rx_short_length_errors rx_length_errors",
          Loss.PAUSE: "tx_flow_control_xoff tx_flow_control_xon", Loss.CSUM: "rx_csum_offload_errors"},
         {"rx_missed_errors": "rx_missed_errors"}, "rx_no_buffer_count", _GIGABIT,
         sums={"rx_length_errors": "rx_long_length_errors rx_short_length_errors"},
-        events="rx_no_buffer_count tx_flow_control_xoff tx_flow_control_xon alloc_rx_buff_failed"),
+        events="rx_no_buffer_count tx_flow_control_xoff tx_flow_control_xon alloc_rx_buff_failed", on_asking=True),
     "ixgbe": Counters(
         {Loss.RING: "rx_no_dma_resources", Loss.PKTBUF: "rx_missed_errors rx_no_buffer_count",
          Loss.ALLOC: "alloc_rx_page_failed alloc_rx_buff_failed", Loss.PHY: "rx_crc_errors illegal_bytes",
@@ -161,7 +168,7 @@ COUNTERS: dict[str, Counters] = {
         events="rxbds_empty mbuf_lwm_thresh_hit dma_writeq_full tx_xoff_sent"),
     "r8169": Counters(
         {Loss.RING: "rx_missed", Loss.PHY: "rx_errors align_errors"}, {"rx_missed_errors": "rx_missed"}, "", _GIGABIT,
-        narrow={"rx_missed": 16, "rx_missed_errors": 16, "align_errors": 16, "rx_errors": 32}),
+        narrow={"rx_missed": 16, "rx_missed_errors": 16, "align_errors": 16, "rx_errors": 32}, on_asking=True),
     "ena": Counters(
         {Loss.RING: "rx_overruns rx_drops", Loss.ALLOC: "queue_N_rx_page_alloc_fail queue_N_rx_skb_alloc_fail queue_N_rx_refil_partial "
          "queue_N_rx_empty_rx_ring", Loss.LEN: "queue_N_rx_bad_desc_num", Loss.CSUM: "queue_N_rx_csum_bad", Loss.XDP: "queue_N_rx_xdp_drop",

@@ -107,6 +107,17 @@ def test_losses_all_the_time_and_in_one_burst_differ_in_a_tenth_of_a_second(drop
     assert Known(Evidence(looks), "cpu", "0")["backlog_spread"] == pytest.approx(spread, abs=0.01)
 
 
+@pytest.mark.parametrize("driver, counter, told", [
+    ("igb", "rx_fifo_errors", True), ("r8169", "rx_missed_errors", True), ("i40e", "rx_missed_errors", False)])
+def test_losses_of_a_card_are_looked_at_between_the_readings_where_the_driver_reads_it(driver, counter, told):
+    """i40e brings its counters up to date every second or two: any loss would look like a burst."""
+    names = dict.fromkeys(("rx_missed_errors", "rx_fifo_errors"), 0)
+    looks = [Reading((Link(device="eth0", stats=names | {counter: 9 * (i > 50)}), DriverInfo(device="eth0", driver=driver)), time=0.02 * i)
+             for i in range(101)]
+    spread = Known(Evidence(looks), "device", "eth0")["ring_spread"]
+    assert spread == pytest.approx(0.05, abs=0.01) if told else isinstance(spread, Missing)
+
+
 def test_fewer_looks_than_ten_tenths_of_a_second_do_not_tell_a_burst():
     looks = [Reading((Softnet((SoftnetRow(0, 1, n, 0),), True),), time=0.02 * n) for n in range(40)]
     assert isinstance(Known(Evidence(looks), "cpu", "0")["backlog_spread"], Missing)

@@ -263,4 +263,16 @@ def ring_spread(e: Evidence, device: str) -> float:
         found = losses(name, stats)
         return sum(found[loss].packets for loss in (Loss.RING, Loss.EITHER) if loss in found)
 
-    return e.spread(lost)
+    def shown(reading: Reading) -> float | None:
+        """By standard counters, which are looked at between the readings where the driver reads the card for them."""
+        links = [(e.link(reading, device, s), s) for s in standard]
+        return sum(link.stats[s] for link, s in links if link is not None) if all(link is not None for link, _ in links) else None
+
+    try:
+        return e.spread(lost)
+    except NotKnown:
+        row = COUNTERS.get(name)
+        standard = row.shown_in(Loss.RING, Loss.EITHER) if row is not None and row.on_asking else ()
+        if not standard:
+            raise
+    return e.spread(shown)
