@@ -5,6 +5,8 @@ import rxpath
 from rxpath.workbench.advice.states import states
 from rxpath.workbench.host import file as hostfile
 from rxpath.workbench.jobs.unit import Unit, run
+from rxpath.workbench.run import replay
+from rxpath.workbench.scenarios import scenario
 from rxpath.workbench.traffic import spec as trafficfile
 
 
@@ -53,3 +55,19 @@ def test_a_burst_beyond_what_so_rcvbuf_may_ask_for_is_said_unless_the_program_is
     assert list(said) == ["burst"] and said["burst"].figures["most"] == 524288 < said["burst"].figures["needs"]
     lasting = rxpath.replay(trafficfile.build({"traffic": [{"rate": "400kpps", "count": 10_000}]}), hostfile.build(host, "host"))
     assert [s.kind for s in states(lasting)] == ["overload"]
+
+
+@pytest.mark.parametrize("name, key, just", [("slow-program", "traffic.0.rate", "server has as much to do as it can do"),
+                                             ("cpu-saturated", "traffic.0.rate", "CPU 0 takes frames off its rings as fast as it can")])
+def test_demand_that_is_supply_within_a_per_cent_is_not_told_as_a_multiple(name, key, just):
+    s = scenario.load(name)
+
+    def overload(rate):
+        return [x for x in states(replay.replay(s.the_spec((f"{key}={rate:.0f}pps",)), s.the_host())) if x.kind == "overload"]
+    much, = overload(600_000)
+    keeps = much.figures["arrivals_per_s"] * much.figures["keeps_up_to"]
+    near = [x for rate in range(996, 1012, 2) for x in overload(keeps * rate / 1000)]
+    told = [x for x in near if x.figures["demand"] < 1.01]
+    assert told and all(x.text.startswith(just) and "within 1%" in x.text for x in told)
+    assert all(x.figures["demand"] >= 1 and "1.00 times" not in x.text for x in near)
+    assert "times what it can do" in much.text or "times as many" in much.text

@@ -21,6 +21,7 @@ from rxpath.workbench.words.figures import ns, share
 
 LASTING = 20_000_000                                        # ns: shorter traffic is a burst, whatever its rate
 WORKED = 0.97                                               # of the traffic's time
+NEAR = 1.01                                                 # demand: what is less is no more above 1 than a run can tell
 MANY = 0.2                                                  # of a CPU that others take
 LITTLE = 0.2                                                # share of the frames that must have had an end in the host
 NO_HANDLER = "protocols that nobody here handles"
@@ -32,7 +33,7 @@ class State:
     of: Annotated[str, doc("a program, a CPU, a socket, a group")]
     text: str
     figures: Annotated[dict[str, float], doc("of the sentence: demand (of 1), arrivals_per_s, keeps_up_to (of this rate), full_after_ns "
-                                             "(0: it is full); needs, most; queued, refused")]
+                                             "(0: it is full; absent: demand is 1 within 1%); needs, most; queued, refused")]
 
 
 def states(run: Outcome) -> list[State]:
@@ -62,8 +63,10 @@ def _program(seen: Seen, app: App, threads: list[AppBooks], socks: list[SocketBo
     if demand <= 1 or not served or worked < WORKED * free:
         return None
     rate = came * 1e9 / seen.duration
-    text = (f"{name} is asked for {demand:.2f} times what it can do: {rate:,.0f} datagrams a second come for it, it reads "
-            f"{rate / demand:,.0f}; it keeps up with {1 / demand:.3f} of this rate")
+    near = demand < NEAR
+    text = f"{name} has as much to do as it can do: {rate:,.0f} datagrams a second come for it, and it can read as many, within 1%" \
+        if near else (f"{name} is asked for {demand:.2f} times what it can do: {rate:,.0f} datagrams a second come for it, it reads "
+                      f"{rate / demand:,.0f}; it keeps up with {1 / demand:.3f} of this rate")
     others, kernel = max(seen.others_busy(t.cpu) for t in threads), max(seen.kernel_busy(t.cpu) for t in threads)
     if others >= MANY:
         text += f"; other threads take {min(others, 1):.0%} of its CPU"
@@ -72,10 +75,14 @@ def _program(seen: Seen, app: App, threads: list[AppBooks], socks: list[SocketBo
     fullest = max(socks, key=lambda s: (s.rmem_max / max(s.rcvbuf, 1), s.name))
     grows = rate * (1 - 1 / demand) * fullest.rmem_max / max(fullest.queue_max, 1)
     until = fullest.rcvbuf * 1e9 / grows if grows else 0.0
-    text += f". {_named(fullest)} " + ("is full: the rest is lost" if fullest.drops else
-                                       f"grows by {grows / 1e6:.3g} MB a second and is full after {ns(round(until))}")
-    return State("overload", name, text + ".", {"demand": round(demand, 4), "arrivals_per_s": round(rate),
-                                                "keeps_up_to": round(1 / demand, 4), "full_after_ns": 0 if fullest.drops else round(until)})
+    if fullest.drops:
+        text += f". {_named(fullest)} " + ("was full at times" if near else "is full: the rest is lost")
+    elif not near:
+        text += f". {_named(fullest)} grows by {grows / 1e6:.3g} MB a second and is full after {ns(round(until))}"
+    figures: dict[str, float] = {"demand": round(demand, 4), "arrivals_per_s": round(rate), "keeps_up_to": round(1 / demand, 4)}
+    if fullest.drops or not near:
+        figures["full_after_ns"] = 0 if fullest.drops else round(until)
+    return State("overload", name, text + ".", figures)
 
 
 def _named(sock: SocketBooks) -> str:
@@ -89,14 +96,17 @@ def _cpus(seen: Seen) -> list[State]:
         load = seen.queue_load(queues[0].queue)
         if load > 1 and seen.kernel_busy(cpu) >= WORKED:
             rate = sum(q.frames for q in queues) * 1e9 / seen.duration
-            text = (f"CPU {cpu} is asked to take {load:.2f} times as many frames off its rings as it can: {rate:,.0f} a second come, it "
-                    f"takes {rate / load:,.0f}.")
+            near = f"CPU {cpu} takes frames off its rings as fast as it can: {rate:,.0f} a second come, and it can take as many, within 1%."
+            text = near if load < NEAR else (f"CPU {cpu} is asked to take {load:.2f} times as many frames off its rings as it can: "
+                                             f"{rate:,.0f} a second come, it takes {rate / load:,.0f}.")
             out.append(State("overload", f"cpu {cpu}", text, {"demand": round(load, 4), "arrivals_per_s": round(rate),
                                                               "keeps_up_to": round(1 / load, 4)}))
     for row in seen.books.softnet:
         load = seen.backlog_load(row["cpu"])
         if row["dropped"] and load > 1 and seen.kernel_busy(row["cpu"]) >= WORKED:
-            text = f"CPU {row['cpu']} is asked to work off {load:.2f} times as many packets of its backlog as it can."
+            near = f"CPU {row['cpu']} works off its backlog as fast as it can: as many packets come for it, within 1%."
+            text = near if load < NEAR else \
+                f"CPU {row['cpu']} is asked to work off {load:.2f} times as many packets of its backlog as it can."
             out.append(State("overload", f"backlog {row['cpu']}", text, {"demand": round(load, 4)}))
     return out
 

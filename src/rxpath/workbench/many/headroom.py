@@ -20,7 +20,7 @@ from typing import Any
 
 from rxpath.workbench.advice.goal import SEEDS, checked_seeds
 from rxpath.workbench.advice.shell import commands
-from rxpath.workbench.advice.states import LASTING, states
+from rxpath.workbench.advice.states import LASTING, NEAR, states
 from rxpath.workbench.host.model.host import Host
 from rxpath.workbench.jobs import unit
 from rxpath.workbench.jobs.pool import Pool, Stop
@@ -90,7 +90,8 @@ def _about(factor: float) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Now:
-    """The traffic as it is, before any speed is tried: can this host take it for good?  lasts None: it is too short to say."""
+    """The traffic as it is, before any speed is tried: can this host take it for good?  lasts None: it is too short to
+    say, or it is as much as the host can take, more or less."""
     lasts: bool | None
     says: str
 
@@ -196,9 +197,9 @@ def _now(base: Unit, host: Host, stop: Stop | None) -> Now | None:
     if not run.traffic.duration_ns:
         raise BadInput(f"{traffic.title(base.capture)}: {run.offered} frames come to the receiver: head-room needs two or more, at "
                        "different times")
-    over = [state.text for state in states(run) if state.kind == "overload"]
-    if over:
-        return Now(False, " ".join(over))
+    over = [state for state in states(run) if state.kind == "overload"]
+    if over:                                                # where no demand is beyond what the run can tell, it is not known
+        return Now(False if any(state.figures["demand"] >= NEAR for state in over) else None, " ".join(state.text for state in over))
     if run.traffic.duration_ns < LASTING:
         return Now(None, f"the traffic takes {figures.ns(run.traffic.duration_ns)}: too short to say what would last")
     most, cpu = limits.heaviest(unit.of(run))
