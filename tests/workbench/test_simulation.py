@@ -233,3 +233,9 @@ def test_totals_of_the_books_are_those_of_their_rows():
     assert books.softnet_sum("processed") == sum(row["processed"] for row in books.softnet) > 0
     assert busy_ns(books.cpu_ns()) == sum(c.hardirq + c.softirq + c.syscall + c.application for c in books.cpus) > 0
     assert [c.cpu for c in books.working()] == [c.cpu for c in books.cpus if c.idle < books.elapsed_ns] != []
+
+
+def test_what_load_cost_goes_by_where_it_happened():
+    lost_at = {"NOT_SPECIFIED": {"ip_defrag": 7, "icmp_rcv": 2}, "RX_ALLOC_FAILED": {"veth_xmit": 3}, "NO_SOCKET": {"__udp4_lib_rcv": 4},
+               "SOCKET_RCVBUFF": {"__udp_enqueue_schedule_skb": 5}, "RX_MISSED": {"nic_dma": 0}}
+    assert where_lost.by_load(lost_at) == {"NOT_SPECIFIED": {"ip_defrag": 7}, "SOCKET_RCVBUFF": {"__udp_enqueue_schedule_skb": 5}}

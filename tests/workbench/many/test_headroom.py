@@ -8,10 +8,12 @@ import pytest
 import rxpath
 from rxpath.cable.write import write_pcap, write_repeated
 from rxpath.workbench.cli import app as cli
+from rxpath.workbench.host import file as hostfile
 from rxpath.workbench.jobs.unit import Result, Unit, run
 from rxpath.workbench.many import limits
 from rxpath.workbench.many.headroom import Headroom
 from rxpath.workbench.many.search import Found, Goal, search
+from rxpath.workbench.run.where_lost import OURS
 from rxpath.workbench.traffic import spec as trafficfile
 
 from ...frames import udp_frame
@@ -40,7 +42,8 @@ def find(goal: Goal, loses: Callable[[float], bool], span: Callable[[float], flo
     speeds = next(asking)
     try:
         while True:
-            speeds = asking.send([Result(offered=100, dropped={"RX_MISSED": 50 * loses(s)}, span_ns=round(span(s))) for s in speeds])
+            speeds = asking.send([Result(offered=100, load_at={"RX_MISSED": {"nic_dma": 50}} if loses(s) else {}, span_ns=round(span(s)))
+                                   for s in speeds])
     except StopIteration as end:
         return end.value                                                            # type: ignore[no-any-return]
 
@@ -156,10 +159,28 @@ def test_a_loss_or_a_latency_may_be_the_goal(bursts: str) -> None:
 
 
 def test_a_lost_datagram_is_late() -> None:
-    half = Result(offered=100, dropped={"RX_MISSED": 50}, done_ns={"p99": 10, "count": 50})
+    half = Result(offered=100, load_at={"RX_MISSED": {"nic_dma": 50}}, done_ns={"p99": 10, "count": 50})
     assert not Goal.of(p99="1ms").holds(half) and Goal.of(p99="1ms").holds(Result(done_ns={"p99": 10, "count": 50}))
     assert Goal.of(loss=0.5).holds(half) and not Goal.of(loss="49%").holds(half)
     assert Goal().holds(Result(offered=9, dropped={"NO_SOCKET": 9})), "a closed port is no matter of speed"
+    assert not Goal(loss=0.9).holds(Result(offered=9, dropped={OURS: 1})), "a run that came to a limit of rxpath's own does not tell"
+
+
+def test_rxpaths_own_limit_is_not_the_hosts() -> None:
+    host = hostfile.default()
+    assert limits.find(host, Result(offered=9, dropped={OURS: 5}), Goal()).reason == limits.OURS
+    both = Result(offered=9, dropped={OURS: 5, "PROTO_MEM": 1}, load_at={"PROTO_MEM": {"__udp_enqueue_schedule_skb": 1}},
+                  cpus=({"hardirq": 0, "softirq": 0, "syscall": 0, "application": 0, "idle": 9, "others": 0, "room": 9},) * host.cpus)
+    assert limits.find(host, both, Goal()).reason == "PROTO_MEM" and both.lost_to_load == 1 and both.lost_to_us == 5
+
+
+def test_full_memory_for_fragments_is_a_limit() -> None:
+    """Its reason says nothing of where it happened; its station does."""
+    sent = trafficfile.build({"traffic": [{"rate": "1kpps", "count": 300, "size": 20_000, "incomplete": 0.2}]})
+    room = rxpath.headroom(sent, overrides=["net.ipv4.ipfrag_high_thresh=262144", "net.ipv4.ipfrag_low_thresh=196608"], steps=1, seeds=1)
+    limit = room.limits[0].limit
+    assert limit is not None and (limit.place, limit.reason) == ("fragments", "NOT_SPECIFIED") and room.limits[0].lost
+    assert "memory for fragments is full" in " ".join(str(room).split())
 
 
 def test_the_command_prints_json_and_a_report(capsys: pytest.CaptureFixture[str], room: Headroom, bursts: str) -> None:

@@ -14,6 +14,7 @@ import rxpath
 from rxpath.workbench.cli import app as cli
 from rxpath.workbench.many import grid
 from rxpath.workbench.many.sweep import Sweep
+from rxpath.workbench.traffic import spec as trafficfile
 from rxpath.workbench.views import sweep as table
 from rxpath.workbench.words.mistakes import BadInput
 
@@ -190,3 +191,15 @@ def test_what_a_rule_refuses_is_not_lost_and_still_ranks(tmp_path) -> None:
     best, worst = sorted(made.rows, key=lambda row: row.order)
     assert best.settings == {"net.ipv4.conf.all.rp_filter": "0"} and best.result.delivered == 20
     assert worst.result.lost == 0 and worst.result.ended == {"refused": 20} and worst.result.delivered == 0
+
+
+def test_other_classes_have_a_column_where_settings_change_them_and_a_line_where_not() -> None:
+    refused = {"net.ipv4.conf.eth0.rp_filter": (0, 1), "net.ipv4.conf.all.rp_filter": (0,)}
+    sent = trafficfile.build({"traffic": [{"rate": "10kpps", "count": 50, "src": "172.16.9.9"},
+                                          {"rate": "10kpps", "count": 20, "dport": 9}]})
+    host = {"socket": [{"name": "s", "bind": "*:5000"}], "nic": {"addresses": ["10.0.0.1/24"]}, "app": [{"name": "a"}]}
+    lines = str(rxpath.sweep(sent, refused, host=host)).splitlines()
+    heading = next(line.split() for line in lines if line.startswith("net.ipv4.conf.eth0"))
+    rows = [line.split() for line in lines if line.strip()[:2] in ("0 ", "1 ")]
+    assert heading[1:3] == ["lost", "refused"] and sorted(row[3] for row in rows) == ["0", "50"] and {row[1] for row in rows} == {"0"}
+    assert "in each run: 20 not for this host" in lines

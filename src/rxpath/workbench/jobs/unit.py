@@ -21,7 +21,7 @@ from rxpath.workbench.host.model.host import Host
 from rxpath.workbench.run import replay
 from rxpath.workbench.run.books import Cpu, busy_ns
 from rxpath.workbench.run.outcome import Outcome
-from rxpath.workbench.run.where_lost import LOAD, by_class, by_step, losses
+from rxpath.workbench.run.where_lost import OURS, by_class, by_load, by_step, losses
 from rxpath.workbench.traffic import capture as traffic
 from rxpath.workbench.traffic import spec as trafficfile
 from rxpath.workbench.traffic.spec import Spec
@@ -62,6 +62,7 @@ class Result:
     queued: int = 0
     dropped: dict[str, int] = field(default_factory=dict)   # by reason
     ended: dict[str, int] = field(default_factory=dict)     # the same by class: "lost", "refused", "not for this host", ...
+    load_at: dict[str, dict[str, int]] = field(default_factory=dict)    # reason -> station: losses that slower traffic would not have had
     dropped_at: dict[str, int] = field(default_factory=dict)            # by place: "ring 0", "socket udp 0.0.0.0:53"
     lost_at_step: dict[str, int] = field(default_factory=dict)          # by step of the funnel
     latency_ns: dict[str, int] = field(default_factory=dict)            # to the return of the call: p50 p90 p99 p99.9 max mean count
@@ -99,7 +100,12 @@ class Result:
     @property
     def lost_to_load(self) -> int:
         """Losses that slower traffic would not have had."""
-        return sum(n for reason, n in self.dropped.items() if reason in LOAD)
+        return sum(n for places in self.load_at.values() for n in places.values())
+
+    @property
+    def lost_to_us(self) -> int:
+        """Losses of the simulation's own, which say nothing of the host."""
+        return self.dropped.get(OURS, 0)
 
     @property
     def memory_bytes(self) -> int:
@@ -168,6 +174,7 @@ def of(run: Outcome) -> Result:
     b = run.books
     return Result(
         offered=b.offered, delivered=b.delivered, received=b.received, queued=b.queued, dropped=b.dropped, ended=by_class(b.lost_at),
+        load_at=by_load(b.lost_at),
         dropped_at=_places(run),
         lost_at_step=by_step(b.lost_at),
         latency_ns=b.latency.as_dict(), done_ns=b.done.as_dict(), apps={f"{a.name}/{a.thread}": a.latency.as_dict() for a in b.apps},

@@ -255,7 +255,7 @@ def _met(item: Unit, lifted: Setting, met: Found, goal: Goal, base: Result) -> S
     else:
         limit = limits.find(host, met.at_bad, goal) if met.at_bad is not None and met.at_good is not None else None
         if met.at_bad is not None and met.at_good is None:
-            limit = limits.hopeless(met.at_bad)
+            limit = limits.hopeless(host, met.at_bad, goal)
     good, bad = met.at_good, met.at_bad
     lasting, cpu = _lasting(good or bad, base)
     factor, pps = met.good or 0.0, _pps(good.offered, good) if good else 0

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
-from rxpath.abi.reasons import Drop
 from rxpath.workbench.advice import candidates, rules
 from rxpath.workbench.advice.facts import Seen, measure
 from rxpath.workbench.host.model.host import Host
@@ -16,7 +15,7 @@ from rxpath.workbench.jobs.unit import Result, Unit
 from rxpath.workbench.many.search import Goal, outrun
 from rxpath.workbench.run import replay
 from rxpath.workbench.run.outcome import Outcome
-from rxpath.workbench.run.where_lost import LOAD
+from rxpath.workbench.run.where_lost import Loss
 from rxpath.workbench.words import figures, units
 
 SATURATED = 0.95                                            # share of the traffic's time that a CPU is busy: no queue helps it
@@ -60,11 +59,11 @@ def heaviest(result: Result) -> tuple[float, int]:
 
 def find(host: Host, result: Result, goal: Goal) -> Limit:
     """The limit that a result met."""
-    reasons = sorted(((n, r) for r, n in result.dropped.items() if r in LOAD), reverse=True)
+    reasons = sorted(((sum(places.values()), r) for r, places in result.load_at.items()), reverse=True)
     device = outrun(result)
     if device is not None and not reasons:
         return sender(result, device)
-    if result.dropped.get(Drop.RX_ALLOC_FAILED.name):
+    if result.lost_to_us and not reasons:
         return ours()
     late = goal.p99_ns is not None and result.p99_ns > goal.p99_ns
     if reasons and not (late and goal.loss is None and reasons[0][0] * 100 <= result.offered):
@@ -77,10 +76,12 @@ def find(host: Host, result: Result, goal: Goal) -> Limit:
     return Limit(place, reason, cpu, round(share, 4), _says(host, result, place, reason, cpu, share))
 
 
-def hopeless(result: Result) -> Limit:
+def hopeless(host: Host, result: Result, goal: Goal) -> Limit:
     """Even the slowest traffic does not keep the goal."""
-    return Limit("the path", "latency", None, 0.0, f"even where next to nothing waits, p99 is {figures.ns(result.p99_ns)} and "
-                 f"{figures.share(result.lost_to_load, result.offered)} of the frames are lost")
+    if result.lost_to_us or goal.p99_ns is None or result.p99_ns <= goal.p99_ns:
+        limit = find(host, result, goal)
+        return dataclasses.replace(limit, says=f"even at the slowest speed: {limit.says}")
+    return Limit("the path", "latency", None, 0.0, f"even where next to nothing waits, p99 is {figures.ns(result.p99_ns)}")
 
 
 def line(host: Host) -> Limit:
@@ -114,9 +115,14 @@ def _place(result: Result, reason: str) -> str:
     """Where most of that reason was lost."""
     kind = {"RX_MISSED": "ring", "CPU_BACKLOG": "backlog", "SOCKET_RCVBUFF": "socket", "SOCKET_BACKLOG": "socket"}.get(reason)
     if kind is None:
-        return "udp_mem" if reason == "PROTO_MEM" else next(iter(Drop[reason].row.places))
+        station = _station(result, reason)
+        return "udp_mem" if reason == "PROTO_MEM" else "fragments" if station == "ip_defrag" else station
     found = sorted(((n, p) for p, n in result.dropped_at.items() if p.startswith(kind + " ")), key=lambda item: (-item[0], item[1]))
     return found[0][1] if found else kind
+
+
+def _station(result: Result, reason: str) -> str:
+    return max(sorted(result.load_at[reason]), key=lambda station: result.load_at[reason][station])
 
 
 def _cpu(host: Host, result: Result, place: str) -> int | None:
@@ -155,7 +161,8 @@ def _says(host: Host, result: Result, place: str, reason: str, cpu: int | None, 
         what = f"the backlog of CPU {rest} ({full[1]:,} packets) is full"
         slow, burst = f"CPU {cpu} works all the time: {_spent(result, cpu)}", f"CPU {cpu} is busy for {share:.1%} of the time"
     else:
-        what, slow, burst = f"{place}: {Drop[reason].row.meaning if reason in LOAD else reason}", "", ""
+        loss = Loss(reason, _station(result, reason), 1) if reason in result.load_at else None
+        what, slow, burst = loss.meaning if loss is not None else reason, "", ""
     if reason == "latency":
         what = f"they wait; the fullest queue is {place}, {figures.share(*full)} full"
     why = slow if share >= SATURATED else burst

@@ -38,7 +38,7 @@ class Goal:
     p99_ns: int | None = None                               # a lost datagram counts as infinitely late
 
     def holds(self, r: Result) -> bool:
-        if outrun(r) is not None:
+        if outrun(r) is not None or r.lost_to_us:           # a run that came to our own limit does not tell
             return False
         lost = r.lost_to_load
         if self.p99_ns is not None:

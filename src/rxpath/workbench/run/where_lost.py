@@ -15,7 +15,7 @@ STEP_TITLE = {
     "NIC": "NIC and its ring", "link": "netif_receive_skb", "IP": "ip_rcv", "transport": "UDP, TCP, ICMP",
     "socket": "socket queue", "application": "application",
 }
-LOAD = frozenset(d.name for d in Drop if d.row.kind is Kind.LOST)           # slower traffic would not have had them
+OURS = Drop.RX_ALLOC_FAILED.name                                             # the simulation's own limit: says nothing of the host
 ABOVE_IP = ("ip_protocol_deliver_rcu", "ping_rcv")                           # of network/, beside the handlers of inet_protos
 
 
@@ -73,6 +73,15 @@ def by_class(lost_at: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
     out: dict[str, int] = {}
     for loss in losses(lost_at):
         out[loss.kind.value] = out.get(loss.kind.value, 0) + loss.n
+    return out
+
+
+def by_load(lost_at: Mapping[str, Mapping[str, int]]) -> dict[str, dict[str, int]]:
+    """Of the books, the losses that slower traffic would not have had: of the class lost where they happened, and of the host."""
+    out: dict[str, dict[str, int]] = {}
+    for loss in losses(lost_at):
+        if loss.kind is Kind.LOST and loss.reason != OURS and loss.n:
+            out.setdefault(loss.reason, {})[loss.station] = loss.n
     return out
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from rich.console import Group
 from rich.text import Text
 
+from rxpath.abi.reasons import Kind
 from rxpath.workbench.many.sweep import Row, Sweep
 from rxpath.workbench.views import arrow
 from rxpath.workbench.views.terminal import table as table_of
@@ -18,18 +19,23 @@ from rxpath.workbench.words.figures import ns, share
 from rxpath.workbench.words.mistakes import writing
 
 SHOWN = 40
+LOST = Kind.LOST.value
 
 
 def render(sweep: Sweep, shown: int = SHOWN) -> Group:
-    """Best first: the settings that vary, losses, latency, CPU, memory."""
+    """Best first: the settings that vary, losses, latency, CPU, memory.  Frames of another class than lost have a column where the settings
+    change how many they are, and else a line."""
     varying = [a.key for a in sweep.axes if len(a.values) > 1]
     fixed = [f"{a.key}={a.values[0]}" for a in sweep.axes if len(a.values) == 1]
-    table = table_of(*varying, "lost", "", "p50", "p99", "max", "CPU", "memory")
+    good = [row.result for row in sweep.rows if row.result.error is None]
+    classes = [k for k in dict.fromkeys(k for r in good for k, n in r.ended.items() if n) if k != LOST]
+    differ = [k for k in classes if len({r.ended.get(k, 0) for r in good}) > 1]
+    table = table_of(*varying, LOST, "", *differ, "p50", "p99", "max", "CPU", "memory")
     for column in table.columns[:len(varying)]:
         column.justify = "right"
     ranked = sweep.ranked
     for row in ranked[:shown]:
-        table.add_row(*[row.settings[k] for k in varying], *_cells(row))
+        table.add_row(*[row.settings[k] for k in varying], *_cells(row, differ))
     head = f"{sweep.capture}: {len(sweep.rows):,} of {sweep.of:,} runs"
     if sweep.kept:
         head += f", {sweep.kept:,} of them taken from the journal"
@@ -40,6 +46,9 @@ def render(sweep: Sweep, shown: int = SHOWN) -> Group:
         parts.append(Text("INTERRUPTED: the grid is not complete"))
     if sweep.rows:
         parts += [Text(), table]
+    alike = [f"{good[0].ended[k]:,} {k}" for k in classes if k not in differ]
+    if alike:
+        parts.append(Text(f"in each run: {', '.join(alike)}", "dim"))
     if len(ranked) > shown:
         parts.append(Text(f"... {len(ranked) - shown:,} more: --top N, or --csv FILE", "dim"))
     errors = [row for row in ranked if row.result.error is not None]
@@ -48,13 +57,15 @@ def render(sweep: Sweep, shown: int = SHOWN) -> Group:
     return Group(*parts)
 
 
-def _cells(row: Row) -> list[Any]:
+def _cells(row: Row, classes: list[str]) -> list[Any]:
+    """classes: those that have a column."""
     r = row.result
     if r.error is not None:
-        return ["-"] * 7
+        return ["-"] * (7 + len(classes))
     q = r.latency_ns
-    return [Text(f"{r.lost:,}", "red" if r.lost else "green"), share(r.lost, r.offered), ns(q["p50"]), ns(q["p99"]),
-            ns(q["max"]), share(r.busy_ns, r.busy_ns + r.cpu_ns["idle"]), f"{r.memory_bytes / (1 << 20):,.1f} MiB"]
+    return [Text(f"{r.lost:,}", "red" if r.lost else "green"), share(r.lost, r.offered), *(f"{r.ended.get(k, 0):,}" for k in classes),
+            ns(q["p50"]), ns(q["p99"]), ns(q["max"]), share(r.busy_ns, r.busy_ns + r.cpu_ns["idle"]),
+            f"{r.memory_bytes / (1 << 20):,.1f} MiB"]
 
 
 # ---------------------------------------------------------------- files
