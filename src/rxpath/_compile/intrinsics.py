@@ -102,8 +102,8 @@ def reset_struct(cx: Any, b: Any, sig: Any, a: Any) -> Any:
 
 
 @twin(i64, i64)
-def popcount(cx: Any, b: Any, sig: Any, a: Any) -> Any:
-    return b.ctpop(a[0])
+def fls64(cx: Any, b: Any, sig: Any, a: Any) -> Any:
+    return b.sub(ir.Constant(ir.IntType(64), 64), b.ctlz(a[0], ir.Constant(ir.IntType(1), 0)))
 
 
 @twin(void, any_)

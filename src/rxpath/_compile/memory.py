@@ -159,7 +159,7 @@ def _stores(at: int, stores: tuple[Store, ...]) -> None:
 
 
 @primitive
-def popcount(v: int) -> int: return (v & 0xFFFFFFFFFFFFFFFF).bit_count()
+def fls64(v: int) -> int: return (v & 0xFFFFFFFFFFFFFFFF).bit_length()      # find last set: the highest bit's number from 1 on; 0: none
 
 
 @primitive

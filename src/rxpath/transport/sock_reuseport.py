@@ -3,7 +3,7 @@ hash, or by a program (SO_ATTACH_REUSEPORT_CBPF), which sees the payload and ret
 import errno
 from typing import Any
 
-from .._compile import entry, path_function, reset_struct
+from .._compile import cold, entry, path_function, reset_struct
 from ..abi.net import Net
 from ..abi.numbers import ENOMEM, NO_PROG, NO_SOCK, UDP_HLEN
 from ..abi.skbuff import sk_buff
@@ -61,6 +61,7 @@ def reuseport_detach_sock(net: Net, sk: sock) -> None:
     sk.group = NO_SOCK
 
 
+@cold
 @path_function
 def run_bpf_filter(net: Net, cpu: int, skb: sk_buff, reuse: sock_reuseport) -> int:
     """The member that the program chooses; NO_SOCK: there is none at that place.  It sees the datagram without its UDP header."""
