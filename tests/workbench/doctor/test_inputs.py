@@ -80,6 +80,21 @@ def test_one_reading_without_counters_claims_nothing(tmp_path, capsys):
     assert code == 3 and "No counter of losses is in this reading." in out
 
 
+def test_two_moments_in_one_file_whose_tools_show_the_same_sockets_are_two_readings(tmp_path, capsys):
+    """/proc/net/udp and ss show each socket: four texts of sockets are no four moments."""
+    ss = ("State  Recv-Q Send-Q Local Address:Port Peer Address:Port\nUNCONN 0      0      127.0.0.1:8125      0.0.0.0:*\n"
+          "\t skmem:(r0,rb212992,t0,tb212992,f0,w0,o0,bl0,d{0})\n")
+    udp = "   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops\n" \
+          "   10: 0100007F:1FBD 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 14 2 0000000000000000 {0}\n"
+    once = "$ ss -uamn\n" + ss + "$ cat /proc/net/udp\n" + udp + "$ cat /proc/net/snmp\n" + SNMP + \
+           "$ cat /proc/net/softnet_stat\n" + " ".join(["00000000"] * 10) + "\n"
+    (tmp_path / "both").write_text(once.replace("{0}", "0") + once.replace("{0}", "9"))
+    readings = inputs.moments([str(tmp_path / "both")])
+    assert [sorted(type(r).__name__ for r in one.records) for one in readings] == [["Snmp", "Softnet", "UdpSockets", "UdpSockets"]] * 2
+    code, out, _ = doctor(capsys, tmp_path / "both")
+    assert code == 1 and "drops of 127.0.0.1:8125 +9" in out and "RcvbufErrors +9 in all" in out and "looks at its queues" not in out
+
+
 def test_what_did_not_move_is_said_of_the_counters_that_were_read_alone(tmp_path, capsys):
     (tmp_path / "a").write_text(SNMP.format(0))
     _, out, _ = doctor(capsys, tmp_path / "a")

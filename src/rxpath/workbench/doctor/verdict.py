@@ -174,7 +174,7 @@ def _notes(e: Evidence) -> Iterator[str]:
     others = sorted({r.netns for reading in e.readings for r in reading.records if r.netns})
     if others:
         yield f"Other network namespaces are in the readings and were not looked at: {', '.join(others[:6])}."
-    yield from (text[0].upper() + text[1:] + "." for text in e.said[:SAID])
+    yield from (f"Comparing the readings: {text}." for text in e.said[:SAID])
     seconds = _seconds(e)
     for device in e.devices:
         row = COUNTERS.get(cards.driver_or_none(e, device) or "")

@@ -6,7 +6,9 @@ if nothing were open, and what nobody wants is said, with its line."""
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from . import json_in
 from .formats import HEAD, ROW, SAID, WEAK, Format, which
@@ -260,16 +262,22 @@ def reading_of(records: list[Record], unread: list[Unread], name: str) -> Readin
 
 def moments(reading: Reading) -> tuple[Reading, ...]:
     """A reading whose texts show the same thing several times, divided: the k-th of each kind (and device, tool, namespace) is of moment k.
-    What stands only once - settings - is in the first."""
-    seen: dict[tuple[object, ...], int] = {}
-    parts: list[list[Record]] = []
-    for record in reading.records:
+    What stands only once - settings - is in the first.  Where each moment has some things several times, because two tools show them, the
+    others say how many moments there are, and where each begins."""
+    seen: dict[tuple[object, ...], list[int]] = {}
+    for at, record in enumerate(reading.records):
         key = (type(record), record.netns, record.device if isinstance(record, DeviceRecord) else "", *_same_kind(record))
-        n = seen.get(key, 0)
-        seen[key] = n + 1
-        while len(parts) <= n:
-            parts.append([])
-        parts[n].append(record)
+        seen.setdefault(key, []).append(at)
+    # netstat -s leaves out what is 0: its groups are not the same ones each time
+    starts = _starts([at for key, at in seen.items() if key[0] is not Snmp or key[3] != "netstat -s"])
+    found: list[tuple[int, int]] = []                       # (place, moment)
+    for places in seen.values():
+        each, rest = divmod(len(places), len(starts) or 1)
+        for n, at in enumerate(places):
+            found.append((at, n if not starts else bisect_right(starts, at) - 1 if rest else n // each))
+    parts: list[list[Record]] = [[] for _ in range(max((n for _, n in found), default=-1) + 1)]
+    for at, n in sorted(found):
+        parts[n].append(reading.records[at])
     made = [reading_of(p, [], reading.name) for p in parts]
     if not made:
         return (reading,)
@@ -277,6 +285,18 @@ def moments(reading: Reading) -> tuple[Reading, ...]:
     if all(m.time is not None for m in made):               # a folder "after" comes before a folder "before"
         made.sort(key=lambda m: m.time or 0)
     return tuple(made)
+
+
+def _starts(places: list[list[int]]) -> list[int]:
+    """Where the moments of a text begin, one after the other; empty: the k-th of everything is of moment k.  places: where each kind
+    stands."""
+    often = sorted({len(at) for at in places if len(at) > 1})
+    least = [at for at in places if often and len(at) == often[0]]
+    if len(often) < 2 or len(least) < 2:
+        return []
+    rounds = list(zip(*least, strict=True))
+    apart = all(max(one) < min(other) for one, other in pairwise(rounds))
+    return [0, *(min(one) for one in rounds[1:])] if apart else []
 
 
 def _same_kind(record: Record) -> tuple[object, ...]:
