@@ -24,6 +24,12 @@ def test_the_rule_fires_the_cure_cures_and_the_placebo_does_not(name: str) -> No
     assert trial.placebos_fail, runs
     for attempt in trial.attempts():
         assert attempt.run.offered <= 110_000, "short runs: a test for each"
+    kept = [p.value / trial.before.value for p in trial.placebos if trial.before.value]
+    said = scenario_view.verdict(trial)
+    if "change next to nothing" in said:
+        assert kept and all(0.95 < k < 1.05 for k in kept), said
+    elif kept:
+        assert f"the others leave {min(kept):.0%} or more" in said or (min(kept) >= 1 and "make it no better" in said)
     known = {rule.id: rule for rule in rules.load().rule}
     measured = facts.measure(trial.before.run)
     for rule in (s.rule, *s.also):

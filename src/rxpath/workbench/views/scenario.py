@@ -15,6 +15,8 @@ from rxpath.workbench.scenarios.scenario import MEASURES, Attempt, Scenario, Tri
 from rxpath.workbench.views import report
 from rxpath.workbench.words.figures import ns
 
+LITTLE = 0.05                                               # share of the measure: what changes less changes next to nothing
+
 
 def listed() -> Any:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
@@ -81,7 +83,13 @@ def verdict(t: Trial) -> str:
     helped = [" ".join(p.settings) for p in t.placebos if not t.fails(p)]
     if helped:
         return f"{text}; unexpected: {', '.join(helped)} helps too"
-    return text + ("; the others change next to nothing" if t.placebos else "")
+    changes = [c for p in t.placebos if (c := t.change(p)) is not None]
+    if not changes:
+        return text
+    if max(map(abs, changes)) < LITTLE:
+        return f"{text}; the others change next to nothing"
+    kept = 1 + min(changes)
+    return text + (f"; of what it was, the others leave {kept:.0%} or more" if kept < 1 else "; the others make it no better")
 
 
 def ran(t: Trial) -> Any:
