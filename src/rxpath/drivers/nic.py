@@ -2,7 +2,7 @@
 
 What has arrived by a clock is taken in by whoever looks first (nic_rx.py); which queue it takes, rss.py has settled.  Every frame of the
 cable ends in exactly one of: filtered, length_errors, link_down, missed, or descriptors that the driver cleans."""
-from .._compile import Mem, cold, mem_at, memcpy, memset, path_function, struct_at
+from .._compile import Mem, always_inline, cold, mem_at, memcpy, memset, path_function, struct_at
 from ..abi.headers import IP_ADDRS, ether_addr_to_u64, ethhdr, frame_ipv4, ip_is_fragment, iphdr, udphdr, vlan_hdr
 from ..abi.limits import BUFSZ
 from ..abi.net import Net
@@ -135,6 +135,7 @@ def nic_filter(nic: nic_t, ring: rx_ring, mac: int) -> bool:
 
 
 # ---------------------------------------------------------------- DMA
+@always_inline
 @path_function
 def nic_dma(net: Net, nic: nic_t, q: int, ring: rx_ring, a: arrival, feed: Mem) -> bool:
     """Write a frame that lies in `feed` into the buffers that the driver has posted.  False: there are not enough of them."""
