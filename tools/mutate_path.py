@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -34,6 +35,15 @@ class Result(NamedTuple):
     killed_by: str                      # the case, "" if it survived
     difference: str
     seconds: float
+    source: str                         # the commit of the source that it was tried on
+
+
+def source() -> str:
+    """The last commit that changed src/rxpath, with a + if there are changes since."""
+    def git(*arguments: str) -> str:
+        asked = ["git", "-C", ROOT, *arguments, "--", "src/rxpath"]
+        return subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
+    return git("log", "-1", "--format=%h") + ("+" if git("status", "--porcelain") else "")
 
 
 def broken(package: Path, m: Mutation) -> str:
@@ -57,6 +67,7 @@ class Tree:
     """The copy."""
 
     def __init__(self, root: Path) -> None:
+        self.source = source()
         self.package = root / "src" / "rxpath"
         shutil.copytree(ROOT / "src" / "rxpath", self.package, ignore=shutil.ignore_patterns("_core.*", "__pycache__"))
         (root / "pyproject.toml").touch()
@@ -86,7 +97,7 @@ class Tree:
                 or self.noticed("--only", "no case", *GENERATED) or self.noticed() or {"case": "", "differences": [""]}
         finally:
             file.write_text(whole)
-        return Result(m, str(case["case"]), str(case["differences"][0]), time.monotonic() - started)                  # type: ignore[index]
+        return Result(m, str(case["case"]), str(case["differences"][0]), time.monotonic() - started, self.source)     # type: ignore[index]
 
     def noticed(self, *arguments: str) -> dict[str, object] | None:
         """The first case of that run that differs, and differs again; where many do, once is enough."""
@@ -104,10 +115,13 @@ class Tree:
 def table(results: list[Result]) -> str:
     """docs/mutations.md."""
     survivors = [r for r in results if not r.killed_by]
+    kernel = os.uname().release.split("-")[0]
+    sources = ", ".join(f"{commit} ({n})" for commit, n in Counter(r.source for r in results).most_common())
     lines = ["# Mutations of the path, and the case that notices", "",
-             f"`tools/mutate_path.py` on Linux {os.uname().release}: {len(results)} mutations, one at a time, in a copy of the tree;",
+             f"`tools/mutate_path.py` on Linux {kernel}: {len(results)} mutations, one at a time, in a copy of the tree;",
              f"the real kernel judges each (`rxpath judge`, then {EXAMPLES:,} generated frames of seed {SEED}). "
-             f"{len(survivors)} survive{'' if not survivors else ', each with its reason in the last column'}.", "",
+             f"{len(survivors)} survive{'' if not survivors else ', the reason in the last column'}.",
+             f"Tried on the source of commit {sources}.", "",
              "| place | was | becomes | first case that differs | difference |", "|---|---|---|---|---|"]
     for r in results:
         m = r.mutation
@@ -146,12 +160,13 @@ def main() -> int:
             if asked.state and Path(asked.state).exists() else {}
         for m in chosen:
             if row := kept.get((m.file, m.function, m.old, m.new)):
-                results.append(Result(m, row["case"], row["difference"], 0.0))
+                results.append(Result(m, row["case"], row["difference"], 0.0, row["source"]))
                 continue
             results.append(r := tree.tried(m))
             if asked.state:
                 with open(asked.state, "a") as state:
-                    state.write(json.dumps({"key": [*m[:4]], "case": r.killed_by, "difference": r.difference}) + "\n")
+                    state.write(json.dumps({"key": [*m[:4]], "case": r.killed_by, "difference": r.difference,
+                                            "source": r.source}) + "\n")
             what = f"{m.file}: {m.function}: {m.old.strip()[:50]!r} -> {m.new.strip()[:40]!r}"
             print(f"{r.seconds:5.0f} s  {what}: {r.killed_by or 'SURVIVES'}", flush=True)
             if asked.write:
