@@ -1,6 +1,7 @@
 """What people give it: files, directories, one text with everything twice; what cannot be compared is refused with one line."""
 import io
 import json
+import re
 import sys
 import tarfile
 from pathlib import Path
@@ -95,6 +96,13 @@ def test_two_moments_in_one_file_whose_tools_show_the_same_sockets_are_two_readi
     assert code == 1 and "drops of 127.0.0.1:8125 +9" in out and "RcvbufErrors +9 in all" in out and "looks at its queues" not in out
 
 
+def test_files_of_a_folder_are_named_from_the_folder_on(tmp_path, capsys):
+    (tmp_path / "host").mkdir()
+    (tmp_path / "host" / "snmp").write_text(SNMP.format(0) + "??\n")
+    _, out, _ = doctor(capsys, tmp_path / "host", "--show-readings")
+    assert re.search(r"^  Snmp +snmp, lines 1-3$", out, re.M) and "not read: snmp:3: " in out
+
+
 def test_what_did_not_move_is_said_of_the_counters_that_were_read_alone(tmp_path, capsys):
     (tmp_path / "a").write_text(SNMP.format(0))
     _, out, _ = doctor(capsys, tmp_path / "a")
@@ -112,9 +120,14 @@ def test_one_reading_is_compared_with_nothing(tmp_path, capsys):
 
 
 def test_a_card_without_a_name_has_no_hole_in_its_sentence(tmp_path, capsys):
+    (tmp_path / "a").write_text(SNMP.format(0))
     (tmp_path / "-").write_text("NIC statistics:\n     rx_fancy_drops: 3\n     rx_good: 1\n")
+    (tmp_path / "links").write_text("NIC statistics:\n     rx_fancy_drops: 3\n     rx_good: 1\n"
+                                    "Inter-|\n face |\n" + "".join(f"  eth{n}:" + " 5" * 16 + "\n" for n in (0, 1)))
+    _, out, _ = doctor(capsys, tmp_path / "links", tmp_path / "a")
+    assert not re.search(r"\s,", out)
     _, out, _ = doctor(capsys, tmp_path / "-")
-    assert " ," not in out and "at the card: counters of the driver itself" in " ".join(out.split())
+    assert not re.search(r"\s,", out) and "at the card: counters of the driver itself" in " ".join(out.split())
 
 
 def test_a_text_of_which_nothing_is_known_is_named_with_what_was_met(tmp_path, capsys):

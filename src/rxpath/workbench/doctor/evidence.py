@@ -69,6 +69,7 @@ class Evidence:
         """What moved between the first and the last reading.  text: which reading would have it."""
         found = has(self.moved)
         if found is None:
+            text = text.rstrip()                            # a card that no text names has no name here
             having = sum(has(reading) is not None for reading in (self.readings[0], self.readings[-1]))
             raise NotKnown((f"{text}, twice", f"a second reading of {text}", f"two readings between which {text} is not reset")[having])
         return found
@@ -225,7 +226,7 @@ class Evidence:
             if short in dev.devices.get(device, {}) and self.link(self.moved, device, name) is None:
                 return dev.devices[device][short]
         return self.between(lambda r: self.link(r, device, name),
-                            f"ip -s -s link show {device}".rstrip()).stats[name]
+                            f"ip -s -s link show {device}").stats[name]
 
     # ---------------------------------------------------------------- samples
     def series(self, value: Callable[[Reading], float | None]) -> list[tuple[float, float]]:

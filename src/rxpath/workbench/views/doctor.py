@@ -188,18 +188,22 @@ def readings_table(readings: Sequence[Reading]) -> Group:
         out += [Text(f"reading {i + 1}{name}: {len(reading.records)} recognised, {unread}", "bold")]
         for (what, where), n in _kinds(reading).items():
             out += [Text(line) for line in _hung(f"  {what:<28} ", where + (f" ({n} of them)" if n > 1 else ""), 31)]
-        out += [Text(line, "dim") for u in reading.unread for line in _wrapped(f"not read: {u}", "  ")]
+        out += [Text(line, "dim") for u in reading.unread for line in _wrapped(f"not read: {_below(str(u), reading.name)}", "  ")]
     return Group(*out)
 
 
+def _below(place: str, name: str) -> str:
+    """A file is named where it is not the reading itself, and from the reading's folder on."""
+    return place.removeprefix(f"{name}, ").removeprefix(f"{name.rstrip('/')}/") if name else place
+
+
 def _kinds(reading: Reading) -> dict[tuple[str, str], int]:
-    """(kind and device, place) and how many of them; the file is named where it is not the reading itself."""
+    """(kind and device, place) and how many of them."""
     found: dict[tuple[str, str], int] = {}
     for r in reading.records:
         device = getattr(r, "device", "")
         what = type(r).__name__ + (f" {device}" if device else "") + (f" in {r.netns}" if r.netns else "")
-        place = str(r.source)
-        key = (what, place.removeprefix(f"{reading.name}, ") if reading.name else place)
+        key = (what, _below(str(r.source), reading.name))
         found[key] = found.get(key, 0) + 1
     return found
 

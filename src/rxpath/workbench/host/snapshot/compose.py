@@ -74,7 +74,8 @@ def _head(reading: Reading) -> list[str]:
         lines.append(f"Not read: {len(whole) - _UNREAD_MAX} more.")
     lines_of_texts = len(reading.unread) - len(whole)
     if lines_of_texts:
-        lines.append(f"{lines_of_texts} line{'s' if lines_of_texts > 1 else ''} of the texts could not be read (rxpath doctor shows them).")
+        lines.append(f"{lines_of_texts} line{'s' if lines_of_texts > 1 else ''} of the texts could not be read "
+                     "(rxpath doctor --show-readings lists them).")
     return lines
 
 

@@ -66,7 +66,7 @@ def costs(reading: Reading, top: Table) -> None:
 def ticks(reading: Reading, top: Table) -> None:
     build = reading.first(Build)
     if build is None or build.hz is None:
-        top.note("hz: not known (getconf does not say it; grep CONFIG_HZ= /boot/config-*); the profile's default is meant")
+        top.note("hz: not known (grep CONFIG_HZ= /boot/config-*); the profile's default is meant")
     elif build.hz in _HZ:
         top.set("hz", build.hz)
     else:
