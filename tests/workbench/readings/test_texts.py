@@ -209,7 +209,7 @@ def test_a_route_with_several_next_hops_is_a_route_for_each():
 
 @pytest.mark.parametrize("name, netns, device", [
     ("ip_netns_exec_blue_ethtool_-S_eth0", "blue", "eth0"), ("ip_netns_exec_my_ns_ethtool_-S_eth0", "my_ns", "eth0"),
-    ("ip_netns_exec_my_ns_2_ethtool_-S_my_if", "my_ns_2", "my_if")])
+    ("ip_netns_exec_my_ns_2_ethtool_-S_my_if", "my_ns_2", "my_if"), ("ethtool_-S_my_dev", "", "my_dev")])
 def test_a_namespace_whose_name_has_an_underline_keeps_it_in_a_name_of_sos(name, netns, device):
     [stats] = read_text("NIC statistics:\n     rx_packets: 1\n", f"sosreport-h/sos_commands/networking/{name}").of(r.EthtoolStats, None)
     assert (stats.netns, stats.device) == (netns, device)

@@ -162,7 +162,8 @@ def _joined(kind: str) -> re.Pattern[str]:
 
 
 HEAD, ROW, WEAK = _joined("head"), _joined("row"), _joined("weak")
-SAID = [(re.compile(f.said), f) for f in FORMATS if f.said]
+# commands that name a device first: the device may be called "my_dev", which ends like /proc/net/dev
+SAID = sorted(((re.compile(f.said), f) for f in FORMATS if f.said), key=lambda said: said[0].groups == 0)
 
 
 def which(pattern: re.Pattern[str], text: str) -> Format | None:
