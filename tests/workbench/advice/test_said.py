@@ -56,6 +56,8 @@ def host_and_traffic(n):
     threads = r.choice([1, 1, 2, 4])
     host["app"] = [{"name": "server", "sockets": read or ["*"], "threads": threads, "service": f"{r.choice([0, 0, 1, 5, 30, 200])}us",
                     "cpu": r.randrange(cpus), "batch": r.choice([1, 1, 32]), "own_sockets": "socket" in host and r.random() < 0.2}]
+    if host["app"][0]["own_sockets"]:
+        host["socket"] = [{**sock, "reuseport": True} for sock in host["socket"]]
     traffic = [{"kind": r.choice(["constant", "poisson", "onoff", "pareto"]), "rate": f"{r.choice([5, 40, 150, 500, 900])}kpps",
                 "count": r.randint(300, 2500), "size": r.choice([18, 300, 1400, 5000]), "flows": r.choice([1, 7, 200]), "dport": p,
                 "start": f"{r.choice([0, 0, 3])}ms", "src": r.choice(["10.0.0.2-10.0.0.90", "192.168.5.0/24"]),
