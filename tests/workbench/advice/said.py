@@ -244,6 +244,9 @@ def _true(text, knob, r, titles):
         return abs(_saved(knob) * 100 - float(found[1])) < 0.06
     if found := re.fullmatch(r"no more than chance over (\d+) seeds: (lost|p99|CPU time) (.*) with it, (.*) without it", text):
         return _chance(found, knob, r)
+    if found := re.fullmatch(r"more frames are lost with it in (\d+) of (\d+) seeds", text):
+        each = [knob["spread"][k]["each"] for k in ("lost_before", "lost_after")]
+        return len(each[0]) == int(found[2]) and sum(a > b for b, a in zip(*each, strict=True)) >= int(found[1]) > 0
     if found := re.fullmatch(r"frames that (.*) took are lost to (.*) instead", text):
         before = r.dropped if knob["part"] == 1 else None
         return all(knob["dropped_after"].get(x, 0) > (before.get(x, 0) if before else 0) for x in found[2].split(" and "))

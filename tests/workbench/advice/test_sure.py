@@ -32,6 +32,15 @@ def test_a_seed_without_losses_says_nothing(before, after, apart, gain, cures):
     assert (found.told_apart, found.cures) == (apart, cures) and found.gain == pytest.approx(gain, abs=0.01)
 
 
+def test_what_loses_more_in_some_seeds_is_not_called_chance():
+    def late(p99, n=0):
+        return Result(offered=10_000, delivered=10_000 - n, dropped={"SOCKET_RCVBUFF": n} if n else {}, ended={"lost": n},
+                      done_ns={"p99": p99})
+    seeds = Chance([Verdicts("latency", load(), set(), late(p99)) for p99 in (1000, 3000, 5000)])
+    assert seeds.inside(seeds.sure([late(800), late(2400), late(4000, 500)])) == "more frames are lost with it in 1 of 3 seeds"
+    assert seeds.inside(seeds.sure([late(800), late(3100), late(4900)])).startswith("no more than chance over 3 seeds: p99 800 ns")
+
+
 def test_what_is_still_queued_is_not_cured():
     found = chance(2653, 0, 0).sure([lost(0, queued=2653), lost(0), lost(0)])
     assert not found.cures and found.gain == 0

@@ -26,6 +26,7 @@ class Sure:
     gain: float
     told_apart: bool
     cures: bool = False
+    loses_more: int = 0                                     # seeds
 
     @property
     def losing(self) -> int:
@@ -50,7 +51,8 @@ class Chance:
         return Sure(Range(tuple(v.savable for v in self.verdicts)), Range(tuple(v.lost(r) for v, r in pairs)),
                     Range(tuple(r.delivered - v.before.delivered for v, r in pairs)),
                     Range(tuple(r.p99_ns for r in results)), Range(tuple(r.busy_ns for r in results)),
-                    median_low(self.gains(results)), self.told_apart(results), self.cures(results))
+                    median_low(self.gains(results)), self.told_apart(results), self.cures(results),
+                    sum(v.loses_more(r) for v, r in pairs))
 
     def gains(self, results: Sequence[Result]) -> list[float]:
         """What it won in each seed that says something; at least one figure."""
@@ -84,6 +86,8 @@ class Chance:
     def inside(self, found: Sure) -> str:
         """Why it is said to bring nothing."""
         goal, n = self.verdicts[0].goal, len(self.verdicts)
+        if goal != "loss" and found.loses_more:
+            return f"more frames are lost with it in {found.loses_more} of {n} seeds"
         what, text = {"loss": ("lost", count), "latency": ("p99", ns), "cpu": ("CPU time", ns)}[goal]
         was, now = (between(r.min, r.max, text) for r in {
             "loss": (found.lost_before, found.lost_after), "latency": (self.before.p99_ns, found.p99_ns),

@@ -38,10 +38,14 @@ class Verdicts:
         """What was won of what could be: 1 is all of it.  What is still queued is not saved."""
         if self.goal == "loss":
             return (result.delivered - self.before.delivered) / max(self.savable, 1)
-        if result.lost > self.before.lost + 0.01 * self.before.offered:
+        if self.loses_more(result):
             return -1.0
         old, new = (r.p99_ns if self.goal == "latency" else r.busy_ns for r in (self.before, result))
         return (old - new) / max(old, 1)
+
+    def loses_more(self, result: Result) -> bool:
+        """Than the host as it is: no latency and no CPU time is worth that."""
+        return result.lost > self.before.lost + 0.01 * self.before.offered
 
     def tolerance(self, best: float) -> float:
         """How much less still counts as the same."""
