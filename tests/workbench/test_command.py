@@ -85,6 +85,7 @@ def test_the_bundled_capture_gives_the_golden_report(capsys):
     if os.environ.get("RXPATH_GOLDEN") == "write":
         GOLDEN.write_text(out)
     assert out == GOLDEN.read_text()
+    assert f"$ rxpath replay first\n{out}```" in (ROOT / "README.md").read_text()
     assert all(word in "\n".join(out.splitlines()[:6]) for word in ("first.pcap", "kernel 6.18", "cost profile bm36", "seed 1"))
     assert max(map(len, out.splitlines())) <= 100
 
