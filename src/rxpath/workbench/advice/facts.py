@@ -255,10 +255,6 @@ class Fact(NamedTuple):
 
 
 FACTS: dict[str, Fact] = {}
-OPS: dict[str, Callable[[float, float], bool]] = {
-    ">": lambda a, b: a > b, ">=": lambda a, b: a >= b, "<": lambda a, b: a < b, "<=": lambda a, b: a <= b,
-    "==": lambda a, b: a == b, "!=": lambda a, b: a != b,
-}
 
 
 def fact(name: str, unit: str, doc: str) -> Callable[[Callable[[Seen], float]], Callable[[Seen], float]]:

@@ -8,47 +8,30 @@ from __future__ import annotations
 
 import json
 import sys
-import tomllib
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
 from rxpath.abi.reasons import LOSSES
-from rxpath.workbench.advice.facts import FACTS, OPS
+from rxpath.workbench.advice.facts import FACTS
 from rxpath.workbench.run.where_lost import STEPS
+from rxpath.workbench.toml_in.rule_files import Comparison, Part, RuleError, Text, parsed
 from rxpath.workbench.words import units
-from rxpath.workbench.words.mistakes import BadInput
 
 FILE, SCHEMA = Path(__file__).with_name("rules.toml"), Path(__file__).with_name("rules.schema.json")
 VERDICT = {d.name: d.row.verdict for d in LOSSES if d.row.verdict}          # losses that no queue's setting changes: what to say of each
 
 Goal = Literal["loss", "latency", "cpu"]
 Place = Literal["NIC", "link", "IP", "transport", "socket", "application"]
-Text = Annotated[str, Field(min_length=1)]
 
 
-class RuleError(BadInput):
-    """rules.toml: one line."""
-
-
-class Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Condition(Part):
+class Condition(Comparison):
     """A fact against a number: all of a list must hold."""
-    fact: Text
-    op: Literal[">", ">=", "<", "<=", "==", "!="]
-    value: float
-
     def holds(self, facts: Mapping[str, float]) -> bool:
-        return OPS[self.op](facts[self.fact], self.value)
-
-    def __str__(self) -> str:
-        return f"{self.fact} {self.op} {self.value:g}"
+        return self.of(facts[self.fact])
 
 
 class Sentence(Part):
@@ -121,7 +104,7 @@ class Rule(Part):
 class Popular(Part):
     """What people try for a goal: everywhere, or for losses at a place."""
     knobs: tuple[str, ...] = ()
-    places: dict[Place, tuple[str, ...]] = {}
+    places: dict[Place, tuple[str, ...]] = Field({})
 
 
 class Rules(Part):
@@ -148,35 +131,9 @@ class Rules(Part):
 
 def loads(text: str, place: str) -> Rules:
     """From TOML; raises RuleError."""
-    try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise RuleError(f"{place}: TOML: {error}") from None
-    try:
-        rules = Rules.model_validate(data)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        raise RuleError(f"{place}: {_where(first['loc'], data)}: {_said(first)}") from None
+    rules = parsed(Rules, text, place)
     _check(rules, place)
     return rules
-
-
-def _where(loc: tuple[int | str, ...], data: dict[str, Any]) -> str:
-    """rule R3: discriminator.when.0.op"""
-    loc = tuple(step for step in loc if not (isinstance(step, str) and step in ("int", "bool", "str")))
-    if loc[:1] == ("rule",) and len(loc) > 1 and isinstance(loc[1], int):
-        entry = data["rule"][loc[1]]
-        name = entry.get("id", f"number {loc[1] + 1}") if isinstance(entry, dict) else f"number {loc[1] + 1}"
-        return f"rule {name}: {'.'.join(map(str, loc[2:])) or 'rule'}"
-    return ".".join(map(str, loc))
-
-
-def _said(item: Any) -> str:
-    if item["type"] == "extra_forbidden":
-        return "unknown key"
-    if item["type"] == "missing":
-        return "is missing"
-    return f"{units.shown(item['input'])} is not allowed: {item['msg']}"
 
 
 def _check(rules: Rules, place: str) -> None:

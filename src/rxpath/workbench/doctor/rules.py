@@ -3,30 +3,25 @@
 A condition has three answers: it holds, it does not, or the fact is not known; then the missing fact says which reading would tell."""
 from __future__ import annotations
 
-import operator
 import re
-import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from string import Formatter
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
+from rxpath.workbench.toml_in.rule_files import Comparison, Part, RuleError, Text, parsed
 from rxpath.workbench.words import units
-from rxpath.workbench.words.mistakes import BadInput
 
 FILE = Path(__file__).with_name("rules.toml")
-OPS: dict[str, Callable[[float, float], bool]] = {
-    ">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le, "==": operator.eq, "!=": operator.ne}
 LOSSES = ("lost", "damaged")                                # kinds that make the exit status 1
 PLACES = ("subject", "device", "cpu", "socket", "pid", "program", "driver")     # what sentences may name beside facts
 
 Scope = Literal["host", "device", "cpu", "socket"]
 Kind = Literal["lost", "damaged", "open", "refused", "elsewhere", "busy", "note"]
-Text = Annotated[str, Field(min_length=1)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,29 +35,14 @@ Value = float | str | Missing
 Facts = Mapping[str, Value]
 
 
-class RuleError(BadInput):
-    """rules.toml: one line."""
-
-
-class Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Condition(Part):
+class Condition(Comparison):
     """A fact against a number."""
-
-    fact: Text
-    op: Literal[">", ">=", "<", "<=", "==", "!="]
-    value: float
 
     def holds(self, facts: Facts) -> bool | Missing:
         value = facts[self.fact]
         if isinstance(value, Missing):
             return value
-        return OPS[self.op](float(value), self.value)
-
-    def __str__(self) -> str:
-        return f"{self.fact} {self.op} {self.value:g}"
+        return self.of(float(value))
 
 
 def all_hold(conditions: Iterable[Condition], facts: Facts) -> bool | Missing:
@@ -141,32 +121,9 @@ class Rules(Part):
 
 def loads(text: str, place: str, known: Mapping[str, Any]) -> Rules:
     """From TOML.  known: the facts that there are, by name, each with a scope.  Raises RuleError."""
-    try:
-        data = tomllib.loads(text)
-        rules = Rules.model_validate(data)
-    except tomllib.TOMLDecodeError as error:
-        raise RuleError(f"{place}: TOML: {error}") from None
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        raise RuleError(f"{place}: {_where(first['loc'], data)}: {_said(first)}") from None
+    rules = parsed(Rules, text, place)
     _check(rules, place, known)
     return rules
-
-
-def _where(loc: tuple[int | str, ...], data: dict[str, Any]) -> str:
-    if loc[:1] == ("rule",) and len(loc) > 1 and isinstance(loc[1], int):
-        entry = data["rule"][loc[1]]
-        name = entry.get("id", f"number {loc[1] + 1}") if isinstance(entry, dict) else f"number {loc[1] + 1}"
-        return f"rule {name}: {'.'.join(map(str, loc[2:])) or 'rule'}"
-    return ".".join(map(str, loc))
-
-
-def _said(item: Any) -> str:
-    if item["type"] == "extra_forbidden":
-        return "unknown key"
-    if item["type"] == "missing":
-        return "is missing"
-    return f"{units.shown(item['input'])} is not allowed: {item['msg']}"
 
 
 def named(text: str) -> list[str]:
