@@ -83,10 +83,11 @@ def test_ip_headers_must_agree(lab, fields, ups):
     assert came_up(gro_host(lab), [first, second]) == ups
 
 
-def test_an_id_that_stands_still_is_merged_since_47_if_df_is_set(lab):
-    same_id = [f for k in range(3) for f in segments(1, seq=1000 + 100 * k)]
-    assert came_up(gro_host(lab), same_id) == 1
-    assert came_up(gro_host(lab, kernel="3.10"), same_id) == 3
+def test_an_id_that_stands_still_is_merged_since_47_if_df_is_set_and_since_618_without(lab):
+    for frag, ups in ((0x4000, {"3.10": 3, "6.1": 1, "6.18": 1}), (0, {"3.10": 3, "6.1": 3, "6.18": 1})):
+        same_id = [eth(ip(tcp(bytes(100), seq=1000 + 100 * k, flags=ACK), proto=6, ident=7, frag=frag)) for k in range(3)]
+        for kernel, n in ups.items():
+            assert came_up(gro_host(lab, kernel=kernel), same_id) == n, (kernel, frag)
 
 
 def test_a_short_segment_is_the_last_of_its_packet_and_a_long_one_begins_anew(lab):

@@ -26,6 +26,7 @@ class Behaviour(IntEnum):
     gro_buckets = auto()                # GRO lists, by flow hash
     udp_gro = auto()                    # UDP has a GRO handler
     gro_fixed_id = auto()               # GRO merges packets with DF whose IP id does not count up
+    gro_fixed_id_any = auto()           # and those without DF
     flow_limit = auto()                 # net.core.flow_limit_cpu_bitmap exists
     timer_buckets = auto()              # timers fire with their bucket of the wheel, late by up to 1/8; before, at their own jiffy
     lowest_is_unicast = auto()          # the lowest address of a network is no broadcast
@@ -82,6 +83,7 @@ BEHAVIOURS: dict[Behaviour, Row] = {
     Behaviour.gro_buckets: Row(1, "4.19", 8, "6312fe77751f (4.19): GRO_HASH_BUCKETS; before, one list"),
     Behaviour.udp_gro: Row(0, "3.14", 1, "b582ef0990d4 (3.14) for tunnels, e20cf8d3f1f7 (5.0) for sockets"),
     Behaviour.gro_fixed_id: Row(0, "4.7", 1, "1530545ed64b (4.7)"),
+    Behaviour.gro_fixed_id_any: Row(0, "6.18", 1, "\"net: gro: remove unnecessary df checks\" (6.18); seen on 6.18.44"),
     Behaviour.flow_limit: Row(0, "3.11", 1, "99bbc7074190 (3.11)"),
     Behaviour.udp_two_level: Row(
         0, "5.0", 1, "4cdeeee9252a (5.0 [K]); read in 6.1; seen on 6.18"),

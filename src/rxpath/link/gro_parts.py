@@ -22,7 +22,7 @@ from ..turn import at, at_bytes
 
 @path_function
 def inet_gro_flush(net: Net, skb: sk_buff, p: sk_buff) -> bool:
-    """Must p go before skb?  TTL, TOS and DF are equal, and the id counts up; with DF it may also stand still."""
+    """Must p go before skb?  TTL, TOS and DF are equal, and the id counts up or stands still (before 6.18 with DF only)."""
     ip, ip2 = ip_hdr(net, skb), ip_hdr(net, p)
     if ip.ttl != ip2.ttl or ip.tos != ip2.tos:
         return True
@@ -30,7 +30,7 @@ def inet_gro_flush(net: Net, skb: sk_buff, p: sk_buff) -> bool:
     if df != ip2.frag_off & IP_DF:
         return True
     ahead = ip.id - ip2.id & 0xFFFF
-    if p.gro_count == 1 and df and ahead == 0 and net.behaviour[Behaviour.gro_fixed_id]:
+    if p.gro_count == 1 and ahead == 0 and net.behaviour[Behaviour.gro_fixed_id] and (df or net.behaviour[Behaviour.gro_fixed_id_any]):
         p.gro_fixedid = 1                            # the second packet decides for the flow
     return ahead != (0 if p.gro_fixedid else p.gro_count)
 
