@@ -26,6 +26,7 @@ from rxpath.workbench.judge.run import families
 
 from .frames import BROADCAST, arp, eth, fragments, icmp, ip, ip4, multicast_mac, tcp, udp, udp_frame
 from .lab import Lab
+from .pool import free_skbs, only_free
 
 KERNELS = ("6.18", "6.1", "3.10")
 NAMED = {c for d in Drop for p in d.row.places.values() for c in p.counters.split()}
@@ -199,10 +200,10 @@ def no_room_for_a_copy(host):
         host.net.socks[sk].rcvbuf = 1000
     parts = [multicast_mac(group) + p[6:] for p in fragments(udp(b"x" * 1200, dst=group), [400, 800], dst=group)]
     host.send(udp_frame(dst=group, mac=multicast_mac(group)), *parts[:-1]).run()
-    pool = host.net.pool[0]
-    there, pool.nfree = pool.nfree, 3
+    kept = free_skbs(host.net)
+    only_free(host.net, kept[:3])
     host.send(parts[-1]).run()
-    pool.nfree += there - 3
+    only_free(host.net, free_skbs(host.net) + kept[3:])
 
 
 def asked_for_its_length(host):

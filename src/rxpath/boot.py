@@ -12,9 +12,9 @@ from ._compile import entry, init_struct, install, new, options, pages, region
 from ._compile.loader import ROOMS
 from .abi.kernels import Sysctl
 from .abi.kernels import kernel as profile
-from .abi.limits import BUFSTRIDE, NDESC, NQ, NSHARE, NTHREAD
+from .abi.limits import BUFSTRIDE, NDESC, NQ, NTHREAD
 from .abi.net import Net
-from .abi.numbers import IPPROTO, NO_SHARE
+from .abi.numbers import IPPROTO
 from .abi.sysctls import SYSCTLS
 from .drivers.net_device import NetDevice, dev_mc_add, dev_mc_del, multicast_mac
 from .drivers.probe import RINGS
@@ -48,18 +48,10 @@ def net_init(net: Net, npool: int, nskb: int) -> None:
     net.nskb = nskb
     for p in range(npool):
         pool = net.pool[p]
-        pool.nfree = nskb // npool
-        for i in range(pool.nfree):
-            pool.free[i] = (p + 1) * pool.nfree - 1 - i             # the first comes first
-    for i in range(nskb):
-        skb = net.skb[i]
-        skb.idx = i
-        skb.head = i * BUFSTRIDE
+        pool.first = pool.untaken = p * (nskb // npool)
+        pool.end = pool.first + nskb // npool
     for t in range(NTHREAD):
         init_struct(net.wait[t])                                    # the threads' own
-    for i in range(NSHARE):
-        share = net.share[i]
-        share.next = i + 1 if i + 1 < NSHARE else NO_SHARE
 
 
 class Booted:

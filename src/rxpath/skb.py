@@ -5,9 +5,9 @@ Everything that decides how a wire frame's story ends is here: an skb is one fra
 of a loss also where it was, net.drop_at)."""
 from ._compile import Mem, atomic_add, byte, cold, le16, le32, mem_at, memcpy, path_function
 from .abi.headers import IP_ADDRS, ip_hdr, udp_hdr
-from .abi.limits import BUFSZ
+from .abi.limits import BUFSTRIDE, BUFSZ, NSHARE
 from .abi.mib import Mib
-from .abi.net import Net
+from .abi.net import Net, skb_pool_t
 from .abi.numbers import (
     CHECKSUM_UNNECESSARY,
     FEED_CSUM_GOOD,
@@ -32,10 +32,25 @@ def alloc_skb(net: Net, cpu: int) -> int:
     """A free skb with an empty buffer, or NO_SKB."""
     sd = net.sd[cpu]
     pool = net.pool[sd.pool]
-    if pool.nfree == 0:
+    i = pool.free
+    if i < 0:
+        return skb_untaken(net, pool)
+    skb = net.skb[i]
+    pool.free = skb.next
+    return i
+
+
+@cold
+@path_function
+def skb_untaken(net: Net, pool: skb_pool_t) -> int:
+    """One that nobody has taken before, with its number and its buffer, or NO_SKB: a run pays for the packets that it needs at once."""
+    if pool.untaken == pool.end:
         return NO_SKB
-    pool.nfree -= 1
-    return pool.free[pool.nfree]
+    skb = net.skb[pool.untaken]
+    skb.idx = pool.untaken
+    skb.head = pool.untaken * BUFSTRIDE
+    pool.untaken += 1
+    return skb.idx
 
 
 @path_function
@@ -107,11 +122,11 @@ def skb_release(net: Net, cpu: int, skb: sk_buff) -> None:
         page = net.skb[i]
         i = page.next
         page.users = 0
-        pool.free[pool.nfree] = page.idx
-        pool.nfree += 1
+        page.next = pool.free
+        pool.free = page.idx
     skb.users = 0
-    pool.free[pool.nfree] = skb.idx
-    pool.nfree += 1
+    skb.next = pool.free
+    pool.free = skb.idx
 
 
 @path_function
@@ -181,12 +196,23 @@ def frames_end(net: Net, cpu: int, stage: int, reason: int, n: int) -> None:
 
 
 @path_function
+def share_room(net: Net) -> bool:
+    """Is there a record for one more packet with copies?"""
+    return net.share_free >= 0 or net.share_used < NSHARE
+
+
+@path_function
 def share_begin(net: Net, skb: sk_buff, frames: int) -> None:
-    """What skb and copies of it stand for in the books together; net.share_free says whether there is room.  0: this host has made it,
+    """What skb and copies of it stand for in the books together, where there is room.  0: this host has made it,
     and whatever becomes of it, no frame of the wire ends."""
-    skb.share = net.share_free
-    share = net.share[skb.share]
-    net.share_free = share.next
+    if net.share_free >= 0:
+        skb.share = net.share_free
+        share = net.share[skb.share]
+        net.share_free = share.next
+    else:
+        skb.share = net.share_used
+        net.share_used += 1
+        share = net.share[skb.share]
     share.refs, share.frames, share.delivered, share.reason, share.stage = 1, frames, 0, 0, 0
 
 
@@ -278,7 +304,7 @@ def skb_clone(net: Net, cpu: int, skb: sk_buff) -> int:
 @path_function
 def skb_copy_one(net: Net, cpu: int, skb: sk_buff) -> int:
     """One skb with its pages, without its parts."""
-    if skb.share < 0 and net.share_free < 0:
+    if skb.share < 0 and not share_room(net):
         return NO_SKB
     i = alloc_skb(net, cpu)
     if i < 0:

@@ -8,6 +8,7 @@ from rxpath.drivers.net_device import ring_stats
 from rxpath.path import Stage
 
 from ..frames import eth, icmp, ip, udp, udp_frame
+from ..pool import free_skbs, only_free
 
 
 def stats(host):
@@ -82,12 +83,12 @@ def test_a_short_frame_is_padded_with_zeros(lab):
 def test_without_skbs_the_frame_stays_in_the_ring_for_a_later_poll(lab):
     host = lab(nskb=512)
     host.app(host.udp(5000))
-    pool = host.net.pool[0]
-    pool.nfree, kept = 0, pool.nfree
+    kept = free_skbs(host.net)
+    only_free(host.net, [])
     host.send(udp_frame())
     host.run(host.t + 100_000)
     assert stats(host)["rx_queue_0_alloc_failed"] > 0 and host.ends() == {}
-    pool.nfree = kept
+    only_free(host.net, kept)
     host.run()
     assert host.ends() == {"RECEIVED": 1}
 
@@ -96,18 +97,14 @@ def test_skbs_that_run_out_within_a_long_frame_leave_it_half_built(lab):
     host = lab(nskb=512)
     app = host.app(host.udp(5000))
     host.boot.netdev.ndo("ndo_change_mtu", 9000)
-    pool = host.net.pool[0]
-    pool.nfree, kept = 2, pool.nfree
-    bottom = [pool.free[i] for i in range(2)]
+    kept = free_skbs(host.net)
+    only_free(host.net, kept[:2])
     data = b"long" * 2000
     host.send(udp_frame(data))
     host.run(host.t + 100_000)
-    assert host.net.ring[0].skb in bottom and host.ends() == {}
-    free = [i for i in range(host.net.nskb) if not host.net.skb[i].users]
-    pool.nfree = len(free)
-    for k, i in enumerate(free):
-        pool.free[k] = i
-    assert len(free) == kept - 2
+    assert host.net.ring[0].skb in kept[:2] and host.ends() == {}
+    assert free_skbs(host.net) == []
+    only_free(host.net, kept[2:])
     host.run()
     assert host.ends() == {"RECEIVED": 1} and host.data(app, len(data)) == data
     assert host.net.ring[0].skb == NO_SKB
@@ -198,7 +195,7 @@ def test_an_echo_reply_leaves_by_the_ring_and_is_cleaned_by_the_next_poll(lab):
     assert (tx.packets, tx.next_to_use, tx.next_to_clean) == (1, 1, 1)
     assert host.net.stage_count[0][Stage.igb_clean_tx_irq] == 1
     assert host.net.ring[0].irqs == 2, "its completion interrupts"
-    assert host.net.pool[0].nfree == host.net.nskb
+    assert len(free_skbs(host.net)) == host.net.nskb
     assert stats(host)["tx_queue_0_packets"] == stats(host)["tx_packets"] == 1
 
 
@@ -213,14 +210,14 @@ def test_a_full_tx_ring_loses_the_answer_and_the_books_do_not_mind(lab):
     assert tx.packets == 76 and tx.busy == 24
     assert host.dev_stats()["tx_dropped"] == 24
     host.run(host.t + 200_000_000)
-    assert tx.next_to_clean == tx.next_to_use == 76 and host.net.pool[0].nfree == host.net.nskb
+    assert tx.next_to_clean == tx.next_to_use == 76 and len(free_skbs(host.net)) == host.net.nskb
 
 
 def test_more_than_128_sent_frames_are_cleaned_in_more_than_one_poll(lab):
     host = lab(itr_ns=8_000_000)
     host.send(*[ping(i) for i in range(200)], gap=4000)
     host.run()
-    assert host.net.tx[0].next_to_clean == 200 and host.net.pool[0].nfree == host.net.nskb
+    assert host.net.tx[0].next_to_clean == 200 and len(free_skbs(host.net)) == host.net.nskb
 
 
 def test_running_ahead_equals_one_step_with_answers_from_every_queue(lab):
@@ -253,7 +250,7 @@ def test_rings_are_resized_on_a_running_device_and_the_books_know_what_was_lost(
     host.run()
     assert host.ends() == {"RECEIVED": 331, "RX_RESET": 10}
     assert host.boot.netdev.ethtool("get_ringparam")["rx"] == 80
-    assert host.net.pool[0].nfree == host.net.nskb
+    assert len(free_skbs(host.net)) == host.net.nskb
 
 
 def test_buffers_are_each_somewhere_exactly_once_after_resizes(lab):
@@ -263,6 +260,7 @@ def test_buffers_are_each_somewhere_exactly_once_after_resizes(lab):
         host.boot.netdev.ethtool("set_ringparam", rx=size)
         host.send(*[udp_frame() for _ in range(90)], gap=2000)
         host.run()
+    only_free(host.net, free_skbs(host.net))                            # each has its buffer now
     heads = [host.net.skb[i].head for i in range(host.net.nskb)] + [host.net.desc[0][i].buf for i in range(host.net.ring[0].buffers)]
     assert len(set(heads)) == len(heads) == host.net.nskb + 1024
 

@@ -1,7 +1,9 @@
 """Multicast and broadcast to several sockets: kernel-6.18-rules 5."""
 import pytest
 
+from rxpath.abi.limits import NSHARE
 from rxpath.abi.mib import Mib
+from rxpath.abi.numbers import NO_SHARE
 from rxpath.network import setup as ip_setup
 from rxpath.user import mcast, sock
 from rxpath.user import socket as sockets
@@ -120,6 +122,21 @@ def test_a_frame_is_delivered_if_any_copy_is(lab):
     assert host.net.socks[full].drops == 3 and host.ends() == {"RECEIVED": 3}             # one is still queued in `full`
     sockets.close(host.boot, full)
     assert host.ends() == {"RECEIVED": 4}
+
+
+def test_without_a_record_for_its_copies_a_frame_has_none(lab):
+    """Records are taken from the front, then those that came back; a frame of the last ones' time reaches one socket."""
+    host = lab()
+    socks = [member(host), member(host)]
+    assert received(host, socks, to_group(), to_group()) == [2, 2]
+    assert host.net.share_used == 2 and host.net.share_free == NO_SHARE           # both frames lie in both sockets
+    host.net.share_used, used = NSHARE, host.net.share_used
+    assert received(host, socks, to_group()) == [0, 1] and host.net.socks[socks[0]].drops == 1
+    host.net.share_used = used
+    for s in socks:
+        sockets.close(host.boot, s)
+    socks = [member(host), member(host)]
+    assert host.net.share_free >= 0 and received(host, socks, to_group()) == [1, 1] and host.net.share_used == 2
 
 
 def test_a_fragmented_datagram_to_two_sockets(lab):

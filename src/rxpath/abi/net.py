@@ -1,6 +1,6 @@
 """struct Net: every table of the path, like the kernel's struct net, wider.  `net` is the first argument of every function; `cpu` is
 the index of the CPU that runs it.  Tables stand on cache lines of their own; the long ones come last, so that a new field moves little."""
-from .._compile import CACHELINE, Array, array, i64, struct, table
+from .._compile import CACHELINE, Array, i64, struct, table
 from .engine import cpu_t, engine, out_frame, softirq_source, thread_t, trail_mark
 from .fib import fib_alias, icmp_peer, ip_mc_list, neighbour
 from .filter import BPF_MEMWORDS, NBPF, sock_filter
@@ -43,7 +43,7 @@ from .limits import (
 )
 from .netfilter import NMATCH, NRULE_ENTRIES, nf_hook_entries, nf_match, nf_rule, nf_table, nf_walk
 from .nic import arrival, fdir_filter, net_device, nic_t, packet_buffer, rx_desc, rx_ring, tx_desc, tx_ring
-from .numbers import NO_SOCK, SMALL_HEAD
+from .numbers import NO_SHARE, NO_SKB, NO_SOCK, SMALL_HEAD
 from .protocols import NPROTOCOL
 from .record import bucket_t, cpu_times, recording_t, series_t
 from .skbuff import share_t, sk_buff
@@ -61,8 +61,11 @@ NCOLUMN = NREASON + 5 * NCPU                    # of a cut: how frames have ende
 
 @struct(align=CACHELINE)
 class skb_pool_t:
-    nfree: i64
-    free: Array[i64] = array(NSKB)
+    """Free packets: those that were used, the last first, linked by next; then those that nobody has taken yet."""
+    free: i64 = NO_SKB
+    first: i64                  # of this pool's own, up to end
+    untaken: i64                # the next that has not been taken yet: its memory is not touched before
+    end: i64
 
 
 @struct()
@@ -157,7 +160,8 @@ class Net:
     nneigh: i64
     nfib: i64
     nsock: i64
-    share_free: i64
+    share_free: i64 = NO_SHARE  # through next; before they are used, records are taken from the front
+    share_used: i64
     loopback: i64 = -1          # lo's device; -1: there is none
     offered: i64                # frames that the reader put on the cable
     made: i64                   # of these, frames that somebody made in reaction to others
@@ -218,9 +222,9 @@ class Net:
     rps_len: Array[i64] = table(NQ)
     rfs_len: Array[i64] = table(NQ)             # rps_flow_cnt of a queue, a power of two; 0 while RFS is off
     thread: Array[thread_t] = table(NTHREAD, taken_later=True)
-    udp_hash: Array[i64] = table(UDP_HASH, init=NO_SOCK)    # by port
-    udp_hash2: Array[i64] = table(UDP_HASH)     # by address and port: index + 1 (transport/udp_hash.py says why)
-    udp_hash4: Array[i64] = table(UDP_HASH, init=NO_SOCK)   # connected ones, by both ends
+    udp_hash: Array[i64] = table(UDP_HASH)      # by port: index + 1 (transport/udp_hash.py says why), as the next two
+    udp_hash2: Array[i64] = table(UDP_HASH)     # by address and port
+    udp_hash4: Array[i64] = table(UDP_HASH)     # connected ones, by both ends
     fib_hash: Array[i64] = table(FIB_HASH, init=-1)
     fib_plens: Array[i64] = table(64, init=-1)   # prefix lengths that have routes, longest first, -1 ends
     neigh_hash: Array[i64] = table(NEIGH_HASH, init=-1)

@@ -16,7 +16,7 @@ from ..abi.numbers import ETH_HLEN, ETH_P_IP, IP_DF, IP_HLEN, IPPROTO, NET_RX_DR
 from ..abi.reasons import Drop
 from ..abi.skbuff import sk_buff
 from ..path import Stage, unicast_reply
-from ..skb import alloc_skb, ip_send_check, share_begin, skb_add_rx_frag, skb_copy_bits, skb_init, skb_release
+from ..skb import alloc_skb, ip_send_check, share_begin, share_room, skb_add_rx_frag, skb_copy_bits, skb_init, skb_release
 from ..turn import at
 from .fib_trie import fib_table_lookup
 from .ip_options import ALL_OPTIONS
@@ -150,7 +150,7 @@ def ip_finish_output2(net: Net, cpu: int, skb: sk_buff, out: sk_buff, daddr: int
 @path_function
 def ip_output_local(net: Net, cpu: int, skb: sk_buff, out: sk_buff, route: int) -> int:
     """To an address of this host: by lo, which gives it back to IP with its route.  It is no frame of the wire, so its end is none."""
-    if net.share_free < 0:
+    if not share_room(net):
         skb_release(net, cpu, out)
         return NET_RX_DROP
     share_begin(net, out, 0)

@@ -10,7 +10,7 @@ from ..abi.numbers import DEMUX_ROUTED, NO_SOCK, PACKET_HOST, UDP_HLEN
 from ..abi.skbuff import sk_buff
 from ..abi.sock import sock
 from ..skb import pskb_may_pull
-from .udp_hash import hash2_first, udp4_portaddr_hash, udp_hashfn
+from .udp_hash import hash2_first, hash_first, udp4_portaddr_hash
 from .udp_lookup import udp4_flow_keys
 from .udp_mcast import udp_mcast_next
 
@@ -52,7 +52,7 @@ def __udp4_lib_demux_lookup(net: Net, fl: flow_keys) -> int:
 @path_function
 def __udp4_lib_mcast_demux_lookup(net: Net, fl: flow_keys) -> int:
     """The only socket that wants it; NO_SOCK when there are two."""
-    head = net.udp_hash[udp_hashfn(fl.dport)]
+    head = hash_first(net, fl.dport)
     n, i = 0, head
     while i >= 0:
         sk = net.socks[i]

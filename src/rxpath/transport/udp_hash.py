@@ -35,10 +35,22 @@ def udp4_conn_hashfn(net: Net, laddr: int, lport: int, faddr: int, fport: int) -
 
 
 @path_function
+def hash_first(net: Net, port: int) -> int:
+    """The first of a chain of udp_hash, NO_SOCK."""
+    return net.udp_hash[udp_hashfn(port)] - 1
+
+
+@path_function
 def hash2_first(net: Net, h: int) -> int:
-    """The first of a chain of udp_hash2, NO_SOCK.  The table holds index + 1, so that its empty places stay one page of zeros: each look-up
-    of a socket of any address looks at an empty chain first, with a thousand ports at a thousand lines."""
+    """The first of a chain of udp_hash2, NO_SOCK.  The tables hold index + 1: boot writes nothing to them, and their empty places stay one
+    page of zeros.  Each look-up of a socket of any address looks at an empty chain first, with a thousand ports at a thousand lines."""
     return net.udp_hash2[h] - 1
+
+
+@path_function
+def hash4_first(net: Net, h: int) -> int:
+    """The first of a chain of udp_hash4, NO_SOCK."""
+    return net.udp_hash4[h] - 1
 
 
 @path_function
@@ -50,9 +62,8 @@ def hash2_begin(net: Net, h: int, i: int) -> None:
 @path_function
 def hash_insert(net: Net, sk: sock) -> None:
     """Into the chain of its port."""
-    h = udp_hashfn(sk.port)
-    sk.hnext = net.udp_hash[h]
-    net.udp_hash[h] = sk.idx
+    sk.hnext = hash_first(net, sk.port)
+    net.udp_hash[udp_hashfn(sk.port)] = sk.idx + 1
 
 
 @path_function
@@ -65,18 +76,17 @@ def hash2_insert(net: Net, sk: sock) -> None:
 @path_function
 def hash4_insert(net: Net, sk: sock) -> None:
     h = udp4_conn_hashfn(net, sk.rcv_saddr_lo, sk.port, sk.daddr_lo, sk.dport)
-    sk.hnext4 = net.udp_hash4[h]
-    net.udp_hash4[h] = sk.idx
+    sk.hnext4 = hash4_first(net, h)
+    net.udp_hash4[h] = sk.idx + 1
     net.udp_nconn += 1
 
 
 @path_function
 def hash_remove(net: Net, sk: sock) -> None:
-    h = udp_hashfn(sk.port)
-    if net.udp_hash[h] == sk.idx:
-        net.udp_hash[h] = sk.hnext
+    if hash_first(net, sk.port) == sk.idx:
+        net.udp_hash[udp_hashfn(sk.port)] = sk.hnext + 1
         return
-    before = net.socks[net.udp_hash[h]]
+    before = net.socks[hash_first(net, sk.port)]
     while before.hnext != sk.idx:
         before = net.socks[before.hnext]
     before.hnext = sk.hnext
@@ -98,10 +108,10 @@ def hash2_remove(net: Net, sk: sock) -> None:
 def hash4_remove(net: Net, sk: sock) -> None:
     net.udp_nconn -= 1
     h = udp4_conn_hashfn(net, sk.rcv_saddr_lo, sk.port, sk.daddr_lo, sk.dport)
-    if net.udp_hash4[h] == sk.idx:
-        net.udp_hash4[h] = sk.hnext4
+    if hash4_first(net, h) == sk.idx:
+        net.udp_hash4[h] = sk.hnext4 + 1
         return
-    before = net.socks[net.udp_hash4[h]]
+    before = net.socks[hash4_first(net, h)]
     while before.hnext4 != sk.idx:
         before = net.socks[before.hnext4]
     before.hnext4 = sk.hnext4

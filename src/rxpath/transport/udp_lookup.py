@@ -15,7 +15,7 @@ from ..abi.sock import sock
 from ..path import Stage
 from ..turn import at
 from .sock_reuseport import reuseport_select_sock
-from .udp_hash import hash2_first, udp4_conn_hashfn, udp4_portaddr_hash, udp_ehashfn, udp_hashfn
+from .udp_hash import hash2_first, hash4_first, hash_first, udp4_conn_hashfn, udp4_portaddr_hash, udp_ehashfn
 
 
 @path_function
@@ -70,7 +70,7 @@ def udp4_lib_lookup2(net: Net, cpu: int, skb: sk_buff, fl: flow_keys, addr: int,
 @path_function
 def udp4_lib_lookup4(net: Net, fl: flow_keys) -> int:
     """Both ends: the last one connected."""
-    i = net.udp_hash4[udp4_conn_hashfn(net, fl.daddr_lo, fl.dport, fl.saddr_lo, fl.sport)]
+    i = hash4_first(net, udp4_conn_hashfn(net, fl.daddr_lo, fl.dport, fl.saddr_lo, fl.sport))
     while i >= 0:
         sk = net.socks[i]
         if sk.port == fl.dport and sk.dport == fl.sport and sk.daddr_lo == fl.saddr_lo and sk.rcv_saddr_lo == fl.daddr_lo:
@@ -100,7 +100,7 @@ def __udp4_lib_lookup(net: Net, cpu: int, skb: sk_buff, fl: flow_keys, prog: boo
 def udp4_lib_lookup_chain(net: Net, fl: flow_keys) -> int:
     """3.10: address, peer's address, peer's port and device weigh the same; SO_REUSEPORT draws lots among equals as it walks."""
     best, badness, lots, matches, reuseport = NO_SOCK, -1, 0, 0, 0
-    i = net.udp_hash[udp_hashfn(fl.dport)]
+    i = hash_first(net, fl.dport)
     while i >= 0:
         sk = net.socks[i]
         score = score_310(net, sk, fl)

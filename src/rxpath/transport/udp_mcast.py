@@ -15,7 +15,7 @@ from ..abi.sock import sock
 from ..path import Stage, Touch, touched
 from ..skb import kfree_skb_reason, skb_clone, udp_rcv_segment
 from ..turn import at, late, park, touch
-from .udp_hash import udp_hashfn
+from .udp_hash import hash_first
 from .udp_lookup import udp4_flow_keys
 from .udp_queue import udp_queue_rcv_one_skb, udp_queue_rcv_segments
 
@@ -25,7 +25,7 @@ def __udp4_lib_mcast_deliver(net: Net, cpu: int, skb: sk_buff) -> int:
     """The packet itself is kept for the first match, which is served last."""
     at(net, cpu, skb, Stage.__udp4_lib_mcast_deliver)
     fl = udp4_flow_keys(net, cpu, skb)
-    first = udp_mcast_next(net, fl, net.udp_hash[udp_hashfn(fl.dport)])
+    first = udp_mcast_next(net, fl, hash_first(net, fl.dport))
     if first < 0:
         net.snmp[cpu][Mib.Udp_IgnoredMulti] += 1
         return kfree_skb_reason(net, cpu, skb, Stage.__udp4_lib_mcast_deliver, Drop.NOT_SPECIFIED)

@@ -9,7 +9,7 @@ from ..path import proto_close, proto_connect, proto_disconnect, proto_get_port,
 from ..user.sock import sk_common_release
 from .inet_hashtables import LOCAL_PORTS, inet_local_port
 from .sock_reuseport import reuseport_add_sock, reuseport_alloc, reuseport_detach_sock
-from .udp_hash import hash2_insert, hash2_remove, hash4_insert, hash4_remove, hash_insert, hash_remove, udp_hashfn
+from .udp_hash import hash2_insert, hash2_remove, hash4_insert, hash4_remove, hash_first, hash_insert, hash_remove
 
 
 @proto_init(IPPROTO.UDP)
@@ -24,7 +24,7 @@ def udp_init_sock(net: Net, sk: sock) -> int:
 def bind_conflict(net: Net, sk: sock, addr: int, port: int) -> bool:
     """udp_lib_lport_inuse(): two sockets may share a port when both say SO_REUSEADDR, or both SO_REUSEPORT, or their devices or addresses
     differ.  The newest comes first, and a SO_REUSEPORT friend ends the search."""
-    i = net.udp_hash[udp_hashfn(port)]
+    i = hash_first(net, port)
     while i >= 0:
         other = net.socks[i]
         i = other.hnext
@@ -43,7 +43,7 @@ def bind_conflict(net: Net, sk: sock, addr: int, port: int) -> bool:
 @path_function
 def reuseport_join(net: Net, sk: sock) -> bool:
     """udp_reuseport_add_sock(): to the group of the sockets with the same address, port and device, or a group of its own."""
-    i = net.udp_hash[udp_hashfn(sk.port)]
+    i = hash_first(net, sk.port)
     while i >= 0:
         other = net.socks[i]
         if other.idx != sk.idx and other.port == sk.port and other.family == sk.family and other.bound_dev == sk.bound_dev \

@@ -1,6 +1,6 @@
 """Frames that are still under way, counted: on the cable, in rings, in every live skb.  The books need it: offered = ended + queued."""
 from .._compile import entry, path_function
-from ..abi.limits import NSHARE
+from ..abi.limits import NCPU
 from ..abi.net import Net
 from ..abi.numbers import E1000_RXD_STAT_EOP
 
@@ -30,11 +30,13 @@ def frames_queued(net: Net) -> int:
         ring = net.ring[q]
         pb = net.buffer[q]
         frames += ring.feed_tail - ring.feed_head + ring.spilled + pb.tail - pb.head + ring_queued(net, q)
-    for i in range(net.nskb):
-        skb = net.skb[i]
-        if skb.users and not skb.is_page and skb.frame >= 0 and skb.share < 0:
-            frames += 1
-    for s in range(NSHARE):
+    for p in range(NCPU):
+        pool = net.pool[p]
+        for i in range(pool.first, pool.untaken):
+            skb = net.skb[i]
+            if skb.users and not skb.is_page and skb.frame >= 0 and skb.share < 0:
+                frames += 1
+    for s in range(net.share_used):
         share = net.share[s]
         if share.refs > 0:
             frames += share.frames
