@@ -5,6 +5,7 @@ import pytest
 
 import rxpath
 from rxpath.abi.net import Net
+from rxpath.abi.numbers import Secret
 from rxpath.workbench.host import file as hostfile
 from rxpath.workbench.host.model.host import Host
 from rxpath.workbench.run import left_open
@@ -23,7 +24,7 @@ def host(seed: int, **changes: object) -> Host:
 
 
 def secrets(net: Net) -> set[int]:
-    return {net.hash_key, net.udp_hash_seed, net.icmp_rng}
+    return {net.hash_key, net.udp_hash_seed, net.icmp_rng, *(tuple(key) for key in net.siphash_key)}
 
 
 def starts(h: Host) -> list[int]:
@@ -72,7 +73,7 @@ def test_the_kernels_secrets_are_drawn() -> None:
     for seed in (1, 2, 3):
         with Simulation(host(seed)) as sim:
             met |= secrets(sim.net)
-    assert len(met) == 9
+    assert len(met) == 3 * 3 + 1 + 2 * len(Secret)
 
 
 @pytest.mark.parametrize(("kernel", "given", "drawn"), [("6.18", {}, True), ("3.10", {}, False), ("6.18", {"hkey": "01" * 40}, False)])

@@ -43,7 +43,7 @@ from .limits import (
 )
 from .netfilter import NMATCH, NRULE_ENTRIES, nf_hook_entries, nf_match, nf_rule, nf_table, nf_walk
 from .nic import arrival, fdir_filter, net_device, nic_t, packet_buffer, rx_desc, rx_ring, tx_desc, tx_ring
-from .numbers import NO_SHARE, NO_SKB, NO_SOCK, SMALL_HEAD
+from .numbers import NO_SHARE, NO_SKB, NO_SOCK, SMALL_HEAD, Secret
 from .protocols import NPROTOCOL
 from .record import bucket_t, cpu_times, recording_t, series_t
 from .skbuff import share_t, sk_buff
@@ -287,3 +287,4 @@ class Net:
     spent_max: Array[Array[i64]] = table(NPROGRAM, NPLACE)
     spent_hist: Array[Array[Array[i64]]] = table(NPROGRAM, NPLACE, NHIST)
     sample: Array[sample_t] = table(NSAMPLE)
+    siphash_key: Array[Array[i64]] = table(len(Secret), 4, init=0x5DEECE66)  # each four words of 32 bits

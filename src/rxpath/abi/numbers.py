@@ -98,6 +98,14 @@ class Softirq(IntEnum):
     RCU = 9
 
 
+class Secret(IntEnum):
+    """Rows of net.siphash_key: what is drawn at boot so that a peer cannot guess what is made from it."""
+    net_secret = 0              # initial sequence numbers, offsets of time stamps (net/core/secure_seq.c)
+    syncookie_0 = 1             # the two of net/ipv4/syncookies.c
+    syncookie_1 = 2
+    fastopen = 3                # tcp_fastopen_key
+
+
 class IPPROTO(IntEnum):
     ICMP = 1
     IGMP = 2

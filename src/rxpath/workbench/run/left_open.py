@@ -13,6 +13,7 @@ from enum import IntEnum, auto
 
 from rxpath.abi.kernels import Behaviour, kernel
 from rxpath.abi.net import Net
+from rxpath.abi.numbers import Secret
 from rxpath.vtime.dice import next_random, seeded
 from rxpath.workbench.host.model.device import Device
 from rxpath.workbench.host.model.host import Host
@@ -83,6 +84,9 @@ def secrets(net: Net, host: Host) -> None:
     if draws(host):
         net.udp_hash_seed = _dice(host, Of.UDP_HASH) & 0xFFFFFFFF
         net.hash_key, net.icmp_rng = _dice(host, Of.FLOW_HASH), _dice(host, Of.ICMP_CREDIT)
+        for secret in Secret:
+            for word in range(4):
+                net.siphash_key[secret][word] = _dice(host, Of.UDP_HASH, 1 + secret * 4 + word) & 0xFFFFFFFF
 
 
 def rss_key(host: Host, dev: Device) -> bytes:
