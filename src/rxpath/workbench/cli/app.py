@@ -12,7 +12,23 @@ os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")       # looking for
 
 import typer
 
-from rxpath.workbench.cli import boot, diff, doctor, generate, headroom, host, hosts, judge, replay, scenario, shapes, sweep
+from rxpath.workbench.cli import (
+    boot,
+    completion,
+    diff,
+    doctor,
+    generate,
+    headroom,
+    help,
+    host,
+    hosts,
+    judge,
+    replay,
+    scenario,
+    shapes,
+    sweep,
+)
+from rxpath.workbench.cli.examples import examples
 
 EXIT_BAD_INPUT, EXIT_BUG, EXIT_INTERRUPTED, EXIT_PIPE = 2, 70, 130, 141
 
@@ -20,13 +36,12 @@ app = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
     help="The Linux packet receive path as software: replay a capture through it, see where every frame went and what it cost.",
-    epilog="\n\n".join((
-        "Examples:",
-        "[cyan]rxpath replay first[/]                             the bundled capture on the default host",
-        "[cyan]rxpath replay dump.pcap --set ethtool.rx=4096[/]   the same traffic, a larger ring",
-        "[cyan]rxpath host init > host.toml[/]                    a commented host file to edit",
-        "[cyan]rxpath doctor[/]                                   what this machine is losing, and why",
-    )))
+    epilog=examples(
+        ("rxpath replay first", "the bundled capture on the default host"),
+        ("rxpath replay dump.pcap --set ethtool.rx=4096", "the same traffic, a larger ring"),
+        ("rxpath host init > host.toml", "a commented host file to edit"),
+        ("rxpath doctor", "what this machine is losing, and why"),
+    ))
 
 
 def _version(value: bool) -> None:
@@ -53,12 +68,17 @@ app.command(epilog=boot.BOOT_EXAMPLE)(boot.boot)
 app.command(epilog=boot.STATIONS_EXAMPLE)(boot.stations)
 
 
-@app.command(epilog="Example:\n\n[cyan]tcpdump -nr $(rxpath example first) | head[/]")
+@app.command(epilog=examples("tcpdump -nr $(rxpath example first) | head"))
 def example(name: Annotated[str, typer.Argument(metavar="NAME", help="Which one.")] = "first") -> None:
     """Print the path of a bundled capture."""
     from rxpath.workbench.traffic import capture as traffic
 
     typer.echo(traffic.bundled(name))
+
+
+app.command("help", epilog=help.EXAMPLES)(help.help_)
+app.command(epilog=completion.EXAMPLES)(completion.completion)
+app.command(epilog=examples("rxpath man | man -l -"))(completion.man)
 
 
 @app.command()
@@ -88,8 +108,15 @@ def _nobody_reads() -> int:
 
 
 def run(argv: list[str] | None = None) -> int:
-    """The command; returns its exit status.  No mistake of the user shows a traceback, unless --debug asks for it."""
+    """The command; returns its exit status.  No mistake of the user shows a traceback, unless --debug asks for it, wherever it stands."""
     argv = sys.argv[1:] if argv is None else argv
+    if os.environ.get("_RXPATH_COMPLETE"):                          # a shell asks what may come next
+        from typer._completion_classes import completion_init
+
+        completion_init()
+    own = argv[:argv.index("--")] if "--" in argv else argv
+    debug = "--debug" in own
+    argv = [word for word in own if word != "--debug"] + argv[len(own):]
     try:
         code: Any = app(args=argv, prog_name="rxpath", standalone_mode=False)
         sys.stdout.flush()
@@ -106,10 +133,11 @@ def run(argv: list[str] | None = None) -> int:
             return 1
         return int(error.code or 0)
     except Exception as error:
-        if "--debug" in argv:
+        if debug:
             raise
         if hasattr(error, "format_message"):                        # a mistake on the command line
-            _say(f"{error.format_message()} (rxpath --help)")
+            context = getattr(error, "ctx", None)
+            _say(f"{error.format_message()} ({context.command_path if context is not None else 'rxpath'} --help)")
             return EXIT_BAD_INPUT
         from rxpath.workbench.words.mistakes import is_bad_input, one_line
 

@@ -1,9 +1,10 @@
 """`rxpath boot`, `rxpath stations`: what is there before the first packet."""
 from __future__ import annotations
 
+from rxpath.workbench.cli.examples import examples
 from rxpath.workbench.cli.options import DebugOption, HostOption, SetOption
 
-BOOT_EXAMPLE = "Example:\n\n[cyan]rxpath boot --set cpus=4 --set nic.queues=4[/]"
+BOOT_EXAMPLE = examples("rxpath boot --set cpus=4 --set nic.queues=4")
 
 
 def boot(host: HostOption = None, set_: SetOption = None, debug: DebugOption = False) -> None:
@@ -17,7 +18,7 @@ def boot(host: HostOption = None, set_: SetOption = None, debug: DebugOption = F
         terminal.show(boot_view.render(sim))
 
 
-STATIONS_EXAMPLE = "Example:\n\n[cyan]rxpath stations | grep udp[/]"
+STATIONS_EXAMPLE = examples("rxpath stations | grep udp")
 
 
 def stations() -> None:

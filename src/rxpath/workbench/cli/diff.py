@@ -6,17 +6,17 @@ from typing import Annotated
 
 import typer
 
+from rxpath.workbench.cli.examples import examples
 from rxpath.workbench.cli.options import DebugOption, HostOption, JobsOption, SeedOption, checked_jobs
 from rxpath.workbench.cli.progress import EXIT_INTERRUPTED, Bar, Interrupt
 
 EXIT_DIFFERENT = 1
-EXAMPLES = "\n\n".join((
-    "Examples:",
-    "[cyan]rxpath diff server.toml mine.toml --on first[/]     two host files, the same traffic",
-    "[cyan]rxpath diff first first --set-b ethtool.rx=4096[/]  a host, and the same with a setting changed",
-    "[cyan]rxpath diff before.json after.json[/]               two results of rxpath replay --json",
-    "[cyan]rxpath diff a.json b.json --json | jq .same[/]      for programs; exit status 0 same, 1 different, 2 trouble",
-))
+EXAMPLES = examples(
+    ("rxpath diff server.toml mine.toml --on first", "two host files, the same traffic"),
+    ("rxpath diff first first --set-b ethtool.rx=4096", "a host, and the same with a setting changed"),
+    ("rxpath diff before.json after.json", "two results of rxpath replay --json"),
+    ("rxpath diff a.json b.json --json | jq .same", "for programs; exit status 0 same, 1 different, 2 trouble"),
+)
 Settings = list[str] | None
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rxpath.workbench.cli.examples import examples
 from rxpath.workbench.cli.options import DebugOption
 from rxpath.workbench.cli.progress import EXIT_INTERRUPTED, Interrupt
 
@@ -14,17 +15,16 @@ if TYPE_CHECKING:
     from rxpath.workbench.readings.records import Reading
 
 SECONDS = 5.0                                               # several times what cards need to bring their counters up to date
-EXAMPLES = "\n\n".join((
-    "Examples:",
-    "[cyan]rxpath doctor[/]                                    this host, for five seconds; needs no root",
-    "[cyan]sudo rxpath doctor --seconds 30[/]                  longer; as root it also sees whose socket it is, and the firewall",
-    "[cyan]rxpath doctor monday.txt tuesday.txt[/]             two readings that somebody pasted, the older first",
-    "[cyan]rxpath doctor --before a/softnet --before a/snmp --after b/softnet --after b/snmp[/]   several files of each moment",
-    "[cyan]rxpath doctor sosreport-web1.tar.xz[/]              one archive: what was counted since boot",
-    "[cyan]ssh web1 cat /proc/net/snmp | rxpath doctor -[/]    standard input",
-    "[cyan]rxpath doctor pasted.txt --show-readings[/]         what was recognised in it, and what was not",
-    "Exit status: 0 nothing is lost, 1 something is, 2 trouble, 3 these readings cannot tell, 130 Ctrl-C.",
-))
+EXAMPLES = examples(
+    ("rxpath doctor", "this host, for five seconds; needs no root"),
+    ("sudo rxpath doctor --seconds 30", "longer; as root it also sees whose socket it is, and the firewall"),
+    ("rxpath doctor monday.txt tuesday.txt", "two readings that somebody pasted, the older first"),
+    ("rxpath doctor --before a/softnet --before a/snmp --after b/softnet --after b/snmp", "several files of each moment"),
+    ("rxpath doctor sosreport-web1.tar.xz", "one archive: what was counted since boot"),
+    ("ssh web1 cat /proc/net/snmp | rxpath doctor -", "standard input"),
+    ("rxpath doctor pasted.txt --show-readings", "what was recognised in it, and what was not"),
+    more="Exit status: 0 nothing is lost, 1 something is, 2 trouble, 3 these readings cannot tell, 130 Ctrl-C.",
+)
 
 
 def doctor(

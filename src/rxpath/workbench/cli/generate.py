@@ -6,18 +6,18 @@ from typing import Annotated
 
 import typer
 
+from rxpath.workbench.cli.examples import examples
 from rxpath.workbench.cli.options import DebugOption, SeedOption
 from rxpath.workbench.cli.progress import EXIT_INTERRUPTED, Bar, Interrupt
 
-EXAMPLES = "\n\n".join((
-    "Examples:",
-    "[cyan]rxpath generate --rate 300kpps --duration 1s --flows 1000 --size imix -o out.pcap[/]",
-    "[cyan]rxpath generate --kind onoff --burst 600 --rate 60kpps -o bursts.pcap[/]   600 at once, 60,000 a second on average",
-    "[cyan]rxpath generate --preset dns --duration 5s | rxpath replay -[/]            generate --presets lists them",
-    "[cyan]rxpath generate --spec mix.toml -o mix.pcap[/]                             or without a file: rxpath replay mix.toml",
-    "[cyan]rxpath generate --spec mix.toml --set traffic.0.rate=1Mpps -o x.pcap[/]   one key changed",
-    "[cyan]rxpath generate --merge a.pcap --merge b.pcap --loop 10 --fresh -o ab.pcap[/]",
-))
+EXAMPLES = examples(
+    "rxpath generate --rate 300kpps --duration 1s --flows 1000 --size imix -o out.pcap",
+    ("rxpath generate --kind onoff --burst 600 --rate 60kpps -o bursts.pcap", "600 at once, 60,000 a second on average"),
+    ("rxpath generate --preset dns --duration 5s | rxpath replay -", "generate --presets lists them"),
+    ("rxpath generate --spec mix.toml -o mix.pcap", "or without a file: rxpath replay mix.toml"),
+    ("rxpath generate --spec mix.toml --set traffic.0.rate=1Mpps -o x.pcap", "one key changed"),
+    "rxpath generate --merge a.pcap --merge b.pcap --loop 10 --fresh -o ab.pcap",
+)
 
 
 def generate(

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from rxpath.workbench.cli.examples import examples
 from rxpath.workbench.cli.options import (
     CaptureArgument,
     DebugOption,
@@ -19,12 +20,11 @@ from rxpath.workbench.cli.options import (
 )
 from rxpath.workbench.cli.progress import EXIT_INTERRUPTED, Interrupt, Spinner
 
-EXAMPLES = "\n\n".join((
-    "Examples:",
-    "[cyan]rxpath headroom first[/]                      until the first frame is lost",
-    "[cyan]rxpath headroom first --loss 0.1%[/]          until more than that is lost",
-    "[cyan]rxpath headroom first --p99 500us --limits 5[/]   until p99 is above that, and the next limits",
-))
+EXAMPLES = examples(
+    ("rxpath headroom first", "until the first frame is lost"),
+    ("rxpath headroom first --loss 0.1%", "until more than that is lost"),
+    ("rxpath headroom first --p99 500us --limits 5", "until p99 is above that, and the next limits"),
+)
 
 
 def headroom(

@@ -8,14 +8,15 @@ from typing import Annotated
 
 import typer
 
+from rxpath.workbench.cli.examples import examples
 from rxpath.workbench.cli.options import DebugOption, SetOption
 
 host_app = typer.Typer(no_args_is_help=True, help="Host files: describe the machine that receives.",
-                       epilog="Example:\n\n[cyan]rxpath host init > host.toml; rxpath host check host.toml[/]")
+                       epilog=examples("rxpath host init > host.toml; rxpath host check host.toml"))
 
 
-@host_app.command("init", epilog="Example:\n\n[cyan]rxpath host init --nic veth host.toml[/]")
-def host_init(file: Annotated[str | None, typer.Argument(metavar="[FILE]", help="A new file; standard output if not given.")] = None,
+@host_app.command("init", epilog=examples("rxpath host init --nic veth host.toml"))
+def host_init(file: Annotated[str | None, typer.Argument(metavar="FILE", help="A new file; standard output if not given.")] = None,
               nic: Annotated[str | None, typer.Option("--nic", metavar="DRIVER", help="The driver of its card.")] = None,
               debug: DebugOption = False) -> None:
     """Write a complete host file with a comment for every key."""
@@ -34,18 +35,16 @@ def host_init(file: Annotated[str | None, typer.Argument(metavar="[FILE]", help=
         typer.echo(hosttext.commented(name), nl=False)
 
 
-SNAPSHOT_EXAMPLES = """Examples:
-
-[cyan]rxpath host snapshot host.toml; rxpath replay dump.pcap --host host.toml[/]
-
-[cyan]rxpath host snapshot host.toml --from sosreport-web1.tar.xz[/]
-
-[cyan](ethtool -i eth0; ethtool -g eth0; ss -uamnpe) | rxpath host snapshot --from -[/]"""
+SNAPSHOT_EXAMPLES = examples(
+    "rxpath host snapshot host.toml; rxpath replay dump.pcap --host host.toml",
+    "rxpath host snapshot host.toml --from sosreport-web1.tar.xz",
+    "(ethtool -i eth0; ethtool -g eth0; ss -uamnpe) | rxpath host snapshot --from -",
+)
 
 
 @host_app.command("snapshot", epilog=SNAPSHOT_EXAMPLES)
 def host_snapshot(
-        file: Annotated[str | None, typer.Argument(metavar="[FILE]", help="A new file; standard output if not given.")] = None,
+        file: Annotated[str | None, typer.Argument(metavar="FILE", help="A new file; standard output if not given.")] = None,
         from_: Annotated[list[str] | None, typer.Option(
             "--from", metavar="PATH", help="What another host's commands printed: a file, a directory, an archive of sos or supportconfig, "
             "- for standard input. May be given several times.")] = None,
@@ -81,8 +80,8 @@ def host_snapshot(
         typer.echo(text, nl=False)
 
 
-@host_app.command("show", epilog="Example:\n\n[cyan]rxpath host show host.toml --set kernel=3.10[/]")
-def host_show(file: Annotated[str | None, typer.Argument(metavar="[FILE]", help="A host file; the default host if not given.")] = None,
+@host_app.command("show", epilog=examples("rxpath host show host.toml --set kernel=3.10"))
+def host_show(file: Annotated[str | None, typer.Argument(metavar="FILE", help="A host file; the default host if not given.")] = None,
               set_: SetOption = None,
               json_: Annotated[bool, typer.Option("--json", help="As a JSON object.")] = False, debug: DebugOption = False) -> None:
     """Print every setting that a run would use, and mark those that differ from the default host."""
@@ -98,7 +97,7 @@ def host_show(file: Annotated[str | None, typer.Argument(metavar="[FILE]", help=
         print(hosttext.describe(chosen), end="")
 
 
-@host_app.command("check", epilog="Example:\n\n[cyan]rxpath host check host.toml[/]")
+@host_app.command("check", epilog=examples("rxpath host check host.toml"))
 def host_check(file: Annotated[str, typer.Argument(metavar="FILE", help="A host file.")], set_: SetOption = None,
                skip_unsupported: Annotated[bool, typer.Option(
                    "--skip-unsupported", help="Report iptables rules that are not modelled.")] = False,

@@ -6,14 +6,14 @@ from typing import Annotated
 
 import typer
 
+from rxpath.workbench.cli.examples import examples
 from rxpath.workbench.cli.options import CaptureArgument, DebugOption, LocalOption
 from rxpath.workbench.cli.progress import EXIT_INTERRUPTED, Bar, Interrupt
 
-EXAMPLES = "\n\n".join((
-    "Examples:",
-    "[cyan]rxpath hosts dump.pcap[/]                           who is in it, the likeliest receiver first",
-    "[cyan]rxpath hosts dump.pcap --json | jq '.hosts[].local'[/]",
-))
+EXAMPLES = examples(
+    ("rxpath hosts dump.pcap", "who is in it, the likeliest receiver first"),
+    "rxpath hosts dump.pcap --json | jq '.hosts[].local'",
+)
 
 
 def hosts(

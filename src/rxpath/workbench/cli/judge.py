@@ -8,22 +8,22 @@ from typing import Annotated
 
 import typer
 
+from rxpath.workbench.cli.examples import examples
 from rxpath.workbench.cli.options import DebugOption
 from rxpath.workbench.cli.progress import EXIT_INTERRUPTED, Ended, Interrupt, Spinner
 
 EXIT_DIFFERENT = 1
-EXAMPLES = "\n\n".join((
-    "Examples:",
-    "[cyan]sudo rxpath judge[/]                                every listed case, on this machine's kernel",
-    "[cyan]sudo rxpath judge --only causes[/]                  one family; also a station or a name: --only 'martian*'",
-    "[cyan]sudo rxpath judge --examples 100000[/]              and so many generated frames, of a new seed, which is printed",
-    "[cyan]sudo rxpath judge --examples 100000 --seed 7[/]     the same ones again",
-    "[cyan]sudo rxpath judge --examples 1000000 --seed 7 --state judge.json[/]   to be taken up where it stopped",
-    "[cyan]sudo rxpath judge --captures DIR[/]                 the frames of captures",
-    "[cyan]sudo rxpath judge --order[/]                        our stations beside the kernel's order of functions",
-    "[cyan]sudo rxpath judge --load[/]                         a slow reader, wake-ups, sleeper against hog: ours and the kernel's spread",
-    "[cyan]rxpath judge --list[/]                              the cases; needs no root",
-))
+EXAMPLES = examples(
+    ("sudo rxpath judge", "every listed case, on this machine's kernel"),
+    ("sudo rxpath judge --only causes", "one family; also a station or a name: --only 'martian*'"),
+    ("sudo rxpath judge --examples 100000", "and so many generated frames, of a new seed, which is printed"),
+    ("sudo rxpath judge --examples 100000 --seed 7", "the same ones again"),
+    ("sudo rxpath judge --examples 1000000 --seed 7 --state judge.json", "to be taken up where it stopped"),
+    ("sudo rxpath judge --captures DIR", "the frames of captures"),
+    ("sudo rxpath judge --order", "our stations beside the kernel's order of functions"),
+    ("sudo rxpath judge --load", "a slow reader, wake-ups, sleeper against hog: ours and the kernel's spread"),
+    ("rxpath judge --list", "the cases; needs no root"),
+)
 
 
 def judge(

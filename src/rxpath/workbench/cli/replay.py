@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rxpath.workbench.cli.examples import examples
 from rxpath.workbench.cli.options import DebugOption, HostOption, LocalOption, SeedOption, SetOption
 from rxpath.workbench.cli.progress import EXIT_INTERRUPTED, Bar, Interrupt
 
@@ -18,18 +19,17 @@ if TYPE_CHECKING:
     from rxpath.workbench.run.outcome import Outcome
     from rxpath.workbench.run.trail import Trail
 
-EXAMPLES = "\n\n".join((
-    "Examples:",
-    "[cyan]rxpath replay first[/]                              a bundled capture",
-    "[cyan]rxpath replay dump.pcapng --speed 10[/]             ten times as fast",
-    "[cyan]rxpath replay dump.pcap --rate 1.2Mpps --loop 100[/]   evenly spaced, a hundred times",
-    "[cyan]rxpath replay traffic.toml[/]                       generated traffic, rxpath generate --help",
-    "[cyan]rxpath replay dump.pcap --listen udp:5000,tcp:80[/] only these sockets",
-    "[cyan]rxpath replay first --trail drops[/]                the way of the frames that were lost",
-    "[cyan]rxpath replay first --goal latency[/]              knobs that make it faster, each tried on the same traffic",
-    "[cyan]rxpath replay first --record first.parquet[/]       queues, CPU time and losses over time",
-    "[cyan]rxpath replay first --json | jq .dropped[/]         for programs; docs/json.md",
-))
+EXAMPLES = examples(
+    ("rxpath replay first", "a bundled capture"),
+    ("rxpath replay dump.pcapng --speed 10", "ten times as fast"),
+    ("rxpath replay dump.pcap --rate 1.2Mpps --loop 100", "evenly spaced, a hundred times"),
+    ("rxpath replay traffic.toml", "generated traffic, rxpath generate --help"),
+    ("rxpath replay dump.pcap --listen udp:5000,tcp:80", "only these sockets"),
+    ("rxpath replay first --trail drops", "the way of the frames that were lost"),
+    ("rxpath replay first --goal latency", "knobs that make it faster, each tried on the same traffic"),
+    ("rxpath replay first --record first.parquet", "queues, CPU time and losses over time"),
+    ("rxpath replay first --json | jq .dropped", "for programs; docs/json.md"),
+)
 
 
 def replay(
@@ -133,8 +133,11 @@ def _asked(outcome: Outcome, unit: Unit, host: Host, whatif: bool, goal: str | N
 
 def _check_files(record: str | None, as_json: bool, samples: str | None, tap: str | None, tx: str | None, capture: str,
                  host: str | None) -> None:
-    from rxpath.workbench.words.mistakes import apart
+    from rxpath.workbench.words.mistakes import BadInput, apart
 
+    for option, file in (("--tap", tap), ("--tx", tx)):
+        if file == "-":
+            raise BadInput(f"{option} -: the report goes to standard output; give a file name (./- for a file named -)")
     if record is not None:
         from rxpath.workbench.views import recording
 

@@ -5,14 +5,15 @@ from typing import Annotated
 
 import typer
 
+from rxpath.workbench.cli.examples import examples
 from rxpath.workbench.cli.options import DebugOption
 
 scenario_app = typer.Typer(no_args_is_help=True, help="The scenario library: what goes wrong, what cures it, what does not.",
-                           epilog="Example:\n\n[cyan]rxpath scenario run ring-burst[/]")
+                           epilog=examples("rxpath scenario run ring-burst"))
 Name = Annotated[str, typer.Argument(metavar="NAME", help="A scenario, a rule (R14), or a file of your own (.toml).")]
 
 
-@scenario_app.command("list", epilog="Example:\n\n[cyan]rxpath scenario list[/]")
+@scenario_app.command("list", epilog=examples("rxpath scenario list"))
 def scenario_list(debug: DebugOption = False) -> None:
     """List the scenarios by their rules."""
     from rxpath.workbench.views import scenario as scenario_view
@@ -21,7 +22,7 @@ def scenario_list(debug: DebugOption = False) -> None:
     terminal.show(scenario_view.listed())
 
 
-@scenario_app.command("show", epilog="Example:\n\n[cyan]rxpath scenario show slow-program[/]")
+@scenario_app.command("show", epilog=examples("rxpath scenario show slow-program"))
 def scenario_show(name: Name, debug: DebugOption = False) -> None:
     """Print a scenario without running it."""
     from rxpath.workbench.scenarios import scenario
@@ -31,10 +32,10 @@ def scenario_show(name: Name, debug: DebugOption = False) -> None:
     terminal.show(scenario_view.shown(scenario.load(name)))
 
 
-@scenario_app.command("run", epilog="\n\n".join((
-    "Examples:",
-    "[cyan]rxpath scenario run slow-program[/]",
-    "[cyan]rxpath scenario run R1 --set ethtool.rx=1024[/]    one more setting beside the cure and the placebos")))
+@scenario_app.command("run", epilog=examples(
+    "rxpath scenario run slow-program",
+    ("rxpath scenario run R1 --set ethtool.rx=1024", "one more setting beside the cure and the placebos"),
+))
 def scenario_run(name: Name,
                  set_: Annotated[list[str] | None, typer.Option(
                      "--set", metavar="KEY=VALUE", help="Try this too; all of them together are one more run.")] = None,

@@ -6,17 +6,17 @@ from typing import Annotated
 
 import typer
 
+from rxpath.workbench.cli.examples import examples
 from rxpath.workbench.cli.options import DebugOption, JobsOption, checked_jobs
 from rxpath.workbench.cli.progress import EXIT_INTERRUPTED, Bar, Interrupt
 
 EXIT_DOES_NOT_HOLD = 1                                      # a property of a shape
 
-EXAMPLES = "\n\n".join((
-    "Examples:",
-    "[cyan]rxpath shapes[/]                       all of them, ours beside the published",
-    "[cyan]rxpath shapes --only Q3 --only Q7[/]   two of them; --list has the names",
-    "[cyan]rxpath shapes -o docs[/]               docs/shapes.md and its pictures (needs rxpath\\[shapes])",
-))
+EXAMPLES = examples(
+    ("rxpath shapes", "all of them, ours beside the published"),
+    ("rxpath shapes --only Q3 --only Q7", "two of them; --list has the names"),
+    ("rxpath shapes -o docs", "docs/shapes.md and its pictures (needs rxpath[shapes])"),
+)
 
 
 def shapes(

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from rxpath.workbench.cli.examples import examples
 from rxpath.workbench.cli.options import (
     CaptureArgument,
     DebugOption,
@@ -21,13 +22,12 @@ from rxpath.workbench.cli.options import (
 )
 from rxpath.workbench.cli.progress import EXIT_INTERRUPTED, Bar, Interrupt
 
-EXAMPLES = "\n\n".join((
-    "Examples:",
-    "[cyan]rxpath sweep first --set net.core.rmem_default=212992..8388608[/]   doubled from 212992 up to 8388608",
-    "[cyan]rxpath sweep first --set ethtool.rx=256,1024,4096 --set speed=1..16[/]   every combination",
-    "[cyan]rxpath sweep first --set ethtool.rx=64..4096/9 --resume rows.jsonl --csv rows.csv[/]",
-    "Ranges: A..B doubles, A..B*F multiplies by F, A..B/N is N values at equal distances.",
-))
+EXAMPLES = examples(
+    ("rxpath sweep first --set net.core.rmem_default=212992..8388608", "doubled from 212992 up to 8388608"),
+    ("rxpath sweep first --set ethtool.rx=256,1024,4096 --set speed=1..16", "every combination"),
+    "rxpath sweep first --set ethtool.rx=64..4096/9 --resume rows.jsonl --csv rows.csv",
+    more="Ranges: A..B doubles, A..B*F multiplies by F, A..B/N is N values at equal distances.",
+)
 
 
 def sweep(

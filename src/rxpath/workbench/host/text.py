@@ -250,6 +250,15 @@ def describe(host: Host) -> str:
     return "\n".join(lines) + "\n"
 
 
+def keys() -> list[tuple[str, Any]]:
+    """Every key that --set takes but sysctls, with its field: ethtool.rx, socket.N.rcvbuf, app.N.service.constant."""
+    models: list[tuple[str, type[BaseModel]]] = [("", Host), *((f"{name}.", model) for name, model, _ in _TABLES),
+                                                 *((f"{name}.N.", model) for name, model, _ in _LISTS),
+                                                 ("app.N.service.", Service), ("app.N.pause.", Pause), ("app.N.restart.", Restart)]
+    return [(prefix + key, field) for prefix, model in models for key, field in fields_of(model).items()
+            if field.description and field.json_schema_extra]
+
+
 def markdown() -> str:
     """The tables of docs/host-file.md."""
     out: list[str] = []
