@@ -22,6 +22,7 @@ EXAMPLES = examples(
     ("sudo rxpath judge --captures DIR", "the frames of captures"),
     ("sudo rxpath judge --order", "our stations beside the kernel's order of functions"),
     ("sudo rxpath judge --load", "a slow reader, wake-ups, sleeper against hog: ours and the kernel's spread"),
+    ("sudo rxpath judge --only 'tcp_*' --transcript", "what this kernel does in conversations over TCP, step by step"),
     ("rxpath judge --list", "the cases; needs no root"),
 )
 
@@ -39,6 +40,8 @@ def judge(
         "--captures", metavar="DIR", help="Instead of the cases: the frames of every capture there, rewritten to the receiver.")] = None,
     order: Annotated[bool, typer.Option("--order", help="Instead of the cases: our stations beside the kernel's functions.")] = False,
     load: Annotated[bool, typer.Option("--load", help="Instead of the cases: what depends on time, with the kernel's spread.")] = False,
+    transcript: Annotated[bool, typer.Option(
+        "--transcript", help="Instead of comparing: what this kernel does in conversations over TCP, step by step.")] = False,
     debug: DebugOption = False,
 ) -> None:
     """Send the same frames into this machine's kernel and into the path, and say what differs (Linux 6.18, root)."""
@@ -60,6 +63,8 @@ def judge(
             agrees = _order(json_, plain)
         elif load:
             agrees = _load(json_)
+        elif transcript:
+            agrees = _transcript(only or [], json_)
         else:
             agrees = _cases(only or [], examples, run.new_seed(state) if seed is None else seed, json_, state, plain, captures)
     if not agrees:
@@ -100,6 +105,28 @@ def _cases(only: list[str], examples: int, seed: int, as_json: bool, state: str 
     if report.stopped:
         raise typer.Exit(EXIT_INTERRUPTED)
     return not report.total.differ and not missing
+
+
+def _transcript(only: list[str], as_json: bool) -> bool:
+    from rxpath.workbench.judge import run
+    from rxpath.workbench.judge.kernel.machine import Kernel
+    from rxpath.workbench.judge.tcp import transcript
+    from rxpath.workbench.words.mistakes import BadInput
+
+    chosen = [case for _, case in run.chosen(only) if case.by_step]
+    if not chosen:
+        raise BadInput(f"no conversation over TCP fits {', '.join(only)}; rxpath judge --list --only 'tcp_*' names them")
+    told = {}
+    with Interrupt() as interrupt, Kernel() as kernel:
+        for case in chosen:
+            if interrupt():
+                raise typer.Exit(EXIT_INTERRUPTED)
+            told[case.name] = list(transcript.lines(case, kernel.one(case, run.host_of(case))))
+            if not as_json:
+                print("\n".join(told[case.name]), flush=True)
+    if as_json:
+        print(json.dumps({"kernel": run.kernel_release(), "conversations": told}, indent=1))
+    return True
 
 
 def _order(as_json: bool, plain: bool) -> bool:

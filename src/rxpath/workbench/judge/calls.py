@@ -6,24 +6,21 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import errno
 import socket
 import struct
 from typing import Any
 
 from rxpath.workbench.host.tables import OpenSocket
 from rxpath.workbench.judge import case as cases
-from rxpath.workbench.judge.case import OPTIONS, Case, Observation, Received, Step
+from rxpath.workbench.judge.case import OPTIONS, Case, Observation, Received, Step, errno_name
+from rxpath.workbench.judge.tcp.steps import Repair
+from rxpath.workbench.judge.tcp.talk import Talk
 from rxpath.workbench.words import units
 from rxpath.workbench.words.mistakes import BadInput
 
 FIONREAD = 0x541B
 ADD_SOURCE, DROP_SOURCE = 39, 40                        # IP_ADD_SOURCE_MEMBERSHIP, IP_DROP_SOURCE_MEMBERSHIP
 MSG_NAMES = {socket.MSG_TRUNC: "MSG_TRUNC", socket.MSG_CTRUNC: "MSG_CTRUNC", socket.MSG_ERRQUEUE: "MSG_ERRQUEUE"}
-
-
-def errno_name(error: OSError) -> str:
-    return errno.errorcode.get(error.errno or 0, str(error.errno))
 
 
 def label(number: int, step: Step) -> str:
@@ -72,6 +69,26 @@ class Calls:
         """epoll_wait() of the last one: ids in their order."""
         raise NotImplementedError
 
+    def replied(self, seen: Observation) -> None:
+        """The frames that the host has sent meanwhile, into `seen`."""
+        raise NotImplementedError
+
+    def polled(self, sock: Any) -> int:
+        """What poll() says of it."""
+        raise NotImplementedError
+
+    def hold(self, id_: str) -> str:
+        """A recv() of the socket comes to rest in the middle, and owns it."""
+        raise NotImplementedError
+
+    def release(self, id_: str) -> int | str:
+        """It goes on: what it returned."""
+        raise NotImplementedError
+
+    def repair(self, step: Repair, peer: tuple[str, int]) -> Any:
+        """A socket that TCP_REPAIR has made established."""
+        raise NotImplementedError
+
     def entered(self) -> contextlib.AbstractContextManager[None]:
         """In the receiver's namespace."""
         return contextlib.nullcontext()
@@ -93,6 +110,8 @@ class Calls:
     # ------------------------------------------------------------ steps
     def play(self, case: Case) -> Observation:
         """The case, from the state that the host is in."""
+        if case.by_step:
+            return Talk(self).play(case)
         seen = self.seen = Observation()
         for number, step in enumerate(case.steps):
             if isinstance(step, cases.Send):
@@ -148,7 +167,7 @@ class Calls:
                 if step.bind is not None:
                     sock.bind(step.bind)
                 if step.proto == "tcp":
-                    sock.listen(128)
+                    sock.listen(step.backlog)
                 if step.connect is not None:
                     sock.connect(step.connect)
                 for group in step.join:
@@ -164,7 +183,7 @@ class Calls:
         level, number = OPTIONS[name]
         if name == "SO_INCOMING_CPU" and isinstance(value, str):
             value = self.cpu_called(value)
-        if name == "SO_ATTACH_REUSEPORT_CBPF" and isinstance(value, bytes):      # struct sock_fprog
+        if name in ("SO_ATTACH_REUSEPORT_CBPF", "SO_ATTACH_FILTER") and isinstance(value, bytes):      # struct sock_fprog
             program = ctypes.create_string_buffer(value, len(value) or 1)
             sock.setsockopt(level, number, struct.pack("=H6xQ", len(value) // 8 & 0xFFFF, ctypes.addressof(program)))
         elif name == "SO_RCVTIMEO" and isinstance(value, int):

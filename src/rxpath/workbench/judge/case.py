@@ -9,9 +9,12 @@ A case with `shared=True` may run on a host that other cases of the same host fi
 is how many thousand single frames are judged; order matters then, and both sides see the same order."""
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+from rxpath.workbench.judge.tcp.steps import TcpStep
 
 ANY = "0.0.0.0"
 
@@ -29,7 +32,8 @@ class Open:
     reuseaddr: bool = False
     reuseport: bool = False
     options: tuple[tuple[str, int | str], ...] = ()
-    proto: str = "udp"                  # or tcp: a listener
+    proto: str = "udp"                  # or tcp: a listener; tcp stream: a socket that is to connect
+    backlog: int = 128                  # of listen()
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +150,7 @@ class Ready:
 
 
 Step = (Open | Send | Burst | Wait | Recv | Close | Connect | Join | SetOpt | GetOpt | Sysctl | Frags | Settle | Shutdown | Bind | Watch
-        | Ready)
+        | Ready | TcpStep)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +159,8 @@ class Case:
 
     view: what is compared in place of the observation where both sides draw lots (a hash's secret): facts that must be the same.
     spread: numbers that are random on both sides: their mean must agree within their own spread, and both are printed.
-    slow: seconds of waiting; `rxpath judge` runs it, the tests do not."""
+    slow: seconds of waiting; `rxpath judge` runs it, the tests do not.
+    by_step: what each step did is an answer of its own (tcp/talk.py), and what is left in a socket is not read."""
     name: str
     station: str
     host: str | Mapping[str, Any]
@@ -166,6 +171,7 @@ class Case:
     view: Callable[[Observation], dict[str, Any]] | None = None
     spread: Callable[[Observation], list[float]] | None = None
     slow: bool = False
+    by_step: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,16 +200,25 @@ class Observation:
     notes: list[str] = field(default_factory=list)
 
 
+def errno_name(error: OSError) -> str:
+    return errno.errorcode.get(error.errno or 0, str(error.errno))
+
+
 OPTIONS: dict[str, tuple[int, int]] = {     # C name -> (level, number) on Linux
     "SO_DEBUG": (1, 1), "SO_REUSEADDR": (1, 2), "SO_TYPE": (1, 3), "SO_ERROR": (1, 4), "SO_DONTROUTE": (1, 5), "SO_BROADCAST": (1, 6),
     "SO_SNDBUF": (1, 7), "SO_RCVBUF": (1, 8), "SO_KEEPALIVE": (1, 9), "SO_OOBINLINE": (1, 10), "SO_NO_CHECK": (1, 11),
     "SO_PRIORITY": (1, 12), "SO_LINGER": (1, 13), "SO_REUSEPORT": (1, 15), "SO_RCVLOWAT": (1, 18), "SO_SNDLOWAT": (1, 19),
-    "SO_RCVTIMEO": (1, 20), "SO_SNDTIMEO": (1, 21), "SO_BINDTODEVICE": (1, 25), "SO_TIMESTAMP": (1, 29), "SO_ACCEPTCONN": (1, 30),
+    "SO_RCVTIMEO": (1, 20), "SO_SNDTIMEO": (1, 21), "SO_BINDTODEVICE": (1, 25), "SO_ATTACH_FILTER": (1, 26),
+    "SO_TIMESTAMP": (1, 29), "SO_ACCEPTCONN": (1, 30),
     "SO_SNDBUFFORCE": (1, 32), "SO_RCVBUFFORCE": (1, 33), "SO_TIMESTAMPNS": (1, 35), "SO_MARK": (1, 36), "SO_PROTOCOL": (1, 38),
     "SO_DOMAIN": (1, 39), "SO_RXQ_OVFL": (1, 40), "SO_PEEK_OFF": (1, 42), "SO_SELECT_ERR_QUEUE": (1, 45), "SO_BUSY_POLL": (1, 46),
     "SO_INCOMING_CPU": (1, 49), "SO_ATTACH_REUSEPORT_CBPF": (1, 51), "SO_MEMINFO": (1, 55), "SO_INCOMING_NAPI_ID": (1, 56),
     "SO_DETACH_REUSEPORT_BPF": (1, 68), "SO_NOWHERE": (1, 999),
-    "IP_TOS": (0, 1), "IP_TTL": (0, 2), "IP_PKTINFO": (0, 8), "IP_MTU_DISCOVER": (0, 10), "IP_RECVERR": (0, 11), "IP_RECVTTL": (0, 12),
+    "IP_TOS": (0, 1), "IP_TTL": (0, 2), "IP_PKTINFO": (0, 8), "IP_MINTTL": (0, 21),
+    "IP_MTU_DISCOVER": (0, 10), "IP_RECVERR": (0, 11), "IP_RECVTTL": (0, 12),
     "IP_RECVTOS": (0, 13), "IP_FREEBIND": (0, 15), "IP_RECVORIGDSTADDR": (0, 20), "IP_MULTICAST_IF": (0, 32), "IP_MULTICAST_TTL": (0, 33),
     "IP_MULTICAST_LOOP": (0, 34), "IP_MULTICAST_ALL": (0, 49), "IP_NOWHERE": (0, 999), "UDP_GRO": (17, 104), "UDP_NOWHERE": (17, 999),
+    "TCP_NODELAY": (6, 1), "TCP_MAXSEG": (6, 2), "TCP_SYNCNT": (6, 7), "TCP_LINGER2": (6, 8), "TCP_DEFER_ACCEPT": (6, 9),
+    "TCP_WINDOW_CLAMP": (6, 10), "TCP_INFO": (6, 11), "TCP_QUICKACK": (6, 12), "TCP_USER_TIMEOUT": (6, 18), "TCP_FASTOPEN": (6, 23),
+    "TCP_INQ": (6, 36),
 }

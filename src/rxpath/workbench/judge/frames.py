@@ -52,9 +52,10 @@ def udp_frame(payload: bytes = b"x" * 64, sport: int = 40000, dport: int = 5000,
 
 
 def tcp(payload: bytes = b"", sport: int = 40000, dport: int = 80, seq: int = 1, ack: int = 0, flags: int = 0x02, src: str = PEER,
-        dst: str = US, options: bytes = b"", window: int = 64240, check: int | None = None, doff: int | None = None) -> bytes:
+        dst: str = US, options: bytes = b"", window: int = 64240, check: int | None = None, doff: int | None = None,
+        urgent: int = 0) -> bytes:
     off = 5 + len(options) // 4 if doff is None else doff
-    head = struct.pack(">HHIIBBHHH", sport, dport, seq, ack, off << 4, flags, window, 0, 0) + options
+    head = struct.pack(">HHIIBBHHH", sport, dport, seq, ack, off << 4, flags, window, 0, urgent) + options
     if check is None:
         check = csum(struct.pack(">IIBBH", ip4(src), ip4(dst), 0, 6, len(head) + len(payload)) + head + payload)
     return head[:16] + struct.pack(">H", check) + head[18:] + payload

@@ -19,11 +19,12 @@ from typing import Any
 from rxpath.workbench.host import file as hostfile
 from rxpath.workbench.host.model.host import Host
 from rxpath.workbench.judge import captures, cases, generated
-from rxpath.workbench.judge.case import Case, Observation
+from rxpath.workbench.judge.case import Case, Observation, Step
 from rxpath.workbench.judge.compare import Deviations, Difference, differences, spreads, views, within
 from rxpath.workbench.judge.kernel import requirements
 from rxpath.workbench.judge.kernel.machine import Kernel
 from rxpath.workbench.judge.ours.machine import Ours
+from rxpath.workbench.judge.tcp.steps import Handshake, Segment
 from rxpath.workbench.words.mistakes import BadInput
 
 STATIONS = ("drivers", "irq", "link", "network", "transport", "user")
@@ -70,6 +71,11 @@ class Tally:
     differ: int = 0
 
 
+def frames_of(step: Step) -> int:
+    """How many frames it sends; a handshake two."""
+    return 2 if isinstance(step, Handshake) else step.count if isinstance(step, Segment) else len(getattr(step, "frames", ()))
+
+
 @dataclass(slots=True)
 class Report:
     """What a run has found."""
@@ -86,7 +92,7 @@ class Report:
     def add(self, judged: Judged) -> None:
         tally = self.stations.setdefault(judged.case.station, Tally())
         tally.cases += 1
-        tally.frames += sum(len(getattr(step, "frames", ())) for step in judged.case.steps)
+        tally.frames += sum(map(frames_of, judged.case.steps))
         if judged.left:
             tally.differ += 1
             if len(self.different) < KEPT:
@@ -124,6 +130,12 @@ def chosen(only: Sequence[str] = ()) -> list[tuple[str, Case]]:
     return result
 
 
+def host_of(case: Case) -> Host:
+    """The host that a case describes."""
+    place = f"host of {case.name}"
+    return hostfile.loads(case.host, place) if isinstance(case.host, str) else hostfile.build(dict(case.host), place)
+
+
 class Judge:
     """Both sides and the list of deviations."""
 
@@ -136,8 +148,7 @@ class Judge:
         """The host of a case; the same object for the same description."""
         key = case.host if isinstance(case.host, str) else json.dumps(case.host, sort_keys=True)
         if key not in self.hosts:
-            place = f"host of {case.name}"
-            self.hosts[key] = hostfile.loads(case.host, place) if isinstance(case.host, str) else hostfile.build(dict(case.host), place)
+            self.hosts[key] = host_of(case)
         return self.hosts[key]
 
     def one(self, case: Case, fresh: bool = False) -> Judged:

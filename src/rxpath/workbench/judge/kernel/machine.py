@@ -22,10 +22,13 @@ from rxpath.workbench.host.model.host import Host
 from rxpath.workbench.host.rules import rules as parse_rules
 from rxpath.workbench.judge import case as cases
 from rxpath.workbench.judge import frames
-from rxpath.workbench.judge.calls import FIONREAD, Calls, errno_name
-from rxpath.workbench.judge.case import Case, Observation
+from rxpath.workbench.judge.calls import FIONREAD, Calls
+from rxpath.workbench.judge.case import Case, Observation, errno_name
 from rxpath.workbench.judge.kernel import netns, tracing
+from rxpath.workbench.judge.kernel.owner import Owner
+from rxpath.workbench.judge.kernel.repair import repaired
 from rxpath.workbench.judge.kernel.undo import Journal, recover
+from rxpath.workbench.judge.tcp.steps import Repair
 
 ETH_P_ALL, SOL_PACKET, PACKET_IGNORE_OUTGOING, PACKET_VNET_HDR = 3, 263, 23, 15
 NEEDS_CSUM, GSO_UDP_L4 = 1, 5                          # of struct virtio_net_hdr
@@ -37,6 +40,8 @@ QUIET = {                                               # nothing happens by its
     "net.ipv4.route.min_pmtu": 1500,                    # an ICMP error cannot make the next answers shorter
     "net.ipv4.conf.{nic}.igmpv3_unsolicited_report_interval": 3_600_000,
     "net.ipv4.conf.{nic}.igmpv2_unsolicited_report_interval": 3_600_000,
+    "net.ipv4.tcp_no_metrics_save": 1,                  # no connection changes what is known of a peer
+    "net.ipv4.tcp_congestion_control": "reno",
 }
 
 
@@ -83,6 +88,8 @@ class Machine(Calls):
     def __init__(self, host: Host, journal: Journal, number: int, cpu: int, tracer: tracing.Tracer) -> None:
         super().__init__()
         self.softnet_fd = -1
+        self.owners: dict[str, Owner] = {}
+        self.released: set[int] = set()                 # owners that are gone
         self.host, self.journal, self.cpu, self.tracer = host, journal, cpu, tracer
         self.cable = netns.Cable(journal, number, host.nic.name, host.nic.mac, host.device.mtu)
         self.opened: list[Any] = [self.cable]
@@ -158,7 +165,7 @@ class Machine(Calls):
 
     # ------------------------------------------------------------ system calls
     def new_socket(self, proto: str) -> socket.socket:
-        return socket.socket(socket.AF_INET, (socket.SOCK_STREAM if proto == "tcp" else socket.SOCK_DGRAM) | socket.SOCK_NONBLOCK)
+        return socket.socket(socket.AF_INET, (socket.SOCK_STREAM if proto.startswith("tcp") else socket.SOCK_DGRAM) | socket.SOCK_NONBLOCK)
 
     def entered(self) -> contextlib.AbstractContextManager[None]:
         return self.cable.receiver.inside()
@@ -182,6 +189,26 @@ class Machine(Calls):
     def ready(self) -> list[str]:
         names = {sock.fileno(): id_ for id_, sock in self.sockets.items()}
         return [names[fd] for fd, _ in self.epoll.poll(0)]
+
+    def polled(self, sock: socket.socket) -> int:
+        poll = select.poll()
+        poll.register(sock, select.POLLIN | select.POLLPRI | select.POLLOUT | select.POLLRDHUP)
+        return next((mask for _, mask in poll.poll(0)), 0)
+
+    def hold(self, id_: str) -> str:
+        owner = self.owners[id_] = Owner(self.sockets[id_].fileno())
+        self.tracer.pids.add(owner.tid)                 # what the backlog drops, it drops
+        return ""
+
+    def release(self, id_: str) -> int | str:
+        owner = self.owners.pop(id_)
+        returned = owner.release()
+        self.released.add(owner.tid)                    # its events are read behind this step
+        return returned
+
+    def repair(self, step: Repair, peer: tuple[str, int]) -> socket.socket:
+        with self.entered():
+            return repaired(step, self.address, peer)
 
     def cpu_called(self, name: str) -> int:
         return self.cpu ^ (name != "here")
@@ -218,9 +245,14 @@ class Machine(Calls):
             if drops != self.drops[id_]:
                 seen.sockets[id_] = seen.sockets.get(id_, 0) + drops - self.drops[id_]
                 self.drops[id_] = drops
+        self.tracer.pids -= self.released
+        self.released.clear()
         if self.tracer.lost:
             seen.notes.append("the trace buffer lost events")
             self.tracer.lost = 0
+
+    def replied(self, seen: Observation) -> None:
+        self._replies(seen)
 
     def _replies(self, seen: Observation) -> int:
         """Frames that the host has sent; how many."""
@@ -271,6 +303,8 @@ class Machine(Calls):
             pass
 
     def close(self) -> None:
+        for owner in self.owners.values():
+            owner.release()
         for sock in self.sockets.values():
             sock.close()
         for thing in reversed(self.opened):

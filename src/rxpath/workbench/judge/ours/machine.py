@@ -212,6 +212,9 @@ class Machine(Calls):
                 self.last[mark.skb] = mark.stage
         self.marks.clear()
 
+    def replied(self, seen: Observation) -> None:
+        self._leave(seen)
+
     def read(self, seen: Observation, waited: bool = False) -> None:
         """Everything that has moved since the last time.  Our timers are in the marks like all else."""
         self._leave(seen)
