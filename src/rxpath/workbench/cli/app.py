@@ -23,6 +23,7 @@ from rxpath.workbench.cli import (
     host,
     hosts,
     judge,
+    packetdrill,
     replay,
     scenario,
     shapes,
@@ -63,6 +64,7 @@ app.command(epilog=doctor.EXAMPLES)(doctor.doctor)
 app.command(epilog=sweep.EXAMPLES)(sweep.sweep)
 app.command(epilog=headroom.EXAMPLES)(headroom.headroom)
 app.command(epilog=judge.EXAMPLES)(judge.judge)
+app.command(epilog=packetdrill.EXAMPLES)(packetdrill.packetdrill)
 app.command(epilog=shapes.EXAMPLES)(shapes.shapes)
 app.command(epilog=boot.BOOT_EXAMPLE)(boot.boot)
 app.command(epilog=boot.STATIONS_EXAMPLE)(boot.stations)
