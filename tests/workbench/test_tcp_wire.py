@@ -4,8 +4,8 @@ import pytest
 from rxpath.workbench.judge import frames as f
 from rxpath.workbench.judge.case import Case, Observation, Received, Recv
 from rxpath.workbench.judge.hosts import host
+from rxpath.workbench.judge.tcp import generated, talk, transcript, wire
 from rxpath.workbench.judge.tcp import steps as s
-from rxpath.workbench.judge.tcp import talk, transcript, wire
 from rxpath.workbench.judge.tcp.build import dial, flat, read, row, seg
 
 PEER_FIRST, HOST_FIRST = s.PEER_ISN + 1, 77
@@ -57,10 +57,11 @@ def test_what_is_no_segment_is_none():
 
 def test_the_stream_shows_where_its_bytes_lie():
     assert wire.stream(0, 600)[250:350] == wire.stream(250, 100)
-    got = talk.Talk.received(None, "c", Received(wire.stream(500, 20), length=20))
-    assert got == "20 from 249 on"
-    assert talk.Talk.received(None, "c", Received(b"\5\5", length=2)) == "2: 0505"
-    assert talk.Talk.received(None, "c", Received(errno="EAGAIN")) == "EAGAIN" and talk.Talk.received(None, "c", Received()) == "EOF"
+    got = talk.Talk.received(Received(wire.stream(500, 20), length=20))
+    assert got == "20: 249+20"
+    assert talk.Talk.received(Received(wire.stream(9, 5) + b"\xff", length=6, flags=("MSG_TRUNC",))) == "6: 9+5 255+1 MSG_TRUNC"
+    assert wire.told(b"\5\5\5\5\5\5\5\5") == "5+1 " * 7 + "5+1" and wire.told(b"\5" * 9) == "9 pieces, CRC 12635cf2"
+    assert talk.Talk.received(Received(errno="EAGAIN")) == "EAGAIN" and talk.Talk.received(Received()) == "EOF"
 
 
 def test_flags_are_letters_and_dots():
@@ -110,3 +111,23 @@ def test_a_transcript_has_a_block_for_each_cause():
     assert isinstance(steps[4], Recv)
     assert list(transcript.lines(case, seen)) == ["== talk", "# data", "   3 reply 0: . ack", "   3 counters Tcp.InErrs: 1",
                                                   "   4 Recv c 0: 10 from 0 on", ""]
+
+
+def test_generated_conversations_of_a_seed_are_always_the_same_and_end_with_a_reset():
+    first, again, other = (list(generated.block(seed, 3)) for seed in (1, 1, 2))
+    assert first == again and [c.steps for c in first] != [c.steps for c in other]
+    for case in first:
+        assert case.steps[-1].flags == "R" and case.steps[-1].follows
+        held = [step for step in case.steps if isinstance(step, (s.Hold, s.Release))]
+        assert [isinstance(step, s.Hold) for step in held] == [i % 2 == 0 for i in range(len(held))] and len(held) % 2 == 0
+    assert sum(step.count for case in generated.block(1, 0) for step in case.steps if isinstance(step, s.Segment)) > 300
+    assert len(list(generated.block(1, 0, 10))) < 3
+
+
+def test_no_generated_segment_is_longer_than_the_mtu():
+    for number in range(10):
+        for case in generated.block(5, number):
+            for step in case.steps:
+                if isinstance(step, s.Segment):
+                    options = 12 if step.options is None else len(step.options)
+                    assert step.data + options + 40 <= 1500

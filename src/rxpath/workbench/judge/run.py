@@ -24,6 +24,7 @@ from rxpath.workbench.judge.compare import Deviations, Difference, differences, 
 from rxpath.workbench.judge.kernel import requirements
 from rxpath.workbench.judge.kernel.machine import Kernel
 from rxpath.workbench.judge.ours.machine import Ours
+from rxpath.workbench.judge.tcp import generated as tcp_generated
 from rxpath.workbench.judge.tcp.steps import Handshake, Segment
 from rxpath.workbench.words.mistakes import BadInput
 
@@ -228,21 +229,32 @@ def _state(path: Path) -> tuple[int, int] | None:
 def generated_frames(both: Judge, report: Report, seed: int, examples: int, state: str | None, stop: Any,
                      say: Callable[[str], None] | None = None) -> None:
     """Generated frames, block by block; with a state file from where an earlier run of the same seed stopped."""
+    _blocks(block, generated.BLOCK, both, report, seed, examples, state, stop, say)
+
+
+def conversations(both: Judge, report: Report, seed: int, segments: int, state: str | None, stop: Any,
+                  say: Callable[[str], None] | None = None) -> None:
+    """Generated conversations over TCP until they have about so many segments, in the same way."""
+    _blocks(conversation_block, tcp_generated.SEGMENTS, both, report, seed, segments, state, stop, say)
+
+
+def _blocks(one: Callable[..., None], size: int, both: Judge, report: Report, seed: int, wanted: int, state: str | None, stop: Any,
+            say: Callable[[str], None] | None) -> None:
     path = Path(state) if state else None
     first = 0
     if path is not None and (kept := _state(path)) is not None:
         first = kept[1] if kept[0] == seed else 0
         if first:
-            report.notes.append(f"taken up at frame {first * generated.BLOCK:,} of seed {seed}")
-    blocks = -(-examples // generated.BLOCK)
+            report.notes.append(f"taken up at {'segment' if one is conversation_block else 'frame'} {first * size:,} of seed {seed}")
+    blocks = -(-wanted // size)
     for number in range(first, blocks):
-        count = min(generated.BLOCK, examples - number * generated.BLOCK)
-        block(both, report, seed, number, count, stop)
+        count = min(size, wanted - number * size)
+        one(both, report, seed, number, count, stop)
         if report.stopped:
             return
         if path is not None:
             beside = path.with_name(path.name + ".new")
-            beside.write_text(json.dumps({"seed": seed, "blocks": number + 1 if count == generated.BLOCK else number}))
+            beside.write_text(json.dumps({"seed": seed, "blocks": number + 1 if count == size else number}))
             os.replace(beside, path)
         if say is not None:
             say(f"{number + 1:,} of {blocks:,} blocks, {report.total.differ:,} differ")
@@ -251,6 +263,12 @@ def generated_frames(both: Judge, report: Report, seed: int, examples: int, stat
 def block(both: Judge, report: Report, seed: int, number: int, count: int = generated.BLOCK, stop: Any = None) -> None:
     """One block on fresh hosts.  After a difference both sides begin anew: what follows from it would differ too."""
     judge_each(both, report, generated.block(seed, number, count), stop)
+
+
+def conversation_block(both: Judge, report: Report, seed: int, number: int, segments: int = tcp_generated.SEGMENTS,
+                       stop: Any = None) -> None:
+    """One block of conversations, likewise."""
+    judge_each(both, report, tcp_generated.block(seed, number, segments), stop)
 
 
 def judge_each(both: Judge, report: Report, cases: Iterable[Case], stop: Any = None) -> None:

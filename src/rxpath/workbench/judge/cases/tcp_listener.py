@@ -115,6 +115,11 @@ def syn_queue() -> list[Case]:
     made.append(talk("24 SYNs, backlog 128, tcp_max_syn_backlog 16, syncookies 0", listener(backlog=128), peers(24, source="10.0.0.3"),
                      row("of an unproven peer", *[syn(f"p{i}") for i in range(24)]),
                      sysctl={"net.ipv4.tcp_syncookies": 0, "net.ipv4.tcp_max_syn_backlog": 16}))
+    made.append(talk("24 SYNs of a proven peer, the same", listener(backlog=128), peers(24, source="10.0.0.3"),
+                     row("a connection of it comes and goes", Handshake("c", source="10.0.0.3"), Segment("c", "FA"), Close("c"),
+                         Segment("c", "A", 1, ack=1)),
+                     row("the same, from a proven peer (tcp_metrics has its RTT)", *[syn(f"p{i}") for i in range(24)]),
+                     sysctl={"net.ipv4.tcp_syncookies": 0, "net.ipv4.tcp_max_syn_backlog": 16, "net.ipv4.tcp_no_metrics_save": 0}))
     return made
 
 
@@ -128,10 +133,11 @@ def fast_open() -> list[Case]:
     ask = syn_options(1460, None, False, fastopen=b"")
     one = syn_options(1460, None, False)
     return [talk("fast open", listener(options=(("TCP_FASTOPEN", 5),)), Sysctl("net.ipv4.tcp_fastopen", 3),
-                 Sysctl("net.ipv4.tcp_fastopen_key", "00000001-00000002-00000003-00000004"), Peer("p"), Peer("q"),
-                 row("TFO on: cookie request", syn("p", ask)),
-                 row("TFO on: SYN+cookie+data", syn("p", one, 100, seq=4999, cookie=True), Accept("c"), read()),
-                 row("TFO on: bad cookie+data", syn("q", syn_options(1460, None, False, fastopen=b"abcdefgh"), 100)))]
+                 Sysctl("net.ipv4.tcp_fastopen_key", "00000001-00000002-00000003-00000004"), peers(3),
+                 row("TFO on: cookie request", syn("p0", ask)),
+                 row("TFO on: SYN+cookie+data", syn("p1", one, 100, cookie=True), Accept("c"), read()),
+                 row("its ACK", ack("p1", seq=100)), row("more", ack("p1", "PA", 100, seq=100), read()),
+                 row("TFO on: bad cookie+data", syn("p2", syn_options(1460, None, False, fastopen=b"abcdefgh"), 100)))]
 
 
 def active() -> list[Case]:

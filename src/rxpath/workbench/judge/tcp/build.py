@@ -55,7 +55,11 @@ def flat(parts: Steps) -> tuple[Step, ...]:
     return tuple(made)
 
 
+def sysctls(values: dict[str, Any]) -> list[Sysctl]:
+    return [Sysctl(name, value) for name, value in values.items()]
+
+
 def talk(name: str, *parts: Any, sysctl: dict[str, Any] | None = None, **more: Any) -> Case:
     """A conversation with a host of its own.  sysctl: written before anything else."""
-    first = [Sysctl(key, value) for key, value in {**SAME, **(sysctl or {})}.items()]
-    return Case(name, "transport", host(sockets=[]), flat([first, parts]), by_step=True, not_built=NOT_BUILT, **more)
+    steps = flat([sysctls({**SAME, **(sysctl or {})}), parts])
+    return Case(name, "transport", host(sockets=[]), steps, by_step=True, not_built=NOT_BUILT, **more)

@@ -72,6 +72,7 @@ class Segment:
     count: int = 1
     stride: int = 0
     same_tsval: bool = False            # all of them have the value of the last one before
+    follows: bool = False               # seq counts from what the host has acknowledged last
 
 
 @dataclass(frozen=True, slots=True)

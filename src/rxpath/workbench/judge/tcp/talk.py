@@ -34,14 +34,15 @@ class Other:
     host_isn: int | None = None         # from the SYN or SYN-ACK that it was sent
     scale: int = 0                      # the host's
     echo: int = 0                       # the last time stamp that the host has sent
-    cookie: bytes = b""
+    acked: int = 0                      # what it has acknowledged last, relative to the peer's first byte
 
     def heard(self, reply: wire.Reply) -> None:
         if reply.flags & 2:
             self.host_isn = reply.seq
             self.scale = next((v[0] for k, v in reply.options if k == wire.WINDOW_SCALE and v), 0)
+        if reply.flags & 16:
+            self.acked = wire.relative(reply.ack, self.peer.isn + 1)
         self.echo = reply.timestamp or self.echo
-        self.cookie = next((v for k, v in reply.options if k == wire.FASTOPEN and v), self.cookie)
 
     @property
     def host_first(self) -> int:
@@ -58,6 +59,7 @@ class Talk:
         self.machine = machine
         self.others: dict[str, Other] = {}
         self.ports: dict[str, int] = {}                     # of listeners
+        self.cookie = b""                                   # of fast open: the last one that the host has given
         self.held: set[str] = set()
         self.memory: dict[str, Any] = {}                    # what was said last
         self.state: dict[str, Any] = {}
@@ -133,12 +135,14 @@ class Talk:
             for other in self.others.values():
                 if reply is not None and reply.dport == other.sport and reply.destination == other.peer.source:
                     other.heard(reply)
+                    self.cookie = next((v for k, v in reply.options if k == wire.FASTOPEN and v), self.cookie)
 
     def frames(self, step: s.Segment) -> Any:
         """Made when they are sent: what the host has said meanwhile is in them."""
         other = self.others[step.id]
+        first = step.seq + (other.acked if step.follows else 0)
         for i in range(step.count):
-            yield self.frame(other, step, step.seq + i * (step.stride or step.data))
+            yield self.frame(other, step, first + i * (step.stride or step.data))
 
     def frame(self, other: Other, step: s.Segment, seq: int | None = None) -> bytes:
         peer, at = other.peer, step.seq if seq is None else seq
@@ -153,8 +157,8 @@ class Talk:
         if step.blocks:
             options += wire.sack_blocks(tuple((a + other.host_first, b + other.host_first) for a, b in step.blocks))
         if step.cookie:
-            options += wire.padded(bytes((wire.FASTOPEN, 2 + len(other.cookie))) + other.cookie)
-        segment = f.tcp(wire.stream(at, step.data), other.sport, peer.port, peer.isn + 1 + at & 0xFFFFFFFF,
+            options += wire.padded(bytes((wire.FASTOPEN, 2 + len(self.cookie))) + self.cookie)
+        segment = f.tcp(wire.stream(at + ("S" in step.flags), step.data), other.sport, peer.port, peer.isn + 1 + at & 0xFFFFFFFF,
                         0 if step.ack is None else other.host_first + step.ack & 0xFFFFFFFF, wire.flag_bits(step.flags), peer.source,
                         options=options, window=peer.window if step.window is None else step.window, doff=step.doff, urgent=step.urgent)
         if step.bad_checksum:
@@ -179,7 +183,7 @@ class Talk:
         elif isinstance(step, Recv):
             for i in range(step.count or 1_000_000):
                 got = machine.receive(step.id, step.size, step.flags, step.room)
-                self.answers.append((f"{name} {i}", self.received(step.id, got)))
+                self.answers.append((f"{name} {i}", self.received(got)))
                 if (got.errno or not got.data) and not step.count:
                     break
         elif isinstance(step, s.Write):
@@ -227,15 +231,14 @@ class Talk:
             return ""
         return str(self.tried(call))
 
-    def received(self, id_: str, got: Any) -> str:
+    @staticmethod
+    def received(got: Any) -> str:
         """How a read is told: where in the stream its bytes lie, if that is what they are."""
         if got.errno:
             return str(got.errno)
         if not got.data:
             return "EOF" if not got.length else f"{got.length} bytes discarded"
-        ours = got.data == wire.stream(got.data[0], len(got.data))
-        said = f"{got.length} from {got.data[0]} on" if ours else f"{got.length}: {got.data.hex()}"
-        return " ".join([said, *got.flags, *(f"{k} {v}" for k, v in got.ancillary)])
+        return " ".join([f"{got.length}: {wire.told(got.data)}", *got.flags, *(f"{k} {v}" for k, v in got.ancillary)])
 
     # ------------------------------------------------------------ what came of it
     def hear(self, number: int, moved: Observation) -> None:

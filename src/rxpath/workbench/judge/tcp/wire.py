@@ -6,12 +6,14 @@ from __future__ import annotations
 
 import socket
 import struct
+import zlib
 from dataclasses import dataclass
 
 from rxpath.workbench.judge import frames as f
 
 FLAGS = "FSRPAUEC"
 USUAL_TTL, DF = 64, 0x4000
+PIECES = 8
 MSS, WINDOW_SCALE, SACK_PERM, SACK, TIMESTAMP, MD5, FASTOPEN = 2, 3, 4, 5, 8, 19, 34
 NAMES = {0: "eol", 1: "nop", MSS: "mss", WINDOW_SCALE: "wscale", SACK_PERM: "sackOK", SACK: "sack", TIMESTAMP: "ts", MD5: "md5",
          FASTOPEN: "fo"}
@@ -21,6 +23,14 @@ def stream(seq: int, n: int) -> bytes:
     """The bytes of a peer's data from `seq` on."""
     first = seq % 251
     return (bytes(range(251)) * (2 + n // 251))[first:first + n]
+
+
+def told(data: bytes) -> str:
+    """Which pieces of a stream these bytes are: the first byte of each and its length; what has many is told by its checksum."""
+    starts = [0, *(i for i in range(1, len(data)) if data[i] != (data[i - 1] + 1) % 251)]
+    if len(starts) > PIECES:
+        return f"{len(starts)} pieces, CRC {zlib.crc32(data):08x}"
+    return " ".join(f"{data[a]}+{b - a}" for a, b in zip(starts, [*starts[1:], len(data)], strict=True))
 
 
 def flag_bits(letters: str) -> int:
