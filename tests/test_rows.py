@@ -119,6 +119,7 @@ def test_no_profile_is_known_by_name_outside_its_row():
 
 def test_a_kernel_of_which_a_row_does_not_know_what_it_does_is_refused(monkeypatch):
     monkeypatch.setitem(BEHAVIOURS, Behaviour.rx_lists, kernels.Row(0, "by 6.18", 1, "seen"))
+    kernels._behaviours.cache_clear()
     with pytest.raises(ValueError, match=r"5.15: when rx_lists changed is not known here; known: 6.18"):
         Kernel("5.15", 250).behaviours()
     with pytest.raises(ValueError, match=r"kernel 4.4 is not known here: 6.18, 6.1, 3.10"):

@@ -4,10 +4,12 @@
 exceptions: its values come from the rows."""
 from collections.abc import Mapping
 from enum import IntEnum, auto
+from functools import cache
 from types import MappingProxyType
 from typing import NamedTuple
 
 
+@cache
 def version(text: str) -> tuple[int, ...]:
     """6.18 is later than 6.3."""
     return tuple(int(part) for part in text.split("."))
@@ -119,13 +121,19 @@ class Kernel(NamedTuple):
     exceptions: Mapping[Behaviour, int] = MappingProxyType({})
     not_modelled: tuple[str, ...] = ()                      # what it does otherwise and no behaviour says
 
-    def behaviours(self) -> dict[Behaviour, int]:
+    def behaviours(self) -> Mapping[Behaviour, int]:
         """Every behaviour; ValueError where a row does not say what this version does."""
-        values = {b: self.exceptions.get(b, row.value(self.version)) for b, row in BEHAVIOURS.items()}
-        unknown = [b.name for b, value in values.items() if value is None]
-        if unknown:
-            raise ValueError(f"kernel {self.version}: when {', '.join(unknown)} changed is not known here; known: {', '.join(KERNELS)}")
-        return {b: value for b, value in values.items() if value is not None}
+        return _behaviours(self.version, tuple(self.exceptions.items()))
+
+
+@cache
+def _behaviours(version: str, exceptions: tuple[tuple[Behaviour, int], ...]) -> Mapping[Behaviour, int]:
+    other = dict(exceptions)
+    values = {b: other.get(b, row.value(version)) for b, row in BEHAVIOURS.items()}
+    unknown = [b.name for b, value in values.items() if value is None]
+    if unknown:
+        raise ValueError(f"kernel {version}: when {', '.join(unknown)} changed is not known here; known: {', '.join(KERNELS)}")
+    return MappingProxyType({b: value for b, value in values.items() if value is not None})
 
 
 KERNELS: dict[str, Kernel] = {

@@ -5,6 +5,7 @@ is allowed.  Statistics of things that cannot happen here (collisions, the partn
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from .._compile import write_numbers
 from ..abi.limits import NFEED
 from ..abi.net import Net
 from ..abi.numbers import IGB_RSS_KEY_SIZE, NIC_MAC_SOURCE
@@ -130,8 +131,7 @@ def default_indirection(driver: Driver, queues: int) -> list[int]:
 def write_indirection(dev: NetDevice, table: Sequence[int]) -> None:
     """igb_write_rss_indir_tbl()"""
     dev.nic.reta_mask = len(table) - 1
-    for i, q in enumerate(table):
-        dev.nic.reta[i] = q
+    write_numbers(dev.nic.reta, table)
 
 
 def igb_get_rxfh(dev: NetDevice) -> dict[str, Any]:

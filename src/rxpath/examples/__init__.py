@@ -7,7 +7,7 @@ from pathlib import Path
 def path(name: str = "first") -> Path:
     """The file of the bundled capture `name`; FileNotFoundError lists those that exist."""
     here = Path(__file__).resolve().parent
-    bundled = {capture.stem: capture for capture in here.glob("*.pcap")}
-    if name not in bundled:
-        raise FileNotFoundError(f"no bundled example {name!r}; there are: {', '.join(sorted(bundled)) or 'none'}")
-    return bundled[name]
+    if (here / f"{name}.pcap").is_file():
+        return here / f"{name}.pcap"
+    bundled = [capture.stem for capture in here.glob("*.pcap")]
+    raise FileNotFoundError(f"no bundled example {name!r}; there are: {', '.join(sorted(bundled)) or 'none'}")

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from .._compile import write_numbers
 from ..abi.net import Net
 from ..path import STATIONS, Stage
 
@@ -48,9 +49,8 @@ class Profile(NamedTuple):
             if not 0.01 <= factor <= 1000:
                 raise ProfileError(f"factor {factor} of CPU {cpu}: must be between 0.01 and 1000")
             row = net.cost[cpu]
-            for stage in Stage:
-                ns = self.ns.get(stage, 0)
-                row[stage] = ns if stage in LATENCIES else round(ns * factor)
+            of = [self.ns.get(stage, 0) for stage in Stage]
+            write_numbers(row, of if factor == 1 else [ns if stage in LATENCIES else round(ns * factor) for stage, ns in enumerate(of)])
         net.sim.nhalt = len(self.halt)
         for i, (slept, ns) in enumerate(self.halt):
             net.sim.halt_slept[i], net.sim.halt_ns[i] = slept, ns
@@ -69,7 +69,7 @@ def load_profile(name: str) -> Profile:
     """A profile of ours by name, or any file by its path."""
     if "/" in name or name.endswith(".toml"):
         return _read(Path(name))
-    if name not in profile_names():
+    if not (FOLDER / f"{name}.toml").is_file():
         raise ProfileError(f"no cost profile {name!r}: there are {', '.join(profile_names())}, or give the path of a .toml file")
     return _ours(name)
 

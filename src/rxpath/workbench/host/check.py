@@ -81,7 +81,7 @@ def _sysctls(host: Host) -> None:
             raise Wrong(name, str(error)) from None
     host.sysctl.clear()                                     # the model is frozen, its own dict is ours until it is handed out
     host.sysctl.update(values)
-    host._without_effect = others
+    host._without_effect, host._sysctls = others, None
     now = host.sysctls()
     low, high = now["net.ipv4.ipfrag_low_thresh"], now["net.ipv4.ipfrag_high_thresh"]
     assert isinstance(low, int) and isinstance(high, int)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from functools import cache
+
 from rxpath.abi.kernels import KERNELS
 from rxpath.abi.sysctls import BY_NAME, CONF, SYSCTLS, Row, Value
 from rxpath.workbench.words import units
 
+CONF_NAMES = "net.ipv4.conf."                               # then all, default or an interface
 DEFAULT_HZ = {name: kernel.hz for name, kernel in KERNELS.items()}
 
 _ALL_DEFAULT = {"accept_source_route": 0}                   # devinet.c: ipv4_devconf (all) has 0 where ipv4_devconf_dflt has 1
@@ -18,8 +22,8 @@ def conf_flags() -> list[str]:
 
 def find(name: str, *interfaces: str) -> Row | None:
     """The row of a sysctl by its full name; net.ipv4.conf.{all,default,INTERFACE}.X share one."""
-    if name.startswith("net.ipv4.conf."):
-        scope, _, flag = name[len("net.ipv4.conf."):].rpartition(".")
+    if name.startswith(CONF_NAMES):
+        scope, _, flag = name[len(CONF_NAMES):].rpartition(".")
         return BY_NAME.get(CONF + flag) if scope in ("all", "default", *interfaces) else None
     return BY_NAME.get(name)
 
@@ -34,8 +38,8 @@ def names(*interfaces: str) -> list[str]:
 
 def unknown_text(name: str, *interfaces: str) -> str:
     """Why a name was not found, with the nearest name that exists."""
-    if name.startswith("net.ipv4.conf."):
-        scope, _, flag = name[len("net.ipv4.conf."):].rpartition(".")
+    if name.startswith(CONF_NAMES):
+        scope, _, flag = name[len(CONF_NAMES):].rpartition(".")
         if CONF + flag in BY_NAME:
             return f'no interface "{scope}" here: all, default, {", ".join(interfaces)}'
     near = units.nearest(name, names(*interfaces))
@@ -88,6 +92,17 @@ def check(row: Row, value: object, kernel: str, hz: int) -> Value:
 
 def effective(settings: dict[str, Value], kernel: str, hz: int, *interfaces: str) -> dict[str, Value]:
     """Every sysctl that this kernel has, set or default, by its full name; an interface inherits `default`, as when it is created."""
+    if any(name.startswith(CONF_NAMES) for name in settings):
+        return _effective(settings, kernel, hz, interfaces)
+    return {name: settings.get(name, value) for name, value in _defaults(kernel, hz, interfaces).items()}
+
+
+@cache
+def _defaults(kernel: str, hz: int, interfaces: tuple[str, ...]) -> dict[str, Value]:
+    return _effective({}, kernel, hz, interfaces)
+
+
+def _effective(settings: Mapping[str, Value], kernel: str, hz: int, interfaces: Sequence[str]) -> dict[str, Value]:
     result: dict[str, Value] = {}
     for row in SYSCTLS:
         if not row.in_kernel(kernel):

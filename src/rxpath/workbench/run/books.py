@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
+from rxpath._compile import numbers
 from rxpath.abi import protocols
 from rxpath.abi.mib import DevStat, Mib
 from rxpath.abi.numbers import Pausing
@@ -216,8 +217,10 @@ def per_frame(ns: int, frames: int) -> float:
 def read(m: Machine) -> Books:
     """Everything that the state of a simulation says, now."""
     net, ncpu = m.net, m.host.cpus
-    ends = {r: sum(net.drop_stat[c][r] for c in range(ncpu)) for r in Drop}
-    lost_at = {r: {s: int(n) for s in STATIONS if (n := net.drop_at[r][s])} for r in LOSSES if ends[r]}
+    ended = _of_all(net.drop_stat, ncpu)
+    ends = {r: ended[r] for r in Drop}
+    at = {r: numbers(net.drop_at[r]) for r in LOSSES if ends[r]}
+    lost_at = {r: {s: at[r][s] for s in STATIONS if at[r][s]} for r in at}
     for q in m.rings:
         ring = net.ring[q]
         for reason, n in ((Drop.RX_MISSED, ring.missed), (Drop.NIC_FILTER, ring.filtered), (Drop.RX_LENGTH, ring.length_errors),
@@ -226,7 +229,8 @@ def read(m: Machine) -> Books:
                 ends[reason] += n
                 places = lost_at.setdefault(reason, {})
                 places[Stage.nic_dma] = places.get(Stage.nic_dma, 0) + n
-    mib = {m: sum(net.snmp[c][m] for c in range(ncpu)) for m in Mib}
+    counted = _of_all(net.snmp, ncpu)
+    mib = {m: counted[m] for m in Mib}
     cards = [_device(m, nd) for nd in m.boot.netdevs]
     stations = _stations(net, ncpu)
     apps, latency, done = _apps(m)
@@ -266,7 +270,7 @@ def _unhandled(m: Machine, lost_at: dict[Drop, dict[Stage, int]]) -> list[Unhand
     net: Any = m.net
     types = {net.ptype_not_modelled[i] for i in range(net.nnot_modelled)}
     for kind in Seen:
-        for number, n in enumerate(memoryview(bytes(net.unhandled[kind])).cast("q")):
+        for number, n in enumerate(numbers(net.unhandled[kind])):
             if n and kind == Seen.PROTOCOL:
                 reason, station = Drop.NOT_MODELLED if net.inet_not_modelled[number] else Drop.IP_NOPROTO, Stage.ip_protocol_deliver_rcu
             elif n and kind == Seen.TUNNEL:
@@ -301,8 +305,14 @@ def _rules(m: Machine) -> list[Rule]:
     return out
 
 
+def _of_all(table: Any, ncpu: int) -> list[int]:
+    """The rows of the CPUs, added up."""
+    return [sum(each) for each in zip(*(numbers(table[c]) for c in range(ncpu)), strict=True)]
+
+
 def _stations(net: Any, ncpu: int) -> dict[str, int]:
-    return {s.name: n for s in STATIONS if (n := sum(net.stage_count[c][s] for c in range(ncpu)))}
+    count = _of_all(net.stage_count, ncpu)
+    return {s.name: count[s] for s in STATIONS if count[s]}
 
 
 def _cpu(m: Machine, i: int) -> Cpu:
@@ -319,7 +329,8 @@ def _softnet(net: Any, i: int) -> dict[str, int]:
 def _device(m: Machine, nd: NetDevice) -> CardBooks:
     """ethtool -S; the device's statistics as ip -s link shows them, with those of the other end."""
     net = m.net
-    dev = {d.name: sum(net.dev_stat[c][nd.index][d] for c in range(m.host.cpus)) for d in DevStat}
+    counted = [sum(each) for each in zip(*(numbers(net.dev_stat[c][nd.index]) for c in range(m.host.cpus)), strict=True)]
+    dev = {d.name: counted[d] for d in DevStat}
     own = nd.ethtool("get_ethtool_stats") if "get_ethtool_stats" in nd.ethtool_ops else {}
     return CardBooks(nd.name, nd.driver.name, sum(net.ring[q].arrived for q in nd.pool()), own,
                      dev | nd.ndo("ndo_get_stats64") | nd.beyond(nd))
@@ -339,8 +350,8 @@ def _apps(m: Machine) -> tuple[list[AppBooks], Latency, Latency]:
     net, apps = m.net, []
     for t in m.threads:
         th = net.thread[t.index]
-        latency = latency_of(counts(net.latency[t.index]) if th.received else [], th.latency_sum, th.latency_max)
-        done = latency_of(counts(net.served[t.index]) if th.served else [], th.served_sum, th.served_max)
+        latency = latency_of(counts(net.latency[t.index], th.latency_max) if th.received else [], th.latency_sum, th.latency_max)
+        done = latency_of(counts(net.served[t.index], th.served_max) if th.served else [], th.served_sum, th.served_max)
         under_way = max(net.sim.now - th.paused_at, 0) if th.pausing == Pausing.UNDER_WAY else 0
         apps.append(AppBooks(t.name, t.number, th.cpu, th.received, th.ran_app_ns, th.ran_sys_ns, th.woken, latency, done, th.pauses,
                              th.paused_ns + under_way))

@@ -4,15 +4,14 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import reduce
 from itertools import accumulate
 from operator import add
 from typing import Any
 
-from rxpath.abi.limits import NHIST
+from rxpath._compile import numbers
+from rxpath.vtime.latency import latency_bucket
 
 QUANTILES = {"p50": 500, "p90": 900, "p99": 990, "p99.9": 999}              # per mille
-EMPTY = [0] * NHIST
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +33,15 @@ class Latency:
         some = [p for p in parts if p.count]
         if len(some) == 1:
             return some[0]
-        whole = list(reduce(lambda a, b: list(map(add, a, b)), (p.histogram for p in some), EMPTY))
+        whole = [0] * max((len(p.histogram) for p in some), default=0)
+        for p in some:
+            whole[:len(p.histogram)] = map(add, whole, p.histogram)
         return latency_of(whole, sum(p.total for p in some), max((p.max for p in some), default=0))
 
 
-def counts(row: Any) -> list[int]:
-    """A histogram of the state."""
-    return list(memoryview(bytes(row)).cast("q"))
+def counts(row: Any, longest: int) -> list[int]:
+    """A histogram of the state, up to the bucket of the longest time."""
+    return numbers(row)[:latency_bucket(longest) + 1]
 
 
 def bucket_edge(b: int) -> int:

@@ -65,7 +65,7 @@ def by_program(m: Machine, done: dict[str, Latency]) -> list[Spent]:
 def _spent(net: Any, i: int, name: str, done: Latency) -> Spent:
     places = {}
     for place in Place:
-        histogram = counts(net.spent_hist[i][place])
+        histogram = counts(net.spent_hist[i][place], net.spent_max[i][place])
         if any(histogram):
             histogram[0] += done.count - sum(histogram)     # who was not there at all
             places[place.name.lower()] = latency_of(histogram, net.spent_sum[i][place], net.spent_max[i][place])

@@ -68,7 +68,7 @@ class Host(Part):
 
     _raw: dict[str, Any] = PrivateAttr(default_factory=dict)    # what was written, for overrides
     _devices: tuple[Device, ...] = PrivateAttr(default=())
-    _sysctls: tuple[object, dict[str, Value]] | None = PrivateAttr(default=None)
+    _sysctls: dict[str, Value] | None = PrivateAttr(default=None)
     _source: str = PrivateAttr(default="host")                  # what error lines call it
     _without_effect: dict[str, str] = PrivateAttr(default_factory=dict)      # sysctls of Linux that the path does not read: why
 
@@ -159,11 +159,10 @@ class Host(Part):
         return tuple(device.name for device in self.devices)
 
     def sysctls(self) -> dict[str, Value]:
-        """Every sysctl with its effective value, by its full name.  Worked out once for what the file says: a run asks twenty times."""
-        asked = (repr(self.sysctl), self.kernel, self.ticks, self.interfaces)
-        if self._sysctls is None or self._sysctls[0] != asked:
-            self._sysctls = asked, effective(self.sysctl, self.kernel, self.ticks, *self.interfaces)
-        return dict(self._sysctls[1])
+        """Every sysctl with its effective value, by its full name.  Worked out once: a run asks twenty times."""
+        if self._sysctls is None:
+            self._sysctls = effective(self.sysctl, self.kernel, self.ticks, *self.interfaces)
+        return dict(self._sysctls)
 
     def conf(self, flag: str, interface: str | None = None) -> int:
         """A per-interface flag as the path sees it, `all` and the interface (default: the first card) combined: conf("rp_filter")."""

@@ -9,7 +9,7 @@ import socket
 from typing import Any
 
 from rxpath import boot, outputs
-from rxpath._compile import forget
+from rxpath._compile import forget, numbers
 from rxpath.abi.limits import NCPU, NTHREAD
 from rxpath.abi.mib import DevStat, Mib
 from rxpath.abi.numbers import IPPROTO, Out, Trail
@@ -58,7 +58,7 @@ def freed_by(stage: Stage, reason: str) -> str:
 
 def _added(rows: list[Any]) -> list[int]:
     """Arrays of i64, one for each CPU, added up."""
-    return [sum(values) for values in zip(*(memoryview(bytes(row)).cast("q") for row in rows), strict=True)]
+    return [sum(values) for values in zip(*(numbers(row) for row in rows), strict=True)]
 
 
 class Caller(Process):
