@@ -7,7 +7,7 @@ import jsonschema
 import pytest
 
 import rxpath
-from rxpath.workbench.advice import ask
+from rxpath.workbench.advice import ask, runs
 from rxpath.workbench.cli import app as cli
 from rxpath.workbench.host import file as hostfile
 from rxpath.workbench.traffic import spec as trafficfile
@@ -145,6 +145,18 @@ def test_what_was_done_until_ctrl_c_is_kept():
     part = ask.answer(before, ask.Unit("first"), _host(), None, 20_000_000, jobs=1, stop=stop)
     assert part.interrupted and len(part.knobs) < len(run.knobs)
     assert "INTERRUPTED" in str(rxpath.Outcome.of(before, part))
+
+
+def test_what_begins_before_it_is_asked_for_changes_nothing(monkeypatch):
+    """Other seeds and assumptions begin on other CPUs, as far as the budget allows."""
+    begun = []
+    monkeypatch.setattr(runs.Pool, "begin", lambda self, work: begun.append(len(work)))
+    rxpath.whatif("first", budget=0, jobs=2)
+    assert begun == []
+    never = rxpath.whatif("first", jobs=2)
+    assert begun == [4 + len(never.whatif.sensitivity)]
+    monkeypatch.undo()
+    assert rxpath.whatif("first", jobs=2).to_json() == never.to_json() == rxpath.whatif("first", jobs=1).to_json()
 
 
 def _host():

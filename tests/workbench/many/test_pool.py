@@ -114,6 +114,48 @@ def test_a_pool_is_used_again() -> None:
         assert children() == mine
 
 
+@pytest.mark.parametrize("jobs", [1, 2, 3])
+def test_what_was_begun_before_it_is_asked_for_comes_out_the_same(jobs: int) -> None:
+    """In whatever rounds it is asked for, beside others, before others that were begun, or never."""
+    alone, before = dict(run_all(RINGS, jobs=1)), children()
+    with Pool(jobs) as workers:
+        begun = list(RINGS[:5])
+        workers.begin(begun)
+        first = dict(workers.run_all([RINGS[5], begun[3]]))
+        second = dict(workers.run_all([begun[1]]))
+        third = dict(workers.run_all([begun[0], begun[2]]))
+        again = dict(workers.run_all([begun[0]]))
+        assert workers.jobs == 1 or len(children() - before) <= jobs
+    assert [first[0], second[0], first[1]] == [alone[5], alone[1], alone[3]]
+    assert [third[0], third[1], again[0]] == [alone[0], alone[2], alone[0]]
+    assert children() == before
+
+
+def test_what_was_begun_survives_a_worker_that_dies_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The unit that kills is tried once more, when it is asked for; what the worker had before it is done by others."""
+    def fragile(unit: Unit, over: object) -> Result:
+        if unit.seed == 13:
+            os.kill(os.getpid(), 9)
+        return run(unit)
+
+    monkeypatch.setattr(pool.units, "run", fragile)
+    units = [Unit("first", seed=s) for s in (13, 1, 2, 3, 4)]
+    with Pool(2) as workers:
+        workers.begin(units)
+        results = dict(workers.run_all(units))
+    assert [results[i].error is None for i in range(5)] == [False, True, True, True, True]
+    assert "-9" in str(results[0].error)
+
+
+def test_stopping_ends_what_was_begun() -> None:
+    before = children()
+    with Pool(2) as workers:
+        endless = [Unit("first", loop=1_000_000), Unit("first", loop=1_000_001)]
+        workers.begin(endless)
+        assert list(workers.run_all(endless, deadline=time.monotonic() + 0.2)) == []
+    assert children() == before
+
+
 def test_a_worker_that_dies_is_an_error_of_its_unit_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     def fragile(unit: Unit, over: object) -> Result:
         if unit.seed == 13:

@@ -21,6 +21,7 @@ from rxpath.workbench.traffic.settings import split
 PARTS = (16, 8, 4, 2)                                       # 1/16 of the traffic, ...
 LEAST = 10_000                                              # frames of a part: a run of fewer takes about as long
 FEWEST = 3                                                  # seeds that tell anything apart
+BEGUN = 4                                                   # 1/4 of the budget, at most, is begun before it is asked for
 FOR_SEEDS = 2_000_000                                       # packets for other seeds; more where that is too few for one setting
 Progress = Callable[[float, int], None]
 Stop = Callable[[], bool]
@@ -30,9 +31,10 @@ class Runs:
     """run: what came of `unit` on `host`.  budget: simulated packets.  base: what came of the host as it is on the present part.
     seeds: how many each verdict is given for."""
 
-    def __init__(self, run: Outcome, unit: Unit, host: Host, budget: int, pool: Pool, stop: Stop | None, progress: Progress | None,
-                 seeds: int = 1) -> None:
-        self.unit, self.host, self.pool, self.stop, self.progress = unit, host, pool, stop, progress
+    def __init__(self, run: Outcome, unit: Unit, host: Host, budget: int, pool: Pool, seeds: int = 1) -> None:
+        self.unit, self.host, self.pool = unit, host, pool
+        self.stop: Stop | None = None
+        self.progress: Progress | None = None
         self.traffic, self.whole = run.traffic, units.of(run)
         self.spec = traffic.changed_spec(unit.capture, unit.traffic, unit.seed)
         self.base, self.part = self.whole, 1
@@ -45,6 +47,7 @@ class Runs:
         self.interrupted = self.short = False
         self.failed: list[str] = []
         self._known: dict[tuple[int, int, Set], Result] = {}
+        self._begun: dict[tuple[int, int, Set], Unit] = {}
 
     @property
     def settings(self) -> int:
@@ -54,6 +57,15 @@ class Runs:
     def over(self) -> bool:
         """Is there nothing more to be had?"""
         return self.interrupted or self.short
+
+    def begin(self, sets: Sequence[Set]) -> None:
+        """The host as it is with the other seeds, and with these settings: what any answer needs begins before it is asked for.  Only where
+        it is little beside the budget; it counts when it is asked for."""
+        wanted = [*((k, ()) for k in range(1, self.seeds)), *((0, s) for s in sets)]
+        all_seeds = 2 * (self.seeds - 1) * self.whole.offered <= self._for_seeds
+        if all_seeds and len(wanted) * self.whole.offered <= self.left // BEGUN:
+            self._begun = {(self.part, *w): self._unit(w[1], w[0]) for w in wanted}
+            self.pool.begin(list(self._begun.values()))
 
     # ------------------------------------------------------------ which part
     def choose_part(self, tells: Callable[[Result], bool]) -> None:
@@ -122,7 +134,8 @@ class Runs:
         self.short = self.short or len(allowed) < len(work)
         self.left -= cost * len(allowed)
         errors: dict[int, str] = {}
-        for i, result in self.pool.run_all([self._unit(s, k) for k, s in allowed], stop=self.stop):
+        units = [self._begun.get((self.part, k, s)) or self._unit(s, k) for k, s in allowed]
+        for i, result in self.pool.run_all(units, stop=self.stop):
             self.count += 1
             self.packets += result.offered
             if result.error is not None:

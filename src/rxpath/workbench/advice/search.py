@@ -13,9 +13,9 @@ from rxpath.workbench.advice.answer import Tried, WhatIf
 from rxpath.workbench.advice.candidates import Ladder
 from rxpath.workbench.advice.climb import Climb
 from rxpath.workbench.advice.facts import Seen, measure
-from rxpath.workbench.advice.goal import BUDGET, GOALS
+from rxpath.workbench.advice.goal import GOALS
 from rxpath.workbench.advice.rules import Rules, load
-from rxpath.workbench.advice.runs import Progress, Runs, Stop
+from rxpath.workbench.advice.runs import Runs
 from rxpath.workbench.advice.sensitivity import sensitivity
 from rxpath.workbench.advice.settings import Set
 from rxpath.workbench.advice.shell import commands
@@ -23,9 +23,8 @@ from rxpath.workbench.advice.sure import Chance, Sure
 from rxpath.workbench.advice.verdict import PART, SAME, YES, Verdicts
 from rxpath.workbench.host import file as hostfile
 from rxpath.workbench.host.model.host import Host
-from rxpath.workbench.jobs.pool import Pool
 from rxpath.workbench.jobs.spread import Spread, seed_of, spread
-from rxpath.workbench.jobs.unit import Result, Unit
+from rxpath.workbench.jobs.unit import Result
 from rxpath.workbench.run.outcome import Outcome
 from rxpath.workbench.run.where_lost import STEPS
 from rxpath.workbench.traffic.settings import split
@@ -35,19 +34,16 @@ NOISE = 0.05                                                # two p99, two CPU t
 FIRMER = 4                                                  # steps up at most until a setting saves as much with every seed
 
 
-def what_if(run: Outcome, unit: Unit, host: Host, goal: str | None = None, budget: int = BUDGET, jobs: int | None = None,
-            progress: Progress | None = None, stop: Stop | None = None, rules: Rules | None = None, seeds: int = 1) -> WhatIf | None:
-    """run: what came of `unit` on `host`.  None: it was interrupted.  budget: simulated packets.  seeds: that verdicts are given for."""
+def what_if(run: Outcome, runs: Runs, goal: str | None = None, rules: Rules | None = None) -> WhatIf | None:
+    """run: what came of the host as it is.  None: it was interrupted."""
     if run.interrupted:
         return None
-    with Pool(jobs) as pool:
-        runs = Runs(run, unit, host, budget, pool, stop, progress, seeds)
-        if goal is None and not run.dropped:
-            varies = as_it_is(runs)
-            runs.back_to_settings()
-            return WhatIf("loss", (), (), sensitivity=tuple(sensitivity(runs)), runs=runs.count, packets=runs.packets, budget=budget,
-                          interrupted=runs.interrupted, asked=False, spread=varies, seeds=seeds)
-        return _Search(run, goal or "loss", rules or load(), runs).answer()
+    if goal is None and not run.dropped:
+        varies = as_it_is(runs)
+        runs.back_to_settings()
+        return WhatIf("loss", (), (), sensitivity=tuple(sensitivity(runs)), runs=runs.count, packets=runs.packets, budget=runs.budget,
+                      interrupted=runs.interrupted, asked=False, spread=varies, seeds=runs.wanted_seeds)
+    return _Search(run, goal or "loss", rules or load(), runs).answer()
 
 
 def as_it_is(runs: Runs) -> Spread | None:

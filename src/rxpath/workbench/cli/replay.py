@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from rxpath.workbench.advice.answer import WhatIf
     from rxpath.workbench.host.model.host import Host
     from rxpath.workbench.jobs.spread import Spread
-    from rxpath.workbench.jobs.unit import Unit
     from rxpath.workbench.run.outcome import Outcome
     from rxpath.workbench.run.trail import Trail
 
@@ -102,17 +102,10 @@ def replay(
                                        skip_unsupported=skip_unsupported or None, trail=watched, progress=bar, stop=interrupt,
                                        record=record is not None)
         outcome = _written(outcome, record, samples)
-        if not json_:                                               # the story first: knobs take longer
-            _story(outcome, watched)
-        answer = varies = None
-        if not no_whatif or seeds > 1:
-            from rxpath.workbench.jobs.unit import Unit
-
-            unit = Unit(capture, seed=seed, listen=tuple(listen or ()), local=local, speed=speed, rate=rate, loop=loop, fresh=fresh,
-                        traffic=of_traffic)
-            with Bar(not no_progress, "the same with other seeds" if no_whatif else "trying knobs on the same traffic") as bar:
-                answer, varies = _asked(outcome, unit, chosen, not no_whatif, goal, packets, seeds, progress=bar, stop=interrupt,
-                                        skip_unsupported=skip_unsupported or None)
+        unit = {"capture": capture, "seed": seed, "listen": tuple(listen or ()), "local": local, "speed": speed, "rate": rate, "loop": loop,
+                "fresh": fresh, "traffic": of_traffic}
+        answer, varies = _told(outcome, watched, json_, unit, chosen, None if no_whatif else (goal, packets), seeds,
+                               skip_unsupported or None, not no_progress, interrupt)
     if json_:
         _json(outcome, answer, varies, watched)
     elif answer is not None or varies is not None:
@@ -121,14 +114,29 @@ def replay(
     raise typer.Exit(EXIT_INTERRUPTED if interrupted else 0)
 
 
-def _asked(outcome: Outcome, unit: Unit, host: Host, whatif: bool, goal: str | None, packets: int, seeds: int, **how: Any) \
-        -> tuple[WhatIf | None, Spread | None]:
-    """What would have saved them, or only how much of the run is chance."""
-    from rxpath.workbench.advice import ask
+def _told(outcome: Outcome, watched: Trail | None, as_json: bool, of: Mapping[str, Any], host: Host, whatif: tuple[str | None, int] | None,
+          seeds: int, skip_unsupported: bool | None, bars: bool, stop: Interrupt) -> tuple[WhatIf | None, Spread | None]:
+    """The report of the run, which --json makes a part of its object, then what would have saved them, or how much of the run is chance.
+    The story comes first: knobs take longer.  of: the unit of work that the run was."""
+    def story() -> None:
+        if not as_json:
+            _story(outcome, watched)
 
-    if whatif:
-        return ask.answer(outcome, unit, host, goal, packets, seeds=seeds, **how), None
-    return None, ask.spread_of(outcome, unit, host, seeds, **how)
+    if whatif is None and seeds == 1:
+        story()
+        return None, None
+    from rxpath.workbench.advice import ask
+    from rxpath.workbench.jobs.unit import Unit
+
+    unit = Unit(**of)
+    if whatif is None:
+        story()
+        with Bar(bars, "the same with other seeds") as bar:
+            return None, ask.spread_of(outcome, unit, host, seeds, skip_unsupported=skip_unsupported, progress=bar, stop=stop)
+    with ask.Question(outcome, unit, host, *whatif, skip_unsupported=skip_unsupported, seeds=seeds) as question:
+        story()
+        with Bar(bars, "trying knobs on the same traffic") as bar:
+            return question.answer(bar, stop), None
 
 
 def _check_files(record: str | None, as_json: bool, samples: str | None, tap: str | None, tx: str | None, capture: str,

@@ -12,6 +12,7 @@ import os
 import signal
 import time
 import warnings
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection, wait
 from typing import Any, Generic, Self, TypeVar
@@ -51,6 +52,9 @@ class Workers(Generic[Work, Done]):
         self.jobs = max(1, jobs if jobs is not None else cores())
         self.do, self.lost, self.warm = do, lost, warm
         self._workers: dict[Connection, Any] = {}
+        self._begun: dict[int, Work] = {}                   # by id
+        self._early: dict[int, Done] = {}                   # what came of those that are done
+        self._ahead: dict[Connection, deque[int]] = {}      # those that a worker still has before it
 
     def __enter__(self) -> Self:
         return self
@@ -62,6 +66,19 @@ class Workers(Generic[Work, Done]):
         """End every worker, whatever it is at."""
         for pipe in list(self._workers):
             self._end(pipe)
+
+    def begin(self, work: Sequence[Work]) -> None:
+        """Begin what a later run_all() will be asked for, with these very objects: until then this process goes on with something else.
+        With one job at a time nothing begins before it is asked for."""
+        if self.jobs == 1 or not work:
+            return
+        self._start(min(self.jobs, len(work)), work)
+        for n, pipe in enumerate(list(self._workers)):
+            with contextlib.suppress(OSError):              # a worker that has died begins nothing more: run_all() sees to it
+                for item in work[n::len(self._workers)]:
+                    pipe.send(item)
+                    self._begun[id(item)] = item
+                    self._ahead.setdefault(pipe, deque()).append(id(item))
 
     def run_all(self, work: Sequence[Work], progress: Progress | None = None, deadline: float | None = None,
                 stop: Stop | None = None) -> Iterator[tuple[int, Done]]:
@@ -86,31 +103,51 @@ class Workers(Generic[Work, Done]):
 
     def _there(self, work: Sequence[Work], over: Stop) -> Iterator[tuple[int, Done]]:
         self._start(min(self.jobs, len(work)), work)
-        todo = iter(range(len(work)))
+        early = {id(item): index for index, item in enumerate(work) if id(item) in self._begun}
+        todo = deque(index for index, item in enumerate(work) if id(item) not in early)
         under_way: dict[Connection, int] = {}
         try:
             for pipe in list(self._workers):
                 self._hand_out(pipe, work, todo, under_way)
-            while under_way and not over():
-                for ready in wait(list(under_way), POLL_S):
+            yield from self._done_early(early)
+            while (under_way or early or todo) and not over():
+                for ready in wait([*under_way, *self._ahead], POLL_S):
                     assert isinstance(ready, Connection)
-                    pipe, index = ready, under_way.pop(ready)
+                    pipe, index = ready, under_way.pop(ready, None)
                     try:
                         result = pipe.recv()
                     except (EOFError, OSError):             # out of memory, or killed by somebody: the others go on
+                        for one in self._ahead.pop(pipe, ()):
+                            del self._begun[one]
+                            todo += [early.pop(one)] if one in early else []
                         result = self.lost(self._end(pipe))
                         pipe = self._fork()
+                    else:
+                        if index is None:
+                            self._early[self._next_ahead(pipe)] = result
                     self._hand_out(pipe, work, todo, under_way)
-                    yield index, result
+                    yield from [(index, result)] if index is not None else self._done_early(early)
         finally:                                            # stopped, or nobody wants more: what is under way is given up
             for pipe in under_way:
                 self._end(pipe)
 
-    def _hand_out(self, pipe: Connection, work: Sequence[Work], todo: Iterator[int], under_way: dict[Connection, int]) -> None:
-        index = next(todo, None)
-        if index is not None:
-            under_way[pipe] = index
-            pipe.send(work[index])
+    def _hand_out(self, pipe: Connection, work: Sequence[Work], todo: deque[int], under_way: dict[Connection, int]) -> None:
+        if todo and pipe not in self._ahead:
+            under_way[pipe] = todo.popleft()
+            pipe.send(work[under_way[pipe]])
+
+    def _next_ahead(self, pipe: Connection) -> int:
+        """Which of those that were begun this worker has done now: it does them in their order."""
+        one = self._ahead[pipe].popleft()
+        if not self._ahead[pipe]:
+            del self._ahead[pipe]
+        return one
+
+    def _done_early(self, early: dict[int, int]) -> Iterator[tuple[int, Done]]:
+        """Of those that are asked for now, what came of each that is done."""
+        for one in [one for one in early if one in self._early]:
+            del self._begun[one]
+            yield early.pop(one), self._early.pop(one)
 
     # ------------------------------------------------------------ workers
     def _start(self, wanted: int, work: Sequence[Work]) -> None:
@@ -132,6 +169,7 @@ class Workers(Generic[Work, Done]):
 
     def _end(self, pipe: Connection) -> int:
         process = self._workers.pop(pipe, None)
+        self._ahead.pop(pipe, None)
         if process is None:
             return 0
         pipe.close()
