@@ -4,30 +4,26 @@ cpu.now is the time at which the current piece of work ends; an interrupt at t <
 from .. import path
 from .._compile import cold, path_function
 from ..abi.engine import cpu_t
-from ..abi.limits import NNOTE
 from ..abi.net import Net
-from ..abi.numbers import DONE, NEVER, SLOT_BITS, YIELD, Ctx, Idle, Kthread, Note
+from ..abi.numbers import DONE, NEVER, YIELD, Ctx, Idle, Kthread
 from ..drivers.nic_rx import irq_due, irq_idle, nic_pull
 from ..irq.backlog import rps_trigger_softirq
 from ..irq.napi import napi_thread_poll
 from ..irq.softirq import do_softirq, softirqs_now
 from ..irq.timer import run_local_timers
 from ..path import Stage
-from ..turn import charge
 from .idle import halt_exit, idle_reflect
 from .machine import sources_raise, stall_begins
+from .notes import read_notes
 from .sched import (
     account,
     charge_thread,
     expire_timeouts,
     go_on,
-    hrtimer_again,
     local_irq_at,
     next_tick,
     push_waiting,
-    reader_wakes,
     tick_preempts,
-    wake,
     wake_listed,
 )
 from .slots import at_time, slot_of_cpu, slot_of_local, slot_of_queue
@@ -224,50 +220,6 @@ def handler_ran_on(net: Net, cpu: int, ns: int) -> None:
 
 
 # ---------------------------------------------------------------- the turn of a CPU
-@path_function
-def read_notes(net: Net, cpu: int) -> None:
-    """What the stations could not do themselves."""
-    c, sd = net.cpu[cpu], net.sd[cpu]
-    while sd.note_head != sd.note_tail:
-        note = net.note[cpu][sd.note_head & NNOTE - 1]
-        sd.note_head += 1
-        what, whom = note & 255, note >> 8
-        if what == Note.IRQ_ENABLED:
-            queue_irq_enabled(net, cpu, whom, c.now)
-        elif what == Note.WAKE_READER:
-            charge(net, cpu, Stage.WAKE)
-            reader_wakes(net, cpu, whom)
-        elif what == Note.WAKE_KSOFTIRQD:
-            wake(net, cpu, whom)
-        elif what == Note.WAKE_NAPI:
-            charge(net, cpu, Stage.WAKE)
-            wake(net, cpu, whom)
-        elif what == Note.IRQ_SOONER:
-            irq_sooner(net, whom, c.now)
-        elif what == Note.TIMER:
-            hrtimer_again(net, whom)
-        else:
-            other = net.cpu[whom]
-            other.rps_ipi = c.now + net.cost[cpu][Stage.IPI_LATENCY]
-            local_irq_at(net, whom)
-
-
-@path_function
-def queue_irq_enabled(net: Net, cpu: int, q: int, now: int) -> None:
-    """A poll has unmasked the queue's vector.  A device without a ring has none: its sender calls."""
-    if net.ring[q].irq_handler >= 0:
-        nic_pull(net, cpu, q, now)
-        at_time(net, slot_of_queue(net, q), irq_due(net, q, now))
-
-
-@path_function
-def irq_sooner(net: Net, q: int, now: int) -> None:
-    """The NIC will interrupt for what it has got meanwhile, if it may and does not do so earlier anyway."""
-    ring, slot = net.ring[q], slot_of_queue(net, q)
-    if ring.unmasked:
-        at_time(net, slot, min(net.sim.key[slot] >> SLOT_BITS, irq_due(net, q, now)))
-
-
 @path_function
 def softirq_done(net: Net, cpu: int) -> None:
     """Inline softirq time is charged to whoever is current, as on 6.18; ksoftirqd's to itself."""

@@ -4,7 +4,6 @@ Twins: fs/eventpoll.c, fs/select.c (user/wait.py has their insides), napi_busy_l
 from .._compile import cold, entry, path_function
 from ..abi.engine import thread_t
 from ..abi.kernels import Sysctl
-from ..abi.limits import NNOTE
 from ..abi.net import Net
 from ..abi.numbers import DONE, NAPI_STATE_IN_BUSY_POLL, NAPI_STATE_MISSED, NAPI_STATE_SCHED, Ctx, Kthread, WaitBy
 from ..path import Stage
@@ -14,7 +13,8 @@ from ..user.poll import do_poll, poll_add, poll_wait
 from ..user.sock import lock_sock, release_sock
 from ..user.wait import finish_wait, net_busy_loop_on, poll_freewait, sk_can_busy_loop
 from .apps import Phase, busy_begin, call_returns, dont_wait, spend
-from .sched import arm_timeout, go_to_sleep, reader_wakes
+from .notes import read_notes
+from .sched import arm_timeout, go_to_sleep
 
 
 @entry
@@ -35,17 +35,6 @@ def watch(net: Net, n: int, e: int, sk: int) -> None:
 
 
 @path_function
-def wake_told(net: Net, cpu: int) -> None:
-    """A system call has woken others (the next thread in epoll_wait(), who waits for a socket's owner): in its time."""
-    sd = net.sd[cpu]
-    while sd.note_head != sd.note_tail:
-        note = net.note[cpu][sd.note_head & NNOTE - 1]
-        sd.note_head += 1
-        charge(net, cpu, Stage.WAKE)
-        reader_wakes(net, cpu, note >> 8)
-
-
-@path_function
 def wait_step(net: Net, cpu: int, n: int, th: thread_t, start: int) -> None:
     """epoll_wait() or poll(): a socket with data is read until EAGAIN; else asleep."""
     polls = th.wait_by == WaitBy.POLL
@@ -54,7 +43,7 @@ def wait_step(net: Net, cpu: int, n: int, th: thread_t, start: int) -> None:
     sk = poll_wait(net, cpu, n) if polls else ep_wait(net, cpu, n)
     if sk >= 0:
         th.cursor = -1
-        wake_told(net, cpu)
+        read_notes(net, cpu)
         th.sock = sk
         call_returns(net, cpu, th)
         return
@@ -82,7 +71,7 @@ def host_poll_step(net: Net, cpu: int, n: int, th: thread_t, start: int) -> None
     if polls and net_busy_loop_on(net) and poll_busy_loop(net, n, th):
         return
     got = do_poll(net, cpu, n) if polls else ep_poll(net, cpu, n, th.batch_most)
-    wake_told(net, cpu)
+    read_notes(net, cpu)
     if got > 0 or th.arg == 0 or th.timed_out:
         th.cursor = -1
         finish_wait(net, n)
@@ -102,8 +91,8 @@ def host_poll_step(net: Net, cpu: int, n: int, th: thread_t, start: int) -> None
 
 @entry
 def host_wakes(net: Net, cpu: int) -> None:
-    """A Python program's call has left word (turn.tell_driver): whom it has woken."""
-    wake_told(net, cpu)
+    """A Python program's call has left word (turn.tell_driver): whom it has woken, which timer it has armed."""
+    read_notes(net, cpu)
 
 
 # ---------------------------------------------------------------- calls that own the socket
@@ -123,7 +112,7 @@ def own_step(net: Net, cpu: int, n: int, th: thread_t) -> None:
 def disown_step(net: Net, cpu: int, th: thread_t) -> None:
     """release_sock(): what stands on the backlog is this thread's work, packet by packet."""
     done = release_sock(net, cpu, net.socks[th.sock]) == DONE
-    wake_told(net, cpu)
+    read_notes(net, cpu)
     if done:
         charge(net, cpu, Stage.SYSCALL_EXIT)
         charge(net, cpu, Stage.SYSCALL_ENTRY)        # of the next receiving call
