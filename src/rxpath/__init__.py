@@ -1,7 +1,7 @@
 """rxpath: the Linux packet receive path, from the NIC's ring to recvfrom(), as software that you can run, look into and tune.
 
     import rxpath
-    run = rxpath.replay("first", overrides=["net.core.rmem_default=425984"])
+    run = rxpath.replay("first", overrides={"net.core.rmem_default": 425984})
     print(run)                                  # the report
     print(run.dropped, run.latency_ns["p99"])
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ._version import __version__
+    from .workbench.api.doctor import Diagnosis, doctor
     from .workbench.api.many import diff, headroom, sweep
     from .workbench.api.replay import Outcome, replay, whatif
     from .workbench.host.file import HostError
@@ -18,14 +19,15 @@ if TYPE_CHECKING:
     from .workbench.run.simulation import Simulation
     from .workbench.words.mistakes import BadInput
 
-__all__ = ["BadInput", "Host", "HostError", "Outcome", "Simulation", "__version__", "diff", "headroom", "load_host", "replay", "sweep",
-           "whatif"]
+__all__ = ["BadInput", "Diagnosis", "Host", "HostError", "Outcome", "Simulation", "__version__", "diff", "doctor", "headroom", "load_host",
+           "replay", "sweep", "whatif"]
 
 _WHERE = {
     "BadInput": ("workbench.words.mistakes", "BadInput"), "Host": ("workbench.host.model.host", "Host"),
     "HostError": ("workbench.host.file", "HostError"), "Outcome": ("workbench.api.replay", "Outcome"),
     "Simulation": ("workbench.run.simulation", "Simulation"), "__version__": ("_version", "__version__"),
-    "diff": ("workbench.api.many", "diff"),
+    "diff": ("workbench.api.many", "diff"), "Diagnosis": ("workbench.api.doctor", "Diagnosis"),
+    "doctor": ("workbench.api.doctor", "doctor"),
     "headroom": ("workbench.api.many", "headroom"), "load_host": ("workbench.host.file", "load"),
     "replay": ("workbench.api.replay", "replay"), "sweep": ("workbench.api.many", "sweep"),
     "whatif": ("workbench.api.replay", "whatif"),

@@ -2,15 +2,16 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from typing import Any
 
 from rxpath.workbench.api.shown import shown
 from rxpath.workbench.many import diff as comparing
 from rxpath.workbench.many import headroom as searching
 from rxpath.workbench.many import sweep as sweeping
 from rxpath.workbench.views import diff as diff_view
+from rxpath.workbench.views import frames, terminal
 from rxpath.workbench.views import headroom as headroom_view
 from rxpath.workbench.views import sweep as sweep_view
-from rxpath.workbench.views import terminal
 
 
 class Sweep(sweeping.Sweep):
@@ -19,6 +20,10 @@ class Sweep(sweeping.Sweep):
 
     def __str__(self) -> str:
         return terminal.plain(sweep_view.render(self), 120)
+
+    def table(self, kind: str = "arrow") -> Any:
+        """A row for each point of the grid as a table of `kind`: arrow (needs rxpath[parquet]), pandas or polars; times in ns."""
+        return frames.of_columns(sweep_view.typed(self), kind)
 
 
 class Headroom(searching.Headroom):

@@ -12,15 +12,14 @@ from rxpath.workbench.advice.answer import Tried, WhatIf
 from rxpath.workbench.advice.goal import BUDGET, SEEDS, checked_budget, checked_goal, checked_seeds
 from rxpath.workbench.api.shown import shown
 from rxpath.workbench.host import file as hostfile
-from rxpath.workbench.host.model.host import Host
 from rxpath.workbench.jobs.spread import Spread
 from rxpath.workbench.jobs.unit import Unit
 from rxpath.workbench.run import outcome
 from rxpath.workbench.run import replay as replaying
 from rxpath.workbench.traffic import capture as traffic
-from rxpath.workbench.traffic.settings import split
+from rxpath.workbench.traffic.settings import Settings, listed, split
 from rxpath.workbench.traffic.spec import Spec
-from rxpath.workbench.views import advice, as_json, report, terminal
+from rxpath.workbench.views import advice, as_json, frames, report, terminal
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +45,11 @@ class Outcome(outcome.Outcome):
         """docs/json.md says what is in it."""
         return as_json.build(self, self.whatif)
 
+    def table(self, what: str, kind: str = "arrow") -> Any:
+        """samples (single datagrams), recording (a row for each bucket of each series), trail (a row for each station that a watched packet
+        passed) or drops (frames by reason and station) as a table of `kind`: arrow (needs rxpath[parquet]), pandas or polars."""
+        return frames.of_run(self, what, kind)
+
     def to_json(self) -> str:
         return json.dumps(self.to_dict(), indent=1)
 
@@ -56,8 +60,8 @@ class Outcome(outcome.Outcome):
 replay = shown(replaying.replay, Outcome.of)
 
 
-def whatif(capture: str | Path | Spec, host: Host | str | Path | None = None, *, overrides: Sequence[str] = (), seed: int | None = None,
-           listen: Sequence[str] = (), local: str | None = None, speed: float = 1.0, rate: str | int | None = None, loop: int = 1,
+def whatif(capture: str | Path | Spec, host: hostfile.GivenHost = None, *, overrides: Settings = (), seed: int | None = None,
+           listen: str | Sequence[str] = (), local: str | None = None, speed: float = 1.0, rate: str | int | None = None, loop: int = 1,
            skip_unsupported: bool | None = None, goal: str | None = None, budget: str | int = BUDGET, jobs: int | None = None,
            seeds: int = SEEDS, progress: Callable[[float, int], None] | None = None, stop: Callable[[], bool] | None = None) -> Outcome:
     """rxpath.replay(), then the candidate knobs, each on the same traffic and host: Outcome.whatif, Outcome.knobs (best first).
@@ -75,7 +79,7 @@ def whatif(capture: str | Path | Spec, host: Host | str | Path | None = None, *,
     chosen = hostfile.the_host(host, of_host, seed)
     run = replaying.replay(capture, chosen, overrides=of_traffic, seed=seed, listen=listen, local=local, speed=speed, rate=rate, loop=loop,
                            skip_unsupported=skip_unsupported, stop=stop)
-    unit = Unit(str(capture) if isinstance(capture, Path) else capture, seed=seed, listen=tuple(listen), local=local, speed=speed,
+    unit = Unit(str(capture) if isinstance(capture, Path) else capture, seed=seed, listen=listed(listen), local=local, speed=speed,
                 rate=rate, loop=loop, traffic=of_traffic)
     return Outcome.of(run, ask.answer(run, unit, chosen, goal, packets, skip_unsupported=skip_unsupported, jobs=jobs, seeds=seeds,
                                       progress=progress, stop=stop))

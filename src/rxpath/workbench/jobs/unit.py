@@ -121,8 +121,8 @@ _receivers: dict[tuple[object, str | None, tuple[str, ...]], Receiver] = {}
 
 def the_host(unit: Unit) -> Host:
     """The host of a unit, overrides and seed applied; raises HostError."""
-    host = hostfile.build(dict(unit.host), "host") if isinstance(unit.host, Mapping) else unit.host
-    made = hostfile.the_host(traffic.bundled_host(unit.capture) if host is None else host, unit.overrides, unit.seed)
+    host = traffic.bundled_host(unit.capture) if unit.host is None else unit.host
+    made = hostfile.the_host(host, unit.overrides, unit.seed)
     silent: dict[str, object] = {"tx": {"pcap": None}} if made.tx.pcap else {}
     if made.taps:
         silent["tap"] = [{**tap, "file": os.devnull} for tap in made._raw["tap"]]

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from rxpath.workbench.advice.goal import SEEDS, checked_seeds
+from rxpath.workbench.host.file import GivenHost
 from rxpath.workbench.host.model.host import Host
 from rxpath.workbench.jobs import spread, unit
 from rxpath.workbench.jobs.pool import Pool, Progress, Stop
@@ -23,7 +24,7 @@ from rxpath.workbench.jobs.spread import LATENCY, Range, Spread, told_apart
 from rxpath.workbench.jobs.unit import Result, Unit
 from rxpath.workbench.run.outcome import Outcome
 from rxpath.workbench.traffic import capture as traffic
-from rxpath.workbench.traffic.settings import split
+from rxpath.workbench.traffic.settings import Settings, split, written
 from rxpath.workbench.traffic.spec import Spec
 from rxpath.workbench.words.mistakes import BadInput
 
@@ -98,8 +99,8 @@ class Diff:
                               for f in self.different]}
 
 
-def diff(a: A, b: A, *, on: str | Path | Spec | None = None, host: Host | str | Path | None = None, overrides: Sequence[str] = (),
-         overrides_a: Sequence[str] = (), overrides_b: Sequence[str] = (), seed: int | None = None, seeds: int = SEEDS,
+def diff(a: A, b: A, *, on: str | Path | Spec | None = None, host: GivenHost = None, overrides: Settings = (),
+         overrides_a: Settings = (), overrides_b: Settings = (), seed: int | None = None, seeds: int = SEEDS,
          least: float = 0.0, jobs: int | None = None, progress: Progress | None = None, stop: Stop | None = None) -> Diff | None:
     """What differs between two runs by more than the seeds do.
 
@@ -109,18 +110,19 @@ def diff(a: A, b: A, *, on: str | Path | Spec | None = None, host: Host | str | 
     least        the share by which a figure must differ at least
     None: it was stopped.  Raises BadInput, HostError, CaptureError."""
     checked_seeds(seeds)
+    both, own_a, own_b = written(overrides), written(overrides_a), written(overrides_b)
     known: dict[int, Side] = {}
     units: dict[int, tuple[str, Unit]] = {}
-    for i, (given, own) in enumerate(((a, overrides_a), (b, overrides_b))):
+    for i, (given, own) in enumerate(((a, own_a), (b, own_b))):
         ready = _ready(given)
         if ready is not None:
             if own:
                 raise BadInput(f"--set-{'ab'[i]} {own[0]}: {ready.title} is a result and is not run again")
             known[i] = ready
         else:
-            units[i] = _unit(given, on, host, (*overrides, *own), seed)     # type: ignore[arg-type]
-    if not units and overrides:
-        raise BadInput(f"--set {overrides[0]}: both are results and are not run again")
+            units[i] = _unit(given, on, host, (*both, *own), seed)     # type: ignore[arg-type]
+    if not units and both:
+        raise BadInput(f"--set {both[0]}: both are results and are not run again")
     made = _run(units, seeds, jobs, progress, stop)
     if made is None:
         return None
@@ -166,10 +168,10 @@ def _ready(given: A) -> Side | None:
     return None
 
 
-def _unit(given: Host | Spec | str | Path, on: str | Path | Spec | None, host: Host | str | Path | None, settings: Sequence[str],
+def _unit(given: Host | Spec | str | Path, on: str | Path | Spec | None, host: GivenHost, settings: Sequence[str],
           seed: int | None) -> tuple[str, Unit]:
     of_traffic, of_host = split(settings)
-    machine: Host | str | Path | None
+    machine: GivenHost
     capture: str | Path | Spec
     if isinstance(given, Host) or (not isinstance(given, Spec) and _is_host_file(str(given))):
         title = "host" if isinstance(given, Host) else Path(given).name

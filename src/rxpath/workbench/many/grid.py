@@ -19,7 +19,7 @@ from fractions import Fraction
 from typing import Any
 
 from rxpath.workbench.jobs.unit import Unit
-from rxpath.workbench.traffic.settings import split
+from rxpath.workbench.traffic.settings import Settings, split, written
 from rxpath.workbench.words import units
 from rxpath.workbench.words.mistakes import BadInput
 
@@ -62,9 +62,9 @@ def axis(key: str, values: object) -> Axis:
     return Axis(key, tuple(dict.fromkeys(str(v).lower() if isinstance(v, bool) else str(v) for v in listed)))
 
 
-def axes(given: Sequence[str] | Mapping[str, object]) -> tuple[Axis, ...]:
+def axes(given: Settings) -> tuple[Axis, ...]:
     """All of a sweep.  A key stands once."""
-    found = [axis(k, v) for k, v in given.items()] if isinstance(given, Mapping) else [parse(text) for text in given]
+    found = [axis(k, v) for k, v in given.items()] if isinstance(given, Mapping) else [parse(text) for text in written(given)]
     for i, one in enumerate(found):
         if one.key in [other.key for other in found[:i]]:
             raise BadInput(f"--set {one.key} is given twice: write all its values in one, {one.key}=V1,V2")

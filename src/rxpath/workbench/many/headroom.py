@@ -13,7 +13,7 @@ import contextlib
 import dataclasses
 import math
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from typing import Any
 from rxpath.workbench.advice.goal import SEEDS, checked_seeds
 from rxpath.workbench.advice.shell import commands
 from rxpath.workbench.advice.states import LASTING, NEAR, states
+from rxpath.workbench.host.file import GivenHost
 from rxpath.workbench.host.model.host import Host
 from rxpath.workbench.jobs import unit
 from rxpath.workbench.jobs.pool import Pool, Stop
@@ -30,7 +31,7 @@ from rxpath.workbench.many import limits
 from rxpath.workbench.many.limits import Limit, Setting
 from rxpath.workbench.many.search import FASTEST, Found, Goal, Interrupted, Known, _rounded, behind, drive, evaluate, search
 from rxpath.workbench.traffic import capture as traffic
-from rxpath.workbench.traffic.settings import split
+from rxpath.workbench.traffic.settings import Settings, listed, split
 from rxpath.workbench.traffic.spec import Spec
 from rxpath.workbench.words import figures
 from rxpath.workbench.words.mistakes import BadInput
@@ -143,10 +144,10 @@ def _step(step: Step) -> dict[str, Any]:
             "lift": dataclasses.asdict(lift) if lift else None}
 
 
-def headroom(capture: str | Path | Spec, *, host: Host | Mapping[str, Any] | str | Path | None = None, overrides: Sequence[str] = (),
-             seed: int | None = None, listen: Sequence[str] = (), local: str | None = None, loop: int = 1, loss: str | float | None = None,
-             p99: str | int | None = None, steps: int = 3, seeds: int = SEEDS, jobs: int | None = None, say: Say | None = None,
-             stop: Stop | None = None) -> Headroom:
+def headroom(capture: str | Path | Spec, host: GivenHost = None, *, overrides: Settings = (),
+             seed: int | None = None, listen: str | Sequence[str] = (), local: str | None = None, loop: int = 1,
+             loss: str | float | None = None, p99: str | int | None = None, steps: int = 3, seeds: int = SEEDS,
+             jobs: int | None = None, say: Say | None = None, stop: Stop | None = None) -> Headroom:
     """Search for the speed at which the first frame is lost - or more than `loss` ("0.1%"), or p99 is above `p99` ("500us") - and for
     what comes next, up to `steps` limits.  seeds: how many the first of them is searched with.  The others as in rxpath.replay().  Raises
     BadInput or HostError."""
@@ -156,7 +157,7 @@ def headroom(capture: str | Path | Spec, *, host: Host | Mapping[str, Any] | str
     goal = Goal.of(loss, p99)
     of_traffic, of_host = split(overrides)
     base = Unit(str(capture) if isinstance(capture, Path) else capture, str(host) if isinstance(host, Path) else host,
-                of_host, seed, tuple(listen), local, loop=loop, traffic=of_traffic)
+                of_host, seed, listed(listen), local, loop=loop, traffic=of_traffic)
     if base.capture == "-":
         raise BadInput("standard input cannot be read many times: save it to a file")
     chosen = unit.the_host(base)

@@ -8,20 +8,20 @@ A sweep that is given a journal writes each row there as it is done, and does no
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from rxpath.cable.source import Source
-from rxpath.workbench.host.model.host import Host
+from rxpath.workbench.host.file import GivenHost
 from rxpath.workbench.jobs import pool, unit
 from rxpath.workbench.jobs.unit import Result, Unit
 from rxpath.workbench.many import grid
 from rxpath.workbench.many.resume import Journal
 from rxpath.workbench.run.books import CONTEXTS
 from rxpath.workbench.traffic import capture as traffic
-from rxpath.workbench.traffic.settings import split
+from rxpath.workbench.traffic.settings import Settings, listed, split
 from rxpath.workbench.traffic.spec import Spec
 from rxpath.workbench.words.mistakes import BadInput
 
@@ -92,9 +92,8 @@ class Sweep:
         return {k: [row.get(k, 0) for row in flat] for k in ordered}
 
 
-def sweep(capture: str | Path | Spec, settings: Mapping[str, object] | Sequence[str], *,
-          host: Host | Mapping[str, Any] | str | Path | None = None, overrides: Sequence[str] = (), seed: int | None = None,
-          listen: Sequence[str] = (), local: str | None = None, speed: float = 1.0, rate: str | int | None = None, loop: int = 1,
+def sweep(capture: str | Path | Spec, settings: Settings, host: GivenHost = None, *, overrides: Settings = (), seed: int | None = None,
+          listen: str | Sequence[str] = (), local: str | None = None, speed: float = 1.0, rate: str | int | None = None, loop: int = 1,
           jobs: int | None = None, journal: str | Path | None = None, progress: pool.Progress | None = None, stop: pool.Stop | None = None,
           warn: Callable[[str], None] | None = None) -> Sweep:
     """Run every combination of `settings` - {KEY: values} or ["KEY=VALUES"], as docs/sweep-and-headroom.md has them - on one capture.
@@ -105,7 +104,7 @@ def sweep(capture: str | Path | Spec, settings: Mapping[str, object] | Sequence[
     its error in its row."""
     of_traffic, of_host = split(overrides)
     base = Unit(str(capture) if isinstance(capture, Path) else capture, str(host) if isinstance(host, Path) else host,
-                of_host, seed, tuple(listen), local, speed, rate, loop, traffic=of_traffic)
+                of_host, seed, listed(listen), local, speed, rate, loop, traffic=of_traffic)
     found = grid.axes(settings)
     check(base, found)
     points = list(grid.points(found))

@@ -12,6 +12,7 @@ from rxpath.workbench.traffic.capture import Traffic
 
 if TYPE_CHECKING:
     from rxpath.workbench.run.recording import Recording
+    from rxpath.workbench.run.trail import Trail
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ class Outcome:
     interrupted: bool = False
     recording: Recording | None = None                      # the run over time, when that was asked
     sampled: Kept | None = None                             # single datagrams, chosen by chance
+    trail: Trail | None = None                              # the way of single packets, when that was asked: .packets by frame
     taught: Taught | None = None                            # by the receiver's replies in the capture; None: there are none
 
     @property

@@ -11,14 +11,13 @@ from rxpath.cable.receiver import Receiver, infer_receiver
 from rxpath.cable.source import Source
 from rxpath.cable.survey import from_anybody
 from rxpath.workbench.host import file as hostfile
-from rxpath.workbench.host.model.host import Host
 from rxpath.workbench.host.tables import open_sockets
 from rxpath.workbench.run import assemble, left_open
 from rxpath.workbench.run.learning import learn
 from rxpath.workbench.run.outcome import Outcome
 from rxpath.workbench.run.simulation import START_NS, Simulation
 from rxpath.workbench.traffic import capture as traffic
-from rxpath.workbench.traffic.settings import split
+from rxpath.workbench.traffic.settings import Settings, listed, split
 from rxpath.workbench.words import units
 from rxpath.workbench.words.mistakes import BadInput
 
@@ -31,33 +30,41 @@ Progress = Callable[[float, int], None]                     # (share of the capt
 HEADERS_SHARE = 0.1                                         # of a replay's time: the pass over the headers (docs/speed.md)
 
 
-def replay(capture: str | Path | Spec, host: Host | str | Path | None = None, *, overrides: Sequence[str] = (), seed: int | None = None,
-           listen: Sequence[str] = (), local: str | None = None, speed: float = 1.0, rate: str | int | None = None, loop: int = 1,
-           plain: bool | None = None, skip_unsupported: bool | None = None, trail: Trail | None = None, progress: Progress | None = None,
-           stop: Callable[[], bool] | None = None, receiver: Receiver | None = None, fresh: bool = False,
+def _watched(trail: Trail | str | Sequence[str] | None) -> Trail | None:
+    if trail is None:
+        return None
+    from rxpath.workbench.run.trail import Trail
+
+    return trail if isinstance(trail, Trail) else Trail(listed(trail))
+
+
+def replay(capture: str | Path | Spec, host: hostfile.GivenHost = None, *, overrides: Settings = (), seed: int | None = None,
+           listen: str | Sequence[str] = (), local: str | None = None, speed: float = 1.0, rate: str | int | None = None, loop: int = 1,
+           plain: bool | None = None, skip_unsupported: bool | None = None, trail: Trail | str | Sequence[str] | None = None,
+           progress: Progress | None = None, stop: Callable[[], bool] | None = None, receiver: Receiver | None = None, fresh: bool = False,
            record: bool = False, last: int | None = None, spends: bool = True) -> Outcome:
     """Send a capture through the receive path of a host.
 
     capture   a pcap or pcapng file (also gzipped), "-" for standard input, the name of a bundled one ("first"),
               a traffic spec (.toml), or a traffic.spec.Spec: then its frames are generated straight into the run
-    host      a Host, a host file, or None: the default host (a bundled capture has its own)
-    overrides ["KEY=VALUE"]: ["net.core.netdev_budget=600", "ethtool.rx=4096"]; of a spec also ["traffic.0.rate=200kpps"]
+    host      a Host, a host file's path or its tables as a dict, or None: the default host (a bundled capture has its own)
+    overrides {"net.core.netdev_budget": 600, "ethtool.rx": 4096} or ["ethtool.rx=4096"]; of a spec also {"traffic.0.rate": "200kpps"}
     seed      of everything random, in the host and in a spec
     listen    sockets to open, ["udp:5000", "tcp:80"]; none: those that the capture's traffic goes to
     local     the receiver: its address, its MAC, or a name that rxpath hosts shows; none: worked out from the capture
     speed     10: ten times as fast; rate: "1.2Mpps" evenly spaced instead; loop: how often
-    stop      asked between slices: true ends the run early
-    fresh     each loop comes from other source addresses
+    stop      asked between slices: true ends the run early; fresh: each loop comes from other source addresses
     last      only the beginning: so many records of each reading; of generated traffic so many ns
+    trail     the way of single packets, in Outcome.trail: "drops", "17", ["10.0.0.2:53", ...] as --trail has them, or a run.trail.Trail
     spends    keep where the time of each datagram went, in books.spent and Outcome.samples
-    record    keep rings, queues, CPU time and losses over time, in Outcome.recording
-    receiver  who receives, if infer_receiver() has been asked already
+    record    keep rings, queues, CPU time and losses over time, in Outcome.recording; receiver: who receives, if that is known
     Raises BadInput, CaptureError, HostError, RulesError for what cannot be used; Imbalance would be our bug."""
-    of_traffic, overrides = split(overrides)
+    watched = _watched(trail)
+    of_traffic, of_host = split(overrides)
     spec = traffic.changed_spec(capture, of_traffic, seed)
     if host is None and spec is None:
         host = traffic.bundled_host(str(capture))
-    chosen, name = hostfile.the_host(host, overrides, seed), traffic.find(str(capture)) if isinstance(capture, (str, Path)) else "traffic"
+    chosen, name = hostfile.the_host(host, of_host, seed), traffic.find(str(capture)) if isinstance(capture, (str, Path)) else "traffic"
     sockets, addresses = traffic.listening(listen), traffic.local_addresses(local)
     if addresses is None and chosen.nic.addresses:
         addresses = list(chosen.addresses)                  # the host file says who it is
@@ -67,7 +74,7 @@ def replay(capture: str | Path | Spec, host: Host | str | Path | None = None, *,
         raise BadInput(f"--rate {rate}: must be {error}") from None
     if pace and speed != 1:
         raise BadInput(f"--speed {speed:g} and --rate {rate}: one of them; a rate says how fast, however fast it was")
-    if name == "-" and (loop > 1 or (trail is not None and trail.two_runs)):
+    if name == "-" and (loop > 1 or (watched is not None and watched.two_runs)):
         raise BadInput("standard input cannot be read twice, as --loop and --trail drops would: save it to a file")
     if spec is not None and loop > 1:
         raise BadInput("--loop: generated traffic says itself how long it is (duration, count)")
@@ -92,20 +99,20 @@ def replay(capture: str | Path | Spec, host: Host | str | Path | None = None, *,
                 Simulation(chosen, receiver=who, listen=sockets, plain=plain, skip_unsupported=skip_unsupported,
                            record=record and not scout, spends=spends and not scout) as sim:
             sim.time.stop = stop
-            if trail is not None:
-                trail.attach(sim, scout)
+            if watched is not None:
+                watched.attach(sim, scout)
             sim.replay(frames, part(progress, headers, 1.0))
-            if trail is not None:
-                trail.finish()
+            if watched is not None:
+                watched.finish()
             said = traffic.summary(name, frames, speed, pace, begins)
             return Outcome(read := sim.books(), said, who, sim.host, (*said.notes, *sim.said(read)), tuple(sim.leaving.lines),
-                           sim.time.stopped, recording=sim.recording(), taught=taught, sampled=sim.sampled())
+                           sim.time.stopped, recording=sim.recording(), taught=taught, sampled=sim.sampled(), trail=watched)
 
     source = open_source()
     headers = HEADERS_SHARE if source is not None and receiver is None else 0.0         # of all that is to be done
     try:
-        listed = None if chosen.opens_from_capture else open_sockets(chosen)        # what the host file opens, and nothing else
-        udp, tcp = (None if listed is None else [s.port for s in listed if s.listed.proto == proto] for proto in ("udp", "tcp"))
+        declared = None if chosen.opens_from_capture else open_sockets(chosen)        # what the host file opens, and nothing else
+        udp, tcp = (None if declared is None else [s.port for s in declared if s.listed.proto == proto] for proto in ("udp", "tcp"))
         who = receiver or (infer_receiver(source, local=addresses, listen=udp, listen_tcp=tcp, plain=bool(plain),
                                            progress=part(progress, 0.0, headers), stop=stop)
                            if source is not None
@@ -114,7 +121,7 @@ def replay(capture: str | Path | Spec, host: Host | str | Path | None = None, *,
         chosen = assemble.settle(chosen, who)
         if fresh and loop > 1:
             who = replace(who, tcp=from_anybody(who.tcp))
-        if trail is not None and trail.two_runs:
+        if watched is not None and watched.two_runs:
             once(source, scout=True)
             source = open_source()
         return once(source, scout=False)

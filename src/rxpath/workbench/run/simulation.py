@@ -18,7 +18,7 @@ from rxpath.abi.reasons import Drop
 from rxpath.cable.capture import Capture
 from rxpath.cable.receiver import Card, Receiver
 from rxpath.vtime import feed
-from rxpath.workbench.host.model.host import Host
+from rxpath.workbench.host.file import GivenHost, the_host
 from rxpath.workbench.run import assemble, books, left_open, ports, spent
 from rxpath.workbench.run.books import Books
 from rxpath.workbench.run.machine import HEADERS, Arrival, Machine, socket_count
@@ -35,14 +35,15 @@ SENDER_AHEAD, SENDER_STEP_NS = 64, 100_000
 
 
 class Simulation(Machine):
-    """host: what receives.  receiver: as cable.infer_receiver() found it, for what the host leaves to the capture.  listen: sockets to open
-    beside the host's own.  plain: run the path as Python.  one_step: the exact engine, slow, the judge of running ahead.
-    record: keep what the run looked like over time, for recording().  spends: keep where the time of each datagram went."""
+    """host: what receives, a Host, a host file or its tables.  receiver: as cable.infer_receiver() found it, for what the host leaves to
+    the capture.  listen: sockets to open beside the host's own.  plain: run the path as Python.  one_step: the exact engine, slow, the
+    judge of running ahead.  record: keep what the run looked like over time, for recording().  spends: keep where the time of each
+    datagram went."""
 
-    def __init__(self, host: Host, *, receiver: Receiver | None = None, listen: Sequence[tuple[str, int, int]] = (),
+    def __init__(self, host: GivenHost, *, receiver: Receiver | None = None, listen: Sequence[tuple[str, int, int]] = (),
                  plain: bool | None = None, one_step: bool = False, skip_unsupported: bool | None = None,
                  packets: int | None = None, record: bool = False, spends: bool = False) -> None:
-        host = assemble.settle(host, receiver)
+        host = assemble.settle(the_host(host), receiver)
         super().__init__(host, receiver, listen, packets or assemble.packets_needed(host, socket_count(host, receiver, listen)), plain)
         self.t = 0
         self.ports: ports.Ports | None = None

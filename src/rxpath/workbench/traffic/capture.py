@@ -10,6 +10,7 @@ from rxpath import examples
 from rxpath.cable.capture import Capture
 from rxpath.cable.receiver import Receiver
 from rxpath.workbench.host.model.programs import endpoint
+from rxpath.workbench.traffic.settings import listed
 from rxpath.workbench.words import units
 from rxpath.workbench.words.mistakes import BadInput
 
@@ -133,10 +134,10 @@ def local_addresses(local: str | None) -> list[str] | None:
     return found
 
 
-def listening(texts: Sequence[str]) -> list[tuple[str, int, int]]:
+def listening(texts: str | Sequence[str]) -> list[tuple[str, int, int]]:
     """[(proto, address, port)] of ["udp:5000,tcp:80", "udp:10.0.0.1:53", "udp:5000-5099"]."""
     out = []
-    for text in (t.strip() for item in texts for t in item.split(",") if t.strip()):
+    for text in (t.strip() for item in listed(texts) for t in item.split(",") if t.strip()):
         proto, _, rest = text.partition(":")
         if proto not in ("udp", "tcp"):
             proto, rest = "udp", text

@@ -40,7 +40,7 @@ def as_dict(recording: Recording) -> dict[str, Any]:
             "sockets_summed": recording.summed, "series": [_series(s) for s in recording.series]}
 
 
-def _table(recording: Recording, pa: Any) -> Any:
+def table(recording: Recording, pa: Any) -> Any:
     """A row for each bucket of each series."""
     n, series = recording.buckets, recording.series
     columns: dict[str, Any] = {}
@@ -75,6 +75,6 @@ def write(recording: Recording, file: str) -> None:
     pa = arrow.pyarrow(f"--record {file}")
     with writing(file):
         if kind == ".arrow":
-            pa.feather.write_feather(_table(recording, pa), file, compression="lz4")
+            pa.feather.write_feather(table(recording, pa), file, compression="lz4")
         else:
-            pa.parquet.write_table(_table(recording, pa), file)
+            pa.parquet.write_table(table(recording, pa), file)

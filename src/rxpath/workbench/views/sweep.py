@@ -83,12 +83,16 @@ def csv_text(sweep: Sweep) -> str:
     return out.getvalue()
 
 
-def parquet(sweep: Sweep, file: str) -> None:
-    """One row group; settings that are all numbers are numbers."""
-    pyarrow = arrow.pyarrow("--parquet")
+def typed(sweep: Sweep) -> dict[str, list[Any]]:
+    """The flat rows by column; settings that are all numbers are numbers."""
     columns = sweep.columns()
-    for axis in sweep.axes:
-        columns[axis.key] = _numbers(columns[axis.key])
+    return columns | {axis.key: _numbers(columns[axis.key]) for axis in sweep.axes}
+
+
+def parquet(sweep: Sweep, file: str) -> None:
+    """One row group."""
+    pyarrow = arrow.pyarrow("--parquet")
+    columns = typed(sweep)
     with writing(file):
         pyarrow.parquet.write_table(pyarrow.table(columns), file)
 
