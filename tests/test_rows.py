@@ -19,13 +19,13 @@ from rxpath.workbench.run.simulation import Simulation
 SRC = pathlib.Path(__file__).parent.parent / "src" / "rxpath"
 ROWS = ("kernels.py", "sysctls.py", "reasons.py", "mib.py")
 CODE = {p: p.read_text() for p in SRC.rglob("*.py") if p.parent.name != "abi" or p.name not in ROWS}
-NOT_READ = {Sysctl.udp_mem_1}           # the limit of a pressure that UDP never feels
+NOT_READ = {Sysctl.udp_mem_1, Sysctl.tcp_mem_1}         # the limit of a pressure that UDP never feels, and TCP does not here
 
 
 WIDE = {"rcv_saddr_hi", "from_addr_hi"}         # upper halves of addresses: IPv4 has none
 STAYS_0 = {                                     # of lines that Linux prints whole: nothing here can move them
     "Ip_InDiscards", "Icmp_OutErrors", "Icmp_OutTimestampReps", "Udp_OutDatagrams", "Udp_SndbufErrors", "Udp_MemErrors",
-    "TcpExt_ListenDrops", "rx_over_errors", "rx_crc_errors", "rx_nohandler", "tx_errors",
+    "rx_over_errors", "rx_crc_errors", "rx_nohandler", "tx_errors",
 }
 BY_PLACE = {"IpExt_InECT1Pkts", "IpExt_InECT0Pkts", "IpExt_InCEPkts"}               # InNoECTPkts and the two bits of ECN
 BY_CARD = {"rx_length_errors", "rx_fifo_errors", "rx_missed_errors"}                # drivers/counters.py feeds them

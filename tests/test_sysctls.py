@@ -2,6 +2,7 @@
 
 A new row without its pair fails; so does one whose two values give the same run."""
 import dataclasses
+import struct
 
 import pytest
 
@@ -86,6 +87,107 @@ def connection(sim):
     sim.send(eth(ip(tcp(), proto=6)), at=START_NS)
 
 
+# ---------------------------------------------------------------- TCP: the peer of a connection to port 80
+def handshake(sim, sport=40000, ts=True):
+    """SYN and ACK; the sequence number that the host expects an ACK of."""
+    stamp = struct.pack(">BBBBII", 1, 1, 8, 10, 1000, 0) if ts else b""
+    begin = struct.pack(">BBH4sBBBB", 2, 4, 1460, b"\1\1\4\2", 1, 3, 3, 7) + stamp
+    sim.send(eth(ip(tcp(sport=sport, seq=1000, flags=2, options=begin), proto=6)), at=max(sim.t, START_NS))
+    sim.run(sim.t + MS)
+    req = next((sim.net.reqs[i] for i in range(sim.net.req_used) if sim.net.reqs[i].in_use and sim.net.reqs[i].rport == sport), None)
+    isn = 0 if req is None else req.snt_isn + 1 & 0xFFFFFFFF
+    segment(sim, isn, sport=sport)
+    return isn
+
+
+def segment(sim, isn, seq=0, n=0, flags=16, ts=1000, sport=40000, gap=20_000):
+    stamp = struct.pack(">BBBBII", 1, 1, 8, 10, ts, 0)
+    sim.send(eth(ip(tcp(bytes(n), sport=sport, seq=1001 + seq, ack=isn, flags=flags, options=stamp, window=500), proto=6)), at=sim.t + gap)
+    sim.run(sim.t + gap)
+
+
+def syns(sim, n=8):
+    for k in range(n):
+        sim.send(eth(ip(tcp(sport=1000 + k), proto=6)), at=START_NS + 20_000 * k)
+
+
+def unread(sim, n=20, size=1000):
+    isn = handshake(sim)
+    for k in range(n):
+        segment(sim, isn, k * size, size)
+
+
+def accepted(sim):
+    """The connection's socket, and a thread that reads what is there when it is asked to."""
+    from rxpath import boot
+    from rxpath.user import socket as sockets
+    listener = next(i for i in range(sim.net.nsock) if sim.net.socks[i].in_use and sim.net.socks[i].protocol == 6)
+    sk = sockets.accept(sim.boot, listener)
+    th = sim.net.thread[1000]
+    sim.buffer, th.buf_addr = boot.buffer(1 << 20)
+    th.sock, th.buf_len, th.flags, th.wait = sk, 1 << 20, 0x40, 1000
+    return sk, lambda: sockets.recv(sim.boot, 1000)
+
+
+def read_fast(sim):
+    """More in a round trip than ever before: then as much unread as the buffer held at the beginning."""
+    isn = handshake(sim)
+    sk, read = accepted(sim)
+    sim.net.tcp[sk].rcv_rtt_us = 8 * 20_000
+    for k in range(60):
+        segment(sim, isn, 1000 * k, 1000, gap=400_000)
+        read()
+    for k in range(60, 160):
+        segment(sim, isn, 1000 * k, 1000)
+
+
+def in_between(sim, n=20):
+    """Every second segment."""
+    isn = handshake(sim)
+    for k in range(n):
+        segment(sim, isn, 2000 * k + 1000, 1000, gap=1000)
+
+
+def to_an_owner(sim):
+    from rxpath.user import sock
+    isn = handshake(sim)
+    sk, _ = accepted(sim)
+    sim.call(sock.own_sock)(sim.net, 0, sk, 1000)
+    for k in range(10):
+        segment(sim, isn, 1000 * k, 1000, ts=1000 + k)
+    sim.call(sock.disown_sock)(sim.net, 0, sk)
+
+
+def twice(sim):
+    isn = handshake(sim)
+    for _ in range(2):
+        segment(sim, isn, 0, 100)
+
+
+def stamped_earlier(sim):
+    isn = handshake(sim)
+    segment(sim, isn, 0, 100, ts=5000)
+    segment(sim, isn, 100, 100, ts=900)
+
+
+def beyond_64_k(sim):
+    isn = handshake(sim)
+    for k in range(8):
+        segment(sim, isn, 1448 * k, 1448)
+    segment(sim, isn, 78_000, 100)
+
+
+def resets_in_window(sim):
+    isn = handshake(sim)
+    for _ in range(3):
+        segment(sim, isn, 500, flags=4)
+
+
+def two_connect(sim):
+    for sport in (40000, 40001, 40002):
+        handshake(sim, sport)
+
+
 def source_routed(sim):
     options = bytes([131, 7, 8, 10, 0, 0, 1, 0])             # LSRR that has ended here
     sim.send(eth(ip(udp(b"hello", dport=5000), options=options)), at=START_NS)
@@ -94,6 +196,8 @@ def source_routed(sim):
 SOCKET = {"socket": [{"name": "s", "bind": "*:5000"}], "app": [{"name": "a", "cpu": 1, "sockets": ["s"]}]}
 CONNECTED = {"socket": [{"name": "s", "bind": "10.0.0.1:5000", "connect": "10.0.0.2:4000"}], "app": [{"name": "a", "cpu": 1}]}
 SLOW = {"socket": [{"name": "s", "bind": "*:5000"}], "app": [{"name": "a", "cpu": 1, "service": "50us"}]}
+
+LISTENER = {"socket": [{"name": "l", "bind": "*:80", "proto": "tcp"}]}
 
 # name: (host, traffic, one value, another); a value may be a dict of several sysctls
 PAIRS = {
@@ -118,6 +222,23 @@ PAIRS = {
     "net.ipv4.ip_early_demux": (CONNECTED, lambda sim: spaced(sim, 3, dport=5000, sport=4000), 0, 1),
     "net.ipv4.tcp_early_demux": (SOCKET, connection, 0, 1),
     "net.ipv4.ip_nonlocal_bind": ({}, foreign, 0, 1),
+    "net.core.somaxconn": (LISTENER, syns, 2, 4096),
+    "net.ipv4.tcp_rmem": (LISTENER, unread, "4096 4608 8192", "4096 131072 6291456"),
+    "net.ipv4.tcp_mem": (LISTENER, unread, "0 0 1", "196608 262144 393216"),
+    "net.ipv4.tcp_moderate_rcvbuf": (LISTENER, read_fast, 0, 1),
+    "net.ipv4.tcp_shrink_window": (LISTENER, lambda sim: unread(sim, 300, 100), *(
+        {"net.ipv4.tcp_rmem": "4096 32768 32768", "net.ipv4.tcp_shrink_window": n} for n in (0, 1))),
+    "net.ipv4.tcp_timestamps": (LISTENER, stamped_earlier, 0, 1),
+    "net.ipv4.tcp_sack": (LISTENER, twice, 0, 1),
+    "net.ipv4.tcp_dsack": (LISTENER, twice, 0, 1),
+    "net.ipv4.tcp_window_scaling": (LISTENER, beyond_64_k, 0, 1),
+    "net.ipv4.tcp_comp_sack_nr": (LISTENER, in_between, 0, 44),
+    "net.ipv4.tcp_comp_sack_delay_ns": (LISTENER, in_between, 0, 1_000_000),
+    "net.ipv4.tcp_backlog_ack_defer": (LISTENER, to_an_owner, 0, 1),
+    "net.ipv4.tcp_invalid_ratelimit": (LISTENER, resets_in_window, 0, 500),
+    "net.ipv4.tcp_synack_retries": (LISTENER, lambda sim: (syns(sim, 1), sim.run(4 * SECOND)), 0, 5),
+    "net.ipv4.tcp_abort_on_overflow": (LISTENER, two_connect, {"net.core.somaxconn": 0}, {
+        "net.core.somaxconn": 0, "net.ipv4.tcp_abort_on_overflow": 1}),
     "net.ipv4.ipfrag_high_thresh": (SOCKET, fragmented, {"net.ipv4.ipfrag_high_thresh": 3000, "net.ipv4.ipfrag_low_thresh": 3000}, {}),
     "net.ipv4.ipfrag_low_thresh": (SOCKET | {"kernel": "3.10"}, fragmented, *(
         {"net.ipv4.ipfrag_high_thresh": 15_000, "net.ipv4.ipfrag_low_thresh": low} for low in (1000, 14_000))),

@@ -44,6 +44,10 @@ Stage = IntEnum("Stage", (
     "SENDER SENDER_FRAGMENT BYTE_COPY BYTE_CSUM "
     # stations that came later: in their place, each would give all that follow another number, and every function be compiled again
     "pim_rcv_v1 SPENT run_bpf_filter sock_queue_rcv_skb NANOSLEEP "
+    "tcp_conn_request tcp_v4_send_synack tcp_check_req tcp_v4_syn_recv_sock tcp_rcv_state_process tcp_rcv_established "
+    "tcp_validate_incoming tcp_ack tcp_data_queue tcp_data_queue_ofo tcp_try_coalesce tcp_prune_queue tcp_prune_ofo_queue "
+    "tcp_add_backlog tcp_data_ready __tcp_transmit_skb __ip_queue_xmit tcp_delack_timer_handler tcp_write_timer_handler "
+    "tcp_recvmsg __tcp_cleanup_rbuf sk_stream_kill_queues inet_csk_accept tcp_collapse tcp_close "
 ), start=0)
 
 
@@ -56,6 +60,7 @@ class Station(NamedTuple):
 
 
 IGB = "drivers/net/ethernet/intel/igb/igb_main.c"
+INPUT, TCP4 = "net/ipv4/tcp_input.c", "net/ipv4/tcp_ipv4.c"
 SOFT, HARD, SYS, NIC = "softirq", "hardirq", "syscall", "device"
 STATIONS: dict[Stage, Station] = {
     Stage.nic_dma: Station("drivers", NIC, "(hardware)", "the frame is written into a posted buffer, then its descriptor"),
@@ -156,6 +161,31 @@ STATIONS: dict[Stage, Station] = {
     Stage.__inet_lookup_listener: Station("transport", SOFT, "net/ipv4/inet_hashtables.c", "a listener?"),
     Stage.tcp_v4_do_rcv: Station("transport", SOFT, "net/ipv4/tcp_ipv4.c", "a segment for a listener"),
     Stage.tcp_v4_send_reset: Station("transport", SOFT, "net/ipv4/tcp_ipv4.c", "RST to a segment of no connection"),
+    Stage.tcp_conn_request: Station("transport", SOFT, INPUT, "a SYN: a request, and its SYN-ACK"),
+    Stage.tcp_v4_send_synack: Station("transport", SOFT, TCP4, "SYN-ACK"),
+    Stage.tcp_check_req: Station("transport", SOFT, "net/ipv4/tcp_minisocks.c", "a segment for a request of the SYN queue"),
+    Stage.tcp_v4_syn_recv_sock: Station("transport", SOFT, TCP4, "the handshake is complete: a socket for the connection"),
+    Stage.tcp_rcv_state_process: Station("transport", SOFT, INPUT, "a segment in any state but ESTABLISHED"),
+    Stage.tcp_rcv_established: Station("transport", SOFT, INPUT, "header prediction, else the slow way"),
+    Stage.tcp_validate_incoming: Station("transport", SOFT, INPUT, "PAWS, sequence, RST, SYN"),
+    Stage.tcp_ack: Station("transport", SOFT, INPUT, "what the peer has acknowledged"),
+    Stage.tcp_data_queue: Station("transport", SOFT, INPUT, "admission, and into the receive queue"),
+    Stage.tcp_data_queue_ofo: Station("transport", SOFT, INPUT, "behind a hole: into the out-of-order queue"),
+    Stage.tcp_try_coalesce: Station("transport", SOFT, INPUT, "joined to the segment before it"),
+    Stage.tcp_prune_queue: Station("transport", SOFT, INPUT, "the buffer is over its limit: make room"),
+    Stage.tcp_prune_ofo_queue: Station("transport", SOFT, INPUT, "out-of-order segments go, from the far end"),
+    Stage.tcp_collapse: Station("transport", SOFT, INPUT, "copy segments together, so that they weigh less"),
+    Stage.tcp_add_backlog: Station("transport", SOFT, TCP4, "the socket is owned: onto its backlog"),
+    Stage.tcp_data_ready: Station("transport", SOFT, INPUT, "enough to read: wake who waits"),
+    Stage.__tcp_transmit_skb: Station("transport", SOFT, "net/ipv4/tcp_output.c", "a segment of ours: ACK, FIN, RST"),
+    Stage.__ip_queue_xmit: Station("network", SOFT, "net/ipv4/ip_output.c", "IP header and route of a segment of ours"),
+    Stage.tcp_delack_timer_handler: Station("transport", SOFT, "net/ipv4/tcp_timer.c", "a delayed ACK is due"),
+    Stage.tcp_write_timer_handler: Station("transport", SOFT, "net/ipv4/tcp_timer.c", "what we sent has not been acknowledged"),
+    Stage.inet_csk_accept: Station("transport", SYS, "net/ipv4/inet_connection_sock.c", "accept(): a connection from the queue"),
+    Stage.tcp_recvmsg: Station("transport", SYS, "net/ipv4/tcp.c", "bytes to the program"),
+    Stage.__tcp_cleanup_rbuf: Station("transport", SYS, "net/ipv4/tcp.c", "after a read: is an ACK, or a larger window, to be told?"),
+    Stage.tcp_close: Station("transport", SYS, "net/ipv4/tcp.c", "the program closes: what it has not read goes"),
+    Stage.sk_stream_kill_queues: Station("transport", SYS, "net/core/stream.c", "a connection ends: what nobody has read goes"),
     Stage.skb_clone: Station("skb", SOFT, "net/core/skbuff.c", "a further reference to the same bytes"),
     Stage.kfree_skb: Station("skb", SOFT, "net/core/skbuff.c", "the end of a packet, with its reason"),
     Stage.dev_queue_xmit: Station("network", SOFT, "net/core/dev.c", "a frame of ours leaves: to the ndo_start_xmit of its device"),
@@ -207,6 +237,8 @@ inet_protocol = Dispatch("inet_protocol", _PACKET)                              
 early_demux = Dispatch("early_demux", _PACKET, by_key=True)                                 # by protocol: 0 or a drop reason
 err_handler = Dispatch("err_handler", _PACKET, by_key=True)       # inet_protos: err_handler; 1: no such socket
 unicast_reply = Dispatch("unicast_reply", _PACKET | {"out": sk_buff}, by_key=True)      # ip_send_unicast_reply()
+queue_xmit = Dispatch("queue_xmit", {"net": Net, "cpu": int, "out": sk_buff, "saddr_hi": int, "saddr_lo": int, "daddr_hi": int,
+                                     "daddr_lo": int, "mac": int}, by_key=True)     # icsk_af_ops->queue_xmit, by address family
 dst_input = Dispatch("dst_input", _PACKET, by_key=True)                                     # dst.input, by kind of route
 xmit = Dispatch("xmit", _PACKET)                                                            # ndo_start_xmit of a device
 touched_station = Dispatch("touched", _PACKET, by_key=True)                                 # stations that wait for their turn: @touched
@@ -218,9 +250,12 @@ proto_get_port = Dispatch("proto_get_port", _SOCK | {"port": int}, by_key=True) 
 proto_hash = Dispatch("proto_hash", _SOCK, by_key=True)                                     # it can be found; who has none cannot listen()
 proto_unhash = Dispatch("proto_unhash", _SOCK, by_key=True)                                 # and no more
 proto_connect = Dispatch("proto_connect", _SOCK | {"local": int, "daddr": int, "dport": int}, by_key=True)
-proto_disconnect = Dispatch("proto_disconnect", _SOCK, by_key=True)
+proto_disconnect = Dispatch("proto_disconnect", {"net": Net, "cpu": int, "sk": sock}, by_key=True)
 proto_close = Dispatch("proto_close", {"net": Net, "cpu": int, "sk": sock}, by_key=True)
 proto_recvmsg = Dispatch("proto_recvmsg", {"net": Net, "cpu": int, "thread": int}, by_key=True)     # a length
+proto_accept = Dispatch("proto_accept", {"net": Net, "cpu": int, "sk": sock}, by_key=True)     # a socket's index; who has none: EOPNOTSUPP
+proto_shutdown = Dispatch("proto_shutdown", {"net": Net, "cpu": int, "sk": sock, "how": int}, by_key=True)  # SHUT_*'s bits
+proto_release_cb = Dispatch("proto_release_cb", {"net": Net, "cpu": int, "sk": sock}, by_key=True)  # the owner lets go: what was put off
 proto_backlog_rcv = Dispatch("proto_backlog_rcv", {"net": Net, "cpu": int, "sk": sock, "skb": sk_buff}, by_key=True)
 proto_poll = Dispatch("proto_poll", {"net": Net, "cpu": int, "sk": sock}, by_key=True)      # POLL*: its events now
 
@@ -245,6 +280,7 @@ call_inet_protocol: Callable[[int, Net, int, sk_buff], int]
 call_early_demux: Callable[[int, Net, int, sk_buff], int]
 call_err_handler: Callable[[int, Net, int, sk_buff], int]
 call_unicast_reply: Callable[[int, Net, int, sk_buff, sk_buff], int]
+call_queue_xmit: Callable[[int, Net, int, sk_buff, int, int, int, int, int], int]
 call_dst_input: Callable[[int, Net, int, sk_buff], int]
 call_xmit: Callable[[int, Net, int, sk_buff], int]
 call_proto_init: Callable[[int, Net, sock], int]
@@ -252,9 +288,12 @@ call_proto_get_port: Callable[[int, Net, sock, int], int]
 call_proto_hash: Callable[[int, Net, sock], int]
 call_proto_unhash: Callable[[int, Net, sock], int]
 call_proto_connect: Callable[[int, Net, sock, int, int, int], int]
-call_proto_disconnect: Callable[[int, Net, sock], int]
+call_proto_disconnect: Callable[[int, Net, int, sock], int]
 call_proto_close: Callable[[int, Net, int, sock], int]
 call_proto_recvmsg: Callable[[int, Net, int, int], int]
+call_proto_accept: Callable[[int, Net, int, sock], int]
+call_proto_shutdown: Callable[[int, Net, int, sock, int], int]
+call_proto_release_cb: Callable[[int, Net, int, sock], int]
 call_proto_backlog_rcv: Callable[[int, Net, int, sock, sk_buff], int]
 call_proto_poll: Callable[[int, Net, int, sock], int]
 call_touched: Callable[[int, Net, int, sk_buff], int]
@@ -263,16 +302,23 @@ call_touched: Callable[[int, Net, int, sk_buff], int]
 class Timer(IntEnum):
     """What a timer of the wheel does when it goes off (timer.py, irq/timer.py)."""
     ip_expire = 0
+    tcp_write_timer = 1
+    tcp_delack_timer = 2
+    tcp_keepalive_timer = 3
+    reqsk_timer_handler = 4
+    tw_timer_handler = 5
 
 
 class Hrtimer(IntEnum):
     napi_watchdog = 0
+    tcp_compressed_ack_kick = 1
 
 
 # Stations that touch what other CPUs see: entered in the order of the clocks, each under the name of its function (turn/parking.py)
 Touch = IntEnum("Touch", (
     "enqueue_to_backlog ip_local_deliver_defrag ip_local_in ip_pre_routing udp_queue_rcv_one_skb udp_mcast_copies icmp_send icmp_reply "
-    "arp_process tcp_v4_send_reset ip_forward_finish udp_queue_rcv_segments icmp_socket_deliver igmp_heard_query rfs_list rfs_receive "
+    "arp_process tcp_reset_when_due ip_forward_finish udp_queue_rcv_segments icmp_socket_deliver igmp_heard_query rfs_list rfs_receive "
+    "tcp_v4_lookup "
 ), start=0)
 
 

@@ -38,13 +38,14 @@ def test_a_reset_is_never_answered(lab):
     assert host.ends() == {"NO_SOCKET": 2}
 
 
-def test_a_syn_to_a_listener_is_consumed_and_counted(lab):
+def test_a_syn_to_a_listener_is_answered(lab):
     host = lab().listen()
     host.boot.tcp_listener(0, 80)
     host.send(segment(dport=80)).run()
     assert host.ends() == {"CONSUMED": 1}
-    assert host.mib() == {"Ip.InReceives": 1, "Ip.InDelivers": 1, "Tcp.InSegs": 1, "TCP_NOT_YET": 1}
-    assert host.left(Out.TX) == []
+    assert host.mib() == {"Ip.InReceives": 1, "Ip.InDelivers": 1, "Tcp.InSegs": 1, "Tcp.OutSegs": 1}
+    [answer] = host.left(Out.TX)
+    assert str(Ether(answer.data)[TCP].flags) == "SA" and Ether(answer.data)[TCP].ack == 2
 
 
 @pytest.mark.parametrize("flags, ends, replies", [

@@ -137,6 +137,7 @@ class thread_t:
     ttl: i64
     batch_most: i64             # maxevents of a program's epoll_wait()
     rxq_ovfl: i64               # SO_RXQ_OVFL: drops of its socket
+    copied: i64                 # bytes that a call on a stream has so far
     gro_size: i64               # UDP_GRO: bytes of a segment
     lock_next: i64              # threads that wait for the socket's owner
     own_every: i64              # after so many receiving calls one that owns the socket (setsockopt), for own_ns; 0: none

@@ -71,24 +71,75 @@ class Mib(IntEnum):
     Tcp_InCsumErrors = auto()
     TcpExt_IPReversePathFilter = auto()
     TcpExt_ListenDrops = auto()
+    Tcp_PassiveOpens = auto()
+    Tcp_AttemptFails = auto()
+    Tcp_EstabResets = auto()
+    Tcp_CurrEstab = auto()
+    Tcp_RetransSegs = auto()
+    TcpExt_EmbryonicRsts = auto()
+    TcpExt_PruneCalled = auto()
+    TcpExt_RcvPruned = auto()
+    TcpExt_OfoPruned = auto()
+    TcpExt_DelayedACKs = auto()
+    TcpExt_DelayedACKLocked = auto()
+    TcpExt_DelayedACKLost = auto()
+    TcpExt_ListenOverflows = auto()
+    TcpExt_TCPHPHits = auto()
+    TcpExt_TCPPureAcks = auto()
+    TcpExt_TCPHPAcks = auto()
+    TcpExt_TCPDSACKOldSent = auto()
+    TcpExt_TCPDSACKOfoSent = auto()
+    TcpExt_TCPAbortOnData = auto()
+    TcpExt_TCPAbortOnClose = auto()
+    TcpExt_TCPMD5Unexpected = auto()
+    TcpExt_TCPRcvCoalesce = auto()
+    TcpExt_TCPOFOQueue = auto()
+    TcpExt_TCPOFODrop = auto()
+    TcpExt_TCPOFOMerge = auto()
+    TcpExt_TCPChallengeACK = auto()
+    TcpExt_TCPSYNChallenge = auto()
+    TcpExt_PAWSEstab = auto()
+    TcpExt_PAWSOldAck = auto()
+    TcpExt_TCPReqQFullDrop = auto()
+    TcpExt_TCPSynRetrans = auto()
+    TcpExt_TCPFromZeroWindowAdv = auto()
+    TcpExt_TCPToZeroWindowAdv = auto()
+    TcpExt_TCPWantZeroWindowAdv = auto()
+    TcpExt_TCPZeroWindowDrop = auto()
+    TcpExt_TCPRcvQDrop = auto()
+    TcpExt_TCPACKSkippedSynRecv = auto()
+    TcpExt_TCPACKSkippedPAWS = auto()
+    TcpExt_TCPACKSkippedSeq = auto()
+    TcpExt_TCPACKSkippedChallenge = auto()
+    TcpExt_TCPOrigDataSent = auto()
+    TcpExt_TCPDelivered = auto()
+    TcpExt_TCPAckCompressed = auto()
+    TcpExt_TCPBacklogDrop = auto()
+    TcpExt_TCPBacklogCoalesce = auto()
+    TcpExt_TCPMinTTLDrop = auto()
+    TcpExt_BeyondWindow = auto()
     UdpLite_NoPorts = auto()
     UdpLite_InErrors = auto()
     UdpLite_InCsumErrors = auto()
     UdpLite_IgnoredMulti = auto()
-    Rxpath_TcpNotYet = auto()           # ours: a SYN to a listener was consumed; the rest of TCP is not built yet
     Rxpath_TapFrames = auto()           # ours: copies that packet sockets took
     Rxpath_Copies = auto()              # ours: clones made (multicast, broadcast)
+    TcpExt_TCPRcvCollapsed = auto()     # out of its place, so that the others keep their numbers
 
     def text(self) -> str:
         group, field = self.name.split("_", 1)
-        if self in (Mib.Rxpath_TcpNotYet,):
-            return "TCP_NOT_YET"
         return f"{group}.{field}"
 
 
 # counters that came later than 3.10, and with which kernel; for the others "since" is of no interest here
 SINCE = {
     "Udp.IgnoredMulti": "3.19", "UdpLite.IgnoredMulti": "3.19", "Udp.MemErrors": "5.11", "IpExt.ReasmOverlaps": "4.20",
+    "TcpExt.TCPRcvCoalesce": "3.6", "TcpExt.TCPOFOQueue": "3.6", "TcpExt.TCPOFODrop": "3.6", "TcpExt.TCPOFOMerge": "3.6",
+    "TcpExt.TCPFromZeroWindowAdv": "3.15", "TcpExt.TCPToZeroWindowAdv": "3.15", "TcpExt.TCPWantZeroWindowAdv": "3.15",
+    "TcpExt.TCPSynRetrans": "3.15", "TcpExt.TCPOrigDataSent": "3.15", "TcpExt.TCPACKSkippedSynRecv": "4.0",
+    "TcpExt.TCPACKSkippedPAWS": "4.0", "TcpExt.TCPACKSkippedSeq": "4.0", "TcpExt.TCPACKSkippedChallenge": "4.0",
+    "TcpExt.TCPDelivered": "4.18", "TcpExt.TCPAckCompressed": "4.18", "TcpExt.TCPZeroWindowDrop": "4.19", "TcpExt.TCPRcvQDrop": "4.19",
+    "TcpExt.TCPBacklogCoalesce": "4.20", "TcpExt.PAWSOldAck": "6.14", "TcpExt.BeyondWindow": "6.16",
     "Icmp.OutRateLimitGlobal": "6.3", "Icmp.OutRateLimitHost": "6.3", "rx_nohandler": "4.6", "rx_otherhost_dropped": "5.19",
 }
 

@@ -27,6 +27,7 @@ from .limits import (
     NOUT,
     NQ,
     NREASON,
+    NREQ,
     NROUTE,
     NSERIES,
     NSHARE,
@@ -40,16 +41,19 @@ from .limits import (
     NTHREAD,
     NTRAIL,
     NTRAILMAP,
+    NTW,
 )
 from .netfilter import NMATCH, NRULE_ENTRIES, nf_hook_entries, nf_match, nf_rule, nf_table, nf_walk
 from .nic import arrival, fdir_filter, net_device, nic_t, packet_buffer, rx_desc, rx_ring, tx_desc, tx_ring
-from .numbers import NO_SHARE, NO_SKB, NO_SOCK, SMALL_HEAD, Secret
+from .numbers import NO_REQ, NO_SHARE, NO_SKB, NO_SOCK, SMALL_HEAD, Secret
 from .protocols import NPROTOCOL
 from .record import bucket_t, cpu_times, recording_t, series_t
 from .skbuff import share_t, sk_buff
 from .sock import eventpoll, mc_member, sock, sock_reuseport, wait_entry
 from .softnet import backlog_t, napi_struct, rps_dev_flow, softnet_data, spinlock
 from .spent import NPLACE, NPROGRAM, NSAMPLE, NSPENT, sample_t, spent_t
+from .tcp import TCP_EHASH, request_sock, tcp_sock, tcp_timewait_sock
+from .tcp_options import tcp_fastopen_cookie, tcp_options_received, tcp_out_options
 from .timer import NHRTIMER, NTIMER, hrtimer, timer_base, timer_list
 
 UDP_HASH, FIB_HASH, FRAG_HASH, NEIGH_HASH, NMCAST, NMULTIPORT, NNEIGH = 65536, 16384, 4096, 1024, 4096, 65536, 4096
@@ -169,6 +173,9 @@ class Net:
     feed_room: i64              # places of each queue's cable that are kept for them
     out_size: i64               # bytes of each CPU's share of out_addr
     udp_tunnels: i64            # sockets of the kernel's own: encap_type
+    tcp_memory: i64             # pages, of all connections
+    req_free: i64 = NO_REQ      # request_sock, through next; before it is used the table is taken from the front
+    req_used: i64
     ntcp_seen: i64              # tcp_seen and tcp_seen_port hold so many
     tcp_seen_spilled: i64       # there are ports
     nnot_modelled: i64
@@ -202,6 +209,9 @@ class Net:
     cpu: Array[cpu_t] = table(NCPU)
     sd: Array[softnet_data] = table(NCPU)
     flow: Array[flow_keys] = table(NCPU)        # of the packet in hand
+    tcp_opt: Array[tcp_options_received] = table(NCPU)      # of the segment in hand
+    tcp_foc: Array[tcp_fastopen_cookie] = table(NCPU)
+    tcp_out: Array[tcp_out_options] = table(NCPU)           # of the one that leaves
     cost: Array[Array[i64]] = table(NCPU, NSTAGE)
     cost_memory: Array[Array[i64]] = table(NCPU, NSTAGE)     # cards_apart: what cost and cost_alone have not, of near memory or of far
     cost_alone: Array[Array[i64]] = table(NCPU, NSTAGE)      # HT: beside an idle sibling
@@ -235,6 +245,10 @@ class Net:
     icmp_peer_hash: Array[i64] = table(ICMP_PEER_HASH, init=-1)
     mc_hash: Array[i64] = table(MC_HASH, init=-1)   # groups that devices have joined
     socks: Array[sock] = table(NSOCK, taken_later=True)
+    tcp: Array[tcp_sock] = table(NSOCK, taken_later=True)           # beside them, of those that are TCP's
+    tcp_ehash: Array[i64] = table(TCP_EHASH)    # by both ends: entry + 1 (abi/tcp.py)
+    reqs: Array[request_sock] = table(NREQ, taken_later=True)
+    tws: Array[tcp_timewait_sock] = table(NTW, taken_later=True)
     wait: Array[wait_entry] = table(NWAIT, taken_later=True)
     epolls: Array[eventpoll] = table(NEPOLL, taken_later=True)
     reuseport: Array[sock_reuseport] = table(NGROUP, taken_later=True)

@@ -6,7 +6,8 @@ ETH_P_IP, ETH_P_ARP, ETH_P_8021Q, ETH_P_8021AD, ETH_P_IPV6, ETH_P_ALL, ETH_P_802
     0x0800, 0x0806, 0x8100, 0x88A8, 0x86DD, 0x0003, 0x0004, 0x0001, 0x0600
 VLAN_DEVICE, VLAN_VID_MASK = 0x1000, 0x0FFF      # a VLAN device's vlan_id has the first bit: tag 0 is a tag too
 IP_HLEN, UDP_HLEN, TCP_HLEN, ICMP_HLEN = 20, 8, 20, 8
-TCPHDR_FIN, TCPHDR_SYN, TCPHDR_RST, TCPHDR_PSH, TCPHDR_ACK, TCPHDR_URG, TCPHDR_CWR = 0x01, 0x02, 0x04, 0x08, 0x10, 0x20, 0x80
+TCPHDR_FIN, TCPHDR_SYN, TCPHDR_RST, TCPHDR_PSH, TCPHDR_ACK, TCPHDR_URG, TCPHDR_ECE, TCPHDR_CWR = \
+    0x01, 0x02, 0x04, 0x08, 0x10, 0x20, 0x40, 0x80
 IP_CE, IP_DF, IP_MF, IP_OFFSET = 0x8000, 0x4000, 0x2000, 0x1FFF
 AF_INET, AF_INET6 = 2, 10
 
@@ -46,10 +47,10 @@ SEGMENT_TRUESIZE = 832          # of a segment made in software: a kmalloc of 57
 MAX_SKB_FRAGS = 17
 
 EAGAIN, EINTR, EBADF, ENOMEM, EINVAL, EADDRINUSE, ENOBUFS, ENOTCONN, ECONNREFUSED = -11, -4, -9, -12, -22, -98, -105, -107, -111
-EOPNOTSUPP, EISCONN = -95, -106
-MSG_PEEK, MSG_TRUNC, MSG_DONTWAIT, MSG_WAITALL, MSG_WAITFORONE = 0x2, 0x20, 0x40, 0x100, 0x10000
+EOPNOTSUPP, EISCONN, ECONNRESET, EPIPE, EFAULT, EMFILE = -95, -106, -104, -32, -14, -24
+MSG_OOB, MSG_PEEK, MSG_TRUNC, MSG_DONTWAIT, MSG_WAITALL, MSG_WAITFORONE = 0x1, 0x2, 0x20, 0x40, 0x100, 0x10000
 
-NO_SKB = NO_NAPI = NO_SOCK = NO_THREAD = NO_QUEUE = NO_TOUCH = NO_ROUTE = NO_SHARE = NO_DEV = NO_CPU = NO_TIMER = NO_PROG = -1
+NO_SKB = NO_NAPI = NO_SOCK = NO_THREAD = NO_QUEUE = NO_TOUCH = NO_ROUTE = NO_SHARE = NO_DEV = NO_CPU = NO_TIMER = NO_PROG = NO_REQ = -1
 OUTPUT_MULTICAST = -2           # skb.dst of a packet of lo to a group: its sender's route
 # arrival.flags: what is known of a frame beside its bytes.  All but the error go on with the packet (skb.wire), through FEED_WIRE bits of a
 # descriptor's status.  The checksum of its transport was right on the wire, and so was its IP header's: a snap length cut the frame, or

@@ -105,7 +105,8 @@ class Drop(IntEnum):
         "__udp4_lib_rcv": Place(UDP_ERROR, X, "no room for a UDP header"),
         "udplite_rcv": Place(UDPLITE_ERROR, X, "no room for a UDP-Lite header"),
         "__udp4_lib_mcast_deliver": Place("Udp.IgnoredMulti", N, "a multicast or broadcast that no socket here wants"),
-        "tcp_v4_rcv": Place("", X, "a TCP segment to many, or cut short"),
+        "tcp_v4_rcv": Place("", X, "a TCP segment to many, or cut short; one for a request that repeats the SYN"),
+        "tcp_rcv_state_process": Place("", X, "after the peer's FIN"),
         "udp_destruct_common": Place("", Kind.DOWN, "unread when its socket was closed"),
     }, "the kernel refused them without naming a reason; the station says where")
     DEV_READY = Row("5.18", Kind.DOWN, "the device is not up", {"enqueue_to_backlog": Place("rx_dropped")}, "the device was not up")
@@ -179,13 +180,74 @@ class Drop(IntEnum):
         "udp_recvmsg": Place(f"{UDP_CSUM_ERROR} socket.drops"),
         "__first_packet_length": Place(f"{UDP_CSUM_ERROR} socket.drops"),
     }, "their UDP checksum is wrong: the sender, its offload in the capture, or the wire")
-    TCP_CSUM = Row("5.17", X, "TCP checksum wrong", {"tcp_v4_rcv": Place("Tcp.InCsumErrors Tcp.InErrs")},
-                    "their TCP checksum is wrong: the sender, its offload in the capture, or the wire")
-    TCP_NOT_MODELLED = Row("", M, "a segment of a connection that the capture shows: TCP is not modelled yet", {"tcp_v4_rcv": Place("")},
-                           "TCP is not modelled yet: a real kernel would take them")
-    TCP_FLAGS = Row("5.18", M, "a segment that a listener does not expect: TCP beyond the first segment is not modelled",
-                     {"tcp_v4_do_rcv": Place("")}, "TCP beyond the first segment is not built here: a real kernel would take them")
-    TCP_RESET = Row("5.19", N, "an RST to a listener", {"tcp_v4_do_rcv": Place("")}, "a reset to a listener")
+    TCP_CSUM = Row("5.17", X, "TCP checksum wrong", {
+        "tcp_v4_rcv": Place("Tcp.InCsumErrors Tcp.InErrs"), "tcp_v4_do_rcv": Place("Tcp.InCsumErrors Tcp.InErrs"),
+    }, "their TCP checksum is wrong: the sender, its offload in the capture, or the wire")
+    TCP_NOT_MODELLED = Row("", M, "a segment of a connection that the capture shows: not replayed yet", {"tcp_v4_rcv": Place("")},
+                           "connections of a capture are not replayed yet: a real kernel would take them")
+    TCP_FLAGS = Row("5.18", X, "a segment whose flags make no sense here", {
+        "tcp_v4_do_rcv": Place("", N, "an ACK for a listener or for no request, which is reset; data without ACK"),
+        "tcp_rcv_state_process": Place("", N, "neither SYN nor ACK, for a listener"),
+        "tcp_v4_rcv": Place("", X, "a segment without ACK for a request of the SYN queue"),
+    }, "they belong to no connection that this host knows: it was restarted, or a middlebox sends them")
+    TCP_RESET = Row("5.19", N, "an RST that resets nothing", {
+        "tcp_rcv_state_process": Place("", N, "an RST to a listener"),
+        "tcp_v4_rcv": Place("Tcp.AttemptFails TcpExt.EmbryonicRsts", N, "an RST to a request of the SYN queue"),
+        "tcp_validate_incoming": Place("", X, "an RST that is not at the next byte: it is challenged (RFC 5961)"),
+    }, "resets that reset nothing")
+    TCP_CLOSE = Row("5.19", Kind.DOWN, "a segment for a connection that is over", {"tcp_rcv_state_process": Place("")},
+                    "their connection was over")
+    TCP_MD5UNEXPECTED = Row("5.18", R, "an MD5 signature, and nobody here has a key", {"tcp_v4_rcv": Place("TcpExt.TCPMD5Unexpected")},
+                            "they carry MD5 signatures, for which this host has no key")
+    TCP_MINTTL = Row("5.19", R, "a time to live below IP_MINTTL", {"tcp_v4_rcv": Place("TcpExt.TCPMinTTLDrop")},
+                     "the program asked for a larger time to live (IP_MINTTL)")
+    TCP_LISTEN_OVERFLOW = Row("6.15", L, "the accept queue was full when the handshake was complete",
+                              {"tcp_v4_rcv": Place("TcpExt.ListenOverflows TcpExt.ListenDrops")})
+    TCP_OLD_DATA = Row("5.18", X, "data that is here already", {
+        "tcp_rcv_established": Place("TcpExt.DelayedACKLost"), "tcp_rcv_state_process": Place("TcpExt.DelayedACKLost"),
+    }, "they came twice: the sender sent them again")
+    TCP_OVERWINDOW = Row("5.18", X, "data at or beyond the window's edge", {
+        "tcp_rcv_established": Place(""), "tcp_rcv_state_process": Place(""),
+        "tcp_v4_rcv": Place("", X, "a segment outside the window of a request"),
+    }, "the sender does not keep to the window")
+    TCP_OFOMERGE = Row("5.18", X, "out of order, and here already", {"tcp_data_queue": Place("TcpExt.TCPOFOMerge")},
+                       "they came twice: the sender sent them again")
+    TCP_OFO_DROP = Row("6.2", X, "out of order, and all of it came otherwise", {"tcp_data_queue": Place("")},
+                       "they came twice: the sender sent them again")
+    TCP_OFO_QUEUE_PRUNE = Row("6.2", L, "out of order, and the buffer was over its limit",
+                              {"tcp_prune_ofo_queue": Place("TcpExt.OfoPruned")})
+    TCP_ZEROWINDOW = Row("5.18", X, "data into a window of 0", {
+        "tcp_rcv_established": Place("TcpExt.TCPZeroWindowDrop"), "tcp_rcv_state_process": Place("TcpExt.TCPZeroWindowDrop"),
+    }, "the sender does not keep to the window")
+    TCP_RFC7323_PAWS = Row("6.2", X, "a time stamp older than the last", {
+        "tcp_validate_incoming": Place("TcpExt.PAWSEstab"), "tcp_v4_rcv": Place("TcpExt.PAWSEstab"),
+    }, "their time stamps run backwards: several hosts behind one address, or very late copies")
+    TCP_RFC7323_PAWS_ACK = Row("6.14", X, "an old ACK with an old time stamp", {"tcp_validate_incoming": Place("TcpExt.PAWSOldAck")},
+                               "late copies of ACKs")
+    TCP_OLD_SEQUENCE = Row("6.2", X, "wholly before the window", {"tcp_validate_incoming": Place("")},
+                           "they came twice, or keep the connection alive")
+    TCP_INVALID_SEQUENCE = Row("6.2", X, "beyond the window", {"tcp_validate_incoming": Place("TcpExt.BeyondWindow")},
+                               "the sender does not keep to the window, or it was taken back")
+    TCP_INVALID_END_SEQUENCE = Row("6.16", X, "it ends beyond the window, and there is unread data",
+                                   {"tcp_validate_incoming": Place("TcpExt.BeyondWindow")},
+                                   "the sender does not keep to the window, or it was taken back")
+    TCP_INVALID_SYN = Row("6.2", X, "a SYN within a connection", {
+        "tcp_validate_incoming": Place("TcpExt.TCPSYNChallenge Tcp.InErrs"),
+    }, "a SYN within a connection is challenged (RFC 5961): a restarted peer, or an attack")
+    TCP_ACK_UNSENT_DATA = Row("5.19", X, "it acknowledges what was never sent",
+                              {"tcp_v4_do_rcv": Place(""), "tcp_rcv_state_process": Place("")},
+                              "they acknowledge what this host never sent")
+    TCP_TOO_OLD_ACK = Row("5.19", X, "it acknowledges less than can be",
+                          {"tcp_v4_do_rcv": Place(""), "tcp_rcv_state_process": Place("")},
+                          "ACKs from long ago")
+    TCP_OLD_ACK = Row("5.19", X, "an old ACK where a handshake's last is awaited", {"tcp_v4_rcv": Place("")}, "ACKs from long ago")
+    TCP_ABORT_ON_DATA = Row("6.9", Kind.DOWN, "data for a program that has closed: the connection is reset", {
+        "tcp_v4_do_rcv": Place("TcpExt.TCPAbortOnData"),
+    }, "the program had closed the connection while the peer still sent")
+    TCP_UNREAD = Row("", Kind.DOWN, "unread when its program closed the connection; the kernel reports no event", {"tcp_close": Place("")},
+                     "the program closed without reading them")
+    QUEUE_PURGE = Row("5.19", Kind.DOWN, "still queued when its connection ended", {"sk_stream_kill_queues": Place("")},
+                      "their connection ended before they were read")
     NO_SOCKET = Row("5.17", N, "nobody listens on that port", {
         "__udp4_lib_rcv": Place("Udp.NoPorts"),
         "udplite_rcv": Place("UdpLite.NoPorts"),
@@ -198,9 +260,16 @@ class Drop(IntEnum):
                           {"__udp_enqueue_schedule_skb": Place("Udp.RcvbufErrors Udp.InErrors socket.drops",
                                                                before=("3.16", "Udp.InErrors socket.drops")),
                            "sock_queue_rcv_skb": Place("Udp.RcvbufErrors Udp.InErrors socket.drops")})
-    SOCKET_BACKLOG = Row("5.18", L, "the socket's backlog is full", {"sk_add_backlog": Place("Udp.InErrors socket.drops")})
-    PROTO_MEM = Row("5.18", L, "udp_mem: the protocol's memory is exhausted",
-                    {"__udp_enqueue_schedule_skb": Place("socket.drops"), "sock_queue_rcv_skb": Place("Udp.InErrors socket.drops")})
+    SOCKET_BACKLOG = Row("5.18", L, "the socket's backlog is full", {"sk_add_backlog": Place("Udp.InErrors socket.drops"),
+                          "tcp_v4_rcv": Place("TcpExt.TCPBacklogDrop socket.drops")})
+    PROTO_MEM = Row("5.18", L, "no room in the protocol's memory, or in a stream's buffer", {
+        "__udp_enqueue_schedule_skb": Place("socket.drops", L, "udp_mem: the protocol's memory is exhausted"),
+        "sock_queue_rcv_skb": Place("Udp.InErrors socket.drops", L, "udp_mem: the protocol's memory is exhausted"),
+        "tcp_rcv_established": Place("TcpExt.PruneCalled TcpExt.RcvPruned TcpExt.TCPRcvQDrop TcpExt.TCPOFODrop socket.drops", L,
+                                     "the buffer was over its limit, and no room could be made"),
+        "tcp_rcv_state_process": Place("TcpExt.PruneCalled TcpExt.RcvPruned TcpExt.TCPRcvQDrop TcpExt.TCPOFODrop socket.drops", L,
+                                       "the buffer was over its limit, and no room could be made"),
+    })
 
 
 DELIVERED = (Drop.RECEIVED, Drop.CONSUMED)

@@ -102,6 +102,19 @@ class udp_skb_cb:
 
 
 @struct()
+class tcp_skb_cb:
+    """A segment.  In the out-of-order queue it is a node of a treap."""
+    seq: u32
+    end_seq: u32                # with SYN and FIN
+    tcp_flags: i32
+    tailroom: i32               # bytes that could still be copied behind its linear ones
+    left: i32
+    right: i32
+    parent: i32
+    prev: i32
+
+
+@struct()
 class ipfrag_skb_cb:
     """A fragment in its queue.  Of a run, the first one stands for all (abi/frag.py)."""
     offset: i32
@@ -124,6 +137,7 @@ class packet_type_skb_cb:
 IPCB = Overlay(sk_buff, "cb", inet_skb_parm)
 ICMP_SKB_CB = Overlay(sk_buff, "cb", icmp_skb_cb)
 UDP_SKB_CB = Overlay(sk_buff, "cb", udp_skb_cb)
+TCP_SKB_CB = Overlay(sk_buff, "cb", tcp_skb_cb)
 FRAG_CB = Overlay(sk_buff, "cb", ipfrag_skb_cb)
 RPS_SKB_CB = Overlay(sk_buff, "cb", rps_skb_cb)
 PTYPE_SKB_CB = Overlay(sk_buff, "cb", packet_type_skb_cb)

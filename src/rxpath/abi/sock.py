@@ -10,7 +10,7 @@ from .softnet import spinlock
 NREUSEPORT = 1024               # members of one SO_REUSEPORT group
 WAIT_RECV, WAIT_POLL, WAIT_EPOLL = 0, 1, 2              # wait_entry.kind
 EP_ET, EP_EXCLUSIVE, EP_ONESHOT, EP_DISABLED = 1, 2, 4, 8
-SOCK_BINDADDR_LOCK, SOCK_BINDPORT_LOCK = 4, 8           # sock.userlocks
+SOCK_SNDBUF_LOCK, SOCK_RCVBUF_LOCK, SOCK_BINDADDR_LOCK, SOCK_BINDPORT_LOCK = 1, 2, 4, 8        # sock.userlocks
 
 
 @struct(align=CACHELINE)
@@ -60,9 +60,12 @@ class sock:
     in_use: i32 = 1             # this slot holds a socket
     rcv_saddr_hi: i64
     daddr_hi: i64
-    userlocks: i64              # SOCK_BIND*_LOCK: what bind() was told; the rest is chosen anew when the socket is disconnected
+    userlocks: i64              # SOCK_*_LOCK: what the program has said itself; the rest may be chosen anew
     hnext: i64 = NO_SOCK        # next in its chain of udp_hash (port)
     hnext4: i64 = NO_SOCK       # next in its chain of udp_hash4 (connection)
+    hprev2: i64 = NO_SOCK       # and of tcp_bhash: before it
+    hashed: i64                 # it stands in tcp_ehash
+    sndbuf: i32
     reuse: i64
     mc_list: i64 = -1           # first joined group
     mc_all: i64 = 1             # IP_MULTICAST_ALL

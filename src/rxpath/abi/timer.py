@@ -3,13 +3,19 @@
 All that there can be are here from the start, an owner's in one stretch: the timer of fragment queue i is timers[FRAG_TIMER + i].  A
 further owner gets a stretch behind it."""
 from .._compile import CACHELINE, Array, array, i32, i64, struct
-from .limits import NFRAGQ, NNAPI
+from .limits import NFRAGQ, NNAPI, NREQ, NSOCK, NTW
 from .numbers import NEVER
 
 FRAG_TIMER = 0                  # + fragment queue
-NTIMER = NFRAGQ
+TCP_WRITE_TIMER = FRAG_TIMER + NFRAGQ           # + socket: icsk_retransmit_timer
+TCP_DELACK_TIMER = TCP_WRITE_TIMER + NSOCK      # + socket: icsk_delack_timer
+TCP_KEEPALIVE_TIMER = TCP_DELACK_TIMER + NSOCK  # + socket: sk_timer
+REQ_TIMER = TCP_KEEPALIVE_TIMER + NSOCK         # + request
+TW_TIMER = REQ_TIMER + NREQ     # + connection in TIME_WAIT
+NTIMER = TW_TIMER + NTW
 NAPI_HRTIMER = 0                # + NAPI
-NHRTIMER = NNAPI
+TCP_COMP_HRTIMER = NNAPI        # + socket: compressed_ack_timer
+NHRTIMER = NNAPI + NSOCK
 
 LVL_BITS, LVL_SIZE, LVL_CLK_SHIFT, LVL_DEPTH = 6, 64, 3, 9
 WHEEL_SIZE = LVL_SIZE * LVL_DEPTH

@@ -12,10 +12,23 @@ from ..abi.headers import eth_hdr, ether_addr_to_u64, ip_hdr, u64_to_ether_addr
 from ..abi.limits import BUFSZ
 from ..abi.mib import Mib
 from ..abi.net import Net
-from ..abi.numbers import ETH_HLEN, ETH_P_IP, IP_DF, IP_HLEN, IPPROTO, NET_RX_DROP, NET_RX_SUCCESS, NO_QUEUE, NO_SKB, RTN, VLAN_HLEN
+from ..abi.numbers import (
+    AF_INET,
+    ETH_HLEN,
+    ETH_P_IP,
+    IP_DF,
+    IP_HLEN,
+    IPPROTO,
+    NET_RX_DROP,
+    NET_RX_SUCCESS,
+    NO_QUEUE,
+    NO_SKB,
+    RTN,
+    VLAN_HLEN,
+)
 from ..abi.reasons import Drop
 from ..abi.skbuff import sk_buff
-from ..path import Stage, unicast_reply
+from ..path import Stage, queue_xmit, unicast_reply
 from ..skb import alloc_skb, ip_send_check, share_begin, share_room, skb_add_rx_frag, skb_copy_bits, skb_init, skb_release
 from ..turn import at
 from .fib_trie import fib_table_lookup
@@ -192,3 +205,38 @@ def ip_send_unicast_reply(net: Net, cpu: int, skb: sk_buff, out: sk_buff) -> int
         ip_options_echo(net, cpu, skb, ALL_OPTIONS, out.network_header + IP_HLEN, saddr)
     ip_header(net, out, IPPROTO.TCP, saddr, peer, ip.tos & 0xFC, 0, IP_DF, optlen)
     return ip_finish_output(net, cpu, skb, out, peer)
+
+
+@queue_xmit(AF_INET)
+@path_function
+def __ip_queue_xmit(net: Net, cpu: int, out: sk_buff, saddr_hi: int, saddr_lo: int, daddr_hi: int, daddr_lo: int, mac: int) -> int:
+    """A segment of a connection's own, complete but for its Ethernet and IP headers, which have room before it.  mac: where it goes if the
+    neighbour table does not know."""
+    at(net, cpu, out, Stage.__ip_queue_xmit)
+    route = fib_table_lookup(net, daddr_lo)
+    if not ip_route_output(net, daddr_lo):
+        net.snmp[cpu][Mib.Ip_OutNoRoutes] += 1
+        skb_release(net, cpu, out)
+        return NET_RX_DROP
+    c = net.cpu[cpu]
+    out.tstamp, out.network_header = c.now, out.data + ETH_HLEN
+    ip_header(net, out, IPPROTO.TCP, saddr_lo, daddr_lo, 0, ip_select_ident(net), IP_DF, 0)
+    net.snmp[cpu][Mib.Ip_OutRequests] += 1
+    fa = net.fib[route]
+    if fa.type == RTN.LOCAL and net.loopback >= 0:
+        if not share_room(net):
+            skb_release(net, cpu, out)
+            return NET_RX_DROP
+        share_begin(net, out, 0)
+        if out.dev != net.loopback:
+            out.queue_mapping = NO_QUEUE
+        out.dev, out.dst, out.dst_type, out.hash = net.loopback, route, RTN.LOCAL, 0
+        lo = net.dev[out.dev]
+        eth_header(net, out, lo.mac, ETH_P_IP)
+        return dev_queue_xmit(net, cpu, out)
+    i = neigh_lookup(net, next_hop(net, daddr_lo, route))
+    if i >= 0:
+        n = net.neigh[i]
+        mac = n.mac
+    eth_header(net, out, mac, ETH_P_IP)
+    return dev_queue_xmit(net, cpu, out)

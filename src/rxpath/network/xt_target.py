@@ -18,7 +18,7 @@ from ..skb import (
     skb_csum_right,
     skb_csum_unnecessary,
 )
-from ..transport.tcp import tcp_reset_and_drop
+from ..transport.tcp_reply import tcp_reset_and_drop
 from ..turn import at, at_bytes, trail_says
 
 LOG_SNAPLEN = 14 + 60 + 60              # what a LOG line shows: Ethernet, IP and transport headers

@@ -1,22 +1,21 @@
-"""TCP's side of the socket calls: tcp_prot of net/ipv4/tcp_ipv4.c and net/ipv4/tcp.c, ports by net/ipv4/inet_connection_sock.c.
-
-Called through the tables of struct proto (path.py) by user/.  There are listeners, and sockets that are neither that nor connected."""
+"""What every connection-oriented protocol has: net/ipv4/inet_connection_sock.c and its header.  Ports by bind(), the timers of a
+connection, when an ACK is owed."""
 from .._compile import path_function
+from ..abi.kernels import Sysctl
 from ..abi.net import Net
-from ..abi.numbers import EADDRINUSE, EISCONN, ENOTCONN, EOPNOTSUPP, IPPROTO, POLLHUP, POLLOUT, POLLWRNORM, TCP
-from ..abi.sock import SOCK_BINDADDR_LOCK, sock
-from ..path import proto_close, proto_connect, proto_disconnect, proto_get_port, proto_init, proto_poll, proto_recvmsg
-from ..user.sock import sk_common_release
-from .inet_hashtables import LOCAL_PORTS, inet_bind_hash, inet_lhashfn, inet_local_port, inet_put_port, inet_unhash
+from ..abi.numbers import EADDRINUSE, EAGAIN, EINVAL, IPPROTO, NO_SOCK, TCP
+from ..abi.sock import sock
+from ..abi.tcp import ICSK_ACK_SCHED, ICSK_ACK_TIMER, tcp_sock
+from ..abi.timer import TCP_COMP_HRTIMER, TCP_DELACK_TIMER, TCP_KEEPALIVE_TIMER, TCP_WRITE_TIMER
+from ..path import Hrtimer, Stage, Timer, proto_accept, proto_get_port
+from ..timer import hrtimer_cancel, hrtimer_setup, jiffies, mod_timer, timer_delete, timer_setup
+from ..turn import charge
+from .inet_hashtables import LOCAL_PORTS, inet_bind_hash, inet_lhashfn, inet_local_port
+
+TCP_DELACK_MIN_MS, TCP_RTO_MIN_MS, TCP_TIMEOUT_INIT_MS = 40, 200, 1000
 
 
-@proto_init(IPPROTO.TCP)
-@path_function
-def tcp_v4_init_sock(net: Net, sk: sock) -> int:
-    sk.rcvbuf = 0                                    # tcp_rmem[1], once there are connections: nothing is queued yet
-    return 0
-
-
+# ---------------------------------------------------------------- ports
 @path_function
 def inet_csk_bind_conflict(net: Net, sk: sock, port: int) -> bool:
     """Two sockets may share a port when their devices or addresses differ, when both say SO_REUSEPORT, or both SO_REUSEADDR and the other
@@ -56,44 +55,107 @@ def inet_csk_get_port(net: Net, sk: sock, port: int) -> int:
     return 0
 
 
-@proto_connect(IPPROTO.TCP)
+# ---------------------------------------------------------------- time
 @path_function
-def tcp_v4_connect(net: Net, sk: sock, local: int, daddr: int, dport: int) -> int:
-    """There are no connections yet."""
-    return EOPNOTSUPP if sk.state == TCP.CLOSE else EISCONN
+def msecs_to_jiffies(net: Net, ms: int) -> int:
+    return (ms * 1_000_000 + net.sysctl[Sysctl.jiffy_ns] - 1) // net.sysctl[Sysctl.jiffy_ns]
 
 
-@proto_disconnect(IPPROTO.TCP)
 @path_function
-def tcp_disconnect(net: Net, sk: sock) -> int:
-    """connect(AF_UNSPEC): a listener ends to listen; its port stays its own."""
-    inet_unhash(net, sk)
-    sk.state = TCP.CLOSE
-    if sk.userlocks & SOCK_BINDADDR_LOCK == 0:
-        sk.rcv_saddr_lo = 0
-    return 0
+def usecs_to_jiffies(net: Net, us: int) -> int:
+    return (us * 1000 + net.sysctl[Sysctl.jiffy_ns] - 1) // net.sysctl[Sysctl.jiffy_ns]
 
 
-@proto_close(IPPROTO.TCP)
+# ---------------------------------------------------------------- ACKs: is one owed?
 @path_function
-def tcp_close(net: Net, cpu: int, sk: sock) -> int:
-    inet_unhash(net, sk)
-    sk.state = TCP.CLOSE
-    if sk.port:
-        inet_put_port(net, sk)
-    sk_common_release(net, cpu, sk)
-    return 0
+def inet_csk_schedule_ack(tp: tcp_sock) -> None:
+    tp.ack_pending |= ICSK_ACK_SCHED
 
 
-# ---------------------------------------------------------------- reading
-@proto_recvmsg(IPPROTO.TCP)
 @path_function
-def tcp_recvmsg(net: Net, cpu: int, t: int) -> int:
-    return ENOTCONN
+def inet_csk_ack_scheduled(tp: tcp_sock) -> bool:
+    return tp.ack_pending & ICSK_ACK_SCHED != 0
 
 
-@proto_poll(IPPROTO.TCP)
 @path_function
-def tcp_poll(net: Net, cpu: int, sk: sock) -> int:
-    """A listener has events when somebody can be accepted."""
-    return 0 if sk.state == TCP.LISTEN else POLLOUT | POLLWRNORM | POLLHUP
+def inet_csk_in_pingpong_mode(tp: tcp_sock) -> bool:
+    """Interactive: we have answered with data (net.ipv4.tcp_pingpong_thresh, 1)."""
+    return tp.ack_pingpong >= 1
+
+
+@path_function
+def inet_csk_reset_delack_timer(net: Net, cpu: int, sk: sock, tp: tcp_sock, timeout: int) -> None:
+    """The delayed ACK is due at that jiffy."""
+    tp.ack_pending |= ICSK_ACK_SCHED | ICSK_ACK_TIMER
+    tp.ack_timeout = timeout
+    mod_timer(net, cpu, TCP_DELACK_TIMER + sk.idx, timeout)
+
+
+@path_function
+def inet_csk_reset_write_timer(net: Net, cpu: int, sk: sock, tp: tcp_sock, after: int) -> None:
+    """What we have sent is sent again after so many jiffies."""
+    tp.write_timeout = jiffies(net, cpu) + after
+    tp.write_pending = 1
+    mod_timer(net, cpu, TCP_WRITE_TIMER + sk.idx, tp.write_timeout)
+
+
+@path_function
+def inet_csk_clear_write_timer(tp: tcp_sock) -> None:
+    """The timer may go off all the same, and finds nothing to do."""
+    tp.write_pending = 0
+
+
+@path_function
+def inet_csk_init_xmit_timers(net: Net, sk: sock) -> None:
+    timer_setup(net, TCP_WRITE_TIMER + sk.idx, Timer.tcp_write_timer, sk.idx)
+    timer_setup(net, TCP_DELACK_TIMER + sk.idx, Timer.tcp_delack_timer, sk.idx)
+    timer_setup(net, TCP_KEEPALIVE_TIMER + sk.idx, Timer.tcp_keepalive_timer, sk.idx)
+    hrtimer_setup(net, TCP_COMP_HRTIMER + sk.idx, Hrtimer.tcp_compressed_ack_kick, sk.idx)
+
+
+@path_function
+def inet_csk_clear_xmit_timers(net: Net, sk: sock) -> None:
+    """None of them goes off any more."""
+    timer_delete(net, TCP_WRITE_TIMER + sk.idx)
+    timer_delete(net, TCP_DELACK_TIMER + sk.idx)
+    timer_delete(net, TCP_KEEPALIVE_TIMER + sk.idx)
+    hrtimer_cancel(net, TCP_COMP_HRTIMER + sk.idx)
+
+
+# ---------------------------------------------------------------- the accept queue
+@path_function
+def sk_acceptq_is_full(tp: tcp_sock) -> bool:
+    """One more than its backlog has room."""
+    return tp.ack_backlog > tp.max_ack_backlog
+
+
+@path_function
+def inet_csk_reqsk_queue_add(net: Net, tp: tcp_sock, child: sock) -> None:
+    """To the end of the listener's accept queue."""
+    ctp = net.tcp[child.idx]
+    ctp.accept_next = NO_SOCK
+    if tp.accept_head < 0:
+        tp.accept_head = child.idx
+    else:
+        last = net.tcp[tp.accept_tail]
+        last.accept_next = child.idx
+    tp.accept_tail = child.idx
+    tp.ack_backlog += 1
+
+
+@proto_accept(IPPROTO.TCP)
+@path_function
+def inet_csk_accept(net: Net, cpu: int, sk: sock) -> int:
+    """The first of the accept queue: its index.  EAGAIN: there is none; EINVAL: it does not listen."""
+    tp = net.tcp[sk.idx]
+    if sk.state != TCP.LISTEN:
+        return EINVAL
+    if tp.accept_head < 0:
+        return EAGAIN
+    charge(net, cpu, Stage.inet_csk_accept)
+    i = tp.accept_head
+    child = net.tcp[i]
+    tp.accept_head = child.accept_next
+    child.accept_next, child.listener = NO_SOCK, NO_SOCK
+    tp.ack_backlog -= 1
+    return i

@@ -1,233 +1,247 @@
-"""net/ipv4/tcp_ipv4.c: a segment arrives.  Called through inet_protos.  RFC 9293 3.10.7.1 (CLOSED), 3.10.7.2 (LISTEN).
+"""What a program's calls do to a connection: net/ipv4/tcp.c (tcp_init_sock, tcp_recvmsg, tcp_poll), tcp_prot.
 
-There are no connections yet: a segment meets a listener, or nobody; those of connections that a capture shows end as not modelled
-(tcp_seen.py).  A SYN to a listener is consumed and counted TCP_NOT_YET; what the
-kernel refuses is refused as it does, and a segment of no connection is answered with RST."""
-from .. import path
-from .._compile import byte, cold, mem_at, path_function
-from ..abi.headers import ip_hdr, tcp_hdr
-from ..abi.mib import Mib
+Called through the tables of struct proto (path.py) by user/, when it is the program's turn; never blocks: EAGAIN says that the thread is to
+wait.  A call that has read less than it must (MSG_WAITALL, SO_RCVLOWAT) keeps what it has in thread_t.copied."""
+from .._compile import mem_at, path_function, reset_struct
+from ..abi.engine import thread_t
+from ..abi.kernels import Sysctl
 from ..abi.net import Net
 from ..abi.numbers import (
-    CHECKSUM_BREAK,
-    ETH_HLEN,
-    FEED_HEADER_CUT,
-    IP_HLEN,
+    EAGAIN,
+    EISCONN,
+    ENOTCONN,
+    EOPNOTSUPP,
     IPPROTO,
-    NET_RX_SUCCESS,
-    NO_SOCK,
-    PACKET_HOST,
-    RTN,
+    MSG_DONTWAIT,
+    MSG_OOB,
+    MSG_PEEK,
+    MSG_TRUNC,
+    MSG_WAITALL,
+    POLLERR,
+    POLLHUP,
+    POLLIN,
+    POLLOUT,
+    POLLPRI,
+    POLLRDHUP,
+    POLLRDNORM,
+    POLLWRNORM,
     TCP,
-    TCP_HLEN,
-    TCPHDR_ACK,
     TCPHDR_FIN,
-    TCPHDR_RST,
-    TCPHDR_SYN,
 )
 from ..abi.reasons import Drop
-from ..abi.skbuff import sk_buff
+from ..abi.skbuff import TCP_SKB_CB, sk_buff
 from ..abi.sock import sock
-from ..path import Stage, Touch, early_demux, err_handler, inet_protocol, proto_backlog_rcv, touched
-from ..skb import (
-    alloc_skb,
-    consume_skb,
-    csum_fold,
-    csum_partial,
-    csum_tcpudp_nofold,
-    kfree_skb_reason,
-    pskb_may_pull,
-    skb_checksum,
-    skb_csum_right,
-    skb_csum_unnecessary,
-    skb_init,
-)
-from ..turn import at, at_bytes, touch
-from .inet_hashtables import inet_lhashfn
-from .tcp_seen import tcp_seen
+from ..abi.tcp import TCP_URG_VALID, tcp_sock
+from ..path import Stage, proto_connect, proto_init, proto_poll, proto_recvmsg
+from ..skb import __skb_dequeue, skb_copy_bits, skb_end
+from ..spent import spent_read
+from ..turn import at, at_bytes, charge, line_from
+from ..user.memory import reader_has_lines
+from .inet_connection_sock import TCP_TIMEOUT_INIT_MS, inet_csk_init_xmit_timers, msecs_to_jiffies
+from .tcp_ack import __tcp_cleanup_rbuf, tcp_fast_path_check
+from .tcp_charge import tcp_rfree
+from .tcp_input import tcp_epollin_ready
+from .tcp_rcvbuf import TCP_MSS_DEFAULT, tcp_rcv_space_adjust
+from .tcp_seq import after, u32
+from .tcp_urg import tcp_recv_urg
+from .tcp_window import TCP_DEFAULT_SCALING_RATIO
 
-TCPOPT_EOL, TCPOPT_NOP, TCPOPT_MD5SIG, TCPOLEN_MD5SIG = 0, 1, 19, 18
-ROOM_BEFORE = 44                 # an answer: options that IP echoes, a VLAN tag
-CSUM_LATER, CSUM_GOOD, CSUM_BAD = 0, 1, 2
+TCP_WMEM_DEFAULT = 16384                             # net.ipv4.tcp_wmem's
 
 
-# ---------------------------------------------------------------- lookup
+# ---------------------------------------------------------------- its life
+@proto_init(IPPROTO.TCP)
 @path_function
-def __inet_lookup_established(net: Net, cpu: int, skb: sk_buff) -> int:
-    at(net, cpu, skb, Stage.__inet_lookup_established)
-    return NO_SOCK
-
-
-@path_function
-def __inet_lookup_listener(net: Net, cpu: int, skb: sk_buff, daddr: int, dport: int) -> int:
-    """One bound to the very address first (inet_lhash2_lookup twice), else one bound to any; of two, that of the device."""
-    at(net, cpu, skb, Stage.__inet_lookup_listener)
-    best, best_score, dev = NO_SOCK, 0, net.dev[skb.dev]
-    i = net.tcp_lhash[inet_lhashfn(dport)]
-    while i >= 0:
-        sk = net.socks[i]
-        if sk.port == dport and sk.state == TCP.LISTEN and (sk.rcv_saddr_lo == 0 or sk.rcv_saddr_lo == daddr) \
-                and (sk.bound_dev == 0 or sk.bound_dev == dev.ifindex):
-            score = 1
-            if sk.rcv_saddr_lo != 0:
-                score += 4
-            if sk.bound_dev != 0:
-                score += 2
-            if score > best_score:
-                best, best_score = i, score
-        i = sk.hnext
-    return best
-
-
-@early_demux(IPPROTO.TCP)
-@path_function
-def tcp_v4_early_demux(net: Net, cpu: int, skb: sk_buff) -> int:
-    """Is it of a connection?  None is established."""
-    if skb.pkt_type != PACKET_HOST or not pskb_may_pull(net, skb, skb.transport_header - skb.data + TCP_HLEN):
-        return 0
-    at(net, cpu, skb, Stage.tcp_v4_early_demux)
-    __inet_lookup_established(net, cpu, skb)
+def tcp_v4_init_sock(net: Net, sk: sock) -> int:
+    """tcp_init_sock()"""
+    tp = net.tcp[sk.idx]
+    reset_struct(tp)
+    sk.rcvbuf, sk.sndbuf = net.sysctl[Sysctl.tcp_rmem_1], TCP_WMEM_DEFAULT
+    tp.scaling_ratio, tp.mss_cache, tp.mdev_us = TCP_DEFAULT_SCALING_RATIO, TCP_MSS_DEFAULT, TCP_TIMEOUT_INIT_MS * 1000
+    tp.rto = msecs_to_jiffies(net, TCP_TIMEOUT_INIT_MS)
+    inet_csk_init_xmit_timers(net, sk)
     return 0
 
 
-@err_handler(IPPROTO.TCP)
+@proto_connect(IPPROTO.TCP)
 @path_function
-def tcp_v4_err(net: Net, cpu: int, skb: sk_buff) -> int:
-    """An ICMP error about a segment of ours.  1: of no connection."""
-    return 1 if __inet_lookup_established(net, cpu, skb) < 0 else 0
+def tcp_v4_connect(net: Net, sk: sock, local: int, daddr: int, dport: int) -> int:
+    """This host only accepts."""
+    return EOPNOTSUPP if sk.state == TCP.CLOSE else EISCONN
 
 
-# ---------------------------------------------------------------- arrival
-@inet_protocol(IPPROTO.TCP)
+# ---------------------------------------------------------------- reading
 @path_function
-def tcp_v4_rcv(net: Net, cpu: int, skb: sk_buff) -> int:
-    """Acceptance, then whose it is.  skb.data stands at the TCP header."""
-    at(net, cpu, skb, Stage.tcp_v4_rcv)
-    if skb.pkt_type != PACKET_HOST:                                          # 1: a frame to many
-        return kfree_skb_reason(net, cpu, skb, Stage.tcp_v4_rcv, Drop.NOT_SPECIFIED)
-    net.snmp[cpu][Mib.Tcp_InSegs] += 1
-    if not pskb_may_pull(net, skb, TCP_HLEN):                                # 2: no room for a header
-        return kfree_skb_reason(net, cpu, skb, Stage.tcp_v4_rcv, Drop.NOT_SPECIFIED)
-    ip, th = ip_hdr(net, skb), tcp_hdr(net, skb)
-    doff = th.doff * 4
-    if doff < TCP_HLEN:                                                      # 3: a header shorter than that
-        return tcp_bad_packet(net, cpu, skb, Drop.PKT_TOO_SMALL)
-    if not pskb_may_pull(net, skb, doff):                                    # 4: options cut off
-        return kfree_skb_reason(net, cpu, skb, Stage.tcp_v4_rcv, Drop.NOT_SPECIFIED)
-    if skb.len <= CHECKSUM_BREAK and not tcp_csum_ok(net, cpu, skb):         # 5: checksum, of a short one at once
-        return tcp_csum_error(net, cpu, skb)
-    __inet_lookup_established(net, cpu, skb)
-    i, known = NO_SOCK, net.ntcp_seen != 0 and tcp_seen(net, skb)
-    if not known:
-        i = __inet_lookup_listener(net, cpu, skb, ip.daddr, th.dest)
-    if not tcp_csum_ok(net, cpu, skb):                                       # of a long one now
-        return tcp_csum_error(net, cpu, skb)
-    if known:                                                                # of a connection that a capture shows
-        return kfree_skb_reason(net, cpu, skb, Stage.tcp_v4_rcv, Drop.TCP_NOT_MODELLED)
-    if i >= 0:
-        return tcp_v4_do_rcv(net, cpu, net.socks[i], skb)
-    return tcp_reset_and_drop(net, cpu, skb, Stage.tcp_v4_rcv, Drop.NO_SOCKET)                # 6: of no connection
+def tcp_will_not_wait(sk: sock, th: thread_t) -> bool:
+    return th.flags & MSG_DONTWAIT != 0 or th.wait_by != 0 or th.timed_out != 0 or sk.nonblock != 0
+
+
+@proto_recvmsg(IPPROTO.TCP)
+@path_function
+def tcp_recvmsg(net: Net, cpu: int, t: int) -> int:
+    """Bytes read, 0 at the end of the stream; EAGAIN: not yet."""
+    th = net.thread[t]
+    sk = net.socks[th.sock]
+    tp = net.tcp[sk.idx]
+    if sk.state == TCP.LISTEN:
+        return ENOTCONN
+    if th.flags & MSG_OOB:
+        return tcp_recv_urg(net, t, sk)
+    reader_has_lines(net, cpu, sk)
+    th.msg_flags = 0
+    want = th.buf_len
+    target = want if th.flags & MSG_WAITALL else min(tp.rcvlowat, want)
+    if want == 0 and tcp_epollin_ready(sk, tp, 1):
+        return 0
+    got = tcp_copy_queue(net, cpu, t, sk)
+    if th.copied < max(target, 1) and not got and not tcp_no_more(sk, tp):
+        if not tcp_will_not_wait(sk, th):
+            __tcp_cleanup_rbuf(net, cpu, sk, th.copied)
+            return EAGAIN
+    copied = th.copied
+    th.copied = 0
+    if copied == 0:
+        err = tcp_nothing(sk, tp, got)
+        if err:
+            return err
+    if th.flags & MSG_PEEK == 0:
+        __tcp_cleanup_rbuf(net, cpu, sk, copied)
+        sk.packets += 1
+    th.result = copied
+    return copied
 
 
 @path_function
-def tcp_csum_ok(net: Net, cpu: int, skb: sk_buff) -> bool:
-    if skb_csum_unnecessary(skb):
-        return True
-    at(net, cpu, skb, Stage.__skb_checksum_complete)
-    at_bytes(net, cpu, skb, Stage.BYTE_CSUM, skb.len)
-    if not skb_csum_right(skb, skb_checksum(net, skb, csum_tcpudp_nofold(net, skb, skb.len, IPPROTO.TCP))):
-        return False
-    skb.csum_valid = 1
-    return True
+def tcp_no_more(sk: sock, tp: tcp_sock) -> bool:
+    """Nothing will follow what there is."""
+    return tp.done != 0 or sk.err != 0 or sk.state == TCP.CLOSE or sk.shutdown & 1 != 0
 
 
-@cold
 @path_function
-def tcp_csum_error(net: Net, cpu: int, skb: sk_buff) -> int:
-    net.snmp[cpu][Mib.Tcp_InCsumErrors] += 1
-    return tcp_bad_packet(net, cpu, skb, Drop.TCP_CSUM)
+def tcp_nothing(sk: sock, tp: tcp_sock, fin: bool) -> int:
+    """Why a call has read nothing: an error, 0 at the end of the stream, EAGAIN."""
+    if tp.done or fin:
+        return 0
+    if sk.err:
+        err = sk.err
+        sk.err = 0
+        return -err
+    if sk.shutdown & 1:
+        return 0
+    return ENOTCONN if sk.state == TCP.CLOSE else EAGAIN
 
 
-@cold
 @path_function
-def tcp_bad_packet(net: Net, cpu: int, skb: sk_buff, reason: int) -> int:
-    if skb.wire & FEED_HEADER_CUT:
-        return kfree_skb_reason(net, cpu, skb, Stage.tcp_v4_rcv, Drop.CAPTURE_CUT)
-    net.snmp[cpu][Mib.Tcp_InErrs] += 1
-    return kfree_skb_reason(net, cpu, skb, Stage.tcp_v4_rcv, reason)
-
-
-@proto_backlog_rcv(IPPROTO.TCP)
-@path_function
-def tcp_v4_do_rcv(net: Net, cpu: int, sk: sock, skb: sk_buff) -> int:
-    """tcp_rcv_state_process() of a listener."""
-    at(net, cpu, skb, Stage.tcp_v4_do_rcv)
-    th = tcp_hdr(net, skb)
-    if th.flags & TCPHDR_ACK:                                                # 1: of a connection that is not
-        return tcp_reset_and_drop(net, cpu, skb, Stage.tcp_v4_do_rcv, Drop.TCP_FLAGS)
-    if th.flags & TCPHDR_RST:                                                # 2
-        return kfree_skb_reason(net, cpu, skb, Stage.tcp_v4_do_rcv, Drop.TCP_RESET)
-    if th.flags & (TCPHDR_SYN | TCPHDR_FIN) != TCPHDR_SYN:                   # 3: a listener waits for SYN only
-        return kfree_skb_reason(net, cpu, skb, Stage.tcp_v4_do_rcv, Drop.TCP_FLAGS)
-    net.snmp[cpu][Mib.Rxpath_TcpNotYet] += 1                                 # tcp_conn_request() comes later
-    consume_skb(net, cpu, skb)
-    return NET_RX_SUCCESS
-
-
-# ---------------------------------------------------------------- RST
-@path_function
-def tcp_reset_and_drop(net: Net, cpu: int, skb: sk_buff, stage: int, reason: int) -> int:
-    """tcp_v4_send_reset() when it is our turn, then the segment ends.  Never an answer to RST, or to what was not sent to us."""
-    th = tcp_hdr(net, skb)
-    if th.flags & TCPHDR_RST or skb.dst_type != RTN.LOCAL or not tcp_options_allow_reset(net, skb):
-        return kfree_skb_reason(net, cpu, skb, stage, reason)
-    skb.drop_stage, skb.drop_reason = stage, reason
-    return touch(net, cpu, skb, Touch.tcp_v4_send_reset)
-
-
-@cold
-@path_function
-def tcp_options_allow_reset(net: Net, skb: sk_buff) -> bool:
-    """tcp_do_parse_auth_options(): no answer to malformed options, nor to a signature, for which nobody here has a key."""
-    th, mem, at_option = tcp_hdr(net, skb), mem_at(net.mem_addr), skb.transport_header + TCP_HLEN
-    left = th.doff * 4 - TCP_HLEN
-    while left >= TCPOLEN_MD5SIG:                    # what is left is too short for one
-        kind = byte(mem, at_option)
-        if kind == TCPOPT_EOL:
-            return True
-        if kind == TCPOPT_NOP:
-            n = 1
-        else:
-            n = byte(mem, at_option + 1)
-            if n < 2 or n > left or kind == TCPOPT_MD5SIG:
+def tcp_copy_queue(net: Net, cpu: int, t: int, sk: sock) -> bool:
+    """As much of the receive queue as the program's buffer takes, behind what it has.  True: the call is to return with it: the FIN was
+    next, or an urgent byte."""
+    th, tp = net.thread[t], net.tcp[sk.idx]
+    peek = th.flags & MSG_PEEK != 0
+    seq = u32(tp.copied_seq + max(0, sk.peek_off)) if peek else tp.copied_seq
+    if peek:
+        th.copied = 0
+    i = sk.receive_queue.head
+    while i >= 0:
+        skb = net.skb[i]
+        cb = TCP_SKB_CB(skb)
+        offset = u32(seq - cb.seq)
+        i = skb.next
+        if offset < skb.len:
+            if tp.urg_data and tp.urg_seq == seq and th.copied:
+                return True
+            used = min(skb.len - offset, th.buf_len - th.copied)
+            if used == 0:
                 return False
-        at_option += n
-        left -= n
-    return True
+            skipped = 0
+            if tp.urg_data and u32(tp.urg_seq - seq) < used:
+                used = u32(tp.urg_seq - seq)
+                if used == 0:
+                    used = min(skb.len - offset, th.buf_len - th.copied)
+                    if tp.urginline == 0:            # it is fetched by itself, if at all
+                        skipped = 1
+                        used = min(skb.len - offset - 1, th.buf_len - th.copied)
+            if used:
+                tcp_copy_out(net, cpu, t, sk, skb, offset + skipped, used)
+            seq = u32(seq + used + skipped)
+            if not peek:
+                tp.copied_seq = seq
+            elif sk.peek_off >= 0:
+                sk.peek_off += used
+            if used:
+                tcp_rcv_space_adjust(net, cpu, sk, tp)
+            if tp.urg_data and after(tp.copied_seq, tp.urg_seq):
+                tp.urg_data = 0
+                tcp_fast_path_check(sk, tp)
+            if u32(seq - cb.seq) < skb.len:
+                i = skb.idx
+                if th.copied == th.buf_len:
+                    return False
+                continue
+        if cb.tcp_flags & TCPHDR_FIN:
+            if not peek:
+                tp.copied_seq = u32(seq + 1)
+                tcp_eat_recv_skb(net, cpu, sk, skb)
+            return True
+        if not peek:
+            tcp_eat_recv_skb(net, cpu, sk, skb)
+    return False
 
 
-@touched
 @path_function
-def tcp_v4_send_reset(net: Net, cpu: int, skb: sk_buff) -> int:
-    """RFC 9293 3.5.2: as if from the connection that the segment believes in."""
-    at(net, cpu, skb, Stage.tcp_v4_send_reset)
-    th = tcp_hdr(net, skb)
-    segment = skb.len - th.doff * 4 + (1 if th.flags & TCPHDR_SYN else 0) + (1 if th.flags & TCPHDR_FIN else 0)
-    seq, ack, answer = th.ack_seq, 0, TCPHDR_RST
-    if not th.flags & TCPHDR_ACK:
-        seq, ack, answer = 0, th.seq + segment & 0xFFFFFFFF, TCPHDR_RST | TCPHDR_ACK
-    i = alloc_skb(net, cpu)
-    if i >= 0:
-        out = net.skb[i]
-        skb_init(net, out, out.head + ROOM_BEFORE, ETH_HLEN + IP_HLEN + TCP_HLEN)
-        out.transport_header = out.data + ETH_HLEN + IP_HLEN
-        rth = tcp_hdr(net, out)
-        rth.source, rth.dest, rth.seq, rth.ack_seq = th.dest, th.source, seq, ack
-        rth.doff, rth.res1, rth.flags, rth.window, rth.check, rth.urg_ptr = TCP_HLEN // 4, 0, answer, 0, 0, 0
-        pseudo = csum_tcpudp_nofold(net, skb, TCP_HLEN, IPPROTO.TCP)
-        rth.check = csum_fold(csum_partial(mem_at(net.mem_addr), out.transport_header, TCP_HLEN, pseudo))
-        path.call_unicast_reply(IPPROTO.TCP, net, cpu, skb, out)
-        if skb.drop_reason != Drop.NETFILTER_DROP:          # REJECT's is netfilter's own, past TCP's counters
-            net.snmp[cpu][Mib.Tcp_OutSegs] += 1
-            net.snmp[cpu][Mib.Tcp_OutRsts] += 1
-    return kfree_skb_reason(net, cpu, skb, skb.drop_stage, skb.drop_reason)
+def tcp_copy_out(net: Net, cpu: int, t: int, sk: sock, skb: sk_buff, offset: int, n: int) -> None:
+    """n bytes to the program, behind what it has; MSG_TRUNC throws them away."""
+    th = net.thread[t]
+    if skb.rx_cpu != cpu:                            # its lines come from the cache of the CPU that queued it
+        charge(net, cpu, line_from(net, cpu, skb.rx_cpu))
+        skb.rx_cpu = cpu
+    at(net, cpu, skb, Stage.tcp_recvmsg)
+    if th.flags & MSG_TRUNC == 0:
+        skb_copy_bits(net, skb, offset, mem_at(th.buf_addr), th.copied, n)
+        at_bytes(net, cpu, skb, Stage.BYTE_COPY, n)
+    th.copied += n
+    th.arrived, th.frame = skb.tstamp, skb.frame
+
+
+@path_function
+def tcp_eat_recv_skb(net: Net, cpu: int, sk: sock, skb: sk_buff) -> None:
+    """The first of the queue has been read."""
+    __skb_dequeue(net, sk.receive_queue)
+    sk.qlen -= 1
+    size = skb.truesize
+    if net.spends:
+        spent_read(net, cpu, -1, skb)
+    skb_end(net, cpu, skb, Stage.tcp_recvmsg, Drop.RECEIVED)
+    tcp_rfree(net, cpu, sk, size)
+
+
+# ---------------------------------------------------------------- poll()
+@proto_poll(IPPROTO.TCP)
+@path_function
+def tcp_poll(net: Net, cpu: int, sk: sock) -> int:
+    """Its events now.  A listener has one when somebody can be accepted."""
+    tp = net.tcp[sk.idx]
+    if sk.state == TCP.LISTEN:
+        return POLLIN | POLLRDNORM if tp.accept_head >= 0 else 0
+    mask = 0
+    if sk.shutdown == 3 or sk.state == TCP.CLOSE:
+        mask |= POLLHUP
+    if sk.shutdown & 1:
+        mask |= POLLIN | POLLRDNORM | POLLRDHUP
+    if sk.state != TCP.SYN_SENT and sk.state != TCP.SYN_RECV:
+        if tcp_epollin_ready(sk, tp, tcp_poll_target(tp)):
+            mask |= POLLIN | POLLRDNORM
+        mask |= POLLOUT | POLLWRNORM                 # nothing of ours is waiting to be sent
+        if tp.urg_data & TCP_URG_VALID:
+            mask |= POLLPRI
+    if sk.err:
+        mask |= POLLERR
+    return mask
+
+
+@path_function
+def tcp_poll_target(tp: tcp_sock) -> int:
+    """An urgent byte that is in the way counts as one more."""
+    target = tp.rcvlowat
+    if tp.urg_data and tp.urg_seq == tp.copied_seq and tp.urginline == 0:
+        target += 1
+    return target

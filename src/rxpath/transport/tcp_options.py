@@ -4,6 +4,7 @@
 Malformed options end the reading and stop nothing: what was read before them holds."""
 from .._compile import be16, be32, byte, cold, mem_at, path_function, put_be32, put_byte
 from ..abi.headers import tcp_hdr
+from ..abi.kernels import Sysctl
 from ..abi.net import Net
 from ..abi.numbers import TCP_HLEN, TCPHDR_SYN
 from ..abi.skbuff import sk_buff
@@ -70,7 +71,7 @@ def tcp_parse_options(net: Net, skb: sk_buff, opt_rx: tcp_options_received, foc:
         if size < 2 or size > left:
             return sacked
         if kind == TCPOPT_TIMESTAMP:
-            if size == TCPOLEN_TIMESTAMP and (opt_rx.tstamp_ok or not estab):
+            if size == TCPOLEN_TIMESTAMP and (opt_rx.tstamp_ok if estab else net.sysctl[Sysctl.tcp_timestamps]):
                 opt_rx.saw_tstamp, opt_rx.rcv_tsval, opt_rx.rcv_tsecr = 1, be32(mem, at + 2), be32(mem, at + 6)
         elif kind == TCPOPT_SACK:
             if size >= TCPOLEN_SACK_BASE + TCPOLEN_SACK_PERBLOCK and (size - TCPOLEN_SACK_BASE) % TCPOLEN_SACK_PERBLOCK == 0 \
@@ -94,10 +95,10 @@ def tcp_parse_syn_option(net: Net, opt_rx: tcp_options_received, foc: tcp_fastop
         if mss:
             opt_rx.mss_clamp = min(mss, opt_rx.user_mss) if opt_rx.user_mss else mss
     elif kind == TCPOPT_WINDOW:
-        if size == TCPOLEN_WINDOW:
+        if size == TCPOLEN_WINDOW and net.sysctl[Sysctl.tcp_window_scaling]:
             opt_rx.wscale_ok, opt_rx.snd_wscale = 1, min(byte(mem, at + 2), TCP_MAX_WSCALE)
     elif kind == TCPOPT_SACK_PERM:
-        if size == TCPOLEN_SACK_PERM:
+        if size == TCPOLEN_SACK_PERM and net.sysctl[Sysctl.tcp_sack]:
             opt_rx.sack_ok = 1
             opt_rx.dsack = opt_rx.num_sacks = 0
     elif kind == TCPOPT_FASTOPEN:

@@ -120,7 +120,7 @@ def ip4_datagram_connect(net: Net, sk: sock, local: int, daddr: int, dport: int)
 
 @proto_disconnect(IPPROTO.UDP)
 @path_function
-def udp_disconnect(net: Net, sk: sock) -> int:
+def udp_disconnect(net: Net, cpu: int, sk: sock) -> int:
     """connect(AF_UNSPEC): any peer again; address and port that bind() was not told are anybody's."""
     if sk.dport:
         hash4_remove(net, sk)

@@ -7,11 +7,12 @@ from typing import Any, NamedTuple
 from .. import path
 from .._compile import entry, path_function, reset_struct
 from ..abi.kernels import Sysctl
+from ..abi.limits import NSOCK
 from ..abi.net import Net
-from ..abi.numbers import DONE, NO_THREAD, TCP, YIELD, Note
+from ..abi.numbers import DONE, NO_SOCK, NO_THREAD, TCP, YIELD, Note
 from ..abi.reasons import Drop
 from ..abi.skbuff import sk_buff_list
-from ..abi.sock import sock
+from ..abi.sock import SOCK_RCVBUF_LOCK, sock
 from ..abi.spent import Place
 from ..path import Stage
 from ..record import record_sock_at
@@ -19,13 +20,27 @@ from ..skb import __skb_dequeue, kfree_skb_reason
 from ..spent import spent_in
 from ..turn import at, late, spin_lock, spin_unlock, tell_driver
 from .errors import error
-from .wait import __wake_up_sync_key, wait_remove
+from .wait import sk_state_change, wait_remove
 
 SOCK_MIN_RCVBUF = 2304          # 2048 and sizeof(struct sk_buff); measured
 RCVBUF_MAX = 2147483646
 
 
 # ---------------------------------------------------------------- its life
+@path_function
+def sk_alloc(net: Net) -> int:
+    """A place for a socket, NO_SOCK: there are NSOCK."""
+    i = net.sock_free
+    if i >= 0:
+        old = net.socks[i]
+        net.sock_free = old.hnext4
+        return i
+    if net.nsock >= NSOCK:
+        return NO_SOCK
+    net.nsock += 1
+    return net.nsock - 1
+
+
 @path_function
 def sock_init_data(net: Net, i: int, family: int, protocol: int) -> None:
     sk = net.socks[i]
@@ -113,6 +128,7 @@ def release_sock(net: Net, cpu: int, sk: sock) -> int:
             spent_in(net, cpu, skb, Place.SOCKET)
         at(net, cpu, skb, Stage.release_sock)
         path.call_proto_backlog_rcv(sk.protocol, net, cpu, sk, skb)
+    path.call_proto_release_cb(sk.protocol, net, cpu, sk)
     spin_lock(net, cpu, sk.lock)
     sk.backlog_len = 0                               # only now: a flood cannot keep the thread here for ever
     sk.owned = NO_THREAD
@@ -141,14 +157,7 @@ def disown_sock(net: Net, cpu: int, i: int) -> int:
 @entry
 def sock_wake_all(net: Net, cpu: int, i: int) -> None:
     """sock_def_wakeup(): everybody who waits for the socket, whatever for."""
-    sk = net.socks[i]
-    n = 0
-    e = sk.wq_head
-    while e >= 0:
-        n += 1
-        e = net.wait[e].next
-    for _ in range(n):                               # each exclusive one ends a walk
-        __wake_up_sync_key(net, cpu, sk, -1)
+    sk_state_change(net, cpu, net.socks[i], -1)
 
 
 # ---------------------------------------------------------------- options
@@ -215,6 +224,7 @@ def set_rcvbuf(net: Net, sk: sock, value: int, force: bool) -> None:
     else:
         value = min(value & 0xFFFFFFFF, net.sysctl[Sysctl.rmem_max])
     sk.rcvbuf = max(2 * value, SOCK_MIN_RCVBUF)
+    sk.userlocks |= SOCK_RCVBUF_LOCK
     sk.forward_threshold = sk.rcvbuf >> 2
 
 

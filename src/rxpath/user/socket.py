@@ -8,21 +8,28 @@ from typing import Any
 
 from .. import path
 from .._compile import entry
+from ..abi.kernels import Sysctl
 from ..abi.limits import NSOCK
 from ..abi.net import Net
-from ..abi.numbers import AF_INET, EINVAL, IPPROTO, TCP
+from ..abi.numbers import AF_INET, EINVAL, EMFILE, IPPROTO, TCP
 from ..abi.sock import SOCK_BINDADDR_LOCK, SOCK_BINDPORT_LOCK
 from .errors import check, error
 from .mcast import ip_mc_drop_socket
 from .recvmsg import sys_recvfrom
-from .sock import sk_purge, sock_init_data
+from .sock import sk_alloc, sk_purge, sock_init_data
+from .wait import sk_state_change
 
 
 # ---------------------------------------------------------------- entries
 @entry
-def inet_create(net: Net, i: int, family: int, protocol: int) -> int:
+def inet_create(net: Net, family: int, protocol: int) -> int:
+    """A socket's index, EMFILE: there are NSOCK."""
+    i = sk_alloc(net)
+    if i < 0:
+        return EMFILE
     sock_init_data(net, i, family, protocol)
-    return path.call_proto_init(protocol, net, net.socks[i])
+    path.call_proto_init(protocol, net, net.socks[i])
+    return i
 
 
 @entry
@@ -44,9 +51,13 @@ def inet_bind(net: Net, i: int, addr: int, port: int) -> int:
 
 
 @entry
-def inet_csk_listen_start(net: Net, i: int) -> int:
-    """A socket that says that it listens asks for its port again: others may have been bound to it in the meantime."""
+def inet_csk_listen_start(net: Net, i: int, backlog: int) -> int:
+    """A socket that says that it listens asks for its port again: others may have been bound to it in the meantime.  One that listens
+    already gets a new backlog."""
     sk = net.socks[i]
+    if sk.state == TCP.CLOSE or sk.state == TCP.LISTEN:
+        tp = net.tcp[i]
+        tp.max_ack_backlog = min(backlog, net.sysctl[Sysctl.somaxconn])
     if sk.state != TCP.CLOSE:
         return 0 if sk.state == TCP.LISTEN else EINVAL
     sk.state = TCP.LISTEN
@@ -64,10 +75,27 @@ def inet_connect(net: Net, i: int, local: int, daddr: int, dport: int) -> int:
 
 
 @entry
-def inet_disconnect(net: Net, i: int) -> int:
+def inet_disconnect(net: Net, cpu: int, i: int) -> int:
     """connect(AF_UNSPEC)"""
     sk = net.socks[i]
-    return path.call_proto_disconnect(sk.protocol, net, sk)
+    return path.call_proto_disconnect(sk.protocol, net, cpu, sk)
+
+
+@entry
+def inet_accept(net: Net, cpu: int, i: int) -> int:
+    """The first connection that waits to be accepted, EAGAIN."""
+    sk = net.socks[i]
+    return path.call_proto_accept(sk.protocol, net, cpu, sk)
+
+
+@entry
+def inet_shutdown(net: Net, cpu: int, i: int, how: int) -> int:
+    """how: bits of sk.shutdown.  Who waits hears of it."""
+    sk = net.socks[i]
+    sk.shutdown |= how
+    err = path.call_proto_shutdown(sk.protocol, net, cpu, sk, how)
+    sk_state_change(net, cpu, sk, -1)
+    return err
 
 
 @entry
@@ -103,19 +131,9 @@ def recv_now(net: Net, cpu: int, t: int) -> int:
 # ---------------------------------------------------------------- the calls
 def create(b: Any, protocol: int = IPPROTO.UDP, family: int = AF_INET) -> int:
     """socket(): its index.  EPROTONOSUPPORT: nobody has registered such a protocol; EMFILE: there are NSOCK."""
-    net = b.net
     if protocol not in path.proto_init:
         raise error(errno.EPROTONOSUPPORT, f"socket of protocol {protocol}")
-    if net.sock_free >= 0:
-        i = net.sock_free
-        net.sock_free = net.socks[i].hnext4
-    elif net.nsock < NSOCK:
-        i = net.nsock
-        net.nsock += 1
-    else:
-        raise error(errno.EMFILE, f"more than {NSOCK} sockets")
-    b.call(inet_create)(net, i, family, int(protocol))
-    return int(i)
+    return check(b.call(inet_create)(b.net, family, int(protocol)), f"one socket more than {NSOCK}")
 
 
 def bind(b: Any, i: int, addr: int = 0, port: int = 0) -> int:
@@ -126,11 +144,31 @@ def bind(b: Any, i: int, addr: int = 0, port: int = 0) -> int:
     return int(b.net.socks[i].port)
 
 
-def listen(b: Any, i: int) -> None:
-    """listen().  EOPNOTSUPP: the protocol has no listeners; EADDRINUSE: somebody else listens there by now."""
+def listen(b: Any, i: int, backlog: int = 4096) -> None:
+    """listen(): up to `backlog` connections and one wait to be accepted, and as many requests (net.core.somaxconn is the most).
+    EOPNOTSUPP: the protocol has no listeners; EADDRINUSE: somebody else listens there by now."""
     if b.net.socks[i].protocol not in path.proto_hash:
         raise error(errno.EOPNOTSUPP, "listen")
-    check(b.call(inet_csk_listen_start)(b.net, i), "listen")
+    check(b.call(inet_csk_listen_start)(b.net, i, backlog & 0xFFFFFFFF), "listen")
+
+
+def accept(b: Any, i: int, cpu: int = 0) -> int:
+    """accept4(SOCK_NONBLOCK): the connection's socket.  EAGAIN: nobody waits; EINVAL: it does not listen; EOPNOTSUPP: nobody can."""
+    if b.net.socks[i].protocol not in path.proto_accept:
+        raise error(errno.EOPNOTSUPP, "accept")
+    return check(b.call(inet_accept)(b.net, cpu, i), "accept")
+
+
+def shutdown(b: Any, i: int, how: int, cpu: int = 0) -> None:
+    """shutdown(): SHUT_RD, SHUT_WR or SHUT_RDWR.  ENOTCONN: it is not connected."""
+    sk = b.net.socks[i]
+    if not 0 <= how <= 2:
+        raise error(errno.EINVAL, "shutdown")
+    if sk.protocol not in path.proto_shutdown:
+        raise error(errno.EOPNOTSUPP, "shutdown")
+    if sk.state in (TCP.CLOSE, TCP.LISTEN):
+        raise error(errno.ENOTCONN, "shutdown")
+    check(b.call(inet_shutdown)(b.net, cpu, i, how + 1), "shutdown")
 
 
 def connect(b: Any, i: int, daddr: int, dport: int, local: int | None = None) -> None:
@@ -142,9 +180,9 @@ def connect(b: Any, i: int, daddr: int, dport: int, local: int | None = None) ->
     check(b.call(inet_connect)(b.net, i, b.net.dev[0].addr if local is None else local, daddr, dport), "connect")
 
 
-def disconnect(b: Any, i: int) -> None:
+def disconnect(b: Any, i: int, cpu: int = 0) -> None:
     """connect(AF_UNSPEC): anybody's packets again."""
-    check(b.call(inet_disconnect)(b.net, i), "disconnect")
+    check(b.call(inet_disconnect)(b.net, cpu, i), "disconnect")
 
 
 def close(b: Any, i: int, cpu: int = 0) -> None:

@@ -124,6 +124,17 @@ def __wake_up_sync_key(net: Net, cpu: int, sk: sock, key: int) -> None:
         e = following
 
 
+@path_function
+def sk_state_change(net: Net, cpu: int, sk: sock, key: int) -> None:
+    """sock_def_wakeup(): everybody who waits for the socket, the exclusive ones too."""
+    n, e = 0, sk.wq_head
+    while e >= 0:
+        n += 1
+        e = net.wait[e].next
+    for _ in range(n):                               # each exclusive one ends a walk
+        __wake_up_sync_key(net, cpu, sk, key)
+
+
 # ---------------------------------------------------------------- poll() and select()
 @path_function
 def pollwake(net: Net, cpu: int, t: int) -> None:

@@ -29,7 +29,7 @@ def slot_of_cpu(net: Net, cpu: int) -> int:
 
 
 @path_function
-def before(key: int, slot: int) -> int:
+def comes_before(key: int, slot: int) -> int:
     """The last time at which `slot` is still earlier than `key`."""
     t = key >> SLOT_BITS
     if slot > key & (1 << SLOT_BITS) - 1:
@@ -53,7 +53,7 @@ def at_time(net: Net, slot: int, t: int) -> None:
             for i in range(b * 8, b * 8 + 8):
                 first = min(first, sim.key[i])
             sim.block[b] = first
-    limit = before(key, slot_of_cpu(net, sim.running))
+    limit = comes_before(key, slot_of_cpu(net, sim.running))
     sim.horizon = min(sim.horizon, limit)
     sim.private = min(sim.private, limit)
 
@@ -121,7 +121,7 @@ def set_horizon(net: Net, cpu: int, until: int) -> None:
         sim.private = c.now
         return
     mine = slot_of_cpu(net, cpu)
-    sim.horizon = min(before(sim.second, mine), until - 1)
+    sim.horizon = min(comes_before(sim.second, mine), until - 1)
     interrupt = sim.key[slot_of_local(net, cpu)]
     q = c.first_queue
     while q >= 0:
@@ -132,4 +132,4 @@ def set_horizon(net: Net, cpu: int, until: int) -> None:
     reach = net.cost[cpu][Stage.IPI_LATENCY]
     if sim.any_shared:
         reach = min(reach, net.cost[cpu][Stage.NIC_LATENCY])
-    sim.private = min(before(interrupt, mine), sim.horizon + reach, until - 1)
+    sim.private = min(comes_before(interrupt, mine), sim.horizon + reach, until - 1)

@@ -249,7 +249,7 @@ def read(m: Machine) -> Books:
         cpus=[_cpu(m, c) for c in range(ncpu)],
         queues=queues, sockets=sockets, apps=apps, latency=latency, done=done, spent=by_program(m, _programs(apps)),
         snmp={m.text(): n for m, n in mib.items() if m.name.split("_")[0] in ("Ip", "Icmp", "Udp", "Tcp")},
-        netstat={m.text(): n for m, n in mib.items() if m.name.split("_")[0] in ("IpExt", "TcpExt") or m == Mib.Rxpath_TcpNotYet},
+        netstat={m.text(): n for m, n in mib.items() if m.name.split("_")[0] in ("IpExt", "TcpExt")},
         softnet=[_softnet(net, c) for c in range(ncpu)],
         device=cards[0].device, ethtool=cards[0].ethtool, cards=cards if several else [],
         high_water=_high_water(m, queues, sockets),

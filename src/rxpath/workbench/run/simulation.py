@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from rxpath._compile import forget
 from rxpath.abi.limits import NFEED
-from rxpath.abi.mib import Mib
 from rxpath.abi.reasons import Drop
 from rxpath.cable.capture import Capture
 from rxpath.cable.receiver import Card, Receiver
@@ -164,10 +163,6 @@ class Simulation(Machine):
         """What a reader of the figures must know.  read: the books, if they have been read already."""
         read = read or books.read(self)
         notes = list(self.notes)
-        not_yet = sum(self.net.snmp[c][Mib.Rxpath_TcpNotYet] for c in range(self.host.cpus))
-        if not_yet:
-            notes.append(f"{not_yet:,} TCP connection requests were consumed (TCP_NOT_YET): TCP beyond the first segment is not built, so "
-                         "that later segments meet a closed door")
         long = sum(self.net.ring[q].length_errors for q in self.rings)
         if long:
             dev = self.host.device

@@ -110,7 +110,7 @@ class Spent(TypedDict):
 
 class Counters(TypedDict):
     snmp: Annotated[Named, doc("/proc/net/snmp: Ip, Icmp, Udp, Tcp")]
-    netstat: Annotated[Named, doc("/proc/net/netstat: IpExt, TcpExt; and TCP_NOT_YET, ours")]
+    netstat: Annotated[Named, doc("/proc/net/netstat: IpExt, TcpExt")]
     softnet: Annotated[list[Named], doc("/proc/net/softnet_stat, for each CPU")]
     ethtool: Annotated[Named, doc("ethtool -S of the first card; empty where its driver has none")]
     device: Annotated[Named, doc("struct rtnl_link_stats64 of the first card, as ip -s link shows it")]

@@ -92,7 +92,7 @@ def _side_exit(table: Table, loss: Loss, run: Outcome) -> None:
 
 
 def _consumed(b: Books) -> str:
-    parts = [name for name, n in (("ICMP", b.snmp.get("Icmp.InMsgs", 0)), ("TCP segments", b.netstat.get("TCP_NOT_YET", 0))) if n]
+    parts = [name for name, n in (("ICMP", b.snmp.get("Icmp.InMsgs", 0)), ("TCP segments", b.snmp.get("Tcp.InSegs", 0))) if n]
     return " and ".join(parts) or "its own protocols"
 
 

@@ -35,7 +35,7 @@ class Socket(Part):
     """A socket that a program has opened.  A range of ports or several addresses open one socket each, in this order."""
 
     name: str = key(..., "what applications and --set call it; default socketN", "letters, digits, - and _ (1 to 64)", example='"dns"')
-    proto: Literal["udp", "tcp"] = key("udp", "tcp is a listener: its SYNs are consumed and counted TCP_NOT_YET", "udp or tcp")
+    proto: Literal["udp", "tcp"] = key("udp", "tcp is a listener; connections wait in its accept queue", "udp or tcp")
     bind: Annotated[tuple[str, ...], BeforeValidator(texts)] = key(
         ..., "address and port, or several", '"10.0.0.1:5000", "*:5000", a range "0.0.0.0:5000-5099", or a list of these',
         example='"0.0.0.0:53"')

@@ -1,0 +1,245 @@
+"""How a connection ends: states, FIN, RST, close().  net/ipv4/tcp.c (tcp_set_state, tcp_done, __tcp_close, tcp_shutdown),
+net/ipv4/tcp_input.c (tcp_fin, tcp_reset), net/ipv4/inet_connection_sock.c (inet_csk_destroy_sock).  RFC 9293 3.6.
+
+A socket without a program (SOCK_DEAD) lives on until the protocol has closed, and frees itself then.  There is no TIME_WAIT yet:
+where it would begin, the connection ends."""
+from .._compile import cold, path_function
+from ..abi.mib import Mib
+from ..abi.net import Net
+from ..abi.numbers import (
+    ECONNREFUSED,
+    ECONNRESET,
+    EPIPE,
+    IPPROTO,
+    NO_SOCK,
+    POLLERR,
+    POLLHUP,
+    POLLIN,
+    POLLRDHUP,
+    POLLRDNORM,
+    TCP,
+    TCPHDR_FIN,
+)
+from ..abi.reasons import Drop
+from ..abi.skbuff import TCP_SKB_CB, sk_buff_list
+from ..abi.sock import SOCK_BINDADDR_LOCK, SOCK_BINDPORT_LOCK, sock
+from ..path import Stage, proto_close, proto_disconnect, proto_shutdown
+from ..skb import __skb_dequeue, kfree_skb_reason
+from ..turn import at
+from ..user.sock import sk_common_release
+from ..user.wait import sk_state_change
+from .inet_connection_sock import inet_csk_clear_xmit_timers, inet_csk_schedule_ack
+from .inet_hashtables import inet_put_port, inet_unhash
+from .tcp_charge import PAGE_SHIFT, tcp_rfree
+from .tcp_listen import inet_csk_reqsk_queue_stop
+from .tcp_ofo import ofo_purge
+from .tcp_output import tcp_send_ack, tcp_send_active_reset, tcp_send_fin
+from .tcp_seq import after
+
+RCV_SHUTDOWN, SEND_SHUTDOWN, SHUTDOWN_MASK = 1, 2, 3
+
+
+# ---------------------------------------------------------------- states
+@path_function
+def tcp_set_state(net: Net, cpu: int, sk: sock, state: int) -> None:
+    """With the counters that follow the state; a closed socket can no longer be found."""
+    old, snmp = sk.state, net.snmp[cpu]
+    estab = old == TCP.ESTABLISHED or old == TCP.CLOSE_WAIT
+    if state == TCP.ESTABLISHED:
+        if old != TCP.ESTABLISHED:
+            snmp[Mib.Tcp_CurrEstab] += 1
+    elif state == TCP.CLOSE_WAIT:
+        if old == TCP.SYN_RECV:
+            snmp[Mib.Tcp_CurrEstab] += 1
+    else:
+        if state == TCP.CLOSE:
+            if estab:
+                snmp[Mib.Tcp_EstabResets] += 1
+            inet_unhash(net, sk)
+            if sk.port and sk.userlocks & SOCK_BINDPORT_LOCK == 0:
+                inet_put_port(net, sk)
+        if estab:
+            snmp[Mib.Tcp_CurrEstab] -= 1
+    sk.state = state
+
+
+@path_function
+def tcp_done(net: Net, cpu: int, sk: sock) -> None:
+    """The connection is over."""
+    tp = net.tcp[sk.idx]
+    if sk.state == TCP.SYN_SENT or sk.state == TCP.SYN_RECV:
+        net.snmp[cpu][Mib.Tcp_AttemptFails] += 1
+    tcp_set_state(net, cpu, sk, TCP.CLOSE)
+    inet_csk_clear_xmit_timers(net, sk)
+    sk.shutdown = SHUTDOWN_MASK
+    if tp.dead:
+        inet_csk_destroy_sock(net, cpu, sk)
+    else:
+        sk_state_change(net, cpu, sk, POLLIN | POLLRDNORM | POLLRDHUP | POLLHUP | POLLERR)
+
+
+@path_function
+def inet_csk_destroy_sock(net: Net, cpu: int, sk: sock) -> None:
+    """sk_stream_kill_queues(), then its place is free."""
+    tp = net.tcp[sk.idx]
+    inet_csk_clear_xmit_timers(net, sk)
+    tcp_purge(net, cpu, sk, sk.receive_queue, Stage.sk_stream_kill_queues, Drop.QUEUE_PURGE)
+    ofo_purge(net, cpu, sk, tp, Stage.sk_stream_kill_queues, Drop.QUEUE_PURGE)
+    while sk.backlog.head >= 0:
+        skb = __skb_dequeue(net, sk.backlog)
+        kfree_skb_reason(net, cpu, skb, Stage.sk_stream_kill_queues, Drop.QUEUE_PURGE)
+    net.tcp_memory -= sk.forward_alloc >> PAGE_SHIFT
+    sk.forward_alloc, sk.rmem_alloc, sk.qlen, sk.backlog_len, sk.backlog_qlen = 0, 0, 0, 0, 0
+    if sk.port:
+        inet_put_port(net, sk)
+    sk_common_release(net, cpu, sk)
+
+
+@path_function
+def tcp_purge(net: Net, cpu: int, sk: sock, queue: sk_buff_list, stage: int, reason: int) -> bool:
+    """What nobody has read goes.  Were there bytes among it?"""
+    tp, unread = net.tcp[sk.idx], False
+    while queue.head >= 0:
+        skb = __skb_dequeue(net, queue)
+        cb = TCP_SKB_CB(skb)
+        if after(cb.end_seq - (cb.tcp_flags & TCPHDR_FIN), tp.copied_seq):
+            unread = True
+        size = skb.truesize
+        at(net, cpu, skb, stage)
+        kfree_skb_reason(net, cpu, skb, stage, reason)
+        tcp_rfree(net, cpu, sk, size)
+    sk.qlen = 0
+    return unread
+
+
+# ---------------------------------------------------------------- what the peer does
+@cold
+@path_function
+def tcp_reset(net: Net, cpu: int, sk: sock) -> None:
+    """The peer has given the connection up: the program's next call says so, once what it can still read is read."""
+    if sk.state == TCP.CLOSE:
+        return
+    if sk.state == TCP.SYN_SENT:
+        sk.err = -ECONNREFUSED
+    elif sk.state == TCP.CLOSE_WAIT:
+        sk.err = -EPIPE
+    else:
+        sk.err = -ECONNRESET
+    tcp_done(net, cpu, sk)
+
+
+@path_function
+def tcp_fin(net: Net, cpu: int, sk: sock) -> None:
+    """Its FIN is in sequence: nothing will follow."""
+    tp = net.tcp[sk.idx]
+    inet_csk_schedule_ack(tp)
+    sk.shutdown |= RCV_SHUTDOWN
+    tp.done = 1
+    over = False
+    if sk.state == TCP.ESTABLISHED or sk.state == TCP.SYN_RECV:
+        tcp_set_state(net, cpu, sk, TCP.CLOSE_WAIT)
+        tp.ack_pingpong = 1
+    elif sk.state == TCP.FIN_WAIT1:
+        tcp_send_ack(net, cpu, sk)
+        tcp_set_state(net, cpu, sk, TCP.CLOSING)
+    elif sk.state == TCP.FIN_WAIT2:
+        tcp_send_ack(net, cpu, sk)
+        over = True
+    ofo_purge(net, cpu, sk, tp, Stage.sk_stream_kill_queues, Drop.QUEUE_PURGE)
+    if over:
+        tcp_done(net, cpu, sk)
+    elif tp.dead == 0:
+        sk_state_change(net, cpu, sk, POLLIN | POLLRDNORM | POLLRDHUP)
+
+
+# ---------------------------------------------------------------- what the program does
+@path_function
+def tcp_close_state(net: Net, cpu: int, sk: sock) -> bool:
+    """The state that follows a close.  True: a FIN is to be sent."""
+    if sk.state == TCP.ESTABLISHED or sk.state == TCP.SYN_RECV:
+        tcp_set_state(net, cpu, sk, TCP.FIN_WAIT1)
+        return True
+    if sk.state == TCP.CLOSE_WAIT:
+        tcp_set_state(net, cpu, sk, TCP.LAST_ACK)
+        return True
+    if sk.state == TCP.SYN_SENT or sk.state == TCP.LISTEN:
+        tcp_set_state(net, cpu, sk, TCP.CLOSE)
+    return False
+
+
+@proto_shutdown(IPPROTO.TCP)
+@path_function
+def tcp_shutdown(net: Net, cpu: int, sk: sock, how: int) -> int:
+    """shutdown(): a FIN, if the program will not send any more."""
+    if how & SEND_SHUTDOWN and (sk.state == TCP.ESTABLISHED or sk.state == TCP.SYN_RECV or sk.state == TCP.CLOSE_WAIT):
+        if tcp_close_state(net, cpu, sk):
+            tcp_send_fin(net, cpu, sk)
+    return 0
+
+
+@path_function
+def inet_csk_listen_stop(net: Net, cpu: int, sk: sock) -> None:
+    """Who waits to be accepted is reset."""
+    tp = net.tcp[sk.idx]
+    while tp.accept_head >= 0:
+        child = net.socks[tp.accept_head]
+        ctp = net.tcp[child.idx]
+        tp.accept_head, ctp.accept_next = ctp.accept_next, NO_SOCK
+        tp.ack_backlog -= 1
+        ctp.dead = 1
+        if child.state != TCP.CLOSE:
+            tcp_send_active_reset(net, cpu, child)
+            tcp_set_state(net, cpu, child, TCP.CLOSE)
+        inet_csk_destroy_sock(net, cpu, child)
+
+
+@proto_disconnect(IPPROTO.TCP)
+@path_function
+def tcp_disconnect(net: Net, cpu: int, sk: sock) -> int:
+    """connect(AF_UNSPEC): a listener ends to listen, and its port stays its own; a connection is reset."""
+    tp = net.tcp[sk.idx]
+    if sk.state == TCP.LISTEN:
+        inet_unhash(net, sk)
+        sk.state = TCP.CLOSE
+        inet_csk_reqsk_queue_stop(net, sk)
+        inet_csk_listen_stop(net, cpu, sk)
+    elif sk.state != TCP.CLOSE:
+        tcp_send_active_reset(net, cpu, sk)
+        sk.err = -ECONNRESET
+        tcp_set_state(net, cpu, sk, TCP.CLOSE)
+        inet_csk_clear_xmit_timers(net, sk)
+        tcp_purge(net, cpu, sk, sk.receive_queue, Stage.tcp_close, Drop.TCP_UNREAD)
+        ofo_purge(net, cpu, sk, tp, Stage.tcp_close, Drop.TCP_UNREAD)
+        sk.shutdown, sk.dport, sk.daddr_lo = 0, 0, 0
+    if sk.userlocks & SOCK_BINDADDR_LOCK == 0:
+        sk.rcv_saddr_lo = 0
+    return 0
+
+
+@proto_close(IPPROTO.TCP)
+@path_function
+def tcp_close(net: Net, cpu: int, sk: sock) -> int:
+    """close(): unread bytes make it a reset (RFC 2525 2.17), else it ends with a FIN."""
+    tp = net.tcp[sk.idx]
+    sk.shutdown = SHUTDOWN_MASK
+    if sk.state == TCP.LISTEN:
+        tcp_set_state(net, cpu, sk, TCP.CLOSE)
+        inet_csk_reqsk_queue_stop(net, sk)
+        inet_csk_listen_stop(net, cpu, sk)
+        inet_csk_destroy_sock(net, cpu, sk)
+        return 0
+    unread = tcp_purge(net, cpu, sk, sk.receive_queue, Stage.tcp_close, Drop.TCP_UNREAD)
+    if sk.state == TCP.CLOSE:
+        inet_csk_destroy_sock(net, cpu, sk)
+        return 0
+    if unread:
+        net.snmp[cpu][Mib.TcpExt_TCPAbortOnClose] += 1
+        tcp_send_active_reset(net, cpu, sk)
+        tcp_set_state(net, cpu, sk, TCP.CLOSE)
+    elif tcp_close_state(net, cpu, sk):
+        tcp_send_fin(net, cpu, sk)
+    tp.dead = 1
+    if sk.state == TCP.CLOSE:
+        inet_csk_destroy_sock(net, cpu, sk)
+    return 0
+
