@@ -1,19 +1,19 @@
-"""Bytes of a capture: a file, a gzip file (by its magic bytes, whatever its name), or standard input ("-").  Reads into memory that the
-caller owns; never more than it asks for.  Bad input is a CaptureError with one clear line."""
+"""Bytes of a capture: a file, a gzip file or a case (by their magic bytes, whatever their names), or standard input
+("-").  Reads into memory that the caller owns; never more than it asks for.  Bad input is a CaptureError with one clear line."""
 import os
 import sys
 import tempfile
 import zlib
 from typing import Any, BinaryIO
 
+from .case_file import ZIP_MAGIC, CaseFile
+from .errors import CaptureError as CaptureError
+from .ring_source import CaseCapture
+
 GZIP_MAGIC = b"\x1f\x8b"
 PIECE = 256 << 10               # compressed bytes for one step
 SPOOL = 256 << 20               # of a pipe, kept in a temporary file so that it can be looked at before it is replayed
 IN_MEMORY = 8 << 20             # a shorter one needs no file
-
-
-class CaptureError(Exception):
-    """The capture cannot be used; the text says why in one line."""
 
 
 class Source:
@@ -27,6 +27,7 @@ class Source:
         self._head: bytes = b""                 # of a pipe: replayed first
         self._spool: Any = None                 # of a pipe: what rewind() gives back
         self.kept_all = False                   # of a pipe: as much as is kept has been read
+        self._case: CaseCapture | None = None
         try:
             self._file: BinaryIO = sys.stdin.buffer if self.name == "-" else open(path, "rb", buffering=0)
             self.seekable = self.name != "-" and self._file.seekable()
@@ -46,8 +47,22 @@ class Source:
             first += more
         self._head = first
         self.gzip = first == GZIP_MAGIC
+        if first == ZIP_MAGIC:
+            self._open_case()
+            return
         if self.gzip:
             self._inflate, self._packed, self._head = zlib.decompressobj(31), first, b""
+
+    def _open_case(self) -> None:
+        """The capture in a case."""
+        if not self.seekable:
+            raise CaptureError(f"{self.name}: a case through a pipe cannot be read (its index is at its end): save it to a file")
+        try:
+            self._case = CaseCapture(CaseFile(self._file, self.name))
+        except CaptureError:
+            self._file.close()
+            raise
+        self.total, self.raw_bytes = self._case.total, 0
 
     def _raw(self, n: int) -> bytes:
         try:
@@ -74,6 +89,10 @@ class Source:
 
     def read_into(self, view: memoryview) -> int:
         """Fills the start of view; 0: there is no more."""
+        if self._case is not None:
+            n = self._case.readinto(view)
+            self.raw_bytes, self.problem = self._case.done, self._case.problem
+            return n
         if self._inflate is not None:
             return self._gunzip_into(view)
         if self._head:
@@ -120,6 +139,9 @@ class Source:
 
     def rewind(self) -> bool:
         """Start again.  False: a pipe of which too much has been read."""
+        if self._case is not None:
+            self._case.close()
+            self._case = None
         if self.seekable:
             self._file.seek(0)
             self.raw_bytes, self.problem = 0, ""
@@ -136,6 +158,8 @@ class Source:
     def close(self) -> None:
         if self._spool is not None:
             self._spool.close()
+        if self._case is not None:
+            self._case.close()
         file = self._file
         if isinstance(file, _Again):
             file.forget()
