@@ -66,6 +66,8 @@ def test_no_modules_import_each_other():
 
 
 LATE = {                                             # the command line imports what a command needs when it runs; below it only these
+    ("host/given.py", "rxpath.workbench.host.snapshot.compose"): "few hosts come from a case",
+    ("host/given.py", "rxpath.workbench.readings.case"): "the same",
     ("host/sysctl_conf.py", "rxpath.workbench.readings.lines"): "few hosts name a sysctl.conf",
     ("host/sysctl_conf.py", "rxpath.workbench.readings.records"): "the same",
     ("host/sysctl_conf.py", "rxpath.workbench.readings.sysctl"): "the same",

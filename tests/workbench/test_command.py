@@ -24,7 +24,7 @@ GOLDEN = ROOT / "tests" / "golden" / "first.txt"
 SCHEMA = json.loads((ROOT / "src/rxpath/workbench/views/replay.schema.json").read_text())
 COMMANDS = ([], ["replay"], ["boot"], ["stations"], ["example"], ["version"], ["host"], ["host", "init"], ["host", "snapshot"],
             ["host", "show"], ["host", "check"], ["hosts"], ["sweep"], ["headroom"], ["diff"], ["doctor"],
-            ["help"], ["completion"], ["man"], ["packetdrill"])
+            ["help"], ["completion"], ["man"], ["packetdrill"], ["record"])
 
 
 def rxpath(*args: str, **more: object) -> subprocess.CompletedProcess[str]:

@@ -160,9 +160,10 @@ def test_what_begins_before_it_is_asked_for_changes_nothing(monkeypatch):
 
 
 def _host():
+    from rxpath.workbench.host import given
     from rxpath.workbench.traffic import capture as traffic
 
-    return hostfile.the_host(traffic.bundled_host("first"))
+    return given.the_host(traffic.bundled_host("first"))
 
 
 def test_json_has_the_knobs_and_follows_its_schema(capsys):

@@ -96,17 +96,19 @@ def test_a_v6only_socket_says_so():
     assert mine.v6only is True
 
 
-def test_the_call_in_which_a_thread_waits(monkeypatch):
+def test_the_call_in_which_a_thread_waits():
     lines = {"/proc/7/task/7/syscall": "299 0x5 0x7f00 0x40 0x10000 0x0 0x0 0x7ffd 0x7f01", "/proc/7/task/8/syscall": "running",
              "/proc/7/task/9/syscall": "232 0x4 0x7f00 0x10 0xffffffff 0x0 0x8 0x7ffd 0x7f01",
              "/proc/7/task/10/syscall": "45 0x6 0x7f00 0x800 0x40 0x0 0x0 0x7ffd 0x7f01", "/proc/7/task/11/syscall": "-1 0x7ffd 0x7f01",
              "/proc/7/fdinfo/4": "pos:\t0\nflags:\t02\nmnt_id:\t15\ntfd:        5 events: 80000019 data: 5  pos:0 ino:1c sdev:8\n"}
-    monkeypatch.setattr(files, "content", lambda path: lines.get(path))
-    monkeypatch.setattr(os, "uname", lambda: os.uname_result(("Linux", "h", "6.18", "", "x86_64")))
-    assert processes._call("7", "7") == Call("recvmmsg", 5, batch=64, flags=0x10000)
-    assert processes._call("7", "9") == Call("epoll_wait", 4, watched=((5, 0x80000019),))
-    assert processes._call("7", "10") == Call("recvfrom", 6, size=2048, flags=0x40)
-    assert [processes._call("7", tid) for tid in ("8", "11", "12")] == [None, None, None]
+    def call(tid):
+        said = lines.get(f"/proc/7/task/{tid}/syscall", "").split()
+        return processes._call(said, "x86_64", lambda fd: lines.get(f"/proc/7/fdinfo/{fd}", ""))
+
+    assert call(7) == Call("recvmmsg", 5, batch=64, flags=0x10000)
+    assert call(9) == Call("epoll_wait", 4, watched=((5, 0x80000019),))
+    assert call(10) == Call("recvfrom", 6, size=2048, flags=0x40)
+    assert [call(tid) for tid in (8, 11, 12)] == [None, None, None]
 
 
 # ---------------------------------------------------------------- ethtool, /proc, /sys

@@ -11,7 +11,7 @@ from rxpath.workbench.advice import ask
 from rxpath.workbench.advice.answer import Tried, WhatIf
 from rxpath.workbench.advice.goal import BUDGET, SEEDS, checked_budget, checked_goal, checked_seeds
 from rxpath.workbench.api.shown import shown
-from rxpath.workbench.host import file as hostfile
+from rxpath.workbench.host import given
 from rxpath.workbench.jobs.spread import Spread
 from rxpath.workbench.jobs.unit import Unit
 from rxpath.workbench.run import outcome
@@ -60,7 +60,7 @@ class Outcome(outcome.Outcome):
 replay = shown(replaying.replay, Outcome.of)
 
 
-def whatif(capture: str | Path | Spec, host: hostfile.GivenHost = None, *, overrides: Settings = (), seed: int | None = None,
+def whatif(capture: str | Path | Spec, host: given.GivenHost = None, *, overrides: Settings = (), seed: int | None = None,
            listen: str | Sequence[str] = (), local: str | None = None, speed: float = 1.0, rate: str | int | None = None, loop: int = 1,
            skip_unsupported: bool | None = None, goal: str | None = None, budget: str | int = BUDGET, jobs: int | None = None,
            seeds: int = SEEDS, progress: Callable[[float, int], None] | None = None, stop: Callable[[], bool] | None = None) -> Outcome:
@@ -76,7 +76,7 @@ def whatif(capture: str | Path | Spec, host: hostfile.GivenHost = None, *, overr
     if host is None and traffic.spec_of(capture) is None:
         host = traffic.bundled_host(str(capture))
     of_traffic, of_host = split(overrides)
-    chosen = hostfile.the_host(host, of_host, seed)
+    chosen = given.the_host(host, of_host, seed)
     run = replaying.replay(capture, chosen, overrides=of_traffic, seed=seed, listen=listen, local=local, speed=speed, rate=rate, loop=loop,
                            skip_unsupported=skip_unsupported, stop=stop)
     unit = Unit(str(capture) if isinstance(capture, Path) else capture, seed=seed, listen=listed(listen), local=local, speed=speed,

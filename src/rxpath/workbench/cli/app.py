@@ -24,6 +24,7 @@ from rxpath.workbench.cli import (
     hosts,
     judge,
     packetdrill,
+    record,
     replay,
     scenario,
     shapes,
@@ -61,6 +62,7 @@ app.command(epilog=replay.EXAMPLES)(replay.replay)
 app.command(epilog=hosts.EXAMPLES)(hosts.hosts)
 app.command(epilog=diff.EXAMPLES)(diff.diff)
 app.command(epilog=doctor.EXAMPLES)(doctor.doctor)
+app.command(epilog=record.EXAMPLES)(record.record)
 app.command(epilog=sweep.EXAMPLES)(sweep.sweep)
 app.command(epilog=headroom.EXAMPLES)(headroom.headroom)
 app.command(epilog=judge.EXAMPLES)(judge.judge)

@@ -9,7 +9,7 @@ BOOT_EXAMPLE = examples("rxpath boot --set cpus=4 --set nic.queues=4")
 
 def boot(host: HostOption = None, set_: SetOption = None, debug: DebugOption = False) -> None:
     """Boot a host and print what was set up, in the order in which the kernel does it."""
-    from rxpath.workbench.host.file import the_host
+    from rxpath.workbench.host.given import the_host
     from rxpath.workbench.run.simulation import Simulation
     from rxpath.workbench.views import boot as boot_view
     from rxpath.workbench.views import terminal

@@ -86,7 +86,7 @@ def host_show(file: Annotated[str | None, typer.Argument(metavar="FILE", help="A
               json_: Annotated[bool, typer.Option("--json", help="As a JSON object.")] = False, debug: DebugOption = False) -> None:
     """Print every setting that a run would use, and mark those that differ from the default host."""
     from rxpath.workbench.host import text as hosttext
-    from rxpath.workbench.host.file import the_host
+    from rxpath.workbench.host.given import the_host
 
     chosen = the_host(file, set_ or [])
     if json_:
@@ -103,7 +103,7 @@ def host_check(file: Annotated[str, typer.Argument(metavar="FILE", help="A host 
                    "--skip-unsupported", help="Report iptables rules that are not modelled.")] = False,
                debug: DebugOption = False) -> None:
     """Check a host file, its rules too: silent and 0 if it is right, one line and 2 if it is not."""
-    from rxpath.workbench.host.file import the_host
+    from rxpath.workbench.host.given import the_host
     from rxpath.workbench.host.rules import rules as rules_of
     from rxpath.workbench.host.sysctl_conf import without_effect
 

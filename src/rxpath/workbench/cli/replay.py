@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rxpath.workbench.cli.beside import as_recorded, beside_truth
 from rxpath.workbench.cli.examples import examples
 from rxpath.workbench.cli.options import DebugOption, HostOption, LocalOption, SeedOption, SetOption
 from rxpath.workbench.cli.progress import EXIT_INTERRUPTED, Bar, Interrupt
 
 if TYPE_CHECKING:
     from rxpath.workbench.advice.answer import WhatIf
+    from rxpath.workbench.case.result import Beside
     from rxpath.workbench.host.model.host import Host
     from rxpath.workbench.jobs.spread import Spread
     from rxpath.workbench.run.outcome import Outcome
@@ -75,6 +77,7 @@ def replay(
     """Send a capture through the receive path of a host and say where every frame went."""
     from rxpath.workbench.advice.goal import SEEDS, checked_budget, checked_goal, checked_seeds
     from rxpath.workbench.host import file as hostfile
+    from rxpath.workbench.host import given
     from rxpath.workbench.run import replay as replaying
     from rxpath.workbench.traffic import capture as traffic
     from rxpath.workbench.traffic.settings import split
@@ -92,10 +95,12 @@ def replay(
         raise BadInput("--seeds: standard input cannot be read many times: save it to a file")
 
     of_traffic, of_host = split(set_ or [])
-    chosen = hostfile.the_host(host or traffic.bundled_host(capture), of_host, seed)
+    chosen = given.the_host(host or traffic.bundled_host(capture), of_host, seed)
     if tap is not None or tx is not None:
         chosen = hostfile.with_outputs(chosen, tap, tx)
     with Interrupt() as interrupt:
+        whole = as_recorded(capture, speed, rate, loop, of_traffic, listen, watched, tap, tx)
+        chosen, compared = beside_truth(capture, chosen, seed, not json_, not no_progress, interrupt) if whole else (chosen, None)
         with Bar(not no_progress, f"replaying {capture}") as bar:
             outcome = replaying.replay(capture, chosen, overrides=of_traffic, seed=seed, listen=listen or [], local=local, speed=speed,
                                        rate=rate, loop=loop, fresh=fresh, plain=plain or None,
@@ -107,7 +112,7 @@ def replay(
         answer, varies = _told(outcome, watched, json_, unit, chosen, None if no_whatif else (goal, packets), seeds,
                                skip_unsupported or None, not no_progress, interrupt)
     if json_:
-        _json(outcome, answer, varies, watched)
+        _json(outcome, answer, varies, watched, compared)
     elif answer is not None or varies is not None:
         _answers(outcome, answer, varies)
     interrupted = outcome.interrupted or (answer is not None and answer.interrupted) or (no_whatif and seeds > 1 and varies is None)
@@ -209,10 +214,14 @@ def _answers(outcome: Outcome, answer: WhatIf | None, varies: Spread | None) -> 
         terminal.show(Group(Text(), spread.render(varies)))
 
 
-def _json(outcome: Outcome, answer: WhatIf | None, varies: Spread | None, watched: Trail | None) -> None:
+def _json(outcome: Outcome, answer: WhatIf | None, varies: Spread | None, watched: Trail | None, compared: Beside | None) -> None:
     from rxpath.workbench.views import as_json
 
     whole = as_json.build(outcome, answer, varies)
     if watched is not None:
         whole["trail"] = watched.describe()
+    if compared is not None:
+        from rxpath.workbench.views import case
+
+        whole["case"] = case.as_json(compared)
     print(json.dumps(whole, indent=1))

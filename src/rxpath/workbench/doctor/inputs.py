@@ -7,6 +7,8 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
+from rxpath.cable.case_file import is_case
+from rxpath.workbench.doctor import recorded
 from rxpath.workbench.doctor.evidence import BOOT, Evidence
 from rxpath.workbench.readings.archive import read_path, read_stdin
 from rxpath.workbench.readings.records import (
@@ -40,6 +42,8 @@ def moments(paths: Sequence[str]) -> list[Reading]:
     """A reading for each path, in this order; a directory with `before` and `after` in it, or a file with everything twice, is two."""
     if len(paths) == 1 and all(os.path.exists(os.path.join(paths[0], part)) for part in ("before", "after")):
         paths = [os.path.join(paths[0], part) for part in ("before", "after")]
+    if len(paths) == 1 and is_case(paths[0]):
+        return recorded.moments(paths[0])
     if list(paths).count("-") > 1:
         raise BadInput("-: standard input can be read once; the other reading comes from a file")
     read = [_read(path) for path in paths]

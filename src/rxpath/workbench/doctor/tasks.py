@@ -61,18 +61,27 @@ def read(pids: Iterable[int]) -> Tasks:
 def _task(pid: int, tid: int) -> Task | None:
     try:
         with open(f"/proc/{pid}/task/{tid}/stat", "rb") as file:
-            text = file.read().decode(errors="replace")
+            stat = file.read()
         try:
             with open(f"/proc/{pid}/task/{tid}/schedstat", "rb") as file:
-                words = file.read().split()
+                schedstat = file.read()
         except OSError:
-            words = []
+            schedstat = b""
     except OSError:
         return None
-    name, rest = text[text.index("(") + 1:text.rindex(")")], text[text.rindex(")") + 2:].split()
-    ticks = int(rest[11]) + int(rest[12])
+    return task_of(pid, tid, stat, schedstat)
+
+
+def task_of(pid: int, tid: int, stat: bytes, schedstat: bytes) -> Task | None:
+    """From the texts of its stat and schedstat (b"": there is none).  None: they are not as the kernel writes them."""
+    text, words = stat.decode(errors="replace"), schedstat.split()
+    begin, _, rest = text.rpartition(")")
+    fields = rest.split()
+    if len(fields) < 37 or not all(fields[i].isdigit() for i in (11, 12, 36)) or not all(w.isdigit() for w in words[:2]):
+        return None
+    ticks = int(fields[11]) + int(fields[12])
     run, wait = (int(words[0]), int(words[1])) if len(words) >= 2 else (ticks * 10_000_000, None)
-    return Task(pid, tid, name, int(rest[36]), run, wait)
+    return Task(pid, tid, begin.partition("(")[2], int(fields[36]), run, wait)
 
 
 def ksoftirqds() -> list[int]:

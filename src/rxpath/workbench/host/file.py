@@ -7,10 +7,9 @@ The models are in host.py, the sysctls in host/sysctls.py, the written text (hos
 
 from __future__ import annotations
 
-import copy
 import re
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,6 @@ from rxpath.workbench.host.sysctls import names as sysctl_names
 from rxpath.workbench.toml_in.tables import Wrong
 from rxpath.workbench.words import units
 
-GivenHost = Host | Mapping[str, Any] | str | Path | None    # a Host, the tables of a host file, its path, or None: the default host
 FILE_MAX = 16 << 20                                         # a host file with 65,536 sockets has some megabytes
 
 
@@ -205,18 +203,6 @@ def _file_time(text: str, file: str, number: int, place: str) -> int:
         return units.duration_ns(text)
     except ValueError as error:
         raise HostError(place, "", f"{file}:{number}: {units.shown(text)} is not allowed: {error}") from None
-
-
-def the_host(host: GivenHost = None, overrides: Sequence[str] = (), seed: int | None = None) -> Host:
-    """A Host, with overrides KEY=VALUE."""
-    if host is None:
-        host = default()
-    elif isinstance(host, Mapping):
-        host = build(copy.deepcopy(dict(host)), "host")
-    elif not isinstance(host, Host):
-        host = load(host)
-    settings = [*overrides, *([f"seed={seed}"] if seed is not None else [])]
-    return apply_overrides(host, settings) if settings else host
 
 
 def with_outputs(host: Host, tap: str | None, tx: str | None) -> Host:

@@ -17,6 +17,7 @@ from rxpath.abi.reasons import Kind
 from rxpath.cable.receiver import Receiver, infer_receiver
 from rxpath.cable.source import Source
 from rxpath.workbench.host import file as hostfile
+from rxpath.workbench.host import given
 from rxpath.workbench.host.model.host import Host
 from rxpath.workbench.run import replay
 from rxpath.workbench.run.books import Cpu, busy_ns
@@ -122,7 +123,7 @@ _receivers: dict[tuple[object, str | None, tuple[str, ...]], Receiver] = {}
 def the_host(unit: Unit) -> Host:
     """The host of a unit, overrides and seed applied; raises HostError."""
     host = traffic.bundled_host(unit.capture) if unit.host is None else unit.host
-    made = hostfile.the_host(host, unit.overrides, unit.seed)
+    made = given.the_host(host, unit.overrides, unit.seed)
     silent: dict[str, object] = {"tx": {"pcap": None}} if made.tx.pcap else {}
     if made.taps:
         silent["tap"] = [{**tap, "file": os.devnull} for tap in made._raw["tap"]]

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from rxpath.workbench.advice.goal import SEEDS, checked_seeds
-from rxpath.workbench.host.file import GivenHost
+from rxpath.workbench.host.given import GivenHost
 from rxpath.workbench.host.model.host import Host
 from rxpath.workbench.jobs import spread, unit
 from rxpath.workbench.jobs.pool import Pool, Progress, Stop

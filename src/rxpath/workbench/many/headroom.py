@@ -21,7 +21,7 @@ from typing import Any
 from rxpath.workbench.advice.goal import SEEDS, checked_seeds
 from rxpath.workbench.advice.shell import commands
 from rxpath.workbench.advice.states import LASTING, NEAR, states
-from rxpath.workbench.host.file import GivenHost
+from rxpath.workbench.host.given import GivenHost
 from rxpath.workbench.host.model.host import Host
 from rxpath.workbench.jobs import unit
 from rxpath.workbench.jobs.pool import Pool, Stop

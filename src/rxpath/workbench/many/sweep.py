@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from rxpath.cable.source import Source
-from rxpath.workbench.host.file import GivenHost
+from rxpath.workbench.host.given import GivenHost
 from rxpath.workbench.jobs import pool, unit
 from rxpath.workbench.jobs.unit import Result, Unit
 from rxpath.workbench.many import grid

@@ -17,9 +17,11 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import BinaryIO, Protocol
 
+from rxpath.cable.case_file import is_case
 from rxpath.workbench.words.mistakes import BadInput
 
 from . import tar
+from .case import open_recorded
 from .lines import decoded
 from .records import Reading, Unread
 from .sniff import context_of, read_text
@@ -271,6 +273,9 @@ def read_path(path: str | os.PathLike[str]) -> Reading:
     name = os.fspath(path)
     if name == "-":
         return read_stdin()
+    if is_case(name):
+        case = open_recorded(name)
+        return case.settings if case.settings.records or not case.moments else case.moments[0]
     reader = _Reader(name)
     try:
         if os.path.isdir(name):

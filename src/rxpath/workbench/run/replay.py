@@ -10,7 +10,7 @@ from rxpath.cable.capture import Capture
 from rxpath.cable.receiver import Receiver, infer_receiver
 from rxpath.cable.source import Source
 from rxpath.cable.survey import from_anybody
-from rxpath.workbench.host import file as hostfile
+from rxpath.workbench.host import given
 from rxpath.workbench.host.tables import open_sockets
 from rxpath.workbench.run import assemble, left_open
 from rxpath.workbench.run.learning import learn
@@ -38,7 +38,7 @@ def _watched(trail: Trail | str | Sequence[str] | None) -> Trail | None:
     return trail if isinstance(trail, Trail) else Trail(listed(trail))
 
 
-def replay(capture: str | Path | Spec, host: hostfile.GivenHost = None, *, overrides: Settings = (), seed: int | None = None,
+def replay(capture: str | Path | Spec, host: given.GivenHost = None, *, overrides: Settings = (), seed: int | None = None,
            listen: str | Sequence[str] = (), local: str | None = None, speed: float = 1.0, rate: str | int | None = None, loop: int = 1,
            plain: bool | None = None, skip_unsupported: bool | None = None, trail: Trail | str | Sequence[str] | None = None,
            progress: Progress | None = None, stop: Callable[[], bool] | None = None, receiver: Receiver | None = None, fresh: bool = False,
@@ -64,7 +64,7 @@ def replay(capture: str | Path | Spec, host: hostfile.GivenHost = None, *, overr
     spec = traffic.changed_spec(capture, of_traffic, seed)
     if host is None and spec is None:
         host = traffic.bundled_host(str(capture))
-    chosen, name = hostfile.the_host(host, of_host, seed), traffic.find(str(capture)) if isinstance(capture, (str, Path)) else "traffic"
+    chosen, name = given.the_host(host, of_host, seed), traffic.find(str(capture)) if isinstance(capture, (str, Path)) else "traffic"
     sockets, addresses = traffic.listening(listen), traffic.local_addresses(local)
     if addresses is None and chosen.nic.addresses:
         addresses = list(chosen.addresses)                  # the host file says who it is

@@ -17,7 +17,7 @@ from rxpath.abi.reasons import Drop
 from rxpath.cable.capture import Capture
 from rxpath.cable.receiver import Card, Receiver
 from rxpath.vtime import feed
-from rxpath.workbench.host.file import GivenHost, the_host
+from rxpath.workbench.host.given import GivenHost, the_host
 from rxpath.workbench.run import assemble, books, left_open, ports, spent
 from rxpath.workbench.run.books import Books
 from rxpath.workbench.run.machine import HEADERS, Arrival, Machine, socket_count

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rxpath import examples
 from rxpath.cable.capture import Capture
+from rxpath.cable.case_file import is_case
 from rxpath.cable.receiver import Receiver
 from rxpath.workbench.host.model.programs import endpoint
 from rxpath.workbench.traffic.settings import listed
@@ -68,8 +69,12 @@ def title(capture: str | Path | Spec) -> str:
 
 
 def bundled_host(name: str | Spec) -> Path | None:
-    """The host file that comes with a bundled capture, by the name that the user gave."""
-    if not isinstance(name, str) or not _is_bundled(name):
+    """The host that comes with a capture, by the name that the user gave: a bundled one's host file, a case itself."""
+    if not isinstance(name, str):
+        return None
+    if name and is_case(name):
+        return Path(name)
+    if not _is_bundled(name):
         return None
     file = bundled(name).with_suffix(".toml")
     return file if file.exists() else None
@@ -89,6 +94,8 @@ class Traffic:
     not_offered: tuple[tuple[str, int], ...] = ()
     notes: tuple[str, ...] = ()
     checksums_left: tuple[tuple[str, int], ...] = ()       # source, frames: see cable/wire.py
+    first_ts: int = 0                                       # of a capture: the first record's time, ns since the epoch
+    start_ns: int = 0                                       # when it comes, in virtual time
 
     def title(self) -> str:
         how = [f"at {self.speed:g} times its speed"] if self.speed != 1 else []
@@ -112,7 +119,8 @@ def summary(name: str, capture: Capture | Generated, speed: float, rate_pps: int
     counts, last = capture.counts(), capture.last_t
     return Traffic(Path(name).name, speed, rate_pps, capture.loop, counts["records"], counts["offered"], counts["bytes"],
                    max(last - start_ns, 0), tuple((k, counts[k]) for k in NOT_OFFERED if counts.get(k)), tuple(capture.notes()),
-                   tuple(capture.left().items()) if isinstance(capture, Capture) else ())
+                   tuple(capture.left().items()) if isinstance(capture, Capture) else (),
+                   capture.first_ts if isinstance(capture, Capture) else 0, start_ns)
 
 
 def describe_receiver(r: Receiver) -> dict[str, Any]:

@@ -277,6 +277,53 @@ class Packet(TypedDict):
     marks: list[Mark]
 
 
+class CaseClass(TypedDict):
+    """A class of losses of a case: what its host really lost, and the model."""
+    name: Annotated[str, doc("ring, backlog, rules, rp_filter, fragments, no_port, checksum, socket, memory; squeeze, which is no loss")]
+    counters: Annotated[str, doc("where Linux shows it")]
+    real: Annotated[NotRequired[int], doc("really lost between the first sample and the last; absent: the case does not say")]
+    predicted: Annotated[int, doc("by the model in the same time, nothing fitted to losses")]
+    fitted: Annotated[NotRequired[int], doc("by the model with what was fitted; absent: nothing was")]
+    together: Annotated[NotRequired[float], doc("of the larger of both, the share that was lost in the same interval between two samples")]
+
+
+class RealAndHere(TypedDict):
+    """Of one class in one stretch of time."""
+    name: str
+    real: int
+    here: int
+
+
+class CaseStretch(TypedDict):
+    """A stretch of time, in s from the first sample."""
+    begin: float
+    end: float
+    losses: list[RealAndHere]
+
+
+class CaseFitted(TypedDict):
+    """What was fitted to the losses of the first half of the recording."""
+    app: Annotated[str, doc("the program")]
+    what: Annotated[str, doc("work or sleep, for each datagram")]
+    before_ns: Annotated[int, doc("what was meant before")]
+    ns: Annotated[int, doc("what it is with that")]
+    second_half: Annotated[list[int], doc("of the second half: really lost, and by the model")]
+
+
+class Case(TypedDict):
+    """A case beside what its host really lost (docs/case.md)."""
+    seconds: Annotated[float, doc("between the first sample and the last")]
+    frames: Annotated[int, doc("of the capture, in that time")]
+    classes: Annotated[list[CaseClass], doc("classes in which anything was lost, really or here")]
+    over_time: list[CaseStretch]
+    measured: Annotated[list[str], doc("what the case said of its programs, in words")]
+    fitted: Annotated[NotRequired[CaseFitted], doc("absent: nothing was")]
+    cannot_judge: Annotated[str, doc("why the two cannot be compared; empty: they can")]
+    explained: Annotated[list[str], doc("where they differ, and which assumption would explain it")]
+    notes: Annotated[list[str], doc("what was damaged or missing in the case")]
+    tap_lost: Annotated[int, doc("frames that the capture itself lost")]
+
+
 class Replay(TypedDict):
     """One run.  Frames are frames of the wire; times are ns of the cost profile's virtual time.  The same capture, host and seed give the \
 same bytes."""
@@ -339,6 +386,7 @@ same bytes."""
         "figures of the run over several seeds, those of seed first; each is an object of min, median, max and each (a value for each "
         "seed); absent with --seeds 1, and with --no-whatif without --seeds")]
     recording: Annotated[NotRequired[Recording], doc("the run over time; there with --record - (docs/recording.md)")]
+    case: Annotated[NotRequired[Case], doc("of a case replayed as it was recorded: what its host really lost, beside the model")]
     notes: Annotated[list[str], doc("what a reader of the figures must know: cut frames, mended times, rules left out")]
     interrupted: Annotated[bool, doc("the run was stopped before its end")]
     host: Annotated[dict[str, Any], doc("every setting that the run used, as rxpath host show --json")]

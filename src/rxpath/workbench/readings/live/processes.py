@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
+from functools import partial
 
 from rxpath.workbench.readings.live import files
 from rxpath.workbench.readings.records import Source, Unread
@@ -57,36 +59,51 @@ def _link(pid: str, fd: str) -> str:
 def _threads(pid: str) -> tuple[Thread, ...]:
     found = []
     for name in files.names(f"/proc/{pid}/task")[:_THREADS_MAX]:
-        begin, _, rest = (files.content(f"/proc/{pid}/task/{name}/stat") or "").rpartition(")")
-        fields = rest.split()
-        if len(fields) < 39:                                # it has ended
-            continue
         try:
             cpus = tuple(sorted(os.sched_getaffinity(int(name))))
         except OSError:
             cpus = None
-        found.append(Thread(int(name), begin.partition("(")[2], cpus, int(fields[36]), int(fields[16]),
-                            _POLICIES.get(int(fields[38]), fields[38]), int(fields[37]), _call(pid, name)))
+        place = f"/proc/{pid}/task/{name}"
+        thread = thread_of(int(name), files.content(f"{place}/stat") or "", files.content(f"{place}/syscall") or "", cpus,
+                           os.uname().machine, partial(_fdinfo, pid))
+        if thread is not None:
+            found.append(thread)
     return tuple(found)
 
 
-def _call(pid: str, tid: str) -> Call | None:
+def thread_of(tid: int, stat: str, syscall: str, cpus: tuple[int, ...] | None, machine: str, fdinfo: Callable[[int], str]) -> Thread | None:
+    """A thread from the texts of its stat and syscall; fdinfo: what /proc/PID/fdinfo says of an epoll instance.  None: it has ended."""
+    begin, _, rest = stat.rpartition(")")
+    fields = rest.split()
+    if len(fields) < 39:
+        return None
+    try:
+        return Thread(tid, begin.partition("(")[2], cpus, int(fields[36]), int(fields[16]), _POLICIES.get(int(fields[38]), fields[38]),
+                      int(fields[37]), _call(syscall.split(), machine, fdinfo))
+    except ValueError:
+        return None
+
+
+def _fdinfo(pid: str, fd: int) -> str:
+    return files.content(f"/proc/{pid}/fdinfo/{fd}") or ""
+
+
+def _call(fields: list[str], machine: str, fdinfo: Callable[[int], str]) -> Call | None:
     """None: it runs, it waits elsewhere, or we may not look (root)."""
-    fields = (files.content(f"/proc/{pid}/task/{tid}/syscall") or "").split()
-    name = _CALLS.get(os.uname().machine, {}).get(int(fields[0])) if fields and fields[0].isdigit() else None
+    name = _CALLS.get(machine, {}).get(int(fields[0])) if fields and fields[0].isdigit() else None
     if name is None or len(fields) < 7:
         return None
     first, _, third, fourth = (int(word, 16) for word in fields[1:5])
     fd = first & 0xFFFFFFFF if name in _WITH_FD else None
     return Call(name, fd, batch=third & 0xFFFFFFFF if name == "recvmmsg" else None, size=third if name == "recvfrom" else None,
                 flags=(third if name == "recvmsg" else fourth) & 0xFFFFFFFF if name.startswith("recv") else 0,
-                watched=_watched(pid, fd) if name.startswith("epoll") and fd is not None else ())
+                watched=_watched(fdinfo(fd)) if name.startswith("epoll") and fd is not None else ())
 
 
-def _watched(pid: str, fd: int) -> tuple[tuple[int, int], ...]:
+def _watched(text: str) -> tuple[tuple[int, int], ...]:
     """The descriptors of an epoll instance with their events: lines "tfd: 5 events: 19 data: ..." of fdinfo."""
     found = []
-    for line in (files.content(f"/proc/{pid}/fdinfo/{fd}") or "").splitlines():
+    for line in text.splitlines():
         words = line.split()
         if len(words) >= 4 and words[0] == "tfd:" and words[2] == "events:":
             found.append((int(words[1]), int(words[3], 16)))
