@@ -1,10 +1,14 @@
 """Fixtures: every path test runs compiled and plain, and ends with balanced books."""
+import os
+import tempfile
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from .lab import Lab
+
+os.environ["XDG_DATA_HOME"] = os.path.join(tempfile.gettempdir(), "rxpath-tests-no-such-folder")      # no calibration is the default here
 
 
 @pytest.fixture(params=["compiled", "plain"])

@@ -4,7 +4,10 @@ net.cost[cpu], which the path reads.
 A file has `name`, `about`, tables [stations], [events], [bytes] of `NAME = { ns = ..., source = "..." }`, [factors] of
 `NAME = { factor = ..., source = "..." }`, a guest's [halt] of `TIME = { ns = ..., source = "..." }` (how much longer than IDLE_EXIT the way
 back takes after so long a halt); with `base` and `factor` it takes what it does not name from another profile, multiplied.
-What no table names costs nothing."""
+What no table names costs nothing.
+
+One that was measured on a machine (calibrated.py) has `low` and `high` beside ns, the spread of what was measured, [stalls] with
+`per_second`, `mean_ns` and `source` - what the hypervisor takes, unless the host file has a [stalls] of its own -, and [calibration]."""
 import functools
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,6 +18,7 @@ from typing import Any, NamedTuple
 from .._compile import write_numbers
 from ..abi.net import Net
 from ..path import STATIONS, Stage
+from . import calibrated
 
 FOLDER = Path(__file__).parent / "profiles"
 BYTE_STAGES = (Stage.BYTE_COPY, Stage.BYTE_CSUM)
@@ -41,6 +45,9 @@ class Profile(NamedTuple):
     source: dict[Stage, str]
     factors: Mapping[str, float] = MappingProxyType({})      # FACTORS; what is not there is 1.0
     halt: tuple[tuple[int, int], ...] = ()           # (so long a halt, ns that the way back takes more than IDLE_EXIT), by length
+    spread: Mapping[Stage, tuple[float, float]] = MappingProxyType({})      # ns, least and most, of those that were measured here
+    stalls: tuple[float, int] | None = None          # (in a second, ns of one on average)
+    made: Mapping[str, Any] = MappingProxyType({})   # [calibration]: when, where, how quiet
 
     def apply(self, net: Net, cpus: Iterable[int], factors: Sequence[float] = ()) -> None:
         """Write the cost tables of these CPUs.  factors[cpu] makes one slower (2.0) or faster; latencies are nobody's time and stay."""
@@ -66,11 +73,19 @@ def profile_names() -> list[str]:
 
 
 def load_profile(name: str) -> Profile:
-    """A profile of ours by name, or any file by its path."""
+    """A profile of ours by name, one that was measured by its name or as "here", or any file by its path."""
     if "/" in name or name.endswith(".toml"):
         return _read(Path(name))
+    if name == calibrated.HERE:
+        newest = calibrated.newest()
+        if newest is None:
+            raise ProfileError("profile here: this machine and kernel were not calibrated, or only while others worked: rxpath calibrate")
+        name = newest
+    if calibrated.is_calibrated(name):
+        return _read(calibrated.path_of(name))
     if not (FOLDER / f"{name}.toml").is_file():
-        raise ProfileError(f"no cost profile {name!r}: there are {', '.join(profile_names())}, or give the path of a .toml file")
+        raise ProfileError(f"no cost profile {name!r}: there are {', '.join(profile_names())}, here (rxpath calibrate), or give the "
+                           "path of a .toml file")
     return _ours(name)
 
 
@@ -93,7 +108,8 @@ def _read(path: Path) -> Profile:
 
 
 def _profile(where: str, data: dict[str, Any]) -> Profile:
-    unknown = set(data) - {"name", "about", "base", "factor", "factor_source", "stations", "events", "bytes", "factors", "halt"}
+    unknown = set(data) - {"name", "about", "base", "factor", "factor_source", "stations", "events", "bytes", "factors", "halt", "stalls",
+                          "calibration"}
     if unknown:
         raise ProfileError(f"{where}: unknown key {sorted(unknown)[0]!r}")
     if not isinstance(data.get("name"), str):
@@ -101,6 +117,7 @@ def _profile(where: str, data: dict[str, Any]) -> Profile:
     ns: dict[Stage, int] = {}
     source: dict[Stage, str] = {}
     factors: dict[str, float] = {}
+    spread: dict[Stage, tuple[float, float]] = {}
     halt: tuple[tuple[int, int], ...] = ()
     if "base" in data:
         base, factor = load_profile(str(data["base"])), data.get("factor", 1.0)
@@ -118,9 +135,12 @@ def _profile(where: str, data: dict[str, Any]) -> Profile:
         for key, entry in entries.items():
             stage = _stage(where, table, key)
             ns[stage], source[stage] = _cost(f"{where}: {table}.{key}", stage, entry)
+            if "low" in entry:
+                spread[stage] = float(entry["low"]), float(entry["high"])
     _ipis(data.get("events", {}), ns, source)
     return Profile(data["name"], str(data.get("about", "")), ns, source, factors | _factors(where, data.get("factors", {})),
-                   _halt(where, data["halt"]) if "halt" in data else halt)
+                   _halt(where, data["halt"]) if "halt" in data else halt, spread, _stalls(where, data.get("stalls")),
+                   _calibration(where, data.get("calibration", {})))
 
 
 def _ipis(events: dict[str, Any], ns: dict[Stage, int], source: dict[Stage, str]) -> None:
@@ -165,6 +185,27 @@ def _halt(where: str, entries: Any) -> tuple[tuple[int, int], ...]:
     return tuple(points)
 
 
+def _stalls(where: str, entry: Any) -> tuple[float, int] | None:
+    if entry is None:
+        return None
+    if not isinstance(entry, dict) or set(entry) != {"per_second", "mean_ns", "source"} or not str(entry["source"]).strip():
+        raise ProfileError(f'{where}: [stalls] must have per_second, mean_ns and source = "where it is from"')
+    rate, length = entry["per_second"], entry["mean_ns"]
+    if not _number(rate, 0, 100_000) or not _number(length, 1000, 1e10):
+        raise ProfileError(f"{where}: [stalls]: per_second from 0 to 100000, mean_ns from 1000 to 1e10")
+    return (float(rate), round(length)) if rate else None
+
+
+def _calibration(where: str, entry: Any) -> dict[str, Any]:
+    if not isinstance(entry, dict):
+        raise ProfileError(f"{where}: [calibration] must be a table")
+    return entry
+
+
+def _number(value: Any, least: float, most: float) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and least <= value <= most
+
+
 def _stage(where: str, table: str, key: str) -> Stage:
     allowed = [s for s in Stage if {"stations": s in STATIONS, "bytes": s in BYTE_STAGES,
                                     "events": s not in STATIONS and s not in BYTE_STAGES}[table]]
@@ -177,11 +218,12 @@ def _stage(where: str, table: str, key: str) -> Stage:
 
 
 def _cost(where: str, stage: Stage, entry: Any) -> tuple[int, str]:
-    if not isinstance(entry, dict) or set(entry) != {"ns", "source"}:
-        raise ProfileError(f'{where}: must be {{ ns = number, source = "where it is from" }}')
+    if not isinstance(entry, dict) or set(entry) - {"low", "high"} != {"ns", "source"} or ("low" in entry) != ("high" in entry):
+        raise ProfileError(f'{where}: must be {{ ns = number, source = "where it is from" }}; low and high, where it was measured')
     value, source = entry["ns"], entry["source"]
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1e9:
-        raise ProfileError(f"{where}: ns must be a number from 0 to 1e9")
+    for name in set(entry) - {"source"}:
+        if not _number(entry[name], 0, 1e9):
+            raise ProfileError(f"{where}: {name} must be a number from 0 to 1e9")
     if not isinstance(source, str) or not source.strip():
         raise ProfileError(f"{where}: every number needs its source")
     if stage in BYTE_STAGES:

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from rxpath.vtime import calibrated
 from rxpath.workbench.host.file import mean_service_ns
 from rxpath.workbench.host.model.host import PROFILES
 from rxpath.workbench.host.model.programs import App
@@ -16,6 +17,8 @@ def assumed(run: Outcome) -> list[str]:
     """What the figures hang on and nobody measured on this host."""
     host = run.host
     out = [f"cost profile {host.profile}, which was not measured on this host"] if host.profile in PROFILES else []
+    if calibrated.is_calibrated(host.profile) and any(dev.driver.has_ring for dev in host.devices):
+        out.append(f"the card, its interrupts and its memory, which {host.profile} could not measure")
     apps = [f"{a.name} {_work(a)}, {a.threads} thread{'s' * (a.threads > 1)} on "
             f"{_cpus(sorted({host.app_cpu(a, i) for i in range(a.threads)}))}" for a in host.apps[:PROGRAMS]]
     if len(host.apps) > PROGRAMS:

@@ -14,6 +14,7 @@ import typer
 
 from rxpath.workbench.cli import (
     boot,
+    calibrate,
     completion,
     diff,
     doctor,
@@ -29,6 +30,7 @@ from rxpath.workbench.cli import (
     scenario,
     shapes,
     sweep,
+    validate,
 )
 from rxpath.workbench.cli.examples import examples
 
@@ -68,6 +70,8 @@ app.command(epilog=headroom.EXAMPLES)(headroom.headroom)
 app.command(epilog=judge.EXAMPLES)(judge.judge)
 app.command(epilog=packetdrill.EXAMPLES)(packetdrill.packetdrill)
 app.command(epilog=shapes.EXAMPLES)(shapes.shapes)
+app.command(epilog=calibrate.EXAMPLES)(calibrate.calibrate)
+app.command(epilog=validate.EXAMPLES)(validate.validate)
 app.command(epilog=boot.BOOT_EXAMPLE)(boot.boot)
 app.command(epilog=boot.STATIONS_EXAMPLE)(boot.stations)
 

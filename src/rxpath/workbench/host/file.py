@@ -16,6 +16,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from rxpath.abi.capture import MAX_TIME
+from rxpath.vtime import calibrated
 from rxpath.workbench.host.check import check, flatten
 from rxpath.workbench.host.model.host import Host
 from rxpath.workbench.host.model.programs import App, Service, Times
@@ -80,7 +81,8 @@ def tables(content: str | bytes, place: str) -> dict[str, Any]:
 
 
 def default() -> Host:
-    """The host without a file: an igb, two CPUs, kernel 6.18, cost profile bm36; sockets are opened for the capture's traffic."""
+    """The host without a file: an igb, two CPUs, kernel 6.18, this machine's own cost profile, else bm36; sockets are opened for the
+    capture's traffic."""
     return build({}, "host")
 
 
@@ -89,8 +91,9 @@ def build(data: dict[str, Any], place: str, changes: Sequence[tuple[str, str]] =
     nic = data.get("nic")
     if isinstance(nic, dict) and "ethtool" in nic and "ethtool" not in data:    # [nic.ethtool] is the same as [ethtool]
         data = {**data, "nic": {k: v for k, v in nic.items() if k != "ethtool"}, "ethtool": nic["ethtool"]}
+    own = {} if "profile" in data or (newest := calibrated.newest()) is None else {"profile": newest}
     try:
-        host = Host.model_validate(data)
+        host = Host.model_validate({**data, **own})
         check(host)
     except (ValidationError, Wrong) as error:
         found = [(error.key, error.text)] if isinstance(error, Wrong) else [read_error(item) for item in error.errors(include_url=False)]

@@ -259,10 +259,13 @@ def machine(m: Machine) -> None:
 def others(m: Machine) -> None:
     """What else the machine does: background threads, softirqs that are not packets; what is done to it: stalls."""
     net, host, i = m.net, m.host, 0
-    if host.stalls.rate:
+    rate, length = host.stalls.rate, host.stalls.length
+    if "stalls" not in host._raw:                           # else the file says it, also that there are none
+        rate, length = costs.load_profile(host.profile).stalls or (0.0, 0)
+    if rate:
         for c in host.stalls.cpu or range(host.cpus):
             seed = next_random(host.seed * 1_000_003 + 104_729 * (c + 1) & (1 << 62) - 1)
-            m.call(vtime_machine.add_stalls)(net, c, round(1e9 / host.stalls.rate), host.stalls.length, seed)
+            m.call(vtime_machine.add_stalls)(net, c, round(1e9 / rate), length, seed)
     for load in host.loads:
         for c in load.cpu:
             n = m.new_thread()

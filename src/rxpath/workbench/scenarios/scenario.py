@@ -110,7 +110,7 @@ def loads(content: str | bytes, place: str, name: str = "scenario", folder: Path
         items = sorted(error.errors(include_url=False), key=lambda e: e["type"] != "extra_forbidden")     # a typo explains what is missing
         raise hostfile.HostError(place, *hostfile.read_error(items[0], Scenario), len(items) - 1) from None
     found._name, found._folder = name, folder or Path()
-    tables = dict(found.host)
+    tables = {"profile": Host.model_fields["profile"].default, **found.host}       # its figures are of that, whatever was measured here
     hostfile.anchor(tables, found._folder)
     found._host = hostfile.build(tables, f"{place}: host")
     trafficfile.build({"seed": found.seed, "traffic": list(found.traffic)}, place)

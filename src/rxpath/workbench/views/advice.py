@@ -10,6 +10,7 @@ from rich.text import Text
 
 from rxpath.abi.reasons import Kind
 from rxpath.workbench.advice.answer import Tried, WhatIf
+from rxpath.workbench.advice.expected_error import expected_error, in_words
 from rxpath.workbench.advice.goal import budget_text
 from rxpath.workbench.advice.rules import VERDICT, load
 from rxpath.workbench.advice.verdict import ended
@@ -56,6 +57,7 @@ def render(run: Outcome, answer: WhatIf) -> Group:
     parts += [Text(), *varies] if varies else []
     parts += [Text(), *hangs] if hangs else []
     how = f"each knob: the same traffic and host run again, cost profile {run.host.profile}" if answer.knobs else ""
+    how += f"; {said}" if how and (said := in_words(expected_error(run))) else ""
     title = TITLE[answer.goal] if answer.knobs or answer.unfinished or answer.goal != "loss" else NOT_SAVABLE
     return Group(Text.assemble((title, "bold"), f" ({how})" if how else ""), *parts)
 

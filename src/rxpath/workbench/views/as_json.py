@@ -10,6 +10,7 @@ from typing import Any
 from rxpath.abi.reasons import Drop
 from rxpath.workbench.advice.answer import WhatIf
 from rxpath.workbench.advice.assumed import assumed
+from rxpath.workbench.advice.expected_error import expected_error
 from rxpath.workbench.advice.states import little, states
 from rxpath.workbench.host import text as hosttext
 from rxpath.workbench.jobs.spread import Spread
@@ -60,6 +61,7 @@ def build(run: Outcome, answer: WhatIf | None = None, varies: Spread | None = No
         "iptables": [asdict(r) for r in b.rules],
         **({"log": list(run.log)} if run.log else {}),
         "states": [asdict(s) for s in states(run)], "assumed": assumed(run),
+        **({"expected_error": [asdict(e) for e in errors]} if (errors := expected_error(run)) else {}),
         **({"knobs": advice.as_list(answer), "whatif": advice.as_dict(answer)} if answer is not None and answer.asked else {}),
         **({"sensitivity": [asdict(a) for a in answer.sensitivity]} if answer is not None else {}),
         **({"spread": varies.to_dict()} if varies is not None else {}),

@@ -6,6 +6,7 @@ from typing import Any
 from rich.console import Group
 from rich.text import Text
 
+from rxpath.workbench.advice.expected_error import of_profile
 from rxpath.workbench.many.headroom import Dot, Headroom, Step, Tried, kept_by_queues
 from rxpath.workbench.many.limits import WORK
 from rxpath.workbench.views.terminal import table as table_of
@@ -20,6 +21,7 @@ def render(room: Headroom) -> Group:
     """The whole answer."""
     parts: list[Any] = [Text(_head(room), "bold"),
                         Text(f"kernel {room.kernel}, cost profile {room.profile}, seed {room.seed}; {room.runs:,} runs")]
+    parts += [Text(said)] if (said := of_profile(room.profile)) else []
     if room.now is not None:
         lasts = {True: "as it is it can last", False: "as it is it cannot last", None: "whether it can last is not known"}[room.now.lasts]
         parts.append(Text(f"{lasts}: {room.now.says}", "bold red" if room.now.lasts is False else ""))

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter, WithJsonSchema
 from pydantic.json_schema import GenerateJsonSchema
 from typing_extensions import TypedDict
 
+from rxpath.workbench.advice.expected_error import Expected
 from rxpath.workbench.advice.sensitivity import Assumed
 from rxpath.workbench.advice.states import State
 from rxpath.workbench.run.books import CardBooks, Cpu, Queue, Rule, SenderBooks, SocketBooks, Stalled, Unhandled
@@ -377,6 +378,9 @@ same bytes."""
     states: Annotated[list[State], doc("what matters whether or not something was lost: lasting overload, bursts "
                                        "longer than any buffer, sockets that nobody reads, groups that nobody joined")]
     assumed: Annotated[list[str], doc("what the figures hang on and nobody measured on this host")]
+    expected_error: Annotated[NotRequired[list[Expected]], doc(
+        "how far the figures are from this machine's kernel, for each kind of load that the run is of; there when the cost profile was "
+        "measured here and validated (docs/calibrate.md)")]
     knobs: Annotated[NotRequired[list[Knob]], doc(
         "settings that were tried on the same traffic and host, best first, then those that did not help; absent with --no-whatif, and "
         "when nothing was lost and no --goal given (docs/whatif.md)")]

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from rxpath.abi.reasons import Kind
 from rxpath.workbench.advice.assumed import assumed
+from rxpath.workbench.advice.expected_error import expected_error, in_words
 from rxpath.workbench.advice.states import little, states
 from rxpath.workbench.host.model.device import Device
 from rxpath.workbench.host.sysctl_conf import without_effect
@@ -47,6 +48,7 @@ def header(run: Outcome) -> list[str]:
         out.append(f"VLAN devices for the tags of the traffic: {', '.join(made)}; nic.vlans says which there are")
     out += [run.taught.text] if run.taught is not None else []
     out.append(f"assumed: {'; '.join(assumed(run))}")
+    out += [said] if (said := in_words(expected_error(run))) else []
     if run.interrupted:
         out.append(f"INTERRUPTED: what follows is the state after {ns(b.elapsed_ns)} of virtual time")
     return out

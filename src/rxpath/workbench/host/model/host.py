@@ -16,6 +16,7 @@ from rxpath.abi.limits import NCARD
 from rxpath.abi.numbers import SMALL_HEAD
 from rxpath.abi.sysctls import Value
 from rxpath.drivers.rows import LO, is_lo
+from rxpath.vtime import calibrated
 from rxpath.workbench.host.model.device import Device
 from rxpath.workbench.host.model.machine import Cpu, Load, SoftirqSource, Stalls
 from rxpath.workbench.host.model.network import ROUTES_MAX, Iptables, Neighbour, Route
@@ -29,12 +30,25 @@ from rxpath.workbench.words import units
 PROFILES = ("bm36", "xeon2g_2015", "vm", "vm_xeon")
 
 
+def _calibrated(name: str) -> str:
+    """The name of a profile that was measured; ValueError where there is none."""
+    if name == calibrated.HERE:
+        newest = calibrated.newest()
+        if newest is None:
+            raise ValueError("a calibration of this machine and kernel, undisturbed by others; there is none: rxpath calibrate")
+        return newest
+    if name not in calibrated.names():
+        raise ValueError(f"a calibration of this machine; rxpath calibrate --list names them, {calibrated.folder()} has no {name}")
+    return name
+
+
 class Host(Part):
     """One receiving machine."""
 
     kernel: str = key("6.18", "kernel profile", ", ".join(f'"{name}"' for name in KERNELS) + ", in quotes")
     profile: str = key("bm36", "cost profile: nanoseconds of every station",
-                       f"{', '.join(PROFILES)}, or the path of a profile file (with a / or .toml)")
+                       f"{', '.join(PROFILES)}; here, this machine's own (rxpath calibrate; the default where there is one); or the path "
+                       "of a profile file (with a / or .toml)")
     seed: Int = key(1, "seed of everything random: the same seed gives the same bytes", "0 to 9223372036854775807", ge=0, le=units.LARGEST)
     hz: Literal[100, 250, 300, 1000] | None = key(
         None, "ticks a second (CONFIG_HZ); default " + ", ".join(f"{k.hz} for {name}" for name, k in KERNELS.items()),
@@ -106,8 +120,10 @@ class Host(Part):
     def _profile(cls, value: str) -> str:
         if value in PROFILES or "/" in value or value.endswith(".toml"):
             return value
+        if value == calibrated.HERE or calibrated.is_calibrated(value):
+            return _calibrated(value)
         near = units.nearest(value, list(PROFILES))
-        raise ValueError(f"{', '.join(PROFILES)}, or a path (with a / or .toml)" + (f"; did you mean {near}?" if near else ""))
+        raise ValueError(f"{', '.join(PROFILES)}, here, or a path (with a / or .toml)" + (f"; did you mean {near}?" if near else ""))
 
     _rps = field_validator("rps", "rps_flow_cnt", mode="before")(queues_or_all)
 

@@ -1,0 +1,248 @@
+"""Predicted beside measured: rows and errors, what a folder keeps, the page; then both sides on this machine's kernel, in a short form."""
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from rxpath.vtime import calibrated
+from rxpath.workbench.calibration import experiments, on_kernel, validate
+from rxpath.workbench.calibration.in_model import Predicted
+from rxpath.workbench.calibration.on_kernel import Run
+from rxpath.workbench.calibration.program import SOURCE, NoNamespaces, Pair, Program
+from rxpath.workbench.views import validation as view
+from rxpath.workbench.words.mistakes import BadInput
+
+from ..test_command import run
+
+MADE = {"kernel": os.uname().release, "model": "a CPU", "date": "2026-11-30", "hz": 250, "cpus": 2}
+
+
+def a_run(name, loss, others=0.0, p50=10_000):
+    e = experiments.EXPERIMENTS[name]
+    return Run(loss, p50, 4 * p50, 9, 5, e.service + 40, others, 0.0, 0, [d.t for d in e.datagrams])
+
+
+def made():
+    return MADE | {"machine": calibrated.machine_id()}
+
+
+def row(kind="bursts", kernel=(10.0, 11.0), model=12.0, noisy=False, p50=(100, 110)):
+    rows = [{"loss": k, "p50": p50[0], "p99": 9, "queue_max": 3, "wakeups": 4} for k in kernel]
+    e = experiments.Experiment(kind, "x", experiments.steady(1000, 10))
+    return validate._row("x", e, rows, [Predicted(model, p50[1], 9, 3, 4)] * len(kernel), noisy)
+
+
+# ---------------------------------------------------------------- figures
+def test_a_row_says_how_far_apart_and_whether_the_kernel_itself_varies_as_much():
+    r = row()
+    assert (r.kernel, r.least, r.most, r.error) == (10.5, 10.0, 11.0, 1.5) and not r.within and r.steady and r.loses
+    assert r.p50_error == pytest.approx(0.1)
+    assert row(model=11.4).within and not row(kernel=(5.0, 9.0)).steady and not row(noisy=True).steady and not row(kernel=(0.0, 0.2)).loses
+
+
+def test_errors_are_of_undisturbed_experiments_by_kind():
+    found = validate.Validation("vm", [row(), row(model=4.5), row("rps", model=30.0), row("shared", noisy=True, model=99.0)])
+    assert found.kinds == {"bursts": (2, 3.75, 6.0, 0.1), "rps": (1, 19.5, 19.5, 0.1), "all": (3, 9.0, 19.5, 0.1)}
+    assert found.measure == {"steady": 3, "within_5_points": 1, "losing": 3, "p50_within_20_percent": 3}
+    assert validate.Validation("vm", [row("rps", kernel=(0.0, 0.0), model=0.0)]).kinds["all"] == (1, 0.0, 0.0, None)
+
+
+def test_what_the_programs_got_becomes_loss_latency_queue_and_service():
+    e = experiments.Experiment("steady", "x", experiments.steady(1000, 4), service=5000)
+    sent = b"".join(on_kernel.struct.pack("<QQ", t, t + 500) for t in (1000, 2000, 3000, 4000))
+    got = b"".join(on_kernel.GOT.pack(seq, 0, 0, called, returned)
+                   for seq, called, returned in ((0, 900, 3000), (1, 8100, 8200), (3, 13300, 13400)))
+    said = {"rcvbuf": 212992, "threads": [{"received": 3, "ran_ns": 1, "sleeps": 2}]}
+    found = on_kernel._run(e, said, sent, got, on_kernel.Busy(0.01, 0.0), 0)
+    assert (found.loss, found.p50, found.queue_max, found.wakeups, found.service) == (25.0, 6200, 2, 2, 5100)
+    assert found.quiet and on_kernel.unpacked(found.packed) == [0, 1000, 2000, 3000]
+
+
+def test_a_buffer_that_the_machine_does_not_allow_is_told():
+    e = experiments.EXPERIMENTS["burst-4M"]
+    with pytest.raises(on_kernel.Cannot, match="rmem_max allows 212992"):
+        on_kernel._run(e, {"rcvbuf": 425984, "threads": []}, b"", b"", on_kernel.Busy(0, 0), 0)
+
+
+# ---------------------------------------------------------------- what a folder keeps
+def test_a_folder_keeps_runs_and_a_line_that_was_cut_is_dropped(tmp_path):
+    store = validate.Store(tmp_path / "runs")
+    store.add("over-20k", a_run("over-20k", 17.5), made())
+    store.add("over-20k", a_run("over-20k", 60.0, others=0.5), made())
+    with store.path.open("ab") as file:
+        file.write(b'{"rxpath": 1, "exper')
+    again = validate.Store(tmp_path / "runs")
+    assert [r["loss"] for r in again.rows["over-20k"]] == [17.5, 60.0] and [r["loss"] for r in again.kept("over-20k")] == [17.5]
+    assert again.sent(again.rows["over-20k"][0]) == [d.t for d in experiments.EXPERIMENTS["over-20k"].datagrams]
+    assert again.made["kernel"] == os.uname().release
+
+
+@pytest.mark.parametrize("text", ["{}\n", "nothing\n", '{"rxpath": 2}\n', "[]\n"])
+def test_a_folder_of_something_else_is_left_as_it_is(tmp_path, text):
+    (tmp_path / "runs.jsonl").write_text(text)
+    with pytest.raises(BadInput, match=r"runs.jsonl:1: not a run of rxpath validate"):
+        validate.Store(tmp_path)
+    assert (tmp_path / "runs.jsonl").read_text() == text
+
+
+def test_times_that_are_broken_are_one_line(tmp_path):
+    store = validate.Store(tmp_path)
+    store.add("over-20k", a_run("over-20k", 17.5), made())
+    (tmp_path / "over-20k.0.times").write_bytes(b"\0\1")
+    with pytest.raises(BadInput, match="not the times of a run"):
+        validate.compare(store, experiments.chosen(["over-20k"]), "vm")
+
+
+def test_runs_of_another_kernel_are_compared_but_not_added_to(tmp_path, data):
+    store = validate.Store(tmp_path / "runs")
+    store.add("over-20k", a_run("over-20k", 17.5), made() | {"kernel": "5.0.0"})
+    with pytest.raises(BadInput, match="another machine or kernel"):
+        validate.validate(experiments.chosen(["over-20k"]), profile="vm", folder=str(tmp_path / "runs"))
+    assert validate.validate(experiments.chosen(["over-20k"]), profile="vm", folder=str(tmp_path / "runs"), run=False).rows
+
+
+# ---------------------------------------------------------------- the model's side, and what is shown
+def test_compare_shows_a_row_and_a_page(tmp_path, capsys, data):
+    store = validate.Store(tmp_path / "runs")
+    for name, losses in (("over-20k", (17.2, 17.4)), ("burst-420", (36.0,))):
+        for loss in losses:
+            store.add(name, a_run(name, loss), made())
+    store.add("stall-50", a_run("stall-50", 90.0, others=0.9), made())
+    code, out, err = run(capsys, "validate", "--no-run", "--profile", "vm", "--folder", str(tmp_path / "runs"), "--no-progress", "-o",
+                         str(tmp_path / "page"))
+    assert code == 0 and "over-20k" in out and "noisy" in out and "stall-50" in out and "wrote" in err, err
+    told = json.loads(run(capsys, "validate", "--no-run", "--profile", "vm", "--folder", str(tmp_path / "runs"), "--json",
+                          "--no-progress")[1])
+    over = next(e for e in told["experiments"] if e["name"] == "over-20k")
+    assert over["kernel"] == pytest.approx(17.3) and 16 < over["model"] < 19 and over["steady"] and over["runs"] == 2
+    assert told["measure"]["steady"] == 2 and set(told["kinds"]) == {"overload", "bursts", "all"}
+    page = (tmp_path / "page" / view.PAGE).read_text()
+    assert "| over-20k | 20 k/s, 60 us (120 %) | 2 | 17.30 (17.20-17.40) |" in page and os.uname().release in page
+    for picture in [part.split(")")[0] for part in page.split("](")[1:]]:
+        assert (tmp_path / "page" / picture).read_text().lstrip().startswith("<?xml")
+
+
+def test_the_errors_of_all_experiments_are_kept_beside_a_calibrated_profile(calibrate, tmp_path, monkeypatch):
+    name = calibrate()
+    some = experiments.chosen(["over-20k"])
+    store = validate.Store(tmp_path / "runs")
+    store.add("over-20k", a_run("over-20k", 17.3), made())
+    validate.validate(some, folder=str(tmp_path / "runs"), run=False)
+    assert calibrated.errors(name) == {}                    # a part of them says nothing of the other kinds
+    monkeypatch.setattr(validate, "EXPERIMENTS", some)
+    found = validate.validate(some, folder=str(tmp_path / "runs"), run=False)
+    assert found.profile == name and found.saved.endswith(f"{name}.json") and set(calibrated.errors(name)) == {"overload", "all"}
+
+
+@pytest.mark.parametrize("args, said", [
+    (["--only", "nothing"], "--only nothing"), (["--short", "--runs", "3"], "--short"), (["--no-run", "--profile", "vm"], "holds no run"),
+    ([], "rxpath calibrate"), (["--profile", "nothing"], "--profile: no cost profile"),
+    (["--folder", "/etc/passwd", "--profile", "vm"], "no folder")])
+def test_mistakes_are_one_line(data, capsys, args, said):
+    code, out, err = run(capsys, "validate", "--no-progress", *args)
+    assert code == 2 and out == "" and said in err and err.count("\n") == 1
+
+
+def test_every_kind_has_experiments_and_each_is_known_by_its_name(capsys):
+    assert {e.kind for e in experiments.EXPERIMENTS.values()} == set(calibrated.KINDS)
+    out = run(capsys, "validate", "--list")[1]
+    assert len(out.splitlines()) == len(experiments.EXPERIMENTS) == 45
+    assert set(experiments.chosen(["rps*"])) == {n for n in experiments.EXPERIMENTS if n.startswith("rps")} | {"rules-rps"}
+
+
+# ---------------------------------------------------------------- on this machine's kernel
+def test_the_programs_source_compiles_without_a_warning(tmp_path):
+    if shutil.which("cc") is None:
+        pytest.skip("no C compiler")
+    sources = sorted(map(str, Path(SOURCE).glob("*.c")))
+    subprocess.run(["cc", "-O2", "-Wall", "-Wextra", "-Werror", "-pthread", "-o", str(tmp_path / "x"), *sources], check=True)
+
+
+@pytest.fixture(scope="module")
+def namespaces():
+    if shutil.which("cc") is None:
+        pytest.skip("no C compiler")
+    try:
+        with Program() as program, Pair(program):
+            pass
+    except (NoNamespaces, BadInput) as error:
+        pytest.skip(str(error))
+
+
+def processes():
+    """Programs of ours that run."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError):
+            if b"/measure\0" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                found.append(int(pid))
+    return found
+
+
+@pytest.mark.root
+def test_a_short_calibration_writes_a_profile_that_a_run_can_use(namespaces, data, capsys):
+    code, out, err = run(capsys, "calibrate", "--rounds", "1", "--anyway", "--no-progress", "--json")
+    assert code == 0, err
+    told = json.loads(out)
+    assert told["default"] and {"SENDER", "udp_recvmsg", "SYSCALL_ENTRY", "TICK"} <= {s["stage"] for s in told["stages"]}
+    assert all(s["low"] <= s["ns"] * 1.001 + 1 and s["source"].startswith("[M]") for s in told["stages"])
+    code, out, _ = run(capsys, "replay", "first", "--no-whatif")
+    assert code == 0 and f"cost profile {told['name']}" in out
+
+
+@pytest.mark.root
+def test_a_short_validation_runs_both_sides_and_goes_on_where_it_was(namespaces, data, capsys):
+    args = ["validate", "--only", "stall-50", "--only", "same-200", "--runs", "1", "--anyway", "--profile", "vm", "--no-progress", "--json"]
+    code, out, err = run(capsys, *args)
+    assert code == 0, err
+    first = json.loads(out)
+    assert {e["name"] for e in first["experiments"]} == {"stall-50", "same-200"} and all(e["kernel"] > 5 for e in first["experiments"])
+    started = time.monotonic()
+    assert json.loads(run(capsys, *args)[1]) == first and time.monotonic() - started < 30
+    assert len((validate.default_folder() / "runs.jsonl").read_text().splitlines()) == 2
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_nothing_is_left_behind_whatever_ends_it(namespaces, data, number):
+    before = set(processes())
+    process = subprocess.Popen([sys.executable, "-m", "rxpath.workbench.cli", "calibrate", "--no-progress"], stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, env={**os.environ, "XDG_DATA_HOME": str(data)})
+    end = time.monotonic() + 60
+    while not set(processes()) - before and time.monotonic() < end and process.poll() is None:
+        time.sleep(0.05)
+    assert set(processes()) - before, "it never began"
+    process.send_signal(number)
+    process.communicate(timeout=60)
+    assert process.returncode == (-signal.SIGKILL if number == signal.SIGKILL else 130)
+    end = time.monotonic() + 10
+    while set(processes()) - before and time.monotonic() < end:
+        time.sleep(0.05)
+    assert not set(processes()) - before and not calibrated.names()
+
+
+def test_no_namespaces_says_what_it_can_still_do(data, monkeypatch, capsys):
+    from rxpath.workbench.calibration import measure
+    if shutil.which("cc") is None:
+        pytest.skip("no C compiler")
+
+    def refused(program):
+        raise NoNamespaces("network namespaces are not allowed here (unshare: Operation not permitted)")
+    monkeypatch.setattr(measure, "Pair", refused)
+    monkeypatch.setattr(measure, "NOISE_MS", 50)
+    code, out, err = run(capsys, "calibrate", "--rounds", "1", "--no-progress")
+    flat = " ".join(out.split())
+    assert code == 0 and "not measured: whatever needs a network: network namespaces are not allowed" in flat, err
+    assert "it is not the default: too little could be measured (SENDER and udp_recvmsg not)" in flat and "SYSCALL_ENTRY" in flat
+    monkeypatch.setattr(validate, "Pair", refused)
+    code, _, err = run(capsys, "validate", "--short", "--profile", "vm", "--no-progress")
+    assert code == 2 and "network namespaces are not allowed here" in err and err.count("\n") == 1
+
+
