@@ -9,7 +9,12 @@ Sequence numbers are relative to both first bytes, as in Linux's own tests; wind
 answered at once; later answers (timers) are in replies().  Time stamps are checked by whoever needs them: ts() says the last one."""
 import struct
 
-from rxpath.abi.numbers import Out
+from rxpath import boot
+from rxpath.abi.limits import NTHREAD
+from rxpath.abi.numbers import IPPROTO, MSG_DONTWAIT, Out
+from rxpath.user import sock
+from rxpath.user import socket as sockets
+from rxpath.vtime import waiting
 
 from .frames import PEER, US, eth, ip, tcp
 from .lab import Lab
@@ -105,7 +110,8 @@ class Peer:
 
     def syn(self, flags: str = "S", data: bytes = b"", seq: int = -1, raw: bytes = b"", wait: int = 0) -> list[str]:
         o = options(self.mss, self.ws, self.sack, (self.tsval, 0) if self.with_ts else None, raw=raw)
-        self.put(tcp(data, self.sport, self.dport, (self.isn + 1 + seq) & M32, 0, flag_bits(flags), self.src, self.dst, o, 64240), wait)
+        self.put(tcp(data, self.sport, self.dport, (self.isn + 1 + seq) & M32,
+                     self.their_isn + 1 & M32 if "A" in flags else 0, flag_bits(flags), self.src, self.dst, o, 64240), wait)
         return self.replies()
 
     def ack(self, seq: int = 0, ack: int = 0, **how: object) -> list[str]:
@@ -147,10 +153,10 @@ class Peer:
         """As in facts of Linux: flags, relative numbers, the window in bytes, options but for time stamps."""
         def relative(n: int, isn: int) -> int:
             return (n - isn - 1 + (1 << 31) & M32) - (1 << 31)
-        said = f"{s.flags} seq {s.seq if 'R' in s.flags and not self.their_isn else relative(s.seq, self.their_isn)}"
+        said = f"{s.flags} seq {s.seq if 'R' in s.flags and (not self.their_isn or s.seq == 0) else relative(s.seq, self.their_isn)}"
         if "." in s.flags:
             said += f" ack {relative(s.ack, self.isn)}"
-        said += f" win {s.win if 'S' in s.flags or 'R' in s.flags else s.win << self.their_ws}"
+        said += f" win {s.win if 'S' in s.flags else s.win << self.their_ws}"
         if s.mss:
             said += f" mss={s.mss}"
         if s.sack_ok:
@@ -181,3 +187,65 @@ class Moved:
         now, before = self.host.ends(), self.ended
         self.ended = now
         return {n: d for n in now if (d := now[n] - before.get(n, 0))}
+
+
+# ---------------------------------------------------------------- the program's side
+def now(host: Lab) -> None:
+    """A call from outside happens at host.t, on CPU 0."""
+    c = host.net.cpu[0]
+    c.now = max(c.now, host.t)
+
+
+def told(host: Lab) -> None:
+    """The driver of time hears of the timers that a call has armed, and goes on a little."""
+    host.call(waiting.host_wakes)(host.net, 0)
+    host.run(host.t + 100_000)
+
+
+def listener(host: Lab, port: int = 80, backlog: int = 16, rcvbuf: int = 0, defer_accept: int = 0, addr: int = 0,
+             reuseport: bool = False) -> int:
+    """socket(), bind(), listen().  rcvbuf: SO_RCVBUF as the program says it, 0: not set.  defer_accept: SYN-ACKs."""
+    i = sockets.create(host.boot, IPPROTO.TCP)
+    sock.setsockopt(host.boot, i, "SO_REUSEPORT", int(reuseport))
+    if rcvbuf:
+        sock.setsockopt(host.boot, i, "SO_RCVBUF", rcvbuf)
+    sockets.bind(host.boot, i, addr, port)
+    host.net.tcp[i].defer_accept = defer_accept
+    sockets.listen(host.boot, i, backlog)
+    return i
+
+
+def accept(host: Lab, sk: int) -> int:
+    return sockets.accept(host.boot, sk)
+
+
+def connection(host: Lab, **peer: object) -> tuple[int, Peer]:
+    """A listener, and a connection that it has accepted."""
+    sk, other = listener(host), Peer(host, **peer)      # type: ignore[arg-type]
+    other.syn()
+    other.ack()
+    return accept(host, sk), other
+
+
+def close(host: Lab, sk: int) -> None:
+    now(host)
+    sockets.close(host.boot, sk)
+    told(host)
+
+
+def shutdown(host: Lab, sk: int, how: int) -> None:
+    now(host)
+    sockets.shutdown(host.boot, sk, how)
+    told(host)
+
+
+def read(host: Lab, sk: int, n: int) -> bytes:
+    """recv(MSG_DONTWAIT)"""
+    t = NTHREAD - 2
+    memory, addr = boot.buffer(65536)
+    th = host.net.thread[t]
+    th.sock, th.buf_addr, th.buf_len, th.flags, th.wait = sk, addr, n, MSG_DONTWAIT, t
+    now(host)
+    got = sockets.recv(host.boot, t)
+    told(host)
+    return bytes(memory[:got])

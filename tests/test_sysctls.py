@@ -12,11 +12,13 @@ from rxpath.workbench.host import file as hostfile
 from rxpath.workbench.run.simulation import START_NS, Simulation
 from rxpath.workbench.words.mistakes import BadInput
 
+from . import tcp_sysctls
 from .frames import BROADCAST, US, eth, fragments, icmp, ip, tcp, udp, udp_frame
 
 MS, SECOND = 1_000_000, 1_000_000_000
 RPS = {"cpus": 2, "rps": {"all": "1"}, "app": [{"name": "a", "cpu": 0}]}
-NO_EFFECT = {"net.ipv4.conf.*.log_martians": "it writes to the kernel's log, which is not printed; martians are counted either way"}
+NO_EFFECT = {"net.ipv4.conf.*.log_martians": "it writes to the kernel's log, which is not printed; martians are counted either way",
+             **tcp_sysctls.NO_EFFECT}
 
 
 def burst(sim, n=200, at=START_NS, frame=None, **how):
@@ -256,6 +258,9 @@ PAIRS = {
     "net.ipv4.conf.*.accept_local": (SOCKET, lambda sim: spaced(sim, 3, src=US, dport=5000), 0, 1),
     "net.ipv4.conf.*.route_localnet": (SOCKET, lambda sim: spaced(sim, 3, dst="127.0.0.5", dport=5000), 0, 1),
 }
+
+
+PAIRS |= tcp_sysctls.PAIRS
 
 
 def observed(name, host, traffic, value):

@@ -101,7 +101,7 @@ def test_every_file_named_in_prose_exists():
 def test_every_sysctl_named_in_a_page_or_a_rule_has_a_row():
     from rxpath.abi.sysctls import BY_NAME
     for path in (*(p for p in PROSE if p.suffix == ".md"), ROOT / "src/rxpath/workbench/advice/rules.toml"):
-        for name in re.findall(r"\bnet\.(?:core|ipv4)\.[a-z_]+(?:\.[\w*]+)*", path.read_text().replace("{nic}", "eth0")):
+        for name in re.findall(r"\bnet\.(?:core|ipv4)\.[a-z0-9_]+(?:\.[\w*]+)*", path.read_text().replace("{nic}", "eth0")):
             assert re.sub(r"conf\.[\w*]+\.", "conf.*.", name) in BY_NAME or name == "net.ipv4.conf.*", f"{path.name}: {name}"
 
 

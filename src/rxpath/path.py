@@ -48,6 +48,7 @@ Stage = IntEnum("Stage", (
     "tcp_validate_incoming tcp_ack tcp_data_queue tcp_data_queue_ofo tcp_try_coalesce tcp_prune_queue tcp_prune_ofo_queue "
     "tcp_add_backlog tcp_data_ready __tcp_transmit_skb __ip_queue_xmit tcp_delack_timer_handler tcp_write_timer_handler "
     "tcp_recvmsg __tcp_cleanup_rbuf sk_stream_kill_queues inet_csk_accept tcp_collapse tcp_close "
+    "cookie_v4_check tcp_disconnect tcp_timewait_state_process "
 ), start=0)
 
 
@@ -185,6 +186,9 @@ STATIONS: dict[Stage, Station] = {
     Stage.tcp_recvmsg: Station("transport", SYS, "net/ipv4/tcp.c", "bytes to the program"),
     Stage.__tcp_cleanup_rbuf: Station("transport", SYS, "net/ipv4/tcp.c", "after a read: is an ACK, or a larger window, to be told?"),
     Stage.tcp_close: Station("transport", SYS, "net/ipv4/tcp.c", "the program closes: what it has not read goes"),
+    Stage.cookie_v4_check: Station("transport", SOFT, "net/ipv4/syncookies.c", "an ACK without a request: a cookie that comes back?"),
+    Stage.tcp_timewait_state_process: Station("transport", SOFT, "net/ipv4/tcp_minisocks.c", "a segment for a connection in TIME_WAIT"),
+    Stage.tcp_disconnect: Station("transport", SYS, "net/ipv4/tcp.c", "a connection is reset by its own end: what was queued goes"),
     Stage.sk_stream_kill_queues: Station("transport", SYS, "net/core/stream.c", "a connection ends: what nobody has read goes"),
     Stage.skb_clone: Station("skb", SOFT, "net/core/skbuff.c", "a further reference to the same bytes"),
     Stage.kfree_skb: Station("skb", SOFT, "net/core/skbuff.c", "the end of a packet, with its reason"),
@@ -249,7 +253,8 @@ proto_init = Dispatch("proto_init", _SOCK, by_key=True)                         
 proto_get_port = Dispatch("proto_get_port", _SOCK | {"port": int}, by_key=True)             # 0: any
 proto_hash = Dispatch("proto_hash", _SOCK, by_key=True)                                     # it can be found; who has none cannot listen()
 proto_unhash = Dispatch("proto_unhash", _SOCK, by_key=True)                                 # and no more
-proto_connect = Dispatch("proto_connect", _SOCK | {"local": int, "daddr": int, "dport": int}, by_key=True)
+proto_connect = Dispatch("proto_connect", {"net": Net, "cpu": int, "sk": sock, "local": int, "daddr": int, "dport": int, "dev": int},
+                         by_key=True)
 proto_disconnect = Dispatch("proto_disconnect", {"net": Net, "cpu": int, "sk": sock}, by_key=True)
 proto_close = Dispatch("proto_close", {"net": Net, "cpu": int, "sk": sock}, by_key=True)
 proto_recvmsg = Dispatch("proto_recvmsg", {"net": Net, "cpu": int, "thread": int}, by_key=True)     # a length
@@ -287,7 +292,7 @@ call_proto_init: Callable[[int, Net, sock], int]
 call_proto_get_port: Callable[[int, Net, sock, int], int]
 call_proto_hash: Callable[[int, Net, sock], int]
 call_proto_unhash: Callable[[int, Net, sock], int]
-call_proto_connect: Callable[[int, Net, sock, int, int, int], int]
+call_proto_connect: Callable[[int, Net, int, sock, int, int, int, int], int]
 call_proto_disconnect: Callable[[int, Net, int, sock], int]
 call_proto_close: Callable[[int, Net, int, sock], int]
 call_proto_recvmsg: Callable[[int, Net, int, int], int]

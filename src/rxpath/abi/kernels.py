@@ -44,6 +44,11 @@ class Behaviour(IntEnum):
     rss_key_random = auto()             # drivers take an RSS key that is drawn at boot; before, each had its own constant
     reuseport_bpf = auto()              # SO_ATTACH_REUSEPORT_CBPF exists
     udp_hash4 = auto()                  # UDP looks up connections first, in a table of their own; before, they had the best score
+    paws_timewait = auto()              # PAWSTimewait counts old time stamps in TIME_WAIT; before, PAWSEstab
+    tsecr_syn_recv = auto()             # a request looks at what time stamp comes back
+    req_challenge_ack = auto()          # a request challenges an RST beside the next number (RFC 5961); before, any in the window ended it
+    synq_by_backlog = auto()            # the backlog alone limits requests; before, with tcp_max_syn_backlog, in powers of two
+    acceptq_full_drops = auto()         # a full accept queue refuses every SYN; before, only with two young requests
     rcvqueues_full_counted = auto()     # UDP: a queue that is full before the socket's lock is taken counts as RcvbufErrors, too
 
 
@@ -96,6 +101,11 @@ BEHAVIOURS: dict[Behaviour, Row] = {
     Behaviour.ixgbe_most_descriptors: Row(4096, "6.2", 8192, "6.2 [K]: IXGBE_MAX_RXD_82599; 4096 read in 6.1, 8192 in 6.12"),
     Behaviour.virtio_premapped: Row(0, "6.13", 1, "6.13 [K]; seen on 6.18: the last of 32 KiB is 8176 bytes long; neither 6.1 nor 6.12"),
     Behaviour.wake_here: Row(1, "4.17", 0, "806486c377e3 (4.17): do not migrate if the previous CPU is idle"),
+    Behaviour.paws_timewait: Row(0, "6.14", 1, "6.14 [K]; not in 6.12, which was read; seen on 6.18"),
+    Behaviour.tsecr_syn_recv: Row(0, "6.15", 1, "3ba075278c11 (6.15 [K]); not in 6.12, which was read; seen on 6.18"),
+    Behaviour.req_challenge_ack: Row(0, "6.12", 1, "read in Debian's 6.12, seen on 6.18; that 6.1 has it not is [K]"),
+    Behaviour.synq_by_backlog: Row(0, "4.4", 1, "ef547f2ac16b (4.4 [K]): max_qlen_log goes"),
+    Behaviour.acceptq_full_drops: Row(0, "4.10", 1, "5ea8ea2cb7f1 (4.10 [K])"),
     Behaviour.rcvqueues_full_counted: Row(0, "3.16", 1, "3e215c8d1b6b (3.16 [K])"),
     Behaviour.reuseport_bpf: Row(0, "4.5", 1, "538950a1b752 (4.5)"),
     Behaviour.ksoftirqd_first: Row(
@@ -216,3 +226,17 @@ class Sysctl(IntEnum):
     tcp_invalid_ratelimit_ns = auto()   # tcp_invalid_ratelimit
     tcp_synack_retries = auto()
     tcp_abort_on_overflow = auto()
+    tcp_syncookies = auto()
+    tcp_max_syn_backlog = auto()
+    tcp_ecn = auto()
+    tcp_fin_timeout_ns = auto()
+    tcp_max_tw_buckets = auto()
+    tcp_rfc1337 = auto()
+    tcp_max_orphans = auto()
+    tcp_orphan_retries = auto()
+    tcp_retries2 = auto()
+    tcp_syn_retries = auto()
+    tcp_syn_linear_timeouts = auto()
+    tcp_keepalive_time_ns = auto()
+    tcp_keepalive_intvl_ns = auto()
+    tcp_keepalive_probes = auto()

@@ -118,6 +118,27 @@ class Mib(IntEnum):
     TcpExt_TCPBacklogCoalesce = auto()
     TcpExt_TCPMinTTLDrop = auto()
     TcpExt_BeyondWindow = auto()
+    Tcp_ActiveOpens = auto()
+    TcpExt_SyncookiesSent = auto()
+    TcpExt_SyncookiesRecv = auto()
+    TcpExt_SyncookiesFailed = auto()
+    TcpExt_TW = auto()
+    TcpExt_TWKilled = auto()
+    TcpExt_PAWSActive = auto()
+    TcpExt_PAWSTimewait = auto()
+    TcpExt_TCPTimeouts = auto()
+    TcpExt_TCPLossProbes = auto()
+    TcpExt_TCPLostRetransmit = auto()
+    TcpExt_TCPAbortOnTimeout = auto()
+    TcpExt_TCPAbortOnLinger = auto()
+    TcpExt_TCPAbortOnMemory = auto()
+    TcpExt_TCPTimeWaitOverflow = auto()
+    TcpExt_TCPReqQFullDoCookies = auto()
+    TcpExt_TCPDeferAcceptDrop = auto()
+    TcpExt_TCPKeepAlive = auto()
+    TcpExt_TCPACKSkippedFinWait2 = auto()
+    TcpExt_TCPACKSkippedTimeWait = auto()
+    TcpExt_TSEcrRejected = auto()
     UdpLite_NoPorts = auto()
     UdpLite_InErrors = auto()
     UdpLite_InCsumErrors = auto()
@@ -139,7 +160,9 @@ SINCE = {
     "TcpExt.TCPSynRetrans": "3.15", "TcpExt.TCPOrigDataSent": "3.15", "TcpExt.TCPACKSkippedSynRecv": "4.0",
     "TcpExt.TCPACKSkippedPAWS": "4.0", "TcpExt.TCPACKSkippedSeq": "4.0", "TcpExt.TCPACKSkippedChallenge": "4.0",
     "TcpExt.TCPDelivered": "4.18", "TcpExt.TCPAckCompressed": "4.18", "TcpExt.TCPZeroWindowDrop": "4.19", "TcpExt.TCPRcvQDrop": "4.19",
-    "TcpExt.TCPBacklogCoalesce": "4.20", "TcpExt.PAWSOldAck": "6.14", "TcpExt.BeyondWindow": "6.16",
+    "TcpExt.TCPBacklogCoalesce": "4.20", "TcpExt.PAWSOldAck": "6.14", "TcpExt.PAWSTimewait": "6.14",
+    "TcpExt.TSEcrRejected": "6.15", "TcpExt.TCPKeepAlive": "4.18", "TcpExt.TCPLossProbes": "3.10",
+    "TcpExt.TCPACKSkippedFinWait2": "4.0", "TcpExt.TCPACKSkippedTimeWait": "4.0", "TcpExt.BeyondWindow": "6.16",
     "Icmp.OutRateLimitGlobal": "6.3", "Icmp.OutRateLimitHost": "6.3", "rx_nohandler": "4.6", "rx_otherhost_dropped": "5.19",
 }
 

@@ -45,7 +45,7 @@ from .limits import (
 )
 from .netfilter import NMATCH, NRULE_ENTRIES, nf_hook_entries, nf_match, nf_rule, nf_table, nf_walk
 from .nic import arrival, fdir_filter, net_device, nic_t, packet_buffer, rx_desc, rx_ring, tx_desc, tx_ring
-from .numbers import NO_REQ, NO_SHARE, NO_SKB, NO_SOCK, SMALL_HEAD, Secret
+from .numbers import NO_REQ, NO_SHARE, NO_SKB, NO_SOCK, NO_TW, SMALL_HEAD, Secret
 from .protocols import NPROTOCOL
 from .record import bucket_t, cpu_times, recording_t, series_t
 from .skbuff import share_t, sk_buff
@@ -176,6 +176,10 @@ class Net:
     tcp_memory: i64             # pages, of all connections
     req_free: i64 = NO_REQ      # request_sock, through next; before it is used the table is taken from the front
     req_used: i64
+    tw_free: i64 = NO_TW           # tcp_timewait_sock, the same
+    tw_used: i64
+    tw_count: i64
+    tcp_orphans: i64            # connections that no program has any more
     ntcp_seen: i64              # tcp_seen and tcp_seen_port hold so many
     tcp_seen_spilled: i64       # there are ports
     nnot_modelled: i64

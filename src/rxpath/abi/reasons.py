@@ -105,7 +105,8 @@ class Drop(IntEnum):
         "__udp4_lib_rcv": Place(UDP_ERROR, X, "no room for a UDP header"),
         "udplite_rcv": Place(UDPLITE_ERROR, X, "no room for a UDP-Lite header"),
         "__udp4_lib_mcast_deliver": Place("Udp.IgnoredMulti", N, "a multicast or broadcast that no socket here wants"),
-        "tcp_v4_rcv": Place("", X, "a TCP segment to many, or cut short; one for a request that repeats the SYN"),
+        "tcp_v4_rcv": Place("", X, "a TCP segment to many, or cut short; one for a request, or for a connection in TIME_WAIT, which may be "
+                                  "answered all the same"),
         "tcp_rcv_state_process": Place("", X, "after the peer's FIN"),
         "udp_destruct_common": Place("", Kind.DOWN, "unread when its socket was closed"),
     }, "the kernel refused them without naming a reason; the station says where")
@@ -188,11 +189,9 @@ class Drop(IntEnum):
     TCP_FLAGS = Row("5.18", X, "a segment whose flags make no sense here", {
         "tcp_v4_do_rcv": Place("", N, "an ACK for a listener or for no request, which is reset; data without ACK"),
         "tcp_rcv_state_process": Place("", N, "neither SYN nor ACK, for a listener"),
-        "tcp_v4_rcv": Place("", X, "a segment without ACK for a request of the SYN queue"),
     }, "they belong to no connection that this host knows: it was restarted, or a middlebox sends them")
     TCP_RESET = Row("5.19", N, "an RST that resets nothing", {
         "tcp_rcv_state_process": Place("", N, "an RST to a listener"),
-        "tcp_v4_rcv": Place("Tcp.AttemptFails TcpExt.EmbryonicRsts", N, "an RST to a request of the SYN queue"),
         "tcp_validate_incoming": Place("", X, "an RST that is not at the next byte: it is challenged (RFC 5961)"),
     }, "resets that reset nothing")
     TCP_CLOSE = Row("5.19", Kind.DOWN, "a segment for a connection that is over", {"tcp_rcv_state_process": Place("")},
@@ -221,7 +220,16 @@ class Drop(IntEnum):
     }, "the sender does not keep to the window")
     TCP_RFC7323_PAWS = Row("6.2", X, "a time stamp older than the last", {
         "tcp_validate_incoming": Place("TcpExt.PAWSEstab"), "tcp_v4_rcv": Place("TcpExt.PAWSEstab"),
+        "tcp_v4_do_rcv": Place("TcpExt.PAWSActive", X, "an answer to our SYN that echoes a time stamp that was not sent"),
+        "tcp_rcv_state_process": Place("", X, "a SYN that crosses ours, and is old"),
     }, "their time stamps run backwards: several hosts behind one address, or very late copies")
+    TCP_RFC7323_TW_PAWS = Row("6.14", X, "a time stamp older than that of a connection in TIME_WAIT",
+                              {"tcp_v4_rcv": Place("TcpExt.PAWSTimewait", before=("6.14", "TcpExt.PAWSEstab"))},
+                              "late copies, or hosts behind one address whose clocks differ: a new connection is refused")
+    TCP_RFC7323_TSECR = Row("6.15", X, "the handshake's last segment echoes a time stamp that was not sent",
+                            {"tcp_v4_rcv": Place("TcpExt.TSEcrRejected")}, "they echo time stamps that this host did not send")
+    TCP_INVALID_ACK_SEQUENCE = Row("6.9", X, "it acknowledges something else than our SYN", {"tcp_v4_do_rcv": Place("")},
+                                   "they answer another connection's SYN")
     TCP_RFC7323_PAWS_ACK = Row("6.14", X, "an old ACK with an old time stamp", {"tcp_validate_incoming": Place("TcpExt.PAWSOldAck")},
                                "late copies of ACKs")
     TCP_OLD_SEQUENCE = Row("6.2", X, "wholly before the window", {"tcp_validate_incoming": Place("")},
@@ -246,9 +254,11 @@ class Drop(IntEnum):
     }, "the program had closed the connection while the peer still sent")
     TCP_UNREAD = Row("", Kind.DOWN, "unread when its program closed the connection; the kernel reports no event", {"tcp_close": Place("")},
                      "the program closed without reading them")
-    QUEUE_PURGE = Row("5.19", Kind.DOWN, "still queued when its connection ended", {"sk_stream_kill_queues": Place("")},
+    QUEUE_PURGE = Row("5.19", Kind.DOWN, "still queued when its connection ended",
+                      {"sk_stream_kill_queues": Place(""), "tcp_disconnect": Place("")},
                       "their connection ended before they were read")
     NO_SOCKET = Row("5.17", N, "nobody listens on that port", {
+        "cookie_v4_check": Place("TcpExt.ListenOverflows TcpExt.ListenDrops", L, "a cookie came back while the accept queue was full"),
         "__udp4_lib_rcv": Place("Udp.NoPorts"),
         "udplite_rcv": Place("UdpLite.NoPorts"),
         "udp_queue_rcv_one_skb": Place("", Kind.DOWN, "its socket was closed while it was on its way"),

@@ -145,4 +145,5 @@ class sock_reuseport:
     incoming_cpu: i64           # members with SO_INCOMING_CPU
     next: i64                   # free list
     prog: i64 = NO_PROG         # who chooses, instead of the hash: where its program begins in net.bpf
+    synq_overflow: i64          # of listeners: jiffy + 1 of the last SYN cookie, 0: none
     socks: Array[i64] = array(NREUSEPORT)

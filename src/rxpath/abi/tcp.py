@@ -7,7 +7,7 @@ index, or EHASH_REQ + a request's, or EHASH_TW + one in TIME_WAIT.  Addresses ha
 Sequence numbers are 32 bits and wrap (transport/tcp_seq.py compares them); times are jiffies where the kernel's are, else ns."""
 from .._compile import CACHELINE, Array, array, i32, i64, struct, u32
 from .limits import NREQ, NSOCK, NTW
-from .numbers import NO_REQ, NO_SKB, NO_SOCK
+from .numbers import NO_REQ, NO_SKB, NO_SOCK, NO_TW
 from .tcp_options import TCP_NUM_SACKS
 
 TCP_EHASH = 1 << 17
@@ -16,6 +16,8 @@ EHASH_TW = NSOCK + NREQ
 EHASH_END = NSOCK + NREQ + NTW
 NO_EHASH = -1
 
+# tcp_sock.write_pending: icsk_pending
+ICSK_TIME_RETRANS, ICSK_TIME_LOSS_PROBE = 1, 5
 # inet_connection_sock.icsk_ack.pending
 ICSK_ACK_SCHED, ICSK_ACK_TIMER, ICSK_ACK_PUSHED, ICSK_ACK_PUSHED2, ICSK_ACK_NOW, ICSK_ACK_NOMEM = 1, 2, 4, 8, 16, 32
 # tcp_sock.urg_data beside the byte itself
@@ -46,7 +48,7 @@ class tcp_sock:
     last_seg_size: i32
     rcv_mss: i32                # what the peer's segments seem to hold
     rcv_ssthresh: i32
-    window_clamp: i32
+    window_clamp: i32           # of a listener: TCP_WINDOW_CLAMP, 0: not set
     scaling_ratio: i32          # of rcvbuf's bytes, how many of 256 are data
     advmss: i32
     rcv_rtt_us: i64             # << 3
@@ -98,7 +100,16 @@ class tcp_sock:
     ack_timeout: i64            # jiffies: when the delayed ACK is due
     ack_retry: i32
     write_timeout: i64          # jiffies: when what we sent is sent again
-    write_pending: i32
+    write_pending: i32          # ICSK_TIME_*: what its timer is for, 0: it may go off all the same, and finds nothing to do
+    retrans_stamp: u32          # ms: the SYN, or the first retransmission
+    user_timeout: i32           # TCP_USER_TIMEOUT, ms; 0: not set
+    keepopen: i32               # SO_KEEPALIVE; then TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT, 0: the sysctl's
+    probes_out: i32
+    keepalive_probes: i32
+    keepalive_time_ns: i64
+    keepalive_intvl_ns: i64
+    linger: i32                 # SO_LINGER is on
+    lingertime_ns: i64
     delack_deferred: i32        # a timer has gone off while the socket was owned: release_sock()'s
     write_deferred: i32
     last_oow_ack_time: i64      # ns + 1 of the last answer to something out of window; 0: none
@@ -127,6 +138,8 @@ class tcp_sock:
     accept_next: i32 = NO_SOCK
     qlen: i32                   # requests
     young: i32                  # of these, whose SYN-ACK was sent once only
+    defer_accept: i32           # TCP_DEFER_ACCEPT as SYN-ACKs
+    synq_overflow: i64          # jiffy + 1 of the last SYN cookie, 0: none
     listener: i32 = NO_SOCK     # of a child that nobody has accepted
 
 
@@ -141,7 +154,6 @@ class request_sock:
     rport: i32
     hnext: i32 = NO_EHASH       # in net.tcp_ehash
     in_use: i32
-    gen: i32
     listener: i32
     listener_gen: i32
     rcv_isn: u32
@@ -159,8 +171,11 @@ class request_sock:
     ecn_ok: i32
     num_timeout: i32
     num_retrans: i32
+    acked: i32                  # the bare ACK has come: TCP_DEFER_ACCEPT, or the accept queue was full
     timeout: i32                # jiffies until the next SYN-ACK
     tsoff: u32
+    snt_tsval_first: u32        # time stamps of our SYN-ACKs, the first and the last: what the peer may echo
+    snt_tsval_last: u32
     last_oow_ack_time: i64
     synack_time: i64            # ns
     dev: i32
@@ -182,19 +197,14 @@ class tcp_timewait_sock:
     lport: i32
     rport: i32
     hnext: i32 = NO_EHASH
-    in_use: i32
+    substate: i32               # TCP.FIN_WAIT2 or TCP.TIME_WAIT
     rcv_nxt: u32
     snd_nxt: u32
     rcv_wnd: i32
     rcv_wscale: i32
     ts_recent: u32
-    ts_recent_stamp: i64
+    ts_recent_stamp: i64        # s
     tsoff: u32
-    last_oow_ack_time: i64
     bound_dev: i32
-    dev: i32
-    queue_mapping: i32
-    hash: i32
-    peer_mac: i64
-    frame: i64
-    next: i32 = -1              # free list
+    last_oow_ack_time: i64      # ns + 1
+    next: i32 = NO_TW           # free list

@@ -113,7 +113,8 @@ class Socket:
             refused = errno.EACCES
         if refused:
             raise error(refused)
-        sockets.connect(self.boot, self.sk, addr, port, local=int(fa.prefsrc or self.net.dev[fa.oif].addr))
+        sockets.connect(self.boot, self.sk, addr, port, local=int(fa.prefsrc or self.net.dev[fa.oif].addr),
+                        dev=int(fa.oif), cpu=self.process.cpu())
 
     def connect_ex(self, address: Address) -> int:
         try:
@@ -125,7 +126,7 @@ class Socket:
     def disconnect(self) -> None:
         """connect() to AF_UNSPEC, which the standard library cannot say: anybody's datagrams again.  A port that it chose is free."""
         self._check()
-        sockets.disconnect(self.boot, self.sk)
+        sockets.disconnect(self.boot, self.sk, self.process.cpu())
 
     def getsockname(self) -> Address:
         sk = self._check()

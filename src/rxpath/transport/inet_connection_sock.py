@@ -12,7 +12,7 @@ from ..timer import hrtimer_cancel, hrtimer_setup, jiffies, mod_timer, timer_del
 from ..turn import charge
 from .inet_hashtables import LOCAL_PORTS, inet_bind_hash, inet_lhashfn, inet_local_port
 
-TCP_DELACK_MIN_MS, TCP_RTO_MIN_MS, TCP_TIMEOUT_INIT_MS = 40, 200, 1000
+TCP_DELACK_MIN_MS, TCP_RTO_MIN_MS, TCP_TIMEOUT_INIT_MS, TCP_TIMEOUT_FALLBACK_MS = 40, 200, 1000, 3000
 
 
 # ---------------------------------------------------------------- ports
@@ -92,10 +92,10 @@ def inet_csk_reset_delack_timer(net: Net, cpu: int, sk: sock, tp: tcp_sock, time
 
 
 @path_function
-def inet_csk_reset_write_timer(net: Net, cpu: int, sk: sock, tp: tcp_sock, after: int) -> None:
+def inet_csk_reset_write_timer(net: Net, cpu: int, sk: sock, tp: tcp_sock, event: int, after: int) -> None:
     """What we have sent is sent again after so many jiffies."""
     tp.write_timeout = jiffies(net, cpu) + after
-    tp.write_pending = 1
+    tp.write_pending = event
     mod_timer(net, cpu, TCP_WRITE_TIMER + sk.idx, tp.write_timeout)
 
 
@@ -120,6 +120,13 @@ def inet_csk_clear_xmit_timers(net: Net, sk: sock) -> None:
     timer_delete(net, TCP_DELACK_TIMER + sk.idx)
     timer_delete(net, TCP_KEEPALIVE_TIMER + sk.idx)
     hrtimer_cancel(net, TCP_COMP_HRTIMER + sk.idx)
+
+
+@path_function
+def keepalive_time_when(net: Net, tp: tcp_sock) -> int:
+    """Jiffies without a segment until the first probe."""
+    ns = tp.keepalive_time_ns if tp.keepalive_time_ns else net.sysctl[Sysctl.tcp_keepalive_time_ns]
+    return ns // net.sysctl[Sysctl.jiffy_ns]
 
 
 # ---------------------------------------------------------------- the accept queue

@@ -4,12 +4,13 @@ from .._compile import path_function
 from ..abi.flow import flow_keys
 from ..abi.headers import ip_hdr, tcp_hdr
 from ..abi.net import TCP_LHASH, Net
-from ..abi.numbers import IPPROTO, NO_SOCK, TCP
+from ..abi.numbers import ENOMEM, IPPROTO, NO_SOCK, TCP
 from ..abi.skbuff import sk_buff
 from ..abi.sock import sock
 from ..abi.tcp import EHASH_REQ, EHASH_TW, NO_EHASH, TCP_EHASH
 from ..path import Stage, proto_hash, proto_unhash
 from ..turn import at
+from .sock_reuseport import reuseport_add_sock, reuseport_alloc, reuseport_detach_sock
 
 FIRST_PORT, LOCAL_PORTS = 32768, 28232               # ip_local_port_range: 32768 to 60999
 
@@ -52,10 +53,25 @@ def inet_put_port(net: Net, sk: sock) -> None:
 
 
 # ---------------------------------------------------------------- listening
+@path_function
+def inet_reuseport_add_sock(net: Net, sk: sock) -> bool:
+    """To the group of the listeners with the same address, port and device, or a group of its own.  False: there is no room."""
+    i = net.tcp_lhash[inet_lhashfn(sk.port)]
+    while i >= 0:
+        other = net.socks[i]
+        if other.port == sk.port and other.reuseport and other.bound_dev == sk.bound_dev and other.rcv_saddr_lo == sk.rcv_saddr_lo \
+                and other.group >= 0:
+            return reuseport_add_sock(net, sk, other.group)
+        i = other.hnext
+    return sk.group >= 0 or reuseport_alloc(net, sk)
+
+
 @proto_hash(IPPROTO.TCP)
 @path_function
 def inet_hash(net: Net, sk: sock) -> int:
-    """The newest comes first."""
+    """The newest comes first; with SO_REUSEPORT it joins its group."""
+    if sk.reuseport and not inet_reuseport_add_sock(net, sk):
+        return ENOMEM
     h = inet_lhashfn(sk.port)
     sk.hnext = net.tcp_lhash[h]
     net.tcp_lhash[h] = sk.idx
@@ -70,6 +86,8 @@ def inet_unhash(net: Net, sk: sock) -> int:
             ehash_remove(net, sk_ehashfn(net, sk), sk.idx)
             sk.hashed = 0
         return 0
+    if sk.group >= 0:
+        reuseport_detach_sock(net, sk)
     h = inet_lhashfn(sk.port)
     if net.tcp_lhash[h] == sk.idx:
         net.tcp_lhash[h] = sk.hnext
@@ -171,6 +189,17 @@ def ehash_match(net: Net, e: int, flow: flow_keys, ifindex: int) -> bool:
     return tw.saddr_lo == flow.daddr_lo and tw.daddr_lo == flow.saddr_lo and tw.lport == flow.dport \
         and tw.rport == flow.sport and tw.daddr_hi == flow.saddr_hi and tw.saddr_hi == flow.daddr_hi \
         and (tw.bound_dev == 0 or tw.bound_dev == ifindex)
+
+
+@path_function
+def ehash_find(net: Net, laddr: int, lport: int, faddr: int, fport: int) -> int:
+    """The entry of both ends, NO_EHASH."""
+    flow = net.flow[0]
+    flow.saddr_hi, flow.saddr_lo, flow.daddr_hi, flow.daddr_lo, flow.sport, flow.dport = 0, faddr, 0, laddr, fport, lport
+    e = net.tcp_ehash[inet_ehashfn(net, laddr, lport, faddr, fport) & TCP_EHASH - 1] - 1
+    while e >= 0 and not ehash_match(net, e, flow, 0):
+        e = ehash_next(net, e)
+    return e if e >= 0 else NO_EHASH
 
 
 @path_function

@@ -1,6 +1,7 @@
 """net/core/secure_seq.c: where a connection's sequence numbers and time stamps begin.  RFC 6528, RFC 7323 5.4."""
 from .._compile import path_function
 from ..abi.headers import ip_hdr, tcp_hdr
+from ..abi.kernels import Sysctl
 from ..abi.net import Net
 from ..abi.numbers import Secret
 from ..abi.skbuff import sk_buff
@@ -28,6 +29,6 @@ def secure_tcp_seq(net: Net, cpu: int, hashed: int) -> int:
 
 
 @path_function
-def secure_tcp_ts_off(hashed: int) -> int:
-    """How far a connection's time stamps are from the host's clock."""
-    return hashed >> 32
+def secure_tcp_ts_off(net: Net, hashed: int) -> int:
+    """How far a connection's time stamps are from the host's clock; tcp_timestamps 2: not at all."""
+    return hashed >> 32 if net.sysctl[Sysctl.tcp_timestamps] == 1 else 0

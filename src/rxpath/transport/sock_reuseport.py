@@ -1,11 +1,11 @@
-"""SO_REUSEPORT groups: net/core/sock_reuseport.c.  bind() fills them (udp_sock.py), the lookup chooses one of their members: by the flow's
-hash, or by a program (SO_ATTACH_REUSEPORT_CBPF), which sees the payload and returns the member's place."""
+"""SO_REUSEPORT groups: net/core/sock_reuseport.c.  bind() fills them (udp_sock.py), or listen() (inet_hashtables.py); the lookup chooses
+one of their members: by the flow's hash, or by a program (SO_ATTACH_REUSEPORT_CBPF), which sees the payload and returns its place."""
 import errno
 from typing import Any
 
 from .._compile import cold, entry, path_function, reset_struct
 from ..abi.net import Net
-from ..abi.numbers import ENOMEM, NO_PROG, NO_SOCK, UDP_HLEN
+from ..abi.numbers import ENOMEM, NO_PROG, NO_SOCK
 from ..abi.skbuff import sk_buff
 from ..abi.sock import NREUSEPORT, sock, sock_reuseport
 from ..path import Stage
@@ -63,24 +63,24 @@ def reuseport_detach_sock(net: Net, sk: sock) -> None:
 
 @cold
 @path_function
-def run_bpf_filter(net: Net, cpu: int, skb: sk_buff, reuse: sock_reuseport) -> int:
-    """The member that the program chooses; NO_SOCK: there is none at that place.  It sees the datagram without its UDP header."""
+def run_bpf_filter(net: Net, cpu: int, skb: sk_buff, reuse: sock_reuseport, hdr_len: int) -> int:
+    """The member that the program chooses; NO_SOCK: there is none at that place.  It sees the packet without its transport header."""
     at(net, cpu, skb, Stage.run_bpf_filter)
-    skb.data += UDP_HLEN
-    skb.len -= UDP_HLEN
+    skb.data += hdr_len
+    skb.len -= hdr_len
     index = bpf_prog_run(net, cpu, skb, reuse.prog)
-    skb.data -= UDP_HLEN
-    skb.len += UDP_HLEN
+    skb.data -= hdr_len
+    skb.len += hdr_len
     return reuse.socks[index] if index < reuse.num_socks else NO_SOCK
 
 
 @path_function
-def reuseport_select_sock(net: Net, cpu: int, skb: sk_buff, reuse: sock_reuseport, phash: int, prog: bool) -> int:
-    """Who the group's program says, if it may run; else the member at floor(hash * n / 2^32); with SO_INCOMING_CPU in the group, the next
-    from there that wants this CPU."""
+def reuseport_select_sock(net: Net, cpu: int, skb: sk_buff, reuse: sock_reuseport, phash: int, hdr_len: int) -> int:
+    """Who the group's program says, if it may run (hdr_len: bytes of the transport header, 0: it may not); else the member at
+    floor(hash * n / 2^32); with SO_INCOMING_CPU in the group, the next from there that wants this CPU."""
     n = reuse.num_socks
-    if prog and reuse.prog >= 0:
-        chosen = run_bpf_filter(net, cpu, skb, reuse)
+    if hdr_len and reuse.prog >= 0:
+        chosen = run_bpf_filter(net, cpu, skb, reuse, hdr_len)
         if chosen >= 0:
             return chosen
     first = phash * n >> 32

@@ -8,10 +8,10 @@ from ..abi.kernels import Sysctl
 from ..abi.net import Net
 from ..abi.numbers import Secret
 from ..abi.skbuff import sk_buff
+from ..abi.tcp import request_sock
 from ..abi.tcp_options import tcp_options_received
 from ..timer import jiffies
 from .siphash import M32, siphash_4u32
-from .tcp_options import tcp_clear_options
 
 COOKIEBITS = 24
 COOKIEMASK = (1 << COOKIEBITS) - 1
@@ -73,22 +73,30 @@ def __cookie_v4_check(net: Net, cpu: int, skb: sk_buff) -> int:
 
 # ---------------------------------------------------------------- the time stamp
 @path_function
-def cookie_init_timestamp(opt: tcp_options_received, now_ms: int) -> int:
+def cookie_init_timestamp(req: request_sock, now_ms: int) -> int:
     """The newest time stamp that is not later than now and says these options, ms."""
-    options = opt.snd_wscale if opt.wscale_ok else TS_OPT_WSCALE_MASK
-    if opt.sack_ok:
+    options = req.snd_wscale if req.wscale_ok else TS_OPT_WSCALE_MASK
+    if req.sack_ok:
         options |= TS_OPT_SACK
+    if req.ecn_ok:
+        options |= TS_OPT_ECN
     ts = now_ms >> TSBITS << TSBITS | options
     return ts - (1 << TSBITS) if ts > now_ms else ts
 
 
 @path_function
-def cookie_timestamp_decode(opt: tcp_options_received) -> None:
-    """The options that the echoed time stamp says."""
+def cookie_timestamp_decode(net: Net, opt: tcp_options_received) -> bool:
+    """The options that the echoed time stamp says.  False: one that this host has switched off."""
+    opt.sack_ok, opt.wscale_ok, opt.snd_wscale = 0, 0, 0
     if not opt.saw_tstamp:
-        tcp_clear_options(opt)
-        return
+        return True
+    if not net.sysctl[Sysctl.tcp_timestamps]:
+        return False
     opt.sack_ok = 1 if opt.rcv_tsecr & TS_OPT_SACK else 0
+    if opt.sack_ok and not net.sysctl[Sysctl.tcp_sack]:
+        return False
     scale = opt.rcv_tsecr & TS_OPT_WSCALE_MASK
-    if scale != TS_OPT_WSCALE_MASK:
-        opt.wscale_ok, opt.snd_wscale = 1, scale
+    if scale == TS_OPT_WSCALE_MASK:
+        return True                                  # no window scaling
+    opt.wscale_ok, opt.snd_wscale = 1, scale
+    return net.sysctl[Sysctl.tcp_window_scaling] != 0

@@ -8,9 +8,7 @@ from ..abi.kernels import Sysctl
 from ..abi.net import Net
 from ..abi.numbers import (
     EAGAIN,
-    EISCONN,
     ENOTCONN,
-    EOPNOTSUPP,
     IPPROTO,
     MSG_DONTWAIT,
     MSG_OOB,
@@ -32,7 +30,7 @@ from ..abi.reasons import Drop
 from ..abi.skbuff import TCP_SKB_CB, sk_buff
 from ..abi.sock import sock
 from ..abi.tcp import TCP_URG_VALID, tcp_sock
-from ..path import Stage, proto_connect, proto_init, proto_poll, proto_recvmsg
+from ..path import Stage, proto_init, proto_poll, proto_recvmsg
 from ..skb import __skb_dequeue, skb_copy_bits, skb_end
 from ..spent import spent_read
 from ..turn import at, at_bytes, charge, line_from
@@ -63,11 +61,6 @@ def tcp_v4_init_sock(net: Net, sk: sock) -> int:
     return 0
 
 
-@proto_connect(IPPROTO.TCP)
-@path_function
-def tcp_v4_connect(net: Net, sk: sock, local: int, daddr: int, dport: int) -> int:
-    """This host only accepts."""
-    return EOPNOTSUPP if sk.state == TCP.CLOSE else EISCONN
 
 
 # ---------------------------------------------------------------- reading

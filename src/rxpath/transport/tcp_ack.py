@@ -11,7 +11,7 @@ from ..abi.numbers import TCPHDR_SYN
 from ..abi.reasons import Drop
 from ..abi.skbuff import TCP_SKB_CB, sk_buff
 from ..abi.sock import sock
-from ..abi.tcp import ICSK_ACK_NOW, ICSK_ACK_PUSHED, ICSK_ACK_PUSHED2, tcp_sock
+from ..abi.tcp import ICSK_ACK_NOW, ICSK_ACK_PUSHED, ICSK_ACK_PUSHED2, ICSK_TIME_RETRANS, tcp_sock
 from ..abi.timer import TCP_COMP_HRTIMER
 from ..path import Stage
 from ..timer import hrtimer_start
@@ -28,14 +28,13 @@ from .inet_connection_sock import (
     usecs_to_jiffies,
 )
 from .tcp_ofo import tcp_dsack_set
-from .tcp_output import TCP_DELACK_MAX_MS, tcp_send_ack, tcp_send_delayed_ack
+from .tcp_output import TCP_DELACK_MAX_MS, TCP_RTO_MAX_MS, tcp_send_ack, tcp_send_delayed_ack
 from .tcp_rcvbuf import tcp_grow_window, tcp_measure_rcv_mss, tcp_rcv_rtt_measure
 from .tcp_seq import after, before, ends_there, tcp_jiffies32, tcp_replace_ts_recent, tcp_time_stamp_ts, u32
 from .tcp_window import __tcp_select_window, tcp_receive_window
 
 FLAG_DATA, FLAG_SLOWPATH, FLAG_UPDATE_TS_RECENT, FLAG_NO_CHALLENGE_ACK = 1, 0x100, 0x4000, 0x8000
 TCP_MAX_QUICKACKS, TCP_FASTRETRANS_THRESH = 16, 3
-TCP_RTO_MAX_MS = 120_000
 
 
 # ---------------------------------------------------------------- header prediction
@@ -122,7 +121,7 @@ def tcp_ack(net: Net, cpu: int, sk: sock, skb: sk_buff, flag: int) -> int:
         if cb.seq == cb.end_seq:
             net.snmp[cpu][Mib.TcpExt_TCPPureAcks] += 1
         tcp_ack_update_window(net, sk, tp, skb)
-    tp.rcv_tstamp = tcp_jiffies32(net, cpu)
+    tp.rcv_tstamp, tp.probes_out = tcp_jiffies32(net, cpu), 0
     if tp.packets_out and advanced:
         tcp_clean_rtx_queue(net, cpu, sk, tp)
     return 1
@@ -164,7 +163,7 @@ def tcp_clean_rtx_queue(net: Net, cpu: int, sk: sock, tp: tcp_sock) -> None:
         tp.packets_out = 0
         inet_csk_clear_write_timer(tp)
     else:
-        inet_csk_reset_write_timer(net, cpu, sk, tp, tp.rto)
+        inet_csk_reset_write_timer(net, cpu, sk, tp, ICSK_TIME_RETRANS, tp.rto)
     tcp_ack_update_rtt(net, cpu, tp)
 
 

@@ -1,9 +1,10 @@
 """How a connection ends: states, FIN, RST, close().  net/ipv4/tcp.c (tcp_set_state, tcp_done, __tcp_close, tcp_shutdown),
 net/ipv4/tcp_input.c (tcp_fin, tcp_reset), net/ipv4/inet_connection_sock.c (inet_csk_destroy_sock).  RFC 9293 3.6.
 
-A socket without a program (SOCK_DEAD) lives on until the protocol has closed, and frees itself then.  There is no TIME_WAIT yet:
-where it would begin, the connection ends."""
+A socket without a program (SOCK_DEAD) lives on until the protocol has closed, and frees itself then; in TIME_WAIT, and in FIN_WAIT2 of a
+closed socket, only a small record is left (tcp_timewait.py).  SO_LINGER with a time does not wait here: close() returns at once."""
 from .._compile import cold, path_function
+from ..abi.kernels import Sysctl
 from ..abi.mib import Mib
 from ..abi.net import Net
 from ..abi.numbers import (
@@ -23,18 +24,21 @@ from ..abi.numbers import (
 from ..abi.reasons import Drop
 from ..abi.skbuff import TCP_SKB_CB, sk_buff_list
 from ..abi.sock import SOCK_BINDADDR_LOCK, SOCK_BINDPORT_LOCK, sock
+from ..abi.tcp import tcp_sock
+from ..abi.timer import TCP_KEEPALIVE_TIMER
 from ..path import Stage, proto_close, proto_disconnect, proto_shutdown
 from ..skb import __skb_dequeue, kfree_skb_reason
+from ..timer import jiffies, mod_timer
 from ..turn import at
 from ..user.sock import sk_common_release
 from ..user.wait import sk_state_change
-from .inet_connection_sock import inet_csk_clear_xmit_timers, inet_csk_schedule_ack
+from .inet_connection_sock import TCP_TIMEOUT_INIT_MS, inet_csk_clear_xmit_timers, inet_csk_schedule_ack, msecs_to_jiffies
 from .inet_hashtables import inet_put_port, inet_unhash
 from .tcp_charge import PAGE_SHIFT, tcp_rfree
-from .tcp_listen import inet_csk_reqsk_queue_stop
 from .tcp_ofo import ofo_purge
 from .tcp_output import tcp_send_ack, tcp_send_active_reset, tcp_send_fin
 from .tcp_seq import after
+from .tcp_timewait import TCP_TIMEWAIT_LEN_MS, tcp_timewait_begin
 
 RCV_SHUTDOWN, SEND_SHUTDOWN, SHUTDOWN_MASK = 1, 2, 3
 
@@ -82,6 +86,8 @@ def tcp_done(net: Net, cpu: int, sk: sock) -> None:
 def inet_csk_destroy_sock(net: Net, cpu: int, sk: sock) -> None:
     """sk_stream_kill_queues(), then its place is free."""
     tp = net.tcp[sk.idx]
+    if tp.dead:
+        net.tcp_orphans -= 1
     inet_csk_clear_xmit_timers(net, sk)
     tcp_purge(net, cpu, sk, sk.receive_queue, Stage.sk_stream_kill_queues, Drop.QUEUE_PURGE)
     ofo_purge(net, cpu, sk, tp, Stage.sk_stream_kill_queues, Drop.QUEUE_PURGE)
@@ -93,6 +99,50 @@ def inet_csk_destroy_sock(net: Net, cpu: int, sk: sock) -> None:
     if sk.port:
         inet_put_port(net, sk)
     sk_common_release(net, cpu, sk)
+
+
+@cold
+@path_function
+def tcp_done_with_error(net: Net, cpu: int, sk: sock, err: int) -> None:
+    """err: a positive errno, for the program's next call."""
+    sk.err = err
+    tcp_done(net, cpu, sk)
+
+
+@path_function
+def tcp_time_wait(net: Net, cpu: int, sk: sock, substate: int, timeo: int) -> None:
+    """What is left of it is a record, for `timeo` jiffies; the socket is done."""
+    tcp_timewait_begin(net, cpu, sk, net.tcp[sk.idx], substate, timeo)
+    tcp_done(net, cpu, sk)
+
+
+@path_function
+def tcp_fin_time(net: Net, tp: tcp_sock) -> int:
+    """Jiffies in FIN_WAIT2 of a socket that no program has: TCP_LINGER2, tcp_fin_timeout; 3.5 time-outs at least."""
+    timeout = tp.linger2 if tp.linger2 else net.sysctl[Sysctl.tcp_fin_timeout_ns] // net.sysctl[Sysctl.jiffy_ns]
+    return max(timeout, (tp.rto << 2) - (tp.rto >> 1))
+
+
+@path_function
+def tcp_enter_fin_wait2(net: Net, cpu: int, sk: sock, tp: tcp_sock) -> bool:
+    """No program has it any more: a record takes its place, after a while if FIN_WAIT2 lasts longer than a TIME_WAIT.  True: now."""
+    left, most = tcp_fin_time(net, tp), msecs_to_jiffies(net, TCP_TIMEWAIT_LEN_MS)
+    if left > most:
+        mod_timer(net, cpu, TCP_KEEPALIVE_TIMER + sk.idx, jiffies(net, cpu) + left - most)
+        return False
+    tcp_time_wait(net, cpu, sk, TCP.FIN_WAIT2, left)
+    return True
+
+
+@path_function
+def tcp_fin_wait2_timer(net: Net, cpu: int, sk: sock, tp: tcp_sock) -> None:
+    """tcp_keepalive_timer() of such a socket."""
+    left = tcp_fin_time(net, tp) - msecs_to_jiffies(net, TCP_TIMEWAIT_LEN_MS)
+    if tp.linger2 >= 0 and left > 0:
+        tcp_time_wait(net, cpu, sk, TCP.FIN_WAIT2, left)
+        return
+    tcp_send_active_reset(net, cpu, sk)
+    tcp_done(net, cpu, sk)
 
 
 @path_function
@@ -147,7 +197,7 @@ def tcp_fin(net: Net, cpu: int, sk: sock) -> None:
         over = True
     ofo_purge(net, cpu, sk, tp, Stage.sk_stream_kill_queues, Drop.QUEUE_PURGE)
     if over:
-        tcp_done(net, cpu, sk)
+        tcp_time_wait(net, cpu, sk, TCP.TIME_WAIT, 0)
     elif tp.dead == 0:
         sk_state_change(net, cpu, sk, POLLIN | POLLRDNORM | POLLRDHUP)
 
@@ -178,6 +228,11 @@ def tcp_shutdown(net: Net, cpu: int, sk: sock, how: int) -> int:
 
 
 @path_function
+def tcp_need_reset(state: int) -> bool:
+    return state == TCP.ESTABLISHED or state == TCP.CLOSE_WAIT or state == TCP.FIN_WAIT1 or state == TCP.FIN_WAIT2 or state == TCP.SYN_RECV
+
+
+@path_function
 def inet_csk_listen_stop(net: Net, cpu: int, sk: sock) -> None:
     """Who waits to be accepted is reset."""
     tp = net.tcp[sk.idx]
@@ -186,31 +241,46 @@ def inet_csk_listen_stop(net: Net, cpu: int, sk: sock) -> None:
         ctp = net.tcp[child.idx]
         tp.accept_head, ctp.accept_next = ctp.accept_next, NO_SOCK
         tp.ack_backlog -= 1
-        ctp.dead = 1
-        if child.state != TCP.CLOSE:
-            tcp_send_active_reset(net, cpu, child)
-            tcp_set_state(net, cpu, child, TCP.CLOSE)
+        tcp_abort(net, cpu, child)
+        tcp_orphan(net, ctp)
         inet_csk_destroy_sock(net, cpu, child)
+
+
+@path_function
+def tcp_abort(net: Net, cpu: int, sk: sock) -> None:
+    """The part of tcp_disconnect() that ends a connection: the peer is told, what was queued goes."""
+    tp = net.tcp[sk.idx]
+    if tcp_need_reset(sk.state):
+        tcp_send_active_reset(net, cpu, sk)
+    if sk.state != TCP.CLOSE:
+        tcp_set_state(net, cpu, sk, TCP.CLOSE)
+    inet_csk_clear_xmit_timers(net, sk)
+    tcp_purge(net, cpu, sk, sk.receive_queue, Stage.tcp_disconnect, Drop.QUEUE_PURGE)
+    ofo_purge(net, cpu, sk, tp, Stage.tcp_disconnect, Drop.QUEUE_PURGE)
+
+
+@path_function
+def tcp_orphan(net: Net, tp: tcp_sock) -> None:
+    """sock_orphan(): no program has it any more."""
+    tp.dead = 1
+    net.tcp_orphans += 1
 
 
 @proto_disconnect(IPPROTO.TCP)
 @path_function
 def tcp_disconnect(net: Net, cpu: int, sk: sock) -> int:
-    """connect(AF_UNSPEC): a listener ends to listen, and its port stays its own; a connection is reset."""
-    tp = net.tcp[sk.idx]
-    if sk.state == TCP.LISTEN:
-        inet_unhash(net, sk)
-        sk.state = TCP.CLOSE
-        inet_csk_reqsk_queue_stop(net, sk)
-        inet_csk_listen_stop(net, cpu, sk)
-    elif sk.state != TCP.CLOSE:
-        tcp_send_active_reset(net, cpu, sk)
-        sk.err = -ECONNRESET
+    """connect(AF_UNSPEC): a listener ends to listen, a connection is reset; an address and a port that bind() was told stay."""
+    tp, was = net.tcp[sk.idx], sk.state
+    if was == TCP.LISTEN:
         tcp_set_state(net, cpu, sk, TCP.CLOSE)
-        inet_csk_clear_xmit_timers(net, sk)
-        tcp_purge(net, cpu, sk, sk.receive_queue, Stage.tcp_close, Drop.TCP_UNREAD)
-        ofo_purge(net, cpu, sk, tp, Stage.tcp_close, Drop.TCP_UNREAD)
-        sk.shutdown, sk.dport, sk.daddr_lo = 0, 0, 0
+        inet_csk_listen_stop(net, cpu, sk)
+    elif was != TCP.CLOSE:
+        tcp_abort(net, cpu, sk)
+        sk.err = -ECONNRESET
+    sk.dport, sk.daddr_lo, sk.shutdown = 0, 0, 0
+    tp.done, tp.srtt_us, tp.urg_data, tp.window_clamp, tp.copied_seq = 0, 0, 0, 0, tp.rcv_nxt
+    tp.num_sacks, tp.dsack, tp.compressed_ack, tp.ack_pending, tp.packets_out, tp.fin_sent = 0, 0, 0, 0, 0, 0
+    tp.rto = msecs_to_jiffies(net, TCP_TIMEOUT_INIT_MS)
     if sk.userlocks & SOCK_BINDADDR_LOCK == 0:
         sk.rcv_saddr_lo = 0
     return 0
@@ -219,27 +289,42 @@ def tcp_disconnect(net: Net, cpu: int, sk: sock) -> int:
 @proto_close(IPPROTO.TCP)
 @path_function
 def tcp_close(net: Net, cpu: int, sk: sock) -> int:
-    """close(): unread bytes make it a reset (RFC 2525 2.17), else it ends with a FIN."""
+    """close(): unread bytes make it a reset (RFC 2525 2.17), and so does SO_LINGER with no time; else it ends with a FIN."""
     tp = net.tcp[sk.idx]
     sk.shutdown = SHUTDOWN_MASK
     if sk.state == TCP.LISTEN:
         tcp_set_state(net, cpu, sk, TCP.CLOSE)
-        inet_csk_reqsk_queue_stop(net, sk)
         inet_csk_listen_stop(net, cpu, sk)
-        inet_csk_destroy_sock(net, cpu, sk)
-        return 0
-    unread = tcp_purge(net, cpu, sk, sk.receive_queue, Stage.tcp_close, Drop.TCP_UNREAD)
-    if sk.state == TCP.CLOSE:
-        inet_csk_destroy_sock(net, cpu, sk)
-        return 0
-    if unread:
-        net.snmp[cpu][Mib.TcpExt_TCPAbortOnClose] += 1
+    else:
+        tcp_close_connection(net, cpu, sk, tp)
+    tcp_orphan(net, tp)
+    if sk.state == TCP.FIN_WAIT2:
+        if tp.linger2 < 0:
+            net.snmp[cpu][Mib.TcpExt_TCPAbortOnLinger] += 1
+            tcp_send_active_reset(net, cpu, sk)
+            tcp_set_state(net, cpu, sk, TCP.CLOSE)
+        elif tcp_enter_fin_wait2(net, cpu, sk, tp):
+            return 0
+    if sk.state != TCP.CLOSE and net.tcp_orphans > net.sysctl[Sysctl.tcp_max_orphans]:        # tcp_check_oom()
+        net.snmp[cpu][Mib.TcpExt_TCPAbortOnMemory] += 1
         tcp_send_active_reset(net, cpu, sk)
         tcp_set_state(net, cpu, sk, TCP.CLOSE)
-    elif tcp_close_state(net, cpu, sk):
-        tcp_send_fin(net, cpu, sk)
-    tp.dead = 1
     if sk.state == TCP.CLOSE:
         inet_csk_destroy_sock(net, cpu, sk)
     return 0
 
+
+@path_function
+def tcp_close_connection(net: Net, cpu: int, sk: sock, tp: tcp_sock) -> None:
+    unread = tcp_purge(net, cpu, sk, sk.receive_queue, Stage.tcp_close, Drop.TCP_UNREAD)
+    if sk.state == TCP.CLOSE:                        # it has been reset
+        return
+    if unread:
+        net.snmp[cpu][Mib.TcpExt_TCPAbortOnClose] += 1
+        tcp_send_active_reset(net, cpu, sk)
+        tcp_set_state(net, cpu, sk, TCP.CLOSE)
+    elif tp.linger and tp.lingertime_ns == 0:
+        tcp_abort(net, cpu, sk)
+        net.snmp[cpu][Mib.TcpExt_TCPAbortOnData] += 1
+    elif tcp_close_state(net, cpu, sk):
+        tcp_send_fin(net, cpu, sk)

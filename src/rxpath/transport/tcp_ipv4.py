@@ -26,22 +26,24 @@ from ..abi.numbers import (
 from ..abi.reasons import Drop
 from ..abi.skbuff import TCP_SKB_CB, sk_buff
 from ..abi.sock import sock
-from ..abi.tcp import EHASH_REQ, EHASH_TW
+from ..abi.tcp import EHASH_REQ, EHASH_TW, NO_EHASH
 from ..path import Stage, Touch, early_demux, err_handler, inet_protocol, proto_backlog_rcv, touched
 from ..skb import __skb_queue_tail, consume_skb, kfree_skb_reason, pskb_may_pull
 from ..turn import at, spin_lock, spin_unlock, touch
 from ..user.memory import lines_arrive
-from .inet_hashtables import __inet_lookup_established, inet_lhashfn, tcp_v4_flow
+from .inet_hashtables import __inet_lookup_established, inet_ehashfn, inet_lhashfn, tcp_v4_flow
+from .sock_reuseport import reuseport_select_sock
 from .tcp_checksum import tcp_bad_packet, tcp_checksum_complete, tcp_csum_error
 from .tcp_coalesce import skb_tailroom, skb_try_coalesce
 from .tcp_established_options import tcp_inbound_hash
 from .tcp_input import tcp_rcv_established
-from .tcp_listen import tcp_conn_request
-from .tcp_minisocks import TO_LISTENER, tcp_check_req, tcp_child_process
-from .tcp_reply import tcp_v4_send_reset
+from .tcp_listen import inet_csk_reqsk_queue_drop, req_listener, tcp_conn_request
+from .tcp_minisocks import ENDED, TO_LISTENER, cookie_v4_check, tcp_check_req, tcp_child_process
+from .tcp_reply import tcp_v4_send_reset, tcp_v4_timewait_ack
 from .tcp_seen import tcp_seen
 from .tcp_seq import before, u32
 from .tcp_state import tcp_rcv_state_process
+from .tcp_timewait import TCP_TW_ACK, TCP_TW_RST, TCP_TW_SYN, inet_twsk_deschedule_put, tcp_timewait_state_process, tcp_tw_isn
 
 BACKLOG_ROOM = 64 * 1024                             # only the owner can collapse and prune: a little more than the buffers
 
@@ -65,6 +67,14 @@ def __inet_lookup_listener(net: Net, cpu: int, skb: sk_buff, daddr: int, dport: 
             if score > best_score:
                 best, best_score = i, score
         i = sk.hnext
+    if best >= 0:
+        sk = net.socks[best]
+        if sk.group >= 0:                            # of a group: by the flow's hash, or by a program
+            flow, th = net.flow[cpu], tcp_hdr(net, skb)
+            phash = inet_ehashfn(net, flow.daddr_lo, flow.dport, flow.saddr_lo, flow.sport)
+            chosen = reuseport_select_sock(net, cpu, skb, net.reuseport[sk.group], phash, th.doff * 4)
+            if chosen >= 0:
+                return chosen
     return best
 
 
@@ -136,8 +146,17 @@ def tcp_v4_lookup(net: Net, cpu: int, skb: sk_buff) -> int:
     tcp_v4_fill_cb(net, skb)
     tcp_v4_flow(net, cpu, skb)
     e = __inet_lookup_established(net, cpu, skb)
-    if EHASH_REQ <= e < EHASH_TW:
+    if e >= EHASH_TW:
+        return tcp_v4_rcv_timewait(net, cpu, skb, e - EHASH_TW)
+    if e >= EHASH_REQ:
         return tcp_v4_rcv_request(net, cpu, skb, e - EHASH_REQ)
+    return tcp_v4_rcv_found(net, cpu, skb, e)
+
+
+@path_function
+def tcp_v4_rcv_found(net: Net, cpu: int, skb: sk_buff, entry: int) -> int:
+    """A connection's entry of tcp_ehash, or NO_EHASH: a listener's, or nobody's."""
+    e = entry
     if e < 0:
         flow = net.flow[cpu]
         e = __inet_lookup_listener(net, cpu, skb, flow.daddr_lo, flow.dport)
@@ -153,28 +172,67 @@ def tcp_v4_lookup(net: Net, cpu: int, skb: sk_buff) -> int:
 def tcp_v4_rcv_request(net: Net, cpu: int, skb: sk_buff, i: int) -> int:
     """A request of the SYN queue (TCP_NEW_SYN_RECV)."""
     req = net.reqs[i]
-    sk = net.socks[req.listener]
     if not tcp_checksum_complete(net, cpu, skb):
         return tcp_csum_error(net, cpu, skb, Stage.tcp_v4_rcv)
+    if req_listener(net, req) < 0:                   # it has been closed, and its requests with it
+        inet_csk_reqsk_queue_drop(net, i)
+        return tcp_v4_rcv_found(net, cpu, skb, NO_EHASH)
+    sk = net.socks[req.listener]
     req.frame = skb.frame
     spin_lock(net, cpu, sk.lock)
     child = tcp_check_req(net, cpu, sk, skb, i)
     if child == TO_LISTENER:
         tcp_v4_do_rcv(net, cpu, sk, skb)
     elif child >= 0:
-        tcp_child_process(net, cpu, sk, net.socks[child], skb)
+        tcp_child_process(net, cpu, sk, net.socks[child], skb, Stage.tcp_v4_rcv)
     spin_unlock(net, sk.lock)
     return NET_RX_SUCCESS
 
 
 @path_function
-def tcp_v4_rcv_sk(net: Net, cpu: int, sk: sock, skb: sk_buff) -> int:
-    """A socket's segment: now, or onto the backlog of its owner."""
+def tcp_v4_rcv_timewait(net: Net, cpu: int, skb: sk_buff, i: int) -> int:
+    """do_time_wait: what is left of a connection.  Every segment ends as a drop, even one that is answered."""
+    tw = net.tws[i]
+    if not tcp_checksum_complete(net, cpu, skb):
+        return tcp_csum_error(net, cpu, skb, Stage.tcp_v4_rcv)
+    status = tcp_timewait_state_process(net, cpu, i, skb)
+    if status == TCP_TW_SYN:
+        flow = net.flow[cpu]
+        listener = __inet_lookup_listener(net, cpu, skb, flow.daddr_lo, flow.dport)
+        if listener >= 0:
+            sk, isn = net.socks[listener], tcp_tw_isn(tw)
+            inet_twsk_deschedule_put(net, i)
+            refused = tcp_v4_refused(net, cpu, sk, skb)
+            if refused:
+                return kfree_skb_reason(net, cpu, skb, Stage.tcp_v4_rcv, refused)
+            spin_lock(net, cpu, sk.lock)
+            at(net, cpu, skb, Stage.tcp_v4_do_rcv)
+            tcp_listen_rcv(net, cpu, sk, skb, isn)
+            spin_unlock(net, sk.lock)
+            return NET_RX_SUCCESS
+        status = TCP_TW_ACK
+    if status == TCP_TW_ACK:
+        tcp_v4_timewait_ack(net, cpu, skb, tw)
+    elif status == TCP_TW_RST:
+        tcp_v4_send_reset(net, cpu, skb)
+        inet_twsk_deschedule_put(net, i)
+    return kfree_skb_reason(net, cpu, skb, Stage.tcp_v4_rcv, skb.drop_reason)
+
+
+@path_function
+def tcp_v4_refused(net: Net, cpu: int, sk: sock, skb: sk_buff) -> int:
+    """What the socket does not take, whatever its state: a drop reason, or 0."""
     tp, ip = net.tcp[sk.idx], ip_hdr(net, skb)
     if ip.ttl < tp.min_ttl:
         net.snmp[cpu][Mib.TcpExt_TCPMinTTLDrop] += 1
-        return kfree_skb_reason(net, cpu, skb, Stage.tcp_v4_rcv, Drop.TCP_MINTTL)
-    refused = tcp_inbound_hash(net, cpu, skb)
+        return Drop.TCP_MINTTL
+    return tcp_inbound_hash(net, cpu, skb)
+
+
+@path_function
+def tcp_v4_rcv_sk(net: Net, cpu: int, sk: sock, skb: sk_buff) -> int:
+    """A socket's segment: now, or onto the backlog of its owner."""
+    tp, refused = net.tcp[sk.idx], tcp_v4_refused(net, cpu, sk, skb)
     if refused:
         return kfree_skb_reason(net, cpu, skb, Stage.tcp_v4_rcv, refused)
     lock = sk.lock
@@ -202,7 +260,7 @@ def tcp_v4_do_rcv(net: Net, cpu: int, sk: sock, skb: sk_buff) -> int:
     if not tcp_checksum_complete(net, cpu, skb):
         return tcp_csum_error(net, cpu, skb, Stage.tcp_v4_do_rcv)
     if sk.state == TCP.LISTEN:
-        return tcp_listen_rcv(net, cpu, sk, skb)
+        return tcp_listen_rcv(net, cpu, sk, skb, 0)
     reason = tcp_rcv_state_process(net, cpu, sk, skb)
     if reason == 0:
         return NET_RX_SUCCESS
@@ -211,10 +269,16 @@ def tcp_v4_do_rcv(net: Net, cpu: int, sk: sock, skb: sk_buff) -> int:
 
 
 @path_function
-def tcp_listen_rcv(net: Net, cpu: int, sk: sock, skb: sk_buff) -> int:
-    """tcp_rcv_state_process() of a listener."""
-    at(net, cpu, skb, Stage.tcp_rcv_state_process)
+def tcp_listen_rcv(net: Net, cpu: int, sk: sock, skb: sk_buff, tw_isn: int) -> int:
+    """tcp_rcv_state_process() of a listener.  tw_isn: see tcp_conn_request()."""
     th = tcp_hdr(net, skb)
+    if th.flags & TCPHDR_SYN == 0:                                           # a cookie that comes back?
+        child = cookie_v4_check(net, cpu, sk, skb)
+        if child >= 0:
+            return tcp_child_process(net, cpu, sk, net.socks[child], skb, Stage.tcp_v4_do_rcv)
+        if child == ENDED:
+            return NET_RX_SUCCESS
+    at(net, cpu, skb, Stage.tcp_rcv_state_process)
     if th.flags & TCPHDR_ACK:                                                # 1: of a connection that is not
         tcp_v4_send_reset(net, cpu, skb)
         return kfree_skb_reason(net, cpu, skb, Stage.tcp_v4_do_rcv, Drop.TCP_FLAGS)
@@ -222,7 +286,7 @@ def tcp_listen_rcv(net: Net, cpu: int, sk: sock, skb: sk_buff) -> int:
         return kfree_skb_reason(net, cpu, skb, Stage.tcp_rcv_state_process, Drop.TCP_RESET)
     if th.flags & (TCPHDR_SYN | TCPHDR_FIN) != TCPHDR_SYN:                   # 3: a listener waits for SYN only
         return kfree_skb_reason(net, cpu, skb, Stage.tcp_rcv_state_process, Drop.TCP_FLAGS)
-    tcp_conn_request(net, cpu, sk, skb)
+    tcp_conn_request(net, cpu, sk, skb, tw_isn)
     consume_skb(net, cpu, skb)
     return NET_RX_SUCCESS
 

@@ -5,12 +5,13 @@ path.py's table queue_xmit.  RFC 9293 3.8, RFC 5681 4.2."""
 from .. import path
 from .._compile import cold, mem_at, path_function, reset_struct
 from ..abi.headers import tcp_hdr
+from ..abi.kernels import Sysctl
 from ..abi.mib import Mib
 from ..abi.net import Net
 from ..abi.numbers import AF_INET, ETH_HLEN, IP_HLEN, IPPROTO, TCP, TCP_HLEN, TCPHDR_ACK, TCPHDR_ECE, TCPHDR_FIN, TCPHDR_RST, TCPHDR_SYN
 from ..abi.skbuff import sk_buff
 from ..abi.sock import sock
-from ..abi.tcp import ICSK_ACK_PUSHED, ICSK_ACK_SCHED, ICSK_ACK_TIMER, request_sock, tcp_sock
+from ..abi.tcp import ICSK_ACK_PUSHED, ICSK_ACK_SCHED, ICSK_ACK_TIMER, ICSK_TIME_LOSS_PROBE, ICSK_TIME_RETRANS, request_sock, tcp_sock
 from ..abi.tcp_options import (
     OPTION_SACK_ADVERTISE,
     OPTION_TS,
@@ -28,6 +29,7 @@ from ..turn import at
 from .inet_connection_sock import (
     TCP_DELACK_MIN_MS,
     TCP_RTO_MIN_MS,
+    TCP_TIMEOUT_INIT_MS,
     inet_csk_in_pingpong_mode,
     inet_csk_reset_delack_timer,
     inet_csk_reset_write_timer,
@@ -40,7 +42,7 @@ from .tcp_seq import before, tcp_jiffies32, tcp_time_stamp_ts, u32
 from .tcp_window import U16_MAX, tcp_select_window
 
 TCP_ROOM = 44                    # before a segment: options that IP may echo, a VLAN tag
-TCP_DELACK_MAX_MS = 200
+TCP_DELACK_MAX_MS, TCP_RTO_MAX_MS = 200, 120_000
 
 
 # ---------------------------------------------------------------- a segment
@@ -179,7 +181,7 @@ def tcp_send_fin(net: Net, cpu: int, sk: sock) -> None:
     net.snmp[cpu][Mib.TcpExt_TCPOrigDataSent] += 1
     if __tcp_transmit_skb(net, cpu, sk, TCPHDR_ACK | TCPHDR_FIN, seq):
         tp.snd_nxt = tp.write_seq
-    inet_csk_reset_write_timer(net, cpu, sk, tp, tp.rto)
+    tcp_schedule_loss_probe(net, cpu, sk, tp)
 
 
 @path_function
@@ -189,32 +191,72 @@ def tcp_send_active_reset(net: Net, cpu: int, sk: sock) -> None:
     __tcp_transmit_skb(net, cpu, sk, TCPHDR_ACK | TCPHDR_RST, tcp_acceptable_seq(net.tcp[sk.idx]))
 
 
-# ---------------------------------------------------------------- SYN-ACK
+# ---------------------------------------------------------------- what is sent again if nobody acknowledges it
 @path_function
-def tcp_synack_options(net: Net, cpu: int, req: request_sock) -> int:
-    """net.tcp_out[cpu] for a SYN-ACK; the bytes that they take."""
+def tcp_schedule_loss_probe(net: Net, cpu: int, sk: sock, tp: tcp_sock) -> None:
+    """The first retransmission; where SACK was agreed on it is a tail loss probe (RFC 8985 7), after two round trips and the least
+    time-out, if that is not later."""
+    if tp.sack_ok == 0:
+        inet_csk_reset_write_timer(net, cpu, sk, tp, ICSK_TIME_RETRANS, tp.rto)
+        return
+    after = msecs_to_jiffies(net, TCP_TIMEOUT_INIT_MS)
+    if tp.srtt_us:
+        after = usecs_to_jiffies(net, (tp.srtt_us >> 2) + TCP_RTO_MIN_MS * 1000)
+    inet_csk_reset_write_timer(net, cpu, sk, tp, ICSK_TIME_LOSS_PROBE, min(after, tp.rto))
+
+
+# ---------------------------------------------------------------- SYN
+@path_function
+def tcp_syn_options(net: Net, cpu: int, mss: int, stamps: bool, sack: bool, scale: bool, wscale: int, tsval: int, tsecr: int) -> int:
+    """net.tcp_out[cpu] for a SYN or a SYN-ACK; the bytes that they take."""
     opts, size = net.tcp_out[cpu], TCPOLEN_MSS_ALIGNED
     reset_struct(opts)
-    opts.mss = req.advmss
-    if req.wscale_ok:
+    opts.mss = mss
+    if scale:
         opts.options |= OPTION_WSCALE
-        opts.ws = req.rcv_wscale
+        opts.ws = wscale
         size += TCPOLEN_WSCALE_ALIGNED
-    if req.tstamp_ok:
+    if stamps:
         opts.options |= OPTION_TS
-        opts.tsval, opts.tsecr = tcp_time_stamp_ts(net, cpu, req.tsoff), req.ts_recent
+        opts.tsval, opts.tsecr = tsval, tsecr
         size += TCPOLEN_TSTAMP_ALIGNED
-    if req.sack_ok:
+    if sack:
         opts.options |= OPTION_SACK_ADVERTISE
-        if req.tstamp_ok == 0:                       # else it takes the place of the time stamp's padding
+        if not stamps:                               # else it takes the place of the time stamp's padding
             size += TCPOLEN_SACKPERM_ALIGNED
     return size
 
 
 @path_function
+def tcp_send_syn(net: Net, cpu: int, sk: sock, flags: int) -> None:
+    """The SYN of an active open, or, of a simultaneous one, its SYN-ACK, which offers what the other end has offered."""
+    tp, s = net.tcp[sk.idx], net.sysctl
+    stamps, sack, scale = s[Sysctl.tcp_timestamps] != 0, s[Sysctl.tcp_sack] != 0, s[Sysctl.tcp_window_scaling] != 0
+    if flags & TCPHDR_ACK:
+        stamps, sack, scale = tp.tstamp_ok != 0, tp.sack_ok != 0, tp.wscale_ok != 0
+    optlen = tcp_syn_options(net, cpu, tp.advmss, stamps, sack, scale, tp.rcv_wscale, tcp_time_stamp_ts(net, cpu, tp.tsoff), tp.ts_recent)
+    i = tcp_alloc_segment(net, cpu, optlen, sk.port, sk.dport)
+    if i < 0:
+        return
+    out = net.skb[i]
+    out.frame, out.dev, out.queue_mapping, out.hash = -1 - tp.frame, tp.dev, tp.queue_mapping, tp.rx_hash
+    at(net, cpu, out, Stage.__tcp_transmit_skb)
+    th = tcp_hdr(net, out)
+    th.seq, th.ack_seq, th.flags = u32(tp.write_seq - 1), tp.rcv_nxt if flags & TCPHDR_ACK else 0, flags
+    th.window = min(tp.rcv_wnd, U16_MAX)
+    tcp_options_write(net, out, net.tcp_out[cpu])
+    tcp_v4_send_check(net, out, sk.rcv_saddr_lo, sk.daddr_lo)
+    tp.segs_out += 1
+    net.snmp[cpu][Mib.Tcp_OutSegs] += 1
+    path.call_queue_xmit(sk.family, net, cpu, out, sk.rcv_saddr_hi, sk.rcv_saddr_lo, sk.daddr_hi, sk.daddr_lo, tp.peer_mac)
+
+
+# ---------------------------------------------------------------- SYN-ACK
+@path_function
 def tcp_make_synack(net: Net, cpu: int, req: request_sock, seq: int) -> int:
     """The SYN-ACK of a request, complete but for its IP header; NO_SKB: none is to be had."""
-    optlen = tcp_synack_options(net, cpu, req)
+    optlen = tcp_syn_options(net, cpu, req.advmss, req.tstamp_ok != 0, req.sack_ok != 0, req.wscale_ok != 0, req.rcv_wscale,
+                             req.snt_tsval_last, req.ts_recent)
     i = tcp_alloc_segment(net, cpu, optlen, req.lport, req.rport)
     if i < 0:
         return i

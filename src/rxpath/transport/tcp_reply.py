@@ -19,7 +19,7 @@ from ..abi.numbers import (
 )
 from ..abi.reasons import Drop
 from ..abi.skbuff import sk_buff
-from ..abi.tcp import request_sock
+from ..abi.tcp import request_sock, tcp_timewait_sock
 from ..abi.tcp_options import TCPOLEN_MD5SIG, TCPOLEN_TSTAMP_ALIGNED, TCPOPT_EOL, TCPOPT_MD5SIG, TCPOPT_NOP
 from ..path import Stage, Touch, touched
 from ..skb import alloc_skb, csum_fold, csum_partial, csum_tcpudp_nofold, kfree_skb_reason, skb_init
@@ -123,13 +123,24 @@ def tcp_reply(net: Net, cpu: int, skb: sk_buff, out: sk_buff) -> None:
 # ---------------------------------------------------------------- ACK
 @cold
 @path_function
-def tcp_v4_reqsk_send_ack(net: Net, cpu: int, skb: sk_buff, req: request_sock) -> None:
-    """What a request answers to a segment out of its window."""
-    optlen = TCPOLEN_TSTAMP_ALIGNED if req.tstamp_ok else 0
-    window = min(req.rcv_wnd, U16_MAX) >> req.rcv_wscale
-    i = tcp_reply_skb(net, cpu, skb, u32(req.snt_isn + 1), u32(req.rcv_isn + 1), TCPHDR_ACK, window, optlen)
+def tcp_v4_send_ack(net: Net, cpu: int, skb: sk_buff, seq: int, ack: int, window: int, tsoff: int, tsecr: int) -> None:
+    """tsecr 0: without time stamps."""
+    optlen = TCPOLEN_TSTAMP_ALIGNED if tsecr else 0
+    i = tcp_reply_skb(net, cpu, skb, seq, ack, TCPHDR_ACK, window, optlen)
     if i >= 0:
         out = net.skb[i]
         if optlen:
-            tcp_write_timestamp(net, out.transport_header + TCP_HLEN, tcp_time_stamp_ts(net, cpu, req.tsoff), req.ts_recent)
+            tcp_write_timestamp(net, out.transport_header + TCP_HLEN, tcp_time_stamp_ts(net, cpu, tsoff), tsecr)
         tcp_reply(net, cpu, skb, out)
+
+
+@path_function
+def tcp_v4_reqsk_send_ack(net: Net, cpu: int, skb: sk_buff, req: request_sock) -> None:
+    """What a request answers to a segment out of its window."""
+    tcp_v4_send_ack(net, cpu, skb, u32(req.snt_isn + 1), u32(req.rcv_isn + 1), min(req.rcv_wnd, U16_MAX) >> req.rcv_wscale, req.tsoff,
+                    req.ts_recent if req.tstamp_ok else 0)
+
+
+@path_function
+def tcp_v4_timewait_ack(net: Net, cpu: int, skb: sk_buff, tw: tcp_timewait_sock) -> None:
+    tcp_v4_send_ack(net, cpu, skb, tw.snd_nxt, tw.rcv_nxt, tw.rcv_wnd >> tw.rcv_wscale, tw.tsoff, tw.ts_recent)

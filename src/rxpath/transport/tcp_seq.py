@@ -7,6 +7,7 @@ from ..abi.tcp import tcp_sock
 
 TCP_PAWS_24DAYS = 60 * 60 * 24 * 24
 TCP_PAWS_WINDOW = 1
+TCP_PAWS_MSL = 60
 
 
 @path_function
@@ -86,3 +87,11 @@ def tcp_paws_check(net: Net, cpu: int, ts_recent: int, stamp: int, tsval: int, w
     if seconds(net, cpu) >= stamp + TCP_PAWS_24DAYS:
         return True
     return ts_recent == 0                            # a peer that began with 0
+
+
+@path_function
+def tcp_paws_reject(net: Net, cpu: int, ts_recent: int, stamp: int, tsval: int, rst: bool) -> bool:
+    """Is it too old?  After a minute an RST is believed all the same: the peer may have restarted, and its clock with it."""
+    if tcp_paws_check(net, cpu, ts_recent, stamp, tsval, 0):
+        return False
+    return not rst or seconds(net, cpu) < stamp + TCP_PAWS_MSL

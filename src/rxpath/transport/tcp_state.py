@@ -14,7 +14,6 @@ from ..skb import consume_skb
 from ..timer import jiffies, mod_timer
 from ..turn import at
 from ..user.wait import sk_state_change
-from .inet_connection_sock import msecs_to_jiffies
 from .tcp_ack import (
     FLAG_NO_CHALLENGE_ACK,
     FLAG_SLOWPATH,
@@ -25,13 +24,12 @@ from .tcp_ack import (
     tcp_rtt_estimator,
     tcp_send_challenge_ack,
 )
-from .tcp_close import SEND_SHUTDOWN, tcp_done, tcp_reset, tcp_set_state
+from .tcp_close import SEND_SHUTDOWN, tcp_done, tcp_enter_fin_wait2, tcp_fin_time, tcp_reset, tcp_set_state, tcp_time_wait
+from .tcp_connect import tcp_init_transfer, tcp_rcv_synsent_state_process
 from .tcp_input import tcp_data_queue, tcp_drop, tcp_validate_incoming
-from .tcp_rcvbuf import tcp_init_buffer_space, tcp_initialize_rcv_mss
+from .tcp_rcvbuf import tcp_initialize_rcv_mss
 from .tcp_seq import after, before
 from .tcp_urg import tcp_urg
-
-TCP_FIN_TIMEOUT_MS = 60_000
 
 
 @path_function
@@ -43,6 +41,8 @@ def tcp_rcv_state_process(net: Net, cpu: int, sk: sock, skb: sk_buff) -> int:
         tcp_drop(net, cpu, sk, skb, Stage.tcp_rcv_state_process, Drop.TCP_CLOSE)
         return 0
     tp.saw_tstamp = 0
+    if sk.state == TCP.SYN_SENT:
+        return tcp_rcv_synsent_state_process(net, cpu, sk, skb)
     if th.flags & (TCPHDR_ACK | TCPHDR_RST | TCPHDR_SYN) == 0:
         tcp_drop(net, cpu, sk, skb, Stage.tcp_rcv_state_process, Drop.TCP_FLAGS)
         return 0
@@ -62,9 +62,15 @@ def tcp_rcv_state_process(net: Net, cpu: int, sk: sock, skb: sk_buff) -> int:
             aborted = tcp_fin_acked(net, cpu, sk, skb)
             if aborted:
                 return aborted
+            if sk.state == TCP.CLOSE:                # a record has taken its place
+                consume_skb(net, cpu, skb)
+                return 0
         elif sk.state == TCP.CLOSING or sk.state == TCP.LAST_ACK:
             consume_skb(net, cpu, skb)
-            tcp_done(net, cpu, sk)
+            if sk.state == TCP.CLOSING:
+                tcp_time_wait(net, cpu, sk, TCP.TIME_WAIT, 0)
+            else:
+                tcp_done(net, cpu, sk)
             return 0
     tcp_urg(net, cpu, sk, skb)
     return tcp_state_text(net, cpu, sk, skb)
@@ -78,7 +84,7 @@ def tcp_established_now(net: Net, cpu: int, sk: sock, skb: sk_buff) -> None:
         tcp_rtt_estimator(net, tp, max((c.now - tp.synack_time) // 1000, 1))
     if tp.tstamp_ok:
         tp.advmss -= TCPOLEN_TSTAMP_ALIGNED
-    tcp_init_buffer_space(net, cpu, sk, tp)
+    tcp_init_transfer(net, cpu, sk, tp)
     tp.copied_seq = tp.rcv_nxt
     tcp_set_state(net, cpu, sk, TCP.ESTABLISHED)
     sk_state_change(net, cpu, sk, POLLOUT | POLLWRNORM | POLLWRBAND)
@@ -101,7 +107,10 @@ def tcp_fin_acked(net: Net, cpu: int, sk: sock, skb: sk_buff) -> int:
         tcp_done(net, cpu, sk)
         net.snmp[cpu][Mib.TcpExt_TCPAbortOnData] += 1
         return Drop.TCP_ABORT_ON_DATA
-    mod_timer(net, cpu, TCP_KEEPALIVE_TIMER + sk.idx, jiffies(net, cpu) + msecs_to_jiffies(net, TCP_FIN_TIMEOUT_MS))
+    if fin or sk.owned >= 0:                         # the FIN of this very segment is not to be lost
+        mod_timer(net, cpu, TCP_KEEPALIVE_TIMER + sk.idx, jiffies(net, cpu) + tcp_fin_time(net, tp))
+    else:
+        tcp_enter_fin_wait2(net, cpu, sk, tp)
     return 0
 
 

@@ -5,10 +5,10 @@ release_sock()."""
 from .._compile import path_function
 from ..abi.mib import Mib
 from ..abi.net import Net
-from ..abi.numbers import HRTIMER_NORESTART, IPPROTO, TCP, TCPHDR_ACK, TCPHDR_FIN
+from ..abi.numbers import HRTIMER_NORESTART, IPPROTO, TCP
 from ..abi.sock import sock
 from ..abi.tcp import ICSK_ACK_TIMER
-from ..abi.timer import TCP_DELACK_TIMER, TCP_WRITE_TIMER
+from ..abi.timer import TCP_DELACK_TIMER, TCP_KEEPALIVE_TIMER
 from ..path import Hrtimer, Stage, Timer, hrtimer_function, proto_release_cb, timer_function
 from ..timer import jiffies, mod_timer
 from ..turn import charge, spin_lock, spin_unlock
@@ -16,17 +16,11 @@ from .inet_connection_sock import (
     TCP_DELACK_MIN_MS,
     inet_csk_ack_scheduled,
     inet_csk_in_pingpong_mode,
-    inet_csk_reset_write_timer,
     msecs_to_jiffies,
 )
-from .tcp_ack import TCP_RTO_MAX_MS
-from .tcp_close import tcp_done
 from .tcp_ofo import tcp_sack_compress_send_ack
-from .tcp_output import __tcp_transmit_skb, tcp_send_ack
-from .tcp_seq import u32
-
-ETIMEDOUT = 110
-TCP_ORPHAN_RETRIES = 8                               # of a FIN, when no program has the socket any more
+from .tcp_output import tcp_send_ack
+from .tcp_retransmit import tcp_keepalive_handler, tcp_write_timer_handler
 
 
 # ---------------------------------------------------------------- delayed ACK
@@ -119,38 +113,14 @@ def tcp_write_timer(net: Net, cpu: int, i: int) -> int:
     return 0
 
 
-@path_function
-def tcp_write_timer_handler(net: Net, cpu: int, sk: sock) -> None:
-    """A FIN was not acknowledged: again, twice as long."""
-    charge(net, cpu, Stage.tcp_write_timer_handler)
-    tp = net.tcp[sk.idx]
-    if sk.state == TCP.CLOSE or sk.state == TCP.LISTEN or tp.write_pending == 0:
-        return
-    if tp.write_timeout > jiffies(net, cpu):
-        mod_timer(net, cpu, TCP_WRITE_TIMER + sk.idx, tp.write_timeout)
-        return
-    tp.write_pending = 0
-    if tp.packets_out == 0:
-        return
-    if tp.retransmits >= TCP_ORPHAN_RETRIES:
-        sk.err = ETIMEDOUT
-        tcp_done(net, cpu, sk)
-        return
-    tp.retransmits += 1
-    net.snmp[cpu][Mib.Tcp_RetransSegs] += 1
-    __tcp_transmit_skb(net, cpu, sk, TCPHDR_ACK | TCPHDR_FIN, u32(tp.write_seq - 1))
-    tp.rto = min(tp.rto << 1, msecs_to_jiffies(net, TCP_RTO_MAX_MS))
-    inet_csk_reset_write_timer(net, cpu, sk, tp, tp.rto)
-
-
 @timer_function(Timer.tcp_keepalive_timer)
 @path_function
 def tcp_keepalive_timer(net: Net, cpu: int, i: int) -> int:
-    """FIN_WAIT2 of a socket that no program has: its time is over."""
     sk = net.socks[i]
-    tp = net.tcp[i]
     spin_lock(net, cpu, sk.lock)
-    if sk.state == TCP.FIN_WAIT2 and tp.dead:
-        tcp_done(net, cpu, sk)
+    if sk.owned >= 0:                                # again soon
+        mod_timer(net, cpu, TCP_KEEPALIVE_TIMER + i, jiffies(net, cpu) + msecs_to_jiffies(net, 50))
+    else:
+        tcp_keepalive_handler(net, cpu, sk)
     spin_unlock(net, sk.lock)
     return 0

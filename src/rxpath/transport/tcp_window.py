@@ -7,6 +7,7 @@ from .._compile import fls64, path_function
 from ..abi.kernels import Sysctl
 from ..abi.mib import Mib
 from ..abi.net import Net
+from ..abi.numbers import TCP_HLEN
 from ..abi.sock import sock
 from ..abi.tcp import ICSK_ACK_NOMEM, tcp_sock
 from ..abi.tcp_options import TCP_MAX_WSCALE
@@ -14,6 +15,7 @@ from .tcp_seq import u32
 
 U16_MAX = 65535
 TCP_RMEM_TO_WIN_SCALE = 8
+TCP_HEADERS, TCP_MIN_ADVMSS, TCP_MIN_SND_MSS = 40, 256, 48             # 256: net.ipv4.route.min_adv_mss
 TCP_DEFAULT_SCALING_RATIO = 1 << TCP_RMEM_TO_WIN_SCALE - 1
 
 
@@ -58,6 +60,22 @@ def tcp_initial_wscale(net: Net, space: int, clamp: int) -> int:
     """For the largest window that there may ever be."""
     most = min(max(space, net.sysctl[Sysctl.tcp_rmem_2], net.sysctl[Sysctl.rmem_max]), clamp)
     return min(max(fls64(most) - 16, 0), TCP_MAX_WSCALE)
+
+
+# ---------------------------------------------------------------- segment sizes
+@path_function
+def tcp_advmss(net: Net, tp: tcp_sock, dev: int) -> int:
+    """The segment size that we announce: the device's MTU less both headers, unless TCP_MAXSEG says less."""
+    d = net.dev[dev]
+    mss = min(max(d.mtu - TCP_HEADERS, TCP_MIN_ADVMSS), U16_MAX - TCP_HEADERS)
+    return min(mss, tp.user_mss) if tp.user_mss else mss
+
+
+@path_function
+def tcp_sync_mss(net: Net, tp: tcp_sock) -> None:
+    """What fits the device and the peer, with our options."""
+    d = net.dev[tp.dev]
+    tp.mss_cache = max(min(d.mtu - TCP_HEADERS, tp.mss_clamp), TCP_MIN_SND_MSS) - (tp.tcp_header_len - TCP_HLEN)
 
 
 # ---------------------------------------------------------------- what is told

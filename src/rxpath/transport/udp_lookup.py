@@ -9,7 +9,7 @@ from ..abi.flow import flow_keys
 from ..abi.headers import ip_hdr, udp_hdr
 from ..abi.kernels import Behaviour
 from ..abi.net import Net
-from ..abi.numbers import AF_INET, NO_SOCK
+from ..abi.numbers import AF_INET, NO_SOCK, UDP_HLEN
 from ..abi.skbuff import sk_buff
 from ..abi.sock import sock
 from ..path import Stage
@@ -60,7 +60,7 @@ def udp4_lib_lookup2(net: Net, cpu: int, skb: sk_buff, fl: flow_keys, addr: int,
             badness, best = score, i
             if sk.group >= 0 and sk.dport == 0:
                 phash = udp_ehashfn(net, addr, fl.dport, fl.saddr_lo, fl.sport)
-                chosen = reuseport_select_sock(net, cpu, skb, net.reuseport[sk.group], phash, prog)
+                chosen = reuseport_select_sock(net, cpu, skb, net.reuseport[sk.group], phash, UDP_HLEN if prog else 0)
                 if chosen >= 0:
                     return chosen
         i = sk.hnext2

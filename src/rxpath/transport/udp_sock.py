@@ -105,7 +105,7 @@ def udp_lib_rehash(net: Net, sk: sock, addr: int) -> None:
 
 @proto_connect(IPPROTO.UDP)
 @path_function
-def ip4_datagram_connect(net: Net, sk: sock, local: int, daddr: int, dport: int) -> int:
+def ip4_datagram_connect(net: Net, cpu: int, sk: sock, local: int, daddr: int, dport: int, dev: int) -> int:
     """The socket leaves its group, takes a local address if it had none, and stands in udp_hash4."""
     if sk.dport:
         hash4_remove(net, sk)

@@ -69,9 +69,9 @@ def inet_csk_listen_start(net: Net, i: int, backlog: int) -> int:
 
 
 @entry
-def inet_connect(net: Net, i: int, local: int, daddr: int, dport: int) -> int:
+def inet_connect(net: Net, cpu: int, i: int, local: int, daddr: int, dport: int, dev: int) -> int:
     sk = net.socks[i]
-    return path.call_proto_connect(sk.protocol, net, sk, local, daddr, dport)
+    return path.call_proto_connect(sk.protocol, net, cpu, sk, local, daddr, dport, dev)
 
 
 @entry
@@ -171,17 +171,18 @@ def shutdown(b: Any, i: int, how: int, cpu: int = 0) -> None:
     check(b.call(inet_shutdown)(b.net, cpu, i, how + 1), "shutdown")
 
 
-def connect(b: Any, i: int, daddr: int, dport: int, local: int | None = None) -> None:
-    """connect(): only that peer's packets.  local: the address that routing would choose (default: the first device's)."""
+def connect(b: Any, i: int, daddr: int, dport: int, local: int | None = None, dev: int = 0, cpu: int = 0) -> None:
+    """connect(): only that peer's packets; a stream's SYN goes out, and EINPROGRESS says so.  local, dev: the address and the device that
+    routing would choose (default: the first device and its address)."""
     if not 0 < dport <= 65535:
         raise error(errno.EINVAL, f"connect to port {dport}")
     if b.net.socks[i].port == 0:
         bind(b, i)
-    check(b.call(inet_connect)(b.net, i, b.net.dev[0].addr if local is None else local, daddr, dport), "connect")
+    check(b.call(inet_connect)(b.net, cpu, i, b.net.dev[dev].addr if local is None else local, daddr, dport, dev), "connect")
 
 
 def disconnect(b: Any, i: int, cpu: int = 0) -> None:
-    """connect(AF_UNSPEC): anybody's packets again."""
+    """connect(AF_UNSPEC): anybody's packets again; a connection is reset."""
     check(b.call(inet_disconnect)(b.net, cpu, i), "disconnect")
 
 
