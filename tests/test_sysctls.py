@@ -90,15 +90,18 @@ def connection(sim):
 
 
 # ---------------------------------------------------------------- TCP: the peer of a connection to port 80
-def handshake(sim, sport=40000, ts=True):
-    """SYN and ACK; the sequence number that the host expects an ACK of."""
-    stamp = struct.pack(">BBBBII", 1, 1, 8, 10, 1000, 0) if ts else b""
-    begin = struct.pack(">BBH4sBBBB", 2, 4, 1460, b"\1\1\4\2", 1, 3, 3, 7) + stamp
+def syn(sim, sport=40000):
+    """The sequence number that the host expects an ACK of."""
+    begin = struct.pack(">BBH4sBBBBBBBBII", 2, 4, 1460, b"\1\1\4\2", 1, 3, 3, 7, 1, 1, 8, 10, 1000, 0)
     sim.send(eth(ip(tcp(sport=sport, seq=1000, flags=2, options=begin), proto=6)), at=max(sim.t, START_NS))
     sim.run(sim.t + MS)
     req = next((sim.net.reqs[i] for i in range(sim.net.req_used) if sim.net.reqs[i].in_use and sim.net.reqs[i].rport == sport), None)
-    isn = 0 if req is None else req.snt_isn + 1 & 0xFFFFFFFF
-    segment(sim, isn, sport=sport)
+    return 0 if req is None else req.snt_isn + 1 & 0xFFFFFFFF
+
+
+def handshake(sim):
+    isn = syn(sim)
+    segment(sim, isn)
     return isn
 
 
@@ -144,8 +147,9 @@ def read_fast(sim):
 
 
 def in_between(sim, n=20):
-    """Every second segment."""
+    """Every second segment, at a round trip of 20 ms."""
     isn = handshake(sim)
+    sim.net.tcp[accepted(sim)[0]].rcv_rtt_us = 8 * 20_000
     for k in range(n):
         segment(sim, isn, 2000 * k + 1000, 1000, gap=1000)
 
@@ -185,9 +189,13 @@ def resets_in_window(sim):
         segment(sim, isn, 500, flags=4)
 
 
-def two_connect(sim):
-    for sport in (40000, 40001, 40002):
-        handshake(sim, sport)
+def one_too_many(sim):
+    """Two can wait to be accepted; the third handshake was begun before they did."""
+    isn = [syn(sim, 40000), syn(sim, 40001)]
+    segment(sim, isn[0], sport=40000)
+    isn.append(syn(sim, 40002))
+    segment(sim, isn[1], sport=40001)
+    segment(sim, isn[2], sport=40002)
 
 
 def source_routed(sim):
@@ -239,8 +247,8 @@ PAIRS = {
     "net.ipv4.tcp_backlog_ack_defer": (LISTENER, to_an_owner, 0, 1),
     "net.ipv4.tcp_invalid_ratelimit": (LISTENER, resets_in_window, 0, 500),
     "net.ipv4.tcp_synack_retries": (LISTENER, lambda sim: (syns(sim, 1), sim.run(4 * SECOND)), 0, 5),
-    "net.ipv4.tcp_abort_on_overflow": (LISTENER, two_connect, {"net.core.somaxconn": 0}, {
-        "net.core.somaxconn": 0, "net.ipv4.tcp_abort_on_overflow": 1}),
+    "net.ipv4.tcp_abort_on_overflow": (LISTENER, one_too_many, {"net.core.somaxconn": 1}, {
+        "net.core.somaxconn": 1, "net.ipv4.tcp_abort_on_overflow": 1}),
     "net.ipv4.ipfrag_high_thresh": (SOCKET, fragmented, {"net.ipv4.ipfrag_high_thresh": 3000, "net.ipv4.ipfrag_low_thresh": 3000}, {}),
     "net.ipv4.ipfrag_low_thresh": (SOCKET | {"kernel": "3.10"}, fragmented, *(
         {"net.ipv4.ipfrag_high_thresh": 15_000, "net.ipv4.ipfrag_low_thresh": low} for low in (1000, 14_000))),

@@ -48,7 +48,7 @@ Stage = IntEnum("Stage", (
     "tcp_validate_incoming tcp_ack tcp_data_queue tcp_data_queue_ofo tcp_try_coalesce tcp_prune_queue tcp_prune_ofo_queue "
     "tcp_add_backlog tcp_data_ready __tcp_transmit_skb __ip_queue_xmit tcp_delack_timer_handler tcp_write_timer_handler "
     "tcp_recvmsg __tcp_cleanup_rbuf sk_stream_kill_queues inet_csk_accept tcp_collapse tcp_close "
-    "cookie_v4_check tcp_disconnect tcp_timewait_state_process "
+    "cookie_v4_check tcp_disconnect tcp_timewait_state_process skb_rbtree_purge "
 ), start=0)
 
 
@@ -189,6 +189,7 @@ STATIONS: dict[Stage, Station] = {
     Stage.cookie_v4_check: Station("transport", SOFT, "net/ipv4/syncookies.c", "an ACK without a request: a cookie that comes back?"),
     Stage.tcp_timewait_state_process: Station("transport", SOFT, "net/ipv4/tcp_minisocks.c", "a segment for a connection in TIME_WAIT"),
     Stage.tcp_disconnect: Station("transport", SYS, "net/ipv4/tcp.c", "a connection is reset by its own end: what was queued goes"),
+    Stage.skb_rbtree_purge: Station("transport", SOFT, "net/core/skbuff.c", "what lies behind a hole goes with its connection"),
     Stage.sk_stream_kill_queues: Station("transport", SYS, "net/core/stream.c", "a connection ends: what nobody has read goes"),
     Stage.skb_clone: Station("skb", SOFT, "net/core/skbuff.c", "a further reference to the same bytes"),
     Stage.kfree_skb: Station("skb", SOFT, "net/core/skbuff.c", "the end of a packet, with its reason"),

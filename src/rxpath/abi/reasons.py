@@ -107,7 +107,8 @@ class Drop(IntEnum):
         "__udp4_lib_mcast_deliver": Place("Udp.IgnoredMulti", N, "a multicast or broadcast that no socket here wants"),
         "tcp_v4_rcv": Place("", X, "a TCP segment to many, or cut short; one for a request, or for a connection in TIME_WAIT, which may be "
                                   "answered all the same"),
-        "tcp_rcv_state_process": Place("", X, "after the peer's FIN"),
+        "tcp_rcv_state_process": Place("socket.drops", X, "after the peer's FIN"),
+        "skb_rbtree_purge": Place("", Kind.DOWN, "behind a hole when its connection ended"),
         "udp_destruct_common": Place("", Kind.DOWN, "unread when its socket was closed"),
     }, "the kernel refused them without naming a reason; the station says where")
     DEV_READY = Row("5.18", Kind.DOWN, "the device is not up", {"enqueue_to_backlog": Place("rx_dropped")}, "the device was not up")
@@ -182,44 +183,47 @@ class Drop(IntEnum):
         "__first_packet_length": Place(f"{UDP_CSUM_ERROR} socket.drops"),
     }, "their UDP checksum is wrong: the sender, its offload in the capture, or the wire")
     TCP_CSUM = Row("5.17", X, "TCP checksum wrong", {
-        "tcp_v4_rcv": Place("Tcp.InCsumErrors Tcp.InErrs"), "tcp_v4_do_rcv": Place("Tcp.InCsumErrors Tcp.InErrs"),
+        "tcp_v4_rcv": Place("Tcp.InCsumErrors Tcp.InErrs"), "tcp_v4_do_rcv": Place("Tcp.InCsumErrors Tcp.InErrs socket.drops"),
     }, "their TCP checksum is wrong: the sender, its offload in the capture, or the wire")
     TCP_NOT_MODELLED = Row("", M, "a segment of a connection that the capture shows: not replayed yet", {"tcp_v4_rcv": Place("")},
                            "connections of a capture are not replayed yet: a real kernel would take them")
     TCP_FLAGS = Row("5.18", X, "a segment whose flags make no sense here", {
-        "tcp_v4_do_rcv": Place("", N, "an ACK for a listener or for no request, which is reset; data without ACK"),
+        "tcp_v4_do_rcv": Place("", N, "an ACK for a listener or for no request, which is reset"),
         "tcp_rcv_state_process": Place("", N, "neither SYN nor ACK, for a listener"),
     }, "they belong to no connection that this host knows: it was restarted, or a middlebox sends them")
     TCP_RESET = Row("5.19", N, "an RST that resets nothing", {
         "tcp_rcv_state_process": Place("", N, "an RST to a listener"),
-        "tcp_validate_incoming": Place("", X, "an RST that is not at the next byte: it is challenged (RFC 5961)"),
+        "tcp_validate_incoming": Place("socket.drops", X, "an RST that is not at the next byte: it is challenged (RFC 5961)"),
     }, "resets that reset nothing")
-    TCP_CLOSE = Row("5.19", Kind.DOWN, "a segment for a connection that is over", {"tcp_rcv_state_process": Place("")},
+    TCP_CLOSE = Row("5.19", Kind.DOWN, "a segment for a connection that is over", {"tcp_rcv_state_process": Place("socket.drops")},
                     "their connection was over")
-    TCP_MD5UNEXPECTED = Row("5.18", R, "an MD5 signature, and nobody here has a key", {"tcp_v4_rcv": Place("TcpExt.TCPMD5Unexpected")},
+    TCP_MD5UNEXPECTED = Row("5.18", R, "an MD5 signature, and nobody here has a key",
+                            {"tcp_v4_rcv": Place("TcpExt.TCPMD5Unexpected socket.drops")},
                             "they carry MD5 signatures, for which this host has no key")
-    TCP_MINTTL = Row("5.19", R, "a time to live below IP_MINTTL", {"tcp_v4_rcv": Place("TcpExt.TCPMinTTLDrop")},
+    TCP_MINTTL = Row("5.19", R, "a time to live below IP_MINTTL", {"tcp_v4_rcv": Place("TcpExt.TCPMinTTLDrop socket.drops")},
                      "the program asked for a larger time to live (IP_MINTTL)")
     TCP_LISTEN_OVERFLOW = Row("6.15", L, "the accept queue was full when the handshake was complete",
-                              {"tcp_v4_rcv": Place("TcpExt.ListenOverflows TcpExt.ListenDrops")})
+                              {"tcp_v4_rcv": Place("TcpExt.ListenOverflows TcpExt.ListenDrops socket.drops")})
     TCP_OLD_DATA = Row("5.18", X, "data that is here already", {
-        "tcp_rcv_established": Place("TcpExt.DelayedACKLost"), "tcp_rcv_state_process": Place("TcpExt.DelayedACKLost"),
+        "tcp_rcv_established": Place("TcpExt.DelayedACKLost socket.drops"),
+        "tcp_rcv_state_process": Place("TcpExt.DelayedACKLost socket.drops"),
     }, "they came twice: the sender sent them again")
     TCP_OVERWINDOW = Row("5.18", X, "data at or beyond the window's edge", {
-        "tcp_rcv_established": Place(""), "tcp_rcv_state_process": Place(""),
-        "tcp_v4_rcv": Place("", X, "a segment outside the window of a request"),
+        "tcp_rcv_established": Place("socket.drops"), "tcp_rcv_state_process": Place("socket.drops"),
+        "tcp_v4_rcv": Place("socket.drops", X, "a segment outside the window of a request"),
     }, "the sender does not keep to the window")
-    TCP_OFOMERGE = Row("5.18", X, "out of order, and here already", {"tcp_data_queue": Place("TcpExt.TCPOFOMerge")},
+    TCP_OFOMERGE = Row("5.18", X, "out of order, and here already", {"tcp_data_queue": Place("TcpExt.TCPOFOMerge socket.drops")},
                        "they came twice: the sender sent them again")
-    TCP_OFO_DROP = Row("6.2", X, "out of order, and all of it came otherwise", {"tcp_data_queue": Place("")},
+    TCP_OFO_DROP = Row("6.2", X, "out of order, and all of it came otherwise", {"tcp_data_queue": Place("socket.drops")},
                        "they came twice: the sender sent them again")
     TCP_OFO_QUEUE_PRUNE = Row("6.2", L, "out of order, and the buffer was over its limit",
-                              {"tcp_prune_ofo_queue": Place("TcpExt.OfoPruned")})
+                              {"tcp_prune_ofo_queue": Place("TcpExt.OfoPruned TcpExt.PruneCalled socket.drops")})
     TCP_ZEROWINDOW = Row("5.18", X, "data into a window of 0", {
-        "tcp_rcv_established": Place("TcpExt.TCPZeroWindowDrop"), "tcp_rcv_state_process": Place("TcpExt.TCPZeroWindowDrop"),
+        "tcp_rcv_established": Place("TcpExt.TCPZeroWindowDrop socket.drops"),
+        "tcp_rcv_state_process": Place("TcpExt.TCPZeroWindowDrop socket.drops"),
     }, "the sender does not keep to the window")
     TCP_RFC7323_PAWS = Row("6.2", X, "a time stamp older than the last", {
-        "tcp_validate_incoming": Place("TcpExt.PAWSEstab"), "tcp_v4_rcv": Place("TcpExt.PAWSEstab"),
+        "tcp_validate_incoming": Place("TcpExt.PAWSEstab socket.drops"), "tcp_v4_rcv": Place("TcpExt.PAWSEstab socket.drops"),
         "tcp_v4_do_rcv": Place("TcpExt.PAWSActive", X, "an answer to our SYN that echoes a time stamp that was not sent"),
         "tcp_rcv_state_process": Place("", X, "a SYN that crosses ours, and is old"),
     }, "their time stamps run backwards: several hosts behind one address, or very late copies")
@@ -227,28 +231,27 @@ class Drop(IntEnum):
                               {"tcp_v4_rcv": Place("TcpExt.PAWSTimewait", before=("6.14", "TcpExt.PAWSEstab"))},
                               "late copies, or hosts behind one address whose clocks differ: a new connection is refused")
     TCP_RFC7323_TSECR = Row("6.15", X, "the handshake's last segment echoes a time stamp that was not sent",
-                            {"tcp_v4_rcv": Place("TcpExt.TSEcrRejected")}, "they echo time stamps that this host did not send")
+                            {"tcp_v4_rcv": Place("TcpExt.TSEcrRejected socket.drops")}, "they echo time stamps that this host did not send")
     TCP_INVALID_ACK_SEQUENCE = Row("6.9", X, "it acknowledges something else than our SYN", {"tcp_v4_do_rcv": Place("")},
                                    "they answer another connection's SYN")
-    TCP_RFC7323_PAWS_ACK = Row("6.14", X, "an old ACK with an old time stamp", {"tcp_validate_incoming": Place("TcpExt.PAWSOldAck")},
-                               "late copies of ACKs")
-    TCP_OLD_SEQUENCE = Row("6.2", X, "wholly before the window", {"tcp_validate_incoming": Place("")},
+    TCP_RFC7323_PAWS_ACK = Row("6.14", X, "an old ACK with an old time stamp",
+                               {"tcp_validate_incoming": Place("TcpExt.PAWSOldAck socket.drops")}, "late copies of ACKs")
+    TCP_OLD_SEQUENCE = Row("6.2", X, "wholly before the window", {"tcp_validate_incoming": Place("socket.drops")},
                            "they came twice, or keep the connection alive")
-    TCP_INVALID_SEQUENCE = Row("6.2", X, "beyond the window", {"tcp_validate_incoming": Place("TcpExt.BeyondWindow")},
+    TCP_INVALID_SEQUENCE = Row("6.2", X, "beyond the window", {"tcp_validate_incoming": Place("TcpExt.BeyondWindow socket.drops")},
                                "the sender does not keep to the window, or it was taken back")
     TCP_INVALID_END_SEQUENCE = Row("6.16", X, "it ends beyond the window, and there is unread data",
-                                   {"tcp_validate_incoming": Place("TcpExt.BeyondWindow")},
+                                   {"tcp_validate_incoming": Place("TcpExt.BeyondWindow socket.drops")},
                                    "the sender does not keep to the window, or it was taken back")
     TCP_INVALID_SYN = Row("6.2", X, "a SYN within a connection", {
-        "tcp_validate_incoming": Place("TcpExt.TCPSYNChallenge Tcp.InErrs"),
+        "tcp_validate_incoming": Place("TcpExt.TCPSYNChallenge Tcp.InErrs socket.drops"),
     }, "a SYN within a connection is challenged (RFC 5961): a restarted peer, or an attack")
     TCP_ACK_UNSENT_DATA = Row("5.19", X, "it acknowledges what was never sent",
-                              {"tcp_v4_do_rcv": Place(""), "tcp_rcv_state_process": Place("")},
+                              {"tcp_v4_do_rcv": Place("socket.drops"), "tcp_rcv_state_process": Place("socket.drops")},
                               "they acknowledge what this host never sent")
     TCP_TOO_OLD_ACK = Row("5.19", X, "it acknowledges less than can be",
-                          {"tcp_v4_do_rcv": Place(""), "tcp_rcv_state_process": Place("")},
+                          {"tcp_v4_do_rcv": Place("socket.drops"), "tcp_rcv_state_process": Place("socket.drops")},
                           "ACKs from long ago")
-    TCP_OLD_ACK = Row("5.19", X, "an old ACK where a handshake's last is awaited", {"tcp_v4_rcv": Place("")}, "ACKs from long ago")
     TCP_ABORT_ON_DATA = Row("6.9", Kind.DOWN, "data for a program that has closed: the connection is reset", {
         "tcp_v4_do_rcv": Place("TcpExt.TCPAbortOnData"),
     }, "the program had closed the connection while the peer still sent")
@@ -275,9 +278,9 @@ class Drop(IntEnum):
     PROTO_MEM = Row("5.18", L, "no room in the protocol's memory, or in a stream's buffer", {
         "__udp_enqueue_schedule_skb": Place("socket.drops", L, "udp_mem: the protocol's memory is exhausted"),
         "sock_queue_rcv_skb": Place("Udp.InErrors socket.drops", L, "udp_mem: the protocol's memory is exhausted"),
-        "tcp_rcv_established": Place("TcpExt.PruneCalled TcpExt.RcvPruned TcpExt.TCPRcvQDrop TcpExt.TCPOFODrop socket.drops", L,
+        "tcp_rcv_established": Place("TcpExt.PruneCalled TcpExt.RcvPruned TcpExt.TCPRcvQDrop/TcpExt.TCPOFODrop socket.drops", L,
                                      "the buffer was over its limit, and no room could be made"),
-        "tcp_rcv_state_process": Place("TcpExt.PruneCalled TcpExt.RcvPruned TcpExt.TCPRcvQDrop TcpExt.TCPOFODrop socket.drops", L,
+        "tcp_rcv_state_process": Place("TcpExt.PruneCalled TcpExt.RcvPruned TcpExt.TCPRcvQDrop/TcpExt.TCPOFODrop socket.drops", L,
                                        "the buffer was over its limit, and no room could be made"),
     })
 

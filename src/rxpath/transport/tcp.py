@@ -97,8 +97,8 @@ def tcp_recvmsg(net: Net, cpu: int, t: int) -> int:
         err = tcp_nothing(sk, tp, got)
         if err:
             return err
+    __tcp_cleanup_rbuf(net, cpu, sk, copied)         # after MSG_PEEK, too
     if th.flags & MSG_PEEK == 0:
-        __tcp_cleanup_rbuf(net, cpu, sk, copied)
         sk.packets += 1
     th.result = copied
     return copied

@@ -35,7 +35,7 @@ from ..user.wait import sk_state_change
 from .inet_connection_sock import TCP_TIMEOUT_INIT_MS, inet_csk_clear_xmit_timers, inet_csk_schedule_ack, msecs_to_jiffies
 from .inet_hashtables import inet_put_port, inet_unhash
 from .tcp_charge import PAGE_SHIFT, tcp_rfree
-from .tcp_ofo import ofo_purge
+from .tcp_ofo import skb_rbtree_purge
 from .tcp_output import tcp_send_ack, tcp_send_active_reset, tcp_send_fin
 from .tcp_seq import after
 from .tcp_timewait import TCP_TIMEWAIT_LEN_MS, tcp_timewait_begin
@@ -90,7 +90,7 @@ def inet_csk_destroy_sock(net: Net, cpu: int, sk: sock) -> None:
         net.tcp_orphans -= 1
     inet_csk_clear_xmit_timers(net, sk)
     tcp_purge(net, cpu, sk, sk.receive_queue, Stage.sk_stream_kill_queues, Drop.QUEUE_PURGE)
-    ofo_purge(net, cpu, sk, tp, Stage.sk_stream_kill_queues, Drop.QUEUE_PURGE)
+    skb_rbtree_purge(net, cpu, sk, tp)
     while sk.backlog.head >= 0:
         skb = __skb_dequeue(net, sk.backlog)
         kfree_skb_reason(net, cpu, skb, Stage.sk_stream_kill_queues, Drop.QUEUE_PURGE)
@@ -195,7 +195,7 @@ def tcp_fin(net: Net, cpu: int, sk: sock) -> None:
     elif sk.state == TCP.FIN_WAIT2:
         tcp_send_ack(net, cpu, sk)
         over = True
-    ofo_purge(net, cpu, sk, tp, Stage.sk_stream_kill_queues, Drop.QUEUE_PURGE)
+    skb_rbtree_purge(net, cpu, sk, tp)
     if over:
         tcp_time_wait(net, cpu, sk, TCP.TIME_WAIT, 0)
     elif tp.dead == 0:
@@ -256,7 +256,7 @@ def tcp_abort(net: Net, cpu: int, sk: sock) -> None:
         tcp_set_state(net, cpu, sk, TCP.CLOSE)
     inet_csk_clear_xmit_timers(net, sk)
     tcp_purge(net, cpu, sk, sk.receive_queue, Stage.tcp_disconnect, Drop.QUEUE_PURGE)
-    ofo_purge(net, cpu, sk, tp, Stage.tcp_disconnect, Drop.QUEUE_PURGE)
+    skb_rbtree_purge(net, cpu, sk, tp)
 
 
 @path_function

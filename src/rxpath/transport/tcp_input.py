@@ -21,7 +21,7 @@ from ..abi.sock import sock
 from ..abi.tcp import ICSK_ACK_NOMEM, ICSK_ACK_NOW, tcp_sock
 from ..abi.tcp_options import TCPOLEN_TSTAMP_ALIGNED
 from ..path import Stage
-from ..skb import __skb_queue_tail, consume_skb, kfree_skb_reason
+from ..skb import __skb_queue_tail, consume_skb
 from ..turn import at
 from ..user.wait import sock_def_readable
 from .inet_connection_sock import inet_csk_ack_scheduled, inet_csk_schedule_ack
@@ -44,6 +44,7 @@ from .tcp_charge import skb_set_owner_r, tcp_rmem_force
 from .tcp_checksum import tcp_checksum_complete, tcp_csum_error
 from .tcp_close import tcp_fin, tcp_reset
 from .tcp_coalesce import skb_tailroom, tcp_try_coalesce
+from .tcp_drop import tcp_drop
 from .tcp_established_options import tcp_fast_parse_options, tcp_parse_aligned_timestamp
 from .tcp_memory import tcp_try_rmem_schedule
 from .tcp_ofo import carries_fin, tcp_data_queue_ofo, tcp_dsack_set, tcp_ofo_next, tcp_sack_remove
@@ -62,12 +63,14 @@ def tcp_rcv_established(net: Net, cpu: int, sk: sock, skb: sk_buff) -> None:
     at(net, cpu, skb, Stage.tcp_rcv_established)
     tp, th, words, cb = net.tcp[sk.idx], tcp_hdr(net, skb), tcp_words(net, skb), TCP_SKB_CB(skb)
     tp.saw_tstamp = 0
-    if words.flags & TCP_HP_BITS == tp.pred_flags and cb.seq == tp.rcv_nxt and not after(th.ack_seq, tp.snd_nxt):
+    if words.flags & TCP_HP_BITS == tp.pred_flags and cb.seq == tp.rcv_nxt and not after(th.ack_seq, tp.snd_nxt) \
+            and not after(cb.end_seq, tp.rcv_nxt + tcp_receive_window(tp)):
         stamped = tp.tcp_header_len == TCP_HLEN + TCPOLEN_TSTAMP_ALIGNED
         if not stamped or (tcp_parse_aligned_timestamp(net, tp, skb) and s32(tp.rcv_tsval - tp.ts_recent) >= 0):
             tcp_rcv_predicted(net, cpu, sk, skb, stamped)
             return
     if skb.len < th.doff * 4 or not tcp_checksum_complete(net, cpu, skb):
+        sk.drops += 1
         tcp_csum_error(net, cpu, skb, Stage.tcp_v4_do_rcv)
         return
     if th.flags & (TCPHDR_ACK | TCPHDR_RST | TCPHDR_SYN) == 0:
@@ -90,6 +93,7 @@ def tcp_rcv_predicted(net: Net, cpu: int, sk: sock, skb: sk_buff, stamped: bool)
         tp.rcv_rtt_last_tsecr = tp.rcv_tsecr
         return
     if not tcp_checksum_complete(net, cpu, skb):
+        sk.drops += 1
         tcp_csum_error(net, cpu, skb, Stage.tcp_v4_do_rcv)
         return
     if skb.truesize > sk.forward_alloc:              # pages are to be had first
@@ -126,14 +130,6 @@ def tcp_rcv_slow(net: Net, cpu: int, sk: sock, skb: sk_buff) -> None:
     tcp_urg(net, cpu, sk, skb)
     tcp_data_queue(net, cpu, sk, skb, Stage.tcp_rcv_established)
     tcp_ack_snd_check(net, cpu, sk)
-
-
-@cold
-@path_function
-def tcp_drop(net: Net, cpu: int, sk: sock, skb: sk_buff, stage: int, reason: int) -> None:
-    """tcp_drop_reason()"""
-    sk.drops += 1
-    kfree_skb_reason(net, cpu, skb, stage, reason)
 
 
 # ---------------------------------------------------------------- is it of this connection?

@@ -35,6 +35,7 @@ from .inet_hashtables import __inet_lookup_established, inet_ehashfn, inet_lhash
 from .sock_reuseport import reuseport_select_sock
 from .tcp_checksum import tcp_bad_packet, tcp_checksum_complete, tcp_csum_error
 from .tcp_coalesce import skb_tailroom, skb_try_coalesce
+from .tcp_drop import tcp_drop
 from .tcp_established_options import tcp_inbound_hash
 from .tcp_input import tcp_rcv_established
 from .tcp_listen import inet_csk_reqsk_queue_drop, req_listener, tcp_conn_request
@@ -234,7 +235,7 @@ def tcp_v4_rcv_sk(net: Net, cpu: int, sk: sock, skb: sk_buff) -> int:
     """A socket's segment: now, or onto the backlog of its owner."""
     tp, refused = net.tcp[sk.idx], tcp_v4_refused(net, cpu, sk, skb)
     if refused:
-        return kfree_skb_reason(net, cpu, skb, Stage.tcp_v4_rcv, refused)
+        return tcp_drop(net, cpu, sk, skb, Stage.tcp_v4_rcv, refused)
     lock = sk.lock
     if lock.last_cpu != cpu or (sk.reader_cpu >= 0 and sk.reader_cpu != cpu):
         lines_arrive(net, cpu, sk)
@@ -302,9 +303,8 @@ def tcp_add_backlog(net: Net, cpu: int, sk: sock, skb: sk_buff) -> int:
         return NET_RX_SUCCESS
     limit = (sk.rcvbuf << 1) + (sk.sndbuf >> 1) + BACKLOG_ROOM
     if sk.backlog_len + sk.rmem_alloc > limit:
-        sk.drops += 1
         net.snmp[cpu][Mib.TcpExt_TCPBacklogDrop] += 1
-        return kfree_skb_reason(net, cpu, skb, Stage.tcp_v4_rcv, Drop.SOCKET_BACKLOG)
+        return tcp_drop(net, cpu, sk, skb, Stage.tcp_v4_rcv, Drop.SOCKET_BACKLOG)
     __skb_queue_tail(net, sk.backlog, skb)
     sk.backlog_len += skb.truesize
     sk.backlog_qlen += 1

@@ -10,10 +10,10 @@ from ..abi.reasons import Drop
 from ..abi.skbuff import TCP_SKB_CB, sk_buff
 from ..abi.sock import sock
 from ..path import Stage
-from ..skb import kfree_skb_reason
 from ..turn import at
 from .tcp_charge import tcp_rfree, tcp_rmem_schedule
 from .tcp_collapse import tcp_collapse_ofo_queue, tcp_collapse_queue
+from .tcp_drop import tcp_drop
 from .tcp_rcvbuf import tcp_clamp_window
 from .tcp_seq import after
 from .tcp_tree import ooo_erase, ooo_prev
@@ -84,8 +84,7 @@ def tcp_prune_ofo_queue(net: Net, cpu: int, sk: sock, skb: sk_buff) -> bool:
         tp.ooo_last = before_it
         size = last.truesize
         at(net, cpu, last, Stage.tcp_prune_ofo_queue)
-        sk.drops += 1
-        kfree_skb_reason(net, cpu, last, Stage.tcp_prune_ofo_queue, Drop.TCP_OFO_QUEUE_PRUNE)
+        tcp_drop(net, cpu, sk, last, Stage.tcp_prune_ofo_queue, Drop.TCP_OFO_QUEUE_PRUNE)
         tcp_rfree(net, cpu, sk, size)
         if before_it < 0 or goal <= 0:
             if sk.rmem_alloc <= sk.rcvbuf:

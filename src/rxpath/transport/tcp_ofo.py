@@ -19,6 +19,7 @@ from ..user.wait import sock_def_readable
 from .inet_connection_sock import inet_csk_schedule_ack
 from .tcp_charge import skb_set_owner_r, tcp_rfree
 from .tcp_coalesce import tcp_try_coalesce
+from .tcp_drop import tcp_drop
 from .tcp_memory import tcp_try_rmem_schedule
 from .tcp_output import tcp_send_ack
 from .tcp_rcvbuf import tcp_grow_window, tcp_measure_rcv_mss
@@ -139,8 +140,7 @@ def tcp_data_queue_ofo(net: Net, cpu: int, sk: sock, skb: sk_buff, stage: int) -
     if not tcp_try_rmem_schedule(net, cpu, sk, skb):
         net.snmp[cpu][Mib.TcpExt_TCPOFODrop] += 1
         sock_def_readable(net, cpu, sk, skb)
-        sk.drops += 1
-        kfree_skb_reason(net, cpu, skb, stage, Drop.PROTO_MEM)
+        tcp_drop(net, cpu, sk, skb, stage, Drop.PROTO_MEM)
         return
     tcp_measure_rcv_mss(sk, tp, skb)
     tp.pred_flags = 0
@@ -195,7 +195,7 @@ def ofo_place(net: Net, cpu: int, sk: sock, tp: tcp_sock, skb: sk_buff) -> bool:
         if before(seq, ocb.end_seq):
             if not after(end_seq, ocb.end_seq):      # every byte of it is here
                 net.snmp[cpu][Mib.TcpExt_TCPOFOMerge] += 1
-                kfree_skb_reason(net, cpu, skb, Stage.tcp_data_queue, Drop.TCP_OFOMERGE)
+                tcp_drop(net, cpu, sk, skb, Stage.tcp_data_queue, Drop.TCP_OFOMERGE)
                 tcp_dsack_set(net, cpu, tp, seq, end_seq)
                 return False
             if after(seq, ocb.seq):
@@ -221,7 +221,7 @@ def ofo_covered(net: Net, cpu: int, sk: sock, tp: tcp_sock, other: sk_buff) -> N
     cb, size = TCP_SKB_CB(other), other.truesize
     tcp_dsack_extend(net, cpu, tp, cb.seq, cb.end_seq)
     net.snmp[cpu][Mib.TcpExt_TCPOFOMerge] += 1
-    kfree_skb_reason(net, cpu, other, Stage.tcp_data_queue, Drop.TCP_OFOMERGE)
+    tcp_drop(net, cpu, sk, other, Stage.tcp_data_queue, Drop.TCP_OFOMERGE)
     tcp_rfree(net, cpu, sk, size)
 
 
@@ -262,20 +262,21 @@ def tcp_ofo_next(net: Net, cpu: int, sk: sock, tp: tcp_sock, dsack_high: int) ->
         if after(cb.end_seq, tp.rcv_nxt):
             return i
         size = skb.truesize
-        kfree_skb_reason(net, cpu, skb, Stage.tcp_data_queue, Drop.TCP_OFO_DROP)
+        tcp_drop(net, cpu, sk, skb, Stage.tcp_data_queue, Drop.TCP_OFO_DROP)
         tcp_rfree(net, cpu, sk, size)
 
 
 @cold
 @path_function
-def ofo_purge(net: Net, cpu: int, sk: sock, tp: tcp_sock, stage: int, reason: int) -> None:
-    """skb_rbtree_purge()"""
+def skb_rbtree_purge(net: Net, cpu: int, sk: sock, tp: tcp_sock) -> None:
+    """What lies behind a hole goes with the connection, or behind its FIN."""
     i = ooo_first(net, tp)
     while i >= 0:
         skb = net.skb[i]
         i = skb.next
         size = skb.truesize
-        kfree_skb_reason(net, cpu, skb, stage, reason)
+        at(net, cpu, skb, Stage.skb_rbtree_purge)
+        kfree_skb_reason(net, cpu, skb, Stage.skb_rbtree_purge, Drop.NOT_SPECIFIED)
         tcp_rfree(net, cpu, sk, size)
     tp.ooo_root, tp.ooo_last, tp.num_sacks, tp.dsack = NO_SKB, NO_SKB, 0, 0
 

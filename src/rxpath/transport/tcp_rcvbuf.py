@@ -11,7 +11,14 @@ from ..abi.sock import SOCK_RCVBUF_LOCK, SOCK_SNDBUF_LOCK, sock
 from ..abi.tcp import ICSK_ACK_PUSHED, ICSK_ACK_PUSHED2, tcp_sock
 from .tcp_coalesce import SHARED_INFO, skb_head_truesize, skb_headlen
 from .tcp_seq import before, ends_there, tcp_clock_us, tcp_time_stamp_ts, u32
-from .tcp_window import TCP_RMEM_TO_WIN_SCALE, tcp_full_space, tcp_space, tcp_space_from_win, tcp_win_from_space
+from .tcp_window import (
+    TCP_RMEM_TO_WIN_SCALE,
+    tcp_full_space,
+    tcp_set_window_clamp,
+    tcp_space,
+    tcp_space_from_win,
+    tcp_win_from_space,
+)
 
 TCP_MSS_DEFAULT, TCP_MIN_MSS, TCP_INIT_CWND, MAX_TCP_HEADER = 536, 88, 10, 256
 TCP_REMNANT = 0x01 | 0x20 | 0x02 | 0x08              # FIN, URG, SYN, PSH: such a segment may be shorter than others
@@ -36,7 +43,7 @@ def tcp_measure_rcv_mss(sk: sock, tp: tcp_sock, skb: sk_buff) -> None:
             ratio = max((skb.len << TCP_RMEM_TO_WIN_SCALE) // skb.truesize & 0xFF, 1)
             if ratio != tp.scaling_ratio:
                 tp.scaling_ratio = ratio
-                tp.window_clamp = tcp_win_from_space(tp, sk.rcvbuf)
+                tcp_set_window_clamp(tp, tcp_win_from_space(tp, sk.rcvbuf))
                 if tp.window_clamp < tp.rcvq_space:
                     tp.rcvq_space = tp.window_clamp
         tp.rcv_mss = min(n, tp.advmss)
@@ -172,7 +179,7 @@ def tcp_rcvbuf_grow(net: Net, sk: sock, tp: tcp_sock, newval: int) -> None:
     rcvbuf = min(tcp_space_from_win(tp, rcvwin), net.sysctl[Sysctl.tcp_rmem_2])
     if rcvbuf > sk.rcvbuf:
         sk.rcvbuf = rcvbuf
-        tp.window_clamp = tcp_win_from_space(tp, rcvbuf)
+        tcp_set_window_clamp(tp, tcp_win_from_space(tp, rcvbuf))
 
 
 @path_function

@@ -26,7 +26,8 @@ from .tcp_ack import (
 )
 from .tcp_close import SEND_SHUTDOWN, tcp_done, tcp_enter_fin_wait2, tcp_fin_time, tcp_reset, tcp_set_state, tcp_time_wait
 from .tcp_connect import tcp_init_transfer, tcp_rcv_synsent_state_process
-from .tcp_input import tcp_data_queue, tcp_drop, tcp_validate_incoming
+from .tcp_drop import tcp_drop
+from .tcp_input import tcp_data_queue, tcp_validate_incoming
 from .tcp_rcvbuf import tcp_initialize_rcv_mss
 from .tcp_seq import after, before
 from .tcp_urg import tcp_urg
@@ -49,8 +50,6 @@ def tcp_rcv_state_process(net: Net, cpu: int, sk: sock, skb: sk_buff) -> int:
     if not tcp_validate_incoming(net, cpu, sk, skb, False):
         return 0
     reason = tcp_ack(net, cpu, sk, skb, FLAG_SLOWPATH | FLAG_UPDATE_TS_RECENT | FLAG_NO_CHALLENGE_ACK)
-    if reason <= 0 and sk.state == TCP.SYN_RECV:
-        return -reason if reason else Drop.TCP_OLD_ACK
     if reason < 0:
         tcp_send_challenge_ack(net, cpu, sk)
         tcp_drop(net, cpu, sk, skb, Stage.tcp_rcv_state_process, -reason)

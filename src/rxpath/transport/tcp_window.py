@@ -13,7 +13,7 @@ from ..abi.tcp import ICSK_ACK_NOMEM, tcp_sock
 from ..abi.tcp_options import TCP_MAX_WSCALE
 from .tcp_seq import u32
 
-U16_MAX = 65535
+U16_MAX, SOCK_MIN_RCVBUF = 65535, 2304
 TCP_RMEM_TO_WIN_SCALE = 8
 TCP_HEADERS, TCP_MIN_ADVMSS, TCP_MIN_SND_MSS = 40, 256, 48             # 256: net.ipv4.route.min_adv_mss
 TCP_DEFAULT_SCALING_RATIO = 1 << TCP_RMEM_TO_WIN_SCALE - 1
@@ -45,6 +45,17 @@ def tcp_receive_window(tp: tcp_sock) -> int:
     """How much of what was told is left."""
     win = u32(tp.rcv_wup + tp.rcv_wnd - tp.rcv_nxt)
     return 0 if win > 0x7FFFFFFF else win
+
+
+@path_function
+def tcp_set_window_clamp(tp: tcp_sock, val: int) -> None:
+    """The window's limit is another one: a smaller one holds at once; under a larger one the peer may at least use what it was told."""
+    old, new = tp.window_clamp, max(val, SOCK_MIN_RCVBUF // 2)
+    tp.window_clamp = new
+    if new < old:
+        tp.rcv_ssthresh = min(tp.rcv_ssthresh, new)
+    elif new > old:
+        tp.rcv_ssthresh = max(tp.rcv_ssthresh, min(tp.rcv_wnd, new))
 
 
 # ---------------------------------------------------------------- the first one
