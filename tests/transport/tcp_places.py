@@ -4,7 +4,7 @@ from rxpath.user import sock as options
 from rxpath.user import socket as sockets
 
 from ..frames import eth, ip, tcp
-from .stream import ACK, FIN, PSH, RST, SYN, Stream
+from .stream import ACK, FIN, RST, SYN, Stream
 
 
 def connected(host, *sent, **how):
