@@ -126,7 +126,9 @@ def _refused(info: zipfile.ZipInfo) -> str:
 
 
 def is_case(path: str | os.PathLike[str]) -> bool:
-    """Whether a file is a zip, by its first bytes: a capture, a host file or a text never is."""
+    """Whether a file is a zip, by its first bytes: a capture, a host file or a text never is; what a pipe brings is not asked."""
+    if not os.path.isfile(path):
+        return False
     try:
         with open(path, "rb") as file:
             return file.read(4) == b"PK\x03\x04"

@@ -6,6 +6,7 @@ import tempfile
 import zlib
 from typing import Any, BinaryIO
 
+from ..files import open_file
 from .case_file import ZIP_MAGIC, CaseFile
 from .errors import CaptureError as CaptureError
 from .ring_source import CaseCapture
@@ -29,7 +30,7 @@ class Source:
         self.kept_all = False                   # of a pipe: as much as is kept has been read
         self._case: CaseCapture | None = None
         try:
-            self._file: BinaryIO = sys.stdin.buffer if self.name == "-" else open(path, "rb", buffering=0)
+            self._file: BinaryIO = sys.stdin.buffer if self.name == "-" else open_file(path)
             self.seekable = self.name != "-" and self._file.seekable()
             if self.seekable:
                 self.total = os.fstat(self._file.fileno()).st_size

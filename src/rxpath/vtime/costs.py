@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from .._compile import write_numbers
 from ..abi.net import Net
+from ..files import read_file
 from ..path import STATIONS, Stage
 from . import calibrated
 
@@ -98,11 +99,11 @@ def _ours(name: str) -> Profile:
 def _read(path: Path) -> Profile:
     import tomllib  # late: --help does not need it
     try:
-        text = path.read_bytes().decode()
+        text = read_file(path, 1 << 20).decode()
         data = tomllib.loads(text)
     except OSError as e:
         raise ProfileError(f"{path}: {e.strerror}") from e
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
+    except ValueError as e:                                         # not TOML, not UTF-8, a number of thousands of digits
         raise ProfileError(f"{path}: {e}") from e
     return _profile(str(path), data)
 

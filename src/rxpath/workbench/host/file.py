@@ -7,6 +7,7 @@ The models are in host.py, the sysctls in host/sysctls.py, the written text (hos
 
 from __future__ import annotations
 
+import errno
 import re
 import tomllib
 from collections.abc import Iterable, Sequence
@@ -15,6 +16,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from rxpath import files
 from rxpath.abi.capture import MAX_TIME
 from rxpath.vtime import calibrated
 from rxpath.workbench.host.check import check, flatten
@@ -26,6 +28,7 @@ from rxpath.workbench.host.sysctls import names as sysctl_names
 from rxpath.workbench.toml_in.tables import Wrong
 from rxpath.workbench.words import units
 
+PLACE_MAX = 300                                             # characters of a place in an error: a path, a setting
 FILE_MAX = 16 << 20                                         # a host file with 65,536 sockets has some megabytes
 
 
@@ -34,7 +37,8 @@ class HostError(ValueError):
 
     def __init__(self, place: str, key: str, text: str, more: int = 0):
         self.place, self.key, self.text, self.more = place, key, text, more
-        line = ": ".join(part for part in (place, key, text) if part) + (f" (and {more} more)" if more else "")
+        shown = place if len(place) <= PLACE_MAX else place[:PLACE_MAX // 2] + "..."
+        line = ": ".join(part for part in (shown, key, text) if part) + (f" (and {more} more)" if more else "")
         super().__init__(" ".join(line.split()))
 
 
@@ -47,13 +51,11 @@ def read_file(path: str | Path, what: str) -> bytes:
     """The bytes of a TOML file that a person wrote."""
     place = str(path)
     try:
-        with open(path, "rb") as file:
-            content = file.read(FILE_MAX + 1)
+        return files.read_file(path, FILE_MAX)
     except OSError as error:
+        if error.errno == errno.EFBIG:
+            raise HostError(place, "", f"is larger than {units.size_text(FILE_MAX)}: not a {what} file") from None
         raise HostError(place, "", f"cannot be read: {error.strerror or error}") from None
-    if len(content) > FILE_MAX:
-        raise HostError(place, "", f"is larger than {units.size_text(FILE_MAX)}: not a {what} file")
-    return content
 
 
 def loads(content: str | bytes, place: str = "host", base: Path | None = None) -> Host:
@@ -78,6 +80,8 @@ def tables(content: str | bytes, place: str) -> dict[str, Any]:
         raise HostError(place + where, "", "TOML: " + (match[1] if match and where else str(error))) from None
     except RecursionError:
         raise HostError(place, "", "TOML: nested too deeply") from None
+    except ValueError:                                          # Python's own limit
+        raise HostError(place, "", "TOML: a number with thousands of digits") from None
 
 
 def default() -> Host:
@@ -195,7 +199,7 @@ def pauses_ns(file: str, place: str = "", later: int = 0) -> tuple[tuple[int, in
 def _lines(file: str, place: str) -> list[tuple[int, str]]:
     """(number, text) of each line that says something."""
     try:
-        lines = Path(file).read_text().split("\n")
+        lines = files.read_file(file, FILE_MAX).decode().split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise HostError(place, "", f"{file} cannot be read: {getattr(error, 'strerror', None) or 'not text'}") from None
     return [(number, text) for number, line in enumerate(lines, 1) if (text := line.partition("#")[0].strip())]
@@ -326,7 +330,7 @@ def value_of(text: str, written: str) -> Any:
     if text[:1] in ("[", "{", '"', "'"):
         try:
             table = tomllib.loads(f"value = {text}")
-        except (tomllib.TOMLDecodeError, RecursionError):
+        except (ValueError, RecursionError):
             table = {}
         if list(table) != ["value"]:
             raise HostError(f"--set {written}", "", f"{units.shown(text)} is not a TOML value")

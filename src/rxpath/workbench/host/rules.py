@@ -1,8 +1,7 @@
 """The firewall rules of a host: its file or its text, read by iptables/."""
 from __future__ import annotations
 
-from pathlib import Path
-
+from rxpath.files import read_file
 from rxpath.workbench.host.file import HostError
 from rxpath.workbench.host.iptables.move import NoSuchRule, moved
 from rxpath.workbench.host.iptables.read import parse
@@ -23,13 +22,16 @@ def rules(host: Host, skip_unsupported: bool | None = None) -> Ruleset | None:
         raise HostError(host._source, "iptables.first" if wanted.first else "iptables.raw", str(error)) from None
 
 
+LARGEST = 64 << 20                                         # iptables-save with a hundred thousand rules has 10 MB
+
+
 def _read(host: Host, skip: bool) -> Ruleset | None:
     if host.iptables.text is not None:
         return parse(host.iptables.text, f"{host._source}: iptables.text", skip_unsupported=skip)
     if host.iptables.file is None:
         return None
     try:
-        text = Path(host.iptables.file).read_bytes().decode()
+        text = read_file(host.iptables.file, LARGEST).decode()
     except OSError as error:
         raise HostError(host._source, "iptables", f"{host.iptables.file} cannot be read: {error.strerror or error}") from None
     except (UnicodeDecodeError, ValueError):

@@ -4,12 +4,14 @@ Of such a file the names that the path reads are used; real ones that it does no
 Linux has is refused, as is a value that Linux would refuse."""
 from __future__ import annotations
 
+import errno
 import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
 from rxpath.abi.sysctls import Row, Value
+from rxpath.files import read_file
 from rxpath.workbench.host import sysctls
 from rxpath.workbench.toml_in.tables import Wrong
 from rxpath.workbench.words import units
@@ -53,12 +55,11 @@ def read(path: str) -> dict[str, str]:
     from rxpath.workbench.readings.sysctl import sysctl
 
     try:
-        with open(path, "rb") as file:
-            data = file.read(FILE_MOST + 1)
+        data = read_file(path, FILE_MOST)
     except OSError as error:
+        if error.errno == errno.EFBIG:
+            raise Wrong("sysctl.file", f"{path} is larger than {units.size_text(FILE_MOST)}: no sysctl.conf") from None
         raise Wrong("sysctl.file", f"{path} cannot be read: {error.strerror or error}") from None
-    if len(data) > FILE_MOST:
-        raise Wrong("sysctl.file", f"{path} is larger than {units.size_text(FILE_MOST)}: no sysctl.conf")
     block = Block(lines_of(decoded(data)), path)
     found = sysctl(block)
     for line, why in block.said.values():

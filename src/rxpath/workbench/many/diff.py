@@ -15,7 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rxpath.files import read_file
 from rxpath.workbench.advice.goal import SEEDS, checked_seeds
+from rxpath.workbench.host.file import FILE_MAX
 from rxpath.workbench.host.given import GivenHost
 from rxpath.workbench.host.model.host import Host
 from rxpath.workbench.jobs import spread, unit
@@ -192,9 +194,10 @@ def _is_host_file(name: str) -> bool:
     if not name.endswith(".toml"):
         return False
     try:
-        with open(name, "rb") as file:
-            return "traffic" not in tomllib.load(file)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        return "traffic" not in tomllib.loads(read_file(name, FILE_MAX).decode())
+    except OSError as error:
+        raise BadInput(f"{name}: {error.strerror or error}") from None
+    except ValueError as error:                                     # not TOML, not UTF-8
         raise BadInput(f"{name}: {error}") from None
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from rxpath._version import __version__
+from rxpath.files import open_file
 from rxpath.workbench.host import text as hosttext
 from rxpath.workbench.jobs import unit as units
 from rxpath.workbench.jobs.unit import Result, Unit
@@ -95,7 +96,7 @@ def _digest(capture: str | Spec) -> str:
     if not isinstance(capture, str):
         return hashlib.blake2b(capture.model_dump_json().encode()).hexdigest()
     try:
-        with open(traffic.find(capture), "rb") as file:
+        with open_file(traffic.find(capture)) as file:
             return hashlib.file_digest(file, "blake2b").hexdigest()
     except OSError as error:
         raise BadInput(f"{capture}: {error.strerror or error}") from None

@@ -9,8 +9,8 @@ Packets: parse_packet.py."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
+from rxpath.files import read_file
 from rxpath.workbench.packetdrill.parse_packet import packet
 from rxpath.workbench.packetdrill.scan import scan
 from rxpath.workbench.packetdrill.script import (
@@ -41,9 +41,10 @@ DEEPEST = 50                                            # expressions in express
 
 def read(path: str, defined: Mapping[str, str] | None = None) -> Script:
     """The script of a file."""
-    raw = Path(path).read_bytes()
-    if len(raw) > LARGEST:
-        raise BadInput(f"{path}: {len(raw):,} bytes: a script has {LARGEST:,} at most")
+    try:
+        raw = read_file(path, LARGEST)
+    except OSError as e:
+        raise BadInput(f"{path}: {e.strerror or e}") from None
     try:
         text = raw.decode()
     except UnicodeDecodeError as e:

@@ -11,6 +11,7 @@ import shlex
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from rxpath.files import read_file
 from rxpath.workbench.packetdrill.missing import Missing
 
 LARGEST = 1 << 20                                       # bytes of a script that is read
@@ -46,8 +47,7 @@ def script(file: Path, depth: int) -> str:
     if depth >= DEEPEST:
         raise Missing("shell command", f"{file.name}: scripts call scripts more than {DEEPEST} deep")
     try:
-        with file.open("rb") as f:
-            return f.read(LARGEST).decode(errors="replace")
+        return read_file(file, LARGEST).decode(errors="replace")
     except OSError as error:
         raise Missing("shell script", f"{file.name} ({(error.strerror or str(error)).lower()})") from None
 
