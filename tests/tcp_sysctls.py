@@ -24,7 +24,7 @@ class Peer:
         number = self.isn + 1 + ack & 0xFFFFFFFF if flags & 16 else 0
         segment = tcp(bytes(n), sport=self.sport, seq=1001 + seq, ack=number, flags=flags)
         self.sim.send(eth(ip(segment, proto=6)), at=max(self.sim.t, START) + 20_000)
-        self.sim.run(self.sim.t + 20_000)
+        self.sim.run(self.sim.t + 200_000)
 
 
 def called(sim, f, *args):

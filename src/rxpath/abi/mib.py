@@ -139,6 +139,7 @@ class Mib(IntEnum):
     TcpExt_TCPACKSkippedFinWait2 = auto()
     TcpExt_TCPACKSkippedTimeWait = auto()
     TcpExt_TSEcrRejected = auto()
+    TcpExt_TCPFastOpenCookieReqd = auto()
     UdpLite_NoPorts = auto()
     UdpLite_InErrors = auto()
     UdpLite_InCsumErrors = auto()
@@ -161,7 +162,7 @@ SINCE = {
     "TcpExt.TCPACKSkippedPAWS": "4.0", "TcpExt.TCPACKSkippedSeq": "4.0", "TcpExt.TCPACKSkippedChallenge": "4.0",
     "TcpExt.TCPDelivered": "4.18", "TcpExt.TCPAckCompressed": "4.18", "TcpExt.TCPZeroWindowDrop": "4.19", "TcpExt.TCPRcvQDrop": "4.19",
     "TcpExt.TCPBacklogCoalesce": "4.20", "TcpExt.PAWSOldAck": "6.14", "TcpExt.PAWSTimewait": "6.14",
-    "TcpExt.TSEcrRejected": "6.15", "TcpExt.TCPKeepAlive": "4.18", "TcpExt.TCPLossProbes": "3.10",
+    "TcpExt.TSEcrRejected": "6.15", "TcpExt.TCPFastOpenCookieReqd": "3.7", "TcpExt.TCPKeepAlive": "4.18", "TcpExt.TCPLossProbes": "3.10",
     "TcpExt.TCPACKSkippedFinWait2": "4.0", "TcpExt.TCPACKSkippedTimeWait": "4.0", "TcpExt.BeyondWindow": "6.16",
     "Icmp.OutRateLimitGlobal": "6.3", "Icmp.OutRateLimitHost": "6.3", "rx_nohandler": "4.6", "rx_otherhost_dropped": "5.19",
 }

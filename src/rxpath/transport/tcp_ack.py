@@ -27,6 +27,7 @@ from .inet_connection_sock import (
     msecs_to_jiffies,
     usecs_to_jiffies,
 )
+from .tcp_charge import tcp_wfree
 from .tcp_ofo import tcp_dsack_set
 from .tcp_output import TCP_DELACK_MAX_MS, TCP_RTO_MAX_MS, tcp_send_ack, tcp_send_delayed_ack
 from .tcp_rcvbuf import tcp_grow_window, tcp_measure_rcv_mss, tcp_rcv_rtt_measure
@@ -160,6 +161,7 @@ def tcp_clean_rtx_queue(net: Net, cpu: int, sk: sock, tp: tcp_sock) -> None:
     """What we had in flight, a FIN, has arrived."""
     if tp.snd_una == tp.snd_nxt:
         net.snmp[cpu][Mib.TcpExt_TCPDelivered] += tp.packets_out
+        tcp_wfree(net, sk, tp.packets_out)
         tp.packets_out = 0
         inet_csk_clear_write_timer(tp)
     else:

@@ -4,6 +4,7 @@ Counted in truesize.  Whole pages are taken from tcp_mem; what is less than one 
 from .._compile import path_function
 from ..abi.kernels import Sysctl
 from ..abi.net import Net
+from ..abi.numbers import SEGMENT_TRUESIZE
 from ..abi.skbuff import sk_buff
 from ..abi.sock import sock
 from ..record import record_sock
@@ -46,12 +47,32 @@ def skb_set_owner_r(net: Net, cpu: int, sk: sock, skb: sk_buff) -> None:
 
 
 @path_function
-def tcp_rfree(net: Net, cpu: int, sk: sock, size: int) -> None:
-    """sock_rfree(), sk_mem_reclaim(): whole pages go back at once."""
-    sk.rmem_alloc -= size
-    sk.forward_alloc += size
+def tcp_wcharge(net: Net, sk: sock) -> None:
+    """A SYN or a FIN of ours is in flight: a segment without data, made in software."""
+    tcp_rmem_force(net, sk, SEGMENT_TRUESIZE)
+    sk.forward_alloc -= SEGMENT_TRUESIZE
+
+
+@path_function
+def tcp_wfree(net: Net, sk: sock, n: int) -> None:
+    """n of them have been acknowledged, or given up."""
+    sk.forward_alloc += n * SEGMENT_TRUESIZE
+    sk_mem_reclaim(net, sk)
+
+
+@path_function
+def sk_mem_reclaim(net: Net, sk: sock) -> None:
+    """Whole pages go back at once."""
     if sk.forward_alloc >= PAGE:
         net.tcp_memory -= sk.forward_alloc >> PAGE_SHIFT
         sk.forward_alloc &= PAGE - 1
+
+
+@path_function
+def tcp_rfree(net: Net, cpu: int, sk: sock, size: int) -> None:
+    """sock_rfree()"""
+    sk.rmem_alloc -= size
+    sk.forward_alloc += size
+    sk_mem_reclaim(net, sk)
     if net.record:
         record_sock(net, cpu, sk)

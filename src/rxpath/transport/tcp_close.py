@@ -34,7 +34,7 @@ from ..user.sock import sk_common_release
 from ..user.wait import sk_state_change
 from .inet_connection_sock import TCP_TIMEOUT_INIT_MS, inet_csk_clear_xmit_timers, inet_csk_schedule_ack, msecs_to_jiffies
 from .inet_hashtables import inet_put_port, inet_unhash
-from .tcp_charge import PAGE_SHIFT, tcp_rfree
+from .tcp_charge import PAGE_SHIFT, tcp_rfree, tcp_wfree
 from .tcp_ofo import skb_rbtree_purge
 from .tcp_output import tcp_send_ack, tcp_send_active_reset, tcp_send_fin
 from .tcp_seq import after
@@ -75,11 +75,20 @@ def tcp_done(net: Net, cpu: int, sk: sock) -> None:
         net.snmp[cpu][Mib.Tcp_AttemptFails] += 1
     tcp_set_state(net, cpu, sk, TCP.CLOSE)
     inet_csk_clear_xmit_timers(net, sk)
+    tcp_write_queue_purge(net, sk, tp)
     sk.shutdown = SHUTDOWN_MASK
     if tp.dead:
         inet_csk_destroy_sock(net, cpu, sk)
     else:
         sk_state_change(net, cpu, sk, POLLIN | POLLRDNORM | POLLRDHUP | POLLHUP | POLLERR)
+
+
+@path_function
+def tcp_write_queue_purge(net: Net, sk: sock, tp: tcp_sock) -> None:
+    """What of ours nobody has acknowledged is not sent again."""
+    if tp.packets_out:
+        tcp_wfree(net, sk, tp.packets_out)
+        tp.packets_out = 0
 
 
 @path_function
@@ -89,6 +98,7 @@ def inet_csk_destroy_sock(net: Net, cpu: int, sk: sock) -> None:
     if tp.dead:
         net.tcp_orphans -= 1
     inet_csk_clear_xmit_timers(net, sk)
+    tcp_write_queue_purge(net, sk, tp)
     tcp_purge(net, cpu, sk, sk.receive_queue, Stage.sk_stream_kill_queues, Drop.QUEUE_PURGE)
     skb_rbtree_purge(net, cpu, sk, tp)
     while sk.backlog.head >= 0:
@@ -255,6 +265,7 @@ def tcp_abort(net: Net, cpu: int, sk: sock) -> None:
     if sk.state != TCP.CLOSE:
         tcp_set_state(net, cpu, sk, TCP.CLOSE)
     inet_csk_clear_xmit_timers(net, sk)
+    tcp_write_queue_purge(net, sk, tp)
     tcp_purge(net, cpu, sk, sk.receive_queue, Stage.tcp_disconnect, Drop.QUEUE_PURGE)
     skb_rbtree_purge(net, cpu, sk, tp)
 
@@ -279,7 +290,7 @@ def tcp_disconnect(net: Net, cpu: int, sk: sock) -> int:
         sk.err = -ECONNRESET
     sk.dport, sk.daddr_lo, sk.shutdown = 0, 0, 0
     tp.done, tp.srtt_us, tp.urg_data, tp.window_clamp, tp.copied_seq = 0, 0, 0, 0, tp.rcv_nxt
-    tp.num_sacks, tp.dsack, tp.compressed_ack, tp.ack_pending, tp.packets_out, tp.fin_sent = 0, 0, 0, 0, 0, 0
+    tp.num_sacks, tp.dsack, tp.compressed_ack, tp.ack_pending, tp.fin_sent = 0, 0, 0, 0, 0
     tp.rto = msecs_to_jiffies(net, TCP_TIMEOUT_INIT_MS)
     if sk.userlocks & SOCK_BINDADDR_LOCK == 0:
         sk.rcv_saddr_lo = 0

@@ -29,7 +29,7 @@ from ..abi.tcp import ICSK_TIME_RETRANS, NO_EHASH, tcp_sock
 from ..abi.tcp_options import TCP_MAX_WSCALE, TCPOLEN_TSTAMP_ALIGNED
 from ..abi.timer import TCP_KEEPALIVE_TIMER
 from ..path import Stage, proto_connect
-from ..skb import consume_skb, kfree_skb_reason
+from ..skb import consume_skb
 from ..timer import jiffies, mod_timer
 from ..user.wait import sk_state_change
 from .inet_connection_sock import (
@@ -42,7 +42,9 @@ from .inet_connection_sock import (
 from .inet_hashtables import ehash_find, inet_ehash_insert
 from .secure_seq import secure_tcp_seq, secure_tcp_seq_and_ts_off, secure_tcp_ts_off
 from .tcp_ack import FLAG_SLOWPATH, tcp_ack
+from .tcp_charge import tcp_wcharge
 from .tcp_close import tcp_reset, tcp_set_state
+from .tcp_input import tcp_drop
 from .tcp_options import tcp_clear_options, tcp_parse_options
 from .tcp_output import tcp_send_ack, tcp_send_syn
 from .tcp_rcvbuf import TCP_MSS_DEFAULT, tcp_init_buffer_space, tcp_initialize_rcv_mss
@@ -111,6 +113,7 @@ def tcp_connect(net: Net, cpu: int, sk: sock, tp: tcp_sock) -> None:
     tcp_connect_init(net, sk, tp)
     tp.write_seq = u32(tp.write_seq + 1)
     tp.snd_nxt, tp.packets_out = tp.write_seq, 1
+    tcp_wcharge(net, sk)
     tp.retrans_stamp = tcp_time_stamp_ts(net, cpu, 0)
     tcp_send_syn(net, cpu, sk, TCPHDR_SYN)
     net.snmp[cpu][Mib.Tcp_ActiveOpens] += 1
@@ -141,16 +144,16 @@ def tcp_rcv_synsent_state_process(net: Net, cpu: int, sk: sock, skb: sk_buff) ->
             return 0
         if th.flags & TCPHDR_SYN:                                                             # 4: connected
             return tcp_synsent_connected(net, cpu, sk, skb, echoed)
-        kfree_skb_reason(net, cpu, skb, Stage.tcp_rcv_state_process, Drop.TCP_FLAGS)
+        tcp_drop(net, cpu, sk, skb, Stage.tcp_rcv_state_process, Drop.TCP_FLAGS)
         return 0
     if th.flags & TCPHDR_RST:
-        kfree_skb_reason(net, cpu, skb, Stage.tcp_rcv_state_process, Drop.TCP_RESET)
+        tcp_drop(net, cpu, sk, skb, Stage.tcp_rcv_state_process, Drop.TCP_RESET)
         return 0
     if tp.ts_recent_stamp and opt.saw_tstamp and tcp_paws_reject(net, cpu, tp.ts_recent, tp.ts_recent_stamp, opt.rcv_tsval, False):
-        kfree_skb_reason(net, cpu, skb, Stage.tcp_rcv_state_process, Drop.TCP_RFC7323_PAWS)
+        tcp_drop(net, cpu, sk, skb, Stage.tcp_rcv_state_process, Drop.TCP_RFC7323_PAWS)
         return 0
     if th.flags & TCPHDR_SYN == 0:
-        kfree_skb_reason(net, cpu, skb, Stage.tcp_rcv_state_process, Drop.TCP_FLAGS)
+        tcp_drop(net, cpu, sk, skb, Stage.tcp_rcv_state_process, Drop.TCP_FLAGS)
         return 0
     tcp_synsent_agree(net, cpu, sk, tp, skb, echoed)                                          # 5: both ends at once
     tcp_set_state(net, cpu, sk, TCP.SYN_RECV)
@@ -174,9 +177,6 @@ def tcp_synsent_agree(net: Net, cpu: int, sk: sock, tp: tcp_sock, skb: sk_buff, 
     if tp.tstamp_ok:
         tp.tcp_header_len += TCPOLEN_TSTAMP_ALIGNED
         tcp_store_ts_recent(net, cpu, tp)
-    if tp.wscale_ok == 0:
-        tp.snd_wscale = tp.rcv_wscale = 0
-        tp.window_clamp = min(tp.window_clamp, U16_MAX)
     tp.dev, tp.queue_mapping, tp.rx_hash, tp.frame, tp.peer_mac = skb.dev, skb.queue_mapping, skb.hash, skb.frame, \
         ether_addr_to_u64(eth.h_source)
 
@@ -186,6 +186,9 @@ def tcp_synsent_connected(net: Net, cpu: int, sk: sock, skb: sk_buff, echoed: in
     """The SYN-ACK: the connection stands, and the other end hears of it at once."""
     tp, th, cb = net.tcp[sk.idx], tcp_hdr(net, skb), TCP_SKB_CB(skb)
     tcp_synsent_agree(net, cpu, sk, tp, skb, echoed)
+    if tp.wscale_ok == 0:                            # after a SYN without ACK our own scale stays, as on 6.18
+        tp.snd_wscale = tp.rcv_wscale = 0
+        tp.window_clamp = min(tp.window_clamp, U16_MAX)
     tp.snd_wl1 = cb.seq
     tcp_ack(net, cpu, sk, skb, FLAG_SLOWPATH)
     tp.rcv_nxt = u32(cb.seq + 1)

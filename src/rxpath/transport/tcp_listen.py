@@ -150,6 +150,9 @@ def tcp_conn_request(net: Net, cpu: int, sk: sock, skb: sk_buff, tw_isn: int) ->
     tcp_ecn_create_request(net, req, skb)
     req.snt_isn = tw_isn if tw_isn else secure_tcp_seq(net, cpu, hashed)
     tcp_openreq_init_rwin(net, sk, tp, req, 0)
+    foc = net.tcp_foc[cpu]
+    if not want_cookie and foc.len == 0:             # who asks for a cookie gets none: there is no Fast Open here
+        net.snmp[cpu][Mib.TcpExt_TCPFastOpenCookieReqd] += 1
     if want_cookie:
         tcp_send_cookie(net, cpu, sk, tp, i, skb)
         return
@@ -199,6 +202,8 @@ def tcp_openreq_init(net: Net, cpu: int, sk: sock, tp: tcp_sock, req: request_so
     """What the SYN says; a cookie keeps options only in a time stamp."""
     opt, th = net.tcp_opt[cpu], tcp_hdr(net, skb)
     tcp_clear_options(opt)
+    foc = net.tcp_foc[cpu]
+    foc.len = -1
     opt.mss_clamp, opt.user_mss = TCP_MSS_DEFAULT, tp.user_mss
     tcp_parse_options(net, skb, opt, net.tcp_foc[cpu], False)
     tcp_openreq_ends(net, sk, req, skb)

@@ -36,6 +36,7 @@ from .inet_connection_sock import (
     msecs_to_jiffies,
     usecs_to_jiffies,
 )
+from .tcp_charge import tcp_wcharge
 from .tcp_established_options import tcp_established_options, tcp_established_options_write
 from .tcp_options import tcp_options_write
 from .tcp_seq import before, tcp_jiffies32, tcp_time_stamp_ts, u32
@@ -178,6 +179,7 @@ def tcp_send_fin(net: Net, cpu: int, sk: sock) -> None:
     tp.write_seq = u32(seq + 1)
     tp.packets_out += 1
     tp.fin_sent = 1
+    tcp_wcharge(net, sk)
     net.snmp[cpu][Mib.TcpExt_TCPOrigDataSent] += 1
     if __tcp_transmit_skb(net, cpu, sk, TCPHDR_ACK | TCPHDR_FIN, seq):
         tp.snd_nxt = tp.write_seq
@@ -229,11 +231,9 @@ def tcp_syn_options(net: Net, cpu: int, mss: int, stamps: bool, sack: bool, scal
 
 @path_function
 def tcp_send_syn(net: Net, cpu: int, sk: sock, flags: int) -> None:
-    """The SYN of an active open, or, of a simultaneous one, its SYN-ACK, which offers what the other end has offered."""
+    """The SYN of an active open, or, of a simultaneous one, its SYN-ACK, which offers the same, whatever the other end has offered."""
     tp, s = net.tcp[sk.idx], net.sysctl
     stamps, sack, scale = s[Sysctl.tcp_timestamps] != 0, s[Sysctl.tcp_sack] != 0, s[Sysctl.tcp_window_scaling] != 0
-    if flags & TCPHDR_ACK:
-        stamps, sack, scale = tp.tstamp_ok != 0, tp.sack_ok != 0, tp.wscale_ok != 0
     optlen = tcp_syn_options(net, cpu, tp.advmss, stamps, sack, scale, tp.rcv_wscale, tcp_time_stamp_ts(net, cpu, tp.tsoff), tp.ts_recent)
     i = tcp_alloc_segment(net, cpu, optlen, sk.port, sk.dport)
     if i < 0:
