@@ -44,7 +44,7 @@ from .secure_seq import secure_tcp_seq, secure_tcp_seq_and_ts_off, secure_tcp_ts
 from .tcp_ack import FLAG_SLOWPATH, tcp_ack
 from .tcp_charge import tcp_wcharge
 from .tcp_close import tcp_reset, tcp_set_state
-from .tcp_input import tcp_drop
+from .tcp_drop import tcp_drop
 from .tcp_options import tcp_clear_options, tcp_parse_options
 from .tcp_output import tcp_send_ack, tcp_send_syn
 from .tcp_rcvbuf import TCP_MSS_DEFAULT, tcp_init_buffer_space, tcp_initialize_rcv_mss
