@@ -6,7 +6,7 @@ transmit half is igb_tx.py, interrupt throttling igb_itr.py, open and close igb_
 Buffers are half pages of 2 kB, as igb's at a standard MTU; an skb is built round its buffer: truesize 2304, and 2048 more for each
 further buffer of a long frame.  (At a jumbo MTU today's igb takes 3 kB buffers of 4 kB truesize; ours stay as its legacy-rx mode has
 them.)"""
-from .._compile import asks, mem_at, memset, path_function
+from .._compile import always_inline, asks, mem_at, memset, path_function
 from ..abi.limits import BUFSZ
 from ..abi.mib import DevStat
 from ..abi.net import Net
@@ -252,6 +252,7 @@ def ring_late(net: Net, cpu: int, ring: rx_ring) -> bool:
 
 
 # ---------------------------------------------------------------- NAPI
+@always_inline
 @path_function
 def igb_poll_rx(net: Net, cpu: int, n: int, budget: int) -> int:
     """The receive half of a poll: frame by frame, until the ring is dry (napi.dry) or the budget used up.  DONE or YIELD."""

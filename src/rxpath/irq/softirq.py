@@ -3,10 +3,10 @@
 Called by the driver of time: at irq_exit, when a task enables bottom halves, or by ksoftirqd.  Hands each pending type to the action that
 open_softirq() registered in softirq_vec."""
 from .. import path
-from .._compile import path_function
+from .._compile import fls64, path_function
 from ..abi.kernels import Behaviour, Sysctl
 from ..abi.net import Net
-from ..abi.numbers import DONE, MAX_SOFTIRQ_RESTART, NR_SOFTIRQS, YIELD, Note, Softirq, Th
+from ..abi.numbers import DONE, MAX_SOFTIRQ_RESTART, YIELD, Note, Softirq, Th
 from ..path import Stage
 from ..turn import charge, enter_parked, late_private, tell_driver
 
@@ -53,9 +53,7 @@ def do_softirq(net: Net, cpu: int) -> int:
         sd.pending = 0
     while True:
         while sd.vec:
-            nr = 0
-            while not sd.vec >> nr & 1 and nr < NR_SOFTIRQS:
-                nr += 1
+            nr = fls64(sd.vec & -sd.vec) - 1         # ffs(pending): the lowest first
             if sd.other_due:
                 other_softirq(net, cpu, nr)
             action = net.softirq_vec[nr]
