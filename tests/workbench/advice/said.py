@@ -20,6 +20,7 @@ class Run:
         self.w = self.d.get("whatif", {})
         self.span = max(self.d["capture"]["duration_ns"], 5_000_000)
         self.dropped = self.d["dropped"]
+        self.seeds = ""                                     # which seed knobs were tried with, if not with the shown one
 
     def lost(self, *reasons):
         return sum(self.dropped.get(r, 0) for r in reasons)
@@ -203,9 +204,16 @@ def _readers(r):
     return [t for t in r.d["apps"] if t["name"] in names]
 
 
-def wrong(run):
-    """What is printed of a run and not true of it."""
+def wrong(run, again=None):
+    """What is printed of a run and not true of it.  again: the same with the host's seed so many further, where knobs were tried with
+    another one than the run that is shown."""
     r = Run(run)
+    if r.w.get("seed", run.host.seed) != run.host.seed:
+        each = r.d["spread"]["lost"]["each"]
+        assert r.d["ended"].get("lost", 0) == 0 and each[0] == max(each) > 0
+        r.seeds = f"nothing is lost with seed {run.host.seed}; knobs are tried with seed {r.w['seed']}, which loses most: {each[0]:,}"
+        r.d = again(r.w["seed"] - run.host.seed).to_dict() | {k: r.d[k] for k in ("whatif", "knobs", "spread")}
+        r.dropped = r.d["dropped"]
     out = [f"{f['rule']} fired: {f['title']}" for f in r.w.get("fired", ()) if not RULES[f["rule"]](r)]
     titles = {f["title"] for f in r.w.get("fired", ())}
     for knob in r.d.get("knobs", ()):
@@ -335,6 +343,8 @@ def _said(text, r):
         n, reason = int(found[1].replace(",", "")), found[3]
         return n <= r.dropped.get(reason, 0) and (found[4] is not None or n == r.dropped[reason] or len(r.d["lost_at"][reason]) > 1
                                                   or r.w["recommended"])
+    if text == r.seeds:
+        return True
     if text.startswith("a candidate could not be run: "):
         return "bug" not in text
     helped = [k for k in r.d["knobs"] if k["helped"] in ("yes", "partly") and k["lasting"]]

@@ -15,6 +15,7 @@ from rxpath.workbench.traffic import spec as trafficfile
 from ...cable.captures import pcap
 from ...frames import udp_frame
 from ..test_command import SCHEMA
+from .said import wrong
 
 
 def tried(run, knob):
@@ -145,6 +146,25 @@ def test_what_was_done_until_ctrl_c_is_kept():
     part = ask.answer(before, ask.Unit("first"), _host(), None, 20_000_000, jobs=1, stop=stop)
     assert part.interrupted and len(part.knobs) < len(run.knobs)
     assert "INTERRUPTED" in str(rxpath.Outcome.of(before, part))
+
+
+@pytest.mark.parametrize("goal", [None, "loss"])
+def test_where_the_shown_seed_loses_nothing_knobs_are_tried_with_the_one_that_loses_most(goal):
+    host = hostfile.build({"cpus": 2, "nic": {"addresses": ["10.0.0.1/24"]}, "socket": [{"name": "s", "bind": "*:5000", "rcvbuf": 40000}],
+                           "app": [{"name": "server", "sockets": ["s"], "service": "8us", "cpu": 1}]}, "host")
+    spec = trafficfile.build({"seed": 8, "traffic": [{"kind": "poisson", "rate": "106kpps", "count": 3000, "dport": 5000}]})
+    each = [rxpath.replay(spec, host, overrides=[f"seed={1 + k}", f"traffic.seed={8 + k}"]).dropped.get("SOCKET_RCVBUFF", 0)
+            for k in range(5)]
+    assert each == [0, 0, 2, 0, 13]
+    run = rxpath.whatif(spec, host, goal=goal, jobs=1)
+    assert run.dropped == {}
+    assert run.whatif.seed == 5 and run.whatif.spread.seeds == (5, 1, 2, 3, 4) and run.whatif.spread["lost"].each == (13, 0, 0, 2, 0)
+    assert run.knobs[0].set == ("socket.s.rcvbuf=80000",) and run.knobs[0].lost_before == 13 and run.knobs[0].sure.cures
+    text = str(run)
+    assert "nothing is lost with seed 1; knobs are tried with seed 5, which loses most: 13" in text
+    assert "run again with seed 5" in text and "(seed 5 alone, where" in text and "as assumed 13;" in text.replace("\n", " ")
+    assert wrong(run, lambda k: rxpath.replay(spec, host, overrides=[f"seed={1 + k}", f"traffic.seed={8 + k}"])) == []
+    assert rxpath.whatif(spec, host, goal=goal, jobs=1, seeds=1).knobs == ()
 
 
 def test_what_begins_before_it_is_asked_for_changes_nothing(monkeypatch):

@@ -54,6 +54,7 @@ class WhatIf:
     sensitivity: tuple[Assumed, ...] = ()                   # how much hangs on what is assumed
     spread: Spread | None = None                            # of the host as it is, over seeds; None: the run alone
     seeds: int = 1                                          # that it was asked for
+    seed: int = 1                                           # that knobs were tried with: not the shown run's where that loses nothing
     asked: bool = True                                      # false: nothing ended before its program, and no goal was given
 
     @property

@@ -37,7 +37,8 @@ class Question:
     def answer(self, progress: Progress | None = None, stop: Stop | None = None) -> WhatIf | None:
         """None: nothing was lost, and nothing was asked; or the run was interrupted."""
         if self._once and (self.run.dropped or self.goal):
-            return WhatIf(self.goal or "loss", (), (), ("standard input cannot be read again to try knobs: save it to a file",))
+            return WhatIf(self.goal or "loss", (), (), ("standard input cannot be read again to try knobs: save it to a file",),
+                          seed=self.run.host.seed)
         if self._runs is None:
             return None
         self._runs.progress, self._runs.stop = progress, stop

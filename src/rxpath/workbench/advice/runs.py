@@ -11,7 +11,7 @@ from rxpath.workbench.advice.settings import Set
 from rxpath.workbench.host.model.host import Host
 from rxpath.workbench.jobs import unit as units
 from rxpath.workbench.jobs.pool import Pool
-from rxpath.workbench.jobs.spread import reseeded
+from rxpath.workbench.jobs.spread import reseeded, seed_of
 from rxpath.workbench.jobs.unit import Result, Unit
 from rxpath.workbench.run import replay
 from rxpath.workbench.run.outcome import Outcome
@@ -43,11 +43,12 @@ class Runs:
         self.left = budget - self._for_seeds
         self.count = self.packets = self._kept = 0
         self._searched: tuple[int, Result] | None = None
-        self._after = 0                                     # not for seeds
+        self._after: int | None = None                      # not for seeds
         self.interrupted = self.short = False
         self.failed: list[str] = []
         self._known: dict[tuple[int, int, Set], Result] = {}
         self._begun: dict[tuple[int, int, Set], Unit] = {}
+        self.order = tuple(range(seeds))                    # which seed is the k-th, after the host's own
 
     @property
     def settings(self) -> int:
@@ -66,6 +67,34 @@ class Runs:
         if all_seeds and len(wanted) * self.whole.offered <= self.left // BEGUN:
             self._begun = {(self.part, *w): self._unit(w[1], w[0]) for w in wanted}
             self.pool.begin(list(self._begun.values()))
+
+    def show(self, k: int) -> None:
+        """The k-th seed becomes the first, the one that settings are tried with.  All of the traffic has been run with it."""
+        before, self.order = self.order, (self.order[k], *self.order[:k], *self.order[k + 1:])
+        now = {i: self.order.index(seed) for i, seed in enumerate(before)}
+        self._known[1, 0, ()] = self.whole
+        self._known = {(part, now[i], settings): result for (part, i, settings), result in self._known.items()}
+        self._begun = {}
+        self.base = self.whole = self._known.pop((1, 0, ()))
+
+    @property
+    def seed(self) -> int:
+        """Of the host, that settings are tried with."""
+        return seed_of(self.host, self.order[0])
+
+    def outcome_of(self, k: int) -> Outcome | None:
+        """The k-th seed becomes the first, and this is what came of it."""
+        before = self.order
+        self.show(k)
+        found = self.outcome(())
+        if found is None:
+            self.show(self.order.index(before[0]))
+        return found
+
+    def search_again(self) -> None:
+        """Settings come after the other seeds of the host as it is: what is left for seeds is kept for later ones."""
+        if self._after is not None:
+            self._for_seeds, self.left, self._after = self.left, self._after, None
 
     # ------------------------------------------------------------ which part
     def choose_part(self, tells: Callable[[Result], bool]) -> None:
@@ -90,7 +119,7 @@ class Runs:
     def _unit(self, settings: Set, k: int = 0) -> Unit:
         of_traffic, of_host = split(settings)
         unit = replace(self.unit, host=self.host, overrides=of_host, traffic=(*self.unit.traffic, *of_traffic))
-        unit = reseeded(unit, self.host, self.spec, k)
+        unit = reseeded(unit, self.host, self.spec, self.order[k])
         if self.part == 1:
             return unit
         if traffic.spec_of(unit.capture) is not None:
@@ -116,15 +145,17 @@ class Runs:
         """The search is over: what was kept goes to other seeds.  Fewer than wanted, where that is too much for the host as it is and one
         setting; on the part that was searched on, where three are."""
         self._after, self.left, self.short = self.left, self._for_seeds, False
-        while self.seeds > FEWEST and 2 * (self.seeds - 1) * self.base.offered > self.left:
+        known = all((self.part, k, ()) in self._known for k in range(1, self.seeds))        # as it is, when no knob had been tried yet
+        rows = 1 if known else 2
+        while self.seeds > FEWEST and rows * (self.seeds - 1) * self.base.offered > self.left:
             self.seeds -= 1
-        if 2 * (self.seeds - 1) * self.base.offered > self.left and self._searched is not None:
+        if rows * (self.seeds - 1) * self.base.offered > self.left and self._searched is not None:
             self.part, self.base = self._searched
             self.seeds = self.wanted_seeds
 
     def back_to_settings(self) -> None:
         """What is left goes to the host with other settings, on all of the traffic."""
-        self.left, self._after = self.left + self._after, 0
+        self.left, self._after = self.left + (self._after or 0), None
         self.all_of_it()
 
     def _do(self, wanted: Sequence[tuple[int, Set]]) -> list[Result | None]:

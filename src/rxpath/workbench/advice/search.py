@@ -38,12 +38,19 @@ def what_if(run: Outcome, runs: Runs, goal: str | None = None, rules: Rules | No
     """run: what came of the host as it is.  None: it was interrupted."""
     if run.interrupted:
         return None
+    rules = rules or load()
+    if goal in (None, "loss") and runs.whole.lost == 0:
+        varies = as_it_is(runs)
+        each = varies["lost"].each if varies is not None else (0,)
+        runs.search_again()
+        if max(each) and (found := runs.outcome_of(each.index(max(each)))) is not None:
+            return _Search(found, "loss", rules, runs).answer()
     if goal is None and not run.dropped:
         varies = as_it_is(runs)
         runs.back_to_settings()
         return WhatIf("loss", (), (), sensitivity=tuple(sensitivity(runs)), runs=runs.count, packets=runs.packets, budget=runs.budget,
-                      interrupted=runs.interrupted, asked=False, spread=varies, seeds=runs.wanted_seeds)
-    return _Search(run, goal or "loss", rules or load(), runs).answer()
+                      interrupted=runs.interrupted, asked=False, spread=varies, seeds=runs.wanted_seeds, seed=runs.seed)
+    return _Search(run, goal or "loss", rules, runs).answer()
 
 
 def as_it_is(runs: Runs) -> Spread | None:
@@ -56,7 +63,7 @@ def as_it_is(runs: Runs) -> Spread | None:
 
 
 def _over_seeds(runs: Runs, others: Sequence[Result]) -> Spread:
-    return spread([seed_of(runs.host, k) for k in range(runs.seeds)], [runs.base, *others], runs.part)
+    return spread([seed_of(runs.host, k) for k in runs.order[:runs.seeds]], [runs.base, *others], runs.part)
 
 
 class _Search:
@@ -89,9 +96,17 @@ class _Search:
         not_tried = tuple((item.title, item.not_tried) for item in ladders if self.tells(item, knobs))
         unfinished = tuple(c.ladder.title for c in climbs if not c.over or not c.done)
         return WhatIf(self.goal, tuple((r.id, r.title, r.cause) for r in self.fired), knobs,
-                      tuple(sayings.all_of(self.run, self.facts, self.fired, self.whole, knobs, self.runs, bool(unfinished))),
+                      (*self.of_another_seed(),
+                       *sayings.all_of(self.run, self.facts, self.fired, self.whole, knobs, self.runs, bool(unfinished))),
                       not_tried, unfinished, self.runs.settings, self.runs.count, self.runs.packets, part, self.runs.budget,
-                      self.runs.interrupted, hangs, varies, self.runs.wanted_seeds)
+                      self.runs.interrupted, hangs, varies, self.runs.wanted_seeds, seed=self.runs.seed)
+
+    def of_another_seed(self) -> list[str]:
+        """Which seed the knobs were tried with, where that is not the one that is shown."""
+        if self.runs.seed == self.host.seed:
+            return []
+        return [f"nothing is lost with seed {self.host.seed}; knobs are tried with seed {self.runs.seed}, which loses most: "
+                f"{self.runs.whole.lost:,}"]
 
     def worthwhile(self) -> bool:
         """Can a knob change anything?"""

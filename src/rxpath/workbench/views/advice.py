@@ -45,9 +45,12 @@ def render(run: Outcome, answer: WhatIf) -> Group:
         parts += [Text(), _helped(run, answer, good)]
     if bad:
         part = {t.part for t in bad}
-        of = f" (figures of the first 1/{answer.part} of the traffic)" if part == {answer.part} and answer.part > 1 else ""
-        parts += [Text(), Text.assemble(("Would not have helped" if answer.goal == "loss" else "Would not help", "bold"), of),
-                  _useless(answer, bad, not of, _ended(run, answer))]
+        on_part = part == {answer.part} and answer.part > 1
+        of = [f"figures of the first 1/{answer.part} of the traffic"] if on_part else []
+        of += [f"seed {answer.spread.seeds[0]} alone, where no more are named"] if answer.spread is not None else []
+        parts += [Text(), Text.assemble(("Would not have helped" if answer.goal == "loss" else "Would not help", "bold"),
+                                        f" ({'; '.join(of)})" if of else ""),
+                  _useless(answer, bad, not on_part, _ended(run, answer))]
     parts += [Text(said) for said in _sayings(answer)]
     best = answer.recommended
     if best is not None:
@@ -56,7 +59,8 @@ def render(run: Outcome, answer: WhatIf) -> Group:
     parts += [Text(), *(Text(line, "dim") for line in _how_far(answer))] if answer.knobs or answer.unfinished else []
     parts += [Text(), *varies] if varies else []
     parts += [Text(), *hangs] if hangs else []
-    how = f"each knob: the same traffic and host run again, cost profile {run.host.profile}" if answer.knobs else ""
+    other = f" with seed {answer.seed}" if answer.seed != run.host.seed else ""
+    how = f"each knob: the same traffic and host run again{other}, cost profile {run.host.profile}" if answer.knobs else ""
     how += f"; {said}" if how and (said := in_words(expected_error(run))) else ""
     title = TITLE[answer.goal] if answer.knobs or answer.unfinished or answer.goal != "loss" else NOT_SAVABLE
     return Group(Text.assemble((title, "bold"), f" ({how})" if how else ""), *parts)
@@ -66,10 +70,14 @@ def _hangs(run: Outcome, answer: WhatIf) -> list[str]:
     """One line: the same run with what is assumed changed."""
     if not answer.sensitivity:
         return []
-    rows = [("as assumed", by_class(run.books.lost_at).get(Kind.LOST.value, 0)), *((a.what, a.lost) for a in answer.sensitivity)]
+    lost = by_class(run.books.lost_at).get(Kind.LOST.value, 0)
+    if answer.seed != run.host.seed and answer.spread is not None:
+        lost = answer.spread["lost"].each[0]
+    rows = [("as assumed", lost), *((a.what, a.lost) for a in answer.sensitivity)]
+    seed = f"with seed {answer.seed} alone"
     if not any(n for _, n in rows):
-        return [f"If the assumptions were different: nothing is lost with {', '.join(what for what, _ in rows[1:])} either."]
-    return [f"If the assumptions were different (frames lost): {'; '.join(f'{what} {n:,}' for what, n in rows)}."]
+        return [f"If the assumptions were different: nothing is lost with {', '.join(what for what, _ in rows[1:])} either, {seed}."]
+    return [f"If the assumptions were different (frames lost, {seed}): {'; '.join(f'{what} {n:,}' for what, n in rows)}."]
 
 
 def _how_far(answer: WhatIf) -> list[str]:
@@ -126,7 +134,8 @@ def _useless(answer: WhatIf, rows: list[Tried], mark: bool, word: str) -> Table:
         what = {"loss": f"{t.lost_after:,}{of} {word}{unread}", "latency": f"p99 {_us(t.p99_us_after)}", "cpu": f"CPU {ns(t.cpu_after)}"}
         said = Text(what[answer.goal] + (", worse" if t.helped == "worse" else ""), no_wrap=True)
         on = f" (on the first 1/{t.part} of the traffic)" if mark and t.part > 1 else ""
-        table.add_row(" ".join(t.set), said, (t.why + on).strip())
+        sure = f"; {spread.line(t.sure)}" if t.sure is not None and t.sure.told_apart else ""
+        table.add_row(" ".join(t.set), said, (t.why + sure + on).strip("; "))
     if len(rows) > SHOWN:
         table.add_row(f"... {len(rows) - SHOWN} more in --json", "", "")
     return table
@@ -184,5 +193,5 @@ def as_dict(answer: WhatIf) -> dict[str, Any]:
         "says": list(answer.says), "not_tried": [{"title": title, "why": why} for title, why in answer.not_tried],
         "unfinished": list(answer.unfinished),
         "settings": answer.settings, "runs": answer.runs, "packets": answer.packets, "part": answer.part,
-        "budget": answer.budget, "interrupted": answer.interrupted,
+        "budget": answer.budget, "interrupted": answer.interrupted, "seed": answer.seed,
     }

@@ -26,7 +26,8 @@ def render(room: Headroom) -> Group:
         lasts = {True: "as it is it can last", False: "as it is it cannot last", None: "whether it can last is not known"}[room.now.lasts]
         parts.append(Text(f"{lasts}: {room.now.says}", "bold red" if room.now.lasts is False else ""))
     if room.factors:
-        parts.append(Text(f"with {len(room.factors)} seeds: {between(min(room.factors), max(room.factors), number)} times"))
+        parts.append(Text(f"with {len(room.factors)} seeds: {between(min(room.factors), max(room.factors), number)} times; what follows is "
+                          f"of seed {room.seed} alone"))
     if room.interrupted:
         parts.append(Text("INTERRUPTED: what follows is what was found until then"))
     for n, step in enumerate(room.limits, 1):

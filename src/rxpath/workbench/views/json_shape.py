@@ -234,6 +234,8 @@ class WhatIf(TypedDict):
     part: Annotated[int, doc("candidates were tried on the first 1/part of the traffic, and what helped on all of it")]
     budget: Annotated[int, doc("simulated packets, --budget")]
     interrupted: Annotated[bool, doc("Ctrl-C: what was tried until then")]
+    seed: Annotated[int, doc("of the host, that knobs were tried with: where the shown run loses nothing and others of spread.seeds do, "
+                             "the one that loses most, which is then the first of them")]
 
 
 class Series(TypedDict):
