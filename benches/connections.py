@@ -75,7 +75,7 @@ def main() -> None:
     booted, t0 = resident(), time.monotonic()
     peers.establish(peers.listener(80, 4096), args.connections)
     now, queued = resident(), sum(net.socks[i].qlen for i in range(net.nsock) if net.socks[i].in_use)
-    print(f"{args.connections:,} connections, {queued:,} unread segments: {mib(now - booted)} beside the {mib(booted)} of the process at boot, "
+    print(f"{args.connections:,} connections, {queued:,} unread segments: {mib(now - booted)} beside the process's {mib(booted)} at boot, "
           f"{(now - booted) / max(args.connections, 1):,.0f} bytes each; {time.monotonic() - t0:,.0f} s")
     flooded = peers.listener(81, 1024)
     before, t0 = resident(), time.monotonic()
@@ -83,7 +83,8 @@ def main() -> None:
         host.send(*[peers.frame(n, seq=n, dport=81) for n in range(first, min(first + BATCH, args.flood))], gap=300)
         host.run(host.t + 20_000)
     requests = net.tcp[flooded].qlen
-    print(f"{args.flood:,} SYNs: {requests:,} requests, {host.mib().get('TcpExt.SyncookiesSent', 0):,} cookies, {mib(resident() - before)} more; "
+    cookies = host.mib().get("TcpExt.SyncookiesSent", 0)
+    print(f"{args.flood:,} SYNs: {requests:,} requests, {cookies:,} cookies, {mib(resident() - before)} more; "
           f"{time.monotonic() - t0:,.0f} s")
 
 

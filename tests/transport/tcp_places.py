@@ -4,6 +4,7 @@ from rxpath.user import sock as options
 from rxpath.user import socket as sockets
 
 from ..frames import eth, ip, tcp
+from . import tcp_places_closing
 from .stream import ACK, FIN, RST, SYN, Stream
 
 
@@ -110,15 +111,6 @@ def purged(host):
     s.send(flags=RST)
 
 
-def reset_on_the_way(host):
-    """Data that nobody has read of a connection whose listener closes before it is accepted."""
-    s = Stream(host, connect=False)
-    s.syn()
-    s.send()
-    s.send(data=100)
-    sockets.close(s.boot, s.listener)
-
-
 def closed_to_data(host):
     s = Stream(host)
     sockets.close(s.boot, s.sk)
@@ -175,10 +167,9 @@ PLACES = {
     ("TCP_TOO_OLD_ACK", "tcp_rcv_state_process"): lambda h: closing(h, {"seq": 1, "ack": -1 << 20}),
     ("TCP_ABORT_ON_DATA", "tcp_v4_do_rcv"): closed_to_data,
     ("TCP_UNREAD", "tcp_close"): unread,
-    ("QUEUE_PURGE", "sk_stream_kill_queues"): reset_on_the_way,
     ("NOT_SPECIFIED", "skb_rbtree_purge"): purged,
     ("NOT_SPECIFIED", "tcp_rcv_state_process"): lambda h: closing(h, {"seq": 1, "data": 10}),
     ("SOCKET_BACKLOG", "tcp_v4_rcv"): for_an_owner,
     ("PROTO_MEM", "tcp_rcv_established"): smaller_buffer,
     ("PROTO_MEM", "tcp_rcv_state_process"): lambda h: smaller_buffer(h, True),
-}
+} | tcp_places_closing.PLACES

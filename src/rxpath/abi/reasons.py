@@ -225,7 +225,7 @@ class Drop(IntEnum):
     TCP_RFC7323_PAWS = Row("6.2", X, "a time stamp older than the last", {
         "tcp_validate_incoming": Place("TcpExt.PAWSEstab socket.drops"), "tcp_v4_rcv": Place("TcpExt.PAWSEstab socket.drops"),
         "tcp_v4_do_rcv": Place("TcpExt.PAWSActive", X, "an answer to our SYN that echoes a time stamp that was not sent"),
-        "tcp_rcv_state_process": Place("", X, "a SYN that crosses ours, and is old"),
+        "tcp_rcv_state_process": Place("socket.drops", X, "a SYN that crosses ours, and is old"),
     }, "their time stamps run backwards: several hosts behind one address, or very late copies")
     TCP_RFC7323_TW_PAWS = Row("6.14", X, "a time stamp older than that of a connection in TIME_WAIT",
                               {"tcp_v4_rcv": Place("TcpExt.PAWSTimewait", before=("6.14", "TcpExt.PAWSEstab"))},
@@ -261,7 +261,7 @@ class Drop(IntEnum):
                       {"sk_stream_kill_queues": Place(""), "tcp_disconnect": Place("")},
                       "their connection ended before they were read")
     NO_SOCKET = Row("5.17", N, "nobody listens on that port", {
-        "cookie_v4_check": Place("TcpExt.ListenOverflows TcpExt.ListenDrops", L, "a cookie came back while the accept queue was full"),
+        "cookie_v4_check": Place("TcpExt.ListenOverflows TcpExt.ListenDrops socket.drops", L, "a cookie at a full accept queue"),
         "__udp4_lib_rcv": Place("Udp.NoPorts"),
         "udplite_rcv": Place("UdpLite.NoPorts"),
         "udp_queue_rcv_one_skb": Place("", Kind.DOWN, "its socket was closed while it was on its way"),
