@@ -228,6 +228,23 @@ def test_nothing_is_left_behind_whatever_ends_it(namespaces, data, number):
     assert not set(processes()) - before and not calibrated.names()
 
 
+@pytest.mark.root
+def test_ctrl_c_of_a_terminal_keeps_what_was_run(namespaces, data):
+    """The whole foreground group gets it; the run that is under way is finished, and is there the next time."""
+    command = [sys.executable, "-m", "rxpath.workbench.cli", "validate", "--only", "stall-50", "--runs", "50", "--anyway", "--profile",
+               "vm", "--no-progress"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+                               env={**os.environ, "XDG_DATA_HOME": str(data)})
+    kept = validate.default_folder() / "runs.jsonl"
+    end = time.monotonic() + 90
+    while not kept.exists() and time.monotonic() < end and process.poll() is None:
+        time.sleep(0.1)
+    os.killpg(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=90)
+    assert process.returncode == 130 and "the same command goes on" in err and "Traceback" not in err, err
+    assert 1 <= len(validate.Store(validate.default_folder()).rows["stall-50"]) < 50
+
+
 def test_no_namespaces_says_what_it_can_still_do(data, monkeypatch, capsys):
     from rxpath.workbench.calibration import measure
     if shutil.which("cc") is None:

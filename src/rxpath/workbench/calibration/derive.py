@@ -123,11 +123,12 @@ class Solver:
     def reader(self) -> None:
         """The receiving call in its place; the lines that wander between the CPUs."""
         v, clock = self.values, self.values["clock"].value if "clock" in self.values else 0.0
-        if self.has("send_in_place", "send_64_same"):
-            inside, apart = v["send_in_place"], v["send_64_same"]
-            more = inside.mean - clock - apart.mean
+        if self.has("send_in_place", "send_paced", "recv_in_place", "recv_64_same"):
+            inside, apart, taken, same = v["send_in_place"], v["send_paced"], v["recv_in_place"], v["recv_64_same"]
+            more = min(inside.mean - apart.mean, taken.mean - clock - same.mean)      # on each side: no more than either side shows
             self.set(Stage.BOUNCE, more, inside,
-                     f"[M] send() {inside.mean:.0f} while another CPU receives, {apart.mean + clock:.0f} while none does")
+                     f"[M] send() {inside.mean:.0f} while another CPU receives, {apart.mean:.0f} while none does; recvfrom() there "
+                     f"{taken.mean - clock:.0f}, of what came from its own CPU {same.mean:.0f}")
         waits = (Stage.SWITCH, WAIT, Stage.WAKE)
         if self.has("recv_in_place"):
             one = v["recv_in_place"]

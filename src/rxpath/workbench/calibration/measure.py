@@ -167,7 +167,7 @@ def _parts(program: Program, cpus: Cpus, found: Measured) -> Iterator[tuple[str,
 def _noise(program: Program, cpus: Cpus) -> Iterator[dict[str, Any]]:
     """Both CPUs at once: then a hypervisor takes most."""
     commands = [program.command("noise", f"cpu={cpu}", f"ms={NOISE_MS}") for cpu in (cpus.a, cpus.b) if cpu is not None]
-    running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for command in commands]
+    running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) for command in commands]
     try:
         for process in running:
             yield json.loads(process.communicate(timeout=30)[0])

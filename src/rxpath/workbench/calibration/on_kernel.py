@@ -103,7 +103,7 @@ def once(e: Experiment, pair: Pair, cpus: Cpus) -> Run:
         "read", f"log={got}", f"cpu={','.join(map(str, reader_cpus))}", f"ports={','.join(map(str, e.ports))}", f"threads={e.threads}",
         f"rcvbuf={e.rcvbuf}", f"service={e.service}", f"sleep={int(e.sleep)}", f"batch={e.batch}", f"waitforone={int(e.waitforone)}",
         f"epoll={int(e.epoll)}", f"reuse={int(e.reuse)}", f"stall_every={e.stall_every}", f"stall={e.stall}")),
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
     hog: subprocess.Popen[bytes] | None = None
     try:
         assert reader.stderr is not None
@@ -112,7 +112,7 @@ def once(e: Experiment, pair: Pair, cpus: Cpus) -> Run:
         time.sleep(0.1)
         start = time.monotonic_ns() + BEGIN
         if e.hog:
-            hog = subprocess.Popen(program.command("hog", f"cpu={b}", f"ms={(e.duration + BEGIN) // MS + 500}"))
+            hog = subprocess.Popen(program.command("hog", f"cpu={b}", f"ms={(e.duration + BEGIN) // MS + 500}"), start_new_session=True)
         before = machine.look()
         said = pair.sender.measure("send", f"plan={plan}", f"log={log}", f"cpu={cpus.a}", f"fifo={int(e.alone)}", f"start={start}",
                                    f"spin={e.spin}")

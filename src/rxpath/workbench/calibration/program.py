@@ -69,7 +69,8 @@ class Program:
 
 def run(command: list[str], text: str = "") -> str:
     """stdout; what it complained of is a BadInput.  It is gone when this returns, however."""
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                               start_new_session=True)      # a Ctrl-C of the terminal is ours alone: what runs is finished first
     try:
         out, said = process.communicate(text, timeout=LIMIT_S)
     except BaseException as error:
@@ -105,7 +106,7 @@ class Space:
         self.program = program
         command = program.command("hold")
         self.process = subprocess.Popen(inside.command(*command) if inside is not None else command, stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
         assert self.process.stdout is not None and self.process.stderr is not None
         if self.process.stdout.readline() != "ready\n":
             said = self.process.stderr.read().strip()

@@ -99,7 +99,6 @@ static int hold(void)
 {
     char map[64], c;
     unsigned uid = geteuid(), gid = getegid();
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (unshare(CLONE_NEWNET)) {                    /* not permitted: as the root of a user namespace of our own */
         if (unshare(CLONE_NEWUSER | CLONE_NEWNET))
             fail("unshare");
@@ -139,7 +138,6 @@ static void enter(const char *pid, const char *what, int type)
 static int inside(int argc, char **argv)
 {
     int command = 1;
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (argc < 2)
         return 2;
     enter(argv[0], "user", CLONE_NEWUSER);
@@ -169,6 +167,7 @@ int main(int argc, char **argv)
     const char *what = argc > 1 ? argv[1] : "";
     argc -= 2;
     argv += 2;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);               /* whatever ends who started us ends us */
     if (!strcmp(what, "hold"))
         return hold();
     if (!strcmp(what, "in"))

@@ -5,6 +5,7 @@ import re
 
 from rxpath.abi.kernels import nearest
 from rxpath.abi.sysctls import BY_NAME, Row
+from rxpath.vtime import calibrated
 from rxpath.workbench.host import sysctls
 from rxpath.workbench.host.model.host import Host
 from rxpath.workbench.host.snapshot.draft import Draft, Table
@@ -54,6 +55,9 @@ def costs(reading: Reading, top: Table) -> None:
     model = lscpu.values.get("Model name", "") if lscpu is not None else around.model if around is not None else ""
     top.note("profile: nanoseconds of every station, of another machine: rates at which this host loses differ accordingly"
              + (f" ({model})" if model else ""))
+    made = calibrated.made_on(calibrated.path_of(own)) if (own := calibrated.newest()) else {}
+    if made and model and made.get("model") == model:
+        top.note('profile = "here" would be what rxpath calibrate measured on the machine where this was written, which has such CPUs')
     top.set("profile", _GUEST if guest else _BARE,
             "the host is a guest" if guest else "whether the host is a guest is not known" if guest is None else "")
     stat = next((s for s in reading.of(Stat) if s.total is not None and s.total.total), None)
