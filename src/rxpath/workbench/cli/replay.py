@@ -29,7 +29,8 @@ EXAMPLES = examples(
     ("rxpath replay dump.pcap --listen udp:5000,tcp:80", "only these sockets"),
     ("rxpath replay first --trail drops", "the way of the frames that were lost"),
     ("rxpath replay first --goal latency", "knobs that make it faster, each tried on the same traffic"),
-    ("rxpath replay first --record first.parquet", "queues, CPU time and losses over time"),
+    ("rxpath replay first --over-time", "queues, losses and CPUs over time, in the terminal"),
+    ("rxpath replay first --record first.parquet", "the same into a file"),
     ("rxpath replay first --json | jq .dropped", "for programs; docs/json.md"),
 )
 
@@ -57,6 +58,8 @@ def replay(
     record: Annotated[str | None, typer.Option(
         "--record", metavar="FILE", help="Write rings, queues, CPU time, losses and latency over time: FILE.json, .arrow or .parquet; "
         "- puts them into --json.")] = None,
+    over_time: Annotated[bool, typer.Option(
+        "--over-time", help="Show queues, losses, CPUs and latency over time, and chart the queue nearest to its limit.")] = False,
     samples: Annotated[str | None, typer.Option(
         "--samples", metavar="FILE.csv", help="Write where the time of single datagrams went, up to 4,096 chosen by chance.")] = None,
     tap: Annotated[str | None, typer.Option("--tap", metavar="FILE", help="A packet socket that writes what it sees to a pcap.")] = None,
@@ -105,11 +108,12 @@ def replay(
             outcome = replaying.replay(capture, chosen, overrides=of_traffic, seed=seed, listen=listen or [], local=local, speed=speed,
                                        rate=rate, loop=loop, fresh=fresh, plain=plain or None,
                                        skip_unsupported=skip_unsupported or None, trail=watched, progress=bar, stop=interrupt,
-                                       record=record is not None)
+                                       record=record is not None or over_time)
+        picture = _over_time(outcome) if over_time and not json_ else None
         outcome = _written(outcome, record, samples)
         unit = {"capture": capture, "seed": seed, "listen": tuple(listen or ()), "local": local, "speed": speed, "rate": rate, "loop": loop,
                 "fresh": fresh, "traffic": of_traffic}
-        answer, varies = _told(outcome, watched, json_, unit, chosen, None if no_whatif else (goal, packets), seeds,
+        answer, varies = _told(outcome, watched, picture, json_, unit, chosen, None if no_whatif else (goal, packets), seeds,
                                skip_unsupported or None, not no_progress, interrupt)
     if json_:
         _json(outcome, answer, varies, watched, compared)
@@ -119,13 +123,14 @@ def replay(
     raise typer.Exit(EXIT_INTERRUPTED if interrupted else 0)
 
 
-def _told(outcome: Outcome, watched: Trail | None, as_json: bool, of: Mapping[str, Any], host: Host, whatif: tuple[str | None, int] | None,
-          seeds: int, skip_unsupported: bool | None, bars: bool, stop: Interrupt) -> tuple[WhatIf | None, Spread | None]:
+def _told(outcome: Outcome, watched: Trail | None, picture: Any, as_json: bool, of: Mapping[str, Any], host: Host,
+          whatif: tuple[str | None, int] | None, seeds: int, skip_unsupported: bool | None, bars: bool,
+          stop: Interrupt) -> tuple[WhatIf | None, Spread | None]:
     """The report of the run, which --json makes a part of its object, then what would have saved them, or how much of the run is chance.
     The story comes first: knobs take longer.  of: the unit of work that the run was."""
     def story() -> None:
         if not as_json:
-            _story(outcome, watched)
+            _story(outcome, watched, picture)
 
     if whatif is None and seeds == 1:
         story()
@@ -190,7 +195,13 @@ def _written(outcome: Outcome, record: str | None, samples: str | None) -> Outco
     return recording.take(outcome, record)
 
 
-def _story(outcome: Outcome, watched: Trail | None) -> None:
+def _over_time(outcome: Outcome) -> Any:
+    from rxpath.workbench.views import over_time, terminal
+
+    return over_time.render(outcome, terminal.columns())
+
+
+def _story(outcome: Outcome, watched: Trail | None, picture: Any) -> None:
     from rxpath.workbench.views import report, terminal
 
     if watched is not None:
@@ -199,6 +210,9 @@ def _story(outcome: Outcome, watched: Trail | None) -> None:
         terminal.show(trail_view.render(watched, outcome))
     else:
         terminal.show(report.render(outcome))
+    if picture is not None:
+        typer.echo()
+        terminal.show(picture)
     sys.stdout.flush()
 
 

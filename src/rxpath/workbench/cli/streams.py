@@ -6,8 +6,8 @@ import os
 import sys
 
 # What ASCII has for the characters that our texts use; everything else becomes "?".
-ASCII = str.maketrans("─│└├┌┐┘┤┬┴┼━╸╺╭╮╯╰µμ×·–—•█▉▊▋▌▍▎▏",
-                      "-|`|..'|--+---..'`uux---*####===-") | {ord("…"): "...", ord("→"): "->", ord("←"): "<-", ord("≤"): "<=",
+ASCII = str.maketrans("─│└├┌┐┘┤┬┴┼━╸╺╭╮╯╰µμ×·–—•█▉▊▋▌▍▎▏▇▆▅▄▃▂▁",
+                      "-|`|..'|--+---..'`uux.--*####===-%*+=-,.") | {ord("…"): "...", ord("→"): "->", ord("←"): "<-", ord("≤"): "<=",
                                                               ord("≥"): ">=", ord("±"): "+-"}
 
 

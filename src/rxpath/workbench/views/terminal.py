@@ -26,6 +26,12 @@ def titled(title: str, *parts: Any) -> Group:
     return Group(Text(title, "bold"), *parts)
 
 
+def columns() -> int:
+    """Of the terminal, or what a picture gets where there is none."""
+    out = Console()
+    return out.width if out.is_terminal else 80
+
+
 def show(what: Any, width: int = WIDTH) -> None:
     """On standard output: as wide as the terminal, or plain text without blanks at the ends of lines where nobody looks."""
     out = Console(highlight=False)
