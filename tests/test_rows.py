@@ -111,6 +111,22 @@ def test_every_behaviour_is_dated_so_that_a_further_kernel_costs_a_line():
     assert [v for v, on in does.items() if on] == ["4.9", "6.1", "6.4"]
 
 
+def test_only_the_judged_kernel_is_verified_and_every_report_says_so():
+    from rxpath.workbench.run.replay import replay
+    from rxpath.workbench.views import report
+
+    assert [name for name, k in KERNELS.items() if k.verified] == ["6.18"] and all(k.whose for k in KERNELS.values() if not k.verified)
+    run = replay("first", overrides=["kernel=5.15"], last=100)
+    assert any("kernel 5.15 (unverified)" in line for line in report.header(run))
+    assert not any("unverified" in line for line in report.header(replay("first", last=100)))
+
+
+def test_the_nearest_profile_is_that_of_the_version_where_there_is_one():
+    releases = ("6.12.5-1", "6.8.0-31-generic", "5.15.0", "5.4.0", "4.18.0-553.el8", "5.14.0-70.el9", "3.10.0-957.el7")
+    assert [kernels.nearest(r)[0] for r in releases] == ["6.12", "6.8", "5.15", "5.4", "4.18", "5.14", "3.10"]
+    assert kernels.nearest("6.11.0")[0] in ("6.12", "6.8") and kernels.nearest("4.4.0")[1]
+
+
 def test_no_profile_is_known_by_name_outside_its_row():
     """Whoever needs to know asks for a behaviour, or for the date of a row."""
     for path, text in CODE.items():
@@ -122,7 +138,7 @@ def test_a_kernel_of_which_a_row_does_not_know_what_it_does_is_refused(monkeypat
     kernels._behaviours.cache_clear()
     with pytest.raises(ValueError, match=r"5.15: when rx_lists changed is not known here; known: 6.18"):
         Kernel("5.15", 250).behaviours()
-    with pytest.raises(ValueError, match=r"kernel 4.4 is not known here: 6.18, 6.1, 3.10"):
+    with pytest.raises(ValueError, match=r"kernel 4.4 is not known here: 6.18, 6.12, 6.8, 6.1, 5.15, 5.14, 5.4, 4.18, 3.10"):
         Booted(kernel="4.4", nskb=64, plain=True)
     assert set(KERNELS) == {kernels.kernel(name).version for name in KERNELS}
 

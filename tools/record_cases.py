@@ -240,15 +240,37 @@ def record(kind: str, out: pathlib.Path, seconds: float, arguments: list[str] | 
         journal.close()
 
 
+def table(folder: pathlib.Path) -> Iterator[str]:
+    """docs/case.md: what each case really lost, and the model."""
+    from rxpath.workbench.case.beside import beside
+    from rxpath.workbench.host.given import of_case
+    from rxpath.workbench.views.case import error
+
+    yield "| case | class | really lost | predicted | error | fitted | at the same time |"
+    yield "|---|---|---|---|---|---|---|"
+    for kind, scene in SCENES.items():
+        path = folder / f"{kind}.rxcase"
+        if not path.exists():
+            continue
+        b = beside(str(path), of_case(path))
+        rows = [r for r in b.rows if r.key != "squeeze"]
+        if not rows:
+            yield f"| `{kind}`: {scene.what} | - | 0 | 0 | 0 | | |"
+        for i, r in enumerate(rows):
+            name = f"`{kind}`: {scene.what}" if i == 0 else ""
+            together = "" if r.together is None else f"{100 * r.together:.0f} %"
+            fitted = "" if r.fitted is None else f"{r.fitted:,}"
+            real = "?" if r.real is None else f"{r.real:,}"
+            yield f"| {name} | {r.title} | {real} | {r.predicted:,} | {error(r)} | {fitted} | {together} |"
+
+
 def main() -> int:
     arguments = sys.argv[1:]
     if not arguments:
         print(__doc__)
         return 2
     if arguments[0] == "--table":
-        from rxpath.workbench.views.case_table import table
-
-        print(table(sorted(pathlib.Path(arguments[1]).glob("*.rxcase")), {kind: scene.what for kind, scene in SCENES.items()}))
+        print("\n".join(table(pathlib.Path(arguments[1]))))
         return 0
     folder = pathlib.Path(arguments[0])
     folder.mkdir(exist_ok=True)

@@ -18,7 +18,7 @@ from rxpath.workbench.case.classes import BY_KEY, CLASSES, LossClass
 from rxpath.workbench.case.explain import explain
 from rxpath.workbench.case.fit import Fitted, fit, serviced
 from rxpath.workbench.case.ours import Ours, edges_of, ours
-from rxpath.workbench.case.reader import SLACK_NS, Reader, readers
+from rxpath.workbench.case.reader import SLACK_NS, Reader, arrivals, readers
 from rxpath.workbench.case.result import AGREES, FEW, Beside, Row, Stretch
 from rxpath.workbench.case.truth import Real, Truth, truth
 from rxpath.workbench.host.model.host import Host
@@ -48,16 +48,18 @@ def beside(path: str, host: Host, *, seed: int | None = None, progress: Progress
         return done
 
     first = run(host, 0.0)
-    measured = readers(case, found, first.host, first)
+    measured = readers(case, found, first.host, arrivals(first, found))
     known, words = _measured(first, measured, walls)
     best = first if known is None else run(known, 1 / RUNS_EXPECTED)
-    predicted = ours(best, walls)
+    predicted = ours(best, found, walls)
     fitted, after, half = None, None, None
     real = found.losses["socket"]
     who = max((r for r in measured if not r.never), key=lambda r: r.drops, default=None)
     target = who.app if who is not None else 0 if len(first.host.apps) == 1 and not measured else None
-    if (fitting and real.total and walls and real.each and target is not None and not case.tap_lost and _free(first.host, target)
-            and abs(predicted["socket"].total - real.total) > max(AGREES * real.total, FEW)):
+    lost = real.total or 0
+    off = abs(predicted["socket"].total - lost)
+    if (fitting and lost >= WORTH_FITTING and walls and real.each and target is not None and not case.tap_lost
+            and _free(first.host, target) and off > max(AGREES * lost, FEW)):
         fitted, after = _fit(target, first.host if known is None else known, found, walls, run)
     if fitted is not None and after is not None:
         middle = len(real.each) // 2
@@ -76,6 +78,7 @@ def beside(path: str, host: Host, *, seed: int | None = None, progress: Progress
 
 
 RUNS_EXPECTED = 6
+WORTH_FITTING = 200                                         # lost datagrams: of fewer each half has too few
 
 
 def _free(host: Host, app: int) -> bool:
@@ -153,12 +156,12 @@ def _fit(target: int, host: Host, found: Truth, walls: tuple[float, ...], run: C
     each = found.losses["socket"].each
     middle = len(each) // 2
     def lost(one: Host) -> int:
-        return sum(ours(run(one, 3 / RUNS_EXPECTED), walls)["socket"].each[:middle])
+        return sum(ours(run(one, 3 / RUNS_EXPECTED), found, walls)["socket"].each[:middle])
 
     made = fit(host, target, host.apps[target].name, work, sleep, sum(each[:middle]), lost, pause.file or "" if pause is not None else "")
     if made is None:
         return None, None
-    return made, ours(run(made.host, 5 / RUNS_EXPECTED), walls)
+    return made, ours(run(made.host, 5 / RUNS_EXPECTED), found, walls)
 
 
 def _row(each: LossClass, real: Real, predicted: Ours, after: Ours | None) -> Row | None:

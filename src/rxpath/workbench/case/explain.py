@@ -28,8 +28,8 @@ def _why(case: Recorded, found: Truth, b: Beside, row: Row) -> Iterator[str]:
         yield from _socket(b, row, less)
     elif row.key in ("ring", "backlog"):
         if less:
-            yield ("What is lost there is not in the capture, which is taken behind it. The traffic that was lost is put back where the "
-                   "counters say so; what is missing is how closely it came.")
+            yield ("What is lost there is not in the capture, which is taken behind it: the model has seen only what got through, and "
+                   "frames that left in one go (segmentation offload) come one by one in it.")
         yield f"Costs are of the profile {b.host.profile}, not measured on this host; " + BURSTS.format(interval=b.interval) \
             + " decide here."
     elif row.key in ("no_port", "rules"):

@@ -5,6 +5,7 @@ from bisect import bisect_right
 from dataclasses import dataclass
 
 from rxpath.workbench.case.classes import CLASSES, LossClass
+from rxpath.workbench.case.truth import Truth
 from rxpath.workbench.run.outcome import Outcome
 
 
@@ -23,10 +24,10 @@ def edges_of(run: Outcome, walls: tuple[float, ...]) -> list[int]:
     return [t.start_ns + round(wall * 1e9) - t.first_ts for wall in walls]
 
 
-def ours(run: Outcome, walls: tuple[float, ...]) -> dict[str, Ours]:
-    """walls: the truth's edges; (): only whole runs can be compared."""
-    edges = edges_of(run, walls)
-    return {each.key: _of(each, run, edges) for each in CLASSES}
+def ours(run: Outcome, found: Truth, walls: tuple[float, ...]) -> dict[str, Ours]:
+    """walls: the truth's edges; (): only whole runs can be compared.  What is only counted at the ends is compared between those."""
+    edges, ends = edges_of(run, walls), edges_of(run, found.ends if walls else ())
+    return {each.key: _of(each, run, edges if found.losses[each.key].each or not ends else ends) for each in CLASSES}
 
 
 def _of(each: LossClass, run: Outcome, edges: list[int]) -> Ours:

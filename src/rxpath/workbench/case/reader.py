@@ -3,7 +3,7 @@ threads' time.  What is measured here is no fit: nothing that was lost goes into
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -62,12 +62,17 @@ class Reader:
         return (there - busy) / self.reads if self.queued > 0.5 and busy < ELSEWHERE * there else 0.0
 
 
-def readers(case: Recorded, found: Truth, host: Host, run: Outcome) -> list[Reader]:
-    """Of each program of the host that the case knows something about.  run: a replay, for what came to each socket."""
+def arrivals(run: Outcome, found: Truth) -> dict[tuple[str, int], float]:
+    """What came to each socket in the time of the samples, by a replay."""
+    share = min(found.seconds * 1e9 / max(run.traffic.duration_ns, 1), 1.0)
+    return {(s.address, s.port): (s.received + s.queued + s.drops) * share for s in run.books.sockets if s.proto == "udp"}
+
+
+def readers(case: Recorded, found: Truth, host: Host, arrived: Mapping[tuple[str, int], float]) -> list[Reader]:
+    """Of each program of the host that the case knows something about.  arrived: what came to each socket, (address, port)."""
     if len(case.samples) < 2:
         return []
     holders = [p for r in case.settings.of(Processes) for p in r.processes]
-    arrived = {(s.address, s.port): s.received + s.queued + s.drops for s in run.books.sockets if s.proto == "udp"}
     made = []
     for i, app in enumerate(host.apps):
         places = _endpoints(app, host)
@@ -76,8 +81,7 @@ def readers(case: Recorded, found: Truth, host: Host, run: Outcome) -> list[Read
         drops = sum(_drops(case.samples, inode) for inode in inodes)
         came = sum(n for place, n in arrived.items() if place in places)
         made.append((i, app, inodes, processes, drops, came))
-    share = min(found.seconds * 1e9 / max(run.traffic.duration_ns, 1), 1.0)
-    weights = [max(came * share - drops, 0.0) for *_, drops, came in made]
+    weights = [max(came - drops, 0.0) for *_, drops, came in made]
     whole = _step(case.samples, "InDatagrams")
     alone = sum(w > 0 or drops > 0 for w, (*_, drops, _) in zip(weights, made, strict=True)) == 1
     out = []

@@ -28,12 +28,13 @@ class Real:
 @dataclass(frozen=True)
 class Truth:
     """edges: moments of the samples in s of the monotonic clock; walls: the same of the wall clock.  sockets: drops of each that
-    had any."""
+    had any.  ends: of the wall clock, when what only commands print was read; (): not known."""
 
     edges: tuple[float, ...]
     walls: tuple[float, ...]
     losses: dict[str, Real]
     sockets: dict[str, int]
+    ends: tuple[float, ...]
     evidence: Evidence
     said: tuple[str, ...]
 
@@ -66,8 +67,15 @@ def truth(case: Recorded) -> Truth:
     except NotKnown:
         drops = {}
     resets = [f"{text} went backwards: it was reset, and nothing is said of it" for text in e.resets]
-    return Truth(tuple(s.monotonic for s in case.samples), tuple(s.realtime for s in case.samples), losses, drops, e,
+    return Truth(tuple(s.monotonic for s in case.samples), tuple(s.realtime for s in case.samples), losses, drops, _ends(case), e,
                  (*resets, *(t for t in e.said if "wrapped" in t)))
+
+
+def _ends(case: Recorded) -> tuple[float, ...]:
+    said = case.manifest.get("clocks")
+    clocks = [c.get("realtime_ns") for c in said if isinstance(c, dict)] if isinstance(said, list) else []
+    walls = [c / 1e9 for c in clocks if isinstance(c, int)]
+    return tuple(walls) if len(walls) == 2 and walls[0] < walls[1] else ()
 
 
 def _real(each: LossClass, e: Evidence, case: Recorded, device: str, driver: str) -> Real:

@@ -15,6 +15,7 @@ import typer
 from rxpath.workbench.cli import (
     boot,
     calibrate,
+    case,
     completion,
     diff,
     doctor,
@@ -31,6 +32,7 @@ from rxpath.workbench.cli import (
     shapes,
     sweep,
     validate,
+    whatif,
 )
 from rxpath.workbench.cli.examples import examples
 
@@ -65,6 +67,8 @@ app.command(epilog=hosts.EXAMPLES)(hosts.hosts)
 app.command(epilog=diff.EXAMPLES)(diff.diff)
 app.command(epilog=doctor.EXAMPLES)(doctor.doctor)
 app.command(epilog=record.EXAMPLES)(record.record)
+app.command(epilog=case.EXAMPLES)(case.case)
+app.command(epilog=whatif.EXAMPLES)(whatif.whatif)
 app.command(epilog=sweep.EXAMPLES)(sweep.sweep)
 app.command(epilog=headroom.EXAMPLES)(headroom.headroom)
 app.command(epilog=judge.EXAMPLES)(judge.judge)

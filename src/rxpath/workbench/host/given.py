@@ -46,6 +46,7 @@ def _text(path: str, *_: int) -> str:
     case = open_recorded(path)
     if case.host_text:
         return case.host_text
-    if not case.settings.records:
+    reading = case.settings if case.settings.records or not case.moments else case.moments[0]
+    if not reading.records:
         raise HostError(path, "", "a case that says nothing of its host's settings: --host gives them")
-    return snapshot(case.settings).text
+    return snapshot(reading).text

@@ -83,6 +83,8 @@ def kernels() -> str:
                               row.since + (f" to {row.until}" if row.until else ""), row.source]) + " |\n"
             for b, row in BEHAVIOURS.items()]
     knobs = ", ".join(f"`{s.name}`" for s in Sysctl)
+    whose = "| kernel | whose | HZ | |\n|---|---|---|---|\n" + "".join(
+        f"| {name} | {k.whose} | {k.hz} | {'verified' if k.verified else 'unverified'} |\n" for name, k in KERNELS.items()) + "\n"
     head = f"| behaviour | {' | '.join(profiles)} | changed | source |\n|{'---|' * (3 + len(profiles))}\n"
     missing = "".join(f"\nNot modelled of {name}:\n\n" + "".join(f"- {text}\n" for text in kernel.not_modelled)
                       for name, kernel in KERNELS.items() if kernel.not_modelled)
@@ -92,7 +94,10 @@ Made from `src/rxpath/abi/kernels.py`.  `kernel = "6.18"` (the default) is today
 `"3.10"` the one of the seeds; `"6.1"` was read, not observed.  A profile is a version and its vendor's exceptions; the path asks for a
 behaviour, never for a version.  [K]: the date is from memory of the kernel's history.
 
-""" + head + "".join(rows) + missing + f"""
+Only 6.18 is held against the real kernel (`rxpath judge`).  The others are *unverified*: they are what the rows say that their version
+does, and reports say so.  A snapshot takes the nearest one.
+
+""" + whose + head + "".join(rows) + missing + f"""
 Knobs that the path reads at run time: {knobs}.  Their defaults in each profile, their ranges and their sources are in
 [host-file.md](host-file.md).
 """

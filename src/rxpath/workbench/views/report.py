@@ -9,6 +9,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from rxpath.abi.kernels import KERNELS
 from rxpath.abi.reasons import Kind
 from rxpath.workbench.advice.assumed import assumed
 from rxpath.workbench.advice.expected_error import expected_error, in_words
@@ -33,11 +34,12 @@ def header(run: Outcome) -> list[str]:
     """What was replayed, to whom, on what; every figure below belongs to this kernel, profile and seed."""
     b, host = run.books, run.host
     kept = [f"{n:,} not offered ({NOT_OFFERED[why]})" for why, n in run.not_offered.items()]
+    unverified = "" if KERNELS[host.kernel].verified else " (unverified)"
     where = "" if host._source == "host" else f"host {Path(host._source).name}: "
     out = [
         f"{run.traffic.title()}: {b.offered:,} frames offered in {ns(run.traffic.duration_ns)}" + "".join(f"; {k}" for k in kept),
         f"receiver: {run.receiver.evidence}",
-        f"{where}kernel {host.kernel}, cost profile {host.profile}, seed {host.seed}; {host.cpus} CPUs, HZ {host.ticks}, "
+        f"{where}kernel {host.kernel}{unverified}, cost profile {host.profile}, seed {host.seed}; {host.cpus} CPUs, HZ {host.ticks}, "
         + "; ".join(_nic(dev) for dev in host.devices),
         *(f"{dev.name}: {dev.nic.driver} is not simulated, {dev.driver.name} ({dev.model}) stands in for it"
           for dev in host.devices if dev.stands_in),

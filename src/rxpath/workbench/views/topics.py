@@ -124,7 +124,9 @@ def _driver(row: Any) -> list[Line]:
 
 def _kernel(name: str) -> list[Line]:
     does = KERNELS[name].behaviours()
-    return [("to use it", f"--set kernel={name}"), ("behaviours", ", ".join(f"{b.name} {does[b]}" for b in BEHAVIOURS)),
+    return [("to use it", f"--set kernel={name}"), ("whose", KERNELS[name].whose or "today's"),
+            ("compared", "with the real kernel, by rxpath judge" if KERNELS[name].verified else "with no real kernel: unverified"),
+            ("behaviours", ", ".join(f"{b.name} {does[b]}" for b in BEHAVIOURS)),
             *(("not modelled", text) for text in KERNELS[name].not_modelled)]
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import re
 
-from rxpath.abi.kernels import nearest
+from rxpath.abi.kernels import KERNELS, nearest
 from rxpath.abi.sysctls import BY_NAME, Row
 from rxpath.vtime import calibrated
 from rxpath.workbench.host import sysctls
@@ -36,7 +36,11 @@ def kernel(reading: Reading, top: Table) -> str:
     if apart:
         top.note(f"the host has {release}; the nearest profile may differ in {', '.join(b.name for b in apart)} (docs/kernels.md), "
                  "and a vendor may have brought later changes back")
-    top.set("kernel", name, f"the host has {release}")
+    vendor = re.search(r"\.el(\d+)", release)
+    if vendor is not None:
+        top.note(f"{release} is RHEL {vendor[1]}'s, or of its kin: later changes were brought back to it, and which of these the profile "
+                 "lacks is not known (docs/kernels.md)")
+    top.set("kernel", name, f"the host has {release}" + ("" if KERNELS[name].verified else "; unverified"))
     return name
 
 

@@ -191,7 +191,7 @@ def rules() -> Dict[str, bytes]:
 
 
 def ends(devices: List[str]) -> Dict[str, bytes]:
-    """What is counted and only a command prints: at the beginning and at the end."""
+    """What is counted and only a command prints: at the beginning and at the end, just before the manifest's `clocks` are read."""
     found: Dict[str, bytes] = {}
     lines = ["ethtool %s %s" % (option, device) for device in devices for option in AT_THE_ENDS] + ["ip -s -s link"]
     for line in lines:
@@ -515,22 +515,23 @@ def record(out: str, seconds: float = 30.0, devices: Optional[List[str]] = None,
         threads = [(p["pid"], t["id"]) for p in held for t in p["threads"]][:THREADS_MOST]
         counters = Counters(counted, watched[:DEVICES_MOST], threads)
         used = time.process_time()
-        texts.update(("begin/" + name, data) for name, data in ends(watched).items())
         frames, why = opened(chosen, snap, most, captured)
         if why:
             tell("no capture of %s: %s" % (", ".join(chosen), why))
         try:
+            texts.update(("begin/" + name, data) for name, data in ends(watched).items())
             began = clocks()
             lasted = watch(counters, frames, seconds, interval, stop or (lambda: False))
+            texts.update(("end/" + name, data) for name, data in ends(watched).items())
+            ended = clocks()
             if frames is not None:
                 frames.finish()
         finally:
             counters.close()
-        texts.update(("end/" + name, data) for name, data in ends(watched).items())
         manifest: Dict[str, Any] = {                        # hz: the resolution of CLOCK_MONOTONIC_COARSE is a tick
             "format": FORMAT, "tool": TOOL, "made": "recorded", "kernel": platform.release(), "machine": platform.machine(),
             "python": platform.python_version(), "hz": round(1 / time.clock_getres(6)),
-            "clocks": [began, clocks()], "seconds": round(lasted, 3), "asked": seconds,
+            "clocks": [began, ended], "seconds": round(lasted, 3), "asked": seconds,
             "network_namespace": namespace(), "counters": counters.describe(interval), "cpu_s": round(time.process_time() - used, 3),
             "hidden_processes": hidden, "limits": {"cpu": COST, "capture_bytes": most, "ring": BLOCK * BLOCKS},
         }

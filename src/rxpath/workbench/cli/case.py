@@ -1,0 +1,37 @@
+"""`rxpath case`: a case of texts, a capture and a host file that somebody has."""
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from rxpath.workbench.cli.examples import examples
+from rxpath.workbench.cli.options import DebugOption
+
+EXAMPLES = examples(
+    ("rxpath case monday.txt tuesday.txt -o web1.rxcase", "what somebody pasted, the older first"),
+    ("rxpath case before.txt after.txt dump.pcap --host server.toml -o web1.rxcase", "with a capture and a host file"),
+    ("rxpath case web1.rxcase -o smaller.rxcase", "a recorded case, compressed"),
+)
+
+
+def case(
+    files: Annotated[list[str], typer.Argument(
+        metavar="FILE", help="Texts of one host, the older first, and at most one capture; or one case, to pack it anew.")],
+    out: Annotated[str | None, typer.Option("-o", "--out", metavar="FILE", help="The case, a new file.")] = None,
+    host: Annotated[str | None, typer.Option("--host", metavar="FILE", help="A host file that goes into it.")] = None,
+    debug: DebugOption = False,
+) -> None:
+    """Make a case of files that somebody has."""
+    from rxpath.workbench.readings.case import open_recorded
+    from rxpath.workbench.readings.case.make import make
+    from rxpath.workbench.words.mistakes import BadInput, check_writable
+
+    if out is None:
+        raise BadInput("-o FILE: where the case goes")
+    check_writable("-o", out)
+    manifest = make(files, out, host)
+    made = open_recorded(out)
+    parts = [f"{len(made.moments)} moments" if made.moments else "", f"{len(made.samples):,} samples" if made.samples else "",
+             "a capture" if "capture" in manifest else "", "a host file" if made.host_text else ""]
+    typer.echo(f"wrote {out}: {', '.join(p for p in parts if p) or 'nothing that is known'}", err=True)

@@ -1,0 +1,108 @@
+"""`rxpath case`: a case of what somebody has: texts and archives of one or more moments, a capture, a host file; or of another case, packed
+smaller or without addresses."""
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import os
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Sequence
+from typing import IO, Any
+
+from rxpath.cable.case_file import FORMAT, MANIFEST, CaseFile, is_case
+from rxpath.cable.errors import CaptureError
+from rxpath.workbench.words.mistakes import BadInput, writing
+
+TEXT_MOST = 64 << 20
+CAPTURES = (b"\xa1\xb2\xc3\xd4", b"\xd4\xc3\xb2\xa1", b"\xa1\xb2\x3c\x4d", b"\x4d\x3c\xb2\xa1", b"\x0a\x0d\x0d\x0a")
+
+
+def make(paths: Sequence[str], out: str, host: str | None = None) -> dict[str, Any]:
+    """Texts in the order of their moments, at most one capture; host: a host file.  Returns the manifest.  BadInput says what cannot be."""
+    if os.path.exists(out):
+        raise BadInput(f"{out} is there already: another name, or remove it")
+    cases = [p for p in paths if is_case(p)]
+    if cases and len(paths) > 1:
+        raise BadInput(f"{cases[0]} is a case already: alone it is packed anew, with others it cannot be joined")
+    with tempfile.TemporaryDirectory(prefix="rxpath-case-", dir=os.path.dirname(os.path.abspath(out))) as folder, writing(out):
+        part = os.path.join(folder, "case")
+        with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as made:
+            manifest = _again(cases[0], made) if cases else _new(paths, made)
+            if host is not None:
+                made.writestr("host.toml", _bytes(host, 16 << 20))
+            made.writestr(MANIFEST, json.dumps(manifest, indent=1))
+        os.rename(part, out)
+    return manifest
+
+
+def _again(path: str, made: zipfile.ZipFile) -> dict[str, Any]:
+    """A case as it is, compressed."""
+    try:
+        with CaseFile(path) as case:
+            for name in case.names:
+                if name != MANIFEST:
+                    with case.stream(name) as stream:
+                        _copy(stream, made, name)
+            return case.manifest
+    except CaptureError as error:
+        raise BadInput(str(error)) from None
+
+
+def _new(paths: Sequence[str], made: zipfile.ZipFile) -> dict[str, Any]:
+    manifest: dict[str, Any] = {"format": FORMAT, "tool": "rxpath case", "made": "of files"}
+    moment = 0
+    for path in paths:
+        head = _head(path)
+        if head in CAPTURES or (head[:2] == b"\x1f\x8b" and _packed_head(path) in CAPTURES):
+            if "capture" in manifest:
+                raise BadInput(f"{path}: a second capture: rxpath generate --merge joins them")
+            with gzip.open(path) if head[:2] == b"\x1f\x8b" else open(path, "rb") as file:
+                _copy(file, made, "capture.pcap")           # type: ignore[arg-type]
+            manifest["capture"] = {"file": "capture.pcap", "of": os.path.basename(path)}
+        elif os.path.isdir(path) or not _is_text(head):
+            raise BadInput(f"{path}: folders and archives are read by rxpath doctor and rxpath host snapshot --from; a case takes texts, a "
+                           "capture and a host file (tar -xf, then the files that matter)")
+        else:
+            made.writestr(f"moments/{moment}/{os.path.basename(path)}", _bytes(path, TEXT_MOST))
+            moment += 1
+    return manifest
+
+
+def _is_text(head: bytes) -> bool:
+    return all(byte in (9, 10, 13, 27) or byte >= 32 for byte in head)
+
+
+def _head(path: str) -> bytes:
+    try:
+        if os.path.isdir(path):
+            return b""
+        with open(path, "rb") as file:
+            return file.read(4)
+    except OSError as error:
+        raise BadInput(f"{path}: {error.strerror or error}") from None
+
+
+def _packed_head(path: str) -> bytes:
+    try:
+        with gzip.open(path) as file:
+            return file.read(4)
+    except (OSError, EOFError):
+        return b""
+
+
+def _bytes(path: str, most: int) -> bytes:
+    with open(path, "rb") as file:
+        data = file.read(most + 1)
+    if len(data) > most:
+        raise BadInput(f"{path} is longer than {most >> 20} MiB")
+    return data
+
+
+def _copy(stream: IO[bytes] | io.BufferedReader, made: zipfile.ZipFile, name: str) -> None:
+    info = zipfile.ZipInfo(name)
+    info.compress_type = zipfile.ZIP_DEFLATED
+    with made.open(info, "w", force_zip64=True) as into:
+        shutil.copyfileobj(stream, into, 1 << 18)
