@@ -75,6 +75,7 @@ def skb_init(net: Net, skb: sk_buff, data: int, length: int) -> None:
     skb.l4_hash = 0
     skb.sw_hash = 0
     skb.gso_size = 0
+    skb.gso_segs = 0
     skb.mark = 0
     skb.nf_rule = -1
 

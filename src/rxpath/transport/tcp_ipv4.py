@@ -284,9 +284,9 @@ def tcp_listen_rcv(net: Net, cpu: int, sk: sock, skb: sk_buff, tw_isn: int) -> i
         tcp_v4_send_reset(net, cpu, skb)
         return kfree_skb_reason(net, cpu, skb, Stage.tcp_v4_do_rcv, Drop.TCP_FLAGS)
     if th.flags & TCPHDR_RST:                                                # 2
-        return kfree_skb_reason(net, cpu, skb, Stage.tcp_rcv_state_process, Drop.TCP_RESET)
+        return tcp_drop(net, cpu, sk, skb, Stage.tcp_rcv_state_process, Drop.TCP_RESET)
     if th.flags & (TCPHDR_SYN | TCPHDR_FIN) != TCPHDR_SYN:                   # 3: a listener waits for SYN only
-        return kfree_skb_reason(net, cpu, skb, Stage.tcp_rcv_state_process, Drop.TCP_FLAGS)
+        return tcp_drop(net, cpu, sk, skb, Stage.tcp_rcv_state_process, Drop.TCP_FLAGS)
     tcp_conn_request(net, cpu, sk, skb, tw_isn)
     consume_skb(net, cpu, skb)
     return NET_RX_SUCCESS
@@ -298,6 +298,7 @@ def tcp_add_backlog(net: Net, cpu: int, sk: sock, skb: sk_buff) -> int:
     """What comes while a system call owns the socket waits for release_sock().  Neighbours become one where they can."""
     at(net, cpu, skb, Stage.tcp_add_backlog)
     if not tcp_checksum_complete(net, cpu, skb):
+        sk.drops += 1
         return tcp_csum_error(net, cpu, skb, Stage.tcp_v4_rcv)
     if sk.backlog.head >= 0 and tcp_backlog_coalesce(net, cpu, sk, net.skb[sk.backlog.tail], skb):
         return NET_RX_SUCCESS

@@ -179,7 +179,7 @@ def tcp_rcvbuf_grow(net: Net, sk: sock, tp: tcp_sock, newval: int) -> None:
     rcvbuf = min(tcp_space_from_win(tp, rcvwin), net.sysctl[Sysctl.tcp_rmem_2])
     if rcvbuf > sk.rcvbuf:
         sk.rcvbuf = rcvbuf
-        tcp_set_window_clamp(tp, tcp_win_from_space(tp, rcvbuf))
+        tp.window_clamp = tcp_win_from_space(tp, rcvbuf)                     # and nothing else: what is promised grows by itself
 
 
 @path_function

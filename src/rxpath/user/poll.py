@@ -96,6 +96,12 @@ def sleep_in_poll(net: Net, cpu: int, t: int) -> int:
 
 
 @entry
+def poll_now(net: Net, cpu: int, i: int) -> int:
+    """The events of a socket, for a caller that does not wait."""
+    return sock_poll(net, cpu, net.socks[i])
+
+
+@entry
 def poll_ctl_add(net: Net, t: int, e: int, sk: int) -> None:
     poll_add(net, t, e, sk)
 

@@ -137,6 +137,12 @@ def host_of(case: Case) -> Host:
     return hostfile.loads(case.host, place) if isinstance(case.host, str) else hostfile.build(dict(case.host), place)
 
 
+def first_step(found: list[Difference]) -> list[Difference]:
+    """Of a conversation's differences those of the first step that has any: what follows from them would be told again and again."""
+    steps = [int(d.what.split()[1]) for d in found if d.what.startswith("answer ")]
+    return [d for d in found if not d.what.startswith("answer ") or int(d.what.split()[1]) == min(steps)]
+
+
 class Judge:
     """Both sides and the list of deviations."""
 
@@ -167,7 +173,7 @@ class Judge:
             still = within(left, runs)
             if not still:
                 break
-        return Judged(case, still, met, kernel.notes, said, [] if still else left)
+        return Judged(case, first_step(still) if case.by_step else still, met, kernel.notes, said, [] if still else left)
 
     def compared(self, case: Case, ours: Observation, kernel: Observation) -> tuple[list[Difference], list[str], str]:
         """(what nobody explains, names of the deviations that were met, a line about random numbers)."""

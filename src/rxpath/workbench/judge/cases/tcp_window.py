@@ -130,7 +130,8 @@ def acks_over_time() -> list[Case]:
                row("the hole filled", seg("PA", 1000, 2000), read()),
                sysctl={"net.ipv4.tcp_comp_sack_nr": n, "net.ipv4.tcp_comp_sack_delay_ns": 100_000_000}) for n in (44, 5)],
         talk("right-sizing, a round trip of 100 ms", dial(wait_ns=100_000_000),
-             [row(f"{n} x 1448 B in one round trip", [(seg("PA", 1448 * i, 1448), read()) for i in range(at, at + n)], Wait(100_000_000))
+             [row(f"{n} x 1448 B in one round trip", [(seg("PA", 1448 * i, 1448, tsecr=-100), read()) for i in range(at, at + n)],
+                  Wait(150_000_000))
               for at, n in ((0, 10), (10, 20), (30, 25))],
              sysctl={"net.ipv4.tcp_moderate_rcvbuf": 1}),
         talk("SO_RCVLOWAT", dial(), SetOpt("c", "SO_RCVLOWAT", 1000),

@@ -102,6 +102,8 @@ class Machine(Calls):
                 self.wire.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, 1)
                 self.wire.setsockopt(socket.SOL_SOCKET, 33, 8 << 20)                # SO_RCVBUFFORCE
             self.opened.append(self.wire)
+            with self.cable.receiver.inside():
+                netns.wait_until_running(host.nic.name)
             for item in hosttables.open_sockets(host):
                 self.listed(item)
             if any(s.join for s in host.sockets):

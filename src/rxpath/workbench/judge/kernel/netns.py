@@ -15,6 +15,7 @@ import shutil
 import socket
 import struct
 import subprocess
+import time
 from collections.abc import Iterator
 
 from rxpath.workbench.judge.kernel.undo import Journal
@@ -22,7 +23,7 @@ from rxpath.workbench.words.mistakes import BadInput
 
 CLONE_NEWNET = 0x40000000
 PEER, PEER_MAC = "peer0", "02:00:00:00:fe:fe"       # nobody's address in any case: replies are OTHERHOST there, and go no further
-SIOCETHTOOL = 0x8946
+SIOCETHTOOL, SIOCGIFFLAGS, IFF_RUNNING = 0x8946, 0x8913, 0x40
 OFFLOADS = {"tx": 0x17, "rx": 0x15, "sg": 0x19, "tso": 0x1F, "gso": 0x24, "gro": 0x2C}     # ETHTOOL_S...
 PACKAGES = {"ip": "iproute2", "iptables-legacy-restore": "iptables"}
 STATS = ("rx_packets", "tx_packets", "rx_bytes", "tx_bytes", "rx_errors", "tx_errors", "rx_dropped", "tx_dropped", "multicast",
@@ -107,6 +108,14 @@ def offload(device: str, what: str, on: int) -> None:
     request = struct.pack("16sP8x", device.encode(), ctypes.addressof(value))
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock, contextlib.suppress(OSError):
         fcntl.ioctl(sock, SIOCETHTOOL, request)
+
+
+def wait_until_running(device: str, seconds: float = 5.0) -> None:
+    """IFF_RUNNING: the device's queue takes frames.  The kernel notices the carrier in work of its own, which a busy machine delays."""
+    request, end = struct.pack("16sh14x", device.encode(), 0), time.monotonic() + seconds
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        while not struct.unpack_from("16sh", fcntl.ioctl(sock, SIOCGIFFLAGS, request))[1] & IFF_RUNNING and time.monotonic() < end:
+            time.sleep(0.0005)
 
 
 class Cable:

@@ -5,14 +5,13 @@ from the trail: the station at which it ended, by the name of the kernel functio
 from __future__ import annotations
 
 import errno
-import socket
 from typing import Any
 
 from rxpath import boot, outputs
 from rxpath._compile import forget, numbers
 from rxpath.abi.limits import NCPU, NTHREAD
 from rxpath.abi.mib import DevStat, Mib
-from rxpath.abi.numbers import IPPROTO, Out, Trail
+from rxpath.abi.numbers import Out, Trail
 from rxpath.abi.reasons import Drop
 from rxpath.abi.sock import EP_ET
 from rxpath.path import Stage
@@ -30,12 +29,13 @@ from rxpath.workbench.judge import frames
 from rxpath.workbench.judge.calls import FIONREAD, Calls
 from rxpath.workbench.judge.case import Case, Observation
 from rxpath.workbench.judge.compare import QUIET_REASONS
+from rxpath.workbench.judge.ours.stream import Stream
 from rxpath.workbench.run import assemble
 from rxpath.workbench.run.simulation import Simulation
-from rxpath.workbench.words import units
 
 READER = NTHREAD - 1                        # a thread that the engine does not run
 HELD_NS = 20_000_000                        # how late that interrupt is
+CALL_NS = 2_000                             # after a call on a stream
 GAP_NS = 20_000                             # between two frames: the first has been through the path when the second comes
 MIBS = [(int(m), m.text()) for m in Mib if not m.name.startswith("Rxpath")]
 DEVICE = [(int(d), d.name) for d in DevStat]
@@ -66,6 +66,7 @@ class Caller(Process):
 
     def __init__(self, sim: Simulation) -> None:
         super().__init__(sim.boot)
+        self.sim = sim
         self._memory, address = boot.buffer(BUFFER)
         th = self.thread()
         th.cpu, th.buf_addr, th.buf_len, th.msg_name, th.wait = 0, address, BUFFER, 1, READER
@@ -85,25 +86,20 @@ class Caller(Process):
     def busy_poll(self, sk: int, ns: int) -> None:
         self.call(vtime.set_busy_poll)(self.net, sk, ns)
 
+    number = READER
+
+    def read(self, n: int) -> bytes:
+        """The first bytes of its buffer."""
+        return bytes(self._memory[:n])
+
+    def happened(self) -> None:
+        """What its calls have left behind - segments, timers, wake-ups - is seen by the engine."""
+        sim = self.sim
+        sim.t = max(sim.t, *(self.net.cpu[c].now for c in range(sim.host.cpus)))
+        sim.run(sim.t + CALL_NS)
+
     def ask(self, op: int) -> None:
         self.thread().result = self.call(sockets.recv_now)(self.net, 0, READER)
-
-
-class Listener:
-    """A TCP socket: bind() and listen()."""
-    type = socket.SOCK_STREAM
-
-    def __init__(self, sim: Simulation) -> None:
-        self.boot, self.sk = sim.boot, sockets.create(sim.boot, IPPROTO.TCP)
-
-    def bind(self, address: tuple[str, int]) -> None:
-        sockets.bind(self.boot, self.sk, units.ipv4(address[0]), address[1])
-
-    def listen(self, backlog: int) -> None:
-        sockets.listen(self.boot, self.sk)
-
-    def close(self) -> None:
-        sockets.close(self.boot, self.sk)
 
 
 class Machine(Calls):
@@ -138,13 +134,22 @@ class Machine(Calls):
 
     # ------------------------------------------------------------ system calls
     def new_socket(self, proto: str) -> Any:
-        return Listener(self.sim) if proto == "tcp" else Socket(self.caller)
+        return Stream(self.caller) if proto.startswith("tcp") else Socket(self.caller)
 
     def disconnect(self, sock: Any) -> None:
         sock.disconnect()
 
     def fionread(self, sock: Any) -> int:
         return int(sock.ioctl(FIONREAD))
+
+    def polled(self, sock: Any) -> int:
+        return int(sock.poll())
+
+    def hold(self, id_: str) -> str:
+        return str(self.sockets[id_].hold())
+
+    def release(self, id_: str) -> int | str:
+        return int(self.sockets[id_].release())
 
     def fragments(self) -> tuple[int, int]:
         return int(self.net.frag_nqueues), int(self.net.frag_mem)

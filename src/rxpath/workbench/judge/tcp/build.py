@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from fnmatch import fnmatchcase
 from typing import Any
 
 from rxpath.workbench.judge.case import Case, Open, Recv, Step, Sysctl
@@ -14,7 +15,17 @@ SAME: dict[str, Any] = {
     "net.ipv4.tcp_comp_sack_nr": 0,                                             # every out-of-order segment is acknowledged at once
     "net.ipv4.tcp_moderate_rcvbuf": 0,                                          # a buffer that grows depends on the clock
 }
-NOT_BUILT = "the path has no TCP connections yet"
+NOT_BUILT = {                           # names of conversations (fnmatch), and what the path cannot do in them yet
+    "TCP_REPAIR*": "TCP_REPAIR",
+    "acknowledgements": "send() on a stream",
+    "fast open": "fast open",
+    "a socket filter*": "socket filters of streams",
+    "to a listener: SYN from a broadcast address": "an answer to an address of many does not come back",
+    "the backlog's limit*": "SO_SNDBUF of streams", "*indow clamp of an open connection": "TCP_WINDOW_CLAMP",
+    "TCP_WINDOW_CLAMP*": "TCP_WINDOW_CLAMP", "TCP_QUICKACK 0": "TCP_QUICKACK", "TCP_LINGER2*": "TCP_LINGER2",
+    "SO_LINGER 0": "SO_LINGER of streams", "TCP_DEFER_ACCEPT": "TCP_DEFER_ACCEPT",
+    "24 SYNs of a proven peer*": "tcp_metrics",
+}
 Steps = Iterable[Any]                   # steps, and groups of them
 
 
@@ -59,7 +70,12 @@ def sysctls(values: dict[str, Any]) -> list[Sysctl]:
     return [Sysctl(name, value) for name, value in values.items()]
 
 
+def not_built(name: str) -> str:
+    """What the path cannot do in that conversation, "" if it can all of it."""
+    return next((why for pattern, why in NOT_BUILT.items() if fnmatchcase(name, pattern)), "")
+
+
 def talk(name: str, *parts: Any, sysctl: dict[str, Any] | None = None, **more: Any) -> Case:
     """A conversation with a host of its own.  sysctl: written before anything else."""
     steps = flat([sysctls({**SAME, **(sysctl or {})}), parts])
-    return Case(name, "transport", host(sockets=[]), steps, by_step=True, not_built=NOT_BUILT, **more)
+    return Case(name, "transport", host(sockets=[]), steps, by_step=True, not_built=not_built(name), **more)

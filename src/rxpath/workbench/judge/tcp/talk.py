@@ -13,6 +13,7 @@ from typing import Any
 
 from rxpath.workbench.judge import frames as f
 from rxpath.workbench.judge.case import Case, Close, Observation, Open, Recv, Settle, Wait, errno_name
+from rxpath.workbench.judge.compare import MODELLED
 from rxpath.workbench.judge.tcp import steps as s
 from rxpath.workbench.judge.tcp import wire
 
@@ -99,6 +100,8 @@ class Talk:
         self.hear(number, moved)
         for what in ("counters", "drops"):
             for key, n in sorted(getattr(moved, what).items()):
+                if str(key).startswith("Ip") and key not in MODELLED:
+                    continue
                 self.answers.append((f"{number} {what} {' @ '.join(key) if isinstance(key, tuple) else key}", n))
         self.look(number)
         seen.notes += moved.notes
