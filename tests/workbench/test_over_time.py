@@ -4,6 +4,7 @@ import re
 import pytest
 
 import rxpath
+from rxpath.workbench.run.over_time import columns_of
 from rxpath.workbench.views import over_time, terminal
 
 from .test_command import run
@@ -34,7 +35,7 @@ def test_the_figures_are_those_of_the_run(first):
 
 def test_columns_keep_the_deepest_of_a_level_and_all_of_a_total():
     values = list(range(100))
-    assert over_time.columns_of(values, 7, max)[-1] == 99 and sum(over_time.columns_of(values, 7, sum)) == sum(values)
+    assert columns_of(values, 7, max)[-1] == 99 and sum(columns_of(values, 7, sum)) == sum(values)
 
 
 def test_whatever_is_not_nothing_is_seen():
