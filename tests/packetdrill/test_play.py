@@ -1,5 +1,6 @@
 """Scripts against the simulated host: datagrams and readiness, times, calls that block, and what is told when something differs."""
 import re
+from pathlib import Path
 
 import pytest
 
@@ -119,3 +120,29 @@ def test_a_tolerance_of_the_script_holds():
 
 def test_the_same_script_gives_the_same_result_with_another_kernel():
     passes(BOUND + "+0 < udp (5)\n+0 read(3, ..., 9) = 5", settings=["kernel=3.10"])
+
+
+# ---------------------------------------------------------------- TCP: our own scripts, whose expectations Linux 6.18 has met (linux.py)
+SCRIPTS = sorted((Path(__file__).parent / "scripts").glob("*.pkt"))
+
+
+@pytest.mark.parametrize("plain", [False, True], ids=["compiled", "plain"])
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda p: p.stem)
+def test_our_scripts_pass(path, plain):
+    passes(path.read_text(), plain=plain, path=str(path))
+
+
+def test_what_a_connection_cannot_do_yet_is_named():
+    got = run("0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3\n+0 setsockopt(3, SOL_TCP, TCP_FASTOPEN, [5], 4) = 0")
+    assert got.missing == ("socket option", "TCP_FASTOPEN")
+
+
+def test_the_first_difference_of_a_segment_is_told():
+    text = SCRIPTS_BY_NAME["handshake_and_read"].read_text()
+    got = run(text.replace("ack 1001\n", "ack 1002\n", 1))
+    assert "ack 1002 was expected, it is 1001" in got.what
+    assert not run(text.replace("tcpi_bytes_received == 1000", "tcpi_bytes_received == 1001")).passed
+    assert not run(text.replace("<mss 1460,nop,nop,sackOK,nop,wscale 10>", "<mss 1461,nop,nop,sackOK,nop,wscale 10>")).passed
+
+
+SCRIPTS_BY_NAME = {p.stem: p for p in SCRIPTS}

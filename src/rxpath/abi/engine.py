@@ -1,6 +1,6 @@
 """CPUs and threads: clocks that the driver owns, what runs, what it cost.  Stations see only now, horizon and private (turn/clock.py)."""
 from .._compile import CACHELINE, Array, array, i32, i64, struct, u16
-from .numbers import NEVER, NO_QUEUE, NO_THREAD, NO_TIMER
+from .numbers import NEVER, NO_QUEUE, NO_SOCK, NO_THREAD, NO_TIMER
 
 
 @struct(align=CACHELINE)
@@ -190,6 +190,17 @@ class thread_t:
     served_max: i64
     program: i64                # its row of net.spent_*
     spent: i64                  # of net.spent_batch: its first, + 1; 0: it has none
+    # ---- of a program that serves TCP (Kind.STREAM)
+    message: i64                # bytes of a message, 0: each read is one
+    per_kib: i64                # ns of work for 1,024 bytes
+    byte_work: i64              # for those of the call that returns
+    listener: i64 = NO_SOCK     # to which it goes back after its connection
+    free_entry: i64 = -1        # wait entries of connections that are gone: a list through item_next
+    opened: i64                 # connections accepted, and closed again; of these, by a reset
+    closed: i64
+    resets: i64
+    unwatched: i64              # for which there was no wait entry
+    read_bytes: i64
 
 
 @struct(align=CACHELINE)

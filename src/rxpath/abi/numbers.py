@@ -219,6 +219,7 @@ class Kind(IntEnum):
     NAPI = 3                    # napi/eth0-N of threaded NAPI
     HOG = 4                     # computes; with a period it sleeps between
     SENDER = 5                  # a task of another network namespace, which sends to us over veth, or of this host over lo
+    STREAM = 6                  # an application model that serves TCP
 
 
 class Kthread(IntEnum):
@@ -246,6 +247,7 @@ class Op(IntEnum):
     EXIT = 4
     POLL = 5                    # poll() of its pollfd list
     EPOLL = 6                   # epoll_wait()
+    ACCEPT = 7
 
 
 class Note(IntEnum):

@@ -141,6 +141,9 @@ class tcp_sock:
     defer_accept: i32           # TCP_DEFER_ACCEPT as SYN-ACKs
     synq_overflow: i64          # jiffy + 1 of the last SYN cookie, 0: none
     listener: i32 = NO_SOCK     # of a child that nobody has accepted
+    # ---- of the program that has it (vtime/streams.py)
+    app_read: i64               # bytes that it has read
+    app_entry: i64 = -1         # its wait entry in the program's epoll instance
 
 
 @struct(align=64)

@@ -14,7 +14,7 @@ from .sockopt import CONSTANTS
 
 
 class Face(ABC):
-    AF_INET, SOCK_DGRAM = std.AF_INET, std.SOCK_DGRAM
+    AF_INET, SOCK_DGRAM, SOCK_STREAM = std.AF_INET, std.SOCK_DGRAM, std.SOCK_STREAM
     EVENT_READ, EVENT_WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
     timeout, error, gaierror = TimeoutError, OSError, std.gaierror
     inet_aton, inet_ntoa, htons, ntohs = std.inet_aton, std.inet_ntoa, std.htons, std.ntohs
@@ -29,7 +29,7 @@ class Face(ABC):
             return getattr(std_select, name)
         if name in CONSTANTS:
             return CONSTANTS[name]
-        if name.startswith(("MSG_", "SO_", "SOL_", "IPPROTO_", "AF_", "SOCK_", "IP_", "INADDR_", "SHUT_")):
+        if name.startswith(("MSG_", "SO_", "SOL_", "IPPROTO_", "AF_", "SOCK_", "IP_", "TCP_", "INADDR_", "SHUT_")):
             return getattr(std, name)
         raise AttributeError(name)
 

@@ -8,7 +8,8 @@ from ..abi.numbers import Op
 from ..user.poll import host_poll_list
 from ..user.wait import wait_entry_new
 
-BUFFER = 65536                                       # of a program: what one call may read
+BUFFER = 65536                                       # of a program: what one call may read, unless it asks for more
+BUFFER_MOST = 64 << 20
 
 
 class Descriptor(Protocol):
@@ -48,7 +49,18 @@ class Process(ABC):
 
     @abstractmethod
     def memory(self) -> Any:
-        """Its buffer, BUFFER bytes at thread_t.buf_addr."""
+        """Its buffer, BUFFER bytes or more at thread_t.buf_addr."""
+
+    def grow(self, size: int) -> bool:
+        """A larger one, if whoever drives time has one to give."""
+        return False
+
+    def room(self, size: int) -> int:
+        """How much of a call's `size` bytes its buffer takes: all of it up to BUFFER_MOST."""
+        size = min(size, BUFFER_MOST)
+        if size > len(self.memory()):
+            self.grow(size)
+        return min(size, len(self.memory()))
 
     @abstractmethod
     def ask(self, op: int) -> None:

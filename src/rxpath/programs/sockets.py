@@ -10,13 +10,15 @@ from typing import Any, Self
 
 from ..abi.kernels import Sysctl
 from ..abi.mib import Mib
-from ..abi.numbers import EAGAIN, MSG_DONTWAIT, POLLIN, RTN, TCP, Op
+from ..abi.numbers import EAGAIN, IPPROTO, MSG_DONTWAIT, POLLIN, RTN, TCP, Op
 from ..network import setup as network
+from ..transport.tcp_sockopt import tcp_inq
 from ..user import datagram, sock
 from ..user import socket as sockets
 from . import sockopt
-from .process import BUFFER, Process
-from .sockopt import error
+from .process import Process
+from .sockopt import error, is_stream
+from .stream import Stream
 
 Address = tuple[str, int]
 
@@ -42,28 +44,36 @@ def text(addr: int) -> str:
     return str(ipaddress.IPv4Address(addr))
 
 
-class Socket:
-    """A UDP socket of the simulated host."""
+PROTOCOLS = {std.SOCK_DGRAM: std.IPPROTO_UDP, std.SOCK_STREAM: std.IPPROTO_TCP}
 
-    def __init__(self, process: Process, family: int = std.AF_INET, type: int = std.SOCK_DGRAM, proto: int = 0) -> None:
+
+class Socket(Stream):
+    """A UDP or TCP socket of the simulated host.  sk: an accepted connection's, else a new one is made."""
+
+    def __init__(self, process: Process, family: int = std.AF_INET, type: int = std.SOCK_DGRAM, proto: int = 0,
+                 sk: int | None = None) -> None:
         kind = type & 0xF
         if family != std.AF_INET:
             raise error(errno.EAFNOSUPPORT)
-        if kind != std.SOCK_DGRAM:
-            raise OSError(errno.ESOCKTNOSUPPORT, f"{os.strerror(errno.ESOCKTNOSUPPORT)}: only SOCK_DGRAM exists here")
-        if proto not in (0, std.IPPROTO_UDP):
+        if kind not in PROTOCOLS:
+            raise OSError(errno.ESOCKTNOSUPPORT, f"{os.strerror(errno.ESOCKTNOSUPPORT)}: SOCK_DGRAM and SOCK_STREAM exist here")
+        if proto not in (0, PROTOCOLS[std.SocketKind(kind)]):
             raise error(errno.EPROTONOSUPPORT)
         self.process, self.boot, self.net = process, process.boot, process.boot.net
-        self.family, self.type, self.proto = std.AF_INET, std.SOCK_DGRAM, proto
-        self.sk = sockets.create(self.boot)
+        self.family, self.type, self.proto = std.AF_INET, std.SocketKind(kind), proto
+        self.sk = sockets.create(self.boot, IPPROTO(PROTOCOLS[std.SocketKind(kind)])) if sk is None else sk
         self.fd = process.new_fd(self)
         self.kept: dict[tuple[int, int], Any] = {}
-        self.sndbuf = int(self.net.sysctl[Sysctl.rmem_default])              # wmem_default is the same number
+        sndbuf = int(self.net.socks[self.sk].sndbuf)
+        self.sndbuf = sndbuf or int(self.net.sysctl[Sysctl.rmem_default])    # of a datagram socket: wmem_default is the same number
         self.dont_wait, self.calls, self.closing = False, 0, False
         self._timeout: float | None = None
         self.net.socks[self.sk].readers += 1
         if type & std.SOCK_NONBLOCK:
             self.settimeout(0.0)
+
+    def _accepted(self, sk: int) -> Self:
+        return type(self)(self.process, self.family, self.type, self.proto, sk)
 
     def _check(self) -> Any:
         if self.fd < 0:
@@ -98,7 +108,8 @@ class Socket:
         return int(self.net.fib[route].type) if route >= 0 else RTN.UNICAST
 
     def connect(self, address: Address) -> None:
-        """__ip4_datagram_connect(): from now on only that peer's datagrams; an address of this host is chosen by the route."""
+        """__ip4_datagram_connect(): from now on only that peer's datagrams; an address of this host is chosen by the route.  A stream is
+        opened."""
         sk = self._check()
         addr, port = parse(address)
         if not sk.port:
@@ -113,8 +124,11 @@ class Socket:
             refused = errno.EACCES
         if refused:
             raise error(refused)
-        sockets.connect(self.boot, self.sk, addr, port, local=int(fa.prefsrc or self.net.dev[fa.oif].addr),
-                        dev=int(fa.oif), cpu=self.process.cpu())
+        local, dev = int(fa.prefsrc or self.net.dev[fa.oif].addr), int(fa.oif)
+        if is_stream(self):
+            self._stream_connect(addr, port, local, dev)
+        else:
+            sockets.connect(self.boot, self.sk, addr, port, local=local, dev=dev, cpu=self.process.cpu())
 
     def connect_ex(self, address: Address) -> int:
         try:
@@ -134,7 +148,7 @@ class Socket:
 
     def getpeername(self) -> Address:
         sk = self._check()
-        if sk.state != TCP.ESTABLISHED:
+        if not sk.dport or sk.state in (TCP.CLOSE, TCP.SYN_SENT):
             raise error(errno.ENOTCONN)
         return text(int(sk.daddr_lo)), int(sk.dport)
 
@@ -183,14 +197,22 @@ class Socket:
         return int.from_bytes(value[:4], "little", signed=True)
 
     def ioctl(self, request: int, arg: Any = 0) -> Any:
-        """FIONREAD: the length of the next datagram.  As fcntl.ioctl(): bytes come back as bytes, what can be written is written."""
+        """FIONREAD: the length of the next datagram, or what a stream has.  As fcntl.ioctl(): bytes come back as bytes, what can be written
+        is written."""
         self._check()
         if request == sockopt.CONSTANTS["FIONBIO"]:
             self.net.socks[self.sk].nonblock = int(any(bytes(arg)) if not isinstance(arg, int) else bool(arg))
             return 0
         if request not in (sockopt.CONSTANTS["FIONREAD"], sockopt.CONSTANTS["SIOCOUTQ"]):
             raise error(errno.ENOTTY)
-        n = datagram.fionread(self.boot, self.sk, self.process.cpu()) if request == sockopt.CONSTANTS["FIONREAD"] else 0
+        n = 0
+        if request == sockopt.CONSTANTS["FIONREAD"]:
+            if is_stream(self):
+                n = self.boot.call(tcp_inq)(self.net, self.sk)
+            else:
+                n = datagram.fionread(self.boot, self.sk, self.process.cpu())
+            if n < 0:
+                raise error(-n)
         if isinstance(arg, int):
             return n
         raw = n.to_bytes(4, "little")
@@ -231,8 +253,8 @@ class Socket:
                 return n
 
     def _call(self, size: int, flags: int) -> int:
-        th = self.process.thread()
-        th.sock, th.flags, th.buf_len, th.msg_flags, th.msg_name, th.from_port, th.timeout = self.sk, flags, min(size, BUFFER), 0, 1, -1, 0
+        th, room = self.process.thread(), self.process.room(size)
+        th.sock, th.flags, th.buf_len, th.msg_flags, th.msg_name, th.from_port, th.timeout = self.sk, flags, room, 0, 1, -1, 0
         self.process.ask(Op.RECV)
         return int(th.result)
 
@@ -279,6 +301,8 @@ class Socket:
         return n, messages, msg_flags | cut, addr
 
     def _ancillary(self, addr: Address | None, room: int) -> tuple[list[tuple[int, int, bytes]], int]:
+        if self.fd >= 0 and is_stream(self):
+            return sockopt.put_cmsg(sockopt.inq(self), room)
         if addr is None or self.fd < 0:              # nothing was read
             return [], 0
         return sockopt.put_cmsg(sockopt.ancillary(self, self.process.thread()), room)
@@ -289,6 +313,8 @@ class Socket:
         sk = self._check()
         if how not in (std.SHUT_RD, std.SHUT_WR, std.SHUT_RDWR):
             raise error(errno.EINVAL)
+        if is_stream(self):
+            return self._stream_shutdown(how)
         sk.shutdown |= how + 1
         cpu = self.process.cpu()
         self.boot.call(sock.sock_wake_all)(self.net, cpu, self.sk)

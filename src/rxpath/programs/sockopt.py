@@ -11,16 +11,16 @@ from typing import Any
 
 from ..abi.filter import BPF_MAXINSNS
 from ..abi.kernels import Behaviour, Sysctl
-from ..abi.numbers import IPPROTO, RTN
+from ..abi.numbers import IPPROTO, RTN, TCP
 from ..drivers.net_device import dev_mc_add, dev_mc_del, multicast_mac
 from ..network import setup as network
-from ..transport import sock_reuseport
+from ..transport import sock_reuseport, tcp_sockopt
 from ..user import mcast, sock
 from .process import Descriptor
 
 SO_TIMESTAMP, SO_SNDBUFFORCE, SO_RCVBUFFORCE, SO_TIMESTAMPNS, SO_RXQ_OVFL, SO_PEEK_OFF = 29, 32, 33, 35, 40, 42
 SO_SELECT_ERR_QUEUE, SO_BUSY_POLL, SO_INCOMING_CPU, SO_MEMINFO, SO_INCOMING_NAPI_ID, SO_NO_CHECK = 45, 46, 49, 55, 56, 11
-SO_ATTACH_REUSEPORT_CBPF, SO_DETACH_REUSEPORT_BPF = 51, 68
+SO_ATTACH_REUSEPORT_CBPF, SO_DETACH_REUSEPORT_BPF, SO_PROTOCOL = 51, 68, 38
 IP_PKTINFO, IP_MTU_DISCOVER, IP_RECVERR, IP_RECVTTL, IP_FREEBIND, IP_ORIGDSTADDR, IP_MULTICAST_ALL = 8, 10, 11, 12, 15, 20, 49
 IP_ADD_SOURCE_MEMBERSHIP, IP_DROP_SOURCE_MEMBERSHIP, SOL_UDP, UDP_GRO = 39, 40, 17, 104
 # constants that not every version of the standard library's module has
@@ -28,7 +28,9 @@ CONSTANTS = {name: value for name, value in globals().items() if name.startswith
     "IP_RECVORIGDSTADDR": IP_ORIGDSTADDR, "FIONREAD": 0x541B, "SIOCINQ": 0x541B, "FIONBIO": 0x5421, "SIOCOUTQ": 0x5411,
     "SCM_TIMESTAMP": SO_TIMESTAMP, "SCM_TIMESTAMPNS": SO_TIMESTAMPNS}
 
-SOL, IP = std.SOL_SOCKET, std.IPPROTO_IP
+SOL, IP, SOL_TCP = std.SOL_SOCKET, std.IPPROTO_IP, std.IPPROTO_TCP
+TCP_WINDOW_CLAMP, TCP_USER_TIMEOUT, TCP_NOTSENT_LOWAT, TCP_INQ = 10, 18, 25, 36
+CONSTANTS |= {"TCP_INQ": TCP_INQ, "TCP_CM_INQ": TCP_INQ, "SOL_TCP": SOL_TCP}
 # options that are a flag or a number in the sock: user/sock.py's name for it
 IN_THE_SOCK = {(SOL, std.SO_REUSEADDR): "SO_REUSEADDR", (SOL, std.SO_REUSEPORT): "SO_REUSEPORT", (SOL, std.SO_BROADCAST): "SO_BROADCAST",
                (SOL, SO_NO_CHECK): "SO_NO_CHECK", (SOL, SO_RXQ_OVFL): "SO_RXQ_OVFL", (SOL, SO_INCOMING_CPU): "SO_INCOMING_CPU",
@@ -41,8 +43,18 @@ KEPT_FLAGS = {(SOL, std.SO_DEBUG): 0, (SOL, std.SO_DONTROUTE): 0, (SOL, std.SO_K
               (IP, std.IP_RECVTOS): 0, (IP, IP_ORIGDSTADDR): 0, (IP, std.IP_MULTICAST_LOOP): 1}
 KEPT = {(SOL, 12): 0, (SOL, 36): 0, (IP, std.IP_TOS): 0, (IP, std.IP_TTL): 64, (IP, std.IP_MULTICAST_TTL): 1, (IP, IP_MTU_DISCOVER): 1,
         (SOL, std.SO_RCVLOWAT): 1}
-READ_ONLY = {(SOL, std.SO_TYPE): std.SOCK_DGRAM, (SOL, 38): IPPROTO.UDP, (SOL, 39): std.AF_INET, (SOL, std.SO_ACCEPTCONN): 0,
-             (SOL, std.SO_SNDLOWAT): 1}
+READ_ONLY = {(SOL, 39): std.AF_INET, (SOL, std.SO_SNDLOWAT): 1}
+# of a stream: what the connection itself has (transport/tcp_sockopt.py's name for it); what concerns only what is sent, and its default
+IN_THE_STREAM = {(SOL, std.SO_RCVLOWAT): "SO_RCVLOWAT", (SOL, std.SO_OOBINLINE): "SO_OOBINLINE",
+                 (SOL_TCP, std.TCP_QUICKACK): "TCP_QUICKACK", (SOL_TCP, TCP_WINDOW_CLAMP): "TCP_WINDOW_CLAMP",
+                 (SOL_TCP, std.TCP_MAXSEG): "TCP_MAXSEG", (SOL_TCP, std.TCP_DEFER_ACCEPT): "TCP_DEFER_ACCEPT",
+                 (SOL, std.SO_KEEPALIVE): "SO_KEEPALIVE", (SOL_TCP, std.TCP_KEEPIDLE): "TCP_KEEPIDLE",
+                 (SOL_TCP, std.TCP_KEEPINTVL): "TCP_KEEPINTVL", (SOL_TCP, std.TCP_KEEPCNT): "TCP_KEEPCNT",
+                 (SOL_TCP, TCP_USER_TIMEOUT): "TCP_USER_TIMEOUT",
+                 (SOL_TCP, std.TCP_LINGER2): "TCP_LINGER2"}
+STREAM_FLAGS = {(SOL_TCP, std.TCP_NODELAY): 0, (SOL_TCP, std.TCP_CORK): 0}
+STREAM_NUMBERS = {(SOL_TCP, std.TCP_SYNCNT): 6, (SOL_TCP, TCP_NOTSENT_LOWAT): -1, (SOL_TCP, TCP_INQ): 0}
+NOT_OF_STREAMS = (std.IP_MULTICAST_TTL, std.IP_MULTICAST_IF)
 NOTHING_IS_ZERO = (IP_PKTINFO, IP_RECVERR, IP_RECVTTL, std.IP_RECVTOS, IP_ORIGDSTADDR, std.IP_TOS, IP_MTU_DISCOVER)
 TIMEOUTS = ((SOL, std.SO_RCVTIMEO), (SOL, std.SO_SNDTIMEO))
 INT_MAX = 0x7FFFFFFF
@@ -51,6 +63,10 @@ INT_MAX = 0x7FFFFFFF
 def error(number: int) -> OSError:
     """As the standard library raises it: ConnectionRefusedError for ECONNREFUSED, and so on."""
     return OSError(number, os.strerror(number))
+
+
+def is_stream(s: Descriptor) -> bool:
+    return bool(s.boot.net.socks[s.sk].protocol == IPPROTO.TCP)
 
 
 def as_int(level: int, option: int, value: Any) -> int:
@@ -75,6 +91,10 @@ def set_option(s: Descriptor, level: int, option: int, value: Any) -> None:
         return set_timeout(s, key, bytes(value) if not isinstance(value, int) else b"")
     if key == (SOL, std.SO_BINDTODEVICE):
         return bind_to_device(s, value)
+    if is_stream(s) and (level == SOL_TCP or key in IN_THE_STREAM):
+        return set_stream_option(s, key, value)
+    if level == IP and is_stream(s) and option in (*MEMBERSHIP, *NOT_OF_STREAMS):
+        raise error(errno.EPROTO if option in MEMBERSHIP else errno.EINVAL)
     if level == IP and option in MEMBERSHIP:
         return membership(s, option, bytes(value))
     if key == (IP, std.IP_MULTICAST_IF):
@@ -85,13 +105,16 @@ def set_option(s: Descriptor, level: int, option: int, value: Any) -> None:
             raise error(errno.EINVAL)
         on, seconds = struct.unpack("ii", bytes(value[:8]))
         s.kept[key] = struct.pack("i", int(bool(on))) + (struct.pack("i", seconds) if on else s.kept.get(key, bytes(8))[4:])
+        if is_stream(s):
+            tp = b.net.tcp[sk]
+            tp.linger, tp.lingertime_ns = int(bool(on)), max(seconds, 0) * 1_000_000_000
         return
     if level == SOL and not isinstance(value, int) and len(bytes(value)) < 4:    # before it is asked whether there is such an option
         raise error(errno.EINVAL)
     if key in REUSEPORT_BPF and b.net.behaviour[Behaviour.reuseport_bpf]:
         return reuseport_bpf(s, option, value)
     known = key in IN_THE_SOCK or key in KEPT_FLAGS or key in KEPT or key in (SNDBUF, SNDBUFFORCE, PEEK_OFF)
-    if not known or (key == (SOL_UDP, UDP_GRO) and not b.net.behaviour[Behaviour.udp_gro]):
+    if not known or (key == (SOL_UDP, UDP_GRO) and (is_stream(s) or not b.net.behaviour[Behaviour.udp_gro])):
         raise error(errno.ENOPROTOOPT)
     n = as_int(level, option, value)
     if key == PEEK_OFF:
@@ -99,6 +122,7 @@ def set_option(s: Descriptor, level: int, option: int, value: Any) -> None:
     elif key in (SNDBUF, SNDBUFFORCE):
         most = (int(b.net.sysctl[Sysctl.rmem_max]) if key == SNDBUF else INT_MAX // 2)
         s.kept[SNDBUF] = max(2 * min(n & 0xFFFFFFFF if key == SNDBUF else max(n, 0), most), 4608)
+        b.net.socks[sk].sndbuf = s.kept[SNDBUF]      # a part of what a stream's backlog may hold
     elif key in IN_THE_SOCK:
         set_in_the_sock(s, key, n)
     elif key in KEPT_FLAGS:
@@ -107,6 +131,28 @@ def set_option(s: Descriptor, level: int, option: int, value: Any) -> None:
         s.kept[key] = kept_number(key, n)
 
 
+def set_stream_option(s: Descriptor, key: tuple[int, int], value: Any) -> None:
+    """do_tcp_setsockopt(), and what sk_setsockopt() hands on to TCP."""
+    level, option = key
+    if key == CONGESTION:
+        raise error(errno.ENOENT)                    # there is no sending side that it could be of
+    if not isinstance(value, int) and len(bytes(value)) < 4:
+        raise error(errno.EINVAL)
+    n = as_int(level, option, value)
+    if key in IN_THE_STREAM:
+        tcp_sockopt.setsockopt(s.boot, s.sk, IN_THE_STREAM[key], n, s.process.cpu())
+        s.process.wakes()
+    elif key in STREAM_FLAGS:
+        s.kept[key] = int(bool(n))
+    elif key in STREAM_NUMBERS:
+        if (option == TCP_INQ and n not in (0, 1)) or (option == std.TCP_SYNCNT and not 1 <= n <= 127):
+            raise error(errno.EINVAL)
+        s.kept[key] = n
+    else:
+        raise error(errno.ENOPROTOOPT)
+
+
+CONGESTION, INFO = (SOL_TCP, std.TCP_CONGESTION), (SOL_TCP, std.TCP_INFO)
 REUSEPORT_BPF = ((SOL, SO_ATTACH_REUSEPORT_CBPF), (SOL, SO_DETACH_REUSEPORT_BPF))
 TTL, MULTICAST_TTL = (IP, std.IP_TTL), (IP, std.IP_MULTICAST_TTL)
 SNDBUF, SNDBUFFORCE, PEEK_OFF = (SOL, std.SO_SNDBUF), (SOL, SO_SNDBUFFORCE), (SOL, SO_PEEK_OFF)
@@ -266,8 +312,16 @@ def get_option(s: Descriptor, level: int, option: int) -> bytes:
     key = (level, option)
     net = s.boot.net
     sk = net.socks[s.sk]
+    if is_stream(s) and (level == SOL_TCP or key in IN_THE_STREAM):
+        return get_stream_option(s, key)
     if key == (SOL, std.SO_ERROR):
         n, sk.err = int(sk.err), 0
+    elif key == (SOL, std.SO_TYPE):
+        n = int(std.SOCK_STREAM if is_stream(s) else std.SOCK_DGRAM)
+    elif key == (SOL, SO_PROTOCOL):
+        n = int(sk.protocol)
+    elif key == (SOL, std.SO_ACCEPTCONN):
+        n = int(sk.state == TCP.LISTEN)
     elif key in TIMEOUTS:
         ns = s.kept.get(key, 0)
         return struct.pack("qq", ns // 1_000_000_000, ns % 1_000_000_000 // 1000)
@@ -298,7 +352,28 @@ def get_option(s: Descriptor, level: int, option: int) -> bytes:
     return struct.pack("i", n)
 
 
+def get_stream_option(s: Descriptor, key: tuple[int, int]) -> bytes:
+    if key == INFO:
+        return tcp_sockopt.tcp_get_info(s.boot, s.sk, s.process.now())
+    if key in IN_THE_STREAM:
+        n = tcp_sockopt.getsockopt(s.boot, s.sk, IN_THE_STREAM[key])
+    elif key in STREAM_FLAGS or key in STREAM_NUMBERS:
+        n = int(s.kept.get(key, (STREAM_FLAGS | STREAM_NUMBERS)[key]))
+    else:
+        raise error(errno.ENOPROTOOPT)
+    return struct.pack("i", n)
+
+
 # ---------------------------------------------------------------- recvmsg
+def inq(s: Descriptor) -> list[tuple[int, int, bytes]]:
+    """TCP_INQ: how much a stream has left; 1 where only its end is left."""
+    if not s.kept.get((SOL_TCP, TCP_INQ)):
+        return []
+    tp = s.boot.net.tcp[s.sk]
+    left = (int(tp.rcv_nxt) - int(tp.copied_seq)) & 0xFFFFFFFF
+    return [(SOL_TCP, TCP_INQ, struct.pack("i", left or int(tp.done)))]
+
+
 def ancillary(s: Descriptor, th: Any) -> list[tuple[int, int, bytes]]:
     """msg_control of the datagram just read, in the kernel's order: sock_recv_cmsgs(), udp_cmsg_recv(), ip_cmsg_recv()."""
     sk, kept, out = s.boot.net.socks[s.sk], s.kept, []

@@ -32,7 +32,6 @@ from ..abi.sock import sock
 from ..abi.tcp import TCP_URG_VALID, tcp_sock
 from ..path import Stage, proto_init, proto_poll, proto_recvmsg
 from ..skb import __skb_dequeue, skb_copy_bits, skb_end
-from ..spent import spent_read
 from ..turn import at, at_bytes, charge, line_from
 from ..user.memory import reader_has_lines
 from .inet_connection_sock import TCP_TIMEOUT_INIT_MS, inet_csk_init_xmit_timers, msecs_to_jiffies
@@ -201,8 +200,6 @@ def tcp_eat_recv_skb(net: Net, cpu: int, sk: sock, skb: sk_buff) -> None:
     __skb_dequeue(net, sk.receive_queue)
     sk.qlen -= 1
     size = skb.truesize
-    if net.spends:
-        spent_read(net, cpu, -1, skb)
     skb_end(net, cpu, skb, Stage.tcp_recvmsg, Drop.RECEIVED)
     tcp_rfree(net, cpu, sk, size)
 

@@ -9,7 +9,7 @@ from .._compile import cold, le64, mem_at, path_function
 from ..abi.engine import thread_t
 from ..abi.limits import NBATCH
 from ..abi.net import Net
-from ..abi.numbers import EAGAIN, MSG_DONTWAIT, MSG_WAITFORONE, Kind, WaitBy
+from ..abi.numbers import EAGAIN, IPPROTO, MSG_DONTWAIT, MSG_WAITFORONE, Kind, WaitBy
 from ..path import Stage
 from ..turn import charge
 from ..user.datagram import RCV_SHUTDOWN
@@ -39,6 +39,7 @@ class Phase(IntEnum):
     DOZE = 12                   # in nanosleep()
     SEND = 13                   # a sender between two calls
     XMIT = 14                   # in its call, about to hand a frame over
+    ACCEPT = 15                 # in accept(), about to look at the listener's queue
 
 
 # ---------------------------------------------------------------- what it costs
@@ -92,6 +93,10 @@ def spend(net: Net, cpu: int, th: thread_t, start: int, work: int) -> None:
 def call_step(net: Net, cpu: int, n: int, th: thread_t, start: int) -> None:
     """recvfrom() or recvmmsg() looks at the socket: one datagram, or the end of the call, or sleep."""
     got = sys_recvfrom(net, cpu, n)
+    if got == 0 and sock_is_stream(net, th):         # the end of a stream: nothing has been read
+        th.result = 0
+        call_returns(net, cpu, th)
+        return
     if got >= 0:
         own = net.wait[n]
         if own.sk >= 0:                              # finish_wait(): woken by something else
@@ -128,6 +133,12 @@ def call_step(net: Net, cpu: int, n: int, th: thread_t, start: int) -> None:
     go_to_sleep(net, cpu, n)
     if th.deadline:
         arm_timeout(net, cpu, th, th.deadline)
+
+
+@path_function
+def sock_is_stream(net: Net, th: thread_t) -> bool:
+    sk = net.socks[th.sock]
+    return sk.protocol == IPPROTO.TCP
 
 
 @path_function
@@ -173,7 +184,8 @@ def call_returns(net: Net, cpu: int, th: thread_t) -> None:
 def return_step(net: Net, cpu: int, n: int, th: thread_t, start: int) -> None:
     """The call has returned: the program works on what it got, then calls again."""
     c = net.cpu[cpu]
-    work, got = 0, th.in_batch
+    work, got = th.byte_work, th.in_batch
+    th.byte_work = 0
     for k in range(got):
         record_latency(net, n, c.now, c.now - net.batch[n][k & NBATCH - 1])
         if th.sleeps == 0:

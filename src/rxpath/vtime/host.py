@@ -43,6 +43,10 @@ def host_worked(net: Net, ns: int) -> None:
         charge(net, cpu, Stage.SYSCALL_ENTRY)
         th.phase = Phase.POLLING if th.op == Op.POLL else Phase.EPOLLING
         th.deadline = 0
+    elif th.op == Op.ACCEPT:
+        charge(net, cpu, Stage.SYSCALL_ENTRY)
+        th.phase = Phase.ACCEPT
+        th.deadline = 0
     elif th.op == Op.SLEEP:
         charge(net, cpu, Stage.SYSCALL_ENTRY)
         th.phase = Phase.NAP

@@ -89,11 +89,15 @@ class Programs(Process):
     def memory(self) -> mmap.mmap:
         return self.running.memory                   # type: ignore[union-attr]
 
+    def grow(self, size: int) -> bool:
+        self.running.grow(size)                      # type: ignore[union-attr]
+        return True
+
     def cpu(self) -> int:
         return int(self.net.thread[self.running.n].cpu) if self.running else 0
 
     def now(self) -> int:
-        return int(self.net.cpu[self.cpu()].now)
+        return int(self.net.cpu[self.cpu()].now if self.running else self.net.sim.now)
 
     def wakes(self) -> None:
         """A call of the running program may have woken others."""
@@ -134,6 +138,12 @@ class Program(Face):
         if ns < 0:
             raise ValueError("work must be non-negative")
         self._ask(Op.WORK, int(ns))
+
+    def grow(self, size: int) -> None:
+        """A larger buffer for its calls."""
+        forget(self.buf_addr)
+        self.memory = pages(size)
+        self.buf_addr = self.net.thread[self.n].buf_addr = region(self.memory)
 
     # ------------------------------------------------------------ the hand-over
     def _ask(self, op: int, worked: int) -> None:

@@ -9,7 +9,8 @@ from .host import ask_step, nap_step
 from .pauses import pause_step, stands_still
 from .sched import account, go_to_sleep, pause_stops, schedule
 from .sender import sender_step
-from .waiting import busy_step, disown_step, host_poll_step, own_step, wait_step
+from .streams import connection_step
+from .waiting import accept_step, busy_step, disown_step, host_poll_step, own_step, wait_step
 
 
 @path_function
@@ -69,7 +70,10 @@ def app_step(net: Net, cpu: int, n: int) -> None:
     if th.pausing and stands_still(th):
         pause_step(net, cpu, n, th, start)
     elif phase == Phase.CALL:
-        call_step(net, cpu, n, th, start)
+        if th.kind == Kind.STREAM:
+            connection_step(net, cpu, n, th, start)
+        else:
+            call_step(net, cpu, n, th, start)
         if c.curr >= 0:
             spend(net, cpu, th, start, 0)
     elif phase == Phase.RETURN:
@@ -102,6 +106,10 @@ def app_step(net: Net, cpu: int, n: int) -> None:
         compute_step(net, cpu, n, th, start)
     elif phase == Phase.POLLING or phase == Phase.EPOLLING:
         host_poll_step(net, cpu, n, th, start)
+        if c.curr >= 0:
+            spend(net, cpu, th, start, 0)
+    elif phase == Phase.ACCEPT:
+        accept_step(net, cpu, n, th, start)
         if c.curr >= 0:
             spend(net, cpu, th, start, 0)
     elif phase == Phase.NAP:

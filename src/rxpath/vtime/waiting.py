@@ -1,17 +1,18 @@
 """How a thread waits otherwise than asleep in its receiving call: epoll_wait() and poll() over several sockets, busy polling.
 
 Twins: fs/eventpoll.c, fs/select.c (user/wait.py has their insides), napi_busy_loop() of net/core/dev.c."""
+from .. import path
 from .._compile import cold, entry, path_function
 from ..abi.engine import thread_t
 from ..abi.kernels import Sysctl
 from ..abi.net import Net
-from ..abi.numbers import DONE, NAPI_STATE_IN_BUSY_POLL, NAPI_STATE_MISSED, NAPI_STATE_SCHED, Ctx, Kthread, WaitBy
+from ..abi.numbers import DONE, EAGAIN, MSG_DONTWAIT, NAPI_STATE_IN_BUSY_POLL, NAPI_STATE_MISSED, NAPI_STATE_SCHED, Ctx, Kthread, WaitBy
 from ..path import Stage
 from ..turn import charge
 from ..user.eventpoll import ep_poll, ep_wait, epoll_add, epoll_create
 from ..user.poll import do_poll, poll_add, poll_wait
 from ..user.sock import lock_sock, release_sock
-from ..user.wait import finish_wait, net_busy_loop_on, poll_freewait, sk_can_busy_loop
+from ..user.wait import __skb_wait_for_more_packets, finish_wait, net_busy_loop_on, poll_freewait, sk_can_busy_loop
 from .apps import Phase, busy_begin, call_returns, dont_wait, spend
 from .notes import read_notes
 from .sched import arm_timeout, go_to_sleep
@@ -84,6 +85,25 @@ def host_poll_step(net: Net, cpu: int, n: int, th: thread_t, start: int) -> None
         th.deadline = start + th.arg
     if net_busy_loop_on(net) and (poll_busy_again(net, cpu, n, th, start) if polls else ep_busy_loop(net, n, th, start)):
         return
+    go_to_sleep(net, cpu, n)
+    if th.deadline:
+        arm_timeout(net, cpu, th, th.deadline)
+
+
+@cold
+@path_function
+def accept_step(net: Net, cpu: int, n: int, th: thread_t, start: int) -> None:
+    """accept() of a program: inet_csk_wait_for_connect() until somebody has completed a handshake; first come, first served."""
+    sk = net.socks[th.sock]
+    got = path.call_proto_accept(sk.protocol, net, cpu, sk)
+    if got != EAGAIN or th.flags & MSG_DONTWAIT or th.timed_out:
+        finish_wait(net, n)
+        th.result = got
+        call_returns(net, cpu, th)
+        return
+    if sk.rcvtimeo_ns and th.deadline == 0:
+        th.deadline = start + sk.rcvtimeo_ns
+    __skb_wait_for_more_packets(net, cpu, sk, n)
     go_to_sleep(net, cpu, n)
     if th.deadline:
         arm_timeout(net, cpu, th, th.deadline)

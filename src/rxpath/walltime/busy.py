@@ -25,7 +25,7 @@ class Busy:
         if op == Op.RECV:
             return self._recv(look, deadline)
         ns = int(self.net.sysctl[Sysctl.busy_poll_ns])       # net_busy_loop_on()
-        if ns == 0 or (op == Op.POLL and woken):
+        if ns == 0 or op == Op.ACCEPT or (op == Op.POLL and woken):
             return look()
         return self._poll(look, done, ns, deadline) if op == Op.POLL else self._epoll(look, done, ns, deadline)
 

@@ -283,6 +283,19 @@ def rt_recv(net: Net, cpu: int, t: int) -> int:
 
 
 @entry
+def rt_accept(net: Net, cpu: int, t: int) -> int:
+    """accept() looks at the listener's queue.  EAGAIN: the program waits there, unless it does not want to."""
+    th = net.thread[t]
+    sk = net.socks[th.sock]
+    finish_wait(net, t)
+    got = path.call_proto_accept(sk.protocol, net, cpu, sk)
+    if got == EAGAIN and th.flags & MSG_DONTWAIT == 0:
+        th.state = Th.SLEEPING
+        wait_add_tail(net, sk, t)
+    return got
+
+
+@entry
 def rt_poll(net: Net, cpu: int, t: int) -> int:
     """poll() looks; 0: the program is in the queues."""
     th = net.thread[t]

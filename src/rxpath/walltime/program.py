@@ -15,7 +15,7 @@ from ..programs.face import Face
 from ..programs.process import BUFFER, Process
 from .busy import Busy
 from .driver import RealTime
-from .engine import rt_call_over, rt_epoll, rt_poll, rt_program, rt_recv
+from .engine import rt_accept, rt_call_over, rt_epoll, rt_poll, rt_program, rt_recv
 
 
 class RealProcess(Process):
@@ -36,6 +36,13 @@ class RealProcess(Process):
     def memory(self) -> Any:
         return self._memory
 
+    def grow(self, size: int) -> bool:
+        th = self.thread()
+        forget(th.buf_addr)
+        self._memory = pages(size)
+        th.buf_addr = region(self._memory)
+        return True
+
     def now(self) -> int:
         return self.driver.now()
 
@@ -47,16 +54,21 @@ class RealProcess(Process):
         self.driver.run(self.driver.now_or_later())  # what has come by now
         if op == Op.SLEEP:
             self.driver.run(self.now() + int(th.arg))
-        elif op == Op.RECV:
+        elif op in (Op.RECV, Op.ACCEPT):
             ns = int(self.net.socks[th.sock].rcvtimeo_ns)
+            th.timed_out = 0
             th.result = self._wait(op, lambda r: r != EAGAIN or th.flags & MSG_DONTWAIT, self.now() + ns if ns else NEVER)
+            if th.result == EAGAIN and op == Op.RECV:        # its time is up: what a stream has given by now is the result
+                th.timed_out = 1
+                th.result = self.call(rt_recv)(self.net, self.cpu(), self.n)
+                self.call(rt_call_over)(self.net, self.n, 0)
         else:
             ns = int(th.arg)
             th.result = self._wait(op, lambda r: r > 0 or ns == 0, self.now() + ns if ns >= 0 else NEVER)
 
     def _wait(self, op: int, done: Callable[[int], Any], deadline: int) -> int:
         """Look, sleep until somebody wakes us or the time is up, look again."""
-        look = {Op.RECV: rt_recv, Op.POLL: rt_poll, Op.EPOLL: rt_epoll}[Op(op)]
+        look = {Op.RECV: rt_recv, Op.ACCEPT: rt_accept, Op.POLL: rt_poll, Op.EPOLL: rt_epoll}[Op(op)]
         woken = False
         while True:
             r = self.busy.call(op, lambda: int(self.call(look)(self.net, self.cpu(), self.n)), done, deadline, woken)

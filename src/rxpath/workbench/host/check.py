@@ -344,11 +344,21 @@ def _sockets(host: Host) -> None:
 
 
 def app_sockets(host: Host, app: App) -> list[Socket]:
-    """The listed sockets that an application reads; "*" is every UDP one."""
+    """The listed sockets that an application reads; "*" is every UDP one (TCP listeners have threads of their own then)."""
     if "*" in app.sockets:
         return [sock for sock in host.sockets if sock.proto == "udp"]
     by_name = {sock.name: sock for sock in host.sockets}
     return [by_name[name] for name in app.sockets]
+
+
+def _serves(app: App, where: str, name: str) -> None:
+    """What a program that serves a TCP listener cannot be."""
+    for setting, said in ((app.batch > 1, "batch"), (app.wait == "poll", "wait"), ("MSG_PEEK" in app.flags, "flags"),
+                          (app.restart is not None, "restart"), (app.shared_epoll, "shared_epoll")):
+        if setting:
+            raise Wrong(f"{where}.{said}", f'"{name}" is a TCP listener: its program reads connections one call at a time, in epoll or '
+                        "recv, takes what it reads, does not restart, and each thread has its own epoll instance")
+
 
 
 def _apps(host: Host) -> None:
@@ -365,8 +375,8 @@ def _apps(host: Host) -> None:
                 near = units.nearest(name, list(known))
                 there = f"did you mean {near}?" if near else f"there are: {', '.join(list(known)[:8]) or 'none'}"
                 raise Wrong(f"{where}.sockets", f'no socket "{name}"; {there}')
-            if name != "*" and known[name].proto != "udp":
-                raise Wrong(f"{where}.sockets", f'"{name}" is a TCP listener: reading TCP is not modelled yet')
+            if name != "*" and known[name].proto == "tcp":
+                _serves(app, where, name)
         if not app.sockets:
             raise Wrong(f"{where}.sockets", 'at least one socket, or "*"')
         for cpu in app.cpu if app.cpu != ANY else ():

@@ -69,6 +69,8 @@ class Calls:
             expected: int | None = None
         else:
             expected = number(call.result)
+        if got.errno == errno.ENOPROTOOPT and call.errno is None and call.name in ("setsockopt", "getsockopt"):
+            raise Missing("socket option", words(at(call.arguments, 2)))
         if got.errno or call.errno:
             name = errno.errorcode.get(got.errno, str(got.errno)) if got.errno else ""
             if call.errno is not None and call.errno not in ERRNOS:

@@ -6,7 +6,7 @@ follows; it must return at the time that the script says."""
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -122,16 +122,35 @@ class Player:
         elif isinstance(what, Shell):
             self._shell(what.text)
 
-    # ------------------------------------------------------------ time
+    # ------------------------------------------------------------ what it needs of the host, in virtual time
+    @property
+    def now(self) -> int:
+        """ns"""
+        return self.sim.t
+
     def _until(self, t: int) -> None:
-        if t > self.sim.t:
+        if t > self.now:
             self.sim.run(t)
             self.sim.time.collect(last=True)
 
-    def _step(self, limit: int) -> None:
-        """A little further, or over a time in which nothing happens."""
-        event = int(self.sim.call(next_event)(self.sim.net))
-        self._until(min(limit, max(self.sim.t, event) + STEP_NS))
+    def _wait(self, limit: int, done: Callable[[], object]) -> None:
+        """Until then, or until it is done: in small steps, or over a time in which nothing happens."""
+        while not done() and self.now < limit:
+            event = int(self.sim.call(next_event)(self.sim.net))
+            self._until(min(limit, max(self.now, event) + STEP_NS))
+
+    def _send(self, frame: bytes) -> None:
+        """Onto the cable; back when it has been through the stack."""
+        self.sim.send(frame, self.now + 1)
+        self._until(self.now + SETTLE_NS)
+
+    def _start(self, function: Callable[[Any], None]) -> None:
+        """A program of the host."""
+        self.sim.program(function, start=self.now + 1)
+
+    def _clock(self, s: Any) -> int:
+        """ns, at that program."""
+        return int(s.time_ns())
 
     def _script_time(self, t: int) -> str:
         return f"{(t - START_NS) / 1e9:.6f}"
@@ -159,16 +178,14 @@ class Player:
         else:
             frame = wire.icmp_out(self.ends, flow, p, self.ident)
         self.ident += 1
-        self.sim.send(frame, self.sim.t + 1)
-        self._until(self.sim.t + SETTLE_NS)
+        self._send(frame)
 
     def _expect(self, event: Event, at: int, until: int | None) -> None:
         expected = event.action
         assert isinstance(expected, Segment | Datagram | Icmp)
         any_time = event.when.kind == "any"
-        limit = self.sim.t + LONGEST_NS if any_time else max(until or at, at) + self.tolerance
-        while not self.left and self.sim.t < limit:
-            self._step(limit)
+        limit = self.now + LONGEST_NS if any_time else max(until or at, at) + self.tolerance
+        self._wait(limit, lambda: self.left)
         if not self.left:
             raise Differs(f"no packet left until {self._script_time(limit)}; expected: {compare.text(expected)}")
         seen = self.left.popleft()
@@ -197,16 +214,15 @@ class Player:
                 pending.outcome = self.calls.make(s, call)
             except Exception as e:                      # told outside of the engine
                 pending.raised = e
-            pending.done_at, pending.done = s.time_ns(), True
+            pending.done_at, pending.done = self._clock(s), True
 
-        self.sim.program(program, start=self.sim.t + 1)
+        self._start(program)
         if ends is not None:
             self.blocked = pending
-            self._until(self.sim.t + SETTLE_NS)
+            self._until(self.now + SETTLE_NS)
             return
-        limit = self.sim.t + self.tolerance
-        while not pending.done and self.sim.t < limit:
-            self._step(limit)
+        limit = self.now + self.tolerance
+        self._wait(limit, lambda: pending.done)
         if not pending.done:
             raise Differs(f"{call.name}() blocks: the script says that it returns at once (+0...TIME says until when it may block)")
         self._returned(pending)
@@ -225,8 +241,7 @@ class Player:
         assert pending.ends is not None
         self.line, line = pending.event.line, self.line
         limit = pending.ends + self.tolerance
-        while not pending.done and self.sim.t < limit:
-            self._step(limit)
+        self._wait(limit, lambda: pending.done)
         if not pending.done:
             raise Differs(f"{pending.call.name}() still blocks at {self._script_time(limit)}")
         self._returned(pending)

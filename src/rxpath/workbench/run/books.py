@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from rxpath._compile import numbers
 from rxpath.abi import protocols
 from rxpath.abi.mib import DevStat, Mib
-from rxpath.abi.numbers import Pausing
+from rxpath.abi.numbers import Kind, Pausing
 from rxpath.abi.protocols import Seen
 from rxpath.abi.reasons import DELIVERED, LOSSES, Drop
 from rxpath.drivers.net_device import NetDevice
@@ -59,6 +59,15 @@ class SocketBooks:
 
 
 @dataclass(frozen=True, slots=True)
+class Connections:
+    """TCP connections that a thread has served."""
+    accepted: int
+    closed: Annotated[int, doc("of these, closed by the program because the peer had")]
+    reset: Annotated[int, doc("of these, by a reset")]
+    bytes: Annotated[int, doc("read from all of them")]
+
+
+@dataclass(frozen=True, slots=True)
 class AppBooks:
     name: str
     thread: int
@@ -71,6 +80,7 @@ class AppBooks:
     done: Latency                                           # the same to the end of its work on each
     pauses: int                                             # times that it stood still, and for how long
     paused_ns: int
+    connections: Connections | None = None                  # of a thread that serves TCP; what it received are messages then
 
 
 @dataclass(frozen=True, slots=True)
@@ -353,8 +363,9 @@ def _apps(m: Machine) -> tuple[list[AppBooks], Latency, Latency]:
         latency = latency_of(counts(net.latency[t.index], th.latency_max) if th.received else [], th.latency_sum, th.latency_max)
         done = latency_of(counts(net.served[t.index], th.served_max) if th.served else [], th.served_sum, th.served_max)
         under_way = max(net.sim.now - th.paused_at, 0) if th.pausing == Pausing.UNDER_WAY else 0
+        serves = Connections(th.opened, th.closed, th.resets, th.read_bytes) if th.kind == Kind.STREAM else None
         apps.append(AppBooks(t.name, t.number, th.cpu, th.received, th.ran_app_ns, th.ran_sys_ns, th.woken, latency, done, th.pauses,
-                             th.paused_ns + under_way))
+                             th.paused_ns + under_way, serves))
     return apps, Latency.sum([a.latency for a in apps]), Latency.sum([a.done for a in apps])
 
 

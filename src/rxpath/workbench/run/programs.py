@@ -26,14 +26,20 @@ WAITS = {"recv": WaitBy.RECV, "epoll": WaitBy.EPOLL, "poll": WaitBy.POLL, "busy"
 def start_all(m: Machine) -> None:
     """Every application thread, at its place and with its sockets; service times of lists lie in one table."""
     services: list[int] = []
-    udp = [s for s in m.sockets if s.proto == "udp"]
-    for plan in hosttables.threads(m.host):
+    udp, tcp = ([s for s in m.sockets if s.proto == proto] for proto in ("udp", "tcp"))
+    plans = hosttables.threads(m.host)
+    for plan in plans:
         unlisted = [s for s in udp if s.listed < 0] if plan.reads_all else []
         if plan.app.divide_sockets:
             unlisted = unlisted[plan.index::plan.app.threads]
-        mine = [*(s for s in udp if s.listed in plan.sockets), *unlisted]
+        mine = [*(s for s in m.sockets if s.listed in plan.sockets), *unlisted]
         if mine:
             _start(m, plan, mine, services)
+    served = {i for plan in plans for i in plan.sockets}
+    others = [s for s in tcp if s.listed not in served]                      # listeners that no program names
+    for plan in plans if others else ():
+        if plan.reads_all:
+            _start(m, plan, others, services)
     if services:
         memory, m.net.service_addr = boot.buffer(8 * len(services))
         memory[:] = b"".join(ns.to_bytes(8, "little") for ns in services)
@@ -46,11 +52,14 @@ def start_all(m: Machine) -> None:
 
 def _start(m: Machine, plan: hosttables.Thread, mine: list[Opened], services: list[int]) -> None:
     net, app = m.net, plan.app
+    serves = any(s.proto == "tcp" for s in mine)
     wait = plan.wait if plan.wait != "auto" else "recv" if len(mine) == 1 else "epoll"
+    if serves and (plan.app.wait == "auto" or wait == "poll"):
+        wait = "epoll"
     if len(mine) > 1 and wait in ("recv", "busy"):
         raise BadInput(f"app {app.name}: wait = \"{wait}\" reads one socket, but it has {len(mine)}: epoll or poll")
     n = m.new_thread()
-    m.call(engine.add_thread)(net, n, plan.cpu, Kind.APP)
+    m.call(engine.add_thread)(net, n, plan.cpu, Kind.STREAM if serves else Kind.APP)
     th = net.thread[n]
     memory, address = boot.buffer(max(app.buffer, 1))
     m.kept.append(memory)
@@ -71,10 +80,13 @@ def _start(m: Machine, plan: hosttables.Thread, mine: list[Opened], services: li
     else:
         sk.readers += 1
     th.timeout = sk.rcvtimeo_ns
+    if serves:
+        th.message, th.per_kib, th.arg = app.message, app.per_kib, sum(EPOLL[word] for word in app.epoll)
     start = left_open.program_start(m.host, n, app.start)
     m.call(setup.thread_start)(net, n, apps.Phase.WAIT if wait in ("epoll", "poll") else apps.Phase.CALL, start)
     _pauses(m, n, app, services)
-    m.threads.append(Running(n, app.name, plan.index, plan.cpu))
+    number = sum(t.name == app.name for t in m.threads)
+    m.threads.append(Running(n, app.name, number, plan.cpu))
 
 
 def _epoll(m: Machine, n: int, app: App, mine: list[Opened]) -> None:

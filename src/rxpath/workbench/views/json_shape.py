@@ -14,7 +14,7 @@ from typing_extensions import TypedDict
 from rxpath.workbench.advice.expected_error import Expected
 from rxpath.workbench.advice.sensitivity import Assumed
 from rxpath.workbench.advice.states import State
-from rxpath.workbench.run.books import CardBooks, Cpu, Queue, Rule, SenderBooks, SocketBooks, Stalled, Unhandled
+from rxpath.workbench.run.books import CardBooks, Connections, Cpu, Queue, Rule, SenderBooks, SocketBooks, Stalled, Unhandled
 from rxpath.workbench.words.doc import doc
 
 Signed = Annotated[int, WithJsonSchema({"type": "integer"})]
@@ -129,6 +129,7 @@ class App(TypedDict):
     done_ns: Latency
     pauses: Annotated[int, doc("times that it stood still (app.N.pause) or did not run (app.N.restart)")]
     paused_ns: Annotated[int, doc("how long, in all")]
+    connections: Annotated[NotRequired[Connections], doc("of a thread that serves TCP, whose received are messages; absent for others")]
 
 
 class SocketFill(TypedDict):

@@ -215,6 +215,18 @@ def latencies(run: Outcome) -> Group | None:
     return titled(f"Latency, last bit on the wire to the return of the receiving call (cost profile {run.host.profile})", table)
 
 
+def connections(run: Outcome) -> Group | None:
+    """What programs made of the TCP connections that they accepted."""
+    serving = [(a, a.connections) for a in run.books.apps if a.connections is not None]
+    if not any(c.accepted for _, c in serving):
+        return None
+    table = table_of("application", "accepted", "closed", "reset", "bytes read", "messages")
+    for a, c in serving[:SOCKETS_SHOWN]:
+        table.add_row(f"{a.name} thread {a.thread} on CPU {a.cpu}", f"{c.accepted:,}", f"{c.closed:,}", f"{c.reset:,}", f"{c.bytes:,}",
+                      f"{a.received:,}")
+    return titled("TCP connections (closed: by the program, after the peer)", table)
+
+
 def pauses(run: Outcome) -> Group | None:
     """Programs that stood still: what came for them meanwhile waited, or was lost for want of room."""
     b = run.books
@@ -250,7 +262,8 @@ def render(run: Outcome, *more: Any) -> Group:
     parts += [Text(state.text, "bold red") for state in states(run)]
     if means_little and len(run.receiver.hosts) > 1:
         parts += [Text(), hosts.advice(run.receiver)]
-    for part in (funnel(run), cpus(run), queues(run), cards(run), sockets(run), latencies(run), spent(run), pauses(run), rules(run)):
+    for part in (funnel(run), cpus(run), queues(run), cards(run), sockets(run), connections(run), latencies(run), spent(run), pauses(run),
+                 rules(run)):
         if part is not None:
             parts += [Text(), part]
     b = run.books

@@ -217,7 +217,8 @@ class App(Part):
 
     name: str = key(..., "name; default appN", "letters, digits, - and _ (1 to 64)", example='"server"')
     sockets: Annotated[tuple[str, ...], BeforeValidator(texts)] = key(
-        ("*",), 'names of the sockets it reads; "*" is every UDP socket, also those that a replay opens by itself',
+        ("*",), 'names of the sockets it reads; "*" is every socket, also those that a replay opens by itself (TCP listeners have threads '
+                'of their own then)',
         "a list of socket names",
         example='["dns"]')
     threads: Int = key(1, "threads", "1 to 1024", ge=1, le=THREADS_MAX)
@@ -248,6 +249,10 @@ class App(Part):
     own_sockets: Flag = key(False, "each thread opens its sockets itself, with SO_REUSEPORT", "true or false")
     divide_sockets: Flag = key(False, "its sockets are divided among its threads in turn; else each thread reads all of them",
                                "true or false")
+    message: Size = key(0, "bytes of a message on a TCP connection: service is for each of them; 0: what one read brings is one",
+                        units.SIZE_ALLOWED, example='"4KiB"')
+    per_kib: Duration = key(0, "time that it works on each 1,024 bytes of a TCP connection, beside service", units.DURATION_ALLOWED,
+                            example='"150ns"')
     start: Duration = key(0, "when it first reads", units.DURATION_ALLOWED)
 
     _check_name = field_validator("name", mode="before")(entry_name)

@@ -11,7 +11,7 @@ from rxpath import boot, outputs
 from rxpath._compile import forget, numbers
 from rxpath.abi.limits import NCPU, NTHREAD
 from rxpath.abi.mib import DevStat, Mib
-from rxpath.abi.numbers import Out, Trail
+from rxpath.abi.numbers import Op, Out, Trail
 from rxpath.abi.reasons import Drop
 from rxpath.abi.sock import EP_ET
 from rxpath.path import Stage
@@ -99,7 +99,11 @@ class Caller(Process):
         sim.run(sim.t + CALL_NS)
 
     def ask(self, op: int) -> None:
-        self.thread().result = self.call(sockets.recv_now)(self.net, 0, READER)
+        th = self.thread()
+        if op == Op.ACCEPT:
+            th.result = self.call(sockets.inet_accept)(self.net, 0, th.sock)
+        else:
+            th.result = self.call(sockets.recv_now)(self.net, 0, READER)
 
 
 class Machine(Calls):

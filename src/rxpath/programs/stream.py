@@ -1,0 +1,167 @@
+"""The part of a program's socket that is about streams: listen(), accept(), connect(), shutdown(), makefile().  net/ipv4/af_inet.c.
+
+A stream socket of the simulated host reads; sending on it comes next, and says so."""
+import errno
+import io
+import os
+from abc import ABC, abstractmethod
+from typing import Any, NoReturn, Self
+
+from ..abi.numbers import EAGAIN, MSG_DONTWAIT, POLLIN, POLLOUT, TCP, Op
+from ..user import socket as sockets
+from .process import Process
+from .sockopt import error, is_stream
+
+INT_MAX = 0x7FFFFFFF
+
+
+class Stream(ABC):
+    """What sockets.Socket has of this."""
+    process: Process
+    boot: Any
+    net: Any
+    sk: int
+    fd: int
+    calls: int
+    dont_wait: bool
+    kept: dict[tuple[int, int], Any]
+    sndbuf: int
+    _timeout: float | None
+
+    @abstractmethod
+    def _check(self) -> Any: ...
+
+    @abstractmethod
+    def _accepted(self, sk: int) -> Self: ...
+
+    @abstractmethod
+    def getpeername(self) -> tuple[str, int]: ...
+
+    @abstractmethod
+    def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> int: ...
+
+    @abstractmethod
+    def _close_if_last(self) -> None: ...
+
+    # ------------------------------------------------------------ a listener
+    def listen(self, backlog: int = 128) -> None:
+        """inet_listen(): so many connections and one may wait to be accepted, net.core.somaxconn at most."""
+        self._check()
+        if not is_stream(self):
+            raise error(errno.EOPNOTSUPP)
+        try:
+            sockets.listen(self.boot, self.sk, min(max(backlog, 0), INT_MAX))
+        except OSError as e:
+            raise error(e.errno or errno.EINVAL) from None
+
+    def accept(self) -> tuple[Self, tuple[str, int]]:
+        """inet_csk_accept(): the connection whose handshake was completed first, and who its peer is."""
+        sk = self._check()
+        if not is_stream(self):
+            raise error(errno.EOPNOTSUPP)
+        if sk.state != TCP.LISTEN:
+            raise error(errno.EINVAL)
+        self.calls += 1
+        try:
+            got = self._wait_for_connection(sk)
+        finally:
+            self.calls -= 1
+            self._close_if_last()
+        if got < 0:
+            raise error(-got)
+        made = self._accepted(got)
+        return made, made.getpeername()
+
+    def _wait_for_connection(self, sk: Any) -> int:
+        """A socket's index, or a negative errno."""
+        th = self.process.thread()
+        wait = self._timeout is None and not sk.nonblock and not self.dont_wait
+        until = None if not self._timeout else self.process.now() + round(self._timeout * 1e9)
+        while True:
+            if until is not None and not self.process.poll([(self, POLLIN)], until - self.process.now()):
+                raise TimeoutError("timed out")
+            th.sock, th.flags = self.sk, 0 if wait else MSG_DONTWAIT
+            self.process.ask(Op.ACCEPT)
+            if th.result != EAGAIN or until is None:
+                return int(th.result)
+
+    # ------------------------------------------------------------ an active open
+    def _stream_connect(self, addr: int, port: int, local: int, dev: int) -> None:
+        """inet_stream_connect(): a SYN, then until it is answered, unless the program does not want to wait."""
+        sk = self._check()
+        try:
+            sockets.connect(self.boot, self.sk, addr, port, local=local, dev=dev, cpu=self.process.cpu())
+        except OSError as e:
+            if e.errno != errno.EINPROGRESS:
+                raise error(e.errno or errno.EINVAL) from None
+        self.process.wakes()
+        if self._timeout == 0.0 or sk.state == TCP.ESTABLISHED:
+            if sk.state != TCP.ESTABLISHED:
+                raise error(errno.EINPROGRESS)
+            return
+        ns = -1 if self._timeout is None else round(self._timeout * 1e9)
+        if not self.process.poll([(self, POLLOUT)], ns):
+            raise TimeoutError("timed out")
+        if sk.err:
+            number, sk.err = int(sk.err), 0
+            raise error(number)
+
+    # ------------------------------------------------------------ the end
+    def _stream_shutdown(self, how: int) -> None:
+        """inet_shutdown(): SHUT_RD ends reading here; SHUT_WR sends a FIN."""
+        try:
+            sockets.shutdown(self.boot, self.sk, how, self.process.cpu())
+        except OSError as e:
+            raise error(e.errno or errno.EINVAL) from None
+        finally:
+            self.process.wakes()
+
+    # ------------------------------------------------------------ files
+    def makefile(self, mode: str = "r", buffering: int | None = None, *, encoding: str | None = None, errors: str | None = None,
+                 newline: str | None = None) -> Any:
+        """socket.makefile() for reading: "rb" or "r".  Closing the file leaves the socket open, as in the standard library."""
+        if set(mode) - {"r", "b"} or "r" not in mode:
+            if set(mode) <= {"r", "w", "b"}:
+                self._no_sending()
+            raise ValueError(f"invalid mode {mode!r} (only r, b allowed)")
+        raw = Raw(self)
+        if buffering == 0:
+            if "b" not in mode:
+                raise ValueError("unbuffered streams must be binary")
+            return raw
+        buffered = io.BufferedReader(raw, io.DEFAULT_BUFFER_SIZE if buffering is None or buffering < 0 else buffering)
+        return buffered if "b" in mode else io.TextIOWrapper(buffered, encoding, errors, newline)
+
+    # ------------------------------------------------------------ sending
+    def _no_sending(self, *_: Any, **__: Any) -> NoReturn:
+        """The sending side of applications is not modelled yet."""
+        raise OSError(errno.EOPNOTSUPP, f"{os.strerror(errno.EOPNOTSUPP)}: sending comes next; programs of the simulated host only receive")
+
+    send = sendall = sendto = sendmsg = sendfile = _no_sending
+
+
+class Raw(io.RawIOBase):
+    """The bytes of a stream, as io reads them: the standard library's SocketIO."""
+
+    def __init__(self, sock: Stream) -> None:
+        self._sock, self._timed_out = sock, False
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        """None: nothing is there, and the socket does not wait."""
+        if self.closed:
+            raise ValueError("I/O operation on closed file.")
+        if self._timed_out:
+            raise OSError("cannot read from timed out object")
+        try:
+            return self._sock.recv_into(buffer)
+        except TimeoutError:
+            self._timed_out = True
+            raise
+        except BlockingIOError:
+            return None
+
+    def fileno(self) -> int:
+        return self._sock.fd
