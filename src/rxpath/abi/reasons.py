@@ -189,10 +189,10 @@ class Drop(IntEnum):
                            "connections of a capture are not replayed yet: a real kernel would take them")
     TCP_FLAGS = Row("5.18", X, "a segment whose flags make no sense here", {
         "tcp_v4_do_rcv": Place("", N, "an ACK for a listener or for no request, which is reset"),
-        "tcp_rcv_state_process": Place("", N, "neither SYN nor ACK, for a listener"),
+        "tcp_rcv_state_process": Place("socket.drops", N, "neither SYN nor ACK, for a listener"),
     }, "they belong to no connection that this host knows: it was restarted, or a middlebox sends them")
     TCP_RESET = Row("5.19", N, "an RST that resets nothing", {
-        "tcp_rcv_state_process": Place("", N, "an RST to a listener"),
+        "tcp_rcv_state_process": Place("socket.drops", N, "an RST to a listener"),
         "tcp_validate_incoming": Place("socket.drops", X, "an RST that is not at the next byte: it is challenged (RFC 5961)"),
     }, "resets that reset nothing")
     TCP_CLOSE = Row("5.19", Kind.DOWN, "a segment for a connection that is over", {"tcp_rcv_state_process": Place("socket.drops")},
