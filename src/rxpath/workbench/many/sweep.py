@@ -16,6 +16,7 @@ from typing import Any
 from rxpath.cable.source import Source
 from rxpath.workbench.host.given import GivenHost
 from rxpath.workbench.jobs import pool, unit
+from rxpath.workbench.jobs.spread import LATENCY
 from rxpath.workbench.jobs.unit import Result, Unit
 from rxpath.workbench.many import grid
 from rxpath.workbench.many.resume import Journal
@@ -38,16 +39,16 @@ class Row:
     @property
     def order(self) -> tuple[Any, ...]:
         """Fewest losses first, then the least that ended before its program for another reason (a rule, a closed port), then the lowest
-        p99, then the least memory."""
+        p99 to the end of the program's work, then the least memory."""
         r = self.result
-        return (r.error is not None, r.lost, sum(r.dropped.values()) - r.lost, r.latency_ns.get("p99", 0), r.memory_bytes, self.index)
+        return (r.error is not None, r.lost, sum(r.dropped.values()) - r.lost, r.p99_ns, r.memory_bytes, self.index)
 
     def flat(self) -> dict[str, Any]:
         """One level of plain values, for CSV and Parquet."""
         r = self.result
         return {**self.settings, "offered": r.offered, "delivered": r.delivered, "received": r.received, "queued": r.queued, "lost": r.lost,
                 "lost_share": round(r.lost / r.offered, 6) if r.offered else 0.0,
-                **{f"{k}_ns": r.latency_ns.get(k, 0) for k in ("p50", "p90", "p99", "p99.9", "max", "mean")},
+                **{f"{k}_ns": r.latency_ns.get(k, 0) for k in LATENCY}, **{f"done_{k}_ns": r.done_ns.get(k, 0) for k in LATENCY},
                 **{f"{k}_ns": r.cpu_ns.get(k, 0) for k in CONTEXTS},
                 "memory_bytes": r.memory_bytes, "interrupts": r.counters.get("interrupts", 0),
                 "time_squeeze": r.counters.get("softnet.time_squeeze", 0), "elapsed_ns": r.elapsed_ns, "span_ns": r.span_ns,

@@ -23,14 +23,14 @@ LOST = Kind.LOST.value
 
 
 def render(sweep: Sweep, shown: int = SHOWN) -> Group:
-    """Best first: the settings that vary, losses, latency, CPU, memory.  Frames of another class than lost have a column where the settings
-    change how many they are, and else a line."""
+    """Best first: the settings that vary, losses, latency to the return of the call and to the end of the work, CPU, memory.  Frames of
+    another class than lost have a column where the settings change how many they are, and else a line."""
     varying = [a.key for a in sweep.axes if len(a.values) > 1]
     fixed = [f"{a.key}={a.values[0]}" for a in sweep.axes if len(a.values) == 1]
     good = [row.result for row in sweep.rows if row.result.error is None]
     classes = [k for k in dict.fromkeys(k for r in good for k, n in r.ended.items() if n) if k != LOST]
     differ = [k for k in classes if len({r.ended.get(k, 0) for r in good}) > 1]
-    table = table_of(*varying, LOST, "", *differ, "p50", "p99", "max", "CPU", "memory")
+    table = table_of(*varying, LOST, "", *differ, "p50", "p99", "p99 done", "CPU", "memory")
     for column in table.columns[:len(varying)]:
         column.justify = "right"
     ranked = sweep.ranked
@@ -49,6 +49,10 @@ def render(sweep: Sweep, shown: int = SHOWN) -> Group:
     alike = [f"{good[0].ended[k]:,} {k}" for k in classes if k not in differ]
     if alike:
         parts.append(Text(f"in each run: {', '.join(alike)}", "dim"))
+    ours = [r.lost_to_us for r in good if r.lost_to_us]
+    if ours:
+        parts.append(Text(f"in {len(ours):,} run{'s' * (len(ours) != 1)} all packets of the simulation were in use at some moment: up to "
+                          f"{max(ours):,} of the lost are its limit, not the host's", "yellow"))
     if len(ranked) > shown:
         parts.append(Text(f"... {len(ranked) - shown:,} more: --top N, or --csv FILE", "dim"))
     errors = [row for row in ranked if row.result.error is not None]
@@ -64,7 +68,7 @@ def _cells(row: Row, classes: list[str]) -> list[Any]:
         return ["-"] * (7 + len(classes))
     q = r.latency_ns
     return [Text(f"{r.lost:,}", "red" if r.lost else "green"), share(r.lost, r.offered), *(f"{r.ended.get(k, 0):,}" for k in classes),
-            ns(q["p50"]), ns(q["p99"]), ns(q["max"]), share(r.busy_ns, r.busy_ns + r.cpu_ns["idle"]),
+            ns(q["p50"]), ns(q["p99"]), ns(r.p99_ns), share(r.busy_ns, r.busy_ns + r.cpu_ns["idle"]),
             f"{r.memory_bytes / (1 << 20):,.1f} MiB"]
 
 
