@@ -83,7 +83,11 @@ def load_profile(name: str) -> Profile:
             raise ProfileError("profile here: this machine and kernel were not calibrated, or only while others worked: rxpath calibrate")
         name = newest
     if calibrated.is_calibrated(name):
-        return _read(calibrated.path_of(name))
+        path = calibrated.path_of(name)
+        try:
+            return _calibrated(str(path), path.stat().st_mtime_ns)
+        except OSError as e:
+            raise ProfileError(f"{path}: {e.strerror}") from e
     if not (FOLDER / f"{name}.toml").is_file():
         raise ProfileError(f"no cost profile {name!r}: there are {', '.join(profile_names())}, here (rxpath calibrate), or give the "
                            "path of a .toml file")
@@ -94,6 +98,12 @@ def load_profile(name: str) -> Profile:
 def _ours(name: str) -> Profile:
     """Ours do not change while we run, and reading one takes a third of the time of a short run."""
     return _read(FOLDER / f"{name}.toml")
+
+
+@functools.cache
+def _calibrated(path: str, changed: int) -> Profile:
+    """The same for one that was measured: a run asks three times."""
+    return _read(Path(path))
 
 
 def _read(path: Path) -> Profile:

@@ -22,6 +22,12 @@ def test_a_value_is_of_the_rounds_at_the_better_speed_and_all_of_them_are_its_sp
     assert Value.of(rounds[:1]) == Value(110, 115, 100, 110, 110, 0.0)
 
 
+def test_a_wake_up_that_waited_for_others_is_left_out():
+    good, short, waited = Figure(60, 20e3, 28e3, 60e3, 30e3), Figure(60, 4e3, 28e3, 60e3, 30e3), Figure(60, 25e3, 2e6, 6e6, 3e6)
+    assert measure.undisturbed("wake_latency_20us", [good, short, waited]) == [good, short]
+    assert measure.undisturbed("send_full", [waited]) == [waited]
+
+
 def noise(ns, ticks, small, stalls, stall_ns):
     return {"cpu": 0, "ns": ns, "ticks": ticks, "longest": 0, "limits": [2000, 10000, 50000, 200000, 1000000, -1],
             "count": [0, 0, ticks, 0, stalls, 0], "sum": [0, 0, small, 0, stalls * stall_ns, 0]}

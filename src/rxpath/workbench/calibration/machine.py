@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,8 @@ class Cpus:
 
 def cpus(wanted: tuple[int, ...] = ()) -> Cpus:
     """Two CPUs that we may use: of one node, and no hyper-threads of one core where that can be had."""
+    if not sys.platform.startswith("linux"):
+        raise BadInput(f"this is {sys.platform}: only a Linux kernel can be measured")
     allowed = sorted(os.sched_getaffinity(0))
     if wanted:
         missing = [cpu for cpu in wanted if cpu not in allowed]

@@ -11,7 +11,7 @@ from rxpath.workbench.cli.options import DebugOption
 from rxpath.workbench.cli.progress import EXIT_INTERRUPTED, Ended, Interrupt, Spinner
 
 EXAMPLES = examples(
-    ("rxpath calibrate", "measure this machine, some 40 s; its profile is the default from then on"),
+    ("rxpath calibrate", "measure this machine, some 30 s; its profile is the default from then on"),
     ("rxpath calibrate --compare vm", "and set it beside a shipped one; all: beside every one"),
     ("rxpath calibrate --list", "calibrations that there are; nothing is measured"),
     ("rxpath calibrate -o here.toml", "into a file instead; --set profile=./here.toml"),
@@ -25,7 +25,7 @@ def calibrate(
     listing: Annotated[bool, typer.Option("--list", help="List the calibrations of this machine and stop.")] = False,
     show: Annotated[str | None, typer.Option(
         "--show", metavar="PROFILE", help="Measure nothing: show this one (here, or a name of --list), and what --compare names.")] = None,
-    rounds: Annotated[int, typer.Option("--rounds", metavar="N", min=1, max=20, help="So many rounds, of some 7 s each.")] = 5,
+    rounds: Annotated[int, typer.Option("--rounds", metavar="N", min=1, max=20, help="So many rounds, of some 5 s each.")] = 5,
     cpus: Annotated[str | None, typer.Option("--cpus", metavar="A,B", help="CPUs to measure on; two quiet ones if not given.")] = None,
     anyway: Annotated[bool, typer.Option("--anyway", help="Make it the default although others worked meanwhile.")] = False,
     out: Annotated[str | None, typer.Option("-o", "--output", metavar="FILE", help="Write it there; the default stays what it is.")] = None,

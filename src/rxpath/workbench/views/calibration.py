@@ -34,6 +34,8 @@ def render(done: Calibration) -> Group:
                                f"those of {done.base} times {done.factor:.2f} (--json names them)", "dim")]
     if done.beside:
         parts += [Text(), _beside(done)]
+    if done.default and not done.errors:
+        parts += [Text(), Text("rxpath validate says how well it predicts this kernel")]
     if done.errors:
         parts += [Text(), errors(done.errors)]
     return Group(*parts)

@@ -3,7 +3,7 @@
  *   costs calls    a=N               needs no namespace: clock, system call, copy, nanosleep
  *   costs network  a=N b=N to=PID    in the sender's namespace; PID's is the receiver's: send(), recv(), wake-ups; b < 0: one CPU only
  *   costs send     a=N to=PID port=N name=NAME ip=A len=N      send() to there, nobody reads
- *   costs rps      a=N b=N to=PID    send() while the receiver's RPS hands packets to CPU b
+ *   costs rps      a=N b=N to=PID gap=NS   send() while the receiver's RPS hands packets to CPU b; gap: from one to the next, 0: at once
  *
  * a: the CPU of the sender, b: the reader's. */
 #include "common.h"
@@ -394,7 +394,7 @@ static u64 received_rps(void)
     return found;
 }
 
-static void rps(const char *name)
+static void rps(const char *name, u64 gap)
 {
     struct sockaddr_in to = address(RECEIVER, FULL);
     pthread_t spinner;
@@ -406,12 +406,19 @@ static void rps(const char *name)
     for (int i = 0; i < 2000; i++)                  /* its backlog fills, where it does */
         sendto(A, data, 64, 0, (void *)&to, sizeof to);
     u64 interrupts = received_rps();
-    int rounds = ROUNDS * 4;
+    int rounds = gap ? ROUNDS : ROUNDS * 4;
     for (int r = 0; r < rounds; r++) {
-        u64 before = taken, t = now();
-        for (int i = 0; i < BATCH; i++)
+        u64 before = taken, t = now(), waited = 0;
+        for (int i = 0; i < BATCH; i++) {
+            if (gap) {
+                u64 began = now(), due = began + gap;
+                while (now() < due)
+                    ;
+                waited += now() - began;
+            }
             sendto(A, data, 64, 0, (void *)&to, sizeof to);
-        took[r] = (double)(now() - t) / BATCH;
+        }
+        took[r] = (double)(now() - t - waited) / BATCH;
         lost[r] = (double)(taken - before) / BATCH;
     }
     interrupts = received_rps() - interrupts;
@@ -450,7 +457,7 @@ int do_costs(int argc, char **argv)
         send_batches(text_of("ip", argc, argv, RECEIVER), number_of("port", argc, argv, FULL), number_of("len", argc, argv, 64),
                      text_of("name", argc, argv, "send"));
     else if (!strcmp(what, "rps"))
-        rps(text_of("name", argc, argv, "none"));
+        rps(text_of("name", argc, argv, "none"), number_of("gap", argc, argv, 0));
     else
         return 2;
     return 0;
