@@ -1,7 +1,10 @@
 """The out-of-order queue of a connection: segments by their sequence, any of them found in the logarithm of their number.
 
-The kernel's is a red-black tree (lib/rbtree.c).  Here it is a treap: each node has a priority that follows from its index, and stands
-above those with smaller ones, which keeps the tree as flat.  Nodes are also a list, from the first to the last: skb.next and cb.prev."""
+The kernel's is a red-black tree (lib/rbtree.c).  Here it is a treap: each node has a priority that follows from its sequence, and stands
+above those with smaller ones, which keeps the tree as flat.  Its shape is another than the kernel's: where out-of-order segments overlap
+each other, the duplicate that is told may be another one of them.
+
+Nodes are also a list, from the first to the last: skb.next and cb.prev."""
 from .._compile import path_function
 from ..abi.net import Net
 from ..abi.numbers import NO_SKB
@@ -11,8 +14,10 @@ from .tcp_seq import before
 
 
 @path_function
-def priority(i: int) -> int:
-    h = i * 0x9E3779B1 & 0xFFFFFFFF
+def priority(net: Net, i: int) -> int:
+    """From the sequence alone: which skb a segment lies in is no matter of its connection."""
+    cb = TCP_SKB_CB(net.skb[i])
+    h = cb.seq * 0x9E3779B1 & 0xFFFFFFFF
     return (h ^ h >> 15) * 0x85EBCA6B & 0xFFFFFFFF
 
 
@@ -124,7 +129,7 @@ def ooo_insert(net: Net, tp: tcp_sock, skb: sk_buff, parent: int, right: bool) -
     if behind >= 0:
         acb = TCP_SKB_CB(net.skb[behind])
         acb.prev = i
-    while cb.parent >= 0 and priority(i) > priority(cb.parent):
+    while cb.parent >= 0 and priority(net, i) > priority(net, cb.parent):
         rotate_up(net, tp, i)
 
 
@@ -146,7 +151,7 @@ def ooo_erase(net: Net, tp: tcp_sock, i: int) -> None:
     skb = net.skb[i]
     cb = TCP_SKB_CB(skb)
     while cb.left >= 0 and cb.right >= 0:
-        rotate_up(net, tp, cb.left if priority(cb.left) > priority(cb.right) else cb.right)
+        rotate_up(net, tp, cb.left if priority(net, cb.left) > priority(net, cb.right) else cb.right)
     set_child(net, tp, cb.parent, i, cb.left if cb.left >= 0 else cb.right)
     if cb.prev >= 0:
         before = net.skb[cb.prev]
@@ -159,7 +164,7 @@ def ooo_erase(net: Net, tp: tcp_sock, i: int) -> None:
 
 @path_function
 def ooo_replace(net: Net, tp: tcp_sock, old: int, skb: sk_buff) -> None:
-    """rb_replace_node(): skb takes the place of `old`."""
+    """rb_replace_node(): skb, which begins at the same byte, takes the place of `old`."""
     was = net.skb[old]
     ocb, cb, new = TCP_SKB_CB(was), TCP_SKB_CB(skb), skb.idx
     cb.left, cb.right, cb.prev, skb.next = ocb.left, ocb.right, ocb.prev, was.next
@@ -177,19 +182,3 @@ def ooo_replace(net: Net, tp: tcp_sock, old: int, skb: sk_buff) -> None:
         acb = TCP_SKB_CB(net.skb[skb.next])
         acb.prev = new
     was.next = NO_SKB
-    while cb.parent >= 0 and priority(new) > priority(cb.parent):      # its priority is another
-        rotate_up(net, tp, new)
-    sift_down(net, tp, new)
-
-
-@path_function
-def sift_down(net: Net, tp: tcp_sock, i: int) -> None:
-    """Until no child has a larger priority."""
-    cb = TCP_SKB_CB(net.skb[i])
-    while True:
-        child = cb.left
-        if child < 0 or (cb.right >= 0 and priority(cb.right) > priority(child)):
-            child = cb.right
-        if child < 0 or priority(child) <= priority(i):
-            return
-        rotate_up(net, tp, child)
