@@ -103,14 +103,14 @@ class udp_skb_cb:
 
 @struct()
 class tcp_skb_cb:
-    """A segment.  In the out-of-order queue it is a node of a treap."""
+    """A segment.  In the out-of-order queue it is a node of a red-black tree."""
     seq: u32
     end_seq: u32                # with SYN and FIN
     tcp_flags: i32
     tailroom: i32               # bytes that could still be copied behind its linear ones
     left: i32
     right: i32
-    parent: i32
+    parent_color: i32           # parent << 1 | colour
     prev: i32
 
 

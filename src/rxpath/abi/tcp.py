@@ -57,7 +57,7 @@ class tcp_sock:
     rcv_rtt_time: i64           # us
     rcvq_space: i64             # bytes that the program read in the last round trip
     rcvq_seq: u32
-    ooo_root: i32 = NO_SKB      # out_of_order_queue: a treap of skbs
+    ooo_root: i32 = NO_SKB      # out_of_order_queue: the root of a tree of skbs
     rcvq_time: i64              # us
     ooo_last: i32 = NO_SKB
     num_sacks: i32
