@@ -11,6 +11,8 @@ import struct
 from typing import Any
 
 from rxpath.abi.numbers import IPPROTO, MSG_DONTWAIT, NEVER, TCP, YIELD
+from rxpath.abi.sock import SOCK_SNDBUF_LOCK
+from rxpath.transport import tcp_sockopt
 from rxpath.user import sock as options
 from rxpath.user import socket as sockets
 from rxpath.user.poll import poll_now
@@ -20,7 +22,7 @@ from rxpath.workbench.words import units
 
 NAMES = {number: name for name, number in OPTIONS.items()}
 TCP_INFO, TCP_WINDOW_CLAMP, SO_MEMINFO, SO_LINGER, SO_ERROR = (6, 11), (6, 10), (1, 55), (1, 13), (1, 4)
-IN_TCP_SOCK = {"SO_RCVLOWAT": "rcvlowat", "SO_OOBINLINE": "urginline", "IP_MINTTL": "min_ttl", "TCP_MAXSEG": "user_mss"}
+SOCK_MIN_SNDBUF = 4608
 
 
 class Stream:
@@ -30,7 +32,6 @@ class Stream:
     def __init__(self, caller: Any, sk: int | None = None) -> None:
         self.caller, self.boot, self.net = caller, caller.boot, caller.net
         self.sk = sockets.create(self.boot, IPPROTO.TCP) if sk is None else sk
-        self.sndbuf_set = 0
 
     def _tell(self) -> None:
         self.caller.happened()
@@ -95,14 +96,24 @@ class Stream:
     # ------------------------------------------------------------ options
     def setsockopt(self, level: int, number: int, value: int | bytes) -> None:
         name = NAMES[level, number]
+        sk, tp = self.net.socks[self.sk], self.net.tcp[self.sk]
         if name == "SO_LINGER" and isinstance(value, bytes):
-            pass
-        elif name in IN_TCP_SOCK:
-            setattr(self.net.tcp[self.sk], IN_TCP_SOCK[name], value)
+            tp.linger, seconds = struct.unpack("=ii", value)
+            tp.lingertime_ns = seconds * 1_000_000_000
+        elif isinstance(value, bytes):
+            raise OSError(errno.ENOPROTOOPT, name)
+        elif name == "SO_SNDBUF":
+            sk.sndbuf, sk.userlocks = max(2 * value, SOCK_MIN_SNDBUF), sk.userlocks | SOCK_SNDBUF_LOCK
+        elif name == "IP_MINTTL":
+            tp.min_ttl = value
         else:
-            if isinstance(value, bytes):
-                raise OSError(errno.ENOPROTOOPT, name)
-            options.setsockopt(self.boot, self.sk, name, value)
+            try:
+                tcp_sockopt.setsockopt(self.boot, self.sk, name, value)
+            except OSError as e:
+                if e.errno != errno.ENOPROTOOPT:
+                    raise
+                options.setsockopt(self.boot, self.sk, name, value)
+            self._tell()
 
     def getsockopt(self, level: int, number: int, length: int = 0) -> Any:
         sk, tp = self.net.socks[self.sk], self.net.tcp[self.sk]

@@ -21,9 +21,6 @@ NOT_BUILT = {                           # names of conversations (fnmatch), and 
     "fast open": "fast open",
     "a socket filter*": "socket filters of streams",
     "to a listener: SYN from a broadcast address": "an answer to an address of many does not come back",
-    "the backlog's limit*": "SO_SNDBUF of streams", "*indow clamp of an open connection": "TCP_WINDOW_CLAMP",
-    "TCP_WINDOW_CLAMP*": "TCP_WINDOW_CLAMP", "TCP_QUICKACK 0": "TCP_QUICKACK", "TCP_LINGER2*": "TCP_LINGER2",
-    "SO_LINGER 0": "SO_LINGER of streams", "TCP_DEFER_ACCEPT": "TCP_DEFER_ACCEPT",
     "24 SYNs of a proven peer*": "tcp_metrics",
 }
 Steps = Iterable[Any]                   # steps, and groups of them
