@@ -149,6 +149,7 @@ def test_list_and_show(calibrate, capsys):
     told = json.loads(run(capsys, "calibrate", "--show", name, "--compare", "vm", "--json")[1])
     assert told["compared"]["profiles"] == [name, "vm"] and told["compared"]["stages"]["SYSCALL_ENTRY"] == [100.0, 82.0]
     assert "HARDIRQ" in told["not_measured"] and "TICK" not in told["not_measured"] and told["default"] is True
+    assert shown("vm", ["bm36"]).lines == [] and {b.stage: b.ns for b in shown("vm", ["bm36"]).beside}["SENDER"] == (2000.0, 1400.0)
     assert shown(name, ["all"]).profiles[:2] == [name, "bm36"]
 
 

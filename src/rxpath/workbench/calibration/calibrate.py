@@ -112,7 +112,8 @@ def listed() -> list[dict[str, Any]]:
 
 
 def _described(of: Profile, name: str, beside: Sequence[str]) -> Calibration:
-    lines = [Line(b.stage, b.ns[0] or 0.0, *of.spread[Stage[b.stage]], of.source[Stage[b.stage]]) for b in profile.beside([of], of)]
+    lines = [Line(b.stage, b.ns[0] or 0.0, *of.spread[Stage[b.stage]], of.source[Stage[b.stage]])
+             for b in profile.beside([of], of) if of.spread]
     profiles = [of, *(load_profile(n) for n in beside)] if beside else []
     kept = [s.name for s in Stage if of.ns.get(s) and s not in of.spread]
     rows = profile.beside(profiles, of) if beside else []

@@ -97,8 +97,8 @@ def others(wanted: Sequence[str]) -> list[str]:
 
 
 def beside(profiles: Sequence[Profile], of: Profile) -> list[Beside]:
-    """The stages that were measured for `of`, in every profile."""
-    return [Beside(stage.name, tuple(_ns(p, stage) for p in profiles)) for stage in Stage if stage in of.spread]
+    """The stages that were measured for `of`, in every profile; of a shipped one all that it has."""
+    return [Beside(stage.name, tuple(_ns(p, stage) for p in profiles)) for stage in Stage if stage in (of.spread or of.ns)]
 
 
 def _ns(profile: Profile, stage: Stage) -> float | None:

@@ -78,7 +78,8 @@ PerSecond = Annotated[float, BeforeValidator(_per_second)]
 class Stalls(Part):
     """Times at which a CPU runs no instruction: the hypervisor has given its processor to others (steal), on bare metal an SMI."""
 
-    rate: PerSecond = key(0.0, "stalls in a second, of each CPU, at exponential distances; 0: none", '0 to 100000, such as 5 or "5/s"',
+    rate: PerSecond = key(0.0, "stalls in a second, of each CPU, at exponential distances; 0: none. Without this table a profile "
+                               "that rxpath calibrate has made brings its own", '0 to 100000, such as 5 or "5/s"',
                           "[M] a quiet guest has 1 to 5 above 1 ms")
     length: Duration = key(1_500_000, "how long one takes on average, exponential", '"1us" to "10s"',
                            "[M] 1 to 6 ms are seen", ge=1000, le=10**10)
