@@ -1,7 +1,7 @@
 """Many pieces of work on all cores: Workers do anything, a Pool does units, run_all() has one for a single round.
 
 Workers are forked processes.  Threads were measured too: the path itself runs without Python's lock, but booting a host and reading its
-books are Python, 14 ms of a short run, and two threads did only 1.1 to 1.7 times as much as one; two processes do 1.9 times and more.
+books are Python, 6 ms of a short run's 9, and two threads did only 1.1 to 1.7 times as much as one; two processes do 1.9 times and more.
 A worker inherits the linked path and who the receivers are, so that it starts within milliseconds, and holds nothing but memory: it can be
 killed at any moment.  It ends when its pipe does."""
 from __future__ import annotations
