@@ -63,6 +63,14 @@ def syns(sim, n=8):
         sim.send(eth(ip(tcp(sport=1000 + k), proto=6)), at=START + 20_000 * k)
 
 
+def comes_back(sim):
+    """A peer whose connection has ended in order sends SYNs."""
+    closes(sim, FIN_ACK)
+    for k in range(8):
+        sim.send(eth(ip(tcp(sport=1000 + k), proto=6)), at=sim.t + 20_000 * (k + 1))
+    sim.run(sim.t + MS)
+
+
 def half_closes(sim):
     sk, _ = accepted(sim)
     called(sim, sockets.shutdown, sk, 1)
@@ -104,4 +112,6 @@ PAIRS = {
     "net.ipv4.tcp_keepalive_intvl": (LISTENER, idle, alive(intvl=1), alive(intvl=75)),
     "net.ipv4.tcp_keepalive_probes": (LISTENER, idle, alive(probes=1), alive(probes=9)),
 }
+PAIRS["net.ipv4.tcp_no_metrics_save"] = (LISTENER, comes_back, *(
+    {"net.ipv4.tcp_syncookies": 0, "net.ipv4.tcp_max_syn_backlog": 4, "net.ipv4.tcp_no_metrics_save": n} for n in (0, 1)))
 NO_EFFECT = {"net.ipv4.tcp_ecn": "it changes a bit of the SYN-ACK, which a run does not show: test_tcp_listener.py does"}

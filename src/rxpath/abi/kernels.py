@@ -255,3 +255,4 @@ class Sysctl(IntEnum):
     tcp_keepalive_time_ns = auto()
     tcp_keepalive_intvl_ns = auto()
     tcp_keepalive_probes = auto()
+    tcp_no_metrics_save = auto()

@@ -9,6 +9,7 @@ NSKB = 1 << 20                  # packets alive at one time
 NSOCK = 1 << 17                 # sockets, connections among them
 NREQ = 1 << 16                  # requests in the SYN queues of all listeners
 NTW = 1 << 17                   # connections in TIME_WAIT
+NMETRICS = 6 << 14             # peers of whom TCP knows something
 NTHREAD = 1024                  # the first NCPU are ksoftirqd/N
 NRULE = 16384                   # iptables rules of all chains
 NROUTE = 16384

@@ -20,6 +20,7 @@ from .limits import (
     NFIFO,
     NFRAGQ,
     NHIST,
+    NMETRICS,
     NMIB,
     NNAPI,
     NNOTE,
@@ -52,7 +53,7 @@ from .skbuff import share_t, sk_buff
 from .sock import eventpoll, mc_member, sock, sock_reuseport, wait_entry
 from .softnet import backlog_t, napi_struct, rps_dev_flow, softnet_data, spinlock
 from .spent import NPLACE, NPROGRAM, NSAMPLE, NSPENT, sample_t, spent_t
-from .tcp import TCP_EHASH, request_sock, tcp_sock, tcp_timewait_sock
+from .tcp import TCP_EHASH, request_sock, tcp_metrics_block, tcp_sock, tcp_timewait_sock
 from .tcp_options import tcp_fastopen_cookie, tcp_options_received, tcp_out_options
 from .timer import NHRTIMER, NTIMER, hrtimer, timer_base, timer_list
 
@@ -253,6 +254,7 @@ class Net:
     tcp_ehash: Array[i64] = table(TCP_EHASH)    # by both ends: entry + 1 (abi/tcp.py)
     reqs: Array[request_sock] = table(NREQ, taken_later=True)
     tws: Array[tcp_timewait_sock] = table(NTW, taken_later=True)
+    tcp_metrics: Array[tcp_metrics_block] = table(NMETRICS)         # by peer, in buckets (transport/tcp_metrics.py)
     wait: Array[wait_entry] = table(NWAIT, taken_later=True)
     epolls: Array[eventpoll] = table(NEPOLL, taken_later=True)
     reuseport: Array[sock_reuseport] = table(NGROUP, taken_later=True)

@@ -51,7 +51,7 @@ EADDRNOTAVAIL, ETIMEDOUT, EALREADY, EINPROGRESS = -99, -110, -114, -115
 MSG_OOB, MSG_PEEK, MSG_TRUNC, MSG_DONTWAIT, MSG_WAITALL, MSG_WAITFORONE = 0x1, 0x2, 0x20, 0x40, 0x100, 0x10000
 
 NO_SKB = NO_NAPI = NO_SOCK = NO_THREAD = NO_QUEUE = NO_TOUCH = NO_ROUTE = NO_SHARE = NO_DEV = NO_CPU = NO_TIMER = NO_PROG = -1
-NO_REQ = NO_TW = -1
+NO_REQ = NO_TW = NO_METRICS = -1
 OUTPUT_MULTICAST = -2           # skb.dst of a packet of lo to a group: its sender's route
 # arrival.flags: what is known of a frame beside its bytes.  All but the error go on with the packet (skb.wire), through FEED_WIRE bits of a
 # descriptor's status.  The checksum of its transport was right on the wire, and so was its IP header's: a snap length cut the frame, or

@@ -206,6 +206,8 @@ SYSCTLS: tuple[Row, ...] = (
         knob=Sysctl.tcp_keepalive_intvl_ns, factor=1_000_000_000, reader="tcp_keepalive_handler"),
     Row("net.ipv4.tcp_keepalive_probes", 9, 1, 127, "times", "probes until a connection is given up", "[M]",
         knob=Sysctl.tcp_keepalive_probes, reader="tcp_keepalive_handler"),
+    Row("net.ipv4.tcp_no_metrics_save", 0, 0, 255, "", "not 0: no connection leaves behind what its peer's round trip was", "[M]",
+        knob=Sysctl.tcp_no_metrics_save, reader="tcp_update_metrics"),
     # fragments: net/ipv4/ip_fragment.c
     Row("net.ipv4.ipfrag_high_thresh", 4194304, 0, INT_MAX, "bytes",
         "memory of all fragment queues; at more a new fragment is refused", "[M]",

@@ -97,6 +97,7 @@ class tcp_sock:
     ack_deferred: i32           # TCP_ACK_DEFERRED: the owner's release_sock() sends it
     rto: i32                    # jiffies
     retransmits: i32
+    backoff: i32                # how often rto was doubled, and no round trip was measured since
     ack_timeout: i64            # jiffies: when the delayed ACK is due
     ack_retry: i32
     write_timeout: i64          # jiffies: when what we sent is sent again
@@ -211,3 +212,13 @@ class tcp_timewait_sock:
     bound_dev: i32
     last_oow_ack_time: i64      # ns + 1
     next: i32 = NO_TW           # free list
+
+
+@struct()
+class tcp_metrics_block:
+    """What connections of one pair of addresses have left behind."""
+    saddr: i64                  # ours
+    daddr: i64
+    stamp: i64                  # jiffies
+    rtt_us: i64                 # << 3
+    in_use: i32

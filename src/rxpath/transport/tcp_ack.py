@@ -87,7 +87,7 @@ def tcp_ack_update_rtt(net: Net, cpu: int, tp: tcp_sock) -> None:
         delta = u32(tcp_time_stamp_ts(net, cpu, 0) - tp.rcv_tsecr)
         if delta < 0x7FFFFFFF // 1000:
             tcp_rtt_estimator(net, tp, max(delta, 1) * 1000)
-            tp.retransmits = 0
+            tp.retransmits, tp.backoff = 0, 0
 
 
 # ---------------------------------------------------------------- the ACK field

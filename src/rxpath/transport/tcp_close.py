@@ -35,6 +35,7 @@ from ..user.wait import sk_state_change
 from .inet_connection_sock import TCP_TIMEOUT_INIT_MS, inet_csk_clear_xmit_timers, inet_csk_schedule_ack, msecs_to_jiffies
 from .inet_hashtables import inet_put_port, inet_unhash
 from .tcp_charge import PAGE_SHIFT, tcp_rfree, tcp_wfree
+from .tcp_metrics import tcp_update_metrics
 from .tcp_ofo import skb_rbtree_purge
 from .tcp_output import tcp_send_ack, tcp_send_active_reset, tcp_send_fin
 from .tcp_seq import after
@@ -122,7 +123,9 @@ def tcp_done_with_error(net: Net, cpu: int, sk: sock, err: int) -> None:
 @path_function
 def tcp_time_wait(net: Net, cpu: int, sk: sock, substate: int, timeo: int) -> None:
     """What is left of it is a record, for `timeo` jiffies; the socket is done."""
-    tcp_timewait_begin(net, cpu, sk, net.tcp[sk.idx], substate, timeo)
+    tp = net.tcp[sk.idx]
+    tcp_timewait_begin(net, cpu, sk, tp, substate, timeo)
+    tcp_update_metrics(net, cpu, sk, tp)
     tcp_done(net, cpu, sk)
 
 
@@ -289,7 +292,7 @@ def tcp_disconnect(net: Net, cpu: int, sk: sock) -> int:
         tcp_abort(net, cpu, sk)
         sk.err = -ECONNRESET
     sk.dport, sk.daddr_lo, sk.shutdown = 0, 0, 0
-    tp.done, tp.srtt_us, tp.urg_data, tp.window_clamp, tp.copied_seq = 0, 0, 0, 0, tp.rcv_nxt
+    tp.backoff, tp.done, tp.srtt_us, tp.urg_data, tp.window_clamp, tp.copied_seq = 0, 0, 0, 0, 0, tp.rcv_nxt
     tp.num_sacks, tp.dsack, tp.compressed_ack, tp.ack_pending, tp.fin_sent = 0, 0, 0, 0, 0
     tp.rto = msecs_to_jiffies(net, TCP_TIMEOUT_INIT_MS)
     if sk.userlocks & SOCK_BINDADDR_LOCK == 0:

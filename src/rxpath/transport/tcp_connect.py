@@ -33,7 +33,6 @@ from ..skb import consume_skb
 from ..timer import jiffies, mod_timer
 from ..user.wait import sk_state_change
 from .inet_connection_sock import (
-    TCP_TIMEOUT_FALLBACK_MS,
     TCP_TIMEOUT_INIT_MS,
     inet_csk_reset_write_timer,
     keepalive_time_when,
@@ -45,6 +44,7 @@ from .tcp_ack import FLAG_SLOWPATH, tcp_ack
 from .tcp_charge import tcp_wcharge
 from .tcp_close import tcp_reset, tcp_set_state
 from .tcp_drop import tcp_drop
+from .tcp_metrics import tcp_init_metrics
 from .tcp_options import tcp_clear_options, tcp_parse_options
 from .tcp_output import tcp_send_ack, tcp_send_syn
 from .tcp_rcvbuf import TCP_MSS_DEFAULT, tcp_init_buffer_space, tcp_initialize_rcv_mss
@@ -56,10 +56,8 @@ TCP_TIMEOUT_MIN = 2                                  # jiffies
 
 @path_function
 def tcp_init_transfer(net: Net, cpu: int, sk: sock, tp: tcp_sock) -> None:
-    """The connection stands.  Without a round trip from the handshake (RFC 6298 5.7) time-outs begin at three seconds."""
-    if tp.srtt_us == 0:
-        tp.rttvar_us = tp.mdev_us = tp.mdev_max_us = TCP_TIMEOUT_FALLBACK_MS * 1000
-        tp.rto = msecs_to_jiffies(net, TCP_TIMEOUT_FALLBACK_MS)
+    """The connection stands."""
+    tcp_init_metrics(net, cpu, sk, tp)
     tcp_init_buffer_space(net, cpu, sk, tp)
     if tp.keepopen:
         mod_timer(net, cpu, TCP_KEEPALIVE_TIMER + sk.idx, jiffies(net, cpu) + keepalive_time_when(net, tp))

@@ -22,6 +22,7 @@ from .inet_connection_sock import TCP_TIMEOUT_INIT_MS, msecs_to_jiffies, sk_acce
 from .inet_hashtables import ehash_insert, ehash_remove, inet_ehashfn
 from .secure_seq import secure_tcp_seq, secure_tcp_ts_off, tcp_v4_init_seq_and_ts_off
 from .syncookies import cookie_init_timestamp, cookie_mss_index, cookie_v4_init_sequence, msstab
+from .tcp_metrics import tcp_peer_is_proven
 from .tcp_options import tcp_clear_options, tcp_parse_options
 from .tcp_output import TCP_RTO_MAX_MS, tcp_v4_send_synack
 from .tcp_rcvbuf import TCP_MSS_DEFAULT
@@ -143,7 +144,7 @@ def tcp_conn_request(net: Net, cpu: int, sk: sock, skb: sk_buff, tw_isn: int) ->
         req.tsoff = secure_tcp_ts_off(net, hashed)
     if not want_cookie and tw_isn == 0 and not syncookies:                   # 5: the last quarter is for peers that are known to be alive
         most = net.sysctl[Sysctl.tcp_max_syn_backlog]
-        if most - tp.qlen < most >> 2:
+        if most - tp.qlen < most >> 2 and not tcp_peer_is_proven(net, cpu, req.saddr_lo, req.daddr_lo):
             reqsk_free(net, i)
             tcp_listendrop(net, cpu, sk)
             return

@@ -96,6 +96,7 @@ def tcp_retransmit_timer(net: Net, cpu: int, sk: sock, tp: tcp_sock) -> None:
     tp.retransmits += 1
     tcp_retransmit_skb(net, cpu, sk)
     if sk.state != TCP.SYN_SENT or tp.retransmits > net.sysctl[Sysctl.tcp_syn_linear_timeouts]:
+        tp.backoff += 1
         tp.rto = min(tp.rto << 1, msecs_to_jiffies(net, TCP_RTO_MAX_MS))
     after = tp.rto
     if tp.user_timeout:                              # not later than that

@@ -28,6 +28,7 @@ from .tcp_close import SEND_SHUTDOWN, tcp_done, tcp_enter_fin_wait2, tcp_fin_tim
 from .tcp_connect import tcp_init_transfer, tcp_rcv_synsent_state_process
 from .tcp_drop import tcp_drop
 from .tcp_input import tcp_data_queue, tcp_validate_incoming
+from .tcp_metrics import tcp_update_metrics
 from .tcp_rcvbuf import tcp_initialize_rcv_mss
 from .tcp_seq import after, before
 from .tcp_urg import tcp_urg
@@ -69,6 +70,7 @@ def tcp_rcv_state_process(net: Net, cpu: int, sk: sock, skb: sk_buff) -> int:
             if sk.state == TCP.CLOSING:
                 tcp_time_wait(net, cpu, sk, TCP.TIME_WAIT, 0)
             else:
+                tcp_update_metrics(net, cpu, sk, net.tcp[sk.idx])
                 tcp_done(net, cpu, sk)
             return 0
     tcp_urg(net, cpu, sk, skb)
