@@ -21,7 +21,6 @@ NOT_BUILT = {                           # names of conversations (fnmatch), and 
     "fast open": "fast open",
     "a socket filter*": "socket filters of streams",
     "to a listener: SYN from a broadcast address": "an answer to an address of many does not come back",
-    "24 SYNs of a proven peer*": "tcp_metrics",
 }
 Steps = Iterable[Any]                   # steps, and groups of them
 
