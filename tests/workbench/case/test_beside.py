@@ -75,8 +75,8 @@ def test_nothing_is_fitted_to_a_program_whose_host_file_says_how_long_it_works(t
     assert "really 20,000, here 0" in b.explained[0]
 
 
-def test_times_in_which_nothing_was_read_are_pauses(tmp_path):
-    """5,000 a second; from 0.5 s to 0.9 s nothing is read: 256 fit, the rest is lost."""
+def standing_still():
+    """5,000 a second; from 0.5 s to 0.9 s nothing is read: 256 fit, the rest is lost.  (samples, lost)"""
     each, read, lost = [], 0, 0
     for i in range(21):
         queued = 0
@@ -86,7 +86,12 @@ def test_times_in_which_nothing_was_read_are_pauses(tmp_path):
         elif i:
             read += 500 + (256 if i == 10 else 0)
         each.append((i / 10, files(read, lost, queued, ran=read * 10_000)))
-    path = made(tmp_path, pps=5000, counters=samples(each))
+    return samples(each), lost
+
+
+def test_times_in_which_nothing_was_read_are_pauses(tmp_path):
+    counters, lost = standing_still()
+    path = made(tmp_path, pps=5000, counters=counters)
     b = beside(path, of_case(path))
     assert [(round(begin - 1000, 1), round(length, 1)) for begin, length in b.readers[0].pauses] == [(0.5, 0.4)]
     assert abs(b.row("socket").predicted - lost) < 0.1 * lost and b.row("socket").together > 0.8

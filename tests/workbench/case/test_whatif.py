@@ -15,7 +15,7 @@ from rxpath.workbench.words.mistakes import BadInput
 from ...cable.captures import pcap
 from ...frames import udp_frame
 from .made import HOST, samples, write
-from .test_beside import files, programs
+from .test_beside import files, programs, standing_still
 
 NET_DEV = """Inter-|   Receive                                                |  Transmit
  face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed
@@ -61,6 +61,14 @@ def test_losses_in_few_tenths_of_a_second_rule_out_lasting_ones(tmp_path):
     assert a.spread == pytest.approx(0.2)
     law = next(iter(families(a, of_case(path), 0, False)))
     assert not law.fits and "losses in 20 % of the tenths of a second, under this law in 100 %" in law.why
+
+
+def test_a_program_that_stood_still_needs_no_bursts_either(tmp_path):
+    counters, lost = standing_still()
+    path = write(tmp_path / "a.rxcase", counters=counters, texts={"programs.json": programs()})
+    a = whatif(path, of_case(path), 100_000, jobs=1)
+    law = next(law for law in a.laws if law.kind == "constant")
+    assert law.fits and abs(law.lost["socket"] - lost / a.counted.offered) < 0.05 and "stood still 1 times" in a.measured[1]
 
 
 def test_without_losses_it_says_how_long_bursts_may_be(tmp_path, capsys):

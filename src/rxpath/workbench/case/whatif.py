@@ -11,6 +11,7 @@ from rxpath.workbench.case.fit import serviced
 from rxpath.workbench.case.laws import Law, families
 from rxpath.workbench.case.reader import Reader, readers
 from rxpath.workbench.case.truth import Truth, truth
+from rxpath.workbench.host import file as hostfile
 from rxpath.workbench.host.model.host import Host
 from rxpath.workbench.jobs.unit import Unit
 from rxpath.workbench.readings.case import Recorded, open_recorded
@@ -93,8 +94,23 @@ def _programs(case: Recorded, found: Truth, c: Counted, host: Host) -> tuple[Hos
     if mine is None or mine.cpu_ns is None:
         return host, app, False, ("how long the program works on a datagram is not known: under an even law it is fitted",)
     work = mine.cpu_ns + mine.waited_ns + mine.elsewhere_ns
-    words = (f"{mine.name} needed {ns(round(work))} for each datagram that it read (CPU, waiting for it, asleep; its calls included)",)
-    return serviced(host, mine.app, work), mine.app, True, words
+    words: tuple[str, ...] = (f"{mine.name} needed {ns(round(work))} for each datagram that it read (CPU, waiting for it, asleep; its "
+                              "calls included)",)
+    quick = serviced(host, mine.app, work)
+    if mine.pauses and not mine.never and (every := found.seconds / len(mine.pauses)) > (length := _mean(mine)):
+        words += (f"{mine.name} stood still {len(mine.pauses)} times, {length:.2f} s each: it does so at even distances here",)
+        quick = _standing_still(quick, mine.app, every, length)
+    return quick, mine.app, True, words
+
+
+def _mean(reader: Reader) -> float:
+    return sum(length for _, length in reader.pauses) / len(reader.pauses)
+
+
+def _standing_still(host: Host, app: int, every: float, length: float) -> Host:
+    apps = [dict(a) for a in host._raw["app"]]
+    apps[app]["pause"] = {"every": f"{round(every * 1e6)}us", "for": f"{max(round(length * 1e6), 1)}us"}
+    return hostfile.revise(host, {"app": apps})
 
 
 def _decide(found: Truth, surviving: list[Law], same: bool | None) -> str:
