@@ -26,6 +26,12 @@ def test_the_model_loses_what_the_kernel_lost(tmp_path, name):
     assert least - within <= predicted(name, tmp_path).loss <= most + within
 
 
+def test_the_model_is_of_the_kernel_beside_which_it_is_set():
+    e = EXPERIMENTS["stall-50"]
+    assert [in_model.host(e, "vm", release=r).get("kernel") for r in ("6.18.44-x", "6.1.0-18-amd64", "3.10.0-1160.el7", "", "none")] \
+        == ["6.18", "6.1", "3.10", None, None]
+
+
 def test_fragments_are_one_good_datagram():
     parts = in_model.frames(0, 5000, 4000, 7)
     assert [len(p) for p in parts] == [1514, 1514, 14 + 20 + 4008 - 2 * 1480]

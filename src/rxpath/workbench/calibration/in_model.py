@@ -1,6 +1,7 @@
 """The same in the model: an experiment's host and capture, what it loses; and what a call costs, for the derivation of a profile."""
 from __future__ import annotations
 
+import contextlib
 import functools
 import struct
 from collections.abc import Mapping, Sequence
@@ -8,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rxpath.abi.kernels import nearest
 from rxpath.drivers.rows import VETH
 from rxpath.path import Stage
 from rxpath.workbench.calibration.experiments import PORT, US, Datagram, Experiment, rules_text
@@ -53,9 +55,10 @@ def write_capture(path: Path, datagrams: Sequence[Datagram], times: Sequence[int
 
 
 # ---------------------------------------------------------------- hosts
-def host(e: Experiment, profile: str, seed: int = 1, *, service: int | None = None, hz: int | None = None, a: int = 0, b: int = 1,
-         idle: str = "C1") -> dict[str, Any]:
-    """The host file.  service: ns that the program was seen to work on a datagram; a, b: CPUs of sender and reader, as 0 and 1 here."""
+def host(e: Experiment, profile: str, seed: int = 1, *, service: int | None = None, hz: int | None = None, idle: str = "C1",
+         release: str = "") -> dict[str, Any]:
+    """The host file.  service: ns that the program was seen to work on a datagram; release: of the kernel beside which it is set.  CPU 0 is
+    the sender's, 1 the other."""
     work = e.service if service is None else service
     app: dict[str, Any] = {"name": "r", "sockets": [f"s{i}" for i in range(len(e.ports))], "cpu": 0 if e.same else [0, 1] if e.both else 1,
                            "threads": e.threads, "batch": e.batch, "waitforone": e.waitforone, "service": f"{work}ns"}
@@ -72,7 +75,10 @@ def host(e: Experiment, profile: str, seed: int = 1, *, service: int | None = No
         apps = [{**app, "name": f"r{i}", "sockets": [f"s{i}"], "threads": 1} for i in range(len(e.ports))]
     sockets = [{"name": f"s{i}", "bind": f"*:{port}", **({"rcvbuf": e.rcvbuf} if e.rcvbuf else {}),
                 **({"reuseport": True} if e.reuse else {})} for i, port in enumerate(e.ports)]
-    return {"profile": profile, "seed": seed, "cpus": 2, "listen": "listed", "cpu": {"idle": idle}, **({"hz": hz} if hz else {}),
+    kernel = {}
+    with contextlib.suppress(ValueError):                   # a release that says no version: the newest
+        kernel = {"kernel": nearest(release)[0]}
+    return {**kernel, "profile": profile, "seed": seed, "cpus": 2, "listen": "listed", "cpu": {"idle": idle}, **({"hz": hz} if hz else {}),
             "nic": {"driver": VETH.name, "addresses": [f"{RECEIVER}/24"], "sender_cpu": 0, "sender_spin": f"{e.spin}ns"},
             "sysctl": {"net.core.rmem_max": 4 << 20, **({"net.core.netdev_max_backlog": e.backlog} if e.backlog else {})},
             "socket": sockets, "app": apps, **({"rps": {"0": "1"}} if e.rps else {}),

@@ -252,7 +252,8 @@ def _predicted(store: Store, row: Mapping[str, Any], e: Experiment, profile: str
         raise BadInput(f"{store.folder / row['times']}: a run of another version of {row['experiment']}: another folder")
     in_model.write_capture(capture, e.datagrams, sent)
     hz = store.made.get("hz")
-    built = in_model.host(e, profile, seed, service=row["service"], hz=hz if hz in (100, 250, 300, 1000) else None, idle=idle)
+    built = in_model.host(e, profile, seed, service=row["service"], hz=hz if hz in (100, 250, 300, 1000) else None, idle=idle,
+                          release=str(store.made.get("kernel", "")))
     return in_model.predicted(e, capture, built)
 
 
