@@ -107,6 +107,16 @@ def test_what_is_missing_is_named(text, kind, name):
     assert got.missing == (kind, name) and got.line == 3 and got.what == f"missing: {kind} {name}"
 
 
+@pytest.mark.parametrize("text, what", [
+    ("+0 getsockopt(3, SOL_SOCKET, SO_TYPE, [2], [-1]) = -1 EINVAL (Invalid argument)", ""),
+    ("+0 epoll_create(1) = 5\n+0 bind(5, ..., ...) = -1 ENOTSOCK (Socket operation on non-socket)", ""),
+    ("+99999999 close(3) = 0", "missing: time beyond 3,600 seconds of a script"),
+    ("+0...99999999 read(3, ..., 5) = 0", "missing: time beyond 3,600 seconds of a script"),
+    ("+0 listen(3, -1) = -1 EOPNOTSUPP (x)", ""), ("+0 recv(3, ..., -1, 0) = -1 EINVAL (x)", "")])
+def test_odd_arguments_are_answered(text, what):
+    assert run(BOUND + text).what == what
+
+
 def test_more_calls_than_there_are_threads_are_missing():
     got = run(BOUND + "+0 poll([], 0, 0) = 0\n" * 500)
     assert got.missing == ("thread", "for more than 500 system calls")

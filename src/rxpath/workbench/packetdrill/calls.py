@@ -50,11 +50,13 @@ class Calls:
         try:
             return handler(self, s, call.arguments)
         except OSError as e:
-            if isinstance(e, socket.gaierror) or e.errno is None:
-                raise
-            return Outcome(-1, e.errno)
+            return Outcome(-1, e.errno if e.errno is not None and not isinstance(e, socket.gaierror) else errno.EINVAL)
         except (OverflowError, ValueError, TypeError):  # the standard library refuses what the kernel would
             return Outcome(-1, errno.EINVAL)
+        except AttributeError:
+            if not any(hasattr(fd, "register") for fd in self.fds.values()):
+                raise
+            return Outcome(-1, errno.ENOTSOCK)          # an epoll instance where a socket is meant
 
     def fd(self, e: Expression) -> Any:
         n = number(e)

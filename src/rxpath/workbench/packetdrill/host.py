@@ -15,11 +15,10 @@ from rxpath.workbench.host.model.host import Host
 from rxpath.workbench.packetdrill.script import Script, ScriptError
 from rxpath.workbench.packetdrill.wire import Ends
 from rxpath.workbench.toml_in.tables import Wrong
-from rxpath.workbench.words import units
 
 LOCAL, REMOTE, PREFIX = "192.168.0.1", "192.0.2.1", 16
 LOCAL_MAC, REMOTE_MAC = "02:00:00:00:00:01", "02:00:00:00:00:02"
-TOLERANCE_NS = 4_000_000                                # packetdrill's own default
+TOLERANCE_NS, TOLERANCE_MOST_NS = 4_000_000, 60_000_000_000                # packetdrill's own default; the most that is taken
 # options of a script that have a meaning here; those in IGNORED change nothing that is compared
 KNOWN = ("tolerance_usecs", "tcp_ts_tick_usecs", "define", "ip_version")
 IGNORED = ("send_omit_free", "debug", "verbose", "non_fatal", "init_scripts", "code_command", "code_format", "code_sockopt", "speed",
@@ -75,4 +74,4 @@ def tolerance(script: Script) -> int:
             raise ScriptError(script.name, line, f"--{name}={value}: microseconds, a whole number")
     found = {name: value for _, name, value in script.options}
     usecs = found.get("tolerance_usecs")
-    return min(int(usecs) * 1000, units.LARGEST) if usecs is not None else TOLERANCE_NS
+    return min(int(usecs[:12]) * 1000, TOLERANCE_MOST_NS) if usecs is not None else TOLERANCE_NS

@@ -29,6 +29,7 @@ SETTLE_NS = 20_000                                      # a packet has been thro
 STEP_NS = 20_000                                        # how far time goes at once while a packet is waited for
 LONGEST_NS = 600_000_000_000                            # that `*` waits
 REMOTE_PORT = 32768                                     # of the first connection that a script opens
+MOST_NS = 3_600_000_000_000                             # of a script
 MOST_CALLS = 500                                        # threads that there are for them
 
 
@@ -106,6 +107,8 @@ class Player:
         when, what = event.when, event.action
         base = 0 if when.kind == "absolute" else self.base - START_NS
         at = START_NS + (base + when.at if when.kind != "any" else base)
+        if max(at, when.until or 0, (isinstance(what, Call) and what.ends) or 0) > MOST_NS:
+            raise Missing("time", f"beyond {MOST_NS // 1_000_000_000:,} seconds of a script")
         if isinstance(what, Call):
             self._await()                               # one call at a time, as in packetdrill
         if isinstance(what, Segment | Datagram | Icmp) and not what.inbound:

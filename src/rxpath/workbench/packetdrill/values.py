@@ -35,7 +35,7 @@ def table() -> dict[str, int]:
 
 
 SYMBOLS = table()
-ERRNOS = {name: number for number, name in errno.errorcode.items()} | {"EWOULDBLOCK": errno.EAGAIN}
+ERRNOS = {name: int(getattr(errno, name)) for name in dir(errno) if name.startswith("E")}
 
 
 def number(e: Expression) -> int:
