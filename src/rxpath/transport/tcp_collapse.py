@@ -82,6 +82,7 @@ def hollow(net: Net, cpu: int, skb: sk_buff) -> None:
     while i >= 0:
         page = net.skb[i]
         i = page.next
+        page.frags = NO_SKB                          # a page has none, whatever stood there before
         skb_release(net, cpu, page)
     skb.frags, skb.len, skb.data_len = NO_SKB, 0, 0
 
