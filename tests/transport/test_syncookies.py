@@ -1,6 +1,8 @@
 """SYN cookies: what a cookie says, and for how long it holds."""
 import pytest
 
+from rxpath.abi.kernels import Sysctl
+from rxpath.abi.tcp import request_sock
 from rxpath.abi.tcp_options import tcp_options_received
 from rxpath.transport.syncookies import (
     __cookie_v4_check,
@@ -59,12 +61,22 @@ def test_a_cookie_holds_for_two_minutes(lab):
     assert one.mss(cookie, seq=2, now=12 * MINUTE) == one.mss(cookie, seq=2, now=10 * MINUTE - 1) == 0
 
 
-@pytest.mark.parametrize("fields, bits", [({}, 0x0F), ({"wscale_ok": 1, "snd_wscale": 7, "sack_ok": 1}, 0x17), ({"sack_ok": 1}, 0x1F)])
-def test_the_time_stamp_says_the_options_and_is_never_of_the_future(fields, bits):
+@pytest.mark.parametrize("fields, bits", [({}, 0x0F), ({"wscale_ok": 1, "snd_wscale": 7, "sack_ok": 1}, 0x17), ({"sack_ok": 1}, 0x1F),
+                                          ({"sack_ok": 1, "ecn_ok": 1}, 0x3F)])
+def test_the_time_stamp_says_the_options_and_is_never_of_the_future(lab, fields, bits):
+    net = lab().net
     for now in (1 << 20, (1 << 20) + 63):
-        ts = cookie_init_timestamp(tcp_options_received(**fields), now)
+        ts = cookie_init_timestamp(request_sock(**fields), now)
         assert now - 64 < ts <= now and ts & 63 == bits
         said = tcp_options_received(saw_tstamp=1, rcv_tsecr=ts)
-        cookie_timestamp_decode(said)
+        assert cookie_timestamp_decode(net, said)
         for name in ("wscale_ok", "snd_wscale", "sack_ok"):
             assert getattr(said, name) == fields.get(name, 0)
+
+
+@pytest.mark.parametrize("off", ["tcp_timestamps", "tcp_sack", "tcp_window_scaling"])
+def test_an_option_that_is_switched_off_meanwhile_ends_it(lab, off):
+    net = lab().net
+    net.sysctl[Sysctl[off]] = 0
+    ts = cookie_init_timestamp(request_sock(wscale_ok=1, snd_wscale=7, sack_ok=1), 1 << 20)
+    assert not cookie_timestamp_decode(net, tcp_options_received(saw_tstamp=1, rcv_tsecr=ts))
