@@ -4,6 +4,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -29,6 +30,7 @@ EXAMPLES = examples(
     ("rxpath replay dump.pcap --listen udp:5000,tcp:80", "only these sockets"),
     ("rxpath replay first --trail drops", "the way of the frames that were lost"),
     ("rxpath replay first --goal latency", "knobs that make it faster, each tried on the same traffic"),
+    ("rxpath replay first --html report.html", "the report as a page with pictures"),
     ("rxpath replay first --over-time", "queues, losses and CPUs over time, in the terminal"),
     ("rxpath replay first --record first.parquet", "the same into a file"),
     ("rxpath replay first --json | jq .dropped", "for programs; docs/json.md"),
@@ -58,6 +60,8 @@ def replay(
     record: Annotated[str | None, typer.Option(
         "--record", metavar="FILE", help="Write rings, queues, CPU time, losses and latency over time: FILE.json, .arrow or .parquet; "
         "- puts them into --json.")] = None,
+    html: Annotated[str | None, typer.Option(
+        "--html", metavar="FILE", help="Write the report as one HTML page with pictures, which needs no network.")] = None,
     over_time: Annotated[bool, typer.Option(
         "--over-time", help="Show queues, losses, CPUs and latency over time, and chart the queue nearest to its limit.")] = False,
     samples: Annotated[str | None, typer.Option(
@@ -91,7 +95,7 @@ def replay(
     watched = _watched(trail, trail_limit)
     if watched is not None and not json_ and goal is None:                        # who asks for a packet's way wants that
         no_whatif = True
-    _check_files(record, json_, samples, tap, tx, capture, host)
+    _check_files(record, json_, samples, html, tap, tx, capture, host)
     goal, packets = checked_goal(goal), checked_budget(budget)
     seeds = checked_seeds(seeds, 1 if no_whatif or capture == "-" else SEEDS)
     if seeds > 1 and capture == "-":
@@ -108,13 +112,15 @@ def replay(
             outcome = replaying.replay(capture, chosen, overrides=of_traffic, seed=seed, listen=listen or [], local=local, speed=speed,
                                        rate=rate, loop=loop, fresh=fresh, plain=plain or None,
                                        skip_unsupported=skip_unsupported or None, trail=watched, progress=bar, stop=interrupt,
-                                       record=record is not None or over_time)
-        picture = _over_time(outcome) if over_time and not json_ else None
+                                       record=record is not None or over_time or html is not None)
+        recorded, picture = outcome, _over_time(outcome) if over_time and not json_ else None
         outcome = _written(outcome, record, samples)
         unit = {"capture": capture, "seed": seed, "listen": tuple(listen or ()), "local": local, "speed": speed, "rate": rate, "loop": loop,
                 "fresh": fresh, "traffic": of_traffic}
         answer, varies = _told(outcome, watched, picture, json_, unit, chosen, None if no_whatif else (goal, packets), seeds,
                                skip_unsupported or None, not no_progress, interrupt)
+    if html is not None:
+        _page(recorded, answer, html)
     if json_:
         _json(outcome, answer, varies, watched, compared)
     elif answer is not None or varies is not None:
@@ -149,11 +155,11 @@ def _told(outcome: Outcome, watched: Trail | None, picture: Any, as_json: bool, 
             return question.answer(bar, stop), None
 
 
-def _check_files(record: str | None, as_json: bool, samples: str | None, tap: str | None, tx: str | None, capture: str,
+def _check_files(record: str | None, as_json: bool, samples: str | None, html: str | None, tap: str | None, tx: str | None, capture: str,
                  host: str | None) -> None:
-    from rxpath.workbench.words.mistakes import BadInput, apart
+    from rxpath.workbench.words.mistakes import BadInput, apart, check_writable
 
-    for option, file in (("--tap", tap), ("--tx", tx)):
+    for option, file in (("--tap", tap), ("--tx", tx), ("--html", html)):
         if file == "-":
             raise BadInput(f"{option} -: the report goes to standard output; give a file name (./- for a file named -)")
     if record is not None:
@@ -165,6 +171,8 @@ def _check_files(record: str | None, as_json: bool, samples: str | None, tap: st
 
         spent.check(samples)
     apart("--record", record, samples, tap, tx, capture, host)
+    check_writable("--html", html)
+    apart("--html", html, record, samples, tap, tx, capture, host)
     apart("--samples", samples, tap, tx, capture, host)
     apart("--tap", tap, tx, capture, host)
     apart("--tx", tx, capture, host)
@@ -188,11 +196,23 @@ def _written(outcome: Outcome, record: str | None, samples: str | None) -> Outco
         from rxpath.workbench.views import spent
 
         spent.write_csv(outcome, samples)
-    if record is None or record == "-":
+    if record == "-":
         return outcome
+    if record is None:
+        return replace(outcome, recording=None)              # it was kept for pictures
     from rxpath.workbench.views import recording
 
     return recording.take(outcome, record)
+
+
+def _page(outcome: Outcome, answer: WhatIf | None, file: str) -> None:
+    import shlex
+
+    from rxpath.workbench.views.html.report import report
+    from rxpath.workbench.words.mistakes import writing
+
+    with writing(file), open(file, "w", encoding="utf-8") as out:
+        out.write(report(outcome, answer, shlex.join(["rxpath", *sys.argv[1:]])))
 
 
 def _over_time(outcome: Outcome) -> Any:

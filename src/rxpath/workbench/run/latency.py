@@ -27,6 +27,15 @@ class Latency:
     def as_dict(self) -> dict[str, int]:
         return {**self.quantiles, "max": self.max, "mean": self.mean, "count": self.count}
 
+    def cumulative(self) -> list[tuple[int, float]]:
+        """(ns, share of them that took no longer), at the edge of each bucket that holds some."""
+        out, below = [], 0
+        for b, n in enumerate(self.histogram):
+            if n:
+                below += n
+                out.append((min(bucket_edge(b), self.max), below / self.count))
+        return out
+
     @staticmethod
     def sum(parts: Sequence[Latency]) -> Latency:
         """Of all of them together."""

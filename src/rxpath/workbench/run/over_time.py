@@ -49,6 +49,7 @@ class Busy:
     """ns that a CPU was not idle, in each column; all, most: as shares of the run, and of a column."""
     name: str
     each: list[int]
+    contexts: dict[str, list[int]]                          # the same in each context
     all: float
     most: float
 
@@ -63,6 +64,16 @@ class OverTime:
     cpus: list[Busy]
     latency: list[Level]
     lost: list[int]
+
+    def stretches(self) -> list[tuple[int, int, int]]:
+        """Columns next to each other in which frames were lost: (the first, how many, frames)."""
+        out: list[tuple[int, int, int]] = []
+        for i, n in enumerate(self.lost):
+            if n and out and out[-1][0] + out[-1][1] == i:
+                out[-1] = (out[-1][0], out[-1][1] + 1, out[-1][2] + n)
+            elif n:
+                out.append((i, 1, n))
+        return out
 
     @property
     def column_ns(self) -> int:
@@ -118,6 +129,7 @@ def _cpus(recording: Recording, columns: int, summed: Callable[[Series], list[in
     width = recording.elapsed_ns / columns
     found = []
     for of in dict.fromkeys(s.of for s in recording.series if s.name in BUSY):
-        each = [sum(v) for v in zip(*(summed(s) for s in recording.series if s.name in BUSY and s.of == of), strict=True)]
-        found.append(Busy(of.replace("cpu", "CPU"), each, sum(each) / recording.elapsed_ns, min(1.0, max(each) / width)))
+        contexts = {s.name.removeprefix("cpu_"): summed(s) for s in recording.series if s.name in BUSY and s.of == of}
+        each = [sum(v) for v in zip(*contexts.values(), strict=True)]
+        found.append(Busy(of.replace("cpu", "CPU"), each, contexts, sum(each) / recording.elapsed_ns, min(1.0, max(each) / width)))
     return sorted(found, key=lambda busy: (-busy.all, busy.name))

@@ -100,6 +100,15 @@ class Step(NamedTuple):
     consumed: int                                           # the kernel itself was their end
 
 
+def exits(step: Step, most: int) -> list[tuple[str, int, bool]]:
+    """(reason, frames, of the class lost) of a step, the first ones; beyond `most` of them together."""
+    found = [(loss.reason, loss.n, loss.kind is Kind.LOST) for loss in step.losses]
+    if len(found) <= most:
+        return found
+    rest = found[most - 1:]
+    return [*found[:most - 1], (f"{len(rest)} other reasons", sum(n for _, n, _ in rest), any(lost for *_, lost in rest))]
+
+
 def steps(b: Books) -> list[Step]:
     """From the wire to the application: of whatever enters a step and does not leave there, the next one is entered."""
     left, out = b.offered, []

@@ -1,0 +1,46 @@
+"""Parts of the page: figures, tables, text that came from outside."""
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from html import escape
+
+WIDTH, LEFT, RIGHT = 960, 64, 16                            # of a picture: user units, and its margins
+
+
+def text(value: object) -> str:
+    return escape(str(value))
+
+
+def figure(name: str, title: str, what: str, *parts: str) -> str:
+    """what: one sentence that says what the picture shows, also for who cannot see it."""
+    said = f'<figcaption><h2>{text(title)}</h2><p id="{name}-d">{text(what)}</p></figcaption>'
+    return f'<figure id="{name}">{said}{"".join(parts)}</figure>\n'
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[object]], words: int = 1) -> str:
+    """The first `words` columns are words, the others figures."""
+    top = "".join(f'<th scope="col"{_word(i, words)}>{text(h)}</th>' for i, h in enumerate(head))
+    body = "".join(f"<tr>{''.join(_cell(i, c, words) for i, c in enumerate(row))}</tr>" for row in rows)
+    return f'<div class="wide"><table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>'
+
+
+def _cell(i: int, value: object, words: int) -> str:
+    if i == 0:
+        return f'<th scope="row">{text(value)}</th>'
+    return f"<td{_word(i, words)}>{text(value)}</td>"
+
+
+def _word(i: int, words: int) -> str:
+    return ' class="word"' if i < words else ""
+
+
+def numbers(title: str, inner: str) -> str:
+    """A table behind its picture."""
+    return f"<details><summary>{text(title)}</summary>{inner}</details>"
+
+
+def key(items: Iterable[tuple[str, str]]) -> str:
+    """(class of the colour, what it stands for)"""
+    return '<ul class="key">' + "".join(
+        f'<li><svg width="14" height="14" aria-hidden="true"><rect class="{c}" width="14" height="14"/></svg> {text(what)}</li>'
+        for c, what in items) + "</ul>"
