@@ -2,7 +2,9 @@
 import pytest
 
 from rxpath.workbench.judge import frames as f
+from rxpath.workbench.judge import run
 from rxpath.workbench.judge.case import Case, Observation, Received, Recv
+from rxpath.workbench.judge.compare import Difference, without_merged
 from rxpath.workbench.judge.hosts import host
 from rxpath.workbench.judge.tcp import generated, talk, transcript, wire
 from rxpath.workbench.judge.tcp import steps as s
@@ -131,3 +133,15 @@ def test_no_generated_segment_is_longer_than_the_mtu():
                 if isinstance(step, s.Segment):
                     options = 12 if step.options is None else len(step.options)
                     assert step.data + options + 40 <= 1500
+
+
+def test_more_drops_of_joined_segments_are_no_difference_and_others_are():
+    kernel = Observation(answers=[("4 counters TcpExt.TCPRcvCoalesce", 1)])
+    found = [Difference(f"answer {n} drops TCP_OFOMERGE @ x", a, b) for n, a, b in ((3, 2, 1), (4, 2, 1), (9, 1, 2), (9, 1, 0))]
+    assert without_merged(found, kernel) == [found[0], found[2], found[3]]
+    assert without_merged(found, Observation()) == found
+
+
+def test_of_a_conversation_the_first_step_that_differs_is_told():
+    found = [Difference(f"answer {n} {what}", 1, 2) for n, what in ((12, "reply 0"), (9, "memory c"), (9, "counters a"), (10, "b"))]
+    assert run.first_step(found) == found[1:3]

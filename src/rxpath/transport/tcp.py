@@ -38,10 +38,10 @@ from .inet_connection_sock import TCP_TIMEOUT_INIT_MS, inet_csk_init_xmit_timers
 from .tcp_ack import __tcp_cleanup_rbuf, tcp_fast_path_check
 from .tcp_charge import tcp_rfree
 from .tcp_input import tcp_epollin_ready
-from .tcp_rcvbuf import TCP_MSS_DEFAULT, tcp_rcv_space_adjust
+from .tcp_rcvbuf import tcp_rcv_space_adjust
 from .tcp_seq import after, u32
 from .tcp_urg import tcp_recv_urg
-from .tcp_window import TCP_DEFAULT_SCALING_RATIO
+from .tcp_window import TCP_DEFAULT_SCALING_RATIO, TCP_MSS_DEFAULT
 
 TCP_WMEM_DEFAULT = 16384                             # net.ipv4.tcp_wmem's
 

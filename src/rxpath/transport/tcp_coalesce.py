@@ -133,3 +133,13 @@ def tcp_try_coalesce(net: Net, cpu: int, sk: sock, to: sk_buff, skb: sk_buff) ->
     cb.end_seq = cb2.end_seq
     cb.tcp_flags |= cb2.tcp_flags
     return True
+
+
+@path_function
+def tcp_ooo_try_coalesce(net: Net, cpu: int, sk: sock, to: sk_buff, skb: sk_buff) -> bool:
+    """The same of the out-of-order queue.  Should it be dropped, so many segments are counted at the socket."""
+    segs = max(to.gso_segs, 1) + max(skb.gso_segs, 1)
+    joined = tcp_try_coalesce(net, cpu, sk, to, skb)
+    if joined:
+        to.gso_segs = segs
+    return joined

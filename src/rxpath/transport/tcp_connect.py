@@ -47,9 +47,9 @@ from .tcp_drop import tcp_drop
 from .tcp_metrics import tcp_init_metrics
 from .tcp_options import tcp_clear_options, tcp_parse_options
 from .tcp_output import tcp_send_ack, tcp_send_syn
-from .tcp_rcvbuf import TCP_MSS_DEFAULT, tcp_init_buffer_space, tcp_initialize_rcv_mss
+from .tcp_rcvbuf import tcp_init_buffer_space, tcp_initialize_rcv_mss
 from .tcp_seq import after, tcp_jiffies32, tcp_paws_reject, tcp_store_ts_recent, tcp_time_stamp_ts, u32
-from .tcp_window import U16_MAX, tcp_advmss, tcp_full_space, tcp_initial_window, tcp_initial_wscale, tcp_sync_mss
+from .tcp_window import TCP_MSS_DEFAULT, U16_MAX, tcp_advmss, tcp_full_space, tcp_initial_window, tcp_initial_wscale, tcp_sync_mss
 
 TCP_TIMEOUT_MIN = 2                                  # jiffies
 

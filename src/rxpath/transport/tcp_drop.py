@@ -10,5 +10,5 @@ from ..skb import kfree_skb_reason
 @path_function
 def tcp_drop(net: Net, cpu: int, sk: sock, skb: sk_buff, stage: int, reason: int) -> int:
     """As it is seen at `stage`."""
-    sk.drops += 1
+    sk.drops += max(skb.gso_segs, 1)                 # sk_drops_skbadd()
     return kfree_skb_reason(net, cpu, skb, stage, reason)

@@ -25,9 +25,8 @@ from .syncookies import cookie_init_timestamp, cookie_mss_index, cookie_v4_init_
 from .tcp_metrics import tcp_peer_is_proven
 from .tcp_options import tcp_clear_options, tcp_parse_options
 from .tcp_output import TCP_RTO_MAX_MS, tcp_v4_send_synack
-from .tcp_rcvbuf import TCP_MSS_DEFAULT
 from .tcp_seq import tcp_jiffies32, tcp_time_stamp_ts, u32
-from .tcp_window import U16_MAX, tcp_advmss, tcp_full_space, tcp_initial_window, tcp_initial_wscale
+from .tcp_window import TCP_MSS_DEFAULT, U16_MAX, tcp_advmss, tcp_full_space, tcp_initial_window, tcp_initial_wscale
 
 
 # ---------------------------------------------------------------- requests

@@ -35,12 +35,12 @@ from .tcp_listen import (
     tcp_rtx_synack,
 )
 from .tcp_options import tcp_parse_options
-from .tcp_rcvbuf import TCP_MSS_DEFAULT, tcp_initialize_rcv_mss
+from .tcp_rcvbuf import tcp_initialize_rcv_mss
 from .tcp_reply import tcp_v4_reqsk_send_ack, tcp_v4_send_reset
 from .tcp_seq import after, seconds, tcp_jiffies32, tcp_paws_reject, u32
 from .tcp_state import tcp_rcv_state_process
 from .tcp_timewait import tcp_in_window, tcp_oow_answer
-from .tcp_window import U16_MAX, tcp_sync_mss
+from .tcp_window import TCP_MSS_DEFAULT, U16_MAX, tcp_sync_mss
 
 ENDED, TO_LISTENER = -1, -2                          # what tcp_check_req() and cookie_v4_check() say instead of a child
 

@@ -18,7 +18,7 @@ from ..turn import at
 from ..user.wait import sock_def_readable
 from .inet_connection_sock import inet_csk_schedule_ack
 from .tcp_charge import skb_set_owner_r, tcp_rfree
-from .tcp_coalesce import tcp_try_coalesce
+from .tcp_coalesce import tcp_ooo_try_coalesce
 from .tcp_drop import tcp_drop
 from .tcp_memory import tcp_try_rmem_schedule
 from .tcp_output import tcp_send_ack
@@ -176,7 +176,7 @@ def ofo_place(net: Net, cpu: int, sk: sock, tp: tcp_sock, skb: sk_buff) -> bool:
     seq, end_seq = cb.seq, cb.end_seq
     last = net.skb[tp.ooo_last]
     lcb = TCP_SKB_CB(last)
-    if tcp_try_coalesce(net, cpu, sk, last, skb):
+    if tcp_ooo_try_coalesce(net, cpu, sk, last, skb):
         if tp.sack_ok:
             tcp_grow_window(net, sk, tp, skb, True)
         return False
@@ -205,7 +205,7 @@ def ofo_place(net: Net, cpu: int, sk: sock, tp: tcp_sock, skb: sk_buff) -> bool:
                 ofo_covered(net, cpu, sk, tp, other)
                 ofo_merge_right(net, cpu, sk, tp, skb)
                 return True
-        elif tcp_try_coalesce(net, cpu, sk, other, skb):
+        elif tcp_ooo_try_coalesce(net, cpu, sk, other, skb):
             if tp.sack_ok:
                 tcp_grow_window(net, sk, tp, skb, True)
             return False

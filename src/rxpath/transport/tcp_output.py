@@ -247,7 +247,8 @@ def tcp_send_syn(net: Net, cpu: int, sk: sock, flags: int) -> None:
     tcp_options_write(net, out, net.tcp_out[cpu])
     tcp_v4_send_check(net, out, sk.rcv_saddr_lo, sk.daddr_lo)
     tp.segs_out += 1
-    net.snmp[cpu][Mib.Tcp_OutSegs] += 1
+    if tp.retransmits == 0 and flags & TCPHDR_ACK == 0:                      # what has been sent before is not counted
+        net.snmp[cpu][Mib.Tcp_OutSegs] += 1
     path.call_queue_xmit(sk.family, net, cpu, out, sk.rcv_saddr_hi, sk.rcv_saddr_lo, sk.daddr_hi, sk.daddr_lo, tp.peer_mac)
 
 

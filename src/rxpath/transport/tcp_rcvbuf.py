@@ -12,6 +12,7 @@ from ..abi.tcp import ICSK_ACK_PUSHED, ICSK_ACK_PUSHED2, tcp_sock
 from .tcp_coalesce import SHARED_INFO, skb_head_truesize, skb_headlen
 from .tcp_seq import before, ends_there, tcp_clock_us, tcp_time_stamp_ts, u32
 from .tcp_window import (
+    TCP_MSS_DEFAULT,
     TCP_RMEM_TO_WIN_SCALE,
     tcp_full_space,
     tcp_set_window_clamp,
@@ -20,7 +21,7 @@ from .tcp_window import (
     tcp_win_from_space,
 )
 
-TCP_MSS_DEFAULT, TCP_MIN_MSS, TCP_INIT_CWND, MAX_TCP_HEADER = 536, 88, 10, 256
+TCP_MIN_MSS, TCP_INIT_CWND, MAX_TCP_HEADER = 88, 10, 256
 TCP_REMNANT = 0x01 | 0x20 | 0x02 | 0x08              # FIN, URG, SYN, PSH: such a segment may be shorter than others
 TCP_APP_WIN = 31                                     # net.ipv4.tcp_app_win's default: a segment is reserved, nothing else
 

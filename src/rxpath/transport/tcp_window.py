@@ -16,6 +16,7 @@ from .tcp_seq import u32
 U16_MAX, SOCK_MIN_RCVBUF = 65535, 2304
 TCP_RMEM_TO_WIN_SCALE = 8
 TCP_HEADERS, TCP_MIN_ADVMSS, TCP_MIN_SND_MSS = 40, 256, 48             # 256: net.ipv4.route.min_adv_mss
+TCP_MSS_DEFAULT = 536
 TCP_DEFAULT_SCALING_RATIO = 1 << TCP_RMEM_TO_WIN_SCALE - 1
 
 
@@ -86,7 +87,11 @@ def tcp_advmss(net: Net, tp: tcp_sock, dev: int) -> int:
 def tcp_sync_mss(net: Net, tp: tcp_sock) -> None:
     """What fits the device and the peer, with our options."""
     d = net.dev[tp.dev]
-    tp.mss_cache = max(min(d.mtu - TCP_HEADERS, tp.mss_clamp), TCP_MIN_SND_MSS) - (tp.tcp_header_len - TCP_HLEN)
+    mss = max(min(d.mtu - TCP_HEADERS, tp.mss_clamp), TCP_MIN_SND_MSS) - (tp.tcp_header_len - TCP_HLEN)
+    half = tp.max_window if tp.max_window <= TCP_MSS_DEFAULT else tp.max_window >> 1
+    if half and mss > half:                          # tcp_bound_to_half_wnd(): a peer with a tiny window
+        mss = max(half, 68 - tp.tcp_header_len)
+    tp.mss_cache = mss
 
 
 # ---------------------------------------------------------------- what is told

@@ -19,6 +19,7 @@ EXAMPLES = examples(
     ("sudo rxpath judge --examples 100000", "and so many generated frames, of a new seed, which is printed"),
     ("sudo rxpath judge --examples 100000 --seed 7", "the same ones again"),
     ("sudo rxpath judge --examples 1000000 --seed 7 --state judge.json", "to be taken up where it stopped"),
+    ("sudo rxpath judge --only 'tcp_*' --segments 100000", "conversations over TCP from a seed"),
     ("sudo rxpath judge --captures DIR", "the frames of captures"),
     ("sudo rxpath judge --order", "our stations beside the kernel's order of functions"),
     ("sudo rxpath judge --load", "a slow reader, wake-ups, sleeper against hog: ours and the kernel's spread"),
@@ -31,7 +32,9 @@ def judge(
     only: Annotated[list[str] | None, typer.Option(
         "--only", metavar="PATTERN", help="Only cases whose family, station or name fits (* and ?). May be given several times.")] = None,
     examples: Annotated[int, typer.Option("--examples", metavar="N", min=0, help="So many generated frames beside the cases.")] = 0,
-    seed: Annotated[int | None, typer.Option("--seed", metavar="N", help="Seed of the generated frames; none: a new one, printed.")] = None,
+    segments: Annotated[int, typer.Option(
+        "--segments", metavar="N", min=0, help="Generated conversations over TCP with about so many segments beside the cases.")] = 0,
+    seed: Annotated[int | None, typer.Option("--seed", metavar="N", help="Seed of what is generated; none: a new one, printed.")] = None,
     json_: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
     listing: Annotated[bool, typer.Option("--list", help="List the cases and stop.")] = False,
     state: Annotated[str | None, typer.Option("--state", metavar="FILE", help="Where a run of generated frames keeps its place.")] = None,
@@ -66,19 +69,20 @@ def judge(
         elif transcript:
             agrees = _transcript(only or [], json_)
         else:
-            agrees = _cases(only or [], examples, run.new_seed(state) if seed is None else seed, json_, state, plain, captures)
+            agrees = _cases(only or [], examples, segments, run.new_seed(state) if seed is None else seed, json_, state, plain, captures)
     if not agrees:
         raise typer.Exit(EXIT_DIFFERENT)
 
 
-def _cases(only: list[str], examples: int, seed: int, as_json: bool, state: str | None, plain: bool, folder: str | None) -> bool:
+def _cases(only: list[str], examples: int, segments: int, seed: int, as_json: bool, state: str | None, plain: bool,
+           folder: str | None) -> bool:
     """Does nothing differ that is not explained?"""
     from rxpath.workbench.judge import captures, run
     from rxpath.workbench.views import judge as view
     from rxpath.workbench.words.mistakes import BadInput, check_writable
 
     chosen = [] if folder is not None and not only else [case for _, case in run.chosen(only)]
-    if not chosen and not examples and folder is None:
+    if not chosen and not examples and not segments and folder is None:
         raise BadInput(f"no case fits {', '.join(only)}; rxpath judge --list names them")
     files = captures.files(folder) if folder is not None else []
     check_writable("--state", state)
@@ -92,6 +96,10 @@ def _cases(only: list[str], examples: int, seed: int, as_json: bool, state: str 
             print(f"rxpath: {examples:,} generated frames, --seed {seed}", file=sys.stderr)
             with Spinner(True, "generated frames") as say:
                 run.generated_frames(both, report, seed, examples, state, interrupt, say)
+        if segments and not report.stopped:
+            print(f"rxpath: conversations of {segments:,} generated segments, --seed {seed}", file=sys.stderr)
+            with Spinner(True, "generated conversations") as say:
+                run.conversations(both, report, seed, segments, None if examples else state, interrupt, say)
         if folder is not None and not report.stopped:
             run.captured(both, report, files, stop=interrupt)
         missing = both.deviations.missing() if whole and not report.stopped else []

@@ -7,6 +7,7 @@ Masked in every case:
                   checksums that they change; a field that nobody filled in stays
   igmp            membership reports: Linux sends them after a random time; while one left, counts are not compared
   counters        those that only the sending side or a part of Linux that is not modelled moves: COUNTERS
+  drops           of segments that were joined (JOINED): how often, where Linux loses one skb and this path its frames
   drops           of frames that only one side sees as frames: our own names (FRAG_QUEUE_KILLED: Linux reports no event)"""
 from __future__ import annotations
 
@@ -29,6 +30,7 @@ VIRTUAL_MS, NEAR_MS = 3_600_000, 60_000                 # a time of day: on the 
 DEVIATIONS = Path(__file__).parent / "deviations.toml"
 MODELLED = {m.text() for m in Mib if not m.name.startswith("Rxpath")}
 DEVICE = {d.name for d in DevStat} - {"tx_bytes"}
+JOINED = ("TcpExt.TCPRcvCoalesce", "TcpExt.TCPBacklogCoalesce", "TcpExt.TCPRcvCollapsed")
 QUIET_REASONS = {d.name for d in Drop if not d.row.since} | {Drop.CONSUMED.name}
 
 
@@ -123,6 +125,14 @@ def differences(ours: Observation, kernel: Observation) -> list[Difference]:
     table("softnet", ours.softnet, kernel.softnet)
     table("drops", {k: n for k, n in ours.drops.items() if k[0] not in QUIET_REASONS}, kernel.drops)
     return found
+
+
+def without_merged(found: list[Difference], kernel: Observation) -> list[Difference]:
+    """Segments that were joined are lost as one skb there and as so many frames here: once some were, more drops of the same reason at the
+    same place are no difference."""
+    joined = min((int(name.split()[0]) for name, _ in kernel.answers if name.split()[-1] in JOINED), default=None)
+    return [d for d in found if joined is None or " drops " not in d.what or int(d.what.split()[1]) < joined
+            or not isinstance(d.ours, int) or not d.ours > d.kernel > 0]
 
 
 def within(found: Sequence[Difference], runs: Sequence[Sequence[Difference]]) -> list[Difference]:

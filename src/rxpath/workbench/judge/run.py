@@ -20,7 +20,7 @@ from rxpath.workbench.host import file as hostfile
 from rxpath.workbench.host.model.host import Host
 from rxpath.workbench.judge import captures, cases, generated
 from rxpath.workbench.judge.case import Case, Observation, Step
-from rxpath.workbench.judge.compare import Deviations, Difference, differences, spreads, views, within
+from rxpath.workbench.judge.compare import Deviations, Difference, differences, spreads, views, within, without_merged
 from rxpath.workbench.judge.kernel import requirements
 from rxpath.workbench.judge.kernel.machine import Kernel
 from rxpath.workbench.judge.ours.machine import Ours
@@ -184,6 +184,8 @@ class Judge:
             found = views(case.view(ours), case.view(kernel))
         else:
             found = differences(ours, kernel)
+            if case.by_step:
+                found = without_merged(found, kernel)
         left, met = self.deviations.explain(case, found)
         return left, met, said
 

@@ -40,6 +40,7 @@ GAP_NS = 20_000                             # between two frames: the first has 
 MIBS = [(int(m), m.text()) for m in Mib if not m.name.startswith("Rxpath")]
 DEVICE = [(int(d), d.name) for d in DevStat]
 ICMP_SEND = Stage["__icmp_send"]
+OF_BACKLOG = ("SOCKET_BACKLOG", "TCP_CSUM")
 OF_DEFRAG = (Stage.ip_defrag, Stage.ip_expire)
 FREED_BY = {                                # our station -> the kernel function in which the skb is freed
     Stage.__udp_enqueue_schedule_skb: "udp_queue_rcv_one_skb", Stage.ip_protocol_deliver_rcu: "ip_local_deliver_finish",
@@ -209,7 +210,9 @@ class Machine(Calls):
                 reason, stage = Drop(mark.end()).name, Stage(mark.where())
                 answered = mark.skb in self.answered
                 self.answered.discard(mark.skb)
-                part = self.last.pop(mark.skb, 0) == Stage.ip_defrag and stage not in OF_DEFRAG    # of a datagram: no event of its own
+                last = self.last.pop(mark.skb, 0)       # a part of a datagram, or of a segment that it was joined to: no event of its own
+                part = ((last == Stage.ip_defrag and stage not in OF_DEFRAG) or last == Stage.tcp_try_coalesce
+                        or (last == Stage.tcp_add_backlog and reason not in OF_BACKLOG))
                 if reason not in QUIET_REASONS and mark.skb >= 0 and not part:
                     where = freed_by(stage, reason)
                     if where == "ip_expire" and not answered:           # ip_expire itself frees what it has told the sender about

@@ -10,7 +10,7 @@ import socket
 import struct
 from typing import Any
 
-from rxpath.abi.numbers import IPPROTO, MSG_DONTWAIT, NEVER, TCP, YIELD
+from rxpath.abi.numbers import IPPROTO, MSG_DONTWAIT, NEVER, YIELD
 from rxpath.abi.sock import SOCK_SNDBUF_LOCK
 from rxpath.transport import tcp_sockopt
 from rxpath.user import sock as options
@@ -127,12 +127,7 @@ class Stream:
             err, sk.err = int(sk.err), 0
             return err
         if (level, number) == TCP_INFO:
-            fields = [0] * 24
-            if sk.state == TCP.LISTEN:
-                fields[4], fields[5] = tp.ack_backlog, tp.max_ack_backlog
-            else:
-                fields[3], fields[14], fields[19], fields[22] = tp.rcv_mss, tp.rcv_ssthresh, tp.advmss, tp.rcvq_space
-            return struct.pack("=8B24I", int(sk.state), 0, 0, 0, 0, 0, 0, 0, *(int(n) & 0xFFFFFFFF for n in fields))
+            return tcp_sockopt.tcp_get_info(self.boot, self.sk, self.caller.now())
         return options.getsockopt(self.boot, self.sk, NAMES[level, number])
 
     def poll(self) -> int:

@@ -101,14 +101,14 @@ class Sender:
         return [self.segment(self.at + far, self.rng.choice((0, 1, 100, 1448)))]
 
     def bare(self) -> list[Any]:
-        return [self.segment(self.near(), 0, "A", window=self.rng.choice((None, 0, 1, 65535)))]
+        return [self.segment(self.near(), 0, "A", window=self.rng.choice((None, 100, 65535)))]
 
     def acknowledges(self) -> list[Any]:
         return [self.segment(self.at, self.rng.choice((0, 0, 100)), ack=self.rng.choice((-1, 1, 5000, 1 << 30, -(1 << 30), -70_000)))]
 
     def odd_flags(self) -> list[Any]:
         flags = self.rng.choice(ODD_FLAGS)
-        ack = self.rng.choice((0, 0, None))
+        ack = 0 if "A" in flags else self.rng.choice((0, None))         # 0 would be anywhere: the host's numbers are random
         if "R" in flags and self.rng.random() < 0.8:            # a RST that hits ends it
             return [self.segment(self.at + self.rng.choice((1, 100, -1, 1 << 20)), self.rng.choice((0, 20)), flags, ack=ack)]
         if "F" in flags and self.rng.random() < 0.7:
@@ -138,7 +138,7 @@ class Sender:
     def damaged(self) -> list[Any]:
         if self.rng.random() < 0.5:
             return [self.segment(self.at, 100, bad_checksum=True)]
-        return [self.segment(self.at, self.rng.choice((0, 100)), doff=self.rng.choice((0, 4, 15, 15 if self.timestamps else 6)))]
+        return [self.segment(self.at, 0, doff=15) if self.rng.random() < 0.5 else self.segment(self.at, 100, doff=self.rng.choice((0, 4)))]
 
     def reads(self) -> list[Any]:
         if self.held:
@@ -179,7 +179,7 @@ def conversation(name: str) -> Case:
     timestamps, sack, scaled = rng.random() < 0.75, rng.random() < 0.85, rng.random() < 0.8
     start = dial(rng.choice(BUFFERS), timestamps=timestamps, sack=sack, window_scale=rng.choice((0, 7, 14)) if scaled else None,
                  mss=rng.choice((1460, 1460, 1460, 536, 100, 9000)), isn=rng.choice(ISNS) if rng.random() < 0.6 else rng.getrandbits(32),
-                 window=rng.choice((65535, 65535, 100, 0)))
+                 window=rng.choice((65535, 65535, 100)))
     sender = Sender(rng, timestamps)
     turns: list[Any] = []
     absent = rng.random() < 0.15                                # a reader that never reads
