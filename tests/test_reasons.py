@@ -2,7 +2,6 @@
 
 Most frames are the judge's (a real kernel answers the same ones in tests/kernel); what a veth cannot lose is sent here through an igb."""
 import functools
-import struct
 import tomllib
 
 import pytest
@@ -16,7 +15,6 @@ from rxpath.drivers.net_device import ring_stats
 from rxpath.link import setup as link
 from rxpath.network import setup as network
 from rxpath.path import Stage, Touch
-from rxpath.transport.tcp_seen import tcp_seen_load
 from rxpath.user import datagram, queue, sock, socket
 from rxpath.vtime import feed
 from rxpath.workbench.host import file as hostfile
@@ -167,11 +165,10 @@ def receive_error(host):
 
 
 def not_modelled(host, frame):
-    """What only a capture fills: protocols, a tunnel's socket, a connection."""
+    """What only a capture fills: protocols, a tunnel's socket."""
     link.set_not_modelled(host.boot, [0x86DD])
     network.set_not_modelled(host.boot, [47])
     host.net.socks[host.udp(5000)].encap_type = host.net.udp_tunnels = 1
-    tcp_seen_load(host.boot, struct.pack("<3q", ip4("10.0.0.2"), ip4("10.0.0.1"), 40000 << 16 | 80))
     host.send(frame).run()
 
 
@@ -260,7 +257,6 @@ def rest():
         ("NOT_MODELLED", "__netif_receive_skb_core"): lambda h: not_modelled(h, eth(bytes(60), proto=0x86DD)),
         ("NOT_MODELLED", "ip_protocol_deliver_rcu"): lambda h: not_modelled(h, eth(ip(bytes(60), proto=47))),
         ("NOT_MODELLED", "udp_queue_rcv_one_skb"): lambda h: not_modelled(h, udp_frame()),
-        ("TCP_NOT_MODELLED", "tcp_v4_rcv"): lambda h: not_modelled(h, eth(ip(tcp(), proto=6))),
         ("NOMEM", "skb_clone"): no_room_for_a_copy,
         ("UDP_CSUM", "__first_packet_length"): asked_for_its_length,
         ("RX_ALLOC_FAILED", "veth_xmit"): every_packet_waits_to_be_read,

@@ -6,8 +6,8 @@
 For each capture, on the default host:
 
     receiver    the host that was chosen
-    read        of the frames that the receiver did not send, the share that a program read (TCP that ends "not modelled" does not count,
-                nor does what the kernel itself consumes)
+    read        of the frames that the receiver did not send, the share that a program read (what the kernel itself consumes does not
+                count: ACKs, a SYN)
     ended       the share that was read, or that the kernel consumed (ARP, ICMP, a SYN)
     capturer    the capturing host, where checksums prove it: the sources all or most of whose checksums were left to their card (an IP
                 checksum of 0, or a TCP or UDP checksum that is only the pseudo-header's sum), if another source made its own

@@ -22,6 +22,7 @@ from .abi.numbers import (
 )
 from .abi.reasons import Drop
 from .abi.skbuff import ICMP_SKB_CB, sk_buff, sk_buff_list
+from .open_loop import tcp_ends
 from .path import Stage, Touch
 from .spent import spent_copy
 from .turn import at, charge, touch, trail_end, trail_mark
@@ -185,6 +186,9 @@ def skb_end_one(net: Net, cpu: int, skb: sk_buff, stage: int, reason: int) -> No
         frames_end(net, cpu, stage, reason, 1)
     if net.trail > 0:
         trail_mark(net, cpu, skb, Stage.kfree_skb, 0, trail_end(stage, reason))
+    if net.ntcp_seen:
+        c = net.cpu[cpu]
+        tcp_ends(net, c.now, skb.frame, reason)
     skb_release(net, cpu, skb)
 
 

@@ -162,7 +162,7 @@ class TimeDriver(ABC):
         for t, frame in frames:
             if t < cause + self.reaction_ns():
                 raise ValueError(f"a source's frame at {t} ns, caused at {cause} ns: {self.reaction_ns()} ns later at the earliest")
-            if not self._put(t, self._place(frame, t), len(frame), len(frame), card, True):
+            if not self._put(t, self.place(frame, t), len(frame), len(frame), card, True):
                 raise CableFull(f"more than {FEED_ROOM} frames of sources are on their way to one queue")
 
     def _own_memory(self) -> None:
@@ -171,8 +171,8 @@ class TimeDriver(ABC):
             self._memory = pages(FEED_BYTES + MADE_BYTES)
             self.net.feed_addr, self.net.made_at = region(self._memory), FEED_BYTES
 
-    def _place(self, frame: bytes, t: int) -> int:
-        """Into the ring of MADE_BYTES: its offset in feed memory."""
+    def place(self, frame: bytes, t: int) -> int:
+        """The bytes of a frame that arrives at t, into the ring of MADE_BYTES: their offset in feed memory."""
         if not self.net.made_at:
             self._own_memory()
         n = len(frame) + 15 & ~15

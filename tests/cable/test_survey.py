@@ -11,6 +11,7 @@ from rxpath._compile import new
 from rxpath.abi.reasons import Kind
 from rxpath.abi.survey import NFLOW, survey_t
 from rxpath.cable import survey
+from rxpath.workbench.run.connections import Amount
 from rxpath.workbench.run.trail import headers
 from rxpath.workbench.run.where_lost import losses
 from rxpath.workbench.views import report
@@ -43,13 +44,9 @@ def back(flags: int, payload: bytes = b"", sport: int = 80, dport: int = 40000) 
     ([seg(SYN), back(SYN | ACK), seg(RST)], 2),
 ])
 @pytest.mark.parametrize("driver", ["igb", "veth"])
-def test_segments_of_real_connections_end_as_not_modelled(tmp_path: pathlib.Path, frames: list[bytes], segments: int, driver: str) -> None:
+def test_segments_of_real_connections_meet_one(tmp_path: pathlib.Path, frames: list[bytes], segments: int, driver: str) -> None:
     run = both(write(tmp_path, *TO_US, *frames), f"nic.driver={driver}")
-    assert run.books.received == 3 and run.books.dropped.get("TCP_NOT_MODELLED", 0) == segments
-    assert run.books.lost_at.get("TCP_NOT_MODELLED", {}) == ({"tcp_v4_rcv": segments} if segments else {})
-    said = [n for n in run.notes if n.startswith("TCP")]
-    many = "segment" if segments == 1 else "segments"
-    assert said == ([f"TCP: 1 connection, {segments} {many}: not modelled yet"] if segments else said) and len(said) < 2
+    assert (run.books.tcp.offered.segments if run.books.tcp is not None else 0) == segments
     assert run.books.snmp["Tcp.InSegs"] == sum(f[:6] == MAC_US for f in frames)
     if segments:
         assert run.books.snmp["Tcp.OutRsts"] == 0
@@ -59,12 +56,12 @@ def test_they_cross_everything_below_at_full_cost(tmp_path: pathlib.Path) -> Non
     run = both(write(tmp_path, *TO_US, *[f for i in range(20) for f in (seg(ACK, b"x" * 500, 40000 + i), back(ACK, b"", 80, 40000 + i))]))
     for station in ("igb_clean_rx_irq", "napi_gro_receive", "tcp4_gro_receive", "ip_rcv_core", "ip_local_deliver", "tcp_v4_rcv"):
         assert run.books.stations[station] >= 20, station
-    assert run.books.tcp_connections == 20 and "TCP: 20 connections, 20 segments: not modelled yet" in run.notes
+    assert run.books.tcp.connections == 20 and run.books.tcp.read == Amount(20, 20 * 500)
 
 
 def test_damaged_segments_stay_damaged(tmp_path: pathlib.Path) -> None:
     run = both(write(tmp_path, *TO_US, seg(ACK, b"x" * 500), back(ACK), damaged(seg(ACK, b"y" * 500)), damaged(seg(ACK, b"y" * 20))))
-    assert run.books.dropped == {"TCP_NOT_MODELLED": 1, "TCP_CSUM": 2}
+    assert run.books.dropped == {"TCP_CSUM": 2} and run.books.tcp.read == Amount(1, 500)
 
 
 def test_segments_that_gro_has_merged_count_as_the_wire_had_them(tmp_path: pathlib.Path) -> None:
@@ -72,19 +69,19 @@ def test_segments_that_gro_has_merged_count_as_the_wire_had_them(tmp_path: pathl
     path = tmp_path / "x.pcap"
     path.write_bytes(pcap([(i * 1500, f, len(f)) for i, f in enumerate([*TO_US, back(ACK), *parts])]))
     run = both(path, "ethtool.rx-usecs=200")
-    assert run.books.copies["gro_merged"] > 0 and run.books.dropped == {"TCP_NOT_MODELLED": 8}
+    assert run.books.copies["gro_merged"] > 0 and run.books.dropped == {} and run.books.tcp.read == Amount(8, 8000)
 
 
 def test_a_loop_from_other_sources_knows_its_connections(tmp_path: pathlib.Path) -> None:
     path = write(tmp_path, *TO_US, seg(ACK, b"x" * 500), back(ACK))
     run = rxpath.replay(path, loop=3, fresh=True)
-    assert run.books.dropped == {"TCP_NOT_MODELLED": 3}
+    assert run.books.dropped == {} and run.books.tcp.read == Amount(3, 1500)
 
 
 def test_json_has_the_connections(tmp_path: pathlib.Path) -> None:
     from rxpath.workbench.views import as_json
     made = as_json.build(rxpath.replay(write(tmp_path, *TO_US, seg(ACK, b"x" * 500), back(ACK))))
-    assert made["tcp"] == {"connections": 1, "segments": 1}
+    assert made["tcp"]["connections"] == 1 and made["tcp"]["offered"] == made["tcp"]["read"] == {"segments": 1, "bytes": 500}
     assert "tcp" not in as_json.build(rxpath.replay(write(tmp_path, *TO_US)))
 
 

@@ -55,6 +55,7 @@ from .softnet import backlog_t, napi_struct, rps_dev_flow, softnet_data, spinloc
 from .spent import NPLACE, NPROGRAM, NSAMPLE, NSPENT, sample_t, spent_t
 from .tcp import TCP_EHASH, request_sock, tcp_metrics_block, tcp_sock, tcp_timewait_sock
 from .tcp_options import tcp_fastopen_cookie, tcp_options_received, tcp_out_options
+from .tcp_sent import NTCPLOST, NTCPREPAIR, NTCPSENT, tcp_ledger_t, tcp_lost_t, tcp_seen_t, tcp_sent_t
 from .timer import NHRTIMER, NTIMER, hrtimer, timer_base, timer_list
 
 UDP_HASH, FIB_HASH, FRAG_HASH, NEIGH_HASH, NMCAST, NMULTIPORT, NNEIGH = 65536, 16384, 4096, 1024, 4096, 65536, 4096
@@ -84,15 +85,6 @@ class packet_type:
     snaplen: i64                # of a tap
     count: i64
     tap: i64                    # a packet socket: its number, -1: none
-
-
-@struct()
-class tcp_seen_t:
-    """A connection that a capture shows: the ends of a segment that comes in."""
-    used: i64
-    saddr: i64
-    daddr: i64
-    ports: i64                  # source << 16 | destination
 
 
 @struct()
@@ -183,6 +175,10 @@ class Net:
     tcp_orphans: i64            # connections that no program has any more
     ntcp_seen: i64              # tcp_seen and tcp_seen_port hold so many
     tcp_seen_spilled: i64       # there are ports
+    tcp_adopter: i64 = NO_SOCK  # who accepts captured connections that no listener is for
+    tcp_offered: i64            # segments of such connections that came onto the cable, with repairs
+    tcp_offered_octets: i64     # bytes of data in them
+    tcp_nlost: i64              # of tcp_lost; with those for which there was no room
     nnot_modelled: i64
     udp_encap_needed: i64       # sockets with UDP_GRO: GRO looks sockets up only if there are any
     hash_key: i64 = 0x5DEECE66D # hashrnd: of the software flow hash
@@ -286,6 +282,9 @@ class Net:
     peer: Array[inet_peer] = table(NFRAGQ)
     share: Array[share_t] = table(NSHARE)
     tcp_seen: Array[tcp_seen_t] = table(NTCPSEEN * 2)   # open addressing
+    tcp_sent: Array[tcp_sent_t] = table(NTCPSENT + NTCPREPAIR)          # by the frame's number
+    tcp_lost: Array[tcp_lost_t] = table(NTCPLOST)       # since somebody looked
+    tcp_ended: Array[tcp_ledger_t] = table(NREASON)     # by reason
     tcp_seen_port: Array[i64] = table(2048)             # a bit for each port, 32 a word
     unhandled: Array[Array[i64]] = table(4, NPROTOCOL)  # frames of each number that nobody handles: rows are abi.protocols.Seen
     trail_ring: Array[Array[trail_mark]] = table(NCPU, NTRAIL)

@@ -25,6 +25,9 @@ class tx_desc:
     cleaned: i64                # when igb_clean_tx_irq has freed it, NEVER while it waits
 
 
+FIRST_MADE = 1 << 40            # arrival.frame of the first that is made during a run: captures' are counted from 0
+
+
 @struct()
 class arrival:
     """A frame on the cable: when its last bit arrives, and where its bytes lie in feed memory."""

@@ -24,7 +24,7 @@ class Kind(Enum):
     NOT_FOR_US = "not for this host"    # another's address, or nobody here listens
     NOT_MODELLED = "not modelled"       # a real kernel would go on with it
     DOWN = "down"                       # its device was down, its socket closed
-    HELD_BACK = "held back"             # by flow control: this host never saw it
+    HELD_BACK = "held back"             # by flow control: this host never saw it, or TCP's window had no room, for which a sender waits
 
 
 class Place(NamedTuple):
@@ -51,7 +51,7 @@ class Row(NamedTuple):
     skb: bool = True
 
 
-D, L, X, R, N, M = Kind.DELIVERED, Kind.LOST, Kind.DAMAGED, Kind.REFUSED, Kind.NOT_FOR_US, Kind.NOT_MODELLED
+D, L, X, R, N, M, H = Kind.DELIVERED, Kind.LOST, Kind.DAMAGED, Kind.REFUSED, Kind.NOT_FOR_US, Kind.NOT_MODELLED, Kind.HELD_BACK
 UDP_ERROR, UDPLITE_ERROR, ICMP_ERROR = "Udp.InErrors", "UdpLite.InErrors", "Icmp.InErrors"
 UDP_CSUM_ERROR, UDPLITE_CSUM_ERROR = "Udp.InCsumErrors Udp.InErrors", "UdpLite.InCsumErrors UdpLite.InErrors"
 
@@ -185,8 +185,6 @@ class Drop(IntEnum):
     TCP_CSUM = Row("5.17", X, "TCP checksum wrong", {
         "tcp_v4_rcv": Place("Tcp.InCsumErrors Tcp.InErrs"), "tcp_v4_do_rcv": Place("Tcp.InCsumErrors Tcp.InErrs socket.drops"),
     }, "their TCP checksum is wrong: the sender, its offload in the capture, or the wire")
-    TCP_NOT_MODELLED = Row("", M, "a segment of a connection that the capture shows: not replayed yet", {"tcp_v4_rcv": Place("")},
-                           "connections of a capture are not replayed yet: a real kernel would take them")
     TCP_FLAGS = Row("5.18", X, "a segment whose flags make no sense here", {
         "tcp_v4_do_rcv": Place("", N, "an ACK for a listener or for no request, which is reset"),
         "tcp_rcv_state_process": Place("socket.drops", N, "neither SYN nor ACK, for a listener"),
@@ -208,20 +206,20 @@ class Drop(IntEnum):
         "tcp_rcv_established": Place("TcpExt.DelayedACKLost socket.drops"),
         "tcp_rcv_state_process": Place("TcpExt.DelayedACKLost socket.drops"),
     }, "they came twice: the sender sent them again")
-    TCP_OVERWINDOW = Row("5.18", X, "data at or beyond the window's edge", {
+    TCP_OVERWINDOW = Row("5.18", H, "data at or beyond the window's edge", {
         "tcp_rcv_established": Place("socket.drops"), "tcp_rcv_state_process": Place("socket.drops"),
         "tcp_v4_rcv": Place("socket.drops", X, "a segment outside the window of a request"),
-    }, "the sender does not keep to the window")
+    }, "beyond the window: a sender that keeps to it waits for the reader")
     TCP_OFOMERGE = Row("5.18", X, "out of order, and here already", {"tcp_data_queue": Place("TcpExt.TCPOFOMerge socket.drops")},
                        "they came twice: the sender sent them again")
     TCP_OFO_DROP = Row("6.2", X, "out of order, and all of it came otherwise", {"tcp_data_queue": Place("socket.drops")},
                        "they came twice: the sender sent them again")
     TCP_OFO_QUEUE_PRUNE = Row("6.2", L, "out of order, and the buffer was over its limit",
                               {"tcp_prune_ofo_queue": Place("TcpExt.OfoPruned TcpExt.PruneCalled socket.drops")})
-    TCP_ZEROWINDOW = Row("5.18", X, "data into a window of 0", {
+    TCP_ZEROWINDOW = Row("5.18", H, "data into a window of 0", {
         "tcp_rcv_established": Place("TcpExt.TCPZeroWindowDrop socket.drops"),
         "tcp_rcv_state_process": Place("TcpExt.TCPZeroWindowDrop socket.drops"),
-    }, "the sender does not keep to the window")
+    }, "beyond the window: a sender that keeps to it waits for the reader")
     TCP_RFC7323_PAWS = Row("6.2", X, "a time stamp older than the last", {
         "tcp_validate_incoming": Place("TcpExt.PAWSEstab socket.drops"), "tcp_v4_rcv": Place("TcpExt.PAWSEstab socket.drops"),
         "tcp_v4_do_rcv": Place("TcpExt.PAWSActive", X, "an answer to our SYN that echoes a time stamp that was not sent"),
@@ -238,11 +236,11 @@ class Drop(IntEnum):
                                {"tcp_validate_incoming": Place("TcpExt.PAWSOldAck socket.drops")}, "late copies of ACKs")
     TCP_OLD_SEQUENCE = Row("6.2", X, "wholly before the window", {"tcp_validate_incoming": Place("socket.drops")},
                            "they came twice, or keep the connection alive")
-    TCP_INVALID_SEQUENCE = Row("6.2", X, "beyond the window", {"tcp_validate_incoming": Place("TcpExt.BeyondWindow socket.drops")},
-                               "the sender does not keep to the window, or it was taken back")
-    TCP_INVALID_END_SEQUENCE = Row("6.16", X, "it ends beyond the window, and there is unread data",
+    TCP_INVALID_SEQUENCE = Row("6.2", H, "beyond the window", {"tcp_validate_incoming": Place("TcpExt.BeyondWindow socket.drops")},
+                               "beyond the window: a sender that keeps to it waits for the reader")
+    TCP_INVALID_END_SEQUENCE = Row("6.16", H, "it ends beyond the window, and there is unread data",
                                    {"tcp_validate_incoming": Place("TcpExt.BeyondWindow socket.drops")},
-                                   "the sender does not keep to the window, or it was taken back")
+                                   "beyond the window: a sender that keeps to it waits for the reader")
     TCP_INVALID_SYN = Row("6.2", X, "a SYN within a connection", {
         "tcp_validate_incoming": Place("TcpExt.TCPSYNChallenge Tcp.InErrs socket.drops"),
     }, "a SYN within a connection is challenged (RFC 5961): a restarted peer, or an attack")

@@ -43,8 +43,9 @@ class Capture:
                  arrival_dice: int = 0) -> None:
         self._check(speed, rate, loop, first, last, max_gap_ns, line_rate)
         self.reading = Reading(path if isinstance(path, Source) else Source(path))
-        self.loop, self.plain, self.passes, self.fresh = loop, plain, 1, fresh
+        self.loop, self.plain, self.passes, self.fresh, self.speed = loop, plain, 1, fresh, speed
         self.net: Net | None = None
+        self.piece = 1                          # the first record that the last load() may have put onto the cable
         self.reached = 0                        # the record after which the last load() stopped, being told to: 0, it did not
         self._stops = sorted({c.record for c in receiver.changes if c.record}) if receiver is not None and loop == 1 else []
         self.until = start_ns + 1               # run virtual time until then
@@ -113,7 +114,7 @@ class Capture:
             return False
         s, net = self.reading.s, self.net
         assert net is not None, "attach() first"
-        self.reached = 0
+        self.reached, self.piece = 0, s.rec + (0 if s.pending else 1)
         while True:
             most = min(PIECE, self._stops[0] - s.rec) if self._stops else PIECE
             why = Scan.END if self._end else self._call(capture_scan)(net, s, most)

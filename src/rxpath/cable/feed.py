@@ -3,11 +3,10 @@ on, the NIC pulls them in (drivers/nic_rx.py, nic_pull).  Who fills the cable th
 from .._compile import entry, path_function
 from ..abi.limits import NFEED
 from ..abi.net import Net
-from ..abi.numbers import NO_QUEUE
+from ..abi.nic import FIRST_MADE
+from ..abi.numbers import NEVER, NO_QUEUE
 from ..drivers.nic_rx import copy_arrival, nic_pull
 from ..drivers.rss import nic_steer
-
-FIRST_MADE = 1 << 40                                 # the name of the first frame that is made during a run: captures' are counted from 0
 
 
 @path_function
@@ -65,6 +64,18 @@ def feed_consume(net: Net, t: int) -> None:
     """Every frame until t has left feed memory, which may be filled again.  All clocks have passed t: nobody can tell."""
     for q in range(net.sim.nq):
         nic_pull(net, -1, q, t)
+
+
+@entry
+def feed_next(net: Net) -> int:
+    """When the next frame comes that the NIC has not pulled in; NEVER: none is on the cable."""
+    soonest = NEVER
+    for q in range(net.sim.nq):
+        ring = net.ring[q]
+        if ring.feed_head < ring.feed_tail:
+            a = net.feed[q][ring.feed_head & NFEED - 1]
+            soonest = min(soonest, a.t)
+    return soonest
 
 
 @entry

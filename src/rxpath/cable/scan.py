@@ -12,6 +12,7 @@ from .feed import feed_add
 from .pcap import pcap_record, scan_bad
 from .pcapng import pcapng_record, ticks_resolution
 from .rewrite import fresh_address
+from .tcp_sent import tcp_frame_brings, tcp_receiver_sends
 from .wire import cut_flags, left_flags
 
 ETH_OVERHEAD = 24               # preamble 8, FCS 4, gap 12
@@ -203,6 +204,8 @@ def capture_scan(net: Net, s: scan_t, limit: int) -> int:
         record_time(s)
         if record_is_own(s, mem):
             s.own += 1
+            if net.ntcp_seen:
+                tcp_receiver_sends(net, s, mem)
             continue
         s.pending_flags = 0
         if s.rec_caplen < s.rec_len:
@@ -213,6 +216,8 @@ def capture_scan(net: Net, s: scan_t, limit: int) -> int:
             s.cut += 1
         if s.nleft:
             s.pending_flags |= left_flags(s, mem)
+        if net.ntcp_seen:
+            tcp_frame_brings(net, s, mem)
         if s.fresh:
             fresh_address(mem, s.rec_at, s.rec_caplen, s.fresh, 12)
         t = frame_time(s)

@@ -35,7 +35,7 @@ MADE = 2                        # for each checksum that a source has made, at l
 TCP_DOFF, TCP_FLAGS = 12, 13
 VXLAN, FLANNEL, GENEVE = 4789, 8472, 6081
 TUNNEL_HLEN, ETH_P_TEB = 8, 0x6558
-ROW = 24                        # bytes of a connection: source, destination, ports of a segment to the receiver (transport/tcp_seen.py)
+ROW = 24                        # bytes of a connection: source, destination, ports of a segment to the receiver (tcp_seen.py)
 
 
 class Connections(NamedTuple):

@@ -33,6 +33,7 @@ from ..abi.numbers import (
     VLAN_HLEN,
 )
 from ..abi.reasons import Drop
+from ..open_loop import tcp_ends
 from ..path import Stage, cable_dma, cable_rx
 from ..record import record_count, record_level
 from ..skb import csum_fold, csum_partial
@@ -66,6 +67,7 @@ def nic_lost(net: Net, ring: rx_ring, a: arrival, reason: int, s: int) -> None:
     if net.record:
         record_count(net, s, a.t, 1)
     trail_lost(net, ring.cpu, a.t, a.frame, Stage.nic_dma, reason)
+    tcp_ends(net, a.t, a.frame, reason)
 
 
 @path_function

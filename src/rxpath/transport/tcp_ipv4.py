@@ -2,7 +2,7 @@
 tcp_input.py, tcp_state.py, tcp_minisocks.py or tcp_listen.py.  RFC 9293 3.10.7.
 
 What is found, and all that is done with it, other CPUs can see: from the look-up on it is one touch, so that a segment finds the
-connection as it is in its turn.  Segments of connections that a capture shows end as not modelled (tcp_seen.py)."""
+connection as it is in its turn.  Connections of a capture adopt what its receiver did: tcp_adopt.py."""
 from .._compile import byte, cold, mem_at, path_function
 from ..abi.headers import ip_hdr, tcp_hdr
 from ..abi.mib import Mib
@@ -33,6 +33,8 @@ from ..turn import at, spin_lock, spin_unlock, touch
 from ..user.memory import lines_arrive
 from .inet_hashtables import __inet_lookup_established, inet_ehashfn, inet_lhashfn, tcp_v4_flow
 from .sock_reuseport import reuseport_select_sock
+from .tcp_adopt import tcp_adopt_sent
+from .tcp_adopt_connection import tcp_adopt_connection, tcp_may_adopt
 from .tcp_checksum import tcp_bad_packet, tcp_checksum_complete, tcp_csum_error
 from .tcp_coalesce import skb_tailroom, skb_try_coalesce
 from .tcp_drop import tcp_drop
@@ -41,7 +43,6 @@ from .tcp_input import tcp_rcv_established
 from .tcp_listen import inet_csk_reqsk_queue_drop, req_listener, tcp_conn_request
 from .tcp_minisocks import ENDED, TO_LISTENER, cookie_v4_check, tcp_check_req, tcp_child_process
 from .tcp_reply import tcp_v4_send_reset, tcp_v4_timewait_ack
-from .tcp_seen import tcp_seen
 from .tcp_seq import before, u32
 from .tcp_state import tcp_rcv_state_process
 from .tcp_timewait import TCP_TW_ACK, TCP_TW_RST, TCP_TW_SYN, inet_twsk_deschedule_put, tcp_timewait_state_process, tcp_tw_isn
@@ -117,19 +118,7 @@ def tcp_v4_rcv(net: Net, cpu: int, skb: sk_buff) -> int:
         return kfree_skb_reason(net, cpu, skb, Stage.tcp_v4_rcv, Drop.NOT_SPECIFIED)
     if skb.len <= CHECKSUM_BREAK and not tcp_checksum_complete(net, cpu, skb):     # 5: checksum, of a short one at once
         return tcp_csum_error(net, cpu, skb, Stage.tcp_v4_rcv)
-    if net.ntcp_seen != 0 and tcp_seen(net, skb):
-        return tcp_not_modelled(net, cpu, skb)
     return touch(net, cpu, skb, Touch.tcp_v4_lookup)
-
-
-@cold
-@path_function
-def tcp_not_modelled(net: Net, cpu: int, skb: sk_buff) -> int:
-    """Of a connection that a capture shows."""
-    at(net, cpu, skb, Stage.__inet_lookup_established)
-    if not tcp_checksum_complete(net, cpu, skb):
-        return tcp_csum_error(net, cpu, skb, Stage.tcp_v4_rcv)
-    return kfree_skb_reason(net, cpu, skb, Stage.tcp_v4_rcv, Drop.TCP_NOT_MODELLED)
 
 
 @path_function
@@ -161,12 +150,30 @@ def tcp_v4_rcv_found(net: Net, cpu: int, skb: sk_buff, entry: int) -> int:
     if e < 0:
         flow = net.flow[cpu]
         e = __inet_lookup_listener(net, cpu, skb, flow.daddr_lo, flow.dport)
+        if net.ntcp_seen and tcp_may_adopt(net, skb):
+            return tcp_v4_rcv_adopted(net, cpu, e if e >= 0 else net.tcp_adopter, skb)
     if e >= 0:
         return tcp_v4_rcv_sk(net, cpu, net.socks[e], skb)
     if not tcp_checksum_complete(net, cpu, skb):                             # no_tcp_socket
         return tcp_csum_error(net, cpu, skb, Stage.tcp_v4_rcv)
     tcp_v4_send_reset(net, cpu, skb)
     return kfree_skb_reason(net, cpu, skb, Stage.tcp_v4_rcv, Drop.NO_SOCKET)
+
+
+@cold
+@path_function
+def tcp_v4_rcv_adopted(net: Net, cpu: int, listener: int, skb: sk_buff) -> int:
+    """The first segment of a captured connection that has no handshake here."""
+    if not tcp_checksum_complete(net, cpu, skb):
+        return tcp_csum_error(net, cpu, skb, Stage.tcp_v4_rcv)
+    if listener < 0:
+        return kfree_skb_reason(net, cpu, skb, Stage.tcp_v4_rcv, Drop.NO_SOCKET)
+    sk = net.socks[listener]
+    spin_lock(net, cpu, sk.lock)
+    if tcp_adopt_connection(net, cpu, sk, skb) < 0:
+        kfree_skb_reason(net, cpu, skb, Stage.tcp_v4_rcv, Drop.TCP_LISTEN_OVERFLOW)
+    spin_unlock(net, sk.lock)
+    return NET_RX_SUCCESS
 
 
 @path_function
@@ -254,6 +261,8 @@ def tcp_v4_rcv_sk(net: Net, cpu: int, sk: sock, skb: sk_buff) -> int:
 @path_function
 def tcp_v4_do_rcv(net: Net, cpu: int, sk: sock, skb: sk_buff) -> int:
     """By state.  The caller has the socket's lock, or owns it."""
+    if net.ntcp_seen and sk.state != TCP.LISTEN:
+        tcp_adopt_sent(net, cpu, sk, skb)
     if sk.state == TCP.ESTABLISHED:
         tcp_rcv_established(net, cpu, sk, skb)
         return NET_RX_SUCCESS

@@ -24,6 +24,7 @@ from .secure_seq import secure_tcp_ts_off, tcp_v4_init_seq_and_ts_off
 from .syncookies import MAX_SYNCOOKIE_AGE, MINUTE_NS, TS_OPT_ECN, __cookie_v4_check, cookie_timestamp_decode
 from .tcp import tcp_v4_init_sock
 from .tcp_ack import __tcp_oow_rate_limited
+from .tcp_adopt import tcp_adopt_request
 from .tcp_listen import (
     inet_csk_reqsk_queue_drop,
     reqsk_alloc,
@@ -73,11 +74,13 @@ def tcp_check_req(net: Net, cpu: int, sk: sock, skb: sk_buff, i: int) -> int:
     opt.saw_tstamp = 0
     if th.doff * 4 > TCP_HLEN:
         tcp_parse_options(net, skb, opt, net.tcp_foc[cpu], False)
-        if opt.saw_tstamp:
-            if opt.rcv_tsecr and req.tstamp_ok and net.behaviour[Behaviour.tsecr_syn_recv]:
-                tsecr = u32(opt.rcv_tsecr - req.snt_tsval_first) > u32(req.snt_tsval_last - req.snt_tsval_first)
-            stamp = seconds(net, cpu) - reqsk_timeout(net, req) * net.sysctl[Sysctl.jiffy_ns] // 1_000_000_000
-            paws = tcp_paws_reject(net, cpu, req.ts_recent, stamp, opt.rcv_tsval, flg & TCPHDR_RST != 0)
+    if net.ntcp_seen:
+        tcp_adopt_request(net, cpu, req, skb)
+    if opt.saw_tstamp:
+        if opt.rcv_tsecr and req.tstamp_ok and net.behaviour[Behaviour.tsecr_syn_recv]:
+            tsecr = u32(opt.rcv_tsecr - req.snt_tsval_first) > u32(req.snt_tsval_last - req.snt_tsval_first)
+        stamp = seconds(net, cpu) - reqsk_timeout(net, req) * net.sysctl[Sysctl.jiffy_ns] // 1_000_000_000
+        paws = tcp_paws_reject(net, cpu, req.ts_recent, stamp, opt.rcv_tsval, flg & TCPHDR_RST != 0)
     if cb.seq == req.rcv_isn and flg == TCPHDR_SYN and not paws:             # 1: the SYN again
         if not req_rate_limited(net, cpu, req, skb) and tcp_rtx_synack(net, cpu, req):
             mod_timer(net, cpu, REQ_TIMER + i, jiffies(net, cpu) + reqsk_timeout(net, req))

@@ -10,13 +10,13 @@ from rxpath.abi.numbers import ETH_P_8021AD, ETH_P_8021Q, RT_TABLE_LOCAL, RT_TAB
 from rxpath.abi.protocols import ETHERTYPES_NOT_MODELLED
 from rxpath.abi.sysctls import BY_NAME
 from rxpath.cable.receiver import Receiver
+from rxpath.cable.tcp_seen import tcp_seen_load
 from rxpath.drivers import probe as drivers_probe
 from rxpath.drivers.igb_open import set_rx_fifo, set_tap_queue
 from rxpath.drivers.net_device import NetDevice, multicast_mac, napi_defer
 from rxpath.drivers.rows import LO as LO_ROW
 from rxpath.link import setup as link_setup
 from rxpath.network import setup as network_setup
-from rxpath.transport.tcp_seen import tcp_seen_load
 from rxpath.vtime import costs, engine, idle
 from rxpath.vtime import machine as vtime_machine
 from rxpath.vtime import setup as vtime_setup

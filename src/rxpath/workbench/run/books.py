@@ -17,6 +17,8 @@ from rxpath.abi.reasons import DELIVERED, LOSSES, Drop
 from rxpath.drivers.net_device import NetDevice
 from rxpath.path import STATIONS, Stage
 from rxpath.vtime.setup import cpu_time
+from rxpath.workbench.run import connections
+from rxpath.workbench.run.connections import TcpLedger
 from rxpath.workbench.run.latency import Latency, counts, latency_of
 from rxpath.workbench.run.machine import Machine
 from rxpath.workbench.run.spent import Spent, by_program
@@ -177,7 +179,7 @@ class Books:
     stations: dict[str, int]                                # how often each was entered
     rules: list[Rule]
     unhandled: list[Unhandled]                              # most first
-    tcp_connections: int                                    # that the capture shows; their segments: TCP_NOT_MODELLED
+    tcp: TcpLedger | None                                   # of the capture's connections; None: it has none
     senders: list[SenderBooks]                              # of devices without a ring
     stalls: list[Stalled]                                   # of CPUs that stalled
 
@@ -266,7 +268,7 @@ def read(m: Machine) -> Books:
         copies={"taps": mib[Mib.Rxpath_TapFrames], "clones": mib[Mib.Rxpath_Copies], "fragments": mib[Mib.Ip_ReasmReqds],
                 "reassembled": mib[Mib.Ip_ReasmOKs], "gro_merged": stations.get("skb_gro_receive", 0), "sent": m.sent_frames()},
         stations=stations, rules=_rules(m), unhandled=_unhandled(m, lost_at),
-        tcp_connections=m.receiver.tcp.number if m.receiver is not None and ends[Drop.TCP_NOT_MODELLED] else 0,
+        tcp=connections.read(m),
         senders=[_sender(m, *s) for s in m.senders],
         stalls=[Stalled(c, net.cpu[c].stalls, net.cpu[c].stalled_ns) for c in range(ncpu) if net.cpu[c].stalls],
     )

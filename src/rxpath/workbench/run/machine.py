@@ -19,6 +19,7 @@ from rxpath.workbench.words.mistakes import BadInput
 if TYPE_CHECKING:
     from rxpath.workbench.host.iptables.flat import FlatRules
 
+CONNECTIONS = 1024                                          # of a capture, whose receive buffers may be full at a time
 HEADERS = 128                                               # bytes of a frame that filters look at
 
 
@@ -52,7 +53,7 @@ class Arrival(NamedTuple):
 
 def socket_count(host: Host, receiver: Receiver | None, listen: Sequence[tuple[str, int, int]]) -> int:
     """How many sockets a run will open."""
-    found = len(receiver.udp_ports) if receiver is not None and host.opens_from_capture else 0
+    found = len(receiver.udp_ports) + min(receiver.tcp.number, CONNECTIONS) if receiver is not None and host.opens_from_capture else 0
     return sum(len(s.endpoints()) for s in host.sockets) + len(listen) + found
 
 
@@ -73,6 +74,7 @@ class Machine:
         self.notes: list[str] = []
         self.kept: list[object] = []                            # memory that the path has the address of
         self.on_chunk: Callable[[Sequence[Arrival]], None] | None = None     # frames that were put on the cable
+        self.repaired = self.repaired_bytes = self.not_repaired = 0         # segments that were sent again: run/repairs.py
         self._used = 0
 
     def new_thread(self) -> int:

@@ -18,7 +18,7 @@ from rxpath.cable.capture import Capture
 from rxpath.cable.receiver import Card, Receiver
 from rxpath.vtime import feed
 from rxpath.workbench.host.given import GivenHost, the_host
-from rxpath.workbench.run import assemble, books, left_open, ports, spent
+from rxpath.workbench.run import assemble, books, connections, left_open, ports, repairs, spent
 from rxpath.workbench.run.books import Books
 from rxpath.workbench.run.machine import HEADERS, Arrival, Machine, socket_count
 from rxpath.workbench.run.output_files import Leaving
@@ -46,6 +46,8 @@ class Simulation(Machine):
         super().__init__(host, receiver, listen, packets or assemble.packets_needed(host, socket_count(host, receiver, listen)), plain)
         self.t = 0
         self.ports: ports.Ports | None = None
+        self.speed = 1.0
+        self.repairs: repairs.Repairs | None = None
         assemble.assemble(self, one_step, skip_unsupported)
         self.leaving = Leaving(self)
         if any(app.restart is not None for app in host.apps):
@@ -77,7 +79,8 @@ class Simulation(Machine):
     def replay(self, capture: Capture | Generated, progress: Callable[[float, int], None] | None = None) -> None:
         """Every frame of the capture or generator, then until nothing is under way."""
         capture.attach(self.net)
-        self.ports = ports.of(self, capture)
+        self.ports, self.repairs = ports.of(self, capture), repairs.of(self, capture)
+        self.speed = capture.speed if isinstance(capture, Capture) else 1.0
         if self.host.cards:
             capture.cards([Card(dev.name, units.mac(dev.nic.mac), tuple(units.cidr(a) for a in dev.nic.addresses))
                            for dev in self.host.devices])
@@ -85,7 +88,11 @@ class Simulation(Machine):
             self.leaving.epoch(capture.first_ts - START_NS - left_open.lead_ns(self.host))
             if self.ports is not None and isinstance(capture, Capture) and capture.reached:
                 self.ports.change(capture.reached, capture.reached_t, self.run)
-            self.run(max(capture.until, self.net.sim.now))
+            until = max(capture.until, self.net.sim.now)
+            if self.repairs is not None:
+                self.repairs.run(until, self.run)
+            else:
+                self.run(until)
             self._senders_catch_up()
             if self.time.stopped:                          # what is still on the cable was offered, and stays queued
                 break
@@ -107,6 +114,8 @@ class Simulation(Machine):
         """The next frames onto the cable; whoever watches is told of them."""
         before = [self.net.ring[q].feed_tail for q in self.rings] if self.on_chunk else []
         more = capture.load()
+        if self.repairs is not None:
+            self.repairs.loaded()
         self.net.sim.feed_next = capture.until
         self.call(feed.feed_arm_all)(self.net)
         if self.on_chunk:
@@ -132,8 +141,11 @@ class Simulation(Machine):
         """After the last frame: until nothing is under way, or nothing moves any more."""
         step, end = 1_000_000, self.t + DRAIN_LIMIT_NS
         while self.t < end and not self.time.stopped:
-            self.run(self.t + step)
-            if self.frames_queued() == 0:
+            if self.repairs is not None:
+                self.repairs.run(self.t + step, self.run)
+            else:
+                self.run(self.t + step)
+            if self.frames_queued() == 0 and not (self.repairs and self.repairs.waiting):
                 break
             step = min(step * 2, 1_000_000_000)
         self.run(self.t + 1_000_000)                       # the last call returns
@@ -168,10 +180,8 @@ class Simulation(Machine):
             dev = self.host.device
             notes.append(f"{long:,} frames are longer or shorter than the NIC takes at MTU {dev.mtu}: a capture taken behind GRO or TSO "
                          f"holds merged frames that never were on a wire (nic.mtu admits up to {dev.driver.mtu_most})")
-        segments = read.dropped.get(Drop.TCP_NOT_MODELLED.name, 0)
-        if segments:
-            n = read.tcp_connections
-            notes.append(f"TCP: {n:,} connection{'s' * (n != 1)}, {segments:,} segment{'s' * (segments != 1)}: not modelled yet")
+        if read.tcp is not None and read.tcp.offered.segments:
+            notes += [connections.said(read.tcp, self.speed), connections.ledger(read.tcp)]
         notes += [f"not modelled: {u.what}, {u.frames:,} frame{'s' * (u.frames != 1)}" for u in read.unhandled
                   if u.reason == Drop.NOT_MODELLED.name]
         if sum(self.net.drop_stat[c][Drop.RX_ALLOC_FAILED] for c in range(self.host.cpus)):

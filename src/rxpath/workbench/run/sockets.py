@@ -19,6 +19,7 @@ from rxpath.workbench.words.mistakes import BadInput
 
 PROTOCOLS = {"udp": IPPROTO.UDP, "tcp": IPPROTO.TCP}
 
+ADOPTED = 1 << 17                                           # connections that wait there: all that there can be
 LO_IFINDEX = 2                                              # device number 1, as assemble.py gives it
 
 
@@ -44,6 +45,8 @@ def open_all(m: Machine) -> None:
                 m.net.socks[i].encap_type, m.net.udp_tunnels = 1, m.net.udp_tunnels + 1       # no program's: the tunnel's device has it
                 continue
             m.sockets.append(Opened(i, f"{proto}{port}", proto, units.ipv4_text(address), port))
+    if m.receiver is not None and m.receiver.tcp.number and m.host.opens_from_capture and not m.listen:
+        _adopter(m)
     if m.receiver is not None and m.host.opens_from_capture:
         changing = {c.port for c in m.receiver.changes}
         first = next((s.index for s in sorted(m.sockets, key=lambda s: s.port in changing) if s.proto == "udp"), -1)
@@ -64,6 +67,15 @@ def _of_traffic(m: Machine, r: Receiver, bound: set[tuple[str, int]]) -> list[tu
         m.notes.append(f"traffic goes to {len(wanted):,} ports, and there is room for {room:,} more sockets: those that get the least are "
                        f"closed ({len(wanted) - room:,})")
     return sorted(wanted[:room], key=lambda item: (item[0] != "udp", item[2]))
+
+
+def _adopter(m: Machine) -> None:
+    """Who accepts the captured connections that no listener is for: those that programs of the receiver opened."""
+    i = sockets.create(m.boot, IPPROTO.TCP)
+    port = sockets.bind(m.boot, i)
+    sockets.listen(m.boot, i, ADOPTED)
+    m.net.tcp_adopter, m.net.tcp[i].max_ack_backlog = i, ADOPTED            # somaxconn limits servers
+    m.sockets.append(Opened(i, "tcp-clients", "tcp", "0.0.0.0", port))
 
 
 def _bind(m: Machine, i: int, address: int, port: int) -> None:

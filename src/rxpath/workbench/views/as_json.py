@@ -7,7 +7,6 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from rxpath.abi.reasons import Drop
 from rxpath.workbench.advice.answer import WhatIf
 from rxpath.workbench.advice.assumed import assumed
 from rxpath.workbench.advice.expected_error import expected_error
@@ -36,8 +35,7 @@ def build(run: Outcome, answer: WhatIf | None = None, varies: Spread | None = No
         "offered": b.offered, "delivered": b.delivered, "queued": b.queued, "dropped": b.dropped, "lost_at": b.lost_at,
         "ended": by_class(b.lost_at),
         **({"unhandled": [asdict(u) for u in b.unhandled]} if b.unhandled else {}),
-        **({"tcp": {"connections": b.tcp_connections, "segments": b.dropped[Drop.TCP_NOT_MODELLED.name]}}
-           if Drop.TCP_NOT_MODELLED.name in b.dropped else {}),
+        **({"tcp": asdict(b.tcp)} if b.tcp is not None else {}),
         "received": b.received, "consumed": b.consumed,
         "not_offered": run.not_offered,
         "elapsed_ns": b.elapsed_ns,

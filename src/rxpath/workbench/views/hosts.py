@@ -47,7 +47,7 @@ def meaning(h: HostSeen, records: int) -> str:
     others = h.for_others
     parts = [f"{h.offered:,} of {records:,} frames would be offered"]
     if h.frames_in:
-        kinds = (("UDP", h.udp), ("ICMP", h.icmp), ("TCP, not modelled beyond the first segment", h.tcp))
+        kinds = (("UDP", h.udp), ("ICMP", h.icmp), ("TCP", h.tcp))
         named = ", ".join(f"{share(n, h.frames_in)} {what}" for what, n in kinds if n)
         parts.append(f"{h.frames_in:,} to it" + (f" ({named})" if named else ""))
     if others:

@@ -15,6 +15,7 @@ from rxpath.workbench.advice.expected_error import Expected
 from rxpath.workbench.advice.sensitivity import Assumed
 from rxpath.workbench.advice.states import State
 from rxpath.workbench.run.books import CardBooks, Connections, Cpu, Queue, Rule, SenderBooks, SocketBooks, Stalled, Unhandled
+from rxpath.workbench.run.connections import TcpLedger
 from rxpath.workbench.words.doc import doc
 
 Signed = Annotated[int, WithJsonSchema({"type": "integer"})]
@@ -87,11 +88,6 @@ class Taught(TypedDict):
     pauses: Annotated[int, doc("times in which it stood still")]
     applied: Annotated[bool, doc("whether the program of this run works so")]
     why_not: Annotated[str, doc("empty: it does")]
-
-
-class Tcp(TypedDict):
-    connections: Annotated[int, doc("how many")]
-    segments: Annotated[int, doc("their frames that ended so (TCP_NOT_MODELLED)")]
 
 
 class CpuNs(TypedDict):
@@ -351,7 +347,9 @@ same bytes."""
     ended: Annotated[Named, doc("the same by class: lost, not in order, refused, not for this host, not modelled, down, held back")]
     unhandled: Annotated[NotRequired[list[Unhandled]], doc(
         "protocols that nobody handles, or that are not modelled, most frames first; absent without")]
-    tcp: Annotated[NotRequired[Tcp], doc("TCP connections that the capture shows, which are not modelled yet; absent without")]
+    tcp: Annotated[NotRequired[TcpLedger], doc(
+        "TCP connections that the capture shows: offered = read + consumed + duplicates + held_back + lost + other + queued; absent "
+        "without")]
     received: Annotated[int, doc("of the delivered: an application read it, or any copy of it")]
     consumed: Annotated[int, doc("of the delivered: the kernel itself was its end (ARP, ICMP, a SYN)")]
     not_offered: Annotated[Named, doc("records that were not put on the cable: own (sent by the receiver itself; of lo: what its kernel "

@@ -1,15 +1,12 @@
-"""Connections that a capture shows to be real.  TCP's own are not built yet: their segments cross everything below at full cost, and end in
-tcp_v4_rcv as not modelled, instead of meeting a closed door that the real host did not have.
+"""Connections of the receiver that a capture shows to be real (survey.py): the table by which the reader of the capture knows their
+segments.
 
-Only a replay fills the table (tcp_seen_load); a judge leaves it empty.  It has NTCPSEEN places; of connections beyond, the ports of the
-server's end are known (tcp_seen_ports), and all segments from or to those count."""
+It has NTCPSEEN places; of connections beyond, the ports of the server's end are known, and all segments from or to those count."""
 from typing import Any
 
 from .._compile import entry, forget, le64, mem_at, path_function, region
-from ..abi.headers import ip_hdr, tcp_hdr
 from ..abi.limits import NTCPSEEN
 from ..abi.net import Net
-from ..abi.skbuff import sk_buff
 
 ROW = 24                        # bytes: source, destination, ports (source << 16 | destination) of a segment that comes in
 
@@ -24,17 +21,6 @@ def tcp_seen_slot(net: Net, saddr: int, daddr: int, ports: int) -> int:
         if x.used == 0 or (x.saddr == saddr and x.daddr == daddr and x.ports == ports):
             return at
         at = at + 1 & NTCPSEEN * 2 - 1
-
-
-@path_function
-def tcp_seen(net: Net, skb: sk_buff) -> bool:
-    """Is this segment of such a connection?  Its headers are there."""
-    ip, th = ip_hdr(net, skb), tcp_hdr(net, skb)
-    if net.tcp_seen_spilled:
-        if net.tcp_seen_port[th.dest >> 5] >> (th.dest & 31) & 1 or net.tcp_seen_port[th.source >> 5] >> (th.source & 31) & 1:
-            return True
-    x = net.tcp_seen[tcp_seen_slot(net, ip.saddr, ip.daddr, th.source << 16 | th.dest)]
-    return x.used != 0
 
 
 @entry

@@ -1,0 +1,61 @@
+"""What a captured receiver had sent on its connections when a frame came in: an open-loop replay adopts it (cable/tcp_sent.py fills it).
+
+The sender in a capture answers to what that receiver sent.  So that its acknowledgements are of something that was sent here, too, each
+frame brings along what had been sent by then; it is a part of the frame and not of the moment at which it is looked at, so that a CPU
+that runs ahead finds the same."""
+from .._compile import i64, struct
+
+NTCPSENT = 1 << 18              # frames that may be between the cable and TCP at a time
+NTCPREPAIR = 1024               # of these beside them, that repair others: their numbers begin at FIRST_MADE (abi/nic.py)
+NTCPLOST = 1 << 16              # segments that are lost between two looks at them
+
+# flags
+SENT_REAL = 1                   # the capture shows the connection to be real
+SENT_NXT = 2                    # and something that the receiver has sent on it: snd_nxt
+SENT_FIN = 4                    # with a FIN, which snd_nxt includes
+SENT_OPTIONS = 8                # and its SYN: what it agreed to
+SENT_TSTAMP = 16
+SENT_SACK = 32
+SENT_WSCALE = 64
+SENT_WSCALE_SHIFT = 8           # from here on the scale of its window
+
+
+@struct()
+class tcp_seen_t:
+    """A connection that a capture shows: the ends of a segment that comes in; and what the reader of the capture knows of the receiver's
+    end, up to the record that it has read."""
+    used: i64
+    saddr: i64
+    daddr: i64
+    ports: i64                  # source << 16 | destination
+    read: i64                   # in this reading of the file: scan_t.rec_base + 1
+    peer_isn: i64               # of the SYN that began it; -1: none
+    isn: i64                    # of the receiver's own SYN; -1: none
+    snd_nxt: i64
+    flags: i64                  # SENT_*
+    begun: i64                  # the path's: it has had a socket here
+
+
+@struct()
+class tcp_sent_t:
+    """Of one frame: see tcp_sent_slot()."""
+    frame: i64                  # 0: of none
+    conn: i64                   # of net.tcp_seen; -1: it found no place there
+    snd_nxt: i64
+    flags: i64
+    octets: i64                 # of data in it
+
+
+@struct()
+class tcp_ledger_t:
+    """Segments of connections of the capture, and the bytes of data in them."""
+    segments: i64
+    octets: i64
+
+
+@struct()
+class tcp_lost_t:
+    """A segment of a connection of the capture that this host has lost."""
+    frame: i64
+    t: i64
+    reason: i64

@@ -1,0 +1,152 @@
+"""An open-loop replay of TCP: what the captured receiver had sent on each connection when a frame came in.
+
+The reader of a capture meets the receiver's own segments, which are not offered, in the order of time.  Here they move the receiver's
+end of their connection on - its initial sequence number and what it agreed to, then data and FIN - and each segment that is offered
+takes along what had been sent by then (net.tcp_sent, by the frame's number).  transport/tcp_adopt.py adopts it when that segment
+arrives.
+
+A capture of one direction shows nothing of the receiver's: then the segment's own acknowledgement says what must have been sent."""
+from .._compile import Mem, be16, be32, byte, cold, entry, path_function
+from ..abi.capture import scan_t
+from ..abi.net import Net
+from ..abi.numbers import IP_OFFSET, IPPROTO, TCP_HLEN, TCPHDR_ACK, TCPHDR_FIN, TCPHDR_RST, TCPHDR_SYN
+from ..abi.tcp_sent import (
+    SENT_FIN,
+    SENT_NXT,
+    SENT_OPTIONS,
+    SENT_REAL,
+    SENT_SACK,
+    SENT_TSTAMP,
+    SENT_WSCALE,
+    SENT_WSCALE_SHIFT,
+    tcp_seen_t,
+)
+from ..open_loop import tcp_sent_slot
+from .tcp_seen import tcp_seen_slot
+from .wire import ipv4_at
+
+TCPOPT_EOL, TCPOPT_NOP, TCPOPT_WINDOW, TCPOPT_SACK_PERM, TCPOPT_TIMESTAMP = 0, 1, 3, 4, 8
+TCP_MAX_WSCALE = 14
+
+
+@path_function
+def tcp_at(s: scan_t, mem: Mem) -> int:
+    """Where the TCP header of the record's frame is, whose flags are there, -1: it has none.  IPv4."""
+    at, end = s.rec_at, s.rec_at + s.rec_caplen
+    ip = ipv4_at(mem, at, end)
+    if ip < 0 or byte(mem, ip + 9) != IPPROTO.TCP or be16(mem, ip + 6) & IP_OFFSET:
+        return -1
+    th = ip + (byte(mem, ip) & 15) * 4
+    if th + 14 > end:
+        return -1
+    return th
+
+
+@path_function
+def tcp_octets(mem: Mem, ip: int, th: int) -> int:
+    """Bytes of data.  By what IP says; a length of 0 (left to the card) says nothing."""
+    return max(be16(mem, ip + 2) - (th - ip) - (byte(mem, th + 12) >> 4) * 4, 0)
+
+
+@path_function
+def tcp_length(mem: Mem, ip: int, th: int) -> int:
+    """Sequence numbers that the segment takes: its data, SYN and FIN."""
+    flags = byte(mem, th + 13)
+    return tcp_octets(mem, ip, th) + (flags & TCPHDR_FIN) + (flags >> 1 & 1)
+
+
+@path_function
+def tcp_seen_row(net: Net, s: scan_t, at: int) -> tcp_seen_t:
+    """The row at `at`, as of this reading of the file."""
+    x = net.tcp_seen[at]
+    if x.read != s.rec_base + 1:
+        x.read, x.flags, x.peer_isn, x.isn = s.rec_base + 1, SENT_REAL, -1, -1
+    return x
+
+
+# ---------------------------------------------------------------- what the receiver sends
+@path_function
+def tcp_receiver_sends(net: Net, s: scan_t, mem: Mem) -> None:
+    """The record in hand is the receiver's own."""
+    th = tcp_at(s, mem)
+    if th < 0:
+        return
+    ip = ipv4_at(mem, s.rec_at, s.rec_at + s.rec_caplen)
+    at = tcp_seen_slot(net, be32(mem, ip + 16), be32(mem, ip + 12), be16(mem, th + 2) << 16 | be16(mem, th))
+    x = net.tcp_seen[at]
+    flags = byte(mem, th + 13)
+    if x.used == 0 or flags & TCPHDR_RST:
+        return
+    x = tcp_seen_row(net, s, at)
+    seq = be32(mem, th + 4)
+    if flags & TCPHDR_SYN:
+        if seq != x.isn:                             # a connection begins; again with the same number: the SYN was repeated
+            x.isn, x.snd_nxt, x.flags = seq, seq + 1 & 0xFFFFFFFF, SENT_REAL | SENT_NXT | sent_options(s, mem, th)
+        return
+    end = seq + tcp_length(mem, ip, th) & 0xFFFFFFFF
+    if x.flags & SENT_NXT == 0 or 0 < (end - x.snd_nxt & 0xFFFFFFFF) < 1 << 31:
+        x.snd_nxt = end
+        x.flags |= SENT_NXT
+        if flags & TCPHDR_FIN:
+            x.flags |= SENT_FIN
+
+
+@cold
+@path_function
+def sent_options(s: scan_t, mem: Mem, th: int) -> int:
+    """What the receiver's SYN agrees to."""
+    found, end = SENT_OPTIONS, min(th + (byte(mem, th + 12) >> 4) * 4, s.rec_at + s.rec_caplen)
+    at = th + TCP_HLEN
+    while at < end and byte(mem, at) != TCPOPT_EOL:
+        kind = byte(mem, at)
+        if kind == TCPOPT_NOP:
+            at += 1
+            continue
+        if at + 2 > end or byte(mem, at + 1) < 2 or at + byte(mem, at + 1) > end:
+            break
+        if kind == TCPOPT_TIMESTAMP:
+            found |= SENT_TSTAMP
+        elif kind == TCPOPT_SACK_PERM:
+            found |= SENT_SACK
+        elif kind == TCPOPT_WINDOW and byte(mem, at + 1) == 3:
+            found |= SENT_WSCALE | min(byte(mem, at + 2), TCP_MAX_WSCALE) << SENT_WSCALE_SHIFT
+        at += byte(mem, at + 1)
+    return found
+
+
+# ---------------------------------------------------------------- what comes in
+@path_function
+def tcp_frame_brings(net: Net, s: scan_t, mem: Mem) -> None:
+    """The record in hand is about to be offered: what the receiver had sent by now goes with it, if it is of a connection that is real."""
+    th = tcp_at(s, mem)
+    if th < 0:
+        return
+    ip = ipv4_at(mem, s.rec_at, s.rec_at + s.rec_caplen)
+    source, dest = be16(mem, th), be16(mem, th + 2)
+    at = tcp_seen_slot(net, be32(mem, ip + 12), be32(mem, ip + 16), source << 16 | dest)
+    x = net.tcp_seen[at]
+    if x.used == 0:
+        if net.tcp_seen_spilled and (net.tcp_seen_port[dest >> 5] >> (dest & 31) | net.tcp_seen_port[source >> 5] >> (source & 31)) & 1:
+            tcp_frame_takes(net, s.rec, -1, 0, SENT_REAL, tcp_octets(mem, ip, th))
+        return
+    x = tcp_seen_row(net, s, at)
+    if byte(mem, th + 13) & (TCPHDR_SYN | TCPHDR_ACK) == TCPHDR_SYN:
+        seq = be32(mem, th + 4)
+        if seq != x.peer_isn and (x.isn < 0 or x.peer_isn >= 0):             # between the same ends once more
+            x.flags, x.isn = SENT_REAL, -1
+        x.peer_isn = seq
+    tcp_frame_takes(net, s.rec, at, x.snd_nxt, x.flags, tcp_octets(mem, ip, th))
+
+
+@path_function
+def tcp_frame_takes(net: Net, frame: int, conn: int, snd_nxt: int, flags: int, octets: int) -> None:
+    y = net.tcp_sent[tcp_sent_slot(frame)]
+    y.frame, y.conn, y.snd_nxt, y.flags, y.octets = frame, conn, snd_nxt, flags, octets
+    net.tcp_offered += 1
+    net.tcp_offered_octets += octets
+
+
+@entry
+def tcp_repair_takes(net: Net, frame: int, conn: int, snd_nxt: int, flags: int, octets: int) -> None:
+    """A frame that is made to repair another takes along what that did."""
+    tcp_frame_takes(net, frame, conn, snd_nxt, flags, octets)

@@ -1,0 +1,47 @@
+"""An open-loop replay of TCP, as far as the path takes part: which frames are of a captured connection, and which of these this host loses.
+
+cable/tcp_sent.py has written down what the captured receiver had sent by each frame; transport/tcp_adopt.py adopts it; the workbench
+repairs what was lost, as its sender would have (workbench/run/repairs.py).  Only a replay of a capture that has connections does any of
+it."""
+from ._compile import cold, path_function
+from .abi.net import Net
+from .abi.nic import FIRST_MADE
+from .abi.reasons import Drop
+from .abi.tcp_sent import NTCPLOST, NTCPREPAIR, NTCPSENT
+
+
+@path_function
+def tcp_sent_slot(frame: int) -> int:
+    """Where net.tcp_sent has a frame, by its number."""
+    if frame >= FIRST_MADE:
+        return NTCPSENT + (frame & NTCPREPAIR - 1)
+    return frame & NTCPSENT - 1
+
+
+@path_function
+def tcp_sent_of(net: Net, frame: int) -> int:
+    """The entry of net.tcp_sent for a frame of a connection that the capture shows; -1: it is of none."""
+    if net.ntcp_seen == 0 or frame < 0:
+        return -1
+    i = tcp_sent_slot(frame)
+    y = net.tcp_sent[i]
+    return i if y.frame == frame else -1
+
+
+@cold
+@path_function
+def tcp_ends(net: Net, t: int, frame: int, reason: int) -> None:
+    """A frame has ended at t: into the ledger of segments, and if it was lost, whoever repairs it finds it in net.tcp_lost."""
+    i = tcp_sent_of(net, frame)
+    if i < 0:
+        return
+    y, ended = net.tcp_sent[i], net.tcp_ended[reason]
+    ended.segments += 1
+    ended.octets += y.octets
+    if reason <= Drop.CONSUMED:
+        return
+    i = net.tcp_nlost
+    net.tcp_nlost += 1
+    if i < NTCPLOST:
+        x = net.tcp_lost[i]
+        x.frame, x.t, x.reason = frame, t, reason
