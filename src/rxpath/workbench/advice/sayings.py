@@ -11,7 +11,7 @@ from rxpath.workbench.advice.verdict import Verdicts
 from rxpath.workbench.run.outcome import Outcome
 from rxpath.workbench.run.where_lost import losses
 
-NO_CONNECTION = "nobody listens on that port, or they are of an open connection, which is not built here: a real kernel would take those"
+NO_CONNECTION = "nobody listens on that port, or their connection had ended here before they came"
 
 
 def all_of(run: Outcome, facts: Mapping[str, float], fired: Sequence[Rule], v: Verdicts, knobs: Sequence[Tried], runs: Runs,

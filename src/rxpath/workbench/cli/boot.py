@@ -2,12 +2,12 @@
 from __future__ import annotations
 
 from rxpath.workbench.cli.examples import examples
-from rxpath.workbench.cli.options import DebugOption, HostOption, SetOption
+from rxpath.workbench.cli.options import HostOption, SetOption
 
 BOOT_EXAMPLE = examples("rxpath boot --set cpus=4 --set nic.queues=4")
 
 
-def boot(host: HostOption = None, set_: SetOption = None, debug: DebugOption = False) -> None:
+def boot(host: HostOption = None, set_: SetOption = None) -> None:
     """Boot a host and print what was set up, in the order in which the kernel does it."""
     from rxpath.workbench.host.given import the_host
     from rxpath.workbench.run.simulation import Simulation

@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from rxpath.workbench.cli.examples import examples
-from rxpath.workbench.cli.options import DebugOption
 from rxpath.workbench.cli.progress import EXIT_INTERRUPTED, Ended, Interrupt, Spinner
 
 EXAMPLES = examples(
@@ -30,8 +29,7 @@ def calibrate(
     anyway: Annotated[bool, typer.Option("--anyway", help="Make it the default although others worked meanwhile.")] = False,
     out: Annotated[str | None, typer.Option("-o", "--output", metavar="FILE", help="Write it there; the default stays what it is.")] = None,
     json_: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
-    no_progress: Annotated[bool, typer.Option("--no-progress", help="Nothing on standard error.")] = False,
-    debug: DebugOption = False,
+    no_progress: Annotated[bool, typer.Option("--no-progress", help="Nothing on standard error.")] = False
 ) -> None:
     """Measure what this machine's kernel work costs, and make that the cost profile of all commands here. Needs no root."""
     import json

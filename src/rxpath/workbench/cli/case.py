@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from rxpath.workbench.cli.examples import examples
-from rxpath.workbench.cli.options import DebugOption
 
 EXAMPLES = examples(
     ("rxpath case monday.txt tuesday.txt -o web1.rxcase", "what somebody pasted, the older first"),
@@ -19,8 +18,7 @@ def case(
     files: Annotated[list[str], typer.Argument(
         metavar="FILE", help="Texts of one host, the older first, and at most one capture; or one case, to pack it anew.")],
     out: Annotated[str | None, typer.Option("-o", "--out", metavar="FILE", help="The case, a new file.")] = None,
-    host: Annotated[str | None, typer.Option("--host", metavar="FILE", help="A host file that goes into it.")] = None,
-    debug: DebugOption = False,
+    host: Annotated[str | None, typer.Option("--host", metavar="FILE", help="A host file that goes into it.")] = None
 ) -> None:
     """Make a case of files that somebody has."""
     from rxpath.workbench.readings.case import open_recorded

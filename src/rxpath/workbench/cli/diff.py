@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from rxpath.workbench.cli.examples import examples
-from rxpath.workbench.cli.options import DebugOption, HostOption, JobsOption, SeedOption, checked_jobs
+from rxpath.workbench.cli.options import HostOption, JobsOption, SeedOption, checked_jobs
 from rxpath.workbench.cli.progress import EXIT_INTERRUPTED, Bar, Interrupt
 
 EXIT_DIFFERENT = 1
@@ -33,8 +33,7 @@ def diff(
     least: Annotated[str, typer.Option("--least", metavar="SHARE", help="What differs by less than that counts as the same: 2%.")] = "0%",
     jobs: JobsOption = None,
     json_: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
-    no_progress: Annotated[bool, typer.Option("--no-progress", help="No progress bar.")] = False,
-    debug: DebugOption = False,
+    no_progress: Annotated[bool, typer.Option("--no-progress", help="No progress bar.")] = False
 ) -> None:
     """Compare two runs: what differs by more than the seeds do.  Exit status: 0 nothing, 1 something, 2 trouble."""
     from rxpath.workbench.advice.goal import checked_seeds

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rxpath.workbench.cli.examples import examples
-from rxpath.workbench.cli.options import DebugOption
 from rxpath.workbench.cli.progress import EXIT_INTERRUPTED, Interrupt
 
 if TYPE_CHECKING:
@@ -41,8 +40,7 @@ def doctor(
     show_readings: Annotated[bool, typer.Option(
         "--show-readings", help="What was recognised, and which lines were not; no verdict.")] = False,
     json_: Annotated[bool, typer.Option(
-        "--json", help="One JSON object on standard output (with --watch a line each); docs/doctor.md.")] = False,
-    debug: DebugOption = False,
+        "--json", help="One JSON object on standard output (with --watch a line each); docs/doctor.md.")] = False
 ) -> None:
     """Say what this host, or one whose counters somebody pasted, is losing: where, at what rate, why, and what would not help."""
     from rxpath.workbench.words.mistakes import BadInput

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from rxpath.workbench.cli.examples import examples
-from rxpath.workbench.cli.options import DebugOption, SeedOption
+from rxpath.workbench.cli.options import SeedOption
 from rxpath.workbench.cli.progress import EXIT_INTERRUPTED, Bar, Interrupt
 
 EXAMPLES = examples(
@@ -53,8 +53,7 @@ def generate(
     speed: Annotated[float, typer.Option("--speed", metavar="X", help="With --merge: X times as fast.")] = 1.0,
     loop: Annotated[int, typer.Option("--loop", metavar="N", help="With --merge: N times, one after the other.")] = 1,
     fresh: Annotated[bool, typer.Option("--fresh", help="With --loop: each time from other source addresses.")] = False,
-    no_progress: Annotated[bool, typer.Option("--no-progress", help="No progress bar.")] = False,
-    debug: DebugOption = False,
+    no_progress: Annotated[bool, typer.Option("--no-progress", help="No progress bar.")] = False
 ) -> None:
     """Generate traffic into a pcap: constant, Poisson, bursts, heavy tails; many flows, sizes, fragments.  Seeded: same bytes each time."""
     from pathlib import Path

@@ -8,7 +8,6 @@ import typer
 from rxpath.workbench.cli.examples import examples
 from rxpath.workbench.cli.options import (
     CaptureArgument,
-    DebugOption,
     HostOption,
     JobsOption,
     ListenOption,
@@ -39,8 +38,7 @@ def headroom(
     seeds: Annotated[int | None, typer.Option("--seeds", metavar="N", help="Search the first limit with so many seeds: 5.")] = None,
     jobs: JobsOption = None,
     json_: Annotated[bool, typer.Option("--json", help="One JSON object on standard output: limits and curves.")] = False,
-    no_progress: Annotated[bool, typer.Option("--no-progress", help="Nothing on standard error.")] = False,
-    debug: DebugOption = False,
+    no_progress: Annotated[bool, typer.Option("--no-progress", help="Nothing on standard error.")] = False
 ) -> None:
     """Find how much faster the same traffic may come, what gives way first, what lifts it, and what gives way next."""
     import json

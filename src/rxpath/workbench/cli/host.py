@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from rxpath.workbench.cli.examples import examples
-from rxpath.workbench.cli.options import DebugOption, SetOption
+from rxpath.workbench.cli.options import SetOption
 
 host_app = typer.Typer(no_args_is_help=True, help="Host files: describe the machine that receives.",
                        epilog=examples("rxpath host init > host.toml; rxpath host check host.toml"))
@@ -17,8 +17,7 @@ host_app = typer.Typer(no_args_is_help=True, help="Host files: describe the mach
 
 @host_app.command("init", epilog=examples("rxpath host init --nic veth host.toml"))
 def host_init(file: Annotated[str | None, typer.Argument(metavar="FILE", help="A new file; standard output if not given.")] = None,
-              nic: Annotated[str | None, typer.Option("--nic", metavar="DRIVER", help="The driver of its card.")] = None,
-              debug: DebugOption = False) -> None:
+              nic: Annotated[str | None, typer.Option("--nic", metavar="DRIVER", help="The driver of its card.")] = None) -> None:
     """Write a complete host file with a comment for every key."""
     from rxpath.drivers import rows
     from rxpath.workbench.host import text as hosttext
@@ -52,8 +51,7 @@ def host_snapshot(
             "--socket-options", help="Also ask the sockets of other processes for their options, by descriptors that are borrowed for some "
             "microseconds (root, Linux 5.6): SO_REUSEPORT, timeouts, groups that they have joined.")] = False,
         no_sockets: Annotated[bool, typer.Option(
-            "--no-sockets", help="Without sockets and programs: a replay opens what its traffic goes to.")] = False,
-        debug: DebugOption = False) -> None:
+            "--no-sockets", help="Without sockets and programs: a replay opens what its traffic goes to.")] = False) -> None:
     """Write the host file of this machine, or of the texts of another.  It only reads; what needs root and is not had is listed."""
     from rxpath.workbench.host.snapshot.compose import snapshot
     from rxpath.workbench.words.mistakes import BadInput, check_writable, writing
@@ -83,7 +81,7 @@ def host_snapshot(
 @host_app.command("show", epilog=examples("rxpath host show host.toml --set kernel=3.10"))
 def host_show(file: Annotated[str | None, typer.Argument(metavar="FILE", help="A host file; the default host if not given.")] = None,
               set_: SetOption = None,
-              json_: Annotated[bool, typer.Option("--json", help="As a JSON object.")] = False, debug: DebugOption = False) -> None:
+              json_: Annotated[bool, typer.Option("--json", help="As a JSON object.")] = False) -> None:
     """Print every setting that a run would use, and mark those that differ from the default host."""
     from rxpath.workbench.host import text as hosttext
     from rxpath.workbench.host.given import the_host
@@ -100,8 +98,7 @@ def host_show(file: Annotated[str | None, typer.Argument(metavar="FILE", help="A
 @host_app.command("check", epilog=examples("rxpath host check host.toml"))
 def host_check(file: Annotated[str, typer.Argument(metavar="FILE", help="A host file.")], set_: SetOption = None,
                skip_unsupported: Annotated[bool, typer.Option(
-                   "--skip-unsupported", help="Report iptables rules that are not modelled.")] = False,
-               debug: DebugOption = False) -> None:
+                   "--skip-unsupported", help="Report iptables rules that are not modelled.")] = False) -> None:
     """Check a host file, its rules too: silent and 0 if it is right, one line and 2 if it is not."""
     from rxpath.workbench.host.given import the_host
     from rxpath.workbench.host.rules import rules as rules_of

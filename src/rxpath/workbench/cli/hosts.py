@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from rxpath.workbench.cli.examples import examples
-from rxpath.workbench.cli.options import CaptureArgument, DebugOption, LocalOption
+from rxpath.workbench.cli.options import CaptureArgument, LocalOption
 from rxpath.workbench.cli.progress import EXIT_INTERRUPTED, Bar, Interrupt
 
 EXAMPLES = examples(
@@ -20,8 +20,7 @@ def hosts(
     capture: CaptureArgument,
     local: LocalOption = None,
     json_: Annotated[bool, typer.Option("--json", help="One JSON object on standard output; docs/captures.md.")] = False,
-    no_progress: Annotated[bool, typer.Option("--no-progress", help="No progress bar.")] = False,
-    debug: DebugOption = False,
+    no_progress: Annotated[bool, typer.Option("--no-progress", help="No progress bar.")] = False
 ) -> None:
     """List the hosts of a capture: frames in and out, ports each serves, why it may be the receiver, and the command to replay it for."""
     from rxpath.cable.receiver import infer_receiver

@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 
 from rxpath.workbench.cli.examples import examples
-from rxpath.workbench.cli.options import DebugOption
 from rxpath.workbench.cli.progress import EXIT_INTERRUPTED, Ended, Interrupt, Spinner
 
 EXIT_DIFFERENT = 1
@@ -44,8 +43,7 @@ def judge(
     order: Annotated[bool, typer.Option("--order", help="Instead of the cases: our stations beside the kernel's functions.")] = False,
     load: Annotated[bool, typer.Option("--load", help="Instead of the cases: what depends on time, with the kernel's spread.")] = False,
     transcript: Annotated[bool, typer.Option(
-        "--transcript", help="Instead of comparing: what this kernel does in conversations over TCP, step by step.")] = False,
-    debug: DebugOption = False,
+        "--transcript", help="Instead of comparing: what this kernel does in conversations over TCP, step by step.")] = False
 ) -> None:
     """Send the same frames into this machine's kernel and into the path, and say what differs (Linux 6.18, root)."""
     from rxpath.workbench.judge import run

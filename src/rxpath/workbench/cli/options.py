@@ -22,7 +22,6 @@ SpeedOption = Annotated[float, typer.Option("--speed", metavar="X", help="X time
 RateOption = Annotated[str | None, typer.Option("--rate", metavar="PPS", help="Evenly spaced at this rate instead: 1.2Mpps, 300kpps.")]
 LoopOption = Annotated[int, typer.Option("--loop", metavar="N", help="The capture N times, one after the other.")]
 JobsOption = Annotated[int | None, typer.Option("--jobs", metavar="N", help="Runs at a time; all cores if not given.")]
-DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of a mistake.", hidden=True)]
 
 
 def checked_jobs(jobs: int | None) -> int | None:

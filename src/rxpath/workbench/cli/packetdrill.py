@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from rxpath.workbench.cli.examples import examples
-from rxpath.workbench.cli.options import DebugOption, SetOption
+from rxpath.workbench.cli.options import SetOption
 from rxpath.workbench.cli.progress import EXIT_INTERRUPTED, Interrupt
 
 EXIT_DIFFERENT = 1                                          # a script did not pass
@@ -28,8 +28,7 @@ def packetdrill(
         "-D", "--define", metavar="NAME=VALUE", help="A word of the scripts and what stands for it. May be given several times.")] = None,
     check: Annotated[bool, typer.Option("--check", help="Only read the scripts; run nothing.")] = False,
     json_: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
-    plain: Annotated[bool, typer.Option("--plain", help="Run the path as plain Python: slow, the same bytes.")] = False,
-    debug: DebugOption = False,
+    plain: Annotated[bool, typer.Option("--plain", help="Run the path as plain Python: slow, the same bytes.")] = False
 ) -> None:
     """Run packetdrill scripts on the simulated host, in virtual time: no root, no tun device, the same times on every machine."""
     from rxpath.workbench.packetdrill import host, run

@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from rxpath.workbench.cli.examples import examples
-from rxpath.workbench.cli.options import DebugOption
 from rxpath.workbench.cli.progress import EXIT_INTERRUPTED
 
 EXAMPLES = examples(
@@ -34,8 +33,7 @@ def record(
     socket_options: Annotated[bool, typer.Option(
         "--socket-options", help="Also ask other processes' sockets for their options, as rxpath host snapshot does (root).")] = False,
     script: Annotated[bool, typer.Option(
-        "--script", help="Print the recorder as one file for Python 3.6 and newer, to run where nothing may be installed.")] = False,
-    debug: DebugOption = False,
+        "--script", help="Print the recorder as one file for Python 3.6 and newer, to run where nothing may be installed.")] = False
 ) -> None:
     """Record a case of this host: settings, counters ten times a second, a capture.  It only reads."""
     from rxpath.workbench.readings.live import recorder

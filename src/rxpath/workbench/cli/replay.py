@@ -11,7 +11,7 @@ import typer
 
 from rxpath.workbench.cli.beside import as_recorded, beside_truth
 from rxpath.workbench.cli.examples import examples
-from rxpath.workbench.cli.options import DebugOption, HostOption, LocalOption, SeedOption, SetOption
+from rxpath.workbench.cli.options import HostOption, LocalOption, SeedOption, SetOption
 from rxpath.workbench.cli.progress import EXIT_INTERRUPTED, Bar, Interrupt
 
 if TYPE_CHECKING:
@@ -78,8 +78,7 @@ def replay(
     seeds: Annotated[int | None, typer.Option(
         "--seeds", metavar="N", help="How many seeds the run and its knobs are repeated with, to say what is chance: 5, with --no-whatif "
         "1.")] = None,
-    no_progress: Annotated[bool, typer.Option("--no-progress", help="No progress bar.")] = False,
-    debug: DebugOption = False,
+    no_progress: Annotated[bool, typer.Option("--no-progress", help="No progress bar.")] = False
 ) -> None:
     """Send a capture through the receive path of a host and say where every frame went."""
     from rxpath.workbench.advice.goal import SEEDS, checked_budget, checked_goal, checked_seeds

@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from rxpath.workbench.cli.examples import examples
-from rxpath.workbench.cli.options import DebugOption
 
 scenario_app = typer.Typer(no_args_is_help=True, help="The scenario library: what goes wrong, what cures it, what does not.",
                            epilog=examples("rxpath scenario run ring-burst"))
@@ -14,7 +13,7 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="A scenario, a rule (R
 
 
 @scenario_app.command("list", epilog=examples("rxpath scenario list"))
-def scenario_list(debug: DebugOption = False) -> None:
+def scenario_list() -> None:
     """List the scenarios by their rules."""
     from rxpath.workbench.views import scenario as scenario_view
     from rxpath.workbench.views import terminal
@@ -23,7 +22,7 @@ def scenario_list(debug: DebugOption = False) -> None:
 
 
 @scenario_app.command("show", epilog=examples("rxpath scenario show slow-program"))
-def scenario_show(name: Name, debug: DebugOption = False) -> None:
+def scenario_show(name: Name) -> None:
     """Print a scenario without running it."""
     from rxpath.workbench.scenarios import scenario
     from rxpath.workbench.views import scenario as scenario_view
@@ -40,8 +39,7 @@ def scenario_run(name: Name,
                  set_: Annotated[list[str] | None, typer.Option(
                      "--set", metavar="KEY=VALUE", help="Try this too; all of them together are one more run.")] = None,
                  json_: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
-                 no_progress: Annotated[bool, typer.Option("--no-progress", help="No progress bar.")] = False,
-                 debug: DebugOption = False) -> None:
+                 no_progress: Annotated[bool, typer.Option("--no-progress", help="No progress bar.")] = False) -> None:
     """Run a scenario as it is, with its cure and with each placebo, and show before and after."""
     from rxpath.workbench.cli.progress import Bar, Interrupt
     from rxpath.workbench.scenarios import scenario

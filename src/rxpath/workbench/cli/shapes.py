@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from rxpath.workbench.cli.examples import examples
-from rxpath.workbench.cli.options import DebugOption, JobsOption, checked_jobs
+from rxpath.workbench.cli.options import JobsOption, checked_jobs
 from rxpath.workbench.cli.progress import EXIT_INTERRUPTED, Bar, Interrupt
 
 EXIT_DOES_NOT_HOLD = 1                                      # a property of a shape
@@ -25,8 +25,7 @@ def shapes(
     json_: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
     listing: Annotated[bool, typer.Option("--list", help="List the shapes and stop.")] = False,
     jobs: JobsOption = None,
-    no_progress: Annotated[bool, typer.Option("--no-progress", help="No progress bar.")] = False,
-    debug: DebugOption = False,
+    no_progress: Annotated[bool, typer.Option("--no-progress", help="No progress bar.")] = False
 ) -> None:
     """Run what others published of the receive path - livelock, interrupt rates, costs - and show ours beside it."""
     from pathlib import Path

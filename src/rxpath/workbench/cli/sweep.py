@@ -9,7 +9,6 @@ import typer
 from rxpath.workbench.cli.examples import examples
 from rxpath.workbench.cli.options import (
     CaptureArgument,
-    DebugOption,
     HostOption,
     JobsOption,
     ListenOption,
@@ -46,8 +45,7 @@ def sweep(
     parquet: Annotated[str | None, typer.Option(
         "--parquet", metavar="FILE", help="Write the rows as Parquet (needs rxpath[parquet]).")] = None,
     top: Annotated[int, typer.Option("--top", metavar="N", help="The table shows the best N.")] = 40,
-    no_progress: Annotated[bool, typer.Option("--no-progress", help="No progress bar.")] = False,
-    debug: DebugOption = False,
+    no_progress: Annotated[bool, typer.Option("--no-progress", help="No progress bar.")] = False
 ) -> None:
     """Run a grid of settings on one capture, on all cores, and rank what each came to."""
     from rxpath.workbench.many import sweep as sweeping

@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from rxpath.workbench.cli.examples import examples
-from rxpath.workbench.cli.options import DebugOption
 from rxpath.workbench.cli.progress import EXIT_INTERRUPTED, Ended, Interrupt, Spinner
 
 EXAMPLES = examples(
@@ -35,8 +34,7 @@ def validate(
     out: Annotated[str | None, typer.Option("-o", "--output", metavar="DIR", help="Write a page and its pictures there.")] = None,
     json_: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
     listing: Annotated[bool, typer.Option("--list", help="List the experiments and stop.")] = False,
-    no_progress: Annotated[bool, typer.Option("--no-progress", help="Nothing on standard error.")] = False,
-    debug: DebugOption = False,
+    no_progress: Annotated[bool, typer.Option("--no-progress", help="Nothing on standard error.")] = False
 ) -> None:
     """Run experiments on this kernel and in the model, and say how far they are apart. Needs no root, but for two of them."""
     import json

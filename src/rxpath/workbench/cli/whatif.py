@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from rxpath.workbench.cli.examples import examples
-from rxpath.workbench.cli.options import DebugOption, HostOption, JobsOption, SeedOption, SetOption, checked_jobs
+from rxpath.workbench.cli.options import HostOption, JobsOption, SeedOption, SetOption, checked_jobs
 from rxpath.workbench.cli.progress import EXIT_INTERRUPTED, Bar, Interrupt
 
 EXAMPLES = examples(
@@ -26,8 +26,7 @@ def whatif(
         "--budget", metavar="PACKETS", help="How many packets to simulate for the settings, under each law: 5M if not given.")] = None,
     jobs: JobsOption = None,
     json_: Annotated[bool, typer.Option("--json", help="One JSON object on standard output; docs/case.md.")] = False,
-    no_progress: Annotated[bool, typer.Option("--no-progress", help="No progress bar.")] = False,
-    debug: DebugOption = False,
+    no_progress: Annotated[bool, typer.Option("--no-progress", help="No progress bar.")] = False
 ) -> None:
     """Say what would have saved what a host lost, from its counters alone, as a range over the traffic that they allow."""
     from rxpath.cable.case_file import is_case
