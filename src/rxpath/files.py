@@ -1,28 +1,37 @@
 """A file that a user names, looked at before it is read: a named pipe that nobody writes to would be waited for, a device has no end."""
 import errno
 import os
+import select
 import stat
 from io import FileIO
 
+PATIENCE_MS = 1000              # for a named pipe's first byte
 KINDS = ((stat.S_ISDIR, "Is a directory"), (stat.S_ISCHR, "is a device, not a file"), (stat.S_ISBLK, "is a device, not a file"),
          (stat.S_ISSOCK, "is a socket, not a file"))
 
 
 def open_file(path: str | os.PathLike[str]) -> FileIO:
-    """A regular file, or a pipe of the shell's own (<(command), /dev/stdin).  OSError says what else it is; its strerror is one line."""
+    """A regular file, or a pipe that somebody writes to.  OSError says what else it is; its strerror is one line."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         mode = os.fstat(descriptor).st_mode
         for is_kind, what in KINDS:
             if is_kind(mode):
                 raise OSError(errno.EINVAL, what, os.fspath(path))
-        if stat.S_ISFIFO(mode) and not os.readlink(f"/proc/self/fd/{descriptor}").startswith("pipe:"):
-            raise OSError(errno.EINVAL, "is a named pipe; what a pipe brings is given as <(command) or on standard input", os.fspath(path))
+        if stat.S_ISFIFO(mode) and not _written(descriptor):
+            raise OSError(errno.EINVAL, "is a named pipe that nobody writes to", os.fspath(path))
         os.set_blocking(descriptor, True)
         return FileIO(descriptor, "rb")
     except BaseException:
         os.close(descriptor)
         raise
+
+
+def _written(descriptor: int) -> bool:
+    """Whether something comes through a pipe, or its end; a writer that has waited for us gets its moment."""
+    asked = select.poll()
+    asked.register(descriptor, select.POLLIN)
+    return bool(asked.poll(PATIENCE_MS))
 
 
 def read_file(path: str | os.PathLike[str], most: int) -> bytes:
