@@ -1,4 +1,4 @@
-"""The picture of docs/report.md: the bundled capture's page, as a browser shows it.
+"""The pictures of docs/report.md and README: the bundled capture's page, and its beginning, as a browser shows them.
 
     python tools/report_picture.py [chromium]"""
 import subprocess
@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-WIDTH, HEIGHT = 1000, 2750
+WIDTH, PICTURES = 1000, {"first.png": 2750, "top.png": 1000}       # heights
 
 
 def main(browser: str = "chromium") -> None:
@@ -16,9 +16,10 @@ def main(browser: str = "chromium") -> None:
         subprocess.run([sys.executable, "-m", "rxpath.workbench.cli", "replay", "first", "--html", str(page)], check=True,
                        stdout=subprocess.DEVNULL)
         page.write_text(page.read_text().replace(str(page), "report.html"))
-        subprocess.run([browser, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", f"--window-size={WIDTH},{HEIGHT}",
-                        f"--user-data-dir={folder}/profile", f"--screenshot={ROOT / 'docs/report/first.png'}", page.as_uri()],
-                       check=True, stderr=subprocess.DEVNULL)
+        for name, height in PICTURES.items():
+            subprocess.run([browser, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", f"--window-size={WIDTH},{height}",
+                            f"--user-data-dir={folder}/profile", f"--screenshot={ROOT / 'docs/report' / name}", page.as_uri()],
+                           check=True, stderr=subprocess.DEVNULL)
 
 
 if __name__ == "__main__":
