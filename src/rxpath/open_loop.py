@@ -7,7 +7,7 @@ from ._compile import cold, path_function
 from .abi.net import Net
 from .abi.nic import FIRST_MADE
 from .abi.reasons import Drop
-from .abi.tcp_sent import NTCPLOST, NTCPREPAIR, NTCPSENT
+from .abi.tcp_sent import NTCPLOST, NTCPREPAIR, NTCPSENT, SENT_GAP
 
 
 @path_function
@@ -38,6 +38,10 @@ def tcp_ends(net: Net, t: int, frame: int, reason: int) -> None:
     y, ended = net.tcp_sent[i], net.tcp_ended[reason]
     ended.segments += 1
     ended.octets += y.octets
+    if y.flags & SENT_GAP:
+        gap = net.tcp_ended_gap[reason]
+        gap.segments += 1
+        gap.octets += y.octets
     if reason <= Drop.CONSUMED:
         return
     i = net.tcp_nlost

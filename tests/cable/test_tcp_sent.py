@@ -8,6 +8,7 @@ from rxpath import boot
 from rxpath.abi.tcp_sent import (
     NTCPSENT,
     SENT_FIN,
+    SENT_GAP,
     SENT_NXT,
     SENT_OPTIONS,
     SENT_REAL,
@@ -86,6 +87,25 @@ def test_the_receiver_is_the_client(brings: Any) -> None:
 def test_sequence_numbers_wrap_and_resets_are_nothing_sent(brings: Any) -> None:
     assert brings(came(ACK, 1, 0xFFFFFFFE, b"x"), sent(ACK, 0xFFFFFFFE, 2, b"four"), came(ACK, 2, 2, b"x"), sent(RST, 77),
                   came(ACK, 3, 2, b"x")) == [(SENT_REAL, 0), (ALL, 2), (ALL, 2)]
+
+
+def test_a_gap_is_what_the_receiver_acknowledged_and_the_capture_lacks(brings: Any) -> None:
+    def gaps(*frames: bytes) -> list[bool]:
+        return [bool(row and row[0] & SENT_GAP) for row in brings(*frames)]
+
+    def a(seq: int, n: int = 10) -> bytes:
+        return came(ACK, seq, 70, b"x" * n)
+
+    def acked(seq: int) -> bytes:
+        return sent(ACK, 70, seq)
+
+    assert gaps(a(100), acked(110), a(120), acked(110), a(110), acked(130), a(130)) == [False] * 4      # a hole of the receiver's
+    assert gaps(a(100), acked(120), a(120), acked(130), a(130)) == [False, True, True]
+    assert gaps(a(100), acked(120), a(120), a(110), a(130)) == [False, True, False, False]             # captured late, and no gap
+    assert gaps(a(0xFFFFFFF0), acked(4), a(4), a(14)) == [False, True, True]                          # numbers wrap
+    assert gaps(a(100), acked(120), came(RST, 500), a(110), a(120)) == [False] * 4
+    assert gaps(a(100), acked(120), a(120), came(SYN, 7), sent(SYN | ACK, 900, 8), a(8)) == [False, True, False, False]
+    assert gaps(a(100), a(120), a(130)) == [False] * 3                                                # one direction: nobody can tell
 
 
 def test_the_same_ends_once_more_begin_anew(brings: Any) -> None:

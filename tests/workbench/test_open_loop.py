@@ -20,7 +20,7 @@ ONE_QUEUE = ("ethtool.combined=1", "ethtool.rx-usecs=1000")
 
 def tcp_of(run: Any) -> TcpLedger:
     c: TcpLedger = run.books.tcp
-    parts = [c.read, c.consumed, c.duplicates, c.held_back, *c.lost.values(), *c.other.values(), c.queued]
+    parts = [c.read, c.consumed, c.duplicates, c.held_back, c.behind_gaps, *c.lost.values(), *c.other.values(), c.queued]
     assert c.offered == sum(parts, Amount()) and min(c.queued.segments, c.queued.bytes) >= 0
     return c
 
@@ -132,6 +132,18 @@ def test_what_a_slow_reader_leaves_no_window_for_is_held_back(tmp_path: pathlib.
     c = tcp_of(run)
     assert c.held_back.segments > 50 and c.lost == {} and c.repairs == Amount()
     assert 0 < c.read.bytes < 40_000 and any("would have waited" in n for n in run.notes)
+
+
+def test_what_lies_behind_a_gap_in_the_capture_is_said_to_be_so(tmp_path: pathlib.Path) -> None:
+    """The receiver acknowledges 200,000 bytes that the capture lacks; without that acknowledgement nobody can tell."""
+    gap = [*shake(), came(ACK, 101, 5001, b"x" * 100), sent(ACK, 5001, 200_201), came(ACK, 200_201, 5001, b"y" * 50),
+           came(ACK, 200_251, 5001, b"z" * 7)]
+    run = both(write(tmp_path, *TO_US, *gap))
+    c = tcp_of(run)
+    assert (c.read.bytes, c.behind_gaps, c.held_back) == (100, Amount(2, 57), Amount())
+    assert any("missing in the capture" in n for n in run.notes) and not any("flow control" in n for n in run.notes)
+    c = tcp_of(both(write(tmp_path, *TO_US, *gap[:4], *gap[5:])))
+    assert (c.behind_gaps, c.held_back) == (Amount(), Amount(2, 57))
 
 
 def test_speed_says_what_it_does_not_mean(tmp_path: pathlib.Path) -> None:

@@ -209,7 +209,7 @@ class Drop(IntEnum):
     TCP_OVERWINDOW = Row("5.18", H, "data at or beyond the window's edge", {
         "tcp_rcv_established": Place("socket.drops"), "tcp_rcv_state_process": Place("socket.drops"),
         "tcp_v4_rcv": Place("socket.drops", X, "a segment outside the window of a request"),
-    }, "beyond the window: a sender that keeps to it waits for the reader")
+    }, "beyond the window: its sender waits for the reader, or bytes before it are missing in the capture")
     TCP_OFOMERGE = Row("5.18", X, "out of order, and here already", {"tcp_data_queue": Place("TcpExt.TCPOFOMerge socket.drops")},
                        "they came twice: the sender sent them again")
     TCP_OFO_DROP = Row("6.2", X, "out of order, and all of it came otherwise", {"tcp_data_queue": Place("socket.drops")},
@@ -219,7 +219,7 @@ class Drop(IntEnum):
     TCP_ZEROWINDOW = Row("5.18", H, "data into a window of 0", {
         "tcp_rcv_established": Place("TcpExt.TCPZeroWindowDrop socket.drops"),
         "tcp_rcv_state_process": Place("TcpExt.TCPZeroWindowDrop socket.drops"),
-    }, "beyond the window: a sender that keeps to it waits for the reader")
+    }, "beyond the window: its sender waits for the reader, or bytes before it are missing in the capture")
     TCP_RFC7323_PAWS = Row("6.2", X, "a time stamp older than the last", {
         "tcp_validate_incoming": Place("TcpExt.PAWSEstab socket.drops"), "tcp_v4_rcv": Place("TcpExt.PAWSEstab socket.drops"),
         "tcp_v4_do_rcv": Place("TcpExt.PAWSActive", X, "an answer to our SYN that echoes a time stamp that was not sent"),
@@ -237,10 +237,10 @@ class Drop(IntEnum):
     TCP_OLD_SEQUENCE = Row("6.2", X, "wholly before the window", {"tcp_validate_incoming": Place("socket.drops")},
                            "they came twice, or keep the connection alive")
     TCP_INVALID_SEQUENCE = Row("6.2", H, "beyond the window", {"tcp_validate_incoming": Place("TcpExt.BeyondWindow socket.drops")},
-                               "beyond the window: a sender that keeps to it waits for the reader")
+                               "beyond the window: its sender waits for the reader, or bytes before it are missing in the capture")
     TCP_INVALID_END_SEQUENCE = Row("6.16", H, "it ends beyond the window, and there is unread data",
                                    {"tcp_validate_incoming": Place("TcpExt.BeyondWindow socket.drops")},
-                                   "beyond the window: a sender that keeps to it waits for the reader")
+                                   "beyond the window: its sender waits for the reader, or bytes before it are missing in the capture")
     TCP_INVALID_SYN = Row("6.2", X, "a SYN within a connection", {
         "tcp_validate_incoming": Place("TcpExt.TCPSYNChallenge Tcp.InErrs socket.drops"),
     }, "a SYN within a connection is challenged (RFC 5961): a restarted peer, or an attack")

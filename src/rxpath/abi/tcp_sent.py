@@ -17,6 +17,7 @@ SENT_OPTIONS = 8                # and its SYN: what it agreed to
 SENT_TSTAMP = 16
 SENT_SACK = 32
 SENT_WSCALE = 64
+SENT_GAP = 128                  # bytes of the peer's that it acknowledged are missing in the capture, before this frame's
 SENT_WSCALE_SHIFT = 8           # from here on the scale of its window
 
 
@@ -32,6 +33,9 @@ class tcp_seen_t:
     peer_isn: i64               # of the SYN that began it; -1: none
     isn: i64                    # of the receiver's own SYN; -1: none
     snd_nxt: i64
+    rcv_nxt: i64                # the capture shows the peer's bytes up to here without a gap; -1: none
+    rcv_end: i64                # and some up to here
+    acked: i64                  # the receiver has acknowledged them up to here; -1: none
     flags: i64                  # SENT_*
     begun: i64                  # the path's: it has had a socket here
 

@@ -5,13 +5,17 @@ end of their connection on - its initial sequence number and what it agreed to, 
 takes along what had been sent by then (net.tcp_sent, by the frame's number).  transport/tcp_adopt.py adopts it when that segment
 arrives.
 
-A capture of one direction shows nothing of the receiver's: then the segment's own acknowledgement says what must have been sent."""
+A capture of one direction shows nothing of the receiver's: then the segment's own acknowledgement says what must have been sent.
+
+A capture may also lack what the peer sent.  The receiver's acknowledgements tell such a gap from a hole that the receiver had, too: it
+acknowledges what it got, and nothing behind a hole."""
 from .._compile import Mem, be16, be32, byte, cold, entry, path_function
 from ..abi.capture import scan_t
 from ..abi.net import Net
 from ..abi.numbers import IP_OFFSET, IPPROTO, TCP_HLEN, TCPHDR_ACK, TCPHDR_FIN, TCPHDR_RST, TCPHDR_SYN
 from ..abi.tcp_sent import (
     SENT_FIN,
+    SENT_GAP,
     SENT_NXT,
     SENT_OPTIONS,
     SENT_REAL,
@@ -60,7 +64,7 @@ def tcp_seen_row(net: Net, s: scan_t, at: int) -> tcp_seen_t:
     """The row at `at`, as of this reading of the file."""
     x = net.tcp_seen[at]
     if x.read != s.rec_base + 1:
-        x.read, x.flags, x.peer_isn, x.isn = s.rec_base + 1, SENT_REAL, -1, -1
+        x.read, x.flags, x.peer_isn, x.isn, x.rcv_nxt, x.acked = s.rec_base + 1, SENT_REAL, -1, -1, -1, -1
     return x
 
 
@@ -79,12 +83,16 @@ def tcp_receiver_sends(net: Net, s: scan_t, mem: Mem) -> None:
         return
     x = tcp_seen_row(net, s, at)
     seq = be32(mem, th + 4)
+    if flags & TCPHDR_SYN and flags & TCPHDR_ACK == 0 and seq != x.isn:
+        x.rcv_nxt = x.acked = -1
+    if flags & TCPHDR_ACK and (x.acked < 0 or is_after(be32(mem, th + 8), x.acked)):
+        x.acked = be32(mem, th + 8)
     if flags & TCPHDR_SYN:
         if seq != x.isn:                             # a connection begins; again with the same number: the SYN was repeated
             x.isn, x.snd_nxt, x.flags = seq, seq + 1 & 0xFFFFFFFF, SENT_REAL | SENT_NXT | sent_options(s, mem, th)
         return
     end = seq + tcp_length(mem, ip, th) & 0xFFFFFFFF
-    if x.flags & SENT_NXT == 0 or 0 < (end - x.snd_nxt & 0xFFFFFFFF) < 1 << 31:
+    if x.flags & SENT_NXT == 0 or is_after(end, x.snd_nxt):
         x.snd_nxt = end
         x.flags |= SENT_NXT
         if flags & TCPHDR_FIN:
@@ -134,8 +142,40 @@ def tcp_frame_brings(net: Net, s: scan_t, mem: Mem) -> None:
         seq = be32(mem, th + 4)
         if seq != x.peer_isn and (x.isn < 0 or x.peer_isn >= 0):             # between the same ends once more
             x.flags, x.isn = SENT_REAL, -1
+        if seq != x.peer_isn:
+            x.rcv_nxt = -1
+            if x.isn < 0:
+                x.acked = -1
         x.peer_isn = seq
+    if byte(mem, th + 13) & TCPHDR_RST == 0:
+        tcp_peer_brings(x, be32(mem, th + 4), tcp_length(mem, ip, th))
     tcp_frame_takes(net, s.rec, at, x.snd_nxt, x.flags, tcp_octets(mem, ip, th))
+
+
+@path_function
+def tcp_peer_brings(x: tcp_seen_t, seq: int, length: int) -> None:
+    """SENT_GAP: the receiver has acknowledged bytes before seq that the capture lacks.  It stays until they come: what the receiver
+    acknowledges later cannot tell more."""
+    end = seq + length & 0xFFFFFFFF
+    if x.rcv_nxt < 0:
+        x.rcv_nxt = x.rcv_end = end
+        x.flags &= ~SENT_GAP
+    elif is_after(seq, x.rcv_nxt):
+        if x.acked >= 0 and is_after(x.acked, x.rcv_nxt):
+            x.flags |= SENT_GAP
+        if is_after(end, x.rcv_end):
+            x.rcv_end = end
+    elif is_after(end, x.rcv_nxt):
+        x.rcv_nxt = x.rcv_end if is_after(x.rcv_end, end) else end           # what lay behind the hole is taken as one piece
+        x.flags &= ~SENT_GAP
+        if is_after(end, x.rcv_end):
+            x.rcv_end = end
+
+
+@path_function
+def is_after(a: int, b: int) -> bool:
+    """after() of net/tcp.h."""
+    return 0 < (a - b & 0xFFFFFFFF) < 1 << 31
 
 
 @path_function

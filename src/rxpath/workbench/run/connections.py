@@ -1,8 +1,8 @@
 """The ledger of an open-loop replay of TCP: what became of the segments of the connections that the capture shows, and of the bytes in
 them.
 
-offered = read + consumed + duplicates + held back + lost by reason + otherwise ended by reason + queued, in segments of the wire and in
-bytes of data, repairs among the offered.  A segment that was partly here already counts where its rest went."""
+offered = read + consumed + duplicates + held back + behind gaps + lost by reason + otherwise ended by reason + queued, in segments of
+the wire and in bytes of data, repairs among the offered.  A segment that was partly here already counts where its rest went."""
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -35,6 +35,7 @@ class TcpLedger:
     consumed: Annotated[Amount, doc("the kernel was their end: ACKs, SYN, FIN")]
     duplicates: Annotated[Amount, doc("all of it was here already")]
     held_back: Annotated[Amount, doc("beyond the window: a real sender would have waited, nothing is lost")]
+    behind_gaps: Annotated[Amount, doc("beyond the window: bytes before them, which the receiver acknowledged, are missing in the capture")]
     lost: Annotated[dict[str, Amount], doc("for want of room or time, by reason")]
     other: Annotated[dict[str, Amount], doc("ended otherwise, by reason")]
     queued: Annotated[Amount, doc("under way or unread")]
@@ -53,20 +54,23 @@ def read(m: Machine) -> TcpLedger | None:
         return None
     ended = {d: Amount(e.segments, e.octets) for d in Drop if (e := net.tcp_ended[d]).segments}
     offered = Amount(net.tcp_offered, net.tcp_offered_octets)
-    lost, other, held_back, duplicates = {}, {}, Amount(), Amount()
+    lost, other, held_back, behind_gaps, duplicates = {}, {}, Amount(), Amount(), Amount()
     for d, amount in ended.items():
         if d in (Drop.RECEIVED, Drop.CONSUMED):
             continue
         if d.name in DUPLICATES:
             duplicates += amount
         elif d.row.kind is Kind.HELD_BACK:
-            held_back += amount
+            gap = net.tcp_ended_gap[d]
+            behind = Amount(gap.segments, gap.octets)
+            held_back += amount - behind
+            behind_gaps += behind
         elif d.row.kind is Kind.LOST:
             lost[d.name] = amount
         else:
             other[d.name] = amount
     return TcpLedger(m.receiver.tcp.number, offered, ended.get(Drop.RECEIVED, Amount()), ended.get(Drop.CONSUMED, Amount()), duplicates,
-                       held_back, lost, other, offered - sum(ended.values(), Amount()),
+                       held_back, behind_gaps, lost, other, offered - sum(ended.values(), Amount()),
                        Amount(m.repaired, m.repaired_bytes), m.not_repaired)
 
 
@@ -85,6 +89,9 @@ def said(c: TcpLedger, speed: float = 1.0) -> str:
     if c.held_back.segments:
         parts.append(f"{of(c.held_back.segments, 'segment')} lay beyond the window: a real sender would have waited for the reader, so "
                      "that this is no loss, and what follows on that connection says little")
+    if c.behind_gaps.segments:
+        parts.append(f"{of(c.behind_gaps.segments, 'segment')} lay beyond the window because bytes before them are missing in the capture "
+                     "(its receiver acknowledged them): nothing is lost here, and what follows on that connection is not replayed")
     if speed > 1:
         parts.append(f"at {speed:g} times the speed data comes without the acknowledgements that let it go, which a real network cannot "
                      "do: what is beyond the window, or lost, is of this speed")
@@ -98,6 +105,7 @@ def ledger(c: TcpLedger) -> str:
         return f"{a.segments:,} {name}" + (f" ({a.bytes:,} bytes)" if a.bytes else "")
 
     parts = [(c.read, "read"), (c.consumed, "ended in the kernel"), (c.duplicates, "duplicates"),
-             (c.held_back, "held back by flow control"), *((a, f"lost ({reason})") for reason, a in c.lost.items()),
+             (c.held_back, "held back by flow control"), (c.behind_gaps, "behind bytes missing in the capture"),
+             *((a, f"lost ({reason})") for reason, a in c.lost.items()),
              *((a, reason) for reason, a in c.other.items()), (c.queued, "queued")]
     return f"TCP segments: {amount(c.offered, 'offered')} = " + " + ".join(amount(a, name) for a, name in parts if a.segments)

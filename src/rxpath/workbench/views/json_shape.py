@@ -348,8 +348,8 @@ same bytes."""
     unhandled: Annotated[NotRequired[list[Unhandled]], doc(
         "protocols that nobody handles, or that are not modelled, most frames first; absent without")]
     tcp: Annotated[NotRequired[TcpLedger], doc(
-        "TCP connections that the capture shows: offered = read + consumed + duplicates + held_back + lost + other + queued; absent "
-        "without")]
+        "TCP connections that the capture shows: offered = read + consumed + duplicates + held_back + behind_gaps + lost + other + "
+        "queued; absent without")]
     received: Annotated[int, doc("of the delivered: an application read it, or any copy of it")]
     consumed: Annotated[int, doc("of the delivered: the kernel itself was its end (ARP, ICMP, a SYN)")]
     not_offered: Annotated[Named, doc("records that were not put on the cable: own (sent by the receiver itself; of lo: what its kernel "
