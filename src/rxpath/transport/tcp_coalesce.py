@@ -15,7 +15,7 @@ from ..turn import at
 
 SHARED_INFO = 320                                    # struct skb_shared_info, with alignment
 NET_SKB_PAD = 64                                     # in front of what a card has written
-PACKET_PAD = 16                                      # and of what a sender on this machine has: LL_RESERVED_SPACE()
+PACKET_PAD = 2                                       # and of what a packet socket has sent: LL_RESERVED_SPACE(), less the Ethernet header
 
 
 @path_function
@@ -49,6 +49,14 @@ def skb_tailroom(net: Net, skb: sk_buff) -> int:
     dev = net.dev[skb.dev]
     pad = PACKET_PAD if dev.truesize_rule else NET_SKB_PAD
     return max(0, skb.truesize - TRUESIZE_OVERHEAD - SHARED_INFO - pad - (skb.data + skb.len - skb.mac_header))
+
+
+@path_function
+def tcp_note_tailroom(net: Net, skb: sk_buff) -> None:
+    """It goes into a queue.  What others have left that joined it behind a hole or on the backlog stands in cb.tailroom already."""
+    cb = TCP_SKB_CB(skb)
+    if skb.frag_list < 0:
+        cb.tailroom = skb_tailroom(net, skb)
 
 
 @path_function

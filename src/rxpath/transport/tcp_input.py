@@ -40,10 +40,10 @@ from .tcp_ack import (
     tcp_send_challenge_ack,
     tcp_send_dupack,
 )
-from .tcp_charge import skb_set_owner_r, tcp_rmem_force
+from .tcp_charge import skb_set_owner_r, tcp_rfree, tcp_rmem_force
 from .tcp_checksum import tcp_checksum_complete, tcp_csum_error
 from .tcp_close import tcp_fin, tcp_reset
-from .tcp_coalesce import skb_tailroom, tcp_try_coalesce
+from .tcp_coalesce import tcp_note_tailroom, tcp_try_coalesce
 from .tcp_drop import tcp_drop
 from .tcp_established_options import tcp_fast_parse_options, tcp_parse_aligned_timestamp
 from .tcp_memory import tcp_try_rmem_schedule
@@ -288,8 +288,7 @@ def tcp_queue_rcv(net: Net, cpu: int, sk: sock, skb: sk_buff) -> None:
 
 @path_function
 def tcp_add_receive_queue(net: Net, cpu: int, sk: sock, skb: sk_buff) -> None:
-    cb = TCP_SKB_CB(skb)
-    cb.tailroom = skb_tailroom(net, skb)
+    tcp_note_tailroom(net, skb)
     skb.rx_cpu = cpu
     __skb_queue_tail(net, sk.receive_queue, skb)
     sk.qlen += 1
@@ -329,7 +328,7 @@ def tcp_data_queue(net: Net, cpu: int, sk: sock, skb: sk_buff, stage: int) -> No
             return
         tcp_queue_in_order(net, cpu, sk, skb, stage)
         return
-    cb.tailroom = skb_tailroom(net, skb)
+    tcp_note_tailroom(net, skb)
     tcp_data_queue_ofo(net, cpu, sk, skb, stage)
 
 
@@ -393,8 +392,7 @@ def tcp_ofo_queue(net: Net, cpu: int, sk: sock) -> None:
         fin, end_seq = carries_fin(skb), cb.end_seq
         size = skb.truesize
         if sk.receive_queue.head >= 0 and tcp_try_coalesce(net, cpu, sk, net.skb[sk.receive_queue.tail], skb):
-            sk.rmem_alloc -= size                    # it had been charged already
-            sk.forward_alloc += size
+            tcp_rfree(net, cpu, sk, size)            # it had been charged already
         else:
             tcp_add_receive_queue(net, cpu, sk, skb)
         tcp_rcv_nxt_update(net, sk, end_seq)

@@ -36,7 +36,7 @@ from .sock_reuseport import reuseport_select_sock
 from .tcp_adopt import tcp_adopt_sent
 from .tcp_adopt_connection import tcp_adopt_connection, tcp_may_adopt
 from .tcp_checksum import tcp_bad_packet, tcp_checksum_complete, tcp_csum_error
-from .tcp_coalesce import skb_tailroom, skb_try_coalesce
+from .tcp_coalesce import skb_try_coalesce, tcp_note_tailroom
 from .tcp_drop import tcp_drop
 from .tcp_established_options import tcp_inbound_hash
 from .tcp_input import tcp_rcv_established
@@ -335,8 +335,7 @@ def tcp_backlog_coalesce(net: Net, cpu: int, sk: sock, tail: sk_buff, skb: sk_bu
         if byte(mem, tail.transport_header + k) != byte(mem, skb.transport_header + k):
             return False
     header = th.doff * 4
-    if tcb.tailroom == 0 and tail.frag_list < 0:
-        tcb.tailroom = skb_tailroom(net, tail)
+    tcp_note_tailroom(net, tail)
     skb.data += header
     skb.len -= header
     size, tail_size = skb.gso_size if skb.gso_size else skb.len, tail.gso_size if tail.gso_size else tail.len - header

@@ -57,6 +57,14 @@ def data() -> list[Case]:
         talk("20 small segments unread", dial(),
              row("the first 20", seg("PA", 0, 100, count=20)),
              row("20 x 100 B unread: coalesced in the tailroom", seg("PA", 2000, 100, count=20)), each("all of them")),
+        talk("what fits behind the last segment", dial(),
+             row("100 bytes are left, 100 come", seg("PA", 0, 536), seg("PA", 536, 100)),
+             row("99 are left, 100 come", seg("PA", 636, 537), seg("PA", 1173, 100)),
+             row("behind a hole: 680 are left, 309 come", seg("PA", 1373, 980), seg("PA", 2353, 309)),
+             row("the hole is filled: 371 are left, 170 come", seg("PA", 1273, 100), seg("PA", 2662, 170)), each("all of them")),
+        talk("a page of memory returns when what lay behind the hole is copied", dial(),
+             row("three islands", *[seg("PA", 1000 + 2 * i, 1) for i in range(3)]),
+             row("the hole before the first is filled", seg("PA", 0, 1000)), each("all of it")),
     ]
 
 

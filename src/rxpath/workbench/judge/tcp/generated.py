@@ -25,8 +25,9 @@ SETTINGS: dict[str, Any] = {            # nothing depends on how much time has p
 BUFFERS = (None, None, 1, 2304, 4096, 8192, 16384, 65536, 212992)
 ISNS = (1_000_000, 0, 0xFFFFFFFF, 0xFFFFFFFE, 0xFFFFFF00, 0xFFFFE000, 0x7FFFFFF0, 0x80000000)
 SIZES = (1, 1, 2, 10, 50, 100, 127, 128, 129, 300, 500, 536, 700, 1000, 1220, 1400, 1448)
+# No SACK block at a number that is not the connection's: what it means depends on the host's random initial number.
 ODD_OPTIONS = (b"", bytes((8, 0, 0, 0)), bytes((8, 10, 0, 0)), bytes((1, 1, 19, 18)) + bytes(16), bytes((0, 0, 0, 0)), bytes((1,) * 12),
-               bytes((5, 10)) + bytes(8) + b"\1\1", bytes((2, 4, 1, 0)), bytes((3, 3, 7, 1)), bytes((254, 4, 0, 0)), bytes((1,) * 40))
+               bytes((5, 11)) + bytes(9) + b"\1", bytes((2, 4, 1, 0)), bytes((3, 3, 7, 1)), bytes((254, 4, 0, 0)), bytes((1,) * 40))
 ODD_FLAGS = ("", "P", "F", "S", "SA", "SF", "SR", "R", "RA", "U", "UA", "FSRPAUEC", "FPU", "AE", "AC", "PAEC")
 
 
