@@ -11,11 +11,13 @@ from .clock import come_back
 
 @path_function
 def trail_wanted(net: Net, frame: int, stage: int, arg: int) -> bool:
-    """Which marks are kept: of every frame, of those whose bit is set, or only the ends of lost ones."""
+    """Which marks are kept: of every frame, of those whose bit is set, or only the ends, of all or of lost ones."""
     if net.trail == Trail.ALL:
         return True
     if net.trail == Trail.MAP:
         return net.trail_map[(frame >> 5) % NTRAILMAP] >> (frame & 31) & 1 != 0
+    if net.trail == Trail.ENDS:
+        return stage == Stage.kfree_skb or stage == Stage.SPENT or stage == Stage.__skb_recv_udp
     return stage == Stage.kfree_skb and arg & 0xFF > Drop.CONSUMED
 
 

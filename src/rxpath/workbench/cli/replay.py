@@ -3,7 +3,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from rxpath.workbench.case.result import Beside
     from rxpath.workbench.host.model.host import Host
     from rxpath.workbench.jobs.spread import Spread
+    from rxpath.workbench.run.fates import Fates
     from rxpath.workbench.run.outcome import Outcome
     from rxpath.workbench.run.trail import Trail
 
@@ -31,6 +33,7 @@ EXAMPLES = examples(
     ("rxpath replay first --trail drops", "the way of the frames that were lost"),
     ("rxpath replay first --goal latency", "knobs that make it faster, each tried on the same traffic"),
     ("rxpath replay first --html report.html", "the report as a page with pictures"),
+    ("rxpath replay first --pcapng fates.pcapng", "every frame with what became of it, for Wireshark"),
     ("rxpath replay first --over-time", "queues, losses and CPUs over time, in the terminal"),
     ("rxpath replay first --record first.parquet", "the same into a file"),
     ("rxpath replay first --json | jq .dropped", "for programs; docs/json.md"),
@@ -62,6 +65,7 @@ def replay(
         "- puts them into --json.")] = None,
     html: Annotated[str | None, typer.Option(
         "--html", metavar="FILE", help="Write the report as one HTML page with pictures, which needs no network.")] = None,
+    pcapng: Annotated[str | None, typer.Option("--pcapng", metavar="FILE", help="Write every frame with its fate, for Wireshark.")] = None,
     over_time: Annotated[bool, typer.Option(
         "--over-time", help="Show queues, losses, CPUs and latency over time, and chart the queue nearest to its limit.")] = False,
     samples: Annotated[str | None, typer.Option(
@@ -94,7 +98,7 @@ def replay(
     watched = _watched(trail, trail_limit)
     if watched is not None and not json_ and goal is None:                        # who asks for a packet's way wants that
         no_whatif = True
-    _check_files(record, json_, samples, html, tap, tx, capture, host)
+    _check_files(record, json_, samples, html, pcapng, tap, tx, capture, host)
     goal, packets = checked_goal(goal), checked_budget(budget)
     seeds = checked_seeds(seeds, 1 if no_whatif or capture == "-" else SEEDS)
     if seeds > 1 and capture == "-":
@@ -104,14 +108,14 @@ def replay(
     chosen = given.the_host(host or traffic.bundled_host(capture), of_host, seed)
     if tap is not None or tx is not None:
         chosen = hostfile.with_outputs(chosen, tap, tx)
-    with Interrupt() as interrupt:
+    with Interrupt() as interrupt, _fates(pcapng, watched) as fates:
         whole = as_recorded(capture, speed, rate, loop, of_traffic, listen, watched, tap, tx)
         chosen, compared = beside_truth(capture, chosen, seed, not json_, not no_progress, interrupt) if whole else (chosen, None)
         with Bar(not no_progress, f"replaying {capture}") as bar:
             outcome = replaying.replay(capture, chosen, overrides=of_traffic, seed=seed, listen=listen or [], local=local, speed=speed,
                                        rate=rate, loop=loop, fresh=fresh, plain=plain or None,
                                        skip_unsupported=skip_unsupported or None, trail=watched, progress=bar, stop=interrupt,
-                                       record=record is not None or over_time or html is not None)
+                                       record=record is not None or over_time or html is not None, fates=fates)
         recorded, picture = outcome, _over_time(outcome) if over_time and not json_ else None
         outcome = _written(outcome, record, samples)
         unit = {"capture": capture, "seed": seed, "listen": tuple(listen or ()), "local": local, "speed": speed, "rate": rate, "loop": loop,
@@ -154,11 +158,11 @@ def _told(outcome: Outcome, watched: Trail | None, picture: Any, as_json: bool, 
             return question.answer(bar, stop), None
 
 
-def _check_files(record: str | None, as_json: bool, samples: str | None, html: str | None, tap: str | None, tx: str | None, capture: str,
-                 host: str | None) -> None:
+def _check_files(record: str | None, as_json: bool, samples: str | None, html: str | None, pcapng: str | None, tap: str | None,
+                 tx: str | None, capture: str, host: str | None) -> None:
     from rxpath.workbench.words.mistakes import BadInput, apart, check_writable
 
-    for option, file in (("--tap", tap), ("--tx", tx), ("--html", html)):
+    for option, file in (("--tap", tap), ("--tx", tx), ("--html", html), ("--pcapng", pcapng)):
         if file == "-":
             raise BadInput(f"{option} -: the report goes to standard output; give a file name (./- for a file named -)")
     if record is not None:
@@ -172,6 +176,8 @@ def _check_files(record: str | None, as_json: bool, samples: str | None, html: s
     apart("--record", record, samples, tap, tx, capture, host)
     check_writable("--html", html)
     apart("--html", html, record, samples, tap, tx, capture, host)
+    check_writable("--pcapng", pcapng)
+    apart("--pcapng", pcapng, record, samples, html, tap, tx, capture, host)
     apart("--samples", samples, tap, tx, capture, host)
     apart("--tap", tap, tx, capture, host)
     apart("--tx", tx, capture, host)
@@ -202,6 +208,29 @@ def _written(outcome: Outcome, record: str | None, samples: str | None) -> Outco
     from rxpath.workbench.views import recording
 
     return recording.take(outcome, record)
+
+
+@contextmanager
+def _fates(file: str | None, watched: Trail | None) -> Iterator[Fates | None]:
+    """What became of each frame goes into this file while the run goes on."""
+    if file is None:
+        yield None
+        return
+    import shlex
+
+    from rxpath.workbench.run.fates import Fates
+    from rxpath.workbench.views.pcapng import Writer
+    from rxpath.workbench.words.mistakes import BadInput, writing
+
+    if watched is not None:
+        raise BadInput("--pcapng and --trail: one of them")
+    with writing(file):
+        out = open(file, "wb", buffering=1 << 20)
+    try:
+        yield Fates(Writer(out, shlex.join(["rxpath", *sys.argv[1:]])))
+    finally:
+        with writing(file):
+            out.close()
 
 
 def _page(outcome: Outcome, answer: WhatIf | None, file: str) -> None:

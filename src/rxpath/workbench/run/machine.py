@@ -44,11 +44,13 @@ class Running:
 
 
 class Arrival(NamedTuple):
-    """A frame that was put on the cable: its number, when its last bit arrives, its first bytes, its length on the wire."""
+    """A frame that was put on the cable: its number, when its last bit arrives, its first bytes, its length on the wire, and to which
+    card."""
     frame: int
     t: int
     data: bytes
     length: int
+    card: int = 0
 
 
 def socket_count(host: Host, receiver: Receiver | None, listen: Sequence[tuple[str, int, int]]) -> int:
@@ -74,6 +76,7 @@ class Machine:
         self.notes: list[str] = []
         self.kept: list[object] = []                            # memory that the path has the address of
         self.on_chunk: Callable[[Sequence[Arrival]], None] | None = None     # frames that were put on the cable
+        self.chunk_bytes = HEADERS                                          # so much of each is shown to on_chunk
         self.repaired = self.repaired_bytes = self.not_repaired = 0         # segments that were sent again: run/repairs.py
         self._used = 0
 

@@ -25,6 +25,7 @@ class Leaving:
         self.writers: list[PcapWriter] = []
         self.lines: list[str] = []
         self.more_lines = 0
+        self.epoch_ns = 0
         logs = m.rules is not None and any(r.target_name == "LOG" for r in m.rules.rules)
         host = m.host
         self.wanted = bool(host.taps or host.tx.pcap or logs)
@@ -63,6 +64,7 @@ class Leaving:
 
     def epoch(self, ns: int) -> None:
         """Virtual time 0 in ns since 1970, for the files' time stamps."""
+        self.epoch_ns = ns
         for writer in self.writers:
             writer.epoch_ns = ns
 

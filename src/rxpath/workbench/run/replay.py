@@ -23,6 +23,7 @@ from rxpath.workbench.words.mistakes import BadInput
 
 if TYPE_CHECKING:
     from rxpath.cable.generate import Generated
+    from rxpath.workbench.run.fates import Fates
     from rxpath.workbench.run.trail import Trail
     from rxpath.workbench.traffic.spec import Spec
 
@@ -30,9 +31,22 @@ Progress = Callable[[float, int], None]                     # (share of the capt
 HEADERS_SHARE = 0.1                                         # of a replay's time: the pass over the headers (docs/speed.md)
 
 
-def _watched(trail: Trail | str | Sequence[str] | None) -> Trail | None:
+def _pace(rate: str | int | None, speed: float) -> int:
+    """Frames per second; 0: as captured."""
+    try:
+        pace = units.rate_pps(rate) if rate is not None else 0
+    except ValueError as error:
+        raise BadInput(f"--rate {rate}: must be {error}") from None
+    if pace and speed != 1:
+        raise BadInput(f"--speed {speed:g} and --rate {rate}: one of them; a rate says how fast, however fast it was")
+    return pace
+
+
+def _watched(trail: Trail | str | Sequence[str] | None, fates: Fates | None) -> Trail | None:
     if trail is None:
         return None
+    if fates is not None:
+        raise BadInput("the fate of every frame (--pcapng) and the way of single ones (--trail): one of them in a run")
     from rxpath.workbench.run.trail import Trail
 
     return trail if isinstance(trail, Trail) else Trail(listed(trail))
@@ -42,7 +56,8 @@ def replay(capture: str | Path | Spec, host: given.GivenHost = None, *, override
            listen: str | Sequence[str] = (), local: str | None = None, speed: float = 1.0, rate: str | int | None = None, loop: int = 1,
            plain: bool | None = None, skip_unsupported: bool | None = None, trail: Trail | str | Sequence[str] | None = None,
            progress: Progress | None = None, stop: Callable[[], bool] | None = None, receiver: Receiver | None = None, fresh: bool = False,
-           record: bool = False, last: int | None = None, spends: bool = True) -> Outcome:
+           record: bool = False, last: int | None = None, spends: bool = True,
+           fates: Fates | None = None) -> Outcome:
     """Send a capture through the receive path of a host.
 
     capture   a pcap or pcapng file (also gzipped), "-" for standard input, the name of a bundled one ("first"),
@@ -56,10 +71,11 @@ def replay(capture: str | Path | Spec, host: given.GivenHost = None, *, override
     stop      asked between slices: true ends the run early; fresh: each loop comes from other source addresses
     last      only the beginning: so many records of each reading; of generated traffic so many ns
     trail     the way of single packets, in Outcome.trail: "drops", "17", ["10.0.0.2:53", ...] as --trail has them, or a run.trail.Trail
+    fates     told what became of every frame, one after the other: run.fates.Fates; not together with trail
     spends    keep where the time of each datagram went, in books.spent and Outcome.samples
     record    keep rings, queues, CPU time and losses over time, in Outcome.recording; receiver: who receives, if that is known
     Raises BadInput, CaptureError, HostError, RulesError for what cannot be used; Imbalance would be our bug."""
-    watched = _watched(trail)
+    watched = _watched(trail, fates)
     of_traffic, of_host = split(overrides)
     spec = traffic.changed_spec(capture, of_traffic, seed)
     if host is None and spec is None:
@@ -68,12 +84,7 @@ def replay(capture: str | Path | Spec, host: given.GivenHost = None, *, override
     sockets, addresses = traffic.listening(listen), traffic.local_addresses(local)
     if addresses is None and chosen.nic.addresses:
         addresses = list(chosen.addresses)                  # the host file says who it is
-    try:
-        pace = units.rate_pps(rate) if rate is not None else 0
-    except ValueError as error:
-        raise BadInput(f"--rate {rate}: must be {error}") from None
-    if pace and speed != 1:
-        raise BadInput(f"--speed {speed:g} and --rate {rate}: one of them; a rate says how fast, however fast it was")
+    pace = _pace(rate, speed)
     if name == "-" and (loop > 1 or (watched is not None and watched.two_runs)):
         raise BadInput("standard input cannot be read twice, as --loop and --trail drops would: save it to a file")
     if spec is not None and loop > 1:
@@ -101,9 +112,12 @@ def replay(capture: str | Path | Spec, host: given.GivenHost = None, *, override
             sim.time.stop = stop
             if watched is not None:
                 watched.attach(sim, scout)
+            if fates is not None:
+                fates.attach(sim)
             sim.replay(frames, part(progress, headers, 1.0))
-            if watched is not None:
-                watched.finish()
+            for told in (watched, fates):
+                if told is not None:
+                    told.finish()
             said = traffic.summary(name, frames, speed, pace, begins)
             return Outcome(read := sim.books(), said, who, sim.host, (*said.notes, *sim.said(read)), tuple(sim.leaving.lines),
                            sim.time.stopped, recording=sim.recording(), taught=taught, sampled=sim.sampled(), trail=watched)

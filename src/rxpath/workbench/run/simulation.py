@@ -20,7 +20,7 @@ from rxpath.vtime import feed
 from rxpath.workbench.host.given import GivenHost, the_host
 from rxpath.workbench.run import assemble, books, connections, left_open, ports, repairs, spent
 from rxpath.workbench.run.books import Books
-from rxpath.workbench.run.machine import HEADERS, Arrival, Machine, socket_count
+from rxpath.workbench.run.machine import Arrival, Machine, socket_count
 from rxpath.workbench.run.output_files import Leaving
 from rxpath.workbench.words import units
 
@@ -127,7 +127,8 @@ class Simulation(Machine):
         for q, tail in zip(self.rings, before, strict=False):
             for i in range(tail, self.net.ring[q].feed_tail):
                 a = self.net.feed[q][i % NFEED]
-                found.append(Arrival(a.frame, a.t, bytes(capture.view[a.offset:a.offset + min(a.caplen, HEADERS)]), a.len))
+                found.append(Arrival(a.frame, a.t, bytes(capture.view[a.offset:a.offset + min(a.caplen, self.chunk_bytes)]), a.len,
+                                     self.net.ring[q].nic))
         return sorted(found)
 
     # ------------------------------------------------------------ time

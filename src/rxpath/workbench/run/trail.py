@@ -181,7 +181,7 @@ class Trail:
     # ------------------------------------------------------------ called during the run
     def choose(self, arrivals: Sequence[Arrival]) -> None:
         """Frames that were just put on the cable.  Sets their bits, so that the path marks them."""
-        for number, t, data, length in arrivals:
+        for number, t, data, length, _ in arrivals:
             h = headers(data)
             if not self.wants(number, h):
                 continue

@@ -1,0 +1,74 @@
+"""--pcapng: every frame with what became of it, as its comment, for Wireshark.  Blocks as draft-ietf-opsawg-pcapng has them; docs/pcapng.md
+says what the words of a comment mean."""
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from typing import BinaryIO
+
+from rxpath._version import __version__
+from rxpath.workbench.run.fates import Fate
+from rxpath.workbench.words.mistakes import writing
+
+SHB, IDB, ISB, EPB = 0x0A0D0D0A, 1, 5, 6
+COMMENT, SHB_OS, SHB_USERAPPL, IF_NAME, IF_DESCRIPTION, IF_TSRESOL, EPB_PACKETID = 1, 3, 4, 2, 3, 9, 5
+END_OF_OPTIONS = bytes(4)
+MOST = 60_000                                               # octets of an option, whose length has 16 bits
+
+
+def option(code: int, value: bytes) -> bytes:
+    value = value[:MOST]
+    return struct.pack("<HH", code, len(value)) + value + bytes(-len(value) % 4)
+
+
+def text(code: int, words: str) -> bytes:
+    return option(code, words.encode("utf-8", "replace"))
+
+
+def block(kind: int, body: bytes) -> bytes:
+    n = len(body) + 12
+    return struct.pack("<II", kind, n) + body + struct.pack("<I", n)
+
+
+def comment(f: Fate) -> str:
+    """fate=lost reason=SOCKET_RCVBUFF at=__udp_enqueue_schedule_skb cpu=0 after_ns=5310 wire_ns=.. end_ns=..: words without spaces."""
+    words = [f"fate={f.kind.replace(' ', '-')}", f"frame={f.number}", f"wire_ns={f.t}"]
+    if f.end_ns:
+        words += [f"reason={f.reason.name}", f"at={f.station}", f"cpu={f.cpu}", f"end_ns={f.end_ns}", f"after_ns={f.end_ns - f.t}"]
+    if f.socket:
+        words.append(f"socket={f.socket}")
+    if f.spent:
+        words.append("spent_ns=" + ",".join(f"{place}:{ns}" for place, ns in f.spent.items() if ns))
+    return " ".join(words)
+
+
+class Writer:
+    """A run.fates.Sink: writes as it is told.  command: how it was called, for the section's comment."""
+
+    def __init__(self, file: BinaryIO, command: str) -> None:
+        self.file, self.command, self.last_ns = file, command, 0
+
+    def _write(self, data: bytes) -> None:
+        with writing(self.file.name):
+            self.file.write(data)
+
+    def begin(self, interfaces: Sequence[str], host: str) -> None:
+        self._write(block(SHB, struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1) + text(COMMENT, self.command) + text(SHB_OS, host)
+                          + text(SHB_USERAPPL, f"rxpath {__version__}") + END_OF_OPTIONS))
+        for name in interfaces:
+            self._write(block(IDB, struct.pack("<HHI", 1, 0, 0) + text(IF_NAME, name)
+                              + text(IF_DESCRIPTION, f"what the wire brought to {name}; simulated") + option(IF_TSRESOL, b"\x09")
+                              + END_OF_OPTIONS))
+
+    def frame(self, fate: Fate, epoch_ns: int) -> None:
+        self.last_ns = ns = max(0, fate.t + epoch_ns)
+        data = fate.data
+        self._write(block(EPB, struct.pack("<IIIII", fate.card, ns >> 32, ns & 0xFFFFFFFF, len(data), fate.length) + data
+                          + bytes(-len(data) % 4) + text(COMMENT, comment(fate))
+                          + option(EPB_PACKETID, struct.pack("<Q", fate.number)) + END_OF_OPTIONS))
+
+    def end(self, said: str) -> None:
+        """What the file lacks is the comment of the first interface's statistics."""
+        if said:
+            self._write(block(ISB, struct.pack("<III", 0, self.last_ns >> 32, self.last_ns & 0xFFFFFFFF) + text(COMMENT, said)
+                              + END_OF_OPTIONS))

@@ -1,0 +1,124 @@
+"""--pcapng: every offered frame with its fate, read back by tshark where there is one and by our own reader everywhere."""
+import io
+import re
+import shutil
+import struct
+import subprocess
+from collections import Counter
+from importlib.resources import files
+
+import pytest
+
+import rxpath
+from rxpath.abi.reasons import Drop
+from rxpath.workbench.run.fates import Fate, Fates
+from rxpath.workbench.views.pcapng import EPB, IDB, ISB, SHB, Writer, comment
+
+from .test_command import run
+
+TSHARK = shutil.which("tshark")
+
+
+class Kept:
+    """A sink that keeps what it is told."""
+
+    def __init__(self):
+        self.frames, self.said = [], None
+
+    def begin(self, interfaces, host):
+        self.interfaces, self.host = list(interfaces), host
+
+    def frame(self, fate, epoch_ns):
+        self.frames.append(fate)
+
+    def end(self, said):
+        self.said = said
+
+
+def fields(file, *names):
+    """What tshark says of each frame, a line each."""
+    wanted = [word for name in names for word in ("-e", name)]
+    return subprocess.run([TSHARK, "-r", str(file), "-T", "fields", *wanted], capture_output=True, text=True, timeout=120,
+                          check=True).stdout.splitlines()
+
+
+def blocks(data):
+    """(type, body) of each; the length stands at both ends."""
+    at = 0
+    while at < len(data):
+        kind, n = struct.unpack_from("<II", data, at)
+        assert n % 4 == 0 and struct.unpack_from("<I", data, at + n - 4)[0] == n
+        yield kind, data[at + 8:at + n - 4]
+        at += n
+
+
+@pytest.mark.parametrize("plain", [False, True])
+def test_fates_are_those_of_the_books(plain):
+    kept = Kept()
+    outcome = rxpath.replay("first", fates=Fates(kept), plain=plain, last=1500 if plain else None)
+    numbers = [f.number for f in kept.frames]
+    assert len(numbers) == outcome.offered and numbers == sorted(set(numbers)) and kept.said == ""
+    ends = Counter(f.reason.name for f in kept.frames if f.kind not in ("delivered", "queued"))
+    assert ends == {k: n for k, n in outcome.dropped.items() if n}
+    assert sum(f.kind == "delivered" for f in kept.frames) == outcome.delivered
+    assert sum(f.kind == "queued" for f in kept.frames) == outcome.queued
+    assert all(f.end_ns >= f.t and f.station and f.cpu >= 0 for f in kept.frames if f.kind != "queued")
+    assert all(len(f.data) == f.length for f in kept.frames)
+    ports = {f"{s.proto}:{s.port}" for s in outcome.books.sockets}
+    sockets = {f.socket for f in kept.frames if f.socket}
+    assert sockets and sockets <= ports
+
+
+def test_watching_changes_nothing():
+    assert rxpath.replay("first", fates=Fates(Kept())).books == rxpath.replay("first").books
+
+
+def test_frames_that_are_told_too_early_are_counted():
+    kept = Kept()
+    outcome = rxpath.replay("first", fates=Fates(kept, window=1))
+    early = sum(f.kind == "queued" for f in kept.frames)
+    assert len(kept.frames) == outcome.offered and early > 0
+    assert kept.said.startswith(f"{early} frames say queued") and "ends are of frames told before" in kept.said
+
+
+def test_a_comment_is_words():
+    f = Fate(7, 100, b"x" * 60, 60, 0, Drop.SOCKET_RCVBUFF, "__udp_enqueue_schedule_skb", 1, 350)
+    assert comment(f) == ("fate=lost frame=7 wire_ns=100 reason=SOCKET_RCVBUFF at=__udp_enqueue_schedule_skb cpu=1 end_ns=350 after_ns=250")
+    assert comment(Fate(8, 100, b"", 0, 0)) == "fate=queued frame=8 wire_ns=100"
+
+
+def test_blocks_are_whole_and_a_long_command_is_cut():
+    out = io.BytesIO()
+    out.name = "x"
+    w = Writer(out, "rxpath " + "é" * 70_000)
+    w.begin(["eth0", "eth1"], "kernel 6.18")
+    w.frame(Fate(1, 5, b"abcde", 9, 1), 1_700_000_000_000_000_000)
+    w.end("1 frame")
+    found = list(blocks(out.getvalue()))
+    assert [k for k, _ in found] == [SHB, IDB, IDB, EPB, ISB]
+    face, high, low, caplen, length = struct.unpack_from("<IIIII", found[3][1])
+    assert (face, high << 32 | low, caplen, length) == (1, 1_700_000_000_000_000_005, 5, 9)
+
+
+def test_the_command_writes_it_and_it_can_be_replayed(tmp_path, capsys):
+    file = tmp_path / "fates.pcapng"
+    code, out, err = run(capsys, "replay", "first", "--no-whatif", "--pcapng", str(file))
+    assert code == 0 and out.startswith("first.pcap: 8,763 frames"), err
+    assert rxpath.replay(str(file)).offered == 8763
+    for args in (["--pcapng", "-"], ["--pcapng", str(tmp_path / "none" / "x")], ["--pcapng", str(file), "--trail", "drops"],
+                 ["--pcapng", str(file), "--html", str(file)]):
+        code, out, err = run(capsys, "replay", "first", "--no-whatif", *args)
+        assert code == 2 and "--pcapng" in err and "Traceback" not in err, args
+
+
+@pytest.mark.skipif(TSHARK is None, reason="no tshark here")
+def test_tshark_reads_it_back(tmp_path, capsys):
+    file = tmp_path / "fates.pcapng"
+    assert run(capsys, "replay", "first", "--no-whatif", "--pcapng", str(file))[0] == 0
+    read = fields(file, "frame.interface_name", "frame.time_epoch", "frame.comment")
+    outcome = rxpath.replay("first")
+    assert len(read) == outcome.offered
+    assert {line.split("\t")[0] for line in read} == {outcome.host.device.name}
+    assert read[0].split("\t")[1] == fields(files("rxpath.examples") / "first.pcap", "frame.time_epoch")[0]
+    reasons = Counter(re.search(r"reason=(\w+)", line)[1] for line in read)
+    assert {k: n for k, n in reasons.items() if k not in ("RECEIVED", "CONSUMED")} == {k: n for k, n in outcome.dropped.items() if n}
