@@ -64,13 +64,13 @@ class sock:
     hnext: i64 = NO_SOCK        # next in its chain of udp_hash (port)
     hnext4: i64 = NO_SOCK       # next in its chain of udp_hash4 (connection)
     hprev2: i64 = NO_SOCK       # and of tcp_bhash: before it
-    hashed: i64                 # it stands in tcp_ehash
+    hashed: i32                 # it stands in tcp_ehash
     sndbuf: i32
     reuse: i64
     mc_list: i64 = -1           # first joined group
     mc_all: i64 = 1             # IP_MULTICAST_ALL
-    no_check: i64
-    nonblock: i64               # O_NONBLOCK
+    no_check: i32
+    nonblock: i32               # O_NONBLOCK
     pktinfo: i64                # IP_PKTINFO
     rxq_ovfl: i64               # SO_RXQ_OVFL
     ll_ns: i64                  # sk_ll_usec: how long its readers busy-poll (SO_BUSY_POLL)
