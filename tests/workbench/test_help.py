@@ -98,7 +98,7 @@ def test_an_unknown_shell_is_one_line(capsys):
     assert run(capsys, "completion", "tcsh") == (2, "", "rxpath: completion tcsh: bash, zsh, fish\n")
 
 
-@pytest.mark.parametrize("words, expected", [("rxpath re", ["replay"]), ("rxpath replay --spe", ["--speed"]),
+@pytest.mark.parametrize("words, expected", [("rxpath rep", ["replay"]), ("rxpath replay --spe", ["--speed"]),
                                              ("rxpath host in", ["init"])])
 def test_the_command_completes_words(words, expected):
     done = subprocess.run([sys.executable, "-m", "rxpath.workbench.cli"], capture_output=True, text=True, timeout=60, env=dict(

@@ -19,8 +19,8 @@ net.ipv4.udp_mem = 8388608\t12582912\t16777216
 net/ipv4/conf/all/rp_filter = 2
 net.ipv4.conf.eth7.rp_filter = 1
 net.ipv4.conf.*.accept_local = 1
-net.ipv4.tcp_rmem = 4096 87380 16777216
-net.core.somaxconn = 4096
+net.ipv4.tcp_wmem = 4096 87380 16777216
+net.core.optmem_max = 40960
 vm.swappiness = 10
 kernel.sched_min_granularity_ns = 10000000
 net.ipv4.ip_forward = 1
@@ -44,7 +44,7 @@ def test_a_sysctl_conf_is_taken_whole(host_with):
     assert values["net.ipv4.udp_mem"] == (8388608, 12582912, 16777216) and host.conf("rp_filter") == 2
     assert values["net.ipv4.conf.eth0.accept_local"] == 1                     # * is every device that there is
     assert host._without_effect == {
-        "net.ipv4.conf.eth7.rp_filter": "there is no eth7 here", "net.ipv4.tcp_rmem": "not modelled", "net.core.somaxconn": "not modelled",
+        "net.ipv4.conf.eth7.rp_filter": "there is no eth7 here", "net.ipv4.tcp_wmem": "not modelled", "net.core.optmem_max": "not modelled",
         "vm.swappiness": "not modelled", "kernel.sched_min_granularity_ns": "not modelled",
         "net.ipv4.ip_forward": "1: forwarding is not modelled, the host is the last hop"}
 
@@ -68,9 +68,9 @@ def test_what_a_kernel_does_not_have_is_listed(host_with):
 
 
 def test_real_names_in_a_table_change_nothing_and_unreal_ones_are_refused():
-    host = loads('[sysctl]\nnet.ipv4.tcp_rmem = "4096 87380 16777216"\nvm.swappiness = 10\nnet.core.netdev_budget = 5')
-    assert set(host._without_effect) == {"net.ipv4.tcp_rmem", "vm.swappiness"} and host.sysctls()["net.core.netdev_budget"] == 5
-    for text, said in (("net.ipv4.tcp_rmemm = 5", "did you mean net.ipv4.tcp_rmem?"), ("vm.swapines = 5", "did you mean vm.swappiness?"),
+    host = loads('[sysctl]\nnet.ipv4.tcp_wmem = "4096 87380 16777216"\nvm.swappiness = 10\nnet.core.netdev_budget = 5')
+    assert set(host._without_effect) == {"net.ipv4.tcp_wmem", "vm.swappiness"} and host.sysctls()["net.core.netdev_budget"] == 5
+    for text, said in (("net.ipv4.tcp_wmemm = 5", "did you mean net.ipv4.tcp_wmem?"), ("vm.swapines = 5", "did you mean vm.swappiness?"),
                        ("net.core.netdev_budgt = 5", "did you mean net.core.netdev_budget?"),
                        ("net.ipv4.conf.eth9.rp_filter = 1", 'no interface "eth9" here')):
         with pytest.raises(HostError, match=r"^host: ") as error:
@@ -98,7 +98,7 @@ def test_a_file_that_is_not_there_and_one_that_is_no_path():
 
 def test_a_single_setting_that_would_change_nothing_is_refused():
     with pytest.raises(HostError, match="the path does not read it: it would change nothing here"):
-        apply_overrides(loads(""), ["net.ipv4.tcp_rmem=5"])
+        apply_overrides(loads(""), ["net.ipv4.tcp_wmem=5"])
 
 
 def test_every_name_that_the_path_reads_is_real():
@@ -129,7 +129,7 @@ def test_the_report_and_check_say_it_once(tmp_path):
     (tmp_path / "sysctl.conf").write_text(CONF)
     (tmp_path / "host.toml").write_text('[sysctl]\nfile = "sysctl.conf"\n')
     shown = rxpath("replay", "first", "--no-whatif", "--host", str(tmp_path / "host.toml"))
-    assert shown.returncode == 0 and shown.stdout.count("net.ipv4.tcp_rmem") == 1
+    assert shown.returncode == 0 and shown.stdout.count("net.ipv4.tcp_wmem") == 1
     checked = rxpath("host", "check", str(tmp_path / "host.toml"))
     assert checked.returncode == 0 and not checked.stdout
-    assert "sysctls without effect here: net.ipv4.tcp_rmem, net.core.somaxconn, vm.swappiness" in checked.stderr
+    assert "sysctls without effect here: net.ipv4.tcp_wmem, net.core.optmem_max, vm.swappiness" in checked.stderr
