@@ -107,7 +107,7 @@ def test_json_follows_its_schema_and_adds_up(kernel, capsys):
 
 
 def test_the_same_seed_gives_the_same_bytes_in_another_process(tmp_path):
-    args = ("replay", "first", "--json", "--set", 'app.2.service={ exponential = "150us" }')
+    args = ("replay", "first", "--json", "--set", 'app.slow-reader.service={ exponential = "150us" }')
     one, two = rxpath(*args, "--seed", "7"), rxpath(*args, "--seed", "7", cwd=tmp_path, env=dict(os.environ, PYTHONHASHSEED="3"))
     other = rxpath(*args, "--seed", "8")
     assert one.returncode == 0, one.stderr
@@ -234,13 +234,16 @@ def test_samples_are_written_and_add_up(capsys, tmp_path):
     rows = list(csv.DictReader(file.read_text().splitlines()))
     whole = json.loads(out)
     done = {s["program"]: s["done_ns"] for s in whole["spent"]}
-    assert 1000 < len(rows) <= sum(d["count"] for d in done.values()) and {r["program"] for r in rows} == set(done)
+    streams = {"dnsmasq-tcp", "iperf3-tcp"}                 # a message of a stream comes by many ways: only its whole time is kept
+    assert streams < set(done) and {r["program"] for r in rows} == set(done) - streams
+    assert 1000 < len(rows) <= sum(d["count"] for name, d in done.items() if name not in streams)
     for r in rows:
         assert int(r["to_end_ns"]) == sum(int(r[place]) for place in PLACES) <= done[r["program"]]["max"]
         assert int(r["to_return_ns"]) == int(r["to_end_ns"]) - int(r["batch"]) - int(r["work"])
     for s in whole["spent"]:
         parts = [p["mean"] for p in s["places"].values()]
-        assert sum(parts) == pytest.approx(s["done_ns"]["mean"], abs=len(parts) + 1)
+        assert (not parts) == (s["program"] in streams)
+        assert not parts or sum(parts) == pytest.approx(s["done_ns"]["mean"], abs=len(parts) + 1)
     assert [s.frame for s in replay("first").samples] == [int(r["frame"]) for r in rows]
 
 

@@ -35,10 +35,10 @@ def test_settings_as_a_text_a_list_or_a_dict(settings):
 
 
 def test_values_of_settings_are_written_as_a_host_file_has_them():
-    run = rxpath.replay("first", overrides={"app.2.service": {"exponential": "150us"}, "nic.addresses": ["10.23.0.2/24"],
+    run = rxpath.replay("first", overrides={"app.slow-reader.service": {"exponential": "150us"}, "nic.addresses": ["10.23.0.2/24"],
                                             "ethtool.gro": False, "net.core.rmem_default": 425984})
     assert run.host.ethtool.gro is False and run.host.addresses == ("10.23.0.2/24",)
-    assert run.host.apps[2].service.exponential == 150_000
+    assert run.host.apps[4].service.exponential == 150_000
 
 
 def test_a_host_as_a_dict_a_path_or_a_host(tmp_path):
@@ -95,7 +95,7 @@ def test_tables(kind):
     assert all(a + b >= a for a, b in zip(column("samples", "arrived_ns"), column("samples", "to_end_ns"), strict=True))
     assert {19, 20} == set(column("trail", "frame")) and "icmp_rcv" in column("trail", "station")
     assert len(column("recording", "t_ns")) == run.recording.buckets * len(run.recording.series)
-    swept = rxpath.sweep("first", {"ethtool.rx": [256, 512], "app.2.service": ["10us", "20us"]}, jobs=1).table(kind)
+    swept = rxpath.sweep("first", {"ethtool.rx": [256, 512], "app.slow-reader.service": ["10us", "20us"]}, jobs=1).table(kind)
     values = swept["ethtool.rx"].to_pylist() if kind == "arrow" else list(swept["ethtool.rx"])
     assert values == [256, 256, 512, 512]
 

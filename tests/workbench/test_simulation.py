@@ -20,7 +20,7 @@ from rxpath.workbench.run.simulation import START_NS, Simulation
 from ..frames import fragments, udp, udp_frame
 
 HOSTS = {
-    "default": [], "3.10": ["kernel=3.10"], "one CPU": ["cpus=1", "app.2.cpu=0"],
+    "default": [], "3.10": ["kernel=3.10"], "one CPU": ["cpus=1", "app.slow-reader.cpu=0"],
     "eight queues": ["cpus=8", "nic.queues=8", "ethtool.rx-flow-hash-udp4=sdfn"],
     "veth": ["nic.driver=veth", "profile=vm"], "loopback": ["nic.driver=loopback"], "threaded NAPI": ["nic.napi=threaded", "cpus=3"],
     "no NAPI": ["nic.napi=none"], "RPS": ["cpus=4", "rps.all=1-3"], "small ring, no throttle": ["ethtool.rx=80", "ethtool.rx-usecs=0"],
@@ -37,10 +37,11 @@ HOSTS = {
     "ixgbe, Flow Director": ["nic.driver=ixgbe", "ethtool.ntuple=flow-type udp4 dst-port 5001 action 1"],
     "virtio_net": ["nic.driver=virtio_net", "rps.all=0-1"],
     "filters": ["nic.model=i210", "ethtool.ntuple=flow-type ether proto 0x0800 action 1", "ethtool.indir=weight 1 2"],
-    "busy reader": ["app.2.wait=busy"], "recvmmsg": ["app.2.batch=64", "app.2.waitforone=true", "app.2.threads=2"],
+    "busy reader": ["app.slow-reader.wait=busy"],
+    "recvmmsg": ["app.slow-reader.batch=64", "app.slow-reader.waitforone=true", "app.slow-reader.threads=2"],
     "epoll": ["app.1.wait=epoll"],
-    "reuseport": ["app.2.threads=2", "app.2.own_sockets=true", "socket.telemetry.reuseport=true"],
-    "late start": ["app.2.start=2s"],
+    "reuseport": ["app.slow-reader.threads=2", "app.slow-reader.own_sockets=true", "socket.telemetry.reuseport=true"],
+    "late start": ["app.slow-reader.start=2s"],
     "big buffer": ["socket.telemetry.rcvbuf=4MiB"], "busy poll": ["socket.telemetry.busy_poll=50us"],
     "busy epoll": ["app.1.wait=epoll", "net.core.busy_poll=50"],
     "busy poll()": ["app.1.wait=poll", "net.core.busy_poll=50", "net.core.busy_read=1"],
@@ -227,7 +228,7 @@ def test_whatever_leaves_a_step_of_the_funnel_does_not_enter_the_next():
 
 
 def test_totals_of_the_books_are_those_of_their_rows():
-    run = rxpath.replay("first", overrides=["cpus=4", "app.1.cpu=0", "app.2.cpu=0"])
+    run = rxpath.replay("first", overrides=["cpus=4", "app.1.cpu=0", "app.slow-reader.cpu=0"])
     books = run.books
     assert books.interrupts == sum(q.interrupts for q in books.queues) > 0
     assert books.softnet_sum("processed") == sum(row["processed"] for row in books.softnet) > 0

@@ -42,7 +42,7 @@ class Place(NamedTuple):
 
 class Row(NamedTuple):
     """since: the first kernel that names it, "" for a name of ours.  skb: the frame had become an sk_buff.
-    verdict: what is said of it where no setting of this host's queues can save it; "": some can."""
+    verdict: what is said of it where no setting of this host's queues can save it, or none is tried; "": some can."""
     since: str
     kind: Kind
     meaning: str
@@ -201,7 +201,9 @@ class Drop(IntEnum):
     TCP_MINTTL = Row("5.19", R, "a time to live below IP_MINTTL", {"tcp_v4_rcv": Place("TcpExt.TCPMinTTLDrop socket.drops")},
                      "the program asked for a larger time to live (IP_MINTTL)")
     TCP_LISTEN_OVERFLOW = Row("6.15", L, "the accept queue was full when the handshake was complete",
-                              {"tcp_v4_rcv": Place("TcpExt.ListenOverflows TcpExt.ListenDrops socket.drops")})
+                              {"tcp_v4_rcv": Place("TcpExt.ListenOverflows TcpExt.ListenDrops socket.drops")},
+                              "the accept queue was full: the program has to accept() sooner; a larger listen() and net.core.somaxconn "
+                              "hold more, which is not tried here")
     TCP_OLD_DATA = Row("5.18", X, "data that is here already", {
         "tcp_rcv_established": Place("TcpExt.DelayedACKLost socket.drops"),
         "tcp_rcv_state_process": Place("TcpExt.DelayedACKLost socket.drops"),
@@ -215,7 +217,9 @@ class Drop(IntEnum):
     TCP_OFO_DROP = Row("6.2", X, "out of order, and all of it came otherwise", {"tcp_data_queue": Place("socket.drops")},
                        "they came twice: the sender sent them again")
     TCP_OFO_QUEUE_PRUNE = Row("6.2", L, "out of order, and the buffer was over its limit",
-                              {"tcp_prune_ofo_queue": Place("TcpExt.OfoPruned TcpExt.PruneCalled socket.drops")})
+                              {"tcp_prune_ofo_queue": Place("TcpExt.OfoPruned TcpExt.PruneCalled socket.drops")},
+                              "they waited behind a hole in a buffer over its limit: their sender sends them again; a larger buffer "
+                              "(net.ipv4.tcp_rmem, SO_RCVBUF) holds more, which is not tried here")
     TCP_ZEROWINDOW = Row("5.18", H, "data into a window of 0", {
         "tcp_rcv_established": Place("TcpExt.TCPZeroWindowDrop socket.drops"),
         "tcp_rcv_state_process": Place("TcpExt.TCPZeroWindowDrop socket.drops"),

@@ -18,7 +18,7 @@ from rxpath.workbench.traffic import spec as trafficfile
 
 from ...frames import udp_frame
 
-FAST = ("app.2.service=1us", "net.core.rmem_default=8388608")                     # nobody is slow: the limits are the kernel's
+FAST = ("app.slow-reader.service=1us", "net.core.rmem_default=8388608")             # nobody is slow: the limits are the kernel's
 GIVES_WAY = "socket udp 0.0.0.0:9000"
 SLOW = ("app.0.service=30us", "app.0.cpu=1")
 

@@ -22,7 +22,7 @@ from rxpath.workbench.toml_in.rule_files import Comparison, Part, RuleError, Tex
 from rxpath.workbench.words import units
 
 FILE, SCHEMA = Path(__file__).with_name("rules.toml"), Path(__file__).with_name("rules.schema.json")
-VERDICT = {d.name: d.row.verdict for d in LOSSES if d.row.verdict}          # losses that no queue's setting changes: what to say of each
+VERDICT = {d.name: d.row.verdict for d in LOSSES if d.row.verdict}          # losses that no setting here changes, and what to say
 
 Goal = Literal["loss", "latency", "cpu"]
 Place = Literal["NIC", "link", "IP", "transport", "socket", "application"]

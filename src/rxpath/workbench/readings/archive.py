@@ -274,7 +274,10 @@ def read_path(path: str | os.PathLike[str]) -> Reading:
     if name == "-":
         return read_stdin()
     if is_case(name):
-        case = open_recorded(name)
+        try:
+            case = open_recorded(name)
+        except BadInput as error:                                # any other zip looks like one
+            raise BadInput(f"{error}; if it is another archive, unzip it first") from None
         return case.settings if case.settings.records or not case.moments else case.moments[0]
     reader = _Reader(name)
     try:

@@ -78,7 +78,7 @@ def _reason(r: reasons.Drop) -> list[Line]:
     for station, place in row.places.items():
         counted = place.counters.replace(" ", ", ").replace("/", " or ") or "no counter moves"
         lines.append((f"at {station}", (f"{place.meaning}; " if place.meaning else "") + counted))
-    return lines + ([("no setting of the queues saves them", row.verdict)] if row.verdict else [])
+    return lines + ([("no setting that is tried saves them", row.verdict)] if row.verdict else [])
 
 
 def _sysctl(row: sysctls.Row) -> list[Line]:
