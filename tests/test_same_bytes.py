@@ -1,11 +1,13 @@
 """The same input, the same bytes: every command line of README and docs runs twice, once alone and with one worker, once with three while
 two other processes want the CPUs.
 
-Traffic and hosts that a line names are small stand-ins, made here.  Lines that ask this machine, and not a file, are left out: what a
-machine does is never the same twice."""
+Traffic, hosts, cases and scripts that a line names are small stand-ins, made here.  Lines that ask this machine, and not a file, are left
+out: what a machine does is never the same twice."""
+import glob
 import multiprocessing
 import re
 import shlex
+import shutil
 import time
 from pathlib import Path
 
@@ -14,14 +16,25 @@ import pytest
 from rxpath import examples
 from rxpath.workbench.cli import app as cli
 
+from .workbench.case.test_beside import made as recorded_case
+
 ROOT = Path(__file__).parent.parent
-ASKS_THIS_MACHINE = ("judge", "host snapshot", "doctor --")
+ASKS_THIS_MACHINE = {                                       # how a line begins, and what it asks
+    "judge": "runs this kernel, as root and in namespaces",
+    "host snapshot": "reads this host's settings",
+    "doctor --": "reads this host's counters",
+    "record -o": "samples this host's counters for 30 s",
+    "calibrate": "measures what this kernel's work costs",
+    "validate": "runs experiments on this kernel, after calibrate",
+}
+OF_FILES = ("host snapshot --from",)                        # begins like those, and reads only files
 SECONDS = 120                                               # that a busy process runs at most
 HOST = '[[socket]]\nname = "in"\nbind = "*:5000"\n[[app]]\nsockets = "in"\ncpu = 1\nservice = "20us"\n'
 SPEC = '[[traffic]]\nkind = "onoff"\nburst = 200\nrate = "60kpps"\ncount = 600\nflows = 8\n'
 SHORTER = {"--loop": "2", "--duration": "20ms", "--limits": "1"}             # values of options that only make a run longer
 MORE = {"shapes": ["--only", "Q7"], "headroom": ["--limits", "1"]}
-ENDS = (0, 1, 3)                                            # diff, doctor: 1 there is something, 3 these readings cannot tell
+ENDS = (0, 1, 3)                                            # diff, doctor, packetdrill: 1 there is something, 3 these readings cannot tell
+SCRIPTS = ROOT / "tests/packetdrill/scripts"
 
 
 def commands():
@@ -34,7 +47,8 @@ def commands():
                 if words[-2:-1] == [">"]:
                     words = words[:-2]
                 text = " ".join(words)
-                if text and text != "doctor" and not text.startswith(ASKS_THIS_MACHINE):
+                asks = text.startswith(tuple(ASKS_THIS_MACHINE)) and not text.startswith(OF_FILES)
+                if text and text != "doctor" and not asks:
                     found.setdefault(text, (page.name, words))
     return found
 
@@ -42,8 +56,12 @@ def commands():
 COMMANDS = commands()
 
 
-def args_of(words):
-    """The same, shorter: one shape, one limit, what-if only where the line is about it.  Generated traffic goes to a file."""
+def args_of(words, folder):
+    """The same, shorter: one shape, one limit, what-if only where the line is about it.  Generated traffic goes to a file, a case to a new
+    one; patterns become names, as a shell does it."""
+    words = [name for word in words for name in sorted(glob.glob(word, root_dir=folder)) * ("*" in word) or [word]]
+    if words[0] == "case":
+        words = ["made.rxcase" if before == "-o" else word for before, word in zip(["", *words], words, strict=False)]
     args = [SHORTER.get(before, word) for before, word in zip(["", *words], words, strict=False)]
     if words[0] == "generate" and "-o" not in words and "--presets" not in words:
         args += ["-o", "generated.pcap"]
@@ -69,6 +87,14 @@ def folder(tmp_path_factory):
                        for file in ("snmp", "udp"))
         (here / f"{name}.txt").write_text(f"$ date +%s\n{1_764_500_000 + 10 * n}\n{text}")
     (here / "ring.txt").write_text((here / "before.txt").read_text() + (here / "after.txt").read_text())
+    case = [str(here / name) for name in ("before.txt", "after.txt", "traffic.pcap")]
+    assert cli.run(["case", *case, "--host", str(here / "server.toml"), "-o", str(here / "web1.rxcase")]) == 0
+    for name in ("slow-reader", "bursts"):                  # as recorded: samples of counters, and frames
+        recorded_case(here, f"{name}.rxcase", pps=2_000, seconds=1.0, service_us=1000.0)
+    for name, script in (("my.pkt", "handshake_and_read"), ("selftests/net/packetdrill/a.pkt", "delayed_ack"),
+                         ("selftests/net/packetdrill/b.pkt", "time_stamps"), ("tests/c.pkt", "blocking_read")):
+        (here / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(SCRIPTS / f"{script}.pkt", here / name)
     return here
 
 
@@ -112,10 +138,10 @@ def ran(args, folder, capsys, monkeypatch, workers):
     """(exit status, what it printed, the files that it wrote)."""
     monkeypatch.chdir(folder)
     monkeypatch.setattr("os.cpu_count", lambda: workers)
-    before = {p: p.read_bytes() for p in folder.iterdir()}
+    before = {p: p.read_bytes() for p in folder.iterdir() if p.is_file()}
     code = cli.run(list(args))
     out, err = capsys.readouterr()
-    written = {p.name: p.read_bytes() for p in folder.iterdir() if before.get(p) != p.read_bytes()}
+    written = {p.name: p.read_bytes() for p in folder.iterdir() if p.is_file() and before.get(p) != p.read_bytes()}
     for name in written:
         if folder / name in before:
             (folder / name).write_bytes(before[folder / name])
@@ -130,7 +156,7 @@ ALONE = {}
 @pytest.mark.parametrize("text", COMMANDS)
 def test_a_line_of_the_docs_works(text, results, capsys, monkeypatch):
     page, words = COMMANDS[text]
-    args = args_of(words)
+    args = args_of(words, results)
     if args[:2] == ["scenario", "run"] and args[2] == "mine.toml":
         args[2] = "scenario.toml"
     ALONE[text] = args, ran(args, results, capsys, monkeypatch, 1)

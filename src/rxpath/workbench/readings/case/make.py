@@ -32,8 +32,8 @@ def make(paths: Sequence[str], out: str, host: str | None = None) -> dict[str, A
         with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as made:
             manifest = _again(cases[0], made) if cases else _new(paths, made)
             if host is not None:
-                made.writestr("host.toml", _bytes(host, 16 << 20))
-            made.writestr(MANIFEST, json.dumps(manifest, indent=1))
+                made.writestr(_entry("host.toml"), _bytes(host, 16 << 20))
+            made.writestr(_entry(MANIFEST), json.dumps(manifest, indent=1))
         os.rename(part, out)
     return manifest
 
@@ -66,7 +66,7 @@ def _new(paths: Sequence[str], made: zipfile.ZipFile) -> dict[str, Any]:
             raise BadInput(f"{path}: folders and archives are read by rxpath doctor and rxpath host snapshot --from; a case takes texts, a "
                            "capture and a host file (tar -xf, then the files that matter)")
         else:
-            made.writestr(f"moments/{moment}/{os.path.basename(path)}", _bytes(path, TEXT_MOST))
+            made.writestr(_entry(f"moments/{moment}/{os.path.basename(path)}"), _bytes(path, TEXT_MOST))
             moment += 1
     return manifest
 
@@ -102,7 +102,12 @@ def _bytes(path: str, most: int) -> bytes:
 
 
 def _copy(stream: IO[bytes] | io.BufferedReader, made: zipfile.ZipFile, name: str) -> None:
+    with made.open(_entry(name), "w", force_zip64=True) as into:
+        shutil.copyfileobj(stream, into, 1 << 18)
+
+
+def _entry(name: str) -> zipfile.ZipInfo:
+    """Without the time of day: the same files make the same bytes."""
     info = zipfile.ZipInfo(name)
     info.compress_type = zipfile.ZIP_DEFLATED
-    with made.open(info, "w", force_zip64=True) as into:
-        shutil.copyfileobj(stream, into, 1 << 18)
+    return info
