@@ -98,8 +98,8 @@ MUTATIONS = (
     M("network/xt_match.py", "multiport_mt", "low <= dport <= high", "low < dport <= high", "iptables*"),
     # transport
     M("transport/sock_reuseport.py", "reuseport_detach_sock", "reuse.socks[k] = reuse.socks[reuse.num_socks]", "pass", "reuseport*"),
-    M("transport/tcp.py", "tcp_v4_rcv", "doff < TCP_HLEN", "False"),
-    M("transport/tcp.py", "tcp_v4_rcv", "net.snmp[cpu][Mib.Tcp_InSegs] += 1", "pass", "causes"),
+    M("transport/tcp_ipv4.py", "tcp_v4_rcv", "doff < TCP_HLEN", "False"),
+    M("transport/tcp_ipv4.py", "tcp_v4_rcv", "net.snmp[cpu][Mib.Tcp_InSegs] += 1", "pass", "causes"),
     M("transport/udp.py", "__udp4_lib_rcv", "ulen > skb.len or ", "", "UDP len*"),
     M("transport/udp.py", "__udp4_lib_rcv", " or ulen < UDP_HLEN", "", "causes"),
     M("transport/udp.py", "__udp4_lib_rcv", "ulen <= CHECKSUM_BREAK", "ulen < CHECKSUM_BREAK", "memory | bad checksums*"),
@@ -140,7 +140,7 @@ MUTATIONS = (
     M("user/sock.py", "set_rcvbuf", "sk.rcvbuf = max(2 * value, SOCK_MIN_RCVBUF)",
       "sk.rcvbuf = max(value, SOCK_MIN_RCVBUF)", "SO_RCVBUF: set and read"),
     M("user/sock.py", "set_rcvbuf", "value & 0xFFFFFFFF, net", "value, net", "SO_RCVBUF: set and read"),
-    M("user/sock.py", "set_rcvbuf", "SOCK_MIN_RCVBUF)\n    sk.forward_threshold = sk.rcvbuf >> 2", "SOCK_MIN_RCVBUF)", "lowered*"),
+    M("user/sock.py", "set_rcvbuf", "    sk.forward_threshold = sk.rcvbuf >> 2\n", "", "lowered*"),
     # programs
     M("programs/sockopt.py", "kept_number", "n & 0xFF if key", "n if key", "IP_TOS: set and read"),
 )

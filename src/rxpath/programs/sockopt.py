@@ -20,8 +20,9 @@ from .process import Descriptor
 
 SO_TIMESTAMP, SO_SNDBUFFORCE, SO_RCVBUFFORCE, SO_TIMESTAMPNS, SO_RXQ_OVFL, SO_PEEK_OFF = 29, 32, 33, 35, 40, 42
 SO_SELECT_ERR_QUEUE, SO_BUSY_POLL, SO_INCOMING_CPU, SO_MEMINFO, SO_INCOMING_NAPI_ID, SO_NO_CHECK = 45, 46, 49, 55, 56, 11
-SO_ATTACH_REUSEPORT_CBPF, SO_DETACH_REUSEPORT_BPF, SO_PROTOCOL = 51, 68, 38
+SO_ATTACH_REUSEPORT_CBPF, SO_DETACH_REUSEPORT_BPF, SO_PROTOCOL, SO_GET_FILTER = 51, 68, 38, 26
 IP_PKTINFO, IP_MTU_DISCOVER, IP_RECVERR, IP_RECVTTL, IP_FREEBIND, IP_ORIGDSTADDR, IP_MULTICAST_ALL = 8, 10, 11, 12, 15, 20, 49
+IP_MINTTL = 21
 IP_ADD_SOURCE_MEMBERSHIP, IP_DROP_SOURCE_MEMBERSHIP, SOL_UDP, UDP_GRO = 39, 40, 17, 104
 # constants that not every version of the standard library's module has
 CONSTANTS = {name: value for name, value in globals().items() if name.startswith(("SO_", "IP_", "UDP_", "SOL_"))} | {
@@ -42,6 +43,7 @@ KEPT_FLAGS = {(SOL, std.SO_DEBUG): 0, (SOL, std.SO_DONTROUTE): 0, (SOL, std.SO_K
               (SOL, SO_SELECT_ERR_QUEUE): 0, (SOL, SO_TIMESTAMP): 0, (SOL, SO_TIMESTAMPNS): 0, (IP, IP_RECVTTL): 0,
               (IP, std.IP_RECVTOS): 0, (IP, IP_ORIGDSTADDR): 0, (IP, std.IP_MULTICAST_LOOP): 1}
 KEPT = {(SOL, 12): 0, (SOL, 36): 0, (IP, std.IP_TOS): 0, (IP, std.IP_TTL): 64, (IP, std.IP_MULTICAST_TTL): 1, (IP, IP_MTU_DISCOVER): 1,
+        (IP, IP_MINTTL): 0,
         (SOL, std.SO_RCVLOWAT): 1}
 READ_ONLY = {(SOL, 39): std.AF_INET, (SOL, std.SO_SNDLOWAT): 1}
 # of a stream: what the connection itself has (transport/tcp_sockopt.py's name for it); what concerns only what is sent, and its default
@@ -129,6 +131,8 @@ def set_option(s: Descriptor, level: int, option: int, value: Any) -> None:
         keep_flag(s, key, n)
     else:
         s.kept[key] = kept_number(key, n)
+        if key == (IP, IP_MINTTL) and is_stream(s):      # UDP never asks for it
+            b.net.tcp[sk].min_ttl = n
 
 
 def set_stream_option(s: Descriptor, key: tuple[int, int], value: Any) -> None:
@@ -209,6 +213,8 @@ def kept_number(key: tuple[int, int], n: int) -> int:
     if key == TTL and n != -1 and not 1 <= n <= 255:
         raise error(errno.EINVAL)
     if key == MULTICAST_TTL and not -1 <= n <= 255:
+        raise error(errno.EINVAL)
+    if key == (IP, IP_MINTTL) and not 0 <= n <= 255:
         raise error(errno.EINVAL)
     if key == (IP, IP_MTU_DISCOVER) and not 0 <= n <= 5:
         raise error(errno.EINVAL)
@@ -314,6 +320,10 @@ def get_option(s: Descriptor, level: int, option: int) -> bytes:
     sk = net.socks[s.sk]
     if is_stream(s) and (level == SOL_TCP or key in IN_THE_STREAM):
         return get_stream_option(s, key)
+    if key == (SOL, SO_GET_FILTER):                      # none is attached: that is not built
+        return b""
+    if level == SOL_TCP:                                 # ip_getsockopt(); set, it is ENOPROTOOPT
+        raise error(errno.EOPNOTSUPP)
     if key == (SOL, std.SO_ERROR):
         n, sk.err = int(sk.err), 0
     elif key == (SOL, std.SO_TYPE):
