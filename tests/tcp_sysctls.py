@@ -6,7 +6,8 @@ from rxpath.vtime import waiting
 from .frames import arp, eth, ip, ip4, tcp
 
 MS, SECOND, START = 1_000_000, 1_000_000_000, 1_000_000
-LISTENER = {"socket": [{"name": "l", "bind": "*:80", "proto": "tcp"}]}
+LISTENER = {"socket": [{"name": "l", "bind": "*:80", "proto": "tcp"}, {"name": "u", "bind": "*:9"}],
+            "app": [{"name": "u", "sockets": ["u"]}]}
 
 
 class Peer:

@@ -207,7 +207,9 @@ SOCKET = {"socket": [{"name": "s", "bind": "*:5000"}], "app": [{"name": "a", "cp
 CONNECTED = {"socket": [{"name": "s", "bind": "10.0.0.1:5000", "connect": "10.0.0.2:4000"}], "app": [{"name": "a", "cpu": 1}]}
 SLOW = {"socket": [{"name": "s", "bind": "*:5000"}], "app": [{"name": "a", "cpu": 1, "service": "50us"}]}
 
-LISTENER = {"socket": [{"name": "l", "bind": "*:80", "proto": "tcp"}]}
+# a program that reads another socket: without any, one of the run's own would accept at the listener
+LISTENER = {"socket": [{"name": "l", "bind": "*:80", "proto": "tcp"}, {"name": "u", "bind": "*:9"}],
+            "app": [{"name": "u", "sockets": ["u"]}]}
 
 # name: (host, traffic, one value, another); a value may be a dict of several sysctls
 PAIRS = {
