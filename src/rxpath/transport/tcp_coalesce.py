@@ -10,7 +10,7 @@ from ..abi.numbers import MAX_SKB_FRAGS, NO_SKB, TRUESIZE_OVERHEAD
 from ..abi.skbuff import TCP_SKB_CB, sk_buff
 from ..abi.sock import sock
 from ..path import Stage
-from ..skb import skb_add_part
+from ..skb import npages, skb_add_part
 from ..turn import at
 
 SHARED_INFO = 320                                    # struct skb_shared_info, with alignment
@@ -21,12 +21,7 @@ PACKET_PAD = 2                                       # and of what a packet sock
 @path_function
 def skb_nr_frags(net: Net, skb: sk_buff) -> int:
     """skb_shinfo(skb)->nr_frags: pages, and what GRO or coalescing has hung on it."""
-    n, i = skb.gro_nr_frags if skb.frag_list >= 0 else 0, skb.frags
-    while i >= 0:
-        page = net.skb[i]
-        n += 1
-        i = page.next
-    return n
+    return npages(net, skb) + (skb.gro_nr_frags if skb.frag_list >= 0 else 0)
 
 
 @path_function
@@ -86,21 +81,11 @@ def skb_try_coalesce(net: Net, to: sk_buff, skb: sk_buff) -> int:
         delta = skb.truesize - skb_head_truesize(net, skb)
     if delta < skb.len:
         return -1
-    pages = frags - own_pages(net, to)
+    pages = frags - npages(net, to)
     skb_append(net, to, skb)
     to.gro_nr_frags = pages
     cb.tailroom = 0
     return delta
-
-
-@path_function
-def own_pages(net: Net, skb: sk_buff) -> int:
-    n, i = 0, skb.frags
-    while i >= 0:
-        page = net.skb[i]
-        n += 1
-        i = page.next
-    return n
 
 
 @path_function
