@@ -2,6 +2,7 @@
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -21,6 +22,7 @@ from rxpath.workbench.words.mistakes import BadInput
 
 from ..test_command import run
 
+ROOT = Path(__file__).parents[3]
 MADE = {"kernel": os.uname().release, "model": "a CPU", "date": "2026-11-30", "hz": 250, "cpus": 2}
 
 
@@ -148,6 +150,15 @@ def test_the_errors_of_all_experiments_are_kept_beside_a_calibrated_profile(cali
 def test_mistakes_are_one_line(data, capsys, args, said):
     code, out, err = run(capsys, "validate", "--no-progress", *args)
     assert code == 2 and out == "" and said in err and err.count("\n") == 1
+
+
+def test_readme_shows_a_prediction_beside_what_was_measured_as_the_page_has_it():
+    readme = " ".join((ROOT / "README.md").read_text().split())
+    name, kernel, model = re.search(r"\(`([\w-]+)`.*? the kernel lost ([\d.]+) %, the model ([\d.]+) %", readme).groups()
+    page = (ROOT / "docs" / "validation.md").read_text()
+    (line,) = [line for line in page.splitlines() if line.startswith(f"| {name} |")]
+    assert re.search(rf"\| {kernel} \([\d.-]+\) \| {model} \|", line)
+    assert {line.split(" | ")[0][2:] for line in page.splitlines() if line.count("|") > 9} >= set(experiments.EXPERIMENTS)
 
 
 def test_every_kind_has_experiments_and_each_is_known_by_its_name(capsys):
