@@ -76,6 +76,7 @@ LATE = {                                             # the command line imports 
     ("run/assemble.py", "rxpath.workbench.host.rules"): "the same",
     ("run/books.py", "rxpath.network.ip_tables_setup"): "the same",
     ("run/programs.py", "rxpath.workbench.traffic.service_times"): "few programs learn from a capture",
+    ("run/replay.py", "rxpath.workbench.run.lost_flows"): "few runs are recorded",
     ("run/replay.py", "rxpath.workbench.run.trail"): "few runs watch single packets",
     ("run/replay.py", "rxpath.workbench.traffic"): "a capture needs no generator",
     ("run/learning.py", "rxpath.workbench.traffic.service_times"): "many captures hold no replies",

@@ -13,14 +13,14 @@ import pytest
 
 import rxpath
 from rxpath import examples
-from rxpath.workbench.views.html import charts
+from rxpath.workbench.views.html import axes, charts
 from rxpath.workbench.views.html.report import report
 
 from ..cable.captures import pcap
 from .test_command import run
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-FIGURES = ["funnel", "queues", "frames", "cpus", "latency", "where", "knobs", "sockets"]
+FIGURES = ["funnel", "losses", "queues", "frames", "cpus", "latency", "where", "knobs", "sockets", "flows"]
 
 
 class Page(html.parser.HTMLParser):
@@ -124,7 +124,7 @@ def test_lines_and_areas_go_through_their_points():
 
 @pytest.mark.parametrize("most", [1, 3, 7.5, 100, 12_345, 1e9])
 def test_axes_have_some_round_values(most):
-    values = charts.nice(most)
+    values = axes.nice(most)
     assert values[0] == 0 and 3 <= len(values) <= 8 and values[-1] <= most * 1.0001
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rxpath.workbench.cli.examples import examples
+from rxpath.workbench.cli.html import HtmlOption, check_html, write_html
 from rxpath.workbench.cli.progress import EXIT_INTERRUPTED, Interrupt
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ EXAMPLES = examples(
     ("rxpath doctor sosreport-web1.tar.xz", "one archive: what was counted since boot"),
     ("ssh web1 cat /proc/net/snmp | rxpath doctor -", "standard input"),
     ("rxpath doctor pasted.txt --show-readings", "what was recognised in it, and what was not"),
+    ("rxpath doctor monday.txt tuesday.txt --html doctor.html", "the same as a page"),
     more="Exit status: 0 nothing is lost, 1 something is, 2 trouble, 3 these readings cannot tell, 130 Ctrl-C.",
 )
 
@@ -40,7 +42,8 @@ def doctor(
     show_readings: Annotated[bool, typer.Option(
         "--show-readings", help="What was recognised, and which lines were not; no verdict.")] = False,
     json_: Annotated[bool, typer.Option(
-        "--json", help="One JSON object on standard output (with --watch a line each); docs/doctor.md.")] = False
+        "--json", help="One JSON object on standard output (with --watch a line each); docs/doctor.md.")] = False,
+    html: HtmlOption = None
 ) -> None:
     """Say what this host, or one whose counters somebody pasted, is losing: where, at what rate, why, and what would not help."""
     from rxpath.workbench.words.mistakes import BadInput
@@ -50,6 +53,9 @@ def doctor(
         raise BadInput("--before and --after belong together, and not beside other files")
     if watch and (files or pair or show_readings):
         raise BadInput("--watch is for this host: not with files, nor with --show-readings")
+    if html and (watch or show_readings):
+        raise BadInput("--html is one verdict: not with --watch, nor with --show-readings")
+    check_html(html, *files, *(before or []), *(after or []))
     if seconds is not None and not 0.2 <= seconds <= 1e9:
         raise BadInput(f"--seconds {seconds:g}: 0.2 or more")
     with Interrupt() as interrupt:
@@ -57,16 +63,16 @@ def doctor(
             from rxpath.workbench.doctor import inputs
 
             moments = [inputs.joined(before or []), inputs.joined(after or [])] if pair else inputs.moments(files)
-            status = _say(moments, seconds, latency, show_readings, json_)
+            status = _say(moments, seconds, latency, show_readings, json_, html)
         else:
-            status = _live(SECONDS if seconds is None else seconds, latency, watch, show_readings, json_, interrupt)
+            status = _live(SECONDS if seconds is None else seconds, latency, watch, show_readings, json_, html, interrupt)
     if interrupt.asked:
         status = EXIT_INTERRUPTED
     if status:
         raise typer.Exit(status)
 
 
-def _say(moments: Sequence[Reading], seconds: float | None, latency: bool, show: bool, as_json: bool) -> int:
+def _say(moments: Sequence[Reading], seconds: float | None, latency: bool, show: bool, as_json: bool, html: str | None) -> int:
     """Files: the report, and the exit status."""
     from rxpath.workbench.doctor import inputs
     from rxpath.workbench.doctor.verdict import CANNOT_TELL, examine
@@ -79,6 +85,7 @@ def _say(moments: Sequence[Reading], seconds: float | None, latency: bool, show:
     one = len(moments) == 1
     e = inputs.checked([inputs.zero(moments[0]), *moments] if one else moments, None if one else seconds, latency)
     verdict = examine(e)
+    _page(html, verdict, moments, one)
     if as_json:
         _json(view.as_json(verdict, moments, one))
     else:
@@ -86,7 +93,7 @@ def _say(moments: Sequence[Reading], seconds: float | None, latency: bool, show:
     return CANNOT_TELL if one else verdict.status
 
 
-def _live(seconds: float, latency: bool, watch: bool, show: bool, as_json: bool, interrupt: Interrupt) -> int:
+def _live(seconds: float, latency: bool, watch: bool, show: bool, as_json: bool, html: str | None, interrupt: Interrupt) -> int:
     from rxpath.workbench.doctor import inputs
     from rxpath.workbench.doctor.live import Watch
     from rxpath.workbench.doctor.verdict import examine
@@ -102,6 +109,7 @@ def _live(seconds: float, latency: bool, watch: bool, show: bool, as_json: bool,
                 return 0
             verdict = examine(inputs.checked(moments, None, latency))
             if not watch:
+                _page(html, verdict, moments, False)
                 if as_json:
                     _json(view.as_json(verdict, moments, False))
                 else:
@@ -111,6 +119,13 @@ def _live(seconds: float, latency: bool, watch: bool, show: bool, as_json: bool,
                 return status
             _line(verdict, moments, as_json)
             status = max(status, verdict.status)
+
+
+def _page(html: str | None, verdict: Verdict, moments: Sequence[Reading], one: bool) -> None:
+    if html is not None:
+        from rxpath.workbench.views.html import doctor as page
+
+        write_html(html, lambda command: page.page(verdict, moments, one, command))
 
 
 def _line(verdict: Verdict, moments: Sequence[Reading], as_json: bool) -> None:

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from rxpath.workbench.cli.examples import examples
+from rxpath.workbench.cli.html import HtmlOption, check_html, write_html
 from rxpath.workbench.cli.options import (
     CaptureArgument,
     HostOption,
@@ -22,6 +23,7 @@ from rxpath.workbench.cli.progress import EXIT_INTERRUPTED, Interrupt, Spinner
 EXAMPLES = examples(
     ("rxpath headroom first", "until the first frame is lost"),
     ("rxpath headroom first --loss 0.1%", "until more than that is lost"),
+    ("rxpath headroom first --html headroom.html", "as curves, the limit that binds marked"),
     ("rxpath headroom first --p99 500us --limits 5", "until p99 is above that, and the next limits"),
 )
 
@@ -38,6 +40,7 @@ def headroom(
     seeds: Annotated[int | None, typer.Option("--seeds", metavar="N", help="Search the first limit with so many seeds: 5.")] = None,
     jobs: JobsOption = None,
     json_: Annotated[bool, typer.Option("--json", help="One JSON object on standard output: limits and curves.")] = False,
+    html: HtmlOption = None,
     no_progress: Annotated[bool, typer.Option("--no-progress", help="Nothing on standard error.")] = False
 ) -> None:
     """Find how much faster the same traffic may come, what gives way first, what lifts it, and what gives way next."""
@@ -48,10 +51,15 @@ def headroom(
     from rxpath.workbench.views import headroom as chart
     from rxpath.workbench.views import terminal
 
+    check_html(html, capture, host)
     with Interrupt() as interrupt, Spinner(not no_progress) as say:
         room = searching.headroom(capture, host=host, overrides=set_ or [], listen=listen or [], local=local, loop=loop, seed=seed,
                                   loss=loss, p99=p99, steps=limits, seeds=checked_seeds(seeds), jobs=checked_jobs(jobs), say=say,
                                   stop=interrupt)
+    if html:
+        from rxpath.workbench.views.html import headroom as page
+
+        write_html(html, lambda command: page.page(room, command))
     if json_:
         print(json.dumps(room.to_dict(), indent=1))
     else:

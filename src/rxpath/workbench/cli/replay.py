@@ -12,6 +12,7 @@ import typer
 
 from rxpath.workbench.cli.beside import as_recorded, beside_truth
 from rxpath.workbench.cli.examples import examples
+from rxpath.workbench.cli.html import HtmlOption, check_html, write_html
 from rxpath.workbench.cli.options import HostOption, LocalOption, SeedOption, SetOption
 from rxpath.workbench.cli.progress import EXIT_INTERRUPTED, Bar, Interrupt
 
@@ -63,8 +64,7 @@ def replay(
     record: Annotated[str | None, typer.Option(
         "--record", metavar="FILE", help="Write rings, queues, CPU time, losses and latency over time: FILE.json, .arrow or .parquet; "
         "- puts them into --json.")] = None,
-    html: Annotated[str | None, typer.Option(
-        "--html", metavar="FILE", help="Write the report as one HTML page with pictures, which needs no network.")] = None,
+    html: HtmlOption = None,
     pcapng: Annotated[str | None, typer.Option("--pcapng", metavar="FILE", help="Write every frame with its fate, for Wireshark.")] = None,
     over_time: Annotated[bool, typer.Option(
         "--over-time", help="Show queues, losses, CPUs and latency over time, and chart the queue nearest to its limit.")] = False,
@@ -122,8 +122,7 @@ def replay(
                 "fresh": fresh, "traffic": of_traffic}
         answer, varies = _told(outcome, watched, picture, json_, unit, chosen, None if no_whatif else (goal, packets), seeds,
                                skip_unsupported or None, not no_progress, interrupt)
-    if html is not None:
-        _page(recorded, answer, html)
+        _page(html, recorded, answer, compared, unit, chosen, skip_unsupported or None, interrupt)
     if json_:
         _json(outcome, answer, varies, watched, compared)
     elif answer is not None or varies is not None:
@@ -162,7 +161,8 @@ def _check_files(record: str | None, as_json: bool, samples: str | None, html: s
                  tx: str | None, capture: str, host: str | None) -> None:
     from rxpath.workbench.words.mistakes import BadInput, apart, check_writable
 
-    for option, file in (("--tap", tap), ("--tx", tx), ("--html", html), ("--pcapng", pcapng)):
+    check_html(html, record, samples, tap, tx, capture, host)
+    for option, file in (("--tap", tap), ("--tx", tx), ("--pcapng", pcapng)):
         if file == "-":
             raise BadInput(f"{option} -: the report goes to standard output; give a file name (./- for a file named -)")
     if record is not None:
@@ -174,8 +174,6 @@ def _check_files(record: str | None, as_json: bool, samples: str | None, html: s
 
         spent.check(samples)
     apart("--record", record, samples, tap, tx, capture, host)
-    check_writable("--html", html)
-    apart("--html", html, record, samples, tap, tx, capture, host)
     check_writable("--pcapng", pcapng)
     apart("--pcapng", pcapng, record, samples, html, tap, tx, capture, host)
     apart("--samples", samples, tap, tx, capture, host)
@@ -233,14 +231,29 @@ def _fates(file: str | None, watched: Trail | None) -> Iterator[Fates | None]:
             out.close()
 
 
-def _page(outcome: Outcome, answer: WhatIf | None, file: str) -> None:
-    import shlex
-
+def _page(html: str | None, outcome: Outcome, answer: WhatIf | None, compared: Beside | None, unit: Mapping[str, Any], host: Host,
+          skip_unsupported: bool | None, stop: Interrupt) -> None:
+    if html is None:
+        return
     from rxpath.workbench.views.html.report import report
-    from rxpath.workbench.words.mistakes import writing
 
-    with writing(file), open(file, "w", encoding="utf-8") as out:
-        out.write(report(outcome, answer, shlex.join(["rxpath", *sys.argv[1:]])))
+    after = _with_best(answer, unit, host, skip_unsupported, stop)
+    write_html(html, lambda command: report(outcome, answer, command, after, compared))
+
+
+def _with_best(answer: WhatIf | None, unit: Mapping[str, Any], host: Host, skip_unsupported: bool | None,
+               stop: Interrupt) -> tuple[str, Outcome] | None:
+    """For the page: the run with what would have saved them; None: there is nothing, or it was interrupted."""
+    from rxpath.workbench.host import given
+    from rxpath.workbench.run import replay as replaying
+
+    best = answer.recommended if answer is not None else None
+    if best is None or unit["capture"] == "-" or stop.asked:
+        return None
+    again = {k: v for k, v in unit.items() if k != "traffic"}
+    after = replaying.replay(**again, host=given.the_host(host, best.set, unit["seed"]), overrides=unit["traffic"],
+                             skip_unsupported=skip_unsupported, stop=stop)
+    return None if after.interrupted else (f"with {best.title}", after)
 
 
 def _over_time(outcome: Outcome) -> Any:

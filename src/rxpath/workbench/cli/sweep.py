@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from rxpath.workbench.cli.examples import examples
+from rxpath.workbench.cli.html import HtmlOption, check_html, write_html
 from rxpath.workbench.cli.options import (
     CaptureArgument,
     HostOption,
@@ -25,6 +26,7 @@ EXAMPLES = examples(
     ("rxpath sweep first --set net.core.rmem_default=212992..8388608", "doubled from 212992 up to 8388608"),
     ("rxpath sweep first --set ethtool.rx=256,1024,4096 --set speed=1..16", "every combination"),
     "rxpath sweep first --set ethtool.rx=64..4096/9 --resume rows.jsonl --csv rows.csv",
+    ("rxpath sweep first --set ethtool.rx=64..4096 --html sweep.html", "loss, latency and memory as pictures"),
     more="Ranges: A..B doubles, A..B*F multiplies by F, A..B/N is N values at equal distances.",
 )
 
@@ -44,6 +46,7 @@ def sweep(
     json_: Annotated[bool, typer.Option("--json", help="JSON lines on standard output: one object for each run.")] = False,
     parquet: Annotated[str | None, typer.Option(
         "--parquet", metavar="FILE", help="Write the rows as Parquet (needs rxpath[parquet]).")] = None,
+    html: HtmlOption = None,
     top: Annotated[int, typer.Option("--top", metavar="N", help="The table shows the best N.")] = 40,
     no_progress: Annotated[bool, typer.Option("--no-progress", help="No progress bar.")] = False
 ) -> None:
@@ -61,6 +64,7 @@ def sweep(
         raise BadInput("--csv - and --json: both would go to standard output")
     apart("--csv", csv, capture, host, resume, parquet)
     apart("--parquet", parquet, capture, host, resume)
+    check_html(html, capture, host, resume, csv, parquet)
     check_writable("--csv", csv)
     check_writable("--parquet", parquet)
     if parquet:
@@ -73,6 +77,10 @@ def sweep(
         table.parquet(found, parquet)
     if csv:
         table.write(table.csv_text(found), csv)
+    if html:
+        from rxpath.workbench.views.html import sweep as page
+
+        write_html(html, lambda command: page.page(found, command))
     if json_:
         table.write(table.lines(found), "-")
     elif csv != "-":

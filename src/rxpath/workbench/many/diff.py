@@ -40,9 +40,10 @@ GROUPS = {"sockets": "", "apps": "", "cpus": "CPU ", "dropped": "lost to ", "lat
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """title: of what."""
+    """title: of what.  memory_bytes: what its host's queues can hold; None: the result does not say."""
     title: str
     spread: Spread
+    memory_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,8 @@ class Diff:
         return max(len(self.a.spread.seeds), len(self.b.spread.seeds))
 
     def to_dict(self) -> dict[str, Any]:
-        sides = {k: {"title": s.title, "seeds": list(s.spread.seeds)} for k, s in (("a", self.a), ("b", self.b))}
+        sides = {k: {"title": s.title, "seeds": list(s.spread.seeds)} | ({} if s.memory_bytes is None else {"memory_bytes": s.memory_bytes})
+                 for k, s in (("a", self.a), ("b", self.b))}
         return {"schema": SCHEMA_VERSION, **sides, "same": self.same, "compared": self.compared,
                 "different": [{"figure": list(f.path), "name": f.name, "a": f.a.to_dict(), "b": f.b.to_dict(), "change": round(f.change, 6)}
                               for f in self.different]}
@@ -152,8 +154,8 @@ def _run(units: Mapping[int, tuple[str, Unit]], seeds: int, jobs: int | None, pr
             raise BadInput(result.error)
     if len(done) < len(work):
         return None
-    return {i: Side(title, spread.spread([spread.seed_of(hosts[i], k) for k in range(seeds)], [done[i, k] for k in range(seeds)]))
-            for i, (title, _) in units.items()}
+    return {i: Side(title, spread.spread([spread.seed_of(hosts[i], k) for k in range(seeds)], [done[i, k] for k in range(seeds)]),
+                    done[i, 0].memory_bytes) for i, (title, _) in units.items()}
 
 
 # ---------------------------------------------------------------- sides
@@ -162,7 +164,8 @@ def _ready(given: A) -> Side | None:
     if isinstance(given, Outcome):
         answer = getattr(given, "spread", None)
         title = f"{given.traffic.title()}, kernel {given.host.kernel}, cost profile {given.host.profile}"
-        return Side(title, answer or spread.spread([given.host.seed], [unit.of(given)]))
+        alone = unit.of(given)
+        return Side(title, answer or spread.spread([given.host.seed], [alone]), alone.memory_bytes)
     if isinstance(given, Mapping):
         return from_json(given, "the result")
     if isinstance(given, (str, Path)) and str(given).endswith(".json"):

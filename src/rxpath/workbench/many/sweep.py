@@ -81,6 +81,21 @@ class Sweep:
     def best(self) -> Row | None:
         return self.ranked[0] if self.rows else None
 
+    @property
+    def varying(self) -> list[grid.Axis]:
+        """Axes of more than one value, the longest first."""
+        return sorted((a for a in self.axes if len(a.values) > 1), key=lambda a: -len(a.values))
+
+    def lines(self) -> list[tuple[grid.Point, list[Row | None]]]:
+        """The grid along its longest axis: for each combination of the others the row at each of its values, None where there is none.
+        That with the best row is first."""
+        along, *others = self.varying or [self.axes[0]]
+        at = {tuple(row.settings[a.key] for a in (*others, along)): row for row in self.rows}
+        found = [(dict(zip((a.key for a in others), each, strict=True)), [at.get((*each, v)) for v in along.values])
+                 for each in itertools.product(*(a.values for a in others))]
+        rank = {row.index: n for n, row in enumerate(self.ranked)}
+        return sorted(found, key=lambda line: min([len(rank), *(rank[row.index] for row in line[1] if row is not None)]))
+
     def to_dicts(self) -> list[dict[str, Any]]:
         return [row.to_dict() for row in self.rows]
 

@@ -76,6 +76,7 @@ class Machine:
         self.notes: list[str] = []
         self.kept: list[object] = []                            # memory that the path has the address of
         self.on_chunk: Callable[[Sequence[Arrival]], None] | None = None     # frames that were put on the cable
+        self.on_load: Callable[[memoryview, list[tuple[int, int, int]]], None] | None = None      # the same, without looking at each
         self.chunk_bytes = HEADERS                                          # so much of each is shown to on_chunk
         self.repaired = self.repaired_bytes = self.not_repaired = 0         # segments that were sent again: run/repairs.py
         self._used = 0

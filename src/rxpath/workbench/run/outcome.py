@@ -11,6 +11,7 @@ from rxpath.workbench.run.spent import Kept, Sample
 from rxpath.workbench.traffic.capture import Traffic
 
 if TYPE_CHECKING:
+    from rxpath.workbench.run.lost_flows import LostFlows
     from rxpath.workbench.run.recording import Recording
     from rxpath.workbench.run.trail import Trail
 
@@ -42,6 +43,7 @@ class Outcome:
     recording: Recording | None = None                      # the run over time, when that was asked
     sampled: Kept | None = None                             # single datagrams, chosen by chance
     trail: Trail | None = None                              # the way of single packets, when that was asked: .packets by frame
+    lost_flows: LostFlows | None = None                     # whose frames were lost, of a recorded run
     taught: Taught | None = None                            # by the receiver's replies in the capture; None: there are none
 
     @property

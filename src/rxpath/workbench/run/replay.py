@@ -24,6 +24,7 @@ from rxpath.workbench.words.mistakes import BadInput
 if TYPE_CHECKING:
     from rxpath.cable.generate import Generated
     from rxpath.workbench.run.fates import Fates
+    from rxpath.workbench.run.lost_flows import LostFlows
     from rxpath.workbench.run.trail import Trail
     from rxpath.workbench.traffic.spec import Spec
 
@@ -73,7 +74,8 @@ def replay(capture: str | Path | Spec, host: given.GivenHost = None, *, override
     trail     the way of single packets, in Outcome.trail: "drops", "17", ["10.0.0.2:53", ...] as --trail has them, or a run.trail.Trail
     fates     told what became of every frame, one after the other: run.fates.Fates; not together with trail
     spends    keep where the time of each datagram went, in books.spent and Outcome.samples
-    record    keep rings, queues, CPU time and losses over time, in Outcome.recording; receiver: who receives, if that is known
+    record    keep rings, queues, CPU time and losses over time, in Outcome.recording, and whose frames were lost, in Outcome.lost_flows
+              (not together with trail); receiver: who receives, if that is known
     Raises BadInput, CaptureError, HostError, RulesError for what cannot be used; Imbalance would be our bug."""
     watched = _watched(trail, fates)
     of_traffic, of_host = split(overrides)
@@ -110,17 +112,15 @@ def replay(capture: str | Path | Spec, host: given.GivenHost = None, *, override
                 Simulation(chosen, receiver=who, listen=sockets, plain=plain, skip_unsupported=skip_unsupported,
                            record=record and not scout, spends=spends and not scout) as sim:
             sim.time.stop = stop
-            if watched is not None:
-                watched.attach(sim, scout)
-            if fates is not None:
-                fates.attach(sim)
+            flows = _attached(sim, watched, fates, record, scout)
             sim.replay(frames, part(progress, headers, 1.0))
-            for told in (watched, fates):
+            for told in (watched, fates, flows):
                 if told is not None:
                     told.finish()
             said = traffic.summary(name, frames, speed, pace, begins)
             return Outcome(read := sim.books(), said, who, sim.host, (*said.notes, *sim.said(read)), tuple(sim.leaving.lines),
-                           sim.time.stopped, recording=sim.recording(), taught=taught, sampled=sim.sampled(), trail=watched)
+                           sim.time.stopped, recording=sim.recording(), taught=taught, sampled=sim.sampled(), trail=watched,
+                           lost_flows=flows)
 
     source = open_source()
     headers = HEADERS_SHARE if source is not None and receiver is None else 0.0         # of all that is to be done
@@ -142,6 +142,22 @@ def replay(capture: str | Path | Spec, host: given.GivenHost = None, *, override
     finally:
         if source is not None:
             source.close()
+
+
+def _attached(sim: Simulation, watched: Trail | None, fates: Fates | None, record: bool, scout: bool) -> LostFlows | None:
+    """Whoever is told of single frames; of a recorded run whose frames were lost, where nobody chose others to watch."""
+    if watched is not None:
+        watched.attach(sim, scout)
+        return None
+    if fates is not None:
+        fates.attach(sim)
+    if not record:
+        return None
+    from rxpath.workbench.run.lost_flows import LostFlows
+
+    flows = LostFlows()
+    flows.attach(sim)
+    return flows
 
 
 def part(progress: Progress | None, begin: float, end: float) -> Progress | None:

@@ -112,12 +112,14 @@ class Simulation(Machine):
 
     def _load(self, capture: Capture | Generated) -> bool:
         """The next frames onto the cable; whoever watches is told of them."""
-        before = [self.net.ring[q].feed_tail for q in self.rings] if self.on_chunk else []
+        before = [self.net.ring[q].feed_tail for q in self.rings] if self.on_chunk or self.on_load else []
         more = capture.load()
         if self.repairs is not None:
             self.repairs.loaded()
         self.net.sim.feed_next = capture.until
         self.call(feed.feed_arm_all)(self.net)
+        if self.on_load:
+            self.on_load(capture.view, [(q, tail, self.net.ring[q].feed_tail) for q, tail in zip(self.rings, before, strict=True)])
         if self.on_chunk:
             self.on_chunk(self._arrivals(capture, before))
         return more

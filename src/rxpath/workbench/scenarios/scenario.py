@@ -202,8 +202,8 @@ class Trial:
 
 
 def run(s: Scenario, settings: tuple[str, ...] = (), *, progress: Callable[[float, int], None] | None = None,
-        stop: Callable[[], bool] | None = None) -> Trial:
-    """All runs of a scenario; `settings`: one more, with these."""
+        stop: Callable[[], bool] | None = None, record: bool = False) -> Trial:
+    """All runs of a scenario; `settings`: one more, with these.  record: keep the first over time."""
     wanted = [("before", ()), *([("cure", s.cure)] if s.cure else []), *(("placebo", p) for p in s.placebo),
               *([("try", settings)] if settings else [])]
     done: list[Attempt] = []
@@ -214,7 +214,8 @@ def run(s: Scenario, settings: tuple[str, ...] = (), *, progress: Callable[[floa
             if progress is not None:
                 progress(share + x / len(wanted), frames)
 
-        outcome = replay.replay(s.the_spec(changed), s.the_host(changed), stop=stop, progress=tell)
+        outcome = replay.replay(s.the_spec(changed), s.the_host(changed), stop=stop, progress=tell,
+                                record=record and not done)
         done.append(Attempt(what, changed, outcome, MEASURES[s.measure][2](outcome)))
         if outcome.interrupted:
             raise KeyboardInterrupt

@@ -17,7 +17,7 @@ SHOWN = 12                                                  # figures of one gro
 
 def render(found: Diff) -> Group:
     """Both sides, a row for each figure that differs, and how many do not."""
-    parts: list[Any] = [Text(f"{name}: {side.title}; {_seeds(side.spread.seeds)}") for name, side in (("A", found.a), ("B", found.b))]
+    parts: list[Any] = [Text(f"{name}: {side.title}; {of_seeds(side.spread.seeds)}") for name, side in (("A", found.a), ("B", found.b))]
     if found.different:
         table = table_of("", "A", "B", "change")
         groups: dict[str, list[Figure]] = {}
@@ -25,14 +25,15 @@ def render(found: Diff) -> Group:
             groups.setdefault(figure.path[0] if len(figure.path) > 1 else "", []).append(figure)
         for rows in groups.values():
             for figure in rows[:SHOWN]:
-                table.add_row(figure.name, _text(figure, figure.a), _text(figure, figure.b), _change(figure))
+                table.add_row(figure.name, in_words(figure, figure.a), in_words(figure, figure.b), change(figure))
             if len(rows) > SHOWN:
                 table.add_row(f"... {len(rows) - SHOWN} more in --json", "", "", "")
         parts += [Text(), table]
-    return Group(*parts, Text(), Text(_count(found), "bold"))
+    return Group(*parts, Text(), Text(conclusion(found), "bold"))
 
 
-def _count(found: Diff) -> str:
+def conclusion(found: Diff) -> str:
+    """In one line."""
     n, rest = len(found.different), found.compared - len(found.different)
     if found.seeds == 1:
         return f"{n} of {found.compared} figures differ; with one seed on each side nothing says how much of that is chance"
@@ -41,18 +42,18 @@ def _count(found: Diff) -> str:
     return f"{n} figure{'s' * (n != 1)} differ{'s' * (n == 1)} by more than the seeds do, {rest} do{'es' * (rest == 1)} not"
 
 
-def _seeds(seeds: tuple[int, ...]) -> str:
+def of_seeds(seeds: tuple[int, ...]) -> str:
     return f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {seeds_text(seeds)}"
 
 
-def _text(figure: Figure, r: Range) -> str:
+def in_words(figure: Figure, r: Range) -> str:
     """The median, and the least and the most beside it."""
     text = ns if figure.is_time else count
     middle, ends = text(r.median), between(r.min, r.max, text)
     return middle if middle == ends else f"{middle} ({ends})"
 
 
-def _change(figure: Figure) -> str:
+def change(figure: Figure) -> str:
     a, b = figure.a.median, figure.b.median
     if a <= 0 or b > 10 * a:
         return "+" if b > a else "-"

@@ -27,7 +27,7 @@ MARKS = {"R": "How large: replay the traffic with rxpath replay --set, over a ra
 
 def render(verdict: Verdict, readings: Sequence[Reading]) -> Group:
     """The whole report."""
-    parts: list[Text] = [Text(line) for line in _wrapped(_head(verdict, readings))]
+    parts: list[Text] = [Text(line) for line in _wrapped(head_line(verdict, readings))]
     parts += [Text(line, "dim") for note in verdict.notes for line in _wrapped(note)]
     for alike in verdict.alike():
         for found in alike.told:
@@ -45,21 +45,21 @@ def render(verdict: Verdict, readings: Sequence[Reading]) -> Group:
 def since_boot(verdict: Verdict, readings: Sequence[Reading]) -> Group:
     """One reading: what was counted at some time.  No cause is given: nothing says when it was."""
     uptime = f", {figures.ns(int(verdict.seconds * 1e9))} of uptime" if verdict.seconds else ""
-    parts = [Text(line) for line in _wrapped(f"{_host(readings)}: one reading{uptime}.")]
+    parts = [Text(line) for line in _wrapped(f"{of_host(readings)}: one reading{uptime}.")]
     parts += [Text(line, "bold") for line in _wrapped(
         "Counts since boot say what was lost at some time, not that something is lost now. A second reading some seconds later tells, and "
         "gives the causes: rxpath doctor FIRST SECOND.")]
     parts += [Text(line, "dim") for note in verdict.notes for line in _wrapped(note)]
-    counted = [f for f in verdict.found if f.kind != "busy"]
+    moved = [f for f in verdict.found if f.kind != "busy"]
     for kind, (head, style) in HEADS.items():
-        mine = [f for f in counted if f.kind == kind]
+        mine = [f for f in moved if f.kind == kind]
         if mine:
             parts += [Text(), Text(f"{head.lower()} since boot", style)]
         for f in mine:
-            parts += [Text(line) for line in _hung(f"  {f.count:>13,.0f}  ", _counted(f))]
+            parts += [Text(line) for line in _hung(f"  {f.count:>13,.0f}  ", counted(f))]
             for line in f.seen[:4]:
                 parts += [Text(part, "dim") for part in _hung(" " * 17, line)]
-    if not counted:
+    if not moved:
         parts += [Text(), Text(NOT_MOVED if verdict.looked else "No counter of losses is in this reading.")]
     parts += _reasons(verdict)
     parts += _not_looked(verdict, "Not in this reading, and what would show it")
@@ -70,25 +70,27 @@ def since_boot(verdict: Verdict, readings: Sequence[Reading]) -> Group:
 def line(verdict: Verdict) -> str:
     """One line, for --watch."""
     if verdict.losses:
-        return "; ".join(f"{_amount(f)} {f.title}" + (f" [{f.causes[0].rule.id}]" if f.causes else "") for f in verdict.losses)
+        return "; ".join(f"{amount(f)} {f.title}" + (f" [{f.causes[0].rule.id}]" if f.causes else "") for f in verdict.losses)
     return "nothing lost" if verdict.status != CANNOT_TELL else "cannot tell"
 
 
 # ---------------------------------------------------------------- parts
-def _host(readings: Sequence[Reading]) -> str:
+def of_host(readings: Sequence[Reading]) -> str:
+    """Whose readings they are."""
     kernel = next((k for r in readings for k in r.of(Kernel)), None)
     name = kernel.host if kernel is not None and kernel.host else "this host" if readings[-1].name == "this host" else "the host"
     return f"{name}, Linux {kernel.release}" if kernel is not None else name
 
 
-def _head(verdict: Verdict, readings: Sequence[Reading]) -> str:
+def head_line(verdict: Verdict, readings: Sequence[Reading]) -> str:
+    """Which readings, how far apart."""
     looks = len(readings) - 2
     time = f"{verdict.seconds:.1f} s" if verdict.seconds is not None else "an unknown time"
     between = f", {looks:,} looks at its queues between them" if looks > 0 else ""
-    return f"{_host(readings)}: two readings, {time} apart{between}."
+    return f"{of_host(readings)}: two readings, {time} apart{between}."
 
 
-def _counted(f: Case) -> str:
+def counted(f: Case) -> str:
     """What was counted: the unit in front of where it was, unless the title begins with it."""
     place, _, _ = f.title.partition(":")
     if f.title.startswith(PLACES):
@@ -96,7 +98,8 @@ def _counted(f: Case) -> str:
     return f.title if place.endswith(f.unit) and len(place.split()) <= 2 else f"{f.unit}: {f.title}"
 
 
-def _amount(f: Case) -> str:
+def amount(f: Case) -> str:
+    """A second, or in all."""
     rate = f"{f.rate:,.0f} {f.unit} a second" if f.rate is not None and f.rate >= 1 else f"{f.count:,.0f} {f.unit}"
     return rate
 
@@ -104,7 +107,7 @@ def _amount(f: Case) -> str:
 def _finding(f: Case) -> list[Text]:
     head, style = HEADS[f.kind]
     whole = f" ({f.count:,.0f} in all)" if f.rate is not None and f.rate >= 1 else ""
-    out = [Text.assemble((head, style), "  ", (f"{_amount(f)}{whole}", "bold"))] if f.kind != "busy" else [Text(head, style)]
+    out = [Text.assemble((head, style), "  ", (f"{amount(f)}{whole}", "bold"))] if f.kind != "busy" else [Text(head, style)]
     out += [Text(line, "bold") for line in _wrapped(f.title, "  ")]
     out += _labelled("seen in", [*f.seen, f.share])
     out += _labelled("means", [f.means])
@@ -113,7 +116,7 @@ def _finding(f: Case) -> list[Text]:
         out += _labelled("decided by", [cause.decided, *cause.supports])
         out += _labelled("against it", cause.against)
         out += _labelled("", [MARKS[cause.rule.mark]] if MARKS[cause.rule.mark] and f.kind in LOSSES else [])
-    out += _labelled("not excluded" if f.causes else "cannot tell", [_open(o) for o in f.open])
+    out += _labelled("not excluded" if f.causes else "cannot tell", [open_question(o) for o in f.open])
     out += _labelled("it is not", f.it_is_not)
     out += _labelled("look at", f.look)
     out += _labelled("change", f.change)
@@ -121,7 +124,8 @@ def _finding(f: Case) -> list[Text]:
     return out
 
 
-def _open(o: Open) -> str:
+def open_question(o: Open) -> str:
+    """What nobody can tell, and what would."""
     titles = [f"{r.title} [{r.id}]" for r in o.rules]
     return f"whether {'; or whether '.join(titles)}. This would tell: {o.reading}"
 

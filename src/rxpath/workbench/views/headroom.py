@@ -7,7 +7,7 @@ from rich.console import Group
 from rich.text import Text
 
 from rxpath.workbench.advice.expected_error import of_profile
-from rxpath.workbench.many.headroom import Dot, Headroom, Step, Tried, kept_by_queues
+from rxpath.workbench.many.headroom import Dot, Headroom, Now, Step, Tried, kept_by_queues
 from rxpath.workbench.many.limits import WORK
 from rxpath.workbench.views.terminal import table as table_of
 from rxpath.workbench.views.terminal import titled
@@ -19,12 +19,11 @@ EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 def render(room: Headroom) -> Group:
     """The whole answer."""
-    parts: list[Any] = [Text(_head(room), "bold"),
+    parts: list[Any] = [Text(head(room), "bold"),
                         Text(f"kernel {room.kernel}, cost profile {room.profile}, seed {room.seed}; {room.runs:,} runs")]
     parts += [Text(said)] if (said := of_profile(room.profile)) else []
     if room.now is not None:
-        lasts = {True: "as it is it can last", False: "as it is it cannot last", None: "whether it can last is not known"}[room.now.lasts]
-        parts.append(Text(f"{lasts}: {room.now.says}", "bold red" if room.now.lasts is False else ""))
+        parts.append(Text(lasts(room.now), "bold red" if room.now.lasts is False else ""))
     if room.factors:
         parts.append(Text(f"with {len(room.factors)} seeds: {between(min(room.factors), max(room.factors), number)} times; what follows is "
                           f"of seed {room.seed} alone"))
@@ -52,7 +51,14 @@ def pps(rate: int) -> str:
     return f"{rate} pps"
 
 
-def _head(room: Headroom) -> str:
+def lasts(now: Now) -> str:
+    """Can it take the traffic as it is for good?"""
+    known = {True: "as it is it can last", False: "as it is it cannot last", None: "whether it can last is not known"}[now.lasts]
+    return f"{known}: {now.says}"
+
+
+def head(room: Headroom) -> str:
+    """How much faster, in one line."""
     goal = room.goal.text()
     if not room.limits:
         return f"{room.capture}: not known yet ({goal})"

@@ -18,6 +18,9 @@ from rxpath.workbench.words.figures import ns
 LITTLE = 0.05                                               # share of the measure: what changes less changes next to nothing
 
 
+WHAT = {"before": "as it is", "cure": "the cure", "placebo": "no help", "try": "yours"}
+
+
 def listed() -> Any:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for name in ("rule", "scenario", "what it teaches"):
@@ -60,7 +63,8 @@ def shown(s: Scenario) -> Any:
     return Group(*parts)
 
 
-def _value(s: Scenario, a: Attempt) -> str:
+def value_of(s: Scenario, a: Attempt) -> str:
+    """What the scenario measures, of a run."""
     unit = MEASURES[s.measure][1]
     return f"{a.value:,.0f} {unit}" if a.value >= 100 or s.measure == "lost" else f"{a.value:.1f} {unit}"
 
@@ -68,8 +72,7 @@ def _value(s: Scenario, a: Attempt) -> str:
 def _row(t: Trial, a: Attempt) -> list[str]:
     share = t.change(a)
     change = "" if share is None else f"{share:+.0%}".replace("+0%", "same").replace("-0%", "same")
-    what = {"before": "as it is", "cure": "the cure", "placebo": "no help", "try": "yours"}[a.what]
-    return [what, " ".join(a.settings), _value(t.scenario, a), change, f"{a.run.books.frames_dropped:,}",
+    return [WHAT[a.what], " ".join(a.settings), value_of(t.scenario, a), change, f"{a.run.books.frames_dropped:,}",
             ns(a.run.latency_ns["p99"]), ns(int(a.cpu_ns_per_frame))]
 
 
@@ -78,7 +81,7 @@ def verdict(t: Trial) -> str:
     if t.cure is None:
         text = "nothing is lost: there is nothing to cure" if t.cured else "frames were lost, and the scenario names no cure"
     else:
-        text = f"the cure takes {name} from {_value(s, t.before)} to {_value(s, t.cure)}"
+        text = f"the cure takes {name} from {value_of(s, t.before)} to {value_of(s, t.cure)}"
         text += "" if t.cured else ": more than the scenario says"
     helped = [" ".join(p.settings) for p in t.placebos if not t.fails(p)]
     if helped:

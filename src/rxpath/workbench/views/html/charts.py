@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from rxpath.workbench.run.where_lost import STEP_TITLE, Step, exits
-from rxpath.workbench.views.html.elements import LEFT, RIGHT, WIDTH, text
+from rxpath.workbench.views.html.axes import nice
+from rxpath.workbench.views.html.elements import LEFT, RIGHT, WIDTH, short, text
 from rxpath.workbench.words.figures import ns, share
 
 PLOT = WIDTH - LEFT - RIGHT
 TOP = 20
+LONGEST = 46                                                # characters of a bar's label
 LARGEST_LOSSES = 4                                          # of a step of the funnel: the others are one exit
 
 
@@ -119,15 +121,6 @@ def marks(runs: Iterable[tuple[int, int, int]], step: int, most: int) -> str:
                    f"<title>{lost:,} frames lost from {ns(a * step * 1000)} on</title></path>" for a, n, lost in runs)
 
 
-def nice(most: float) -> list[float]:
-    """Values for an axis from 0 to `most`."""
-    if most <= 0:
-        return [0]
-    power = 10.0 ** math.floor(math.log10(most / 4))
-    step = next(m * power for m in (1, 2, 2.5, 5, 10) if m * power >= most / 4.01)
-    return [step * i for i in range(int(most / step + 1e-9) + 1)]
-
-
 def y_axis(top: int, plot: int, most: float, label: Callable[[float], str]) -> str:
     out = []
     for v in nice(most):
@@ -174,14 +167,19 @@ def distribution(lines: Sequence[tuple[str, Sequence[tuple[int, float]]]], title
 
 
 # ---------------------------------------------------------------- bars
+def _room(labels: Iterable[str]) -> int:
+    """The place that labels need to the left of their bars."""
+    return 20 + round(6.9 * min(LONGEST, max([16, *map(len, labels)])))
+
+
 def bars(rows: Sequence[tuple[str, Sequence[tuple[str, float, str]], str]], most: float, title: str, name: str) -> str:
     """Rows of (label, [(class, length, what)], figure behind it), stacked to the right."""
-    left, right, each = 220, 150, 30
+    left, right, each = _room(label for label, *_ in rows), max([150, *(16 + 7 * len(said) for *_, said in rows)]), 30
     scale = (WIDTH - left - right) / most if most else 0.0
     out = []
     for i, (label, parts, said) in enumerate(rows):
         y, x = 8 + i * each, float(left)
-        out.append(f'<text text-anchor="end" x="{left - 10}" y="{y + 15}">{text(label[:32])}</text>')
+        out.append(f'<text text-anchor="end" x="{left - 10}" y="{y + 15}">{short(label, LONGEST)}</text>')
         for style, length, what in parts:
             out.append(f'<rect class="{style}" x="{x:.1f}" y="{y}" width="{length * scale:.1f}" height="20">'
                        f"<title>{text(what)}</title></rect>")
@@ -189,3 +187,31 @@ def bars(rows: Sequence[tuple[str, Sequence[tuple[str, float, str]], str]], most
         out.append(f'<text x="{x + 8:.1f}" y="{y + 15}">{text(said)}</text>')
     return f'<svg role="img" aria-label="{text(title)}" aria-describedby="{name}-d" viewBox="0 0 {WIDTH} {16 + each * len(rows)}">' \
            f'{"".join(out)}</svg>'
+
+
+def balance(rows: Sequence[tuple[str, float, str]], title: str) -> str:
+    """Rows of (label, share from -1 to 1, figure behind it), to the left and to the right of nothing."""
+    left, right, each = _room(label for label, *_ in rows), 110, 26
+    half = (WIDTH - left - right) / 2
+    middle = left + half
+    out = [f'<line class="grid" x1="{middle}" x2="{middle}" y1="0" y2="{8 + each * len(rows)}"/>']
+    for i, (label, share_, said) in enumerate(rows):
+        y, long = 6 + i * each, abs(share_) * half
+        x = middle - long if share_ < 0 else middle
+        out.append(f'<text text-anchor="end" x="{left - 10}" y="{y + 13}">{short(label, LONGEST)}</text>'
+                   f'<rect class="{"less" if share_ < 0 else "more"}" x="{x:.1f}" y="{y}" width="{max(long, 1):.1f}" height="16">'
+                   f'<title>{text(label)}: {text(said)}</title></rect><text x="{WIDTH - right + 8}" y="{y + 13}">{text(said)}</text>')
+    return f'<svg role="img" aria-label="{text(title)}" viewBox="0 0 {WIDTH} {12 + each * len(rows)}">{"".join(out)}</svg>'
+
+
+def ranges(rows: Sequence[tuple[str, float, float, str]], title: str) -> str:
+    """Rows of (label, least, most, figure behind it): shares, from 0 to the largest."""
+    left, right, each = _room(label for label, *_ in rows), 150, 26
+    scale = (WIDTH - left - right) / (max(high for _, _, high, _ in rows) or 1)
+    out = [f'<line class="grid" x1="{left}" x2="{left}" y1="0" y2="{8 + each * len(rows)}"/>']
+    for i, (label, low, high, said) in enumerate(rows):
+        y, x, end = 17 + i * each, left + low * scale, left + high * scale
+        out.append(f'<text text-anchor="end" x="{left - 10}" y="{y + 4}">{short(label, LONGEST)}</text>'
+                   f'<path class="lostline" d="M{x:.1f} {y}H{end:.1f}"/><circle class="lostline" cx="{x:.1f}" cy="{y}" r="4"/>'
+                   f'<circle class="lostline" cx="{end:.1f}" cy="{y}" r="4"/><text x="{end + 12:.1f}" y="{y + 4}">{text(said)}</text>')
+    return f'<svg role="img" aria-label="{text(title)}" viewBox="0 0 {WIDTH} {14 + each * len(rows)}">{"".join(out)}</svg>'

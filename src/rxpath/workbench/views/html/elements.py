@@ -11,6 +11,17 @@ def text(value: object) -> str:
     return escape(str(value))
 
 
+def short(label: str, most: int) -> str:
+    """What has room beside a bar."""
+    return text(label if len(label) <= most else label[:most - 1].rstrip() + "…")
+
+
+def heading(title: str, *saved: str, states: Iterable[str] = ()) -> str:
+    """What the page says first: what is wrong, what would have saved it."""
+    return f"<h1>{text(title)}</h1>" + "".join(f'<p class="state">{text(line)}</p>' for line in states) + \
+        "".join(f'<p class="saved">{text(line)}</p>' for line in saved)
+
+
 def figure(name: str, title: str, what: str, *parts: str) -> str:
     """what: one sentence that says what the picture shows, also for who cannot see it."""
     said = f'<figcaption><h2>{text(title)}</h2><p id="{name}-d">{text(what)}</p></figcaption>'
@@ -34,9 +45,10 @@ def _word(i: int, words: int) -> str:
     return ' class="word"' if i < words else ""
 
 
-def numbers(title: str, inner: str) -> str:
+def numbers(title: str, inner: str, opened: bool = False) -> str:
     """A table behind its picture."""
-    return f"<details><summary>{text(title)}</summary>{inner}</details>"
+    state = ' open=""' if opened else ""
+    return f"<details{state}><summary>{text(title)}</summary>{inner}</details>"
 
 
 def key(items: Iterable[tuple[str, str]]) -> str:

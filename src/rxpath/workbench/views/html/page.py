@@ -20,6 +20,10 @@ def _hash(content: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}'"
 
 
+def made_by(command: str) -> str:
+    return f"<p>Made by <code>{text(command)}</code></p>" if command else ""
+
+
 def document(title: str, body: str) -> str:
     """One self-contained file."""
     css, js = _own("report.css"), _own("report.js")

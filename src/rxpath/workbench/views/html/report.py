@@ -2,51 +2,61 @@
 what it lost, and on what all of that rests.  Made from results alone."""
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from rxpath.abi.reasons import Kind
 from rxpath.workbench.advice.answer import Tried, WhatIf
 from rxpath.workbench.advice.states import states
+from rxpath.workbench.case.result import Beside
 from rxpath.workbench.host import text as hosttext
 from rxpath.workbench.run.books import CONTEXTS
 from rxpath.workbench.run.latency import Latency
 from rxpath.workbench.run.outcome import Outcome
 from rxpath.workbench.run.over_time import Busy, OverTime, over_time
 from rxpath.workbench.run.where_lost import by_class, steps
-from rxpath.workbench.views.html import charts
-from rxpath.workbench.views.html.elements import LEFT, figure, key, numbers, table, text
-from rxpath.workbench.views.html.page import document
+from rxpath.workbench.run.where_lost import losses as every_loss
+from rxpath.workbench.views.html import case, charts
+from rxpath.workbench.views.html.elements import LEFT, figure, heading, key, numbers, table, text
+from rxpath.workbench.views.html.page import document, made_by
 from rxpath.workbench.views.report import header
 from rxpath.workbench.views.spent import PLACES
 from rxpath.workbench.words.figures import ns, share
 
+After = tuple[str, Outcome]                                 # "with SO_RCVBUF", and the run
 COLUMNS = 1000                                              # of the time axis
-LINES, CPUS, ROWS = 40, 4, 30                               # drawn at most; tables have more rows
+LINES, CPUS, ROWS, REASONS, PROGRAMS = 40, 4, 30, 12, 12                               # drawn at most; tables have more rows
 FULL = 1000                                                 # a limit, in units of the chart of queues
 
 
-def report(run: Outcome, answer: WhatIf | None = None, command: str = "") -> str:
-    """A recorded run as one HTML file.  answer: what was tried on the same traffic.  command: that makes this page again."""
-    seen = over_time(run, COLUMNS)
-    lost = by_class(run.books.lost_at).get(Kind.LOST.value, 0)
-    title = f"{run.traffic.title()}: {share(lost, run.offered)} lost" if lost else f"{run.traffic.title()}: nothing lost"
-    parts = [f"<h1>{text(title)}</h1>", *(f'<p class="state">{text(state.text)}</p>' for state in states(run)),
-             *_saved(answer), *([f"<p>Made by <code>{text(command)}</code></p>"] if command else []),
-             _funnel(run, lost), _queues(seen), _frames(seen), _cpus(seen, run), _latency(run), _where(run),
-             _knobs(run, answer), _sockets(run), _rests(run)]
-    return document(title, "".join(parts))
-
-
-def _saved(answer: WhatIf | None) -> Iterator[str]:
+def report(run: Outcome, answer: WhatIf | None = None, command: str = "", after: After | None = None, truth: Beside | None = None) -> str:
+    """A recorded run as one HTML file.  answer: what was tried on the same traffic; after: the run with what it recommends.  command: that
+    makes this page again.  truth: what the host of a case really lost."""
     best = answer.recommended if answer is not None else None
-    if best is not None:
-        yield f'<p class="saved">{text(best.title)}: {best.lost_before:,} lost before, {best.lost_after:,} after.</p>'
-        yield f"<pre>{text(chr(10).join(best.commands))}</pre>" if best.commands else ""
+    saved = [] if best is None else [f"{best.title}: {best.lost_before:,} lost before, {best.lost_after:,} after."]
+    typed = f"<pre>{text(chr(10).join(best.commands))}</pre>" if best is not None and best.commands else ""
+    return document(title(run), heading(title(run), *saved, states=[state.text for state in states(run)]) + typed + made_by(command) +
+                    figures(run, answer, after, truth))
+
+
+def title(run: Outcome) -> str:
+    lost = _lost(run)
+    return f"{run.traffic.title()}: {share(lost, run.offered)} lost" if lost else f"{run.traffic.title()}: nothing lost"
+
+
+def figures(run: Outcome, answer: WhatIf | None = None, after: After | None = None, truth: Beside | None = None) -> str:
+    """All pictures of a recorded run, and on what they rest."""
+    seen = over_time(run, COLUMNS)
+    return "".join([case.pictures(truth) if truth is not None else "", funnel(run), losses(run), _queues(seen), _frames(seen),
+                    _cpus(seen, run), latency(run, after), _where(run, after), knobs(answer), sockets(run), _flows(run), _rests(run)])
+
+
+def _lost(run: Outcome) -> int:
+    return by_class(run.books.lost_at).get(Kind.LOST.value, 0)
 
 
 # ---------------------------------------------------------------- where they went
-def _funnel(run: Outcome, lost: int) -> str:
-    b = run.books
+def funnel(run: Outcome) -> str:
+    b, lost = run.books, _lost(run)
     rows: list[tuple[object, ...]] = []
     for step in steps(b):
         rows.append((step.name, "", f"{step.entered:,}", share(step.entered, b.offered), ""))
@@ -59,7 +69,36 @@ def _funnel(run: Outcome, lost: int) -> str:
                   numbers("The numbers", table(("step", "left there", "frames", "of offered", "why"), rows, words=2)))
 
 
-def _sockets(run: Outcome) -> str:
+def losses(run: Outcome) -> str:
+    """By reason and place."""
+    found = sorted(every_loss(run.books.lost_at), key=lambda loss: -loss.n)
+    if not found:
+        return ""
+    lost = _lost(run)
+    kinds = [("loss", "lost")] * (lost > 0) + [("other", "for another reason")] * (lost < run.books.frames_dropped)
+    drawn = [(loss.reason, [("loss" if loss.kind is Kind.LOST else "other", loss.n, f"{loss.kind.value}: {loss.meaning}")],
+              f"{loss.n:,} {loss.kind.value}, in {loss.station}") for loss in found[:REASONS]]
+    rows = [(loss.reason, loss.kind.value, f"{loss.n:,}", share(loss.n, run.offered), loss.meaning, loss.where(run.host.kernel))
+            for loss in found]
+    return figure("losses", "Frames that ended before a program", "By the kernel's reason and the function where they ended.",
+                  charts.bars(drawn, found[0].n, "Frames by reason", "losses"), key(kinds),
+                  numbers("The numbers", table(("reason", "class", "frames", "of offered", "why", "where"), rows, words=2)))
+
+
+def _flows(run: Outcome) -> str:
+    flows = run.lost_flows
+    if flows is None or not flows.largest(1):
+        return ""
+    most = flows.largest(ROWS)
+    drawn = [(flow, [("loss", n, f"{n:,} lost: {reason}")], f"{n:,}") for flow, reason, n in most[:10]]
+    said = f"By flow and reason, of {'the first ' if flows.stopped else ''}{flows.told:,} lost frames."
+    said += f" {flows.unknown:,} were lost so late that their headers were gone." if flows.unknown else ""
+    said += f" {flows.beyond:,} are of further flows." if flows.beyond else ""
+    return figure("flows", "Whose frames were lost", said, charts.bars(drawn, most[0][2], "Frames lost by flow", "flows"),
+                  numbers("The numbers", table(("flow", "reason", "frames"), [(f, r, f"{n:,}") for f, r, n in most], words=2)))
+
+
+def sockets(run: Outcome) -> str:
     found = sorted(run.books.sockets, key=lambda s: (-s.drops, -s.received, s.name))[:ROWS]
     if not found:
         return ""
@@ -94,7 +133,7 @@ def _queues(seen: OverTime) -> str:
     first = levels[0]
     said = f"Each queue as a share of its limit, the deepest moment of each {ns(seen.column_ns)}; red at the top: frames were lost. " \
            f"Nearest to its limit: {first.name}, {first.most:,} of {first.limit:,} {first.unit}."
-    label = f'<text class="limitt" x="{LEFT + 6}" y="{charts.TOP + 170 * (1 - FULL / most) - 6:.1f}">limit</text>'
+    label = f'<text class="limitt" x="{LEFT + 6}" y="{charts.TOP + 170 * (1 - FULL / most) - 3:.1f}">limit</text>'
     rows = [(level.name, f"{level.most:,}", f"{level.limit:,}", f"{100 * level.share:.1f}%", level.unit) for level in levels]
     return figure("queues", "How full the queues were", said,
                   charts.time_chart("queues", "Queues against their limits", span, most, body, label, label=lambda v: f"{v / 10:.0f}%"),
@@ -150,8 +189,8 @@ def _stack(cpu: Busy, seen: OverTime, step: int) -> str:
 
 
 # ---------------------------------------------------------------- latency
-def _latency(run: Outcome) -> str:
-    whole = run.books.latency
+def latency(run: Outcome, after: After | None = None) -> str:
+    whole, done = run.books.latency, run.books.done
     if not whole.count:
         return ""
     apps = [a for a in run.books.apps if a.latency.count]
@@ -160,31 +199,46 @@ def _latency(run: Outcome) -> str:
              for a in apps[:ROWS]]
     said = f"From the last bit on the wire to the return of the receiving call: half of the {whole.count:,} datagrams within " \
            f"{ns(whole.quantiles['p50'])}, 99 % within {ns(whole.quantiles['p99'])}; solid to the return, dashed to the end of the work."
-    lines = [("before", _shares(whole))] + ([("after", _shares(run.books.done))] if run.books.done.count else [])
-    return figure("latency", "How long it took", said, charts.distribution(lines, "Share of the datagrams by latency"),
-                  key([("before", "to the return of the call (solid)"), ("after", "to the end of the program's work (dashed)")]),
+    lines, words = [("before", _shares(whole))], [("before", "to the return of the call (solid)")]
+    if done.count:
+        lines.append(("done", _shares(done)))
+        words.append(("done", "to the end of the program's work (dashed)"))
+    if after is not None and after[1].books.done.count:
+        setting, then = after[0], after[1].books.done
+        lines.append(("after", _shares(then)))
+        words.append(("after", f"the same {setting} (dotted)"))
+        rows.append((f"all, to the end of the work, {setting}", f"{then.count:,}", *(ns(v) for v in then.quantiles.values()), ns(then.max)))
+        said += f" {setting[0].upper()}{setting[1:]} {then.count:,} are read, 99 % of them done with within {ns(then.quantiles['p99'])}."
+    return figure("latency", "How long it took", said, charts.distribution(lines, "Share of the datagrams by latency"), key(words),
                   numbers("The numbers", table(("program", "datagrams", *whole.quantiles, "max"), rows)))
 
 
-def _shares(latency: Latency) -> Sequence[tuple[int, float]]:
-    return latency.cumulative() or [(latency.max, 1.0)]
+def _shares(found: Latency) -> Sequence[tuple[int, float]]:
+    return found.cumulative() or [(found.max, 1.0)]
 
 
-def _where(run: Outcome) -> str:
-    found = [s for s in run.books.spent if s.done.count]
+def _where(run: Outcome, after: After | None) -> str:
+    found = [s for s in run.books.spent if s.done.count][:PROGRAMS]
     if not found:
         return ""
-    rows = [(s.program, *(ns(s.places[p].mean) if p in s.places else "-" for p in PLACES)) for s in found[:ROWS]]
-    drawn = [(s.program, [(f"c{i % 10}", s.places[p].mean, f"{words}: {ns(s.places[p].mean)}")
-                          for i, (p, words) in enumerate(PLACES.items()) if p in s.places], ns(s.done.mean)) for s in found[:10]]
+    setting, run_after = after or ("", None)
+    then = {s.program: s for s in run_after.books.spent if s.done.count} if run_after is not None else {}
+    then = {s.program: then[s.program] for s in found if s.program in then and then[s.program].done != s.done}
+    every = []
+    for s in found:
+        every += [(s.program, s)] + ([(f"{s.program}, {setting}", then[s.program])] if s.program in then else [])
+    rows = [(name, *(ns(s.places[p].mean) if p in s.places else "-" for p in PLACES), ns(s.done.mean)) for name, s in every]
+    drawn = [(name, [(f"c{i % 10}", s.places[p].mean, f"{words}: {ns(s.places[p].mean)}")
+                     for i, (p, words) in enumerate(PLACES.items()) if p in s.places], ns(s.done.mean)) for name, s in every[:12]]
+    here = [(i, words) for i, (p, words) in enumerate(PLACES.items()) if any(p in s.places for _, s in every)]
     return figure("where", "Where the time went", "Mean time of a datagram in each place, from the wire to the end of its program's work.",
-                  charts.bars(drawn, max(s.done.mean for s in found), "Time by place and program", "where"),
-                  key([(f"c{i % 10}", words) for i, words in enumerate(PLACES.values())]),
-                  numbers("The numbers", table(("program", *PLACES.values()), rows)))
+                  charts.bars(drawn, max(s.done.mean for _, s in every[:12]), "Time by place and program", "where"),
+                  key([(f"c{i % 10}", words) for i, words in here]),
+                  numbers("The numbers", table(("program", *PLACES.values(), "in all"), rows)))
 
 
 # ---------------------------------------------------------------- what would have saved them
-def _knobs(run: Outcome, answer: WhatIf | None) -> str:
+def knobs(answer: WhatIf | None) -> str:
     if answer is None or not answer.knobs:
         return ""
     helped = [k for k in answer.knobs if k.helped in ("yes", "partly")]
