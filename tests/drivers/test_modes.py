@@ -1,6 +1,7 @@
 """Devices without NAPI: a driver that handles each packet in its interrupt, and veth."""
 import pytest
 
+from rxpath.abi.numbers import SENDER_ROOM
 from rxpath.drivers.veth import veth_truesize
 from rxpath.path import Stage
 
@@ -82,7 +83,7 @@ def test_truesize_is_that_of_the_senders_memory(lab, payload, truesize):
     sk = host.udp(5000)
     host.send(udp_frame(b"x" * payload))
     host.run()
-    assert host.net.socks[sk].rmem_alloc == truesize == veth_truesize(host.net, 28 + payload)
+    assert host.net.socks[sk].rmem_alloc == truesize == veth_truesize(host.net, 28 + payload, SENDER_ROOM)
 
 
 def test_a_default_buffer_holds_256_small_datagrams_over_veth(lab):

@@ -13,7 +13,6 @@ from rxpath.workbench.views import judge as view
 GOLDEN = Path(__file__).parents[1] / "golden" / "tcp"
 FAMILIES = sorted(name for name in run.families() if name.startswith("tcp_"))
 SEED, BLOCKS = 618, 8
-AGREE = 0.9                         # of generated conversations, today: docs/judge.md says what differs in the others
 AGAIN = 4                           # of a conversation that a busy machine has delayed
 
 
@@ -41,8 +40,8 @@ def test_the_kernel_does_the_same_again_in_generated_conversations(judge, number
     assert sum(a != b for a, b in zip(first, again, strict=True)) <= 1          # of 20: that a busy machine has delayed
 
 
-def test_most_generated_conversations_agree_with_linux(judge):
+def test_generated_conversations_agree_with_linux(judge):
     report = run.Report()
-    for number in range(3):
+    for number in range(BLOCKS // 2):
         run.conversation_block(judge, report, SEED, number)
-    assert report.total.frames > 1500 and report.total.agree > AGREE * report.total.cases, view.text(report, SEED, 0, [])
+    assert report.total.frames > 2000 and report.total.agree == report.total.cases, view.text(report, SEED, 0, [])

@@ -147,6 +147,7 @@ class Mib(IntEnum):
     Rxpath_TapFrames = auto()           # ours: copies that packet sockets took
     Rxpath_Copies = auto()              # ours: clones made (multicast, broadcast)
     TcpExt_TCPRcvCollapsed = auto()     # out of its place, so that the others keep their numbers
+    TcpExt_TCPRenoReorder = auto()
 
     def text(self) -> str:
         group, field = self.name.split("_", 1)

@@ -1,6 +1,6 @@
 """The network card and its driver's rings: what the NIC writes, what igb keeps."""
 from .._compile import CACHELINE, Array, array, i64, path_function, struct, u16, u32
-from .numbers import NO_QUEUE, NO_THREAD
+from .numbers import NO_QUEUE, NO_THREAD, SENDER_ROOM
 from .skbuff import sk_buff_list
 
 
@@ -225,6 +225,7 @@ class net_device:
     drop_unicast_in_l2_multicast: i64
     xmit: i64 = -1              # handler of the xmit table: ndo_start_xmit
     truesize_rule: i64          # 0: by receive buffer; 1: kmalloc sizes of the sender's memory
+    sender_room: i64 = SENDER_ROOM      # of rule 1: bytes that the sender allocated beside the IP packet
     addr: i64                   # primary IPv4 address
     mask: i64
     vlan_id: i64                # a VLAN device: its tag | VLAN_DEVICE, the kind of tag as skb.vlan has it, and the device below

@@ -41,6 +41,8 @@ FEED_QUEUE = 8                  # arrival.flags: from this bit on the queue of a
 NOT_OF_THE_BOOKS = 2            # skb.is_page of a frame that we send: no frame of the cable
 
 TRUESIZE_OVERHEAD = 256         # sizeof(struct sk_buff), beside the half page of igb: 2304 in all
+SENDER_ROOM = 31                # of a datagram's skb (ip_make_skb): LL_RESERVED_SPACE() of Ethernet, and 15 to align
+PACKET_ROOM = 30                # of a packet socket's (packet_alloc_skb): LL_RESERVED_SPACE(), and the Ethernet header
 SMALL_HEAD = 576                # an object of skb_small_head_cache here; distributions' kernels, with WLAN and tunnels: 704
 SEGMENT_TRUESIZE = 832          # of a segment made in software: a kmalloc of 576 for its headers, and sizeof(struct sk_buff)
 MAX_SKB_FRAGS = 17

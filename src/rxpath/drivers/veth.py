@@ -30,19 +30,19 @@ from ..turn import at, memory_of, trail_lost
 from .igb_tx import tx_output
 from .nic import nic_copy
 
-SHARED_INFO, HEADROOM = 320, 31                     # struct skb_shared_info; hh_len and alignment
+SHARED_INFO = 320                                   # struct skb_shared_info
 LINEAR_MAX = 16064                                  # SKB_MAX_ALLOC: a longer datagram keeps its data in page fragments
 TRANSPORT = 28                                      # headers of IP and UDP, which stay in the head
 
 
 @path_function
-def veth_truesize(net: Net, l3_len: int) -> int:
+def veth_truesize(net: Net, l3_len: int, room: int) -> int:
     """An skb that ip_make_skb() allocated: small ones from their own cache (832; 960 where the kernel's configuration makes it larger),
-    others from kmalloc's powers of two, the longest with their data in page fragments."""
-    size = l3_len + HEADROOM + 63 & ~63
+    others from kmalloc's powers of two, the longest with their data in page fragments.  room: net_device.sender_room."""
+    size = l3_len + room + 63 & ~63
     if size + SHARED_INFO <= net.small_head:
         return net.small_head + TRUESIZE_OVERHEAD
-    if l3_len + HEADROOM >= LINEAR_MAX:
+    if l3_len + room >= LINEAR_MAX:
         return net.small_head + TRUESIZE_OVERHEAD + l3_len - TRANSPORT
     slab = 1024
     while slab < size + SHARED_INFO:
@@ -78,7 +78,8 @@ def veth_stage(net: Net, q: int, ring: rx_ring, a: arrival) -> int:
         nic_copy(mem_at(net.mem_addr), page.head, mem_at(net.feed_addr), a, at_byte, n)
         skb_add_rx_frag(net, skb, tail, page)
         tail = i
-    skb.truesize = veth_truesize(net, a.len - ETH_HLEN)
+    dev = net.dev[ring.dev]
+    skb.truesize = veth_truesize(net, a.len - ETH_HLEN, dev.sender_room)
     __skb_queue_tail(net, ring.stage, skb)
     ring.staged += 1
     return 1

@@ -121,7 +121,9 @@ def tcp_ack(net: Net, cpu: int, sk: sock, skb: sk_buff, flag: int) -> int:
     else:
         if cb.seq == cb.end_seq:
             net.snmp[cpu][Mib.TcpExt_TCPPureAcks] += 1
-        tcp_ack_update_window(net, sk, tp, skb)
+        updated = tcp_ack_update_window(net, sk, tp, skb)
+        if not advanced and not updated and cb.seq == cb.end_seq and tp.packets_out and tp.sack_ok == 0:
+            net.snmp[cpu][Mib.TcpExt_TCPRenoReorder] += 1    # a duplicate says that something arrived: of one FIN, nothing can have
     tp.rcv_tstamp, tp.probes_out = tcp_jiffies32(net, cpu), 0
     if tp.packets_out and advanced:
         tcp_clean_rtx_queue(net, cpu, sk, tp)
@@ -141,12 +143,14 @@ def tcp_may_update_window(tp: tcp_sock, ack: int, seq: int, nwin: int) -> bool:
 
 
 @path_function
-def tcp_ack_update_window(net: Net, sk: sock, tp: tcp_sock, skb: sk_buff) -> None:
+def tcp_ack_update_window(net: Net, sk: sock, tp: tcp_sock, skb: sk_buff) -> bool:
+    """Was it newer than what was known of the peer's window?"""
     cb, th = TCP_SKB_CB(skb), tcp_hdr(net, skb)
     ack, nwin = th.ack_seq, th.window
     if th.flags & TCPHDR_SYN == 0:
         nwin <<= tp.snd_wscale
-    if tcp_may_update_window(tp, ack, cb.seq, nwin):
+    newer = tcp_may_update_window(tp, ack, cb.seq, nwin)
+    if newer:
         tp.snd_wl1 = cb.seq
         if tp.snd_wnd != nwin:
             tp.snd_wnd = nwin
@@ -154,6 +158,7 @@ def tcp_ack_update_window(net: Net, sk: sock, tp: tcp_sock, skb: sk_buff) -> Non
             tcp_fast_path_check(sk, tp)
             tp.max_window = max(tp.max_window, nwin)
     tcp_snd_una_update(tp, ack)
+    return newer
 
 
 @path_function
@@ -236,11 +241,11 @@ def tcp_in_quickack_mode(tp: tcp_sock) -> bool:
 
 
 @path_function
-def tcp_event_data_recv(net: Net, cpu: int, sk: sock, skb: sk_buff) -> None:
-    """Data in sequence, at its payload: how often do they come, how large are they?"""
+def tcp_event_data_recv(net: Net, cpu: int, sk: sock, skb: sk_buff, n: int) -> None:
+    """n bytes of data in sequence, in the queue by now: how often do they come, how large are they?"""
     tp, now = net.tcp[sk.idx], tcp_jiffies32(net, cpu)
     inet_csk_schedule_ack(tp)
-    tcp_measure_rcv_mss(sk, tp, skb)
+    tcp_measure_rcv_mss(sk, tp, skb, n)
     tcp_rcv_rtt_measure(net, cpu, tp)
     least = msecs_to_jiffies(net, TCP_DELACK_MIN_MS)
     if tp.ack_ato == 0:                              # the first
@@ -255,8 +260,8 @@ def tcp_event_data_recv(net: Net, cpu: int, sk: sock, skb: sk_buff) -> None:
         elif m > tp.rto:                             # a sender that has paused
             tcp_incr_quickack(tp)
     tp.ack_lrcvtime = now
-    if skb.len >= 128:
-        tcp_grow_window(net, sk, tp, skb, True)
+    if n >= 128:
+        tcp_grow_window(net, sk, tp, skb, n, True)
 
 
 @path_function

@@ -84,7 +84,7 @@ def tcp_rcv_established(net: Net, cpu: int, sk: sock, skb: sk_buff) -> None:
 def tcp_rcv_predicted(net: Net, cpu: int, sk: sock, skb: sk_buff, stamped: bool) -> None:
     """A pure ACK, or the next data."""
     tp, cb, th = net.tcp[sk.idx], TCP_SKB_CB(skb), tcp_hdr(net, skb)
-    header = tp.tcp_header_len
+    header, n = tp.tcp_header_len, skb.len - tp.tcp_header_len
     if skb.len <= header:
         if stamped and tp.rcv_nxt == tp.rcv_wup:
             tcp_store_ts_recent(net, cpu, tp)
@@ -106,7 +106,7 @@ def tcp_rcv_predicted(net: Net, cpu: int, sk: sock, skb: sk_buff, stamped: bool)
     skb.data += header
     skb.len -= header
     tcp_queue_rcv(net, cpu, sk, skb)
-    tcp_event_data_recv(net, cpu, sk, skb)
+    tcp_event_data_recv(net, cpu, sk, skb, n)
     if th.ack_seq != tp.snd_una:
         tcp_ack(net, cpu, sk, skb, FLAG_DATA)
         if not inet_csk_ack_scheduled(tp):
@@ -365,7 +365,7 @@ def tcp_queue_in_order(net: Net, cpu: int, sk: sock, skb: sk_buff, stage: int) -
     fin, n = carries_fin(skb), skb.len
     tcp_queue_rcv(net, cpu, sk, skb)
     if n:
-        tcp_event_data_recv(net, cpu, sk, skb)
+        tcp_event_data_recv(net, cpu, sk, skb, n)
     if fin:
         tcp_fin(net, cpu, sk)
     if tp.ooo_root >= 0:

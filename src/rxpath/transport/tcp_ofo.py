@@ -142,7 +142,7 @@ def tcp_data_queue_ofo(net: Net, cpu: int, sk: sock, skb: sk_buff, stage: int) -
         sock_def_readable(net, cpu, sk, skb)
         tcp_drop(net, cpu, sk, skb, stage, Drop.PROTO_MEM)
         return
-    tcp_measure_rcv_mss(sk, tp, skb)
+    tcp_measure_rcv_mss(sk, tp, skb, skb.len)
     tp.pred_flags = 0
     inet_csk_schedule_ack(tp)
     net.snmp[cpu][Mib.TcpExt_TCPOFOQueue] += 1
@@ -165,7 +165,7 @@ def tcp_data_queue_ofo(net: Net, cpu: int, sk: sock, skb: sk_buff, stage: int) -
 def ofo_charge(net: Net, cpu: int, sk: sock, tp: tcp_sock, skb: sk_buff) -> None:
     """Without SACK the window does not grow, so that its ACKs are duplicates."""
     if tp.sack_ok:
-        tcp_grow_window(net, sk, tp, skb, False)
+        tcp_grow_window(net, sk, tp, skb, skb.len, False)
     skb_set_owner_r(net, cpu, sk, skb)
 
 
@@ -173,12 +173,12 @@ def ofo_charge(net: Net, cpu: int, sk: sock, tp: tcp_sock, skb: sk_buff) -> None
 def ofo_place(net: Net, cpu: int, sk: sock, tp: tcp_sock, skb: sk_buff) -> bool:
     """Into the tree, over what it covers.  False: it is in another segment now, or gone."""
     cb = TCP_SKB_CB(skb)
-    seq, end_seq = cb.seq, cb.end_seq
+    seq, end_seq, n = cb.seq, cb.end_seq, skb.len
     last = net.skb[tp.ooo_last]
     lcb = TCP_SKB_CB(last)
     if tcp_ooo_try_coalesce(net, cpu, sk, last, skb):
         if tp.sack_ok:
-            tcp_grow_window(net, sk, tp, skb, True)
+            tcp_grow_window(net, sk, tp, skb, n, True)
         return False
     if not before(seq, lcb.end_seq):
         ooo_insert(net, tp, skb, tp.ooo_last, True)
@@ -207,7 +207,7 @@ def ofo_place(net: Net, cpu: int, sk: sock, tp: tcp_sock, skb: sk_buff) -> bool:
                 return True
         elif tcp_ooo_try_coalesce(net, cpu, sk, other, skb):
             if tp.sack_ok:
-                tcp_grow_window(net, sk, tp, skb, True)
+                tcp_grow_window(net, sk, tp, skb, n, True)
             return False
         right, i = True, ocb.right
     ooo_insert(net, tp, skb, parent, right)

@@ -34,14 +34,15 @@ def tcp_initialize_rcv_mss(tp: tcp_sock) -> None:
 
 
 @path_function
-def tcp_measure_rcv_mss(sk: sock, tp: tcp_sock, skb: sk_buff) -> None:
-    """skb.data stands at the payload.  A segment larger than any before it changes the ratio of data in the buffer."""
+def tcp_measure_rcv_mss(sk: sock, tp: tcp_sock, skb: sk_buff, size: int) -> None:
+    """size: bytes of data that skb brought; its own are fewer where it has joined another by now.
+    A segment larger than any before it changes the ratio of data in the buffer."""
     lss, tp.last_seg_size = tp.last_seg_size, 0
-    n = skb.gso_size if skb.gso_size else skb.len
+    n = skb.gso_size if skb.gso_size else size
     cb = TCP_SKB_CB(skb)
     if n >= tp.rcv_mss:
         if n != tp.rcv_mss:
-            ratio = max((skb.len << TCP_RMEM_TO_WIN_SCALE) // skb.truesize & 0xFF, 1)
+            ratio = max((size << TCP_RMEM_TO_WIN_SCALE) // skb.truesize & 0xFF, 1)
             if ratio != tp.scaling_ratio:
                 tp.scaling_ratio = ratio
                 tcp_set_window_clamp(tp, tcp_win_from_space(tp, sk.rcvbuf))
@@ -65,31 +66,31 @@ def tcp_measure_rcv_mss(sk: sock, tp: tcp_sock, skb: sk_buff) -> None:
 
 # ---------------------------------------------------------------- slow start of the window
 @path_function
-def tcp_grow_window(net: Net, sk: sock, tp: tcp_sock, skb: sk_buff, adjust: bool) -> None:
-    """rcv_ssthresh grows with segments whose data fill their buffers well enough."""
+def tcp_grow_window(net: Net, sk: sock, tp: tcp_sock, skb: sk_buff, size: int, adjust: bool) -> None:
+    """rcv_ssthresh grows with segments whose data, `size` bytes, fill their buffers well enough."""
     room = min(tp.window_clamp, tcp_space(sk, tp)) - tp.rcv_ssthresh
     if room <= 0:
         return
     truesize = skb.truesize
     if adjust and skb_headlen(skb) == 0:             # pages will be shared when it is coalesced
         truesize -= skb_head_truesize(net, skb)
-        if truesize < skb.len:
+        if truesize < size:
             truesize = skb.truesize
-    if tcp_win_from_space(tp, truesize) <= skb.len:
+    if tcp_win_from_space(tp, truesize) <= size:
         incr = 2 * tp.advmss
     else:
-        incr = __tcp_grow_window(net, tp, skb, truesize)
+        incr = __tcp_grow_window(net, tp, size, truesize)
     if incr:
-        tp.rcv_ssthresh += min(room, max(incr, 2 * skb.len))
+        tp.rcv_ssthresh += min(room, max(incr, 2 * size))
         tp.ack_quick |= 1
 
 
 @path_function
-def __tcp_grow_window(net: Net, tp: tcp_sock, skb: sk_buff, skbtruesize: int) -> int:
+def __tcp_grow_window(net: Net, tp: tcp_sock, size: int, skbtruesize: int) -> int:
     truesize = tcp_win_from_space(tp, skbtruesize) >> 1
     window = tcp_win_from_space(tp, net.sysctl[Sysctl.tcp_rmem_2]) >> 1
     while tp.rcv_ssthresh <= window:
-        if truesize <= skb.len:
+        if truesize <= size:
             return 2 * tp.rcv_mss
         truesize >>= 1
         window >>= 1

@@ -128,9 +128,9 @@ def release_sock(net: Net, cpu: int, sk: sock) -> int:
             spent_in(net, cpu, skb, Place.SOCKET)
         at(net, cpu, skb, Stage.release_sock)
         path.call_proto_backlog_rcv(sk.protocol, net, cpu, sk, skb)
-    path.call_proto_release_cb(sk.protocol, net, cpu, sk)
-    spin_lock(net, cpu, sk.lock)
     sk.backlog_len = 0                               # only now: a flood cannot keep the thread here for ever
+    path.call_proto_release_cb(sk.protocol, net, cpu, sk)           # an ACK that was put off finds the backlog empty
+    spin_lock(net, cpu, sk.lock)
     sk.owned = NO_THREAD
     first = sk.lock_wait
     if first >= 0:                                   # exclusive: one of those that wait, the first

@@ -49,4 +49,13 @@ def cases() -> list[Case]:
              row("old, urgent, beyond the window, PAWS", seg("PA", 0, 100), seg("UPA", 100, 100, urgent=50), seg("PA", 1 << 20, 10),
                  seg("PA", 200, 100, tsval=1)),
              row("released", LET_GO, read(), read())),
+        talk("an ACK that was put off finds the backlog empty", dial(4096, window_scale=None),
+             row("first", seg("PA", 0, 1), HELD),
+             row("three ACKs, and the next bytes", seg("A", 1, count=3), seg("PA", 1, 50)),
+             row("released: the window is not less by what stood there", LET_GO)),
+        talk("joined segments open the window by all that they bring", dial(212992, timestamps=False),
+             row("first", seg("PA", 0, 1400), read(), seg("PA", 1400, 1), HELD),
+             row("a large one, an ACK, and small ones that become one", seg("PA", 1401, 1428), seg("A", 2827), seg("PA", 2829, 50),
+                 seg("PA", 2879, 2), seg("PA", 2881, 128)),
+             row("released", LET_GO, read())),
     ]

@@ -11,7 +11,7 @@ from rxpath import boot, outputs
 from rxpath._compile import forget, numbers
 from rxpath.abi.limits import NCPU, NTHREAD
 from rxpath.abi.mib import DevStat, Mib
-from rxpath.abi.numbers import Op, Out, Trail
+from rxpath.abi.numbers import PACKET_ROOM, Op, Out, Trail
 from rxpath.abi.reasons import Drop
 from rxpath.abi.sock import EP_ET
 from rxpath.path import Stage
@@ -121,6 +121,7 @@ class Machine(Calls):
         sim.time.add_sink(self.left.append)
         sim.time.add_watcher(self.marks.append)
         self.net.trail = Trail.ALL
+        self.net.dev[0].sender_room = PACKET_ROOM       # the kernel's frames come from a packet socket
         self.caller = Caller(sim)
         self.last: dict[int, int] = {}                  # skb -> its last station
         self.answered: set[int] = set()                 # skbs about which an ICMP error was to be sent

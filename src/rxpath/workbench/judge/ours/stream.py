@@ -32,6 +32,7 @@ class Stream:
     def __init__(self, caller: Any, sk: int | None = None) -> None:
         self.caller, self.boot, self.net = caller, caller.boot, caller.net
         self.sk = sockets.create(self.boot, IPPROTO.TCP) if sk is None else sk
+        self.held: OSError | None = None                    # what the recv() of hold() has returned already
 
     def _tell(self) -> None:
         self.caller.happened()
@@ -80,11 +81,19 @@ class Stream:
         return n, [], int(th.msg_flags), None
 
     def hold(self) -> str:
+        try:
+            self.recvmsg_into([memoryview(bytearray(1))], 0, socket.MSG_PEEK)
+        except OSError as error:                            # nothing to copy: its recv() has returned, and holds nothing
+            self.held = error
+            return ""
         if not self.boot.call(options.own_sock)(self.net, 0, self.sk, self.caller.number):
             raise OSError(errno.EBUSY, "somebody else holds it")
         return ""
 
     def release(self, size: int = 4096) -> int:
+        held, self.held = self.held, None
+        if held is not None:
+            raise held
         n, *_ = self.recvmsg_into([memoryview(bytearray(size))], 0, 0)
         again = YIELD
         while again == YIELD:                               # to the driver, when somebody is to be woken

@@ -39,6 +39,7 @@ class Sender:
         self.at = 0                     # the first byte that was never sent
         self.holes: list[tuple[int, int]] = []
         self.held = False
+        self.marked = False             # urgent bytes may be unread
 
     def size(self) -> int:
         return self.rng.choice(SIZES) if self.rng.random() < 0.8 else self.rng.randrange(1, 1449)
@@ -112,6 +113,7 @@ class Sender:
         ack = 0 if "A" in flags else self.rng.choice((0, None))         # 0 would be anywhere: the host's numbers are random
         if "R" in flags and self.rng.random() < 0.8:            # a RST that hits ends it
             return [self.segment(self.at + self.rng.choice((1, 100, -1, 1 << 20)), self.rng.choice((0, 20)), flags, ack=ack)]
+        self.marked |= "U" in flags
         if "F" in flags and self.rng.random() < 0.7:
             return [self.segment(self.at + self.rng.choice((-1, -100, 70_000)), 0, flags, ack=ack)]
         data = 100 if "U" in flags else self.rng.choice((0, 1, 100))
@@ -121,7 +123,7 @@ class Sender:
     def urgent(self) -> list[Any]:
         """Never beyond the segment: Linux takes the byte from where it would lie in the next one, which may be in its header, where numbers
         and time stamps are random."""
-        n = self.size()
+        n, self.marked = self.size(), True
         self.at += n
         return [self.segment(self.at - n, n, "UPA", urgent=self.rng.choice((0, 1, n // 2, n)))]
 
@@ -160,7 +162,9 @@ class Sender:
             self.held = False
             return [Release("c")]
         self.held = True
-        return [self.segment(0, 1, follows=True), Recv("c", 1, ("MSG_PEEK",)), Hold("c")]
+        first = [Recv("c", 65536, count=3)] if self.marked else []      # Linux eats an urgent byte before it comes to rest
+        self.marked = False
+        return [*first, self.segment(0, 1, follows=True), Recv("c", 1, ("MSG_PEEK",)), Hold("c")]
 
     def polls(self) -> list[Any]:
         return [] if self.held else [Poll("c")]
