@@ -40,6 +40,20 @@ def test_a_program_is_slowed_by_its_sibling_too():
     assert alone.read / busy.read == pytest.approx(1.8, rel=0.03)
 
 
+def test_work_by_the_clock_holds_what_interrupts_and_others_take():
+    """A loop that looks at its clock is done when that says so; work is what is left after others had their share."""
+    def run(service, rate=3e5, ms=20, **more):
+        return measure(host(app=[{"name": "a", "sockets": ["s"], "cpu": 1, "service": service}], **more), rate, ms).read
+
+    source = {"softirq": [{"cpu": 1, "type": "TIMER", "every": "10us", "cost": "4us"}]}
+    work, clock = {"constant": "50us"}, {"constant": "50us", "by_clock": True}
+    assert run(clock) == pytest.approx(run(work), rel=0.005), "but for ticks nobody takes anything"
+    assert run(work, **source) < 0.65 * run(work)
+    assert run(clock, **source) == pytest.approx(run(clock), rel=0.1)
+    beside = [{"cpu": [1], "share": 100}]
+    assert run(clock | {"constant": "9ms"}, 1e3, 800, load=beside) > 1.4 * run({"constant": "9ms"}, 1e3, 800, load=beside)
+
+
 def test_lines_that_cross_nodes_cost_more_on_both_sides():
     near, far = (measure(host(cpu={"nodes": nodes}), 2e5, 20).books.cpus for nodes in ([[0, 1], [2, 3]], [[0, 2], [1, 3]]))
     assert far[0].softirq > near[0].softirq and far[1].syscall > near[1].syscall

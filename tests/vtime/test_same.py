@@ -95,6 +95,8 @@ SCENARIOS = {
     "a service that sleeps": dict(rate=2e4, apps=(1,), sleep=(0, 20_000), n=1500),
     "a service that works and sleeps, in batches": dict(queues=2, cpus=3, apps=(2, 2), rate=2e4, batch=4, flags=MSG_WAITFORONE,
                                                         service=(SERVICE_EXPONENTIAL, 4000), sleep=(SERVICE_LIST, 0), n=1500),
+    "work by the clock, in batches": dict(queues=2, cpus=2, apps=(0, 1), rate=2e5, batch=4, flags=MSG_WAITFORONE, hogs=(1,),
+                                          service=(SERVICE_EXPONENTIAL, 4000), by_clock=1),
     "pauses": dict(rate=3e5, apps=(1,), pause=dict(every=400_000, for_=90_000)),
     "pauses of who shares its CPU": dict(rate=3e5, apps=(0,), hogs=(0,), pause=dict(every=400_000, for_=90_000, random=1)),
     "pauses that compute": dict(rate=2e5, apps=(1,), hogs=(1,), service=(SERVICE_EXPONENTIAL, 900),
@@ -128,6 +130,7 @@ class Run:
         itr_ns=0,
         costs=None,
         service=(0, 200),
+        by_clock=0,
         sleep=None,
         pause=None,
         batch=1,
@@ -191,6 +194,7 @@ class Run:
             th = net.thread[n_]
             th.wait_by, th.batch, th.flags, th.timeout, th.rng = wait_by, batch, flags, timeout, 99 + i
             th.service_kind, th.service, th.service_count = service[0], service[1], 16
+            th.by_clock = by_clock
             th.weight = setup.nice_weight(nice)
             if sleep is not None:
                 th.sleeps, th.sleep_kind, th.sleep, th.sleep_count = 1, sleep[0], sleep[1], 16

@@ -14,7 +14,8 @@ from .test_same import SCENARIOS, Run
 SOME = ["same CPU, ITR", "overload", "other CPU, tiny latencies", "nothing costs anything", "4 + 4 apart", "random service", "batches of 8",
         "batches of 8, until full", "batches with timeouts", "shared socket, 2 readers", "RPS over 3 CPUs", "3 readers of one CPU", "epoll",
         "poll", "threaded NAPI beside its reader", "busy polling beside the interrupt", "hyper-threads", "RFS", "roaming", "virtio_net",
-        "a service that works and sleeps, in batches", "pauses that compute", "pauses amid batches", "kernel 3.10, shared socket"]
+        "a service that works and sleeps, in batches", "work by the clock, in batches",
+        "pauses that compute", "pauses amid batches", "kernel 3.10, shared socket"]
 
 
 def run(name, n=900, **more):

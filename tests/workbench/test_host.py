@@ -18,6 +18,8 @@ from rxpath.workbench.host import tables as hosttables
 from rxpath.workbench.host import text as hosttext
 from rxpath.workbench.host.file import HostError, apply_overrides, default, load, loads
 from rxpath.workbench.host.model.host import Host
+from rxpath.workbench.host.model.programs import Service
+from rxpath.workbench.host.text import with_work
 from rxpath.workbench.words import units
 
 DOCS = Path(__file__).parents[2] / "docs" / "host-file.md"
@@ -206,6 +208,8 @@ def test_the_page_in_docs_is_generated_from_the_same_descriptions() -> None:
     ("app = [{sockets=['x']}]", 'a.toml: app.0.sockets: no socket "x"; there are: none'),
     ("app = [{service='fast'}]", "a time such as"),
     ("app = [{service={constant=1, exponential=2}}]", "exactly one of"),
+    ("app = [{service={work='1us', sleep='1us', by_clock=true}}]", "by_clock is a program that computes"),
+    ("app = [{service={work='1us', batch=2}}]", "there are only sleep and by_clock"),
     ("app = [{wait='recv'}]\nsocket=[{bind='*:5-6'}]", "cannot block in recv on several"),
     ("app = [{threads=600},{threads=600}]", "more than 1024 threads"),
     ("profile = 'bm35'", "did you mean bm36?"),
@@ -453,3 +457,18 @@ def test_knobs_of_steering_and_interrupts_are_taken():
     one = hostfile.apply_overrides(host, ["nic.queues=1", "ethtool.ntuple=[]", "ethtool.indir=default", "nic.rx_fifo=64KiB",
                                           "ethtool.pause-tx=on", "ethtool.pause-rx=on"])
     assert one.nic.rx_fifo == 65536 and one.ethtool.pause_tx
+
+
+@pytest.mark.parametrize(("service", "text"), [
+    ("2us", "4000"), ("0us", None), ({"list": ["1us"]}, None), ({"exponential": "3us"}, "{ exponential = 6000 }"),
+    ({"work": "5us", "by_clock": True}, "{ constant = 10000, by_clock = true }"),
+    ({"work": "5us", "sleep": {"exponential": "1ms"}}, "{ constant = 10000, sleep = { exponential = 1000000 } }")])
+def test_twice_the_work_leaves_the_rest_of_a_service_as_it_is(service, text):
+    """What-if and the line about assumptions change the work alone: a program that sleeps goes on sleeping."""
+    before = Service.model_validate(service)
+    assert with_work(before, 2, 1) == text
+    if text is not None:
+        host = hostfile.build({"app": [{"name": "a", "service": service}]}, "h")
+        after = apply_overrides(host, [f"app.a.service={text}"]).apps[0].service
+        assert (after.sleep, after.by_clock) == (before.sleep, before.by_clock)
+        assert hostfile.service_ns(after)[0] == 2 * hostfile.service_ns(before)[0]

@@ -178,6 +178,7 @@ class thread_t:
     pause_series: i64           # of a recording, + 1
     queue: i64                  # a sender's: the ring whose frames it sends
     until: i64                  # it looks at its clock until then, whatever comes between; 0: its piece of work is as long as it is
+    by_clock: i64               # its work on a datagram is such a piece
     asked: i64                  # something to read has woken it, and it has not run since
     ran_at: i64                 # when it did, last
     returned: i64               # when its last call that brought something came back

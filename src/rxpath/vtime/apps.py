@@ -205,7 +205,9 @@ def return_step(net: Net, cpu: int, n: int, th: thread_t, start: int) -> None:
         spend(net, cpu, th, start, 0)
         return
     next_call(net, cpu, th)
-    if c.slow:                                       # a busy sibling slows the program too
+    if th.by_clock:
+        th.until = start + work
+    elif c.slow:                                     # a busy sibling slows the program too
         work = work * c.slow >> 10
         for k in range(got):
             net.work_end[n][k & NBATCH - 1] = net.work_end[n][k & NBATCH - 1] * c.slow >> 10

@@ -142,7 +142,12 @@ def go_on(net: Net, cpu: int, th: thread_t) -> None:
     """The thread runs: its piece of work will be done then.  Who waits by looking at the clock is done when that says so."""
     c = net.cpu[cpu]
     if th.until:
-        th.left = max(0, th.until - c.now)
+        left = max(0, th.until - c.now) + th.tail
+        if left < th.left:                           # what came between is in the time that it waits, or works
+            past = th.left - left
+            th.left = left
+            if th.items:
+                work_goes_on(net, c.curr, th, c.now - past, past)
     c.now += th.left
 
 
@@ -421,7 +426,7 @@ def pause_stops(th: thread_t) -> None:
     """What is left of its work goes on after the pause."""
     th.pausing = Pausing.STOPPED
     th.paused_left, th.paused_tail = th.left, th.tail
-    th.left, th.tail = 0, 0
+    th.left, th.tail, th.until = 0, 0, 0
 
 
 @path_function

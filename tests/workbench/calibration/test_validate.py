@@ -14,6 +14,7 @@ import pytest
 
 from rxpath.vtime import calibrated
 from rxpath.workbench.calibration import experiments, on_kernel, validate
+from rxpath.workbench.calibration.experiments import Datagram, Experiment
 from rxpath.workbench.calibration.in_model import Predicted
 from rxpath.workbench.calibration.on_kernel import Run
 from rxpath.workbench.calibration.program import SOURCE, NoNamespaces, Pair, Program
@@ -274,3 +275,11 @@ def test_no_namespaces_says_what_it_can_still_do(data, monkeypatch, capsys):
     assert code == 2 and "network namespaces are not allowed here" in err and err.count("\n") == 1
 
 
+
+
+def test_under_rps_the_sender_is_as_quick_as_without_the_interrupts_that_it_sent():
+    """Three at once, the second call with an interrupt; then one that is due later, and is late."""
+    e = Experiment("rps", "x", [Datagram(t) for t in (0, 0, 0, 0, 50_000, 90_000)], rps=True)
+    sent = [0, 1000, 16_000, 17_000, 65_000, 90_000]
+    assert validate.without_interrupts(e, sent) == [0, 1000, 2000, 3000, 50_000, 90_000]
+    assert validate.without_interrupts(Experiment("rps", "x", e.datagrams[3:], rps=True), sent[3:]) == [17_000, 50_000, 90_000]

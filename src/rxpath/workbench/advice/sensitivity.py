@@ -10,6 +10,7 @@ from rxpath.workbench.advice.runs import Runs
 from rxpath.workbench.advice.settings import Set
 from rxpath.workbench.host.model.host import PROFILES, Host
 from rxpath.workbench.host.model.programs import App
+from rxpath.workbench.host.text import with_work
 from rxpath.workbench.words.doc import doc
 
 WORK_US = (1, 3, 5)                                         # tried for a program that does no work
@@ -38,11 +39,8 @@ def changes(host: Host) -> list[tuple[str, Set]]:
 
 def _works(app: App, times: int, by: int) -> str:
     """"" where its work is nothing, or a list."""
-    if app.service.constant:
-        return f"app.{app.name}.service={max(app.service.constant * times // by, 1)}"
-    if app.service.exponential:
-        return f"app.{app.name}.service={{ exponential = {max(app.service.exponential * times // by, 1)} }}"
-    return ""
+    service = with_work(app.service, times, by)
+    return f"app.{app.name}.service={service}" if service else ""
 
 
 def sensitivity(runs: Runs) -> list[Assumed]:

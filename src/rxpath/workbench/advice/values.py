@@ -10,8 +10,8 @@ from rxpath.cable.generate import flow_count
 from rxpath.workbench.advice.facts import Seen
 from rxpath.workbench.host.iptables.move import ENDS, may_go_first, may_go_to_raw
 from rxpath.workbench.host.model.host import Host
-from rxpath.workbench.host.model.programs import App
 from rxpath.workbench.host.rules import rules as rules_of
+from rxpath.workbench.host.text import with_work
 
 SOCKETS = 32                                                # that overflowed are set one by one; rmem_default sets all
 BUSY_POLL_US = "50"                                         # what Documentation/admin-guide/sysctl/net.rst recommends
@@ -202,7 +202,7 @@ def _word(word: str, key: str, seen: Seen, made: Mapping[str, str], n: int) -> s
     if word == "@threads":
         return str(app.threads if app.threads > 1 else min(2, host.cpus))
     if word == "@half_service":
-        return _half_service(app)
+        return with_work(app.service, 1, 2)
     if word == "@idle_for_app":
         return _cpus_for(app.threads, seen, [c for c in everywhere if c not in seen.poll_cpus] or everywhere)
     if word == "@other_core":
@@ -287,11 +287,3 @@ def _cpus_for(threads: int, seen: Seen, allowed: list[int]) -> str:
     rivals = {c: sum(c in load.cpu for load in seen.host.loads) for c in allowed}
     order = sorted(allowed, key=lambda c: (c in seen.shared_cores, rivals[c], round(seen.kernel_busy(c), 2), c))
     return str([order[i % len(order)] for i in range(threads)])
-
-
-def _half_service(app: App) -> str | None:
-    if app.service.constant:
-        return str(app.service.constant // 2)
-    if app.service.exponential:
-        return f"{{ exponential = {app.service.exponential // 2} }}"
-    return None

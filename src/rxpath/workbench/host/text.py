@@ -60,6 +60,18 @@ def toml(value: Any) -> str:
     return str(value) if isinstance(value, int) else f'"{escaped(str(value))}"'
 
 
+def with_work(service: Service, times: int, by: int) -> str | None:
+    """This service with times / by as much work, as --set takes it; None where it does no work, or its work is a list or learned."""
+    law = "constant" if service.constant else "exponential" if service.exponential else ""
+    if not law:
+        return None
+    work = max((service.constant or service.exponential or 0) * times // by, 1)
+    rest = ", by_clock = true" if service.by_clock else ""
+    if service.sleep is not None:
+        rest += ", sleep = { " + ", ".join(f"{k} = {toml(v)}" for k, v in service.sleep if v is not None) + " }"
+    return str(work) if law == "constant" and not rest else f"{{ {law} = {work}{rest} }}"
+
+
 def escaped(text: str, plain: str = "") -> str:
     """What stands between the quotes of a TOML string.  What cannot be printed is written as its number, but for the characters of
     `plain`; half a surrogate pair has no number."""

@@ -107,6 +107,7 @@ def _epoll(m: Machine, n: int, app: App, mine: list[Opened]) -> None:
 
 def _service(m: Machine, n: int, app: App, thread: int, services: list[int]) -> None:
     th = m.net.thread[n]
+    th.by_clock = int(app.service.by_clock)
     if app.service.capture is not None:
         from rxpath.workbench.traffic.service_times import of_app
 

@@ -153,6 +153,8 @@ class Service(Part):
                              "overtake each other the times are those from each request to its reply", "true or false")
     sleep: Times | None = key(None, "sleep after the work, with nanosleep(): it uses no CPU, and takes up to 50us more (timer slack)",
                               TIMES, example='"50us"')
+    by_clock: Flag = key(False, "the work ends when so much time has passed, whatever interrupts and other threads took of it: a loop that "
+                                "looks at its clock", "true or false")
 
     @model_validator(mode="before")
     @classmethod
@@ -162,8 +164,8 @@ class Service(Part):
             return value
         if "work" in value:
             work, rest = _time_or_table(value["work"]), {k: v for k, v in value.items() if k != "work"}
-            if not isinstance(work, dict) or set(rest) - {"sleep"}:
-                raise ValueError('work is ' + TIMES + '; beside it there is only sleep')
+            if not isinstance(work, dict) or set(rest) - {"sleep", "by_clock"}:
+                raise ValueError('work is ' + TIMES + '; beside it there are only sleep and by_clock')
             return {**work, **rest}
         return value if set(value) != {"sleep"} else {"constant": 0, **value}
 
@@ -173,6 +175,8 @@ class Service(Part):
             raise ValueError("exactly one of work, constant, exponential, list, file and capture, and sleep")
         if self.waits and (self.capture is None or self.sleep is not None):
             raise ValueError("waits says that what a capture teaches is in part sleep: it takes capture beside it, and no sleep")
+        if self.by_clock and (self.waits or self.sleep is not None):
+            raise ValueError("by_clock is a program that computes: no sleep and no waits beside it")
         return self
 
 
