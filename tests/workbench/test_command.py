@@ -24,7 +24,8 @@ GOLDEN = ROOT / "tests" / "golden" / "first.txt"
 SCHEMA = json.loads((ROOT / "src/rxpath/workbench/views/replay.schema.json").read_text())
 COMMANDS = ([], ["replay"], ["boot"], ["stations"], ["example"], ["version"], ["host"], ["host", "init"], ["host", "snapshot"],
             ["host", "show"], ["host", "check"], ["hosts"], ["sweep"], ["headroom"], ["diff"], ["doctor"], ["calibrate"], ["validate"],
-            ["help"], ["completion"], ["man"], ["packetdrill"], ["record"], ["case"], ["whatif"])
+            ["help"], ["completion"], ["man"], ["packetdrill"], ["record"], ["case"], ["whatif"],
+            ["lab"])
 
 
 def rxpath(*args: str, **more: object) -> subprocess.CompletedProcess[str]:

@@ -3,12 +3,14 @@ woken reads.  Nobody is ever earlier, nothing costs anything, and time stands st
 
 Called by driver.py, which moves the clock, and by burst.py, which serves a ring in memory as fast as it can."""
 from .. import path
-from .._compile import clock_ns, entry, le64, mem_at, path_function, prefetch, reset_struct
+from .._compile import Mem, clock_ns, entry, le64, mem_at, path_function, prefetch, reset_struct
 from ..abi.limits import NNOTE, NQ, NSOCK, NTHREAD
 from ..abi.net import Net
 from ..abi.numbers import (
     DONE,
     EAGAIN,
+    FEED_CSUM_GOOD,
+    FEED_IP_CSUM_GOOD,
     MSG_DONTWAIT,
     NAPI_STATE_IN_BUSY_POLL,
     NAPI_STATE_MISSED,
@@ -32,7 +34,7 @@ from ..user.datagram import RCV_SHUTDOWN
 from ..user.eventpoll import ep_poll
 from ..user.poll import do_poll
 from ..user.recvmsg import sys_recvfrom
-from ..user.wait import finish_wait, poll_freewait, wait_add_tail
+from ..user.wait import finish_wait, poll_freewait, sock_poll, wait_add_tail
 
 CLOCK_MONOTONIC = 1
 INTERRUPTS_MAX = 4096                                # of a queue in one turn: a driver without NAPI has one for each frame
@@ -257,6 +259,23 @@ def rt_feed(net: Net, t: int, offset: int, length: int, caplen: int, flags: int,
     return feed_steered(net, t, offset, length, caplen, flags, card, made) >= 0
 
 
+@entry
+def rt_feed_batch(net: Net, table: Mem, n: int, t: int, card: int) -> int:
+    """n frames of a back end that lie in feed memory (rows of backends/face.py: offset, bytes, flags) arrive at t and are taken in by DMA
+    at once: their memory may be filled again when this returns.  How many found room on the cable."""
+    k = 0
+    while k < n:
+        flags = 0
+        if le64(table, k * 24 + 16):                 # not ready, or verified: neither is verified again
+            flags = FEED_CSUM_GOOD | FEED_IP_CSUM_GOOD
+        if feed_steered(net, t, le64(table, k * 24), le64(table, k * 24 + 8), le64(table, k * 24 + 8), flags, card, 0) < 0:
+            break
+        k += 1
+    for q in range(net.nring):
+        nic_pull(net, -1, q, t)
+    return k
+
+
 # ---------------------------------------------------------------- calls of a Python program
 @entry
 def rt_program(net: Net, cpu: int, t: int) -> None:
@@ -301,6 +320,12 @@ def rt_poll(net: Net, cpu: int, t: int) -> int:
     th = net.thread[t]
     th.state = Th.SLEEPING
     return do_poll(net, cpu, t)
+
+
+@entry
+def rt_sock_poll(net: Net, cpu: int, sk: int) -> int:
+    """What poll() would say of that socket now."""
+    return sock_poll(net, cpu, net.socks[sk])
 
 
 @entry

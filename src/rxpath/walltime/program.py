@@ -49,9 +49,13 @@ class RealProcess(Process):
     def wakes(self) -> None:
         """The next turn obeys what a call has left word of."""
 
+    def catch_up(self) -> None:
+        """What has come by now has a turn before the call looks."""
+        self.driver.run(self.driver.now_or_later())
+
     def ask(self, op: int) -> None:
         th = self.thread()
-        self.driver.run(self.driver.now_or_later())  # what has come by now
+        self.catch_up()
         if op == Op.SLEEP:
             self.driver.run(self.now() + int(th.arg))
         elif op in (Op.RECV, Op.ACCEPT):
@@ -69,13 +73,13 @@ class RealProcess(Process):
     def _wait(self, op: int, done: Callable[[int], Any], deadline: int) -> int:
         """Look, sleep until somebody wakes us or the time is up, look again."""
         look = {Op.RECV: rt_recv, Op.ACCEPT: rt_accept, Op.POLL: rt_poll, Op.EPOLL: rt_epoll}[Op(op)]
-        woken = False
+        woken, th = False, self.thread()
         while True:
             r = self.busy.call(op, lambda: int(self.call(look)(self.net, self.cpu(), self.n)), done, deadline, woken)
             if done(r) or self.now() >= deadline:
                 self.call(rt_call_over)(self.net, self.n, int(op == Op.POLL))
                 return r
-            self.driver.run(deadline, lambda: self.thread().state != Th.SLEEPING)
+            self.driver.run(deadline, lambda: bool(th.state != Th.SLEEPING))
             woken = True
 
     def close(self) -> None:

@@ -25,6 +25,7 @@ from rxpath.workbench.cli import (
     host,
     hosts,
     judge,
+    lab,
     packetdrill,
     record,
     replay,
@@ -71,6 +72,7 @@ app.command(epilog=case.EXAMPLES)(case.case)
 app.command(epilog=whatif.EXAMPLES)(whatif.whatif)
 app.command(epilog=sweep.EXAMPLES)(sweep.sweep)
 app.command(epilog=headroom.EXAMPLES)(headroom.headroom)
+app.command(epilog=lab.EXAMPLES)(lab.lab)
 app.command(epilog=judge.EXAMPLES)(judge.judge)
 app.command(epilog=packetdrill.EXAMPLES)(packetdrill.packetdrill)
 app.command(epilog=shapes.EXAMPLES)(shapes.shapes)

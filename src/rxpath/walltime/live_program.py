@@ -1,0 +1,217 @@
+"""Programs on a live host (live.py): sockets that any thread may call.
+
+The process has what programs/process.py wants of it; each Python thread that calls is a thread of the host, with its own thread_t and
+buffer. A call holds the host's lock; while it sleeps it has given it back.
+
+A socket's descriptor is a real one of this process, an eventfd that is readable when the socket is (or has an error, or its end):
+select(), poll(), epoll, selectors and asyncio wait on it unchanged.  That is a level: the host's own epoll instance tells which sockets
+became ready after each turn, and a call that has taken the last datagram makes it unreadable again.  An eventfd can always be written,
+and so can these sockets."""
+import functools
+import os
+import threading
+import weakref
+from collections import deque
+from collections.abc import MutableMapping
+from typing import Any
+
+from .._compile import forget, pages, region
+from ..abi.limits import NTHREAD
+from ..abi.numbers import POLLERR, POLLHUP, POLLIN, POLLPRI
+from ..abi.sock import EP_ET
+from ..programs.process import BUFFER, Process
+from ..programs.sockets import Socket
+from ..user import eventpoll
+from .busy import Busy
+from .engine import rt_epoll, rt_program, rt_sock_poll
+from .live import LiveTime
+from .program import RealProcess
+
+POLLRDHUP = 0x2000
+LISTENED = POLLIN | POLLPRI | POLLRDHUP
+FIRST, LAST = NTHREAD // 2, NTHREAD - 2              # threads of the host for threads of Python; the last one waits for all sockets
+
+
+class Caller:
+    """A Python thread in the host.  n: its thread_t."""
+
+    def __init__(self, process: "LiveProcess", n: int) -> None:
+        self.process, self.n = process, n
+        self.memory = pages(BUFFER)
+        process.call(rt_program)(process.net, 0, n)
+        th = process.net.thread[n]
+        th.buf_addr, th.buf_len = region(self.memory), BUFFER
+        self.busy = Busy(process.driver, n)
+
+    def __del__(self) -> None:
+        """The Python thread has ended."""
+        self.process.free.append(self)               # its memory is forgotten by the next call: this may be any thread
+
+
+class LiveProcess(RealProcess):
+    """All threads of this Python process, on a live host."""
+
+    driver: LiveTime
+
+    def __init__(self, driver: LiveTime) -> None:
+        Process.__init__(self, driver.boot)
+        self.driver, self.lock = driver, driver.lock
+        self._local = threading.local()
+        self._unused = list(range(LAST - 1, FIRST - 1, -1))
+        self.free: deque[Any] = deque()
+        self.left_word = False                       # a call has left notes: the host is to have a turn
+        with self.lock:
+            self.call(rt_program)(self.net, 0, LAST)
+            self.ep = eventpoll.epoll(self.boot)
+            th = self.net.thread[LAST]
+            th.epoll, th.batch_most = self.ep, 64
+            # by wait entry: sockets that somebody outside waits for.  Nothing here keeps a socket: who forgets one closes it
+            self.waited: MutableMapping[int, LiveSocket] = weakref.WeakValueDictionary()
+            self.fds = weakref.WeakValueDictionary()                 # type: ignore[assignment]
+            self.call(rt_epoll)(self.net, 0, LAST)
+        driver.ready = self._tell_ready
+
+    # ------------------------------------------------------------ who calls
+    def caller(self) -> Caller:
+        found = getattr(self._local, "caller", None)
+        if found is None:
+            while self.free:
+                gone = self.free.popleft()
+                forget(self.net.thread[gone.n].buf_addr)
+                self._unused.append(gone.n)
+            if not self._unused:
+                raise BlockingIOError(11, f"more than {LAST - FIRST} threads call sockets of this host")
+            found = self._local.caller = Caller(self, self._unused.pop())
+        return found
+
+    @property
+    def n(self) -> int:                              # type: ignore[override]
+        return self.caller().n
+
+    @property
+    def busy(self) -> Busy:                          # type: ignore[override]
+        return self.caller().busy
+
+    def memory(self) -> Any:
+        return self.caller().memory
+
+    def grow(self, size: int) -> bool:
+        me, th = self.caller(), self.thread()
+        forget(th.buf_addr)
+        me.memory = pages(size)
+        th.buf_addr = region(me.memory)
+        return True
+
+    def now(self) -> int:
+        return self.driver.now_or_later()
+
+    def catch_up(self) -> None:
+        """The threads of the back ends see to that."""
+
+    def wakes(self) -> None:
+        self.left_word = True
+
+    # ------------------------------------------------------------ descriptors
+    def new_fd(self, what: Any) -> int:
+        fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self.fds[fd] = what
+        return fd
+
+    def free_fd(self, fd: int) -> None:
+        self.fds.pop(fd, None)
+        os.close(fd)
+
+    def watch(self, s: "LiveSocket") -> None:
+        """From now on its descriptor is readable when it is."""
+        e = self.new_entry()
+        self.call(eventpoll.host_ep_insert)(self.net, self.cpu(), self.ep, e, s.sk, EP_ET, LISTENED)
+        self.waited[e], s.entry = s, e
+        self._tell_ready()
+
+    def unwatch(self, s: "LiveSocket") -> None:
+        if s.entry >= 0:
+            self.waited.pop(s.entry, None)
+            self.call(eventpoll.host_ep_remove)(self.net, s.entry)
+            self.free_entries.append(s.entry)
+            s.entry = -1
+
+    def _tell_ready(self) -> None:
+        """After a turn: which sockets have become readable."""
+        ep = self.net.epolls[self.ep]
+        while ep.ready_head >= 0:
+            n = self.call(rt_epoll)(self.net, 0, LAST)
+            e = self.net.wait[self.net.thread[LAST].wait].item_next
+            while e >= 0 and n > 0:
+                s = self.waited.get(int(e))
+                if s is not None:
+                    s.set_readable(True)
+                e = self.net.wait[e].item_next
+
+    def after(self, s: "LiveSocket") -> None:
+        """A call on that socket is over."""
+        if self.left_word:
+            self.left_word = False
+            self.driver.step()
+        if s.entry >= 0 and s.readable:
+            self.look_again(s)
+
+    def look_again(self, s: "LiveSocket") -> None:
+        s.set_readable(bool(self.call(rt_sock_poll)(self.net, self.cpu(), s.sk) & (LISTENED | POLLERR | POLLHUP)))
+
+    def close(self) -> None:
+        self.driver.ready = None
+
+
+def _locked(name: str) -> Any:
+    method = getattr(Socket, name)
+
+    @functools.wraps(method)
+    def call(self: "LiveSocket", *arguments: Any, **named: Any) -> Any:
+        with self.process.lock:
+            try:
+                return method(self, *arguments, **named)
+            finally:
+                self.process.after(self)
+    return call
+
+
+class LiveSocket(Socket):
+    """A socket of a live host: every call holds the host's lock but while it sleeps."""
+
+    process: LiveProcess
+
+    def __init__(self, process: LiveProcess, *arguments: Any, **named: Any) -> None:
+        self.entry, self.readable = -1, False
+        with process.lock:
+            super().__init__(process, *arguments, **named)
+
+    def fileno(self) -> int:
+        """Its eventfd; -1: closed."""
+        if self.entry < 0 <= self.fd:
+            with self.process.lock:
+                self.process.watch(self)
+        return self.fd
+
+    def set_readable(self, yes: bool) -> None:
+        if yes != self.readable and self.fd >= 0:
+            self.readable = yes
+            if yes:
+                os.eventfd_write(self.fd, 1)
+            else:
+                os.eventfd_read(self.fd)
+
+    def close(self) -> None:
+        if self.fd < 0:
+            return
+        with self.process.lock:
+            self.process.unwatch(self)
+            Socket.close(self)
+            self.process.left_word = False
+            self.process.driver.step()
+
+    bind, connect, disconnect, shutdown = _locked("bind"), _locked("connect"), _locked("disconnect"), _locked("shutdown")
+    getsockname, getpeername, settimeout = _locked("getsockname"), _locked("getpeername"), _locked("settimeout")
+    setsockopt, getsockopt, ioctl = _locked("setsockopt"), _locked("getsockopt"), _locked("ioctl")
+    recv, recv_into, recvfrom, recvfrom_into = _locked("recv"), _locked("recv_into"), _locked("recvfrom"), _locked("recvfrom_into")
+    recvmsg, recvmsg_into, listen, accept = _locked("recvmsg"), _locked("recvmsg_into"), _locked("listen"), _locked("accept")
+    send, sendto, sendmsg = _locked("send"), _locked("sendto"), _locked("sendmsg")
