@@ -9,7 +9,8 @@ import pytest
 
 ROOT = pathlib.Path(__file__).parent.parent
 SOURCES = sorted((ROOT / "src" / "rxpath").rglob("*.py"))
-ROOMS = ("abi", "backends", "cable", "drivers", "irq", "link", "network", "programs", "transport", "turn", "user", "vtime", "walltime", "workbench")
+ROOMS = ("abi", "backends", "cable", "drivers", "irq", "link", "network", "programs", "transport", "turn", "user", "vtime", "walltime",
+         "workbench")
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))

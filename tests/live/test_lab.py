@@ -87,6 +87,6 @@ def test_as_somebody_who_is_not_root():
     mapped = ["unshare", "-U", "--map-user=1000", "--map-group=1000"]
     if subprocess.run([*mapped, "true"], capture_output=True, check=False).returncode:
         pytest.skip("no user namespaces here")
-    done = subprocess.run([*mapped, sys.executable, "-m", "rxpath.workbench.cli", "lab", "--seconds", "0.2"], capture_output=True, text=True,
-                          timeout=60)
+    done = subprocess.run([*mapped, sys.executable, "-m", "rxpath.workbench.cli", "lab", "--seconds", "0.2"], capture_output=True,
+                          text=True, timeout=60)
     assert done.returncode == 0 and "nsenter -t" in done.stderr and "-U --preserve-credentials -n ping" in done.stderr, done.stderr
