@@ -95,7 +95,7 @@ def test_every_file_named_in_prose_exists():
         for line, text in prose(path):
             for name in re.findall(r"(?<![\w*{}/.-])((?:[\w.-]+/)*[\w-]+\.(?:py|md))\b(?!\.\w)", text):
                 end = name.removeprefix("../")
-                known = "NAME" in end or any(f"/{f}".endswith(f"/{end}") for f in (*FILES, "CHANGELOG.md"))
+                known = "NAME" in end or any(f"/{f}".endswith(f"/{end}") for f in (*FILES, "CHANGELOG.md", *OF_A_USER))
                 assert known, f"{path.name}:{line}: {name}"
 
 
@@ -108,7 +108,8 @@ def test_every_sysctl_named_in_a_page_or_a_rule_has_a_row():
 
 # ---------------------------------------------------------------- functions, keys, tables and options that prose names
 OF_LINUX = {"epoll_wait", "igb_reset", "ixgbe_hpbthresh", "nanosleep", "page_frag_alloc_1k", "sendto"}      # and nobody's here
-OF_A_USER = {"host.toml", "a.toml", "SPEC.toml", "burst.toml", "mix.toml", "mine.toml", "server.toml"}     # files that examples write
+OF_A_USER = {"host.toml", "a.toml", "SPEC.toml", "burst.toml", "mix.toml", "mine.toml", "server.toml",
+             "server.py"}                            # files that examples write
 OTHER_TABLES = {"[[rule]]", "[knob.NAME]", "[host]", "[[traffic]]", "[halt]"}   # of rules, scenarios, specs and profiles
 OF_CODE = {"socket.socket", "cpu.now"}                       # no keys of a host file
 

@@ -35,6 +35,7 @@ from rxpath.workbench.cli import (
     validate,
     whatif,
 )
+from rxpath.workbench.cli import run as run_cli
 from rxpath.workbench.cli.examples import examples
 
 EXIT_BAD_INPUT, EXIT_BUG, EXIT_INTERRUPTED, EXIT_PIPE = 2, 70, 130, 141
@@ -73,6 +74,7 @@ app.command(epilog=whatif.EXAMPLES)(whatif.whatif)
 app.command(epilog=sweep.EXAMPLES)(sweep.sweep)
 app.command(epilog=headroom.EXAMPLES)(headroom.headroom)
 app.command(epilog=lab.EXAMPLES)(lab.lab)
+app.command(epilog=run_cli.EXAMPLES)(run_cli.run)
 app.command(epilog=judge.EXAMPLES)(judge.judge)
 app.command(epilog=packetdrill.EXAMPLES)(packetdrill.packetdrill)
 app.command(epilog=shapes.EXAMPLES)(shapes.shapes)

@@ -23,7 +23,7 @@ def lab(
     """Serve the seeds' UDP program on a live host: a network namespace, a TAP, and our receive path behind it.  Ping it, send to it."""
     from rxpath.abi.kernels import KERNELS
     from rxpath.workbench.live.lab import lab as serve
-    from rxpath.workbench.views.live import summary
+    from rxpath.workbench.live.summary import summary
     from rxpath.workbench.words.mistakes import BadInput
 
     if seconds is not None and not 0 < seconds < 1e8:

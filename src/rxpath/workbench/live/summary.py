@@ -1,4 +1,4 @@
-"""What is said of a live host: at its end, and while it runs."""
+"""What is said of a live host at its end."""
 from __future__ import annotations
 
 from rxpath.live import Host
