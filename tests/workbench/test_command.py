@@ -25,7 +25,7 @@ SCHEMA = json.loads((ROOT / "src/rxpath/workbench/views/replay.schema.json").rea
 COMMANDS = ([], ["replay"], ["boot"], ["stations"], ["example"], ["version"], ["host"], ["host", "init"], ["host", "snapshot"],
             ["host", "show"], ["host", "check"], ["hosts"], ["sweep"], ["headroom"], ["diff"], ["doctor"], ["calibrate"], ["validate"],
             ["help"], ["completion"], ["man"], ["packetdrill"], ["record"], ["case"], ["whatif"],
-            ["lab"], ["run"])
+            ["lab"], ["run"], ["show"])
 
 
 def rxpath(*args: str, **more: object) -> subprocess.CompletedProcess[str]:

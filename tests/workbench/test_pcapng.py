@@ -55,7 +55,7 @@ def blocks(data):
 @pytest.mark.parametrize("plain", [False, True])
 def test_fates_are_those_of_the_books(plain):
     kept = Kept()
-    outcome = rxpath.replay("first", fates=Fates(kept), plain=plain, last=1500 if plain else None)
+    outcome = rxpath.replay("first", watching=[Fates(kept)], plain=plain, last=1500 if plain else None)
     numbers = [f.number for f in kept.frames]
     assert len(numbers) == outcome.offered and numbers == sorted(set(numbers)) and kept.said == ""
     ends = Counter(f.reason.name for f in kept.frames if f.kind not in ("delivered", "queued"))
@@ -70,12 +70,12 @@ def test_fates_are_those_of_the_books(plain):
 
 
 def test_watching_changes_nothing():
-    assert rxpath.replay("first", fates=Fates(Kept())).books == rxpath.replay("first").books
+    assert rxpath.replay("first", watching=[Fates(Kept())]).books == rxpath.replay("first").books
 
 
 def test_frames_that_are_told_too_early_are_counted():
     kept = Kept()
-    outcome = rxpath.replay("first", fates=Fates(kept, window=1))
+    outcome = rxpath.replay("first", watching=[Fates(kept, window=1)])
     early = sum(f.kind == "queued" for f in kept.frames)
     assert len(kept.frames) == outcome.offered and early > 0
     assert kept.said.startswith(f"{early} frames say queued") and "ends are of frames told before" in kept.said

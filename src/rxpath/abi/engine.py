@@ -31,6 +31,7 @@ class cpu_t:
     idle_ns: i64
     irqs: i64
     ipis: i64
+    function_calls: i64         # of these, smp_call_function_single_async() of RPS; the others are reschedulings
     ticks: i64
     switches: i64
     wakes: i64

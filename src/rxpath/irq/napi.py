@@ -31,8 +31,8 @@ from ..turn import charge, charge_ipi, enter_parked, late_private, tell_driver
 def raise_softirq_irqoff(net: Net, cpu: int, nr: int) -> None:
     """__raise_softirq_irqoff(): one OR into __softirq_pending."""
     sd = net.sd[cpu]
+    sd.raised[nr] += sd.pending >> nr & 1 ^ 1       # what is pending already will run once all the same
     sd.pending |= 1 << nr
-    sd.raised[nr] += 1
 
 
 @path_function

@@ -138,6 +138,7 @@ def fire_local_irq(net: Net, cpu: int, t: int) -> None:
     elif c.rps_ipi <= t:
         c.rps_ipi = NEVER
         c.ipis += 1
+        c.function_calls += 1
         irq_enter(net, cpu, t, ipi_stage(c))
         rps_trigger_softirq(net, cpu)
     elif c.hrtimer <= t:

@@ -31,6 +31,7 @@ from rxpath.workbench.cli import (
     replay,
     scenario,
     shapes,
+    show,
     sweep,
     validate,
     whatif,
@@ -71,6 +72,7 @@ app.command(epilog=doctor.EXAMPLES)(doctor.doctor)
 app.command(epilog=record.EXAMPLES)(record.record)
 app.command(epilog=case.EXAMPLES)(case.case)
 app.command(epilog=whatif.EXAMPLES)(whatif.whatif)
+app.command(epilog=show.EXAMPLES)(show.show)
 app.command(epilog=sweep.EXAMPLES)(sweep.sweep)
 app.command(epilog=headroom.EXAMPLES)(headroom.headroom)
 app.command(epilog=lab.EXAMPLES)(lab.lab)

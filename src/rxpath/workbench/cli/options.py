@@ -21,6 +21,8 @@ LocalOption = Annotated[str | None, typer.Option(
 SpeedOption = Annotated[float, typer.Option("--speed", metavar="X", help="X times as fast as captured.")]
 RateOption = Annotated[str | None, typer.Option("--rate", metavar="PPS", help="Evenly spaced at this rate instead: 1.2Mpps, 300kpps.")]
 LoopOption = Annotated[int, typer.Option("--loop", metavar="N", help="The capture N times, one after the other.")]
+AtOption = Annotated[str | None, typer.Option(
+    "--at", metavar="TIME", help="At that moment of virtual time, 1.5s, instead of at the end.")]
 JobsOption = Annotated[int | None, typer.Option("--jobs", metavar="N", help="Runs at a time; all cores if not given.")]
 
 

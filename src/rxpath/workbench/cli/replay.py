@@ -3,25 +3,55 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from rxpath.workbench.cli.beside import as_recorded, beside_truth
 from rxpath.workbench.cli.examples import examples
 from rxpath.workbench.cli.html import HtmlOption, check_html, write_html
-from rxpath.workbench.cli.options import HostOption, LocalOption, SeedOption, SetOption
+from rxpath.workbench.cli.options import (
+    AtOption,
+    HostOption,
+    ListenOption,
+    LocalOption,
+    LoopOption,
+    RateOption,
+    SeedOption,
+    SetOption,
+    SpeedOption,
+)
 from rxpath.workbench.cli.progress import EXIT_INTERRUPTED, Bar, Interrupt
+from rxpath.workbench.cli.replay_options import (
+    BudgetOption,
+    CaptureArgument,
+    FreshOption,
+    GoalOption,
+    JsonOption,
+    NoProgressOption,
+    NoWhatifOption,
+    OverTimeOption,
+    PcapngOption,
+    PlainOption,
+    ProcOption,
+    RecordOption,
+    SamplesOption,
+    SeedsOption,
+    SkipUnsupportedOption,
+    TapOption,
+    TrailLimitOption,
+    TrailOption,
+    TxOption,
+)
+from rxpath.workbench.cli.watching import Files
 
 if TYPE_CHECKING:
     from rxpath.workbench.advice.answer import WhatIf
     from rxpath.workbench.case.result import Beside
     from rxpath.workbench.host.model.host import Host
     from rxpath.workbench.jobs.spread import Spread
-    from rxpath.workbench.run.fates import Fates
     from rxpath.workbench.run.outcome import Outcome
     from rxpath.workbench.run.trail import Trail
 
@@ -35,6 +65,7 @@ EXAMPLES = examples(
     ("rxpath replay first --goal latency", "knobs that make it faster, each tried on the same traffic"),
     ("rxpath replay first --html report.html", "the report as a page with pictures"),
     ("rxpath replay first --pcapng fates.pcapng", "every frame with what became of it, for Wireshark"),
+    ("rxpath replay first --proc first.proc --at 5s", "/proc of its host after five seconds; PROC_ROOT=first.proc nstat reads it"),
     ("rxpath replay first --over-time", "queues, losses and CPUs over time, in the terminal"),
     ("rxpath replay first --record first.parquet", "the same into a file"),
     ("rxpath replay first --json | jq .dropped", "for programs; docs/json.md"),
@@ -42,47 +73,35 @@ EXAMPLES = examples(
 
 
 def replay(
-    capture: Annotated[str, typer.Argument(
-        metavar="CAPTURE",
-        help="pcap or pcapng file (also gzipped), -, the name of a bundled one (first), or a traffic spec (.toml).")],
+    capture: CaptureArgument,
     host: HostOption = None,
     set_: SetOption = None,
-    listen: Annotated[list[str] | None, typer.Option(
-        "--listen", metavar="PROTO:PORT,...",
-        help="Sockets to open instead of those that the traffic goes to: udp:5000,tcp:80,udp:10.0.0.1:53.")] = None,
+    listen: ListenOption = None,
     local: LocalOption = None,
-    speed: Annotated[float, typer.Option("--speed", metavar="X", help="X times as fast as captured.")] = 1.0,
-    rate: Annotated[str | None, typer.Option("--rate", metavar="PPS", help="Evenly spaced at this rate instead: 1.2Mpps, 300kpps.")] = None,
-    loop: Annotated[int, typer.Option("--loop", metavar="N", help="The capture N times, one after the other.")] = 1,
-    fresh: Annotated[bool, typer.Option("--fresh", help="With --loop: each time from other source addresses.")] = False,
+    speed: SpeedOption = 1.0,
+    rate: RateOption = None,
+    loop: LoopOption = 1,
+    fresh: FreshOption = False,
     seed: SeedOption = None,
-    trail: Annotated[list[str] | None, typer.Option(
-        "--trail", metavar="FILTER",
-        help="Print the way of single packets: a frame number, an address, :PORT, drops, drops:REASON, or all.")] = None,
-    trail_limit: Annotated[int, typer.Option("--trail-limit", metavar="N", help="At most so many packets are printed.")] = 10,
-    json_: Annotated[bool, typer.Option("--json", help="One JSON object on standard output; docs/json.md.")] = False,
-    record: Annotated[str | None, typer.Option(
-        "--record", metavar="FILE", help="Write rings, queues, CPU time, losses and latency over time: FILE.json, .arrow or .parquet; "
-        "- puts them into --json.")] = None,
+    trail: TrailOption = None,
+    trail_limit: TrailLimitOption = 10,
+    json_: JsonOption = False,
+    record: RecordOption = None,
     html: HtmlOption = None,
-    pcapng: Annotated[str | None, typer.Option("--pcapng", metavar="FILE", help="Write every frame with its fate, for Wireshark.")] = None,
-    over_time: Annotated[bool, typer.Option(
-        "--over-time", help="Show queues, losses, CPUs and latency over time, and chart the queue nearest to its limit.")] = False,
-    samples: Annotated[str | None, typer.Option(
-        "--samples", metavar="FILE.csv", help="Write where the time of single datagrams went, up to 4,096 chosen by chance.")] = None,
-    tap: Annotated[str | None, typer.Option("--tap", metavar="FILE", help="A packet socket that writes what it sees to a pcap.")] = None,
-    tx: Annotated[str | None, typer.Option("--tx", metavar="FILE", help="Write the frames that the path sends to a pcap.")] = None,
-    skip_unsupported: Annotated[bool, typer.Option("--skip-unsupported", help="Leave out iptables rules that are not modelled.")] = False,
-    plain: Annotated[bool, typer.Option("--plain", help="Run the path as plain Python: slow, the same bytes.")] = False,
-    goal: Annotated[str | None, typer.Option(
-        "--goal", metavar="GOAL", help="What to find knobs for: loss, latency or cpu. Loss, if anything was lost.")] = None,
-    budget: Annotated[str | None, typer.Option(
-        "--budget", metavar="PACKETS", help="How many packets to simulate for that: 20M if not given.")] = None,
-    no_whatif: Annotated[bool, typer.Option("--no-whatif", help="Do not look for what would have saved the lost packets.")] = False,
-    seeds: Annotated[int | None, typer.Option(
-        "--seeds", metavar="N", help="How many seeds the run and its knobs are repeated with, to say what is chance: 5, with --no-whatif "
-        "1.")] = None,
-    no_progress: Annotated[bool, typer.Option("--no-progress", help="No progress bar.")] = False
+    pcapng: PcapngOption = None,
+    proc: ProcOption = None,
+    at: AtOption = None,
+    over_time: OverTimeOption = False,
+    samples: SamplesOption = None,
+    tap: TapOption = None,
+    tx: TxOption = None,
+    skip_unsupported: SkipUnsupportedOption = False,
+    plain: PlainOption = False,
+    goal: GoalOption = None,
+    budget: BudgetOption = None,
+    no_whatif: NoWhatifOption = False,
+    seeds: SeedsOption = None,
+    no_progress: NoProgressOption = False
 ) -> None:
     """Send a capture through the receive path of a host and say where every frame went."""
     from rxpath.workbench.advice.goal import SEEDS, checked_budget, checked_goal, checked_seeds
@@ -98,7 +117,9 @@ def replay(
     watched = _watched(trail, trail_limit)
     if watched is not None and not json_ and goal is None:                        # who asks for a packet's way wants that
         no_whatif = True
+    files = Files(pcapng, proc, at)
     _check_files(record, json_, samples, html, pcapng, tap, tx, capture, host)
+    files.check(watched is not None)
     goal, packets = checked_goal(goal), checked_budget(budget)
     seeds = checked_seeds(seeds, 1 if no_whatif or capture == "-" else SEEDS)
     if seeds > 1 and capture == "-":
@@ -108,14 +129,14 @@ def replay(
     chosen = given.the_host(host or traffic.bundled_host(capture), of_host, seed)
     if tap is not None or tx is not None:
         chosen = hostfile.with_outputs(chosen, tap, tx)
-    with Interrupt() as interrupt, _fates(pcapng, watched) as fates:
+    with Interrupt() as interrupt, files.watching() as watching:
         whole = as_recorded(capture, speed, rate, loop, of_traffic, listen, watched, tap, tx)
         chosen, compared = beside_truth(capture, chosen, seed, not json_, not no_progress, interrupt) if whole else (chosen, None)
         with Bar(not no_progress, f"replaying {capture}") as bar:
             outcome = replaying.replay(capture, chosen, overrides=of_traffic, seed=seed, listen=listen or [], local=local, speed=speed,
                                        rate=rate, loop=loop, fresh=fresh, plain=plain or None,
                                        skip_unsupported=skip_unsupported or None, trail=watched, progress=bar, stop=interrupt,
-                                       record=record is not None or over_time or html is not None, fates=fates)
+                                       record=record is not None or over_time or html is not None, watching=watching)
         recorded, picture = outcome, _over_time(outcome) if over_time and not json_ else None
         outcome = _written(outcome, record, samples)
         unit = {"capture": capture, "seed": seed, "listen": tuple(listen or ()), "local": local, "speed": speed, "rate": rate, "loop": loop,
@@ -206,29 +227,6 @@ def _written(outcome: Outcome, record: str | None, samples: str | None) -> Outco
     from rxpath.workbench.views import recording
 
     return recording.take(outcome, record)
-
-
-@contextmanager
-def _fates(file: str | None, watched: Trail | None) -> Iterator[Fates | None]:
-    """What became of each frame goes into this file while the run goes on."""
-    if file is None:
-        yield None
-        return
-    import shlex
-
-    from rxpath.workbench.run.fates import Fates
-    from rxpath.workbench.views.pcapng import Writer
-    from rxpath.workbench.words.mistakes import BadInput, writing
-
-    if watched is not None:
-        raise BadInput("--pcapng and --trail: one of them")
-    with writing(file):
-        out = open(file, "wb", buffering=1 << 20)
-    try:
-        yield Fates(Writer(out, shlex.join(["rxpath", *sys.argv[1:]])))
-    finally:
-        with writing(file):
-            out.close()
 
 
 def _page(html: str | None, outcome: Outcome, answer: WhatIf | None, compared: Beside | None, unit: Mapping[str, Any], host: Host,

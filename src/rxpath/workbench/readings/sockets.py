@@ -13,6 +13,7 @@ from .records import Program, Record, Skmem, TcpSocket, TcpSockets, UdpSocket, U
 
 STATES = {1: "ESTAB", 2: "SYN-SENT", 3: "SYN-RECV", 4: "FIN-WAIT-1", 5: "FIN-WAIT-2", 6: "TIME-WAIT", 7: "UNCONN", 8: "CLOSE-WAIT",
           9: "LAST-ACK", 10: "LISTEN", 11: "CLOSING", 12: "NEW-SYN-RECV"}
+UDP_STATES = ("01", "07")                                   # a short row in another one is what TCP shows of TIME_WAIT and SYN_RECV
 PROC_ROW = re.compile(r"\s*\d+: ([0-9A-F]{8}|[0-9A-F]{32}):([0-9A-F]{4}) ([0-9A-F]{8}|[0-9A-F]{32}):([0-9A-F]{4}) ([0-9A-F]{2})(?: |$)(.*)")
 
 
@@ -44,7 +45,7 @@ def proc_sockets(block: Block) -> list[Record]:
         common = (4 if len(match[1]) == 8 else 6, _address(match[1]), int(match[2], 16), _address(match[3]), int(match[4], 16),
                   STATES.get(int(match[5], 16), match[5]), int(queues[2], 16), int(queues[1], 16))
         drops = number(rest[8]) if len(rest) == 9 else None
-        if is_tcp or (len(rest) > 9 and "udp" not in block.command):
+        if is_tcp or (len(rest) > 9 and "udp" not in block.command) or match[5] not in UDP_STATES:
             tcp.append(TcpSocket(*common, uid=int(rest[3]), inode=int(rest[5])))
         else:
             udp.append(UdpSocket(*common, drops=drops, uid=int(rest[3]), inode=int(rest[5])))

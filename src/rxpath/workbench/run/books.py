@@ -243,7 +243,7 @@ def read(m: Machine) -> Books:
                 places[Stage.nic_dma] = places.get(Stage.nic_dma, 0) + n
     counted = _of_all(net.snmp, ncpu)
     mib = {m: counted[m] for m in Mib}
-    cards = [_device(m, nd) for nd in m.boot.netdevs]
+    cards = [device(m, nd) for nd in m.boot.netdevs]
     stations = _stations(net, ncpu)
     apps, latency, done = _apps(m)
     several = len(cards) > 1
@@ -338,7 +338,7 @@ def _softnet(net: Any, i: int) -> dict[str, int]:
             "received_rps": sd.received_rps, "flow_limit_count": backlog.flow_count, "backlog_len": backlog.len + sd.process_len}
 
 
-def _device(m: Machine, nd: NetDevice) -> CardBooks:
+def device(m: Machine, nd: NetDevice) -> CardBooks:
     """ethtool -S; the device's statistics as ip -s link shows them, with those of the other end."""
     net = m.net
     counted = [sum(each) for each in zip(*(numbers(net.dev_stat[c][nd.index]) for c in range(m.host.cpus)), strict=True)]

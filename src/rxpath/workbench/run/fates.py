@@ -16,6 +16,7 @@ from rxpath.outputs import Mark
 from rxpath.path import Stage
 from rxpath.workbench.run.machine import Arrival, Machine
 from rxpath.workbench.run.where_lost import Loss
+from rxpath.workbench.words.mistakes import BadInput
 
 WINDOW = 32_768                                             # frames that are held back
 READ_FROM = Stage.__skb_recv_udp                            # whose mark has the socket; in a class its name would be changed
@@ -68,6 +69,8 @@ class Fates:
         self.others = 0                                     # ends of frames that the traffic did not bring: segments that were sent again
 
     def attach(self, m: Machine) -> None:
+        if m.net.trail:
+            raise BadInput("the fate of every frame (--pcapng) and the way of single ones (--trail): one of them in a run")
         self.machine = m
         self.leaving = m.leaving                            # type: ignore[attr-defined]
         m.net.trail = Marks.ENDS

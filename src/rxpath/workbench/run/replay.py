@@ -4,7 +4,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from rxpath.cable.capture import Capture
 from rxpath.cable.receiver import Receiver, infer_receiver
@@ -23,10 +23,22 @@ from rxpath.workbench.words.mistakes import BadInput
 
 if TYPE_CHECKING:
     from rxpath.cable.generate import Generated
-    from rxpath.workbench.run.fates import Fates
     from rxpath.workbench.run.lost_flows import LostFlows
+    from rxpath.workbench.run.machine import Machine
     from rxpath.workbench.run.trail import Trail
     from rxpath.workbench.traffic.spec import Spec
+
+
+
+class Watching(Protocol):
+    """Who is told of a run while it goes on."""
+
+    def attach(self, m: Machine, /) -> None:
+        """Before the first frame."""
+
+    def finish(self) -> None:
+        """The run is over, its state about to go."""
+
 
 Progress = Callable[[float, int], None]                     # (share of the capture, 0 if not known; frames offered so far)
 HEADERS_SHARE = 0.1                                         # of a replay's time: the pass over the headers (docs/speed.md)
@@ -43,11 +55,9 @@ def _pace(rate: str | int | None, speed: float) -> int:
     return pace
 
 
-def _watched(trail: Trail | str | Sequence[str] | None, fates: Fates | None) -> Trail | None:
+def _watched(trail: Trail | str | Sequence[str] | None) -> Trail | None:
     if trail is None:
         return None
-    if fates is not None:
-        raise BadInput("the fate of every frame (--pcapng) and the way of single ones (--trail): one of them in a run")
     from rxpath.workbench.run.trail import Trail
 
     return trail if isinstance(trail, Trail) else Trail(listed(trail))
@@ -58,7 +68,7 @@ def replay(capture: str | Path | Spec, host: given.GivenHost = None, *, override
            plain: bool | None = None, skip_unsupported: bool | None = None, trail: Trail | str | Sequence[str] | None = None,
            progress: Progress | None = None, stop: Callable[[], bool] | None = None, receiver: Receiver | None = None, fresh: bool = False,
            record: bool = False, last: int | None = None, spends: bool = True,
-           fates: Fates | None = None) -> Outcome:
+           watching: Sequence[Watching] = ()) -> Outcome:
     """Send a capture through the receive path of a host.
 
     capture   a pcap or pcapng file (also gzipped), "-" for standard input, the name of a bundled one ("first"),
@@ -72,12 +82,13 @@ def replay(capture: str | Path | Spec, host: given.GivenHost = None, *, override
     stop      asked between slices: true ends the run early; fresh: each loop comes from other source addresses
     last      only the beginning: so many records of each reading; of generated traffic so many ns
     trail     the way of single packets, in Outcome.trail: "drops", "17", ["10.0.0.2:53", ...] as --trail has them, or a run.trail.Trail
-    fates     told what became of every frame, one after the other: run.fates.Fates; not together with trail
+    watching  who is told of the run while it goes on: run.fates.Fates (what became of every frame; not together with trail),
+              run.moment.Moments (what the host's counters say at moments of it)
     spends    keep where the time of each datagram went, in books.spent and Outcome.samples
     record    keep rings, queues, CPU time and losses over time, in Outcome.recording, and whose frames were lost, in Outcome.lost_flows
               (not together with trail); receiver: who receives, if that is known
     Raises BadInput, CaptureError, HostError, RulesError for what cannot be used; Imbalance would be our bug."""
-    watched = _watched(trail, fates)
+    watched = _watched(trail)
     of_traffic, of_host = split(overrides)
     spec = traffic.changed_spec(capture, of_traffic, seed)
     if host is None and spec is None:
@@ -112,9 +123,10 @@ def replay(capture: str | Path | Spec, host: given.GivenHost = None, *, override
                 Simulation(chosen, receiver=who, listen=sockets, plain=plain, skip_unsupported=skip_unsupported,
                            record=record and not scout, spends=spends and not scout) as sim:
             sim.time.stop = stop
-            flows = _attached(sim, watched, fates, record, scout)
+            others: Sequence[Watching] = () if scout else watching
+            flows = _attached(sim, watched, others, record, scout)
             sim.replay(frames, part(progress, headers, 1.0))
-            for told in (watched, fates, flows):
+            for told in (watched, *others, flows):
                 if told is not None:
                     told.finish()
             said = traffic.summary(name, frames, speed, pace, begins)
@@ -129,8 +141,7 @@ def replay(capture: str | Path | Spec, host: given.GivenHost = None, *, override
         udp, tcp = (None if declared is None else [s.port for s in declared if s.listed.proto == proto] for proto in ("udp", "tcp"))
         who = receiver or (infer_receiver(source, local=addresses, listen=udp, listen_tcp=tcp, plain=bool(plain),
                                            progress=part(progress, 0.0, headers), stop=stop)
-                           if source is not None
-                           else trafficfile.receiver(spec, chosen))     # type: ignore[arg-type]
+                           if source is not None else trafficfile.receiver(spec, chosen))     # type: ignore[arg-type]
         chosen, taught = learn(name, who, chosen) if source is not None else (chosen, None)
         chosen = assemble.settle(chosen, who)
         if fresh and loop > 1:
@@ -144,14 +155,13 @@ def replay(capture: str | Path | Spec, host: given.GivenHost = None, *, override
             source.close()
 
 
-def _attached(sim: Simulation, watched: Trail | None, fates: Fates | None, record: bool, scout: bool) -> LostFlows | None:
+def _attached(sim: Simulation, watched: Trail | None, others: Sequence[Watching], record: bool, scout: bool) -> LostFlows | None:
     """Whoever is told of single frames; of a recorded run whose frames were lost, where nobody chose others to watch."""
     if watched is not None:
         watched.attach(sim, scout)
-        return None
-    if fates is not None:
-        fates.attach(sim)
-    if not record:
+    for other in others:
+        other.attach(sim)
+    if not record or watched is not None:
         return None
     from rxpath.workbench.run.lost_flows import LostFlows
 

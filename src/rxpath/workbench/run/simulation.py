@@ -136,6 +136,11 @@ class Simulation(Machine):
     # ------------------------------------------------------------ time
     def run(self, until: int) -> None:
         """Virtual time until `until`, unless the run has been stopped."""
+        while self.stops and self.stops[0][0] <= until and not self.time.stopped:
+            t, look = self.stops.pop(0)
+            self.time.run(max(t, self.time.now()))
+            if not self.time.stopped:
+                look()
         if not self.time.stopped:
             self.time.run(until)
         self.t = max(self.t, self.time.now())

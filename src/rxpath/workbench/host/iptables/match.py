@@ -93,6 +93,7 @@ class RuleText:
         self.matches: list[tuple[str, dict[str, object]]] = []
         self.target, self.aim = Target.CONTINUE, ""
         self.reject_with, self.log_prefix, self.log_level = REJECT_WITH["icmp-port-unreachable"], "", 4
+        self.log_flags = 0
         self.reject_set = False
         self.comment = ""
         self.seen: set[str] = set()
@@ -127,7 +128,7 @@ class RuleText:
                 yield Rule(self.line.number, self.line.text, source, destination, self.protocol, self.protocol_invert,
                            self.interfaces["-i"],
                            self.interfaces["-o"], self.fragment, matches, self.target, self.aim, self.reject_with, self.log_prefix,
-                           self.log_level, *self.counts, self.comment)
+                           self.log_level, *self.counts, self.comment, self.log_flags)
 
     def _take(self, option: str, invert: bool) -> None:
         long = {"--source": "-s", "--src": "-s", "--destination": "-d", "--dst": "-d", "--protocol": "-p", "--proto": "-p",
@@ -311,7 +312,8 @@ class RuleText:
 
     def _log(self, option: str) -> None:
         if option in LOG_FLAGS:
-            return                                          # more text on the log line; the path logs the prefix
+            self.log_flags |= LOG_FLAGS[option]            # more text on the log line; the path logs the prefix
+            return
         value = self._next(option)
         if option == "--log-prefix":
             if len(value) > PREFIX_MAX:

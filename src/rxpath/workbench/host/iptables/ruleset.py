@@ -54,7 +54,7 @@ REJECT_WITH = {                                             # ICMP type 3, these
 }
 LOG_LEVELS = {"emerg": 0, "panic": 0, "alert": 1, "crit": 2, "err": 3, "error": 3, "warning": 4, "warn": 4, "notice": 5, "info": 6,
               "debug": 7}
-LOG_FLAGS = ("--log-tcp-sequence", "--log-tcp-options", "--log-ip-options", "--log-uid", "--log-macdecode")
+LOG_FLAGS = {"--log-tcp-sequence": 1, "--log-tcp-options": 2, "--log-ip-options": 4, "--log-uid": 8, "--log-macdecode": 32}
 
 
 class MatchKind(IntEnum):
@@ -142,6 +142,7 @@ class Rule:
     packets: int = 0
     bytes: int = 0
     comment: str = ""
+    log_flags: int = 0                                      # bits of LOG_FLAGS: what a line would hold more
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,61 @@
+"""What `rxpath replay` writes of a run while it goes on, or at a moment of it: each frame's fate, /proc."""
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rxpath.workbench.run.replay import Watching
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """As the options have them."""
+    pcapng: str | None
+    proc: str | None
+    at: str | None
+
+    def check(self, trail: bool) -> None:
+        """Before the run, not after it."""
+        from rxpath.workbench.words.mistakes import BadInput
+
+        if self.pcapng is not None and trail:
+            raise BadInput("--pcapng and --trail: one of them")
+        if self.proc is not None:
+            from rxpath.workbench.views.proc import tree
+
+            tree.check(self.proc)
+        elif self.at is not None:
+            raise BadInput("--at: says when for --proc DIR, which is not asked for; rxpath show prints single files")
+
+    @contextmanager
+    def watching(self) -> Iterator[list[Watching]]:
+        """Who is told of the run; afterwards it is in the files."""
+        from rxpath.workbench.words.mistakes import writing
+
+        told: list[Watching] = []
+        if self.proc is not None:
+            from rxpath.workbench.run.moment import Moments, checked_at
+
+            told.append(moments := Moments(checked_at(self.at)))
+        if self.pcapng is None:
+            yield told
+        else:
+            from rxpath.workbench.run.fates import Fates
+            from rxpath.workbench.views.pcapng import Writer
+
+            with writing(self.pcapng):
+                out = open(self.pcapng, "wb", buffering=1 << 20)
+            try:
+                yield [*told, Fates(Writer(out, shlex.join(["rxpath", *sys.argv[1:]])))]
+            finally:
+                with writing(self.pcapng):
+                    out.close()
+        if self.proc is not None and moments.found:
+            from rxpath.workbench.views.proc import tree
+
+            tree.write(moments.found[0], self.proc)
