@@ -66,6 +66,9 @@ def test_no_modules_import_each_other():
 
 
 LATE = {                                             # the command line imports what a command needs when it runs; below it only these
+    ("api/doctor.py", "rxpath.workbench.views.html"): "only notebooks draw results",
+    ("api/many.py", "rxpath.workbench.views.html"): "the same",
+    ("api/replay.py", "rxpath.workbench.views.html"): "the same",
     ("host/given.py", "rxpath.workbench.host.snapshot.compose"): "few hosts come from a case",
     ("host/given.py", "rxpath.workbench.readings.case"): "the same",
     ("host/sysctl_conf.py", "rxpath.workbench.readings.lines"): "few hosts name a sysctl.conf",

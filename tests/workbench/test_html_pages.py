@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import rxpath
+from rxpath import examples
 from rxpath.workbench.doctor.inputs import checked
 from rxpath.workbench.doctor.verdict import examine
 from rxpath.workbench.scenarios import scenario
@@ -166,6 +167,46 @@ def test_a_page_does_not_overwrite_what_is_read(tmp_path, capsys):
 def test_doctor_html_is_one_verdict(tmp_path, capsys):
     code, _, err = run(capsys, "doctor", "--watch", "--html", str(tmp_path / "x.html"))
     assert code == 2 and "--html is one verdict" in err
+
+
+# ---------------------------------------------------------------- notebooks
+@pytest.fixture(scope="module")
+def fragments(sweep, room, found, tmp_path_factory) -> dict[str, str]:
+    answer = rxpath.whatif("first", budget="500k", seeds=1, jobs=1)
+    readings = tmp_path_factory.mktemp("n") / "now.txt"
+    readings.write_text("$ cat /proc/net/snmp\nUdp: InDatagrams NoPorts InErrors OutDatagrams RcvbufErrors\nUdp: 900 3 7 5 7\n")
+    return {kind: result._repr_html_() for kind, result in
+            {"run": answer, "sweep": sweep, "headroom": room, "diff": found, "doctor": rxpath.doctor(readings)}.items()}
+
+
+def test_results_draw_themselves_small_and_without_a_script(fragments):
+    for kind, text in fragments.items():
+        assert "<script" not in text and len(text) < 60_000, (kind, len(text))
+        whole = ElementTree.fromstring(text)
+        assert whole.get("class") == "rxpath" and whole.find(".//h1").text and whole.findall(".//svg"), kind
+        assert not [e for e in whole.iter() if any(k.startswith("on") or k in ("style", "src", "href") for k in e.keys())], kind
+        ids = {e.get("id") for e in whole.iter()} - {None}
+        named = {i for e in whole.iter() for k in ("aria-labelledby", "aria-describedby") for i in (e.get(k) or "").split()}
+        assert named <= ids, kind
+
+
+def test_ids_of_two_results_differ(fragments):
+    every = Counter(i for text in fragments.values() for i in re.findall(r'\bid="([^"]*)"', text))
+    assert every and max(every.values()) == 1
+
+
+def test_styles_of_a_notebook_reach_nothing_outside(fragments):
+    style = re.search("<style>(.*?)</style>", fragments["sweep"], re.DOTALL)[1]
+    selectors = [part.strip() for group in re.findall(r"(?:^|[{}])([^{}@]+)\{", style) for part in group.split(",")]
+    assert len(selectors) > 50 and all(s == ".rxpath" or s.startswith(".rxpath ") for s in selectors)
+    assert style.count("{") == style.count("}") and "--bg:#14181d" in style
+
+
+def test_names_from_outside_are_text_in_a_notebook(tmp_path):
+    file = tmp_path / "<b>&.pcap"
+    file.write_bytes(examples.path("first").read_bytes())
+    text = rxpath.replay(file)._repr_html_()
+    assert "<b>" not in text and "&lt;b&gt;&amp;.pcap" in text
 
 
 # ---------------------------------------------------------------- whose frames were lost

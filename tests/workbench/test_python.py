@@ -1,4 +1,5 @@
 """rxpath as a library: what a notebook or a script gives it and gets back."""
+import ast
 import json
 import subprocess
 import sys
@@ -119,10 +120,17 @@ def test_the_doctor_says_what_the_command_says(tmp_path, capsys):
 def test_the_notebook_runs(capsys):
     cells = json.loads((ROOT / "docs/tour.ipynb").read_text())["cells"]
     names: dict[str, object] = {}
+    shown: list[object] = []
     for cell in cells:
         if cell["cell_type"] == "code":
             assert cell["outputs"] == [] and cell["execution_count"] is None, "cleared, so that no figure goes stale"
-            exec(compile("".join(cell["source"]), "tour.ipynb", "exec"), names)
+            body = ast.parse("".join(cell["source"])).body
+            last = body.pop() if isinstance(body[-1], ast.Expr) else None        # a notebook shows it
+            exec(compile(ast.Module(body, []), "tour.ipynb", "exec"), names)
+            if last is not None:
+                shown.append(eval(compile(ast.Expression(last.value), "tour.ipynb", "eval"), names))
+    drawn = [value._repr_html_() for value in shown if hasattr(value, "_repr_html_")]
+    assert len(drawn) == 2 and all("<svg" in text for text in drawn)
     out = capsys.readouterr().out
     assert out.count("b'datagram") == 3 and names["books"].received == 3
     assert names["answer"].knobs and names["table"].best is not None

@@ -28,6 +28,11 @@ class Diagnosis:
     def to_dict(self) -> dict[str, Any]:
         return view.as_json(self.verdict, self.readings, self.since_boot)
 
+    def _repr_html_(self) -> str:
+        from rxpath.workbench.views.html import notebook
+
+        return notebook.of_doctor(self.verdict, self.readings, self.since_boot)
+
     def __str__(self) -> str:
         return terminal.plain((view.since_boot if self.since_boot else view.render)(self.verdict, self.readings), view.WIDTH)
 

@@ -18,6 +18,11 @@ class Sweep(sweeping.Sweep):
     """str(): the table, best first."""
     __slots__ = ()
 
+    def _repr_html_(self) -> str:
+        from rxpath.workbench.views.html import notebook
+
+        return notebook.of_sweep(self)
+
     def __str__(self) -> str:
         return terminal.plain(sweep_view.render(self), 120)
 
@@ -30,6 +35,11 @@ class Headroom(searching.Headroom):
     """str(): the limits and the curves."""
     __slots__ = ()
 
+    def _repr_html_(self) -> str:
+        from rxpath.workbench.views.html import notebook
+
+        return notebook.of_headroom(self)
+
     def __str__(self) -> str:
         return terminal.plain(headroom_view.render(self))
 
@@ -37,6 +47,11 @@ class Headroom(searching.Headroom):
 class Diff(comparing.Diff):
     """str(): what differs."""
     __slots__ = ()
+
+    def _repr_html_(self) -> str:
+        from rxpath.workbench.views.html import notebook
+
+        return notebook.of_diff(self)
 
     def __str__(self) -> str:
         return terminal.plain(diff_view.render(self))

@@ -53,6 +53,11 @@ class Outcome(outcome.Outcome):
     def to_json(self) -> str:
         return json.dumps(self.to_dict(), indent=1)
 
+    def _repr_html_(self) -> str:
+        from rxpath.workbench.views.html import notebook
+
+        return notebook.of_run(self, self.whatif)
+
     def __str__(self) -> str:
         return terminal.plain(report.render(self, *([advice.render(self, self.whatif)] if self.whatif is not None else [])))
 

@@ -20,10 +20,15 @@ MEANS = {"loss": "lost or damaged", "other": "refused, elsewhere, or undecided",
 
 def page(verdict: Verdict, readings: Sequence[Reading], since_boot: bool, command: str = "") -> str:
     said = title(verdict, readings, since_boot)
+    return document(said, heading(said) + made_by(command) + body(verdict, readings, since_boot))
+
+
+def body(verdict: Verdict, readings: Sequence[Reading], since_boot: bool) -> str:
+    """All below the heading."""
     when = f"{of_host(readings)}: one reading." if since_boot else head_line(verdict, readings)
     notes = "".join(f"<p>{text(note)}</p>" for note in verdict.notes)
-    return document(said, heading(said) + f"<p>{text(when)}</p>" + made_by(command) + notes + found(verdict, since_boot) +
-                    ("" if since_boot else _told(verdict)) + _reasons(verdict) + _not_looked(verdict) + _unread(readings))
+    return f"<p>{text(when)}</p>{notes}{found(verdict, since_boot)}{'' if since_boot else _told(verdict)}{_reasons(verdict)}" \
+           f"{_not_looked(verdict)}{_unread(readings)}"
 
 
 def title(verdict: Verdict, readings: Sequence[Reading], since_boot: bool) -> str:

@@ -12,7 +12,8 @@ from rxpath.workbench.views.html.elements import text
 
 
 @cache
-def _own(name: str) -> str:
+def own(name: str) -> str:
+    """A file of this folder."""
     return (Path(__file__).parent / name).read_text()
 
 
@@ -26,7 +27,7 @@ def made_by(command: str) -> str:
 
 def document(title: str, body: str) -> str:
     """One self-contained file."""
-    css, js = _own("report.css"), _own("report.js")
+    css, js = own("report.css"), own("report.js")
     policy = f"default-src 'none'; style-src {_hash(css)}; script-src {_hash(js)}; base-uri 'none'; form-action 'none'"
     return f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{policy}">' \
            f'<meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark">' \
