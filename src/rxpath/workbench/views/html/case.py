@@ -103,4 +103,4 @@ def _laws(a: Answer) -> str:
     rows = [(law.title, f"{100 * max(law.lost.values(), default=0.0):.1f}%", "yes" if law.fits else law.why) for law in a.laws]
     return figure("laws", "Laws of traffic, each fitted to what was lost", "The share that is lost here under each.",
                   bars(drawn, most, "Share lost under each law", "laws"), key([("loss", "fits what was lost"), ("other", "does not")]),
-                  numbers("The numbers", table(("how it came", "lost here", "fits"), rows)))
+                  numbers("The numbers", table(("how it came", "lost here", "fits"), rows, tail=1)))

@@ -57,7 +57,7 @@ def found(verdict: Verdict, since_boot: bool) -> str:
         "A second, between the readings." if timed else "Between the readings."
     return figure("found", "What was counted", said, picture,
                   key([(c, what) for c, what in MEANS.items() if any(COLOURS.get(f.kind, "was") == c for f in cases)]),
-                  numbers("The numbers", table(("kind", "count", "a second", "what", "seen in"), rows)))
+                  numbers("The numbers", table(("kind", "count", "a second", "what", "seen in"), rows, tail=2)))
 
 
 def _long(f: Case, timed: bool) -> float:
@@ -101,7 +101,7 @@ def _reasons(verdict: Verdict) -> str:
                  "Packets by the kernel's drop reason", "reasons")
     rows = [(r.reason, r.function, f"{r.count:,}", r.meaning) for r in verdict.reasons]
     return figure("reasons", "What a drop tool saw", "Packets by the kernel's reason; losses of a ring are never among them.", drawn,
-                  numbers("The numbers", table(("reason", "function", "packets", "meaning"), rows, words=2)))
+                  numbers("The numbers", table(("reason", "function", "packets", "meaning"), rows, words=2, tail=1)))
 
 
 def _not_looked(verdict: Verdict) -> str:

@@ -28,21 +28,22 @@ def figure(name: str, title: str, what: str, *parts: str) -> str:
     return f'<figure id="{name}">{said}{"".join(parts)}</figure>\n'
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[object]], words: int = 1) -> str:
-    """The first `words` columns are words, the others figures."""
-    top = "".join(f'<th scope="col"{_word(i, words)}>{text(h)}</th>' for i, h in enumerate(head))
-    body = "".join(f"<tr>{''.join(_cell(i, c, words) for i, c in enumerate(row))}</tr>" for row in rows)
+def table(head: Sequence[str], rows: Iterable[Sequence[object]], words: int = 1, tail: int = 0) -> str:
+    """The first `words` columns and the last `tail` are words, the others figures."""
+    wordy = [i < words or i >= len(head) - tail for i in range(len(head))]
+    top = "".join(f'<th scope="col"{_word(wordy[i])}>{text(h)}</th>' for i, h in enumerate(head))
+    body = "".join(f"<tr>{''.join(_cell(i, c, wordy[i]) for i, c in enumerate(row))}</tr>" for row in rows)
     return f'<div class="wide"><table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
-def _cell(i: int, value: object, words: int) -> str:
+def _cell(i: int, value: object, word: bool) -> str:
     if i == 0:
         return f'<th scope="row">{text(value)}</th>'
-    return f"<td{_word(i, words)}>{text(value)}</td>"
+    return f"<td{_word(word)}>{text(value)}</td>"
 
 
-def _word(i: int, words: int) -> str:
-    return ' class="word"' if i < words else ""
+def _word(word: bool) -> str:
+    return ' class="word"' if word else ""
 
 
 def numbers(title: str, inner: str, opened: bool = False) -> str:

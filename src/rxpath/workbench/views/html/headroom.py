@@ -27,7 +27,7 @@ def _curve(i: int, room: Headroom, settings: Sequence[str], dots: Sequence[Dot])
     steps = [s for s in room.limits if s.settings == tuple(settings)]
     later = [s for s in room.limits if s.settings != tuple(settings)] if not settings else []
     low, high = min(d.speed for d in dots), max(d.speed for d in dots)
-    marks = [Mark(s.factor, f"{times(s.factor)}: {s.limit.place if s.limit else 'nothing gives way'}") for s in steps if s.factor]
+    marks = [Mark(s.factor, s.limit.place if s.limit else "nothing gives way") for s in steps if s.factor]
     marks += [Mark(s.factor, f"next: {s.limit.place if s.limit else ''}", "next") for s in later if low < s.factor < high]
     x = spread_out([d.speed for d in dots], number)
     rates = decades([v for d in dots for v in (d.offered_pps, d.delivered_pps)], lambda v: pps(round(v)))
@@ -48,8 +48,10 @@ def _curve(i: int, room: Headroom, settings: Sequence[str], dots: Sequence[Dot])
               linear([100 * d.lost_share for d in dots], lambda v: f"{v:g}%"), lost), drawn("99 % are done within", waits, late)]
     rows = [(number(d.speed), pps(d.offered_pps), pps(d.delivered_pps), f"{100 * d.lost_share:.1f}%", ns(d.p99_ns)) for d in dots]
     what = "as it is" if not settings else f"with {' '.join(settings)}"
-    said = f"The same traffic faster and slower, {what}. The dashed red line is the limit that binds: up to there the goal holds " \
-           f"({room.goal.text()})."
+    said = f"The same traffic faster and slower, {what}."
+    if steps and steps[0].factor:
+        said += f" The dashed red line is the limit that binds: up to {times(steps[0].factor)} its speed the goal holds " \
+                f"({room.goal.text()})."
     return figure(f"curve{i}", f"How much it carries, {what}", said, beside(panels),
                   line_key([("s0", "delivered"), ("s1", "offered"), ("lostline", "lost"), ("s2", "99 % done within")]),
                   numbers("The numbers", table(("times its speed", "offered", "delivered", "lost", "p99"), rows)))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from rxpath.workbench.views.html.axes import Axis
-from rxpath.workbench.views.html.elements import text
+from rxpath.workbench.views.html.elements import short, text
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 470, 230, 64, 14, 30, 42
 LETTER = 7.0                                                # width of one, more or less
@@ -56,10 +56,11 @@ def panel(title: str, x: Axis, y: Axis, lines: Iterable[Line], marks: Iterable[M
         out.append(f'<text class="axis" text-anchor="end" x="{WIDTH - RIGHT}" y="{HEIGHT - 6}">{text(under)}</text>')
     for i, m in enumerate(marks):
         at = px(m.x)
-        last = at + len(m.name) * LETTER > WIDTH
+        room = max(WIDTH - at, at - LEFT)                   # the wider side
+        last = at - LEFT == room
         out.append(f'<path class="{m.style}" d="M{at:.1f} {TOP}V{TOP + height}"/>'
                    f'<text class="{m.style}t" x="{at + (-4 if last else 4):.1f}" '
-                   f'text-anchor="{"end" if last else "start"}" y="{TOP + 12 + 15 * i}">{text(m.name)}</text>')
+                   f'text-anchor="{"end" if last else "start"}" y="{TOP + 12 + 15 * i}">{short(m.name, int(room / LETTER))}</text>')
     out += [_drawn(line, px, py) for line in lines]
     return f'<svg class="panel" role="img" aria-label="{text(title)}" viewBox="0 0 {WIDTH} {HEIGHT}">{"".join(out)}</svg>'
 

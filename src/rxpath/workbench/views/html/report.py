@@ -66,7 +66,7 @@ def funnel(run: Outcome) -> str:
     said = f"{b.offered:,} frames offered = {b.delivered:,} delivered + {b.queued:,} under way + {b.frames_dropped:,} that ended before " \
            f"their program, {lost:,} of them lost."
     return figure("funnel", "Where the frames went", said, charts.funnel(steps(b), b.offered, b.queued),
-                  numbers("The numbers", table(("step", "left there", "frames", "of offered", "why"), rows, words=2)))
+                  numbers("The numbers", table(("step", "left there", "frames", "of offered", "why"), rows, words=2, tail=1)))
 
 
 def losses(run: Outcome) -> str:
@@ -82,7 +82,7 @@ def losses(run: Outcome) -> str:
             for loss in found]
     return figure("losses", "Frames that ended before a program", "By the kernel's reason and the function where they ended.",
                   charts.bars(drawn, found[0].n, "Frames by reason", "losses"), key(kinds),
-                  numbers("The numbers", table(("reason", "class", "frames", "of offered", "why", "where"), rows, words=2)))
+                  numbers("The numbers", table(("reason", "class", "frames", "of offered", "why", "where"), rows, words=2, tail=2)))
 
 
 def _flows(run: Outcome) -> str:
@@ -138,7 +138,7 @@ def _queues(seen: OverTime) -> str:
     return figure("queues", "How full the queues were", said,
                   charts.time_chart("queues", "Queues against their limits", span, most, body, label, label=lambda v: f"{v / 10:.0f}%"),
                   '<p class="status" role="status" aria-live="polite"></p>',
-                  numbers("The numbers", table(("queue", "at most", "of", "share", "unit"), rows)))
+                  numbers("The numbers", table(("queue", "at most", "of", "share", "unit"), rows, tail=1)))
 
 
 def _frames(seen: OverTime) -> str:
@@ -242,7 +242,7 @@ def knobs(answer: WhatIf | None) -> str:
     if answer is None or not answer.knobs:
         return ""
     helped = [k for k in answer.knobs if k.helped in ("yes", "partly")]
-    rows = [(k.title, k.helped, f"{k.lost_before:,}", f"{k.lost_after:,}", _in_seeds(k), f"{k.p99_us_after:,.1f} us", k.why)
+    rows = [(k.title, k.helped, f"{k.lost_before:,}", f"{k.lost_after:,}", _in_seeds(k), ns(round(1000 * k.p99_us_after)), k.why)
             for k in answer.knobs]
     most = max([k.lost_before for k in answer.knobs] + [k.lost_after for k in answer.knobs]) or 1
     drawn = [(k.title, [("loss", k.lost_after, f"{k.lost_after:,} lost"), ("was", max(0, k.lost_before - k.lost_after), "saved")],
@@ -254,7 +254,7 @@ def knobs(answer: WhatIf | None) -> str:
         picture = charts.bars(drawn, most, "Frames lost with each setting", "knobs") + key([("loss", "still lost"), ("was", "saved")])
     return figure("knobs", "What would have saved them" if answer.goal == "loss" else "What would help", said, picture,
                   numbers("All settings that were tried", table(("setting", "helps", "lost before", "after", "over the seeds", "p99 after",
-                                                                 "why not"), rows, words=2)))
+                                                                 "why not"), rows, words=2, tail=1)))
 
 
 def _in_seeds(knob: Tried) -> str:
