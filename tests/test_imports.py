@@ -86,6 +86,7 @@ LATE = {                                             # the command line imports 
     ("run/simulation.py", "rxpath.vtime.program"): "only runs with Python programs",
     ("run/simulation.py", "rxpath.workbench.run"): "only runs that are recorded",
     ("traffic/capture.py", "rxpath.workbench.traffic.spec"): "a capture is no spec",
+    ("traffic/spec.py", "rxpath.workbench.traffic.clients"): "few specs have clients, and a file of frames needs no driver of time",
     ("views/pictures.py", "matplotlib"): "heavy, and an extra",
     ("views/arrow.py", "pyarrow"): "heavy, and an extra",
     ("words/units.py", "difflib"): "only for mistakes",

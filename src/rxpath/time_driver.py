@@ -70,7 +70,8 @@ class TimeDriver(ABC):
 
     @abstractmethod
     def _advance(self, until: int) -> None:
-        """Go on until then; collect() whenever a frame has left that a source must hear of, or a ring of outputs fills up."""
+        """Go on until then; collect() whenever a frame has left that a source must hear of, or a ring of outputs fills up.  After
+        that a source may want to be asked sooner (_asked_next)."""
 
     @abstractmethod
     def _put(self, t: int, offset: int, length: int, caplen: int, card: int, made: bool) -> bool:
@@ -81,7 +82,7 @@ class TimeDriver(ABC):
     def run(self, until: int) -> None:
         """Time until `until`."""
         while True:
-            self._advance(min([until, *(s.wake_at() for s, _ in self.sources)]))
+            self._advance(min(until, self._asked_next()))
             self.collect()
             now = self.now()
             for s, card in self.sources:
@@ -89,6 +90,10 @@ class TimeDriver(ABC):
                     self._make(s.woken(now), card, now)
             if self._stops() or now >= until:
                 return
+
+    def _asked_next(self) -> int:
+        """When a source wants to be asked; what it hears may make that sooner."""
+        return min((s.wake_at() for s, _ in self.sources), default=NEVER)
 
     def _stops(self) -> bool:
         """Has whoever waits for something got it?"""

@@ -196,6 +196,7 @@ class thread_t:
     message: i64                # bytes of a message, 0: each read is one
     per_kib: i64                # ns of work for 1,024 bytes
     byte_work: i64              # for those of the call that returns
+    closes: i64                 # messages of a connection after which it closes; 0: when the peer has
     listener: i64 = NO_SOCK     # to which it goes back after its connection
     free_entry: i64 = -1        # wait entries of connections that are gone: a list through item_next
     opened: i64                 # connections accepted, and closed again; of these, by a reset

@@ -130,12 +130,12 @@ class Generated:
 
     def __init__(self, streams: Sequence[Stream], *, seed: int = 1, line_rate: float | None = None, start_ns: int = 0,
                  mac: int = DEFAULT_MAC, plain: bool = False) -> None:
-        if not 0 < len(streams) <= NSTREAM:
-            raise CaptureError(f"{len(streams)} streams: from 1 to {NSTREAM}")
+        if len(streams) > NSTREAM:
+            raise CaptureError(f"{len(streams)} streams: up to {NSTREAM}")
         self.streams, self.plain, self.mac = tuple(streams), plain, mac
         self.net: Net | None = None
         self.first_ts = self.start_ns = start_ns
-        self.until, self._ended = start_ns + 1, False
+        self.until, self._ended = start_ns + 1, not streams
         g = self.g = new(gen_t)
         g.last_t, g.nstream = start_ns - 1, len(streams)
         if line_rate is not None:
@@ -150,7 +150,7 @@ class Generated:
     def _memory(self) -> None:
         """Heads, then slots full of the payload's pattern: bytes by their place in the slot."""
         g = self.g
-        longest = max(min(max(n for n, _ in s.sizes) + BODY[Carries(s.carries)], s.mtu - 20) for s in self.streams) + 38
+        longest = max((min(max(n for n, _ in s.sizes) + BODY[Carries(s.carries)], s.mtu - 20) for s in self.streams), default=0) + 38
         g.stride = (max(longest, HEAD) + 63) // 64 * 64 + 64          # an odd number of lines, mostly: not all in the same cache sets
         g.nslot = min(max(SLOTS // g.stride, 64), 8192)
         g.slots_at = g.nstream * HEAD

@@ -11,14 +11,14 @@ from .queued import next_event
 SLICE_NS = 100_000_000                  # of virtual time: a busy CPU simulates that in some milliseconds, an idle one in none
 
 
-def advance(boot: Any, until: int, collect: Callable[[], object], resume: Callable[[int], int] | None = None) -> None:
-    """Virtual time until `until`.  collect: the rings of outputs want to be emptied.  resume: thread n, a Python program, has its turn;
-    returns the ns that it worked."""
+def advance(boot: Any, until: int, collect: Callable[[], int], resume: Callable[[int], int] | None = None) -> None:
+    """Virtual time until `until`.  collect: the rings of outputs want to be emptied; returns when to stop, if that is sooner.  resume:
+    thread n, a Python program, has its turn; returns the ns that it worked."""
     run, net, worked = boot.call(engine.run), boot.net, 0
     while (r := run(net, until, worked)) != NO_THREAD:
         worked = 0
         if r == DRAIN:
-            collect()
+            until = min(until, collect())
         elif resume is not None:
             worked = resume(r)
 
@@ -44,7 +44,11 @@ class VirtualTime(TimeDriver):
 
     def _advance(self, until: int) -> None:
         slice_ends = max(self.now(), self.call(next_event)(self.net)) + SLICE_NS            # a time in which nothing happens costs nothing
-        advance(self.boot, min(until, slice_ends), self.collect, self.programs.resume if self.programs is not None else None)
+        advance(self.boot, min(until, slice_ends), self._collected, self.programs.resume if self.programs is not None else None)
+
+    def _collected(self) -> int:
+        self.collect()
+        return self._asked_next()
 
     def _put(self, t: int, offset: int, length: int, caplen: int, card: int, made: bool) -> bool:
         return bool(self.call(feed_put if made else feed_frame)(self.net, t, offset, length, caplen, 0, card))

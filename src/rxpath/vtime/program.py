@@ -24,7 +24,7 @@ from typing import Any, Self
 
 from .._compile import forget, pages, region
 from ..abi.limits import NCPU, NTHREAD
-from ..abi.numbers import Kind, Op
+from ..abi.numbers import NEVER, Kind, Op
 from ..programs.face import Face
 from ..programs.process import BUFFER, Process
 from . import engine, setup, waiting
@@ -69,7 +69,7 @@ class Programs(Process):
 
     def run(self, until: int) -> None:
         """Virtual time until `until`, where nobody is told of what leaves: driver.py drives runs that are more than programs."""
-        advance(self.boot, until, lambda: None, self.resume)
+        advance(self.boot, until, lambda: NEVER, self.resume)
 
     def resume(self, n: int) -> int:
         """The turn of thread n; returns the ns that it worked."""

@@ -27,6 +27,11 @@ def connection_step(net: Net, cpu: int, n: int, th: thread_t, start: int) -> Non
         call_step(net, cpu, n, th, start)
         return
     listens = sk.state == TCP.LISTEN
+    if not listens and connection_served(net, th, sk):
+        connection_over(net, cpu, th, sk, 0)
+        th.result = 0
+        call_returns(net, cpu, th)
+        return
     got = path.call_proto_accept(sk.protocol, net, cpu, sk) if listens else sys_recvfrom(net, cpu, n)
     if got == EAGAIN and not dont_wait(th):
         __skb_wait_for_more_packets(net, cpu, sk, n)
@@ -88,8 +93,15 @@ def connection_read(net: Net, n: int, th: thread_t, sk: sock, got: int) -> None:
 
 
 @path_function
+def connection_served(net: Net, th: thread_t, sk: sock) -> bool:
+    """Has the program read as many messages of it as it serves (thread_t.closes)?"""
+    tp = net.tcp[sk.idx]
+    return th.closes > 0 and tp.app_read >= th.closes * max(th.message, 1)
+
+
+@path_function
 def connection_over(net: Net, cpu: int, th: thread_t, sk: sock, got: int) -> None:
-    """The peer has closed (0), or reset the connection: the program closes its side."""
+    """The peer has closed (0), or reset the connection, or it has been served: the program closes its side."""
     tp = net.tcp[sk.idx]
     th.closed += 1
     if got < 0:

@@ -68,6 +68,7 @@ class RealTime(TimeDriver):
             net.sim.now = max(min(self.clock.now(), until), net.sim.now)
             due = self._turns(net.sim.now)
             self.collect()
+            until = min(until, self._asked_next())
             if net.sim.now >= until or self._stops():
                 return
             if net.made != made:                     # a source has answered: that may be the next thing to happen

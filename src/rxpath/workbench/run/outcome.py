@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rxpath.workbench.run.lost_flows import LostFlows
     from rxpath.workbench.run.recording import Recording
     from rxpath.workbench.run.trail import Trail
+    from rxpath.workbench.traffic.clients import ClientBooks
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,7 @@ class Outcome:
     sampled: Kept | None = None                             # single datagrams, chosen by chance
     trail: Trail | None = None                              # the way of single packets, when that was asked: .packets by frame
     lost_flows: LostFlows | None = None                     # whose frames were lost, of a recorded run
+    clients: ClientBooks | None = None                      # the TCP clients of a traffic spec; None: it has none
     taught: Taught | None = None                            # by the receiver's replies in the capture; None: there are none
 
     @property

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from rxpath.workbench.run.lost_flows import LostFlows
     from rxpath.workbench.run.machine import Machine
     from rxpath.workbench.run.trail import Trail
+    from rxpath.workbench.traffic.clients import Clients
     from rxpath.workbench.traffic.spec import Spec
 
 
@@ -63,12 +64,22 @@ def _watched(trail: Trail | str | Sequence[str] | None) -> Trail | None:
     return trail if isinstance(trail, Trail) else Trail(listed(trail))
 
 
+def _clients(spec: Spec | None, sim: Simulation, begins: int, speed: float, last: int | None) -> Clients | None:
+    """The spec's TCP clients; None: it has none, or it is a capture."""
+    if spec is None:
+        return None
+    from rxpath.workbench.traffic import spec as trafficfile
+
+    assert sim.receiver is not None
+    return trafficfile.clients(spec, sim.host, start_ns=begins, mac=sim.receiver.mac, speed=speed, until_ns=last,
+                               reaction_ns=sim.time.reaction_ns())
+
+
 def replay(capture: str | Path | Spec, host: given.GivenHost = None, *, overrides: Settings = (), seed: int | None = None,
            listen: str | Sequence[str] = (), local: str | None = None, speed: float = 1.0, rate: str | int | None = None, loop: int = 1,
            plain: bool | None = None, skip_unsupported: bool | None = None, trail: Trail | str | Sequence[str] | None = None,
            progress: Progress | None = None, stop: Callable[[], bool] | None = None, receiver: Receiver | None = None, fresh: bool = False,
-           record: bool = False, last: int | None = None, spends: bool = True,
-           watching: Sequence[Watching] = ()) -> Outcome:
+           record: bool = False, last: int | None = None, spends: bool = True, watching: Sequence[Watching] = ()) -> Outcome:
     """Send a capture through the receive path of a host.
 
     capture   a pcap or pcapng file (also gzipped), "-" for standard input, the name of a bundled one ("first"),
@@ -124,15 +135,16 @@ def replay(capture: str | Path | Spec, host: given.GivenHost = None, *, override
                            record=record and not scout, spends=spends and not scout) as sim:
             sim.time.stop = stop
             others: Sequence[Watching] = () if scout else watching
+            sim.add_clients(_clients(spec, sim, begins, speed, last))
             flows = _attached(sim, watched, others, record, scout)
             sim.replay(frames, part(progress, headers, 1.0))
             for told in (watched, *others, flows):
                 if told is not None:
                     told.finish()
-            said = traffic.summary(name, frames, speed, pace, begins)
+            said = traffic.summary(name, frames, speed, pace, begins, sim.clients)
             return Outcome(read := sim.books(), said, who, sim.host, (*said.notes, *sim.said(read)), tuple(sim.leaving.lines),
                            sim.time.stopped, recording=sim.recording(), taught=taught, sampled=sim.sampled(), trail=watched,
-                           lost_flows=flows)
+                           lost_flows=flows, clients=sim.clients.finish() if sim.clients is not None else None)
 
     source = open_source()
     headers = HEADERS_SHARE if source is not None and receiver is None else 0.0         # of all that is to be done

@@ -27,6 +27,7 @@ from rxpath.workbench.words import units
 if TYPE_CHECKING:
     from rxpath.cable.generate import Generated
     from rxpath.workbench.run.recording import Recording
+    from rxpath.workbench.traffic.clients import Clients
 
 START_NS = 1_000_000                    # the first frame's last bit: programs have reached their receiving calls by then
 DRAIN_LIMIT_NS = 60_000_000_000         # after the last frame: longer than ipfrag_time, so that every reassembly ends
@@ -48,6 +49,7 @@ class Simulation(Machine):
         self.ports: ports.Ports | None = None
         self.speed = 1.0
         self.repairs: repairs.Repairs | None = None
+        self.clients: Clients | None = None
         assemble.assemble(self, one_step, skip_unsupported)
         self.leaving = Leaving(self)
         if any(app.restart is not None for app in host.apps):
@@ -71,6 +73,12 @@ class Simulation(Machine):
         return self.time.programs.add(function, cpu, start, nice=nice)
 
     # ------------------------------------------------------------ the cable
+    def add_clients(self, clients: Clients | None) -> None:
+        """TCP clients that react; replay() goes on until they have nothing more to send."""
+        self.clients = clients
+        if clients is not None:
+            self.time.add_source(clients)
+
     def send(self, frame: bytes, at: int | None = None, wire: int | None = None) -> None:
         """One frame; `at` is when its last bit arrives (ns, never before the last one's)."""
         self.t = max(self.t, self.t + 1000 if at is None else at)
@@ -153,7 +161,7 @@ class Simulation(Machine):
                 self.repairs.run(self.t + step, self.run)
             else:
                 self.run(self.t + step)
-            if self.frames_queued() == 0 and not (self.repairs and self.repairs.waiting):
+            if self.frames_queued() == 0 and not (self.repairs and self.repairs.waiting) and not (self.clients and self.clients.busy):
                 break
             step = min(step * 2, 1_000_000_000)
         self.run(self.t + 1_000_000)                       # the last call returns

@@ -6,6 +6,7 @@ from rxpath.abi.numbers import IPPROTO
 from rxpath.cable.receiver import Receiver
 from rxpath.drivers.net_device import dev_mc_add, multicast_mac
 from rxpath.network import setup as network_setup
+from rxpath.transport import tcp_sockopt
 from rxpath.transport.sock_reuseport import reuseport_attach_prog
 from rxpath.user import mcast, sock
 from rxpath.user import socket as sockets
@@ -78,11 +79,11 @@ def _adopter(m: Machine) -> None:
     m.sockets.append(Opened(i, "tcp-clients", "tcp", "0.0.0.0", port))
 
 
-def _bind(m: Machine, i: int, address: int, port: int) -> None:
+def _bind(m: Machine, i: int, address: int, port: int, backlog: int = 4096) -> None:
     """bind(), and listen() of a TCP server."""
     sockets.bind(m.boot, i, address, port)
     if m.net.socks[i].protocol == IPPROTO.TCP:
-        sockets.listen(m.boot, i)
+        sockets.listen(m.boot, i, backlog)
 
 
 def _open_listed(m: Machine, item: OpenSocket, listed: int) -> None:
@@ -95,9 +96,11 @@ def _open_listed(m: Machine, item: OpenSocket, listed: int) -> None:
     for name, value in options:
         if value is not None:
             sock.setsockopt(b, i, name, int(value))
+    if wanted.defer_accept:
+        tcp_sockopt.setsockopt(b, i, "TCP_DEFER_ACCEPT", wanted.defer_accept)
     if wanted.busy_poll is not None:
         m.call(setup.set_busy_poll)(m.net, i, wanted.busy_poll)
-    _bind(m, i, item.address, item.port)
+    _bind(m, i, item.address, item.port, wanted.backlog)
     if item.peer is not None:
         sockets.connect(b, i, *item.peer)
     for group in wanted.join:

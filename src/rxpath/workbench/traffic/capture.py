@@ -17,6 +17,7 @@ from rxpath.workbench.words.mistakes import BadInput
 
 if TYPE_CHECKING:
     from rxpath.cable.generate import Generated
+    from rxpath.workbench.traffic.clients import Clients
     from rxpath.workbench.traffic.spec import Spec
 
 
@@ -114,9 +115,13 @@ NOT_OFFERED = {"own": "sent by the receiver itself", "link_type": "link type not
                "no_link_header": "too short for the link header", "not_selected": "not selected"}
 
 
-def summary(name: str, capture: Capture | Generated, speed: float, rate_pps: int, start_ns: int) -> Traffic:
-    """What a capture has given, when it has given all."""
+def summary(name: str, capture: Capture | Generated, speed: float, rate_pps: int, start_ns: int, clients: Clients | None = None) -> Traffic:
+    """What a capture has given, and the clients beside it, when it has given all."""
     counts, last = capture.counts(), capture.last_t
+    if clients is not None:
+        last = max(last, clients.last_t)
+        counts |= {"records": counts["records"] + clients.offered, "offered": counts["offered"] + clients.offered,
+                   "bytes": counts["bytes"] + clients.octets}
     return Traffic(Path(name).name, speed, rate_pps, capture.loop, counts["records"], counts["offered"], counts["bytes"],
                    max(last - start_ns, 0), tuple((k, counts[k]) for k in NOT_OFFERED if counts.get(k)), tuple(capture.notes()),
                    tuple(capture.left().items()) if isinstance(capture, Capture) else (),

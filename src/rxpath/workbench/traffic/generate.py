@@ -51,6 +51,9 @@ def _streams(given: dict[str, Any], preset: str | None) -> list[dict[str, Any]]:
 
 def generate(spec: trafficfile.Spec, out: str | None, progress: Any = None, stop: Any = None) -> tuple[int, int, int]:
     """The spec's frames as a pcap file; (frames, bytes, ns from the first to the last)."""
+    if spec.client:
+        raise BadInput("[[client]]: what a client sends depends on what the host answers: rxpath replay SPEC.toml runs both; a file can "
+                       "only hold [[traffic]]")
     if spec.line is None:
         spec = spec.model_copy(update={"line": LINE})
     with trafficfile.generator(spec) as traffic:

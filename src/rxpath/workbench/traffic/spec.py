@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, PrivateAttr, ValidationError, field_validator, model_validator
 
@@ -23,8 +23,14 @@ from rxpath.workbench.host import file as hostfile
 from rxpath.workbench.host.model.host import Host
 from rxpath.workbench.toml_in.tables import Duration, Flag, Int, Part, Wrong, key
 from rxpath.workbench.traffic import senders
+from rxpath.workbench.traffic.client_spec import CONNECTIONS_MAX, Client
+from rxpath.workbench.traffic.ranges import ADDRESS_TEXT, PORT_TEXT, Addresses, Ports, Pps, Range
 from rxpath.workbench.traffic.settings import ROOM
 from rxpath.workbench.words import units
+from rxpath.workbench.words.mistakes import BadInput
+
+if TYPE_CHECKING:
+    from rxpath.workbench.traffic.clients import Clients
 
 IMIX = ((12, 7.0), (548, 4.0), (1472, 1.0))                 # IP packets of 40, 576 and 1500 bytes, 7:4:1, as UDP payloads
 LONGEST_GAP = 600_000_000_000
@@ -32,10 +38,6 @@ PARETO_LONGEST = 2_000_000_000
 SEED_MAX = (1 << 47) - 1                                    # the generator's dice have a stream's number beside it
 DATAGRAM_MAX = 65507
 SIZE_TEXT = 'bytes of payload such as 18, "imix", or several with their weights: "64:7,512:4,1472:1", [64, 1472] or [[64, 7], [512, 4]]'
-ADDRESS_TEXT = 'an address "10.0.0.2", a range "10.0.0.2-10.0.0.99", a network "10.1.0.0/24", or a list of these'
-PORT_TEXT = 'a port 5000, a range "5000-5003", or a list of these'
-
-Range = tuple[int, int]
 
 
 def _sizes(value: object) -> tuple[tuple[int, float], ...]:
@@ -59,49 +61,11 @@ def _sizes(value: object) -> tuple[tuple[int, float], ...]:
     return tuple(out)
 
 
-def _address_ranges(value: object) -> tuple[Range, ...]:
-    out = []
-    items = list(value) if isinstance(value, (list, tuple)) else [value]
-    for item in (part for i in items for part in (i.split(",") if isinstance(i, str) else [i])):
-        text = item.strip() if isinstance(item, str) else item
-        if isinstance(text, str) and "-" in text:
-            low, _, high = text.partition("-")
-            first, last = units.ipv4(low.strip()), units.ipv4(high.strip())
-        elif isinstance(text, str) and "/" in text:
-            address, prefix = units.cidr(text)
-            first, last = address & units.netmask(prefix), address | ~units.netmask(prefix) & 0xFFFFFFFF
-            if prefix < 31:                                  # neither the network's own address nor its broadcast
-                first, last = first + 1, last - 1
-        else:
-            first = last = units.ipv4(text)
-        if first > last:
-            raise ValueError(f"{ADDRESS_TEXT}; {text} runs backwards")
-        out.append((first, last))
-    if not out:
-        raise ValueError(ADDRESS_TEXT)
-    return tuple(out)
-
-
-def _port_ranges(value: object) -> tuple[Range, ...]:
-    out = []
-    items = list(value) if isinstance(value, (list, tuple)) else [value]
-    for item in (part for i in items for part in (i.split(",") if isinstance(i, str) else [i])):
-        low, dash, high = str(item).strip().partition("-")
-        if isinstance(item, (bool, float)) or not all(p.isascii() and p.isdigit() and len(p) < 6 for p in (low, *([high] if dash else []))):
-            raise ValueError(PORT_TEXT)
-        first, last = int(low), int(high or low)
-        if not 0 < first <= last <= 65535:
-            raise ValueError(f"{PORT_TEXT}, 1 to 65535")
-        out.append((first, last))
-    if not out:
-        raise ValueError(PORT_TEXT)
-    return tuple(out)
-
-
 Sizes = Annotated[Any, BeforeValidator(_sizes)]
-Addresses = Annotated[Any, BeforeValidator(_address_ranges)]
-Ports = Annotated[Any, BeforeValidator(_port_ranges)]
-Pps = Annotated[int, BeforeValidator(units.rate_pps)]
+
+
+OWN = ("{} is the receiver's own address: the host drops what claims to come from itself (IP_LOCAL_SOURCE); name another, or let it in "
+       "with net.ipv4.conf.all.accept_local=1")
 
 
 class Flow(Part):
@@ -188,8 +152,7 @@ class Flow(Part):
             return (senders.anybody(own),)
         left = senders.without(self.src, own)
         if not left:
-            raise Wrong("src", f"{units.ipv4_text(self.src[0][0])} is the receiver's own address: the host drops what claims to come from "
-                               "itself (IP_LOCAL_SOURCE); name another, or let it in with net.ipv4.conf.all.accept_local=1")
+            raise Wrong("src", OWN.format(units.ipv4_text(self.src[0][0])))
         return left
 
     def stream(self, speed: float = 1.0, dst: int = 0x0A000001, own: tuple[Range, ...] = ()) -> Stream:
@@ -227,7 +190,8 @@ class Spec(Part):
     seed: Int = key(1, "seed of everything random in it", "0 to 140737488355327", ge=0, le=SEED_MAX)
     line: str | None = key(None, "speed of the line that frames share; default the host's nic.speed, 10Gbit for a file", units.BPS_ALLOWED,
                            example='"1Gbit"')
-    traffic: tuple[Flow, ...] = key(..., "", "tables [[traffic]]", max_length=64)
+    traffic: tuple[Flow, ...] = key((), "", "tables [[traffic]]", max_length=64)
+    client: tuple[Client, ...] = key((), "", "tables [[client]]", max_length=64)
 
     _raw: dict[str, Any] = PrivateAttr(default_factory=dict)    # what was written, for --set
     _place: str = PrivateAttr(default="traffic")
@@ -239,10 +203,12 @@ class Spec(Part):
 
     @model_validator(mode="after")
     def _together(self) -> Spec:
-        if not self.traffic:
-            raise Wrong("traffic", "no [[traffic]]: at least one stream")
+        if not self.traffic and not self.client:
+            raise Wrong("traffic", "no [[traffic]] and no [[client]]: at least one stream")
         if sum(flow_count(f.stream()) for f in self.traffic) > 1 << 20:
             raise Wrong("traffic", "more than 1048576 flows in all")
+        if sum(c.connections for c in self.client) > CONNECTIONS_MAX:
+            raise Wrong("client", f"more than {CONNECTIONS_MAX} connections in all")
         return self
 
     def rate(self) -> float:
@@ -285,7 +251,10 @@ def _parsed(content: bytes, place: str) -> Spec:
 def revise(spec: Spec, settings: Iterable[str] = (), seed: int | None = None) -> Spec:
     """A spec with single keys changed, as --set has them: traffic.N.KEY=VALUE of stream N, traffic.seed and traffic.line; seed: as --seed.
     A rate takes the place of a gap, and a duration that of a count, and the other way round."""
-    data = {**spec._raw, "traffic": [dict(stream) for stream in spec._raw["traffic"]]}
+    data = dict(spec._raw)
+    for table in ("traffic", "client"):
+        if table in data:
+            data[table] = [dict(one) for one in data[table]]
     changes = [(written.partition("=")[0].strip(), written.strip()) for written in settings]
     for dotted, written in changes:
         _set(data, dotted, written, [other for other, _ in changes])
@@ -303,32 +272,45 @@ def revise(spec: Spec, settings: Iterable[str] = (), seed: int | None = None) ->
 def _set(data: dict[str, Any], dotted: str, written: str, asked: list[str]) -> None:
     """One setting, into the tables of a spec."""
     _, equals, value = written.partition("=")
-    steps, streams = dotted.split(".")[1:], data["traffic"]
+    steps = dotted.split(".")[1:]
+    table = "client" if steps[0] == "client" else "traffic"
+    if table == "client":
+        steps = steps[1:]
+    streams, there = data.get(table, []), ROOM + "client." * (table == "client")
     if not equals or not steps[-1]:
         raise hostfile.HostError(f"--set {written}", "", "must be KEY=VALUE, such as traffic.0.rate=200kpps")
     if steps in (["seed"], ["line"]):
         data[steps[0]] = hostfile.value_of(value.strip(), written)
         return
     if len(steps) != 2 or not steps[0].isdecimal() or int(steps[0]) >= len(streams):
-        numbers = "0" if len(streams) == 1 else f"0 to {len(streams) - 1}"
-        raise hostfile.HostError(f"--set {written}", "", f"must be traffic.N.KEY=VALUE, N {numbers}, or traffic.seed or traffic.line")
+        raise hostfile.HostError(f"--set {written}", "", "must be " + ", or ".join(_rooms(data)) + ", or traffic.seed or traffic.line")
     stream, name = streams[int(steps[0])], steps[1]
     for one, other in (("rate", "gap"), ("gap", "rate"), ("duration", "count"), ("count", "duration")):
-        if name == one and f"{ROOM}{steps[0]}.{other}" not in asked:
+        if name == one and f"{there}{steps[0]}.{other}" not in asked:
             stream.pop(other, None)
     stream[name] = hostfile.value_of(value.strip(), written)
+
+
+def _rooms(data: dict[str, Any]) -> list[str]:
+    """traffic.N.KEY=VALUE of the tables that there are."""
+    out = []
+    for table, room in (("traffic", ROOM), ("client", f"{ROOM}client.")):
+        if n := len(data.get(table, [])):
+            out.append(f"{room}N.KEY=VALUE, N {'0' if n == 1 else f'0 to {n - 1}'}")
+    return out
 
 
 # ---------------------------------------------------------------- into a run
 def pace(spec: Spec, speed: float = 1.0, rate_pps: int = 0) -> float:
     """How much faster than the spec says: `speed`, or as fast as makes the mean rate."""
+    if rate_pps and spec.client:
+        raise BadInput("--rate: the [[client]] of this spec send as their windows allow; --speed, or traffic.client.N.rate, gap and size")
     return rate_pps / spec.rate() if rate_pps else speed
 
 
 def streams(spec: Spec, host: Host | None = None, speed: float = 1.0) -> tuple[Stream, ...]:
     """Its streams; what names no receiver goes to the host's first address."""
-    to = units.cidr(host.nic.addresses[0])[0] if host is not None and host.nic.addresses else 0x0A000001
-    own = senders.own_addresses(host, [r for f in spec.traffic for r in f.dst or ((to, to),)])
+    to, own = _ends(spec, host)
     made = []
     for i, f in enumerate(spec.traffic):
         try:
@@ -340,18 +322,48 @@ def streams(spec: Spec, host: Host | None = None, speed: float = 1.0) -> tuple[S
     return tuple(made)
 
 
+def _ends(spec: Spec, host: Host | None) -> tuple[int, tuple[Range, ...]]:
+    """(where what names no receiver goes, the receiver's addresses)"""
+    to = units.cidr(host.nic.addresses[0])[0] if host is not None and host.nic.addresses else 0x0A000001
+    named = [*(f.dst for f in spec.traffic), *(c.dst for c in spec.client)]
+    return to, senders.own_addresses(host, [r for dst in named for r in dst or ((to, to),)])
+
+
 def receiver(spec: Spec, host: Host | None = None) -> Receiver:
     """Who receives it: nothing has to be read for that."""
     mac = units.mac(host.nic.mac) if host is not None and host.nic.mac != "auto" else None
-    return receiver_of(streams(spec, host), mac)
+    to = _ends(spec, host)[0]
+    connects = tuple(Stream(carries=Carries.TCP_SYN, dst=c.dst or ((to, to),), dport=c.dport, closed=c.closed) for c in spec.client)
+    return receiver_of((*streams(spec, host), *connects), mac)
+
+
+def clients(spec: Spec, host: Host, *, start_ns: int, mac: int, reaction_ns: int, speed: float = 1.0,
+            until_ns: int | None = None) -> Clients | None:
+    """Its [[client]] tables as a source for the driver of time; None: it has none.  until_ns: as for generator()."""
+    if not spec.client:
+        return None
+    from rxpath.workbench.traffic.clients import Clients
+
+    to, own = _ends(spec, host)
+    line = _line(spec, host, speed)
+    for i, c in enumerate(spec.client):
+        if c.src is not None and not senders.without(c.src, own):
+            raise hostfile.HostError(spec._place, f"client.{i}.src", OWN.format(units.ipv4_text(c.src[0][0])))
+    return Clients(spec.client, seed=spec.seed, start_ns=start_ns, line_bps=line, to=to, own=own, mac=mac, reaction_ns=reaction_ns,
+                   speed=speed, until_ns=until_ns)
+
+
+def _line(spec: Spec, host: Host | None, speed: float) -> float | None:
+    """Slower than the spec says, the line is slower by as much, so that what comes back to back is stretched as a capture's frames are;
+    faster, it is the line that there is."""
+    line = units.rate_bps(spec.line) if spec.line else host.device.line_bps if host is not None else None
+    return line and max(round(line * min(speed, 1.0)), 1)
 
 
 def generator(spec: Spec, host: Host | None = None, *, speed: float = 1.0, start_ns: int = 0, mac: int | None = None,
               plain: bool = False, until_ns: int | None = None) -> Generated:
-    """The traffic itself.  until_ns: only what begins before, counted from its beginning.  Slower than the spec says, the line is slower
-    by as much, so that what comes back to back is stretched as a capture's frames are; faster, it is the line that there is."""
-    line = units.rate_bps(spec.line) if spec.line else host.device.line_bps if host is not None else None
-    line = line and max(round(line * min(speed, 1.0)), 1)
+    """The streams themselves.  until_ns: only what begins before, counted from its beginning."""
+    line = _line(spec, host, speed)
     flows = streams(spec, host, speed)
     if until_ns is not None:
         flows = tuple(replace(s, duration=max(min(s.duration, until_ns - s.start), 0)) for s in flows)
@@ -360,12 +372,21 @@ def generator(spec: Spec, host: Host | None = None, *, speed: float = 1.0, start
 
 
 def markdown() -> str:
-    """The table of keys in docs/generate.md."""
-    out = ["| key of `[[traffic]]` | default | what it does | allowed |", "|---|---|---|---|"]
-    for name, field in hostfile.fields_of(Flow).items():
-        default = "-" if field.default is None else {"size": "18", "dport": "5000"}.get(name, str(field.default).lower())
-        cells = [f"`{name}`", default, field.description, field.json_schema_extra["allowed"]]
-        out.append("| " + " | ".join(str(c).replace("|", "\\|") for c in cells) + " |")
+    """The tables of keys in docs/generate.md."""
     top = [f"`{name}`: {field.description} ({field.json_schema_extra['allowed']})" for name, field in hostfile.fields_of(Spec).items()
-           if name != "traffic"]
-    return "\n".join(out) + "\n\nBefore the first `[[traffic]]`: " + "; ".join(top) + ".\n"
+           if name not in ("traffic", "client")]
+    return _table(Flow, "traffic", {"size": "18", "dport": "5000"}) + "\nBefore the first `[[traffic]]`: " + "; ".join(top) + ".\n"
+
+
+def clients_markdown() -> str:
+    """The keys of TCP clients, on the same page."""
+    return _table(Client, "client", {"sport": "1024-65535", "dport": "80"})
+
+
+def _table(part: type[Part], name: str, shown: dict[str, str]) -> str:
+    out = [f"| key of `[[{name}]]` | default | what it does | allowed |", "|---|---|---|---|"]
+    for key_name, field in hostfile.fields_of(part).items():
+        default = "-" if field.default is None else shown.get(key_name, str(field.default).lower())
+        cells = [f"`{key_name}`", default, field.description, field.json_schema_extra["allowed"]]
+        out.append("| " + " | ".join(str(c).replace("|", "\\|") for c in cells) + " |")
+    return "\n".join(out) + "\n"

@@ -36,6 +36,7 @@ def build(run: Outcome, answer: WhatIf | None = None, varies: Spread | None = No
         "ended": by_class(b.lost_at),
         **({"unhandled": [asdict(u) for u in b.unhandled]} if b.unhandled else {}),
         **({"tcp": asdict(b.tcp)} if b.tcp is not None else {}),
+        **({"clients": asdict(run.clients)} if run.clients is not None else {}),
         "received": b.received, "consumed": b.consumed,
         "not_offered": run.not_offered,
         "elapsed_ns": b.elapsed_ns,

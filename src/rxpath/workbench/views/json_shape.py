@@ -16,6 +16,7 @@ from rxpath.workbench.advice.sensitivity import Assumed
 from rxpath.workbench.advice.states import State
 from rxpath.workbench.run.books import CardBooks, Connections, Cpu, Queue, Rule, SenderBooks, SocketBooks, Stalled, Unhandled
 from rxpath.workbench.run.connections import TcpLedger
+from rxpath.workbench.traffic.clients import ClientBooks
 from rxpath.workbench.words.doc import doc
 
 Signed = Annotated[int, WithJsonSchema({"type": "integer"})]
@@ -350,6 +351,8 @@ same bytes."""
     tcp: Annotated[NotRequired[TcpLedger], doc(
         "TCP connections that the capture shows: offered = read + consumed + duplicates + held_back + behind_gaps + lost + other + "
         "queued; absent without")]
+    clients: Annotated[NotRequired[ClientBooks], doc(
+        "TCP clients of a traffic spec, what became of their connections as they see it; absent without")]
     received: Annotated[int, doc("of the delivered: an application read it, or any copy of it")]
     consumed: Annotated[int, doc("of the delivered: the kernel itself was its end (ARP, ICMP, a SYN)")]
     not_offered: Annotated[Named, doc("records that were not put on the cable: own (sent by the receiver itself; of lo: what its kernel "

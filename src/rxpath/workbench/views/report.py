@@ -227,6 +227,20 @@ def connections(run: Outcome) -> Group | None:
     return titled("TCP connections (closed: by the program, after the peer)", table)
 
 
+def clients(run: Outcome) -> Group | None:
+    """What became of the connections of a spec's [[client]], as they see it."""
+    c = run.clients
+    if c is None:
+        return None
+    table = table_of("connections", "connected", "ended", "refused", "reset", "gave up", "bytes acknowledged", "sent again", "timeouts")
+    table.add_row(*(f"{n:,}" for n in (c.connections, c.connected, c.ended, c.refused, c.reset, c.gave_up, c.acknowledged, c.retransmitted,
+                                       c.timeouts)))
+    taken = (("first SYN to SYN-ACK", c.connect_ns), ("first SYN to the last acknowledgement", c.transfer_ns))
+    times = [Text(f"{what}: p50 {ns(q['p50'])}, p99 {ns(q['p99'])}, max {ns(q['max'])} ({q['count']:,})", "dim")
+             for what, q in taken if q["count"]]
+    return titled("TCP clients, as they see it (they react to this host: a closed loop)", table, *times)
+
+
 def pauses(run: Outcome) -> Group | None:
     """Programs that stood still: what came for them meanwhile waited, or was lost for want of room."""
     b = run.books
@@ -262,7 +276,8 @@ def render(run: Outcome, *more: Any) -> Group:
     parts += [Text(state.text, "bold red") for state in states(run)]
     if means_little and len(run.receiver.hosts) > 1:
         parts += [Text(), hosts.advice(run.receiver)]
-    for part in (funnel(run), cpus(run), queues(run), cards(run), sockets(run), connections(run), latencies(run), spent(run), pauses(run),
+    for part in (funnel(run), cpus(run), queues(run), cards(run), sockets(run), connections(run), clients(run),
+                 latencies(run), spent(run), pauses(run),
                  rules(run)):
         if part is not None:
             parts += [Text(), part]

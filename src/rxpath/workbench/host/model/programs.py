@@ -7,10 +7,11 @@ from pydantic import BeforeValidator, field_validator, model_validator
 
 from rxpath.abi.capture import MAX_TIME
 from rxpath.workbench.host import cbpf
-from rxpath.workbench.toml_in.tables import CPUS_MAX, Duration, Flag, Int, Part, Pinned, Size, entry_name, key, texts
+from rxpath.workbench.toml_in.tables import CPUS_MAX, Duration, Flag, Int, Part, Pinned, Size, Wrong, entry_name, key, texts
 from rxpath.workbench.words import units
 
 THREADS_MAX, SOCKETS_MAX = 1024, 65536
+BACKLOG = 4096                                              # SOMAXCONN of 5.4 and later
 
 
 def endpoint(text: object, *, ports: bool = False) -> list[tuple[int, int]]:
@@ -56,6 +57,8 @@ class Socket(Part):
         None, "SO_ATTACH_REUSEPORT_CBPF: a program that chooses the socket of the group, instead of the flow's hash", cbpf.ALLOWED,
         "4.5 [K]", example='"random"')
     timeout: Duration | None = key(None, "SO_RCVTIMEO; none: wait for ever", units.DURATION_ALLOWED, example='"400ms"')
+    backlog: Int = key(BACKLOG, "tcp: argument of listen(), at most net.core.somaxconn", "0 to 2147483647", ge=0, le=(1 << 31) - 1)
+    defer_accept: Int = key(0, "tcp: TCP_DEFER_ACCEPT in seconds: accept() waits for data; 0: off", "0 to 3600", ge=0, le=3600)
     busy_poll: Duration | None = key(None, "SO_BUSY_POLL; none: net.core.busy_read", units.DURATION_ALLOWED, "3.11 [K]", example='"50us"')
 
     _check_name = field_validator("name", mode="before")(entry_name)
@@ -97,6 +100,13 @@ class Socket(Part):
         if value is not None and value % 1000:
             raise ValueError("whole microseconds")
         return value
+
+    @model_validator(mode="after")
+    def _of_tcp(self) -> Socket:
+        for name, set_here in (("backlog", self.backlog != BACKLOG), ("defer_accept", self.defer_accept)):
+            if self.proto != "tcp" and set_here:
+                raise Wrong(name, 'is for proto = "tcp"')
+        return self
 
     def endpoints(self) -> list[tuple[int, int]]:
         """(address, port) of each socket, in the order of binding."""
@@ -255,8 +265,16 @@ class App(Part):
                                "true or false")
     message: Size = key(0, "bytes of a message on a TCP connection: service is for each of them; 0: what one read brings is one",
                         units.SIZE_ALLOWED, example='"4KiB"')
+    closes: Int = key(0, "messages of a TCP connection after which it closes; 0: when the peer has. Needs message", "0 to 1000000", ge=0,
+                      le=1_000_000)
     per_kib: Duration = key(0, "time that it works on each 1,024 bytes of a TCP connection, beside service", units.DURATION_ALLOWED,
                             example='"150ns"')
     start: Duration = key(0, "when it first reads", units.DURATION_ALLOWED)
 
     _check_name = field_validator("name", mode="before")(entry_name)
+
+    @model_validator(mode="after")
+    def _whole_messages(self) -> App:
+        if self.closes and not self.message:
+            raise Wrong("closes", "counts messages: message says how long one is")
+        return self
