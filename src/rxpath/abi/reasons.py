@@ -203,7 +203,7 @@ class Drop(IntEnum):
     TCP_LISTEN_OVERFLOW = Row("6.15", L, "the accept queue was full when the handshake was complete",
                               {"tcp_v4_rcv": Place("TcpExt.ListenOverflows TcpExt.ListenDrops socket.drops")},
                               "the accept queue was full: the program has to accept() sooner; a larger listen() and net.core.somaxconn "
-                              "hold more, which is not tried here")
+                              "hold more")
     TCP_OLD_DATA = Row("5.18", X, "data that is here already", {
         "tcp_rcv_established": Place("TcpExt.DelayedACKLost socket.drops"),
         "tcp_rcv_state_process": Place("TcpExt.DelayedACKLost socket.drops"),

@@ -25,6 +25,9 @@ class Run:
     def lost(self, *reasons):
         return sum(self.dropped.get(r, 0) for r in reasons)
 
+    def tcp(self, counter):
+        return self.d["counters"]["netstat"][f"TcpExt.{counter}"]
+
     @property
     def refused_by_buffers(self):
         return self.lost("SOCKET_RCVBUFF", "SOCKET_BACKLOG")
@@ -150,6 +153,20 @@ RULES = {
     "R37": lambda r: r.refused_by_buffers > 0 and any(r.others(c) >= 0.19 * r.d["capture"]["duration_ns"] for c in r.reader_cpus()),
     "R38": lambda r: r.d["lost_at"]["UNHANDLED_PROTO"]["__netif_receive_skb_core"] > 0,
     "R39": lambda r: r.lost("NIC_FILTER", "OTHERHOST") > 0,
+    "T1": lambda r: r.tcp("ListenOverflows") > 0,
+    "T2": lambda r: r.tcp("ListenDrops") > r.tcp("ListenOverflows") and r.tcp("TCPReqQFullDrop") > 0,
+    "T3": lambda r: r.tcp("SyncookiesSent") > 0,
+    "T5": lambda r: r.tcp("PruneCalled") > 0 and r.tcp("TCPRcvCollapsed") > 0,
+    "T6": lambda r: any(s.proto == "tcp" and (s.rcvbuf or s.rcvbufforce) for s in r.host.sockets) and r.d["clients"]["ended"] > 0,
+    "T8": lambda r: r.tcp("TCPOFODrop") > 0,
+    "T9": lambda r: r.tcp("TCPDSACKOldSent") > 0,
+    "T10": lambda r: r.tcp("TCPTimeWaitOverflow") > 0,
+    "T11": lambda r: r.tcp("TCPRcvCoalesce") > 0,
+    "T12": lambda r: r.tcp("PAWSEstab") > 0,
+    "T13": lambda r: r.tcp("TCPChallengeACK") > 0,
+    "T14": lambda r: r.tcp("BeyondWindow") > 0,
+    "T16": lambda r: r.tcp("TCPDeferAcceptDrop") > 0 and any(s.defer_accept for s in r.host.sockets),
+    "T17": lambda r: r.d["clients"]["connect_ns"]["p99"] >= 10 ** 9 and (r.tcp("ListenDrops") > 0 or r.lost("RX_MISSED") > 0),
 }
 
 # ---------------------------------------------------------------- why a knob changed nothing, and what goes with it
@@ -186,6 +203,11 @@ SENTENCES = {
         lambda r: r.d["high_water"]["fragments"]["max"] < r.d["high_water"]["fragments"]["of"],
     "no reassembly ran out of time": lambda r: r.d["counters"]["snmp"]["Ip.ReasmTimeout"] == 0,
     "no reassembly was given up for the distance of its fragments": lambda r: not r.lost("FRAG_TOO_FAR"),
+    "no connection found the accept queue full": lambda r: r.tcp("ListenOverflows") == 0,
+    "it is only the ceiling of what listen() may ask for": lambda r: r.tcp("ListenOverflows") > 0,
+    "it counts only where SYN cookies are off": lambda r: r.host.sysctls()["net.ipv4.tcp_syncookies"] > 0,
+    "the listener asks for a buffer of its own, and its connections keep that":
+        lambda r: any(s.proto == "tcp" and (s.rcvbuf or s.rcvbufforce) for s in r.host.sockets),
     "it is the buffer of every new socket that does not ask for one: programs must be restarted": ALWAYS,
     "which flows meet in a socket is drawn at boot": ALWAYS,
     "a sender has more flows when it uses more source ports or addresses": ALWAYS,

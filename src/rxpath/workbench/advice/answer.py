@@ -20,7 +20,7 @@ class Tried:
     commands: tuple[str, ...]
     lost_before: int
     lost_after: int
-    saved: int                                              # delivered more than before
+    saved: int                                              # lost or stuck before, and not any more
     queued_after: int                                       # unread, or under way, when the run ended
     dropped_after: dict[str, int]
     p99_us_before: float

@@ -274,6 +274,10 @@ def _reason(name: str) -> Callable[[Seen], float]:
     return lambda s: s.lost(name)
 
 
+def _counter(name: str) -> Callable[[Seen], float]:
+    return lambda s: s.books.netstat.get(name, 0)
+
+
 # ---------------------------------------------------------------- losses
 fact("lost", "frames", "lost, for whatever reason")(lambda s: s.books.frames_dropped)
 fact("lost_share", "of 1", "of the offered frames")(lambda s: s.books.frames_dropped / max(s.books.offered, 1))
@@ -382,6 +386,39 @@ fact("reassembly_failed", "times", "Ip.ReasmFails")(lambda s: s.books.snmp.get("
 fact("frag_fill", "of 1", "the memory for reassembly was full at most")(
     lambda s: s.books.high_water["fragments"]["max"] / max(s.books.high_water["fragments"]["of"], 1))
 fact("rp_filter", "mode", "as the device sees it: 0 off, 1 strict, 2 loose")(lambda s: s.host.conf("rp_filter"))
+
+
+# ---------------------------------------------------------------- TCP
+TCP = ("ListenOverflows", "ListenDrops", "TCPReqQFullDrop", "SyncookiesSent", "SyncookiesRecv", "TCPBacklogDrop", "PruneCalled",
+       "RcvPruned", "TCPRcvCollapsed", "TCPRcvQDrop", "TCPOFODrop", "OfoPruned", "TCPDSACKOldSent", "TCPTimeWaitOverflow", "TCPRcvCoalesce",
+       "PAWSEstab", "TCPChallengeACK", "BeyondWindow", "TCPDeferAcceptDrop", "DelayedACKs")
+for _name in TCP:
+    fact(f"tcp.{_name}", "times", f"TcpExt{_name} of nstat")(_counter(f"TcpExt.{_name}"))
+fact("refused_ports", "datagrams", "and segments for which nobody listens")(
+    lambda s: s.lost("NO_SOCKET") - s.books.lost_at.get("NO_SOCKET", {}).get("cookie_v4_check", 0))
+fact("udp_memory_lost", "datagrams", "refused because all UDP sockets together hold udp_mem")(
+    lambda s: sum(n for place, n in s.books.lost_at.get("PROTO_MEM", {}).items() if "udp" in place))
+fact("syns_lost", "times", "ListenDrops, and frames lost in a ring: what a SYN can be lost to here")(
+    lambda s: s.books.netstat.get("TcpExt.ListenDrops", 0) + s.lost("RX_MISSED"))
+fact("syncookies", "mode", "net.ipv4.tcp_syncookies")(lambda s: int(str(s.host.sysctls().get("net.ipv4.tcp_syncookies", 0))))
+fact("listen_rest", "SYNs", "ListenDrops that no full accept queue explains")(
+    lambda s: max(s.books.netstat.get("TcpExt.ListenDrops", 0) - s.books.netstat.get("TcpExt.ListenOverflows", 0), 0))
+fact("cookies_answered", "of 1", "SYN cookies that came back, of those that were sent; above 1: repeated ACKs")(
+    lambda s: s.books.netstat.get("TcpExt.SyncookiesRecv", 0) / max(s.books.netstat.get("TcpExt.SyncookiesSent", 0), 1))
+fact("tcp_rcvbuf_asked", "0 or 1", "a TCP listener asks for a buffer of its own (SO_RCVBUF): its connections do not grow theirs")(
+    lambda s: any(k.proto == "tcp" and (k.rcvbuf is not None or k.rcvbufforce is not None) for k in s.host.sockets))
+fact("window_limited", "of 1", "of the time of a client's transfer: what it takes by half a receive buffer a round trip")(
+    lambda s: _window_limited(s))
+fact("connect_p99_ms", "ms", "from the first SYN to the SYN-ACK, of the traffic's TCP clients")(
+    lambda s: s.run.clients.connect_ns["p99"] / 1e6 if s.run.clients is not None else 0.0)
+
+
+def _window_limited(s: Seen) -> float:
+    c = s.run.clients
+    buffers = [k.rcvbuf for k in s.books.sockets if k.proto == "tcp" and k.rcvbuf]
+    if c is None or not buffers or not c.ended:
+        return 0.0
+    return c.acknowledged / c.ended / (min(buffers) / 2) * c.connect_ns["p50"] / max(c.transfer_ns["p50"], 1)
 
 
 def _budget_time(s: Seen) -> float:

@@ -74,7 +74,7 @@ class Discriminator(Part):
 
 
 class Rule(Part):
-    id: Annotated[str, Field(pattern=r"^R\d+b?$")]
+    id: Annotated[str, Field(pattern=r"^[RT]\d+b?$")]
     title: Text
     goals: tuple[Goal, ...] = ("loss",)
     symptom: tuple[Condition, ...] = Field(min_length=1)

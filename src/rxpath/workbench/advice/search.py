@@ -342,7 +342,7 @@ class _Search:
         v = self.of(c)
         helped, b, sure = self.word(c, result), v.before, self.sure(c)
         return Tried(settings, c.ladder.title, c.ladder.rule, helped, self.why(c, result, helped), tuple(commands(self.host, settings)),
-                     v.lost(b), v.lost(result), result.delivered - b.delivered, result.queued, result.dropped,
+                     v.lost(b), v.lost(result), result.saved(b), result.queued, result.dropped,
                      b.p99_ns / 1000, result.p99_ns / 1000, b.busy_ns, result.busy_ns, self.memory(c, result),
                      self.effort(c), c.ended(v.gain), c.part, c.names, not self.postpones(c), sure)
 

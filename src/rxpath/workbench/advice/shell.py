@@ -277,6 +277,16 @@ def _rcvbuf(host: Host, value: str, name: str) -> list[str]:
     return [_socket(host, name), f"setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &(int){{{value}}}, sizeof(int));"]
 
 
+@command(r"socket\.(.+)\.backlog")
+def _listen(host: Host, value: str, name: str) -> list[str]:
+    return [_socket(host, name), f"listen(fd, {value});"]
+
+
+@command(r"socket\.(.+)\.defer_accept")
+def _defer_accept(host: Host, value: str, name: str) -> list[str]:
+    return [_socket(host, name), f"setsockopt(fd, SOL_TCP, TCP_DEFER_ACCEPT, &(int){{{value}}}, sizeof(int));"]
+
+
 @command(r"socket\.(.+)\.udp_gro")
 def _udp_gro(host: Host, value: str, name: str) -> list[str]:
     return [_socket(host, name), "setsockopt(fd, SOL_UDP, UDP_GRO, &(int){1}, sizeof(int));"]

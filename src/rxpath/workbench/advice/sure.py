@@ -49,7 +49,7 @@ class Chance:
         """What a setting came to, from what it gave in every seed."""
         pairs = list(zip(self.verdicts, results, strict=True))
         return Sure(Range(tuple(v.savable for v in self.verdicts)), Range(tuple(v.lost(r) for v, r in pairs)),
-                    Range(tuple(r.delivered - v.before.delivered for v, r in pairs)),
+                    Range(tuple(r.saved(v.before) for v, r in pairs)),
                     Range(tuple(r.p99_ns for r in results)), Range(tuple(r.busy_ns for r in results)),
                     median_low(self.gains(results)), self.told_apart(results), self.cures(results),
                     sum(v.loses_more(r) for v, r in pairs))
@@ -75,7 +75,7 @@ class Chance:
     def cures(self, results: Sequence[Result]) -> bool:
         """Is nothing lost in any seed, where something was in one at least, and is what was lost delivered?"""
         pairs = list(zip(self.verdicts, results, strict=True))
-        saved = [r.delivered - v.before.delivered for v, r in pairs]
+        saved = [r.saved(v.before) for v, r in pairs]
         return self.verdicts[0].goal == "loss" and any(v.savable for v in self.verdicts) and not any(v.lost(r) for v, r in pairs) \
             and min(saved) >= 0 and sum(saved) >= YES * sum(v.savable for v in self.verdicts)
 

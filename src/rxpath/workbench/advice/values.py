@@ -16,7 +16,7 @@ from rxpath.workbench.host.text import with_work
 SOCKETS = 32                                                # that overflowed are set one by one; rmem_default sets all
 BUSY_POLL_US = "50"                                         # what Documentation/admin-guide/sysctl/net.rst recommends
 ASLEEP = {"@busy_read": {"recv", "poll"}, "@busy_poll": {"poll", "epoll"}}               # calls that the sysctl lets poll before they sleep
-MEMBER = re.compile(r"\{(full|reader|reader_socket|queues|queue|nic|route|stream|port_stream)\}")
+MEMBER = re.compile(r"\{(full|listener|reader|reader_socket|queues|queue|nic|route|stream|port_stream)\}")
 LARGEST_INT = (1 << 31) - 1                                 # of a sysctl; SO_RCVBUF takes half of it, and doubles it
 FEW = 8                                                     # flows of a stream that a hash may put into too few sockets
 FRAGMENT = 2304                                             # bytes of memory that a fragment of an MTU takes, at most
@@ -37,6 +37,7 @@ def keys(key: str, seen: Seen) -> list[str]:
         return [key]
     members: dict[str, list[str]] = {
         "full": list(dict.fromkeys(name for s in seen.read_sockets if (name := seen.tunable(s)) is not None))[:SOCKETS],
+        "listener": [s.name for s in seen.host.sockets if s.proto == "tcp"],
         "reader": [a.name for a in seen.readers],
         "reader_socket": list(dict.fromkeys(name for s in seen.books.sockets if s.proto == "udp" and (name := seen.tunable(s)) is not None
                                             and any(seen.reads(a, s) for a in seen.readers))),
@@ -190,7 +191,7 @@ def _word(word: str, key: str, seen: Seen, made: Mapping[str, str], n: int) -> s
     if word == "@idle_for_irq":
         return _idle_for_irq(int(key.rpartition(".")[2]), seen, n)
     if word == "@cover":
-        asked = [int(v) for k, v in made.items() if k.endswith(".rcvbuf")]
+        asked = [int(v) for k, v in made.items() if k.endswith((".rcvbuf", ".backlog"))]
         now = present(key, seen)
         assert isinstance(now, int)
         return str(max(asked)) if asked and max(asked) > now else None

@@ -37,7 +37,7 @@ class Verdicts:
     def gain(self, result: Result) -> float:
         """What was won of what could be: 1 is all of it.  What is still queued is not saved."""
         if self.goal == "loss":
-            return (result.delivered - self.before.delivered) / max(self.savable, 1)
+            return result.saved(self.before) / max(self.savable, 1)
         if self.loses_more(result):
             return -1.0
         old, new = (r.p99_ns if self.goal == "latency" else r.busy_ns for r in (self.before, result))

@@ -98,6 +98,10 @@ class Result:
         """CPU time of everything, all CPUs."""
         return busy_ns(self.cpu_ns)
 
+    def saved(self, before: Result) -> int:
+        """Frames that were lost or stuck before and are not any more: as many more are delivered, unless senders react and send fewer."""
+        return before.offered - before.delivered - (self.offered - self.delivered)
+
     @property
     def lost_to_load(self) -> int:
         """Losses that slower traffic would not have had."""

@@ -12,10 +12,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import BeforeValidator, PrivateAttr, ValidationError, field_validator
 
+from rxpath.abi.mib import Mib
 from rxpath.workbench.host import file as hostfile
 from rxpath.workbench.host.model.host import Host
 from rxpath.workbench.run import replay
@@ -28,7 +29,7 @@ from rxpath.workbench.words import units
 from rxpath.workbench.words.mistakes import BadInput
 
 FOLDER = Path(__file__).parents[2] / "scenarios"
-RULES = (*(f"R{i}" for i in range(1, 40)), "R7b")
+RULES = (*(f"R{i}" for i in range(1, 40) if i not in (29, 30)), "R7b", *(f"T{i}" for i in range(1, 18)))
 
 # What a cure makes smaller.  name: (what it is, its unit, of a run)
 MEASURES: dict[str, tuple[str, str, Callable[[Outcome], float]]] = {
@@ -38,7 +39,16 @@ MEASURES: dict[str, tuple[str, str, Callable[[Outcome], float]]] = {
     "cpu": ("CPU time of interrupts and softirqs for a frame", "ns",
             lambda r: per_frame(r.cpu_ns["hardirq"] + r.cpu_ns["softirq"], r.offered)),
     "all-cpu": ("CPU time of everything for a frame", "ns", lambda r: per_frame(busy_ns(r.cpu_ns), r.offered)),
+    "connect": ("99th percentile of connecting", "ms", lambda r: r.clients.connect_ns["p99"] / 1e6 if r.clients is not None else 0.0),
+    "transfer": ("longest transfer", "ms", lambda r: r.clients.transfer_ns["max"] / 1e6 if r.clients is not None else 0.0),
 }
+COUNTER = "TcpExt."
+COUNTERS = {m.text() for m in Mib if m.text().startswith(COUNTER)}
+
+
+def measured(name: str) -> tuple[str, str, Callable[[Outcome], float]]:
+    """A row of MEASURES, or a counter of nstat."""
+    return MEASURES.get(name) or (name, "", lambda r: float(r.books.netstat[name]))
 
 
 def _settings(value: object) -> object:
@@ -59,12 +69,12 @@ class Scenario(Part):
     """One lesson."""
 
     title: str = key(..., "one line", "text", min_length=1)
-    rule: str = key(..., "the rule that fires, of facts and of `rxpath replay`'s advice", f"{RULES[0]} to {RULES[-2]}, R7b")
+    rule: str = key(..., "the rule that fires, of facts and of `rxpath replay`'s advice", "R1 to R39, R7b, T1 to T17")
     also: tuple[str, ...] = key((), "rules that this shows too", "a list of rules")
     story: str = key(..., "what happens", "text", min_length=1)
     look_at: tuple[str, ...] = key(..., "counters and figures that tell it from its look-alikes", "a list of sentences", min_length=1)
     change: str = key(..., "what to change, and why that", "text", min_length=1)
-    measure: Literal["lost", "p50", "p99", "cpu", "all-cpu"] = key("lost", "what the cure makes smaller", ", ".join(MEASURES))
+    measure: str = key("lost", "what the cure makes smaller", f"{', '.join(MEASURES)}, or a counter such as {COUNTER}ListenOverflows")
     cure: Settings = key((), "settings that cure it, as for --set; none: nothing is wrong", 'a list such as ["ethtool.rx=4096"]')
     cured: float = key(0.05, "of the measure, what may be left after the cure", "0 to 1", ge=0, le=1)
     placebo: Annotated[tuple[Settings, ...], BeforeValidator(_rows)] = key(
@@ -72,7 +82,8 @@ class Scenario(Part):
     kept: float = key(0.9, "of the measure, what is left at least after a placebo", "0 to 1", ge=0, le=1)
     host: dict[str, Any] = key({}, "as a host file", "a table")
     seed: int = key(1, "seed of the traffic", "0 to 140737488355327", ge=0, le=(1 << 47) - 1)
-    traffic: tuple[dict[str, Any], ...] = key(..., "as a traffic spec", "tables [[traffic]]", min_length=1)
+    traffic: tuple[dict[str, Any], ...] = key((), "as a traffic spec", "tables [[traffic]]")
+    client: tuple[dict[str, Any], ...] = key((), "as a traffic spec", "tables [[client]]")
 
     _name: str = PrivateAttr(default="scenario")
     _folder: Path = PrivateAttr(default=Path())
@@ -85,9 +96,21 @@ class Scenario(Part):
             raise ValueError("")
         return value
 
+    @field_validator("measure")
+    @classmethod
+    def _measure(cls, value: str) -> str:
+        if value not in MEASURES and value not in COUNTERS:
+            raise ValueError("")
+        return value
+
     @property
     def name(self) -> str:
         return self._name
+
+    @property
+    def tables(self) -> dict[str, Any]:
+        """The traffic spec."""
+        return {"seed": self.seed, "traffic": list(self.traffic), "client": list(self.client)}
 
     def the_host(self, settings: tuple[str, ...] = ()) -> Host:
         """With settings as for --set; files that they name lie beside the scenario."""
@@ -97,7 +120,7 @@ class Scenario(Part):
 
     def the_spec(self, settings: tuple[str, ...] = ()) -> trafficfile.Spec:
         """`traffic.0.flows=64` changes the sender: where the host can do nothing."""
-        spec = trafficfile.build({"seed": self.seed, "traffic": list(self.traffic)}, self._name)
+        spec = trafficfile.build(self.tables, self._name)
         return trafficfile.revise(spec, split(settings)[0])
 
 
@@ -113,7 +136,7 @@ def loads(content: str | bytes, place: str, name: str = "scenario", folder: Path
     tables = {"profile": Host.model_fields["profile"].default, **found.host}       # its figures are of that, whatever was measured here
     hostfile.anchor(tables, found._folder)
     found._host = hostfile.build(tables, f"{place}: host")
-    trafficfile.build({"seed": found.seed, "traffic": list(found.traffic)}, place)
+    trafficfile.build(found.tables, place)
     for where, settings in (("cure", found.cure), *((f"placebo.{i}", p) for i, p in enumerate(found.placebo))):
         try:
             found.the_host(settings)
@@ -127,7 +150,7 @@ def names() -> list[str]:
     """All scenarios, in the order of their rules."""
     def order(name: str) -> tuple[int, str]:
         rule = load(name).rule
-        return int(rule[1:].rstrip("b")) * 2 + rule.endswith("b"), name
+        return 1000 * (rule[0] == "T") + int(rule[1:].rstrip("b")) * 2 + rule.endswith("b"), name
 
     return sorted((p.stem for p in FOLDER.glob("*.toml")), key=order)
 
@@ -216,7 +239,7 @@ def run(s: Scenario, settings: tuple[str, ...] = (), *, progress: Callable[[floa
 
         outcome = replay.replay(s.the_spec(changed), s.the_host(changed), stop=stop, progress=tell,
                                 record=record and not done)
-        done.append(Attempt(what, changed, outcome, MEASURES[s.measure][2](outcome)))
+        done.append(Attempt(what, changed, outcome, measured(s.measure)[2](outcome)))
         if outcome.interrupted:
             raise KeyboardInterrupt
     def of(what: str) -> Attempt | None:

@@ -155,7 +155,7 @@ Ranges = dict[str, Range]
 class Sure(TypedDict):
     lost_before: Range
     lost_after: Range
-    saved: Annotated[Range, doc("delivered more than without it, seed by seed")]
+    saved: Annotated[Range, doc("frames lost or stuck without it and not with it, seed by seed")]
     p99_ns: Annotated[Range, doc("latency")]
     cpu_ns: Annotated[Range, doc("CPU time")]
     told_apart: Annotated[bool, doc("it differs from the host as it is by more than the seeds do: the 99 % t interval of the differences, "
@@ -184,7 +184,7 @@ class Knob(TypedDict):
     set: Annotated[list[str], doc("as --set takes them")]
     lost_before: Annotated[int, doc("frames that ended before their program as the host is, and that some setting could save")]
     lost_after: Annotated[int, doc("the same with the setting")]
-    saved: Annotated[Signed, doc("frames delivered more than before")]
+    saved: Annotated[Signed, doc("frames lost or stuck before and not any more")]
     queued_after: Annotated[int, doc("frames unread or under way at the end of the run with the setting")]
     part: Annotated[int, doc("the figures are of the first 1/part of the traffic; 1: of all of it")]
     effort: Annotated[int, doc("1: undone at once; 2: where something runs; 3: a program asks for something else; 4: a program is built "

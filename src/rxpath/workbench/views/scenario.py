@@ -11,10 +11,11 @@ from rich.table import Table
 from rich.text import Text
 
 from rxpath.workbench.scenarios import scenario
-from rxpath.workbench.scenarios.scenario import MEASURES, Attempt, Scenario, Trial
+from rxpath.workbench.scenarios.scenario import MEASURES, Attempt, Scenario, Trial, measured
 from rxpath.workbench.views import report
 from rxpath.workbench.words.figures import ns
 
+FRACTIONS = MEASURES.keys() - {"lost"}                      # of a unit; the others are counted
 LITTLE = 0.05                                               # share of the measure: what changes less changes next to nothing
 
 
@@ -65,8 +66,8 @@ def shown(s: Scenario) -> Any:
 
 def value_of(s: Scenario, a: Attempt) -> str:
     """What the scenario measures, of a run."""
-    unit = MEASURES[s.measure][1]
-    return f"{a.value:,.0f} {unit}" if a.value >= 100 or s.measure == "lost" else f"{a.value:.1f} {unit}"
+    unit = measured(s.measure)[1]
+    return f"{a.value:,.0f} {unit}".rstrip() if a.value >= 100 or s.measure not in FRACTIONS else f"{a.value:.1f} {unit}"
 
 
 def _row(t: Trial, a: Attempt) -> list[str]:
@@ -77,7 +78,7 @@ def _row(t: Trial, a: Attempt) -> list[str]:
 
 
 def verdict(t: Trial) -> str:
-    s, name = t.scenario, MEASURES[t.scenario.measure][0]
+    s, name = t.scenario, measured(t.scenario.measure)[0]
     if t.cure is None:
         text = "nothing is lost: there is nothing to cure" if t.cured else "frames were lost, and the scenario names no cure"
     else:
@@ -99,7 +100,7 @@ def ran(t: Trial) -> Any:
     """The story as replay tells it, then the lesson, then before and after."""
     s = t.scenario
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    name = {"lost": "lost", "p50": "p50", "p99": "p99", "cpu": "softirq/frame", "all-cpu": "CPU/frame"}[s.measure]
+    name = {"cpu": "softirq/frame", "all-cpu": "CPU/frame"}.get(s.measure, s.measure)
     columns = ["", "settings", name, "change", "lost", "p99", "CPU/frame"]
     shown = [i for i, column in enumerate(columns) if i < 4 or column != name]
     for i in shown:
@@ -136,8 +137,8 @@ $ rxpath scenario run ring-burst --set ethtool.rx=1024      # a setting of yours
 $ rxpath scenario run mine.toml                             # a file of your own
 ```
 
-Settings that begin with `traffic.` change the sender.  The rules are in [rules.md](rules.md), the keys of `[[traffic]]` in
-[generate.md](generate.md), those of `[host]` in [host-file.md](host-file.md).
+Settings that begin with `traffic.` change the sender.  The rules are in [rules.md](rules.md), the keys of `[[traffic]]` and
+`[[client]]` in [generate.md](generate.md), those of `[host]` in [host-file.md](host-file.md).
 """
 
 

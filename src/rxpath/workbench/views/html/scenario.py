@@ -2,7 +2,7 @@
 and after it."""
 from __future__ import annotations
 
-from rxpath.workbench.scenarios.scenario import MEASURES, Trial
+from rxpath.workbench.scenarios.scenario import Trial, measured
 from rxpath.workbench.views.html import report
 from rxpath.workbench.views.html.charts import bars
 from rxpath.workbench.views.html.elements import figure, heading, key, numbers, table, text
@@ -24,7 +24,7 @@ def page(t: Trial, command: str = "") -> str:
 
 def attempts(t: Trial) -> str:
     """Every run: what the scenario measures, and what else there is."""
-    every, name = t.attempts(), MEASURES[t.scenario.measure][0]
+    every, name = t.attempts(), measured(t.scenario.measure)[0]
     most = max([a.value for a in every]) or 1
     drawn = [(f"{WHAT[a.what]}{': ' if a.settings else ''}{' '.join(a.settings)}",
               [(COLOURS[a.what], a.value, f"{' '.join(a.settings) or 'as it is'}: {value_of(t.scenario, a)}")], value_of(t.scenario, a))
