@@ -155,9 +155,12 @@ def test_what_the_module_is_for_a_program():
 
 
 @pytest.mark.parametrize("wrong, says", [
-    (["--dev", "tap0", "--addr", "10.9.0.2"], "prefix length"), (["--dev", "lo", "--addr", "10.9.0.2/24"], "lo: no TAP"),
+    (["--dev", "tap0", "--addr", "10.9.0.2"], "prefix length"), (["--dev", "lo", "--addr", "10.9.0.2/24", "--backend", "tap"], "lo: no TAP"),
     (["--dev", "a" * 16, "--addr", "10.9.0.2/24"], "characters"), (["--dev", "t/0", "--addr", "10.9.0.2/24"], "characters"),
     (["--dev", "tap0", "--addr", "10.9.0.2/24", "--queues", "0"], "1 to"),
+    (["--dev", "lo", "--addr", "10.9.0.2/24", "--peer", "10.9.0.1"], "other side of a TAP"),
+    (["--dev", "no0", "--addr", "10.9.0.2/24", "--backend", "xdp"], "no0: no such device"),
+    (["--dev", "tap0", "--addr", "10.9.0.2/24", "--backend", "x"], "one of"),
     (["--dev", "tap0", "--addr", "10.9.0.2/24", "--gateway", "10.8.0.1"], "not in"),
     (["--dev", "tap0", "--addr", "10.9.0.2/24", "--peer", "10.8.0.1"], "another address")])
 def test_a_mistake_is_one_line(wrong, says):

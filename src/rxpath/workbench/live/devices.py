@@ -6,9 +6,11 @@ import os
 from collections.abc import Sequence
 
 from rxpath.backends.face import Backend, BackendError
+from rxpath.backends.packet import Packet
 from rxpath.backends.tap import Tap, configure
+from rxpath.backends.xdp import Xdp
 
-BACKENDS = ("auto", "tap")
+BACKENDS = ("auto", "tap", "packet", "xdp")
 
 
 def kind_of(name: str) -> str:
@@ -20,7 +22,11 @@ def kind_of(name: str) -> str:
 def open_device(backend: str, name: str, peer: str | None, queues: int) -> Sequence[Backend]:
     """The back ends of all queues.  peer: the address of the kernel's side of a TAP.  BackendError says what is wrong."""
     kind = kind_of(name) if backend == "auto" else backend
-    if kind != "tap":
+    if kind in ("packet", "xdp"):
+        if peer is not None:
+            raise BackendError(errno.EINVAL, f"{name}: --peer is the other side of a TAP, and this is none")
+        return Packet.open_queues(name, queues) if kind == "packet" else Xdp.open_queues(name, queues)
+    if kind_of(name) != "tap":
         raise BackendError(errno.EINVAL, f"{name}: no TAP device")
     ends = Tap.open_queues(name, queues)
     try:

@@ -1,0 +1,206 @@
+"""Back ends alone and under a live host, on a veth in a namespace of its own: frames in, frames out, what each has lost."""
+import fcntl
+import os
+import socket
+import struct
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from rxpath.backends.face import CSUM_NOT_READY, Batch
+from rxpath.backends.packet import Packet
+from rxpath.backends.pair import pair
+from rxpath.backends.tap import Tap, configure
+from rxpath.backends.xdp import Xdp
+from rxpath.live import Host
+from rxpath.tap import BackendError
+
+from .namespaces import OURS, THEIRS, Side, needs_root, until
+
+SIOCETHTOOL, ETHTOOL_STXCSUM = 0x8946, 0x17
+KINDS = {"packet": Packet, "xdp": Xdp}
+
+
+def new_batch(most=64):
+    return Batch(memoryview(bytearray(2048 * most)), 2048)
+
+
+def tx_checksums_off(name):
+    """ethtool -K NAME tx off"""
+    value = struct.pack("II", ETHTOOL_STXCSUM, 0)
+    import ctypes
+    memory = ctypes.create_string_buffer(value, 8)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        fcntl.ioctl(s, SIOCETHTOOL, struct.pack("16sQ16x", name.encode(), ctypes.addressof(memory)))
+
+
+@pytest.fixture
+def veth():
+    """va has the kernel's address, vb is ours."""
+    with Side() as side:
+        subprocess.run(["ip", "link", "add", "va", "type", "veth", "peer", "name", "vb"], check=True)
+        for name in ("va", "vb"):
+            with open(f"/proc/sys/net/ipv6/conf/{name}/disable_ipv6", "w") as file:
+                file.write("1")
+        configure("va", f"{THEIRS}/24")
+        configure("vb")
+        yield side
+
+
+# ---------------------------------------------------------------- without root
+def test_a_pair_brings_what_the_other_end_sends():
+    a, b = pair()
+    batch = new_batch(4)
+    assert b.pull(batch) == 0 and not b.wait(0)
+    assert a.transmit([bytes([k]) * (60 + k) for k in range(6)]) == 6 and b.wait(1)
+    assert b.pull(batch) == 4 and [bytes(f) for f in batch.frames(4)] == [bytes([k]) * (60 + k) for k in range(4)]
+    assert b.pull(batch) == 2 and b.statistics().rx_frames == 6 and a.statistics().tx_bytes == sum(range(60, 66))
+    a.close()
+    with pytest.raises(BackendError, match="gone"):
+        b.pull(batch)
+    b.close()
+
+
+def test_a_host_on_a_pair_answers():
+    """ARP by hand: no device, no root."""
+    a, b = pair()
+    with Host(a, f"{OURS}/24"):
+        request = bytes.fromhex("ffffffffffff 020000000009 0806 0001080006040001 020000000009") + socket.inet_aton(THEIRS) \
+            + bytes(6) + socket.inet_aton(OURS)
+        b.transmit([request.ljust(60, b"\0")])
+        batch = new_batch(4)
+        assert b.wait(10) and b.pull(batch) == 1
+        [answer] = batch.frames(1)
+        assert bytes(answer[20:22]) == b"\0\x02" and bytes(answer[22:28]).hex() == "02000a090002"
+    b.close()
+
+
+def test_memory_that_is_too_small_is_refused():
+    with pytest.raises(ValueError, match="do not hold"):
+        Batch(memoryview(bytearray(1000)), 2048)
+
+
+@pytest.mark.parametrize("name", ["tap", "packet", "xdp"])
+def test_a_back_end_is_imported_alone(name):
+    code = f"import sys, rxpath.{name}; print([m for m in sys.modules if m.startswith('rxpath') and 'backends' not in m])"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert out.stdout.strip() == f"['rxpath', 'rxpath.{name}']", out
+
+
+# ---------------------------------------------------------------- alone
+@needs_root
+@pytest.mark.parametrize("kind", KINDS)
+def test_frames_of_a_veth(veth, kind):
+    sender = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+    sender.bind(("va", 3))
+    frames = [b"\xff" * 6 + bytes(6) + b"\x88\xb5" + bytes([k]) * (46 + 10 * k) for k in range(100)]
+    with KINDS[kind]("vb") as device:
+        for f in frames:
+            sender.send(f)
+        batch, got = new_batch(), []
+
+        def pulled():
+            got.extend(bytes(f) for f in batch.frames(device.pull(batch)) if f[12:14] == b"\x88\xb5")
+            return len(got) == 100
+        until(pulled)
+        assert got == frames
+        sender.settimeout(5)
+        assert device.transmit(frames) == 100
+        back = []
+        while len(back) < 100:
+            data, who = sender.recvfrom(2048)
+            if data[12:14] == b"\x88\xb5" and who[2] != 4:
+                back.append(data)
+        assert back == frames
+        s = device.statistics()
+        assert s.tx_frames == 100 and s.tx_refused == 0 and not any(s.lost.values()), s
+    with KINDS[kind]("vb"):
+        pass                                         # closed for good: it can be opened again
+    sender.close()
+
+
+@needs_root
+def test_a_ring_that_nobody_reads_loses_and_counts(veth):
+    sender = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+    sender.bind(("va", 3))
+    with Xdp("vb") as device:
+        for _ in range(2500):
+            sender.send(bytes(6) + bytes(6) + b"\x88\xb5" + bytes(46))
+        batch, n = new_batch(), 0
+        until(lambda: device.statistics().lost["rx_dropped"] + device.statistics().lost["rx_ring_full"] >= 2500 - 2048)
+        while k := device.pull(batch):
+            n += k
+        assert n == 2048
+        sender.send(bytes(6) + bytes(6) + b"\x88\xb5" + bytes(46))
+        until(lambda: device.pull(batch) == 1)
+    sender.close()
+
+
+@needs_root
+def test_zero_copy_that_a_driver_cannot_is_copied(veth):
+    with Xdp("vb", zero_copy=True) as device:
+        assert not device.capabilities.zero_copy and device.attached.in_driver
+
+
+@needs_root
+def test_a_vlan_tag_is_put_back(veth):
+    sender = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+    sender.bind(("va", 3))
+    frame = b"\xff" * 6 + bytes(6) + b"\x81\x00\x20\x05\x88\xb5" + b"x" * 46
+    with Packet("vb") as device:
+        sender.send(frame)
+        batch, got = new_batch(), []
+        until(lambda: got.extend(bytes(f) for f in batch.frames(device.pull(batch))) or frame in got)
+    sender.close()
+
+
+@needs_root
+@pytest.mark.parametrize("make, says", [
+    (lambda: Packet("nosuch"), "no such device"), (lambda: Xdp("nosuch"), "no such device"), (lambda: Xdp("vb", queue=60), "no such queue"),
+    (lambda: Tap("va"), "no TAP"), (lambda: Tap("x" * 16), "characters")])
+def test_what_cannot_be_opened_says_why(veth, make, says):
+    before = len(os.listdir("/proc/self/fd"))
+    with pytest.raises(BackendError, match=says):
+        make()
+    assert len(os.listdir("/proc/self/fd")) == before, "no descriptor is left"
+
+
+# ---------------------------------------------------------------- under a host
+@needs_root
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_host_on_it_answers_the_kernel(veth, kind):
+    if kind == "xdp":
+        tx_checksums_off("va")
+    with Host(KINDS[kind]("vb"), f"{OURS}/24") as host, host.socket() as s, veth.udp() as client:
+        veth.ping(times=3)
+        veth.ping(size=8000, times=1)
+        s.bind(("", 5000))
+        threading.Timer(0.1, client.sendto, (b"hello", (OURS, 5000))).start()
+        assert s.recv(100) == b"hello"
+        assert host.counters()["Icmp.OutEchoReps"] == 4 and host.counters().get("Udp.InErrors", 0) == 0
+
+
+@needs_root
+def test_a_sender_on_this_machine_leaves_checksums_to_nobody(veth):
+    """CSUM_NOT_READY: taken as it is, as Linux does."""
+    with Packet("vb") as device, veth.udp() as client:
+        subprocess.run(["ip", "neigh", "add", OURS, "lladdr", "02:00:0a:09:00:02", "dev", "va"], check=True)
+        client.sendto(b"hello", (OURS, 5000))
+        batch = new_batch()
+        until(lambda: device.pull(batch) == 1)
+        assert batch.table[2] == CSUM_NOT_READY
+
+
+@needs_root
+def test_fanout_spreads_flows(veth):
+    with Host(Packet.open_queues("vb", 2), f"{OURS}/24") as host, host.socket() as s:
+        s.bind(("", 5000))
+        clients = [veth.udp() for _ in range(16)]
+        for c in clients:
+            c.sendto(b"x", (OURS, 5000))
+        until(lambda: host.counters().get("Ip.InDelivers") == 16)
+        assert min(b.counted.rx_frames for b in host.time.backends) > 0
+        for c in clients:
+            c.close()
