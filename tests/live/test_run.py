@@ -155,7 +155,8 @@ def test_what_the_module_is_for_a_program():
 
 
 @pytest.mark.parametrize("wrong, says", [
-    (["--dev", "tap0", "--addr", "10.9.0.2"], "prefix length"), (["--dev", "lo", "--addr", "10.9.0.2/24", "--backend", "tap"], "lo: no TAP"),
+    (["--dev", "tap0", "--addr", "10.9.0.2"], "prefix length"),
+    (["--dev", "lo", "--addr", "10.9.0.2/24", "--backend", "tap"], "lo: no TAP"),
     (["--dev", "a" * 16, "--addr", "10.9.0.2/24"], "characters"), (["--dev", "t/0", "--addr", "10.9.0.2/24"], "characters"),
     (["--dev", "tap0", "--addr", "10.9.0.2/24", "--queues", "0"], "1 to"),
     (["--dev", "lo", "--addr", "10.9.0.2/24", "--peer", "10.9.0.1"], "other side of a TAP"),

@@ -14,7 +14,7 @@ EXAMPLES = examples(
 
 
 def run(
-    command: Annotated[list[str], typer.Argument(metavar="-- PYTHON PROGRAM ...", help="The program, as it would be started without us.")],
+    command: Annotated[list[str], typer.Argument(metavar="COMMAND", help="After --: a Python program, as it would be started without us.")],
     dev: Annotated[str, typer.Option("--dev", metavar="DEV", help="A TAP device, made if it is not there; or another.")],
     addr: Annotated[str, typer.Option("--addr", metavar="ADDRESS", help="Of our host, with its prefix length.")],
     peer: Annotated[str | None, typer.Option("--peer", metavar="ADDRESS", help="Of Linux's side of the TAP.")] = None,
