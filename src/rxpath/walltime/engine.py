@@ -3,7 +3,7 @@ woken reads.  Nobody is ever earlier, nothing costs anything, and time stands st
 
 Called by driver.py, which moves the clock, and by burst.py, which serves a ring in memory as fast as it can."""
 from .. import path
-from .._compile import Mem, clock_ns, entry, le64, mem_at, path_function, prefetch, reset_struct
+from .._compile import Mem, clock_ns, entry, le64, mem_at, path_function, prefetch, put_le64, reset_struct
 from ..abi.limits import NNOTE, NQ, NSOCK, NTHREAD
 from ..abi.net import Net
 from ..abi.numbers import (
@@ -12,6 +12,7 @@ from ..abi.numbers import (
     FEED_CSUM_GOOD,
     FEED_IP_CSUM_GOOD,
     MSG_DONTWAIT,
+    MSG_TRUNC,
     NAPI_STATE_IN_BUSY_POLL,
     NAPI_STATE_MISSED,
     NAPI_STATE_SCHED,
@@ -299,6 +300,30 @@ def rt_recv(net: Net, cpu: int, t: int) -> int:
         th.state = Th.SLEEPING
         wait_add_tail(net, sk, t)
     return got
+
+
+@entry
+def rt_recv_many(net: Net, cpu: int, t: int, addr: int, room: int, rows: Mem, most: int) -> int:
+    """recvfrom() again and again, without waiting, each into `room` bytes of the program's memory at addr; of each a row of four words:
+    its length (also of what did not fit), the sender's address and port, when it came.  How many; less than 0: an error before the first
+    one.  A later error waits for the next call."""
+    th = net.thread[t]
+    sk = net.socks[th.sock]
+    k, got = 0, 0
+    th.buf_len, th.msg_name, th.flags = room, 1, MSG_DONTWAIT | MSG_TRUNC
+    while k < most and (k == 0 or sk.err == 0):
+        th.buf_addr = addr + k * room
+        got = sys_recvfrom(net, cpu, t)
+        if got < 0:
+            break
+        put_le64(rows, k * 32, got)
+        put_le64(rows, k * 32 + 8, th.from_addr_lo)
+        put_le64(rows, k * 32 + 16, th.from_port)
+        put_le64(rows, k * 32 + 24, th.arrived)
+        k += 1
+    if k == 0:
+        return got
+    return k
 
 
 @entry

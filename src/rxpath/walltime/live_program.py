@@ -7,6 +7,8 @@ A socket's descriptor is a real one of this process, an eventfd that is readable
 select(), poll(), epoll, selectors and asyncio wait on it unchanged.  That is a level: the host's own epoll instance tells which sockets
 became ready after each turn, and a call that has taken the last datagram makes it unreadable again.  An eventfd can always be written,
 and so can these sockets."""
+import ctypes
+import errno
 import functools
 import os
 import threading
@@ -17,13 +19,14 @@ from typing import Any
 
 from .._compile import forget, pages, region
 from ..abi.limits import NTHREAD
-from ..abi.numbers import POLLERR, POLLHUP, POLLIN, POLLPRI
+from ..abi.numbers import EAGAIN, IPPROTO, POLLERR, POLLHUP, POLLIN, POLLPRI
 from ..abi.sock import EP_ET
 from ..programs.process import BUFFER, Process
 from ..programs.sockets import Socket
+from ..programs.sockopt import error
 from ..user import eventpoll
 from .busy import Busy
-from .engine import rt_epoll, rt_program, rt_sock_poll
+from .engine import rt_epoll, rt_program, rt_recv_many, rt_sock_poll
 from .live import LiveTime
 from .program import RealProcess
 
@@ -191,6 +194,52 @@ class LiveSocket(Socket):
             with self.process.lock:
                 self.process.watch(self)
         return self.fd
+
+    def recv_many(self, buffer: Any, rows: Any) -> int:
+        """As many datagrams as are there and fit, without an object for each: how many.  It waits for the first one as recv() does.
+
+        buffer: writable bytes, as (n, room) - a NumPy array of uint8, a memoryview - or flat, then of n equal rooms.  rows: writable, n
+        rows of four 64-bit integers: the datagram's length (more than the room: the rest of it is lost, as with recv()), the sender's
+        address as a number, its port, when it arrived (ns from the host's start).  OSError as from recv(); EOPNOTSUPP for a stream."""
+        data, table = memoryview(buffer), memoryview(rows)
+        n = table.nbytes // 32
+        if data.readonly or table.readonly or not data.c_contiguous or not table.c_contiguous:
+            raise BufferError("recv_many() writes into contiguous memory")
+        room = data.nbytes // max(n, 1)
+        if n == 0 or room == 0 or (data.ndim == 2 and (data.shape or (0,))[0] != n):
+            raise ValueError("recv_many(): a room in buffer for each row, rows of four 64-bit integers")
+        flat, words = data.cast("B"), table.cast("B")
+        with self.process.lock:
+            try:
+                return self._recv_many(flat, words, room, n)
+            finally:
+                self.process.after(self)
+
+    def _recv_many(self, flat: memoryview, words: memoryview, room: int, n: int) -> int:
+        sk, process = self._check(), self.process
+        if sk.protocol != IPPROTO.UDP:
+            raise error(errno.EOPNOTSUPP)
+        limit = self._timeout if self._timeout is not None else sk.rcvtimeo_ns / 1e9 or None
+        until = None if limit is None else process.now() + round(limit * 1e9)
+        th, memory = process.thread(), process.memory()
+        own, at, table = th.buf_addr, region(flat), (ctypes.c_char * len(words)).from_buffer(words)
+        try:
+            while True:
+                th.sock = self.sk
+                got = int(process.call(rt_recv_many)(self.net, process.cpu(), process.n, at, room, words if self.boot.plain else table, n))
+                if got != EAGAIN or self._timeout == 0.0 or self.dont_wait:
+                    break
+                left = -1 if until is None else max(until - process.now(), 0)
+                if not process.poll([(self, POLLIN)], left) and until is not None and process.now() >= until:
+                    if self._timeout is not None:
+                        raise TimeoutError("timed out")
+                    break
+        finally:
+            th.buf_addr, th.buf_len = own, len(memory)
+            forget(at)
+        if got < 0:
+            raise error(-got)
+        return got
 
     def set_readable(self, yes: bool) -> None:
         if yes != self.readable and self.fd >= 0:
