@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Callable
 from types import FrameType
+from typing import Any, Protocol
 
 from rxpath import live
 from rxpath import socket as live_socket
@@ -18,6 +19,7 @@ from rxpath.backends.face import BackendError
 from rxpath.backends.tap import Tap, configure
 from rxpath.examples import seed_program
 from rxpath.workbench.live.namespace import enter, unshare
+from rxpath.workbench.live.watch import Look, Watch
 from rxpath.workbench.words.mistakes import BadInput
 
 DEVICE, PORT = "tap0", 5000
@@ -119,14 +121,37 @@ def end_by_signals(seconds: float | None) -> None:
             signal.setitimer(signal.ITIMER_REAL, seconds)
 
 
-def lab(address: str, peer: str | None, kernel: str, seconds: float | None, done: Callable[[live.Host], None]) -> bool:
-    """The whole command.  done: what is said at the end, while the host is still there.  True: a signal ended it."""
+class ShowsLooks(Protocol):
+    """What views/live.py has of this."""
+
+    def show(self, look: Look) -> None: ...
+
+    def __enter__(self) -> Any: ...
+
+    def __exit__(self, *_: Any) -> None: ...
+
+
+def watched(lab: Lab, seconds: float | None, view: ShowsLooks) -> bool:
+    """Served in view of the user."""
+    with view:
+        watch = Watch(lab.host, view.show)
+        watch.start()
+        try:
+            return lab.serve(seconds)
+        finally:
+            watch.close()
+
+
+def lab(address: str, peer: str | None, kernel: str, seconds: float | None, done: Callable[[live.Host], None],
+        view: ShowsLooks | None = None) -> bool:
+    """The whole command.  done: what is said at the end, while the host is still there.  view: what is shown meanwhile.  True: a signal
+    ended it."""
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(line_buffering=True)
     made = Lab(address, peer, kernel)
     try:
         print(made.what_to_type(), file=sys.stderr, flush=True)
-        interrupted = made.serve(seconds)
+        interrupted = made.serve(seconds) if view is None else watched(made, seconds, view)
         done(made.host)
         return interrupted
     finally:
