@@ -24,7 +24,7 @@ NOT_READ = {Sysctl.udp_mem_1, Sysctl.tcp_mem_1}         # the limit of a pressur
 
 WIDE = {"rcv_saddr_hi", "from_addr_hi"}         # upper halves of addresses: IPv4 has none
 STAYS_0 = {                                     # of lines that Linux prints whole: nothing here can move them
-    "Ip_InDiscards", "Icmp_OutErrors", "Icmp_OutTimestampReps", "Udp_OutDatagrams", "Udp_SndbufErrors", "Udp_MemErrors",
+    "Ip_InDiscards", "Icmp_OutErrors", "Icmp_OutTimestampReps", "Udp_MemErrors",
     "rx_over_errors", "rx_crc_errors", "rx_nohandler", "tx_errors",
 }
 BY_PLACE = {"IpExt_InECT1Pkts", "IpExt_InECT0Pkts", "IpExt_InCEPkts"}               # InNoECTPkts and the two bits of ECN

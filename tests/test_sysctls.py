@@ -7,6 +7,8 @@ import struct
 import pytest
 
 from rxpath.abi.sysctls import SYSCTLS
+from rxpath.cable.arp_peers import ArpPeers
+from rxpath.network.setup import resolve_neighbours
 from rxpath.path import Stage
 from rxpath.workbench.host import file as hostfile
 from rxpath.workbench.run.simulation import START_NS, Simulation
@@ -83,6 +85,36 @@ def foreign(sim):
             sock.recv(2048)
     sim.program(program)
     spaced(sim)
+
+
+def sends(times, answered=False, sndbuf=None, to="10.0.0.9"):
+    """A program sends at these seconds; somebody answers ARP, or nobody."""
+    def traffic(sim):
+        if answered:
+            sim.time.add_source(ArpPeers())
+        resolve_neighbours(sim.boot)
+        left = []
+        sim.time.add_sink(left.append)
+
+        def program(s):
+            sock = s.socket()
+            sock.setblocking(False)
+            if sndbuf is not None:
+                sock.setsockopt(s.SOL_SOCKET, s.SO_SNDBUF, sndbuf)
+            for t in times:
+                s.sleep(max(0, t - s.time()))
+                try:
+                    sock.sendto(bytes(500), (to, 9))
+                except BlockingIOError:
+                    pass
+        sim.program(program)
+        sim.run(round(max(times) * SECOND) + 100 * MS)
+        sim.time.collect(last=True)
+        sim.left = [(o.t, o.data) for o in left] + [int(sim.net.neigh_unres_discards)]
+    return traffic
+
+
+SOON = [k / 1000 for k in range(10)]
 
 
 def connection(sim):
@@ -256,6 +288,15 @@ PAIRS = {
         {"net.ipv4.ipfrag_high_thresh": 15_000, "net.ipv4.ipfrag_low_thresh": low} for low in (1000, 14_000))),
     "net.ipv4.ipfrag_time": (SOCKET, forgotten, 1, 30),
     "net.ipv4.ipfrag_max_dist": (SOCKET, fragmented, 1, 64),
+    "net.ipv4.neigh.default.retrans_time_ms": ({}, sends((0, 1.6)), 500, 1000),
+    "net.ipv4.neigh.default.base_reachable_time_ms": ({}, sends((0, 5, 11), answered=True), 3000, 30_000),
+    "net.ipv4.neigh.default.delay_first_probe_time": ({}, sends((0, 50, 52), answered=True), 1, 5),
+    "net.ipv4.neigh.default.ucast_solicit": ({}, sends((0, 50, 56), answered=True), 0, 3),
+    "net.ipv4.neigh.default.mcast_solicit": ({}, sends((0, 1.6)), 1, 3),
+    "net.ipv4.neigh.default.unres_qlen_bytes": ({}, sends(SOON), 1500, 212_992),
+    "net.core.wmem_default": ({}, sends(SOON), 4608, 212_992),
+    "net.core.wmem_max": ({}, sends(SOON, sndbuf=100_000), 4608, 4_194_304),
+    "net.ipv4.ip_default_ttl": ({}, sends(SOON, to="127.0.0.1"), 1, 64),
     "net.ipv4.icmp_ratelimit": (SOCKET, closed_port, 0, 1000),
     "net.ipv4.icmp_ratemask": (SOCKET, closed_port, 0, 6168),
     "net.ipv4.icmp_msgs_per_sec": (SOCKET, lambda sim: closed_port(sim, 100, 400), 1, 1_000_000),
@@ -282,7 +323,7 @@ def observed(name, host, traffic, value):
         with Simulation(hostfile.build({**host, "nic": nic, "sysctl": sysctls}, name)) as sim:
             traffic(sim)
             sim.run(sim.t + 50 * MS)
-            return dataclasses.asdict(sim.books())
+            return dataclasses.asdict(sim.books()), getattr(sim, "left", None)
     except (BadInput, OSError) as error:
         return str(error)
 

@@ -16,8 +16,8 @@ class Mutation(NamedTuple):
 M = Mutation
 MUTATIONS = (
     # drivers
-    M("drivers/veth.py", "veth_truesize", "    slab = 1024\n", "    slab = 2048\n", "memory"),
-    M("drivers/veth.py", "veth_truesize", "room + 63", "room", "memory | load"),
+    M("user/wmem.py", "sock_wmalloc_truesize", "    slab = 1024\n", "    slab = 2048\n", "memory"),
+    M("user/wmem.py", "sock_wmalloc_truesize", "room + 63", "room", "memory | load"),
     M("drivers/veth.py", "veth_forward", "dev.mtu + ETH_HLEN + VLAN_HLEN", "dev.mtu + ETH_HLEN", "causes | frame*longer*"),
     M("drivers/veth.py", "veth_forward", "stat[DevStat.rx_bytes] -= n", "pass", "load"),
     M("drivers/veth.py", "veth_forward", "stat[DevStat.rx_packets] -= 1", "pass", "load"),

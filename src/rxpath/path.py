@@ -49,6 +49,7 @@ Stage = IntEnum("Stage", (
     "tcp_add_backlog tcp_data_ready __tcp_transmit_skb __ip_queue_xmit tcp_delack_timer_handler tcp_write_timer_handler "
     "tcp_recvmsg __tcp_cleanup_rbuf sk_stream_kill_queues inet_csk_accept tcp_collapse tcp_close "
     "cookie_v4_check tcp_disconnect tcp_timewait_state_process skb_rbtree_purge "
+    "sys_sendto udp_sendmsg ip_route_output_key_hash ip_make_skb ip_output ip_do_fragment __neigh_event_send "
 ), start=0)
 
 
@@ -193,10 +194,17 @@ STATIONS: dict[Stage, Station] = {
     Stage.sk_stream_kill_queues: Station("transport", SYS, "net/core/stream.c", "a connection ends: what nobody has read goes"),
     Stage.skb_clone: Station("skb", SOFT, "net/core/skbuff.c", "a further reference to the same bytes"),
     Stage.kfree_skb: Station("skb", SOFT, "net/core/skbuff.c", "the end of a packet, with its reason"),
+    Stage.ip_output: Station("network", SYS, "net/ipv4/ip_output.c", "a packet of ours leaves: to its neighbour"),
+    Stage.ip_do_fragment: Station("network", SYS, "net/ipv4/ip_output.c", "a further fragment of a datagram of ours"),
+    Stage.__neigh_event_send: Station("network", SYS, "net/core/neighbour.c", "its MAC is not known: it waits, and ARP asks"),
     Stage.dev_queue_xmit: Station("network", SOFT, "net/core/dev.c", "a frame of ours leaves: to the ndo_start_xmit of its device"),
     Stage.igb_xmit_frame: Station("drivers", SOFT, IGB, "a descriptor of the TX ring"),
     Stage.igb_clean_tx_irq: Station("drivers", SOFT, IGB, "free what the NIC has sent"),
     Stage.sys_recvfrom: Station("user", SYS, "net/socket.c", "the program asks"),
+    Stage.sys_sendto: Station("user", SYS, "net/socket.c", "the program sends"),
+    Stage.udp_sendmsg: Station("transport", SYS, "net/ipv4/udp.c", "one datagram from the program: IP and its copy included"),
+    Stage.ip_route_output_key_hash: Station("network", SYS, "net/ipv4/route.c", "by which device, from which address?"),
+    Stage.ip_make_skb: Station("network", SYS, "net/ipv4/ip_output.c", "the program's bytes into packets, within its send buffer"),
     Stage.inet_recvmsg: Station("user", SYS, "net/ipv4/af_inet.c", "through sk_prot->recvmsg"),
     Stage.rps_record_sock_flow: Station("user", SYS, "include/net/rps.h", "RFS: the reader of this flow runs here"),
     Stage.udp_recvmsg: Station("user", SYS, "net/ipv4/udp.c", "one datagram to the program: all kernel work but the system call itself"),
@@ -244,6 +252,10 @@ err_handler = Dispatch("err_handler", _PACKET, by_key=True)       # inet_protos:
 unicast_reply = Dispatch("unicast_reply", _PACKET | {"out": sk_buff}, by_key=True)      # ip_send_unicast_reply()
 queue_xmit = Dispatch("queue_xmit", {"net": Net, "cpu": int, "out": sk_buff, "saddr_hi": int, "saddr_lo": int, "daddr_hi": int,
                                      "daddr_lo": int, "mac": int}, by_key=True)     # icsk_af_ops->queue_xmit, by address family
+route_output = Dispatch("route_output", {"net": Net, "cpu": int}, by_key=True)      # ip_route_output_flow(), by address family: net.fl4
+make_skb = Dispatch("make_skb", {"net": Net, "cpu": int, "sk": sock, "t": int, "transhdrlen": int}, by_key=True)    # ip_make_skb()
+send_skb = Dispatch("send_skb", {"net": Net, "cpu": int, "sk": sock, "first": int}, by_key=True)                    # ip_send_skb()
+neigh_error_report = Dispatch("neigh_error_report", _PACKET, by_key=True)           # neigh_ops->error_report, by address family
 dst_input = Dispatch("dst_input", _PACKET, by_key=True)                                     # dst.input, by kind of route
 xmit = Dispatch("xmit", _PACKET)                                                            # ndo_start_xmit of a device
 touched_station = Dispatch("touched", _PACKET, by_key=True)                                 # stations that wait for their turn: @touched
@@ -259,6 +271,7 @@ proto_connect = Dispatch("proto_connect", {"net": Net, "cpu": int, "sk": sock, "
 proto_disconnect = Dispatch("proto_disconnect", {"net": Net, "cpu": int, "sk": sock}, by_key=True)
 proto_close = Dispatch("proto_close", {"net": Net, "cpu": int, "sk": sock}, by_key=True)
 proto_recvmsg = Dispatch("proto_recvmsg", {"net": Net, "cpu": int, "thread": int}, by_key=True)     # a length
+proto_sendmsg = Dispatch("proto_sendmsg", {"net": Net, "cpu": int, "thread": int}, by_key=True)     # a length
 proto_accept = Dispatch("proto_accept", {"net": Net, "cpu": int, "sk": sock}, by_key=True)     # a socket's index; who has none: EOPNOTSUPP
 proto_shutdown = Dispatch("proto_shutdown", {"net": Net, "cpu": int, "sk": sock, "how": int}, by_key=True)  # SHUT_*'s bits
 proto_release_cb = Dispatch("proto_release_cb", {"net": Net, "cpu": int, "sk": sock}, by_key=True)  # the owner lets go: what was put off
@@ -287,6 +300,10 @@ call_early_demux: Callable[[int, Net, int, sk_buff], int]
 call_err_handler: Callable[[int, Net, int, sk_buff], int]
 call_unicast_reply: Callable[[int, Net, int, sk_buff, sk_buff], int]
 call_queue_xmit: Callable[[int, Net, int, sk_buff, int, int, int, int, int], int]
+call_route_output: Callable[[int, Net, int], int]
+call_make_skb: Callable[[int, Net, int, sock, int, int], int]
+call_send_skb: Callable[[int, Net, int, sock, int], int]
+call_neigh_error_report: Callable[[int, Net, int, sk_buff], int]
 call_dst_input: Callable[[int, Net, int, sk_buff], int]
 call_xmit: Callable[[int, Net, int, sk_buff], int]
 call_proto_init: Callable[[int, Net, sock], int]
@@ -297,6 +314,7 @@ call_proto_connect: Callable[[int, Net, int, sock, int, int, int, int], int]
 call_proto_disconnect: Callable[[int, Net, int, sock], int]
 call_proto_close: Callable[[int, Net, int, sock], int]
 call_proto_recvmsg: Callable[[int, Net, int, int], int]
+call_proto_sendmsg: Callable[[int, Net, int, int], int]
 call_proto_accept: Callable[[int, Net, int, sock], int]
 call_proto_shutdown: Callable[[int, Net, int, sock, int], int]
 call_proto_release_cb: Callable[[int, Net, int, sock], int]
@@ -313,6 +331,7 @@ class Timer(IntEnum):
     tcp_keepalive_timer = 3
     reqsk_timer_handler = 4
     tw_timer_handler = 5
+    neigh_timer_handler = 6
 
 
 class Hrtimer(IntEnum):

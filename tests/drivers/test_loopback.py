@@ -3,9 +3,9 @@ import pytest
 
 from rxpath.abi.mib import DevStat
 from rxpath.abi.numbers import ETH_HLEN, RTN, SENDER_ROOM
-from rxpath.drivers.veth import veth_truesize
 from rxpath.network import setup as network
 from rxpath.path import Stage
+from rxpath.user.wmem import sock_wmalloc_truesize
 
 from ..frames import eth, fragments, icmp, ip, ip4, tcp, udp, udp_frame
 
@@ -131,7 +131,7 @@ def test_truesize_at_every_step(lab, payload, truesize):
     sk = host.udp(5000)
     host.send(local(b"x" * payload))
     host.run()
-    assert host.net.socks[sk].rmem_alloc == truesize == veth_truesize(host.net, 28 + payload, SENDER_ROOM)
+    assert host.net.socks[sk].rmem_alloc == truesize == sock_wmalloc_truesize(host.net, 28 + payload, SENDER_ROOM)
 
 
 def test_the_smallest_truesize_is_a_matter_of_the_kernels_configuration(lab):

@@ -2,8 +2,8 @@
 import pytest
 
 from rxpath.abi.numbers import SENDER_ROOM
-from rxpath.drivers.veth import veth_truesize
 from rxpath.path import Stage
+from rxpath.user.wmem import sock_wmalloc_truesize
 
 from ..frames import eth, fragments, icmp, ip, udp, udp_frame
 from ..pool import free_skbs
@@ -83,7 +83,7 @@ def test_truesize_is_that_of_the_senders_memory(lab, payload, truesize):
     sk = host.udp(5000)
     host.send(udp_frame(b"x" * payload))
     host.run()
-    assert host.net.socks[sk].rmem_alloc == truesize == veth_truesize(host.net, 28 + payload, SENDER_ROOM)
+    assert host.net.socks[sk].rmem_alloc == truesize == sock_wmalloc_truesize(host.net, 28 + payload, SENDER_ROOM)
 
 
 def test_a_default_buffer_holds_256_small_datagrams_over_veth(lab):

@@ -31,6 +31,7 @@ def test_who_asks_is_learnt_and_moves(lab):
     host = lab().listen()
     host.send(arp(sha=OTHER), eth(ip(icmp(), proto=1))).run()
     assert Ether(host.left(Out.TX)[1].data).dst == "02:00:00:00:00:55"
+    host.run(host.t + 1_100_000_000)                 # locktime: not before
     host.send(arp(op=2, sha=bytes.fromhex("020000000066"), dst=MAC_US), eth(ip(icmp(), proto=1))).run()      # an answer moves it
     assert Ether(host.left(Out.TX)[2].data).dst == "02:00:00:00:00:66"
     assert host.net.nneigh == 1

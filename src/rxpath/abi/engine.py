@@ -192,6 +192,14 @@ class thread_t:
     served_max: i64
     program: i64                # its row of net.spent_*
     spent: i64                  # of net.spent_batch: its first, + 1; 0: it has none
+    # ---- of a sending call
+    send_len: i64               # bytes at buf_addr
+    send_addr: i64              # msg_name, and its port; -1: none is given
+    send_port: i64 = -1
+    send_saddr: i64             # IP_PKTINFO: source address and ifindex, 0: none
+    send_oif: i64
+    send_ttl: i64               # IP_TTL, 0: the socket's
+    send_tos: i64 = -1          # IP_TOS, -1: the socket's
     # ---- of a program that serves TCP (Kind.STREAM)
     message: i64                # bytes of a message, 0: each read is one
     per_kib: i64                # ns of work for 1,024 bytes

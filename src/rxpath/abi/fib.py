@@ -1,5 +1,6 @@
 """Routes, neighbours, peers and joined groups."""
 from .._compile import i64, struct
+from .skbuff import sk_buff_list
 
 
 @struct(align=64)
@@ -39,8 +40,16 @@ class ip_mc_list:
 
 @struct()
 class neighbour:
+    """An entry of arp_tbl: which MAC an address on a link has, and how sure we are (network/neighbour.py).  Times are jiffies."""
     addr_hi: i64
     addr_lo: i64
     mac: i64
-    state: i64
+    state: i64                  # NUD_*
     next: i64
+    dev: i64                    # of the link; NO_DEV: an administrator's, of whatever link
+    probes: i64                 # requests since it is asked for
+    used: i64                   # something was sent there last
+    confirmed: i64              # it was known to be reachable last
+    updated: i64                # its state or its MAC changed last
+    arp_queue: sk_buff_list     # packets that wait for its MAC
+    arp_queue_len_bytes: i64    # truesize

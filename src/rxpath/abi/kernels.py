@@ -256,3 +256,12 @@ class Sysctl(IntEnum):
     tcp_keepalive_intvl_ns = auto()
     tcp_keepalive_probes = auto()
     tcp_no_metrics_save = auto()
+    neigh_retrans_ms = auto()           # net.ipv4.neigh.default.*
+    neigh_reachable_ms = auto()
+    neigh_delay_probe_ms = auto()
+    neigh_ucast_solicit = auto()
+    neigh_mcast_solicit = auto()
+    neigh_unres_qlen_bytes = auto()
+    ip_default_ttl = auto()
+    wmem_default = auto()
+    wmem_max = auto()

@@ -13,6 +13,7 @@ NMETRICS = 6 << 14             # peers of whom TCP knows something
 NTHREAD = 1024                  # the first NCPU are ksoftirqd/N
 NRULE = 16384                   # iptables rules of all chains
 NROUTE = 16384
+NNEIGH = 4096                   # neighbours of all links
 NOFFLOAD = 4                    # EtherTypes whose packets GRO can merge
 NDEV = 16
 NNAPI = NQ + NCPU               # one for each queue, then one for each CPU's backlog

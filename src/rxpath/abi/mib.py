@@ -146,7 +146,10 @@ class Mib(IntEnum):
     UdpLite_IgnoredMulti = auto()
     Rxpath_TapFrames = auto()           # ours: copies that packet sockets took
     Rxpath_Copies = auto()              # ours: clones made (multicast, broadcast)
-    TcpExt_TCPRcvCollapsed = auto()     # out of its place, so that the others keep their numbers
+    TcpExt_TCPRcvCollapsed = auto()     # out of their places, so that the others keep their numbers
+    Ip_OutDiscards = auto()
+    Ip_FragOKs = auto()
+    Ip_FragCreates = auto()
     TcpExt_TCPRenoReorder = auto()
 
     def text(self) -> str:

@@ -4,7 +4,7 @@ from .._compile import CACHELINE, Array, i64, struct, table
 from .engine import cpu_t, engine, out_frame, softirq_source, thread_t, trail_mark
 from .fib import fib_alias, icmp_peer, ip_mc_list, neighbour
 from .filter import BPF_MEMWORDS, NBPF, sock_filter
-from .flow import flow_keys
+from .flow import flow_keys, flowi4
 from .frag import inet_peer, ipq_t
 from .limits import (
     NBATCH,
@@ -23,6 +23,7 @@ from .limits import (
     NMETRICS,
     NMIB,
     NNAPI,
+    NNEIGH,
     NNOTE,
     NOFFLOAD,
     NOUT,
@@ -50,7 +51,7 @@ from .numbers import NO_REQ, NO_SHARE, NO_SKB, NO_SOCK, NO_TW, SMALL_HEAD, Secre
 from .protocols import NPROTOCOL
 from .record import bucket_t, cpu_times, recording_t, series_t
 from .skbuff import share_t, sk_buff
-from .sock import eventpoll, mc_member, sock, sock_reuseport, wait_entry
+from .sock import eventpoll, inet_sock, mc_member, sock, sock_reuseport, wait_entry
 from .softnet import backlog_t, napi_struct, rps_dev_flow, softnet_data, spinlock
 from .spent import NPLACE, NPROGRAM, NSAMPLE, NSPENT, sample_t, spent_t
 from .tcp import TCP_EHASH, request_sock, tcp_metrics_block, tcp_sock, tcp_timewait_sock
@@ -58,7 +59,7 @@ from .tcp_options import tcp_fastopen_cookie, tcp_options_received, tcp_out_opti
 from .tcp_sent import NTCPLOST, NTCPREPAIR, NTCPSENT, tcp_ledger_t, tcp_lost_t, tcp_seen_t, tcp_sent_t
 from .timer import NHRTIMER, NTIMER, hrtimer, timer_base, timer_list
 
-UDP_HASH, FIB_HASH, FRAG_HASH, NEIGH_HASH, NMCAST, NMULTIPORT, NNEIGH = 65536, 16384, 4096, 1024, 4096, 65536, 4096
+UDP_HASH, FIB_HASH, FRAG_HASH, NEIGH_HASH, NMCAST, NMULTIPORT = 65536, 16384, 4096, 1024, 4096, 65536
 TCP_LHASH, ICMP_PEER_HASH, NICMP_PEER, MC_HASH, NMCGROUP = 4096, 16384, 65536, 256, 4096
 NSOCKFLOW, NDEVFLOW = 1 << 17, 1 << 15          # rps_sock_flow_entries, and rps_flow_cnt of one queue, at most
 NWAIT, NEPOLL, NGROUP = 1 << 17, 4096, 4096
@@ -155,6 +156,9 @@ class Net:
     nicmp_peer: i64             # icmp_peer records in use; at the limit the oldest is taken again
     icmp_peer_oldest: i64
     nneigh: i64
+    neigh_resolve: i64          # somebody at the other end of the cable answers ARP: answers of ours ask, too, and entries age
+    neigh_unres_discards: i64   # /proc/net/stat/arp_cache: packets that a full arp_queue has lost
+    neigh_res_failed: i64       # and addresses that nobody has answered for
     nfib: i64
     nsock: i64
     share_free: i64 = NO_SHARE  # through next; before they are used, records are taken from the front
@@ -210,6 +214,7 @@ class Net:
     cpu: Array[cpu_t] = table(NCPU)
     sd: Array[softnet_data] = table(NCPU)
     flow: Array[flow_keys] = table(NCPU)        # of the packet in hand
+    fl4: Array[flowi4] = table(NCPU)             # of what a program sends
     tcp_opt: Array[tcp_options_received] = table(NCPU)      # of the segment in hand
     tcp_foc: Array[tcp_fastopen_cookie] = table(NCPU)
     tcp_out: Array[tcp_out_options] = table(NCPU)           # of the one that leaves
@@ -257,7 +262,7 @@ class Net:
     bpf: Array[sock_filter] = table(NBPF)
     bpf_mem: Array[Array[i64]] = table(NCPU, BPF_MEMWORDS)
     mcast: Array[mc_member] = table(NMCAST)
-    neigh: Array[neighbour] = table(NNEIGH)
+    neigh: Array[neighbour] = table(NNEIGH, taken_later=True)
     icmp_peers: Array[icmp_peer] = table(NICMP_PEER)
     mc_group: Array[ip_mc_list] = table(NMCGROUP)
     fib: Array[fib_alias] = table(NROUTE)
@@ -308,3 +313,4 @@ class Net:
     spent_hist: Array[Array[Array[i64]]] = table(NPROGRAM, NPLACE, NHIST)
     sample: Array[sample_t] = table(NSAMPLE)
     siphash_key: Array[Array[i64]] = table(len(Secret), 4, init=0x5DEECE66)  # each four words of 32 bits
+    inet: Array[inet_sock] = table(NSOCK, taken_later=True)               # beside socks: what sending asks for

@@ -51,9 +51,11 @@ EAGAIN, EINTR, EBADF, ENOMEM, EINVAL, EADDRINUSE, ENOBUFS, ENOTCONN, ECONNREFUSE
 EOPNOTSUPP, EISCONN, ECONNRESET, EPIPE, EFAULT, EMFILE = -95, -106, -104, -32, -14, -24
 EADDRNOTAVAIL, ETIMEDOUT, EALREADY, EINPROGRESS = -99, -110, -114, -115
 MSG_OOB, MSG_PEEK, MSG_TRUNC, MSG_DONTWAIT, MSG_WAITALL, MSG_WAITFORONE = 0x1, 0x2, 0x20, 0x40, 0x100, 0x10000
+MSG_DONTROUTE, MSG_CONFIRM, MSG_MORE = 0x4, 0x800, 0x8000
 
 NO_SKB = NO_NAPI = NO_SOCK = NO_THREAD = NO_QUEUE = NO_TOUCH = NO_ROUTE = NO_SHARE = NO_DEV = NO_CPU = NO_TIMER = NO_PROG = -1
 NO_REQ = NO_TW = NO_METRICS = -1
+FRAME_OF_OURS = -(1 << 40)       # skb.frame of what this host sends by itself: it answers no frame
 OUTPUT_MULTICAST = -2           # skb.dst of a packet of lo to a group: its sender's route
 # arrival.flags: what is known of a frame beside its bytes.  All but the error go on with the packet (skb.wire), through FEED_WIRE bits of a
 # descriptor's status.  The checksum of its transport was right on the wire, and so was its IP header's: a snap length cut the frame, or
@@ -158,7 +160,7 @@ ICMP_NET_UNREACH, ICMP_HOST_UNREACH, ICMP_PROT_UNREACH, ICMP_PORT_UNREACH, ICMP_
 ICMP_NET_ANO, ICMP_HOST_ANO, ICMP_PKT_FILTERED, ICMP_PREC_VIOLATION, ICMP_PREC_CUTOFF, NR_ICMP_UNREACH = 9, 10, 13, 14, 15, 15
 ICMP_EXC_TTL, ICMP_EXC_FRAGTIME, NR_ICMP_TYPES = 0, 1, 18
 RT_TABLE_MAIN, RT_TABLE_LOCAL = 254, 255
-EHOSTUNREACH, ENETUNREACH, EACCES = -113, -101, -13
+EHOSTUNREACH, ENETUNREACH, EACCES, EMSGSIZE, EDESTADDRREQ, ENODEV = -113, -101, -13, -90, -89, -19
 DEMUX_ROUTED = -1               # early demux has found the socket, and its route with it
 POLLIN, POLLPRI, POLLOUT, POLLERR, POLLHUP, POLLRDNORM, POLLWRNORM, POLLWRBAND, POLLRDHUP = 1, 2, 4, 8, 16, 64, 256, 512, 8192
 
@@ -251,6 +253,7 @@ class Op(IntEnum):
     POLL = 5                    # poll() of its pollfd list
     EPOLL = 6                   # epoll_wait()
     ACCEPT = 7
+    SEND = 8                    # sendto(), sendmsg()
 
 
 class Note(IntEnum):

@@ -7,6 +7,7 @@ from .numbers import NO_CPU, NO_PROG, NO_ROUTE, NO_SOCK, NO_THREAD, TCP
 from .skbuff import sk_buff_list
 from .softnet import spinlock
 
+RCV_SHUTDOWN, SEND_SHUTDOWN, SHUTDOWN_MASK = 1, 2, 3      # bits of sock.shutdown
 NREUSEPORT = 1024               # members of one SO_REUSEPORT group
 WAIT_RECV, WAIT_POLL, WAIT_EPOLL = 0, 1, 2              # wait_entry.kind
 EP_ET, EP_EXCLUSIVE, EP_ONESHOT, EP_DISABLED = 1, 2, 4, 8
@@ -85,8 +86,10 @@ class sock:
     rx_dst_gen: i64             # net.rt_genid then
     rx_dst_cpus: i64            # which CPUs have seen it, bit by bit: each finds it out for itself, so that running ahead changes nothing
     shutdown: i64               # SHUT_RD is bit 0, SHUT_WR bit 1
-    recverr: i64                # IP_RECVERR: errors that are not fatal are told too, and without a connection
-    freebind: i64               # IP_FREEBIND
+    recverr: i32                # IP_RECVERR: errors that are not fatal are told too, and without a connection
+    freebind: i32               # IP_FREEBIND
+    wmem_alloc: i32             # sk_wmem_alloc: truesize of what it has sent and the device has not
+    nospace: i32                # SOCK_NOSPACE: somebody waits for room
     broadcast: i64              # SO_BROADCAST
     encap_type: i64             # 1: a tunnel's, of the kernel's own (net.udp_tunnels)
     rxhash: i64                 # sk_rxhash: flow hash of the last datagram of a connected socket
@@ -95,6 +98,20 @@ class sock:
     recorded_len: i64
     burst_lost: i64             # bytes that its buffer has refused since a reader found it empty, and the most that it would have held
     burst_needs: i64
+
+
+@struct(align=64)
+class inet_sock:
+    """What of a socket only sending asks for, beside its struct sock."""
+    uc_ttl: i64 = -1            # IP_TTL, -1: the default
+    tos: i64                    # IP_TOS
+    mc_ttl: i64 = 1             # IP_MULTICAST_TTL, _LOOP, _IF (ifindex, address)
+    mc_loop: i64 = 1
+    mc_index: i64
+    mc_addr: i64
+    pmtudisc: i64 = 1           # IP_MTU_DISCOVER: IP_PMTUDISC_WANT
+    inet_id: i32                # the last identification of a connected socket's packets that may not be cut up
+    dontroute: i32              # SO_DONTROUTE
 
 
 @struct(align=64)

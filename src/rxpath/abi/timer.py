@@ -3,7 +3,7 @@
 All that there can be are here from the start, an owner's in one stretch: the timer of fragment queue i is timers[FRAG_TIMER + i].  A
 further owner gets a stretch behind it."""
 from .._compile import CACHELINE, Array, array, i32, i64, struct
-from .limits import NFRAGQ, NNAPI, NREQ, NSOCK, NTW
+from .limits import NFRAGQ, NNAPI, NNEIGH, NREQ, NSOCK, NTW
 from .numbers import NEVER
 
 FRAG_TIMER = 0                  # + fragment queue
@@ -12,7 +12,8 @@ TCP_DELACK_TIMER = TCP_WRITE_TIMER + NSOCK      # + socket: icsk_delack_timer
 TCP_KEEPALIVE_TIMER = TCP_DELACK_TIMER + NSOCK  # + socket: sk_timer
 REQ_TIMER = TCP_KEEPALIVE_TIMER + NSOCK         # + request
 TW_TIMER = REQ_TIMER + NREQ     # + connection in TIME_WAIT
-NTIMER = TW_TIMER + NTW
+NEIGH_TIMER = TW_TIMER + NTW     # + neighbour
+NTIMER = NEIGH_TIMER + NNEIGH
 NAPI_HRTIMER = 0                # + NAPI
 TCP_COMP_HRTIMER = NNAPI        # + socket: compressed_ack_timer
 NHRTIMER = NNAPI + NSOCK

@@ -14,8 +14,9 @@ from ..abi.numbers import ETH_FCS_LEN, ETH_HLEN, ETH_ZLEN, NET_RX_DROP, NET_RX_S
 from ..abi.skbuff import sk_buff
 from ..outputs import emit_frame
 from ..path import Stage, xmit
-from ..skb import skb_release, skb_vlan_tag_present
+from ..skb import skb_vlan_tag_present
 from ..turn import at, tell_driver
+from ..user.wmem import dev_kfree_skb
 
 GAP_AND_PREAMBLE = 20
 NEEDED = 4                                           # igb_maybe_stop_tx: descriptors that a frame may take, at most
@@ -48,12 +49,12 @@ def igb_xmit_frame(net: Net, cpu: int, skb: sk_buff) -> int:
     skb.is_page = NOT_OF_THE_BOOKS
     if ring.up == 0 or nic.link_up == 0:         # __IGB_DOWN
         tx.dropped += 1
-        skb_release(net, cpu, skb)
+        dev_kfree_skb(net, cpu, skb)
         return NET_RX_DROP
     if tx_ring_full(net, q, tx, c.now):
         tx.busy += 1
         net.dev_stat[cpu][skb.dev][DevStat.tx_dropped] += 1
-        skb_release(net, cpu, skb)
+        dev_kfree_skb(net, cpu, skb)
         return NET_RX_DROP
     tx.packets += 1
     tx.bytes += skb.len
@@ -94,7 +95,7 @@ def igb_clean_tx_irq(net: Net, cpu: int, q: int, tx: tx_ring, work: int) -> None
         budget -= 1
         skb = net.skb[desc.skb]
         at(net, cpu, skb, Stage.igb_clean_tx_irq)
-        skb_release(net, cpu, skb)
+        dev_kfree_skb(net, cpu, skb)
         desc.cleaned = now
         tx.next_to_clean += 1
 
@@ -112,7 +113,7 @@ def igb_clean_tx_ring(net: Net, q: int, tx: tx_ring) -> None:
     """The device goes down: whatever waits to be sent is freed."""
     while tx.next_to_clean != tx.next_to_use:
         desc = net.txd[q][tx.next_to_clean % tx.size]
-        skb_release(net, 0, net.skb[desc.skb])
+        dev_kfree_skb(net, 0, net.skb[desc.skb])
         desc.cleaned = 0
         tx.next_to_clean += 1
     for i in range(tx.size):

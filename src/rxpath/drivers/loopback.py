@@ -35,6 +35,7 @@ from ..outputs import emit_frame
 from ..path import Stage, sender_xmit, xmit
 from ..skb import __skb_dequeue, kfree_skb_reason
 from ..turn import at, memory_of
+from ..user.wmem import skb_orphan
 from .igb_tx import WHOLE_FRAME
 from .veth import veth_xmit
 
@@ -68,7 +69,9 @@ def loopback_xmit(net: Net, cpu: int, skb: sk_buff) -> int:
         if skb.dst == NO_ROUTE:                      # to a packet socket's packet with a source elsewhere: another device takes it
             return veth_xmit(net, cpu, skb)
         emit_frame(net, cpu, Out.TX, skb, skb.dev, 0, WHOLE_FRAME)
-        skb.ip_summed = CHECKSUM_NONE
+        if skb.sk < 0:                               # a program's datagram says itself who sums it up
+            skb.ip_summed = CHECKSUM_NONE
+        skb_orphan(net, cpu, skb)
     c = net.cpu[cpu]
     at(net, cpu, skb, Stage.loopback_xmit)
     skb.tstamp = c.now

@@ -17,7 +17,6 @@ from ..abi.numbers import (
     NET_RX_SUCCESS,
     NO_SKB,
     NOT_OF_THE_BOOKS,
-    TRUESIZE_OVERHEAD,
     VLAN_HLEN,
 )
 from ..abi.reasons import Drop
@@ -27,27 +26,9 @@ from ..link.eth import eth_type_trans
 from ..path import Stage, cable_rx, sender_xmit, xmit
 from ..skb import __skb_dequeue, __skb_queue_tail, alloc_skb, frames_end, kfree_skb_reason, skb_add_rx_frag, skb_init, skb_release
 from ..turn import at, memory_of, trail_lost
+from ..user.wmem import dev_kfree_skb, sock_wmalloc_truesize
 from .igb_tx import tx_output
 from .nic import nic_copy
-
-SHARED_INFO = 320                                   # struct skb_shared_info
-LINEAR_MAX = 16064                                  # SKB_MAX_ALLOC: a longer datagram keeps its data in page fragments
-TRANSPORT = 28                                      # headers of IP and UDP, which stay in the head
-
-
-@path_function
-def veth_truesize(net: Net, l3_len: int, room: int) -> int:
-    """An skb that ip_make_skb() allocated: small ones from their own cache (832; 960 where the kernel's configuration makes it larger),
-    others from kmalloc's powers of two, the longest with their data in page fragments.  room: net_device.sender_room."""
-    size = l3_len + room + 63 & ~63
-    if size + SHARED_INFO <= net.small_head:
-        return net.small_head + TRUESIZE_OVERHEAD
-    if l3_len + room >= LINEAR_MAX:
-        return net.small_head + TRUESIZE_OVERHEAD + l3_len - TRANSPORT
-    slab = 1024
-    while slab < size + SHARED_INFO:
-        slab *= 2
-    return slab + TRUESIZE_OVERHEAD
 
 
 @cable_rx("veth_stage")
@@ -79,7 +60,7 @@ def veth_stage(net: Net, q: int, ring: rx_ring, a: arrival) -> int:
         skb_add_rx_frag(net, skb, tail, page)
         tail = i
     dev = net.dev[ring.dev]
-    skb.truesize = veth_truesize(net, a.len - ETH_HLEN, dev.sender_room)
+    skb.truesize = sock_wmalloc_truesize(net, a.len - ETH_HLEN, dev.sender_room)
     __skb_queue_tail(net, ring.stage, skb)
     ring.staged += 1
     return 1
@@ -127,5 +108,5 @@ def veth_xmit(net: Net, cpu: int, skb: sk_buff) -> int:
     at(net, cpu, skb, Stage.veth_xmit)
     skb.is_page = NOT_OF_THE_BOOKS
     tx_output(net, cpu, skb, 0)
-    skb_release(net, cpu, skb)
+    dev_kfree_skb(net, cpu, skb)
     return NET_RX_SUCCESS

@@ -22,7 +22,7 @@ from ..abi.numbers import (
 )
 from ..abi.reasons import Drop
 from ..abi.skbuff import sk_buff
-from ..network.ip_output import dev_queue_xmit
+from ..network.dev_xmit import dev_queue_xmit
 from ..path import Stage, xmit
 from ..skb import kfree_skb_reason, pskb_may_pull, skb_vlan_tag_present
 from ..turn import at

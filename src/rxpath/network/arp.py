@@ -1,20 +1,21 @@
 """net/ipv4/arp.c: who has an address of ours.  Called through ptype_base; answers leave by ip_output.py.  RFC 826, RFC 5227."""
 from .._compile import path_function
-from ..abi.headers import arp_hdr, ether_addr_to_u64, ipv4_is_loopback, ipv4_is_multicast, u64_to_ether_addr
+from ..abi.headers import arp_hdr, ether_addr_to_u64, ipv4_is_loopback, ipv4_is_multicast
+from ..abi.kernels import Sysctl
 from ..abi.net import Net
-from ..abi.numbers import ETH_ALEN, ETH_P_ARP, ETH_P_IP, FEED_HEADER_CUT, NET_RX_SUCCESS, NO_SKB, PACKET_OTHERHOST, RTN
+from ..abi.numbers import ETH_ALEN, ETH_P_ARP, ETH_P_IP, FEED_HEADER_CUT, NET_RX_SUCCESS, PACKET_HOST, PACKET_OTHERHOST, RTN
 from ..abi.reasons import Drop
 from ..abi.skbuff import sk_buff
 from ..path import Stage, Touch, packet_type, touched
 from ..skb import consume_skb, kfree_skb_reason, pskb_may_pull
+from ..timer import jiffies
 from ..turn import at, touch
-from .ip_output import dev_queue_xmit, eth_header, reply_skb
-from .neighbour import neigh_update
+from .arp_send import ARP_HDR_LEN, ARPHRD_ETHER, ARPOP_REPLY, ARPOP_REQUEST, arp_send_dst
+from .neighbour import NUD_REACHABLE, NUD_STALE, OVERRIDE, neigh_event_ns, neigh_lookup, neigh_update
 from .route import inet_addr_is_local, ip_route_input_noref
 
-ARP_HDR_LEN = 28
-ARPHRD_ETHER, ARPHRD_IEEE802 = 1, 6
-ARPOP_REQUEST, ARPOP_REPLY = 1, 2
+ARPHRD_IEEE802 = 6
+LOCKTIME_NS = 1_000_000_000                          # net.ipv4.neigh.*.locktime: an answer does not move who has moved just now
 
 
 @packet_type(ETH_P_ARP)
@@ -63,11 +64,22 @@ def arp_process(net: Net, cpu: int, skb: sk_buff) -> int:
         if ip_route_input_noref(net, cpu, skb, tip, sip) == 0 and skb.dst_type == RTN.LOCAL:
             if not arp_ignore(net, skb, sip, tip):
                 at(net, cpu, skb, Stage.neigh_event_ns)
-                if neigh_update(net, sip, sha, 1) >= 0:
+                if neigh_event_ns(net, cpu, sip, skb.dev, sha) >= 0:
                     arp_send_reply(net, cpu, skb, sip, tip, sha)
             return arp_consume(net, cpu, skb)
-    neigh_update(net, sip, sha, 0)                                           # arp_accept is 0: strangers are not learnt from
+    i = neigh_lookup(net, sip, skb.dev)
+    if i >= 0:                                                               # arp_accept is 0: strangers are not learnt from
+        n, garp = net.neigh[i], arp_is_garp(op, sip, tip, sha, ether_addr_to_u64(arp.ar_tha))
+        settled = jiffies(net, cpu) > n.updated + LOCKTIME_NS // net.sysctl[Sysctl.jiffy_ns]
+        certain = op == ARPOP_REPLY and skb.pkt_type == PACKET_HOST          # what was broadcast, or asked, says less
+        neigh_update(net, cpu, i, sha, NUD_REACHABLE if certain else NUD_STALE, OVERRIDE if settled or garp else 0)
     return arp_consume(net, cpu, skb)
+
+
+@path_function
+def arp_is_garp(op: int, sip: int, tip: int, sha: int, tha: int) -> bool:
+    """It says of itself where it is: asked for by nobody."""
+    return sip == tip and (op != ARPOP_REPLY or sha == tha)
 
 
 @path_function
@@ -83,17 +95,5 @@ def arp_ignore(net: Net, skb: sk_buff, sip: int, tip: int) -> bool:
 
 @path_function
 def arp_send_reply(net: Net, cpu: int, skb: sk_buff, sip: int, tip: int, sha: int) -> None:
-    """arp_send_dst(): tip is at our MAC."""
-    i = reply_skb(net, cpu, skb, ARP_HDR_LEN)
-    if i == NO_SKB:
-        return
-    out, dev = net.skb[i], net.dev[skb.dev]
-    eth_header(net, out, sha, ETH_P_ARP)
-    arp = arp_hdr(net, out)
-    arp.ar_hrd, arp.ar_pro, arp.ar_hln, arp.ar_pln, arp.ar_op = ARPHRD_ETHER, ETH_P_IP, ETH_ALEN, 4, ARPOP_REPLY
-    u64_to_ether_addr(dev.mac, arp.ar_sha)
-    arp.ar_sip = tip
-    u64_to_ether_addr(sha, arp.ar_tha)
-    arp.ar_tip = sip
-    at(net, cpu, out, Stage.arp_xmit)
-    dev_queue_xmit(net, cpu, out)
+    """tip is at our MAC: to who asked."""
+    arp_send_dst(net, cpu, skb.dev, -1 - skb.frame, ARPOP_REPLY, sip, tip, sha, sha)

@@ -11,7 +11,8 @@ from ..abi.skbuff import sk_buff
 from ..path import Stage, Touch, dst_input, touched
 from ..skb import consume_skb, icmp_send_and_drop, icmp_send_info_and_drop, ip_send_check, kfree_skb_reason
 from ..turn import at, touch
-from .ip_output import dev_queue_xmit, eth_header, next_hop_mac, reply_skb, skb_store_bits
+from .dev_xmit import dev_queue_xmit, eth_header
+from .ip_output import next_hop_mac, reply_skb, skb_store_bits
 
 
 @dst_input(RTN.UNICAST)

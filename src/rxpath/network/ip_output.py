@@ -1,14 +1,12 @@
 """Frames of ours that answer one that came: net/ipv4/ip_output.c, as far as the receive path sends.
 
-Called by icmp.py, arp.py and, through path.py's tables, by transport/; hands whole Ethernet frames to the device's ndo_start_xmit.
-Such an skb is no frame of the wire: its `frame` is negative, -1 - the frame that it answers, and it never enters the books, not even
-when lo brings it back.
+Called by icmp.py and, through path.py's tables, by transport/; hands on to neighbour.py or, with a MAC that is known, to dev_xmit.py.  The
+`frame` of such an skb is -1 - the frame that it answers.  What a program sends is in ip_send.py.
 
-The next hop's MAC is the neighbour's, or, where the neighbour table does not know the peer, that of the frame that is answered: a
-simplification (the kernel would ask by ARP first)."""
-from .. import path
+The next hop's MAC is the neighbour's.  Where the table does not know it, it is asked for by ARP first; but where nobody at the other end of
+the cable would answer (net.neigh_resolve is 0), it is that of the frame that is answered."""
 from .._compile import cold, mem_at, path_function
-from ..abi.headers import eth_hdr, ether_addr_to_u64, ip_hdr, u64_to_ether_addr
+from ..abi.headers import eth_hdr, ether_addr_to_u64, ip_hdr
 from ..abi.limits import BUFSZ
 from ..abi.mib import Mib
 from ..abi.net import Net
@@ -20,7 +18,6 @@ from ..abi.numbers import (
     IP_HLEN,
     IPPROTO,
     NET_RX_DROP,
-    NET_RX_SUCCESS,
     NO_QUEUE,
     NO_SKB,
     RTN,
@@ -31,10 +28,11 @@ from ..abi.skbuff import sk_buff
 from ..path import Stage, queue_xmit, unicast_reply
 from ..skb import alloc_skb, ip_send_check, share_begin, share_room, skb_add_rx_frag, skb_copy_bits, skb_init, skb_release
 from ..turn import at
+from .dev_xmit import dev_queue_xmit, eth_header
 from .fib_trie import fib_table_lookup
 from .ip_options import ALL_OPTIONS
 from .ip_options_echo import MEASURE, ip_options_echo, ip_options_hop
-from .neighbour import neigh_lookup
+from .neighbour import NUD_VALID, neigh_lookup, neigh_output
 from .route import ip_route_output, next_hop
 
 IP_TTL = 64                                          # net.ipv4.ip_default_ttl
@@ -49,10 +47,11 @@ def source_mac(net: Net, skb: sk_buff) -> int:
 
 @path_function
 def next_hop_mac(net: Net, skb: sk_buff, daddr: int, route: int) -> int:
-    i = neigh_lookup(net, next_hop(net, daddr, route))
+    i = neigh_lookup(net, next_hop(net, daddr, route), skb.dev)
     if i >= 0:
         n = net.neigh[i]
-        return n.mac
+        if n.state & NUD_VALID:
+            return n.mac
     return source_mac(net, skb)
 
 
@@ -114,15 +113,6 @@ def answers(net: Net, cpu: int, skb: sk_buff, out: sk_buff) -> None:
 
 
 @path_function
-def eth_header(net: Net, out: sk_buff, to: int, proto: int) -> None:
-    eth, dev = eth_hdr(net, out), net.dev[out.dev]
-    u64_to_ether_addr(to, eth.h_dest)
-    u64_to_ether_addr(dev.mac, eth.h_source)
-    eth.h_proto = proto
-    out.protocol = proto
-
-
-@path_function
 def ip_header(net: Net, out: sk_buff, protocol: int, saddr: int, daddr: int, tos: int, ident: int, frag: int, optlen: int) -> None:
     """Twenty bytes behind the Ethernet header, and so many of options, which stand there already; the length is the frame's."""
     ip = ip_hdr(net, out)
@@ -155,6 +145,8 @@ def ip_finish_output2(net: Net, cpu: int, skb: sk_buff, out: sk_buff, daddr: int
         fa = net.fib[route]
         if fa.type == RTN.LOCAL and net.loopback >= 0:
             return ip_output_local(net, cpu, skb, out, route)
+    if net.neigh_resolve:
+        return neigh_output(net, cpu, out, next_hop(net, daddr, route))
     eth_header(net, out, next_hop_mac(net, skb, daddr, route), ETH_P_IP)
     return dev_queue_xmit(net, cpu, out)
 
@@ -172,17 +164,6 @@ def ip_output_local(net: Net, cpu: int, skb: sk_buff, out: sk_buff, route: int) 
     dev = net.dev[out.dev]
     eth_header(net, out, dev.mac, ETH_P_IP)
     return dev_queue_xmit(net, cpu, out)
-
-
-@path_function
-def dev_queue_xmit(net: Net, cpu: int, out: sk_buff) -> int:
-    """To the device; one that cannot send loses it."""
-    at(net, cpu, out, Stage.dev_queue_xmit)
-    dev = net.dev[out.dev]
-    if dev.xmit < 0:
-        skb_release(net, cpu, out)
-        return NET_RX_SUCCESS
-    return path.call_xmit(dev.xmit, net, cpu, out)
 
 
 @unicast_reply(IPPROTO.TCP)
@@ -234,9 +215,12 @@ def __ip_queue_xmit(net: Net, cpu: int, out: sk_buff, saddr_hi: int, saddr_lo: i
         lo = net.dev[out.dev]
         eth_header(net, out, lo.mac, ETH_P_IP)
         return dev_queue_xmit(net, cpu, out)
-    i = neigh_lookup(net, next_hop(net, daddr_lo, route))
+    if net.neigh_resolve:
+        return neigh_output(net, cpu, out, next_hop(net, daddr_lo, route))
+    i = neigh_lookup(net, next_hop(net, daddr_lo, route), out.dev)
     if i >= 0:
         n = net.neigh[i]
-        mac = n.mac
+        if n.state & NUD_VALID:
+            mac = n.mac
     eth_header(net, out, mac, ETH_P_IP)
     return dev_queue_xmit(net, cpu, out)

@@ -7,14 +7,14 @@ from typing import Any
 from .. import path
 from .._compile import entry
 from ..abi.kernels import Behaviour
-from ..abi.limits import NROUTE
-from ..abi.net import NMCGROUP, NNEIGH, Net
-from ..abi.numbers import ETH_P_ARP, ETH_P_IP, IPPROTO, NO_ROUTE, RTN
+from ..abi.limits import NNEIGH, NROUTE
+from ..abi.net import NMCGROUP, Net
+from ..abi.numbers import ETH_P_ARP, ETH_P_IP, IPPROTO, NO_DEV, NO_ROUTE, RTN
 from ..abi.numbers import RT_TABLE_LOCAL as RT_TABLE_LOCAL
 from ..abi.numbers import RT_TABLE_MAIN as RT_TABLE_MAIN
 from .fib_trie import fib_find_node, fib_link, fib_plen_add, fib_table_lookup, fib_unlink, inet_make_mask
 from .igmp import ip_mc_dec_group, ip_mc_inc_group, mc_find
-from .neighbour import NUD_PERMANENT, neigh_lookup, neigh_update
+from .neighbour import ADMIN, NUD_PERMANENT, NUD_STALE, OVERRIDE, neigh_create, neigh_lookup, neigh_update
 
 TYPES = {"unicast": RTN.UNICAST, "local": RTN.LOCAL, "broadcast": RTN.BROADCAST, "multicast": RTN.MULTICAST,
          "blackhole": RTN.BLACKHOLE, "unreachable": RTN.UNREACHABLE, "prohibit": RTN.PROHIBIT}
@@ -127,22 +127,24 @@ def add_address(b: Any, addr: int, plen: int, dev: int = 0) -> None:
 
 # ---------------------------------------------------------------- neighbours and groups
 @entry
-def neigh_add(net: Net, addr: int, mac: int, state: int) -> bool:
-    i = neigh_lookup(net, addr)
+def neigh_add(net: Net, addr: int, mac: int, permanent: bool) -> bool:
+    i = neigh_lookup(net, addr, NO_DEV)
+    if i < 0:
+        i = neigh_create(net, 0, addr, NO_DEV)
     if i >= 0:
-        old = net.neigh[i]
-        old.state = 0
-    i = neigh_update(net, addr, mac, 1)
-    if i >= 0:
-        n = net.neigh[i]
-        n.state = state
+        neigh_update(net, 0, i, mac, NUD_PERMANENT if permanent else NUD_STALE, OVERRIDE | ADMIN)
     return i >= 0
 
 
 def add_neighbour(b: Any, addr: int, mac: int, permanent: bool = False) -> None:
-    """ip neigh add, with `nud permanent`: then no frame changes it."""
-    if not b.call(neigh_add)(b.net, addr, mac, NUD_PERMANENT if permanent else 0):
+    """ip neigh add, with `nud permanent`: then no frame changes it; else it is STALE."""
+    if not b.call(neigh_add)(b.net, addr, mac, permanent):
         raise ValueError(f"more than {NNEIGH} neighbours")
+
+
+def resolve_neighbours(b: Any) -> None:
+    """Somebody at the other end of the cable answers ARP: whoever is to get a frame is asked for first, and entries age."""
+    b.net.neigh_resolve = 1
 
 
 @entry

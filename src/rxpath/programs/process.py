@@ -20,7 +20,6 @@ class Descriptor(Protocol):
     fd: int
     calls: int                                       # that are in it: it lives on until the last has returned
     kept: dict[tuple[int, int], Any]
-    sndbuf: int
     dont_wait: bool
 
     def _close_if_last(self) -> None: ...

@@ -1,9 +1,8 @@
-"""The socket of a Python program: the methods of socket.socket that receive, with the kernel's errnos.
+"""The socket of a Python program: the methods of socket.socket, with the kernel's errnos.
 
 net/socket.c, net/ipv4/af_inet.c and datagram.c, seen from the program.  Receiving and polling take virtual time (program.py); the other
-calls happen at once.  Options: sockopt.py; poll(), select() and epoll: polling.py."""
+calls happen at once.  Sending: sending.py; options: sockopt.py; poll(), select() and epoll: polling.py."""
 import errno
-import ipaddress
 import os
 import socket as std
 from typing import Any, Self
@@ -16,38 +15,16 @@ from ..transport.tcp_sockopt import tcp_inq
 from ..user import datagram, sock
 from ..user import socket as sockets
 from . import sockopt
+from .addresses import Address, parse, text
 from .process import Process
+from .sending import Sending
 from .sockopt import error, is_stream
 from .stream import Stream
-
-Address = tuple[str, int]
-
-
-def parse(address: Any) -> tuple[int, int]:
-    """(host, port) as 32 bits and a port; the errors of the standard library."""
-    if not isinstance(address, tuple) or len(address) != 2:
-        raise TypeError("AF_INET address must be a pair (host, port)")
-    host, port = address
-    if not 0 <= port <= 65535:
-        raise OverflowError("port must be 0-65535.")
-    if host == "":
-        return 0, port
-    if host == "<broadcast>":
-        return 0xFFFFFFFF, port
-    try:
-        return int(ipaddress.IPv4Address("127.0.0.1" if host == "localhost" else host)), port
-    except ipaddress.AddressValueError:
-        raise std.gaierror(std.EAI_NONAME, "Name or service not known") from None
-
-
-def text(addr: int) -> str:
-    return str(ipaddress.IPv4Address(addr))
-
 
 PROTOCOLS = {std.SOCK_DGRAM: std.IPPROTO_UDP, std.SOCK_STREAM: std.IPPROTO_TCP}
 
 
-class Socket(Stream):
+class Socket(Sending, Stream):
     """A UDP or TCP socket of the simulated host.  sk: an accepted connection's, else a new one is made."""
 
     def __init__(self, process: Process, family: int = std.AF_INET, type: int = std.SOCK_DGRAM, proto: int = 0,
@@ -64,8 +41,6 @@ class Socket(Stream):
         self.sk = sockets.create(self.boot, IPPROTO(PROTOCOLS[std.SocketKind(kind)])) if sk is None else sk
         self.fd = process.new_fd(self)
         self.kept: dict[tuple[int, int], Any] = {}
-        sndbuf = int(self.net.socks[self.sk].sndbuf)
-        self.sndbuf = sndbuf or int(self.net.sysctl[Sysctl.rmem_default])    # of a datagram socket: wmem_default is the same number
         self.dont_wait, self.calls, self.closing = False, 0, False
         self._timeout: float | None = None
         self.net.socks[self.sk].readers += 1

@@ -37,14 +37,15 @@ IN_THE_SOCK = {(SOL, std.SO_REUSEADDR): "SO_REUSEADDR", (SOL, std.SO_REUSEPORT):
                (SOL, SO_NO_CHECK): "SO_NO_CHECK", (SOL, SO_RXQ_OVFL): "SO_RXQ_OVFL", (SOL, SO_INCOMING_CPU): "SO_INCOMING_CPU",
                (SOL, std.SO_RCVBUF): "SO_RCVBUF", (SOL, SO_RCVBUFFORCE): "SO_RCVBUFFORCE", (SOL, SO_BUSY_POLL): "SO_BUSY_POLL",
                (IP, IP_PKTINFO): "IP_PKTINFO", (IP, IP_RECVERR): "IP_RECVERR", (IP, IP_FREEBIND): "IP_FREEBIND",
-               (IP, IP_MULTICAST_ALL): "IP_MULTICAST_ALL", (SOL_UDP, UDP_GRO): "UDP_GRO"}
-# options that change nothing on the way in, and their defaults: flags, then numbers
-KEPT_FLAGS = {(SOL, std.SO_DEBUG): 0, (SOL, std.SO_DONTROUTE): 0, (SOL, std.SO_KEEPALIVE): 0, (SOL, std.SO_OOBINLINE): 0,
+               (IP, IP_MULTICAST_ALL): "IP_MULTICAST_ALL", (SOL_UDP, UDP_GRO): "UDP_GRO", (SOL, std.SO_SNDBUF): "SO_SNDBUF",
+               (SOL, SO_SNDBUFFORCE): "SO_SNDBUFFORCE", (SOL, std.SO_DONTROUTE): "SO_DONTROUTE", (IP, std.IP_TOS): "IP_TOS",
+               (IP, std.IP_TTL): "IP_TTL", (IP, std.IP_MULTICAST_TTL): "IP_MULTICAST_TTL", (IP, std.IP_MULTICAST_LOOP): "IP_MULTICAST_LOOP",
+               (IP, IP_MTU_DISCOVER): "IP_MTU_DISCOVER"}
+# options that change nothing that is modelled, and their defaults: flags, then numbers
+KEPT_FLAGS = {(SOL, std.SO_DEBUG): 0, (SOL, std.SO_KEEPALIVE): 0, (SOL, std.SO_OOBINLINE): 0,
               (SOL, SO_SELECT_ERR_QUEUE): 0, (SOL, SO_TIMESTAMP): 0, (SOL, SO_TIMESTAMPNS): 0, (IP, IP_RECVTTL): 0,
-              (IP, std.IP_RECVTOS): 0, (IP, IP_ORIGDSTADDR): 0, (IP, std.IP_MULTICAST_LOOP): 1}
-KEPT = {(SOL, 12): 0, (SOL, 36): 0, (IP, std.IP_TOS): 0, (IP, std.IP_TTL): 64, (IP, std.IP_MULTICAST_TTL): 1, (IP, IP_MTU_DISCOVER): 1,
-        (IP, IP_MINTTL): 0,
-        (SOL, std.SO_RCVLOWAT): 1}
+              (IP, std.IP_RECVTOS): 0, (IP, IP_ORIGDSTADDR): 0}
+KEPT = {(SOL, 12): 0, (SOL, 36): 0, (IP, IP_MINTTL): 0, (SOL, std.SO_RCVLOWAT): 1}
 READ_ONLY = {(SOL, 39): std.AF_INET, (SOL, std.SO_SNDLOWAT): 1}
 # of a stream: what the connection itself has (transport/tcp_sockopt.py's name for it); what concerns only what is sent, and its default
 IN_THE_STREAM = {(SOL, std.SO_RCVLOWAT): "SO_RCVLOWAT", (SOL, std.SO_OOBINLINE): "SO_OOBINLINE",
@@ -100,8 +101,7 @@ def set_option(s: Descriptor, level: int, option: int, value: Any) -> None:
     if level == IP and option in MEMBERSHIP:
         return membership(s, option, bytes(value))
     if key == (IP, std.IP_MULTICAST_IF):
-        s.kept[key] = int.from_bytes(bytes(value)[:4], "big") if not isinstance(value, int) else value
-        return
+        return multicast_if(s, value)
     if key == (SOL, std.SO_LINGER):
         if isinstance(value, int) or len(value) < 8:
             raise error(errno.EINVAL)
@@ -115,22 +115,18 @@ def set_option(s: Descriptor, level: int, option: int, value: Any) -> None:
         raise error(errno.EINVAL)
     if key in REUSEPORT_BPF and b.net.behaviour[Behaviour.reuseport_bpf]:
         return reuseport_bpf(s, option, value)
-    known = key in IN_THE_SOCK or key in KEPT_FLAGS or key in KEPT or key in (SNDBUF, SNDBUFFORCE, PEEK_OFF)
+    known = key in IN_THE_SOCK or key in KEPT_FLAGS or key in KEPT or key == PEEK_OFF
     if not known or (key == (SOL_UDP, UDP_GRO) and (is_stream(s) or not b.net.behaviour[Behaviour.udp_gro])):
         raise error(errno.ENOPROTOOPT)
     n = as_int(level, option, value)
     if key == PEEK_OFF:
         b.net.socks[sk].peek_off = n
-    elif key in (SNDBUF, SNDBUFFORCE):
-        most = (int(b.net.sysctl[Sysctl.rmem_max]) if key == SNDBUF else INT_MAX // 2)
-        s.kept[SNDBUF] = max(2 * min(n & 0xFFFFFFFF if key == SNDBUF else max(n, 0), most), 4608)
-        b.net.socks[sk].sndbuf = s.kept[SNDBUF]      # a part of what a stream's backlog may hold
     elif key in IN_THE_SOCK:
-        set_in_the_sock(s, key, n)
+        set_in_the_sock(s, key, in_range(key, n))
     elif key in KEPT_FLAGS:
         keep_flag(s, key, n)
     else:
-        s.kept[key] = kept_number(key, n)
+        s.kept[key] = in_range(key, n)
         if key == (IP, IP_MINTTL) and is_stream(s):      # UDP never asks for it
             b.net.tcp[sk].min_ttl = n
 
@@ -159,7 +155,7 @@ def set_stream_option(s: Descriptor, key: tuple[int, int], value: Any) -> None:
 CONGESTION, INFO = (SOL_TCP, std.TCP_CONGESTION), (SOL_TCP, std.TCP_INFO)
 REUSEPORT_BPF = ((SOL, SO_ATTACH_REUSEPORT_CBPF), (SOL, SO_DETACH_REUSEPORT_BPF))
 TTL, MULTICAST_TTL = (IP, std.IP_TTL), (IP, std.IP_MULTICAST_TTL)
-SNDBUF, SNDBUFFORCE, PEEK_OFF = (SOL, std.SO_SNDBUF), (SOL, SO_SNDBUFFORCE), (SOL, SO_PEEK_OFF)
+PEEK_OFF = (SOL, SO_PEEK_OFF)
 
 
 def set_in_the_sock(s: Descriptor, key: tuple[int, int], n: int) -> None:
@@ -209,7 +205,8 @@ def keep_flag(s: Descriptor, key: tuple[int, int], n: int) -> None:
 STAMPS = ((SOL, SO_TIMESTAMP), (SOL, SO_TIMESTAMPNS))
 
 
-def kept_number(key: tuple[int, int], n: int) -> int:
+def in_range(key: tuple[int, int], n: int) -> int:
+    """EINVAL for what the option does not take; else what is kept of it."""
     if key == TTL and n != -1 and not 1 <= n <= 255:
         raise error(errno.EINVAL)
     if key == MULTICAST_TTL and not -1 <= n <= 255:
@@ -220,8 +217,8 @@ def kept_number(key: tuple[int, int], n: int) -> int:
         raise error(errno.EINVAL)
     if key == (SOL, std.SO_RCVLOWAT):                # UDP ignores it: each datagram is enough
         return INT_MAX if n < 0 else n or 1
-    if n == -1 and key in (TTL, MULTICAST_TTL):
-        return KEPT[key]
+    if n == -1 and key == MULTICAST_TTL:
+        return 1
     return n & 0xFF if key == (IP, std.IP_TOS) else n
 
 
@@ -251,6 +248,27 @@ def bind_to_device(s: Descriptor, value: Any) -> None:
 
 # ---------------------------------------------------------------- groups
 MEMBERSHIP = (std.IP_ADD_MEMBERSHIP, std.IP_DROP_MEMBERSHIP, IP_ADD_SOURCE_MEMBERSHIP, IP_DROP_SOURCE_MEMBERSHIP)
+
+
+def multicast_if(s: Descriptor, value: Any) -> None:
+    """IP_MULTICAST_IF: struct in_addr, ip_mreq or ip_mreqn: by which device groups are sent to, and from which address."""
+    inet, raw = s.boot.net.inet[s.sk], struct.pack("=i", value) if isinstance(value, int) else bytes(value)
+    if len(raw) < 4:
+        raise error(errno.EINVAL)
+    address, ifindex = int.from_bytes(raw[4:8] if len(raw) >= 8 else raw[:4], "big"), 0
+    if len(raw) >= 12:
+        ifindex = struct.unpack("=i", raw[8:12])[0]
+    if not ifindex and not address:
+        inet.mc_index, inet.mc_addr = 0, 0
+        return
+    dev = find_device(s, 0, address, ifindex)
+    if dev < 0:
+        raise error(errno.EADDRNOTAVAIL)
+    ifindex = int(s.boot.net.dev[dev].ifindex)
+    bound = s.boot.net.socks[s.sk].bound_dev
+    if bound and ifindex != bound:
+        raise error(errno.EINVAL)
+    inet.mc_index, inet.mc_addr = ifindex, address
 
 
 def membership(s: Descriptor, option: int, raw: bytes) -> None:
@@ -341,21 +359,20 @@ def get_option(s: Descriptor, level: int, option: int) -> bytes:
         return next((name.encode() + b"\0" for name, i in s.process.devices.items() if i == sk.bound_dev), b"")
     elif key == (SOL, SO_MEMINFO):
         m = sock.meminfo(s.boot, s.sk)
-        sndbuf = s.kept.get(SNDBUF, s.sndbuf)
-        return struct.pack("9I", m.rmem_alloc, m.rcvbuf, 0, sndbuf, m.fwd_alloc, 0, 0, m.backlog, m.drops & 0xFFFFFFFF)
+        return struct.pack("9I", m.rmem_alloc, m.rcvbuf, sk.wmem_alloc, sk.sndbuf, m.fwd_alloc, 0, 0, m.backlog, m.drops & 0xFFFFFFFF)
     elif key == (SOL, SO_INCOMING_NAPI_ID):
         n = int(sk.napi_id)
     elif key == (IP, std.IP_MULTICAST_IF):
-        return int(s.kept.get(key, 0)).to_bytes(4, "big")
-    elif key == SNDBUF:
-        n = int(s.kept.get(SNDBUF, s.sndbuf))
+        return int(net.inet[s.sk].mc_addr).to_bytes(4, "big")
+    elif key == TTL and net.inet[s.sk].uc_ttl < 0:
+        n = int(net.sysctl[Sysctl.ip_default_ttl])
     elif key == PEEK_OFF:
         n = int(sk.peek_off)
     elif key in READ_ONLY:
         n = int(READ_ONLY[key])
     elif key in KEPT_FLAGS or key in KEPT:
         n = int(s.kept.get(key, (KEPT_FLAGS | KEPT)[key]))
-    elif key in IN_THE_SOCK and key != (SOL, SO_RCVBUFFORCE):
+    elif key in IN_THE_SOCK and key not in ((SOL, SO_RCVBUFFORCE), (SOL, SO_SNDBUFFORCE)):
         n = sock.getsockopt(s.boot, s.sk, IN_THE_SOCK[key])
     else:
         raise error(errno.ENOPROTOOPT)

@@ -1,6 +1,6 @@
 """The part of a program's socket that is about streams: listen(), accept(), connect(), shutdown(), makefile().  net/ipv4/af_inet.c.
 
-A stream socket of the simulated host reads; sending on it comes next, and says so."""
+A stream socket of the simulated host reads; sending on it is not modelled, and says so."""
 import errno
 import io
 import os
@@ -25,7 +25,6 @@ class Stream(ABC):
     calls: int
     dont_wait: bool
     kept: dict[tuple[int, int], Any]
-    sndbuf: int
     _timeout: float | None
 
     @abstractmethod
@@ -134,10 +133,8 @@ class Stream(ABC):
 
     # ------------------------------------------------------------ sending
     def _no_sending(self, *_: Any, **__: Any) -> NoReturn:
-        """The sending side of applications is not modelled yet."""
-        raise OSError(errno.EOPNOTSUPP, f"{os.strerror(errno.EOPNOTSUPP)}: sending comes next; programs of the simulated host only receive")
-
-    send = sendall = sendto = sendmsg = sendfile = _no_sending
+        """The sending side of streams is not modelled yet."""
+        raise OSError(errno.EOPNOTSUPP, f"{os.strerror(errno.EOPNOTSUPP)}: streams only receive; datagram sockets send")
 
 
 class Raw(io.RawIOBase):

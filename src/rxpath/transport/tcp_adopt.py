@@ -10,12 +10,12 @@ from ..abi.headers import tcp_hdr
 from ..abi.net import Net
 from ..abi.numbers import TCP, TCPHDR_ACK, TCPHDR_RST
 from ..abi.skbuff import sk_buff
-from ..abi.sock import sock
+from ..abi.sock import SEND_SHUTDOWN, sock
 from ..abi.tcp import request_sock
 from ..abi.tcp_sent import SENT_FIN, SENT_NXT, SENT_OPTIONS, SENT_SACK, SENT_TSTAMP, SENT_WSCALE
 from ..open_loop import tcp_sent_of
 from .inet_connection_sock import inet_csk_clear_write_timer
-from .tcp_close import SEND_SHUTDOWN, tcp_set_state
+from .tcp_close import tcp_set_state
 from .tcp_seq import after, u32
 
 ACK_AHEAD = 1 << 24              # what the capture shows of the receiver may lack its last data, but not so much of it

@@ -23,7 +23,7 @@ from ..abi.numbers import (
 )
 from ..abi.reasons import Drop
 from ..abi.skbuff import TCP_SKB_CB, sk_buff_list
-from ..abi.sock import SOCK_BINDADDR_LOCK, SOCK_BINDPORT_LOCK, sock
+from ..abi.sock import RCV_SHUTDOWN, SEND_SHUTDOWN, SHUTDOWN_MASK, SOCK_BINDADDR_LOCK, SOCK_BINDPORT_LOCK, sock
 from ..abi.tcp import tcp_sock
 from ..abi.timer import TCP_KEEPALIVE_TIMER
 from ..path import Stage, proto_close, proto_disconnect, proto_shutdown
@@ -40,8 +40,6 @@ from .tcp_ofo import skb_rbtree_purge
 from .tcp_output import tcp_send_ack, tcp_send_active_reset, tcp_send_fin
 from .tcp_seq import after
 from .tcp_timewait import TCP_TIMEWAIT_LEN_MS, tcp_timewait_begin
-
-RCV_SHUTDOWN, SEND_SHUTDOWN, SHUTDOWN_MASK = 1, 2, 3
 
 
 # ---------------------------------------------------------------- states

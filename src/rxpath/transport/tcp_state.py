@@ -6,7 +6,7 @@ from ..abi.net import Net
 from ..abi.numbers import POLLOUT, POLLWRBAND, POLLWRNORM, TCP, TCPHDR_ACK, TCPHDR_FIN, TCPHDR_RST, TCPHDR_SYN
 from ..abi.reasons import Drop
 from ..abi.skbuff import TCP_SKB_CB, sk_buff
-from ..abi.sock import sock
+from ..abi.sock import SEND_SHUTDOWN, sock
 from ..abi.tcp_options import TCPOLEN_TSTAMP_ALIGNED
 from ..abi.timer import TCP_KEEPALIVE_TIMER
 from ..path import Stage
@@ -24,7 +24,7 @@ from .tcp_ack import (
     tcp_rtt_estimator,
     tcp_send_challenge_ack,
 )
-from .tcp_close import SEND_SHUTDOWN, tcp_done, tcp_enter_fin_wait2, tcp_fin_time, tcp_reset, tcp_set_state, tcp_time_wait
+from .tcp_close import tcp_done, tcp_enter_fin_wait2, tcp_fin_time, tcp_reset, tcp_set_state, tcp_time_wait
 from .tcp_connect import tcp_init_transfer, tcp_rcv_synsent_state_process
 from .tcp_drop import tcp_drop
 from .tcp_input import tcp_data_queue, tcp_validate_incoming

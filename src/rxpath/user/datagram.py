@@ -7,19 +7,22 @@ from typing import Any
 from .._compile import entry, path_function
 from ..abi.net import Net
 from ..abi.numbers import IPPROTO, POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDHUP, POLLRDNORM, POLLWRBAND, POLLWRNORM
-from ..abi.sock import sock
+from ..abi.sock import RCV_SHUTDOWN, SHUTDOWN_MASK, sock
 from ..path import proto_poll
 from ..skb import skb_csum_unnecessary
 from .checksum import first_packet_length
-
-RCV_SHUTDOWN, SHUTDOWN_MASK = 1, 3
+from .wmem import sock_writeable
 
 
 @proto_poll(IPPROTO.UDP)
 @path_function
 def udp_poll(net: Net, cpu: int, sk: sock) -> int:
     """Its events now.  A socket that would block must be sure that it can be read: damaged datagrams at the head are thrown away here."""
-    mask = POLLOUT | POLLWRNORM | POLLWRBAND                    # nothing of this host's is waiting to be sent
+    mask = 0
+    if sock_writeable(sk):
+        mask = POLLOUT | POLLWRNORM | POLLWRBAND
+    else:
+        sk.nospace = 1
     if sk.err:
         mask |= POLLERR
     if sk.shutdown & RCV_SHUTDOWN:

@@ -12,7 +12,7 @@ from ..abi.net import Net
 from ..abi.numbers import DONE, NO_SOCK, NO_THREAD, TCP, YIELD, Note
 from ..abi.reasons import Drop
 from ..abi.skbuff import sk_buff_list
-from ..abi.sock import SOCK_RCVBUF_LOCK, sock
+from ..abi.sock import SOCK_RCVBUF_LOCK, SOCK_SNDBUF_LOCK, sock
 from ..abi.spent import Place
 from ..path import Stage
 from ..record import record_sock_at
@@ -23,6 +23,7 @@ from .errors import error
 from .wait import sk_state_change, wait_remove
 
 SOCK_MIN_RCVBUF = 2304          # 2048 and sizeof(struct sk_buff); measured
+SOCK_MIN_SNDBUF = 4608          # twice that
 RCVBUF_MAX = 2147483646
 
 
@@ -47,7 +48,8 @@ def sock_init_data(net: Net, i: int, family: int, protocol: int) -> None:
     gen = sk.gen
     reset_struct(sk)
     sk.idx, sk.gen, sk.family, sk.protocol = i, gen, family, protocol
-    sk.rcvbuf, sk.ll_ns = net.sysctl[Sysctl.rmem_default], net.sysctl[Sysctl.busy_read_ns]
+    reset_struct(net.inet[i])
+    sk.rcvbuf, sk.sndbuf, sk.ll_ns = net.sysctl[Sysctl.rmem_default], net.sysctl[Sysctl.wmem_default], net.sysctl[Sysctl.busy_read_ns]
 
 
 @path_function
@@ -75,6 +77,7 @@ def sk_purge(net: Net, cpu: int, sk: sock) -> None:
     free_queue(net, cpu, sk.backlog)
     if net.real_time == 0:
         net.udp_memory -= (sk.rmem_alloc + sk.forward_alloc) >> 12
+    sk.wmem_alloc = 0
     sk.rmem_alloc, sk.forward_alloc, sk.deficit, sk.qlen, sk.backlog_len, sk.backlog_qlen = 0, 0, 0, 0, 0, 0
     if net.record and sk.series:
         c = net.cpu[cpu]
@@ -186,6 +189,8 @@ def setsockopt(b: Any, i: int, name: str, value: int) -> None:
     sk = net.socks[i]
     if name in ("SO_RCVBUF", "SO_RCVBUFFORCE"):
         set_rcvbuf(net, sk, value, name == "SO_RCVBUFFORCE")
+    elif name in ("SO_SNDBUF", "SO_SNDBUFFORCE"):
+        set_sndbuf(net, sk, value, name == "SO_SNDBUFFORCE")
     elif name == "SO_INCOMING_CPU":
         if sk.group >= 0:
             net.reuseport[sk.group].incoming_cpu += (value >= 0) - (sk.incoming_cpu >= 0)
@@ -206,15 +211,18 @@ def setsockopt(b: Any, i: int, name: str, value: int) -> None:
     elif name == "SO_RCVTIMEO":
         sk.rcvtimeo_ns = value                       # ns, here
     elif name in OPTION_FIELDS:
-        setattr(sk, OPTION_FIELDS[name], int(bool(value)) if name in FLAGS else value)
+        field = OPTION_FIELDS[name]
+        setattr(net.inet[i] if field in IN_INET else sk, field, int(bool(value)) if name in FLAGS else value)
     elif name != "SO_RCVLOWAT":                      # which UDP ignores: each datagram is enough
         raise error(errno.ENOPROTOOPT, name)
 
 
 FLAGS = {"SO_REUSEADDR": "reuse", "SO_REUSEPORT": "reuseport", "IP_MULTICAST_ALL": "mc_all", "SO_NO_CHECK": "no_check",
          "O_NONBLOCK": "nonblock", "IP_PKTINFO": "pktinfo", "SO_RXQ_OVFL": "rxq_ovfl", "IP_RECVERR": "recverr", "IP_FREEBIND": "freebind",
-         "SO_BROADCAST": "broadcast"}
-OPTION_FIELDS = FLAGS | {"SO_BINDTODEVICE": "bound_dev"}                     # an ifindex, 0: none
+         "SO_BROADCAST": "broadcast", "SO_DONTROUTE": "dontroute", "IP_MULTICAST_LOOP": "mc_loop"}
+IN_INET = ("dontroute", "mc_loop", "uc_ttl", "tos", "mc_ttl", "pmtudisc")    # of struct inet_sock
+OPTION_FIELDS = FLAGS | {"SO_BINDTODEVICE": "bound_dev", "IP_TTL": "uc_ttl", "IP_TOS": "tos", "IP_MULTICAST_TTL": "mc_ttl",
+                         "IP_MTU_DISCOVER": "pmtudisc"}                     # an ifindex, 0: none
 
 
 def set_rcvbuf(net: Net, sk: sock, value: int, force: bool) -> None:
@@ -228,9 +236,17 @@ def set_rcvbuf(net: Net, sk: sock, value: int, force: bool) -> None:
     sk.forward_threshold = sk.rcvbuf >> 2
 
 
+def set_sndbuf(net: Net, sk: sock, value: int, force: bool) -> None:
+    """As set_rcvbuf(), with wmem_max."""
+    value = min(max(value, 0), RCVBUF_MAX // 2) if force else min(value & 0xFFFFFFFF, net.sysctl[Sysctl.wmem_max])
+    sk.sndbuf = max(2 * value, SOCK_MIN_SNDBUF)
+    sk.userlocks |= SOCK_SNDBUF_LOCK
+
+
 def getsockopt(b: Any, i: int, name: str) -> int:
     sk = b.net.socks[i]
-    fields = OPTION_FIELDS | {"SO_RCVBUF": "rcvbuf", "SO_INCOMING_CPU": "incoming_cpu", "SO_PEEK_OFF": "peek_off", "UDP_GRO": "gro_enabled",
+    fields = OPTION_FIELDS | {"SO_RCVBUF": "rcvbuf", "SO_SNDBUF": "sndbuf", "SO_INCOMING_CPU": "incoming_cpu",
+                              "SO_PEEK_OFF": "peek_off", "UDP_GRO": "gro_enabled",
                               "SO_RCVTIMEO": "rcvtimeo_ns", "SO_PROTOCOL": "protocol", "SO_DOMAIN": "family"}
     if name == "SO_BUSY_POLL":
         return int(sk.ll_ns // 1000)
@@ -238,7 +254,7 @@ def getsockopt(b: Any, i: int, name: str) -> int:
         return 1
     if name not in fields:
         raise error(errno.ENOPROTOOPT, name)
-    return int(getattr(sk, fields[name]))
+    return int(getattr(b.net.inet[i] if fields[name] in IN_INET else sk, fields[name]))
 
 
 class Meminfo(NamedTuple):

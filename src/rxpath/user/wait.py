@@ -11,7 +11,7 @@ from .._compile import entry, path_function
 from ..abi.kernels import Sysctl
 from ..abi.limits import NTHREAD
 from ..abi.net import NWAIT, Net
-from ..abi.numbers import NO_SOCK, POLLERR, POLLHUP, POLLIN, POLLRDNORM, Note
+from ..abi.numbers import NO_SOCK, POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDNORM, POLLWRBAND, POLLWRNORM, Note
 from ..abi.skbuff import sk_buff
 from ..abi.sock import EP_DISABLED, EP_EXCLUSIVE, WAIT_POLL, WAIT_RECV, eventpoll, sock
 from ..path import Stage
@@ -19,6 +19,9 @@ from ..turn import at, charge, tell_driver
 from .errors import error
 
 POLL_READ = POLLIN | POLLRDNORM | POLLERR | POLLHUP  # what a reader's poll() and epoll items ask for
+
+
+POLL_WRITE = POLLOUT | POLLWRNORM | POLLWRBAND
 
 
 # ---------------------------------------------------------------- the queue of a socket
@@ -100,6 +103,20 @@ def sock_def_readable(net: Net, cpu: int, sk: sock, skb: sk_buff) -> None:
 def sk_error_report(net: Net, cpu: int, sk: sock) -> None:
     """sock_def_error_report()"""
     __wake_up_sync_key(net, cpu, sk, POLLERR)
+
+
+@path_function
+def sock_def_write_space(net: Net, cpu: int, sk: sock) -> None:
+    """There is room to send again: polls and epoll items that asked for it; who waits for a datagram sleeps on."""
+    e = sk.wq_head
+    while e >= 0:
+        entry = net.wait[e]
+        if entry.kind != WAIT_RECV and entry.mask & POLL_WRITE:
+            if entry.kind == WAIT_POLL:
+                pollwake(net, cpu, entry.thread)
+            else:
+                ep_poll_callback(net, cpu, e)
+        e = entry.next
 
 
 @path_function

@@ -10,9 +10,9 @@ from ..abi.engine import thread_t
 from ..abi.limits import NBATCH
 from ..abi.net import Net
 from ..abi.numbers import EAGAIN, IPPROTO, MSG_DONTWAIT, MSG_WAITFORONE, Kind, WaitBy
+from ..abi.sock import RCV_SHUTDOWN
 from ..path import Stage
 from ..turn import charge
-from ..user.datagram import RCV_SHUTDOWN
 from ..user.recvmsg import sys_recvfrom
 from ..user.wait import __skb_wait_for_more_packets, sk_can_busy_loop, wait_remove
 from .dice import exponential_next, exponential_of
@@ -39,6 +39,7 @@ class Phase(IntEnum):
     DOZE = 12                   # in nanosleep()
     SEND = 13                   # a sender between two calls
     XMIT = 14                   # in its call, about to hand a frame over
+    SENDTO = 16                 # a Python program in sendto(), about to send
     ACCEPT = 15                 # in accept(), about to look at the listener's queue
 
 

@@ -5,9 +5,11 @@ from ..abi.net import Net
 from ..abi.numbers import EAGAIN, NEVER, NO_THREAD, Op, Th
 from ..path import Stage
 from ..turn import charge
+from ..user.sendmsg import sys_sendto
 from .apps import Phase
 from .latency import work_goes_on
-from .sched import arm_timeout, go_to_sleep
+from .notes import read_notes
+from .sched import arm_timeout, charge_thread, go_to_sleep
 from .slots import at_time, slot_of_cpu
 
 
@@ -47,6 +49,9 @@ def host_worked(net: Net, ns: int) -> None:
         charge(net, cpu, Stage.SYSCALL_ENTRY)
         th.phase = Phase.ACCEPT
         th.deadline = 0
+    elif th.op == Op.SEND:
+        charge(net, cpu, Stage.SYSCALL_ENTRY)
+        th.phase = Phase.SENDTO
     elif th.op == Op.SLEEP:
         charge(net, cpu, Stage.SYSCALL_ENTRY)
         th.phase = Phase.NAP
@@ -81,6 +86,26 @@ def nap_step(net: Net, cpu: int, n: int, start: int) -> None:
         return
     go_to_sleep(net, cpu, n)
     arm_timeout(net, cpu, th, min(start + th.arg, NEVER - 1))
+
+
+@cold
+@path_function
+def sendto_step(net: Net, cpu: int, n: int, start: int) -> None:
+    """sendto() of a program: it happens at once, with bottom halves off, so that interrupts wait for so little."""
+    c, th = net.cpu[cpu], net.thread[n]
+    th.result = sys_sendto(net, cpu, n)
+    read_notes(net, cpu)
+    ran = c.now - start
+    c.syscall_ns += ran
+    th.ran_sys_ns += ran
+    charge_thread(th, ran)
+    c.irq_until = max(c.irq_until, c.now)
+    c.irq_cost = 0
+    charge(net, cpu, Stage.SYSCALL_EXIT)
+    th.left = net.cost[cpu][Stage.SYSCALL_EXIT]
+    th.tail = th.left
+    c.now -= th.left
+    th.phase = Phase.ASK
 
 
 @cold

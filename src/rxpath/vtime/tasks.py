@@ -5,7 +5,7 @@ from ..abi.numbers import NAPI_STATE_SCHED, Ctx, Kind, Kthread
 from ..irq.softirq import softirqs_now
 from ..user.recvmsg import recv_is_private
 from .apps import Phase, call_step, compute_step, doze_step, return_step, serve_step, spend
-from .host import ask_step, nap_step
+from .host import ask_step, nap_step, sendto_step
 from .pauses import pause_step, stands_still
 from .sched import account, go_to_sleep, pause_stops, schedule
 from .sender import sender_step
@@ -114,6 +114,8 @@ def app_step(net: Net, cpu: int, n: int) -> None:
             spend(net, cpu, th, start, 0)
     elif phase == Phase.NAP:
         nap_step(net, cpu, n, start)
+    elif phase == Phase.SENDTO:
+        sendto_step(net, cpu, n, start)
     elif phase == Phase.SEND or phase == Phase.XMIT:
         sender_step(net, cpu, n, th, start)
     else:

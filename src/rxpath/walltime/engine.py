@@ -25,16 +25,17 @@ from ..abi.numbers import (
     Th,
     Trail,
 )
+from ..abi.sock import RCV_SHUTDOWN
 from ..cable.feed import feed_steered
 from ..drivers.nic_rx import irq_due, nic_pull
 from ..irq.backlog import rps_trigger_softirq
 from ..irq.napi import napi_thread_poll
 from ..irq.softirq import do_softirq
 from ..irq.timer import run_timers, timer_next
-from ..user.datagram import RCV_SHUTDOWN
 from ..user.eventpoll import ep_poll
 from ..user.poll import do_poll
 from ..user.recvmsg import sys_recvfrom
+from ..user.sendmsg import sys_sendto
 from ..user.wait import finish_wait, poll_freewait, sock_poll, wait_add_tail
 
 CLOCK_MONOTONIC = 1
@@ -367,3 +368,9 @@ def rt_call_over(net: Net, t: int, polled: int) -> None:
     finish_wait(net, t)
     if polled:
         poll_freewait(net, t)
+
+
+@entry
+def rt_send(net: Net, cpu: int, t: int) -> int:
+    """sendto()"""
+    return sys_sendto(net, cpu, t)

@@ -61,6 +61,7 @@ class LiveTime(RealTime):
             at += most * room
         self._sent: list[bytes] = []
         self._device = int(boot.netdev.index)
+        boot.net.neigh_resolve = 1                   # whoever is at the other end answers ARP
         listen(boot, cpus)
         self.add_sink(self._leaves)
         self._threads = [threading.Thread(target=self._thread, args=(k,), name=f"rxpath-{k}", daemon=True)

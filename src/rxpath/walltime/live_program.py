@@ -263,4 +263,4 @@ class LiveSocket(Socket):
     setsockopt, getsockopt, ioctl = _locked("setsockopt"), _locked("getsockopt"), _locked("ioctl")
     recv, recv_into, recvfrom, recvfrom_into = _locked("recv"), _locked("recv_into"), _locked("recvfrom"), _locked("recvfrom_into")
     recvmsg, recvmsg_into, listen, accept = _locked("recvmsg"), _locked("recvmsg_into"), _locked("listen"), _locked("accept")
-    send, sendto, sendmsg = _locked("send"), _locked("sendto"), _locked("sendmsg")
+    send, sendto, sendmsg, sendall = _locked("send"), _locked("sendto"), _locked("sendmsg"), _locked("sendall")

@@ -15,7 +15,7 @@ from ..programs.face import Face
 from ..programs.process import BUFFER, Process
 from .busy import Busy
 from .driver import RealTime
-from .engine import rt_accept, rt_call_over, rt_epoll, rt_poll, rt_program, rt_recv
+from .engine import rt_accept, rt_call_over, rt_epoll, rt_poll, rt_program, rt_recv, rt_send
 
 
 class RealProcess(Process):
@@ -58,6 +58,9 @@ class RealProcess(Process):
         self.catch_up()
         if op == Op.SLEEP:
             self.driver.run(self.now() + int(th.arg))
+        elif op == Op.SEND:
+            th.result = self.call(rt_send)(self.net, self.cpu(), self.n)
+            self.wakes()                             # it may have left word: lo's softirq, a timer
         elif op in (Op.RECV, Op.ACCEPT):
             ns = int(self.net.socks[th.sock].rcvtimeo_ns)
             th.timed_out = 0

@@ -1,0 +1,114 @@
+"""The part of a program's socket that sends: send(), sendto(), sendmsg(), sendall() of socket.socket, for datagrams.  Streams say that they
+cannot.
+
+net/socket.c, seen from the program.  A call is one step of the host (Op.SEND); one that finds no room in the send buffer waits as poll()
+does, for POLLOUT, and tries again."""
+import errno
+import socket as std
+import struct
+from collections.abc import Iterable
+from typing import Any
+
+from ..abi.numbers import EAGAIN, MSG_DONTWAIT, POLLOUT, Op
+from .addresses import Address, parse
+from .sockopt import error, is_stream
+from .stream import Stream
+
+IP_PKTINFO = 8
+SNDTIMEO = (std.SOL_SOCKET, std.SO_SNDTIMEO)
+
+
+class Sending(Stream):
+    """What sockets.Socket has of this."""
+
+    # ------------------------------------------------------------ the calls
+    def sendto(self, data: Any, *args: Any) -> int:
+        """sendto(data, address) or sendto(data, flags, address)."""
+        if not 1 <= len(args) <= 2:
+            raise TypeError(f"sendto() takes 2 or 3 arguments ({len(args) + 1} given)")
+        flags, address = (0, args[0]) if len(args) == 1 else args
+        return self._send([data], flags, parse(address))
+
+    def send(self, data: Any, flags: int = 0) -> int:
+        return self._send([data], flags, None)
+
+    def sendall(self, data: Any, flags: int = 0) -> None:
+        """Of a datagram socket: one datagram."""
+        self._send([data], flags, None)
+
+    def sendmsg(self, buffers: Iterable[Any], ancdata: Iterable[tuple[int, int, Any]] = (), flags: int = 0,
+                address: Address | None = None) -> int:
+        """The buffers are one datagram.  Ancillary data: IP_PKTINFO, IP_TTL, IP_TOS."""
+        return self._send(list(buffers), flags, None if address is None else parse(address), list(ancdata))
+
+    def sendfile(self, file: Any, offset: int = 0, count: int | None = None) -> int:
+        """The standard library refuses it of datagram sockets."""
+        if is_stream(self):
+            self._no_sending()
+        raise ValueError("only SOCK_STREAM type sockets are supported")
+
+    # ------------------------------------------------------------ one datagram
+    def _send(self, buffers: list[Any], flags: int, to: tuple[int, int] | None, ancillary: list[tuple[int, int, Any]] | None = None) -> int:
+        sk = self._check()
+        if is_stream(self):
+            self._no_sending()
+        data = b"".join(memoryview(b).cast("B") for b in buffers)
+        if len(data) > 0xFFFF:                                   # more than any datagram has
+            raise error(errno.EMSGSIZE)
+        th = self.process.thread()
+        self.process.room(len(data))
+        wait = self._timeout is None and not sk.nonblock and not flags & MSG_DONTWAIT and self.kept.get(SNDTIMEO, 0) >= 0
+        ns = self.kept.get(SNDTIMEO, 0) or -1                    # SO_SNDTIMEO, of a socket that blocks
+        if self._timeout is not None:
+            ns = round(self._timeout * 1e9)
+        until = None if ns < 0 else self.process.now() + ns
+        self.calls += 1
+        try:
+            while True:
+                if self._timeout and not self.process.poll([(self, POLLOUT)], max(0, (until or 0) - self.process.now())):
+                    raise TimeoutError("timed out")
+                self.process.memory()[:len(data)] = data
+                th.sock, th.flags, th.send_len = self.sk, flags if wait else flags | MSG_DONTWAIT, len(data)
+                th.send_addr, th.send_port = to if to is not None else (0, -1)
+                set_ancillary(th, ancillary or ())
+                self.process.ask(Op.SEND)
+                n = int(th.result)
+                if n != EAGAIN or not (wait or self._timeout):
+                    break
+                left = -1 if until is None else until - self.process.now()
+                if until is not None and (left <= 0 or not self.process.poll([(self, POLLOUT)], left)):
+                    break
+                if until is None:
+                    self.process.poll([(self, POLLOUT)], -1)
+        finally:
+            self.calls -= 1
+            self._close_if_last()
+        if n < 0:
+            raise error(-n)
+        return n
+
+
+def set_ancillary(th: Any, messages: Iterable[tuple[int, int, Any]]) -> None:
+    """ip_cmsg_send(): what the call says itself.  EINVAL: of another kind, or not so long."""
+    th.send_saddr, th.send_oif, th.send_ttl, th.send_tos = 0, 0, 0, -1
+    for level, kind, data in messages:
+        raw = bytes(data)
+        if level != std.IPPROTO_IP:
+            if level == std.SOL_SOCKET:
+                raise error(errno.EINVAL)
+            continue                                             # of another layer: not looked at
+        if kind == IP_PKTINFO and len(raw) == 12:
+            ifindex, spec_dst = struct.unpack("=i", raw[:4])[0], int.from_bytes(raw[4:8], "big")
+            if ifindex:
+                th.send_oif = ifindex
+            th.send_saddr = spec_dst
+        elif kind == std.IP_TTL and len(raw) == 4:
+            th.send_ttl = struct.unpack("=i", raw)[0]
+            if not 1 <= th.send_ttl <= 255:
+                raise error(errno.EINVAL)
+        elif kind == std.IP_TOS and len(raw) in (1, 4):
+            th.send_tos = raw[0] if len(raw) == 1 else struct.unpack("=i", raw)[0]
+            if not 0 <= th.send_tos <= 255:
+                raise error(errno.EINVAL)
+        else:
+            raise error(errno.EINVAL)
