@@ -47,7 +47,8 @@ class Capture:
         self.net: Net | None = None
         self.piece = 1                          # the first record that the last load() may have put onto the cable
         self.reached = 0                        # the record after which the last load() stopped, being told to: 0, it did not
-        self._stops = sorted({c.record for c in receiver.changes if c.record}) if receiver is not None and loop == 1 else []
+        self._changes = sorted({c.record for c in receiver.changes}) if receiver is not None else []
+        self._stops = [record for record in self._changes if record]
         self.until = start_ns + 1               # run virtual time until then
         self._end = self._ended = False
         self._start = start_ns
@@ -132,6 +133,8 @@ class Capture:
                 break
             if not self._next_pass(why):
                 break
+            if self._changes:                   # the first, too: what they changed is put back before it
+                self._stops = [s.rec_base + record for record in sorted({1, *self._changes}) if record]
         self.until = s.pending_t if s.pending else s.last_t + 1
         return True
 
@@ -157,6 +160,11 @@ class Capture:
         s.fresh = self.passes - 1 if self.fresh else 0
         self._end = False
         return True
+
+    @property
+    def base(self) -> int:
+        """The record before the present reading's first."""
+        return int(self.reading.s.rec_base)
 
     @property
     def reached_t(self) -> int:

@@ -87,7 +87,7 @@ class Simulation(Machine):
     def replay(self, capture: Capture | Generated, progress: Callable[[float, int], None] | None = None) -> None:
         """Every frame of the capture or generator, then until nothing is under way."""
         capture.attach(self.net)
-        self.ports, self.repairs = ports.of(self, capture), repairs.of(self, capture)
+        self.ports, self.repairs = ports.of(self), repairs.of(self, capture)
         self.speed = capture.speed if isinstance(capture, Capture) else 1.0
         if self.host.cards:
             capture.cards([Card(dev.name, units.mac(dev.nic.mac), tuple(units.cidr(a) for a in dev.nic.addresses))
@@ -95,7 +95,7 @@ class Simulation(Machine):
         while self._load(capture):
             self.leaving.epoch(capture.first_ts - START_NS - left_open.lead_ns(self.host))
             if self.ports is not None and isinstance(capture, Capture) and capture.reached:
-                self.ports.change(capture.reached, capture.reached_t, self.run)
+                self.ports.change(capture.reached - capture.base, capture.reached_t, self.run)
             until = max(capture.until, self.net.sim.now)
             if self.repairs is not None:
                 self.repairs.run(until, self.run)
