@@ -4,6 +4,7 @@ Exit status: 0 ran; 1 something is lost (doctor) or differs (judge, diff); 2 bad
 70 our bug (the books do not balance); 130 Ctrl-C, after printing what was done until then; 141 nobody reads our output any more."""
 from __future__ import annotations
 
+import copy
 import os
 import sys
 from typing import Annotated, Any
@@ -40,6 +41,7 @@ from rxpath.workbench.cli import run as run_cli
 from rxpath.workbench.cli.examples import examples
 
 EXIT_BAD_INPUT, EXIT_BUG, EXIT_INTERRUPTED, EXIT_PIPE = 2, 70, 130, 141
+ABOUT_ALL = ("help", "completion", "man")           # commands that look at the others
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="rich",
@@ -112,6 +114,19 @@ app.add_typer(host.host_app, name="host")
 app.add_typer(scenario.scenario_app, name="scenario")
 
 
+def _for(argv: list[str]) -> typer.Typer:
+    """The command line for these words.  Where the first of them is a command's name, of that command alone: to look at the options of all
+    is a fifth of a short replay."""
+    name = argv[0] if argv else ""
+    found = [c for c in app.registered_commands if (c.name or getattr(c.callback, "__name__", "")) == name]
+    groups = [g for g in app.registered_groups if g.name == name]
+    if len(found) + len(groups) != 1 or name in ABOUT_ALL:
+        return app
+    one = copy.copy(app)
+    one.registered_commands, one.registered_groups = found, groups
+    return one
+
+
 def _say(text: str) -> None:
     try:
         print(f"rxpath: {text}", file=sys.stderr)
@@ -136,7 +151,7 @@ def run(argv: list[str] | None = None) -> int:
     debug = "--debug" in own
     argv = [word for word in own if word != "--debug"] + argv[len(own):]
     try:
-        code: Any = app(args=argv, prog_name="rxpath", standalone_mode=False)
+        code: Any = _for(argv)(args=argv, prog_name="rxpath", standalone_mode=False)
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except BrokenPipeError:
