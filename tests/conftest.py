@@ -1,5 +1,6 @@
 """Fixtures: every path test runs compiled and plain, and ends with balanced books."""
 import os
+import pathlib
 import tempfile
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -8,7 +9,16 @@ import pytest
 
 from .lab import Lab
 
+HERE = pathlib.Path(__file__).parent
 os.environ["XDG_DATA_HOME"] = os.path.join(tempfile.gettempdir(), "rxpath-tests-no-such-folder")      # no calibration is the default here
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With several processes (-n) a file stays in one of them, and what asks the kernel in one too: tracepoints are the machine's."""
+    for item in items:
+        of = item.path.relative_to(HERE)
+        alone = of.parts[0] == "kernel" or item.get_closest_marker("root")
+        item.add_marker(pytest.mark.xdist_group("kernel" if alone else str(of)))
 
 
 @pytest.fixture(params=["compiled", "plain"])

@@ -121,7 +121,7 @@ STATIONS: dict[Stage, Station] = {
     Stage.ip_route_use_hint: Station("network", SOFT, "net/ipv4/route.c", "as the packet before it in the list"),
     Stage.fib_table_lookup: Station("network", SOFT, "net/ipv4/fib_trie.c", "longest prefix"),
     Stage.fib_validate_source: Station("network", SOFT, "net/ipv4/fib_frontend.c", "rp_filter, our own address as source"),
-    Stage.ip_handle_martian_source: Station("network", SOFT, "net/ipv4/route.c", "a source that cannot be"),
+    Stage.ip_handle_martian_source: Station("network", SOFT, "net/ipv4/route.c", "an impossible source"),
     Stage.ip_error: Station("network", SOFT, "net/ipv4/route.c", "dst.input of a route that leads nowhere"),
     Stage.ip_forward: Station("network", SOFT, "net/ipv4/ip_forward.c", "not for us, and we forward"),
     Stage.ip_local_deliver: Station("network", SOFT, "net/ipv4/ip_input.c", "for us: reassemble, LOCAL_IN"),

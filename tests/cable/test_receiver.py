@@ -24,8 +24,8 @@ def test_bundled_capture() -> None:
     assert r.addresses == ["10.23.0.2"] and r.with_prefixes() == ["10.23.0.2/24"] and r.mac_text() == "02:00:0a:17:00:02"
     assert sorted(r.udp_ports) == [53, 5201, 8125] and r.udp_ports[8125] == 5880 and sorted(r.tcp_ports) == [53, 5201]
     assert r.closed_udp == {9999: 12} and r.sent == 121
-    assert r.evidence == ("10.23.0.2 (02:00:0a:17:00:02) receives 8,762 of 8,884 frames: more than any other host, no router has taken "
-                          "from its TTLs, others ask and it answers (20 conversations); the next likely is 10.23.0.1 (34 points to 51); "
+    assert r.evidence == ("10.23.0.2 (02:00:0a:17:00:02) receives 8,762 of 8,884 frames: more than any other host, its packets still "
+                          "have an initial TTL, it answers requests (20 conversations); the runner-up is 10.23.0.1 (34 points to 51); "
                           "listens on UDP 53, 5201, 8125, TCP 53, 5201; UDP 9999 is closed: it answered with port unreachable")
 
 
@@ -37,7 +37,7 @@ def test_the_host_that_most_frames_go_to(tmp_path: pathlib.Path) -> None:
 def test_an_end_host_rather_than_the_router(tmp_path: pathlib.Path) -> None:
     up = [eth(ip(udp(b"u", 5000, 53, US, f"9.9.9.{i}"), US, f"9.9.9.{i}"), MAC_PEER, MAC_US) for i in range(20)]
     r = infer(tmp_path, *up, *[F] * 12)
-    assert r.addresses == [US] and "router" in r.evidence                                       # type: ignore[attr-defined]
+    assert r.addresses == [US] and "initial TTL" in r.evidence                                       # type: ignore[attr-defined]
 
 
 def test_closed_ports_and_listeners(tmp_path: pathlib.Path) -> None:

@@ -50,7 +50,7 @@ def test_checksums_left_to_the_card_prove_who_captured(tmp_path: pathlib.Path) -
     assert infer(write(tmp_path, *both)).addresses == [US]
     r = infer(write(tmp_path, *[left(PEER, US, B, A)] * 6, *[sent(US, PEER, A, B)] * 2))
     assert r.addresses == [PEER] and "it sends with checksums left to its card (6 of 6 that were looked at)" in r.evidence
-    assert "the next likely is 10.0.0.1" in r.evidence
+    assert "the runner-up is 10.0.0.1" in r.evidence
 
 
 def test_of_a_long_conversation_the_looked_at_are_said(tmp_path: pathlib.Path) -> None:
@@ -84,7 +84,7 @@ def test_who_answers_at_once_is_near(tmp_path: pathlib.Path) -> None:
 def test_worn_ttls_are_behind_a_router(tmp_path: pathlib.Path) -> None:
     frames = [sent("192.0.2.9", US, ttl=57)] * 3 + [sent(US, "192.0.2.9", A, B)] * 3
     r = infer(write(tmp_path, *frames))
-    assert r.addresses == [US] and "no router has taken from its TTLs" in r.evidence
+    assert r.addresses == [US] and "its packets still have an initial TTL" in r.evidence
     assert infer(write(tmp_path, *[sent("192.0.2.9", US)] * 3, *[sent(US, "192.0.2.9", A, B, ttl=57)] * 3)).addresses == ["192.0.2.9"]
 
 
@@ -126,7 +126,7 @@ def test_anonymised_captures_are_told_by_address(tmp_path: pathlib.Path) -> None
     assert (r.addresses, r.own_by, r.received, r.sent) == ([US], OwnBy.ADDRESS, 5, 2)
     run = rxpath.replay(path)
     assert (run.books.received, run.not_offered) == (5, {"own": 2})
-    assert "MACs do not tell it from others here" in run.receiver.evidence
+    assert "MACs do not tell hosts apart here" in run.receiver.evidence
 
 
 @pytest.mark.parametrize("there, back", [((A, A), (A, A)), ((B, A), (B, A))], ids=["one MAC", "always from one to the other"])
@@ -185,7 +185,7 @@ def test_local_takes_a_mac_or_a_name_of_the_list(tmp_path: pathlib.Path) -> None
     assert infer(path, local=["02:00:00:00:00:02"]).addresses == [PEER]
     names = {h.name: h.addresses[0] for h in infer(path).hosts}
     assert names == {"h1": US, "h2": PEER} and infer(path, local=["h2"]).addresses == [PEER]
-    assert "as you said; no frame" in infer(path, local=["192.0.2.1"]).evidence
+    assert "as --local says; no frame" in infer(path, local=["192.0.2.1"]).evidence
     for wrong, says in (("h9", "neither an address"), ("02:00:00:00:00:77", "no frame of this capture"), ("300.1.1.1", "neither")):
         with pytest.raises(CaptureError, match=says):
             infer_receiver(path, local=[wrong])

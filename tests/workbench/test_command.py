@@ -335,7 +335,7 @@ def test_host_init_writes_a_file_that_check_takes_and_show_finds_unchanged(tmp_p
 def test_hosts_lists_who_is_in_a_capture_and_the_command_to_type(capsys):
     code, out, err = run(capsys, "hosts", "first")
     assert (code, err) == (0, "")
-    assert "h1*" in out and "rxpath replay first --local 10.23.0.2" in out and "others ask and it answers" in out
+    assert "h1*" in out and "rxpath replay first --local 10.23.0.2" in out and "it answers requests" in out
     code, out, _ = run(capsys, "hosts", "first", "--json")
     found = json.loads(out)
     assert [h["local"] for h in found["hosts"]] == ["10.23.0.2", "10.23.0.1"] and found["receiver"]["addresses"] == ["10.23.0.2"]

@@ -130,7 +130,7 @@ def test_mistakes_of_the_command_are_one_line(capsys: pytest.CaptureFixture[str]
     for argv, text in ((["generate"], "--rate"), (["generate", "--preset", "dnss"], "did you mean dns?"),
                        (["generate", "--spec", str(spec), "--rate", "5"], "with --spec the file says that"),
                        (["generate", "--rate", "5", "--loop", "3"], "are for --merge"),
-                       (["replay", str(spec), "--loop", "3"], "duration, count")):
+                       (["replay", str(spec), "--loop", "3"], "duration or count")):
         assert cli.run(argv) == 2
         said = capsys.readouterr().err
         assert text in said and said.count("\n") == 1, said

@@ -26,7 +26,7 @@ def said(capsys: pytest.CaptureFixture[str], *args: str) -> str:
     (["replay", ""], "the name of the capture is empty"),
     (["replay", "first", "--speed", "2", "--rate", "5kpps"], "--speed 2 and --rate 5kpps: one of them"),
     (["replay", "first", "--loop", "99999999999999999999"], "from 1 to 1000000000"),
-    (["replay", "first", "--goal", "cpu", "--no-whatif"], "--goal and --no-whatif: one of them"),
+    (["replay", "first", "--goal", "cpu", "--no-whatif"], "--goal and --no-whatif: use one of them"),
     (["replay", "first", "--trail-limit", "0"], "--trail-limit 0: 1 or more"),
     (["replay", "first", "--tap", "x.pcap", "--tx", "x.pcap"], "--tap x.pcap: is given twice"),
     (["replay", "first", "--set", "nic.speed=5000"], "5000 is not allowed: a bit rate such as"),
@@ -75,7 +75,7 @@ def test_the_input_is_never_the_output(args, tmp_path, capsys):
     mine = tmp_path / "mine.pcap"
     shutil.copy(examples.path("first"), mine)
     before = mine.read_bytes()
-    assert "which would be lost" in said(capsys, *[str(mine) if a == "IN" else a for a in args])
+    assert "which would be overwritten" in said(capsys, *[str(mine) if a == "IN" else a for a in args])
     assert mine.read_bytes() == before
 
 

@@ -148,7 +148,7 @@ def test_a_socket_that_cannot_be_closed_for_a_while_is_one_line(more: dict[str, 
     with pytest.raises(BadInput) as caught:
         Simulation(host({"restart": {"every": "1s", "for": "1ms"}}, **dict(more)))
     assert text in str(caught.value) and "\n" not in str(caught.value)
-    with pytest.raises(HostError, match="pause and restart: one of them"):
+    with pytest.raises(HostError, match="pause and restart: use one of them"):
         host({"restart": {"every": "1s", "for": "1ms"}, "pause": {"every": "1s", "for": "1ms"}})
 
 

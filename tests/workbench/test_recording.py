@@ -133,7 +133,7 @@ def test_json_holds_the_recording_when_asked(run, capsys):
     (["--record", "-"], "--record -: goes into the object of --json, which is not asked for; or a file: .json, .arrow, .parquet"),
     (["--record", "r.csv"], "--record r.csv: the name must end in one of .json, .arrow, .parquet"),
     (["--record", "/no/such/r.json"], "--record /no/such/r.json cannot be written: there is no such folder"),
-    (["--record", "r.json", "--tx", "r.json"], "--record r.json: is given twice: another name"),
+    (["--record", "r.json", "--tx", "r.json"], "--record r.json: is given twice: use another name"),
 ])
 def test_what_cannot_be_written_is_said_before_the_run(options, says, capsys, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)

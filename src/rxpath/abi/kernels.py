@@ -180,7 +180,7 @@ def nearest(release: str) -> tuple[str, list[Behaviour]]:
     brought back to an old version is not known here.  ValueError: no version in `release`."""
     digits = release.split("-")[0].split(".")[:2]
     if len(digits) < 2 or not all(d.isascii() and d.isdigit() and len(d) < 5 for d in digits):
-        raise ValueError(f"no version of a kernel: {release}")
+        raise ValueError(f"not a kernel version: {release}")
     wanted = ".".join(digits)
 
     def apart(name: str) -> list[Behaviour]:

@@ -84,7 +84,7 @@ class Drop(IntEnum):
     RX_ALLOC_FAILED = Row("", L, "every packet of the simulation was in use",
                            {"veth_xmit": Place(""), "igb_clean_rx_irq": Place("rx_dropped")},
                            "the simulation's own packets were used up")
-    NOMEM = Row("5.18", L, "no memory", {"skb_clone": Place("")}, "no memory was to be had")
+    NOMEM = Row("5.18", L, "no memory", {"skb_clone": Place("")}, "no memory was available")
     # ---- link
     NOT_SPECIFIED = Row("5.17", X, "the kernel drops it here without saying why", {
         "veth_xmit": Place("rx_dropped", X, "too long for the device's MTU, or the device is down"),
@@ -96,7 +96,7 @@ class Drop(IntEnum):
         "arp_process": Place("", N, "an ARP packet that nobody here answers"),
         "ip_rcv_finish_core": Place("", R, "a source route that is refused, a group that nobody has joined"),
         "ip_error": Place("", R, "its route is unreachable, prohibited or a black hole"),
-        "ip_forward": Place("", R, "a frame to many is not forwarded"),
+        "ip_forward": Place("", R, "a broadcast or multicast frame is not forwarded"),
         "ip_defrag": Place("Ip.ReasmFails", L, "a fragment that contradicts its datagram, or memory for fragments is full"),
         "icmp_rcv": Place(ICMP_ERROR, X, "an ICMP message cut short"),
         "igmp_rcv": Place("", X, "an IGMP message cut short or damaged"),
@@ -105,7 +105,8 @@ class Drop(IntEnum):
         "__udp4_lib_rcv": Place(UDP_ERROR, X, "no room for a UDP header"),
         "udplite_rcv": Place(UDPLITE_ERROR, X, "no room for a UDP-Lite header"),
         "__udp4_lib_mcast_deliver": Place("Udp.IgnoredMulti", N, "a multicast or broadcast that no socket here wants"),
-        "tcp_v4_rcv": Place("", X, "a TCP segment to many, or cut short; one for a request, or for a connection in TIME_WAIT, which may be "
+        "tcp_v4_rcv": Place("", X, "a TCP segment to a broadcast or multicast address, or cut short; one for a request, or for a connection "
+                                 "in TIME_WAIT, which may be "
                                   "answered all the same"),
         "tcp_rcv_state_process": Place("socket.drops", X, "after the peer's FIN"),
         "skb_rbtree_purge": Place("", Kind.DOWN, "behind a hole when its connection ended"),
@@ -134,7 +135,7 @@ class Drop(IntEnum):
         "ip_rcv_core": Place("Ip.InHdrErrors"),
         "ip_rcv_finish_core": Place("Ip.InHdrErrors", X, "IP options that make no sense"),
         "ip_forward": Place("Ip.InHdrErrors", X, "its time to live has run out"),
-        "icmp_rcv": Place(ICMP_ERROR, X, "an ICMP error about a packet that cannot be"),
+        "icmp_rcv": Place(ICMP_ERROR, X, "an ICMP error that quotes an impossible packet"),
     }, "their IP header is malformed")
     PKT_TOO_SMALL = Row("5.17", X, "a length field promises more bytes than arrived", {
         "arp_rcv": Place("", X, "an ARP packet cut short"),
@@ -142,7 +143,7 @@ class Drop(IntEnum):
         "icmp_rcv": Place(ICMP_ERROR),
         "__udp4_lib_rcv": Place(UDP_ERROR),
         "udplite_rcv": Place(UDPLITE_ERROR),
-        "tcp_v4_rcv": Place("Tcp.InErrs", X, "a TCP header shorter than can be"),
+        "tcp_v4_rcv": Place("Tcp.InErrs", X, "a TCP header that is too short"),
     }, "they are shorter than their own length fields say (a capture cut by snaplen looks like that too)")
     NETFILTER_DROP = Row("5.18", R, "an iptables rule dropped it", {"nf_hook_slow": Place("")},
                           "a firewall rule says so: iptables -vnL shows which")
@@ -156,10 +157,10 @@ class Drop(IntEnum):
     IP_LOCALNET = Row("6.13", R, "a loopback address from outside", {"ip_rcv_finish_core": Place("")}, "a loopback address from outside")
     IP_LOCAL_SOURCE = Row("6.13", R, "our own address as the source", {"ip_rcv_finish_core": Place("")},
                            "the host's own address as the source")
-    IP_INVALID_SOURCE = Row("6.13", R, "source address that cannot be", {"ip_rcv_finish_core": Place("")},
-                             "a source address that cannot be")
-    IP_INVALID_DEST = Row("6.13", R, "destination address that cannot be", {"ip_rcv_finish_core": Place("")},
-                           "a destination address that cannot be")
+    IP_INVALID_SOURCE = Row("6.13", R, "an impossible source address", {"ip_rcv_finish_core": Place("")},
+                             "an impossible source address")
+    IP_INVALID_DEST = Row("6.13", R, "an impossible destination address", {"ip_rcv_finish_core": Place("")},
+                           "an impossible destination address")
     PKT_TOO_BIG = Row("5.19", R, "too long for the next link", {"ip_forward": Place("")}, "too long for the next link")
     DUP_FRAG = Row("6.2", X, "this part of the datagram is already here", {"ip_defrag": Place("")},
                     "parts of the datagram came twice or overlap: the sender")
@@ -168,13 +169,14 @@ class Drop(IntEnum):
     FRAG_TOO_FAR = Row("6.2", R, "too many other fragments of that source in between (ipfrag_max_dist)",
                         {"ip_defrag": Place("Ip.ReasmFails")})
     FRAG_QUEUE_KILLED = Row("", X, "its datagram's reassembly was given up; the kernel reports no event",
-                             {"ip_defrag": Place("Ip.ReasmFails")}, "their datagram could not be made whole")
+                             {"ip_defrag": Place("Ip.ReasmFails")}, "their datagram could not be reassembled")
     # ---- ICMP, UDP, TCP
     IP_NOPROTO = Row("5.18", N, "no handler for that IP protocol", {"ip_protocol_deliver_rcu": Place("Ip.InUnknownProtos")},
                       "no handler for that IP protocol")
     ICMP_CSUM = Row("5.19", X, "ICMP checksum wrong", {"icmp_rcv": Place("Icmp.InCsumErrors Icmp.InErrors")},
                      "their ICMP checksum is wrong")
-    INVALID_PROTO = Row("5.19", R, "an ICMP request to many, which is not answered", {"icmp_rcv": Place(ICMP_ERROR)},
+    INVALID_PROTO = Row("5.19", R, "an ICMP request to a broadcast or multicast address, which is not answered", {
+        "icmp_rcv": Place(ICMP_ERROR)},
                          "an ICMP request to a broadcast or multicast address")
     UDP_CSUM = Row("5.17", X, "UDP checksum wrong", {
         "__udp4_lib_rcv": Place(UDP_CSUM_ERROR),
@@ -234,7 +236,7 @@ class Drop(IntEnum):
                               "late copies, or hosts behind one address whose clocks differ: a new connection is refused")
     TCP_RFC7323_TSECR = Row("6.15", X, "the handshake's last segment echoes a time stamp that was not sent",
                             {"tcp_v4_rcv": Place("TcpExt.TSEcrRejected socket.drops")}, "they echo time stamps that this host did not send")
-    TCP_INVALID_ACK_SEQUENCE = Row("6.9", X, "it acknowledges something else than our SYN", {"tcp_v4_do_rcv": Place("")},
+    TCP_INVALID_ACK_SEQUENCE = Row("6.9", X, "it acknowledges something other than our SYN", {"tcp_v4_do_rcv": Place("")},
                                    "they answer another connection's SYN")
     TCP_RFC7323_PAWS_ACK = Row("6.14", X, "an old ACK with an old time stamp",
                                {"tcp_validate_incoming": Place("TcpExt.PAWSOldAck socket.drops")}, "late copies of ACKs")
@@ -251,7 +253,7 @@ class Drop(IntEnum):
     TCP_ACK_UNSENT_DATA = Row("5.19", X, "it acknowledges what was never sent",
                               {"tcp_v4_do_rcv": Place("socket.drops"), "tcp_rcv_state_process": Place("socket.drops")},
                               "they acknowledge what this host never sent")
-    TCP_TOO_OLD_ACK = Row("5.19", X, "it acknowledges less than can be",
+    TCP_TOO_OLD_ACK = Row("5.19", X, "it acknowledges data from too long ago",
                           {"tcp_v4_do_rcv": Place("socket.drops"), "tcp_rcv_state_process": Place("socket.drops")},
                           "ACKs from long ago")
     TCP_ABORT_ON_DATA = Row("6.9", Kind.DOWN, "data for a program that has closed: the connection is reset", {

@@ -169,7 +169,7 @@ SYSCTLS: tuple[Row, ...] = (
     Row("net.ipv4.tcp_backlog_ack_defer", History(("6.7", 1)), 0, 1, "", "one ACK for a whole backlog", "[M]; 6.7 [K]",
         knob=Sysctl.tcp_backlog_ack_defer, reader="__tcp_ack_snd_check"),
     Row("net.ipv4.tcp_invalid_ratelimit", History(("4.0", 500)), 0, INT_MAX, "ms",
-        "least time between answers to segments without data that cannot be", "[M]; 4.0 [K]",
+        "least time between answers to impossible segments without data", "[M]; 4.0 [K]",
         knob=Sysctl.tcp_invalid_ratelimit_ns, factor=1_000_000, reader="__tcp_oow_rate_limited"),
     Row("net.ipv4.tcp_synack_retries", 5, 0, 255, "times", "SYN-ACKs that are sent again", "[M]",
         knob=Sysctl.tcp_synack_retries, reader="syn_ack_retries"),

@@ -60,11 +60,11 @@ class CaseFile:
             if why:
                 self.refused.append((info.filename, why))
             elif info.filename in self.infos:
-                self.refused.append((info.filename, "is there twice: the first is read"))
+                self.refused.append((info.filename, "appears twice: the first is read"))
             elif not info.is_dir():
                 self.infos[info.filename] = info
         if MANIFEST not in self.infos:
-            raise CaptureError(f"{self.name}: a zip without {MANIFEST}: no case (rxpath case makes one of texts and captures)")
+            raise CaptureError(f"{self.name}: a zip without {MANIFEST}: not a case (rxpath case makes one of texts and captures)")
         self.manifest = self._manifest()
 
     def _manifest(self) -> dict[str, Any]:
@@ -75,7 +75,7 @@ class CaseFile:
             raise CaptureError(f"{self.name}: {MANIFEST} is not JSON") from None
         number = found.get("format") if isinstance(found, dict) else None
         if not isinstance(number, int) or isinstance(number, bool) or number < 1:
-            raise CaptureError(f"{self.name}: {MANIFEST} has no format number: no case")
+            raise CaptureError(f"{self.name}: {MANIFEST} has no format number: not a case")
         if number > FORMAT:
             raise CaptureError(f"{self.name}: a case of format {number}; this rxpath reads up to format {FORMAT}: a newer one is needed")
         return dict(found)

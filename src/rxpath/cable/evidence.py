@@ -80,7 +80,7 @@ def _place(h: Host, share: float, hosts: int) -> list[tuple[float, str]]:
         found.append((END_OF_LINE / 2, ""))
     fresh, worn = h.total("fresh"), h.total("worn")
     if fresh and not worn:
-        found.append((END_OF_LINE, "no router has taken from its TTLs"))
+        found.append((END_OF_LINE, "its packets still have an initial TTL"))
     elif worn > fresh:
         found.append((ROUTED, ""))
     return found
@@ -96,7 +96,7 @@ def _manners(census: Census, h: Host, groups: set[int]) -> list[tuple[float, str
         found.append((-min(3.0 * farther, NEARER), ""))
     asked, answered = h.total("asked"), h.total("answered")
     if answered:
-        found.append((5 * answered / (asked + answered), f"others ask and it answers ({conversations(answered)})"))
+        found.append((5 * answered / (asked + answered), f"it answers requests ({conversations(answered)})"))
     mine = {e.lo for e in h.ends if e.version == 4}
     if any(d.mac == h.mac and (d.ip in mine or not mine) for d in census.dhcps):
         found.append((4, "DHCP gave it its address"))

@@ -307,21 +307,21 @@ def _explain(census: Census, hosts: list[Host], r: Receiver, prefixes: list[str]
     who = ", ".join(r.addresses[:3]) + (f" and {len(r.addresses) - 3} more" if len(r.addresses) > 3 else "")
     chosen = next((h for h in hosts if h.rx == r.received and str(h.addresses[0] if h.addresses else "") in r.addresses), None)
     if r.made_up:
-        text = f"No frame is addressed to one host: the receiver is made up, {who} ({r.mac_text()})"
+        text = f"No frame is addressed to one host: a receiver is assumed, {who} ({r.mac_text()})"
     elif r.loopback:
         text = f"{who} (lo) receives {r.received:,} of {r.records:,} frames: traffic of a host with itself"
     else:
         why = ", ".join(chosen.why[:REASONS]) if chosen is not None else ""
         text = f"{who} ({r.mac_text()}) receives {r.received:,} of {r.records:,} frames" + (f": {why}" if why else "")
     if not r.made_up and not r.received:
-        text = f"{who} ({r.mac_text()}), as you said; no frame of this capture is addressed to it"
+        text = f"{who} ({r.mac_text()}), as --local says; no frame of this capture is addressed to it"
     if r.own_by == OwnBy.ADDRESS:
-        text += "; told by its address, MACs do not tell it from others here"
+        text += "; recognised by its address, since MACs do not tell hosts apart here"
     if prefixes:
         text += f"; network {next(a for a in r.with_prefixes() if ':' not in a)} {prefixes[0]}"
     other = next((h for h in hosts if h is not chosen and h.rx and h.ends), None)
     if other is not None and chosen is not None:
-        text += f"; the next likely is {other.addresses[0]} ({other.points:.0f} points to {chosen.points:.0f})"
+        text += f"; the runner-up is {other.addresses[0]} ({other.points:.0f} points to {chosen.points:.0f})"
     if not census.whole:
         text += f"; decided by the first {census.frames:,} frames of the pipe"
     return text + _ports_text(r)

@@ -125,7 +125,7 @@ def multicast_mac(group: int) -> int:
 
 def check_mac(mac: int) -> None:
     if mac >> 40 & 1 or not 0 < mac < 1 << 48:
-        raise ValueError(f"{mac:012x} is no unicast MAC address")
+        raise ValueError(f"{mac:012x} is not a unicast MAC address")
 
 
 def set_rx_mode(dev: NetDevice, promisc: bool | None = None, allmulti: bool | None = None, multicast: list[int] | None = None) -> None:

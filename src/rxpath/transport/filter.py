@@ -258,7 +258,7 @@ def bpf_check_classic(program: Program) -> str:
     for pc, (code, jt, jf, k) in enumerate(program):
         here = f"instruction {pc} ({code:#x} {jt} {jf} {k})"
         if code not in KNOWN or not 0 <= k <= M32 or not 0 <= jt < 256 or not 0 <= jf < 256:
-            return f"{here} is none of classic BPF"
+            return f"{here} is not an instruction of classic BPF"
         kind, op = code & 7, code & 0xF0
         if kind == BPF_ALU and not code & BPF_X:
             if k == 0 and op in (BPF_DIV, BPF_MOD):

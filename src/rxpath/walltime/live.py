@@ -32,7 +32,7 @@ ROOM = 2048                                          # of a frame in memory, unl
 
 
 class Broken(RuntimeError):
-    """A thread of the host has failed: that is a bug of rxpath, and the host is of no use any more."""
+    """A thread of the host has failed: that is a bug in rxpath, and the host is of no use any more."""
 
 
 class LiveTime(RealTime):

@@ -173,7 +173,7 @@ RULES = {
 ALWAYS = "how the kernel is made, true of every run"
 LATER = lambda r: r.refused_by_buffers > 0 and r.programs_overloaded()       # noqa: E731
 SENTENCES = {
-    "no frame was lost for want of a descriptor": lambda r: not r.lost("RX_MISSED") and not any(q["missed"] for q in r.d["queues"]),
+    "no frame was lost for lack of a descriptor": lambda r: not r.lost("RX_MISSED") and not any(q["missed"] for q in r.d["queues"]),
     "no frame was lost in a ring": lambda r: not r.lost("RX_MISSED") and not any(q["missed"] for q in r.d["queues"]),
     "the CPU that polls gets more than it can do: a larger ring fills up too, only later": Run.poll_saturated,
     "the CPU that polls gets more than it can do: a pass of another length gives it no more time": Run.poll_saturated,

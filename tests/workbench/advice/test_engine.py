@@ -105,7 +105,7 @@ def test_traffic_without_loss_gets_no_answer(quiet, capsys):
     run = rxpath.whatif(quiet, jobs=1)
     assert run.offered == 20 and run.dropped == {} and not run.whatif.asked and run.knobs == ()
     assert [a.what for a in run.whatif.sensitivity][:3] == ["1 us of work", "3 us of work", "5 us of work"]      # 0 us is never silent
-    assert "does no work on a datagram (0 us)" in str(run) and "nothing is lost with 1 us of work" in str(run)
+    assert "spends no time on a datagram (0 us)" in str(run) and "nothing is lost with 1 us of work" in str(run)
     assert cli.run(["replay", quiet]) == 0
     assert "What would" not in capsys.readouterr().out
     assert cli.run(["replay", quiet, "--json"]) == 0

@@ -35,7 +35,7 @@ def test_the_schema_is_made_from_the_models_and_accepts_the_file():
     (('fact = "window_fill", op = ">"', 'fact = "window_fill", op = "~"'), "rule R3: discriminator.when.0.op: \"~\" is not allowed"),
     (('fact = "window_fill"', 'fact = "window_fil"'), "rule R3: discriminator.when: unknown fact 'window_fil'; did you mean window_fill?"),
     (('knobs = ["no_throttle", "ring"]', 'knobs = ["no_throtle"]'), "rule R3: knobs: unknown knob 'no_throtle'; did you mean no_throttle?"),
-    (('id = "R3"', 'id = "R2"'), "rule R2: id: is there twice"),
+    (('id = "R3"', 'id = "R2"'), "rule R2: id: appears twice"),
     (('cause = "Within one', 'cause_ = "Within one'), "rule R3: cause: is missing"),
     (("version = 1", "version = 2"), "version: 2 is not allowed"),
     (("version = 1", "version = "), "TOML"),

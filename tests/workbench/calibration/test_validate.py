@@ -147,7 +147,7 @@ def test_the_errors_of_all_experiments_are_kept_beside_a_calibrated_profile(cali
 @pytest.mark.parametrize("args, said", [
     (["--only", "nothing"], "--only nothing"), (["--short", "--runs", "3"], "--short"), (["--no-run", "--profile", "vm"], "holds no run"),
     ([], "rxpath calibrate"), (["--profile", "nothing"], "--profile: no cost profile"),
-    (["--folder", "/etc/passwd", "--profile", "vm"], "no folder")])
+    (["--folder", "/etc/passwd", "--profile", "vm"], "not a folder")])
 def test_mistakes_are_one_line(data, capsys, args, said):
     code, out, err = run(capsys, "validate", "--no-progress", *args)
     assert code == 2 and out == "" and said in err and err.count("\n") == 1
@@ -253,7 +253,7 @@ def test_ctrl_c_of_a_terminal_keeps_what_was_run(namespaces, data):
         time.sleep(0.1)
     os.killpg(process.pid, signal.SIGINT)
     _, err = process.communicate(timeout=90)
-    assert process.returncode == 130 and "the same command goes on" in err and "Traceback" not in err, err
+    assert process.returncode == 130 and "the same command continues" in err and "Traceback" not in err, err
     assert 1 <= len(validate.Store(validate.default_folder()).rows["stall-50"]) < 50
 
 

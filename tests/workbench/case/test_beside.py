@@ -167,7 +167,7 @@ def test_replay_shows_truth_before_its_own_story(tmp_path, capsys):
     code, out, err = run(capsys, "replay", made(tmp_path), "--no-whatif", "--no-progress")
     assert code == 0 and "What the host really lost, and the model" in out and "20,000" in out, err
     assert out.index("really") < out.index("From the wire to the application")
-    assert "reader works 9" in out or "reader works 10" in out
+    assert "reader spends 9" in out or "reader spends 10" in out
 
 
 def test_json_has_it_too(tmp_path, capsys):

@@ -106,7 +106,7 @@ def test_what_cannot_be_recorded_is_one_line(tmp_path, args, says):
 def test_a_file_that_is_there_is_not_overwritten(tmp_path):
     (tmp_path / "a.rxcase").write_text("mine")
     done = run("--no-capture", "--seconds", "0.2", "-o", str(tmp_path / "a.rxcase"))
-    assert done.returncode == 2 and "is there already" in done.stderr and (tmp_path / "a.rxcase").read_text() == "mine"
+    assert done.returncode == 2 and "already exists" in done.stderr and (tmp_path / "a.rxcase").read_text() == "mine"
 
 
 def test_counters_have_a_limit_and_say_so(monkeypatch, tmp_path):

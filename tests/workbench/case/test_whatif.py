@@ -91,8 +91,8 @@ def test_json_and_what_would_decide(tmp_path, capsys):
 
 
 @pytest.mark.parametrize("args,says", [
-    (("whatif", "first"), "no case; rxpath replay says"), (("case", "/nosuch", "-o", "x.rxcase"), "No such file"),
-    (("case", "/etc/hostname"), "-o FILE: where the case goes")])
+    (("whatif", "first"), "not a case; rxpath replay says"), (("case", "/nosuch", "-o", "x.rxcase"), "No such file"),
+    (("case", "/etc/hostname"), "-o FILE is missing: the case to write")])
 def test_what_is_no_case_is_one_line(tmp_path, capsys, args, says, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert cli.run(list(args)) == 2
@@ -118,7 +118,7 @@ def test_pasted_texts_become_a_case(tmp_path, capsys):
     out = str(tmp_path / "a.rxcase")
     args = ["case", str(tmp_path / "one.txt"), str(tmp_path / "two.txt"), "--host", str(tmp_path / "h.toml"), "-o", out]
     assert cli.run(args) == 0 and "2 moments, a host file" in capsys.readouterr().err
-    assert cli.run(args) == 2 and "is there already" in capsys.readouterr().err
+    assert cli.run(args) == 2 and "already exists" in capsys.readouterr().err
     a = whatif(out, of_case(out), 200_000, jobs=1)
     assert a.counted.rate == 6000 and a.counted.lost == {"socket": 30_000} and [law.kind for law in a.laws if law.fits]
     assert cli.run(["doctor", out]) == 1 and "RcvbufErrors +30,000" in capsys.readouterr().out

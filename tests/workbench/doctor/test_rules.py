@@ -176,7 +176,7 @@ TEXT = FILE.read_text()
 
 
 @pytest.mark.parametrize("old, new, said", [
-    ('id = "D3"', 'id = "D2"', "rule D2: id: is there twice"),
+    ('id = "D3"', 'id = "D2"', "rule D2: id: appears twice"),
     ('fact = "window_fill"', 'fact = "window_fil"', "rule D4: when: unknown fact 'window_fil'; did you mean window_fill?"),
     ('findings = ["cable"]', 'findings = ["cabel"]', "rule D9: findings: unknown finding 'cabel'"),
     ('beats = ["D1"]', 'beats = ["D99"]', "rule D4: beats: unknown rule 'D99'"),

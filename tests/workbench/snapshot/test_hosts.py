@@ -145,7 +145,7 @@ def test_several_files_are_one_host(capsys, tmp_path):
 
 @pytest.mark.parametrize("words, said", [
     (["--from", "nowhere"], "nowhere"), (["--from", "EMPTY"], "nothing in it says what a host is set to"),
-    (["--from", "EMPTY", "/nodir/x"], "there is no such folder"), (["THERE"], "is there already"),
+    (["--from", "EMPTY", "/nodir/x"], "there is no such folder"), (["THERE"], "already exists"),
     (["--from", "EMPTY", "--socket-options"], "not with --from"), (["--no-sockets", "--socket-options"], "not with --no-sockets")])
 def test_bad_input_is_one_line(words, said, capsys, tmp_path):
     (tmp_path / "EMPTY").write_text("hello\n")

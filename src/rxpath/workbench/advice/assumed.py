@@ -14,7 +14,7 @@ PROGRAMS = 4                                                # of the host that t
 
 
 def assumed(run: Outcome) -> list[str]:
-    """What the figures hang on and nobody measured on this host."""
+    """what the figures depend on and nobody measured on this host."""
     host = run.host
     out = [f"cost profile {host.profile}, which was not measured on this host"] if host.profile in PROFILES else []
     if calibrated.is_calibrated(host.profile) and any(dev.driver.has_ring for dev in host.devices):
@@ -22,9 +22,9 @@ def assumed(run: Outcome) -> list[str]:
     apps = [f"{a.name} {_work(a)}, {a.threads} thread{'s' * (a.threads > 1)} on "
             f"{_cpus(sorted({host.app_cpu(a, i) for i in range(a.threads)}))}" for a in host.apps[:PROGRAMS]]
     if len(host.apps) > PROGRAMS:
-        apps.append(f"{len(host.apps) - PROGRAMS} programs more")
+        apps.append(f"and {len(host.apps) - PROGRAMS} more program{'s' * (len(host.apps) - PROGRAMS > 1)}")
     if run.taught is not None and run.taught.applied:
-        return [*out, f"a program that does as its replies in the capture: {apps[0]}"]
+        return [*out, f"a program that works as its replies in the capture show: {apps[0]}"]
     if "app" not in host._raw:
         return [*out, f"a program, since the host file names none: {apps[0]}"]
     return [*out, *apps]
@@ -35,8 +35,8 @@ def _work(app: App) -> str:
         return f"works{' and waits' if app.service.waits else ''} as learned from {Path(app.service.capture).name}"
     mean = mean_service_ns(app.service)
     if not mean:
-        return "does no work on a datagram (0 us)"
-    return f"works {'' if app.service.constant is not None else 'on average '}{ns(mean)} on a datagram"
+        return "spends no time on a datagram (0 us)"
+    return f"spends {ns(mean)}{'' if app.service.constant is not None else ' on average'} on a datagram"
 
 
 def _cpus(cpus: list[int]) -> str:

@@ -147,7 +147,7 @@ def _check(rules: Rules, place: str) -> None:
     for rule in rules.rule:
         where = f"rule {rule.id}"
         if rule.id in seen:
-            raise RuleError(f"{place}: {where}: id: is there twice")
+            raise RuleError(f"{place}: {where}: id: appears twice")
         seen.add(rule.id)
         for key, conditions in (("symptom", rule.symptom), ("discriminator.when", rule.discriminator.when)):
             for condition in conditions:

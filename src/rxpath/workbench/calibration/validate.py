@@ -122,7 +122,7 @@ class Store:
     def __init__(self, folder: Path) -> None:
         self.folder, self.path = folder, folder / "runs.jsonl"
         if folder.exists() and not folder.is_dir():
-            raise BadInput(f"{folder} is no folder")
+            raise BadInput(f"{folder} is not a folder")
         self.rows: dict[str, list[dict[str, Any]]] = {}
         if self.path.exists():
             self._read()

@@ -19,7 +19,7 @@ CLASSES = ("ring", "backlog", "socket")
 @dataclass(frozen=True, slots=True)
 class Counted:
     """offered: datagrams that came to the host in so many seconds; lost: by class, what is known.  size: mean payload; port: of the
-    socket that is meant, address.  spread: in which share of the intervals anything was lost, None where samples do not say."""
+    socket that is assumed, address.  spread: in which share of the intervals anything was lost, None where samples do not say."""
 
     offered: int
     seconds: float
@@ -83,7 +83,7 @@ def _size(found: Truth, said: list[str]) -> int:
             continue
     packets, octets = best
     if not packets or not octets:
-        said.append(f"their size is not known: {SMALLEST} bytes of payload are meant")
+        said.append(f"their size is not known: {SMALLEST} bytes of payload are assumed")
         return SMALLEST
     mean = octets / packets - HEADERS
     if mean > LARGEST:

@@ -177,5 +177,5 @@ def run(argv: list[str] | None = None) -> int:
         if is_bad_input(error):
             _say(one_line(error))
             return EXIT_BAD_INPUT
-        _say(f"this is a bug of rxpath, not of your input: {type(error).__name__}: {one_line(error)} (--debug shows where)")
+        _say(f"this is a bug in rxpath, not in your input: {type(error).__name__}: {one_line(error)} (--debug shows where)")
         return EXIT_BUG

@@ -19,17 +19,19 @@ EXAMPLES = examples(
 
 def calibrate(
     compare: Annotated[list[str] | None, typer.Option(
-        "--compare", metavar="PROFILE", help="Set it beside this one: a shipped name, an earlier calibration, a file, or all. May be given "
+        "--compare", metavar="PROFILE", help="Compare with this profile: a shipped name, an earlier calibration, a file, or all. May be "
+        "given "
                                              "several times.")] = None,
     listing: Annotated[bool, typer.Option("--list", help="List the calibrations of this machine and stop.")] = False,
     show: Annotated[str | None, typer.Option(
         "--show", metavar="PROFILE", help="Measure nothing: show this one (here, or a name of --list), and what --compare names.")] = None,
-    rounds: Annotated[int, typer.Option("--rounds", metavar="N", min=1, max=20, help="So many rounds, of some 5 s each.")] = 5,
+    rounds: Annotated[int, typer.Option("--rounds", metavar="N", min=1, max=20, help="How many rounds, about 5 s each.")] = 5,
     cpus: Annotated[str | None, typer.Option("--cpus", metavar="A,B", help="CPUs to measure on; two quiet ones if not given.")] = None,
-    anyway: Annotated[bool, typer.Option("--anyway", help="Make it the default although others worked meanwhile.")] = False,
-    out: Annotated[str | None, typer.Option("-o", "--output", metavar="FILE", help="Write it there; the default stays what it is.")] = None,
+    anyway: Annotated[bool, typer.Option("--anyway", help="Make it the default even if other work disturbed the measurement.")] = False,
+    out: Annotated[str | None, typer.Option(
+        "-o", "--output", metavar="FILE", help="Write the profile there; the default stays as it is.")] = None,
     json_: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
-    no_progress: Annotated[bool, typer.Option("--no-progress", help="Nothing on standard error.")] = False
+    no_progress: Annotated[bool, typer.Option("--no-progress", help="Show no progress.")] = False
 ) -> None:
     """Measure what this machine's kernel work costs, and make that the cost profile of all commands here. Needs no root."""
     import json

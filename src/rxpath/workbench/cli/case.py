@@ -26,7 +26,7 @@ def case(
     from rxpath.workbench.words.mistakes import BadInput, check_writable
 
     if out is None:
-        raise BadInput("-o FILE: where the case goes")
+        raise BadInput("-o FILE is missing: the case to write")
     check_writable("-o", out)
     manifest = make(files, out, host)
     made = open_recorded(out)

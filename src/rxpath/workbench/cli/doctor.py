@@ -37,10 +37,10 @@ def doctor(
     seconds: Annotated[float | None, typer.Option(
         "--seconds", metavar="S", help="How long to look at this host (5); with files: the time between them, where they do not say it.",
         )] = None,
-    latency: Annotated[bool, typer.Option("--latency", help="The complaint is latency: say what lets packets wait.")] = False,
-    watch: Annotated[bool, typer.Option("--watch", help="Again and again until Ctrl-C, a line each.")] = False,
+    latency: Annotated[bool, typer.Option("--latency", help="The complaint is latency: say what makes packets wait.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Repeat until Ctrl-C, one line each time.")] = False,
     show_readings: Annotated[bool, typer.Option(
-        "--show-readings", help="What was recognised, and which lines were not; no verdict.")] = False,
+        "--show-readings", help="Show what was recognised and which lines were not, and give no verdict.")] = False,
     json_: Annotated[bool, typer.Option(
         "--json", help="One JSON object on standard output (with --watch a line each); docs/doctor.md.")] = False,
     html: HtmlOption = None

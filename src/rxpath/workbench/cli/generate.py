@@ -22,11 +22,12 @@ EXAMPLES = examples(
 
 def generate(
     rate: Annotated[str | None, typer.Option("--rate", metavar="PPS", help="Datagrams a second: 300kpps, 1.2Mpps.")] = None,
-    gap: Annotated[str | None, typer.Option("--gap", metavar="TIME", help="Instead: time between; onoff: pause after a burst.")] = None,
+    gap: Annotated[str | None, typer.Option(
+        "--gap", metavar="TIME", help="Instead of --rate: time between datagrams; onoff: pause after a burst.")] = None,
     kind: Annotated[str | None, typer.Option("--kind", metavar="KIND", help="constant (default), poisson, onoff or pareto.")] = None,
     burst: Annotated[int | None, typer.Option("--burst", metavar="N", help="onoff, pareto: datagrams of a burst.")] = None,
     peak: Annotated[str | None, typer.Option("--peak", metavar="PPS", help="onoff, pareto: rate within a burst.")] = None,
-    duration: Annotated[str | None, typer.Option("--duration", metavar="TIME", help="How long; 1s if there is no --count.")] = None,
+    duration: Annotated[str | None, typer.Option("--duration", metavar="TIME", help="Duration; 1s if there is no --count.")] = None,
     count: Annotated[int | None, typer.Option("--count", metavar="N", help="How many datagrams.")] = None,
     size: Annotated[str | None, typer.Option("--size", metavar="BYTES", help='UDP payload: 18, imix, "64:7,512:4,1472:1".')] = None,
     protocol: Annotated[str | None, typer.Option("--protocol", metavar="P", help="udp (default), icmp or tcp-syn.")] = None,
@@ -40,13 +41,14 @@ def generate(
     mtu: Annotated[int | None, typer.Option("--mtu", metavar="BYTES", help="Longer datagrams go in fragments; 1500.")] = None,
     ttl: Annotated[int | None, typer.Option("--ttl", metavar="N", help="Time to live; 64.")] = None,
     checksum: Annotated[str | None, typer.Option("--checksum", metavar="KIND", help="good, bad, bad-ip or none.")] = None,
-    incomplete: Annotated[float | None, typer.Option("--incomplete", metavar="SHARE", help="Fragmented ones without their last.")] = None,
+    incomplete: Annotated[float | None, typer.Option(
+        "--incomplete", metavar="SHARE", help="Share of fragmented datagrams without their last fragment.")] = None,
     seed: SeedOption = None,
     set_: Annotated[list[str] | None, typer.Option(
         "--set", metavar="KEY=VALUE", help="Change a key of a spec or preset: traffic.0.rate=200kpps; several times.")] = None,
     line: Annotated[str | None, typer.Option("--line", metavar="SPEED", help="Line that frames share; 10Gbit.")] = None,
     spec: Annotated[str | None, typer.Option("--spec", metavar="FILE", help="A traffic spec (TOML), docs/generate.md.")] = None,
-    preset: Annotated[str | None, typer.Option("--preset", metavar="NAME", help="A ready-made one; options change it.")] = None,
+    preset: Annotated[str | None, typer.Option("--preset", metavar="NAME", help="A ready-made spec; options change it.")] = None,
     presets: Annotated[bool, typer.Option("--presets", help="List the presets.")] = False,
     out: Annotated[str | None, typer.Option("-o", "--output", metavar="FILE", help="pcap to write; - or a pipe: standard output.")] = None,
     merge: Annotated[list[str] | None, typer.Option("--merge", metavar="PCAP", help="Merge captures instead; several times.")] = None,

@@ -35,13 +35,13 @@ def headroom(
     listen: ListenOption = None, local: LocalOption = None, loop: LoopOption = 1, seed: SeedOption = None,
     loss: Annotated[str | None, typer.Option("--loss", metavar="SHARE", help="Allow this share of the frames to be lost: 0.1%.")] = None,
     p99: Annotated[str | None, typer.Option(
-        "--p99", metavar="TIME", help="Within this time 99% must be done with: 500us; a lost one never is.")] = None,
-    limits: Annotated[int, typer.Option("--limits", metavar="N", help="Find so many: each is lifted to find the next.")] = 3,
-    seeds: Annotated[int | None, typer.Option("--seeds", metavar="N", help="Search the first limit with so many seeds: 5.")] = None,
+        "--p99", metavar="TIME", help="99% must be finished within this time, such as 500us; lost ones never are.")] = None,
+    limits: Annotated[int, typer.Option("--limits", metavar="N", help="How many limits to find; each is lifted to find the next.")] = 3,
+    seeds: Annotated[int | None, typer.Option("--seeds", metavar="N", help="How many seeds to search the first limit with: 5.")] = None,
     jobs: JobsOption = None,
     json_: Annotated[bool, typer.Option("--json", help="One JSON object on standard output: limits and curves.")] = False,
     html: HtmlOption = None,
-    no_progress: Annotated[bool, typer.Option("--no-progress", help="Nothing on standard error.")] = False
+    no_progress: Annotated[bool, typer.Option("--no-progress", help="Show no progress.")] = False
 ) -> None:
     """Find how much faster the same traffic may come, what gives way first, what lifts it, and what gives way next."""
     import json

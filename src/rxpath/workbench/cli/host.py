@@ -58,7 +58,7 @@ def host_snapshot(
 
     check_writable("FILE", file)
     if file and os.path.exists(file):
-        raise BadInput(f"{file} is there already: another name, or remove it")
+        raise BadInput(f"{file} already exists: use another name, or remove it")
     if socket_options and (from_ or no_sockets):
         raise BadInput(f"--socket-options is for this machine's sockets: not with {'--from' if from_ else '--no-sockets'}")
     if from_:

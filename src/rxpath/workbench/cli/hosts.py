@@ -31,7 +31,7 @@ def hosts(
     from rxpath.workbench.words.mistakes import BadInput
 
     if capture.endswith(".toml"):
-        raise BadInput(f"{capture}: generated traffic says itself who receives it; hosts are looked for in a capture")
+        raise BadInput(f"{capture}: generated traffic names its receiver; rxpath hosts is for captures")
     source = Source(traffic.find(capture))
     try:
         with Interrupt() as interrupt, Bar(not no_progress, f"reading {capture}") as bar:

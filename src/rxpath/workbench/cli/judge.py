@@ -30,9 +30,9 @@ EXAMPLES = examples(
 def judge(
     only: Annotated[list[str] | None, typer.Option(
         "--only", metavar="PATTERN", help="Only cases whose family, station or name fits (* and ?). May be given several times.")] = None,
-    examples: Annotated[int, typer.Option("--examples", metavar="N", min=0, help="So many generated frames beside the cases.")] = 0,
+    examples: Annotated[int, typer.Option("--examples", metavar="N", min=0, help="Also run this many generated frames.")] = 0,
     segments: Annotated[int, typer.Option(
-        "--segments", metavar="N", min=0, help="Generated conversations over TCP with about so many segments beside the cases.")] = 0,
+        "--segments", metavar="N", min=0, help="Also run generated TCP conversations with about this many segments.")] = 0,
     seed: Annotated[int | None, typer.Option("--seed", metavar="N", help="Seed of what is generated; none: a new one, printed.")] = None,
     json_: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
     listing: Annotated[bool, typer.Option("--list", help="List the cases and stop.")] = False,

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 EXIT_STATUS = (("0", "it ran"), ("1", "something is lost (doctor) or differs (judge, diff)"), ("2", "bad input, said in one line"),
-               ("3", "these readings cannot tell (doctor)"), ("70", "a bug of rxpath"),
+               ("3", "these readings cannot tell (doctor)"), ("70", "a bug in rxpath"),
                ("130", "Ctrl-C, after what was done until then was printed"), ("141", "nobody reads the output any more"))
 
 MORE = "Every command has --help with examples; rxpath help NAME explains a name that a report prints. --debug, anywhere on the line, " \

@@ -23,11 +23,11 @@ def record(
     seconds: Annotated[float, typer.Option("--seconds", metavar="S", help="How long.")] = 30.0,
     device: Annotated[list[str] | None, typer.Option(
         "--device", metavar="DEV", help="Capture there (several times); the one that received most if not given.")] = None,
-    snap: Annotated[int, typer.Option("--snap", metavar="BYTES", help="Kept of each frame.")] = 96,
-    interval: Annotated[float, typer.Option("--interval", metavar="S", help="Between samples of counters.")] = 0.1,
-    most: Annotated[int, typer.Option("--most", metavar="MIB", help="Of the capture on the disk.")] = 256,
+    snap: Annotated[int, typer.Option("--snap", metavar="BYTES", help="Bytes to keep of each frame.")] = 96,
+    interval: Annotated[float, typer.Option("--interval", metavar="S", help="Time between samples of the counters.")] = 0.1,
+    most: Annotated[int, typer.Option("--most", metavar="MIB", help="Size limit of the capture on disk.")] = 256,
     folder: Annotated[str | None, typer.Option(
-        "--folder", metavar="DIR", help="For what is recorded until it is packed; that of the case if not given.")] = None,
+        "--folder", metavar="DIR", help="Folder for temporary files; that of the case if not given.")] = None,
     netns: Annotated[str | None, typer.Option("--netns", metavar="NAME", help="Record there: a network namespace of ip netns.")] = None,
     no_capture: Annotated[bool, typer.Option("--no-capture", help="Settings and counters alone: needs no root.")] = False,
     socket_options: Annotated[bool, typer.Option(
@@ -46,7 +46,7 @@ def record(
             typer.echo(file.read(), nl=False)
         return
     if out is None:
-        raise BadInput("-o FILE: where the case goes")
+        raise BadInput("-o FILE is missing: the case to write")
     check_writable("-o", out)
     mistake = recorder.wrong(seconds, snap, interval, most)
     if mistake:

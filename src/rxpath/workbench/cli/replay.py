@@ -113,7 +113,7 @@ def replay(
     from rxpath.workbench.words.mistakes import BadInput
 
     if goal is not None and no_whatif:
-        raise BadInput("--goal and --no-whatif: one of them")
+        raise BadInput("--goal and --no-whatif: use one of them")
     watched = _watched(trail, trail_limit)
     if watched is not None and not json_ and goal is None:                        # who asks for a packet's way wants that
         no_whatif = True

@@ -12,7 +12,7 @@ FreshOption = Annotated[bool, typer.Option("--fresh", help="With --loop: each ti
 TrailOption = Annotated[list[str] | None, typer.Option(
     "--trail", metavar="FILTER",
     help="Print the way of single packets: a frame number, an address, :PORT, drops, drops:REASON, or all.")]
-TrailLimitOption = Annotated[int, typer.Option("--trail-limit", metavar="N", help="At most so many packets are printed.")]
+TrailLimitOption = Annotated[int, typer.Option("--trail-limit", metavar="N", help="Print at most this many packets.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on standard output; docs/json.md.")]
 RecordOption = Annotated[str | None, typer.Option(
     "--record", metavar="FILE", help="Write rings, queues, CPU time, losses and latency over time: FILE.json, .arrow or .parquet; "

@@ -21,20 +21,21 @@ EXAMPLES = examples(
 def validate(
     only: Annotated[list[str] | None, typer.Option(
         "--only", metavar="PATTERN", help="Experiments whose name or kind fits (* and ?). May be given several times.")] = None,
-    short: Annotated[bool, typer.Option("--short", help="Three experiments, once each, whoever else works.")] = False,
-    runs: Annotated[int | None, typer.Option("--runs", metavar="N", min=1, max=100, help="Undisturbed repetitions of each; 5.")] = None,
+    short: Annotated[bool, typer.Option("--short", help="Three experiments, once each, even on a busy machine.")] = False,
+    runs: Annotated[int | None, typer.Option(
+        "--runs", metavar="N", min=1, max=100, help="Undisturbed repetitions of each experiment; 5.")] = None,
     profile: Annotated[str, typer.Option("--profile", metavar="NAME", help="Cost profile: a name or a file.")] = "here",
     folder: Annotated[str | None, typer.Option("--folder", metavar="DIR", help="Where runs are kept, to go on later; else one for this "
                                                                                "machine and kernel.")] = None,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Forget the runs that were kept, and begin anew.")] = False,
-    no_run: Annotated[bool, typer.Option("--no-run", help="Nothing on the kernel: compare with the runs that were kept.")] = False,
-    anyway: Annotated[bool, typer.Option("--anyway", help="Keep disturbed repetitions, too; they are named noisy.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Discard the runs that were kept and start over.")] = False,
+    no_run: Annotated[bool, typer.Option("--no-run", help="Run nothing on the kernel; compare with the runs that were kept.")] = False,
+    anyway: Annotated[bool, typer.Option("--anyway", help="Keep disturbed repetitions too; they are marked noisy.")] = False,
     cpus: Annotated[str | None, typer.Option("--cpus", metavar="A,B", help="CPUs of sender and reader; two that fit if not given.")] = None,
     idle: Annotated[str, typer.Option("--idle", metavar="STATE", help="The host file's cpu.idle; for profiles without \\[halt].")] = "C1",
     out: Annotated[str | None, typer.Option("-o", "--output", metavar="DIR", help="Write a page and its pictures there.")] = None,
     json_: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
     listing: Annotated[bool, typer.Option("--list", help="List the experiments and stop.")] = False,
-    no_progress: Annotated[bool, typer.Option("--no-progress", help="Nothing on standard error.")] = False
+    no_progress: Annotated[bool, typer.Option("--no-progress", help="Show no progress.")] = False
 ) -> None:
     """Run experiments on this kernel and in the model, and say how far they are apart. Needs no root, but for two of them."""
     import json
@@ -67,5 +68,5 @@ def validate(
         files = view.write(found, Path(out))
         print(f"wrote {files[0]} and {len(files) - 1} pictures", file=sys.stderr)
     if found.interrupted:
-        print("rxpath: interrupted: what was run is kept, the same command goes on", file=sys.stderr)
+        print("rxpath: interrupted: finished runs are kept; the same command continues", file=sys.stderr)
         raise typer.Exit(EXIT_INTERRUPTED)

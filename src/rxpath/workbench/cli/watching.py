@@ -24,7 +24,7 @@ class Files:
         from rxpath.workbench.words.mistakes import BadInput
 
         if self.pcapng is not None and trail:
-            raise BadInput("--pcapng and --trail: one of them")
+            raise BadInput("--pcapng and --trail: use one of them")
         if self.proc is not None:
             from rxpath.workbench.views.proc import tree
 

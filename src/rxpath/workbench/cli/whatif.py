@@ -40,7 +40,7 @@ def whatif(
     from rxpath.workbench.words.mistakes import BadInput
 
     if not is_case(case):
-        raise BadInput(f"{case}: no case; rxpath replay says what would have saved the frames of a capture or a traffic spec")
+        raise BadInput(f"{case}: not a case; rxpath replay says what would have saved the frames of a capture or a traffic spec")
     check_html(html, case, host)
     packets = checked_budget(budget or "5M")
     chosen = given.the_host(host or case, set_ or [], seed)

@@ -47,7 +47,7 @@ def missed_lost(e: Evidence, device: str) -> float:
     return max(found)
 
 
-@fact("device", "packets", "lost by this card for want of a descriptor or buffer, by whichever counter")
+@fact("device", "packets", "lost by this card for lack of a descriptor or buffer, by whichever counter")
 def nic_lost(e: Evidence, device: str) -> float:
     try:
         found = sum(cards.lost(e, device, loss) for loss in OWN)

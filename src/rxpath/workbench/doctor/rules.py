@@ -159,7 +159,7 @@ def _check(rules: Rules, place: str, known: Mapping[str, Any]) -> None:
     for rule in rules.rule:
         where = f"rule {rule.id}"
         if rule.id in seen:
-            raise RuleError(f"{place}: {where}: id: is there twice")
+            raise RuleError(f"{place}: {where}: id: appears twice")
         seen.add(rule.id)
         for finding_name in rule.findings:
             if finding_name not in rules.finding:

@@ -385,7 +385,7 @@ def _apps(host: Host) -> None:
         if threads > 1024:
             raise Wrong(f"{where}.threads", "more than 1024 threads")
         if app.pause is not None and app.restart is not None:
-            raise Wrong(f"{where}.restart", "pause and restart: one of them")
+            raise Wrong(f"{where}.restart", "pause and restart: use one of them")
         several = sum(len(sock.endpoints()) for sock in app_sockets(host, app)) > (app.threads if app.divide_sockets else 1)
         if app.wait == "recv" and several:
             raise Wrong(f"{where}.wait", "one thread cannot block in recv on several sockets: epoll, poll or busy")

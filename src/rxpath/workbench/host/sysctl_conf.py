@@ -58,7 +58,7 @@ def read(path: str) -> dict[str, str]:
         data = read_file(path, FILE_MOST)
     except OSError as error:
         if error.errno == errno.EFBIG:
-            raise Wrong("sysctl.file", f"{path} is larger than {units.size_text(FILE_MOST)}: no sysctl.conf") from None
+            raise Wrong("sysctl.file", f"{path} is larger than {units.size_text(FILE_MOST)}: not a sysctl.conf") from None
         raise Wrong("sysctl.file", f"{path} cannot be read: {error.strerror or error}") from None
     block = Block(lines_of(decoded(data)), path)
     found = sysctl(block)

@@ -170,7 +170,7 @@ def run(unit: Unit, stop: Callable[[], bool] | None = None) -> Result:
     except Exception as error:
         if is_bad_input(error):
             return Result(error=one_line(error))
-        return Result(error=f"this is a bug of rxpath, not of your input: {type(error).__name__}: {one_line(error)}")
+        return Result(error=f"this is a bug in rxpath, not in your input: {type(error).__name__}: {one_line(error)}")
 
 
 # ---------------------------------------------------------------- what came of it

@@ -81,7 +81,7 @@ def hopeless(host: Host, result: Result, goal: Goal) -> Limit:
     if result.lost_to_us or goal.p99_ns is None or result.p99_ns <= goal.p99_ns:
         limit = find(host, result, goal)
         return dataclasses.replace(limit, says=f"even at the slowest speed: {limit.says}")
-    return Limit("the path", "latency", None, 0.0, f"even where next to nothing waits, p99 is {figures.ns(result.p99_ns)}")
+    return Limit("the path", "latency", None, 0.0, f"even with almost no queueing, p99 is {figures.ns(result.p99_ns)}")
 
 
 def line(host: Host) -> Limit:

@@ -36,7 +36,7 @@ class TcpLedger:
     duplicates: Annotated[Amount, doc("all of it was here already")]
     held_back: Annotated[Amount, doc("beyond the window: a real sender would have waited, nothing is lost")]
     behind_gaps: Annotated[Amount, doc("beyond the window: bytes before them, which the receiver acknowledged, are missing in the capture")]
-    lost: Annotated[dict[str, Amount], doc("for want of room or time, by reason")]
+    lost: Annotated[dict[str, Amount], doc("for lack of room or time, by reason")]
     other: Annotated[dict[str, Amount], doc("ended otherwise, by reason")]
     queued: Annotated[Amount, doc("under way or unread")]
     repairs: Annotated[Amount, doc("copies of lost segments that the replay sent, as their sender would have; of the offered")]
@@ -94,7 +94,7 @@ def said(c: TcpLedger, speed: float = 1.0) -> str:
                      "(its receiver acknowledged them): nothing is lost here, and what follows on that connection is not replayed")
     if speed > 1:
         parts.append(f"at {speed:g} times the speed data comes without the acknowledgements that let it go, which a real network cannot "
-                     "do: what is beyond the window, or lost, is of this speed")
+                     "do: what is beyond the window, or lost, is due to this speed")
     parts.append("throughput is not predicted")
     return "; ".join(parts)
 

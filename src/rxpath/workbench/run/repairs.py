@@ -1,7 +1,7 @@
 """What a sender would have done about the TCP segments that this host loses, in an open-loop replay: it sends them again.
 
 The sender in a capture has seen no loss of ours and repeats nothing, and all data behind the hole would lie out of order for ever.  So
-each segment with data or FIN that is lost for want of room or time comes once more, RTO_NS later (Linux's smallest retransmission
+each segment with data or FIN that is lost for lack of room or time comes once more, RTO_NS later (Linux's smallest retransmission
 timeout, RFC 6298 2.4 as Linux has it), again twice as long after that, and so on: a copy of its frame, marked as a repair.  A
 connection whose sender reacts would have been slower after that, too; that is what an open loop cannot tell.
 

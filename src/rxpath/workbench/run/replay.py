@@ -112,7 +112,7 @@ def replay(capture: str | Path | Spec, host: given.GivenHost = None, *, override
     if name == "-" and (loop > 1 or (watched is not None and watched.two_runs)):
         raise BadInput("standard input cannot be read twice, as --loop and --trail drops would: save it to a file")
     if spec is not None and loop > 1:
-        raise BadInput("--loop: generated traffic says itself how long it is (duration, count)")
+        raise BadInput("--loop is for captures: generated traffic lasts as long as its duration or count says")
     source: Source | None = None
     begins = START_NS + left_open.lead_ns(chosen)
     if spec is not None:

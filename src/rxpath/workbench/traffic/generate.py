@@ -20,7 +20,7 @@ def spec_from(options: dict[str, Any], file: str | None, preset: str | None, see
     """The spec that the command line asks for.  settings: as for --set, of the traffic only."""
     given = {k: v for k, v in options.items() if v is not None}
     if file is not None and preset is not None:
-        raise BadInput("--spec and --preset: one of them")
+        raise BadInput("--spec and --preset: use one of them")
     for other in split(settings)[1]:
         raise BadInput(f"--set {other}: here nobody receives: traffic.N.KEY, traffic.seed or traffic.line")
     if file is not None:

@@ -17,7 +17,7 @@ EPOCH = 1_700_000_000_000_000_000                           # of the first frame
 def open_out(out: str | None) -> BinaryIO:
     if out is None or out == "-":
         if sys.stdout.isatty():
-            raise BadInput("generate: a capture is no text for a terminal: -o FILE, or a pipe behind it")
+            raise BadInput("generate: a pcap is not written to a terminal: use -o FILE or a pipe")
         return sys.stdout.buffer
     with writing(out):
         return open(out, "wb")

@@ -113,7 +113,7 @@ class Flow(Part):
     @model_validator(mode="after")
     def _check(self) -> Flow:
         if (self.rate is None) == (self.gap is None):
-            raise ValueError("needs rate or gap" if self.rate is None else "has rate and gap: one of them")
+            raise ValueError("needs rate or gap" if self.rate is None else "has rate and gap: use one of them")
         bursty = self.kind in ("onoff", "pareto")
         for name in () if bursty else ("burst", "peak", "alpha"):
             if name in self.model_fields_set:

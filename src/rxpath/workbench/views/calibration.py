@@ -30,8 +30,8 @@ def render(done: Calibration) -> Group:
     if done.halt or done.stalls:
         parts += [Text(), _waits(done)]
     if done.kept and done.lines:
-        parts += [Text(), Text(f"{len(done.kept)} others cannot be measured here - cards, their interrupts, what nothing crossed - and are "
-                               f"those of {done.base} times {done.factor:.2f} (--json names them)", "dim")]
+        parts += [Text(), Text(f"{len(done.kept)} others cannot be measured here (cards, their interrupts, stations that no packet "
+                               f"crossed): they are those of {done.base} times {done.factor:.2f} (--json names them)", "dim")]
     if done.beside:
         parts += [Text(), _beside(done)]
     if done.default and not done.errors:

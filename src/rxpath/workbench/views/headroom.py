@@ -87,7 +87,7 @@ def _limit(n: int, step: Step, of: int) -> list[Any]:
     if lift is not None:
         cost = f", {lift.memory_bytes / (1 << 20):+.1f} MiB" if lift.memory_bytes else ""
         far = f"{times(lift.factor)}{_lasting(lift)}"
-        lines.append(Text(f"   lifted by {' '.join(f'--set {s}' for s in lift.set)}: carries to {far}{cost}", "green"))
+        lines.append(Text(f"   lifted by {' '.join(f'--set {s}' for s in lift.set)}: then holds up to {far}{cost}", "green"))
         lines += [Text(f"      {command}", "cyan") for command in step.commands]
     elif n < of or others:
         lines.append(Text("   nothing that was tried lifts it", "yellow"))

@@ -381,7 +381,7 @@ same bytes."""
     log: Annotated[NotRequired[list[str]], doc("lines of LOG rules, at most 1000; only there when a rule logged")]
     states: Annotated[list[State], doc("what matters whether or not something was lost: lasting overload, bursts "
                                        "longer than any buffer, sockets that nobody reads, groups that nobody joined")]
-    assumed: Annotated[list[str], doc("what the figures hang on and nobody measured on this host")]
+    assumed: Annotated[list[str], doc("what the figures depend on and nobody measured on this host")]
     expected_error: Annotated[NotRequired[list[Expected]], doc(
         "how far the figures are from this machine's kernel, for each kind of load that the run is of; there when the cost profile was "
         "measured here and validated (docs/calibrate.md)")]

@@ -115,7 +115,7 @@ def _beside(b: Books, step: str) -> str:
         if steered := b.softnet_sum("received_rps"):
             out.append(f"RPS steered {steered:,}")
     elif step == "IP" and c["fragments"]:
-        out.append(f"{c['fragments']:,} fragments, {c['reassembled']:,} datagrams whole again")
+        out.append(f"{c['fragments']:,} fragments, {c['reassembled']:,} datagrams reassembled")
     elif step == "transport":
         errors, resets = b.snmp.get("Icmp.OutDestUnreachs", 0), b.snmp.get("Tcp.OutRsts", 0)
         if errors:

@@ -40,9 +40,9 @@ def apart(option: str, out: str | None, *others: str | None) -> None:
     """A file to write is none that is read, or written by another option: it would be gone before it is read."""
     for other in others:
         if out and other and os.path.isfile(out) and os.path.exists(other) and os.path.samefile(out, other):
-            raise BadInput(f"{option} {out}: the same file as {other}, which would be lost: another name")
+            raise BadInput(f"{option} {out}: the same file as {other}, which would be overwritten: use another name")
         if out and out == other and out != "-":
-            raise BadInput(f"{option} {out}: is given twice: another name")
+            raise BadInput(f"{option} {out}: is given twice: use another name")
 
 
 def is_bad_input(error: BaseException) -> bool:

@@ -187,7 +187,7 @@ class RuleText:
 
     def _interface(self, option: str, name: str, invert: bool) -> None:
         if not name or len(name) > 15 or "/" in name or any(c.isspace() for c in name):
-            raise self.wrong(f"{units.shown(name)} is no interface name")
+            raise self.wrong(f"{units.shown(name)} is not an interface name")
         never = {"-i": ("OUTPUT", "POSTROUTING"), "-o": ("PREROUTING", "INPUT")}[option]
         if self.chain in never:
             raise self.wrong(f"{option} cannot be used in chain {self.chain}")
@@ -206,7 +206,7 @@ class RuleText:
                 bits = units.netmask(units.cidr(text)[1])
             return Address(units.ipv4(host) & bits, bits, invert)
         except ValueError:
-            raise self.wrong(f"{units.shown(text)} is no IPv4 address or network (names are not looked up)") from None
+            raise self.wrong(f"{units.shown(text)} is not an IPv4 address or network (names are not looked up)") from None
 
     def _load(self, name: str) -> None:
         if name == "comment":

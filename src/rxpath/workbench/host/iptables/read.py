@@ -164,7 +164,7 @@ class _Reader:
             chain.policy, chain.packets, chain.bytes, chain.line = Target[policy], *counts, self.number
             return
         if policy != "-":
-            raise self.wrong(f"{name} is no built-in chain of table {self.table}, so it has no policy: write -")
+            raise self.wrong(f"{name} is not a built-in chain of table {self.table}, so it has no policy: write -")
         self._new_chain(name, counts)
 
     def _new_chain(self, name: str, counts: tuple[int, int]) -> None:

@@ -41,7 +41,7 @@ def snapshot(reading: Reading, *, with_sockets: bool = True) -> Snapshot:
     machine.topology(reading, cpus, draft.table("cpu"))
     _cards(reading, found, profile, cpus, draft)
     if not found.cards:
-        draft.remarks.append("no card was found (ip link, ethtool -i): the default one is meant")
+        draft.remarks.append("no card was found (ip link, ethtool -i): the default one is assumed")
     if found.left:
         draft.remarks.append(f"devices left out: {', '.join(found.left[:_DEVICES_MAX])}"
                              + (f" and {len(found.left) - _DEVICES_MAX} more" if len(found.left) > _DEVICES_MAX else ""))

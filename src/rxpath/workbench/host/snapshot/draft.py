@@ -54,7 +54,7 @@ class Table:
         self.entries.append(Entry("", note=said(text)))
 
     def unknown(self, what: str, how: str) -> None:
-        """What is not known, with what is meant instead if that is not evident, and how to find it out."""
+        """What is not known, with what is assumed instead if that is not evident, and how to find it out."""
         self.missing.append(said(f"{what} ({how})"))
 
     def not_here(self, key: str, value: Any, why: str) -> None:
@@ -95,7 +95,7 @@ class Table:
         for entry in self.entries:
             yield from _entry_lines(entry, bool(self.off))
         if self.missing:
-            yield from comment(f"Not known, the defaults here are meant: {'; '.join(self.missing)}.")
+            yield from comment(f"Not known, the defaults here are assumed: {'; '.join(self.missing)}.")
         for table in self.inner.values():
             if not table.empty:
                 if self.off:

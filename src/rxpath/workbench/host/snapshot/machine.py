@@ -25,7 +25,7 @@ def kernel(reading: Reading, top: Table) -> str:
     record, default = reading.first(Kernel), str(Host.model_fields["kernel"].default)
     release = record.release if record is not None else reading.sysctl("kernel.osrelease")
     if release is None:
-        top.note("kernel: not known (uname -r); the newest profile is meant")
+        top.note("kernel: not known (uname -r); the newest profile is assumed")
         top.set("kernel", default)
         return default
     try:
@@ -74,7 +74,7 @@ def costs(reading: Reading, top: Table) -> None:
 def ticks(reading: Reading, top: Table) -> None:
     build = reading.first(Build)
     if build is None or build.hz is None:
-        top.note("hz: not known (grep CONFIG_HZ= /boot/config-*); the profile's default is meant")
+        top.note("hz: not known (grep CONFIG_HZ= /boot/config-*); the profile's default is assumed")
     elif build.hz in _HZ:
         top.set("hz", build.hz)
     else:
@@ -107,7 +107,7 @@ def cpus(reading: Reading, top: Table) -> int:
     """Their number; returns it."""
     have = online(reading)
     if not have:
-        top.note("cpus: not known (lscpu); the default here is meant")
+        top.note("cpus: not known (lscpu); the default here is assumed")
         return int(Host.model_fields["cpus"].default)
     count = max(have) + 1
     missing = sorted(set(range(count)) - set(have))
@@ -204,7 +204,7 @@ def settings(reading: Reading, draft: Draft, profile: str, hz: int, cards: list[
         values |= {name.replace("/", "."): text for name, text in record.values.items() if name not in values}
         denied |= set(record.denied)
     if not values:
-        table.note("not known (sysctl -a): the defaults of the kernel profile are meant")
+        table.note("not known (sysctl -a): the defaults of the kernel profile are assumed")
         return
     missing = []
     for row in BY_NAME.values():
@@ -216,7 +216,7 @@ def settings(reading: Reading, draft: Draft, profile: str, hz: int, cards: list[
     if missing:
         why = "of the machine's first network namespace, which is not this one" if set(missing) <= denied else "not known"
         more = f" and {len(missing) - _MISSING_MAX} more" if len(missing) > _MISSING_MAX else ""
-        table.note(f"{why}: {', '.join(missing[:_MISSING_MAX])}{more}; the profile's defaults are meant")
+        table.note(f"{why}: {', '.join(missing[:_MISSING_MAX])}{more}; the profile's defaults are assumed")
 
 
 def _sysctl(table: Table, row: Row, name: str, text: str, profile: str, hz: int) -> None:

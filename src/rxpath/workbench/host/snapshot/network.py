@@ -64,7 +64,7 @@ def routes(reading: Reading, devices: Devices, draft: Draft) -> None:
 def _say(draft: Draft, known: list[Route], left: list[str], reading: Reading) -> None:
     """What is not written, as a comment of the whole file."""
     if not known:
-        draft.remarks.append("routes: not known (ip route show table all); those that the addresses bring are meant")
+        draft.remarks.append("routes: not known (ip route show table all); those that the addresses bring are assumed")
     for text in left[:_NOTES_MAX]:
         draft.remarks.append(f"route left out: {text}")
     if len(left) > _NOTES_MAX:
@@ -120,7 +120,7 @@ def firewall(reading: Reading, draft: Draft) -> None:
         why = next(u.why for u in reading.unread if "iptables" in u.source)
         table.note(f"rules: not known (iptables-save: {why})")
     else:
-        table.note("rules: not known (iptables-save); none are meant")
+        table.note("rules: not known (iptables-save); none are assumed")
     for record in reading.of(OtherFirewall, ""):
         if record.tables:
             table.note(f"tables of nftables that are not iptables': {', '.join(record.tables)}: not modelled (nft list ruleset)")

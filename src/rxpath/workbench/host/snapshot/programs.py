@@ -104,9 +104,9 @@ def write(found: list[Opened], reading: Reading, draft: Draft, cpus: int) -> Non
         if count > 1:
             table.set("threads", count)
         elif not reader.seen and reader.of > 1:
-            table.note(f"threads: it has {reader.of}, and which of them read was not seen: one is meant")
+            table.note(f"threads: it has {reader.of}, and which of them read was not seen: one is assumed")
         elif not reader.of and reader.name:
-            table.note("threads: not known (ps -L): one is meant")
+            table.note("threads: not known (ps -L): one is assumed")
         _where(reader, table, cpus)
         _how(reader, table)
     for record in reading.of(Packet, ""):

@@ -217,7 +217,7 @@ def _asked(options: SocketOptions, item: Opened, table: Table) -> None:
 def _buffer(sock: UdpSocket, table: Table, default: int | None, largest: int | None) -> None:
     """sk_rcvbuf is what was asked for, doubled; SO_RCVBUFFORCE goes beyond rmem_max."""
     if sock.skmem is None:
-        table.note(f"rcvbuf: not known (ss -uamn 'sport = :{sock.port}'); rmem_default is meant")
+        table.note(f"rcvbuf: not known (ss -uamn 'sport = :{sock.port}'); rmem_default is assumed")
         return
     has = sock.skmem.rb
     if has == default:

@@ -59,7 +59,7 @@ def _cpu(affinity: Affinity | None) -> tuple[int | None, str]:
         return None, ""
     if affinity.effective:
         several = len(affinity.effective) > 1
-        return affinity.effective[0], f"effective on {units.cpu_list_text(affinity.effective)}, the first is meant" if several else ""
+        return affinity.effective[0], f"effective on {units.cpu_list_text(affinity.effective)}, the first is assumed" if several else ""
     if affinity.asked and len(affinity.asked) == 1:
         return affinity.asked[0], "as smp_affinity_list asks"
     return None, ""

@@ -23,7 +23,7 @@ CAPTURES = (b"\xa1\xb2\xc3\xd4", b"\xd4\xc3\xb2\xa1", b"\xa1\xb2\x3c\x4d", b"\x4
 def make(paths: Sequence[str], out: str, host: str | None = None) -> dict[str, Any]:
     """Texts in the order of their moments, at most one capture; host: a host file.  Returns the manifest.  BadInput says what cannot be."""
     if os.path.exists(out):
-        raise BadInput(f"{out} is there already: another name, or remove it")
+        raise BadInput(f"{out} already exists: use another name, or remove it")
     cases = [p for p in paths if is_case(p)]
     if cases and len(paths) > 1:
         raise BadInput(f"{cases[0]} is a case already: alone it is packed anew, with others it cannot be joined")

@@ -494,7 +494,7 @@ def record(out: str, seconds: float = 30.0, devices: Optional[List[str]] = None,
     tell = said or (lambda line: None)
     where = folder or os.path.dirname(os.path.abspath(out))
     if os.path.exists(out):
-        raise Refused("%s is there already: another name, or remove it" % out)
+        raise Refused("%s already exists: use another name, or remove it" % out)
     chosen = chosen_devices(devices) if capture else []
     try:
         left = shutil.disk_usage(where).free
