@@ -32,6 +32,8 @@ TINY = {s: n for s, n in BM36.items() if s not in (Stage.IPI_LATENCY, Stage.IDLE
 
 DEEP = BM36 | {Stage.IDLE_EXIT_C1E: 10_000, Stage.IDLE_EXIT_C3: 33_000, Stage.IDLE_EXIT_C6: 133_000}
 
+EARLY = BM36 | {Stage.IPI_SEND: 16_000, Stage.IPI_SEND_BUSY: 11_000, Stage.IPI_BUSY: 10_000, Stage.IPI_LATENCY: -5_000}
+
 SCENARIOS = {
     "same CPU 0.5": dict(rate=4.6e5),
     "same CPU 0.9": dict(rate=8.3e5),
@@ -53,6 +55,9 @@ SCENARIOS = {
     "shared socket, 2 readers": dict(queues=2, cpus=4, apps=(2, 3), shared=True, rate=8e5, service=(SERVICE_EXPONENTIAL, 300)),
     "shared socket, 4 queues, 4 readers": dict(queues=4, cpus=8, apps=(4, 5, 6, 7), shared=True, rate=4e5),
     "RPS 0 to 1": dict(rate=9e5, cpus=3, apps=(2,), rps=(1,)),
+    "interrupts before their sender goes on": dict(queues=2, cpus=4, apps=(2, 3), rate=4e4, costs=EARLY),
+    "RPS, interrupts before their sender goes on": dict(rate=2e5, cpus=3, apps=(2,), rps=(1,), costs=EARLY),
+    "RPS to readers, interrupts before their sender goes on": dict(queues=2, cpus=4, apps=(2, 3), rps=(2, 3), rate=1e5, costs=EARLY),
     "RPS to itself": dict(rate=5e5, apps=(1,), rps=(0,)),
     "RPS over 3 CPUs": dict(queues=4, cpus=8, apps=(4, 5, 6, 7), rps=(1, 2, 3), rate=3e5),
     "3 readers of one CPU": dict(queues=3, cpus=5, apps=(4, 4, 4), rate=4.5e5, service=(SERVICE_EXPONENTIAL, 200)),

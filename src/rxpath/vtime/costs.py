@@ -4,7 +4,8 @@ net.cost[cpu], which the path reads.
 A file has `name`, `about`, tables [stations], [events], [bytes] of `NAME = { ns = ..., source = "..." }`, [factors] of
 `NAME = { factor = ..., source = "..." }`, a guest's [halt] of `TIME = { ns = ..., source = "..." }` (how much longer than IDLE_EXIT the way
 back takes after so long a halt); with `base` and `factor` it takes what it does not name from another profile, multiplied.
-What no table names costs nothing.
+What no table names costs nothing.  IPI_LATENCY counts from the end of IPI_SEND and may be below 0: a hypervisor interrupts the other CPU
+before it lets the sender go on; never before it was sent.
 
 One that was measured on a machine (calibrated.py) has `low` and `high` beside ns, the spread of what was measured, [stalls] with
 `per_second`, `mean_ns` and `source` - what the hypervisor takes, unless the host file has a [stalls] of its own -, and [calibration]."""
@@ -59,6 +60,7 @@ class Profile(NamedTuple):
             row = net.cost[cpu]
             of = [self.ns.get(stage, 0) for stage in Stage]
             write_numbers(row, of if factor == 1 else [ns if stage in LATENCIES else round(ns * factor) for stage, ns in enumerate(of)])
+            row[Stage.IPI_LATENCY] = max(row[Stage.IPI_LATENCY], -min(row[Stage.IPI_SEND], row[Stage.IPI_SEND_BUSY]))
         net.sim.nhalt = len(self.halt)
         for i, (slept, ns) in enumerate(self.halt):
             net.sim.halt_slept[i], net.sim.halt_ns[i] = slept, ns
@@ -233,8 +235,9 @@ def _cost(where: str, stage: Stage, entry: Any) -> tuple[int, str]:
         raise ProfileError(f'{where}: must be {{ ns = number, source = "where it is from" }}; low and high, where it was measured')
     value, source = entry["ns"], entry["source"]
     for name in set(entry) - {"source"}:
-        if not _number(entry[name], 0, 1e9):
-            raise ProfileError(f"{where}: {name} must be a number from 0 to 1e9")
+        least = -1e6 if stage == Stage.IPI_LATENCY else 0.0
+        if not _number(entry[name], least, 1e9):
+            raise ProfileError(f"{where}: {name} must be a number from {least:g} to 1e9")
     if not isinstance(source, str) or not source.strip():
         raise ProfileError(f"{where}: every number needs its source")
     if stage in BYTE_STAGES:

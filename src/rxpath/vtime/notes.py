@@ -8,7 +8,7 @@ from ..abi.numbers import SLOT_BITS, Note
 from ..drivers.nic_rx import irq_due, nic_pull
 from ..path import Stage
 from ..turn import charge
-from .sched import hrtimer_again, local_irq_at, reader_wakes, wake
+from .sched import hrtimer_again, ipi_arrives, local_irq_at, reader_wakes, wake
 from .slots import at_time, slot_of_queue
 
 
@@ -36,7 +36,7 @@ def read_notes(net: Net, cpu: int) -> None:
             hrtimer_again(net, whom)
         else:
             other = net.cpu[whom]
-            other.rps_ipi = c.now + net.cost[cpu][Stage.IPI_LATENCY]
+            other.rps_ipi = ipi_arrives(net, cpu)
             local_irq_at(net, whom)
 
 

@@ -12,7 +12,7 @@ from .._compile import cold, path_function
 from ..abi.engine import thread_t
 from ..abi.kernels import Behaviour, Sysctl
 from ..abi.net import Net
-from ..abi.numbers import NEVER, NO_THREAD, Ctx, Kind, Pausing, Th
+from ..abi.numbers import NEVER, NO_THREAD, Ctx, Idle, Kind, Pausing, Th
 from ..irq.timer import hrtimer_interrupt
 from ..path import Stage
 from ..timer import hrtimer_next
@@ -193,8 +193,18 @@ def wake(net: Net, cpu: int, n: int) -> None:
     home.wake_head = n
     if home.resched_ipi == NEVER:                    # the list was empty
         charge_ipi(net, cpu, home.curr < 0)
-        home.resched_ipi = c.now + net.cost[cpu][Stage.IPI_LATENCY]
+        home.resched_ipi = ipi_arrives(net, cpu)
         local_irq_at(net, th.cpu)
+
+
+@path_function
+def ipi_arrives(net: Net, cpu: int) -> int:
+    """When the interrupt that `cpu` has just paid for interrupts the other CPU.  A hypervisor may do that long before it lets the sender
+    go on (IPI_LATENCY below 0), yet not before it was sent (vtime/costs.py); nothing is paid, and nothing earlier, with idle=poll."""
+    latency = net.cost[cpu][Stage.IPI_LATENCY]
+    if net.sim.idle_deepest == Idle.POLL:
+        latency = max(latency, 0)
+    return net.cpu[cpu].now + latency
 
 
 @path_function

@@ -129,7 +129,7 @@ def set_horizon(net: Net, cpu: int, until: int) -> None:
         ring = net.ring[q]
         q = ring.next_of_cpu
     # whatever the others do reaches this CPU's private work through an IPI at the soonest, or through an interrupt that they unmask
-    reach = net.cost[cpu][Stage.IPI_LATENCY]
+    reach = max(net.cost[cpu][Stage.IPI_LATENCY], 0)
     if sim.any_shared:
         reach = min(reach, net.cost[cpu][Stage.NIC_LATENCY])
     sim.private = min(comes_before(interrupt, mine), sim.horizon + reach, until - 1)

@@ -21,6 +21,7 @@ RECEIVER_WORKS, APART, MANY = 12_000, 10_000, 200           # a reader that alwa
 SAME_CPU_GAP = 400_000                                      # the sender sleeps in between, or the reader would never run
 SWITCH_SHARE = 0.6                                          # of what a reader's sleeping and waking takes, as in vm; the wait has the rest
 LEAST_WAKE = 200
+LEAST_INTERRUPTS = 0.5                                      # of RPS, a packet: fewer say too little of one
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ class Solver:
         """each: how many of `by` make one of the stage; its spread is that much of the measured one's."""
         ns = max(ns, least)
         away = (by.low - by.value) / each, (by.high - by.value) / each
-        self.out.costs[stage] = Cost(ns, source, max(0.0, ns + away[0]), ns + away[1])
+        self.out.costs[stage] = Cost(ns, source, max(min(least, 0.0), ns + away[0]), ns + away[1])
         self.ns[stage] = ns if stage not in (Stage.BYTE_COPY, Stage.BYTE_CSUM) else ns * 1024
 
     # ------------------------------------------------------------ the steps
@@ -172,14 +173,12 @@ class Solver:
             rest = self.call((Stage.IPI_SEND_BUSY,), reader=1, busy=True).send
             self.set(Stage.IPI_SEND_BUSY, one.value - rest, one,
                      f"[M] a send() that wakes a reader on a CPU at work {one.value:.0f}, less what is known of it {rest:.0f}")
-        if self.has("rps_send_each", "rps_taken_each", "rps_interrupts_each") and v["rps_interrupts_each"].value > 0.5:
-            one = v["rps_taken_each"]
+        each = v["rps_interrupts_each"].value if self.has("rps_send_each", "rps_taken_each", "rps_interrupts_each") else 0.0
+        if each > LEAST_INTERRUPTS and (one := v["rps_taken_each"]).value > 0:
             rest = self.call((Stage.IPI_BUSY,), full=True, rps=True, busy=True).other
-            if one.value > 0:
-                each = v["rps_interrupts_each"].value
-                self.set(Stage.IPI_BUSY, one.value / each - rest, one,
-                         f"[M] RPS at {each:.2f} interrupts a packet takes {one.value:.0f} of the other CPU for each, less softirq "
-                         f"{rest:.0f}", each)
+            self.set(Stage.IPI_BUSY, (one.value - rest) / each, one,
+                     f"[M] RPS at {each:.2f} interrupts a packet takes {one.value:.0f} of the other CPU for each packet, less softirq "
+                     f"{rest:.0f}", each)
         if self.has("wake_send_100us"):
             one = v["wake_send_100us"]
             rest = self.call((Stage.IPI_SEND,), reader=1).send
@@ -188,9 +187,22 @@ class Solver:
         if self.has("wake_latency_spinning"):
             one = v["wake_latency_spinning"]
             rest = self.call((Stage.IPI_LATENCY,), reader=1, busy=True).latency
+            early = -self.ns[Stage.IPI_SEND_BUSY]               # not before it is sent
             self.set(Stage.IPI_LATENCY, one.value - rest, one,
-                     f"[M] from send() to the return of recvfrom() on a CPU at work {one.value:.0f}, less what is known of it {rest:.0f}")
+                     f"[M] from send() to the return of recvfrom() on a CPU at work {one.value:.0f}, less what is known of it {rest:.0f}",
+                     least=early)
+        if each > LEAST_INTERRUPTS and self.has("rps_send_saturated"):
+            self._dense(each)
         self._idle()
+
+    def _dense(self, each: float) -> None:
+        """A hypervisor sends one interrupt after the other faster than now and then one, and in bursts its cost decides."""
+        one, none = self.values["rps_send_each"], self.values["rps_send_saturated"]
+        with_, without = (self.call((Stage.IPI_SEND_BUSY, Stage.IPI_LATENCY), full=True, rps=True, **how).send
+                          for how in ({"busy": True}, {"saturated": True}))
+        self.set(Stage.IPI_SEND_BUSY, (one.value - none.value - (with_ - without)) / each, one,
+                 f"[M] a send() under RPS to a CPU at work {one.value:.0f} at {each:.2f} interrupts a packet, {none.value:.0f} at none; of "
+                 f"that what is known {with_ - without:.0f}", each)
 
     def _idle(self) -> None:
         v = self.values
@@ -217,6 +229,8 @@ class Solver:
         if noise.hz >= 20:
             ns = noise.small * 1e9 / noise.hz
             source = f"[M] a loop loses {noise.small:.2%} of its CPU in gaps below 200 us, {noise.hz:.0f} ticks a second"
+            if noise.grain:
+                source += f"; {noise.grain:.2%} more in gaps so short and frequent that all other figures hold them"
             self.out.costs[Stage.TICK] = Cost(ns, source, ns, ns)
         if noise.stalls:
             self.out.stalls = (noise.stalls, noise.stall_ns,

@@ -18,9 +18,10 @@ from rxpath.workbench.calibration.program import NoNamespaces, Pair, Program, Sp
 from rxpath.workbench.words.mistakes import BadInput
 
 ROUNDS = 5
-RPS_GAP = 20_000                                            # ns: an interrupt for each packet, and time to handle it
+RPS_GAP = 5_000                                             # ns: interrupts nearly as dense as in a burst, where their cost decides
 RULES, SATURATING = 1000, 2000                              # iptables rules: to count what one takes; to keep a softirq at work
 NOISE_MS = 1000                                             # of each CPU, in each round
+GRAIN, GRAIN_UNTIL = 4, 10_000                              # gaps below so many ns, so many times as often as ticks: in all that runs here
 BETTER = 1.1                                                # a round whose p10 is within this of the lowest is at the better speed
 DISTURBED, AT_LEAST = 5, 300_000                            # a wake-up whose median is so many times its p10, and so long, waited
 HALTS = ("20us", "100us", "1ms", "5ms", "20ms")             # idle for so long before a wake-up
@@ -58,12 +59,14 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class Noise:
-    """What was taken from a CPU that looked at its clock: each ns value a share of the time or a length.  small: in gaps below 200 us, the
-    ticks among them; hz: ticks a second, 0 where /proc/interrupts does not say; stalls: longer gaps, a second, and their mean in ns."""
+    """What was taken from a CPU that looked at its clock: each ns value a share of the time or a length.  grain: in gaps so short and so
+    frequent that all work has them, and all that is measured; small: in others below 200 us, the ticks among them; hz: ticks a second, 0
+    where /proc/interrupts does not say; stalls: longer gaps, a second, and their mean in ns."""
     small: float
     hz: float
     stalls: float
     stall_ns: float
+    grain: float = 0.0
 
 
 @dataclass
@@ -190,8 +193,19 @@ def noise_of(found: list[dict[str, Any]]) -> Noise | None:
     small_until = 200_000
     by_taken = sorted(found, key=lambda n: sum(n["sum"]) / n["ns"])
     kept = by_taken[:max(1, (len(by_taken) + 1) // 2)]
-    ns = sum(n["ns"] for n in kept)
-    small = sum(s for n in kept for s, limit in zip(n["sum"], n["limits"], strict=True) if 0 < limit <= small_until)
-    long = sum(s for n in kept for s, limit in zip(n["sum"], n["limits"], strict=True) if not 0 < limit <= small_until)
-    count = sum(c for n in kept for c, limit in zip(n["count"], n["limits"], strict=True) if not 0 < limit <= small_until)
-    return Noise(small / ns, sum(n["ticks"] for n in kept) / ns * 1e9, count / ns * 1e9, long / count if count else 0.0)
+    ns, hz = sum(n["ns"] for n in kept), sum(n["ticks"] for n in kept) / sum(n["ns"] for n in kept) * 1e9
+    grain = small = long = 0.0
+    stalls = 0
+    for limit, count, sum_ns in _classes(kept):
+        if 0 < limit <= GRAIN_UNTIL and count / ns * 1e9 > GRAIN * max(hz, 100):
+            grain += sum_ns
+        elif 0 < limit <= small_until:
+            small += sum_ns
+        else:
+            long, stalls = long + sum_ns, stalls + count
+    return Noise(small / ns, hz, stalls / ns * 1e9, long / stalls if stalls else 0.0, grain / ns)
+
+
+def _classes(looks: list[dict[str, Any]]) -> list[tuple[int, int, int]]:
+    """(upper limit in ns, -1: none; how many gaps; ns of them) of each class of length."""
+    return [(limit, sum(n["count"][i] for n in looks), sum(n["sum"][i] for n in looks)) for i, limit in enumerate(looks[0]["limits"])]

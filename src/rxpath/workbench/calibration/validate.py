@@ -202,6 +202,9 @@ def run_kernel(store: Store, wanted: Mapping[str, Experiment], cpus: Cpus, *, ru
                         store.add(name, on_kernel.once(e, pair, cpus), made)
             except on_kernel.Cannot as error:
                 cannot[name] = str(error)
+            except BadInput:
+                if not stop():                              # a child that was just being started has had the terminal's Ctrl-C, too
+                    raise
     return cannot
 
 
