@@ -18,6 +18,7 @@ from .backends.face import Backend
 from .boot import Booted
 from .drivers.probe import loopback_net_init
 from .link.setup import set_gro
+from .network.setup import add_route
 from .walltime.live import LiveTime
 from .walltime.live_program import LiveProcess, LiveSocket
 
@@ -52,8 +53,6 @@ class Host:
             via = ipaddress.IPv4Address(gateway)
             if via not in self.address.network:
                 raise ValueError(f"gateway {gateway}: not in {self.address.network}")
-            from .network.setup import add_route
-
             add_route(b, 0, 0, via=int(via))
         set_gro(b)
         self.card = card

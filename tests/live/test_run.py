@@ -83,6 +83,47 @@ PROGRAMS = {
 }
 
 
+ECHOES = {
+    "blocking": """
+        import socket
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            s.bind(("", 5000))
+            print("ready", flush=True)
+            for _ in range(5):
+                data, who = s.recvfrom(65536)
+                s.sendto(data, who)
+        """,
+    "asyncio": """
+        import asyncio
+        class Echo(asyncio.DatagramProtocol):
+            def connection_made(self, transport):
+                self.transport, self.n, self.done = transport, 0, asyncio.get_running_loop().create_future()
+            def datagram_received(self, data, addr):
+                self.transport.sendto(data, addr)
+                self.n += 1
+                if self.n == 5:
+                    self.done.set_result(None)
+        async def main():
+            transport, echo = await asyncio.get_running_loop().create_datagram_endpoint(Echo, local_addr=("0.0.0.0", 5000))
+            print("ready", flush=True)
+            await asyncio.wait_for(echo.done, 30)
+            transport.close()
+        asyncio.run(main())
+        """,
+    "socketserver": """
+        import socketserver
+        class Handler(socketserver.BaseRequestHandler):
+            def handle(self):
+                self.request[1].sendto(self.request[0], self.client_address)
+        with socketserver.UDPServer(("0.0.0.0", 5000), Handler) as server:
+            server.max_packet_size = 65536
+            print("ready", flush=True)
+            for _ in range(5):
+                server.handle_request()
+        """,
+}
+
+
 class Program:
     """A program under `rxpath run` in a namespace of its own; the test's thread is in there, too."""
 
@@ -119,6 +160,44 @@ def test_programs_that_know_nothing_of_us(name):
         _, err = program.process.communicate(timeout=20)
     assert sorted(got) == ["0", "1", "2"] and program.process.returncode == 0, err
     assert "Udp.InDatagrams 3" in err and "Traceback" not in err, err
+
+
+@pytest.mark.parametrize("name", ECHOES)
+def test_servers_that_answer(name):
+    with Program(ECHOES[name]) as program, program.side.udp() as client:
+        assert program.line() == "ready"
+        empty = 3 if name == "asyncio" else 0        # its transports send no empty datagrams
+        for size in (empty, 1, 1472, 1473, 20000):   # the last two in fragments, both ways
+            data = bytes(k & 255 for k in range(size))
+            client.sendto(data, (OURS, 5000))
+            assert client.recvfrom(65536) == (data, (OURS, 5000))
+        _, err = program.process.communicate(timeout=20)
+    assert program.process.returncode == 0, err
+
+
+def test_a_client_that_asks_first():
+    """ARP is resolved from our side, and a closed port is heard of."""
+    code = """
+        import socket
+        s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        s.settimeout(20)
+        s.connect(("10.9.0.1", 7000))
+        s.send(b"question")
+        print(s.recv(100).decode(), flush=True)
+        s.connect(("10.9.0.1", 7001))
+        s.send(b"nobody")
+        try:
+            s.recv(100)
+        except ConnectionRefusedError:
+            print("refused", flush=True)
+        """
+    with Program(code) as program, program.side.udp() as server:
+        server.bind(("", 7000))
+        server.settimeout(20)
+        data, who = server.recvfrom(100)
+        assert data == b"question" and who[0] == OURS
+        server.sendto(b"answer", who)
+        assert program.line() == "answer" and program.line() == "refused"
 
 
 def test_what_the_module_is_for_a_program():

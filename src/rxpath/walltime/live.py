@@ -59,7 +59,8 @@ class LiveTime(RealTime):
             most = min(BATCH, FEED_BYTES // len(self.backends) // room)
             self.batches.append(Batch(view, room, at, most, pages(8 * WORDS * BATCH)))
             at += most * room
-        self._sent: list[bytes] = []
+        self._sent: list[list[bytes]] = [[] for _ in self.backends]
+        self._any_sent = False
         self._device = int(boot.netdev.index)
         boot.net.neigh_resolve = 1                   # whoever is at the other end answers ARP
         listen(boot, cpus)
@@ -77,7 +78,7 @@ class LiveTime(RealTime):
         due = self._turns(now)
         self.turns += 1
         self.collect(last=True)
-        if self._sent:
+        if self._any_sent:
             self._transmit()
         if self.ready is not None:
             self.ready()
@@ -91,14 +92,18 @@ class LiveTime(RealTime):
 
     def _leaves(self, out: Output) -> None:
         if out.kind == Out.TX and out.dev == self._device:
-            self._sent.append(out.data)
+            self._sent[out.arg % len(self._sent)].append(out.data)           # by the back end of its queue: a TAP's flows follow answers
+            self._any_sent = True
 
     def _transmit(self) -> None:
-        sent, self._sent = self._sent, []
-        try:
-            self.backends[0].transmit(sent)
-        except BackendError:                         # its thread hears of it, too
-            pass
+        self._any_sent = False
+        for backend, frames in zip(self.backends, self._sent, strict=True):
+            if frames:
+                try:
+                    backend.transmit(frames)
+                except BackendError:                 # its thread hears of it, too
+                    pass
+                frames.clear()
 
     def run(self, until: int, woken: Callable[[], bool] | None = None) -> None:
         """A call of a program waits until then, or until woken() is true.  The caller has the lock, once: others get it meanwhile."""

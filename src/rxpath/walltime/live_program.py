@@ -19,7 +19,7 @@ from typing import Any
 
 from .._compile import forget, pages, region
 from ..abi.limits import NTHREAD
-from ..abi.numbers import EAGAIN, IPPROTO, POLLERR, POLLHUP, POLLIN, POLLPRI
+from ..abi.numbers import EAGAIN, IPPROTO, POLLERR, POLLHUP, POLLIN, POLLPRI, Op
 from ..abi.sock import EP_ET
 from ..programs.process import BUFFER, Process
 from ..programs.sockets import Socket
@@ -110,6 +110,11 @@ class LiveProcess(RealProcess):
 
     def catch_up(self) -> None:
         """The threads of the back ends see to that."""
+
+    def ask(self, op: int) -> None:
+        if op == Op.SEND:                            # at the time of the call, not of the last turn
+            self.driver.step()
+        super().ask(op)
 
     def wakes(self) -> None:
         self.left_word = True
