@@ -258,7 +258,7 @@ def table(folder: pathlib.Path) -> Iterator[str]:
             yield f"| `{kind}`: {scene.what} | - | 0 | 0 | 0 | | |"
         for i, r in enumerate(rows):
             name = f"`{kind}`: {scene.what}" if i == 0 else ""
-            together = "" if r.together is None else f"{100 * r.together:.0f} %"
+            together = "" if r.together is None or not r.judged else f"{100 * r.together:.0f} %"
             fitted = "" if r.fitted is None else f"{r.fitted:,}"
             real = "?" if r.real is None else f"{r.real:,}"
             yield f"| {name} | {r.title} | {real} | {r.predicted:,} | {error(r)} | {fitted} | {together} |"

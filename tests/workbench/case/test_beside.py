@@ -10,6 +10,7 @@ from rxpath.workbench.case.truth import truth
 from rxpath.workbench.cli import app as cli
 from rxpath.workbench.host.given import of_case
 from rxpath.workbench.readings.case import open_recorded
+from rxpath.workbench.views.case import as_json, error
 from rxpath.workbench.words.mistakes import BadInput
 
 from ...frames import udp_frame
@@ -131,10 +132,23 @@ def test_a_clock_that_was_set_leaves_whole_runs_to_compare(tmp_path):
     assert abs(b.row("socket").predicted - 20_000) < 1000
 
 
+def test_what_was_lost_before_the_capture_is_not_judged(tmp_path):
+    """Backlogs lie before the tap: the model sees what got through."""
+    each = [(i / 10, {**files(1000 * i, 0, 0, ran=10_000 * i), "/proc/net/softnet_stat": softnet(1000 + 10 * i)}) for i in range(21)]
+    b = beside(path := made(tmp_path, pps=10_000, service_us=10, counters=samples(each)), of_case(path))
+    row = b.row("backlog")
+    assert (row.real, row.predicted, row.judged) == (200, 0, False) and error(row) == "not judged"
+    assert [line for line in b.explained if line.startswith("CPUs' backlogs: really 200, which are not in the capture")]
+    assert as_json(b)["classes"][0]["judged"] is False
+    calm = beside(path := made(tmp_path, "b.rxcase"), of_case(path))
+    assert calm.row("socket").judged and not [r for r in calm.rows if r.key == "backlog"]
+
+
 def test_counters_that_wrap_go_on_and_those_that_are_reset_are_not_known(tmp_path):
     each = [(i / 10, {**files(1000 * i, 0, 0, ran=1), "/proc/net/softnet_stat": softnet(0xFFFFFFF0 + 10 * i)}) for i in range(21)]
     path = made(tmp_path, pps=10_000, counters=samples(each))
-    assert beside(path, of_case(path)).row("backlog").real == 200
+    b = beside(path, of_case(path))
+    assert b.row("backlog").real == 200
     each = [(i / 10, files(1000 * i, 500 * i if i < 10 else 0, 0, ran=1)) for i in range(21)]
     path = made(tmp_path, "b.rxcase", pps=10_000, counters=samples(each))
     b = beside(path, of_case(path))

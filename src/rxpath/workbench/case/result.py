@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from rxpath.workbench.case.classes import BY_KEY
 from rxpath.workbench.case.fit import Fitted
 from rxpath.workbench.case.reader import Reader
 from rxpath.workbench.host.model.host import Host
@@ -27,6 +28,12 @@ class Row:
     @property
     def ours(self) -> int:
         return self.predicted if self.fitted is None else self.fitted
+
+    @property
+    def judged(self) -> bool:
+        """A capture is taken behind the card, its ring and the backlogs: of what was lost there it holds nothing, so that the model has not
+        seen that traffic."""
+        return not (BY_KEY[self.key].before_tap and self.real)
 
     @property
     def agrees(self) -> bool:

@@ -44,7 +44,7 @@ def _classes(rows: list[Row], b: Beside) -> Table:
     for r in rows:
         table.add_row(r.title, "?" if r.real is None else f"{r.real:,}", f"{r.predicted:,}",
                       *([f"{r.fitted:,}" if r.fitted is not None else ""] if fitted else []), error(r),
-                      "" if r.together is None else f"{100 * r.together:.0f} %")
+                      "" if r.together is None or not r.judged else f"{100 * r.together:.0f} %")
     return table
 
 
@@ -52,6 +52,8 @@ def error(r: Row) -> str:
     """Of the prediction, of what was really lost."""
     if r.real is None:
         return "not known"
+    if not r.judged:
+        return "not judged"
     if not r.real:
         return f"{r.predicted:+,}" if r.predicted else "0"
     return f"{100 * (r.predicted - r.real) / r.real:+.1f} %"
@@ -89,7 +91,7 @@ def as_json(b: Beside) -> dict[str, Any]:
     return some(
         seconds=round(b.seconds, 3), frames=b.frames,
         classes=[some(name=r.key, counters=r.counters, real=r.real, predicted=r.predicted, fitted=r.fitted,
-                      together=None if r.together is None else round(r.together, 3)) for r in b.rows],
+                      together=None if r.together is None else round(r.together, 3), judged=r.judged) for r in b.rows],
         over_time=[{"begin": round(s.begin, 3), "end": round(s.end, 3),
                     "losses": [{"name": k, "real": a, "here": n} for k, (a, n) in s.losses.items()]} for s in b.stretches],
         measured=list(b.measured), fitted=fitted, cannot_judge=b.cannot_judge, explained=list(b.explained), notes=list(b.said),

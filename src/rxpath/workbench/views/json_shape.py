@@ -286,6 +286,7 @@ class CaseClass(TypedDict):
     predicted: Annotated[int, doc("by the model in the same time, nothing fitted to losses")]
     fitted: Annotated[NotRequired[int], doc("by the model with what was fitted; absent: nothing was")]
     together: Annotated[NotRequired[float], doc("of the larger of both, the share that was lost in the same interval between two samples")]
+    judged: Annotated[bool, doc("false: lost before the place where the capture was taken, which holds only what got through")]
 
 
 class RealAndHere(TypedDict):

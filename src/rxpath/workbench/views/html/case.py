@@ -29,7 +29,7 @@ def pictures(b: Beside) -> str:
         head += " The host lost nothing that its counters show, and the model loses nothing."
         return figure("truth", "Prediction beside truth", head, words)
     rows = [(r.title, r.counters, "?" if r.real is None else f"{r.real:,}", f"{r.predicted:,}", "" if r.fitted is None else f"{r.fitted:,}",
-             error(r), "" if r.together is None else f"{100 * r.together:.0f} %") for r in b.rows]
+             error(r), "" if r.together is None or not r.judged else f"{100 * r.together:.0f} %") for r in b.rows]
     return figure("truth", "Prediction beside truth", head, _classes(found), words,
                   numbers("The numbers", table(("class", "counters", "really", "predicted", "fitted", "error", "at the same time"), rows,
                                                words=2), opened=True)) + _over_time(b)
