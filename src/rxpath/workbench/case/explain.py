@@ -50,7 +50,8 @@ def _why(case: Recorded, found: Truth, b: Beside, row: Row) -> Iterator[str]:
 
 def _unseen(case: Recorded, row: Row) -> str:
     return (f"{row.title}: really {row.real:,}, which are not in the capture: it is taken behind that place, and the model has seen only "
-            f"what got through ({row.ours:,} lost). Not judged here; rxpath whatif {case.name} fits traffic to what the counters say was lost.")
+            f"what got through ({row.ours:,} lost). Not judged here; rxpath whatif {case.name} fits traffic to what the counters say was "
+            "lost.")
 
 
 def _socket(b: Beside, row: Row, less: bool) -> Iterator[str]:
