@@ -3,6 +3,8 @@
 path   frames that lie in memory -> ring -> hard IRQ -> softirq -> recvfrom in real time, on one core: W1 (64 bytes of payload) with
        one flow and with 1000 flows, each to its own socket; W2 (1400 bytes); two queues on two threads against one.  Checksums of
        IP and UDP are verified in software; every payload is copied out and its first 8 bytes are summed and checked.
+       TCP (stream.py), checksums by the card: W10, in-order segments of 1,448 bytes on one connection, with and without GRO; W11, requests
+       of 256 bytes on 10,000 connections in turn.
 sim    virtual time: W4 (64 bytes, Poisson, profile bm36, kernel 6.18, ITR 20 us, 0.9 of the capacity that the sum of costs gives), and the
        whole command's work on a capture file of a million frames.
 
@@ -21,6 +23,7 @@ from typing import Any
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
 os.environ.setdefault("RXPATH_WHOLE", "1")              # what ships is what is measured, also in a source tree
 
+from benches.stream import cases as stream_cases
 from benches.workload import NFRAME, Workload, c_loop
 
 BURST = 64
@@ -81,17 +84,21 @@ def bench_path(rounds: int, count: int) -> dict[str, Any]:
         path = Path(work, nflow)
         path.serve(0, NFRAME)                                     # warm
         cases[name] = (path, work)
-    ns: dict[str, list[float]] = {n: [] for n in cases}
-    c_ns: dict[str, list[float]] = {n: [] for n in cases}
+    streams = stream_cases()
+    ns: dict[str, list[float]] = {n: [] for n in (*cases, *streams)}
+    c_ns: dict[str, list[float]] = {n: [] for n in ns}
     pair = two_queues()
     ratios: list[float] = []
     for _ in range(rounds):
         for name, (path, work) in cases.items():
             c_ns[name].append(timed_c(work.buffer, work.stride, count))
             ns[name].append(path.timed(count // NFRAME * NFRAME))
+        for name, stream in streams.items():
+            c_ns[name].append(timed_c(work.buffer, work.stride, count))      # over W2's frames
+            ns[name].append(stream.timed(count))
         ratios.append(two_against_one(pair, count))
     out: dict[str, Any] = {n: {"ns": statistics.median(ns[n]), "ns_min": min(ns[n]), "c_ns": statistics.median(c_ns[n]),
-                               "c_ns_min": min(c_ns[n])} for n in cases}
+                               "c_ns_min": min(c_ns[n])} for n in ns}
     out["two_threads"] = {"ratio": statistics.median(ratios), "ratio_max": max(ratios)}
     return out
 

@@ -1,22 +1,28 @@
 """A queue in real time from a ring in memory, one thread for each queue: ring -> hard IRQ -> softirq -> recvfrom."""
 from .. import path
-from .._compile import Mem, entry, le64, path_function
+from .._compile import Mem, always_inline, entry, le64, mem_at, memcpy, path_function
 from ..abi.net import Net
-from ..abi.numbers import E1000_RXD_STAT_EOP, E1000_RXD_STAT_IPCS
+from ..abi.numbers import E1000_RXD_STAT_EOP, E1000_RXD_STAT_IPCS, E1000_RXD_STAT_TCPCS
 from ..drivers.igb_main import igb_alloc_rx_buffers
 from ..drivers.nic import nic_write_back
+from ..user.recvmsg import sys_recvfrom
 from .engine import rt_begin, rt_clock, rt_notes, rt_softirq
+
+HEAD_BYTES = 128
 
 
 @path_function
 def rt_post(net: Net, q: int, buf: int, length: int, rss: int) -> bool:
-    """A frame that lies in packet memory already: its descriptor is written back where it lies."""
+    """A frame that lies in packet memory already: its descriptor is written back where it lies.  With rx-checksum on
+    the card says that its sums are good."""
     ring = net.ring[q]
+    nic = net.nic[ring.nic]
     if ring.next_to_use == ring.hw_head:
         return False
     desc = net.desc[q][ring.hw_at]
     desc.buf = buf
-    nic_write_back(net, q, ring, length, rss, 0, 0, E1000_RXD_STAT_EOP | E1000_RXD_STAT_IPCS)
+    good = E1000_RXD_STAT_TCPCS if nic.rx_csum else 0
+    nic_write_back(net, q, ring, length, rss, 0, 0, E1000_RXD_STAT_EOP | E1000_RXD_STAT_IPCS | good)
     return True
 
 
@@ -24,10 +30,56 @@ def rt_post(net: Net, q: int, buf: int, length: int, rss: int) -> bool:
 def rt_serve(net: Net, cpu: int, npkt: int, first: int, stride: int, nbuf: int, length: int, burst: int, rss: Mem) -> int:
     """nbuf frames that lie in packet memory from `first`, `stride` bytes apart, their hashes in rss (le64): cycled as a ring recycles its
     buffers, `burst` at a time, until npkt have been read.  The clock is read once a burst.  Returns how many were."""
+    return rt_bursts(net, cpu, npkt, first, stride, nbuf, length, burst, rss, 0)
+
+
+@entry
+def rt_serve_written(net: Net, cpu: int, npkt: int, first: int, stride: int, nbuf: int, length: int, burst: int, rss: Mem,
+                     heads: int) -> int:
+    """The same for traffic that is answered: GRO writes into heads, and what this host sends is built where frames had been.  So
+    each frame's first HEAD_BYTES are written before it is posted, from `heads` of packet memory on, as the card would."""
+    return rt_bursts(net, cpu, npkt, first, stride, nbuf, length, burst, rss, heads)
+
+
+@entry
+def rt_requests(net: Net, cpu: int, npkt: int, first: int, stride: int, length: int, burst: int, rss: Mem, heads: int, t: int,
+                socks: Mem) -> int:
+    """npkt frames like that, frame i for the socket socks[i] (le64).  After each burst thread t reads each of its sockets once, as one that
+    epoll_wait() has told does; th.sum has the first 8 bytes of each read.  Returns how many there were."""
+    sent, got = 0, 0
+    mem, th = mem_at(net.mem_addr), net.thread[t]
+    buf = mem_at(th.buf_addr)
+    while sent < npkt:
+        begin = sent
+        while sent - begin < burst and sent < npkt:
+            memcpy(mem, first + sent * stride, mem, heads + sent * HEAD_BYTES, HEAD_BYTES)
+            if not rt_post(net, cpu, first + sent * stride, length, le64(rss, sent * 8)):
+                break
+            sent += 1
+        rt_begin(net, cpu, rt_clock(net))
+        path.call_irq_handler(net.ring[cpu].irq_handler, net, cpu, cpu)
+        rt_softirq(net, cpu)
+        rt_notes(net, cpu)
+        for i in range(begin, sent):
+            th.sock = le64(socks, i * 8)
+            if sys_recvfrom(net, cpu, t) >= 0:
+                got += 1
+                th.sum += le64(buf, 0)
+        if sent == begin:
+            return got
+    return got
+
+
+@always_inline
+@path_function
+def rt_bursts(net: Net, cpu: int, npkt: int, first: int, stride: int, nbuf: int, length: int, burst: int, rss: Mem, heads: int) -> int:
     sent, got, idle, b = 0, 0, 0, 0
+    mem = mem_at(net.mem_addr)
     while got < npkt and idle < 1000:
         k = 0
         while k < burst and sent < npkt:
+            if heads:
+                memcpy(mem, first + b * stride, mem, heads + b * HEAD_BYTES, HEAD_BYTES)
             if not rt_post(net, cpu, first + b * stride, length, le64(rss, b * 8)):
                 break
             b += 1

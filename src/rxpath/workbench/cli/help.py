@@ -17,8 +17,8 @@ EXAMPLES = examples(
 
 
 def help_(context: typer.Context, topic: Annotated[list[str] | None, typer.Argument(
-        metavar="TOPIC", help="A command, a drop reason, a sysctl, a counter, a station, a driver, a kernel, or a key of the host file.",
-        show_default=False)] = None) -> None:
+        metavar="TOPIC", help="A command, a drop reason, a sysctl, a counter, a station, a driver, a kernel, a key of the host file, "
+                             "or a rule of the advice (T1).", show_default=False)] = None) -> None:
     """Explain a command, or a name that a report prints: a drop reason, a counter, a sysctl, a station, a driver, a key."""
     from rxpath.workbench.words.mistakes import BadInput
 

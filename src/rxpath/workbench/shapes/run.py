@@ -4,11 +4,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from rxpath.workbench.jobs.pool import Stop, Workers
-from rxpath.workbench.shapes import costs, overload, receivers, waiting  # noqa: F401  they register their shapes
+from rxpath.workbench.shapes import costs, overload, receivers, tcp, waiting  # noqa: F401  they register their shapes
 from rxpath.workbench.shapes.shape import MS, SHAPES, Found, Shape
 from rxpath.workbench.words.mistakes import BadInput
 
-ORDER = ("Q1", "Q2", "Q3", "Q4", "Q5", "Q6", "Q7", "Q9", "2b", "Q10", "Q11", "hooks", "ladder")
+ORDER = ("Q1", "Q2", "Q3", "Q4", "Q5", "Q6", "Q7", "Q9", "2b", "Q10", "Q11", "hooks", "ladder", "tcp")
 
 
 def chosen(only: Sequence[str]) -> list[Shape]:

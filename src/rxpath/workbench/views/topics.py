@@ -1,5 +1,5 @@
 """What `rxpath help TOPIC` says: a drop reason, a sysctl, a counter, a station, a driver, a kernel or a key of the host file, from the row
-that the path itself reads."""
+that the path itself reads; a rule of the advice, from rules.toml."""
 from __future__ import annotations
 
 import difflib
@@ -15,7 +15,9 @@ from rxpath.abi import mib, reasons, sysctls
 from rxpath.abi.kernels import BEHAVIOURS, KERNELS
 from rxpath.drivers.rows import DRIVERS
 from rxpath.path import STATIONS
+from rxpath.workbench.advice import rules
 from rxpath.workbench.host import text as hosttext
+from rxpath.workbench.scenarios import scenario
 from rxpath.workbench.views.terminal import titled
 
 Line = tuple[str, str]                                      # a word before it, the text
@@ -46,6 +48,8 @@ def topics() -> Iterator[Topic]:
         yield Topic(f"kernel {name}", "kernel profile", lambda name=name: _kernel(name))     # type: ignore[misc]
     for key, model_field in hosttext.keys():
         yield Topic(key, "key of the host file", lambda model_field=model_field: _key(model_field))      # type: ignore[misc]
+    for rule in rules.load().rule:
+        yield Topic(rule.id, "rule of the advice", lambda rule=rule: _rule(rule))        # type: ignore[misc]
 
 
 def render(name: str) -> Any | None:
@@ -128,6 +132,16 @@ def _kernel(name: str) -> list[Line]:
             ("compared", "with the real kernel, by rxpath judge" if KERNELS[name].verified else "with no real kernel: unverified"),
             ("behaviours", ", ".join(f"{b.name} {does[b]}" for b in BEHAVIOURS)),
             *(("not modelled", text) for text in KERNELS[name].not_modelled)]
+
+
+def _rule(rule: rules.Rule) -> list[Line]:
+    knobs = rules.load().knob
+    lines = [("", rule.title), ("cause", rule.cause), ("told from others by", rule.discriminator.text)]
+    lines += [("helps", "; ".join(knobs[k].title for k in rule.knobs))] if rule.knobs else []
+    lines += [("does not help", "; ".join(knobs[k].title for k in rule.wont_help))] if rule.wont_help else []
+    shown = [name for name in scenario.names() if rule.id in (scenario.load(name).rule, *scenario.load(name).also)]
+    lines += [("scenario", f"rxpath scenario run {name}") for name in shown]
+    return lines + ([("not modelled", rule.reason)] if rule.reason else [])
 
 
 def _key(field: Any) -> list[Line]:
