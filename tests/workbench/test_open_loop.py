@@ -10,6 +10,7 @@ from rxpath.cable.receiver import infer_receiver
 from rxpath.workbench.host.given import the_host
 from rxpath.workbench.run.connections import Amount, TcpLedger, ledger
 from rxpath.workbench.run.simulation import START_NS, Simulation
+from rxpath.workbench.views.report import socket_name
 
 from ..cable.captures import needs_shared, pcap, shared_folder
 from ..cable.test_tcp_sent import ACK, FIN, MSS, PSH, RST, SACKOK, STAMPS, SYN, TO_US, WSCALE5, came, sent
@@ -58,7 +59,19 @@ def test_a_connection_that_the_receiver_opened(tmp_path: pathlib.Path) -> None:
                      came(ACK, 8, 303, b"hello", 443, 50000), came(FIN | ACK, 13, 303, sport=443, dport=50000)))
     assert tcp_of(run).read == Amount(2, 5) and run.books.dropped == {}
     assert run.books.snmp["Tcp.PassiveOpens"] == 0 and run.books.snmp["Tcp.InSegs"] == 3
-    assert [s.name for s in run.books.sockets if s.proto == "tcp"] == ["tcp-clients"]
+    [clients] = [s for s in run.books.sockets if s.proto == "tcp"]
+    assert (clients.name, clients.connections, clients.received, clients.queued, clients.queue_max) == ("tcp-clients", 1, 1, 0, 1)
+    assert 0 < clients.rmem_max < clients.rcvbuf and socket_name(clients) == "tcp, opened by this host (1 connection)"
+
+
+def test_a_listener_shows_what_its_connections_were_open_or_closed(tmp_path: pathlib.Path) -> None:
+    """The first ends by a reset with two segments unread behind a hole; the second stays open."""
+    run = both(write(tmp_path, *TO_US, *(frame for port in (40000, 40001) for frame in (
+        came(SYN, 100, sport=port, options=MSS), came(ACK, 101, 77, sport=port), came(ACK, 101, 77, b"abc", sport=port))),
+        came(ACK, 105, 77, b"x", sport=40000), came(RST, 104, sport=40000)))
+    [listener] = [s for s in run.books.sockets if s.proto == "tcp" and s.connections]
+    assert (listener.connections, listener.received, listener.queued) == (2, 2, 0) and listener.rmem_max > 0
+    assert socket_name(listener) == f"tcp 0.0.0.0:{listener.port} (2 connections)"
 
 
 @pytest.mark.parametrize(("agreed", "stamps", "sack", "scale"),

@@ -142,6 +142,14 @@ class tcp_sock:
     defer_accept: i32           # TCP_DEFER_ACCEPT as SYN-ACKs
     synq_overflow: i64          # jiffy + 1 of the last SYN cookie, 0: none
     listener: i32 = NO_SOCK     # of a child that nobody has accepted
+    born_of: i32 = NO_SOCK      # of a child: the listener that it came from, and which of those that have had that place
+    born_gen: i32
+    # ---- a listener's: what its children had been when they ended (books; no kernel twin)
+    born: i64                   # how many there were, those that are there too
+    born_packets: i64           # reads
+    born_qlen_max: i64          # of any one of them
+    born_rmem_max: i64
+    born_rcvbuf: i64            # of the one with that most
     # ---- of the program that has it (vtime/streams.py)
     app_read: i64               # bytes that it has read
     app_entry: i64 = -1         # its wait entry in the program's epoll instance

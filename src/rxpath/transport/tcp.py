@@ -97,7 +97,7 @@ def tcp_recvmsg(net: Net, cpu: int, t: int) -> int:
         if err:
             return err
     __tcp_cleanup_rbuf(net, cpu, sk, copied)         # after MSG_PEEK, too
-    if th.flags & MSG_PEEK == 0:
+    if copied and th.flags & MSG_PEEK == 0:
         sk.packets += 1
     th.result = copied
     return copied

@@ -245,7 +245,7 @@ def tcp_event_data_recv(net: Net, cpu: int, sk: sock, skb: sk_buff, n: int) -> N
     """n bytes of data in sequence, in the queue by now: how often do they come, how large are they?"""
     tp, now = net.tcp[sk.idx], tcp_jiffies32(net, cpu)
     inet_csk_schedule_ack(tp)
-    tcp_measure_rcv_mss(sk, tp, skb, n)
+    tcp_measure_rcv_mss(net, sk, tp, skb, n)
     tcp_rcv_rtt_measure(net, cpu, tp)
     least = msecs_to_jiffies(net, TCP_DELACK_MIN_MS)
     if tp.ack_ato == 0:                              # the first

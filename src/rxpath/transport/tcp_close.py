@@ -96,6 +96,8 @@ def inet_csk_destroy_sock(net: Net, cpu: int, sk: sock) -> None:
     tp = net.tcp[sk.idx]
     if tp.dead:
         net.tcp_orphans -= 1
+    if tp.born_of >= 0:
+        tcp_child_ends(net, sk, tp)
     inet_csk_clear_xmit_timers(net, sk)
     tcp_write_queue_purge(net, sk, tp)
     tcp_purge(net, cpu, sk, sk.receive_queue, Stage.sk_stream_kill_queues, Drop.QUEUE_PURGE)
@@ -108,6 +110,19 @@ def inet_csk_destroy_sock(net: Net, cpu: int, sk: sock) -> None:
     if sk.port:
         inet_put_port(net, sk)
     sk_common_release(net, cpu, sk)
+
+
+@path_function
+def tcp_child_ends(net: Net, sk: sock, tp: tcp_sock) -> None:
+    """What the connection has been stays with its listener, if that is still there, for the books."""
+    parent, ltp = net.socks[tp.born_of], net.tcp[tp.born_of]
+    tp.born_of = NO_SOCK
+    if parent.gen != tp.born_gen:
+        return
+    ltp.born_packets += sk.packets
+    ltp.born_qlen_max = max(ltp.born_qlen_max, sk.qlen_max)
+    if sk.rmem_max_seen >= ltp.born_rmem_max:
+        ltp.born_rmem_max, ltp.born_rcvbuf = sk.rmem_max_seen, sk.rcvbuf
 
 
 @cold

@@ -220,7 +220,8 @@ def tcp_create_openreq_child(net: Net, cpu: int, sk: sock, child: sock, skb: sk_
     tp.frame = skb.frame
     tp.segs_in = 1
     tcp_sync_mss(net, tp)
-    tp.listener = sk.idx
+    tp.listener, tp.born_of, tp.born_gen = sk.idx, sk.idx, sk.gen
+    old.born += 1
     net.snmp[cpu][Mib.Tcp_PassiveOpens] += 1
     tcp_initialize_rcv_mss(tp)
 

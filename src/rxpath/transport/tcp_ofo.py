@@ -142,7 +142,7 @@ def tcp_data_queue_ofo(net: Net, cpu: int, sk: sock, skb: sk_buff, stage: int) -
         sock_def_readable(net, cpu, sk, skb)
         tcp_drop(net, cpu, sk, skb, stage, Drop.PROTO_MEM)
         return
-    tcp_measure_rcv_mss(sk, tp, skb, skb.len)
+    tcp_measure_rcv_mss(net, sk, tp, skb, skb.len)
     tp.pred_flags = 0
     inet_csk_schedule_ack(tp)
     net.snmp[cpu][Mib.TcpExt_TCPOFOQueue] += 1

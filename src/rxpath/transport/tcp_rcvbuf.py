@@ -3,6 +3,7 @@ tcp_rcv_space_adjust, tcp_rcvbuf_grow, tcp_clamp_window, tcp_init_buffer_space).
 
 Called for each segment that is queued, and at each read."""
 from .._compile import fls64, path_function
+from ..abi.headers import tcp_hdr
 from ..abi.kernels import Sysctl
 from ..abi.net import Net
 from ..abi.numbers import TCPHDR_PSH, TRUESIZE_OVERHEAD
@@ -22,7 +23,7 @@ from .tcp_window import (
 )
 
 TCP_MIN_MSS, TCP_INIT_CWND, MAX_TCP_HEADER = 88, 10, 256
-TCP_REMNANT = 0x01 | 0x20 | 0x02 | 0x08              # FIN, URG, SYN, PSH: such a segment may be shorter than others
+TCP_REMNANT = 0x01 | 0x20 | 0x02 | 0x08              # FIN, URG, SYN, PSH in its own header: it may be shorter than others
 TCP_APP_WIN = 31                                     # net.ipv4.tcp_app_win's default: a segment is reserved, nothing else
 
 
@@ -34,12 +35,12 @@ def tcp_initialize_rcv_mss(tp: tcp_sock) -> None:
 
 
 @path_function
-def tcp_measure_rcv_mss(sk: sock, tp: tcp_sock, skb: sk_buff, size: int) -> None:
+def tcp_measure_rcv_mss(net: Net, sk: sock, tp: tcp_sock, skb: sk_buff, size: int) -> None:
     """size: bytes of data that skb brought; its own are fewer where it has joined another by now.
     A segment larger than any before it changes the ratio of data in the buffer."""
     lss, tp.last_seg_size = tp.last_seg_size, 0
     n = skb.gso_size if skb.gso_size else size
-    cb = TCP_SKB_CB(skb)
+    cb, th = TCP_SKB_CB(skb), tcp_hdr(net, skb)
     if n >= tp.rcv_mss:
         if n != tp.rcv_mss:
             ratio = max((size << TCP_RMEM_TO_WIN_SCALE) // skb.truesize & 0xFF, 1)
@@ -53,7 +54,7 @@ def tcp_measure_rcv_mss(sk: sock, tp: tcp_sock, skb: sk_buff, size: int) -> None
             tp.ack_pending |= ICSK_ACK_PUSHED
         return
     n += skb.data - skb.transport_header
-    if n >= TCP_MSS_DEFAULT + 20 or (n >= TCP_MIN_MSS + 20 and cb.tcp_flags & TCP_REMNANT == 0):
+    if n >= TCP_MSS_DEFAULT + 20 or (n >= TCP_MIN_MSS + 20 and th.flags & TCP_REMNANT == 0):
         n -= tp.tcp_header_len
         tp.last_seg_size = n
         if n == lss:

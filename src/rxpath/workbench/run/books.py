@@ -5,7 +5,7 @@ The invariant: offered = delivered + queued + sum(dropped), in frames of the wir
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 from rxpath._compile import numbers
@@ -50,14 +50,15 @@ class SocketBooks:
     proto: Annotated[str, doc("its protocol", enum=["udp", "tcp"])]
     address: str
     port: int
-    received: Annotated[int, doc("datagrams read")]
-    queued: Annotated[int, doc("datagrams unread")]
-    drops: Annotated[int, doc("the drops column of /proc/net/udp")]
-    queue_max: Annotated[int, doc("datagrams queued, at most")]
-    rmem_max: Annotated[int, doc("sk_rmem_alloc at most, bytes of truesize")]
-    rcvbuf: Annotated[int, doc("sk_rcvbuf")]
+    received: Annotated[int, doc("datagrams read; of a TCP listener: reads of its connections")]
+    queued: Annotated[int, doc("datagrams unread; segments unread of all its connections")]
+    drops: Annotated[int, doc("the drops column of /proc/net/udp; of a listener: SYNs and last ACKs")]
+    queue_max: Annotated[int, doc("datagrams queued, at most; segments of any one connection")]
+    rmem_max: Annotated[int, doc("sk_rmem_alloc at most, bytes of truesize; of any one connection")]
+    rcvbuf: Annotated[int, doc("sk_rcvbuf; of the connection with most memory")]
     lock_wait_ns: Annotated[int, doc("time that all CPUs together waited for its lock")]
     burst_needs: Annotated[int, doc("bytes of buffer that the burst which lost most would have filled, at least; 0: none was lost")]
+    connections: Annotated[int, doc("TCP connections that came of it")] = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -351,10 +352,30 @@ def device(m: Machine, nd: NetDevice) -> CardBooks:
 def _sockets(m: Machine) -> list[SocketBooks]:
     out = []
     for s in m.sockets:
-        sk = m.net.socks[s.index]
-        out.append(SocketBooks(s.name, s.proto, s.address, s.port, sk.packets, sk.qlen + sk.backlog_qlen, sk.drops, sk.qlen_max,
-                               sk.rmem_max_seen, sk.rcvbuf, sk.lock.spin_ns, sk.burst_needs))
+        sk, tp = m.net.socks[s.index], m.net.tcp[s.index]
+        mine = SocketBooks(s.name, s.proto, s.address, s.port, sk.packets, sk.qlen + sk.backlog_qlen, sk.drops, sk.qlen_max,
+                           sk.rmem_max_seen, sk.rcvbuf, sk.lock.spin_ns, sk.burst_needs)
+        out.append(_with_connections(m, s.index, mine) if s.proto == "tcp" and tp.born else mine)
     return out
+
+
+def _with_connections(m: Machine, listener: int, mine: SocketBooks) -> SocketBooks:
+    """A listener: what its connections have been, those that have ended (tcp_child_ends()) and those that are open.  Its drops are its own:
+    those of a connection count duplicates, too, and the ledger (connections.py) says what was lost."""
+    net = m.net
+    tp, gen = net.tcp[listener], net.socks[listener].gen
+    received, queued, longest, spin = tp.born_packets, 0, tp.born_qlen_max, mine.lock_wait_ns
+    rmem, rcvbuf = tp.born_rmem_max, tp.born_rcvbuf
+    for i in range(net.nsock):
+        child = net.tcp[i]
+        if child.born_of == listener and child.born_gen == gen:
+            sk = net.socks[i]
+            received, queued, spin = received + sk.packets, queued + sk.qlen + sk.backlog_qlen, spin + sk.lock.spin_ns
+            longest = max(longest, sk.qlen_max)
+            if sk.rmem_max_seen >= rmem:
+                rmem, rcvbuf = sk.rmem_max_seen, sk.rcvbuf
+    return replace(mine, received=int(received), queued=int(queued), queue_max=int(longest), rmem_max=int(rmem),
+                   rcvbuf=int(rcvbuf or mine.rcvbuf), lock_wait_ns=int(spin), connections=int(tp.born))
 
 
 def _apps(m: Machine) -> tuple[list[AppBooks], Latency, Latency]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rxpath.workbench.host.iptables.flat import FlatRules
 
 CONNECTIONS = 1024                                          # of a capture, whose receive buffers may be full at a time
+CLIENTS = "tcp-clients"                                     # the socket whose connections programs of the receiver opened
 HEADERS = 128                                               # bytes of a frame that filters look at
 
 

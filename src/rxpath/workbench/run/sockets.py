@@ -14,7 +14,7 @@ from rxpath.vtime import setup
 from rxpath.workbench.host import cbpf
 from rxpath.workbench.host import tables as hosttables
 from rxpath.workbench.host.tables import OpenSocket
-from rxpath.workbench.run.machine import Machine, Opened
+from rxpath.workbench.run.machine import CLIENTS, Machine, Opened
 from rxpath.workbench.words import units
 from rxpath.workbench.words.mistakes import BadInput
 
@@ -76,7 +76,7 @@ def _adopter(m: Machine) -> None:
     port = sockets.bind(m.boot, i)
     sockets.listen(m.boot, i, ADOPTED)
     m.net.tcp_adopter, m.net.tcp[i].max_ack_backlog = i, ADOPTED            # somaxconn limits servers
-    m.sockets.append(Opened(i, "tcp-clients", "tcp", "0.0.0.0", port))
+    m.sockets.append(Opened(i, CLIENTS, "tcp", "0.0.0.0", port))
 
 
 def _bind(m: Machine, i: int, address: int, port: int, backlog: int = 4096) -> None:

@@ -16,7 +16,8 @@ from rxpath.workbench.advice.expected_error import expected_error, in_words
 from rxpath.workbench.advice.states import little, states
 from rxpath.workbench.host.model.device import Device
 from rxpath.workbench.host.sysctl_conf import without_effect
-from rxpath.workbench.run.books import CONTEXTS, Books
+from rxpath.workbench.run.books import CONTEXTS, Books, SocketBooks
+from rxpath.workbench.run.machine import CLIENTS
 from rxpath.workbench.run.outcome import Outcome
 from rxpath.workbench.run.where_lost import STEP_TITLE, Loss, steps
 from rxpath.workbench.traffic.capture import NOT_OFFERED
@@ -152,6 +153,12 @@ def _spent(part: int, whole: int) -> str:
     return f"{ns(part)} {share(part, whole):>5}" if part else "-"
 
 
+def socket_name(s: SocketBooks) -> str:
+    """A socket in the report; a listener with how many connections came of it."""
+    name = "tcp, opened by this host" if s.name == CLIENTS else f"{s.proto} {s.address}:{s.port}"
+    return f"{name} ({s.connections:,} connection{'s' * (s.connections != 1)})" if s.connections else name
+
+
 def sockets(run: Outcome) -> Group | None:
     b = run.books
     if not b.sockets:
@@ -160,7 +167,7 @@ def sockets(run: Outcome) -> Group | None:
     shown = sorted(b.sockets, key=lambda s: (-s.drops, -s.received, s.name))[:SOCKETS_SHOWN]
     for s in shown:
         style = "red" if s.drops else ""
-        table.add_row(f"{s.proto} {s.address}:{s.port}", f"{s.received:,}", Text(f"{s.drops:,}", style=style), f"{s.queued:,}",
+        table.add_row(socket_name(s), f"{s.received:,}", Text(f"{s.drops:,}", style=style), f"{s.queued:,}",
                       f"{s.queue_max:,}", f"{s.rmem_max:,}", f"{s.rcvbuf:,} {share(s.rmem_max, s.rcvbuf):>8}")
     if len(b.sockets) > len(shown):
         table.add_row(f"... {len(b.sockets) - len(shown)} more in --json", *[""] * 6)

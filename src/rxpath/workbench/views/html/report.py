@@ -18,7 +18,7 @@ from rxpath.workbench.run.where_lost import losses as every_loss
 from rxpath.workbench.views.html import case, charts
 from rxpath.workbench.views.html.elements import LEFT, figure, heading, key, numbers, table, text
 from rxpath.workbench.views.html.page import document, made_by
-from rxpath.workbench.views.report import header
+from rxpath.workbench.views.report import header, socket_name
 from rxpath.workbench.views.spent import PLACES
 from rxpath.workbench.words.figures import ns, share
 
@@ -102,12 +102,12 @@ def sockets(run: Outcome) -> str:
     found = sorted(run.books.sockets, key=lambda s: (-s.drops, -s.received, s.name))[:ROWS]
     if not found:
         return ""
-    rows = [(f"{s.proto} {s.address}:{s.port}", s.name, f"{s.received:,}", f"{s.drops:,}", f"{s.queued:,}", f"{s.queue_max:,}",
+    rows = [(socket_name(s), s.name, f"{s.received:,}", f"{s.drops:,}", f"{s.queued:,}", f"{s.queue_max:,}",
              f"{s.rmem_max:,}", f"{s.rcvbuf:,}") for s in found]
     most = max(s.received + s.drops for s in found) or 1
-    drawn = [(f"{s.proto} {s.address}:{s.port}", [("read", s.received, f"{s.received:,} read"), ("lost", s.drops, f"{s.drops:,} lost")],
+    drawn = [(socket_name(s), [("read", s.received, f"{s.received:,} read"), ("lost", s.drops, f"{s.drops:,} lost")],
               f"{s.received:,} read, {s.drops:,} lost") for s in found[:10]]
-    return figure("sockets", "Sockets", "Datagrams that each socket's programs read, and that it had no room for.",
+    return figure("sockets", "Sockets", "What each socket's programs read (a listener's: its connections), and what it had no room for.",
                   charts.bars(drawn, most, "Datagrams read and lost by socket", "sockets"), key([("read", "read"), ("lost", "lost")]),
                   numbers("The numbers", table(("socket", "name", "received", "drops", "unread", "longest queue", "memory at most",
                                                 "rcvbuf"), rows, words=2)))
