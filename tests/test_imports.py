@@ -90,6 +90,7 @@ LATE = {                                             # the command line imports 
     ("views/pictures.py", "matplotlib"): "heavy, and an extra",
     ("views/arrow.py", "pyarrow"): "heavy, and an extra",
     ("words/units.py", "difflib"): "only for mistakes",
+    ("run/pcap_filter.py", "cypcap"): "an extra, where the system has no libpcap",
 }
 
 

@@ -12,7 +12,7 @@ from rxpath.abi.reasons import Kind
 from rxpath.abi.survey import NFLOW, survey_t
 from rxpath.cable import survey
 from rxpath.workbench.run.connections import Amount
-from rxpath.workbench.run.trail import headers
+from rxpath.workbench.run.headers import headers
 from rxpath.workbench.run.where_lost import losses
 from rxpath.workbench.views import report
 

@@ -17,7 +17,7 @@ from ..abi.skbuff import sk_buff
 from ..abi.softnet import napi_struct
 from ..path import Stage
 from ..skb import csum_fold, csum_tcpudp_nofold, skb_add_part, skb_checksum, skb_csum_right
-from ..turn import at, at_bytes
+from ..turn import at, at_bytes, trail_says
 
 
 @path_function
@@ -79,6 +79,7 @@ def gro_partial_checksum(net: Net, skb: sk_buff, protocol: int) -> int:
 def skb_gro_receive(net: Net, cpu: int, p: sk_buff, skb: sk_buff) -> bool:
     """Append skb's payload to p.  False: it does not fit, or may not."""
     at(net, cpu, skb, Stage.skb_gro_receive)
+    trail_says(net, cpu, skb, Stage.skb_gro_receive, p.frame + 1)
     n = skb.len - skb.gro_offset
     if p.len + n >= GRO_LEGACY_MAX_SIZE or skb.gro_flush:
         return False

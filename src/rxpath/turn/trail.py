@@ -45,12 +45,39 @@ def trail_put(net: Net, cpu: int, t: int, frame: int, stage: int, cost: int, arg
         come_back(net, cpu)
 
 
+@path_function
+def trail_fact(net: Net, cpu: int, skb: sk_buff, stage: int) -> int:
+    """What a station's mark says beside its time, as workbench/run/trail_facts.py reads it; 0: nothing.
+
+    napi_gro_receive      polls of its queue so far << 40 | descriptors that wait in its ring, its own included << 20 | its slot + 1
+    ip_local_deliver      the route + 1
+    __udp_enqueue_schedule_skb  the socket + 1 << 46 | datagrams that wait there << 31 | their truesize
+    process_backlog       packets that wait behind it + 1"""
+    if stage == Stage.napi_gro_receive:
+        ring, napi = net.ring[skb.queue_mapping], net.napi[skb.queue_mapping]
+        if ring.size == 0:
+            return 0
+        waiting = min(max(ring.hw_head - ring.next_to_clean + 1, 1), (1 << 20) - 1)
+        return (napi.polls & (1 << 22) - 1) << 40 | waiting << 20 | (ring.next_to_clean - 1) % ring.size + 1
+    if stage == Stage.ip_local_deliver:
+        return skb.dst + 1
+    if stage == Stage.__udp_enqueue_schedule_skb and skb.sk >= 0:
+        sk = net.socks[skb.sk]
+        return skb.sk + 1 << 46 | min(sk.qlen, 32767) << 31 | min(max(sk.rmem_alloc, 0), (1 << 31) - 1)
+    if stage == Stage.process_backlog:
+        return net.sd[cpu].process_len + 1
+    return 0
+
+
 @cold
 @path_function
 def trail_mark(net: Net, cpu: int, skb: sk_buff, stage: int, cost: int, arg: int) -> None:
     """A packet's mark, at this CPU's time."""
     c = net.cpu[cpu]
-    trail_put(net, cpu, c.now, skb.frame, stage, cost, arg, skb.idx)
+    says = arg
+    if arg == 0 and net.trail == Trail.MAP:
+        says = trail_fact(net, cpu, skb, stage)
+    trail_put(net, cpu, c.now, skb.frame, stage, cost, says, skb.idx)
 
 
 @cold

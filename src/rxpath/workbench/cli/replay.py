@@ -27,6 +27,7 @@ from rxpath.workbench.cli.progress import EXIT_INTERRUPTED, Bar, Interrupt
 from rxpath.workbench.cli.replay_options import (
     BudgetOption,
     CaptureArgument,
+    FoldedOption,
     FreshOption,
     GoalOption,
     JsonOption,
@@ -42,6 +43,7 @@ from rxpath.workbench.cli.replay_options import (
     SkipUnsupportedOption,
     TapOption,
     TrailLimitOption,
+    TrailLinesOption,
     TrailOption,
     TxOption,
 )
@@ -66,6 +68,7 @@ EXAMPLES = examples(
     ("rxpath replay first --html report.html", "the report as a page with pictures"),
     ("rxpath replay first --pcapng fates.pcapng", "every frame with what became of it, for Wireshark"),
     ("rxpath replay first --proc first.proc --at 5s", "/proc of its host after five seconds; PROC_ROOT=first.proc nstat reads it"),
+    ("rxpath replay first --folded cpu.svg", "what the CPUs worked on, as a flame graph"),
     ("rxpath replay first --over-time", "queues, losses and CPUs over time, in the terminal"),
     ("rxpath replay first --record first.parquet", "the same into a file"),
     ("rxpath replay first --json | jq .dropped", "for programs; docs/json.md"),
@@ -85,12 +88,14 @@ def replay(
     seed: SeedOption = None,
     trail: TrailOption = None,
     trail_limit: TrailLimitOption = 10,
+    trail_lines: TrailLinesOption = None,
     json_: JsonOption = False,
     record: RecordOption = None,
     html: HtmlOption = None,
     pcapng: PcapngOption = None,
     proc: ProcOption = None,
     at: AtOption = None,
+    folded: FoldedOption = None,
     over_time: OverTimeOption = False,
     samples: SamplesOption = None,
     tap: TapOption = None,
@@ -114,10 +119,10 @@ def replay(
 
     if goal is not None and no_whatif:
         raise BadInput("--goal and --no-whatif: use one of them")
-    watched = _watched(trail, trail_limit)
+    watched = _watched(trail, trail_limit, trail_lines, json_)
     if watched is not None and not json_ and goal is None:                        # who asks for a packet's way wants that
         no_whatif = True
-    files = Files(pcapng, proc, at)
+    files = Files(pcapng, proc, at, folded)
     _check_files(record, json_, samples, html, pcapng, tap, tx, capture, host)
     files.check(watched is not None)
     goal, packets = checked_goal(goal), checked_budget(budget)
@@ -138,11 +143,11 @@ def replay(
                                        skip_unsupported=skip_unsupported or None, trail=watched, progress=bar, stop=interrupt,
                                        record=record is not None or over_time or html is not None, watching=watching)
         recorded, picture = outcome, _over_time(outcome) if over_time and not json_ else None
-        outcome = _written(outcome, record, samples)
+        outcome = _written(outcome, record, samples, trail_lines)
         unit = {"capture": capture, "seed": seed, "listen": tuple(listen or ()), "local": local, "speed": speed, "rate": rate, "loop": loop,
                 "fresh": fresh, "traffic": of_traffic}
-        answer, varies = _told(outcome, watched, picture, json_, unit, chosen, None if no_whatif else (goal, packets), seeds,
-                               skip_unsupported or None, not no_progress, interrupt)
+        answer, varies = _told(outcome, watched, picture, json_ or trail_lines == "-", unit, chosen,
+                               None if no_whatif else (goal, packets), seeds, skip_unsupported or None, not no_progress, interrupt)
         _page(html, recorded, answer, compared, unit, chosen, skip_unsupported or None, interrupt)
     if json_:
         _json(outcome, answer, varies, watched, compared)
@@ -202,11 +207,16 @@ def _check_files(record: str | None, as_json: bool, samples: str | None, html: s
     apart("--tx", tx, capture, host)
 
 
-def _watched(trail: list[str] | None, limit: int) -> Trail | None:
-    if limit < 1:
-        from rxpath.workbench.words.mistakes import BadInput
+def _watched(trail: list[str] | None, limit: int, lines: str | None, as_json: bool) -> Trail | None:
+    from rxpath.workbench.words.mistakes import BadInput, check_writable
 
+    if limit < 1:
         raise BadInput(f"--trail-limit {limit}: 1 or more")
+    if lines is not None and not trail:
+        raise BadInput("--trail-lines: of the packets that --trail FILTER chooses, which is not given")
+    if lines == "-" and as_json:
+        raise BadInput("--trail-lines - and --json: both would go to standard output")
+    check_writable("--trail-lines", lines)
     if not trail:
         return None
     from rxpath.workbench.run.trail import Trail
@@ -214,8 +224,17 @@ def _watched(trail: list[str] | None, limit: int) -> Trail | None:
     return Trail(trail, limit)
 
 
-def _written(outcome: Outcome, record: str | None, samples: str | None) -> Outcome:
+def _written(outcome: Outcome, record: str | None, samples: str | None, trail_lines: str | None) -> Outcome:
     """What goes into files."""
+    if trail_lines is not None and outcome.trail is not None:
+        from rxpath.workbench.views import trail
+        from rxpath.workbench.words.mistakes import writing
+
+        if trail_lines == "-":
+            sys.stdout.write(trail.lines(outcome.trail))
+        else:
+            with writing(trail_lines), open(trail_lines, "w", encoding="utf-8") as out:
+                out.write(trail.lines(outcome.trail))
     if samples is not None:
         from rxpath.workbench.views import spent
 

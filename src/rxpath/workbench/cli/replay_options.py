@@ -11,13 +11,18 @@ CaptureArgument = Annotated[str, typer.Argument(
 FreshOption = Annotated[bool, typer.Option("--fresh", help="With --loop: each time from other source addresses.")]
 TrailOption = Annotated[list[str] | None, typer.Option(
     "--trail", metavar="FILTER",
-    help="Print the way of single packets: a frame number, an address, :PORT, drops, drops:REASON, or all.")]
+    help="Print the way of single packets: a frame number, an address, :PORT, drops, drops:REASON, all, or a pcap filter "
+    "('udp port 53').")]
 TrailLimitOption = Annotated[int, typer.Option("--trail-limit", metavar="N", help="Print at most this many packets.")]
+TrailLinesOption = Annotated[str | None, typer.Option(
+    "--trail-lines", metavar="FILE", help="Write these packets as JSON lines, one for each; - is standard output, in place of the tree.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on standard output; docs/json.md.")]
 RecordOption = Annotated[str | None, typer.Option(
     "--record", metavar="FILE", help="Write rings, queues, CPU time, losses and latency over time: FILE.json, .arrow or .parquet; "
     "- puts them into --json.")]
 PcapngOption = Annotated[str | None, typer.Option("--pcapng", metavar="FILE", help="Write every frame with its fate, for Wireshark.")]
+FoldedOption = Annotated[str | None, typer.Option(
+    "--folded", metavar="FILE", help="Write what the CPUs worked on: folded stacks in ns of virtual time, or FILE.svg, a flame graph.")]
 OverTimeOption = Annotated[bool, typer.Option(
     "--over-time", help="Show queues, losses, CPUs and latency over time, and chart the queue nearest to its limit.")]
 SamplesOption = Annotated[str | None, typer.Option(

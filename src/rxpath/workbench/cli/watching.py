@@ -1,4 +1,5 @@
-"""What `rxpath replay` writes of a run while it goes on, or at a moment of it: each frame's fate, /proc."""
+"""What `rxpath replay` writes of a run while it goes on, or at a moment of it: each frame's fate, /proc, what the CPUs
+worked on."""
 from __future__ import annotations
 
 import shlex
@@ -18,6 +19,7 @@ class Files:
     pcapng: str | None
     proc: str | None
     at: str | None
+    folded: str | None
 
     def check(self, trail: bool) -> None:
         """Before the run, not after it."""
@@ -25,6 +27,12 @@ class Files:
 
         if self.pcapng is not None and trail:
             raise BadInput("--pcapng and --trail: use one of them")
+        if self.folded is not None:
+            from rxpath.workbench.views import folded
+
+            if trail or self.pcapng is not None:
+                raise BadInput("--folded is not for a run of --trail or --pcapng: one of them")
+            folded.check(self.folded)
         if self.proc is not None:
             from rxpath.workbench.views.proc import tree
 
@@ -42,6 +50,10 @@ class Files:
             from rxpath.workbench.run.moment import Moments, checked_at
 
             told.append(moments := Moments(checked_at(self.at)))
+        if self.folded is not None:
+            from rxpath.workbench.run.cpu_work import CpuWork
+
+            told.append(work := CpuWork())
         if self.pcapng is None:
             yield told
         else:
@@ -59,3 +71,7 @@ class Files:
             from rxpath.workbench.views.proc import tree
 
             tree.write(moments.found[0], self.proc)
+        if self.folded is not None and work.found:
+            from rxpath.workbench.views import folded
+
+            folded.write(work.found, self.folded, "CPU time of " + shlex.join(["rxpath", *sys.argv[1:]]))

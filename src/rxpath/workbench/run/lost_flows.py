@@ -11,8 +11,8 @@ from rxpath.abi.numbers import Trail as Marks
 from rxpath.abi.reasons import Drop, Kind
 from rxpath.outputs import Mark
 from rxpath.path import Stage
+from rxpath.workbench.run.headers import Headers, headers
 from rxpath.workbench.run.machine import HEADERS, Machine
-from rxpath.workbench.run.trail import Headers, headers
 from rxpath.workbench.run.where_lost import Loss
 
 LOOKED_AT = 100_000                                         # lost frames

@@ -5,6 +5,7 @@ are put together here.
     10.0.0.2  :53      frames from or to an address, a port, or both: 10.0.0.2:53
     drops  drops:X     frames that were lost, or lost with that reason
     all                every frame
+    'udp port 53'      an expression of pcap-filter (pcap_filter.py)
 
 Which frames an address or port means is seen when they are put on the cable.  Which frames will be lost is not: for `drops` the run is
 made twice - the same seed gives the same run - first to learn who is lost, then to watch those."""
@@ -14,21 +15,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from rxpath.abi import protocols
 from rxpath.abi.limits import NTRAILMAP
-from rxpath.abi.numbers import ETH_P_802_3_MIN, Ctx
+from rxpath.abi.numbers import Ctx
 from rxpath.abi.numbers import Trail as Marks
-from rxpath.abi.protocols import Seen
 from rxpath.abi.reasons import DELIVERED, Drop
 from rxpath.abi.spent import Place
 from rxpath.outputs import Mark
 from rxpath.path import STATIONS, Stage
+from rxpath.workbench.run import pcap_filter
+from rxpath.workbench.run.headers import Headers, headers
 from rxpath.workbench.run.machine import Arrival, Machine
+from rxpath.workbench.run.trail_facts import facts
 from rxpath.workbench.words import units
 from rxpath.workbench.words.mistakes import BadInput
 
+WHOLE = 1 << 18                                             # bytes of a frame that expressions see: all of them
 MAP_BITS = 32                                               # of a word of net.trail_map: a bit for each frame, modulo 65,536
-ALLOWED = 'a frame number 17, a range 17-20, an address 10.0.0.2, a port :53, both 10.0.0.2:53, drops, drops:REASON, or all'
+ALLOWED = ("a frame number 17, a range 17-20, an address 10.0.0.2, a port :53, both 10.0.0.2:53, drops, drops:REASON, all, or a pcap "
+           "filter 'udp port 53'")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,7 @@ class Filter:
     address: int = 0
     port: int = 0
     lost: str = ""
+    expression: pcap_filter.Fits | None = None
 
 
 def parse(text: str) -> Filter:
@@ -49,6 +54,8 @@ def parse(text: str) -> Filter:
     try:
         if word == "all":
             return Filter(text)
+        if pcap_filter.is_expression(word):
+            return Filter(text, expression=pcap_filter.compiled(word))
         if first.isdigit() and (not dash or last.isdigit()):
             low, high = int(first), int(last or first)
             if not 1 <= low <= high:
@@ -67,50 +74,10 @@ def parse(text: str) -> Filter:
         if not colon and not address:
             raise ValueError("it is empty")
         return Filter(text, address=number, port=int(port) if colon else 0)
+    except pcap_filter.NoFilter as error:
+        raise BadInput(f"--trail {text}: {error}") from None
     except ValueError as error:
         raise BadInput(f"--trail {text}: {error}; allowed: {ALLOWED}") from None
-
-
-@dataclass(frozen=True, slots=True)
-class Headers:
-    """What the first bytes of a frame say, for filters and for the head of a packet's trail."""
-    source: int = 0
-    destination: int = 0
-    sport: int = 0
-    dport: int = 0
-    what: str = ""
-
-    def fits(self, f: Filter) -> bool:
-        if f.address and f.address not in (self.source, self.destination):
-            return False
-        return not f.port or f.port in (self.sport, self.dport)
-
-    def __str__(self) -> str:
-        def end(address: int, port: int) -> str:
-            return units.ipv4_text(address) + (f":{port}" if port else "")
-        return f"{end(self.source, self.sport)} > {end(self.destination, self.dport)} {self.what}" if self.source else self.what
-
-
-def headers(frame: bytes) -> Headers:
-    """The addresses and ports of an Ethernet frame, as far as they are there."""
-    at, kind = 14, int.from_bytes(frame[12:14], "big")
-    while kind in (0x8100, 0x88A8) and len(frame) >= at + 4:
-        kind, at = int.from_bytes(frame[at + 2:at + 4], "big"), at + 4
-    if kind == 0x0806:
-        return Headers(what="ARP")
-    if kind != 0x0800 or len(frame) < at + 20:
-        if kind < ETH_P_802_3_MIN and len(frame) > at:
-            return Headers(what=protocols.seen(Seen.SAP, frame[at]))
-        return Headers(what=protocols.ethertype(kind))
-    source, destination = int.from_bytes(frame[at + 12:at + 16], "big"), int.from_bytes(frame[at + 16:at + 20], "big")
-    proto, part = frame[at + 9], int.from_bytes(frame[at + 6:at + 8], "big")
-    name = protocols.protocol(proto)
-    if part & 0x1FFF:
-        return Headers(source, destination, what=f"{name} fragment at {(part & 0x1FFF) * 8}")
-    up = at + (frame[at] & 15) * 4
-    ports = proto in (6, 17) and len(frame) >= up + 4
-    sport, dport = (int.from_bytes(frame[up:up + 2], "big"), int.from_bytes(frame[up + 2:up + 4], "big")) if ports else (0, 0)
-    return Headers(source, destination, sport, dport, name + (" first fragment" if part & 0x2000 else ""))
 
 
 @dataclass
@@ -121,6 +88,7 @@ class Packet:
     headers: Headers
     length: int
     marks: list[Mark] = field(default_factory=list)
+    facts: list[dict[str, Any]] = field(default_factory=list)       # of each mark: trail_facts.py
 
     def reason(self) -> Drop:
         """How it ended; NOT_DROPPED_YET while it is under way."""
@@ -165,16 +133,21 @@ class Trail:
         m.net.trail = Marks.LOST if scout else Marks.MAP
         if not scout:
             m.on_chunk = self.choose
+            if any(f.expression is not None for f in self.filters):
+                m.chunk_bytes = WHOLE
         m.time.add_watcher(self.learn if scout else self.keep)
         if not scout and self.two_runs:
             self.only = self.reasons
 
-    def wants(self, number: int, h: Headers) -> bool:
+    def wants(self, number: int, h: Headers, data: bytes = b"", length: int = 0) -> bool:
         for f in self.filters:
-            if f.lost:
+            if f.expression is not None:
+                if f.expression(data, length):
+                    return True
+            elif f.lost:
                 if self.only is not None and number in self.only and f.lost in ("any", self.only[number].name):
                     return True
-            elif (not f.first or f.first <= number <= f.last) and h.fits(f):
+            elif (not f.first or f.first <= number <= f.last) and h.fits(f.address, f.port):
                 return True
         return False
 
@@ -183,7 +156,7 @@ class Trail:
         """Frames that were just put on the cable.  Sets their bits, so that the path marks them."""
         for number, t, data, length, _ in arrivals:
             h = headers(data)
-            if not self.wants(number, h):
+            if not self.wants(number, h, data, length):
                 continue
             if len(self.packets) >= self.limit:
                 self.more += 1
@@ -199,7 +172,9 @@ class Trail:
 
     def keep(self, mark: Mark) -> None:
         if mark.frame in self.packets:
-            self.packets[mark.frame].marks.append(mark)
+            packet = self.packets[mark.frame]
+            packet.marks.append(mark)
+            packet.facts.append(facts(self.machine, mark))
 
     def finish(self) -> None:
         """The run is over, its state about to go."""
@@ -210,8 +185,9 @@ class Trail:
         return [{
             "frame": p.frame, "packet": str(p.headers), "length": p.length, "t_ns": p.t, "end": p.reason().name, "at": p.where(),
             "spent_ns": p.spent(),
-            "marks": [{"t_ns": m.t, "cpu": m.cpu, "station": Stage(m.stage).name, "cost_ns": m.cost, "context": context(m), "arg": m.arg}
-                      for m in p.marks if m.stage != Stage.SPENT],
+            "marks": [{"t_ns": m.t, "cpu": m.cpu, "station": Stage(m.stage).name, "cost_ns": m.cost, "context": context(m), "arg": m.arg,
+                       **({"facts": found} if found else {})}
+                      for m, found in zip(p.marks, p.facts, strict=True) if m.stage != Stage.SPENT],
         } for p in self.packets.values()]
 
 

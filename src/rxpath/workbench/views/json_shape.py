@@ -265,6 +265,9 @@ class Mark(TypedDict):
     cost_ns: int
     context: str
     arg: Signed
+    facts: Annotated[NotRequired[dict[str, Any]], doc(
+        "what it says of the host: queue, slot, of, waiting and poll of its ring; route, type, table; socket, name, queued, bytes and "
+        "limit as it came there; behind: packets that waited behind it; merged_into: a frame; rule, line, target")]
 
 
 class Packet(TypedDict):
