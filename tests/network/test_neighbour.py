@@ -1,4 +1,6 @@
 """Neighbours: what is sent to an address whose MAC is not known waits while ARP asks; and how an entry ages."""
+import errno
+
 import pytest
 from scapy.layers.inet import IP, UDP
 from scapy.layers.l2 import ARP, Ether
@@ -7,6 +9,7 @@ from rxpath.abi.kernels import Sysctl
 from rxpath.abi.mib import Mib
 from rxpath.abi.numbers import Out
 from rxpath.cable.arp_peers import ArpPeers
+from rxpath.drivers import probe
 from rxpath.network import neighbour
 from rxpath.network import setup as network
 from rxpath.walltime.program import Program
@@ -106,6 +109,23 @@ def test_three_requests_a_second_apart_then_nobody_is_there(sender):
     assert host.net.socks[host.sock.sk].wmem_alloc == 0, "what has waited is gone"
     host.send(b"d")                                  # and it is asked for again
     assert host.sent() == ["who has 10.0.0.2, to all"] and host.state() == ["INCOMPLETE"]
+
+
+def test_the_sender_of_what_has_waited_in_vain_is_told(sender):
+    """Only with IP_RECVERR: host unreachable is not fatal."""
+    host = sender()
+    probe.loopback_net_init(host.net, 1)
+    other = host.s.socket()
+    host.sock.setsockopt(host.s.IPPROTO_IP, host.s.IP_RECVERR, 1)
+    host.send(b"a")
+    other.sendto(b"b", ("10.0.0.2", 9))
+    host.run(4 * SECOND)
+    assert host.host.mib(Mib.Icmp_OutDestUnreachs) == host.host.mib(Mib.Icmp_InDestUnreachs) == 2
+    with pytest.raises(OSError) as e:
+        host.send(b"c")
+    assert e.value.errno == errno.EHOSTUNREACH
+    assert other.sendto(b"d", ("10.0.0.2", 9)) == 1
+    assert host.host.ends() == {}
 
 
 def test_the_queue_holds_so_many_bytes_and_the_oldest_give_way(sender):

@@ -8,7 +8,7 @@ from .. import path
 from .._compile import path_function
 from ..abi.headers import eth_hdr, u64_to_ether_addr
 from ..abi.net import Net
-from ..abi.numbers import ETH_HLEN, FRAME_OF_OURS, NET_RX_SUCCESS, NO_QUEUE, NO_SKB, VLAN_HLEN
+from ..abi.numbers import ETH_HLEN, FRAME_OF_OURS, NET_RX_SUCCESS, NO_QUEUE, NO_SKB, PACKET_HOST, VLAN_HLEN
 from ..abi.skbuff import sk_buff
 from ..path import Stage
 from ..skb import alloc_skb, skb_init
@@ -33,7 +33,7 @@ def dev_alloc_skb(net: Net, cpu: int, dev: int, linear: int) -> int:
         return NO_SKB
     out, c = net.skb[i], net.cpu[cpu]
     skb_init(net, out, out.head + VLAN_HLEN, ETH_HLEN + linear)
-    out.frame, out.dev, out.hash, out.tstamp = FRAME_OF_OURS, dev, 0, c.now
+    out.frame, out.dev, out.hash, out.tstamp, out.pkt_type = FRAME_OF_OURS, dev, 0, c.now, PACKET_HOST
     out.queue_mapping = netdev_pick_tx(net, cpu, dev)
     out.network_header = out.data + ETH_HLEN
     return i

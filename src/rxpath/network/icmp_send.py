@@ -6,9 +6,9 @@ from .._compile import mem_at, path_function, struct_at
 from ..abi.headers import icmp_hdr, icmphdr, ip_hdr
 from ..abi.mib import Mib
 from ..abi.net import Net
-from ..abi.numbers import ICMP, ICMP_HLEN, IP_HLEN, IP_OFFSET, IPPROTO, NO_SKB, NR_ICMP_TYPES, PACKET_HOST, RTN
+from ..abi.numbers import AF_INET, ICMP, ICMP_HLEN, IP_HLEN, IP_OFFSET, IPPROTO, NO_SKB, NR_ICMP_TYPES, PACKET_HOST, RTN
 from ..abi.skbuff import ICMP_SKB_CB, IPCB, sk_buff
-from ..path import Stage, touched
+from ..path import Stage, neigh_error_report, touched
 from ..skb import csum_fold, kfree_skb_reason, skb_checksum, skb_copy_bits
 from ..turn import at
 from .icmp_limit import icmpv4_global_allow, icmpv4_xrlim_allow
@@ -17,6 +17,7 @@ from .ip_options_echo import MEASURE, ip_options_echo, ip_options_hop
 from .ip_output import ip_finish_output, ip_header, ip_select_ident, reply_skb
 from .route import fib_compute_spec_dst, ip_route_output
 
+ICMP_HOST_UNREACH = 1
 ICMP_ROOM = 576 - IP_HLEN - ICMP_HLEN                # RFC 1812: the whole message within 576 bytes
 IPTOS_TOS_MASK, IPTOS_PREC_INTERNETCONTROL = 0x1E, 0xC0
 
@@ -87,6 +88,15 @@ def __icmp_send(net: Net, cpu: int, skb: sk_buff, icmp_type: int, code: int, inf
     icmp.type, icmp.code, icmp.un = icmp_type, code, info
     skb_copy_bits(net, skb, nh - skb.data, mem_at(net.mem_addr), out.transport_header + ICMP_HLEN, n)
     icmp_push_reply(net, cpu, skb, out, peer)
+
+
+@neigh_error_report(AF_INET)
+@path_function
+def arp_error_report(net: Net, cpu: int, skb: sk_buff) -> int:
+    """ipv4_link_failure(): nobody has said where its next hop is.  Whoever on this host sent it is told, by lo."""
+    if net.loopback >= 0 and skb.sk >= 0:
+        __icmp_send(net, cpu, skb, ICMP.DEST_UNREACH, ICMP_HOST_UNREACH, 0)
+    return 0
 
 
 @path_function

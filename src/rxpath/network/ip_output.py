@@ -104,7 +104,7 @@ def skb_store_bits(net: Net, out: sk_buff, to: int, skb: sk_buff, start: int, n:
 def answers(net: Net, cpu: int, skb: sk_buff, out: sk_buff) -> None:
     """What an answer takes over."""
     c = net.cpu[cpu]
-    out.frame = -1 - skb.frame
+    out.frame = -1 - skb.frame if skb.frame >= 0 else skb.frame              # on lo, what answers is answered too
     out.dev = skb.dev
     out.queue_mapping = skb.queue_mapping
     out.hash = skb.hash

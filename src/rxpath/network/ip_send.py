@@ -151,7 +151,7 @@ def ip_packet(net: Net, cpu: int, sk: sock, th: thread_t, transhdrlen: int, off:
     head = transhdrlen if off == 0 else 0
     skb_store_user(net, skb, skb.transport_header + head, mem_at(th.buf_addr), off + head - transhdrlen, n - head)
     skb_set_owner_w(net, sk, skb)
-    skb.ip_summed = CHECKSUM_NONE
+    skb.ip_summed, skb.dst_type = CHECKSUM_NONE, fl4.type
     return i
 
 

@@ -53,10 +53,10 @@ def ip_route_output_key_hash(net: Net, cpu: int) -> int:
         if fl4.oif == 0 and to_many:                                         # the device that has the source
             dev = ip_dev_find(net, fl4.saddr)
             if dev < 0:
-                return EINVAL
+                return ENETUNREACH
             return mkroute_output(net, fl4, dev)
         if fl4.anysrc == 0 and not inet_lookup_ifaddr(net, fl4.saddr) and ip_dev_find(net, fl4.saddr) < 0:
-            return EINVAL
+            return ENETUNREACH                                               # seen on 6.18
     if fl4.oif:
         dev = inet_ifindex(net, fl4.oif)
         if dev < 0:

@@ -217,6 +217,8 @@ class Calls:
                     self.disconnect(sock)
                 else:
                     sock.connect(step.peer)
+            elif isinstance(step, cases.SendTo):
+                return self.sendmsg(self.sockets[step.id], step)
             elif isinstance(step, cases.Shutdown):
                 self.sockets[step.id].shutdown(step.how)
             elif isinstance(step, cases.Bind):
@@ -235,6 +237,12 @@ class Calls:
         except OSError as error:
             return errno_name(error)
         return ""
+
+    def sendmsg(self, sock: Any, step: cases.SendTo) -> int:
+        bits = socket.MSG_DONTWAIT
+        for flag in step.flags:
+            bits |= getattr(socket, flag)
+        return int(sock.sendmsg([step.data], step.ancillary, bits, step.to))
 
     def get_option(self, sock: Any, name: str, length: int = 0) -> Any:
         if name in ("getsockname", "getpeername"):

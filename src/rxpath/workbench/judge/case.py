@@ -70,6 +70,17 @@ class Recv:
 
 
 @dataclass(frozen=True, slots=True)
+class SendTo:
+    """sendmsg() of these bytes, MSG_DONTWAIT always; its length is an answer.  to: None: the peer of its connection.
+    ancillary: (level, type, data)."""
+    id: str
+    data: bytes
+    to: tuple[str, int] | None = None
+    flags: tuple[str, ...] = ()
+    ancillary: tuple[tuple[int, int, bytes], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Close:
     id: str
 
@@ -149,8 +160,8 @@ class Ready:
     """epoll_wait() of the last Watch, as an answer: the sockets in the order in which they became ready."""
 
 
-Step = (Open | Send | Burst | Wait | Recv | Close | Connect | Join | SetOpt | GetOpt | Sysctl | Frags | Settle | Shutdown | Bind | Watch
-        | Ready | TcpStep)
+Step = (Open | Send | Burst | Wait | Recv | SendTo | Close | Connect | Join | SetOpt | GetOpt | Sysctl | Frags | Settle | Shutdown | Bind
+        | Watch | Ready | TcpStep)
 
 
 @dataclass(frozen=True, slots=True)

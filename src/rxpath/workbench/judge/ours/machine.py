@@ -19,6 +19,7 @@ from rxpath.programs.process import BUFFER, Process
 from rxpath.programs.sockets import Socket
 from rxpath.user import eventpoll
 from rxpath.user import socket as sockets
+from rxpath.user.sendmsg import send_now
 from rxpath.user.wait import wake_up
 from rxpath.vtime import setup as vtime
 from rxpath.workbench.host import file as hostfile
@@ -103,6 +104,9 @@ class Caller(Process):
         th = self.thread()
         if op == Op.ACCEPT:
             th.result = self.call(sockets.inet_accept)(self.net, 0, th.sock)
+        elif op == Op.SEND:
+            th.result = self.call(send_now)(self.net, 0, READER)
+            self.happened()
         else:
             th.result = self.call(sockets.recv_now)(self.net, 0, READER)
 
