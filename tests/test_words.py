@@ -11,7 +11,8 @@ SOURCES = [p for p in sorted((ROOT / "src/rxpath").rglob("*.py")) if "_compile" 
 PAGES = [p for p in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))] if p.name != "words.md"]
 TABLES = sorted((ROOT / "src/rxpath").rglob("*.toml"))
 AVOIDED = (r"\bfor want of\b", r"\bwhole again\b", r"\bthe next likely\b", r"\bothers ask\b", r"\bas you said\b", r"\bbegin anew\b",
-           r"\bbug of\b", r"\b(?:is|are) no (?:case|folder|capture|address|interface|network|number|text)\b", r"\bprograms? more\b", r"\bcannot be\"?$",
+           r"\bbug of\b",
+           r"\b(?:is|are) no (?:case|folder|capture|address|interface|network|number|text)\b", r"\bprograms? more\b", r"\bcannot be\"?$",
            r"\bwas to be had\b", r"\b(?:At|at) most so many\b", r"\bmade whole\b", r"\bsomething else than\b",
            r"\b1 (?:CPUs|frames|runs|seeds|threads|queues|datagrams)\b")
 

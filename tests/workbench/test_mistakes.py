@@ -127,7 +127,7 @@ def test_no_figure_is_cut_on_a_narrow_terminal(columns, capsys, monkeypatch):
     monkeypatch.setenv("TTY_COMPATIBLE", "1")
     monkeypatch.setenv("FORCE_COLOR", "1")
     table = Table(box=None)
-    for name in ("socket", "received", "drops", "longest queue", "memory at most", "of rcvbuf"):
+    for name in ("socket", "received", "drops", "queue", "memory", "of rcvbuf"):
         table.add_column(name, no_wrap=name != "socket")
     table.add_row("udp 0.0.0.0:8125", "1,443,000", "4,437,123", "92", "211,968", "212,992")
     terminal.show(table)

@@ -163,7 +163,7 @@ def sockets(run: Outcome) -> Group | None:
     b = run.books
     if not b.sockets:
         return None
-    table = table_of("socket", "received", "drops", "unread", "longest queue", "memory at most", "of rcvbuf")
+    table = table_of("socket", "received", "drops", "unread", "queue", "memory", "of rcvbuf")
     shown = sorted(b.sockets, key=lambda s: (-s.drops, -s.received, s.name))[:SOCKETS_SHOWN]
     for s in shown:
         style = "red" if s.drops else ""
@@ -171,7 +171,7 @@ def sockets(run: Outcome) -> Group | None:
                       f"{s.queue_max:,}", f"{s.rmem_max:,}", f"{s.rcvbuf:,} {share(s.rmem_max, s.rcvbuf):>8}")
     if len(b.sockets) > len(shown):
         table.add_row(f"... {len(b.sockets) - len(shown)} more in --json", *[""] * 6)
-    return titled("Sockets", table)
+    return titled("Sockets, queue and memory at their largest", table)
 
 
 def _queue(b: Books, number: int) -> str:
