@@ -33,13 +33,13 @@ class Screen(NamedTuple):
 
 SCREENS = (
     Screen("replay", "rxpath replay first", 62, "Where every frame of a capture went, and how full the queues were."),
-    Screen("knobs", "rxpath replay first", 48, "The same report further down: which settings would have saved the lost frames.", 112),
-    Screen("over-time", "rxpath replay first --no-whatif --over-time", 44, "Queues, losses and CPUs over time."),
+    Screen("knobs", "rxpath replay first", 62, "The same report further down: which settings would have saved the lost frames.", 100),
+    Screen("over-time", "rxpath replay first --no-whatif --over-time", 44, "Queues, losses and CPUs over time.", 100),
     Screen("headroom", "rxpath headroom first", 30, "How much faster the traffic may come, and what gives way first."),
     Screen("sweep", "rxpath sweep first --set net.core.rmem_default=212992..3407872", 24, "A grid of settings, ranked."),
     Screen("doctor", "rxpath doctor docs/doctor/before.txt docs/doctor/after.txt", 40,
            "What a real host lost between two readings of its counters."),
-    Screen("help", "rxpath --help", 60, "The commands."),
+    Screen("help", "rxpath --help", 80, "The commands."),
     Screen("topic", "rxpath help SOCKET_RCVBUFF", 30, "What a name in a report means."),
 )
 

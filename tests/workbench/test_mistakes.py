@@ -117,6 +117,18 @@ def test_no_more_than_a_whole_cpu_is_taken(tmp_path):
     assert 50 < share <= 100
 
 
+@pytest.mark.parametrize("args", [["replay", "first"], ["replay", "first", "--no-whatif", "--over-time"], ["headroom", "first", "--limits", "1"],
+                                  ["sweep", "first", "--set", "net.core.rmem_default=212992..851968"], ["--help"], ["replay", "--help"]])
+def test_the_main_screens_fit_80_columns(args, capsys, monkeypatch):
+    from rich.text import Text
+
+    for name, value in (("COLUMNS", "80"), ("TTY_COMPATIBLE", "1"), ("FORCE_COLOR", "1"), ("TERMINAL_WIDTH", "80")):
+        monkeypatch.setenv(name, value)
+    cli.run(args)
+    lines = Text.from_ansi(capsys.readouterr().out).split("\n")
+    assert len(lines) > 5 and not [line.plain for line in lines if line.cell_len > 80]
+
+
 @pytest.mark.parametrize("columns", ["60", "40"])
 def test_no_figure_is_cut_on_a_narrow_terminal(columns, capsys, monkeypatch):
     from rich.table import Table
@@ -127,7 +139,7 @@ def test_no_figure_is_cut_on_a_narrow_terminal(columns, capsys, monkeypatch):
     monkeypatch.setenv("TTY_COMPATIBLE", "1")
     monkeypatch.setenv("FORCE_COLOR", "1")
     table = Table(box=None)
-    for name in ("socket", "received", "drops", "queue", "memory", "of rcvbuf"):
+    for name in ("socket", "received", "drops", "longest queue", "memory at most", "of rcvbuf"):
         table.add_column(name, no_wrap=name != "socket")
     table.add_row("udp 0.0.0.0:8125", "1,443,000", "4,437,123", "92", "211,968", "212,992")
     terminal.show(table)

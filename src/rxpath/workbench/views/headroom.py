@@ -13,7 +13,7 @@ from rxpath.workbench.views.terminal import table as table_of
 from rxpath.workbench.views.terminal import titled
 from rxpath.workbench.words.figures import between, ns, share
 
-WIDE = 44                                                   # of the longest bar
+WIDE = 32                                                   # of the longest bar
 EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 
