@@ -169,11 +169,12 @@ def test_what_cannot_be_opened_says_why(veth, make, says):
 
 # ---------------------------------------------------------------- under a host
 @needs_root
+@pytest.mark.parametrize("plain", [False, True])
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_host_on_it_answers_the_kernel(veth, kind):
+def test_a_host_on_it_answers_the_kernel(veth, kind, plain):
     if kind == "xdp":
         tx_checksums_off("va")
-    with Host(KINDS[kind]("vb"), f"{OURS}/24") as host, host.socket() as s, veth.udp() as client:
+    with Host(KINDS[kind]("vb"), f"{OURS}/24", plain=plain) as host, host.socket() as s, veth.udp() as client:
         veth.ping(times=3)
         veth.ping(size=8000, times=1)
         s.bind(("", 5000))
@@ -191,6 +192,27 @@ def test_a_sender_on_this_machine_leaves_checksums_to_nobody(veth):
         batch = new_batch()
         until(lambda: device.pull(batch) == 1)
         assert batch.table[2] == CSUM_NOT_READY
+
+
+@needs_root
+@pytest.mark.parametrize("plain", [False, True])
+def test_compiled_code_takes_frames_out_of_the_ring_as_python_does(veth, plain):
+    """A VLAN tag is put back; what is longer than its room is cut, and counted; what comes after it is well."""
+    sender = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+    sender.bind(("va", 3))
+    tagged = b"\xff" * 6 + bytes(6) + b"\x81\x00\x20\x05\x88\xb5" + b"x" * 46
+    with Host(Packet("vb"), f"{OURS}/24", plain=plain) as host:
+        for name in ("va", "vb"):
+            configure(name, mtu=3000)
+        sender.send(tagged)
+        sender.send(b"\xff" * 6 + bytes(6) + b"\x88\xb5" + b"y" * 2500)
+        until(lambda: host.time.backends[0].statistics().lost["cut"] == 1)
+        views = host.time.batches[0].views
+        assert any(bytes(v[:len(tagged)]) == tagged for v in views)
+        veth.ping(times=2)
+        counted = host.time.backends[0].counted
+        assert counted.rx_frames >= 4 and counted.rx_bytes >= len(tagged) + 2 * 98 and host.time.refused == 0
+    sender.close()
 
 
 @needs_root

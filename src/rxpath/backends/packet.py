@@ -54,7 +54,7 @@ class Packet(Backend):
         self.ring = mmap.mmap(self.socket.fileno(), BLOCK * BLOCKS)
         self.words, self.bytes = memoryview(self.ring).cast("I"), memoryview(self.ring)
         self.block, self.at, self.left = 0, 0, 0     # the block that is read, where in it, how many frames are left there
-        self._drops, self._cut = 0, 0
+        self._drops, self.cut = 0, 0
 
     def _set_up(self, promiscuous: bool, fanout: int | None) -> None:
         s = self.socket
@@ -81,7 +81,7 @@ class Packet(Backend):
     def pull(self, batch: Batch) -> int:
         n, total, most = 0, 0, batch.most
         while n < most:
-            if self.left == 0 and not self._next_block():
+            if self.left == 0 and not self.next_block():
                 break
             length = self._frame(batch, n)
             if length:
@@ -90,21 +90,22 @@ class Packet(Backend):
         self.counted.rx_frames += n
         self.counted.rx_bytes += total
         if n == 0:
-            self._is_it_there()
+            self.is_it_there()
         return n
 
-    def _next_block(self) -> bool:
-        """The kernel has given the next block to us, and it has frames."""
+    def next_block(self) -> bool:
+        """The kernel has given the next block to us, and it has frames: `left` of them, the first at `at`."""
         while self.words[(self.block * BLOCK + STATUS) >> 2] & TP_STATUS_USER:
             base = self.block * BLOCK
             self.left = self.words[(base + NUM_PKTS) >> 2]
             self.at = base + self.words[(base + FIRST) >> 2]
             if self.left:
                 return True
-            self._give_back()
+            self.give_back()
         return False
 
-    def _give_back(self) -> None:
+    def give_back(self) -> None:
+        """The block is the kernel's again."""
         self.words[(self.block * BLOCK + STATUS) >> 2] = 0
         self.block = (self.block + 1) % BLOCKS
 
@@ -116,7 +117,7 @@ class Packet(Backend):
         self.at += step
         fits = snaplen + tag <= batch.room and snaplen == length
         if not fits:
-            self._cut += 1
+            self.cut += 1
         elif tag:
             view[:MACS] = self.bytes[begin:begin + MACS]
             view[MACS:MACS + 4] = struct.pack(">HH", tpid if status & TP_STATUS_VLAN_TPID_VALID else ETH_P_8021Q, tci & 0xFFFF)
@@ -124,14 +125,15 @@ class Packet(Backend):
         else:
             view[:snaplen] = self.bytes[begin:begin + snaplen]
         if self.left == 0:
-            self._give_back()
+            self.give_back()
         if not fits:
             return 0
         flags = CSUM_NOT_READY if status & TP_STATUS_CSUMNOTREADY else CSUM_VALID if status & TP_STATUS_CSUM_VALID else 0
         batch.put(k, snaplen + tag, flags)
         return int(snaplen + tag)
 
-    def _is_it_there(self) -> None:
+    def is_it_there(self) -> None:
+        """BackendError: no."""
         if self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
             try:
                 socket.if_indextoname(self.index)
@@ -158,7 +160,7 @@ class Packet(Backend):
         """lost["tp_drops"]: frames for which the ring had no room; lost["cut"]: longer than the room of a frame in the batch."""
         packets_drops = struct.unpack("=3I", self.socket.getsockopt(SOL_PACKET, PACKET_STATISTICS, 12))     # reading sets them to 0
         self._drops += packets_drops[1]
-        self.counted.lost = {"tp_drops": self._drops, "cut": self._cut}
+        self.counted.lost = {"tp_drops": self._drops, "cut": self.cut}
         return self.counted
 
     def close(self) -> None:

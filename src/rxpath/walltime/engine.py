@@ -3,7 +3,21 @@ woken reads.  Nobody is ever earlier, nothing costs anything, and time stands st
 
 Called by driver.py, which moves the clock, and by burst.py, which serves a ring in memory as fast as it can."""
 from .. import path
-from .._compile import Mem, clock_ns, entry, le64, mem_at, path_function, prefetch, put_le64, reset_struct
+from .._compile import (
+    Mem,
+    clock_ns,
+    entry,
+    le16,
+    le32,
+    le64,
+    mem_at,
+    memcpy,
+    path_function,
+    prefetch,
+    put_be16,
+    put_le64,
+    reset_struct,
+)
 from ..abi.limits import NNOTE, NQ, NSOCK, NTHREAD
 from ..abi.net import Net
 from ..abi.numbers import (
@@ -27,6 +41,19 @@ from ..abi.numbers import (
 )
 from ..abi.sock import RCV_SHUTDOWN
 from ..cable.feed import feed_steered
+from ..cable.tpacket import (
+    ETH_ALEN,
+    ETH_P_8021Q,
+    LEN,
+    MAC,
+    SNAPLEN,
+    STATUS,
+    TP_STATUS_VLAN_TPID_VALID,
+    TP_STATUS_VLAN_VALID,
+    VLAN_HLEN,
+    VLAN_TCI,
+    VLAN_TPID,
+)
 from ..drivers.nic_rx import irq_due, nic_pull
 from ..irq.backlog import rps_trigger_softirq
 from ..irq.napi import napi_thread_poll
@@ -39,6 +66,7 @@ from ..user.sendmsg import sys_sendto
 from ..user.wait import finish_wait, poll_freewait, sock_poll, wait_add_tail
 
 CLOCK_MONOTONIC = 1
+TP_STATUS_CSUMNOTREADY, TP_STATUS_CSUM_VALID = 8, 128                      # of a frame of a packet socket's ring
 INTERRUPTS_MAX = 4096                                # of a queue in one turn: a driver without NAPI has one for each frame
 
 
@@ -273,6 +301,50 @@ def rt_feed_batch(net: Net, table: Mem, n: int, t: int, card: int) -> int:
         if feed_steered(net, t, le64(table, k * 24), le64(table, k * 24 + 8), le64(table, k * 24 + 8), flags, card, 0) < 0:
             break
         k += 1
+    for q in range(net.nring):
+        nic_pull(net, -1, q, t)
+    return k
+
+
+@entry
+def rt_feed_ring(net: Net, ring: Mem, s: Mem, into: int, room: int, most: int, t: int, card: int) -> int:
+    """Frames of a packet socket's block (backends/packet.py), `most` at a time, arrive at t: each is copied to a room of feed memory from
+    `into` on and taken in by DMA.  s: words that say where the next frame is and how many are left, then what this call did - frames,
+    bytes, frames that were cut, frames that found no room on the cable.  Returns the frames."""
+    feed, at, left = mem_at(net.feed_addr), le64(s, 0), le64(s, 8)
+    k, total, cut, refused = 0, 0, 0, 0
+    while left > 0 and k < most:
+        caplen, status, mac, to = le32(ring, at + SNAPLEN), le32(ring, at + STATUS), at + le16(ring, at + MAC), into + k * room
+        tag, flags = 0, 0
+        if status & TP_STATUS_VLAN_VALID and caplen >= 2 * ETH_ALEN:
+            tag = VLAN_HLEN
+        if caplen != le32(ring, at + LEN) or caplen + tag > room:
+            cut += 1
+        else:
+            if tag:
+                tpid = ETH_P_8021Q
+                if status & TP_STATUS_VLAN_TPID_VALID:
+                    tpid = le16(ring, at + VLAN_TPID)
+                memcpy(feed, to, ring, mac, 2 * ETH_ALEN)
+                put_be16(feed, to + 2 * ETH_ALEN, tpid)
+                put_be16(feed, to + 2 * ETH_ALEN + 2, le32(ring, at + VLAN_TCI) & 0xFFFF)
+                memcpy(feed, to + 2 * ETH_ALEN + VLAN_HLEN, ring, mac + 2 * ETH_ALEN, caplen - 2 * ETH_ALEN)
+            else:
+                memcpy(feed, to, ring, mac, caplen)
+            if status & (TP_STATUS_CSUMNOTREADY | TP_STATUS_CSUM_VALID):
+                flags = FEED_CSUM_GOOD | FEED_IP_CSUM_GOOD
+            if feed_steered(net, t, to, caplen + tag, caplen + tag, flags, card, 0) < 0:
+                refused += 1
+            total += caplen + tag
+            k += 1
+        at += le32(ring, at)
+        left -= 1
+    put_le64(s, 0, at)
+    put_le64(s, 8, left)
+    put_le64(s, 16, k)
+    put_le64(s, 24, total)
+    put_le64(s, 32, cut)
+    put_le64(s, 40, refused)
     for q in range(net.nring):
         nic_pull(net, -1, q, t)
     return k

@@ -22,12 +22,14 @@ from .._compile import pages
 from ..abi.kernels import Sysctl
 from ..abi.numbers import NEVER, Out
 from ..backends.face import WORDS, Backend, BackendError, Batch
+from ..backends.packet import Packet
 from ..outputs import Output, listen
 from ..time_driver import FEED_BYTES
 from .driver import RealTime, WallClock
-from .engine import rt_feed_batch
+from .engine import rt_feed_batch, rt_feed_ring
 
 BATCH = 64                                           # frames at a time: NAPI's weight
+STATE_WORDS = 6                                      # of rt_feed_ring
 ROOM = 2048                                          # of a frame in memory, unless the device's MTU wants more
 
 
@@ -157,7 +159,8 @@ class LiveTime(RealTime):
         poll.register(self._kick, select.POLLIN)
         budget = max(int(self.net.sysctl[Sysctl.netdev_budget]), 1)
         feed, table = self.call(rt_feed_batch), batch.table.obj if not self.boot.plain else batch.table.cast("B")
-        wait, polled = 0.0, 0
+        ring = backend if isinstance(backend, Packet) else None              # its frames are taken out of its ring by compiled code
+        state, wait, polled = pages(8 * STATE_WORDS), 0.0, 0
         while not self._stopping:
             for fd, events in poll.poll(wait if k == 0 else None):
                 if fd == self._kick:
@@ -166,17 +169,23 @@ class LiveTime(RealTime):
                     if k == 0:
                         self._eat()
                 elif events & ~select.POLLIN:
-                    backend.pull(batch)              # says what is wrong with it
+                    if ring is None:
+                        backend.pull(batch)          # says what is wrong with it
+                    else:
+                        ring.is_it_there()
                     if events & select.POLLIN == 0:
                         time.sleep(0.1)              # down, not gone
             while True:
-                n = backend.pull(batch)
+                n = backend.pull(batch) if ring is None else ring.left or int(ring.next_block())
                 with self.lock:
                     if self._stopping:
                         return
                     if n:
                         now = max(self.clock.now(), self.now())
-                        self.refused += n - feed(self.net, table, n, now, 0)
+                        if ring is not None:
+                            n = self._feed_ring(ring, batch, state, now)
+                        else:
+                            self.refused += n - feed(self.net, table, n, now, 0)
                     due = self.step()
                     if n == 0 and k == 0:
                         wait = -1 if due >= NEVER else max(due - self.clock.now(), 0) / 1e6
@@ -187,6 +196,21 @@ class LiveTime(RealTime):
                 if polled >= budget:                 # net_rx_action() would leave the rest to ksoftirqd
                     os.sched_yield()
                     polled = 0
+
+    def _feed_ring(self, ring: Packet, batch: Batch, state: Any, now: int) -> int:
+        """Up to a batch of the frames that its block still has."""
+        words = memoryview(state).cast("q")
+        words[0], words[1] = ring.at, ring.left
+        mem = (memoryview(ring.ring), memoryview(state)) if self.boot.plain else (ring.ring, state)
+        n = int(self.call(rt_feed_ring)(self.net, *mem, batch.at, batch.room, batch.most, now, 0))
+        ring.at, ring.left = words[0], words[1]
+        ring.counted.rx_frames += words[2]
+        ring.counted.rx_bytes += words[3]
+        ring.cut += words[4]
+        self.refused += words[5]
+        if ring.left == 0:
+            ring.give_back()
+        return n
 
     def _eat(self) -> None:
         try:
