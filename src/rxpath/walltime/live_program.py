@@ -42,7 +42,7 @@ class Caller:
         self.process, self.n = process, n
         self.memory = pages(BUFFER)
         process.call(rt_program)(process.net, 0, n)
-        th = process.net.thread[n]
+        self.thread = th = process.net.thread[n]
         th.buf_addr, th.buf_len = region(self.memory), BUFFER
         self.busy = Busy(process.driver, n)
 
@@ -80,7 +80,7 @@ class LiveProcess(RealProcess):
         if found is None:
             while self.free:
                 gone = self.free.popleft()
-                forget(self.net.thread[gone.n].buf_addr)
+                forget(gone.thread.buf_addr)
                 self._unused.append(gone.n)
             if not self._unused:
                 raise BlockingIOError(11, f"more than {LAST - FIRST} threads call sockets of this host")
@@ -94,6 +94,9 @@ class LiveProcess(RealProcess):
     @property
     def busy(self) -> Busy:                          # type: ignore[override]
         return self.caller().busy
+
+    def thread(self) -> Any:
+        return self.caller().thread
 
     def memory(self) -> Any:
         return self.caller().memory
@@ -199,6 +202,14 @@ class LiveSocket(Socket):
             with self.process.lock:
                 self.process.watch(self)
         return self.fd
+
+    def _wait_and_call(self, size: int, flags: int) -> int:
+        """With a time-out the standard library polls before each call.  What is there already needs no poll."""
+        if self._timeout:
+            n = self._call(size, flags)
+            if n != EAGAIN:
+                return n
+        return super()._wait_and_call(size, flags)
 
     def recv_many(self, buffer: Any, rows: Any) -> int:
         """As many datagrams as are there and fit, without an object for each: how many.  It waits for the first one as recv() does.
