@@ -66,6 +66,11 @@ def test_a_flood_is_shed_with_counts_and_all_is_well_afterwards():
         s.bind(("", 5000))
         for n in range(20000):
             client.sendto(b"%d" % n, (OURS, 5000))
+
+        def all_there():
+            frames = host.time.backends[0].statistics()
+            return frames.rx_frames + frames.lost["tx_dropped"] >= 20001     # ARP's among them
+        until(all_there, 30)
         side.ping(times=3)
         drops, frames = host.drops(), host.time.backends[0].statistics()
         s.setblocking(False)
