@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import subprocess
+import time
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
@@ -149,6 +150,17 @@ def test_a_browser_runs_it_without_an_error(page, tmp_path):
     assert "CONSOLE" not in done.stderr, [line for line in done.stderr.splitlines() if "CONSOLE" in line]
     assert re.search(r'<g class="ticks"><text class="axis"[^>]*>0 s</text>', done.stdout), "the script did not draw"
     assert all(f'id="{name}"' in done.stdout for name in FIGURES)
+
+
+def test_a_million_packets_are_written_in_no_time(tmp_path):
+    """Seconds of this process: 0.014 where it was measured; the issue asks for 3."""
+    spec = tmp_path / "million.toml"
+    spec.write_text('[[traffic]]\nrate = "400kpps"\ncount = 1000000\nflows = 64\n')
+    outcome = rxpath.replay(spec, overrides={"app.0.service": "20us"}, record=True)
+    began = time.process_time()
+    text = report(outcome)
+    assert time.process_time() - began < 3 and len(text) < 1 << 20 and outcome.offered == 1_000_000
+    assert f"of the first {outcome.lost_flows.told:,} lost frames" in text and outcome.lost_flows.told == 100_000
 
 
 def test_pages_are_part_of_the_package():

@@ -50,7 +50,7 @@ def found(verdict: Verdict, since_boot: bool) -> str:
     drawn = sorted(cases, key=lambda f: -_long(f, timed))[:DRAWN]
     rows = [(HEADS[f.kind][0].lower(), f"{f.count:,.0f}", "" if f.rate is None else f"{f.rate:,.1f}", counted(f), "; ".join(f.seen))
             for f in cases]
-    picture = bars([(f"{HEADS[f.kind][0].lower()}: {f.subject or f.name}", [(COLOURS.get(f.kind, "was"), _long(f, timed), counted(f))],
+    picture = bars([(f"{HEADS[f.kind][0].lower()}: {f.subject or counted(f)}", [(COLOURS.get(f.kind, "was"), _long(f, timed), counted(f))],
                      amount(f) if timed else f"{f.count:,.0f} {f.unit}") for f in drawn],
                    max(_long(f, timed) for f in drawn), "What was counted", "found")
     said = "Counts since boot say what was lost at some time, not that something is lost now." if since_boot else \

@@ -246,7 +246,7 @@ def knobs(answer: WhatIf | None) -> str:
             for k in answer.knobs]
     most = max([k.lost_before for k in answer.knobs] + [k.lost_after for k in answer.knobs]) or 1
     drawn = [(k.title, [("loss", k.lost_after, f"{k.lost_after:,} lost"), ("was", max(0, k.lost_before - k.lost_after), "saved")],
-              f"{k.lost_after:,} of {k.lost_before:,}") for k in helped[:12]]
+              f"{k.lost_after:,} of {k.lost_before:,}{_varies(k)}") for k in helped[:12]]
     said = f"Each setting was run on the same traffic: {answer.settings:,} settings in {answer.runs:,} runs. " + \
            ("Red: still lost; the rest of the bar was saved." if drawn else "None of them helped.")
     picture = ""
@@ -255,6 +255,12 @@ def knobs(answer: WhatIf | None) -> str:
     return figure("knobs", "What would have saved them" if answer.goal == "loss" else "What would help", said, picture,
                   numbers("All settings that were tried", table(("setting", "helps", "lost before", "after", "over the seeds", "p99 after",
                                                                  "why not"), rows, words=2, tail=1)))
+
+
+def _varies(knob: Tried) -> str:
+    """Behind a bar: how far it reaches over the seeds, where they differ."""
+    after = knob.sure.lost_after if knob.sure is not None else None
+    return f" ({after.min:,} to {after.max:,} in {len(after.each)} seeds)" if after is not None and after.min < after.max else ""
 
 
 def _in_seeds(knob: Tried) -> str:

@@ -70,7 +70,7 @@ def _line(i: int, of: int, settings: dict[str, str], each: list[Row | None], val
     points = [(float(k), None if row is None else value(row)) for k, row in enumerate(known)]
     if i >= STYLES:
         return Line(_named(settings), "q", points, what, 1.5)
-    return Line(_named(settings), f"s{i}", points, what, 3 + 0.9 * (min(STYLES, of) - 1 - i))
+    return Line(_named(settings), f"s{i}", points, what, 3 + 0.6 * (min(STYLES, of) - 1 - i))
 
 
 def _named(settings: dict[str, str]) -> str:
