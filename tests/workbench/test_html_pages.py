@@ -5,6 +5,7 @@ import re
 import subprocess
 import xml.etree.ElementTree as ElementTree
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -190,8 +191,9 @@ def test_results_draw_themselves_small_and_without_a_script(fragments):
         assert named <= ids, kind
 
 
-def test_ids_of_two_results_differ(fragments):
-    every = Counter(i for text in fragments.values() for i in re.findall(r'\bid="([^"]*)"', text))
+def test_ids_of_two_results_differ(fragments, sweep):
+    other = replace(sweep, rows=sweep.rows[:4])._repr_html_()
+    every = Counter(i for text in (*fragments.values(), other) for i in re.findall(r'\bid="([^"]*)"', text))
     assert every and max(every.values()) == 1
 
 

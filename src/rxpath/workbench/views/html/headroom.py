@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rxpath.workbench.many.headroom import Dot, Headroom, Step, kept_by_queues
+from rxpath.workbench.many.limits import WORK
 from rxpath.workbench.views.headroom import head, lasts, number, pps, times
 from rxpath.workbench.views.html.axes import Axis, decades, linear, spread_out
 from rxpath.workbench.views.html.charts import bars, short_ns
@@ -50,11 +51,17 @@ def _curve(i: int, room: Headroom, settings: Sequence[str], dots: Sequence[Dot])
     what = "as it is" if not settings else f"with {' '.join(settings)}"
     said = f"The same traffic faster and slower, {what}."
     if steps and steps[0].factor:
-        said += f" The dashed red line is the limit that binds: up to {times(steps[0].factor)} its speed the goal holds " \
-                f"({room.goal.text()})."
+        said += f" The dashed red line is the limit that binds: {_binds(room, steps[0])}."
     return figure(f"curve{i}", f"How much it carries, {what}", said, beside(panels),
                   line_key([("s0", "delivered"), ("s1", "offered"), ("lostline", "lost"), ("s2", "99 % done within")]),
                   numbers("The numbers", table(("times its speed", "offered", "delivered", "lost", "p99"), rows)))
+
+
+def _binds(room: Headroom, step: Step) -> str:
+    if step.limit is not None and step.limit.reason == WORK:
+        return f"beyond {times(step.factor)} its speed {step.limit.place} has more to do than the traffic lasts, and queues keep the " \
+               "rest until the capture ends"
+    return f"up to {times(step.factor)} its speed the goal holds ({room.goal.text()})"
 
 
 def limits(room: Headroom) -> str:
