@@ -3,6 +3,7 @@
     python tools/screens.py [FOLDER]
 
 Each is the output of a command as a colour terminal shows it, cut to its first rows; rich draws it."""
+import io
 import os
 import re
 import shlex
@@ -17,7 +18,7 @@ from rich.text import Text
 
 ROOT = Path(__file__).parents[1]
 WIDTH = 80
-# Colours with a contrast of 4.5:1 and more on the background: black, red, green, yellow, blue, magenta, cyan, white, and their bright forms.
+# Contrast 4.5:1 and more on the background: black, red, green, yellow, blue, magenta, cyan, white, and their bright forms.
 THEME = TerminalTheme((24, 26, 31), (216, 222, 233), [
     (24, 26, 31), (255, 123, 114), (126, 211, 133), (230, 192, 104), (121, 184, 255), (210, 168, 255), (118, 214, 224), (216, 222, 233)], [
     (150, 156, 168), (255, 150, 141), (150, 230, 157), (245, 213, 140), (158, 206, 255), (225, 195, 255), (150, 230, 238), (255, 255, 255)])
@@ -46,8 +47,8 @@ SCREENS = (
 
 def output(command: str) -> list[str]:
     """Its lines, with colours."""
-    env = {**os.environ, "COLUMNS": str(WIDTH), "FORCE_COLOR": "1", "TERM": "xterm-256color", "NO_COLOR": "", "XDG_DATA_HOME": "/nonexistent"}
-    env.pop("NO_COLOR")
+    env = {**os.environ, "COLUMNS": str(WIDTH), "FORCE_COLOR": "1", "TERM": "xterm-256color", "XDG_DATA_HOME": "/nonexistent"}
+    env.pop("NO_COLOR", None)
     done = subprocess.run([sys.executable, "-m", "rxpath.workbench.cli", *shlex.split(command)[1:]], cwd=ROOT, env=env, capture_output=True,
                           text=True, check=False, timeout=300)
     if done.returncode not in (0, 1) or not done.stdout:
@@ -59,7 +60,7 @@ def svg(screen: Screen) -> str:
     lines = output(screen.command)
     shown = lines[screen.skip:screen.skip + screen.rows]
     more = len(lines) - screen.skip - len(shown)
-    console = Console(record=True, width=WIDTH, file=open(os.devnull, "w"), force_terminal=True, color_system="truecolor", legacy_windows=False)
+    console = Console(record=True, width=WIDTH, file=io.StringIO(), force_terminal=True, color_system="truecolor")
     console.print(Text.from_ansi("\n".join([f"$ {screen.command}", *(["..."] if screen.skip else []), *shown,
                                             *([f"... {more} more lines"] if more > 0 else [])])))
     picture = console.export_svg(title=screen.command, theme=THEME, unique_id=f"rxpath-{screen.name}")

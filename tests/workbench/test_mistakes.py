@@ -117,7 +117,8 @@ def test_no_more_than_a_whole_cpu_is_taken(tmp_path):
     assert 50 < share <= 100
 
 
-@pytest.mark.parametrize("args", [["replay", "first"], ["replay", "first", "--no-whatif", "--over-time"], ["headroom", "first", "--limits", "1"],
+@pytest.mark.parametrize("args", [["replay", "first"], ["replay", "first", "--no-whatif", "--over-time"],
+                                  ["headroom", "first", "--limits", "1"],
                                   ["sweep", "first", "--set", "net.core.rmem_default=212992..851968"], ["--help"], ["replay", "--help"]])
 def test_the_main_screens_fit_80_columns(args, capsys, monkeypatch):
     from rich.text import Text
