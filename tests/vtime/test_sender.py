@@ -48,6 +48,28 @@ def test_datagrams_of_one_flow_and_moment_are_one_sendmmsg(lab):
     assert together.calls == 1 and apart.calls == 8 and apart.ran_sys_ns - together.ran_sys_ns == 7 * system_call
 
 
+def test_a_slower_sender_takes_so_many_times_as_long_for_what_is_due_at_once(lab):
+    """Twice and four times; what is due later is no later, and a fragmented datagram stays one call."""
+    ended, calls = {}, {}
+    for slow in (1025, 2048, 4096):
+        host = made(lab)
+        host.net.sim.sender_slow = slow
+        sk = host.udp(5000, rcvbuf=1 << 24)                              # nobody whom a call would have to wake
+        host.send(*[udp_frame() for _ in range(101)], gap=1, at=1_000_000)
+        host.send(*fragments(udp(b"x" * 4000), [1480, 1480]), gap=1)
+        host.send(udp_frame(), at=9_000_000)
+        t = 1_000_000
+        while sender(host).calls < 101:
+            t += 1_000
+            host.run(t)
+        ended[slow] = t - 1_000_000
+        host.run()
+        calls[slow] = sender(host).calls
+        assert host.net.socks[sk].qlen == 103 and host.ends() == {} and host.net.sim.now >= 9_000_000
+    assert set(calls.values()) == {103}
+    assert ended[2048] == pytest.approx(2 * ended[1025], rel=0.05) and ended[4096] == pytest.approx(4 * ended[1025], rel=0.05)
+
+
 def test_other_flows_and_other_moments_are_other_calls(lab):
     host = made(lab)
     host.app(host.udp(5000))
@@ -121,10 +143,12 @@ def test_a_call_does_not_reach_into_another_cpus_backlog_ahead_of_its_time(lab):
 
 
 @pytest.mark.parametrize("reader", [0, 1])
-def test_running_ahead_equals_one_step_with_a_sender(lab, reader):
+@pytest.mark.parametrize("slow", [0, 1500])
+def test_running_ahead_equals_one_step_with_a_sender(lab, reader, slow):
     seen = []
     for one_step in (False, True):
         host = made(lab, one_step=one_step)
+        host.net.sim.sender_slow = slow
         app = host.app(host.udp(5000), cpu=reader, service=4_000)
         set_rps(host.boot, 0, [1])
         host.send(*[udp_frame(sport=4000 + i % 3) for i in range(400)], gap=3_000, at=1_000_000)

@@ -242,6 +242,7 @@ class engine:
     halt_ns: Array[i64] = array(8)
     stall_every: i64            # means of the distances between stalls, and of their lengths
     stall_length: i64
+    sender_slow: i64            # a sender begins the next call so many times its last one's time after that began, << 10; 0: at once
     sender_spin: i64            # a sender wakes up so long before its next call, and looks at its clock until then
     feed_next: i64              # when the first frame comes that is not on the cable yet
     key: Array[i64] = array(256)

@@ -102,6 +102,8 @@ class rx_ring:
     call_t: i64                 # of the last frame that was sent: when it was due, its flow and which datagram it is of
     call_flow: i64
     call_datagram: i64
+    call_began: i64             # with sender_slow: of the call under way, 0: none; and before when the next one does not begin
+    call_next: i64
     late_max: i64               # by how much a call of the sender was late, at most
     no_buffer: i64              # frames that had to wait there (RNBC)
     held: i64                   # frames that the sender could not send: lost there

@@ -123,16 +123,17 @@ def receiver_of(streams: Sequence[Stream], mac: int | None = None) -> Receiver:
 
 class Generated:
     """streams: what to send.  seed: of everything random.  line_rate: bits a second; frames come no closer than they fit on the wire.
-    mac: the receiver's.  start_ns: virtual time of the streams' time 0.  plain: by the Python twin."""
+    mac: the receiver's.  start_ns: virtual time of the streams' time 0.  plain: by the Python twin.  slow: a sender that is a task of this
+    host takes so many times as long for what comes back to back."""
 
     loop = 1
     passes = 1
 
     def __init__(self, streams: Sequence[Stream], *, seed: int = 1, line_rate: float | None = None, start_ns: int = 0,
-                 mac: int = DEFAULT_MAC, plain: bool = False) -> None:
+                 mac: int = DEFAULT_MAC, plain: bool = False, slow: float = 1.0) -> None:
         if len(streams) > NSTREAM:
             raise CaptureError(f"{len(streams)} streams: up to {NSTREAM}")
-        self.streams, self.plain, self.mac = tuple(streams), plain, mac
+        self.streams, self.plain, self.mac, self.slow = tuple(streams), plain, mac, slow
         self.net: Net | None = None
         self.first_ts = self.start_ns = start_ns
         self.until, self._ended = start_ns + 1, not streams
@@ -278,6 +279,7 @@ class Generated:
         """The slots are the cable's memory from now on."""
         self.net = net
         net.feed_addr, net.made_at = self.g.memory, len(self.view)
+        net.sim.sender_slow = round(self.slow * 1024) if self.slow > 1 else 0
 
     def load(self) -> bool:
         """Frames onto the cable.  True: run until `self.until`, consume(), and ask again.  False: all were handed out."""

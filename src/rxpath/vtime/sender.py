@@ -32,10 +32,10 @@ def sender_due(net: Net, q: int) -> int:
     ring = net.ring[q]
     if ring.staged:
         skb = net.skb[ring.stage.head]
-        return skb.tstamp
+        return max(skb.tstamp, ring.call_next)
     if ring.feed_head < ring.feed_tail:
         a = net.feed[q][ring.feed_head & NFEED - 1]
-        return a.t
+        return max(a.t, ring.call_next)
     return NEVER
 
 
@@ -45,9 +45,14 @@ def sender_step(net: Net, cpu: int, n: int, th: thread_t, start: int) -> None:
     if th.phase == Phase.XMIT:
         sender_xmit_one(net, cpu, th, start)
         return
+    slow, ring = net.sim.sender_slow, net.ring[th.queue]
+    if slow and ring.call_began:                     # a sender that is to be slower than it can: back to back takes longer
+        ring.call_next = ring.call_began + ((start - ring.call_began) * slow >> 10)
+        ring.call_began = 0
     due = sender_due(net, th.queue)
     if due <= start:
-        ring = net.ring[th.queue]
+        if slow:
+            ring.call_began = start
         ring.late_max = max(ring.late_max, start - due)
         ring.call_flow, ring.call_datagram = -1, -1
         th.until = 0
@@ -129,7 +134,7 @@ def call_goes_on(net: Net, q: int, ring: rx_ring) -> int:
         return 0
     if ring.call_datagram >= 0 and skb_datagram(net, skb) == ring.call_datagram:
         return Stage.SENDER_FRAGMENT
-    if ring.call_flow >= 0 and skb_flow(net, skb) == ring.call_flow:
+    if net.sim.sender_slow == 0 and ring.call_flow >= 0 and skb_flow(net, skb) == ring.call_flow:
         return Stage.SENDER
     return 0
 

@@ -251,6 +251,17 @@ def test_it_says_first_whether_the_traffic_can_last(tmp_path: Path) -> None:
     assert short is not None and short.lasts is None and "too short" in short.says
 
 
+@pytest.mark.parametrize("driver", ["veth", "loopback"])
+def test_a_specs_bursts_stretch_without_a_line_too(driver: str, tmp_path: Path) -> None:
+    """At half the speed the sender of a burst takes twice as long for it, and the reader keeps up."""
+    own = "127.0.0.1" if driver == "loopback" else "10.0.0.1"
+    spec = {"seed": 1, "traffic": [{"kind": "onoff", "burst": 400, "gap": "20ms", "duration": "100ms", "dst": own}]}
+    host = {"nic": {"driver": driver, "addresses": [f"{own}/8"]}, "cpus": 2, "profile": "vm",
+            "app": [{"name": "a", "cpu": 1, "service": "5us"}], "sysctl": {"net.core.rmem_default": 65536}}
+    at = {speed: run(Unit(trafficfile.build(spec), host, speed=speed)) for speed in (1.0, 0.8, 0.5)}
+    assert at[1.0].lost > 1.5 * at[0.8].lost > at[0.5].lost == 0 and at[0.5].offered == at[1.0].offered
+
+
 def test_who_waits_for_its_time_or_computes_for_others_has_no_more_to_do() -> None:
     """A veth's sender looks at its clock; beside one that always computes there is half of the time."""
     spec = {"seed": 1, "traffic": [{"rate": "20kpps", "duration": "30ms"}]}
