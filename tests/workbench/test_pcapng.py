@@ -67,6 +67,11 @@ def test_fates_are_those_of_the_books(plain):
     ports = {f"{s.proto}:{s.port}" for s in outcome.books.sockets}
     sockets = {f.socket for f in kept.frames if f.socket}
     assert sockets and sockets <= ports
+    full = [f for f in kept.frames if f.reason == Drop.SOCKET_RCVBUFF]
+    limits = {f"{s.proto}:{s.port}": s.rcvbuf for s in outcome.books.sockets}
+    assert all(f.ahead > 0 and f.ahead_bytes + 2304 > limits[f.socket] for f in full) and (full or plain)
+    read = [f for f in kept.frames if f.reason == Drop.RECEIVED and f.socket.startswith("udp")]
+    assert all(0 <= f.ahead_bytes <= limits[f.socket] for f in read if f.ahead >= 0) and any(f.ahead > 10 for f in read)
 
 
 def test_watching_changes_nothing():

@@ -76,7 +76,7 @@ class Trail(IntEnum):
     ALL = 1
     MAP = 2                     # those whose bit is set in net.trail_map
     LOST = 3                    # only the end of a frame that is lost
-    ENDS = 4                    # of every frame only its end, the socket that it was read from, and where its time went
+    ENDS = 4                    # of every frame only its end, its socket with what was in its queue, and where its time went
 
 
 class Run(IntEnum):

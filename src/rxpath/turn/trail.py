@@ -11,13 +11,14 @@ from .clock import come_back
 
 @path_function
 def trail_wanted(net: Net, frame: int, stage: int, arg: int) -> bool:
-    """Which marks are kept: of every frame, of those whose bit is set, or only the ends, of all or of lost ones."""
+    """Which marks are kept: of every frame, of those whose bit is set, only its end and its socket, or the ends of lost ones."""
     if net.trail == Trail.ALL:
         return True
     if net.trail == Trail.MAP:
         return net.trail_map[(frame >> 5) % NTRAILMAP] >> (frame & 31) & 1 != 0
     if net.trail == Trail.ENDS:
-        return stage == Stage.kfree_skb or stage == Stage.SPENT or stage == Stage.__skb_recv_udp
+        return stage == Stage.kfree_skb or stage == Stage.SPENT or stage == Stage.__skb_recv_udp \
+            or stage == Stage.__udp_enqueue_schedule_skb
     return stage == Stage.kfree_skb and arg & 0xFF > Drop.CONSUMED
 
 
@@ -75,7 +76,7 @@ def trail_mark(net: Net, cpu: int, skb: sk_buff, stage: int, cost: int, arg: int
     """A packet's mark, at this CPU's time."""
     c = net.cpu[cpu]
     says = arg
-    if arg == 0 and net.trail == Trail.MAP:
+    if arg == 0 and (net.trail == Trail.MAP or net.trail == Trail.ENDS):
         says = trail_fact(net, cpu, skb, stage)
     trail_put(net, cpu, c.now, skb.frame, stage, cost, says, skb.idx)
 

@@ -19,6 +19,7 @@ from rxpath.workbench.run.where_lost import Loss
 from rxpath.workbench.words.mistakes import BadInput
 
 WINDOW = 32_768                                             # frames that are held back
+CAME_TO = Stage.__udp_enqueue_schedule_skb
 READ_FROM = Stage.__skb_recv_udp                            # whose mark has the socket; in a class its name would be changed
 WHOLE = 1 << 18                                             # bytes of a frame: all of them
 
@@ -36,6 +37,8 @@ class Fate:
     cpu: int = -1
     end_ns: int = 0
     socket: str = ""
+    ahead: int = -1                                         # datagrams that waited in its socket when it came there, -1: it came to none
+    ahead_bytes: int = 0                                    # and their truesize
     spent: dict[str, int] = field(default_factory=dict)     # ns by place; of a datagram that several programs read, of all of them
 
     @property
@@ -97,6 +100,11 @@ class Fates:
         elif mark.stage == READ_FROM:
             sk = self.machine.net.socks[mark.arg]
             if mark.arg and sk.port:
+                fate.socket = f"{protocols.protocol(sk.protocol).lower()}:{sk.port}"
+        elif mark.stage == CAME_TO:
+            if mark.arg:
+                fate.ahead, fate.ahead_bytes = mark.arg >> 31 & 32767, mark.arg & (1 << 31) - 1
+                sk = self.machine.net.socks[(mark.arg >> 46) - 1]
                 fate.socket = f"{protocols.protocol(sk.protocol).lower()}:{sk.port}"
         elif ended and fate.reason not in DELIVERED:        # of several copies, one that was read says what became of it
             fate.reason, fate.station, fate.cpu, fate.end_ns = Drop(mark.end()), Stage(mark.where()).name, mark.cpu, mark.t

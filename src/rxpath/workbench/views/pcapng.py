@@ -37,6 +37,8 @@ def comment(f: Fate) -> str:
         words += [f"reason={f.reason.name}", f"at={f.station}", f"cpu={f.cpu}", f"end_ns={f.end_ns}", f"after_ns={f.end_ns - f.t}"]
     if f.socket:
         words.append(f"socket={f.socket}")
+    if f.ahead >= 0:
+        words += [f"ahead={f.ahead}", f"ahead_bytes={f.ahead_bytes}"]
     if f.spent:
         words.append("spent_ns=" + ",".join(f"{place}:{ns}" for place, ns in f.spent.items() if ns))
     return " ".join(words)
