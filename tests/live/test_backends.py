@@ -122,6 +122,22 @@ def test_frames_of_a_veth(veth, kind):
 
 
 @needs_root
+def test_a_tun_device_has_packets_without_a_header():
+    with Side() as side, Tap("tun0", tun=True) as device:
+        with open("/proc/sys/net/ipv6/conf/tun0/disable_ipv6", "w") as file:
+            file.write("1")
+        configure("tun0", f"{THEIRS}/24")
+        with side.udp() as client:
+            client.sendto(b"hello", (OURS, 5000))
+        batch = new_batch()
+        until(lambda: device.pull(batch) == 1)
+        [packet] = batch.frames(1)
+        assert packet[0] == 0x45 and bytes(packet[16:20]) == socket.inet_aton(OURS) and bytes(packet[28:]) == b"hello"
+        with pytest.raises(ValueError, match="wants a TAP"):
+            Host(device, f"{OURS}/24")
+
+
+@needs_root
 def test_a_ring_that_nobody_reads_loses_and_counts(veth):
     sender = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
     sender.bind(("va", 3))

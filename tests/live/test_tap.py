@@ -97,6 +97,17 @@ def test_timers_go_off_while_nothing_comes(live):
         until(lambda: host.counters().get("Ip.ReasmTimeout") == 1)
 
 
+def test_a_call_that_arms_a_timer_wakes_the_thread_that_keeps_them(live):
+    """ARP for nobody: asked three times, a second apart, then there is no such host.  Nothing comes in
+    meanwhile."""
+    _, host = live
+    time.sleep(0.2)                                  # the thread is asleep for good
+    with host.socket() as s:
+        s.sendto(b"x", ("10.9.0.77", 9))
+        until(lambda: host.counters().get("Icmp.OutDestUnreachs") == 1, 20)
+    assert host.time.backends[0].counted.tx_frames == 3
+
+
 def test_an_idle_host_sleeps(live):
     side, host = live
     side.ping(times=1)
