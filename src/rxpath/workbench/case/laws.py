@@ -21,6 +21,7 @@ PACKETS, SHORTEST, LONGEST = 200_000, 0.5, 5.0              # of a run, and s
 BURST_MOST, LONGEST_PAUSE = 1 << 16, 1.0                    # s between two bursts
 RUNS = 14
 NEAR, NEARLY = 0.20, 0.002                                  # of what was lost, and of what came: a law fits
+ENOUGH = 10                                                 # packets that a run would lose: a law that loses none is another one
 SPREAD_APART = 0.35                                         # of the intervals with losses
 BIN = 0.1                                                   # s
 
@@ -96,6 +97,8 @@ def _unlike(law: Law, c: Counted) -> str:
         real, ours = c.share(key), law.lost[key]
         if abs(ours - real) > max(NEAR * real, NEARLY):
             return f"{key}: {100 * real:.1f} % were lost, under this law {100 * ours:.1f} %"
+        if not ours and real * law.run.offered >= ENOUGH:
+            return f"{key}: {100 * real:.2g} % were lost, under this law none"
     if c.spread is not None and law.spread is not None and any(c.lost.values()) and abs(c.spread - law.spread) > SPREAD_APART:
         return f"losses in {100 * c.spread:.0f} % of the tenths of a second, under this law in {100 * law.spread:.0f} %"
     return ""
