@@ -43,8 +43,8 @@ def conclusion(a: Answer) -> list[str]:
     if not any(a.counted.lost.values()):
         said = "Nothing was lost: the bursts above are the longest at the line's rate that lose nothing here."
     elif not a.surviving:
-        said = ("No law explains these losses: a cause that is no matter of traffic (rxpath doctor reads the same counters), or costs that are "
-                "not this host's.")
+        said = ("No law explains these losses: a cause that is no matter of traffic (rxpath doctor reads the same counters), or costs "
+                "that are not this host's.")
     elif not a.knobs:
         said = "No setting that was tried saves any of them."
     elif a.same is None:
