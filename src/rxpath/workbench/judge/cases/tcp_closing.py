@@ -58,6 +58,7 @@ def fins() -> list[Case]:
         talk("duplicate ACKs of a FIN, without SACK", dial(sack=False),
              row("shutdown(WR)", Shutdown("c", 1)),
              row("the same ACK, three times", seg("A", 0, count=3, stride=0)),
+             row("window 0, then the old one", seg("A", 0, window=0), seg("A", 0)),
              row("with data", seg("A", 0, 10)),
              row("ACK of the FIN", seg("A", 10, ack=1))),
         talk("FIN out of order", dial(),

@@ -1,7 +1,7 @@
 """The window and receive memory: what is admitted, pruned, collapsed, and what the reader opens again."""
 from rxpath.workbench.judge.case import Case, SetOpt, Wait
 from rxpath.workbench.judge.tcp.build import dial, each, read, row, seg, talk
-from rxpath.workbench.judge.tcp.steps import Repair
+from rxpath.workbench.judge.tcp.steps import Poll, Repair
 
 RATELIMIT_NS = 550_000_000              # longer than tcp_invalid_ratelimit
 RMEM_MAX = 212_992                      # net.core.rmem_max, where nobody has set it
@@ -129,6 +129,10 @@ def acks_over_time() -> list[Case]:
                row("40 ms later", Wait(40_000_000)),
                row("the hole filled", seg("PA", 1000, 2000), read()),
                sysctl={"net.ipv4.tcp_comp_sack_nr": n, "net.ipv4.tcp_comp_sack_delay_ns": 100_000_000}) for n in (44, 5)],
+        talk("compressed SACKs of one island, tcp_comp_sack_nr 5", dial(wait_ns=200_000_000),
+             each("first", seg("PA", 0, 1000)),
+             row("50 segments behind one hole", seg("PA", 3000, 100, count=50)), Wait(40_000_000),
+             sysctl={"net.ipv4.tcp_comp_sack_nr": 5, "net.ipv4.tcp_comp_sack_delay_ns": 100_000_000}),
         talk("right-sizing, a round trip of 100 ms", dial(wait_ns=100_000_000),
              [row(f"{n} x 1448 B in one round trip", [(seg("PA", 1448 * i, 1448, tsecr=-100), read()) for i in range(at, at + n)],
                   Wait(150_000_000))
@@ -136,6 +140,10 @@ def acks_over_time() -> list[Case]:
              sysctl={"net.ipv4.tcp_moderate_rcvbuf": 1}),
         talk("SO_RCVLOWAT", dial(), SetOpt("c", "SO_RCVLOWAT", 1000),
              row("12 x 100 B", seg("PA", 0, 100, count=12)), each("read")),
+        talk("SO_RCVLOWAT, exactly so much, and more than the buffer", dial(), SetOpt("c", "SO_RCVLOWAT", 300),
+             row("one byte less", seg("PA", 0, 299), Poll("c")),
+             row("exactly so much", seg("PA", 299, 1), Poll("c"), read()),
+             row("200000: the buffer grows", SetOpt("c", "SO_RCVLOWAT", 200_000))),
     ]
 
 
