@@ -24,6 +24,7 @@ from .walltime.live_program import LiveProcess, LiveSocket
 
 RING = 1024                                          # descriptors of each queue
 LO = 1                                               # the loopback device's number
+OF_THE_CARD = {"RX_MISSED": "missed", "NIC_FILTER": "filtered", "RX_LENGTH": "length_errors", "LINK_DOWN": "link_down"}
 
 
 def mac_of(address: ipaddress.IPv4Interface) -> int:
@@ -70,12 +71,15 @@ class Host:
             return {m.text(): n for m in Mib if (n := sum(int(self.boot.net.snmp[c][m]) for c in range(NCPU)))}
 
     def drops(self) -> dict[str, int]:
-        """Frames by the reason with which they ended, those of the ring (RX_MISSED) among them."""
+        """Frames by the reason with which they ended, those that the card let go (RX_MISSED, NIC_FILTER ...) among them."""
         net = self.boot.net
         with self.time.lock:
             found = {r.name: n for r in Drop if (n := sum(int(net.drop_stat[c][r]) for c in range(NCPU)))}
-            missed = sum(int(net.ring[q].missed) for q in range(net.nring))
-        return found | ({"RX_MISSED": missed} if missed else {})
+            for name, field in OF_THE_CARD.items():
+                n = sum(int(getattr(net.ring[q], field)) for q in range(net.nring))
+                if n:
+                    found[name] = found.get(name, 0) + n
+        return found
 
     # ------------------------------------------------------------ the end
     def close(self) -> None:

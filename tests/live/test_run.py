@@ -1,4 +1,5 @@
 """`rxpath run` and `rxpath.socket`: programs of the standard library, unmodified, against the real kernel."""
+import os
 import re
 import subprocess
 import sys
@@ -159,7 +160,7 @@ def test_programs_that_know_nothing_of_us(name):
             got.append(program.line())
         _, err = program.process.communicate(timeout=20)
     assert sorted(got) == ["0", "1", "2"] and program.process.returncode == 0, err
-    assert "Udp.InDatagrams 3" in err and "Traceback" not in err, err
+    assert "Udp.InDatagrams 3" in err and "Traceback" not in err and "Error" not in err, err
 
 
 @pytest.mark.parametrize("name", ECHOES)
@@ -258,6 +259,13 @@ def test_what_is_no_python_program_is_refused(command, says):
     done = subprocess.run([sys.executable, "-m", "rxpath.workbench.cli", "run", "--dev", "tap0", "--addr", "10.9.0.2/24", "--", *command],
                           capture_output=True, text=True, timeout=60)
     assert done.returncode == 2 and re.search(says, done.stderr) and done.stderr.count("\n") == 1, done
+
+
+def test_a_sitecustomize_of_the_machines_own_is_read_too(tmp_path, monkeypatch):
+    (tmp_path / "sitecustomize.py").write_text("import builtins\nbuiltins.the_machines_own = 1\n")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]))
+    with Program("import socket; print(the_machines_own, socket.socket.__module__)") as program:
+        assert program.line() == "1 rxpath.socket"
 
 
 def test_nothing_is_left_of_a_program_that_is_killed():

@@ -34,6 +34,17 @@ def test_arp_and_ping_are_answered(both):
     assert host.counters()["Icmp.OutEchoReps"] == 3 and host.drops() == {"CONSUMED": 4}, "three requests and ARP's"
 
 
+def test_what_the_card_filters_is_counted(live):
+    """A frame for another address: all that came in has an end."""
+    side, host = live
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as s:
+        s.bind(("tap0", 3))
+        s.send(b"\x02\0\0\0\0\x77" + bytes(6) + b"\x88\xb5" + bytes(46))
+        until(lambda: host.drops() == {"NIC_FILTER": 1})
+    side.ping(times=1)
+    assert sum(host.drops().values()) == host.time.backends[0].counted.rx_frames == 3
+
+
 def test_a_large_ping_is_put_together_and_answered_in_fragments(both):
     side, host = both
     side.ping(size=20000, times=2)

@@ -11,8 +11,8 @@ if os.environ.get("RXPATH_RUN"):
     if importlib.util.find_spec("rxpath") is None:   # another Python than the one that rxpath is installed in: it needs nothing else
         sys.path.append(os.environ["RXPATH_RUN_ROOT"])
     importlib.import_module("rxpath.workbench.live.started").start(_here)
-sys.modules.pop("sitecustomize", None)
+_own = sys.modules.pop("sitecustomize")
 try:
     importlib.import_module("sitecustomize")          # the machine's own
 except ImportError:
-    pass
+    sys.modules["sitecustomize"] = _own              # whoever imports us looks there
