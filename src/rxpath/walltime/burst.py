@@ -8,19 +8,20 @@ from ..drivers.nic import nic_write_back
 from ..user.recvmsg import sys_recvfrom
 from .engine import rt_begin, rt_clock, rt_notes, rt_softirq
 
-HEAD_BYTES = 128
-
 
 @path_function
-def rt_post(net: Net, q: int, buf: int, length: int, rss: int) -> bool:
-    """A frame that lies in packet memory already: its descriptor is written back where it lies.  With rx-checksum on
-    the card says that its sums are good."""
+def rt_post(net: Net, q: int, buf: int, length: int, rss: int, copied: int) -> bool:
+    """A frame that lies in packet memory already: its descriptor is written back where it lies; or it is copied to where the descriptor
+    points.  With rx-checksum on the card says that its sums are good."""
     ring = net.ring[q]
     nic = net.nic[ring.nic]
     if ring.next_to_use == ring.hw_head:
         return False
     desc = net.desc[q][ring.hw_at]
-    desc.buf = buf
+    if copied:
+        memcpy(mem_at(net.mem_addr), desc.buf, mem_at(net.mem_addr), buf, length)
+    else:
+        desc.buf = buf
     good = E1000_RXD_STAT_TCPCS if nic.rx_csum else 0
     nic_write_back(net, q, ring, length, rss, 0, 0, E1000_RXD_STAT_EOP | E1000_RXD_STAT_IPCS | good)
     return True
@@ -34,26 +35,23 @@ def rt_serve(net: Net, cpu: int, npkt: int, first: int, stride: int, nbuf: int, 
 
 
 @entry
-def rt_serve_written(net: Net, cpu: int, npkt: int, first: int, stride: int, nbuf: int, length: int, burst: int, rss: Mem,
-                     heads: int) -> int:
-    """The same for traffic that is answered: GRO writes into heads, and what this host sends is built where frames had been.  So
-    each frame's first HEAD_BYTES are written before it is posted, from `heads` of packet memory on, as the card would."""
-    return rt_bursts(net, cpu, npkt, first, stride, nbuf, length, burst, rss, heads)
+def rt_serve_copied(net: Net, cpu: int, npkt: int, first: int, stride: int, nbuf: int, length: int, burst: int, rss: Mem) -> int:
+    """The same for traffic that is answered: what this host sends lies in buffers that frames have come in, so that no frame may come in
+    one of its own.  Each is copied, as a card would; that is part of the time."""
+    return rt_bursts(net, cpu, npkt, first, stride, nbuf, length, burst, rss, 1)
 
 
 @entry
-def rt_requests(net: Net, cpu: int, npkt: int, first: int, stride: int, length: int, burst: int, rss: Mem, heads: int, t: int,
-                socks: Mem) -> int:
+def rt_requests(net: Net, cpu: int, npkt: int, first: int, stride: int, length: int, burst: int, rss: Mem, t: int, socks: Mem) -> int:
     """npkt frames like that, frame i for the socket socks[i] (le64).  After each burst thread t reads each of its sockets once, as one that
     epoll_wait() has told does; th.sum has the first 8 bytes of each read.  Returns how many there were."""
     sent, got = 0, 0
-    mem, th = mem_at(net.mem_addr), net.thread[t]
+    th = net.thread[t]
     buf = mem_at(th.buf_addr)
     while sent < npkt:
         begin = sent
         while sent - begin < burst and sent < npkt:
-            memcpy(mem, first + sent * stride, mem, heads + sent * HEAD_BYTES, HEAD_BYTES)
-            if not rt_post(net, cpu, first + sent * stride, length, le64(rss, sent * 8)):
+            if not rt_post(net, cpu, first + sent * stride, length, le64(rss, sent * 8), 1):
                 break
             sent += 1
         rt_begin(net, cpu, rt_clock(net))
@@ -72,15 +70,12 @@ def rt_requests(net: Net, cpu: int, npkt: int, first: int, stride: int, length: 
 
 @always_inline
 @path_function
-def rt_bursts(net: Net, cpu: int, npkt: int, first: int, stride: int, nbuf: int, length: int, burst: int, rss: Mem, heads: int) -> int:
+def rt_bursts(net: Net, cpu: int, npkt: int, first: int, stride: int, nbuf: int, length: int, burst: int, rss: Mem, copied: int) -> int:
     sent, got, idle, b = 0, 0, 0, 0
-    mem = mem_at(net.mem_addr)
     while got < npkt and idle < 1000:
         k = 0
         while k < burst and sent < npkt:
-            if heads:
-                memcpy(mem, first + b * stride, mem, heads + b * HEAD_BYTES, HEAD_BYTES)
-            if not rt_post(net, cpu, first + b * stride, length, le64(rss, b * 8)):
+            if not rt_post(net, cpu, first + b * stride, length, le64(rss, b * 8), copied):
                 break
             b += 1
             if b == nbuf:
