@@ -12,9 +12,8 @@ from .engine import rt_begin, rt_clock, rt_notes, rt_softirq
 @path_function
 def rt_post(net: Net, q: int, buf: int, length: int, rss: int, copied: int) -> bool:
     """A frame that lies in packet memory already: its descriptor is written back where it lies; or it is copied to where the descriptor
-    points.  With rx-checksum on the card says that its sums are good."""
+    points, and the card says that its sums are good."""
     ring = net.ring[q]
-    nic = net.nic[ring.nic]
     if ring.next_to_use == ring.hw_head:
         return False
     desc = net.desc[q][ring.hw_at]
@@ -22,7 +21,7 @@ def rt_post(net: Net, q: int, buf: int, length: int, rss: int, copied: int) -> b
         memcpy(mem_at(net.mem_addr), desc.buf, mem_at(net.mem_addr), buf, length)
     else:
         desc.buf = buf
-    good = E1000_RXD_STAT_TCPCS if nic.rx_csum else 0
+    good = E1000_RXD_STAT_TCPCS if copied else 0
     nic_write_back(net, q, ring, length, rss, 0, 0, E1000_RXD_STAT_EOP | E1000_RXD_STAT_IPCS | good)
     return True
 
