@@ -17,6 +17,7 @@ import mmap
 import os
 import socket
 import struct
+import time
 from collections.abc import Iterable
 
 from . import bpf
@@ -30,6 +31,7 @@ XDP_COPY, XDP_ZEROCOPY = 2, 4
 CHUNK, CHUNKS, RING = 4096, 4096, 2048
 DESC = struct.Struct("=QII")                         # struct xdp_desc: address in the UMEM, bytes, options
 QUEUES_MOST = 64
+FREED_AFTER = 1.0                                    # seconds, at most
 COUNTERS = ("rx_dropped", "rx_invalid_descs", "tx_invalid_descs", "rx_ring_full", "rx_fill_ring_empty_descs", "tx_ring_empty_descs")
 LOSSES = (0, 1, 3)                                   # of them: frames; the others are descriptors and moments
 WHY = {errno.EPERM: "CAP_NET_RAW, CAP_BPF and CAP_NET_ADMIN are needed (sudo)", errno.EBUSY: "another program or socket has that queue",
@@ -133,11 +135,16 @@ class Xdp(Backend):
             raise OSError(errno.EOPNOTSUPP, "the device can do no AF_XDP")
 
     def _bind(self, flags: int) -> bool:
-        """False: the driver cannot do that."""
+        """False: the driver cannot do that.  The kernel frees the queue of a closed socket a moment after close(): EBUSY until then."""
         address = struct.pack("=HHIII", AF_XDP, flags, self.index, self.queue, 0)
-        if bpf.libc.bind(self.socket.fileno(), address, len(address)) == 0:
+        until = time.monotonic() + FREED_AFTER
+        while bpf.libc.bind(self.socket.fileno(), address, len(address)):
+            number = ctypes.get_errno()
+            if number != errno.EBUSY or time.monotonic() > until:
+                break
+            time.sleep(0.01)
+        else:
             return True
-        number = ctypes.get_errno()
         if number == errno.EOPNOTSUPP:
             return False
         raise OSError(number, os.strerror(number))
