@@ -290,7 +290,7 @@ def echo_reply_fragments(net: Net, cpu: int, skb: sk_buff, saddr: int, peer: int
     """An answer longer than the MTU: ip_fragment() of ip_output.c.  Its checksum covers all pieces, so it is summed over the request."""
     at(net, cpu, skb, Stage.icmp_push_reply)
     icmp, ident, dev = icmp_hdr(net, skb), ip_select_ident(net), net.dev[skb.dev]
-    room = (dev.mtu - IP_HLEN - optlen) & ~7
+    room, mib = (dev.mtu - IP_HLEN - optlen) & ~7, net.snmp[cpu]
     start, length = skb.data, skb.len
     skb.data += 4                                    # type and checksum are zero in the reply
     skb.len -= 4
@@ -313,4 +313,6 @@ def echo_reply_fragments(net: Net, cpu: int, skb: sk_buff, saddr: int, peer: int
             ip_finish_output(net, cpu, skb, out, peer)
         else:
             ip_finish_output2(net, cpu, skb, out, peer)
+        mib[Mib.Ip_FragCreates] += 1
         done += n
+    mib[Mib.Ip_FragOKs] += 1
