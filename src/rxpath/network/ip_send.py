@@ -28,6 +28,7 @@ from ..abi.numbers import (
     NET_RX_DROP,
     NO_SKB,
     RTN,
+    SENDER_ROOM,
     VLAN_HLEN,
 )
 from ..abi.skbuff import sk_buff
@@ -146,8 +147,7 @@ def ip_packet(net: Net, cpu: int, sk: sock, th: thread_t, transhdrlen: int, off:
         dev_kfree_skb(net, cpu, skb)
         return NO_SKB
     skb.transport_header = skb.network_header + IP_HLEN
-    dev = net.dev[fl4.dev]
-    skb.truesize = sock_wmalloc_truesize(net, IP_HLEN + n, dev.sender_room)
+    skb.truesize = sock_wmalloc_truesize(net, IP_HLEN + n, SENDER_ROOM)
     head = transhdrlen if off == 0 else 0
     skb_store_user(net, skb, skb.transport_header + head, mem_at(th.buf_addr), off + head - transhdrlen, n - head)
     skb_set_owner_w(net, sk, skb)
