@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ._version import __version__
     from .workbench.api.doctor import Diagnosis, doctor
-    from .workbench.api.many import diff, headroom, sweep
+    from .workbench.api.many import diff, headroom, sweep, tune
     from .workbench.api.replay import Outcome, replay, whatif
     from .workbench.host.file import HostError
     from .workbench.host.file import load as load_host
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .workbench.words.mistakes import BadInput
 
 __all__ = ["BadInput", "Diagnosis", "Host", "HostError", "Outcome", "Simulation", "__version__", "diff", "doctor", "headroom", "load_host",
-           "replay", "sweep", "whatif"]
+           "replay", "sweep", "tune", "whatif"]
 
 _WHERE = {
     "BadInput": ("workbench.words.mistakes", "BadInput"), "Host": ("workbench.host.model.host", "Host"),
@@ -30,7 +30,7 @@ _WHERE = {
     "doctor": ("workbench.api.doctor", "doctor"),
     "headroom": ("workbench.api.many", "headroom"), "load_host": ("workbench.host.file", "load"),
     "replay": ("workbench.api.replay", "replay"), "sweep": ("workbench.api.many", "sweep"),
-    "whatif": ("workbench.api.replay", "whatif"),
+    "tune": ("workbench.api.many", "tune"), "whatif": ("workbench.api.replay", "whatif"),
 }
 
 

@@ -23,8 +23,8 @@ ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests" / "golden" / "first.txt"
 SCHEMA = json.loads((ROOT / "src/rxpath/workbench/views/replay.schema.json").read_text())
 COMMANDS = ([], ["replay"], ["boot"], ["stations"], ["example"], ["version"], ["host"], ["host", "init"], ["host", "snapshot"],
-            ["host", "show"], ["host", "check"], ["hosts"], ["sweep"], ["headroom"], ["diff"], ["doctor"], ["calibrate"], ["validate"],
-            ["help"], ["completion"], ["man"], ["packetdrill"], ["record"], ["case"], ["whatif"],
+            ["host", "show"], ["host", "check"], ["hosts"], ["sweep"], ["tune"], ["headroom"], ["diff"], ["doctor"], ["calibrate"],
+            ["validate"], ["help"], ["completion"], ["man"], ["packetdrill"], ["record"], ["case"], ["whatif"],
             ["lab"], ["run"], ["show"])
 
 

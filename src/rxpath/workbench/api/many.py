@@ -1,4 +1,4 @@
-"""rxpath.sweep(), rxpath.headroom() and rxpath.diff(): many runs, their results as tables."""
+"""rxpath.sweep(), rxpath.headroom(), rxpath.tune() and rxpath.diff(): many runs, their results as tables."""
 from __future__ import annotations
 
 from dataclasses import fields
@@ -8,10 +8,12 @@ from rxpath.workbench.api.shown import shown
 from rxpath.workbench.many import diff as comparing
 from rxpath.workbench.many import headroom as searching
 from rxpath.workbench.many import sweep as sweeping
+from rxpath.workbench.many import tune as tuning
 from rxpath.workbench.views import diff as diff_view
 from rxpath.workbench.views import frames, terminal
 from rxpath.workbench.views import headroom as headroom_view
 from rxpath.workbench.views import sweep as sweep_view
+from rxpath.workbench.views import tune as tune_view
 
 
 class Sweep(sweeping.Sweep):
@@ -57,6 +59,15 @@ class Diff(comparing.Diff):
         return terminal.plain(diff_view.render(self))
 
 
+class Tune(tuning.Tune):
+    """str(): the answer, what matters, the front."""
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return terminal.plain(tune_view.render(self))
+
+
+tune = shown(tuning.tune, lambda found: Tune(**{f.name: getattr(found, f.name) for f in fields(found)}))
 sweep = shown(sweeping.sweep, lambda found: Sweep(**{f.name: getattr(found, f.name) for f in fields(found)}))
 headroom = shown(searching.headroom, lambda found: Headroom(**{f.name: getattr(found, f.name) for f in fields(found)}))
 

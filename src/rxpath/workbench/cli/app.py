@@ -34,6 +34,7 @@ from rxpath.workbench.cli import (
     shapes,
     show,
     sweep,
+    tune,
     validate,
     whatif,
 )
@@ -76,6 +77,7 @@ app.command(epilog=case.EXAMPLES)(case.case)
 app.command(epilog=whatif.EXAMPLES)(whatif.whatif)
 app.command(epilog=show.EXAMPLES)(show.show)
 app.command(epilog=sweep.EXAMPLES)(sweep.sweep)
+app.command(epilog=tune.EXAMPLES)(tune.tune)
 app.command(epilog=headroom.EXAMPLES)(headroom.headroom)
 app.command(epilog=lab.EXAMPLES)(lab.lab)
 app.command(epilog=run_cli.EXAMPLES)(run_cli.run)

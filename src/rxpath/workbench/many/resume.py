@@ -1,5 +1,6 @@
 """A sweep's journal: one JSON object on each line, a row as it is done.  A row is known by what it was a run of - capture, host, traffic -
-so that a journal can hold many sweeps, and a changed capture or host is never taken for the old one.
+so that a journal can hold many sweeps, and a changed capture or host is never taken for the old one.  Of a tuning (tune.py) it also has
+which settings were asked for, lot by lot.
 
 A line that was cut (the machine stopped) is dropped; a line that is something else is an error: this is not our file."""
 from __future__ import annotations
@@ -27,10 +28,11 @@ FIELDS = tuple(Result.__dataclass_fields__)
 
 
 class Journal:
-    """rows: those that the file has, by their keys."""
+    """rows, asked: those that the file has, by their keys."""
 
     def __init__(self, path: str | Path) -> None:
         self.path, self.rows = Path(path), dict[str, Result]()
+        self.asked = dict[str, list[Any]]()
         if self.path.exists() and not self.path.is_file():
             raise BadInput(f"--resume {path}: must be a file, new or of this sweep")
         end = self._read() if self.path.exists() else 0
@@ -55,7 +57,10 @@ class Journal:
                 row = json.loads(line)
                 if row["rxpath"] != FORMAT:
                     raise KeyError
-                self.rows[row["key"]] = restore(row["result"])
+                if "asked" in row:
+                    self.asked[row["key"]] = list(row["asked"])
+                else:
+                    self.rows[row["key"]] = restore(row["result"])
             except (ValueError, KeyError, TypeError):
                 raise BadInput(f"--resume {self.path}:{number}: not a row of a sweep: the file is left as it is") from None
         return end
@@ -67,11 +72,24 @@ class Journal:
             self._file.write(json.dumps(row, default=vars).encode() + b"\n")
             self._file.flush()
 
+    def ask(self, key: str, asked: list[Any]) -> None:
+        """What a lot is, before it runs."""
+        self.asked[key] = asked
+        self._file.write(json.dumps({"rxpath": FORMAT, "key": key, "asked": asked}).encode() + b"\n")
+        self._file.flush()
+
     def keys(self, base: Unit, work: Sequence[Unit]) -> list[str]:
         """What each unit is a run of."""
-        same = repr((__version__, _digest(base.capture), _of_host(base), base.listen, base.local))
-        each = [repr((u.overrides, _files(u), u.seed, u.speed, u.rate, u.loop, u.fresh, u.traffic)) for u in work]
-        return [hashlib.blake2b((same + one).encode(), digest_size=16).hexdigest() for one in each]
+        same = self.same(base)
+        return [self.key(same, u) for u in work]
+
+    def same(self, base: Unit) -> str:
+        """What all runs of a capture have in common."""
+        return repr((__version__, _digest(base.capture), _of_host(base), base.listen, base.local))
+
+    def key(self, same: str, u: Unit) -> str:
+        one = repr((u.overrides, _files(u), u.seed, u.speed, u.rate, u.loop, u.fresh, u.traffic))
+        return hashlib.blake2b((same + one).encode(), digest_size=16).hexdigest()
 
     def close(self) -> None:
         self._file.close()
