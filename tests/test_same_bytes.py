@@ -25,6 +25,8 @@ ASKS_THIS_MACHINE = {                                       # how a line begins,
     "doctor --": "reads this host's counters",
     "record -o": "samples this host's counters for 30 s",
     "calibrate": "measures what this kernel's work costs",
+    "lab": "serves live frames: tests/live",
+    "run": "serves live frames: tests/live",
     "validate": "runs experiments on this kernel, after calibrate",
 }
 OF_FILES = ("host snapshot --from",)                        # begins like those, and reads only files

@@ -9,6 +9,7 @@ from rxpath.workbench.packetdrill.parse import parse
 from rxpath.workbench.packetdrill.script import Option
 
 ENDS = host.ends()
+PEER_MAC, OUR_MAC = "02:00:00:00:00:02", "02:00:00:00:00:01"                   # without them scapy would ask the real network
 
 
 def packet(text):
@@ -34,7 +35,7 @@ def left(**tcp):
     """A segment of this host, as the wire has it."""
     ip = {k: tcp.pop(k) for k in ("tos", "ttl") if k in tcp}
     body = tcp.pop("body", b"")
-    return wire.frame_in(5, bytes(Ether() / IP(src=host.LOCAL, dst=host.REMOTE, **ip) / TCP(sport=8080, dport=32768, **tcp) / body))
+    return wire.frame_in(5, bytes(Ether(src=PEER_MAC, dst=OUR_MAC) / IP(src=host.LOCAL, dst=host.REMOTE, **ip) / TCP(sport=8080, dport=32768, **tcp) / body))
 
 
 # ---------------------------------------------------------------- in
@@ -112,8 +113,8 @@ def test_a_time_stamp_that_leaves_is_remembered_for_its_echo():
 
 
 def test_frames_that_a_script_cannot_speak_of_are_left_out():
-    assert wire.frame_in(1, bytes(Ether() / ARP())) is None
-    assert wire.frame_in(1, bytes(Ether(type=0x0800))) is None
+    assert wire.frame_in(1, bytes(Ether(src=PEER_MAC, dst=OUR_MAC) / ARP(psrc="192.0.2.1", hwsrc=PEER_MAC))) is None
+    assert wire.frame_in(1, bytes(Ether(src=PEER_MAC, dst=OUR_MAC, type=0x0800))) is None
 
 
 def test_broken_options_of_what_left_are_shown_as_they_are():
