@@ -239,13 +239,13 @@ def clients(run: Outcome) -> Group | None:
     c = run.clients
     if c is None:
         return None
-    table = table_of("connections", "connected", "ended", "refused", "reset", "gave up", "bytes acknowledged", "sent again", "timeouts")
+    table = table_of("number", "connected", "ended", "refused", "reset", "gave up", "bytes acked", "resent", "RTOs")
     table.add_row(*(f"{n:,}" for n in (c.connections, c.connected, c.ended, c.refused, c.reset, c.gave_up, c.acknowledged, c.retransmitted,
                                        c.timeouts)))
     taken = (("first SYN to SYN-ACK", c.connect_ns), ("first SYN to the last acknowledgement", c.transfer_ns))
     times = [Text(f"{what}: p50 {ns(q['p50'])}, p99 {ns(q['p99'])}, max {ns(q['max'])} ({q['count']:,})", "dim")
              for what, q in taken if q["count"]]
-    return titled("TCP clients, as they see it (they react to this host: a closed loop)", table, *times)
+    return titled("TCP clients, as they see it (a closed loop: they react to this host)", table, *times)
 
 
 def pauses(run: Outcome) -> Group | None:
