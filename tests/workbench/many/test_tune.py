@@ -11,12 +11,14 @@ import pytest
 
 import rxpath
 from rxpath.workbench.cli import app as cli
+from rxpath.workbench.jobs import unit
 from rxpath.workbench.jobs.pool import Pool
 from rxpath.workbench.jobs.unit import Result, Unit
 from rxpath.workbench.many import tune as tuning
 from rxpath.workbench.many.tuning import answer, ask, space, target
 from rxpath.workbench.many.tuning.space import Knob, Space
 from rxpath.workbench.scenarios import scenario
+from rxpath.workbench.traffic import spec as trafficfile
 from rxpath.workbench.words.mistakes import BadInput
 
 COMMAND = [sys.executable, "-m", "rxpath.workbench.cli", "tune"]
@@ -137,6 +139,16 @@ def test_the_worst_of_several_captures_counts(tmp_path: Path) -> None:
         tuning.tune(["first", str(slow)])
     with pytest.raises(BadInput, match="each once"):
         tuning.tune(["first", "first"])
+
+
+def test_the_answer_is_run_again_with_seeds_that_the_search_has_not_seen() -> None:
+    sent = trafficfile.build({"traffic": [{"kind": "poisson", "rate": "150kpps", "count": 3000}]})
+    host = {"app": [{"name": "a", "service": {"exponential": "5us"}}], "socket": [{"name": "s", "bind": "*:5000"}]}
+    found = tuning.tune(sent, host, objective="p99", target="p99<1us", knobs=["ethtool.rx=64"], trials=2, seeds=2)
+    assert found.answer is not None and found.verified is not None and not found.answer.set
+    each = [unit.run(Unit(sent, host, seed=k)).p99_ns for k in range(1, 13)]
+    assert found.answer.figures["p99"] == max(each[:2])                     # the worst of the search's
+    assert [f["p99"] for f in found.verified.each] == each[2:] and len(set(each)) > 3
 
 
 def test_a_combination_that_is_impossible_is_a_trial_with_an_error() -> None:

@@ -25,7 +25,8 @@ def render(found: Tune) -> Group:
     if found.interrupted:
         parts.append(Text("INTERRUPTED: " + ("the trials are not complete" if len(found.trials) < found.of else
                                              "the answer is not complete"), "yellow"))
-    parts += [Text(), *_answer(found)]
+    answer = _answer(found)
+    parts += [Text(), *answer] if answer else []
     if found.today is not None:
         parts += [Text(), _table(found)]
         if len(found.front) > SHOWN:
@@ -66,15 +67,21 @@ def _answer(found: Tune) -> list[Any]:
             table.add_row("today's host", *_cells(found.today.figures))
         table.add_row("with this", *_cells(answer.figures))
         for one in answer.matters:
-            table.add_row(f"without {one.knob}", *_cells(one.figures))
+            table.add_row(f"without {_short(one.knob)}", *_cells(one.figures))
         out += [Text(), table]
     if found.verified is not None:
         out.append(_verified(found))
     for text, names in (("change no figure beside it, as far as they go", answer.nothing),
                         ("change figures beside it, and are not needed", answer.not_needed)):
         if names:
-            out.append(Text(f"{text}: {', '.join(names)}", "dim"))
+            out.append(Text(f"{text}: {', '.join(map(_short, names))}", "dim"))
     return out
+
+
+def _short(knob: str) -> str:
+    """A knob's name is all the keys that it writes."""
+    first, *more = knob.split("+")
+    return f"{first} and {len(more):,} more" if more else first
 
 
 def _verified(found: Tune) -> Text:
