@@ -29,7 +29,7 @@ EXAMPLES = examples(
 
 
 def tune(
-    captures: Annotated[list[str], typer.Argument(metavar="CAPTURE", help="pcap or pcapng files, cases, traffic specs, or first. Of several "
+    captures: Annotated[list[str], typer.Argument(metavar="CAPTURE", help="pcap or pcapng files, cases, specs, or first. Of several "
                                                   "the worst counts.")],
     objective: Annotated[str, typer.Option("--objective", metavar="NAMES", help="What to lower, the most important first: of loss, p99, "
                                            "cpu, memory.")] = "loss,p99",
