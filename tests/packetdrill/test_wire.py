@@ -35,7 +35,8 @@ def left(**tcp):
     """A segment of this host, as the wire has it."""
     ip = {k: tcp.pop(k) for k in ("tos", "ttl") if k in tcp}
     body = tcp.pop("body", b"")
-    return wire.frame_in(5, bytes(Ether(src=PEER_MAC, dst=OUR_MAC) / IP(src=host.LOCAL, dst=host.REMOTE, **ip) / TCP(sport=8080, dport=32768, **tcp) / body))
+    frame = Ether(src=PEER_MAC, dst=OUR_MAC) / IP(src=host.LOCAL, dst=host.REMOTE, **ip) / TCP(sport=8080, dport=32768, **tcp) / body
+    return wire.frame_in(5, bytes(frame))
 
 
 # ---------------------------------------------------------------- in
