@@ -10,21 +10,25 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ._version import __version__
+    from .vtime.program import ProgramError
     from .workbench.api.doctor import Diagnosis, doctor
     from .workbench.api.many import diff, headroom, sweep, tune
     from .workbench.api.replay import Outcome, replay, whatif
     from .workbench.host.file import HostError
     from .workbench.host.file import load as load_host
     from .workbench.host.model.host import Host
+    from .workbench.run.own import Modules, Program
     from .workbench.run.simulation import Simulation
     from .workbench.words.mistakes import BadInput
 
-__all__ = ["BadInput", "Diagnosis", "Host", "HostError", "Outcome", "Simulation", "__version__", "diff", "doctor", "headroom", "load_host",
-           "replay", "sweep", "tune", "whatif"]
+__all__ = ["BadInput", "Diagnosis", "Host", "HostError", "Modules", "Outcome", "Program", "ProgramError", "Simulation", "__version__",
+           "diff", "doctor", "headroom", "load_host", "replay", "sweep", "tune", "whatif"]
 
 _WHERE = {
     "BadInput": ("workbench.words.mistakes", "BadInput"), "Host": ("workbench.host.model.host", "Host"),
     "HostError": ("workbench.host.file", "HostError"), "Outcome": ("workbench.api.replay", "Outcome"),
+    "Modules": ("workbench.run.own", "Modules"), "Program": ("workbench.run.own", "Program"),
+    "ProgramError": ("vtime.program", "ProgramError"),
     "Simulation": ("workbench.run.simulation", "Simulation"), "__version__": ("_version", "__version__"),
     "diff": ("workbench.api.many", "diff"), "Diagnosis": ("workbench.api.doctor", "Diagnosis"),
     "doctor": ("workbench.api.doctor", "doctor"),

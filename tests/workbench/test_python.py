@@ -25,6 +25,26 @@ best = table.best
 assert best is not None
 rows: list[dict[str, object]] = table.to_dicts()
 room: rxpath.Outcome = rxpath.whatif("first", budget="1M", seeds=1, jobs=1)
+
+
+class Reader(rxpath.Program):
+    sockets = ("udp:8125",)
+    cpu = 1
+
+    def __init__(self) -> None:
+        self.octets = 0
+
+    def run(self, s: rxpath.Modules) -> None:
+        sock = s.socket(s.AF_INET, s.SOCK_DGRAM)
+        sock.bind(("0.0.0.0", 8125))
+        while True:
+            self.octets += len(sock.recv(8192))
+            s.work(20_000)
+
+
+mine = Reader()
+own: rxpath.Outcome = rxpath.replay("first", programs=[mine])
+assert mine.octets
 print(lost, p99, share, best.settings, len(rows), room.knobs)
 '''
 

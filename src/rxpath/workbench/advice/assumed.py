@@ -19,10 +19,16 @@ def assumed(run: Outcome) -> list[str]:
     out = [f"cost profile {host.profile}, which was not measured on this host"] if host.profile in PROFILES else []
     if calibrated.is_calibrated(host.profile) and any(dev.driver.has_ring for dev in host.devices):
         out.append(f"the card, its interrupts and its memory, which {host.profile} could not measure")
+    ran = {a.name for a in run.books.apps}
+    own = sorted(ran - {a.name for a in host.apps})         # of the user's own: run/own.py
+    its = [a for a in host.apps if a.name in ran] if own else host.apps
     apps = [f"{a.name} {_work(a)}, {a.threads} thread{'s' * (a.threads > 1)} on "
-            f"{_cpus(sorted({host.app_cpu(a, i) for i in range(a.threads)}))}" for a in host.apps[:PROGRAMS]]
-    if len(host.apps) > PROGRAMS:
-        apps.append(f"and {len(host.apps) - PROGRAMS} more program{'s' * (len(host.apps) - PROGRAMS > 1)}")
+            f"{_cpus(sorted({host.app_cpu(a, i) for i in range(a.threads)}))}" for a in its[:PROGRAMS]]
+    if len(its) > PROGRAMS:
+        apps.append(f"and {len(its) - PROGRAMS} more program{'s' * (len(its) - PROGRAMS > 1)}")
+    out += [f"{name} is a program in Python: only its calls and its work() take time" for name in own]
+    if not apps:
+        return out
     if run.taught is not None and run.taught.applied:
         return [*out, f"a program that works as its replies in the capture show: {apps[0]}"]
     if "app" not in host._raw:

@@ -76,7 +76,7 @@ class Seen:
     def unread(self) -> list[SocketBooks]:
         """UDP sockets that got something and that no program reads."""
         return [s for s in self.books.sockets if s.proto == "udp" and s.received + s.queued + s.drops > 0
-                and not any(self.reads(app, s) for app in self.host.apps)]
+                and (s.proto, s.port) not in self.run.own and not any(self.reads(app, s) for app in self.host.apps)]
 
     @cached_property
     def readers(self) -> list[App]:
@@ -200,6 +200,8 @@ class Seen:
         return came * ((c.hardirq + c.softirq) / row["processed"]) / self.lasts if row["processed"] else STARVED if came else 0.0
 
     def reads(self, app: App, sock: SocketBooks) -> bool:
+        if (sock.proto, sock.port) in self.run.own:
+            return False
         listed = self.listed(sock.name)
         return "*" in app.sockets or (listed is not None and listed.name in app.sockets)
 

@@ -72,6 +72,7 @@ class Machine:
         self.rings = host.rings()                               # of all cards, by their number in the pool
         self.sockets: list[Opened] = []
         self.threads: list[Running] = []
+        self.own: set[tuple[str, int]] = set()                  # (protocol, port) that programs of the user's own bind: run/own.py
         self.senders: list[tuple[str, int, int]] = []           # of devices without a ring: (device, its ring, the thread that sends)
         self.rules: FlatRules | None = None
         self.notes: list[str] = []

@@ -46,6 +46,7 @@ class Outcome:
     trail: Trail | None = None                              # the way of single packets, when that was asked: .packets by frame
     lost_flows: LostFlows | None = None                     # whose frames were lost, of a recorded run
     clients: ClientBooks | None = None                      # the TCP clients of a traffic spec; None: it has none
+    own: frozenset[tuple[str, int]] = frozenset()           # (protocol, port) that programs of the user's own bound
     taught: Taught | None = None                            # by the receiver's replies in the capture; None: there are none
 
     @property

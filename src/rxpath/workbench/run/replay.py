@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from rxpath.cable.generate import Generated
     from rxpath.workbench.run.lost_flows import LostFlows
     from rxpath.workbench.run.machine import Machine
+    from rxpath.workbench.run.own import Program
     from rxpath.workbench.run.trail import Trail
     from rxpath.workbench.traffic.clients import Clients
     from rxpath.workbench.traffic.spec import Spec
@@ -64,6 +65,16 @@ def _watched(trail: Trail | str | Sequence[str] | None) -> Trail | None:
     return trail if isinstance(trail, Trail) else Trail(listed(trail))
 
 
+def _go_together(name: str, spec: Spec | None, loop: int, two_runs: bool, programs: Sequence[Program]) -> None:
+    """Raises BadInput for what is asked together and cannot be."""
+    if name == "-" and (loop > 1 or two_runs):
+        raise BadInput("standard input cannot be read twice, as --loop and --trail drops would: save it to a file")
+    if programs and two_runs:
+        raise BadInput("trail: to find the dropped ones takes two runs, and programs of your own run once: name the frames")
+    if spec is not None and loop > 1:
+        raise BadInput("--loop is for captures: generated traffic lasts as long as its duration or count says")
+
+
 def _clients(spec: Spec | None, sim: Simulation, begins: int, speed: float, last: int | None) -> Clients | None:
     """The spec's TCP clients; None: it has none, or it is a capture."""
     if spec is None:
@@ -79,7 +90,8 @@ def replay(capture: str | Path | Spec, host: given.GivenHost = None, *, override
            listen: str | Sequence[str] = (), local: str | None = None, speed: float = 1.0, rate: str | int | None = None, loop: int = 1,
            plain: bool | None = None, skip_unsupported: bool | None = None, trail: Trail | str | Sequence[str] | None = None,
            progress: Progress | None = None, stop: Callable[[], bool] | None = None, receiver: Receiver | None = None, fresh: bool = False,
-           record: bool = False, last: int | None = None, spends: bool = True, watching: Sequence[Watching] = ()) -> Outcome:
+           record: bool = False, last: int | None = None, spends: bool = True, watching: Sequence[Watching] = (),
+           programs: Sequence[Program] = ()) -> Outcome:
     """Send a capture through the receive path of a host.
 
     capture   a pcap or pcapng file (also gzipped), "-" for standard input, the name of a bundled one ("first"),
@@ -95,6 +107,7 @@ def replay(capture: str | Path | Spec, host: given.GivenHost = None, *, override
     trail     the way of single packets, in Outcome.trail: "drops", "17", ["10.0.0.2:53", ...] as --trail has them, or a run.trail.Trail
     watching  who is told of the run while it goes on: run.fates.Fates (what became of every frame; not together with trail),
               run.moment.Moments (what the host's counters say at moments of it)
+    programs  applications of your own, of class rxpath.Program, beside the host's or in place of them
     spends    keep where the time of each datagram went, in books.spent and Outcome.samples
     record    keep rings, queues, CPU time and losses over time, in Outcome.recording, and whose frames were lost, in Outcome.lost_flows
               (not together with trail); receiver: who receives, if that is known
@@ -109,10 +122,8 @@ def replay(capture: str | Path | Spec, host: given.GivenHost = None, *, override
     if addresses is None and chosen.nic.addresses:
         addresses = list(chosen.addresses)                  # the host file says who it is
     pace = _pace(rate, speed)
-    if name == "-" and (loop > 1 or (watched is not None and watched.two_runs)):
-        raise BadInput("standard input cannot be read twice, as --loop and --trail drops would: save it to a file")
-    if spec is not None and loop > 1:
-        raise BadInput("--loop is for captures: generated traffic lasts as long as its duration or count says")
+    two_runs = watched is not None and watched.two_runs
+    _go_together(name, spec, loop, two_runs, programs)
     source: Source | None = None
     begins = START_NS + left_open.lead_ns(chosen)
     if spec is not None:
@@ -132,7 +143,7 @@ def replay(capture: str | Path | Spec, host: given.GivenHost = None, *, override
     def once(source: Source | None, scout: bool) -> Outcome:
         with cable(source) as frames, \
                 Simulation(chosen, receiver=who, listen=sockets, plain=plain, skip_unsupported=skip_unsupported,
-                           record=record and not scout, spends=spends and not scout) as sim:
+                           record=record and not scout, spends=spends and not scout, programs=programs) as sim:
             sim.time.stop = stop
             others: Sequence[Watching] = () if scout else watching
             sim.add_clients(_clients(spec, sim, begins, speed, last))
@@ -144,7 +155,7 @@ def replay(capture: str | Path | Spec, host: given.GivenHost = None, *, override
             said = traffic.summary(name, frames, speed, pace, begins, sim.clients)
             return Outcome(read := sim.books(), said, who, sim.host, (*said.notes, *sim.said(read)), tuple(sim.leaving.lines),
                            sim.time.stopped, recording=sim.recording(), taught=taught, sampled=sim.sampled(), trail=watched,
-                           lost_flows=flows, clients=sim.clients.finish() if sim.clients is not None else None)
+                           lost_flows=flows, own=frozenset(sim.own), clients=sim.clients.finish() if sim.clients is not None else None)
 
     source = open_source()
     headers = HEADERS_SHARE if source is not None and receiver is None else 0.0         # of all that is to be done
@@ -158,7 +169,7 @@ def replay(capture: str | Path | Spec, host: given.GivenHost = None, *, override
         chosen = assemble.settle(chosen, who)
         if fresh and loop > 1:
             who = replace(who, tcp=from_anybody(who.tcp))
-        if watched is not None and watched.two_runs:
+        if two_runs:
             once(source, scout=True)
             source = open_source()
         return once(source, scout=False)

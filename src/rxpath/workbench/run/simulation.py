@@ -26,6 +26,7 @@ from rxpath.workbench.words import units
 
 if TYPE_CHECKING:
     from rxpath.cable.generate import Generated
+    from rxpath.workbench.run.own import Program
     from rxpath.workbench.run.recording import Recording
     from rxpath.workbench.traffic.clients import Clients
 
@@ -38,11 +39,12 @@ class Simulation(Machine):
     """host: what receives, a Host, a host file or its tables.  receiver: as cable.infer_receiver() found it, for what the host leaves to
     the capture.  listen: sockets to open beside the host's own.  plain: run the path as Python.  one_step: the exact engine, slow, the
     judge of running ahead.  record: keep what the run looked like over time, for recording().  spends: keep where the time of each
-    datagram went."""
+    datagram went.  programs: of your own, beside the host's or in place of them (run/own.py)."""
 
     def __init__(self, host: GivenHost, *, receiver: Receiver | None = None, listen: Sequence[tuple[str, int, int]] = (),
                  plain: bool | None = None, one_step: bool = False, skip_unsupported: bool | None = None,
-                 packets: int | None = None, record: bool = False, spends: bool = False) -> None:
+                 packets: int | None = None, record: bool = False, spends: bool = False,
+                 programs: Sequence[Program] = ()) -> None:
         host = assemble.settle(the_host(host), receiver)
         super().__init__(host, receiver, listen, packets or assemble.packets_needed(host, socket_count(host, receiver, listen)), plain)
         self.t = 0
@@ -50,6 +52,10 @@ class Simulation(Machine):
         self.speed = 1.0
         self.repairs: repairs.Repairs | None = None
         self.clients: Clients | None = None
+        if programs:
+            from rxpath.workbench.run import own
+
+            self.own = own.checked(programs, self.host)
         assemble.assemble(self, one_step, skip_unsupported)
         self.leaving = Leaving(self)
         if any(app.restart is not None for app in host.apps):
@@ -63,6 +69,8 @@ class Simulation(Machine):
             from rxpath.workbench.run import recording
 
             recording.start(self)
+        if programs:
+            own.start(self, programs)
 
     def program(self, function: Callable[[Any], object], cpu: int = 0, start: int = 1000, nice: int = 0) -> Any:
         """A Python program on this host: function(s) with a socket module of its own (vtime/program.py)."""
@@ -169,6 +177,10 @@ class Simulation(Machine):
     # ------------------------------------------------------------ what came of it
     def books(self) -> books.Books:
         """What the state says now; raises Imbalance if it does not add up."""
+        if self.own:
+            from rxpath.workbench.run import own
+
+            own.found(self)
         read = books.read(self)
         read.check()
         if self.leaving.lost():

@@ -27,11 +27,13 @@ LO_IFINDEX = 2                                              # device number 1, a
 def open_all(m: Machine) -> None:
     """In the order of bind(): the host's, those of --listen, those of the capture's traffic."""
     for i, item in enumerate(hosttables.open_sockets(m.host)):
+        if (item.listed.proto, item.port) in m.own:
+            continue
         try:
             _open_listed(m, item, i)
         except OSError as error:
             raise BadInput(f"socket {item.name}: {error.strerror}") from None
-    bound = {(s.proto, s.port) for s in m.sockets}
+    bound = {(s.proto, s.port) for s in m.sockets} | m.own
     extra = list(m.listen)
     if m.host.opens_from_capture and not m.listen and m.receiver is not None:
         extra += _of_traffic(m, m.receiver, bound)
