@@ -157,9 +157,10 @@ def test_what_cannot_be_joined_is_one_line(tmp_path, capsys):
     path = case(tmp_path)
     (tmp_path / "a.txt").write_text("x")
     (tmp_path / "a.bin").write_bytes(bytes(100))
+    (tmp_path / "empty").mkdir()
     (tmp_path / "a.pcap").write_bytes(pcap([(0, udp_frame(), len(udp_frame()))]))
     for files_, says in (((path, tmp_path / "a.txt"), "is a case already"), ((tmp_path / "a.bin",), "a case takes texts"),
-                         ((tmp_path,), "a case takes texts"), ((tmp_path / "a.pcap", tmp_path / "a.pcap"), "a second capture")):
+                         ((tmp_path / "empty",), "a case takes texts"), ((tmp_path / "a.pcap", tmp_path / "a.pcap"), "a second capture")):
         assert cli.run(["case", *map(str, files_), "-o", str(tmp_path / "o.rxcase")]) == 2
         err = capsys.readouterr().err
         assert says in err and err.count("\n") == 1 and not (tmp_path / "o.rxcase").exists()

@@ -1,4 +1,4 @@
-"""`rxpath case`: a case of texts, a capture and a host file that somebody has."""
+"""`rxpath case`: a case of texts, folders, archives, a capture and a host file that somebody has."""
 from __future__ import annotations
 
 from typing import Annotated
@@ -10,13 +10,17 @@ from rxpath.workbench.cli.examples import examples
 EXAMPLES = examples(
     ("rxpath case monday.txt tuesday.txt -o web1.rxcase", "what somebody pasted, the older first"),
     ("rxpath case before.txt after.txt dump.pcap --host server.toml -o web1.rxcase", "with a capture and a host file"),
+    ("rxpath case sosreport-web1.tar.xz -o web1.rxcase", "what a support archive says, without the rest of it"),
     ("rxpath case web1.rxcase -o smaller.rxcase", "a recorded case, compressed"),
 )
+
+SAID_MOST = 8                                               # lines about each moment
 
 
 def case(
     files: Annotated[list[str], typer.Argument(
-        metavar="FILE", help="Texts of one host, the older first, and at most one capture; or one case, to pack it anew.")],
+        metavar="FILE", help="Texts, folders or archives of one host, the older first, and at most one capture; or one case, to pack it "
+                             "anew.")],
     out: Annotated[str | None, typer.Option("-o", "--out", metavar="FILE", help="The case, a new file.")] = None,
     host: Annotated[str | None, typer.Option("--host", metavar="FILE", help="A host file that goes into it.")] = None
 ) -> None:
@@ -30,6 +34,13 @@ def case(
     check_writable("-o", out)
     manifest = make(files, out, host)
     made = open_recorded(out)
-    parts = [f"{len(made.moments)} moments" if made.moments else "", f"{len(made.samples):,} samples" if made.samples else "",
+    moments = len(made.moments)
+    parts = [f"{moments} moments" if moments > 1 else "1 moment" if moments else "",
+             f"{len(made.samples):,} samples" if made.samples else "",
              "a capture" if "capture" in manifest else "", "a host file" if made.host_text else ""]
     typer.echo(f"wrote {out}: {', '.join(p for p in parts if p) or 'nothing that is known'}", err=True)
+    for moment in manifest.get("moments", ()):
+        for why in moment.get("left_out", ())[:SAID_MOST]:
+            typer.echo(f"{moment['of']}: {why}", err=True)
+        if (more := len(moment.get("left_out", ())) - SAID_MOST) > 0:
+            typer.echo(f"{moment['of']}: {more} more things were left out (manifest.json lists them)", err=True)

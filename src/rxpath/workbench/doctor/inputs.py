@@ -43,7 +43,8 @@ def moments(paths: Sequence[str]) -> list[Reading]:
     if len(paths) == 1 and all(os.path.exists(os.path.join(paths[0], part)) for part in ("before", "after")):
         paths = [os.path.join(paths[0], part) for part in ("before", "after")]
     if len(paths) == 1 and is_case(paths[0]):
-        return recorded.moments(paths[0])
+        found = recorded.moments(paths[0])
+        return _divided(found[0]) if len(found) == 1 else found
     if list(paths).count("-") > 1:
         raise BadInput("-: standard input can be read once; the other reading comes from a file")
     read = [_read(path) for path in paths]

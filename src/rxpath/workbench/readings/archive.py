@@ -24,7 +24,7 @@ from . import tar
 from .case import open_recorded
 from .lines import decoded
 from .records import Reading, Unread
-from .sniff import context_of, read_text
+from .sniff import context_of, read_file
 
 FILE_MOST = 16 << 20                # bytes of one text
 TEXT_MOST = 64 << 20                # of all texts that are read
@@ -34,7 +34,6 @@ DEPTH_MOST = 12                     # folders inside folders
 OF_SUPPORTCONFIG = re.compile(r"(?:^|/)(?:network(?:-[\w.-]+)?|env|proc|hardware|basic-environment)\.txt$")
 OF_SOS = re.compile(r"(?:^|/)(?:sosreport-[^/]*/|sos_commands/)")
 IS_SUPPORTCONFIG = re.compile(r"(?:^|/)(?:scc|nts)_[^/]*/|(?:^|/)basic-environment\.txt$")
-NETNS = re.compile(r"(?:^|/)namespaces/([^/]+)/|(?:^|/)network-([\w.-]+)\.txt$")
 PRINTED = bytes([*range(7, 14), 27, *range(32, 256)])              # what a text has, colours and UTF-8 included
 PACKED = {b"\x28\xb5\x2f\xfd": "zstd -d", b"PK\x03\x04": "unzip", b"7z\xbc\xaf": "7z x", b"-----BEGIN PGP MESSAGE": "gpg -d",
           b"\x85": "gpg -d", b"\x8c\x0d": "gpg -d", b"\x8c\x04": "gpg -d", b"\x8d": "gpg -d"}
@@ -121,10 +120,10 @@ def _unpacker(head: bytes) -> Callable[[], Unpacker] | None:
 
 
 class _Reader:
-    """Texts one after the other become one Reading."""
+    """Texts one after the other become one Reading.  keep: takes their names and bytes instead."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self, name: str, keep: Callable[[str, bytes], None] | None = None) -> None:
+        self.name, self.keep = name, keep
         self.reading = Reading(name=name)
         self.bytes = 0
         self.others = 0                                     # files that nobody here reads
@@ -139,9 +138,10 @@ class _Reader:
         if len(head.translate(None, PRINTED)) > len(head) // 20 and not data.startswith((b"\xff\xfe", b"\xfe\xff")):
             self.say("not a text", name)
             return
-        netns = NETNS.search(name)
-        found = read_text(decoded(data), name, (netns[1] or netns[2]) if netns else "")
-        self.reading = self.reading.together(found)
+        if self.keep is not None:
+            self.keep(name, data)
+        else:
+            self.reading = self.reading.together(read_file(decoded(data), name))
 
     def wanted(self, name: str) -> bool:
         """Whether a file of an archive or a directory is opened."""
@@ -280,6 +280,18 @@ def read_path(path: str | os.PathLike[str]) -> Reading:
             raise BadInput(f"{error}; if it is another archive, unzip it first") from None
         return case.settings if case.settings.records or not case.moments else case.moments[0]
     reader = _Reader(name)
+    _from_path(name, reader)
+    return reader.done()
+
+
+def texts_of(path: str, keep: Callable[[str, bytes], None]) -> Reading:
+    """keep(name, bytes) for each text that read_path() would read.  A Reading without records: what was left out, and why."""
+    reader = _Reader(path, keep)
+    _from_path(path, reader)
+    return reader.done()
+
+
+def _from_path(name: str, reader: _Reader) -> None:
     try:
         if os.path.isdir(name):
             _from_folder(name, reader)
@@ -290,7 +302,6 @@ def read_path(path: str | os.PathLike[str]) -> Reading:
                 _from_stream(file, name, reader)
     except OSError as error:
         raise BadInput(f"{name}: {error.strerror or error}") from None
-    return reader.done()
 
 
 def read_stdin() -> Reading:

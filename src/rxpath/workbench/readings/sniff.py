@@ -53,6 +53,7 @@ REFUSED = re.compile(r"\s*(?:Cannot get |netlink error|ethtool: bad|no stats ava
                      r": (?:command not found|No such file|[Pp]ermission denied|Operation not (?:permitted|supported)|No such device))")
 JSON = re.compile(r"\s*(?:\[\s*(?:[{\]]|$)|\{\s*(?:[\"}]|$))")
 NETNS = re.compile(r"(?:^|.*? )ip netns exec (\S+) (.*)$")
+NETNS_FOLDER = re.compile(r"(?:^|/)namespaces/([^/]+)/|(?:^|/)network-([\w.-]+)\.txt$")         # of sos and of supportconfig
 IN_NETNS = frozenset("ip ethtool ss netstat nstat iptables ip6tables iptables-save ip6tables-save nft sysctl conntrack cat".split())
 
 
@@ -82,6 +83,12 @@ def context_of(said: str, netns: str = "") -> Context:
     elif match := NETNS.match(text):
         netns, text = match[1], match[2]
     return _recognised(text, netns)
+
+
+def read_file(data: str, name: str) -> Reading:
+    """A text of an archive, a directory or a case, whose name may say the network namespace, too."""
+    netns = NETNS_FOLDER.search(name)
+    return read_text(data, name, (netns[1] or netns[2]) if netns else "")
 
 
 def _recognised(text: str, netns: str) -> Context:

@@ -1,5 +1,5 @@
 """`rxpath case`: a case of what somebody has: texts and archives of one or more moments, a capture, a host file; or of another case, packed
-smaller or without addresses."""
+smaller."""
 from __future__ import annotations
 
 import gzip
@@ -14,9 +14,9 @@ from typing import IO, Any
 
 from rxpath.cable.case_file import FORMAT, MANIFEST, CaseFile, is_case
 from rxpath.cable.errors import CaptureError
+from rxpath.workbench.readings.case.texts import Moments, moments_of
 from rxpath.workbench.words.mistakes import BadInput, writing
 
-TEXT_MOST = 64 << 20
 CAPTURES = (b"\xa1\xb2\xc3\xd4", b"\xd4\xc3\xb2\xa1", b"\xa1\xb2\x3c\x4d", b"\x4d\x3c\xb2\xa1", b"\x0a\x0d\x0d\x0a")
 
 
@@ -30,7 +30,7 @@ def make(paths: Sequence[str], out: str, host: str | None = None) -> dict[str, A
     with tempfile.TemporaryDirectory(prefix="rxpath-case-", dir=os.path.dirname(os.path.abspath(out))) as folder, writing(out):
         part = os.path.join(folder, "case")
         with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as made:
-            manifest = _again(cases[0], made) if cases else _new(paths, made)
+            manifest = _again(cases[0], made) if cases else _new(paths, made, folder)
             if host is not None:
                 made.writestr(_entry("host.toml"), _bytes(host, 16 << 20))
             made.writestr(_entry(MANIFEST), json.dumps(manifest, indent=1))
@@ -51,9 +51,9 @@ def _again(path: str, made: zipfile.ZipFile) -> dict[str, Any]:
         raise BadInput(str(error)) from None
 
 
-def _new(paths: Sequence[str], made: zipfile.ZipFile) -> dict[str, Any]:
+def _new(paths: Sequence[str], made: zipfile.ZipFile, own: str) -> dict[str, Any]:
     manifest: dict[str, Any] = {"format": FORMAT, "tool": "rxpath case", "made": "of files"}
-    moment = 0
+    moments = Moments(lambda name, data: made.writestr(_entry(name), data), own)
     for path in paths:
         head = _head(path)
         if head in CAPTURES or (head[:2] == b"\x1f\x8b" and _packed_head(path) in CAPTURES):
@@ -62,17 +62,12 @@ def _new(paths: Sequence[str], made: zipfile.ZipFile) -> dict[str, Any]:
             with gzip.open(path) if head[:2] == b"\x1f\x8b" else open(path, "rb") as file:
                 _copy(file, made, "capture.pcap")           # type: ignore[arg-type]
             manifest["capture"] = {"file": "capture.pcap", "of": os.path.basename(path)}
-        elif os.path.isdir(path) or not _is_text(head):
-            raise BadInput(f"{path}: folders and archives are read by rxpath doctor and rxpath host snapshot --from; a case takes texts, a "
-                           "capture and a host file (tar -xf, then the files that matter)")
         else:
-            made.writestr(_entry(f"moments/{moment}/{os.path.basename(path)}"), _bytes(path, TEXT_MOST))
-            moment += 1
+            for moment in moments_of(path) if os.path.isdir(path) else [path]:
+                moments.add(moment)
+    if moments.said:
+        manifest["moments"] = moments.said
     return manifest
-
-
-def _is_text(head: bytes) -> bool:
-    return all(byte in (9, 10, 13, 27) or byte >= 32 for byte in head)
 
 
 def _head(path: str) -> bytes:

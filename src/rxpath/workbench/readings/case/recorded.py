@@ -22,7 +22,7 @@ from rxpath.workbench.readings.case.samples import Sample, samples
 from rxpath.workbench.readings.lines import decoded
 from rxpath.workbench.readings.records import Interrupts, Link, Reading, Rules, Source, Stat, UdpSockets, Unread
 from rxpath.workbench.readings.settings import Build
-from rxpath.workbench.readings.sniff import read_text
+from rxpath.workbench.readings.sniff import read_file
 from rxpath.workbench.words.mistakes import BadInput
 
 HOST = "host.toml"
@@ -182,7 +182,7 @@ def _texts(case: CaseFile, folder: str, problems: list[str]) -> Reading:
             except CaptureError as error:
                 problems.append(str(error).removeprefix(f"{case.name}: "))
                 continue
-            reading = reading.together(read_text(decoded(data), name.removeprefix(folder)))
+            reading = reading.together(read_file(decoded(data), name.removeprefix(folder)))
     return reading
 
 
@@ -190,4 +190,13 @@ def _moments(case: CaseFile, problems: list[str]) -> tuple[Reading, ...]:
     """moments/0/..., moments/1/...: texts of each moment."""
     numbers: Sequence[str] = sorted({part for name in case.names if name.startswith(MOMENTS) and (part := name.split("/")[1]).isdigit()
                                      and len(part) < 6}, key=int)
-    return tuple(_texts(case, f"{MOMENTS}{number}/", problems) for number in numbers)
+    return tuple(_with_left_out(_texts(case, f"{MOMENTS}{number}/", problems), case.manifest, int(number)) for number in numbers)
+
+
+def _with_left_out(reading: Reading, manifest: Mapping[str, Any], number: int) -> Reading:
+    """What did not come from an archive or a folder into the case, as the archive's own reading says it."""
+    said = manifest.get("moments")
+    one = said[number] if isinstance(said, list) and number < len(said) else None
+    if not isinstance(one, dict) or not isinstance(left := one.get("left_out"), list):
+        return reading
+    return replace(reading, unread=(*reading.unread, *(Unread(str(one.get("of", ""))[:80], 0, "", str(why)[:200]) for why in left[:200])))
