@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .workbench.api.doctor import Diagnosis, doctor
     from .workbench.api.many import diff, headroom, sweep, tune
     from .workbench.api.replay import Outcome, replay, whatif
+    from .workbench.api.written import write_capture
     from .workbench.host.file import HostError
     from .workbench.host.file import load as load_host
     from .workbench.host.model.host import Host
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from .workbench.words.mistakes import BadInput
 
 __all__ = ["BadInput", "Diagnosis", "Host", "HostError", "Modules", "Outcome", "Program", "ProgramError", "Simulation", "__version__",
-           "diff", "doctor", "headroom", "load_host", "replay", "sweep", "tune", "whatif"]
+           "diff", "doctor", "headroom", "load_host", "replay", "sweep", "tune", "whatif", "write_capture"]
 
 _WHERE = {
     "BadInput": ("workbench.words.mistakes", "BadInput"), "Host": ("workbench.host.model.host", "Host"),
@@ -35,6 +36,7 @@ _WHERE = {
     "headroom": ("workbench.api.many", "headroom"), "load_host": ("workbench.host.file", "load"),
     "replay": ("workbench.api.replay", "replay"), "sweep": ("workbench.api.many", "sweep"),
     "tune": ("workbench.api.many", "tune"), "whatif": ("workbench.api.replay", "whatif"),
+    "write_capture": ("workbench.api.written", "write_capture"),
 }
 
 

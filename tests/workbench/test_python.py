@@ -45,6 +45,7 @@ class Reader(rxpath.Program):
 mine = Reader()
 own: rxpath.Outcome = rxpath.replay("first", programs=[mine])
 assert mine.octets
+count: int = rxpath.write_capture("mine.pcap", ((n * 1000, bytes(60)) for n in range(3)))
 print(lost, p99, share, best.settings, len(rows), room.knobs)
 '''
 
@@ -180,5 +181,5 @@ def test_a_users_script_passes_mypy_strict(tmp_path):
     right, refused = mypy(script, tmp_path / "venv/bin/python"), mypy(wrong, tmp_path / "venv/bin/python")
     assert right.returncode == 0, right.stdout
     assert refused.returncode == 1 and '"int"' in refused.stdout, "the package's types do not reach its users"
-    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=300)
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=300, cwd=tmp_path)
     assert done.returncode == 0 and "Traceback" not in done.stderr, done.stderr
