@@ -157,6 +157,14 @@ def test_the_notebook_runs(capsys):
     assert names["answer"].knobs and names["table"].best is not None
 
 
+def test_importing_it_loads_nothing():
+    """So that a signal in the first moments of a command meets little of our Python, and scripts start at once."""
+    asked = "import sys; before = set(sys.modules); import rxpath; print(*sorted(set(sys.modules) - before))"
+    done = subprocess.run([sys.executable, "-S", "-c", asked], capture_output=True, text=True, timeout=60,
+                          env={"PYTHONPATH": str(Path(rxpath.__file__).parents[1])})
+    assert done.stdout.split() == ["__future__", "rxpath"], done.stderr
+
+
 def test_every_public_name_has_a_description():
     for name in rxpath.__all__:
         if name != "__version__":

@@ -72,6 +72,6 @@ def test_nothing_is_left_where_the_name_cannot_be_taken(tmp_path, monkeypatch):
         raise OSError(18, "Invalid cross-device link", part, None, str(file))
 
     monkeypatch.setattr("os.replace", refused)
-    with pytest.raises(rxpath.BadInput, match="a.pcap: Invalid cross-device link"):
+    with pytest.raises(rxpath.BadInput, match=r"a\.pcap: Invalid cross-device link"):
         rxpath.write_capture(tmp_path / "a.pcap", [(0, FRAME)])
     assert list(tmp_path.iterdir()) == []
