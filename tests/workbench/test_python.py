@@ -157,6 +157,13 @@ def test_the_notebook_runs(capsys):
     assert names["answer"].knobs and names["table"].best is not None
 
 
+def test_too_little_address_space_is_one_line():
+    done = subprocess.run(["bash", "-c", f"ulimit -v 1000000; exec {sys.executable} -m rxpath.workbench.cli replay first"],
+                          capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "rxpath: Cannot allocate memory: ulimit -v, or a limit of memory, is too low for this run\n"
+
+
 def test_importing_it_loads_nothing():
     """So that a signal in the first moments of a command meets little of our Python, and scripts start at once."""
     asked = "import sys; before = set(sys.modules); import rxpath; print(*sorted(set(sys.modules) - before))"

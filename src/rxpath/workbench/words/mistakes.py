@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -57,5 +58,6 @@ def one_line(error: BaseException) -> str:
     """The text of a mistake, on one line."""
     if isinstance(error, OSError) and error.strerror:
         where = f"{error.filename}: " if error.filename else ""
-        return f"{where}{error.strerror}"
+        limit = ": ulimit -v, or a limit of memory, is too low for this run" if error.errno == errno.ENOMEM and not where else ""
+        return f"{where}{error.strerror}{limit}"
     return " ".join(str(error).split()) or type(error).__name__
