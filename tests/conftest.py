@@ -14,11 +14,10 @@ os.environ["XDG_DATA_HOME"] = os.path.join(tempfile.gettempdir(), "rxpath-tests-
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With several processes (-n) a file stays in one of them, and what asks the kernel in one too: tracepoints are the machine's."""
+    """With several processes (-n) a file stays in one of them, and files that ask the kernel in the same: tracepoints are the machine's."""
+    asks = {item.path for item in items if item.path.parent.name == "kernel" or item.get_closest_marker("root")}
     for item in items:
-        of = item.path.relative_to(HERE)
-        alone = of.parts[0] == "kernel" or item.get_closest_marker("root")
-        item.add_marker(pytest.mark.xdist_group("kernel" if alone else str(of)))
+        item.add_marker(pytest.mark.xdist_group("kernel" if item.path in asks else str(item.path.relative_to(HERE))))
 
 
 @pytest.fixture(params=["compiled", "plain"])

@@ -81,7 +81,7 @@ def folder(tmp_path_factory):
     small = (here / "traffic.pcap").read_bytes()
     for name in ("dump.pcap", "a.pcap", "b.pcapng", "third.pcap", "even.pcap", "traffic.pcapng"):
         (here / name).write_bytes(small)
-    for name in ("server.toml", "mine.toml"):
+    for name in ("server.toml", "mine.toml", "host.toml"):
         (here / name).write_text(HOST)
     (here / "scenario.toml").write_text((ROOT / "src/rxpath/scenarios/ring-burst.toml").read_text())
     for n, name in enumerate(("before", "after")):

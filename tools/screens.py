@@ -38,7 +38,7 @@ SCREENS = (
     Screen("over-time", "rxpath replay first --no-whatif --over-time", 44, "Queues, losses and CPUs over time.", 100),
     Screen("headroom", "rxpath headroom first", 30, "How much faster the traffic may come, and what gives way first."),
     Screen("sweep", "rxpath sweep first --set net.core.rmem_default=212992..3407872", 24, "A grid of settings, ranked."),
-    Screen("doctor", "rxpath doctor docs/doctor/before.txt docs/doctor/after.txt", 40,
+    Screen("doctor", "rxpath doctor before.txt after.txt", 40,
            "What a real host lost between two readings of its counters."),
     Screen("help", "rxpath --help", 80, "The commands."),
     Screen("topic", "rxpath help SOCKET_RCVBUFF", 30, "What a name in a report means."),
@@ -49,7 +49,7 @@ def output(command: str) -> list[str]:
     """Its lines, with colours."""
     env = {**os.environ, "COLUMNS": str(WIDTH), "FORCE_COLOR": "1", "TERM": "xterm-256color", "XDG_DATA_HOME": "/nonexistent"}
     env.pop("NO_COLOR", None)
-    done = subprocess.run([sys.executable, "-m", "rxpath.workbench.cli", *shlex.split(command)[1:]], cwd=ROOT, env=env, capture_output=True,
+    done = subprocess.run([sys.executable, "-m", "rxpath.workbench.cli", *shlex.split(command)[1:]], cwd=ROOT / "docs/doctor", env=env, capture_output=True,
                           text=True, check=False, timeout=300)
     if done.returncode not in (0, 1) or not done.stdout:
         raise SystemExit(f"{command}: {done.stderr.strip()}")

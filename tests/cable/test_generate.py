@@ -142,7 +142,7 @@ def test_the_receiver_is_where_the_traffic_goes() -> None:
 
 
 def test_limits_are_said() -> None:
-    with pytest.raises(CaptureError, match="streams: from 1 to 64"):
-        Generated(())
+    with pytest.raises(CaptureError, match="65 streams: up to 64"):
+        Generated((Stream(),) * 65)
     with pytest.raises(CaptureError, match="1048576 flows"):
         Generated((Stream(flows=1 << 20, src=((1, 1 << 21),)), Stream()))

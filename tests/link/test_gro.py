@@ -252,7 +252,7 @@ def test_stations_in_the_order_of_the_igb_trees(lab):
     way = host.stations(1)
     want = ["eth_type_trans", "napi_gro_receive", "dev_gro_receive", "inet_gro_receive", "tcp4_gro_receive", "tcp_gro_pull_header",
             "tcp_gro_receive", "skb_gro_receive", "napi_skb_free_stolen_head"]
-    assert [s for s in way if s in want] == want
+    assert list(dict.fromkeys(s for s in way if s in want)) == want          # one that says what it found marks that, too
     first = host.stations(0)
     assert first.index("napi_gro_complete") > first.index("tcp_gro_receive")
     assert first.index("napi_gro_complete") < first.index("netif_receive_skb_list_internal")

@@ -119,7 +119,7 @@ def test_what_is_not_modelled_is_said():
 @pytest.mark.parametrize("text, said", [
     ("cpus", "cpu, random or rxhash"), ("", "cpu, random or rxhash"), ("2,6 0 0 0", "bpf_asm"), ("1,6 0 0", "bpf_asm"),
     ("1,6 0 x 0", "bpf_asm"),
-    ("1,48 0 0 0", "does not return: the kernel refuses it (EINVAL)"), ("1,6 0 0 4294967296", "none of classic BPF"),
+    ("1,48 0 0 0", "does not return: the kernel refuses it (EINVAL)"), ("1,6 0 0 4294967296", "not an instruction of classic BPF"),
 ])
 def test_a_text_that_is_no_program_says_what_is_allowed(text, said):
     with pytest.raises(ValueError) as e:

@@ -197,7 +197,7 @@ def test_a_sleeping_reader_loses_what_a_real_one_lost() -> None:
     ({"pause": {"file": "/nowhere/x.csv"}}, "app.0.pause.file: /nowhere/x.csv cannot be read"),
     ({"pause": {"evry": "2s"}}, "did you mean app.0.pause.every?"),
     ({"pause": {"every": "9000h", "for": "1s"}}, "virtual time ends after 104 days"),
-    ({"service": {"work": "1us", "constant": "1us"}}, "beside it there is only sleep"),
+    ({"service": {"work": "1us", "constant": "1us"}}, "beside it there are only sleep and by_clock"),
     ({"service": {"sleep": {"constant": "1us", "exponential": "1us"}}}, "exactly one of constant, exponential, list and file"),
     ({"service": {"sleep": "soon"}}, "app.0.service.sleep.constant: \"soon\" is not allowed"),
 ])

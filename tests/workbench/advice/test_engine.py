@@ -54,7 +54,7 @@ def test_popular_advice_that_does_not_help_is_shown_with_its_reason(first, knob)
 
 def test_losses_that_no_knob_saves_are_named(first):
     assert any("NO_SOCKET" in said for said in first.whatif.says)
-    assert [i for i, *_ in first.whatif.fired] == ["R14", "R26"]
+    assert [i for i, *_ in first.whatif.fired] == ["R14", "R26", "T11"]
 
 
 def test_best_comes_first_and_helpless_last(first):
