@@ -32,6 +32,7 @@ ASKS_THIS_MACHINE = {                                       # how a line begins,
 OF_FILES = ("host snapshot --from",)                        # begins like those, and reads only files
 SECONDS = 120                                               # that a busy process runs at most
 HOST = '[[socket]]\nname = "in"\nbind = "*:5000"\n[[app]]\nsockets = "in"\ncpu = 1\nservice = "20us"\n'
+CLIENTS = '[[client]]\nconnections = 20\nrate = "1kpps"\nmessages = 3\nrtt = "2ms"\n'
 SPEC = '[[traffic]]\nkind = "onoff"\nburst = 200\nrate = "60kpps"\ncount = 600\nflows = 8\n'
 SHORTER = {"--loop": "2", "--duration": "20ms", "--limits": "1"}             # values of options that only make a run longer
 MORE = {"shapes": ["--only", "Q7"], "headroom": ["--limits", "1"]}
@@ -77,12 +78,14 @@ def folder(tmp_path_factory):
     """Where the files lie that the pages name."""
     here = tmp_path_factory.mktemp("docs")
     (here / "mix.toml").write_text(SPEC)
+    (here / "clients.toml").write_text(CLIENTS)
     assert cli.run(["generate", "--spec", str(here / "mix.toml"), "-o", str(here / "traffic.pcap")]) == 0
     small = (here / "traffic.pcap").read_bytes()
     for name in ("dump.pcap", "a.pcap", "b.pcapng", "third.pcap", "even.pcap", "traffic.pcapng"):
         (here / name).write_bytes(small)
-    for name in ("server.toml", "mine.toml", "host.toml"):
+    for name in ("server.toml", "mine.toml"):
         (here / name).write_text(HOST)
+    (here / "host.toml").write_text(HOST.replace("[[app]]", 'proto = "tcp"\n[[app]]'))
     (here / "scenario.toml").write_text((ROOT / "src/rxpath/scenarios/ring-burst.toml").read_text())
     for n, name in enumerate(("before", "after")):
         text = "".join(f"$ cat /proc/net/{file}\n{(ROOT / 'tests/data/host' / name / ('proc_net_' + file)).read_text()}"

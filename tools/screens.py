@@ -49,8 +49,8 @@ def output(command: str) -> list[str]:
     """Its lines, with colours."""
     env = {**os.environ, "COLUMNS": str(WIDTH), "FORCE_COLOR": "1", "TERM": "xterm-256color", "XDG_DATA_HOME": "/nonexistent"}
     env.pop("NO_COLOR", None)
-    done = subprocess.run([sys.executable, "-m", "rxpath.workbench.cli", *shlex.split(command)[1:]], cwd=ROOT / "docs/doctor", env=env, capture_output=True,
-                          text=True, check=False, timeout=300)
+    done = subprocess.run([sys.executable, "-m", "rxpath.workbench.cli", *shlex.split(command)[1:]], cwd=ROOT / "docs/doctor", env=env,
+                          capture_output=True, text=True, check=False, timeout=300)
     if done.returncode not in (0, 1) or not done.stdout:
         raise SystemExit(f"{command}: {done.stderr.strip()}")
     return done.stdout.rstrip("\n").split("\n")
