@@ -8,6 +8,7 @@ import multiprocessing
 import re
 import shlex
 import shutil
+import tarfile
 import time
 from pathlib import Path
 
@@ -92,6 +93,9 @@ def folder(tmp_path_factory):
                        for file in ("snmp", "udp"))
         (here / f"{name}.txt").write_text(f"$ date +%s\n{1_764_500_000 + 10 * n}\n{text}")
     (here / "ring.txt").write_text((here / "before.txt").read_text() + (here / "after.txt").read_text())
+    with tarfile.open(here / "sosreport-web1.tar.xz", "w:xz") as archive:
+        for file in ("snmp", "udp"):
+            archive.add(ROOT / "tests/data/host/before" / f"proc_net_{file}", f"sosreport-web1/proc/net/{file}")
     case = [str(here / name) for name in ("before.txt", "after.txt", "traffic.pcap")]
     assert cli.run(["case", *case, "--host", str(here / "server.toml"), "-o", str(here / "web1.rxcase")]) == 0
     for name in ("slow-reader", "bursts"):                  # as recorded: samples of counters, and frames

@@ -13,7 +13,7 @@ COMMAND = [sys.executable, "-m", "rxpath.workbench.cli"]
 
 def shell(line: str, **env: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(["bash", "-c", line.replace("rxpath", " ".join(COMMAND), 1)], capture_output=True, text=True, timeout=300,
-                          env=dict(os.environ, **env))
+                          env={**os.environ, "PYTHONUNBUFFERED": "", **env})                   # as a user has it: Python buffers
 
 
 def test_a_closed_standard_output_is_said_before_the_work():

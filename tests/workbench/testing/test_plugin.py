@@ -1,4 +1,5 @@
 """rxpath.pytest: the examples of its page as a user has them, and what a host under test does."""
+import importlib.metadata
 import re
 import socket
 import subprocess
@@ -16,6 +17,8 @@ from rxpath.workbench.testing.host import HostUnderTest
 from rxpath.workbench.words.mistakes import BadInput
 
 PAGE = Path(__file__).parents[3] / "docs" / "testing.md"
+INSTALLED = any(e.name == "rxpath" for e in importlib.metadata.entry_points(group="pytest11"))
+PLUGIN = [] if INSTALLED else ["-p", "rxpath.pytest"]                    # pytest finds it by itself where rxpath was installed with it
 BLOCKS = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.S)
 
 
@@ -44,7 +47,7 @@ def test_the_examples_of_the_page_pass_as_they_stand(tmp_path):
         name = "statsd.py" if block.startswith("import socket\n") else f"test_{n}.py"
         tests += block.count("def test_")
         (tmp_path / name).write_text(block)
-    ran = subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "rxpath.pytest", "--strict-markers", "."],
+    ran = subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *PLUGIN, "--strict-markers", "."],
                          cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
     assert f"{tests} passed" in ran.stdout and tests >= 4, ran.stdout + ran.stderr
 

@@ -137,9 +137,13 @@ def _say(text: str) -> None:
 
 
 def _nobody_reads() -> int:
-    """What is still buffered goes nowhere."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    _drop_output()
     return EXIT_PIPE
+
+
+def _drop_output() -> None:
+    """What is still buffered goes nowhere: else Python tries to write it once more at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def run(argv: list[str] | None = None) -> int:
@@ -168,6 +172,10 @@ def run(argv: list[str] | None = None) -> int:
             return 1
         return int(error.code or 0)
     except Exception as error:
+        try:
+            sys.stdout.flush()
+        except OSError:                                             # a full disk
+            _drop_output()
         if debug:
             raise
         if hasattr(error, "format_message"):                        # a mistake on the command line
