@@ -174,6 +174,7 @@ def test_several_queues_with_a_thread_each():
         readers = [threading.Thread(target=read, args=(k,)) for k in range(4)]
         for r in readers:
             r.start()
+        side.ping(times=1)                               # else the first datagrams wait for ARP in the sender, and later ones overtake them
         clients = [side.udp() for _ in range(4)]
         for n in range(500):
             for k, c in enumerate(clients):
