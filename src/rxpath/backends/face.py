@@ -9,7 +9,7 @@
 Called by walltime/live.py, which lends the path's memory, and by who uses a back end alone."""
 import select
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -84,6 +84,21 @@ class Backend(ABC):
     @abstractmethod
     def transmit(self, frames: Iterable[bytes]) -> int:
         """How many were handed over; the others are counted as tx_refused.  BackendError: the device is gone."""
+
+    def _send(self, frames: Iterable[bytes], send: Callable[[bytes], int], failed: Callable[[OSError], None] | None = None) -> int:
+        """transmit() of a descriptor that takes a frame a call.  failed: raises BackendError where an error says that the device is gone;
+        any other refuses the frame."""
+        n, c = 0, self.counted
+        for frame in frames:
+            try:
+                c.tx_bytes += send(frame)
+                n += 1
+            except OSError as error:
+                if failed is not None:
+                    failed(error)
+                c.tx_refused += 1
+        c.tx_frames += n
+        return n
 
     @property
     @abstractmethod

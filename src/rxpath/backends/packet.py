@@ -142,15 +142,7 @@ class Packet(Backend):
 
     def transmit(self, frames: Iterable[bytes]) -> int:
         """A device that is down refuses, and so does one whose queue is full."""
-        n, c = 0, self.counted
-        for frame in frames:
-            try:
-                c.tx_bytes += self.socket.send(frame)
-                n += 1
-            except OSError:
-                c.tx_refused += 1
-        c.tx_frames += n
-        return n
+        return self._send(frames, self.socket.send)
 
     @property
     def capabilities(self) -> Capabilities:

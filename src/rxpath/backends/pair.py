@@ -40,17 +40,11 @@ class End(Backend):
         return n
 
     def transmit(self, frames: Iterable[bytes]) -> int:
-        n, c = 0, self.counted
-        for frame in frames:
-            try:
-                c.tx_bytes += self.end.send(frame)
-                n += 1
-            except (BrokenPipeError, ConnectionResetError):
-                raise BackendError(errno.ENODEV, f"{self.name}: the other end is gone") from None
-            except OSError:
-                c.tx_refused += 1
-        c.tx_frames += n
-        return n
+        return self._send(frames, self.end.send, self._failed)
+
+    def _failed(self, error: OSError) -> None:
+        if isinstance(error, BrokenPipeError | ConnectionResetError):
+            raise BackendError(errno.ENODEV, f"{self.name}: the other end is gone") from None
 
     @property
     def capabilities(self) -> Capabilities:

@@ -88,17 +88,11 @@ class Tap(Backend):
 
     def transmit(self, frames: Iterable[bytes]) -> int:
         """A device that is down refuses (EIO), and so does one whose kernel is short of memory."""
-        n, c = 0, self.counted
-        for frame in frames:
-            try:
-                c.tx_bytes += os.write(self.fd, frame)
-                n += 1
-            except OSError as error:
-                if error.errno in GONE:
-                    self._gone(error)
-                c.tx_refused += 1
-        c.tx_frames += n
-        return n
+        return self._send(frames, lambda frame: os.write(self.fd, frame), self._failed)
+
+    def _failed(self, error: OSError) -> None:
+        if error.errno in GONE:
+            self._gone(error)
 
     def _gone(self, error: OSError) -> None:
         raise BackendError(error.errno, f"{self.name}: the device is gone ({error.strerror})") from None

@@ -3,9 +3,10 @@ import struct
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from ..abi.numbers import NEVER
+
 ETH_P_ARP = b"\x08\x06"
 ARP = struct.Struct(">HHBBH6sI6sI")
-NEVER = (1 << 63) - 1
 DELAY_NS = 100_000                                   # how soon they answer
 
 
@@ -15,9 +16,10 @@ def made_up_mac(addr: int) -> int:
 
 
 class ArpPeers:
-    """known: MACs by address; a request for any other address is answered with one that mac_of makes up, None: not at all."""
+    """known: MACs by address; a request for any other address is answered with one that mac_of makes up; None of either: not at
+    all."""
 
-    def __init__(self, known: Mapping[int, int] | None = None, mac_of: Callable[[int], int] | None = made_up_mac,
+    def __init__(self, known: Mapping[int, int] | None = None, mac_of: Callable[[int], int | None] | None = made_up_mac,
                  delay_ns: int = DELAY_NS) -> None:
         self.known, self.mac_of, self.delay_ns = dict(known or {}), mac_of, delay_ns
 

@@ -24,10 +24,11 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A curve, or a group of bars.  published: somebody else's figures."""
+    """A curve, or a group of bars.  published: somebody else's figures.  ranges: of bars, least and most of what was measured."""
     name: str
     points: Sequence[tuple[float | str, float]]
     published: bool = False
+    ranges: Sequence[tuple[float, float]] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,16 +3,16 @@ and hand segments to the TCP clients among them."""
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import NamedTuple, Protocol
 
 from rxpath.abi.numbers import ETH_HLEN, ETH_P_ARP, ETH_P_IP, IPPROTO, NEVER
+from rxpath.cable.arp_peers import ArpPeers, made_up_mac
 from rxpath.outputs import Output
 from rxpath.workbench.judge import frames
 from rxpath.workbench.words import units
 
 Address = tuple[str, int]                             # as the standard library's sockets have them
-ARP_REQUEST = 1
 MF = 0x2000
 
 
@@ -57,7 +57,7 @@ class Connection(Protocol):
 
 def mac_of(address: str) -> bytes:
     """The MAC of a host on the wire: made of its address."""
-    return b"\x02\x00" + frames.ip4(address).to_bytes(4, "big")
+    return made_up_mac(frames.ip4(address)).to_bytes(6, "big")
 
 
 class Wire:
@@ -65,8 +65,9 @@ class Wire:
     it answers; delay_ns: how long the way there and back takes."""
 
     def __init__(self, addresses: Iterable[str], soonest: Callable[[], int], delay_ns: int) -> None:
-        self.own = {units.cidr(a)[0] for a in addresses}
-        self.soonest, self.delay_ns = soonest, delay_ns
+        own = {units.cidr(a)[0] for a in addresses}
+        self.soonest = soonest
+        self.arp = ArpPeers(mac_of=lambda address: None if address in own else made_up_mac(address), delay_ns=max(delay_ns, soonest()))
         self.sent: list[Sent] = []
         self.connections: list[Connection] = []
 
@@ -79,21 +80,15 @@ class Wire:
         return [(max(t, now + self.soonest()), frame) for t, frame in made]
 
     def heard(self, sent: Output) -> list[tuple[int, bytes]]:
-        frame, at = sent.data, sent.t + max(self.delay_ns, self.soonest())
+        frame = sent.data
         self.sent.append(Sent(sent.t, frame))
         proto = int.from_bytes(frame[12:14], "big")
         if proto == ETH_P_ARP:
-            return [(at, answer) for answer in self._arp(frame)]
+            return list(self.arp.heard(sent))
         if proto != ETH_P_IP or frame[ETH_HLEN + 9] != IPPROTO.TCP:
             return []
         segment = segment_of(Sent(sent.t, frame))
         return [made for c in self.connections if (c.source, c.to) == (segment.to, segment.source) for made in c.heard(segment)]
-
-    def _arp(self, frame: bytes) -> Iterator[bytes]:
-        op, sha, spa, _, tpa = struct.unpack_from(">H6s4s6s4s", frame, ETH_HLEN + 6)
-        asked = ".".join(map(str, tpa))
-        if op == ARP_REQUEST and frames.ip4(asked) not in self.own:
-            yield frames.arp(2, mac_of(asked), asked, sha, ".".join(map(str, spa)), dst=sha)
 
     # ------------------------------------------------------------ what was sent
     def datagrams(self) -> list[Datagram]:

@@ -74,7 +74,11 @@ def _bars(axes: Any, groups: Any) -> None:
     width = 0.8 / len(lines)
     for i, (line, colour) in enumerate(_coloured(lines)):
         at = [k - 0.4 + width * (i + 0.5) for k in range(len(names))]
-        axes.bar(at, [round(y, 4) for _, y in line.points], width, color=colour, label=line.name)
+        heights = [round(y, 4) for _, y in line.points]
+        whiskers = {"yerr": [[max(round(y - least, 4), 0) for y, (least, _) in zip(heights, line.ranges, strict=True)],
+                             [max(round(most - y, 4), 0) for y, (_, most) in zip(heights, line.ranges, strict=True)]],
+                    "error_kw": {"elinewidth": 1, "capsize": 3}} if line.ranges else {}
+        axes.bar(at, heights, width, color=colour, label=line.name, **whiskers)
     crowded = len(names) > 9
     axes.set_xticks(range(len(names)), names, rotation=30 if crowded else 0, ha="right" if crowded else "center")
     axes.grid(axis="x", visible=False)

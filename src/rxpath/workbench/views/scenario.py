@@ -70,6 +70,13 @@ def value_of(s: Scenario, a: Attempt) -> str:
     return f"{a.value:,.0f} {unit}".rstrip() if a.value >= 100 or s.measure not in FRACTIONS else f"{a.value:.1f} {unit}"
 
 
+def _bare(s: Scenario, a: Attempt) -> str:
+    """The same without the unit, where the measure's name has it."""
+    name, unit = measured(s.measure)[:2]
+    value = value_of(s, a)
+    return value.removesuffix(f" {unit}") if unit in name.split() else value
+
+
 def _row(t: Trial, a: Attempt) -> list[str]:
     share = t.change(a)
     change = "" if share is None else f"{share:+.0%}".replace("+0%", "same").replace("-0%", "same")
@@ -82,7 +89,7 @@ def verdict(t: Trial) -> str:
     if t.cure is None:
         text = "nothing is lost: there is nothing to cure" if t.cured else "frames were lost, and the scenario names no cure"
     else:
-        text = f"the cure takes {name} from {value_of(s, t.before)} to {value_of(s, t.cure)}"
+        text = f"the cure takes {name} from {_bare(s, t.before)} to {_bare(s, t.cure)}"
         text += "" if t.cured else ": more than the scenario says"
     helped = [" ".join(p.settings) for p in t.placebos if not t.fails(p)]
     if helped:
@@ -93,7 +100,7 @@ def verdict(t: Trial) -> str:
     if max(map(abs, changes)) < LITTLE:
         return f"{text}; the others change next to nothing"
     kept = 1 + min(changes)
-    return text + (f"; of what it was, the others leave {kept:.0%} or more" if kept < 1 else "; the others make it no better")
+    return text + (f"; the others leave at least {kept:.0%} of it" if kept < 1 else "; the others make it no better")
 
 
 def ran(t: Trial) -> Any:

@@ -85,13 +85,13 @@ def markdown(found: Validation) -> str:
 
 
 def charts(rows: Sequence[Row]) -> list[Chart]:
-    """For each kind the losses of kernel and model."""
+    """For each kind the losses of kernel, with the range of its runs, and model."""
     out = []
     for kind in KINDS:
         some = [r for r in rows if r.kind == kind]
         if some:
-            out.append(Chart(kind, "", "lost, %", [Line("kernel", [(r.name, r.kernel) for r in some], published=True),
-                                                   Line("model", [(r.name, r.model) for r in some])], bars=True))
+            kernel = Line("kernel", [(r.name, r.kernel) for r in some], published=True, ranges=[(r.least, r.most) for r in some])
+            out.append(Chart(kind, "", "lost, %", [kernel, Line("model", [(r.name, r.model) for r in some])], bars=True))
     return out
 
 

@@ -72,7 +72,8 @@ def different(found: Diff) -> str:
     drawn = balance([(f.name, f.change, change(f)) for f in most], "Change from A to B")
     rows = [(f.name, in_words(f, f.a), in_words(f, f.b), change(f)) for f in found.different]
     more = f" The {DRAWN} largest are drawn." if len(found.different) > DRAWN else ""
-    return figure("different", "What differs", f"From A to B, as a share of the larger of both medians.{more}", drawn,
+    what = f"From A to B: bars as a share of the larger of both medians, figures as the change from A.{more}"
+    return figure("different", "What differs", what, drawn,
                   key([("less", "less in B"), ("more", "more in B")]),
                   numbers("All that differ", table(("", "A", "B", "change"), rows), opened=len(rows) <= 30))
 
