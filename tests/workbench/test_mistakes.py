@@ -24,7 +24,7 @@ def said(capsys: pytest.CaptureFixture[str], *args: str) -> str:
 
 @pytest.mark.parametrize(("args", "says"), [
     (["replay", ""], "the name of the capture is empty"),
-    (["replay", "first", "--speed", "2", "--rate", "5kpps"], "--speed 2 and --rate 5kpps: one of them"),
+    (["replay", "first", "--speed", "2", "--rate", "5kpps"], "--speed 2 and --rate 5kpps: use one of them"),
     (["replay", "first", "--loop", "99999999999999999999"], "from 1 to 1000000000"),
     (["replay", "first", "--goal", "cpu", "--no-whatif"], "--goal and --no-whatif: use one of them"),
     (["replay", "first", "--trail-limit", "0"], "--trail-limit 0: 1 or more"),

@@ -25,13 +25,13 @@ class Files:
         """Before the run, not after it."""
         from rxpath.workbench.words.mistakes import BadInput
 
-        if self.pcapng is not None and trail:
-            raise BadInput("--pcapng and --trail: use one of them")
+        if trail + (self.pcapng is not None) + (self.folded is not None) > 1:
+            from rxpath.workbench.run.machine import ONE_TRAIL
+
+            raise BadInput(ONE_TRAIL)
         if self.folded is not None:
             from rxpath.workbench.views import folded
 
-            if trail or self.pcapng is not None:
-                raise BadInput("--folded is not for a run of --trail or --pcapng: one of them")
             folded.check(self.folded)
         if self.proc is not None:
             from rxpath.workbench.views.proc import tree

@@ -14,7 +14,6 @@ from rxpath.path import STATIONS, Stage
 from rxpath.workbench.run import books
 from rxpath.workbench.run.machine import Machine
 from rxpath.workbench.run.trail import context
-from rxpath.workbench.words.mistakes import BadInput
 
 MACHINE = "entry, wake-ups, locks, bytes"                   # of a context, what no packet's station has cost
 
@@ -36,10 +35,8 @@ class CpuWork:
         self.lost_marks = 0
 
     def attach(self, m: Machine) -> None:
-        if m.net.trail:
-            raise BadInput("--folded is not for a run of --trail or --pcapng: one of them")
+        m.take_trail(Marks.ALL)
         self.machine = m
-        m.net.trail = Marks.ALL
         m.time.add_watcher(self.marked)
 
     def marked(self, mark: Mark) -> None:

@@ -14,14 +14,12 @@ from rxpath.abi.reasons import DELIVERED, Drop
 from rxpath.abi.spent import Place
 from rxpath.outputs import Mark
 from rxpath.path import Stage
-from rxpath.workbench.run.machine import Arrival, Machine
+from rxpath.workbench.run.machine import WHOLE, Arrival, Machine
 from rxpath.workbench.run.where_lost import Loss
-from rxpath.workbench.words.mistakes import BadInput
 
 WINDOW = 32_768                                             # frames that are held back
 CAME_TO = Stage.__udp_enqueue_schedule_skb
 READ_FROM = Stage.__skb_recv_udp                            # whose mark has the socket; in a class its name would be changed
-WHOLE = 1 << 18                                             # bytes of a frame: all of them
 
 
 @dataclass(slots=True)
@@ -72,11 +70,9 @@ class Fates:
         self.others = 0                                     # ends of frames that the traffic did not bring: segments that were sent again
 
     def attach(self, m: Machine) -> None:
-        if m.net.trail:
-            raise BadInput("the fate of every frame (--pcapng) and the way of single ones (--trail): one of them in a run")
+        m.take_trail(Marks.ENDS)
         self.machine = m
         self.leaving = m.leaving                            # type: ignore[attr-defined]
-        m.net.trail = Marks.ENDS
         m.chunk_bytes = WHOLE
         m.on_chunk = self.arrived
         m.time.add_watcher(self.marked)

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 CONNECTIONS = 1024                                          # of a capture, whose receive buffers may be full at a time
 CLIENTS = "tcp-clients"                                     # the socket whose connections programs of the receiver opened
 HEADERS = 128                                               # bytes of a frame that filters look at
+WHOLE = 1 << 18                                             # of a frame: all of them
+ONE_TRAIL = "--trail, --pcapng and --folded each watch every packet's way: use one of them in a run"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,12 @@ class Machine:
             raise BadInput(f"more than {NTHREAD - NCPU} application and NAPI threads")
         self._used += 1
         return NCPU + self._used - 1
+
+    def take_trail(self, marks: int) -> None:
+        """Packets leave these marks (Trail) from now on.  BadInput: somebody watches already."""
+        if self.net.trail:
+            raise BadInput(ONE_TRAIL)
+        self.net.trail = marks
 
     def frames_queued(self) -> int:
         """Frames under way."""

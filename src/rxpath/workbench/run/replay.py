@@ -53,7 +53,7 @@ def _pace(rate: str | int | None, speed: float) -> int:
     except ValueError as error:
         raise BadInput(f"--rate {rate}: must be {error}") from None
     if pace and speed != 1:
-        raise BadInput(f"--speed {speed:g} and --rate {rate}: one of them; a rate says how fast, however fast it was")
+        raise BadInput(f"--speed {speed:g} and --rate {rate}: use one of them; a rate says how fast, however fast it was")
     return pace
 
 

@@ -24,12 +24,11 @@ from rxpath.outputs import Mark
 from rxpath.path import STATIONS, Stage
 from rxpath.workbench.run import pcap_filter
 from rxpath.workbench.run.headers import Headers, headers
-from rxpath.workbench.run.machine import Arrival, Machine
+from rxpath.workbench.run.machine import WHOLE, Arrival, Machine
 from rxpath.workbench.run.trail_facts import facts
 from rxpath.workbench.words import units
 from rxpath.workbench.words.mistakes import BadInput
 
-WHOLE = 1 << 18                                             # bytes of a frame that expressions see: all of them
 MAP_BITS = 32                                               # of a word of net.trail_map: a bit for each frame, modulo 65,536
 ALLOWED = ("a frame number 17, a range 17-20, an address 10.0.0.2, a port :53, both 10.0.0.2:53, drops, drops:REASON, all, or a pcap "
            "filter 'udp port 53'")
