@@ -49,6 +49,20 @@ def veth():
         yield side
 
 
+# ---------------------------------------------------------------- a device that goes
+@needs_root
+def test_a_tap_that_was_removed_says_so_when_it_sends():
+    with Side() as side:
+        tap = side.tap()
+        assert tap.transmit([bytes(60)]) == 1
+        subprocess.run(["ip", "link", "del", tap.name], check=True)
+        with pytest.raises(BackendError, match="the device is gone"):
+            tap.transmit([bytes(60)])
+        with pytest.raises(BackendError, match="the device is gone"):
+            tap.pull(new_batch())
+        tap.close()
+
+
 # ---------------------------------------------------------------- without root
 def test_a_pair_brings_what_the_other_end_sends():
     a, b = pair()

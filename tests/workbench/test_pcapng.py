@@ -11,8 +11,10 @@ import pytest
 
 import rxpath
 from rxpath.abi.reasons import Drop
+from rxpath.workbench.run.cpu_work import CpuWork
 from rxpath.workbench.run.fates import Fate, Fates
 from rxpath.workbench.views.pcapng import EPB, IDB, ISB, SHB, Writer, comment
+from rxpath.workbench.words.mistakes import BadInput
 
 from .test_command import run
 
@@ -72,6 +74,13 @@ def test_fates_are_those_of_the_books(plain):
     assert all(f.ahead > 0 and f.ahead_bytes + 2304 > limits[f.socket] for f in full) and (full or plain)
     read = [f for f in kept.frames if f.reason == Drop.RECEIVED and f.socket.startswith("udp")]
     assert all(0 <= f.ahead_bytes <= limits[f.socket] for f in read if f.ahead >= 0) and any(f.ahead > 10 for f in read)
+
+
+def test_a_trail_is_watched_once():
+    with pytest.raises(BadInput, match="use one of them in a run"):
+        rxpath.replay("first", watching=[Fates(Kept()), Fates(Kept())])
+    with pytest.raises(BadInput, match="use one of them in a run"):
+        rxpath.replay("first", watching=[CpuWork(), Fates(Kept())])
 
 
 def test_watching_changes_nothing():

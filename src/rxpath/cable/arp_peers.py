@@ -16,10 +16,9 @@ def made_up_mac(addr: int) -> int:
 
 
 class ArpPeers:
-    """known: MACs by address; a request for any other address is answered with one that mac_of makes up; None of either: not at
-    all."""
+    """known: MACs by address; a request for any other address is answered with one that mac_of makes up, None: not at all."""
 
-    def __init__(self, known: Mapping[int, int] | None = None, mac_of: Callable[[int], int | None] | None = made_up_mac,
+    def __init__(self, known: Mapping[int, int] | None = None, mac_of: Callable[[int], int] | None = made_up_mac,
                  delay_ns: int = DELAY_NS) -> None:
         self.known, self.mac_of, self.delay_ns = dict(known or {}), mac_of, delay_ns
 

@@ -295,3 +295,15 @@ def test_under_rps_the_sender_is_as_quick_as_without_the_interrupts_that_it_sent
     sent = [0, 1000, 16_000, 17_000, 65_000, 90_000]
     assert validate.without_interrupts(e, sent) == [0, 1000, 2000, 3000, 50_000, 90_000]
     assert validate.without_interrupts(Experiment("rps", "x", e.datagrams[3:], rps=True), sent[3:]) == [17_000, 50_000, 90_000]
+
+
+def test_pictures_have_the_kernel_s_own_range():
+    pytest.importorskip("matplotlib")
+    from rxpath.workbench.views import pictures
+
+    def drawn(least, most):
+        row = validate.Row("a", "bursts", "", 5, False, 40.0, least, most, 42.0, 2.0, True, *[0] * 4, 0.0, 0.0, 0, 0)
+        chart, = view.charts([row])
+        assert chart.lines[0].ranges == [(least, most)] and not chart.lines[1].ranges
+        return pictures.svg(chart, "t")
+    assert drawn(30.0, 45.0) != drawn(39.0, 41.0), "its whiskers"

@@ -126,6 +126,21 @@ def test_a_segment_that_the_host_lost_is_sent_again():
         assert host.dropped, "the copy that was not needed"
 
 
+def test_a_segment_that_the_network_lost_is_sent_again():
+    got = []
+    with HostUnderTest() as host:
+        host.program(lambda s: echo_lines(s, got))
+        client = host.connect(7)
+        woken, lost = client.woken, []
+        client.woken = lambda now: lost.append(woken(now)) or [] if not lost else woken(now)         # the first does not arrive
+        client.send(b"once")
+        began = host.now_ns
+        host.run("150ms")
+        assert lost[0] and not got and not client.acked
+        host.run("1s")
+        assert [data for _, data in got] == [b"once"] and client.acked and 200_000_000 <= got[0][0] - began < 300_000_000
+
+
 def test_refused_and_no_answer():
     with HostUnderTest() as host:
         with pytest.raises(ConnectionRefusedError, match=r"10\.0\.0\.1:99 answered with RST"):

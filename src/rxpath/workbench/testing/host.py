@@ -44,7 +44,7 @@ class HostUnderTest:
         settled = self.sim.host
         self.address = settled.addresses[0].partition("/")[0]
         self.mac = units.mac(settled.device.nic.mac).to_bytes(6, "big")
-        self.wire = Wire(settled.addresses, self.sim.time.reaction_ns, DELAY_NS)
+        self.wire = Wire(self.sim.time.reaction_ns, DELAY_NS)
         self.sim.time.add_source(self.wire)
         self._stand_in: StandIn | None = None
         self._ident = 0

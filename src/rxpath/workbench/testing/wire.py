@@ -1,5 +1,5 @@
-"""The other hosts on the wire of a host under test: they answer ARP for any address that is not the host's, keep what the host sends,
-and hand segments to the TCP clients among them."""
+"""The other hosts on the wire of a host under test: they answer ARP for any address, keep what the host sends, and hand segments to the TCP
+clients among them."""
 from __future__ import annotations
 
 import struct
@@ -10,7 +10,6 @@ from rxpath.abi.numbers import ETH_HLEN, ETH_P_ARP, ETH_P_IP, IPPROTO, NEVER
 from rxpath.cable.arp_peers import ArpPeers, made_up_mac
 from rxpath.outputs import Output
 from rxpath.workbench.judge import frames
-from rxpath.workbench.words import units
 
 Address = tuple[str, int]                             # as the standard library's sockets have them
 MF = 0x2000
@@ -64,10 +63,9 @@ class Wire:
     """A Source of the host's driver of time.  addresses: the host's own.  soonest: when an answer may arrive at the earliest, ns after what
     it answers; delay_ns: how long the way there and back takes."""
 
-    def __init__(self, addresses: Iterable[str], soonest: Callable[[], int], delay_ns: int) -> None:
-        own = {units.cidr(a)[0] for a in addresses}
+    def __init__(self, soonest: Callable[[], int], delay_ns: int) -> None:
         self.soonest = soonest
-        self.arp = ArpPeers(mac_of=lambda address: None if address in own else made_up_mac(address), delay_ns=max(delay_ns, soonest()))
+        self.arp = ArpPeers(delay_ns=max(delay_ns, soonest()))
         self.sent: list[Sent] = []
         self.connections: list[Connection] = []
 
