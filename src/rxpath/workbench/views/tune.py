@@ -71,8 +71,8 @@ def _answer(found: Tune) -> list[Any]:
         out += [Text(), table]
     if found.verified is not None:
         out.append(_verified(found))
-    for text, names in (("change no figure beside it, as far as they go", answer.nothing),
-                        ("change figures beside it, and are not needed", answer.not_needed)):
+    for text, names in (("change nothing when set as well, each as far as it goes", answer.nothing),
+                        ("change figures when set as well, and are not needed", answer.not_needed)):
         if names:
             out.append(Text(f"{text}: {', '.join(map(_short, names))}", "dim"))
     return out
