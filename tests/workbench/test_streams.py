@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from rxpath.workbench.cli import app
+
 COMMAND = [sys.executable, "-m", "rxpath.workbench.cli"]
 
 
@@ -63,3 +65,11 @@ def test_ctrl_c_at_any_moment_of_the_start_shows_no_traceback(after_ms):
         child.kill()
     assert "rxpath" not in err or "Traceback" not in err            # one without us in it is of Python's own start
     assert child.returncode in (130, -signal.SIGINT), err
+
+
+def test_an_interrupt_that_compiled_code_wrapped_is_an_interrupt(monkeypatch, capsys):
+    def interrupted(argv):
+        raise RuntimeError('Error building "model" validator: KeyboardInterrupt: ')      # as pydantic does while it builds a class
+
+    monkeypatch.setattr("rxpath.workbench.cli.app._for", interrupted)
+    assert app.run(["version"]) == 130 and capsys.readouterr().err == ""

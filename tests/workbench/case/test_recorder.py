@@ -128,13 +128,20 @@ def test_samples_that_take_long_come_more_rarely(monkeypatch, tmp_path):
     assert manifest["counters"]["samples"] <= 6
 
 
-def test_a_file_that_did_not_change_is_kept_once():
+def test_a_file_that_did_not_change_is_kept_once(monkeypatch, tmp_path):
+    still, moves = tmp_path / "still", tmp_path / "moves"
+    still.write_text("1 2 3\n")
+    monkeypatch.setattr(recorder, "EVERY", [str(still), str(moves)])
+    moves.write_text("0\n")
     spool = io.BytesIO()
     counters = recorder.Counters(spool, [], [])
-    for _ in range(3):
+    for sample in range(3):
+        moves.write_text(f"{sample}\n")
         counters.sample(whole=True)
     counters.close()
-    assert spool.getvalue().count(b"/proc/net/sockstat =\n") >= 1 and counters.samples == 3
+    kept = spool.getvalue()
+    assert kept.count(f"{still} 6\n1 2 3\n".encode()) == 1 and kept.count(f"{still} =\n".encode()) == 2
+    assert kept.count(f"{moves} 2\n".encode()) == 3 and counters.samples == 3
 
 
 def test_a_disk_that_is_full_is_one_line(monkeypatch, tmp_path):

@@ -187,5 +187,7 @@ def run(argv: list[str] | None = None) -> int:
         if is_bad_input(error):
             _say(one_line(error))
             return EXIT_BAD_INPUT
+        if "KeyboardInterrupt" in str(error):                       # compiled code that was under way wraps it (pydantic's SchemaError)
+            return EXIT_INTERRUPTED
         _say(f"this is a bug in rxpath, not in your input: {type(error).__name__}: {one_line(error)} (--debug shows where)")
         return EXIT_BUG
