@@ -80,14 +80,23 @@ def test_a_folder_keeps_runs_and_a_line_that_was_cut_is_dropped(tmp_path):
     store.add("over-20k", a_run("over-20k", 17.5), made())
     store.add("over-20k", a_run("over-20k", 60.0, others=0.5), made())
     with store.path.open("ab") as file:
-        file.write(b'{"rxpath": 1, "exper')
+        file.write(b'{"rxpath": 2, "exper')
     again = validate.Store(tmp_path / "runs")
     assert [r["loss"] for r in again.rows["over-20k"]] == [17.5, 60.0] and [r["loss"] for r in again.kept("over-20k")] == [17.5]
     assert again.sent(again.rows["over-20k"][0]) == [d.t for d in experiments.EXPERIMENTS["over-20k"].datagrams]
     assert again.made["kernel"] == os.uname().release
 
 
-@pytest.mark.parametrize("text", ["{}\n", "nothing\n", '{"rxpath": 2}\n', "[]\n"])
+def test_runs_of_what_was_another_experiment_are_made_again(tmp_path, monkeypatch):
+    store = validate.Store(tmp_path)
+    store.add("over-20k", a_run("over-20k", 17.5), made())
+    store.add("slow-100k", a_run("slow-100k", 60.0), made())
+    other = experiments.Experiment("overload", "20 k/s, 70 us", experiments.steady(20_000, 800), 70_000)
+    monkeypatch.setitem(validate.EXPERIMENTS, "over-20k", other)
+    assert list(validate.Store(tmp_path).rows) == ["slow-100k"]
+
+
+@pytest.mark.parametrize("text", ["{}\n", "nothing\n", '{"rxpath": 3}\n', "[]\n"])
 def test_a_folder_of_something_else_is_left_as_it_is(tmp_path, text):
     (tmp_path / "runs.jsonl").write_text(text)
     with pytest.raises(BadInput, match=r"runs.jsonl:1: not a run of rxpath validate"):

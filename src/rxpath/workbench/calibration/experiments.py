@@ -13,6 +13,7 @@ from rxpath.workbench.words.mistakes import BadInput
 
 US, MS = 1_000, 1_000_000
 PORT = 5000
+FLOWS = 400                                                 # of a group of sockets: so many that each has its share, whatever the hash
 
 
 class Datagram(NamedTuple):
@@ -124,10 +125,10 @@ EXPERIMENTS: dict[str, Experiment] = {
     "readers-2": E("overload", "2 readers, 1 socket, one CPU, 20 k/s, 60 us", steady(20_000, 800), 60 * US, threads=2),
     "readers-2-cpus": E("shared", "2 readers, 1 socket, sender's CPU and other, bursts 400/20 ms, 40 us", bursts(400, 30, 20), 40 * US,
                         65536, both=True, threads=2),
-    "reuseport": E("overload", "SO_REUSEPORT 2, 8 flows, one CPU, 20 k/s, 60 us", steady(20_000, 800, flows=8), 60 * US, threads=2,
+    "reuseport": E("overload", "SO_REUSEPORT 2, 400 flows, one CPU, 20 k/s, 60 us", steady(20_000, 800, flows=FLOWS), 60 * US, threads=2,
                    reuse=True),
-    "reuseport-cpus": E("shared", "SO_REUSEPORT 2, 8 flows, sender's CPU and other, bursts 400/20 ms, 40 us", bursts(400, 30, 20, flows=8),
-                        40 * US, 65536, both=True, threads=2, reuse=True),
+    "reuseport-cpus": E("shared", "SO_REUSEPORT 2, 400 flows, sender's CPU and other, bursts 400/20 ms, 40 us",
+                        bursts(400, 30, 20, flows=FLOWS), 40 * US, 65536, both=True, threads=2, reuse=True),
     "sleep-5k": E("steady", "reader sleeps 50 us, 5 k/s", steady(5_000, 1000), 50 * US, sleep=True),
     "sleep-12k": E("overload", "reader sleeps 50 us, 12 k/s", steady(12_000, 800), 50 * US, sleep=True),
     "epoll": E("steady", "epoll, 2 sockets, 40 k/s, 22 us", steady(40_000, 600, ports=(PORT, PORT + 1)), 22 * US, epoll=True),

@@ -32,7 +32,7 @@ from rxpath.workbench.words.mistakes import BadInput, writing
 RUNS, TRIES = 5, 3                                          # quiet repetitions of each; attempts for one
 STEADY = 2.0                                                # points: an experiment whose own spread is below this measures the model
 LOSES = 1.0                                                 # per cent: what loses more has a median latency worth comparing
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +135,9 @@ class Store:
                 row = json.loads(line)
                 if row["rxpath"] != FORMAT:
                     raise ValueError
-                self.rows.setdefault(row["experiment"], []).append(row)
+                name, what = row["experiment"], row["what"]
+                if name in EXPERIMENTS and what == EXPERIMENTS[name].what:     # else of a release in which it was another experiment
+                    self.rows.setdefault(name, []).append(row)
             except (ValueError, KeyError, TypeError):
                 raise BadInput(f"{self.path}:{number}: not a run of rxpath validate: another folder") from None
 
@@ -154,7 +156,8 @@ class Store:
             number = len(self.rows.get(name, []))
             times = f"{name}.{number}.times"
             (self.folder / times).write_bytes(run.packed)
-            row = {"rxpath": FORMAT, "experiment": name, "quiet": run.quiet, "times": times, "made": dict(made),
+            row = {"rxpath": FORMAT, "experiment": name, "what": EXPERIMENTS[name].what, "quiet": run.quiet, "times": times,
+                   "made": dict(made),
                    **{k: getattr(run, k) for k in ("loss", "p50", "p99", "queue_max", "wakeups", "service", "others", "steal", "failed")}}
             with open(self.path, "ab") as file:
                 file.write(json.dumps(row).encode() + b"\n")

@@ -7,7 +7,7 @@
 #include "common.h"
 
 struct datagram { u64 t; u32 seq; u16 flow, port, len, batch; u32 pad; };
-enum { FLOWS = 64, BATCH = 64, SHORT = 1472 };
+enum { FLOWS = 512, BATCH = 64, SHORT = 1472 };
 
 static struct datagram plan[MOST];
 static u64 called[MOST][2];
