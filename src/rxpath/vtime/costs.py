@@ -60,7 +60,6 @@ class Profile(NamedTuple):
             row = net.cost[cpu]
             of = [self.ns.get(stage, 0) for stage in Stage]
             write_numbers(row, of if factor == 1 else [ns if stage in LATENCIES else round(ns * factor) for stage, ns in enumerate(of)])
-            row[Stage.IPI_LATENCY] = max(row[Stage.IPI_LATENCY], -min(row[Stage.IPI_SEND], row[Stage.IPI_SEND_BUSY]))
         net.sim.nhalt = len(self.halt)
         for i, (slept, ns) in enumerate(self.halt):
             net.sim.halt_slept[i], net.sim.halt_ns[i] = slept, ns

@@ -36,7 +36,7 @@ def read_notes(net: Net, cpu: int) -> None:
             hrtimer_again(net, whom)
         else:
             other = net.cpu[whom]
-            other.rps_ipi = ipi_arrives(net, cpu)
+            other.rps_ipi = ipi_arrives(net, cpu, net.sd[whom].ipi_idle != 0)
             local_irq_at(net, whom)
 
 

@@ -192,19 +192,21 @@ def wake(net: Net, cpu: int, n: int) -> None:
     th.wake_next = home.wake_head
     home.wake_head = n
     if home.resched_ipi == NEVER:                    # the list was empty
-        charge_ipi(net, cpu, home.curr < 0)
-        home.resched_ipi = ipi_arrives(net, cpu)
+        idle = home.curr < 0
+        charge_ipi(net, cpu, idle)
+        home.resched_ipi = ipi_arrives(net, cpu, idle)
         local_irq_at(net, th.cpu)
 
 
 @path_function
-def ipi_arrives(net: Net, cpu: int) -> int:
+def ipi_arrives(net: Net, cpu: int, idle: bool) -> int:
     """When the interrupt that `cpu` has just paid for interrupts the other CPU.  A hypervisor may do that long before it lets the sender
-    go on (IPI_LATENCY below 0), yet not before it was sent (vtime/costs.py); nothing is paid, and nothing earlier, with idle=poll."""
-    latency = net.cost[cpu][Stage.IPI_LATENCY]
-    if net.sim.idle_deepest == Idle.POLL:
-        latency = max(latency, 0)
-    return net.cpu[cpu].now + latency
+    go on (IPI_LATENCY below 0), yet not before it was sent; nothing is paid, and nothing earlier, to an idle CPU with idle=poll."""
+    cost = net.cost[cpu]
+    paid = cost[Stage.IPI_SEND_BUSY]
+    if idle:
+        paid = 0 if net.sim.idle_deepest == Idle.POLL else cost[Stage.IPI_SEND]
+    return net.cpu[cpu].now + max(cost[Stage.IPI_LATENCY], -paid)
 
 
 @path_function

@@ -130,6 +130,14 @@ def test_an_interrupt_may_be_there_before_its_sender_goes_on():
     assert without[Stage.IPI_SEND_BUSY].ns == pytest.approx(14_000, abs=150) and Stage.IPI_BUSY not in without
 
 
+def test_no_interrupt_is_there_before_it_is_sent():
+    """What is paid for one to an idle CPU and to one at work bounds each by itself."""
+    ns = {stage: float(v) for stage, v in load_profile("vm").ns.items()} | {Stage.IPI_SEND: 0.0, Stage.IPI_SEND_BUSY: 5_000.0}
+    early, in_time = {**ns, Stage.IPI_LATENCY: -9_000.0}, {**ns, Stage.IPI_LATENCY: 0.0}
+    assert call(early, reader=1).latency == call(in_time, reader=1).latency
+    assert call(early, reader=1, busy=True).latency == call(in_time, reader=1, busy=True).latency - 5_000
+
+
 def test_a_wake_up_costs_no_more_than_the_call_that_makes_it():
     """On one CPU something may come between the wake-up and the reader that the model does not know: 6 us of a hypervisor's, say."""
     ns = {stage: float(v) for stage, v in load_profile("vm").ns.items()} | {Stage.IPI_SEND: 0.0}
