@@ -21,6 +21,7 @@ from .workbench.case.test_beside import made as recorded_case
 
 ROOT = Path(__file__).parent.parent
 ASKS_THIS_MACHINE = {                                       # how a line begins, and what it asks
+    "sweep first --set ethtool.rx=64..4096 --scheduler": "needs a cluster: tests/workbench/many/test_cluster.py has one",
     "judge": "runs this kernel, as root and in namespaces",
     "host snapshot": "reads this host's settings",
     "doctor --": "reads this host's counters",
@@ -84,6 +85,9 @@ def folder(tmp_path_factory):
     small = (here / "traffic.pcap").read_bytes()
     for name in ("dump.pcap", "a.pcap", "b.pcapng", "third.pcap", "even.pcap", "traffic.pcapng"):
         (here / name).write_bytes(small)
+    (here / "captures").mkdir()
+    for name in ("a.pcap", "b.pcap"):
+        (here / "captures" / name).write_bytes(small)
     for name in ("server.toml", "mine.toml"):
         (here / name).write_text(HOST)
     (here / "host.toml").write_text(HOST.replace("[[app]]", 'proto = "tcp"\n[[app]]'))

@@ -97,7 +97,7 @@ def test_the_table_begins_with_the_fewest_losses(swept: Sweep) -> None:
 
 def test_what_is_read_sooner_and_done_later_is_not_ahead(swept: Sweep) -> None:
     """The rank goes by the end of the program's work, which batches do not hide; the table shows both."""
-    best = swept.ranked[0]
+    best = swept.ranked[0].rows[0]
     r = best.result
     sooner = dataclasses.replace(r, latency_ns={**r.latency_ns, "p99": 1}, done_ns={**r.done_ns, "p99": 10 * r.done_ns["p99"]})
     pair = dataclasses.replace(swept, rows=(dataclasses.replace(best, result=sooner), dataclasses.replace(best, index=1)), of=2)
@@ -176,7 +176,7 @@ def test_a_combination_that_cannot_be_is_a_row_of_its_own() -> None:
     found = rxpath.sweep("first", ["cpus=2,4", "app.0.cpu=0,3"])
     impossible = [r for r in found.rows if r.result.error]
     assert [r.settings for r in impossible] == [{"cpus": "2", "app.0.cpu": "3"}]
-    assert found.ranked[-1] == impossible[0]
+    assert found.ranked[-1].rows == (impossible[0],)
     assert "impossible: cpus=2, app.0.cpu=3: --set app.0.cpu=3" in str(found)
 
 
@@ -208,7 +208,7 @@ def test_what_a_rule_refuses_is_not_lost_and_still_ranks(tmp_path) -> None:
     spec.write_text('[[traffic]]\nrate = "1kpps"\ncount = 20\nsrc = "192.168.7.7"\n')
     host = {"nic": {"addresses": ["10.0.0.1/24"]}}
     made = rxpath.sweep(str(spec), {"net.ipv4.conf.all.rp_filter": [1, 0]}, host=host, jobs=1)
-    best, worst = sorted(made.rows, key=lambda row: row.order)
+    best, worst = made.ranked
     assert best.settings == {"net.ipv4.conf.all.rp_filter": "0"} and best.result.delivered == 20
     assert worst.result.lost == 0 and worst.result.ended == {"refused": 20} and worst.result.delivered == 0
 

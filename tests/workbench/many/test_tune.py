@@ -137,7 +137,7 @@ def test_the_worst_of_several_captures_counts(tmp_path: Path) -> None:
     assert both == {n: max(f[n] for f in one.values()) for n in target.NAMES}
     with pytest.raises(BadInput, match="hosts of their own"):
         tuning.tune(["first", str(slow)])
-    with pytest.raises(BadInput, match="each once"):
+    with pytest.raises(BadInput, match="first is given twice"):
         tuning.tune(["first", "first"])
 
 

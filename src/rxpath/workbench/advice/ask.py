@@ -11,9 +11,9 @@ from rxpath.workbench.advice.sensitivity import changes
 from rxpath.workbench.host import file as hostfile
 from rxpath.workbench.host.model.host import Host
 from rxpath.workbench.jobs import unit as units
-from rxpath.workbench.jobs.pool import Pool
 from rxpath.workbench.jobs.spread import Spread, repeat
 from rxpath.workbench.jobs.unit import Unit
+from rxpath.workbench.jobs.where import Jobs, the_pool
 from rxpath.workbench.run.outcome import Outcome
 
 
@@ -22,9 +22,9 @@ class Question:
     the caller does before it asks.  seeds: that every verdict is given for."""
 
     def __init__(self, run: Outcome, unit: Unit, host: Host, goal: str | None, budget: int, *, skip_unsupported: bool | None = None,
-                 jobs: int | None = None, seeds: int = 1) -> None:
+                 jobs: Jobs = None, seeds: int = 1) -> None:
         self.run, self.goal = run, goal
-        self._pool = Pool(jobs)
+        self._pool = the_pool(jobs)
         self._runs: Runs | None = None
         self._once = unit.capture == "-"
         if self._once or run.interrupted:
@@ -52,13 +52,13 @@ class Question:
 
 
 def answer(run: Outcome, unit: Unit, host: Host, goal: str | None, budget: int, *, skip_unsupported: bool | None = None,
-           jobs: int | None = None, seeds: int = 1, progress: Progress | None = None, stop: Stop | None = None) -> WhatIf | None:
+           jobs: Jobs = None, seeds: int = 1, progress: Progress | None = None, stop: Stop | None = None) -> WhatIf | None:
     """A Question, asked at once."""
     with Question(run, unit, host, goal, budget, skip_unsupported=skip_unsupported, jobs=jobs, seeds=seeds) as question:
         return question.answer(progress, stop)
 
 
-def spread_of(run: Outcome, unit: Unit, host: Host, seeds: int, *, skip_unsupported: bool | None = None, jobs: int | None = None,
+def spread_of(run: Outcome, unit: Unit, host: Host, seeds: int, *, skip_unsupported: bool | None = None, jobs: Jobs = None,
               progress: Progress | None = None, stop: Stop | None = None) -> Spread | None:
     """The run alone, over so many seeds.  None: it was stopped."""
     def share(n: int, of: int) -> None:
@@ -67,7 +67,7 @@ def spread_of(run: Outcome, unit: Unit, host: Host, seeds: int, *, skip_unsuppor
 
     if run.interrupted:
         return None
-    with Pool(jobs) as pool:
+    with the_pool(jobs) as pool:
         return repeat(pool, units.of(run), replace(unit, host=_lenient(host, skip_unsupported)), seeds, stop, share)
 
 

@@ -14,6 +14,7 @@ from rxpath.workbench.api.shown import shown
 from rxpath.workbench.host import given
 from rxpath.workbench.jobs.spread import Spread
 from rxpath.workbench.jobs.unit import Unit
+from rxpath.workbench.jobs.where import Jobs
 from rxpath.workbench.run import outcome
 from rxpath.workbench.run import replay as replaying
 from rxpath.workbench.traffic import capture as traffic
@@ -67,13 +68,13 @@ replay = shown(replaying.replay, Outcome.of)
 
 def whatif(capture: str | Path | Spec, host: given.GivenHost = None, *, overrides: Settings = (), seed: int | None = None,
            listen: str | Sequence[str] = (), local: str | None = None, speed: float = 1.0, rate: str | int | None = None, loop: int = 1,
-           skip_unsupported: bool | None = None, goal: str | None = None, budget: str | int = BUDGET, jobs: int | None = None,
+           skip_unsupported: bool | None = None, goal: str | None = None, budget: str | int = BUDGET, jobs: Jobs = None,
            seeds: int = SEEDS, progress: Callable[[float, int], None] | None = None, stop: Callable[[], bool] | None = None) -> Outcome:
     """rxpath.replay(), then the candidate knobs, each on the same traffic and host: Outcome.whatif, Outcome.knobs (best first).
 
     goal      loss, latency or cpu; none: loss, if anything was lost
     budget    how many packets to simulate for it, "20M" or a number
-    jobs      how many runs at a time; none: all cores
+    jobs      how many runs at a time; none: all cores; the address of a Dask scheduler: its workers
     seeds     how many seeds the run and every verdict are given for; 1: the run alone
     The others as in replay()."""
     seeds = checked_seeds(seeds)

@@ -14,6 +14,7 @@ from rxpath.workbench.case.truth import Truth, truth
 from rxpath.workbench.host import file as hostfile
 from rxpath.workbench.host.model.host import Host
 from rxpath.workbench.jobs.unit import Unit
+from rxpath.workbench.jobs.where import Jobs
 from rxpath.workbench.readings.case import Recorded, open_recorded
 from rxpath.workbench.words.figures import ns
 
@@ -50,7 +51,7 @@ class Answer:
         return [law for law in self.laws if law.fits]
 
 
-def whatif(path: str, host: Host, budget: int, *, jobs: int | None = None, progress: Callable[[float, int], None] | None = None,
+def whatif(path: str, host: Host, budget: int, *, jobs: Jobs = None, progress: Callable[[float, int], None] | None = None,
            stop: Callable[[], bool] | None = None) -> Answer:
     """BadInput: the case does not say enough."""
     case = open_recorded(path)

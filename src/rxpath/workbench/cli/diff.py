@@ -8,7 +8,7 @@ import typer
 
 from rxpath.workbench.cli.examples import examples
 from rxpath.workbench.cli.html import HtmlOption, check_html, write_html
-from rxpath.workbench.cli.options import HostOption, JobsOption, SeedOption, checked_jobs
+from rxpath.workbench.cli.options import HostOption, JobsOption, SchedulerOption, SeedOption, checked_jobs
 from rxpath.workbench.cli.progress import EXIT_INTERRUPTED, Bar, Interrupt
 
 EXIT_DIFFERENT = 1
@@ -33,7 +33,7 @@ def diff(
     seed: SeedOption = None,
     seeds: Annotated[int | None, typer.Option("--seeds", metavar="N", help="How many seeds each is run with: 5 if not given.")] = None,
     least: Annotated[str, typer.Option("--least", metavar="SHARE", help="What differs by less than that counts as the same: 2%.")] = "0%",
-    jobs: JobsOption = None,
+    jobs: JobsOption = None, scheduler: SchedulerOption = None,
     json_: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
     html: HtmlOption = None,
     no_progress: Annotated[bool, typer.Option("--no-progress", help="No progress bar.")] = False
@@ -53,7 +53,7 @@ def diff(
     check_html(html, a, b, on, host)
     with Interrupt() as interrupt, Bar(not no_progress, "running both") as bar:
         found = comparing.diff(a, b, on=on, host=host, overrides=set_ or (), overrides_a=set_a or (), overrides_b=set_b or (), seed=seed,
-                               seeds=checked_seeds(seeds), least=share, jobs=checked_jobs(jobs),
+                               seeds=checked_seeds(seeds), least=share, jobs=checked_jobs(jobs, scheduler),
                                progress=lambda n, of: bar(n / of, n), stop=interrupt)
     if found is None:
         raise typer.Exit(EXIT_INTERRUPTED)

@@ -14,6 +14,7 @@ from rxpath.workbench.cli.options import (
     ListenOption,
     LocalOption,
     LoopOption,
+    SchedulerOption,
     SeedOption,
     SetOption,
     checked_jobs,
@@ -38,7 +39,7 @@ def headroom(
         "--p99", metavar="TIME", help="99% must be finished within this time, such as 500us; lost ones never are.")] = None,
     limits: Annotated[int, typer.Option("--limits", metavar="N", help="How many limits to find; each is lifted to find the next.")] = 3,
     seeds: Annotated[int | None, typer.Option("--seeds", metavar="N", help="How many seeds to search the first limit with: 5.")] = None,
-    jobs: JobsOption = None,
+    jobs: JobsOption = None, scheduler: SchedulerOption = None,
     json_: Annotated[bool, typer.Option("--json", help="One JSON object on standard output: limits and curves.")] = False,
     html: HtmlOption = None,
     no_progress: Annotated[bool, typer.Option("--no-progress", help="Show no progress.")] = False
@@ -54,7 +55,7 @@ def headroom(
     check_html(html, capture, host)
     with Interrupt() as interrupt, Spinner(not no_progress) as say:
         room = searching.headroom(capture, host=host, overrides=set_ or [], listen=listen or [], local=local, loop=loop, seed=seed,
-                                  loss=loss, p99=p99, steps=limits, seeds=checked_seeds(seeds), jobs=checked_jobs(jobs), say=say,
+                                  loss=loss, p99=p99, steps=limits, seeds=checked_seeds(seeds), jobs=checked_jobs(jobs, scheduler), say=say,
                                   stop=interrupt)
     if html:
         from rxpath.workbench.views.html import headroom as page

@@ -25,10 +25,17 @@ AtOption = Annotated[str | None, typer.Option(
     "--at", metavar="TIME", help="At that moment of virtual time, 1.5s, instead of at the end.")]
 JobsOption = Annotated[int | None, typer.Option("--jobs", metavar="N", help="Runs at a time; all cores if not given.")]
 
+SchedulerOption = Annotated[str | None, typer.Option(
+    "--scheduler", metavar="ADDRESS", help="A Dask scheduler, tcp://HOST:8786: the runs are done by its workers (needs "
+    "rxpath[cluster]).")]
 
-def checked_jobs(jobs: int | None) -> int | None:
+
+def checked_jobs(jobs: int | None, scheduler: str | None = None) -> int | str | None:
+    """What the functions take as jobs."""
     from rxpath.workbench.words.mistakes import BadInput
 
+    if jobs is not None and scheduler is not None:
+        raise BadInput("--jobs and --scheduler: the scheduler's workers say how many run at a time")
     if jobs is not None and not 1 <= jobs <= 1024:
         raise BadInput(f"--jobs {jobs}: 1 to 1024")
-    return jobs
+    return scheduler if scheduler is not None else jobs

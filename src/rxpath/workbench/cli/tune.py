@@ -13,6 +13,7 @@ from rxpath.workbench.cli.options import (
     ListenOption,
     LocalOption,
     LoopOption,
+    SchedulerOption,
     SeedOption,
     SetOption,
     SpeedOption,
@@ -42,7 +43,7 @@ def tune(
     host: HostOption = None, set_: SetOption = None,
     listen: ListenOption = None, local: LocalOption = None, speed: SpeedOption = 1.0, loop: LoopOption = 1,
     seed: SeedOption = None,
-    jobs: JobsOption = None,
+    jobs: JobsOption = None, scheduler: SchedulerOption = None,
     resume: Annotated[str | None, typer.Option(
         "--resume", metavar="FILE", help="Keep what was asked and every run there, and go on from it.")] = None,
     json_: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
@@ -59,7 +60,7 @@ def tune(
     with Interrupt() as interrupt, Bar(not no_progress, f"tuning for {captures[0]}") as bar:
         found = tuning.tune(captures, host, objective=objective, target=target, knobs=knob or (), trials=trials, seeds=seeds,
                             overrides=set_ or (), seed=seed, listen=listen or (), local=local, speed=speed, loop=loop,
-                            jobs=checked_jobs(jobs), journal=resume, progress=bar, stop=interrupt)
+                            jobs=checked_jobs(jobs, scheduler), journal=resume, progress=bar, stop=interrupt)
     if json_:
         sys.stdout.write(tuning.line(found))
     else:

@@ -8,7 +8,7 @@ import typer
 
 from rxpath.workbench.cli.examples import examples
 from rxpath.workbench.cli.html import HtmlOption, check_html, write_html
-from rxpath.workbench.cli.options import HostOption, JobsOption, SeedOption, SetOption, checked_jobs
+from rxpath.workbench.cli.options import HostOption, JobsOption, SchedulerOption, SeedOption, SetOption, checked_jobs
 from rxpath.workbench.cli.progress import EXIT_INTERRUPTED, Bar, Interrupt
 
 EXAMPLES = examples(
@@ -26,7 +26,7 @@ def whatif(
     seed: SeedOption = None,
     budget: Annotated[str | None, typer.Option(
         "--budget", metavar="PACKETS", help="How many packets to simulate for the settings, under each law: 5M if not given.")] = None,
-    jobs: JobsOption = None,
+    jobs: JobsOption = None, scheduler: SchedulerOption = None,
     json_: Annotated[bool, typer.Option("--json", help="One JSON object on standard output; docs/case.md.")] = False,
     html: HtmlOption = None,
     no_progress: Annotated[bool, typer.Option("--no-progress", help="No progress bar.")] = False
@@ -45,7 +45,7 @@ def whatif(
     packets = checked_budget(budget or "5M")
     chosen = given.the_host(host or case, set_ or [], seed)
     with Interrupt() as interrupt, Bar(not no_progress, f"laws of traffic for {case}") as bar:
-        answer = ask(case, chosen, packets, jobs=checked_jobs(jobs), progress=bar, stop=interrupt)
+        answer = ask(case, chosen, packets, jobs=checked_jobs(jobs, scheduler), progress=bar, stop=interrupt)
     if html:
         from rxpath.workbench.views.html import case as page
 

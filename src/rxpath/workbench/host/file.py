@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 import re
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -134,9 +134,14 @@ def revise(host: Host, changes: dict[str, Any], place: str | None = None) -> Hos
 
 
 def anchor(data: dict[str, Any], base: Path) -> None:
-    """Make the paths that are read relative to the host file.  Whatever is not a path is left for the validation."""
+    """Make the paths that are read relative to the host file."""
+    move(data, lambda path: str(base / path))
+
+
+def move(data: dict[str, Any], to: Callable[[str], str]) -> None:
+    """Let every path that is read be another.  Whatever is not a path is left for the validation."""
     def at(value: Any) -> Any:
-        return str(base / value) if isinstance(value, str) and value else value
+        return to(value) if isinstance(value, str) and value else value
 
     profile = data.get("profile")
     if isinstance(profile, str) and ("/" in profile or profile.endswith(".toml")):

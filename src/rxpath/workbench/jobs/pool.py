@@ -21,6 +21,7 @@ from rxpath.workbench.jobs import unit as units
 from rxpath.workbench.jobs.unit import Result, Unit
 
 POLL_S = 0.05                                               # how soon Ctrl-C and a deadline are noticed
+LOST = "its process ended"                                  # how the error of a unit begins whose worker went: it says nothing of the unit
 Progress = Callable[[int, int], None]                       # (done, of)
 Stop = Callable[[], bool]
 Work = TypeVar("Work")
@@ -196,7 +197,7 @@ class Pool(Workers[Unit, Result]):
     """Of units."""
 
     def __init__(self, jobs: int | None = None) -> None:
-        super().__init__(jobs, _unit, lambda status: Result(error=f"its process ended with status {status}"), _warm)
+        super().__init__(jobs, _unit, lambda status: Result(error=f"{LOST} with status {status}"), _warm)
 
 
 def _unit(item: Unit, over: Stop) -> Result | None:

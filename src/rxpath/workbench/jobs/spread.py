@@ -11,6 +11,7 @@ import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any
 
 from rxpath.workbench.host.model.host import Host
@@ -25,10 +26,7 @@ from rxpath.workbench.words.units import LARGEST
 
 APART = 5                                                   # seeds from which two sets of values that do not overlap say something
 LATENCY = ("p50", "p90", "p99", "p99.9", "max", "mean")
-# Student's t, two-sided 99 %, by degrees of freedom
-T_99 = (63.657, 9.925, 5.841, 4.604, 4.032, 3.707, 3.499, 3.355, 3.250, 3.169, 3.106, 3.055, 3.012, 2.977, 2.947, 2.921, 2.898, 2.878,
-        2.861, 2.845, 2.831, 2.819, 2.807, 2.797, 2.787, 2.779, 2.771, 2.763, 2.756, 2.750)
-NORMAL_99 = 2.576
+LEVEL = 0.01                                                # of a test: 99 % is what is called sure
 
 Path = tuple[str, ...]                                      # ("lost",), ("dropped", "SOCKET_RCVBUFF"), ("sockets", "dns", "received")
 
@@ -149,16 +147,42 @@ def no_overlap(one: Sequence[float], other: Sequence[float]) -> bool:
 
 def beyond_chance(differences: Sequence[float]) -> bool:
     """Is 0 outside the t interval of their mean?"""
+    return p_value(differences) < LEVEL
+
+
+def p_value(differences: Sequence[float]) -> float:
+    """How often chance alone gives a mean that far from 0, by Student's t; 0 where every one is the same and not 0."""
     n = len(differences)
     mean = statistics.fmean(differences) if differences else 0.0
-    if n < 2:
-        return mean != 0
-    return abs(mean) > t_99(n - 1) * statistics.stdev(differences) / math.sqrt(n)
+    spread_ = statistics.stdev(differences) if n > 1 else 0.0
+    if not spread_:
+        return float(mean == 0)
+    return beyond(abs(mean) * math.sqrt(n) / spread_, n - 1)
 
 
+def half_width(each: Sequence[float]) -> float:
+    """Of the t interval of their mean, 99 %; 0 where chance does nothing, or one value says nothing of it."""
+    return t_99(len(each) - 1) * statistics.stdev(each) / math.sqrt(len(each)) if len(each) > 1 else 0.0
+
+
+@lru_cache
 def t_99(freedom: int) -> float:
-    """Beyond the table from the normal one by two terms of the expansion in 1 / freedom: right to 0.1 %."""
-    if freedom <= len(T_99):
-        return T_99[freedom - 1]
-    z = NORMAL_99
-    return z + (z ** 3 + z) / (4 * freedom) + (5 * z ** 5 + 16 * z ** 3 + 3 * z) / (96 * freedom ** 2)
+    """Student's t, two-sided: beyond it is 1 %."""
+    low, high = 0.0, 64.0
+    while high - low > 1e-9:
+        middle = (low + high) / 2
+        low, high = (middle, high) if beyond(middle, freedom) > LEVEL else (low, middle)
+    return high
+
+
+def beyond(t: float, freedom: int) -> float:
+    """The share of Student's t, with whole degrees of freedom, that is beyond -t and t: its finite series (Abramowitz and Stegun
+    26.7.3 and 26.7.4)."""
+    angle = math.atan(t / math.sqrt(freedom))
+    odd, cos2 = freedom % 2, math.cos(angle) ** 2
+    term, total = 1.0, 0.0
+    for k in range(1 + odd, freedom, 2):
+        total += term
+        term *= cos2 * k / (k + 1)
+    inside = math.sin(angle) * (2 * math.cos(angle) * total / math.pi if odd else total) + (2 * angle / math.pi if odd else 0.0)
+    return min(max(1 - inside, 0.0), 1.0)

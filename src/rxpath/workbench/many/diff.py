@@ -21,9 +21,10 @@ from rxpath.workbench.host.file import FILE_MAX
 from rxpath.workbench.host.given import GivenHost
 from rxpath.workbench.host.model.host import Host
 from rxpath.workbench.jobs import spread, unit
-from rxpath.workbench.jobs.pool import Pool, Progress, Stop
+from rxpath.workbench.jobs.pool import Progress, Stop
 from rxpath.workbench.jobs.spread import LATENCY, Range, Spread, told_apart
 from rxpath.workbench.jobs.unit import Result, Unit
+from rxpath.workbench.jobs.where import Jobs, the_pool
 from rxpath.workbench.run.outcome import Outcome
 from rxpath.workbench.traffic import capture as traffic
 from rxpath.workbench.traffic.settings import Settings, split, written
@@ -105,7 +106,7 @@ class Diff:
 
 def diff(a: A, b: A, *, on: str | Path | Spec | None = None, host: GivenHost = None, overrides: Settings = (),
          overrides_a: Settings = (), overrides_b: Settings = (), seed: int | None = None, seeds: int = SEEDS,
-         least: float = 0.0, jobs: int | None = None, progress: Progress | None = None, stop: Stop | None = None) -> Diff | None:
+         least: float = 0.0, jobs: Jobs = None, progress: Progress | None = None, stop: Stop | None = None) -> Diff | None:
     """What differs between two runs by more than the seeds do.
 
     on           the traffic of sides that are hosts; host: of sides that are captures or specs
@@ -136,7 +137,7 @@ def diff(a: A, b: A, *, on: str | Path | Spec | None = None, host: GivenHost = N
     return Diff(one, other, tuple(f for f in found if f.differs(least)), len(found))
 
 
-def _run(units: Mapping[int, tuple[str, Unit]], seeds: int, jobs: int | None, progress: Progress | None, stop: Stop | None) \
+def _run(units: Mapping[int, tuple[str, Unit]], seeds: int, jobs: Jobs, progress: Progress | None, stop: Stop | None) \
         -> dict[int, Side] | None:
     """Every side with every seed, all in one round."""
     work: list[tuple[int, int, Unit]] = []
@@ -146,7 +147,7 @@ def _run(units: Mapping[int, tuple[str, Unit]], seeds: int, jobs: int | None, pr
         spec = traffic.changed_spec(one.capture, one.traffic, one.seed)
         work += [(i, k, spread.reseeded(one, host, spec, k)) for k in range(seeds)]
     done: dict[tuple[int, int], Result] = {}
-    with Pool(jobs) as pool:
+    with the_pool(jobs) as pool:
         for n, result in pool.run_all([w[2] for w in work], progress, stop=stop):
             done[work[n][:2]] = result
     for _, result in sorted(done.items()):

@@ -73,9 +73,9 @@ def axes(given: Settings) -> tuple[Axis, ...]:
     return tuple(found)
 
 
-def size_text(found: Sequence[Axis]) -> str:
-    """"6 x 3 = 18\""""
-    counts = [len(a.values) for a in found if len(a.values) > 1]
+def size_text(found: Sequence[Axis], *more: int) -> str:
+    """"6 x 3 = 18"; more: captures, seeds."""
+    counts = [len(a.values) for a in found if len(a.values) > 1] + list(more)
     return (" x ".join(f"{n:,}" for n in counts) + " = " if len(counts) > 1 else "") + f"{math.prod(counts):,}"
 
 

@@ -27,6 +27,7 @@ from rxpath.workbench.jobs import unit
 from rxpath.workbench.jobs.pool import Pool, Stop
 from rxpath.workbench.jobs.spread import reseeded
 from rxpath.workbench.jobs.unit import Result, Unit
+from rxpath.workbench.jobs.where import Jobs, the_pool
 from rxpath.workbench.many import limits
 from rxpath.workbench.many.limits import Limit, Setting
 from rxpath.workbench.many.search import FASTEST, Found, Goal, Interrupted, Known, _rounded, behind, drive, evaluate, search
@@ -147,7 +148,7 @@ def _step(step: Step) -> dict[str, Any]:
 def headroom(capture: str | Path | Spec, host: GivenHost = None, *, overrides: Settings = (),
              seed: int | None = None, listen: str | Sequence[str] = (), local: str | None = None, loop: int = 1,
              loss: str | float | None = None, p99: str | int | None = None, steps: int = 3, seeds: int = SEEDS,
-             jobs: int | None = None, say: Say | None = None, stop: Stop | None = None) -> Headroom:
+             jobs: Jobs = None, say: Say | None = None, stop: Stop | None = None) -> Headroom:
     """Search for the speed at which the first frame is lost - or more than `loss` ("0.1%"), or p99 is above `p99` ("500us") - and for
     what comes next, up to `steps` limits.  seeds: how many the first of them is searched with.  The others as in rxpath.replay().  Raises
     BadInput or HostError."""
@@ -168,7 +169,7 @@ def headroom(capture: str | Path | Spec, host: GivenHost = None, *, overrides: S
     curves: list[tuple[Setting, tuple[Dot, ...]]] = []
     interrupted, now = False, None
     factors: tuple[float, ...] = ()
-    with Pool(jobs) as pool:
+    with the_pool(jobs) as pool:
         try:
             now = _now(base, chosen, stop)
             _limits(pool, base, goal, steps, known, found, say or (lambda text: None), stop)

@@ -9,7 +9,6 @@ import dataclasses
 import hashlib
 import json
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -78,19 +77,6 @@ class Journal:
         self._file.write(json.dumps({"rxpath": FORMAT, "key": key, "asked": asked}).encode() + b"\n")
         self._file.flush()
 
-    def keys(self, base: Unit, work: Sequence[Unit]) -> list[str]:
-        """What each unit is a run of."""
-        same = self.same(base)
-        return [self.key(same, u) for u in work]
-
-    def same(self, base: Unit) -> str:
-        """What all runs of a capture have in common."""
-        return repr((__version__, _digest(base.capture), _of_host(base), base.listen, base.local))
-
-    def key(self, same: str, u: Unit) -> str:
-        one = repr((u.overrides, _files(u), u.seed, u.speed, u.rate, u.loop, u.fresh, u.traffic))
-        return hashlib.blake2b((same + one).encode(), digest_size=16).hexdigest()
-
     def close(self) -> None:
         self._file.close()
 
@@ -99,6 +85,17 @@ class Journal:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def same(base: Unit) -> str:
+    """What all runs of a capture have in common."""
+    return repr((__version__, _digest(base.capture), _of_host(base), base.listen, base.local))
+
+
+def key(common: str, u: Unit) -> str:
+    """What a unit is a run of; common: what same() says of its base."""
+    one = repr((u.overrides, _files(u), u.seed, u.speed, u.rate, u.loop, u.fresh, u.traffic))
+    return hashlib.blake2b((common + one).encode(), digest_size=16).hexdigest()
 
 
 def restore(saved: dict[str, Any]) -> Result:

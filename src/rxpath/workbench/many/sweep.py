@@ -1,84 +1,90 @@
-"""rxpath.sweep(): one capture, a grid of settings, every combination run; the rows, sorted, and as CSV, JSON lines and Parquet.
+"""rxpath.sweep(): captures, a grid of settings, every combination run; the runs, ranked, and as CSV, JSON lines and Parquet.
 
     table = rxpath.sweep("first", {"net.core.rmem_default": "212992..8388608", "ethtool.rx": [256, 4096]})
     print(table)                                # best first
-    table.best.settings, table.rows[0].result.dropped
+    table.best.settings, table.best.result.dropped
 
 A sweep that is given a journal writes each row there as it is done, and does not run again what the journal has."""
 from __future__ import annotations
 
+import hashlib
 import itertools
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from rxpath.cable.source import Source
+from rxpath.workbench.advice.goal import checked_seeds
 from rxpath.workbench.host.given import GivenHost
 from rxpath.workbench.jobs import pool, unit
-from rxpath.workbench.jobs.spread import LATENCY
+from rxpath.workbench.jobs.spread import reseeded, seed_of
 from rxpath.workbench.jobs.unit import Result, Unit
-from rxpath.workbench.many import grid
+from rxpath.workbench.jobs.where import Jobs, the_pool
+from rxpath.workbench.many import grid, resume, rows
 from rxpath.workbench.many.resume import Journal
-from rxpath.workbench.run.books import CONTEXTS
+from rxpath.workbench.many.rows import Cell, Row
 from rxpath.workbench.traffic import capture as traffic
 from rxpath.workbench.traffic.settings import Settings, listed, split
-from rxpath.workbench.traffic.spec import Spec
 from rxpath.workbench.words.mistakes import BadInput
 
 LARGE = 1000                                                # runs: from here on a sweep says how many there will be
+STEP = 5                                                    # seeds that are added until the best is told apart
+Key = tuple[int, int, int]                                  # of a run: its point, its capture, its seed
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One point of the grid and what came of it."""
-    index: int                                              # in the grid, the last axis changing fastest
-    settings: grid.Point
-    result: Result
-
-    @property
-    def order(self) -> tuple[Any, ...]:
-        """Fewest losses first, then the least that ended before its program for another reason (a rule, a closed port), then the lowest
-        p99 to the end of the program's work, then the least memory."""
-        r = self.result
-        return (r.error is not None, r.lost, sum(r.dropped.values()) - r.lost, r.p99_ns, r.memory_bytes, self.index)
-
-    def flat(self) -> dict[str, Any]:
-        """One level of plain values, for CSV and Parquet."""
-        r = self.result
-        return {**self.settings, "offered": r.offered, "delivered": r.delivered, "received": r.received, "queued": r.queued, "lost": r.lost,
-                "lost_share": round(r.lost / r.offered, 6) if r.offered else 0.0,
-                **{f"{k}_ns": r.latency_ns.get(k, 0) for k in LATENCY}, **{f"done_{k}_ns": r.done_ns.get(k, 0) for k in LATENCY},
-                **{f"{k}_ns": r.cpu_ns.get(k, 0) for k in CONTEXTS},
-                "memory_bytes": r.memory_bytes, "interrupts": r.counters.get("interrupts", 0),
-                "time_squeeze": r.counters.get("softnet.time_squeeze", 0), "elapsed_ns": r.elapsed_ns, "span_ns": r.span_ns,
-                **{f"dropped.{k}": n for k, n in sorted(r.dropped.items())}, "error": r.error or ""}
-
-    def to_dict(self) -> dict[str, Any]:
-        return {"settings": self.settings, **self.result.to_dict()}
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Sweep:
-    """The rows that were run, in the order of the grid; `of` is how many the grid has."""
-    capture: str
+    """rows: the runs that were done, by point of the grid, capture, seed.  of: how many there were to be.  seeds: how many every setting
+    was to be run with; most: those that are not told apart from the best, up to so many.  again: the best setting with as many seeds that
+    the ranking has not seen."""
+    captures: tuple[str, ...]
     axes: tuple[grid.Axis, ...]
     rows: tuple[Row, ...]
     of: int
     kept: int = 0                                           # of the rows: taken from the journal
     notes: tuple[str, ...] = field(default=())
+    seeds: int = 1
+    most: int = 1
+    again: Cell | None = None
+    name: str = ""                                          # of the question: captures, host, traffic, settings, seeds
 
     @property
     def complete(self) -> bool:
         return len(self.rows) == self.of
 
     @property
-    def ranked(self) -> list[Row]:
-        """Best first."""
-        return sorted(self.rows, key=lambda row: row.order)
+    def title(self) -> str:
+        return self.captures[0] if len(self.captures) == 1 else f"{len(self.captures):,} captures"
+
+    @cached_property
+    def cells(self) -> list[Cell]:
+        """A cell for each setting, in the order of the grid."""
+        return rows.cells(self.rows)
+
+    @cached_property
+    def ranked(self) -> list[Cell]:
+        """Best first.  With several seeds the group of the best is in front, the least memory first in it."""
+        if self.seeds == 1 or not self.rows:
+            return rows.ranked(self.cells)
+        first = self.group
+        inside = {cell.index for cell in first}
+        return [*first, *(cell for cell in rows.ranked(self.cells) if cell.index not in inside)]
+
+    @cached_property
+    def group(self) -> list[Cell]:
+        """Of several seeds: the best setting and those that are not told apart from it."""
+        return next(self.groups(), [])
+
+    def groups(self) -> Iterator[list[Cell]]:
+        """All of such groups, best first, made as they are asked for."""
+        return rows.groups(self.cells)
 
     @property
-    def best(self) -> Row | None:
+    def best(self) -> Cell | None:
         return self.ranked[0] if self.rows else None
 
     @property
@@ -86,15 +92,30 @@ class Sweep:
         """Axes of more than one value, the longest first."""
         return sorted((a for a in self.axes if len(a.values) > 1), key=lambda a: -len(a.values))
 
-    def lines(self) -> list[tuple[grid.Point, list[Row | None]]]:
-        """The grid along its longest axis: for each combination of the others the row at each of its values, None where there is none.
-        That with the best row is first."""
+    def lines(self) -> list[tuple[grid.Point, list[Cell | None]]]:
+        """The grid along its longest axis: for each combination of the others the cell at each of its values, None where there is none.
+        That with the best one is first."""
         along, *others = self.varying or [self.axes[0]]
-        at = {tuple(row.settings[a.key] for a in (*others, along)): row for row in self.rows}
+        at = {tuple(cell.settings[a.key] for a in (*others, along)): cell for cell in self.cells}
         found = [(dict(zip((a.key for a in others), each, strict=True)), [at.get((*each, v)) for v in along.values])
                  for each in itertools.product(*(a.values for a in others))]
-        rank = {row.index: n for n, row in enumerate(self.ranked)}
-        return sorted(found, key=lambda line: min([len(rank), *(rank[row.index] for row in line[1] if row is not None)]))
+        rank = {cell.index: n for n, cell in enumerate(self.ranked)}
+        return sorted(found, key=lambda line: min([len(rank), *(rank[cell.index] for cell in line[1] if cell is not None)]))
+
+    def by_capture(self) -> list[tuple[str, Cell, Cell]]:
+        """Of each capture: its name, the best setting of all there, and its own best; most lost first."""
+        if self.best is None:
+            return []
+        each: dict[str, list[Row]] = {}
+        for row in self.rows:
+            each.setdefault(row.capture, []).append(row)
+        found = []
+        for name, of in each.items():
+            own = rows.cells(of)
+            both = next((cell for cell in own if cell.index == self.best.index), None)
+            if both is not None:
+                found.append((name, both, rows.ranked(own)[0]))
+        return sorted(found, key=lambda one: (-one[1].lost_mean, self.captures.index(one[0])))
 
     def to_dicts(self) -> list[dict[str, Any]]:
         return [row.to_dict() for row in self.rows]
@@ -108,53 +129,143 @@ class Sweep:
         return {k: [row.get(k, 0) for row in flat] for k in ordered}
 
 
-def sweep(capture: str | Path | Spec, settings: Settings, host: GivenHost = None, *, overrides: Settings = (), seed: int | None = None,
+def sweep(capture: traffic.Several, settings: Settings = (), host: GivenHost = None, *, overrides: Settings = (), seed: int | None = None,
           listen: str | Sequence[str] = (), local: str | None = None, speed: float = 1.0, rate: str | int | None = None, loop: int = 1,
-          jobs: int | None = None, journal: str | Path | None = None, progress: pool.Progress | None = None, stop: pool.Stop | None = None,
-          warn: Callable[[str], None] | None = None) -> Sweep:
-    """Run every combination of `settings` - {KEY: values} or ["KEY=VALUES"], as docs/sweep-and-headroom.md has them - on one capture.
+          seeds: int | str = 1, jobs: Jobs = None, journal: str | Path | None = None, progress: pool.Progress | None = None,
+          stop: pool.Stop | None = None, warn: Callable[[str], None] | None = None) -> Sweep:
+    """Run every combination of `settings` - {KEY: values} or ["KEY=VALUES"], as docs/sweep-and-headroom.md has them - on every capture.
 
-    jobs      runs at a time; all cores if not given
+    capture   one, or several; a pattern (captures/*.pcap) is all files that match.  Of several the settings may be none
+    seeds     how many every combination is run with, the same for all; "10..60": settings that are not told apart from the best get five
+              more, up to the second.  Above 1 the best is run again with as many fresh seeds
+    jobs      runs at a time; all cores if not given; the address of a Dask scheduler: its workers (docs/cluster.md)
     journal   a file of JSON lines: rows that it has are not run again, new ones are added as they are done
     The others as in rxpath.replay().  Raises BadInput or HostError for what no run could use; a combination that alone is impossible has
     its error in its row."""
     of_traffic, of_host = split(overrides)
-    base = Unit(str(capture) if isinstance(capture, Path) else capture, str(host) if isinstance(host, Path) else host,
-                of_host, seed, listed(listen), local, speed, rate, loop, traffic=of_traffic)
+    given = traffic.several(capture)
+    bases = [Unit(one, str(host) if isinstance(host, Path) else host, of_host, seed, listed(listen), local, speed, rate, loop,
+                  traffic=of_traffic) for one in given]
     found = grid.axes(settings)
-    check(base, found)
+    least, most = _seeds(seeds)
+    if most > 1 and (seeded := [a.key for a in found if a.key in ("seed", "traffic.seed")]):
+        raise BadInput(f"--set {seeded[0]} and --seeds: --seeds draws the seeds itself")
+    check(bases[0], found)
+    for base in bases[1:]:                                  # the same settings on the same host, as a rule
+        check(base, found if traffic.bundled_host(base.capture) else ())
     points = list(grid.points(found))
-    notes = []
-    if len(points) > LARGE:
-        notes.append(f"the grid has {grid.size_text(found)} runs: that may take long; Ctrl-C keeps what is done"
+    runs, notes = len(points) * len(bases) * least, list[str]()
+    if runs > LARGE:
+        text = grid.size_text(found, *([len(bases)] if len(bases) > 1 else []), *([least] if least > 1 else []))
+        notes.append(f"the grid has {text} runs: that may take long; Ctrl-C keeps what is done"
                      + ("" if journal else ", and --resume FILE would keep it for the next time"))
         if warn:
             warn(notes[-1])
-    work = [grid.at(base, point) for point in points]
-    results: dict[int, Result] = {}
-    kept = 0
-    if journal is None:
-        for index, result in pool.run_all(work, jobs, progress, stop=stop):
-            results[index] = result
-    else:
-        with Journal(journal) as book:
-            keys = book.keys(base, work)
-            results = {i: book.rows[k] for i, k in enumerate(keys) if k in book.rows}
-            kept = len(results)
-            todo = [i for i in range(len(work)) if i not in results]
+    with the_pool(jobs) as workers, Journal(journal) if journal is not None else nullcontext() as book:
+        asked = _Asked(bases, points, traffic.titles(given), workers, book, progress, stop)
+        asked.run(range(len(points)), range(least))
+        n = least
+        while n < most and asked.complete and len(alive := next(iter(rows.groups(rows.cells(asked.rows))))) > 1:
+            more = range(n, min(n + STEP, most))
+            asked.run(sorted(cell.index for cell in alive), more)
+            n += len(more)
+        made = Sweep(tuple(asked.titles), found, asked.rows, asked.of, asked.kept, tuple(notes), least, most,
+                     name=asked.name(found, least, most))
+        errors = {row.result.error for row in made.rows}
+        if errors and None not in errors:                   # such as a speed that no capture can have
+            raise BadInput(str(sorted(map(str, errors))[0]))
+        if most > 1 and asked.complete and made.best is not None and made.best.error is None:
+            fresh = asked.fresh(made.best.index, range(most, most + least))
+            made = replace(made, of=asked.of, again=fresh, kept=asked.kept)
+    return made
 
-            def count(n: int, of: int) -> None:
-                if progress:
-                    progress(kept + n, kept + of)
 
-            for n, result in pool.run_all([work[i] for i in todo], jobs, count, stop=stop):
-                results[todo[n]] = result
-                book.add(keys[todo[n]], points[todo[n]], result)
-    errors = {r.error for r in results.values()}
-    if results and None not in errors:                      # such as a speed that no capture can have
-        raise BadInput(str(sorted(map(str, errors))[0]))
-    rows = tuple(Row(i, points[i], results[i]) for i in sorted(results))
-    return Sweep(traffic.title(capture), found, rows, len(points), kept, tuple(notes))
+def _seeds(given: int | str) -> tuple[int, int]:
+    """5, or "10..60"."""
+    text = str(given).strip()
+    match = re.fullmatch(r"([0-9]{1,9})(?:\.\.([0-9]{1,9}))?", text, re.ASCII)
+    if match is None:
+        raise BadInput(f"--seeds {text or '(empty)'}: must be a number, or LEAST..MOST such as 10..60")
+    least = checked_seeds(int(match[1]))
+    if match[2] is None:
+        return least, least
+    if int(match[2]) <= least or least < 3:
+        raise BadInput(f"--seeds {text}: must go up, from 3 or more: 10..60")
+    return least, checked_seeds(int(match[2]))
+
+
+class _Asked:
+    """The runs of a sweep, as they become known."""
+
+    def __init__(self, bases: Sequence[Unit], points: Sequence[grid.Point], titles: Sequence[str], workers: pool.Pool, book: Journal | None,
+                 progress: pool.Progress | None, stop: pool.Stop | None) -> None:
+        self.bases, self.points, self.titles = bases, points, titles
+        self.workers, self.book, self.progress, self.stop = workers, book, progress, stop
+        self.hosts = [unit.the_host(base) for base in bases]
+        self.specs = [traffic.changed_spec(base.capture, base.traffic, base.seed) for base in bases]
+        self.same = [resume.same(base) for base in bases]
+        self.known: dict[Key, Result] = {}
+        self.of = self.kept = 0
+        self.extra = set[Key]()                             # of the fresh seeds: no rows
+
+    @property
+    def complete(self) -> bool:
+        return len(self.known) == self.of
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        return tuple(self._row(key) for key in sorted(self.known) if key not in self.extra)
+
+    def name(self, axes: Sequence[grid.Axis], least: int, most: int) -> str:
+        """Of the question: another one has another name."""
+        each = [resume.key(same, base) for base, same in zip(self.bases, self.same, strict=True)]
+        return hashlib.blake2b(repr((each, self.titles, axes, least, most)).encode(), digest_size=6).hexdigest()
+
+    def _row(self, key: Key) -> Row:
+        i, c, k = key
+        return Row(i, self.points[i], self.known[key], self.titles[c], seed_of(self.hosts[c], k))
+
+    def _unit(self, key: Key) -> Unit:
+        i, c, k = key
+        one = grid.at(self.bases[c], self.points[i])
+        return reseeded(one, self.hosts[c], self.specs[c], k)
+
+    def fresh(self, index: int, seeds: range) -> Cell | None:
+        """A point again, with other seeds.  None: it was stopped."""
+        before = self.of
+        self.extra |= {(index, c, k) for c in range(len(self.bases)) for k in seeds}
+        self.run([index], seeds)
+        done = [self._row(key) for key in sorted(self.extra) if key in self.known]
+        if len(done) < self.of - before:
+            return None
+        self.of = before
+        return rows.cells(done)[0]
+
+    def run(self, indexes: Sequence[int], seeds: range) -> None:
+        """These points with these seeds on every capture."""
+        wanted = [(i, c, k) for c in range(len(self.bases)) for i in indexes for k in seeds]
+        self.of += len(wanted)
+        work = [self._unit(key) for key in wanted]
+        left = list(range(len(work)))
+        keys: list[str] = []
+        if self.book is not None:
+            keys = [resume.key(self.same[c], one) for (_, c, _), one in zip(wanted, work, strict=True)]
+            for key, name in zip(wanted, keys, strict=True):
+                if name in self.book.rows:
+                    self.known[key] = self.book.rows[name]
+                    self.kept += 1
+            left = [n for n in left if wanted[n] not in self.known]
+        done = len(self.known)
+
+        def count(n: int, of: int) -> None:
+            if self.progress:
+                self.progress(done + n, done + of)
+
+        for n, result in self.workers.run_all([work[n] for n in left], count, stop=self.stop):
+            key = wanted[left[n]]
+            self.known[key] = result
+            if self.book is not None:
+                self.book.add(keys[left[n]], self.points[key[0]], result)
 
 
 def check(base: Unit, found: Sequence[grid.Axis]) -> None:

@@ -22,8 +22,9 @@ from rxpath.workbench.advice.shell import commands
 from rxpath.workbench.host import text as hosttext
 from rxpath.workbench.host.given import GivenHost
 from rxpath.workbench.jobs import unit as units
-from rxpath.workbench.jobs.pool import Pool, Stop
+from rxpath.workbench.jobs.pool import Stop
 from rxpath.workbench.jobs.unit import Unit
+from rxpath.workbench.jobs.where import Jobs, the_pool
 from rxpath.workbench.many import sweep
 from rxpath.workbench.many.resume import Journal
 from rxpath.workbench.many.search import Interrupted
@@ -34,7 +35,6 @@ from rxpath.workbench.many.tuning.space import Choice, Space
 from rxpath.workbench.many.tuning.target import Wanted, wanted
 from rxpath.workbench.traffic import capture as traffic
 from rxpath.workbench.traffic.settings import Settings, listed, split
-from rxpath.workbench.traffic.spec import Spec
 from rxpath.workbench.words.mistakes import BadInput
 
 TRIALS, TRIALS_MAX = 64, 10_000
@@ -43,7 +43,6 @@ SEEDS = 3                                                   # that a trial is ru
 FRESH = 10                                                  # that the answer is run with again, and the search has not seen
 SHARES = (0.7, 0.8, 0.85)                                   # of the progress bar: before them the trials, the answer, its verification
 SCHEMA_VERSION = 1
-Traffic = str | Path | Spec
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,10 +107,10 @@ def _plain(figures: Mapping[str, float] | None) -> dict[str, float | None] | Non
     return None if figures is None else {n: None if math.isinf(v) else v for n, v in figures.items()}
 
 
-def tune(captures: Traffic | Sequence[Traffic], host: GivenHost = None, *, objective: str | Sequence[str] = OBJECTIVES,
+def tune(captures: traffic.Several, host: GivenHost = None, *, objective: str | Sequence[str] = OBJECTIVES,
          target: str | None = None, knobs: Sequence[str] = (), trials: int = TRIALS, seeds: int = SEEDS, overrides: Settings = (),
          seed: int | None = None, listen: str | Sequence[str] = (), local: str | None = None, speed: float = 1.0, loop: int = 1,
-         jobs: int | None = None, journal: str | Path | None = None, progress: Progress | None = None, stop: Stop | None = None) -> Tune:
+         jobs: Jobs = None, journal: str | Path | None = None, progress: Progress | None = None, stop: Stop | None = None) -> Tune:
     """Search the settings of a host for those that lower `objective` and keep `target` ("loss<0.01%,p99<200us").
 
     knobs     what to set, as --set of a sweep has it (KEY=RANGE); every knob of the rules that this host has, if not given
@@ -129,21 +128,18 @@ def tune(captures: Traffic | Sequence[Traffic], host: GivenHost = None, *, objec
     except Interrupted:
         room = Space(())
     found = _Search(want, bases, room, trials, seeds, progress)
-    with Pool(jobs) as pool:
+    with the_pool(jobs) as workers:
         if journal is None:
-            return found.result(Runs(room, bases, seeds, pool, None, stop))
+            return found.result(Runs(room, bases, seeds, workers, None, stop))
         with Journal(journal) as book:
-            return found.result(Runs(room, bases, seeds, pool, book, stop))
+            return found.result(Runs(room, bases, seeds, workers, book, stop))
 
 
-def _bases(captures: Traffic | Sequence[Traffic], host: GivenHost, overrides: Settings, seed: int | None,
+def _bases(captures: traffic.Several, host: GivenHost, overrides: Settings, seed: int | None,
            listen: str | Sequence[str], local: str | None, speed: float, loop: int) -> list[Unit]:
     """A unit for each capture, on one host."""
-    given = [captures] if isinstance(captures, str | Path | Spec) else list(captures)
-    each = [c if isinstance(c, Spec) else str(c) for c in given]
-    names = [traffic.title(c) for c in each]
-    if not each or any(c in each[:i] for i, c in enumerate(each)):
-        raise BadInput(f"{' '.join(names) or 'no capture'}: one or more captures, each once")
+    each = traffic.several(captures)
+    names = traffic.titles(each)
     of_traffic, of_host = split(overrides)
     bases = [Unit(c, str(host) if isinstance(host, Path) else host, of_host, seed, listed(listen), local, speed, loop=loop,
                   traffic=of_traffic) for c in each]
@@ -187,7 +183,7 @@ class _Search:
                 interrupted = True
         front = self.front if self.front is not None else [self.tried[n] for n in answer.front(self.want, self.tried, self.room)]
         found = self.answer
-        return Tune(tuple(traffic.title(b.capture) for b in self.bases), self.want, self.host.kernel, self.host.seed, self.seeds,
+        return Tune(tuple(traffic.titles([b.capture for b in self.bases])), self.want, self.host.kernel, self.host.seed, self.seeds,
                     tuple(k.name for k in self.room.knobs), self.of,
                     tuple(Trial(self.room.overrides(c), came.figures, came.error) for c, came in self.told),
                     tuple(Trial(self.room.overrides(c), f) for c, f in front), found, self.verified,

@@ -1,10 +1,11 @@
 """A capture as this run's traffic: where it is, whose it is, how fast and how often it goes.  cable/ reads it; the words are here."""
 from __future__ import annotations
 
+import glob
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from rxpath import examples
 from rxpath.cable.capture import Capture
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from rxpath.cable.generate import Generated
     from rxpath.workbench.traffic.clients import Clients
     from rxpath.workbench.traffic.spec import Spec
+
+Several: TypeAlias = "str | Path | Spec | Sequence[str | Path | Spec]"
 
 
 def find(name: str) -> str:
@@ -62,6 +65,35 @@ def changed_spec(capture: str | Path | Spec, settings: Sequence[str] = (), seed:
     from rxpath.workbench.traffic.spec import revise
 
     return revise(spec, settings, seed) if settings or seed is not None else spec
+
+
+def several(given: Several) -> list[str | Spec]:
+    """One capture or several, each once; a pattern is all files that match it, in the order of their names."""
+    one_by_one = [given] if isinstance(given, (str, Path)) or not isinstance(given, Sequence) else list(given)
+    found: list[str | Spec] = []
+    for item in one_by_one:
+        if not isinstance(item, (str, Path)):
+            found.append(item)
+        elif glob.has_magic(str(item)) and not Path(item).exists():
+            files = sorted(glob.glob(str(item), recursive=True))
+            if not files:
+                raise BadInput(f"{item}: no file matches")
+            found += files
+        else:
+            found.append(str(item))
+    names = [one for one in found if isinstance(one, str)]
+    if not found:
+        raise BadInput("no capture: one or more, each once")
+    if len(set(names)) < len(names):
+        raise BadInput(f"{next(n for i, n in enumerate(names) if n in names[:i])} is given twice: each capture once")
+    return found
+
+
+def titles(captures: Sequence[str | Spec]) -> list[str]:
+    """What a table calls each of several: no two alike."""
+    short = [title(one) for one in captures]
+    long = [str(one) if isinstance(one, str) and short.count(name) > 1 else name for one, name in zip(captures, short, strict=True)]
+    return [f"{name} {long[:i].count(name) + 1}" if long.count(name) > 1 else name for i, name in enumerate(long)]
 
 
 def title(capture: str | Path | Spec) -> str:

@@ -8,9 +8,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from rxpath.workbench.jobs import unit as units
-from rxpath.workbench.jobs.pool import Pool, Stop
+from rxpath.workbench.jobs.pool import LOST, Pool, Stop
 from rxpath.workbench.jobs.spread import reseeded
 from rxpath.workbench.jobs.unit import Result, Unit
+from rxpath.workbench.many import resume
 from rxpath.workbench.many.resume import Journal
 from rxpath.workbench.many.search import Interrupted, outrun
 from rxpath.workbench.many.tuning.space import Choice, Space
@@ -18,7 +19,6 @@ from rxpath.workbench.many.tuning.target import figures
 from rxpath.workbench.traffic import capture as traffic
 from rxpath.workbench.words.mistakes import BadInput
 
-LOST_WORKER = "its process ended with status"               # of jobs/pool.py: says nothing of the settings
 RETRIES = 3
 
 
@@ -36,7 +36,7 @@ class Runs:
         self.space, self.bases, self.seeds, self.pool, self.journal, self.stop = space, bases, seeds, pool, journal, stop
         self.hosts = [units.the_host(b) for b in bases]
         self.specs = [traffic.changed_spec(b.capture, b.traffic, b.seed) for b in bases]
-        self.same = [journal.same(b) for b in bases] if journal else []
+        self.same = [resume.same(b) for b in bases] if journal else []
         self.progress: Callable[[int], None] = lambda runs: None
         self._known: dict[tuple[Choice, int, int], Result] = {}
 
@@ -59,7 +59,7 @@ class Runs:
     def _run(self, todo: Sequence[tuple[Choice, int, int]]) -> list[tuple[Choice, int, int]]:
         """Returns those whose worker was lost."""
         work = [self._unit(*w) for w in todo]
-        keys = [self.journal.key(self.same[b], u) for (_, b, _), u in zip(todo, work, strict=True)] if self.journal else []
+        keys = [resume.key(self.same[b], u) for (_, b, _), u in zip(todo, work, strict=True)] if self.journal else []
         left = []
         for i, key in enumerate(keys):
             if self.journal and key in self.journal.rows:
@@ -68,7 +68,7 @@ class Runs:
         lost, done = [], 0
         for n, result in self.pool.run_all([work[i] for i in left], stop=self.stop):
             i, done = left[n], done + 1
-            if result.error is not None and result.error.startswith(LOST_WORKER):
+            if result.error is not None and result.error.startswith(LOST):
                 lost.append(todo[i])
                 continue
             self._known[todo[i]] = result

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from rxpath.workbench.many.sweep import Row, Sweep
+from rxpath.workbench.many.rows import Cell
+from rxpath.workbench.many.sweep import Sweep
 from rxpath.workbench.views.html.axes import Axis, linear, places
 from rxpath.workbench.views.html.charts import short_ns
 from rxpath.workbench.views.html.elements import figure, heading, numbers, table, text
@@ -15,11 +16,11 @@ from rxpath.workbench.words.figures import ns, share
 ROWS = 500                                                  # of the table
 GREY = 60                                                   # lines that are drawn at most
 MIB = 1 << 20
-FIGURES: tuple[tuple[str, Callable[[Row], float], Callable[[float], str]], ...] = (
-    ("Lost, % of the frames", lambda r: 100 * r.result.lost / max(r.result.offered, 1), lambda v: f"{v:g}%"),
-    ("99 % are done within", lambda r: float(r.result.p99_ns), lambda v: short_ns(round(v))),
-    ("Memory that the settings cost", lambda r: r.result.memory_bytes / MIB, lambda v: f"{v:g} MiB"),
-    ("CPU time of everything", lambda r: float(r.result.busy_ns), lambda v: short_ns(round(v))))
+FIGURES: tuple[tuple[str, Callable[[Cell], float], Callable[[float], str]], ...] = (
+    ("Lost, % of the frames", lambda c: 100 * c.lost_mean / max(c.offered, 1), lambda v: f"{v:g}%"),
+    ("99 % are done within", lambda c: c.done_mean_ns, lambda v: short_ns(round(v))),
+    ("Memory that the settings cost", lambda c: c.memory_bytes / MIB, lambda v: f"{v:g} MiB"),
+    ("CPU time of everything", lambda c: c.busy_ns, lambda v: short_ns(round(v))))
 
 
 def page(sweep: Sweep, command: str = "") -> str:
@@ -27,22 +28,21 @@ def page(sweep: Sweep, command: str = "") -> str:
 
 
 def title(sweep: Sweep) -> str:
-    return f"{sweep.capture}: {len(sweep.rows):,} of {sweep.of:,} runs"
+    return f"{sweep.title}: {len(sweep.rows):,} of {sweep.of:,} runs"
 
 
 def saved(sweep: Sweep) -> list[str]:
     """What came out best."""
     best = sweep.best
     said = [] if sweep.complete else ["Interrupted: the grid is not complete."]
-    if best is None or best.result.error is not None:
+    if best is None or best.error is not None:
         return said
-    r = best.result
-    return [*said, f"Best: {', '.join(f'{k}={v}' for k, v in best.settings.items())}: {r.lost:,} of {r.offered:,} frames lost, 99 % done "
-                   f"within {ns(r.p99_ns)}, {r.memory_bytes / MIB:,.1f} MiB."]
+    return [*said, f"Best: {', '.join(f'{k}={v}' for k, v in best.settings.items())}: {round(best.lost_mean):,} of {best.offered:,} frames "
+                   f"lost, 99 % done within {ns(round(best.done_mean_ns))}, {best.memory_bytes / MIB:,.1f} MiB."]
 
 
 def pictures(sweep: Sweep) -> str:
-    good = [row for row in sweep.rows if row.result.error is None]
+    good = [cell for cell in sweep.cells if cell.error is None]
     if not good or not sweep.varying:
         return ""
     along, *others = sweep.varying
@@ -59,13 +59,13 @@ def pictures(sweep: Sweep) -> str:
     return figure("sweep", "What each setting came to", said, beside(drawn), key)
 
 
-def _axis(good: list[Row], value: Callable[[Row], float], said: Callable[[float], str]) -> Axis:
+def _axis(good: list[Cell], value: Callable[[Cell], float], said: Callable[[float], str]) -> Axis:
     return linear([value(row) for row in good], said)
 
 
-def _line(i: int, of: int, settings: dict[str, str], each: list[Row | None], value: Callable[[Row], float],
+def _line(i: int, of: int, settings: dict[str, str], each: list[Cell | None], value: Callable[[Cell], float],
           said: Callable[[float], str]) -> Line:
-    known = [row if row is not None and row.result.error is None else None for row in each]
+    known = [cell if cell is not None and cell.error is None else None for cell in each]
     what = ["" if row is None else f"{_named(row.settings)}: {said(round(value(row), 3))}" for row in known]
     points = [(float(k), None if row is None else value(row)) for k, row in enumerate(known)]
     if i >= STYLES:
@@ -87,10 +87,9 @@ def rows(sweep: Sweep) -> str:
     return numbers("The rows, best first", table(head, found, words=len(varying)) + more + notes, opened=len(ranked) <= 40)
 
 
-def _cells(row: Row) -> tuple[str, ...]:
-    r = row.result
-    if r.error is not None:
-        return (f"impossible: {r.error}", *[""] * 6)
-    q = r.latency_ns
-    return (f"{r.lost:,}", share(r.lost, r.offered), ns(q["p50"]), ns(q["p99"]), ns(r.p99_ns),
-            share(r.busy_ns, r.busy_ns + r.cpu_ns["idle"]), f"{r.memory_bytes / MIB:,.1f} MiB")
+def _cells(cell: Cell) -> tuple[str, ...]:
+    if cell.error is not None:
+        return (f"impossible: {cell.error}", *[""] * 6)
+    lost = round(cell.lost_mean)
+    return (f"{lost:,}", share(lost, cell.offered), ns(round(cell.p50_ns)), ns(round(cell.p99_ns)), ns(round(cell.done_mean_ns)),
+            share(round(cell.busy_ns), round(cell.busy_ns + cell.idle_ns)), f"{cell.memory_bytes / MIB:,.1f} MiB")
