@@ -92,6 +92,9 @@ LATE = {                                             # the command line imports 
     ("views/arrow.py", "pyarrow"): "heavy, and an extra",
     ("words/units.py", "difflib"): "only for mistakes",
     ("run/pcap_filter.py", "cypcap"): "an extra, where the system has no libpcap",
+    ("jobs/where.py", "rxpath.workbench.jobs.cluster"): "an extra: a cluster",
+    ("jobs/cluster.py", "distributed"): "an extra: a cluster",
+    ("jobs/parcel.py", "distributed"): "an extra: a cluster",
 }
 
 

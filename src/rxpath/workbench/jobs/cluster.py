@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import queue
 import re
+import socket
 import time
 import warnings
 from collections import deque
@@ -65,11 +66,14 @@ class Cluster(Pool):
         for name in ("distributed", "distributed.client", "distributed.comm", "distributed.core", "tornado"):
             logging.getLogger(name).setLevel(logging.CRITICAL)      # what matters is said in one line of ours
         try:
+            host, _, port = self.address.partition("://")[2].rstrip("/").rpartition(":")
+            socket.create_connection((host.strip("[]"), int(port)), CONNECT_S).close()         # Dask itself would try for long
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")             # that versions differ: _check_workers() says which
                 return distributed.Client(self.address, timeout=CONNECT_S, set_as_default=False, name="rxpath")
         except Exception as error:
-            why = "nothing answers" if isinstance(error, (OSError, TimeoutError)) else f"{type(error).__name__}: {one_line(error)}"
+            why = f"nothing answers ({one_line(error)})" if isinstance(error, (OSError, OverflowError)) else \
+                f"{type(error).__name__}: {one_line(error)}"
             raise BadInput(f"--scheduler {self.address}: {why}: is dask scheduler running there?") from None
 
     def _check_workers(self) -> None:
