@@ -115,6 +115,7 @@ class scan_t:
     rec_has_ts: i64
     rec_if: i64
     rec_way: i64
+    rec_steer: i64              # what hidden addresses change in the card's hash (workbench/case/hiding/steering.py)
     rec_card: i64
     rec_has_mac: i64
     first: i64                  # records that are wanted

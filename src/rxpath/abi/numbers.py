@@ -61,6 +61,7 @@ OUTPUT_MULTICAST = -2           # skb.dst of a packet of lo to a group: its send
 # descriptor's status.  The checksum of its transport was right on the wire, and so was its IP header's: a snap length cut the frame, or
 # the capturing sender had left them to its card.  Its transport's header, or one before that, is not in the capture.
 FEED_CSUM_GOOD, FEED_RX_ERROR, FEED_IP_CSUM_GOOD, FEED_HEADER_CUT = 1, 2, 4, 8
+FEED_STEER = 32                 # from this bit on: what the addresses that a hidden capture does not show change in the card's hash
 FEED_WIRE, RXD_WIRE_SHIFT = FEED_CSUM_GOOD | FEED_IP_CSUM_GOOD | FEED_HEADER_CUT, 20
 NEVER = 1 << 54                 # a time; shifted by SLOT_BITS it still fits into 63 bits
 SLOT_BITS = 8

@@ -49,7 +49,7 @@ def feed_insert(net: Net, q: int, t: int, offset: int, length: int, caplen: int,
 def feed_steered(net: Net, t: int, offset: int, length: int, caplen: int, flags: int, card: int, made: int) -> int:
     """A frame at offset of feed memory, onto the queue that the card's filters and RSS choose: behind all others, or where its time says
     (made: during the run).  That queue; NO_QUEUE: its cable is full."""
-    steered = nic_steer(net, card, offset, caplen)
+    steered = nic_steer(net, card, offset, caplen, flags)
     q, rss = steered >> 32, steered & 0xFFFFFFFF
     if made:
         if not feed_insert(net, q, t, offset, length, caplen, rss, flags):

@@ -240,7 +240,7 @@ def generate_feed(net: Net, g: gen_t, limit: int) -> int:
     for _ in range(limit):
         if not next_frame(g, mem):
             return Scan.END
-        steered = nic_steer(net, g.card, g.frame_at, g.frame_len)
+        steered = nic_steer(net, g.card, g.frame_at, g.frame_len, 0)
         g.pending_q, g.pending_hash = steered >> 32, steered & 0xFFFFFFFF
         if not generated_add(net, g):
             return Scan.FULL

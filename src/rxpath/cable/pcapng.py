@@ -7,6 +7,7 @@ from .pcap import scan_bad, scan_u16, scan_u32
 SHB, IDB, PB, SPB, EPB = 0x0A0D0D0A, 1, 2, 3, 6
 BYTE_ORDER_MAGIC = 0x1A2B3C4D
 OPT_ENDOFOPT, IF_NAME, IF_IPV4, IF_MAC, IF_TSRESOL, IF_FCSLEN, IF_TSOFFSET, EPB_FLAGS = 0, 2, 4, 6, 9, 13, 14, 2
+EPB_STEER, STEER_MAGIC, STEER_MASK = 0xA7B5, 0x72787374, 0xFFFF         # for local use: "rxst", a number (case/hiding/steering.py)
 TIME_LIMIT = 1 << 62            # ns since the epoch: the year 2116; with an offset of 69 years either way, differences fit
 NOT_A_PACKET = int(Scan.MORE)
 
@@ -180,15 +181,18 @@ def interface_block(s: scan_t, mem: Mem, at: int, size: int) -> int:
 
 @path_function
 def packet_flags(s: scan_t, mem: Mem, o: int, stop: int) -> int:
-    """epb_flags among the options from o: direction, and the length of this frame's own FCS."""
+    """epb_flags among the options from o: direction, and the length of this frame's own FCS.  Of a hidden capture s.rec_steer, too."""
+    flags = 0
     while o + 4 <= stop:
         code, n = scan_u16(s, mem, o), scan_u16(s, mem, o + 2)
         if code == OPT_ENDOFOPT or o + 4 + n > stop:
-            return 0
+            break
         if code == EPB_FLAGS and n == 4:
-            return scan_u32(s, mem, o + 4)
+            flags = scan_u32(s, mem, o + 4)
+        if code == EPB_STEER and n == 8 and be32(mem, o + 4) == STEER_MAGIC:
+            s.rec_steer = scan_u32(s, mem, o + 8) & STEER_MASK
         o += 4 + (n + 3 & ~3)
-    return 0
+    return flags
 
 
 @path_function
@@ -202,7 +206,7 @@ def packet_block(s: scan_t, mem: Mem, kind: int, at: int, size: int) -> int:
     s.rec_if = scan_u32(s, mem, at + 8)
     if kind == PB:
         s.rec_if = scan_u16(s, mem, at + 8)
-    s.rec_ts, s.rec_has_ts, s.rec_way = 0, 0, Way.UNKNOWN
+    s.rec_ts, s.rec_has_ts, s.rec_way, s.rec_steer = 0, 0, Way.UNKNOWN, 0
     s.rec_at = at + 28
     s.rec_caplen = caplen
     s.rec_len = scan_u32(s, mem, at + 24)
@@ -225,7 +229,7 @@ def simple_block(s: scan_t, mem: Mem, at: int, size: int) -> int:
     """A Simple Packet Block: the first interface, no time, cut at that interface's snap length."""
     if size < 16:
         return scan_bad(s, Problem.BLOCK_LENGTH)
-    s.rec_if, s.rec_ts, s.rec_has_ts, s.rec_way = 0, 0, 0, Way.UNKNOWN
+    s.rec_if, s.rec_ts, s.rec_has_ts, s.rec_way, s.rec_steer = 0, 0, 0, Way.UNKNOWN, 0
     s.rec_at = at + 12
     s.rec_len = scan_u32(s, mem, at + 8)
     s.rec_caplen = min(s.rec_len, size - 16)

@@ -4,6 +4,7 @@ record (pcap.py, pcapng.py) -> whose is it -> Ethernet (ether.py) -> lengths -> 
 from .._compile import Mem, always_inline, be32, cold, entry, mem_at, path_function
 from ..abi.capture import MAX_LEN, MAX_TIME, Link, OwnBy, Problem, Scan, Way, interface_t, scan_t
 from ..abi.net import Net
+from ..abi.numbers import FEED_STEER
 from ..drivers.rss import nic_steer
 from .answers import own_answer
 from .dice import next_random
@@ -224,7 +225,8 @@ def capture_scan(net: Net, s: scan_t, limit: int) -> int:
         if t >= MAX_TIME:
             s.rec -= 1
             return scan_bad(s, Problem.TIME_END)
-        steered = nic_steer(net, s.rec_card, s.rec_at, s.rec_caplen)
+        s.pending_flags |= s.rec_steer << FEED_STEER
+        steered = nic_steer(net, s.rec_card, s.rec_at, s.rec_caplen, s.pending_flags)
         s.pending_t, s.pending_q, s.pending_hash = t, steered >> 32, steered & 0xFFFFFFFF
         if not scan_add(net, s):
             return Scan.FULL
@@ -247,3 +249,9 @@ def capture_next(s: scan_t, addr: int) -> int:
             field = 16
         fresh_address(mem, s.rec_at, s.rec_caplen, s.fresh, field)
     return Scan.RECORD
+
+
+@entry
+def capture_record(s: scan_t, addr: int) -> int:
+    """The next record as it lies in the file: for who rewrites captures.  Returns a Scan."""
+    return next_record(s, mem_at(addr))

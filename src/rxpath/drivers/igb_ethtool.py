@@ -87,7 +87,7 @@ def steer_again(dev: NetDevice) -> None:
         pending += [(a.t, a.frame, a.offset, a.len, a.caplen, a.flags) for a in on_cable + behind]
         ring.feed_tail, ring.spilled, ring.spill_at = ring.feed_head, 0, 0
     for t, frame, offset, length, caplen, flags in sorted(pending):
-        steered = nic_steer(net, dev.card, offset, caplen)
+        steered = nic_steer(net, dev.card, offset, caplen, flags)
         q = steered >> 32
         ring = net.ring[q]
         if ring.feed_tail - ring.feed_head < NFEED:

@@ -143,7 +143,7 @@ def buffer_frame(net: Net, q: int, ring: rx_ring, a: arrival) -> bool:
     slot = pb.tail & NFIFO - 1
     kept = net.fifo[ring.pb][slot]
     copy_arrival(kept, a)
-    kept.offset, kept.flags = slot * pb.stride, a.flags | q << FEED_QUEUE
+    kept.offset, kept.flags = slot * pb.stride, a.flags & (1 << FEED_QUEUE) - 1 | q << FEED_QUEUE
     memcpy(mem_at(pb.addr), kept.offset, mem_at(net.feed_addr), a.offset, a.caplen)      # the feed's memory is filled again
     pb.tail += 1
     pb.bytes += n

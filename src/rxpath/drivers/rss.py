@@ -8,7 +8,7 @@ from .._compile import Mem, byte, cold, entry, mem_at, path_function, struct_at
 from ..abi.headers import IP6_ADDRS, IP_ADDRS, ethhdr, frame_ipv4, ip_is_fragment, iphdr, ipv6hdr, vlan_hdr
 from ..abi.net import Net
 from ..abi.nic import nic_t
-from ..abi.numbers import ETH_HLEN, ETH_P_8021AD, ETH_P_8021Q, ETH_P_IP, ETH_P_IPV6, IP_HLEN, IPPROTO, RXD_L4_HASH, VLAN_HLEN
+from ..abi.numbers import ETH_HLEN, ETH_P_8021AD, ETH_P_8021Q, ETH_P_IP, ETH_P_IPV6, FEED_STEER, IP_HLEN, IPPROTO, RXD_L4_HASH, VLAN_HLEN
 from .ixgbe_fdir import fdir_queue
 from .nic_filters import nic_filtered
 
@@ -71,12 +71,13 @@ def rss_type(nic: nic_t, feed: Mem, offset: int, caplen: int) -> int:
 
 
 @path_function
-def nic_steer(net: Net, card: int, offset: int, caplen: int) -> int:
-    """ring << 32 | hash of the frame in feed memory.  What has no hash goes to the card's first ring."""
+def nic_steer(net: Net, card: int, offset: int, caplen: int, flags: int) -> int:
+    """ring << 32 | hash of the frame in feed memory.  What has no hash goes to the card's first ring.  flags: FEED_*, and from
+    FEED_STEER on what the addresses that a hidden capture does not show change in the hash."""
     nic = net.nic[card]
     if nic.rss == 0:
         return nic.first << 32
-    h = rss_hash(net, nic, offset, caplen)
+    h = rss_hash(net, nic, offset, caplen) ^ flags >> FEED_STEER
     if nic.filters:
         q = fdir_queue(net, card, offset, caplen) if nic.nfdir else nic_filtered(net, nic, offset, caplen)
         if q >= 0:

@@ -32,8 +32,8 @@ def make(paths: Sequence[str], out: str, host: str | None = None) -> dict[str, A
         with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as made:
             manifest = _again(cases[0], made) if cases else _new(paths, made, folder)
             if host is not None:
-                made.writestr(_entry("host.toml"), _bytes(host, 16 << 20))
-            made.writestr(_entry(MANIFEST), json.dumps(manifest, indent=1))
+                made.writestr(entry("host.toml"), _bytes(host, 16 << 20))
+            made.writestr(entry(MANIFEST), json.dumps(manifest, indent=1))
         os.rename(part, out)
     return manifest
 
@@ -53,7 +53,7 @@ def _again(path: str, made: zipfile.ZipFile) -> dict[str, Any]:
 
 def _new(paths: Sequence[str], made: zipfile.ZipFile, own: str) -> dict[str, Any]:
     manifest: dict[str, Any] = {"format": FORMAT, "tool": "rxpath case", "made": "of files"}
-    moments = Moments(lambda name, data: made.writestr(_entry(name), data), own)
+    moments = Moments(lambda name, data: made.writestr(entry(name), data), own)
     for path in paths:
         head = _head(path)
         if head in CAPTURES or (head[:2] == b"\x1f\x8b" and _packed_head(path) in CAPTURES):
@@ -97,11 +97,11 @@ def _bytes(path: str, most: int) -> bytes:
 
 
 def _copy(stream: IO[bytes] | io.BufferedReader, made: zipfile.ZipFile, name: str) -> None:
-    with made.open(_entry(name), "w", force_zip64=True) as into:
+    with made.open(entry(name), "w", force_zip64=True) as into:
         shutil.copyfileobj(stream, into, 1 << 18)
 
 
-def _entry(name: str) -> zipfile.ZipInfo:
+def entry(name: str) -> zipfile.ZipInfo:
     """Without the time of day: the same files make the same bytes."""
     info = zipfile.ZipInfo(name)
     info.compress_type = zipfile.ZIP_DEFLATED
