@@ -1,4 +1,5 @@
 """The capture of a case: blocks of a packet socket's ring become records of pcapng, whatever a file says of itself."""
+import pathlib
 import struct
 import zipfile
 
@@ -175,3 +176,19 @@ def test_any_byte_of_a_case_may_be_wrong(tmp_path):
             source.close()
         except CaptureError as error:
             assert "\n" not in str(error)
+
+
+def test_a_byte_that_changed_in_a_stored_capture_is_said_and_the_rest_is_read(tmp_path):
+    path = write(tmp_path / "a.rxcase", capture=ring([packet(T + i, udp_frame()) for i in range(9)]), compress=zipfile.ZIP_STORED)
+    whole = pathlib.Path(path).read_bytes()
+    at = whole.index(b"RXBK") + len(ring([packet(T, udp_frame())])) - 30         # in the first frame
+    spoilt = bytearray(whole)
+    spoilt[at] ^= 1
+    for data, said in ((whole, ""), (bytes(spoilt), "the case is damaged: bytes of the capture are not those")):
+        pathlib.Path(path).write_bytes(data)
+        source = Source(path)
+        view, n = memoryview(bytearray(1 << 20)), 0
+        while got := source.read_into(view[n:]):
+            n += got
+        assert n > 9 * 60 and source.problem.startswith(said) and bool(source.problem) is bool(said)
+        source.close()

@@ -4,6 +4,7 @@ names lead nowhere, every size is bounded before it is read, and whatever is wro
 source.py reads the capture in it, workbench/readings/case/ everything else."""
 import json
 import os
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ MANIFEST, MANIFEST_MOST = "manifest.json", 1 << 20
 MEMBERS_MOST = 20_000
 MEMBER_MOST = 128 << 20         # bytes of a member that is read whole
 WHOLE_MOST = 512 << 20          # of all of them
+LOCAL_HEADER, LOCAL_NAMES = 30, 26                          # bytes of a member's own header, and where its name's and its extra field's are
 REGULAR, KIND = 0o100000, 0o170000                          # of st_mode
 
 
@@ -100,6 +102,26 @@ class CaseFile:
         """A member from its beginning: for what is longer than memory."""
         with _reading(self.name):
             return self.zip.open(self.infos[name])
+
+    def stored(self, name: str) -> BinaryIO | None:
+        """A member that is not packed, as a file that stands at its first byte: zipfile would copy every byte.  Who reads
+        it knows its length and its sum (infos).  None: it is packed, or the case is no file."""
+        info = self.infos[name]
+        if info.compress_type != zipfile.ZIP_STORED or info.compress_size != info.file_size or not os.path.isfile(self.name):
+            return None
+        with _reading(self.name):
+            file = open(self.name, "rb", buffering=0)
+            try:
+                file.seek(info.header_offset + LOCAL_NAMES)
+                lengths = file.read(4)
+                if len(lengths) < 4:
+                    raise EOFError("it ends early")
+                start = info.header_offset + LOCAL_HEADER + sum(struct.unpack("<HH", lengths))
+                file.seek(start)
+            except BaseException:
+                file.close()
+                raise
+        return file
 
     def close(self) -> None:
         self.zip.close()

@@ -1,5 +1,6 @@
 """The capture of a case as a stream of bytes that source.py reads like a file: a pcap or pcapng member as it is, or the blocks of packet
 sockets' rings (tpacket.py) as a pcapng that is made on the way, block by block.  Memory does not depend on its length."""
+import os
 import struct
 import zipfile
 import zlib
@@ -16,6 +17,7 @@ BLOCKS_NAME = ".blocks"                         # how a member ends that has blo
 HEAD = struct.Struct("<4sHHI")                  # b"RXBK", number of the device, 0, bytes that follow
 MAGIC = b"RXBK"
 BLOCK_MOST = 4 << 20
+_RIGHT: set[tuple[object, ...]] = set()         # stored captures that were read whole, and have the sum that the zip says
 OUT = 4 << 20                                   # bytes of records at a time
 
 
@@ -32,8 +34,15 @@ class CaseCapture:
         if name not in case.infos:
             raise CaptureError(f"{case.name}: its capture {name[:80]} is not in it")
         self.problem, self.done = "", 0
+        self.head = memoryview(bytearray(HEAD.size))
         self.total = case.infos[name].file_size
-        self.stream: IO[bytes] = case.stream(name)
+        self.stored = case.stored(name)
+        self.left, self.crc, self.right = self.total, 0, case.infos[name].CRC       # of a stored member
+        self.known: tuple[object, ...] = ()
+        if self.stored is not None:
+            state = os.fstat(self.stored.fileno())
+            self.known = (state.st_dev, state.st_ino, state.st_mtime_ns, name, self.right)
+        self.stream: IO[bytes] = self.stored or case.stream(name)
         self.blocks = _Blocks(said, case.name) if name.endswith(BLOCKS_NAME) else None
 
     def readinto(self, view: memoryview) -> int:
@@ -45,33 +54,53 @@ class CaseCapture:
         return n
 
     def _plain(self, view: memoryview) -> int:
-        data = self.stream.read(len(view))
-        self.done += len(data)
-        view[:len(data)] = data
-        return len(data)
+        return self._read_into(view)
+
+    def _read_into(self, view: memoryview) -> int:
+        """As much as there is, up to all of view."""
+        n = 0
+        if self.stored is not None:
+            view = view[:self.left]
+            while n < len(view) and (got := self.stored.readinto(view[n:])):       # type: ignore[attr-defined]
+                n += got
+            self.left -= n
+            if self.known not in _RIGHT:                    # a run reads it twice: summed up once
+                self.crc = zlib.crc32(view[:n], self.crc)
+                if self.left == 0 and self.crc == self.right:
+                    _RIGHT.add(self.known)
+                elif self.left == 0 or n < len(view):
+                    why = "it ends early" if self.left else "bytes of the capture are not those that were recorded (CRC-32)"
+                    self.problem = f"the case is damaged: {why}"
+        else:
+            while n < len(view) and (data := self.stream.read(len(view) - n)):
+                view[n:n + len(data)] = data
+                n += len(data)
+        self.done += n
+        return n
 
     def _of_blocks(self, blocks: "_Blocks", view: memoryview) -> int:
-        while True:
-            n = blocks.give(view)
+        """Fills the view, but for what a block brings too much, so that the reader is called once for many blocks."""
+        filled = 0
+        while filled < len(view):
+            n = blocks.give(view[filled:])
+            filled += n
             if n:
-                return n
-            head = self.stream.read(HEAD.size)
-            if not head:
-                self.problem = self.problem or blocks.problem()
-                return 0
-            self.done += len(head)
-            if len(head) < HEAD.size:
-                self.problem = "the recording ends in the middle of a block"
-                return 0
-            magic, face, _, length = HEAD.unpack(head)
+                continue
+            if self.problem:
+                break
+            got = self._read_into(self.head)
+            if got < HEAD.size:
+                self.problem = "the recording ends in the middle of a block" if got else blocks.problem()
+                break
+            magic, face, _, length = HEAD.unpack(self.head)
             if magic != MAGIC or length > BLOCK_MOST:
                 self.problem = "what follows is no block of a packet ring"
-                return 0
-            data = self.stream.read(length)
-            self.done += len(data)
-            if len(data) < length:
+                break
+            got = self._read_into(blocks.memory_view[:length])
+            if got < length:
                 self.problem = "the recording ends in the middle of a block"
-            blocks.take(data, face)
+            blocks.take(got, face)
+        return filled
 
     def close(self) -> None:
         self.stream.close()
@@ -85,16 +114,16 @@ class _Blocks:
     def __init__(self, said: dict[str, Any], name: str) -> None:
         self.memory, self.made = pages(BLOCK_MOST), pages(OUT)
         self.at, self.into = region(self.memory), region(self.made)
-        self.out = memoryview(self.made)
+        self.out, self.memory_view = memoryview(self.made), memoryview(self.memory)
         self.r = new(ring_block_t)
         head = header(said, name)
         self.out[:len(head)] = head
         self.begin, self.end = 0, len(head)
 
-    def take(self, data: bytes, face: int) -> None:
-        self.memory[:len(data)] = data
+    def take(self, length: int, face: int) -> None:
+        """The block whose bytes are in memory_view."""
         self.r.face = face
-        ring_block(self.r, self.at, len(data))
+        ring_block(self.r, self.at, length)
 
     def give(self, view: memoryview) -> int:
         """Bytes of records; 0: a further block is needed."""
@@ -113,6 +142,7 @@ class _Blocks:
 
     def close(self) -> None:
         self.out.release()
+        self.memory_view.release()
         forget(self.at)
         forget(self.into)
 
