@@ -14,6 +14,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -149,6 +150,7 @@ def main() -> int:
         print("\n".join([*wrong, f"{len(chosen)} mutations, {len(wrong)} do not fit the source"]))
         return 1 if wrong else 0
     results: list[Result] = []
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))       # the copy goes, and the judge is stopped first
     with tempfile.TemporaryDirectory(prefix="rxpath-mutate-") as folder:
         tree = Tree(Path(folder))
         for m in chosen:

@@ -7,6 +7,8 @@ import rxpath
 from rxpath.drivers.rows import DRIVERS
 from rxpath.vtime.costs import MEMORY_BOUND, load_profile
 from rxpath.workbench.advice import shell
+from rxpath.workbench.advice.facts import Seen
+from rxpath.workbench.advice.values import _word
 from rxpath.workbench.cli import app as cli
 from rxpath.workbench.host import text as hosttext
 from rxpath.workbench.host.file import HostError, apply_overrides, build, default, loads
@@ -320,3 +322,10 @@ def test_cards_of_several_nodes_run_ahead_as_in_one_step(siblings):
             sim.drain()
             results.append(sim.books())
     assert results[0] == results[1] and results[0].received > 0
+
+
+def test_a_program_moves_to_the_node_of_the_card_whose_frames_it_reads():
+    """All comes by the second card, of node 1; the program on CPU 0 is told to go there, not to the first card's node."""
+    seen = Seen(rxpath.replay(spec(BOTH.replace('"10.0.0.1"', '"10.1.0.1"')), loads(numa(False, 0, 0, 1, 2).replace("cpu = 1", "cpu = 0"))))
+    assert seen.off_node and seen.busiest_node == 1
+    assert _word("@nic_node", "app.a.cpu", seen, {}, 0) in ("[2]", "[3]")

@@ -11,12 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rxpath.abi.limits import NSOCK
 from rxpath.abi.sysctls import SYSCTLS
+from rxpath.workbench.host import check
 from rxpath.workbench.host import file as hostfile
 from rxpath.workbench.host import sysctls as knobs
 from rxpath.workbench.host import tables as hosttables
 from rxpath.workbench.host import text as hosttext
-from rxpath.workbench.host.file import HostError, apply_overrides, default, load, loads
+from rxpath.workbench.host.file import HostError, apply_overrides, build, default, load, loads
 from rxpath.workbench.host.model.host import Host
 from rxpath.workbench.host.model.programs import Service
 from rxpath.workbench.host.text import with_work
@@ -472,3 +474,11 @@ def test_twice_the_work_leaves_the_rest_of_a_service_as_it_is(service, text):
         after = apply_overrides(host, [f"app.a.service={text}"]).apps[0].service
         assert (after.sleep, after.by_clock) == (before.sleep, before.by_clock)
         assert hostfile.service_ns(after)[0] == 2 * hostfile.service_ns(before)[0]
+
+
+def test_there_are_as_many_sockets_as_the_table_has(monkeypatch):
+    assert check.SOCKETS_MAX == NSOCK
+    monkeypatch.setattr(check, "SOCKETS_MAX", 10)
+    build({"socket": [{"name": "a", "bind": "*:1-5"}, {"name": "b", "bind": "*:6-10"}]}, "h")
+    with pytest.raises(HostError, match=r"socket\.1\.bind: more than 10 sockets"):
+        build({"socket": [{"name": "a", "bind": "*:1-5"}, {"name": "b", "bind": "*:6-11"}]}, "h")

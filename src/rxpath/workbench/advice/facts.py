@@ -172,10 +172,24 @@ class Seen:
         card = self.books.queues[queue].card
         return next((dev.nic.node for dev in self.host.devices if dev.name == card), self.host.nic.node)
 
+    @cached_property
+    def frames_of_nodes(self) -> dict[int, int]:
+        """Frames that came by the cards of each node."""
+        nodes: dict[int, int] = {}
+        for q in self.books.queues:
+            if q.frames:
+                nodes[self.node_of_card(q.queue)] = nodes.get(self.node_of_card(q.queue), 0) + q.frames
+        return nodes
+
+    @property
+    def busiest_node(self) -> int:
+        """The node whose cards got most frames."""
+        return max(self.frames_of_nodes, key=self.frames_of_nodes.__getitem__, default=self.host.nic.node)
+
     @property
     def off_node(self) -> bool:
         """A CPU that polls is on another node than its card, or a program on one where no card is that got frames."""
-        nodes = {self.node_of_card(q) for q in self.used_queues} or {self.host.nic.node}
+        nodes = self.frames_of_nodes or {self.host.nic.node: 0}
         return any(self.node(self.poll_cpu(q)) != self.node_of_card(q) for q in self.used_queues) or \
             any(self.node(t.cpu) not in nodes for t in self.reader_threads)
 

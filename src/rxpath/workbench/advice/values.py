@@ -196,7 +196,7 @@ def _word(word: str, key: str, seen: Seen, made: Mapping[str, str], n: int) -> s
         assert isinstance(now, int)
         return str(max(asked)) if asked and max(asked) > now else None
     if word == "@irq_on_node":
-        near = [c for c in everywhere if seen.node(c) == host.nic.node]
+        near = [c for c in everywhere if seen.node(c) == host.nic.node]          # [irq] is the first card's
         return str(near[int(key.rpartition(".")[2]) % len(near)]) if near else None
     name = key.split(".")[1]
     app = next(a for a in host.apps if a.name == name)
@@ -210,7 +210,7 @@ def _word(word: str, key: str, seen: Seen, made: Mapping[str, str], n: int) -> s
         apart = [c for c in everywhere if c not in seen.poll_cpus | seen.shared_cores]
         return _cpus_for(app.threads, seen, apart) if apart else None
     if word == "@nic_node":
-        near = [c for c in everywhere if seen.node(c) == host.nic.node]
+        near = [c for c in everywhere if seen.node(c) == seen.busiest_node]
         return _cpus_for(app.threads, seen, [c for c in near if c not in seen.poll_cpus] or near) if near else None
     assert word == "@reader_cpus", word
     return _cpus_for(int(made.get(f"app.{name}.threads", app.threads)), seen, everywhere)

@@ -13,7 +13,7 @@ from rxpath.workbench.host import sysctls as knobs
 from rxpath.workbench.host.model.device import Device
 from rxpath.workbench.host.model.host import Host
 from rxpath.workbench.host.model.nic import QUEUES_MAX, TAP_QUEUE, WITH_TAP
-from rxpath.workbench.host.model.programs import App, Socket
+from rxpath.workbench.host.model.programs import SOCKETS_MAX, App, Socket
 from rxpath.workbench.toml_in.tables import ANY, Wrong
 from rxpath.workbench.words import units
 
@@ -332,8 +332,8 @@ def _sockets(host: Host) -> None:
                 raise Wrong(f"{where}.{name}", "only a UDP socket takes it")
         pairs = sock.endpoints()
         total += len(pairs)
-        if total > 65536:
-            raise Wrong(f"{where}.bind", "more than 65536 sockets")
+        if total > SOCKETS_MAX:
+            raise Wrong(f"{where}.bind", f"more than {SOCKETS_MAX:,} sockets")
         for address, port in pairs:
             others = taken.setdefault((sock.proto, port), [])
             for other_address, other in others[:64]:

@@ -3,7 +3,8 @@ from __future__ import annotations
 
 import io
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from rxpath.workbench.shapes.shape import Chart, Line
@@ -44,6 +45,22 @@ def svg(chart: Chart, title: str) -> str:
         out = io.StringIO()
         figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
+
+
+def write_page(folder: Path, page: str, text: Callable[[], str], charts: Sequence[tuple[Chart, str]]) -> list[Path]:
+    """A page and its pictures (chart, title), which lie in a folder of the page's name; returns what was written."""
+    matplotlib()
+    files = {folder / page: text()}
+    beside = (folder / page).with_suffix("")
+    for chart, title in charts:
+        files[beside / f"{chart.name}.svg"] = svg(chart, title)
+    try:
+        beside.mkdir(parents=True, exist_ok=True)
+        for path, content in files.items():
+            path.write_text(content)
+    except OSError as error:
+        raise BadInput(f"-o {folder}: {error.strerror}") from error
+    return list(files)
 
 
 def _coloured(lines: Sequence[Line]) -> list[tuple[Line, str]]:

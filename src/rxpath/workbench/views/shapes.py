@@ -13,7 +13,6 @@ from rich.text import Text
 from rxpath.workbench.shapes import costs, overload, receivers, waiting  # noqa: F401  they register their shapes
 from rxpath.workbench.shapes.shape import MS, SHAPES, Found, Shape, text
 from rxpath.workbench.views import pictures
-from rxpath.workbench.words.mistakes import BadInput
 
 ABOUT = (
     "What others published or measured of the receive path, beside what comes out of this one.  Nothing here is scripted: each figure "
@@ -58,18 +57,8 @@ def section(s: Shape, found: Found) -> str:
 
 def write(found: dict[str, Found], folder: Path, ms: int = MS) -> list[Path]:
     """The page and its pictures; returns what was written."""
-    pictures.matplotlib()
-    files: dict[Path, str] = {folder / PAGE: markdown(found, ms)}
-    for key, f in found.items():
-        for chart in f.charts:
-            files[folder / PICTURES / f"{chart.name}.svg"] = pictures.svg(chart, SHAPES[key].title)
-    try:
-        (folder / PICTURES).mkdir(parents=True, exist_ok=True)
-        for path, content in files.items():
-            path.write_text(content)
-    except OSError as error:
-        raise BadInput(f"-o {folder}: {error.strerror}") from error
-    return list(files)
+    return pictures.write_page(folder, PAGE, lambda: markdown(found, ms),
+                               [(chart, SHAPES[key].title) for key, f in found.items() for chart in f.charts])
 
 
 # ---------------------------------------------------------------- terminal and JSON

@@ -15,7 +15,6 @@ from rxpath.workbench.views import pictures
 from rxpath.workbench.views.calibration import errors
 from rxpath.workbench.views.terminal import table
 from rxpath.workbench.words.figures import ns
-from rxpath.workbench.words.mistakes import BadInput
 
 PAGE, PICTURES = "validation.md", "validation"
 
@@ -97,13 +96,4 @@ def charts(rows: Sequence[Row]) -> list[Chart]:
 
 def write(found: Validation, folder: Path) -> list[Path]:
     """The page and its pictures; returns what was written."""
-    files = {folder / PAGE: markdown(found)}
-    for chart in charts(found.rows):
-        files[folder / PICTURES / f"{chart.name}.svg"] = pictures.svg(chart, f"{chart.name}: {KINDS[chart.name]}")
-    try:
-        (folder / PICTURES).mkdir(parents=True, exist_ok=True)
-        for path, content in files.items():
-            path.write_text(content)
-    except OSError as error:
-        raise BadInput(f"-o {folder}: {error.strerror}") from error
-    return list(files)
+    return pictures.write_page(folder, PAGE, lambda: markdown(found), [(c, f"{c.name}: {KINDS[c.name]}") for c in charts(found.rows)])

@@ -6,11 +6,12 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, field_validator, model_validator
 
 from rxpath.abi.capture import MAX_TIME
+from rxpath.abi.limits import NSOCK, NTHREAD
 from rxpath.workbench.host import cbpf
 from rxpath.workbench.toml_in.tables import CPUS_MAX, Duration, Flag, Int, Part, Pinned, Size, Wrong, entry_name, key, texts
 from rxpath.workbench.words import units
 
-THREADS_MAX, SOCKETS_MAX = 1024, 65536
+THREADS_MAX, SOCKETS_MAX = NTHREAD, NSOCK
 BACKLOG = 4096                                              # SOMAXCONN of 5.4 and later
 
 
