@@ -8,7 +8,8 @@ one packet's way still writes; what does not fit even there is counted in out_lo
 
 Records as they are drained, each rounded up to 8 bytes:
     t, cpu, kind, frame, dev, arg, len, caplen (8 little-endian words), then caplen bytes
-    t, cpu, frame, stage, cost, ctx, arg, skb (8 words): the trail's"""
+    t, cpu, frame, stage, cost, ctx, arg, skb (8 words): the trail's
+    t, kind, arg, frame (4 words): the timeline's of one CPU (abi/timeline.py), in its order"""
 import struct
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -18,11 +19,12 @@ from .abi.limits import NCPU, NOUT, NTRAIL
 from .abi.net import Net
 from .abi.numbers import ETH_ALEN, ETH_P_8021AD, ETH_P_8021Q, NEVER, VLAN_HLEN, Out
 from .abi.skbuff import sk_buff
+from .abi.timeline import NTIMELINE
 from .skb import skb_copy_bits
 from .turn import come_back
 
 OUT_BYTES = 16 << 20            # a CPU's share: half of it holds two taps' copies of a full poll of 64 kB packets
-RECORD = 64
+RECORD, SLICE_RECORD = 64, 32
 CHUNK = 4 << 20                 # what Python drains at a time
 
 
@@ -162,6 +164,23 @@ def drain_trail(net: Net, before: int, buf: Mem, size: int) -> int:
     return done
 
 
+@entry
+def drain_timeline(net: Net, cpu: int, before: int, buf: Mem, size: int) -> int:
+    """Marks of a CPU's timeline before that time into buf, as many as fit; returns the bytes written."""
+    line, done = net.timeline[cpu], 0
+    while done + SLICE_RECORD <= size and line.head != line.tail:
+        m = net.timeline_ring[cpu][line.tail % NTIMELINE]
+        if m.t >= before:
+            return done
+        put_le64(buf, done, m.t)
+        put_le64(buf, done + 8, m.kind)
+        put_le64(buf, done + 16, m.arg)
+        put_le64(buf, done + 24, m.frame)
+        done += SLICE_RECORD
+        line.tail += 1
+    return done
+
+
 class Output(NamedTuple):
     """A frame that left the path.  kind: Out; arg: number of the tap, queue, or rule; length: on the wire."""
     t: int
@@ -194,7 +213,7 @@ class Mark(NamedTuple):
         return self.arg >> 8
 
 
-_WORDS = struct.Struct("<8q")
+_WORDS, _SLICE = struct.Struct("<8q"), struct.Struct("<4q")
 
 
 class Drain:
@@ -225,6 +244,13 @@ class Drain:
         for n in self._chunks(drain_trail, last):
             for words in _WORDS.iter_unpack(bytes(memoryview(self.buf)[:n])):
                 yield Mark(*words)
+        self.net.sim.full = 0
+
+    def timeline(self, cpu: int, last: bool = False) -> Iterator[tuple[int, ...]]:
+        """Marks of one CPU's timeline, in its order: t, kind, arg, frame."""
+        before = NEVER if last else self.net.sim.now
+        while n := self.call(drain_timeline)(self.net, cpu, before, self.mem, CHUNK):
+            yield from _SLICE.iter_unpack(bytes(memoryview(self.buf)[:n]))
         self.net.sim.full = 0
 
     def lost(self) -> int:

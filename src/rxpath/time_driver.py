@@ -55,6 +55,7 @@ class TimeDriver(ABC):
         self.sinks: list[Sink] = []
         self.watchers: list[Watcher] = []
         self.sources: list[tuple[Source, int]] = []
+        self.timeline: Callable[[int, Iterable[tuple[int, ...]]], object] | None = None     # is told of each CPU's slices (Trail.TIMELINE)
         self._drain = outputs.Drain(boot)
         self._kept: list[tuple[int, int, int, outputs.Output]] = []          # drained ahead of their time, for the sources
         self._order = 0
@@ -138,6 +139,9 @@ class TimeDriver(ABC):
     def collect(self, last: bool = False) -> None:
         """Sources hear at once of what was sent, sinks of everything in the order of time: of what nobody can be earlier than any more.
         last: of all that there is."""
+        if self.timeline is not None:
+            for cpu in range(self.net.sim.ncpu):
+                self.timeline(cpu, self._drain.timeline(cpu, last))
         if self.watchers:
             for mark in self._drain.marks(last):
                 for watcher in self.watchers:

@@ -78,6 +78,7 @@ class Trail(IntEnum):
     MAP = 2                     # those whose bit is set in net.trail_map
     LOST = 3                    # only the end of a frame that is lost
     ENDS = 4                    # of every frame only its end, its socket with what was in its queue, and where its time went
+    TIMELINE = 5                # the ends of lost frames; and what CPUs do goes into net.timeline, with frames whose bit is set
 
 
 class Run(IntEnum):

@@ -19,12 +19,14 @@ from ..abi.numbers import (
     Kthread,
     Note,
     Softirq,
+    Trail,
 )
 from ..abi.softnet import napi_list, napi_struct, softnet_data
+from ..abi.timeline import Slice
 from ..abi.timer import NAPI_HRTIMER
 from ..path import Hrtimer, Stage, hrtimer_function, softirq
 from ..timer import hrtimer_start
-from ..turn import charge, charge_ipi, enter_parked, late_private, tell_driver
+from ..turn import charge, charge_ipi, enter_parked, late_private, tell_driver, timeline_begin, timeline_end
 
 
 @path_function
@@ -150,6 +152,8 @@ def napi_thread_poll(net: Net, cpu: int) -> int:
     if not sd.in_softirq:
         sd.in_softirq = 1
         napi.polls += 1
+        if net.trail == Trail.TIMELINE:
+            timeline_begin(net, cpu, Slice.POLL, n)
         charge(net, cpu, Stage.POLL)
     budget = napi.weight
     if c.in_kthread == Kthread.BUSY:
@@ -157,6 +161,8 @@ def napi_thread_poll(net: Net, cpu: int) -> int:
     work = path.call_napi_poll(napi.poll, net, cpu, n, budget)
     if work == YIELD:
         return YIELD
+    if net.trail == Trail.TIMELINE:
+        timeline_end(net, cpu, Slice.POLL, work)
     napi.work += work
     if work >= budget:
         napi.full_polls += 1
@@ -205,12 +211,16 @@ def net_rx_action(net: Net, cpu: int) -> int:
             sd.poll_n = n
             napi.polls += 1
             napi.quota = napi.weight                                 # process_backlog sets the weight of its next poll
+            if net.trail == Trail.TIMELINE:
+                timeline_begin(net, cpu, Slice.POLL, n)
             charge(net, cpu, Stage.POLL)
         n = sd.poll_n
         napi = net.napi[n]
         work = path.call_napi_poll(napi.poll, net, cpu, n, napi.quota)
         if work == YIELD:
             return YIELD
+        if net.trail == Trail.TIMELINE:
+            timeline_end(net, cpu, Slice.POLL, work)
         sd.poll_n = NO_NAPI
         sd.budget -= work
         napi.work += work

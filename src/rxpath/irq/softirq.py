@@ -6,9 +6,9 @@ from .. import path
 from .._compile import fls64, path_function
 from ..abi.kernels import Behaviour, Sysctl
 from ..abi.net import Net
-from ..abi.numbers import DONE, MAX_SOFTIRQ_RESTART, YIELD, Note, Softirq, Th
+from ..abi.numbers import DONE, MAX_SOFTIRQ_RESTART, YIELD, Note, Softirq, Th, Trail
 from ..path import Stage
-from ..turn import charge, enter_parked, late_private, tell_driver
+from ..turn import charge, enter_parked, late_private, tell_driver, timeline_action, timeline_action_over
 
 SOFTIRQ_NOW_MASK = 1 << Softirq.HI | 1 << Softirq.TASKLET
 
@@ -54,6 +54,8 @@ def do_softirq(net: Net, cpu: int) -> int:
     while True:
         while sd.vec:
             nr = fls64(sd.vec & -sd.vec) - 1         # ffs(pending): the lowest first
+            if net.trail == Trail.TIMELINE:
+                timeline_action(net, cpu, nr)
             if sd.other_due:
                 other_softirq(net, cpu, nr)
             action = net.softirq_vec[nr]
@@ -61,6 +63,8 @@ def do_softirq(net: Net, cpu: int) -> int:
                 if path.call_softirq(action, net, cpu) == YIELD:
                     return YIELD
             sd.vec &= ~(1 << nr)
+            if net.trail == Trail.TIMELINE:
+                timeline_action_over(net, cpu)
             if late_private(net, cpu):
                 return YIELD
         if sd.pending == 0:

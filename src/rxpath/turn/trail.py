@@ -1,12 +1,13 @@
 """The marks that a packet leaves at its stations, in a ring of each CPU that Python drains (outputs.py)."""
 from .._compile import cold, path_function
-from ..abi.limits import NTRAIL, NTRAILMAP
+from ..abi.limits import NTRAIL
 from ..abi.net import Net
 from ..abi.numbers import Trail
 from ..abi.reasons import Drop
 from ..abi.skbuff import sk_buff
 from ..path import Stage
 from .clock import come_back
+from .timeline import timeline_station, trail_in_map
 
 
 @path_function
@@ -15,7 +16,7 @@ def trail_wanted(net: Net, frame: int, stage: int, arg: int) -> bool:
     if net.trail == Trail.ALL:
         return True
     if net.trail == Trail.MAP:
-        return net.trail_map[(frame >> 5) % NTRAILMAP] >> (frame & 31) & 1 != 0
+        return trail_in_map(net, frame)
     if net.trail == Trail.ENDS:
         return stage == Stage.kfree_skb or stage == Stage.SPENT or stage == Stage.__skb_recv_udp \
             or stage == Stage.__udp_enqueue_schedule_skb
@@ -76,6 +77,8 @@ def trail_mark(net: Net, cpu: int, skb: sk_buff, stage: int, cost: int, arg: int
     """A packet's mark, at this CPU's time."""
     c = net.cpu[cpu]
     says = arg
+    if net.trail == Trail.TIMELINE:
+        timeline_station(net, cpu, skb, stage, cost, arg)
     if arg == 0 and (net.trail == Trail.MAP or net.trail == Trail.ENDS):
         says = trail_fact(net, cpu, skb, stage)
     trail_put(net, cpu, c.now, skb.frame, stage, cost, says, skb.idx)

@@ -9,10 +9,10 @@ from .._compile import cold, le64, mem_at, path_function
 from ..abi.engine import thread_t
 from ..abi.limits import NBATCH
 from ..abi.net import Net
-from ..abi.numbers import EAGAIN, IPPROTO, MSG_DONTWAIT, MSG_WAITFORONE, Kind, WaitBy
+from ..abi.numbers import EAGAIN, IPPROTO, MSG_DONTWAIT, MSG_WAITFORONE, Kind, Trail, WaitBy
 from ..abi.sock import RCV_SHUTDOWN
 from ..path import Stage
-from ..turn import charge
+from ..turn import charge, timeline_returns
 from ..user.recvmsg import sys_recvfrom
 from ..user.wait import __skb_wait_for_more_packets, sk_can_busy_loop, wait_remove
 from .dice import exponential_next, exponential_of
@@ -186,6 +186,8 @@ def return_step(net: Net, cpu: int, n: int, th: thread_t, start: int) -> None:
     """The call has returned: the program works on what it got, then calls again."""
     c = net.cpu[cpu]
     work, got = th.byte_work, th.in_batch
+    if net.trail == Trail.TIMELINE:
+        timeline_returns(net, cpu, n, start)
     th.byte_work = 0
     for k in range(got):
         record_latency(net, n, c.now, c.now - net.batch[n][k & NBATCH - 1])

@@ -5,13 +5,15 @@ from .. import path
 from .._compile import cold, path_function
 from ..abi.engine import cpu_t
 from ..abi.net import Net
-from ..abi.numbers import DONE, NEVER, YIELD, Ctx, Idle, Kthread
+from ..abi.numbers import DONE, NEVER, YIELD, Ctx, Idle, Kthread, Trail
+from ..abi.timeline import DEVICE, FUNCTION_CALL, LOCAL_TIMER, RESCHEDULE, TICK, Slice
 from ..drivers.nic_rx import irq_due, irq_idle, nic_pull
 from ..irq.backlog import rps_trigger_softirq
 from ..irq.napi import napi_thread_poll
 from ..irq.softirq import do_softirq, softirqs_now
 from ..irq.timer import run_local_timers
 from ..path import Stage
+from ..turn import timeline_begin, timeline_end, timeline_irq, timeline_irq_over
 from .idle import halt_exit, idle_reflect
 from .machine import sources_raise, stall_begins
 from .notes import read_notes
@@ -32,8 +34,9 @@ from .tasks import next_step_is_private, task_step
 
 # ---------------------------------------------------------------- hard IRQs
 @path_function
-def irq_enter(net: Net, cpu: int, t: int, stage: int) -> None:
-    """At t: what runs ends later by the handler's cost; idle wakes up; a task's own time stops here."""
+def irq_enter(net: Net, cpu: int, t: int, stage: int, whose: int) -> None:
+    """At t: what runs ends later by the handler's cost; idle wakes up; a task's own time stops here.  whose: for the timeline, a queue or
+    what abi/timeline.py has beside them."""
     c = net.cpu[cpu]
     cost = net.cost[cpu][stage]
     net.stage_count[cpu][stage] += 1
@@ -46,6 +49,8 @@ def irq_enter(net: Net, cpu: int, t: int, stage: int) -> None:
     if c.ctx == Ctx.SOFTIRQ:
         c.now += cost
         c.since += cost
+        if net.trail == Trail.TIMELINE:
+            timeline_irq(net, cpu, t, Slice.HARDIRQ, whose)
         return
     if c.ctx == Ctx.IDLE:
         waking = net.cost[cpu][Stage.IDLE_EXIT + c.idle_state]
@@ -55,6 +60,9 @@ def irq_enter(net: Net, cpu: int, t: int, stage: int) -> None:
             idle_reflect(net, cpu, t - c.since)
         c.idle_ns += t - c.since + waking
         c.ctx = Ctx.TASK
+        if net.trail == Trail.TIMELINE:
+            timeline_irq(net, cpu, t, Slice.IDLE_EXIT, c.idle_state)
+            timeline_irq_over(net, cpu, t + waking, Slice.IDLE_EXIT)
         t += waking
         c.irq_until += waking
         c.tick = next_tick(net, cpu, t)
@@ -63,15 +71,21 @@ def irq_enter(net: Net, cpu: int, t: int, stage: int) -> None:
         account(net, cpu, t)
     c.now = t + cost
     c.since = c.now
+    if net.trail == Trail.TIMELINE:
+        timeline_irq(net, cpu, t, Slice.HARDIRQ, whose)
 
 
 @path_function
 def irq_exit(net: Net, cpu: int) -> None:
     """Softirqs run now, unless one was interrupted, or ksoftirqd is to run them."""
     c = net.cpu[cpu]
+    if net.trail == Trail.TIMELINE:
+        timeline_irq_over(net, cpu, c.irq_until, Slice.HARDIRQ)
     if c.ctx == Ctx.TASK:
         if softirqs_now(net, cpu):
             c.ctx = Ctx.SOFTIRQ
+            if net.trail == Trail.TIMELINE:
+                timeline_begin(net, cpu, Slice.SOFTIRQ, Kthread.NONE)
         else:
             resume(net, cpu)
     at_time(net, slot_of_cpu(net, cpu), c.now)
@@ -102,7 +116,7 @@ def fire_queue_irq(net: Net, q: int, t: int) -> None:
             return
     ring.irq_allowed = min(ring.last_irq + ring.itr_ns, t)
     ring.last_irq = t
-    irq_enter(net, ring.cpu, t, Stage.HARDIRQ)
+    irq_enter(net, ring.cpu, t, Stage.HARDIRQ, q)
     ends, start = c.now, c.irq_until                 # what is interrupted ends later by what the handler's stations cost
     c.now = start
     path.call_irq_handler(ring.irq_handler, net, ring.cpu, q)
@@ -133,25 +147,25 @@ def fire_local_irq(net: Net, cpu: int, t: int) -> None:
     if c.resched_ipi <= t:
         c.resched_ipi = NEVER
         c.ipis += 1
-        irq_enter(net, cpu, t, ipi_stage(c))
+        irq_enter(net, cpu, t, ipi_stage(c), RESCHEDULE)
         wake_listed(net, cpu)
     elif c.rps_ipi <= t:
         c.rps_ipi = NEVER
         c.ipis += 1
         c.function_calls += 1
-        irq_enter(net, cpu, t, ipi_stage(c))
+        irq_enter(net, cpu, t, ipi_stage(c), FUNCTION_CALL)
         rps_trigger_softirq(net, cpu)
     elif c.hrtimer <= t:
-        irq_enter(net, cpu, t, Stage.TIMER)
+        irq_enter(net, cpu, t, Stage.TIMER, LOCAL_TIMER)
         ends = c.now
         expire_timeouts(net, cpu, t)
         handler_ran_on(net, cpu, c.now - ends)
         irq_notes(net, cpu)                          # threaded NAPI: its thread is to be woken
     elif c.device_irq <= t:
-        irq_enter(net, cpu, t, Stage.HARDIRQ)
+        irq_enter(net, cpu, t, Stage.HARDIRQ, DEVICE)
         sources_raise(net, cpu, t)
     else:
-        irq_enter(net, cpu, t, Stage.TICK)
+        irq_enter(net, cpu, t, Stage.TICK, TICK)
         if c.tick <= t:
             c.ticks += 1
             c.tick = next_tick(net, cpu, t)
@@ -188,6 +202,9 @@ def cpu_stalls(net: Net, cpu: int, t: int) -> None:
         account(net, cpu, t)
         c.now = t + length
         resume(net, cpu)
+    if net.trail == Trail.TIMELINE:
+        timeline_irq(net, cpu, t, Slice.STALL, 0)
+        timeline_irq_over(net, cpu, t + length, Slice.STALL)
     at_time(net, slot_of_cpu(net, cpu), c.now)
 
 
@@ -226,6 +243,8 @@ def softirq_done(net: Net, cpu: int) -> None:
     """Inline softirq time is charged to whoever is current, as on 6.18; ksoftirqd's to itself."""
     c = net.cpu[cpu]
     ran = c.now - c.since
+    if net.trail == Trail.TIMELINE:
+        timeline_end(net, cpu, Slice.SOFTIRQ, 0)
     c.softirq_ns += ran
     c.ctx = Ctx.TASK
     if c.in_kthread:

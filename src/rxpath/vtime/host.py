@@ -2,9 +2,10 @@
 again with what the program wants and how long it worked.  program.py is the side of the program."""
 from .._compile import cold, path_function
 from ..abi.net import Net
-from ..abi.numbers import EAGAIN, NEVER, NO_THREAD, Op, Th
+from ..abi.numbers import EAGAIN, NEVER, NO_THREAD, Op, Th, Trail
+from ..abi.timeline import Slice
 from ..path import Stage
-from ..turn import charge
+from ..turn import charge, timeline_end
 from ..user.sendmsg import sys_sendto
 from .apps import Phase
 from .latency import work_goes_on
@@ -57,6 +58,8 @@ def host_worked(net: Net, ns: int) -> None:
         th.phase = Phase.NAP
     elif th.op == Op.EXIT:
         th.state = Th.EXITED
+        if net.trail == Trail.TIMELINE:
+            timeline_end(net, cpu, Slice.TASK, n)
         c.curr = NO_THREAD
         c.need_resched = 1
     if c.slow:

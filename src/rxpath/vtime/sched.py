@@ -12,11 +12,12 @@ from .._compile import cold, path_function
 from ..abi.engine import thread_t
 from ..abi.kernels import Behaviour, Sysctl
 from ..abi.net import Net
-from ..abi.numbers import NEVER, NO_THREAD, Ctx, Idle, Kind, Pausing, Th
+from ..abi.numbers import NEVER, NO_THREAD, Ctx, Idle, Kind, Pausing, Th, Trail
+from ..abi.timeline import Slice
 from ..irq.timer import hrtimer_interrupt
 from ..path import Stage
 from ..timer import hrtimer_next
-from ..turn import charge, charge_ipi
+from ..turn import charge, charge_ipi, timeline_begin, timeline_end, timeline_ran, timeline_switched
 from ..user.wait import wait_remove
 from .idle import idle_select
 from .latency import work_goes_on
@@ -40,6 +41,8 @@ def account(net: Net, cpu: int, t: int) -> None:
         th.ran_app_ns += user
         th.ran_sys_ns += ran - user
         charge_thread(th, ran)
+        if net.trail == Trail.TIMELINE:
+            timeline_ran(net, cpu, c.curr, user, ran)
         if th.items and th.pausing != Pausing.UNDER_WAY:
             work_goes_on(net, c.curr, th, c.since, user)
         c.since = t
@@ -107,6 +110,11 @@ def schedule(net: Net, cpu: int) -> None:
     if n < 0:
         n = runnable(net, cpu)
     c.curr = n
+    if net.trail == Trail.TIMELINE and n != prev:
+        if prev >= 0:
+            timeline_end(net, cpu, Slice.TASK, prev)
+        if n >= 0:
+            timeline_begin(net, cpu, Slice.TASK, n)
     if n < 0:
         c.ctx = Ctx.IDLE
         c.naps += 1
@@ -126,6 +134,8 @@ def schedule(net: Net, cpu: int) -> None:
             if th.pause_from and th.pausing == Pausing.NONE:
                 arm_pause(net, cpu, th)
         ran = c.now - c.since
+        if net.trail == Trail.TIMELINE:
+            timeline_switched(net, cpu, n)
         c.syscall_ns += ran
         th.ran_sys_ns += ran
         charge_thread(th, ran)
@@ -171,6 +181,8 @@ def go_to_sleep(net: Net, cpu: int, n: int) -> None:
         th.lag = v - th.vruntime
     th.state = Th.SLEEPING
     c.curr = NO_THREAD
+    if net.trail == Trail.TIMELINE:
+        timeline_end(net, cpu, Slice.TASK, n)
 
 
 # ---------------------------------------------------------------- wake-ups

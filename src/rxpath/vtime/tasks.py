@@ -1,8 +1,10 @@
 """The turn of the thread that a CPU runs: its piece of work is used up, what next?"""
 from .._compile import path_function
 from ..abi.net import Net
-from ..abi.numbers import NAPI_STATE_SCHED, Ctx, Kind, Kthread
+from ..abi.numbers import NAPI_STATE_SCHED, Ctx, Kind, Kthread, Trail
+from ..abi.timeline import Slice
 from ..irq.softirq import softirqs_now
+from ..turn import timeline_begin
 from ..user.recvmsg import recv_is_private
 from .apps import Phase, call_step, compute_step, doze_step, return_step, serve_step, spend
 from .host import ask_step, nap_step, sendto_step
@@ -45,6 +47,8 @@ def begin_softirq(net: Net, cpu: int, who: int) -> None:
     c.ctx = Ctx.SOFTIRQ
     c.in_kthread = who
     c.since = c.now
+    if net.trail == Trail.TIMELINE:
+        timeline_begin(net, cpu, Slice.SOFTIRQ, who)
 
 
 @path_function

@@ -6,9 +6,10 @@ from .._compile import cold, entry, path_function
 from ..abi.engine import thread_t
 from ..abi.kernels import Sysctl
 from ..abi.net import Net
-from ..abi.numbers import DONE, EAGAIN, MSG_DONTWAIT, NAPI_STATE_IN_BUSY_POLL, NAPI_STATE_MISSED, NAPI_STATE_SCHED, Ctx, Kthread, WaitBy
+from ..abi.numbers import DONE, EAGAIN, MSG_DONTWAIT, NAPI_STATE_IN_BUSY_POLL, NAPI_STATE_MISSED, NAPI_STATE_SCHED, Ctx, Kthread, Trail, WaitBy
+from ..abi.timeline import Slice
 from ..path import Stage
-from ..turn import charge
+from ..turn import charge, timeline_begin
 from ..user.eventpoll import ep_poll, ep_wait, epoll_add, epoll_create
 from ..user.poll import do_poll, poll_add, poll_wait
 from ..user.sock import lock_sock, release_sock
@@ -178,6 +179,8 @@ def busy_step(net: Net, cpu: int, n: int, th: thread_t, start: int) -> None:
     c.in_kthread = Kthread.BUSY
     c.ctx = Ctx.SOFTIRQ
     c.since = c.now
+    if net.trail == Trail.TIMELINE:
+        timeline_begin(net, cpu, Slice.SOFTIRQ, Kthread.BUSY)
 
 
 @path_function
