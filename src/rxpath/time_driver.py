@@ -55,7 +55,7 @@ class TimeDriver(ABC):
         self.sinks: list[Sink] = []
         self.watchers: list[Watcher] = []
         self.sources: list[tuple[Source, int]] = []
-        self.timeline: Callable[[int, Iterable[tuple[int, ...]]], object] | None = None     # is told of each CPU's slices (Trail.TIMELINE)
+        self.timeline: Callable[[list[tuple[int, tuple[int, ...]]]], object] | None = None  # is told what CPUs do (Trail.TIMELINE)
         self._drain = outputs.Drain(boot)
         self._kept: list[tuple[int, int, int, outputs.Output]] = []          # drained ahead of their time, for the sources
         self._order = 0
@@ -140,8 +140,9 @@ class TimeDriver(ABC):
         """Sources hear at once of what was sent, sinks of everything in the order of time: of what nobody can be earlier than any more.
         last: of all that there is."""
         if self.timeline is not None:
-            for cpu in range(self.net.sim.ncpu):
-                self.timeline(cpu, self._drain.timeline(cpu, last))
+            done = [(cpu, mark) for cpu in range(self.net.sim.ncpu) for mark in self._drain.timeline(cpu, last)]
+            done.sort(key=lambda one: one[1][0])             # each CPU's stay in their order
+            self.timeline(done)
         if self.watchers:
             for mark in self._drain.marks(last):
                 for watcher in self.watchers:

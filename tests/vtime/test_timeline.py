@@ -1,4 +1,4 @@
-"""The timeline of CPUs: slices that nest, in the order of time, as long in sum as the books say, whoever runs ahead; looking changes nothing."""
+"""The timeline of CPUs: slices that nest, in the order of time, as long in sum as the books say, whoever runs ahead; it changes nothing."""
 from collections import Counter
 
 import pytest

@@ -1,7 +1,7 @@
 """What each CPU does, as nested slices in a ring that Python drains (outputs.py): written in Trail.TIMELINE, else nothing.
 
-A mark stands in its ring at its time.  An interrupt at t of work that is done at t' > t makes that end later by so much: marks behind t wait
-until the handler is over, so that it lies within what it has interrupted.  They have not been drained: nobody drains what is later
+A mark stands in its ring at its time.  An interrupt at t of work that is done at t' > t makes that end later by so much: marks behind t
+wait until the handler is over, so that it lies within what it has interrupted.  They have not been drained: nobody drains what is later
 than the engine's own time."""
 from .._compile import cold, path_function
 from ..abi.limits import NTRAILMAP

@@ -6,7 +6,18 @@ from .._compile import cold, entry, path_function
 from ..abi.engine import thread_t
 from ..abi.kernels import Sysctl
 from ..abi.net import Net
-from ..abi.numbers import DONE, EAGAIN, MSG_DONTWAIT, NAPI_STATE_IN_BUSY_POLL, NAPI_STATE_MISSED, NAPI_STATE_SCHED, Ctx, Kthread, Trail, WaitBy
+from ..abi.numbers import (
+    DONE,
+    EAGAIN,
+    MSG_DONTWAIT,
+    NAPI_STATE_IN_BUSY_POLL,
+    NAPI_STATE_MISSED,
+    NAPI_STATE_SCHED,
+    Ctx,
+    Kthread,
+    Trail,
+    WaitBy,
+)
 from ..abi.timeline import Slice
 from ..path import Stage
 from ..turn import charge, timeline_begin

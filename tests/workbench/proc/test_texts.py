@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from rxpath.abi.numbers import Softirq
+from rxpath.workbench.host.file import apply_overrides, default
 from rxpath.workbench.host.iptables.read import parse
 from rxpath.workbench.readings import read_path, read_text
 from rxpath.workbench.readings import records as r
@@ -18,6 +19,7 @@ from rxpath.workbench.views.proc import machine, names, net, tools, tree
 from rxpath.workbench.views.proc.iptables import iptables_list
 from rxpath.workbench.words.mistakes import BadInput
 
+from ..test_cards import spec
 from ..test_command import run
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "proc"
@@ -116,6 +118,29 @@ def test_our_readers_take_what_tools_print(first, name):
     text = tree.TEXTS[name].write(first.found[0])
     reading = read_text(text)
     assert reading.records and not reading.unread, [str(line) for line in reading.unread]
+
+
+def test_vlan_devices_are_listed():
+    tagged = """[[traffic]]
+rate = "50kpps"
+count = 100
+vlan = 100
+"""
+    moments = Moments()
+    replay(spec(tagged), apply_overrides(default(), ["nic.vlans=[100]"]), watching=[moments])
+    m = moments.found[0]
+    lines = net.dev(m).splitlines()
+    card, vlan = (next(line for line in lines if line.strip().startswith(name)).split() for name in ("eth0:", "eth0.100:"))
+    assert (vlan[2], int(card[1]) - int(vlan[1]) >= 0, card[2]) == ("100", True, "100")
+    assert [v.below for v in m.vlans] == ["eth0"]
+    text = tools.ip_s_link(m)
+    assert "3: eth0.100@eth0: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1500 qdisc noqueue state UP mode DEFAULT group" in text
+    assert text.count("link/ether") == 2
+
+
+def test_the_uptime_of_the_files_is_the_doctors(first, tmp_path, capsys):
+    tree.write(first.found[-1], str(tmp_path / "proc"))
+    assert f"one reading, {first.found[-1].t_ns / 1e9:.2f} s of uptime" in run(capsys, "doctor", str(tmp_path / "proc"))[1]
 
 
 def test_a_full_buffer_shows_at_a_moment():

@@ -35,6 +35,8 @@ from rxpath.workbench.cli.replay_options import (
     NoWhatifOption,
     OverTimeOption,
     PcapngOption,
+    PerfettoEventsOption,
+    PerfettoOption,
     PlainOption,
     ProcOption,
     RecordOption,
@@ -69,6 +71,7 @@ EXAMPLES = examples(
     ("rxpath replay first --pcapng fates.pcapng", "every frame with what became of it, for Wireshark"),
     ("rxpath replay first --proc first.proc --at 5s", "/proc of its host after five seconds; PROC_ROOT=first.proc nstat reads it"),
     ("rxpath replay first --folded cpu.svg", "what the CPUs worked on, as a flame graph"),
+    ("rxpath replay first --perfetto first.pftrace", "what every CPU did and when, for ui.perfetto.dev"),
     ("rxpath replay first --over-time", "queues, losses and CPUs over time, in the terminal"),
     ("rxpath replay first --record first.parquet", "the same into a file"),
     ("rxpath replay first --json | jq .dropped", "for programs; docs/json.md"),
@@ -96,6 +99,8 @@ def replay(
     proc: ProcOption = None,
     at: AtOption = None,
     folded: FoldedOption = None,
+    perfetto: PerfettoOption = None,
+    perfetto_events: PerfettoEventsOption = None,
     over_time: OverTimeOption = False,
     samples: SamplesOption = None,
     tap: TapOption = None,
@@ -122,8 +127,8 @@ def replay(
     watched = _watched(trail, trail_limit, trail_lines, json_)
     if watched is not None and not json_ and goal is None:                        # who asks for a packet's way wants that
         no_whatif = True
-    files = Files(pcapng, proc, at, folded)
-    _check_files(record, json_, samples, html, pcapng, tap, tx, capture, host)
+    files = Files(pcapng, proc, at, folded, perfetto, perfetto_events)
+    _check_files(record, json_, samples, html, pcapng, perfetto, tap, tx, capture, host)
     files.check(watched is not None)
     goal, packets = checked_goal(goal), checked_budget(budget)
     seeds = checked_seeds(seeds, 1 if no_whatif or capture == "-" else SEEDS)
@@ -141,7 +146,9 @@ def replay(
             outcome = replaying.replay(capture, chosen, overrides=of_traffic, seed=seed, listen=listen or [], local=local, speed=speed,
                                        rate=rate, loop=loop, fresh=fresh, plain=plain or None,
                                        skip_unsupported=skip_unsupported or None, trail=watched, progress=bar, stop=interrupt,
-                                       record=record is not None or over_time or html is not None, watching=watching)
+                                       record=record is not None or over_time or html is not None or perfetto is not None,
+                                       watching=watching)
+        files.written(watching, outcome)
         recorded, picture = outcome, _over_time(outcome) if over_time and not json_ else None
         outcome = _written(outcome, record, samples, trail_lines)
         unit = {"capture": capture, "seed": seed, "listen": tuple(listen or ()), "local": local, "speed": speed, "rate": rate, "loop": loop,
@@ -183,8 +190,8 @@ def _told(outcome: Outcome, watched: Trail | None, picture: Any, as_json: bool, 
             return question.answer(bar, stop), None
 
 
-def _check_files(record: str | None, as_json: bool, samples: str | None, html: str | None, pcapng: str | None, tap: str | None,
-                 tx: str | None, capture: str, host: str | None) -> None:
+def _check_files(record: str | None, as_json: bool, samples: str | None, html: str | None, pcapng: str | None,
+                 perfetto: str | None, tap: str | None, tx: str | None, capture: str, host: str | None) -> None:
     from rxpath.workbench.words.mistakes import BadInput, apart, check_writable
 
     check_html(html, record, samples, tap, tx, capture, host)
@@ -202,6 +209,7 @@ def _check_files(record: str | None, as_json: bool, samples: str | None, html: s
     apart("--record", record, samples, tap, tx, capture, host)
     check_writable("--pcapng", pcapng)
     apart("--pcapng", pcapng, record, samples, html, tap, tx, capture, host)
+    apart("--perfetto", perfetto, record, samples, html, tap, tx, capture, host)
     apart("--samples", samples, tap, tx, capture, host)
     apart("--tap", tap, tx, capture, host)
     apart("--tx", tx, capture, host)

@@ -23,6 +23,10 @@ RecordOption = Annotated[str | None, typer.Option(
 PcapngOption = Annotated[str | None, typer.Option("--pcapng", metavar="FILE", help="Write every frame with its fate, for Wireshark.")]
 FoldedOption = Annotated[str | None, typer.Option(
     "--folded", metavar="FILE", help="Write what the CPUs worked on: folded stacks in ns of virtual time, or FILE.svg, a flame graph.")]
+PerfettoOption = Annotated[str | None, typer.Option(
+    "--perfetto", metavar="FILE", help="Write what every CPU did and when, as a trace for ui.perfetto.dev.")]
+PerfettoEventsOption = Annotated[int | None, typer.Option(
+    "--perfetto-events", metavar="N", help="Keep at most this many events of it: 500,000 if not given.")]
 OverTimeOption = Annotated[bool, typer.Option(
     "--over-time", help="Show queues, losses, CPUs and latency over time, and chart the queue nearest to its limit.")]
 SamplesOption = Annotated[str | None, typer.Option(

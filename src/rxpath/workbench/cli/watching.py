@@ -1,5 +1,5 @@
 """What `rxpath replay` writes of a run while it goes on, or at a moment of it: each frame's fate, /proc, what the CPUs
-worked on."""
+worked on and when."""
 from __future__ import annotations
 
 import shlex
@@ -10,7 +10,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rxpath.workbench.run.outcome import Outcome
     from rxpath.workbench.run.replay import Watching
+
+LEAST_EVENTS = 1000                                         # of --perfetto-events
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,12 +25,14 @@ class Files:
     proc: str | None
     at: str | None
     folded: str | None
+    perfetto: str | None = None
+    perfetto_events: int | None = None                      # at most
 
     def check(self, trail: bool) -> None:
         """Before the run, not after it."""
         from rxpath.workbench.words.mistakes import BadInput
 
-        if trail + (self.pcapng is not None) + (self.folded is not None) > 1:
+        if trail + sum(file is not None for file in (self.pcapng, self.folded, self.perfetto)) > 1:
             from rxpath.workbench.run.machine import ONE_TRAIL
 
             raise BadInput(ONE_TRAIL)
@@ -33,6 +40,13 @@ class Files:
             from rxpath.workbench.views import folded
 
             folded.check(self.folded)
+        if self.perfetto is not None:
+            from rxpath.workbench.views import perfetto
+
+            perfetto.check(self.perfetto)
+        if self.perfetto_events is not None and (self.perfetto is None or self.perfetto_events < LEAST_EVENTS):
+            raise BadInput(f"--perfetto-events {self.perfetto_events}: " + ("of --perfetto FILE, which is not given"
+                           if self.perfetto is None else f"{LEAST_EVENTS:,} or more"))
         if self.proc is not None:
             from rxpath.workbench.views.proc import tree
 
@@ -54,6 +68,10 @@ class Files:
             from rxpath.workbench.run.cpu_work import CpuWork
 
             told.append(work := CpuWork())
+        if self.perfetto is not None:
+            from rxpath.workbench.run.timeline import MOST, Timeline
+
+            told.append(Timeline(self.perfetto_events or MOST))
         if self.pcapng is None:
             yield told
         else:
@@ -75,3 +93,13 @@ class Files:
             from rxpath.workbench.views import folded
 
             folded.write(work.found, self.folded, "CPU time of " + shlex.join(["rxpath", *sys.argv[1:]]))
+
+    def written(self, told: Sequence[Watching], outcome: Outcome) -> None:
+        """What needs the whole run, with what was recorded of it."""
+        if self.perfetto is not None:
+            from rxpath.workbench.run.timeline import Timeline
+            from rxpath.workbench.views import perfetto
+
+            for line in told:
+                if isinstance(line, Timeline):
+                    perfetto.write(line, outcome, self.perfetto)

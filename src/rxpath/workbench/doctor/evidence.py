@@ -16,6 +16,7 @@ from rxpath.workbench.readings.records import (
     EthtoolStats,
     Interrupts,
     Link,
+    Moment,
     Mpstat,
     NetDev,
     Reading,
@@ -102,6 +103,9 @@ class Evidence:
             return times[1] - times[0]
         if self._seconds is not None:
             return self._seconds
+        up = self.readings[-1].first(Moment)
+        if self.readings[0].name == BOOT and up is not None and up.uptime is not None and up.uptime % 60:
+            return up.uptime                                # /proc/uptime; `uptime` tells whole minutes
         stat = self.moved.first(Stat)
         ticks = max((times.total for times in stat.cpus.values()), default=0.0) if stat is not None else 0.0
         if stat is None or ticks <= 0:

@@ -23,7 +23,7 @@ CONNECTIONS = 1024                                          # of a capture, whos
 CLIENTS = "tcp-clients"                                     # the socket whose connections programs of the receiver opened
 HEADERS = 128                                               # bytes of a frame that filters look at
 WHOLE = 1 << 18                                             # of a frame: all of them
-ONE_TRAIL = "--trail, --pcapng and --folded each watch every packet's way: use one of them in a run"
+ONE_TRAIL = "--trail, --pcapng, --folded and --perfetto each watch every packet's way: use one of them in a run"
 
 
 @dataclass(frozen=True, slots=True)

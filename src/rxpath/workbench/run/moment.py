@@ -14,7 +14,7 @@ from rxpath._compile import numbers
 from rxpath.abi.kernels import Sysctl
 from rxpath.abi.mib import DevStat
 from rxpath.abi.net import UDP_HASH
-from rxpath.abi.numbers import IPPROTO, TCP, Softirq, Th
+from rxpath.abi.numbers import IPPROTO, TCP, VLAN_VID_MASK, Softirq, Th
 from rxpath.abi.timer import TW_TIMER
 from rxpath.path import Stage
 from rxpath.workbench.host.model.host import Host
@@ -80,6 +80,16 @@ class Sock:
 
 
 @dataclass(frozen=True, slots=True)
+class Vlan:
+    """A VLAN device.  below: the device it stands on."""
+    name: str
+    below: str
+    mac: int
+    mtu: int
+    device: dict[str, int]                                  # its statistics
+
+
+@dataclass(frozen=True, slots=True)
 class Moment:
     """t_ns: of virtual time; epoch_ns: its 0, in ns since 1970."""
     t_ns: int
@@ -101,6 +111,7 @@ class Moment:
     tcp_pages: int
     threads: int
     running: int
+    vlans: list[Vlan]
 
 
 class Moments:
@@ -154,7 +165,21 @@ def read(m: Machine) -> Moment:
         _vectors(m), [_local(m, c) for c in range(host.cpus)], list(_udp(m)), list(_tcp(m)),
         [net.input[c].len for c in range(host.cpus)], [net.sd[c].process_len for c in range(host.cpus)],
         net.frag_nqueues, net.frag_mem, net.udp_memory, net.tcp_memory,
-        len(m.threads) + host.cpus, sum(s in (Th.RUNNABLE, Th.RUNNING) for s in states))
+        len(m.threads) + host.cpus, sum(s in (Th.RUNNABLE, Th.RUNNING) for s in states), _vlans(m))
+
+
+def _vlans(m: Machine) -> list[Vlan]:
+    """In the order in which they were made; named as ip link names them, eth0.5, or after both tags, eth0.5.7."""
+    net = m.net
+    names, found = {nd.index: (nd.name, m.host.devices[i].mtu) for i, nd in enumerate(m.boot.netdevs)}, list[Vlan]()
+    for i in range(net.nvlan):
+        number = net.vlan_dev[i]
+        dev = net.dev[number]
+        below, mtu = names[dev.real_dev]
+        names[number] = f"{below}.{dev.vlan_id & VLAN_VID_MASK}", mtu
+        found.append(Vlan(names[number][0], below, dev.mac, mtu,
+                          {d.name: sum(net.dev_stat[c][number][d] for c in range(m.host.cpus)) for d in DevStat}))
+    return found
 
 
 def _vectors(m: Machine) -> list[Vector]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from rxpath.abi.limits import NQ, NTRAILMAP
 from rxpath.abi.numbers import Idle, Kthread, Softirq, WaitBy
@@ -15,7 +15,7 @@ from rxpath.abi.numbers import Trail as Marks
 from rxpath.abi.reasons import DELIVERED, Drop
 from rxpath.abi.timeline import DEVICE, FUNCTION_CALL, LOCAL_TIMER, RESCHEDULE, TICK, Slice
 from rxpath.outputs import Mark
-from rxpath.path import Stage
+from rxpath.path import STATIONS, Stage
 from rxpath.vtime.apps import Phase
 from rxpath.workbench.run.machine import Machine
 from rxpath.workbench.run.where_lost import Loss
@@ -28,6 +28,7 @@ BH = {Kthread.NONE: "softirqs", Kthread.KSOFTIRQD: "softirqs", Kthread.NAPI: "na
 CALLS = {Phase.OWN: "setsockopt", Phase.DISOWN: "setsockopt", Phase.SERVE: "nanosleep", Phase.DOZE: "nanosleep", Phase.NAP: "nanosleep",
          Phase.POLLING: "poll", Phase.EPOLLING: "epoll_wait", Phase.SEND: "send", Phase.XMIT: "send", Phase.SENDTO: "sendto",
          Phase.ACCEPT: "accept", Phase.RETURN: "system call", Phase.ASK: "system call"}
+FIRST = {int(s) for s, station in STATIONS.items() if station.room == "drivers"} | {Stage.netif_rx, Stage.process_backlog}
 BEGIN, FINISH, INSTANT = 1, 2, 3
 _DONE, _STATION, _CALL, _TASK, _POLL = 1, Slice.STATION, Slice.CALL, Slice.TASK, Slice.POLL
 
@@ -69,8 +70,8 @@ class _Line:
 
 
 class Timeline:
-    """Collects; replay() attaches it before the first frame, of a run that is recorded.  After it cpus has each CPU's events, wire by queue when
-    sampled frames came from the wire, card the frames that a card lost."""
+    """Collects; replay() attaches it before the first frame.  After the run cpus has each CPU's events, wire by queue when the frames that
+    are told came from the wire, card the frames that a card lost; points the number of events that a frame's arrow goes through."""
 
     def __init__(self, most: int = MOST) -> None:
         self.most = most
@@ -80,6 +81,7 @@ class Timeline:
         self.cpus: dict[str, list[Event]] = {}
         self.wire: dict[str, list[Event]] = {}
         self.card: list[Event] = []
+        self.points: dict[int, int] = {}
         self._lines: list[_Line] = []
         self._at: dict[int, int] = {}                       # frames under way: the CPU that has them, -1 none yet
         self._wire: list[tuple[int, int, int]] = []         # (t, NAPI, frame)
@@ -107,10 +109,10 @@ class Timeline:
             self._lost.append((mark.t, mark.frame, mark.arg))
             self._kept += 1
 
-    def marked(self, cpu: int, marks: Iterable[tuple[int, ...]]) -> None:
-        """A CPU's marks in their order."""
-        line = self._lines[cpu]
-        for t, kind, arg, frame in marks:
+    def marked(self, marks: Iterable[tuple[int, tuple[int, ...]]]) -> None:
+        """Marks with their CPUs, in the order of time."""
+        for cpu, (t, kind, arg, frame) in marks:
+            line = self._lines[cpu]
             if t >> WINDOW_SHIFT != (line.parts[-1].window if line.parts else -1):
                 self._next_window(line, t >> WINDOW_SHIFT)
             line.t = t
@@ -138,12 +140,13 @@ class Timeline:
         elif not ends:
             flows = False
             if what == _STATION:
-                before = self._at.get(frame)
-                if before is None:
+                stage, before = kind >> 8, self._at.get(frame)
+                if before is None and stage in FIRST:
                     self._from_wire(line, arg, frame)
-                flows = before != cpu
-                self._at[frame] = cpu
-                arg = kind >> 8
+                if before is not None or stage in FIRST:    # else it has ended, and its last station is still to be left
+                    flows = before != cpu
+                    self._at[frame] = cpu
+                arg = stage
             elif what == _CALL:
                 arg |= next((of for w, of in reversed(opened) if w == _TASK), 0) << 8      # whose
             opened.append((what, arg))
@@ -209,6 +212,10 @@ class Timeline:
         for t, napi, frame in sorted(self._wire):
             self.wire.setdefault(words.queue(napi), []).append(Event(t, INSTANT, f"frame {frame}", frame, True))
         self.card = [words.event(_Raw(t, INSTANT, Slice.END, arg, frame, False)) for t, frame, arg in sorted(self._lost)]
+        for events in (*self.cpus.values(), *self.wire.values()):
+            for e in events:
+                if e.flows:
+                    self.points[e.frame] = self.points.get(e.frame, 0) + 1
         if said := self.said():
             m.notes.append(said)
         m.time.timeline = None
@@ -228,7 +235,7 @@ class Timeline:
         if self.every > 1:
             said.append(f"the stations of one frame in {self.every:,}")
         if self.stride > 1:
-            said.append(f"of the time one window of {(1 << WINDOW_SHIFT) / 1e6:.2f} ms in {self.stride:,}")
+            said.append(f"one of every {self.stride:,} windows of {(1 << WINDOW_SHIFT) / 1e6:.2f} ms")
         if self.cut_ns:
             said.append(f"nothing after {self.cut_ns / 1e6:.3f} ms")
         text = f"the timeline holds {' and '.join(said)}: no more than {self.most:,} events are kept (--perfetto-events)" if said else ""
@@ -310,10 +317,13 @@ class _Words:
             return self.thread(arg)
         if what == Slice.CALL:
             return self.call(arg >> 8, arg & 255)
-        if what == _STATION:
-            return Stage(arg).name
-        return {Slice.STALL: lambda: "stalled: the hypervisor has the CPU", Slice.IDLE_EXIT: lambda: f"leaves {Idle(arg).name}",
-                Slice.SWITCH: lambda: "context_switch", Slice.SOFTIRQ: lambda: BH[Kthread(arg)], Slice.ACTION: lambda: Softirq(arg).name}[Slice(what)]()
+        if what == Slice.IDLE_EXIT:
+            return f"leaves {Idle(arg).name}"
+        if what == Slice.SOFTIRQ:
+            return BH[Kthread(arg)]
+        if what == Slice.ACTION:
+            return Softirq(arg).name
+        return {Slice.STALL: "stalled: the hypervisor has the CPU", Slice.SWITCH: "context_switch"}.get(Slice(what)) or Stage(arg).name
 
     def queue(self, napi: int) -> str:
         if napi >= NQ:

@@ -62,6 +62,7 @@ def softnet_stat(m: Moment) -> str:
 def statistics(m: Moment) -> list[tuple[str, Mapping[str, int]]]:
     """Each device with its rtnl_link_stats64; lo is there on every host."""
     found: list[tuple[str, Mapping[str, int]]] = [(card.name, card.device) for card in m.cards]
+    found += [(vlan.name, vlan.device) for vlan in m.vlans]
     return found if any(name == "lo" for name, _ in found) else [("lo", m.lo), *found]
 
 

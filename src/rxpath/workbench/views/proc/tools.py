@@ -29,18 +29,21 @@ def ethtool_statistics(m: Moment, card: str | None = None) -> str:
 
 def ip_s_link(m: Moment) -> str:
     """ip -s -s link"""
-    text, index = [], 0
-    for name, stats in statistics(m):
-        index += 1
-        nic = next((d for d in m.host.devices if d.name == name), None)
-        loop = name == "lo"
-        flags = "LOOPBACK,UP,LOWER_UP" if loop else "BROADCAST,MULTICAST,UP,LOWER_UP"
-        mtu = nic.mtu if nic is not None else 65536
-        link = f"link/ether {mac_text(_mac(nic.nic.mac))} brd ff:ff:ff:ff:ff:ff" if nic is not None and not loop else LINK_OF_LO
-        qdisc, state = ("noqueue", "UNKNOWN") if loop else ("mq", "UP")
-        text.append(f"{index}: {name}: <{flags}> mtu {mtu} qdisc {qdisc} state {state} mode DEFAULT group default qlen 1000\n    {link}\n")
-        text.append(_table(stats))
-    return "".join(text)
+    return "".join(f"{i}: {_link(m, name)}{_table(stats)}" for i, (name, stats) in enumerate(statistics(m), 1))
+
+
+def _link(m: Moment, name: str) -> str:
+    """A device's two lines above its statistics."""
+    nic, vlan = next((d for d in m.host.devices if d.name == name), None), next((v for v in m.vlans if v.name == name), None)
+    flags, mtu, qdisc, state, mac = "BROADCAST,MULTICAST,UP,LOWER_UP", 65536, "noqueue", "UP", ""
+    if vlan is not None:
+        name, mtu, mac = f"{name}@{vlan.below}", vlan.mtu, mac_text(vlan.mac)
+    elif nic is not None:
+        mtu, qdisc, mac = nic.mtu, "mq", mac_text(_mac(nic.nic.mac))
+    if name == "lo":
+        flags, qdisc, state, mac = "LOOPBACK,UP,LOWER_UP", "noqueue", "UNKNOWN", ""
+    return (f"{name}: <{flags}> mtu {mtu} qdisc {qdisc} state {state} mode DEFAULT group default qlen 1000\n"
+            f"    {f'link/ether {mac} brd ff:ff:ff:ff:ff:ff' if mac else LINK_OF_LO}\n")
 
 
 def _mac(text: str) -> int:
