@@ -10,7 +10,9 @@ from importlib.resources import files
 import pytest
 
 import rxpath
+from rxpath.abi.numbers import Out
 from rxpath.abi.reasons import Drop
+from rxpath.outputs import Output
 from rxpath.workbench.run.cpu_work import CpuWork
 from rxpath.workbench.run.fates import Fate, Fates
 from rxpath.workbench.views.pcapng import EPB, IDB, ISB, SHB, Writer, comment
@@ -25,13 +27,16 @@ class Kept:
     """A sink that keeps what it is told."""
 
     def __init__(self):
-        self.frames, self.said = [], None
+        self.frames, self.outs, self.said = [], [], None
 
     def begin(self, interfaces, host):
         self.interfaces, self.host = list(interfaces), host
 
     def frame(self, fate, epoch_ns):
         self.frames.append(fate)
+
+    def left(self, out, card, epoch_ns):
+        self.outs.append((out, card, len(self.frames)))
 
     def end(self, said):
         self.said = said
@@ -87,6 +92,17 @@ def test_watching_changes_nothing():
     assert rxpath.replay("first", watching=[Fates(Kept())]).books == rxpath.replay("first").books
 
 
+def test_copies_of_taps_and_what_is_sent_come_in_the_order_of_time(tmp_path):
+    kept = Kept()
+    host = {"tap": [{"dev": "eth0", "file": str(tmp_path / "tap.pcap")}]}
+    outcome = rxpath.replay("first", host, last=300, watching=[Fates(kept)])
+    kinds = Counter(out.kind for out, _, _ in kept.outs)
+    assert kinds[Out.TAP] >= outcome.offered and kinds[Out.TX] == outcome.books.copies["sent"] and {card for _, card, _ in kept.outs} == {0}
+    for out, _, told in kept.outs:
+        assert told == len(kept.frames) or out.t <= kept.frames[told].t
+        assert not told or kept.frames[told - 1].t <= out.t or out.t == 0
+
+
 def test_frames_that_are_told_too_early_are_counted():
     kept = Kept()
     outcome = rxpath.replay("first", watching=[Fates(kept, window=1)])
@@ -107,11 +123,17 @@ def test_blocks_are_whole_and_a_long_command_is_cut():
     w = Writer(out, "rxpath " + "é" * 70_000)
     w.begin(["eth0", "eth1"], "kernel 6.18")
     w.frame(Fate(1, 5, b"abcde", 9, 1), 1_700_000_000_000_000_000)
+    w.frame(Fate(2, 6, b"abcde", 9, 0, Drop.RX_MISSED, "nic_dma", 0, 6), 1_700_000_000_000_000_000)
+    w.frame(Fate(3, 7, b"abcdef", 9, 1), 1_700_000_000_000_000_000)
+    w.left(Output(8, 1, Out.TX, 3, 0, 0, 4, b"wxyz"), 0, 1_700_000_000_000_000_000)
     w.end("1 frame")
     found = list(blocks(out.getvalue()))
-    assert [k for k, _ in found] == [SHB, IDB, IDB, EPB, ISB]
-    face, high, low, caplen, length = struct.unpack_from("<IIIII", found[3][1])
-    assert (face, high << 32 | low, caplen, length) == (1, 1_700_000_000_000_000_005, 5, 9)
+    assert [k for k, _ in found] == [SHB, IDB, EPB, IDB, EPB, EPB, IDB, EPB, ISB]
+    read = [struct.unpack_from("<IIIII", body) for kind, body in found if kind == EPB]
+    stamped = [(face, (high << 32 | low) - 1_700_000_000_000_000_000, caplen, length) for face, high, low, caplen, length in read]
+    assert stamped == [(0, 5, 5, 9), (1, 6, 5, 9), (0, 7, 6, 9), (2, 8, 4, 4)]
+    names = [name for name in (b"eth1:wire", b"eth0:ring", b"eth0:tx") if name in out.getvalue()]
+    assert len(names) == 3 and b"fate=sent frame=3 t_ns=8 cpu=1" in out.getvalue()
 
 
 def test_the_command_writes_it_and_it_can_be_replayed(tmp_path, capsys):
@@ -131,8 +153,14 @@ def test_tshark_reads_it_back(tmp_path, capsys):
     assert run(capsys, "replay", "first", "--no-whatif", "--pcapng", str(file))[0] == 0
     read = fields(file, "frame.interface_name", "frame.time_epoch", "frame.comment")
     outcome = rxpath.replay("first")
-    assert len(read) == outcome.offered
-    assert {line.split("\t")[0] for line in read} == {outcome.host.device.name}
+    sent = [line for line in read if "fate=sent" in line]
+    assert len(read) - len(sent) == outcome.offered and len(sent) == outcome.books.copies["sent"] > 0
+    hooks = Counter(line.split("\t")[0] for line in read)
+    assert hooks.pop("eth0:application") + hooks.pop("eth0:kernel") == outcome.delivered and hooks.pop("eth0:tx") == len(sent)
+    assert hooks == {"eth0:socket": outcome.dropped["SOCKET_RCVBUFF"], "eth0:transport": outcome.dropped["NO_SOCKET"]}
     assert read[0].split("\t")[1] == fields(files("rxpath.examples") / "first.pcap", "frame.time_epoch")[0]
+    times = [float(line.split("\t")[1]) for line in read]
+    assert times == sorted(times)
+    read = [line for line in read if line not in sent]
     reasons = Counter(re.search(r"reason=(\w+)", line)[1] for line in read)
     assert {k: n for k, n in reasons.items() if k not in ("RECEIVED", "CONSUMED")} == {k: n for k, n in outcome.dropped.items() if n}
