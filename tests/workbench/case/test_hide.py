@@ -23,7 +23,7 @@ from tests.workbench.case.made import HOST, packet, ring, samples, snmp, softnet
 V4 = ("203.77.166.155", "10.77.166.99", "172.29.177.66", "239.77.166.155", "10.77.166.111")
 V6 = ("2001:db8:77a6::9b55", "fe80::877:a6ff:fe9b:5566", "fd77:a69b::7b")
 MACS = ("0a:7b:a6:9b:5c:6d", "0a:7b:a6:9b:5c:7e")
-NAMES = ("zanzibar", "quirinal", "frobnitz", "marzipan", "wilhelmina", "kasbah", "gurkensalat", "xylofon", "hallimasch")
+NAMES = ("zanzibar", "quirinal", "frobnitz", "marzipan", "wilhelmina", "kasbah", "gurkensalat", "xylofon", "hallimasch", "5550199")
 
 
 def forms(address):
@@ -71,7 +71,7 @@ TEXTS = {part.split(" <==\n", 1)[0]: part.split(" <==\n", 1)[1] for part in
 RECORDED = ("uname_-a", "proc/version", "proc/cmdline", "ss_-uamnpe", "ip_-s_-s_-d_link", "ip_address",
             "ip_route_show_table_all", "ip_neigh",
             "proc/net/igmp", "iptables-save_-c", "nft_list_ruleset", "sysctl_-a", "ethtool_-i_eth0")
-OWN_HOST = HOST.replace("10.0.0.1", B).replace("02:00:00:00:00:01", MACS[0]).replace('"reader"', '"frobnitz"  # of wilhelmina') + f"""
+OWN_HOST = HOST.replace("10.0.0.1", B).replace("02:00:00:00:00:01", MACS[0]).replace('"reader"', '"frobnitz"  # call 5550199') + f"""
 [[neighbour]]
 ip = "{D}"
 mac = "{MACS[1]}"
