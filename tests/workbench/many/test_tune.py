@@ -15,10 +15,13 @@ from rxpath.workbench.jobs import unit
 from rxpath.workbench.jobs.pool import Pool
 from rxpath.workbench.jobs.unit import Result, Unit
 from rxpath.workbench.many import tune as tuning
+from rxpath.workbench.many.resume import Journal
 from rxpath.workbench.many.tuning import answer, ask, space, target
 from rxpath.workbench.many.tuning.space import Knob, Space
 from rxpath.workbench.scenarios import scenario
 from rxpath.workbench.traffic import spec as trafficfile
+from rxpath.workbench.views import terminal
+from rxpath.workbench.views import tune as tuning_view
 from rxpath.workbench.words.mistakes import BadInput
 
 COMMAND = [sys.executable, "-m", "rxpath.workbench.cli", "tune"]
@@ -187,6 +190,73 @@ def test_a_run_whose_worker_was_lost_is_done_again(monkeypatch: pytest.MonkeyPat
         (n, Result(error="its process ended with status -9")) for n in range(len(work))))
     with pytest.raises(BadInput, match="a worker process ended 3 times at today's host"):
         tuning.tune("first", **arguments)
+
+
+def test_two_writers_of_a_journal_are_one_too_many(tmp_path: Path) -> None:
+    file = tmp_path / "tune.jsonl"
+    held = "import fcntl, sys, time; f = open(sys.argv[1], 'w+b'); fcntl.lockf(f, fcntl.LOCK_EX); print('held', flush=True); time.sleep(99)"
+    other = subprocess.Popen([sys.executable, "-c", held, str(file)], stdout=subprocess.PIPE)
+    assert other.stdout is not None and other.stdout.readline() == b"held\n"
+    arguments = {"knobs": [KNOBS[0]], "trials": 8, "seeds": 1, "jobs": 1, "journal": file}
+    try:
+        with pytest.raises(BadInput, match="another rxpath is writing to it"):
+            tuning.tune("first", **arguments)
+        with pytest.raises(BadInput, match="another rxpath is writing to it"):
+            rxpath.sweep("first", ["ethtool.rx=64,256"], journal=file)
+    finally:
+        other.kill()
+        other.communicate()
+    tuning.tune("first", **arguments)                       # the lock went with its process
+    with Journal(file) as book:
+        held_here = subprocess.run([sys.executable, "-c", "import fcntl, sys; fcntl.lockf(open(sys.argv[1], 'r+b'), fcntl.LOCK_EX | "
+                                    "fcntl.LOCK_NB)", str(file)], capture_output=True)
+        assert held_here.returncode != 0 and len(book.rows) >= 8
+
+
+def test_what_cannot_become_the_answer_gets_no_more_seeds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And the answer is the same as if it had."""
+    arguments = {"target": "loss<0.1%,p99<80ms", "knobs": KNOBS, "trials": 24, "seeds": 3, "jobs": 1}
+    pruned = tuning.tune("first", **arguments)
+    monkeypatch.setattr(tuning._Search, "_hopeless", lambda self, choice, came: False)
+    whole = tuning.tune("first", **arguments)
+    given_up = [t for t in pruned.trials if t.pruned]
+    assert given_up and not any(t.pruned for t in whole.trials) and pruned.packets < whole.packets
+    assert pruned.trials[:ask.LOT] == whole.trials[:ask.LOT], "the first lot has nothing before it"
+    assert pruned.answer == whole.answer and pruned.front == whole.front
+    for t in given_up:                                      # something before it is better in an objective, and in none worse
+        assert t.figures is not None and any(
+            o.figures is not None and o.figures["loss"] <= t.figures["loss"] and o.figures["p99"] <= t.figures["p99"] and
+            (o.figures["loss"], o.figures["p99"]) != (t.figures["loss"], t.figures["p99"]) for o in pruned.trials if not o.pruned)
+    assert f"{len(given_up)} of the trials were given up after their first seed" in terminal.plain(tuning_view.render(pruned))
+
+
+def test_an_answer_that_fresh_seeds_refuse_is_looked_for_again() -> None:
+    """A target at the edge: with one seed a smaller buffer seems to do."""
+    sent = trafficfile.build({"traffic": [{"kind": "poisson", "rate": "150kpps", "count": 3000}]})
+    host = {"app": [{"name": "a", "service": {"exponential": "5us"}}], "socket": [{"name": "s", "bind": "*:5000"}],
+            "sysctl": {"net.core.rmem_default": 18432}}
+    found = rxpath.tune(sent, host, target="loss<1.2%", knobs=["net.core.rmem_default=36864..294912"], trials=16, seeds=1)
+    small, large = (f"net.core.rmem_default={n}" for n in (73728, 147456))
+    assert [t.figures["loss"] < 0.012 for t in found.trials if t.set == (small,) and t.figures is not None][:1] == [True]
+    assert found.answer is not None and found.answer.set == (large,) and found.verified is not None
+    losses = [run.lost / run.offered for run in (unit.run(Unit(sent, host, (small, f"seed={k}"), traffic=(f"traffic.seed={k}",)))
+                                                 for k in range(2, 12))]
+    assert found.verified.first == sum(loss < 0.012 for loss in losses) < 10 == found.verified.met
+    text = " ".join(str(found).split())
+    assert f"the smallest change for 1 seed held in {found.verified.first} of 10, so this one was looked for with 11" in text
+
+
+def test_the_page_of_a_tuning(tmp_path: Path, whole: str) -> None:
+    file = tmp_path / "tune.html"
+    assert cli.run(["tune", *QUESTION[:-1], "--html", str(file)]) == 0
+    text = file.read_text()
+    found = json.loads(whole)
+    assert text.count('<svg class="panel"') == 2 and "How the search went" in text and "28 of 28 trials" in text
+    assert f"sysctl -w {found['answer']['set'][0]}" in text and "without net.core.rmem_default" in text
+    each = [t["figures"] for t in found["trials"] if t["figures"] is not None]
+    shown = len(each) + sum(f["p99"] is not None for f in each)
+    assert text.count('<circle class="q"') == shown + 1     # and the key's
+    assert text.lower().count("<script") == 1 and "http://" not in text.replace("http://www.w3.org", "")
 
 
 # ---------------------------------------------------------------- its parts

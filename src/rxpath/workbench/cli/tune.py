@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from rxpath.workbench.cli.examples import examples
+from rxpath.workbench.cli.html import HtmlOption, check_html, write_html
 from rxpath.workbench.cli.options import (
     HostOption,
     JobsOption,
@@ -30,8 +31,8 @@ EXAMPLES = examples(
 
 
 def tune(
-    captures: Annotated[list[str], typer.Argument(metavar="CAPTURE", help="pcap or pcapng files, cases, specs, or first. Of several "
-                                                  "the worst counts.")],
+    captures: Annotated[list[str], typer.Argument(metavar="CAPTURE", help="pcap or pcapng files, cases, specs, a pattern, or first. Of "
+                                                  "several the worst counts.")],
     objective: Annotated[str, typer.Option("--objective", metavar="NAMES", help="What to lower, the most important first: of loss, p99, "
                                            "cpu, memory.")] = "loss,p99",
     target: Annotated[str | None, typer.Option("--target", metavar="LIMITS", help="What must hold: 'loss<0.01%,p99<200us'; also "
@@ -47,20 +48,28 @@ def tune(
     resume: Annotated[str | None, typer.Option(
         "--resume", metavar="FILE", help="Keep what was asked and every run there, and go on from it.")] = None,
     json_: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+    html: HtmlOption = None,
     no_progress: Annotated[bool, typer.Option("--no-progress", help="No progress bar.")] = False
 ) -> None:
     """Search the host's settings for the smallest change that meets a target."""
     from rxpath.workbench.many import tune as tuning
+    from rxpath.workbench.traffic.capture import several
     from rxpath.workbench.views import terminal
     from rxpath.workbench.views import tune as view
     from rxpath.workbench.words.mistakes import apart
 
-    for file in (*captures, host):
+    files = [one for one in several(captures) if isinstance(one, str)]
+    for file in (*files, host):
         apart("--resume", resume, file)
+    check_html(html, *files, host, resume)
     with Interrupt() as interrupt, Bar(not no_progress, f"tuning for {captures[0]}") as bar:
         found = tuning.tune(captures, host, objective=objective, target=target, knobs=knob or (), trials=trials, seeds=seeds,
                             overrides=set_ or (), seed=seed, listen=listen or (), local=local, speed=speed, loop=loop,
                             jobs=checked_jobs(jobs, scheduler), journal=resume, progress=bar, stop=interrupt)
+    if html:
+        from rxpath.workbench.views.html import tune as page
+
+        write_html(html, lambda command: page.page(found, command))
     if json_:
         sys.stdout.write(tuning.line(found))
     else:

@@ -6,6 +6,7 @@ A line that was cut (the machine stopped) is dropped; a line that is something e
 from __future__ import annotations
 
 import dataclasses
+import fcntl
 import hashlib
 import json
 import os
@@ -34,18 +35,30 @@ class Journal:
         self.asked = dict[str, list[Any]]()
         if self.path.exists() and not self.path.is_file():
             raise BadInput(f"--resume {path}: must be a file, new or of this sweep")
-        end = self._read() if self.path.exists() else 0
         try:
             self._file = open(self.path, "r+b" if self.path.exists() else "w+b")
-            self._file.truncate(end)
-            self._file.seek(end)
         except OSError as error:
             raise BadInput(f"--resume {path}: {error.strerror or error}") from None
+        try:
+            self._lock()
+            end = self._read()
+            self._file.truncate(end)
+            self._file.seek(end)
+        except BaseException:
+            self._file.close()
+            raise
+
+    def _lock(self) -> None:
+        """Of this process: its workers do not hold it, and it goes with the process, however that ends."""
+        try:
+            fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise BadInput(f"--resume {self.path}: another rxpath is writing to it: wait for its end, or use another file") from None
 
     def _read(self) -> int:
         """The rows; returns where the last whole line ends."""
         try:
-            text = self.path.read_bytes()
+            text = self._file.read()                        # not by another descriptor: closing that would give the lock up
         except OSError as error:
             raise BadInput(f"--resume {self.path}: {error.strerror or error}") from None
         end = text.rfind(b"\n") + 1

@@ -41,16 +41,19 @@ TRIALS, TRIALS_MAX = 64, 10_000
 OBJECTIVES = "loss,p99"
 SEEDS = 3                                                   # that a trial is run with
 FRESH = 10                                                  # that the answer is run with again, and the search has not seen
+SURER = 4                                                   # trials that are tried with those, too, of the best and of the smallest each
 SHARES = (0.7, 0.8, 0.85)                                   # of the progress bar: before them the trials, the answer, its verification
 SCHEMA_VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """set: texts of --set.  figures: the worst of its runs, None where it cannot be run: error."""
+    """set: texts of --set.  figures: the worst of its runs, None where it cannot be run: error.  pruned: given up after its first seed, so
+    that its figures are at least these."""
     set: tuple[str, ...]
     figures: Mapping[str, float] | None
     error: str | None = None
+    pruned: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,7 @@ class Verified:
     seeds: int
     met: int | None
     each: tuple[Mapping[str, float], ...]                   # a seed's figures, the worst of the captures
+    first: int | None = None                                # with how many the first answer held, which was not this one
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,29 +82,41 @@ class Tune:
     verified: Verified | None
     commands: tuple[str, ...]
     runs: int
+    packets: int = 0                                        # that were simulated
     interrupted: bool = False
 
     @property
     def today(self) -> Trial | None:
         return self.trials[0] if self.trials else None
 
+    def best_until(self) -> list[Mapping[str, float]]:
+        """For each trial the figures of the best until then."""
+        found: list[Mapping[str, float]] = []
+        for t in self.trials:
+            if not found or (t.figures is not None and not t.pruned and self.wanted.order(t.figures) < self.wanted.order(found[-1])):
+                found.append(t.figures or {})
+            else:
+                found.append(found[-1])
+        return found
+
     def to_dict(self) -> dict[str, Any]:
         """math.inf, of a p99 that is never reached, is null."""
         a = self.answer
         return {"schema": SCHEMA_VERSION, "captures": list(self.captures), "kernel": self.kernel, "seed": self.seed, "seeds": self.seeds,
                 "objectives": list(self.wanted.objectives), "target": [limit.text for limit in self.wanted.limits],
-                "knobs": list(self.knobs), "of": self.of, "runs": self.runs, "interrupted": self.interrupted,
+                "knobs": list(self.knobs), "of": self.of, "runs": self.runs, "packets": self.packets, "interrupted": self.interrupted,
                 "trials": [_trial(t) for t in self.trials], "front": [_trial(t) for t in self.front],
                 "answer": None if a is None else {
                     "set": list(a.set), "figures": _plain(a.figures), "met": a.met, "commands": list(self.commands),
                     "matters": [{"knob": w.knob, "set": list(w.set), "without": _plain(w.figures)} for w in a.matters],
                     "nothing": list(a.nothing), "not_needed": list(a.not_needed)},
                 "verified": None if self.verified is None else {
-                    "seeds": self.verified.seeds, "met": self.verified.met, "each": [_plain(f) for f in self.verified.each]}}
+                    "seeds": self.verified.seeds, "met": self.verified.met, "each": [_plain(f) for f in self.verified.each],
+                    "first": self.verified.first}}
 
 
 def _trial(t: Trial) -> dict[str, Any]:
-    return {"set": list(t.set), "figures": _plain(t.figures), "error": t.error}
+    return {"set": list(t.set), "figures": _plain(t.figures), "error": t.error, "pruned": t.pruned}
 
 
 def _plain(figures: Mapping[str, float] | None) -> dict[str, float | None] | None:
@@ -161,6 +177,7 @@ class _Search:
         self.progress = progress or (lambda share, runs: None)
         self.host = units.the_host(bases[0])
         self.told: list[tuple[Choice, Came]] = []
+        self.pruned = set[Choice]()
         self.answer: Answer | None = None
         self.end: tuple[Choice, Mapping[str, float]] | None = None              # the answer's
         self.verified: Verified | None = None
@@ -168,8 +185,8 @@ class _Search:
 
     @property
     def tried(self) -> list[tuple[Choice, Mapping[str, float]]]:
-        """What could be run."""
-        return [(c, came.figures) for c, came in self.told if came.figures is not None]
+        """What could be run, with all seeds."""
+        return [(c, came.figures) for c, came in self.told if came.figures is not None and c not in self.pruned]
 
     def result(self, runs: Runs) -> Tune:
         interrupted = not self.room.knobs
@@ -177,7 +194,8 @@ class _Search:
             try:
                 self._try(runs)
                 choice = self._answer(runs)
-                self._verify(runs, choice)
+                if not self._verify(runs, choice, self.seeds) and (surer := self._surer(runs)) is not None:
+                    self._verify(runs, surer, self.seeds + FRESH)
                 self._front(runs)
             except Interrupted:
                 interrupted = True
@@ -185,9 +203,9 @@ class _Search:
         found = self.answer
         return Tune(tuple(traffic.titles([b.capture for b in self.bases])), self.want, self.host.kernel, self.host.seed, self.seeds,
                     tuple(k.name for k in self.room.knobs), self.of,
-                    tuple(Trial(self.room.overrides(c), came.figures, came.error) for c, came in self.told),
+                    tuple(Trial(self.room.overrides(c), came.figures, came.error, c in self.pruned) for c, came in self.told),
                     tuple(Trial(self.room.overrides(c), f) for c, f in front), found, self.verified,
-                    tuple(commands(self.host, found.set)) if found else (), runs.count, interrupted)
+                    tuple(commands(self.host, found.set)) if found else (), runs.count, runs.packets, interrupted)
 
     def _try(self, runs: Runs) -> None:
         asked_for = (__version__, ask.optuna().__version__, runs.same, dataclasses.astuple(self.want), dataclasses.astuple(self.room),
@@ -197,10 +215,30 @@ class _Search:
         while len(self.told) < self.of:
             n = len(self.told)
             lot = self._lot(runs.journal, question(*asked_for, n))[:self.of - n]
-            came = runs.do(lot)
+            came = self._came(runs, lot)
             if n == 0 and came[0].figures is None:
                 raise BadInput(str(came[0].error))
             self.told += zip(lot, came, strict=True)
+
+    def _came(self, runs: Runs, lot: Sequence[Choice]) -> list[Came]:
+        """The first seed of all of a lot, then the others of those that may still be something.  Figures are the worst of all runs: what
+        the first run has missed, no other makes good."""
+        first = runs.do(lot, 0, 1)
+        self.pruned |= {c for c, came in zip(lot, first, strict=True) if self.seeds > 1 and self._hopeless(c, came)}
+        runs.do([c for c in lot if c not in self.pruned])
+        return [came if c in self.pruned else runs.do([c])[0] for c, came in zip(lot, first, strict=True)]
+
+    def _hopeless(self, choice: Choice, came: Came) -> bool:
+        """Is a trial of an earlier lot better, whatever the other seeds bring: in an objective, in no other worse, and nearer to the
+        target, which this one misses?"""
+        figures = came.figures
+        if figures is None or choice == self.room.today:
+            return False
+        beyond, names = self.want.beyond(figures), self.want.objectives
+        if self.want.limits and not beyond:
+            return False
+        return any(all(other[n] <= figures[n] for n in names) and any(other[n] < figures[n] for n in names) and
+                   (not self.want.limits or self.want.beyond(other) < beyond) for _, other in self.tried)
 
     def _lot(self, journal: Journal | None, key: str) -> list[Choice]:
         """What the journal says was asked, or what is asked now."""
@@ -224,17 +262,36 @@ class _Search:
         self.end = choice, self.answer.figures
         return choice
 
-    def _verify(self, runs: Runs, choice: Choice) -> None:
+    def _verify(self, runs: Runs, choice: Choice, after: int) -> bool:
+        """With seeds that nothing has seen yet.  Does the target hold in all of them?"""
         runs.progress = lambda count: self.progress(SHARES[1], count)
         each = []
-        runs.do([choice], self.seeds, FRESH)                # all of them at a time
-        for k in range(self.seeds, self.seeds + FRESH):
+        runs.do([choice], after, FRESH)                     # all of them at a time
+        for k in range(after, after + FRESH):
             came = runs.do([choice], k, 1)[0]
             if came.figures is None:
                 raise BadInput(f"{' '.join(self.room.overrides(choice))}: with the seed {self.host.seed + k}: {came.error}")
             each.append(came.figures)
-        self.verified = Verified(FRESH, sum(not self.want.beyond(f) for f in each) if self.want.limits else None, tuple(each))
+        first = None if self.verified is None else self.verified.met
+        self.verified = Verified(FRESH, sum(not self.want.beyond(f) for f in each) if self.want.limits else None, tuple(each), first)
+        return not self.want.limits or self.verified.met == FRESH or self.want.beyond(self.answer.figures if self.answer else {}) > 0
 
+    def _surer(self, runs: Runs) -> Choice | None:
+        """The answer held with the seeds of the search, and not with fresh ones: it is looked for once more with all of these.  None:
+        nothing that was tried holds with them."""
+        met = [t for t in self.tried if not self.want.beyond(t[1])]
+        runs.seeds = self.seeds + FRESH
+        best = sorted(met, key=lambda t: (*self.want.order(t[1]), *self.room.size(t[0])))[:SURER]
+        best += [t for t in sorted(met, key=lambda t: (*self.room.size(t[0]), t[0]))[:SURER] if t not in best]
+        came = zip(best, runs.do([c for c, _ in best]), strict=True)
+        holds = [(c, one.figures) for (c, _), one in came if one.figures is not None and not self.want.beyond(one.figures)]
+        surer = answer.smallest(runs, self.want, holds) if holds else None
+        runs.seeds = self.seeds
+        if surer is None:
+            return None
+        self.answer = answer.explained(runs, self.want, surer)
+        self.end = surer, self.answer.figures
+        return surer
 
     def _front(self, runs: Runs) -> None:
         """Made smaller, and once more: what was made smaller may beat others."""

@@ -44,6 +44,11 @@ class Runs:
     def count(self) -> int:
         return len(self._known)
 
+    @property
+    def packets(self) -> int:
+        """That were simulated for them."""
+        return sum(r.offered for r in self._known.values())
+
     def do(self, choices: Sequence[Choice], first_seed: int = 0, seeds: int | None = None) -> list[Came]:
         """In the order of the choices.  Raises Interrupted; what was done until then is kept."""
         ks = range(first_seed, first_seed + (seeds or self.seeds))
