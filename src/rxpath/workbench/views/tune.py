@@ -112,8 +112,9 @@ def checked(found: Tune) -> str:
         spread.append(f"{name} {low}" if low == high else f"{name} {low} to {high}")
     holds = "" if checked.met is None else f"the target holds in {checked.met:,}; "
     if checked.first is not None:
-        holds += f"the smallest change for {found.seeds:,} seed{'s' * (found.seeds != 1)} held in {checked.first:,} of {checked.seeds:,}, so this one was " \
-                 f"looked for with {found.seeds + checked.seeds:,}; "
+        seeds = f"{found.seeds:,} seed{'s' * (found.seeds != 1)}"
+        holds += f"the smallest change for {seeds} held in {checked.first:,} of {checked.seeds:,}, so this one was looked for " \
+                 f"with {found.seeds + checked.seeds:,}; "
     return f"run again with {checked.seeds:,} fresh seeds: {holds}{', '.join(spread)}"
 
 
