@@ -17,21 +17,26 @@ if TYPE_CHECKING:
     from .workbench.api.doctor import Diagnosis, doctor
     from .workbench.api.many import diff, headroom, sweep, tune
     from .workbench.api.replay import Outcome, replay, whatif
+    from .workbench.api.view import Drawn, View
     from .workbench.api.written import write_capture
     from .workbench.host.file import HostError
     from .workbench.host.file import load as load_host
     from .workbench.host.model.host import Host
     from .workbench.run.own import Modules, Program
+    from .workbench.run.own_traffic import Cable, Sent, Source
     from .workbench.run.simulation import Simulation
     from .workbench.words.mistakes import BadInput
 
-__all__ = ["BadInput", "Diagnosis", "Host", "HostError", "Modules", "Outcome", "Program", "ProgramError", "Simulation", "__version__",
-           "diff", "doctor", "headroom", "load_host", "replay", "sweep", "tune", "whatif", "write_capture"]
+__all__ = ["BadInput", "Cable", "Diagnosis", "Drawn", "Host", "HostError", "Modules", "Outcome", "Program", "ProgramError", "Sent",
+           "Simulation", "Source", "View", "__version__", "diff", "doctor", "headroom", "load_host", "replay", "sweep", "tune", "whatif",
+           "write_capture"]
 
 _WHERE = {
     "BadInput": ("workbench.words.mistakes", "BadInput"), "Host": ("workbench.host.model.host", "Host"),
     "HostError": ("workbench.host.file", "HostError"), "Outcome": ("workbench.api.replay", "Outcome"),
     "Modules": ("workbench.run.own", "Modules"), "Program": ("workbench.run.own", "Program"),
+    "Cable": ("workbench.run.own_traffic", "Cable"), "Sent": ("workbench.run.own_traffic", "Sent"),
+    "Source": ("workbench.run.own_traffic", "Source"), "Drawn": ("workbench.api.view", "Drawn"), "View": ("workbench.api.view", "View"),
     "ProgramError": ("vtime.program", "ProgramError"),
     "Simulation": ("workbench.run.simulation", "Simulation"), "__version__": ("_version", "__version__"),
     "diff": ("workbench.api.many", "diff"), "Diagnosis": ("workbench.api.doctor", "Diagnosis"),

@@ -147,6 +147,86 @@ def test_what_it_raises_ends_the_run_and_leaves_no_thread():
 
 
 def test_the_example_of_the_page(capsys):
-    code = next(c for c in re.findall(r"```python\n(.*?)```", PAGE, re.S) if "rxpath.Program" in c)
-    exec(compile(code, "python.md", "exec"), {})
-    assert "counters" in capsys.readouterr().out
+    blocks = re.findall(r"```python\n(.*?)```", PAGE, re.S)
+    first = next(n for n, c in enumerate(blocks) if "rxpath.Program" in c)
+    names: dict[str, object] = {}
+    for code in blocks[first:first + 3]:                    # the program, the same in many runs, a view of its run
+        exec(compile(code, "python.md", "exec"), names)
+    out = capsys.readouterr().out
+    assert "counters" in out and "times as fast" in out and "What each socket lost\nsocket" in out
+
+
+# ---------------------------------------------------------------- in many runs
+class Paced(Statsd):
+    """As slow as the host's own slow reader; where it is read more than that, a copy was not one."""
+    work = 70_000
+    most = 0
+
+    def run(self, s):
+        self.got.append("begun")
+        assert len(self.got) == 1, "what another run has left in it"
+        super().run(s)
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_every_run_has_copies_and_the_given_one_stays_as_it_is(jobs):
+    class Local(Paced):
+        """Of a class that no module has, as in a notebook or a function."""
+
+    mine, room = Local(), {"net.core.rmem_default": [212992, 8388608]}
+    table = rxpath.sweep("first", room, programs=[mine], jobs=jobs)
+    assert mine.got == [] and [row.result.error for row in table.rows] == [None, None]
+    lost = [row.result.dropped.get("SOCKET_RCVBUFF", 0) for row in table.rows]
+    alone = rxpath.replay("first", programs=[Paced()])
+    assert lost[0] == alone.dropped["SOCKET_RCVBUFF"] > lost[1], "its socket has the host's default"
+    assert lost != [row.result.dropped.get("SOCKET_RCVBUFF", 0) for row in rxpath.sweep("first", room, jobs=jobs).rows]
+
+
+def test_whatif_tries_knobs_under_the_program():
+    mine = Paced()
+    run = rxpath.whatif("first", programs=[mine], budget="400k", seeds=2, jobs=2)
+    assert len(mine.got) > 1000 and run.dropped["SOCKET_RCVBUFF"] > 0, "the run itself has the one that was given"
+    assert run.whatif is not None and run.whatif.recommended is not None
+    assert all("slow-reader" not in text for tried in run.knobs for text in tried.set), "which does not run"
+    assert run.spread is not None and run.spread["offered"].min > 0
+
+
+def test_headroom_ends_where_the_program_cannot_go_on():
+    slow, quick = Statsd(), Statsd()
+    slow.work, quick.work = 10_000, 100
+    ends = [rxpath.headroom("first", loss="0.1%", steps=1, seeds=1, jobs=2, programs=[p],
+                            overrides={"net.core.rmem_default": 8388608}).factor for p in (slow, quick)]
+    assert 0 < ends[0] < ends[1]
+
+
+def test_tune_finds_what_the_program_needs():
+    pytest.importorskip("optuna")
+    found = rxpath.tune("first", target="loss<1%", knobs=["net.core.rmem_default=425984,8388608,33554432"], trials=4, seeds=1, jobs=2,
+                        programs=[Paced()])
+    assert found.answer is not None and found.answer.met and found.today.figures["loss"] > 0.01
+
+
+@pytest.mark.parametrize("call", [
+    lambda p: rxpath.sweep("first", {"ethtool.rx": [256]}, jobs=1, programs=p), lambda p: rxpath.headroom("first", programs=p, jobs=1),
+    lambda p: rxpath.whatif("first", programs=p, jobs=1)], ids=["sweep", "headroom", "whatif"])
+def test_mistakes_in_many_runs_are_one_line(call, tmp_path):
+    class Broken(Statsd):
+        def run(self, s):
+            raise KeyError("x")
+
+    for programs, line in (([changed(cpu=9)], "cpu = 9 is not allowed"), ([Statsd], "give an object, Statsd()"),
+                           ([changed(got=threading.Lock())], "program Statsd: cannot be copied, and each run needs its own copy"),
+                           (Statsd(), "must be a list"), ([Broken()], "program 'Broken' at .* KeyError")):
+        with pytest.raises((rxpath.BadInput, rxpath.ProgramError), match=re.escape(line).replace(r"\.\*", ".*")) as error:
+            call(programs)
+        assert "\n" not in str(error.value)
+
+
+def test_a_journal_is_refused(tmp_path):
+    with pytest.raises(rxpath.BadInput, match="leave the journal out"):
+        rxpath.sweep("first", {"ethtool.rx": [256]}, journal=tmp_path / "j", programs=[Statsd()])
+
+
+def test_a_cluster_is_refused():
+    with pytest.raises(rxpath.BadInput, match="do not have programs of your own"):
+        rxpath.sweep("first", {"ethtool.rx": [256]}, jobs="tcp://127.0.0.1:1", programs=[Statsd()])

@@ -45,6 +45,33 @@ class Reader(rxpath.Program):
 mine = Reader()
 own: rxpath.Outcome = rxpath.replay("first", programs=[mine])
 assert mine.octets
+room2: float = rxpath.headroom("first", loss="0.1%", steps=1, seeds=1, jobs=1, programs=[Reader()]).factor
+
+
+class Sockets(rxpath.View):
+    title = "Sockets"
+
+    def draw(self, run: rxpath.Outcome) -> rxpath.Drawn:
+        return self.table(("socket", "read"), [(s.port, s.received) for s in run.books.sockets])
+
+
+class Once(rxpath.Source):
+    def begin(self, cable: rxpath.Cable) -> None:
+        self.cable, self.at, self.heard_of = cable, cable.begins_ns, 0
+
+    def wake_at(self) -> int | None:
+        return self.at or None
+
+    def woken(self, now: int) -> list[tuple[int, bytes]]:
+        self.at = 0
+        return [(now + self.cable.reaction_ns, self.cable.mac + self.cable.sender_mac + bytes(48))]
+
+    def heard(self, sent: rxpath.Sent) -> list[tuple[int, bytes]]:
+        self.heard_of += len(sent.data)
+        return []
+
+
+shown: str = Sockets().text(own) + Sockets().text(rxpath.replay(Once()))
 count: int = rxpath.write_capture("mine.pcap", ((n * 1000, bytes(60)) for n in range(3)))
 print(lost, p99, share, best.settings, len(rows), room.knobs)
 '''

@@ -190,7 +190,8 @@ class Runs:
             host = units.the_host(unit)
             found = replay.replay(unit.capture, host, overrides=unit.traffic, seed=unit.seed, listen=unit.listen, local=unit.local,
                                   speed=unit.speed, rate=unit.rate, loop=unit.loop, fresh=unit.fresh, last=unit.last,
-                                  receiver=units.receiver(unit, host), stop=self.stop)
+                                  receiver=units.receiver(unit, host), stop=self.stop,
+                                  programs=unit.own_programs())
         except ValueError:
             return None
         self.count += 1

@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rxpath.workbench.advice import ask
 from rxpath.workbench.advice.answer import Tried, WhatIf
@@ -13,7 +13,7 @@ from rxpath.workbench.advice.goal import BUDGET, SEEDS, checked_budget, checked_
 from rxpath.workbench.api.shown import shown
 from rxpath.workbench.host import given
 from rxpath.workbench.jobs.spread import Spread
-from rxpath.workbench.jobs.unit import Unit
+from rxpath.workbench.jobs.unit import Unit, with_programs
 from rxpath.workbench.jobs.where import Jobs
 from rxpath.workbench.run import outcome
 from rxpath.workbench.run import replay as replaying
@@ -21,6 +21,9 @@ from rxpath.workbench.traffic import capture as traffic
 from rxpath.workbench.traffic.settings import Settings, listed, split
 from rxpath.workbench.traffic.spec import Spec
 from rxpath.workbench.views import advice, as_json, frames, report, terminal
+
+if TYPE_CHECKING:
+    from rxpath.workbench.run.own import Program
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +72,15 @@ replay = shown(replaying.replay, Outcome.of)
 def whatif(capture: str | Path | Spec, host: given.GivenHost = None, *, overrides: Settings = (), seed: int | None = None,
            listen: str | Sequence[str] = (), local: str | None = None, speed: float = 1.0, rate: str | int | None = None, loop: int = 1,
            skip_unsupported: bool | None = None, goal: str | None = None, budget: str | int = BUDGET, jobs: Jobs = None,
-           seeds: int = SEEDS, progress: Callable[[float, int], None] | None = None, stop: Callable[[], bool] | None = None) -> Outcome:
+           seeds: int = SEEDS, progress: Callable[[float, int], None] | None = None, stop: Callable[[], bool] | None = None,
+           programs: Sequence[Program] = ()) -> Outcome:
     """rxpath.replay(), then the candidate knobs, each on the same traffic and host: Outcome.whatif, Outcome.knobs (best first).
 
     goal      loss, latency or cpu; none: loss, if anything was lost
     budget    how many packets to simulate for it, "20M" or a number
     jobs      how many runs at a time; none: all cores; the address of a Dask scheduler: its workers
     seeds     how many seeds the run and every verdict are given for; 1: the run alone
+    programs  applications of your own, of class rxpath.Program: the run itself has those that you give, every other one copies of them
     The others as in replay()."""
     seeds = checked_seeds(seeds)
     goal, packets = checked_goal(goal), checked_budget(budget)
@@ -83,9 +88,10 @@ def whatif(capture: str | Path | Spec, host: given.GivenHost = None, *, override
         host = traffic.bundled_host(str(capture))
     of_traffic, of_host = split(overrides)
     chosen = given.the_host(host, of_host, seed)
-    run = replaying.replay(capture, chosen, overrides=of_traffic, seed=seed, listen=listen, local=local, speed=speed, rate=rate, loop=loop,
-                           skip_unsupported=skip_unsupported, stop=stop)
-    unit = Unit(str(capture) if isinstance(capture, Path) else capture, seed=seed, listen=listed(listen), local=local, speed=speed,
+    unit = Unit(str(capture) if isinstance(capture, Path) else capture, chosen, seed=seed, listen=listed(listen), local=local, speed=speed,
                 rate=rate, loop=loop, traffic=of_traffic)
+    unit = with_programs(unit, programs, jobs)                    # copies of what they are before the run
+    run = replaying.replay(capture, chosen, overrides=of_traffic, seed=seed, listen=listen, local=local, speed=speed, rate=rate, loop=loop,
+                           skip_unsupported=skip_unsupported, stop=stop, programs=programs)
     return Outcome.of(run, ask.answer(run, unit, chosen, goal, packets, skip_unsupported=skip_unsupported, jobs=jobs, seeds=seeds,
                                       progress=progress, stop=stop))

@@ -48,11 +48,13 @@ from rxpath.workbench.cli.replay_options import (
     TrailLinesOption,
     TrailOption,
     TxOption,
+    ViewOption,
 )
 from rxpath.workbench.cli.watching import Files
 
 if TYPE_CHECKING:
     from rxpath.workbench.advice.answer import WhatIf
+    from rxpath.workbench.api.view import View
     from rxpath.workbench.case.result import Beside
     from rxpath.workbench.host.model.host import Host
     from rxpath.workbench.jobs.spread import Spread
@@ -74,6 +76,7 @@ EXAMPLES = examples(
     ("rxpath replay first --perfetto first.pftrace", "what every CPU did and when, for ui.perfetto.dev"),
     ("rxpath replay first --over-time", "queues, losses and CPUs over time, in the terminal"),
     ("rxpath replay first --record first.parquet", "the same into a file"),
+    ("rxpath replay first --view mine.py:Sockets", "a view of your own, a class in Python; docs/python.md"),
     ("rxpath replay first --json | jq .dropped", "for programs; docs/json.md"),
 )
 
@@ -102,6 +105,7 @@ def replay(
     perfetto: PerfettoOption = None,
     perfetto_events: PerfettoEventsOption = None,
     over_time: OverTimeOption = False,
+    view: ViewOption = None,
     samples: SamplesOption = None,
     tap: TapOption = None,
     tx: TxOption = None,
@@ -125,7 +129,8 @@ def replay(
     if goal is not None and no_whatif:
         raise BadInput("--goal and --no-whatif: use one of them")
     watched = _watched(trail, trail_limit, trail_lines, json_)
-    if watched is not None and not json_ and goal is None:                        # who asks for a packet's way wants that
+    views = _views(view, json_)
+    if ((watched is not None and not json_) or views) and goal is None:           # who asks for a packet's way, or a view, wants that
         no_whatif = True
     files = Files(pcapng, proc, at, folded, perfetto, perfetto_events)
     _check_files(record, json_, samples, html, pcapng, perfetto, tap, tx, capture, host)
@@ -141,7 +146,8 @@ def replay(
         chosen = hostfile.with_outputs(chosen, tap, tx)
     with Interrupt() as interrupt, files.watching() as watching:
         whole = as_recorded(capture, speed, rate, loop, of_traffic, listen, watched, tap, tx)
-        chosen, compared = beside_truth(capture, chosen, seed, not json_, not no_progress, interrupt) if whole else (chosen, None)
+        said = not json_ and not views
+        chosen, compared = beside_truth(capture, chosen, seed, said, not no_progress, interrupt) if whole else (chosen, None)
         with Bar(not no_progress, f"replaying {capture}") as bar:
             outcome = replaying.replay(capture, chosen, overrides=of_traffic, seed=seed, listen=listen or [], local=local, speed=speed,
                                        rate=rate, loop=loop, fresh=fresh, plain=plain or None,
@@ -153,11 +159,13 @@ def replay(
         outcome = _written(outcome, record, samples, trail_lines)
         unit = {"capture": capture, "seed": seed, "listen": tuple(listen or ()), "local": local, "speed": speed, "rate": rate, "loop": loop,
                 "fresh": fresh, "traffic": of_traffic}
-        answer, varies = _told(outcome, watched, picture, json_ or trail_lines == "-", unit, chosen,
+        answer, varies = _told(outcome, watched, picture, bool(json_ or views or trail_lines == "-"), unit, chosen,
                                None if no_whatif else (goal, packets), seeds, skip_unsupported or None, not no_progress, interrupt)
         _page(html, recorded, answer, compared, unit, chosen, skip_unsupported or None, interrupt)
     if json_:
         _json(outcome, answer, varies, watched, compared)
+    elif views:
+        _show_views(views, recorded, answer, picture)
     elif answer is not None or varies is not None:
         _answers(outcome, answer, varies)
     interrupted = outcome.interrupted or (answer is not None and answer.interrupted) or (no_whatif and seeds > 1 and varies is None)
@@ -213,6 +221,32 @@ def _check_files(record: str | None, as_json: bool, samples: str | None, html: s
     apart("--samples", samples, tap, tx, capture, host)
     apart("--tap", tap, tx, capture, host)
     apart("--tx", tx, capture, host)
+
+
+def _views(names: list[str] | None, as_json: bool) -> list[tuple[str, View]]:
+    """Those of --view, found before anything runs."""
+    if not names:
+        return []
+    from rxpath.workbench.api import view
+    from rxpath.workbench.words.mistakes import BadInput
+
+    if as_json:
+        raise BadInput("--view and --json: a view is text in place of the report; use one of them")
+    return [(name, view.find(name)) for name in names]
+
+
+def _show_views(views: list[tuple[str, View]], outcome: Outcome, answer: WhatIf | None, picture: Any) -> None:
+    """One below the other; each is given what Python code would be given."""
+    from rxpath.workbench.api import view
+    from rxpath.workbench.api.replay import Outcome as Result
+    from rxpath.workbench.views import terminal
+
+    result = Result.of(outcome, answer)
+    shown = [*(view.drawn(name, one, result) for name, one in views), *([picture] if picture is not None else [])]
+    for n, one in enumerate(shown):
+        if n:
+            typer.echo()
+        terminal.show(one)
 
 
 def _watched(trail: list[str] | None, limit: int, lines: str | None, as_json: bool) -> Trail | None:

@@ -43,6 +43,9 @@ NoWhatifOption = Annotated[bool, typer.Option("--no-whatif", help="Do not look f
 SeedsOption = Annotated[int | None, typer.Option(
     "--seeds", metavar="N", help="How many seeds the run and its knobs are repeated with, to say what is chance: 5, with --no-whatif "
     "1.")]
+ViewOption = Annotated[list[str] | None, typer.Option(
+    "--view", metavar="MODULE:CLASS", help="Show a view of your own in place of the report, an rxpath.View: mine:Sockets, mine.py:Sockets; "
+    "docs/python.md.")]
 NoProgressOption = Annotated[bool, typer.Option("--no-progress", help="No progress bar.")]
 ProcOption = Annotated[str | None, typer.Option(
     "--proc", metavar="DIR", help="Write /proc as the host's kernel would show it at the end of the run, or --at a moment.")]

@@ -9,9 +9,9 @@ written, but a tap still costs its time."""
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 from rxpath.abi.reasons import Kind
 from rxpath.cable.receiver import Receiver, infer_receiver
@@ -19,7 +19,7 @@ from rxpath.cable.source import Source
 from rxpath.workbench.host import file as hostfile
 from rxpath.workbench.host import given
 from rxpath.workbench.host.model.host import Host
-from rxpath.workbench.run import replay
+from rxpath.workbench.run import replay as replaying
 from rxpath.workbench.run.books import Cpu, busy_ns
 from rxpath.workbench.run.outcome import Outcome
 from rxpath.workbench.run.where_lost import OURS, by_class, by_load, by_step, losses
@@ -27,6 +27,9 @@ from rxpath.workbench.traffic import capture as traffic
 from rxpath.workbench.traffic import spec as trafficfile
 from rxpath.workbench.traffic.spec import Spec
 from rxpath.workbench.words.mistakes import BadInput, is_bad_input, one_line
+
+if TYPE_CHECKING:
+    from rxpath.workbench.run.own import Copies, Program
 
 RX_BUFFER, DESCRIPTOR = 2048, 16                            # igb: half a page and a descriptor for each place in the ring
 TRUESIZE = 2304                                             # what a queued packet of up to an MTU holds
@@ -39,7 +42,7 @@ class Unit:
     """capture: a file, the name of a bundled one, or a traffic spec (traffic.spec.Spec, or its .toml file).  host: a Host, a host
     file's tables as a dict, its path, or None for the default (a bundled capture has its own).  traffic: settings of a spec
     (traffic.0.rate=200kpps), apart from the host's overrides, which a search replaces.  The others as in rxpath.replay(); last: only the
-    beginning."""
+    beginning; programs: of the user's own (run/own.py), a copy of each for each run."""
     capture: str | Spec
     host: Host | Mapping[str, Any] | str | None = None
     overrides: tuple[str, ...] = ()
@@ -52,6 +55,11 @@ class Unit:
     fresh: bool = False
     traffic: tuple[str, ...] = ()
     last: int | None = None
+    programs: Copies | None = None
+
+    def own_programs(self) -> list[Program]:
+        """Its programs for one run."""
+        return self.programs.fresh() if self.programs is not None else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +142,20 @@ def the_host(unit: Unit) -> Host:
     return hostfile.revise(made, silent) if silent else made
 
 
+def with_programs(unit: Unit, programs: Sequence[Program], jobs: int | str | None = None, journal: object = None) -> Unit:
+    """The unit with programs of the user's own.  jobs: who does the work (jobs/where.py); journal: where results are to be kept for
+    another time, if they are.  Raises BadInput."""
+    if programs in ((), []):
+        return unit
+    from rxpath.workbench.run.own import Copies
+
+    if isinstance(jobs, str):
+        raise BadInput(f"jobs {jobs}: a cluster's workers do not have programs of your own, which are objects of this process: a number")
+    if journal is not None:
+        raise BadInput(f"journal {journal}: what programs of your own do may change from one time to the next: leave the journal out")
+    return replace(unit, programs=Copies(programs, the_host(unit)))
+
+
 def checked(unit: Unit) -> None:
     """Raises HostError or BadInput for a host or a traffic that cannot be."""
     host = the_host(unit)
@@ -164,9 +186,10 @@ def run(unit: Unit, stop: Callable[[], bool] | None = None) -> Result:
         if unit.capture == "-":
             raise BadInput("standard input cannot be read many times: save it to a file")
         host = the_host(unit)
-        return of(replay.replay(unit.capture, host, overrides=unit.traffic, seed=unit.seed, listen=unit.listen, local=unit.local,
+        return of(replaying.replay(unit.capture, host, overrides=unit.traffic, seed=unit.seed, listen=unit.listen, local=unit.local,
                                 speed=unit.speed, rate=unit.rate, loop=unit.loop, fresh=unit.fresh, last=unit.last,
-                                receiver=receiver(unit, host), stop=stop, spends=False))
+                                receiver=receiver(unit, host), stop=stop, spends=False,
+                                programs=unit.own_programs()))
     except Exception as error:
         if is_bad_input(error):
             return Result(error=one_line(error))

@@ -16,7 +16,7 @@ import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rxpath.workbench.advice.goal import SEEDS, checked_seeds
 from rxpath.workbench.advice.shell import commands
@@ -37,6 +37,9 @@ from rxpath.workbench.traffic.spec import Spec
 from rxpath.workbench.words import figures
 from rxpath.workbench.words.mistakes import BadInput
 from rxpath.workbench.words.units import LARGEST
+
+if TYPE_CHECKING:
+    from rxpath.workbench.run.own import Program
 
 CURVE = (0.25, 0.5, 0.7, 0.85, 1, 1.2, 1.5, 2, 3, 4, 6, 8)  # speeds of a curve, of its limit's
 OUTLASTED = 1.1                                             # a queue that holds so much longer than the CPU lasts is no lift
@@ -148,10 +151,10 @@ def _step(step: Step) -> dict[str, Any]:
 def headroom(capture: str | Path | Spec, host: GivenHost = None, *, overrides: Settings = (),
              seed: int | None = None, listen: str | Sequence[str] = (), local: str | None = None, loop: int = 1,
              loss: str | float | None = None, p99: str | int | None = None, steps: int = 3, seeds: int = SEEDS,
-             jobs: Jobs = None, say: Say | None = None, stop: Stop | None = None) -> Headroom:
+             jobs: Jobs = None, say: Say | None = None, stop: Stop | None = None, programs: Sequence[Program] = ()) -> Headroom:
     """Search for the speed at which the first frame is lost - or more than `loss` ("0.1%"), or p99 is above `p99` ("500us") - and for
-    what comes next, up to `steps` limits.  seeds: how many the first of them is searched with.  The others as in rxpath.replay().  Raises
-    BadInput or HostError."""
+    what comes next, up to `steps` limits.  seeds: how many the first of them is searched with.  programs: of your own, as in
+    rxpath.sweep().  The others as in rxpath.replay().  Raises BadInput or HostError."""
     checked_seeds(seeds)
     if not 1 <= steps <= LIMITS_MAX:
         raise BadInput(f"--limits {steps}: 1 to {LIMITS_MAX}")
@@ -161,6 +164,7 @@ def headroom(capture: str | Path | Spec, host: GivenHost = None, *, overrides: S
                 of_host, seed, listed(listen), local, loop=loop, traffic=of_traffic)
     if base.capture == "-":
         raise BadInput("standard input cannot be read many times: save it to a file")
+    base = unit.with_programs(base, programs, jobs)
     chosen = unit.the_host(base)
     traffic.listening(base.listen)
     traffic.changed_spec(base.capture, base.traffic)

@@ -178,7 +178,8 @@ def _spent(result: Result, cpu: int | None) -> str:
 def outcome(item: Unit, host: Host, stop: Stop | None = None) -> Outcome:
     """A run of a unit, whole."""
     return replay.replay(item.capture, host, overrides=item.traffic, listen=item.listen, local=item.local, speed=item.speed, loop=item.loop,
-                         stop=stop, receiver=runs.receiver(item, host), seed=item.seed)
+                         stop=stop, receiver=runs.receiver(item, host), seed=item.seed,
+                         programs=item.own_programs())
 
 
 def lifts(item: Unit, host: Host, limit: Limit, stop: Stop | None = None) -> list[Setting]:

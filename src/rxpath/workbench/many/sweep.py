@@ -15,7 +15,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rxpath.cable.source import Source
 from rxpath.workbench.advice.goal import checked_seeds
@@ -30,6 +30,9 @@ from rxpath.workbench.many.rows import Cell, Row
 from rxpath.workbench.traffic import capture as traffic
 from rxpath.workbench.traffic.settings import Settings, listed, split
 from rxpath.workbench.words.mistakes import BadInput
+
+if TYPE_CHECKING:
+    from rxpath.workbench.run.own import Program
 
 LARGE = 1000                                                # runs: from here on a sweep says how many there will be
 STEP = 5                                                    # seeds that are added until the best is told apart
@@ -132,7 +135,7 @@ class Sweep:
 def sweep(capture: traffic.Several, settings: Settings = (), host: GivenHost = None, *, overrides: Settings = (), seed: int | None = None,
           listen: str | Sequence[str] = (), local: str | None = None, speed: float = 1.0, rate: str | int | None = None, loop: int = 1,
           seeds: int | str = 1, jobs: Jobs = None, journal: str | Path | None = None, progress: pool.Progress | None = None,
-          stop: pool.Stop | None = None, warn: Callable[[str], None] | None = None) -> Sweep:
+          stop: pool.Stop | None = None, warn: Callable[[str], None] | None = None, programs: Sequence[Program] = ()) -> Sweep:
     """Run every combination of `settings` - {KEY: values} or ["KEY=VALUES"], as docs/sweep-and-headroom.md has them - on every capture.
 
     capture   one, or several; a pattern (captures/*.pcap) is all files that match.  Of several the settings may be none
@@ -140,6 +143,7 @@ def sweep(capture: traffic.Several, settings: Settings = (), host: GivenHost = N
               more, up to the second.  Above 1 the best is run again with as many fresh seeds
     jobs      runs at a time; all cores if not given; the address of a Dask scheduler: its workers (docs/cluster.md)
     journal   a file of JSON lines: rows that it has are not run again, new ones are added as they are done
+    programs  applications of your own, of class rxpath.Program: each run has its own copies, those that you give stay as they are
     The others as in rxpath.replay().  Raises BadInput or HostError for what no run could use; a combination that alone is impossible has
     its error in its row."""
     of_traffic, of_host = split(overrides)
@@ -153,6 +157,7 @@ def sweep(capture: traffic.Several, settings: Settings = (), host: GivenHost = N
     check(bases[0], found)
     for base in bases[1:]:                                  # the same settings on the same host, as a rule
         check(base, found if traffic.bundled_host(base.capture) else ())
+    bases = [unit.with_programs(base, programs, jobs, journal) for base in bases]
     points = list(grid.points(found))
     runs, notes = len(points) * len(bases) * least, list[str]()
     if runs > LARGE:

@@ -13,7 +13,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rxpath._version import __version__
 from rxpath.workbench.advice.goal import checked_seeds
@@ -36,6 +36,9 @@ from rxpath.workbench.many.tuning.target import Wanted, wanted
 from rxpath.workbench.traffic import capture as traffic
 from rxpath.workbench.traffic.settings import Settings, listed, split
 from rxpath.workbench.words.mistakes import BadInput
+
+if TYPE_CHECKING:
+    from rxpath.workbench.run.own import Program
 
 TRIALS, TRIALS_MAX = 64, 10_000
 OBJECTIVES = "loss,p99"
@@ -126,7 +129,8 @@ def _plain(figures: Mapping[str, float] | None) -> dict[str, float | None] | Non
 def tune(captures: traffic.Several, host: GivenHost = None, *, objective: str | Sequence[str] = OBJECTIVES,
          target: str | None = None, knobs: Sequence[str] = (), trials: int = TRIALS, seeds: int = SEEDS, overrides: Settings = (),
          seed: int | None = None, listen: str | Sequence[str] = (), local: str | None = None, speed: float = 1.0, loop: int = 1,
-         jobs: Jobs = None, journal: str | Path | None = None, progress: Progress | None = None, stop: Stop | None = None) -> Tune:
+         jobs: Jobs = None, journal: str | Path | None = None, progress: Progress | None = None, stop: Stop | None = None,
+         programs: Sequence[Program] = ()) -> Tune:
     """Search the settings of a host for those that lower `objective` and keep `target` ("loss<0.01%,p99<200us").
 
     knobs     what to set, as --set of a sweep has it (KEY=RANGE); every knob of the rules that this host has, if not given
@@ -138,7 +142,8 @@ def tune(captures: traffic.Several, host: GivenHost = None, *, objective: str | 
     if not 1 <= trials <= TRIALS_MAX:
         raise BadInput(f"--trials {trials}: 1 to {TRIALS_MAX:,}")
     ask.optuna()
-    bases = _bases(captures, host, overrides, seed, listen, local, speed, loop)
+    bases = [units.with_programs(base, programs, jobs, journal)
+             for base in _bases(captures, host, overrides, seed, listen, local, speed, loop)]
     try:
         room = space.of_user(knobs, bases) if knobs else space.of_host(bases[0], bases[1:], stop)
     except Interrupted:

@@ -1,6 +1,9 @@
 """Programs of the user's own in a run: Python code that reads sockets of the host, in virtual time."""
 from __future__ import annotations
 
+import copy
+import itertools
+import weakref
 from collections.abc import Sequence
 
 from rxpath.abi.limits import NCPU, NTHREAD
@@ -13,7 +16,7 @@ from rxpath.workbench.run import left_open
 from rxpath.workbench.run.machine import Machine, Opened, Running
 from rxpath.workbench.traffic import capture as traffic
 from rxpath.workbench.words import units
-from rxpath.workbench.words.mistakes import BadInput
+from rxpath.workbench.words.mistakes import BadInput, one_line
 
 __all__ = ["Modules", "Program"]
 
@@ -85,6 +88,44 @@ def checked(programs: Sequence[Program], host: Host) -> set[tuple[str, int]]:
             if other != name:
                 raise BadInput(f"program {name}: {proto}:{port} is {other}'s already: name it in one program, which may hand it on")
     return set(bound)
+
+
+class Copies:
+    """Programs for many runs: each run gets copies of what was given, as it was then, so that no run sees what another has left in them.
+    A worker is forked and finds them by number: pickle would ask for classes that other modules can import."""
+
+    __slots__ = ("__weakref__", "number", "programs")
+
+    def __init__(self, programs: Sequence[Program], host: Host) -> None:
+        checked(programs, host)
+        self.programs, self.number = _copied(programs), next(_numbers)
+        _known[self.number] = self
+
+    def fresh(self) -> list[Program]:
+        """For one run."""
+        return _copied(self.programs)
+
+    def __reduce__(self) -> tuple[object, tuple[int]]:
+        return _of_number, (self.number,)
+
+
+_numbers = itertools.count()
+_known: weakref.WeakValueDictionary[int, Copies] = weakref.WeakValueDictionary()
+
+
+def _of_number(number: int) -> Copies:
+    return _known[number]
+
+
+def _copied(programs: Sequence[Program]) -> list[Program]:
+    made = []
+    for p in programs:
+        try:
+            made.append(copy.deepcopy(p))
+        except Exception as error:
+            raise BadInput(f"program {p.called()}: cannot be copied, and each run needs its own copy ({one_line(error)}): make files, "
+                           "locks and connections in run()") from None
+    return made
 
 
 def start(m: Machine, programs: Sequence[Program]) -> None:

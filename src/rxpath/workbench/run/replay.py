@@ -23,9 +23,11 @@ from rxpath.workbench.words.mistakes import BadInput
 
 if TYPE_CHECKING:
     from rxpath.cable.generate import Generated
+    from rxpath.workbench.host.model.host import Host
     from rxpath.workbench.run.lost_flows import LostFlows
     from rxpath.workbench.run.machine import Machine
     from rxpath.workbench.run.own import Program
+    from rxpath.workbench.run.own_traffic import Source as Own
     from rxpath.workbench.run.trail import Trail
     from rxpath.workbench.traffic.clients import Clients
     from rxpath.workbench.traffic.spec import Spec
@@ -65,12 +67,13 @@ def _watched(trail: Trail | str | Sequence[str] | None) -> Trail | None:
     return trail if isinstance(trail, Trail) else Trail(listed(trail))
 
 
-def _go_together(name: str, spec: Spec | None, loop: int, two_runs: bool, programs: Sequence[Program]) -> None:
+def _go_together(name: str, spec: Spec | None, loop: int, two_runs: bool, programs: Sequence[Program], sources: Sequence[Own]) -> None:
     """Raises BadInput for what is asked together and cannot be."""
     if name == "-" and (loop > 1 or two_runs):
         raise BadInput("standard input cannot be read twice, as --loop and --trail drops would: save it to a file")
-    if programs and two_runs:
-        raise BadInput("trail: to find the dropped ones takes two runs, and programs of your own run once: name the frames")
+    if (programs or sources) and two_runs:
+        raise BadInput(f"trail: to find the dropped ones takes two runs, and {'programs' if programs else 'sources'} of your own run once: "
+                       "name the frames")
     if spec is not None and loop > 1:
         raise BadInput("--loop is for captures: generated traffic lasts as long as its duration or count says")
 
@@ -86,16 +89,63 @@ def _clients(spec: Spec | None, sim: Simulation, begins: int, speed: float, last
                                reaction_ns=sim.time.reaction_ns())
 
 
-def replay(capture: str | Path | Spec, host: given.GivenHost = None, *, overrides: Settings = (), seed: int | None = None,
+def _alone(capture: str | Path | Spec | Own, of_traffic: Sequence[str], speed: float, rate: str | int | None) -> Own | None:
+    """Traffic of the user's own in place of a capture, if it is that."""
+    if isinstance(capture, (str, Path)):
+        return None
+    from rxpath.workbench.run.own_traffic import Source as OwnTraffic
+    from rxpath.workbench.traffic.spec import Spec
+
+    if isinstance(capture, Spec):
+        return None
+    if not isinstance(capture, OwnTraffic):
+        hint = ": give an object, " + capture.__name__ + "()" if isinstance(capture, type) else ""
+        raise BadInput(f"{capture!r} is not traffic: a capture's path, a traffic spec or an rxpath.Source is{hint}")
+    if of_traffic or speed != 1 or rate is not None:
+        what = of_traffic[0].partition("=")[0] if of_traffic else "speed" if speed != 1 else "rate"
+        raise BadInput(f"{what}: {capture.called()} is traffic of your own and keeps its own time")
+    return capture
+
+
+def _checked(alone: Own | None, sources: Sequence[Own], host: Host) -> Sequence[Own]:
+    """All sources."""
+    if alone is None and sources in ((), []):
+        return ()
+    from rxpath.workbench.run import own_traffic
+
+    return own_traffic.checked(alone, sources, host)
+
+
+def _receiver(source: Source | None, spec: Spec | None, host: Host, addresses: list[str] | None, plain: bool, progress: Progress | None,
+              stop: Callable[[], bool] | None) -> Receiver:
+    """Who receives: of a capture, worked out from its headers."""
+    if source is None:
+        from rxpath.workbench.traffic import spec as trafficfile
+
+        assert spec is not None
+        return trafficfile.receiver(spec, host)
+    declared = None if host.opens_from_capture else open_sockets(host)            # what the host file opens, and nothing else
+    udp, tcp = (None if declared is None else [s.port for s in declared if s.listed.proto == proto] for proto in ("udp", "tcp"))
+    return infer_receiver(source, local=addresses, listen=udp, listen_tcp=tcp, plain=plain, progress=progress, stop=stop)
+
+
+def _silent() -> Spec:
+    from rxpath.workbench.traffic import spec as trafficfile
+
+    return trafficfile.silent()
+
+
+def replay(capture: str | Path | Spec | Own, host: given.GivenHost = None, *, overrides: Settings = (), seed: int | None = None,
            listen: str | Sequence[str] = (), local: str | None = None, speed: float = 1.0, rate: str | int | None = None, loop: int = 1,
            plain: bool | None = None, skip_unsupported: bool | None = None, trail: Trail | str | Sequence[str] | None = None,
            progress: Progress | None = None, stop: Callable[[], bool] | None = None, receiver: Receiver | None = None, fresh: bool = False,
            record: bool = False, last: int | None = None, spends: bool = True, watching: Sequence[Watching] = (),
-           programs: Sequence[Program] = ()) -> Outcome:
+           programs: Sequence[Program] = (), sources: Sequence[Own] = ()) -> Outcome:
     """Send a capture through the receive path of a host.
 
     capture   a pcap or pcapng file (also gzipped), "-" for standard input, the name of a bundled one ("first"),
-              a traffic spec (.toml), or a traffic.spec.Spec: then its frames are generated straight into the run
+              a traffic spec (.toml), or a traffic.spec.Spec: then its frames are generated straight into the run;
+              or traffic of your own that reacts, of class rxpath.Source
     host      a Host, a host file's path or its tables as a dict, or None: the default host (a bundled capture has its own)
     overrides {"net.core.netdev_budget": 600, "ethtool.rx": 4096} or ["ethtool.rx=4096"]; of a spec also {"traffic.0.rate": "200kpps"}
     seed      of everything random, in the host and in a spec
@@ -108,22 +158,26 @@ def replay(capture: str | Path | Spec, host: given.GivenHost = None, *, override
     watching  who is told of the run while it goes on: run.fates.Fates (what became of every frame; not together with trail),
               run.moment.Moments (what the host's counters say at moments of it)
     programs  applications of your own, of class rxpath.Program, beside the host's or in place of them
+    sources   traffic of your own beside the capture, of class rxpath.Source
     spends    keep where the time of each datagram went, in books.spent and Outcome.samples
     record    keep rings, queues, CPU time and losses over time, in Outcome.recording, and whose frames were lost, in Outcome.lost_flows
               (not together with trail); receiver: who receives, if that is known
     Raises BadInput, CaptureError, HostError, RulesError for what cannot be used; Imbalance would be our bug."""
     watched = _watched(trail)
     of_traffic, of_host = split(overrides)
-    spec = traffic.changed_spec(capture, of_traffic, seed)
+    alone = _alone(capture, of_traffic, speed, rate)
+    spec = _silent() if alone is not None else traffic.changed_spec(capture, of_traffic, seed)      # type: ignore[arg-type]
     if host is None and spec is None:
         host = traffic.bundled_host(str(capture))
-    chosen, name = given.the_host(host, of_host, seed), traffic.find(str(capture)) if isinstance(capture, (str, Path)) else "traffic"
+    chosen = given.the_host(host, of_host, seed)
+    name = traffic.find(str(capture)) if isinstance(capture, (str, Path)) else "traffic" if alone is None else alone.called()
+    sources = _checked(alone, sources, chosen)
     sockets, addresses = traffic.listening(listen), traffic.local_addresses(local)
     if addresses is None and chosen.nic.addresses:
         addresses = list(chosen.addresses)                  # the host file says who it is
     pace = _pace(rate, speed)
     two_runs = watched is not None and watched.two_runs
-    _go_together(name, spec, loop, two_runs, programs)
+    _go_together(name, spec, loop, two_runs, programs, sources)
     source: Source | None = None
     begins = START_NS + left_open.lead_ns(chosen)
     if spec is not None:
@@ -147,12 +201,13 @@ def replay(capture: str | Path | Spec, host: given.GivenHost = None, *, override
             sim.time.stop = stop
             others: Sequence[Watching] = () if scout else watching
             sim.add_clients(_clients(spec, sim, begins, speed, last))
+            sim.add_traffic(sources, begins)
             flows = _attached(sim, watched, others, record, scout)
             sim.replay(frames, part(progress, headers, 1.0))
             for told in (watched, *others, flows):
                 if told is not None:
                     told.finish()
-            said = traffic.summary(name, frames, speed, pace, begins, sim.clients)
+            said = traffic.summary(name, frames, speed, pace, begins, sim.reacting())
             return Outcome(read := sim.books(), said, who, sim.host, (*said.notes, *sim.said(read)), tuple(sim.leaving.lines),
                            sim.time.stopped, recording=sim.recording(), taught=taught, sampled=sim.sampled(), trail=watched,
                            lost_flows=flows, own=frozenset(sim.own), clients=sim.clients.finish() if sim.clients is not None else None)
@@ -160,11 +215,7 @@ def replay(capture: str | Path | Spec, host: given.GivenHost = None, *, override
     source = open_source()
     headers = HEADERS_SHARE if source is not None and receiver is None else 0.0         # of all that is to be done
     try:
-        declared = None if chosen.opens_from_capture else open_sockets(chosen)        # what the host file opens, and nothing else
-        udp, tcp = (None if declared is None else [s.port for s in declared if s.listed.proto == proto] for proto in ("udp", "tcp"))
-        who = receiver or (infer_receiver(source, local=addresses, listen=udp, listen_tcp=tcp, plain=bool(plain),
-                                           progress=part(progress, 0.0, headers), stop=stop)
-                           if source is not None else trafficfile.receiver(spec, chosen))     # type: ignore[arg-type]
+        who = receiver or _receiver(source, spec, chosen, addresses, bool(plain), part(progress, 0.0, headers), stop)
         chosen, taught = learn(name, who, chosen) if source is not None else (chosen, None)
         chosen = assemble.settle(chosen, who)
         if fresh and loop > 1:

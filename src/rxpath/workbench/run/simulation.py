@@ -27,8 +27,10 @@ from rxpath.workbench.words import units
 if TYPE_CHECKING:
     from rxpath.cable.generate import Generated
     from rxpath.workbench.run.own import Program
+    from rxpath.workbench.run.own_traffic import Attached, Source
     from rxpath.workbench.run.recording import Recording
     from rxpath.workbench.traffic.clients import Clients
+    from rxpath.workbench.traffic.outbox import Outbox
 
 START_NS = 1_000_000                    # the first frame's last bit: programs have reached their receiving calls by then
 DRAIN_LIMIT_NS = 60_000_000_000         # after the last frame: longer than ipfrag_time, so that every reassembly ends
@@ -52,6 +54,7 @@ class Simulation(Machine):
         self.speed = 1.0
         self.repairs: repairs.Repairs | None = None
         self.clients: Clients | None = None
+        self.traffic: list[Attached] = []                  # of the user's own
         if programs:
             from rxpath.workbench.run import own
 
@@ -86,6 +89,17 @@ class Simulation(Machine):
         self.clients = clients
         if clients is not None:
             self.time.add_source(clients)
+
+    def add_traffic(self, sources: Sequence[Source], begins: int) -> None:
+        """Traffic of the user's own that reacts; replay() goes on until it has nothing more to send."""
+        if sources:
+            from rxpath.workbench.run import own_traffic
+
+            self.traffic = own_traffic.attach(self, sources, begins)
+
+    def reacting(self) -> list[Outbox]:
+        """What came from those that react."""
+        return [*([self.clients.outbox] if self.clients is not None else []), *(t.outbox for t in self.traffic)]
 
     def send(self, frame: bytes, at: int | None = None, wire: int | None = None) -> None:
         """One frame; `at` is when its last bit arrives (ns, never before the last one's)."""
@@ -169,7 +183,8 @@ class Simulation(Machine):
                 self.repairs.run(self.t + step, self.run)
             else:
                 self.run(self.t + step)
-            if self.frames_queued() == 0 and not (self.repairs and self.repairs.waiting) and not (self.clients and self.clients.busy):
+            if self.frames_queued() == 0 and not (self.repairs and self.repairs.waiting) and not (self.clients and self.clients.busy) \
+                    and not any(t.busy for t in self.traffic):
                 break
             step = min(step * 2, 1_000_000_000)
         self.run(self.t + 1_000_000)                       # the last call returns

@@ -18,7 +18,7 @@ from rxpath.workbench.words.mistakes import BadInput
 
 if TYPE_CHECKING:
     from rxpath.cable.generate import Generated
-    from rxpath.workbench.traffic.clients import Clients
+    from rxpath.workbench.traffic.outbox import Outbox
     from rxpath.workbench.traffic.spec import Spec
 
 Several: TypeAlias = "str | Path | Spec | Sequence[str | Path | Spec]"
@@ -147,13 +147,13 @@ NOT_OFFERED = {"own": "sent by the receiver itself", "link_type": "link type not
                "no_link_header": "too short for the link header", "not_selected": "not selected"}
 
 
-def summary(name: str, capture: Capture | Generated, speed: float, rate_pps: int, start_ns: int, clients: Clients | None = None) -> Traffic:
-    """What a capture has given, and the clients beside it, when it has given all."""
+def summary(name: str, capture: Capture | Generated, speed: float, rate_pps: int, start_ns: int, others: Sequence[Outbox] = ()) -> Traffic:
+    """What a capture has given, and those beside it that react, when they have given all."""
     counts, last = capture.counts(), capture.last_t
-    if clients is not None:
-        last = max(last, clients.last_t)
-        counts |= {"records": counts["records"] + clients.offered, "offered": counts["offered"] + clients.offered,
-                   "bytes": counts["bytes"] + clients.octets}
+    for other in others:
+        last = max(last, other.last_t)
+        counts |= {"records": counts["records"] + other.offered, "offered": counts["offered"] + other.offered,
+                   "bytes": counts["bytes"] + other.octets}
     return Traffic(Path(name).name, speed, rate_pps, capture.loop, counts["records"], counts["offered"], counts["bytes"],
                    max(last - start_ns, 0), tuple((k, counts[k]) for k in NOT_OFFERED if counts.get(k)), tuple(capture.notes()),
                    tuple(capture.left().items()) if isinstance(capture, Capture) else (),

@@ -22,13 +22,11 @@ from rxpath.cable.generate import SENDER_MAC
 from rxpath.time_driver import Frames
 from rxpath.workbench.traffic import senders
 from rxpath.workbench.traffic.client_spec import Client
+from rxpath.workbench.traffic.outbox import PREAMBLE, Outbox
 from rxpath.workbench.traffic.ranges import Range
 from rxpath.workbench.traffic.tcp_sender import M32, State, TcpSender, Wire
 from rxpath.workbench.words.doc import doc
 
-ON_CABLE, BYTES_ON_CABLE, AHEAD_NS = 384, 500_000, 1_000_000                # frames that lie on the cable ahead of their time
-CABLE_MOST, BYTES_MOST = 960, 900_000                       # below FEED_ROOM and MADE_BYTES
-PREAMBLE = 24                                               # preamble, FCS and gap of a frame on the line
 SHARE = 1 << 32
 ASTRAY_EVERY, ASTRAY_MS = 8, 60_000
 WINDOW, WSCALE = 64240, 7
@@ -94,11 +92,8 @@ class Clients:
         self.due: list[tuple[int, int, int, int, Conn, bytes]] = []         # time, CPU, order, what
         self.order = count()
         self.line_free = 0
-        self.waiting: list[tuple[int, int, bytes]] = []     # frames by the time of their last bit here
-        self.ahead: list[tuple[int, int]] = []              # (time, bytes) of those on the cable: a heap too
-        self.bytes_ahead = 0
-        self.segments = self.network_lost = self.acks_lost = self.offered = self.octets = 0
-        self.last_t = start_ns
+        self.outbox = Outbox(reaction_ns, start_ns)
+        self.segments = self.network_lost = self.acks_lost = 0
         for c in tables:
             self._table(c, to, own, self._end(c))
 
@@ -145,13 +140,13 @@ class Clients:
     # ------------------------------------------------------------ time_driver.Source
     def wake_at(self) -> int:
         soonest = self.due[0][0] if self.due else NEVER
-        return min(soonest, self._release_at())
+        return min(soonest, self.outbox.wake_at())
 
     def woken(self, now: int) -> Frames:
         while self.due and self.due[0][0] <= now:
             at, _, _, what, conn, data = heapq.heappop(self.due)
             self._do(what, conn, data, at)
-        return self._release(now)
+        return self.outbox.release(now)
 
     def heard(self, sent: outputs.Output) -> Frames:
         frame = sent.data
@@ -299,10 +294,7 @@ class Clients:
         frame = b"".join((self.ethernet, struct.pack(">BBHHHBBHII", 0x45, 0, total, conn.ip_id, 0x4000, 64, 6, ip_sum, conn.src, conn.dst),
                           struct.pack(">HHIIBBHHH", conn.sport, conn.dport, number, ack, doff << 2, flags, window, _fold(tcp_sum), 0),
                           options, bytes(length)))
-        arrives = self._line(len(frame), now) + self._rtt(conn) // 2
-        heapq.heappush(self.waiting, (arrives, next(self.order), frame))
-        self.offered += 1
-        self.octets += len(frame)
+        self.outbox.put(self._line(len(frame), now) + self._rtt(conn) // 2, frame)
 
     def _rtt(self, conn: Conn) -> int:
         """CPUs of this host may have run ahead by half of it."""
@@ -316,38 +308,11 @@ class Clients:
         self.line_free = max(self.line_free, now) + round((max(length, 60) + PREAMBLE) * self.byte_ns)
         return self.line_free
 
-    # ------------------------------------------------------------ onto the cable
-    def _release_at(self) -> int:
-        """When the next must go onto the cable."""
-        return self.waiting[0][0] - self.reaction if self.waiting else NEVER
-
-    def _release(self, now: int) -> Frames:
-        """What is due, and beyond that as many as make it worth while."""
-        while self.ahead and self.ahead[0][0] < now:
-            self.bytes_ahead -= heapq.heappop(self.ahead)[1]
-        if not self.waiting or self.waiting[0][0] > now + 2 * self.reaction:
-            return []
-        out = []
-        while self.waiting and self._room(self.waiting[0][0], now):
-            t, _, frame = heapq.heappop(self.waiting)
-            t = max(t, now + self.reaction)
-            out.append((t, frame))
-            heapq.heappush(self.ahead, (t, len(frame)))
-            self.bytes_ahead += len(frame)
-            self.last_t = max(self.last_t, t)
-        return out
-
-    def _room(self, t: int, now: int) -> bool:
-        """For a frame of that time."""
-        if t <= now + 2 * self.reaction:
-            return len(self.ahead) < CABLE_MOST and self.bytes_ahead < BYTES_MOST
-        return t < now + AHEAD_NS and len(self.ahead) < ON_CABLE and self.bytes_ahead < BYTES_ON_CABLE
-
     # ------------------------------------------------------------ what came of it
     @property
     def busy(self) -> bool:
         """Will anything more be sent, unless this host says something?"""
-        return bool(self.waiting) or any(what != TIMER or conn.timer != NEVER for _, _, _, what, conn, _ in self.due)
+        return bool(self.outbox.waiting) or any(what != TIMER or conn.timer != NEVER for _, _, _, what, conn, _ in self.due)
 
     def finish(self) -> ClientBooks:
         begun = [c for c in self.conns.values() if c.began >= 0]

@@ -227,6 +227,11 @@ def build(data: dict[str, Any], place: str = "traffic") -> Spec:
     return spec
 
 
+def silent() -> Spec:
+    """Of no stream: what code of the user's own sends comes beside it (run/own_traffic.py)."""
+    return Spec.model_construct(seed=1, line=None, traffic=(), client=())
+
+
 def _one(item: Any) -> tuple[str, str]:
     """(key, text) of one mistake; one of a whole stream has no single value to show."""
     problem = item.get("ctx", {}).get("error")
@@ -334,7 +339,8 @@ def receiver(spec: Spec, host: Host | None = None) -> Receiver:
     mac = units.mac(host.nic.mac) if host is not None and host.nic.mac != "auto" else None
     to = _ends(spec, host)[0]
     connects = tuple(Stream(carries=Carries.TCP_SYN, dst=c.dst or ((to, to),), dport=c.dport, closed=c.closed) for c in spec.client)
-    return receiver_of((*streams(spec, host), *connects), mac)
+    quiet = () if spec.traffic or spec.client else (Stream(carries=Carries.ICMP, dst=((to, to),)),)
+    return receiver_of((*streams(spec, host), *connects, *quiet), mac)
 
 
 def clients(spec: Spec, host: Host, *, start_ns: int, mac: int, reaction_ns: int, speed: float = 1.0,

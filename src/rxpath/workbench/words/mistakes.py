@@ -51,7 +51,7 @@ def is_bad_input(error: BaseException) -> bool:
     if isinstance(error, (BadInput, OSError)):
         return True
     names = {c.__name__ for c in type(error).__mro__}
-    return bool(names & {"HostError", "RulesError", "CaptureError", "SetupError", "ProfileError"})
+    return bool(names & {"HostError", "RulesError", "CaptureError", "SetupError", "ProfileError", "ProgramError"})
 
 
 def one_line(error: BaseException) -> str:
