@@ -11,6 +11,7 @@ so a live host on a packet socket has a MAC address of its own, and the socket m
 however the process ends.  The kernel has taken VLAN tags out of frames: they are put back.  A frame that its sender left to a device to
 finish (veth, tap) comes with CSUM_NOT_READY; one that was merged or never divided (GRO, TSO) and is longer than the batch's room is cut,
 and counted."""
+import ctypes
 import errno
 import mmap
 import os
@@ -24,8 +25,9 @@ from .tap import mtu_of
 SOL_PACKET, ETH_P_ALL = 263, 3
 PACKET_ADD_MEMBERSHIP, PACKET_RX_RING, PACKET_STATISTICS, PACKET_VERSION, PACKET_FANOUT, PACKET_IGNORE_OUTGOING = 1, 5, 6, 10, 18, 23
 PACKET_MR_PROMISC, TPACKET_V3, PACKET_FANOUT_HASH = 1, 2, 0
+SO_ATTACH_FILTER, SO_TIMESTAMPNS, BPF_RET = 26, 35, 6
 BLOCK, BLOCKS, FRAME, RETIRE_MS = 1 << 18, 32, 2048, 1
-STATUS, NUM_PKTS, FIRST = 8, 12, 16                  # of struct tpacket_block_desc
+STATUS, NUM_PKTS, FIRST, LENGTH = 8, 12, 16, 20      # of struct tpacket_block_desc
 TP_STATUS_USER, TP_STATUS_CSUMNOTREADY, TP_STATUS_VLAN_VALID, TP_STATUS_VLAN_TPID_VALID, TP_STATUS_CSUM_VALID = 1, 8, 16, 64, 128
 HEADER = struct.Struct("=IIIIIIHHIIH")               # struct tpacket3_hdr: next, s, ns, snaplen, len, status, mac, net, hash, tci, tpid
 ETH_P_8021Q, MACS = 0x8100, 12
@@ -33,11 +35,14 @@ ETH_P_8021Q, MACS = 0x8100, 12
 
 class Packet(Backend):
     """One packet socket on `name`.  promiscuous: frames for other MAC addresses, too.  fanout: the number of a group of sockets over which
-    the kernel spreads flows; open_queues() makes one."""
+    the kernel spreads flows; open_queues() makes one.  mirror: who only looks: the first so many bytes of each frame, what the host sends
+    as well, stamped when the stack got it; take_block() is then the way to them.  blocks, retire_ms: of the ring, each 256 KiB; one that
+    is not full is handed over after so long."""
 
-    def __init__(self, name: str, promiscuous: bool = True, fanout: int | None = None) -> None:
+    def __init__(self, name: str, promiscuous: bool = True, fanout: int | None = None, mirror: int | None = None, blocks: int = BLOCKS,
+                 retire_ms: int = RETIRE_MS) -> None:
         super().__init__()
-        self.name = name
+        self.name, self.blocks = name, blocks
         try:
             self.index = socket.if_nametoindex(name)
         except OSError:
@@ -47,22 +52,28 @@ class Packet(Backend):
         except PermissionError:
             raise BackendError(errno.EPERM, f"{name}: CAP_NET_RAW is missing (sudo)") from None
         try:
-            self._set_up(promiscuous, fanout)
+            self._set_up(promiscuous, fanout, mirror, retire_ms)
         except OSError as error:
             self.socket.close()
             raise BackendError(error.errno, f"{name}: {error.strerror}") from None
-        self.ring = mmap.mmap(self.socket.fileno(), BLOCK * BLOCKS)
+        self.ring = mmap.mmap(self.socket.fileno(), BLOCK * blocks)
         self.words, self.bytes = memoryview(self.ring).cast("I"), memoryview(self.ring)
         self.block, self.at, self.left = 0, 0, 0     # the block that is read, where in it, how many frames are left there
-        self._drops, self.cut = 0, 0
+        self._drops, self.cut, self.down = 0, 0, False       # down: the kernel has said so since
 
-    def _set_up(self, promiscuous: bool, fanout: int | None) -> None:
+    def _set_up(self, promiscuous: bool, fanout: int | None, mirror: int | None, retire_ms: int) -> None:
         s = self.socket
         s.setblocking(False)
         self.mtu = mtu_of(self.name)
         s.setsockopt(SOL_PACKET, PACKET_VERSION, TPACKET_V3)
-        s.setsockopt(SOL_PACKET, PACKET_RX_RING, struct.pack("=7I", BLOCK, BLOCKS, FRAME, BLOCK * BLOCKS // FRAME, RETIRE_MS, 0, 0))
-        s.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, 1)
+        frames = BLOCK * self.blocks // FRAME
+        s.setsockopt(SOL_PACKET, PACKET_RX_RING, struct.pack("=7I", BLOCK, self.blocks, FRAME, frames, retire_ms, 0, 0))
+        if mirror is None:
+            s.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, 1)
+        else:
+            s.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+            cut = ctypes.create_string_buffer(struct.pack("HBBI", BPF_RET, 0, 0, mirror))
+            s.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, struct.pack("HP", 1, ctypes.addressof(cut)))
         if promiscuous:
             s.setsockopt(SOL_PACKET, PACKET_ADD_MEMBERSHIP, struct.pack("=iHH8x", self.index, PACKET_MR_PROMISC, 0))
         s.bind((self.name, ETH_P_ALL))
@@ -107,7 +118,16 @@ class Packet(Backend):
     def give_back(self) -> None:
         """The block is the kernel's again."""
         self.words[(self.block * BLOCK + STATUS) >> 2] = 0
-        self.block = (self.block + 1) % BLOCKS
+        self.block = (self.block + 1) % self.blocks
+
+    def take_block(self) -> memoryview | None:
+        """The bytes of the next block, struct tpacket_block_desc and what follows, until give_back(); None: there is none."""
+        if not self.next_block():
+            self.is_it_there()
+            return None
+        base = self.block * BLOCK
+        self.counted.rx_frames, self.left = self.counted.rx_frames + self.left, 0
+        return self.bytes[base:base + self.words[(base + LENGTH) >> 2]]
 
     def _frame(self, batch: Batch, k: int) -> int:
         """The next frame of the block into the batch; its length, 0: it did not fit."""
@@ -134,7 +154,8 @@ class Packet(Backend):
 
     def is_it_there(self) -> None:
         """BackendError: no."""
-        if self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+        if error := self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+            self.down = error == errno.ENETDOWN
             try:
                 socket.if_indextoname(self.index)
             except OSError:
