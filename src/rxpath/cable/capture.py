@@ -127,6 +127,8 @@ class Capture:
             if why == Scan.MORE and not (self.reading.must_move() and self._call(feed_waiting)(net)):
                 if self.reading.more():
                     continue
+                if self.reading.source.dry:
+                    break
                 why = Scan.END
                 self.reading.ended(Scan.MORE)
             elif why == Scan.MORE:
@@ -160,6 +162,23 @@ class Capture:
         s.fresh = self.passes - 1 if self.fresh else 0
         self._end = False
         return True
+
+    # ------------------------------------------------------------ a capture that goes on while it is read
+    def not_before(self, t: int) -> None:
+        """Virtual time has come to t without a frame: the next one comes after it."""
+        s = self.reading.s
+        s.last_t = max(s.last_t, t)
+
+    def skip(self, on: bool) -> None:
+        """Records are read and not offered from now on, or offered again."""
+        s = self.reading.s
+        s.first = 1 << 62 if on else 1
+
+    @property
+    def clock(self) -> tuple[int, int]:
+        """(virtual time, ns since the epoch) of one moment; (0, 0): no record has been read."""
+        s = self.reading.s
+        return (int(s.clock), int(s.last_ts)) if s.started else (0, 0)
 
     @property
     def base(self) -> int:

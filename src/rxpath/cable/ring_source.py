@@ -43,7 +43,7 @@ class CaseCapture:
             state = os.fstat(self.stored.fileno())
             self.known = (state.st_dev, state.st_ino, state.st_mtime_ns, name, self.right)
         self.stream: IO[bytes] = self.stored or case.stream(name)
-        self.blocks = _Blocks(said, case.name) if name.endswith(BLOCKS_NAME) else None
+        self.blocks = Blocks(said, case.name) if name.endswith(BLOCKS_NAME) else None
 
     def readinto(self, view: memoryview) -> int:
         try:
@@ -78,7 +78,7 @@ class CaseCapture:
         self.done += n
         return n
 
-    def _of_blocks(self, blocks: "_Blocks", view: memoryview) -> int:
+    def _of_blocks(self, blocks: "Blocks", view: memoryview) -> int:
         """Fills the view, but for what a block brings too much, so that the reader is called once for many blocks."""
         filled = 0
         while filled < len(view):
@@ -108,10 +108,11 @@ class CaseCapture:
             self.blocks.close()
 
 
-class _Blocks:
+class Blocks:
     """One block, and the records that are made of it."""
 
     def __init__(self, said: dict[str, Any], name: str) -> None:
+        """said: a manifest's `capture`, which describes the devices."""
         self.memory, self.made = pages(BLOCK_MOST), pages(OUT)
         self.at, self.into = region(self.memory), region(self.made)
         self.out, self.memory_view = memoryview(self.made), memoryview(self.memory)

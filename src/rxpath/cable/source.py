@@ -20,6 +20,8 @@ IN_MEMORY = 8 << 20             # a shorter one needs no file
 class Source:
     """`read_into(view)` until it returns 0.  `problem` says if the bytes ended badly."""
 
+    dry = False                                 # of one that goes on: 0 means nothing more for now
+
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.name = os.fspath(path)
         self.problem = ""

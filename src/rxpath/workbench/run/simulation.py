@@ -108,36 +108,49 @@ class Simulation(Machine):
 
     def replay(self, capture: Capture | Generated, progress: Callable[[float, int], None] | None = None) -> None:
         """Every frame of the capture or generator, then until nothing is under way."""
+        self.begin(capture)
+        while self.piece(capture):
+            if progress:
+                progress(*capture.progress())
+        if not self.time.stopped:
+            self.drain()
+        self.time.collect(last=True)
+
+    def begin(self, capture: Capture | Generated) -> None:
+        """That is the traffic; piece() brings it."""
         capture.attach(self.net)
         self.ports, self.repairs = ports.of(self), repairs.of(self, capture)
         self.speed = capture.speed if isinstance(capture, Capture) else 1.0
         if self.host.cards:
             capture.cards([Card(dev.name, units.mac(dev.nic.mac), tuple(units.cidr(a) for a in dev.nic.addresses))
                            for dev in self.host.devices])
-        while self._load(capture):
-            self.leaving.epoch(capture.first_ts - START_NS - left_open.lead_ns(self.host))
-            if self.ports is not None and isinstance(capture, Capture) and capture.reached:
-                self.ports.change(capture.reached - capture.base, capture.reached_t, self.run)
-            until = max(capture.until, self.net.sim.now)
-            if self.repairs is not None:
-                self.repairs.run(until, self.run)
-            else:
-                self.run(until)
-            self._senders_catch_up()
-            if self.time.stopped:                          # what is still on the cable was offered, and stays queued
-                break
-            capture.consume()
-            if progress:
-                progress(*capture.progress())
+
+    def piece(self, capture: Capture | Generated) -> bool:
+        """The next frames, and virtual time until the last of them.  False: there were no more, or the run has been stopped."""
+        if not self._load(capture):
+            return False
+        self.leaving.epoch(capture.first_ts - START_NS - left_open.lead_ns(self.host))
+        if self.ports is not None and isinstance(capture, Capture) and capture.reached:
+            self.ports.change(capture.reached - capture.base, capture.reached_t, self.run)
+        self.go_on(max(capture.until, self.net.sim.now))
+        self._senders_catch_up()
+        if self.time.stopped:                              # what is still on the cable was offered, and stays queued
+            return False
+        capture.consume()
+        return True
+
+    def go_on(self, until: int) -> None:
+        """Virtual time until then; what senders of TCP would send again comes meanwhile."""
+        if self.repairs is not None:
+            self.repairs.run(until, self.run)
         else:
-            self.drain()
-        self.time.collect(last=True)
+            self.run(until)
 
     def _senders_catch_up(self) -> None:
         """A sender that is behind its schedule (veth, lo) still has frames on the cable, whose memory is about to be used again: time goes
         on until few are left, which wait with it."""
-        while any(self.net.ring[q].feed_tail - self.net.ring[q].feed_head > SENDER_AHEAD for _, q, _ in self.senders) \
-                and not self.time.stopped:
+        rings = [self.net.ring[q] for _, q, _ in self.senders]
+        while any(r.feed_tail - r.feed_head + r.staged > SENDER_AHEAD for r in rings) and not self.time.stopped:
             self.run(self.net.sim.now + SENDER_STEP_NS)
 
     def _load(self, capture: Capture | Generated) -> bool:
@@ -179,10 +192,7 @@ class Simulation(Machine):
         """After the last frame: until nothing is under way, or nothing moves any more."""
         step, end = 1_000_000, self.t + DRAIN_LIMIT_NS
         while self.t < end and not self.time.stopped:
-            if self.repairs is not None:
-                self.repairs.run(self.t + step, self.run)
-            else:
-                self.run(self.t + step)
+            self.go_on(self.t + step)
             if self.frames_queued() == 0 and not (self.repairs and self.repairs.waiting) and not (self.clients and self.clients.busy) \
                     and not any(t.busy for t in self.traffic):
                 break
