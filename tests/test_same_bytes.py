@@ -29,6 +29,7 @@ ASKS_THIS_MACHINE = {                                       # how a line begins,
     "calibrate": "measures what this kernel's work costs",
     "lab": "serves live frames: tests/live",
     "run": "serves live frames: tests/live",
+    "twin": "mirrors a card, or reads standard input: tests/live, tests/workbench/twin",
     "validate": "runs experiments on this kernel, after calibrate",
 }
 OF_FILES = ("host snapshot --from",)                        # begins like those, and reads only files

@@ -25,7 +25,7 @@ SCHEMA = json.loads((ROOT / "src/rxpath/workbench/views/replay.schema.json").rea
 COMMANDS = ([], ["replay"], ["boot"], ["stations"], ["example"], ["version"], ["host"], ["host", "init"], ["host", "snapshot"],
             ["host", "show"], ["host", "check"], ["hosts"], ["sweep"], ["tune"], ["headroom"], ["diff"], ["doctor"], ["calibrate"],
             ["validate"], ["help"], ["completion"], ["man"], ["packetdrill"], ["record"], ["case"], ["whatif"],
-            ["lab"], ["run"], ["show"])
+            ["lab"], ["run"], ["show"], ["twin"])
 
 
 def rxpath(*args: str, **more: object) -> subprocess.CompletedProcess[str]:

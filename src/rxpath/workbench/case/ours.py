@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from rxpath.workbench.case.classes import CLASSES, LossClass
 from rxpath.workbench.case.truth import Truth
+from rxpath.workbench.run.books import Books
 from rxpath.workbench.run.outcome import Outcome
 
 
@@ -31,11 +32,7 @@ def ours(run: Outcome, found: Truth, walls: tuple[float, ...]) -> dict[str, Ours
 
 
 def _of(each: LossClass, run: Outcome, edges: list[int]) -> Ours:
-    b = run.books
-    frames = sum(b.dropped.get(reason, 0) for reason in each.reasons)
-    counted = sum((b.softnet_sum(name.removeprefix("softnet.")) if name.startswith("softnet.") else (b.snmp | b.netstat).get(name, 0))
-                  for name in each.counted)
-    whole = counted if each.counted else frames
+    whole, frames = lost_of(each, run.books), _frames(each, run.books)
     if not edges or run.recording is None or not each.reasons:
         return Ours(whole, whole)
     steps = [0.0] * (len(edges) - 1)
@@ -49,3 +46,15 @@ def _of(each: LossClass, run: Outcome, edges: list[int]) -> Ours:
                 steps[at] += n * scale
     each_step = tuple(round(n) for n in steps)
     return Ours(round(sum(steps)), whole, each_step)
+
+
+def _frames(each: LossClass, b: Books) -> int:
+    return sum(b.dropped.get(reason, 0) for reason in each.reasons)
+
+
+def lost_of(each: LossClass, b: Books) -> int:
+    """What the model has lost of a class, counted as the kernel's counter does."""
+    if not each.counted:
+        return _frames(each, b)
+    return sum((b.softnet_sum(name.removeprefix("softnet.")) if name.startswith("softnet.") else (b.snmp | b.netstat).get(name, 0))
+               for name in each.counted)

@@ -35,6 +35,7 @@ from rxpath.workbench.cli import (
     show,
     sweep,
     tune,
+    twin,
     validate,
     whatif,
 )
@@ -81,6 +82,7 @@ app.command(epilog=tune.EXAMPLES)(tune.tune)
 app.command(epilog=headroom.EXAMPLES)(headroom.headroom)
 app.command(epilog=lab.EXAMPLES)(lab.lab)
 app.command(epilog=run_cli.EXAMPLES)(run_cli.run)
+app.command(epilog=twin.EXAMPLES)(twin.twin)
 app.command(epilog=judge.EXAMPLES)(judge.judge)
 app.command(epilog=packetdrill.EXAMPLES)(packetdrill.packetdrill)
 app.command(epilog=shapes.EXAMPLES)(shapes.shapes)

@@ -13,7 +13,7 @@ from rxpath.workbench.host import sysctls as knobs
 from rxpath.workbench.host.model.device import Device
 from rxpath.workbench.host.model.host import Host
 from rxpath.workbench.host.model.nic import QUEUES_MAX, TAP_QUEUE, WITH_TAP
-from rxpath.workbench.host.model.programs import SOCKETS_MAX, App, Socket
+from rxpath.workbench.host.model.programs import OTHER_TCP, SOCKETS_MAX, App, Socket
 from rxpath.workbench.toml_in.tables import ANY, Wrong
 from rxpath.workbench.words import units
 
@@ -348,7 +348,7 @@ def app_sockets(host: Host, app: App) -> list[Socket]:
     if "*" in app.sockets:
         return [sock for sock in host.sockets if sock.proto == "udp"]
     by_name = {sock.name: sock for sock in host.sockets}
-    return [by_name[name] for name in app.sockets]
+    return [by_name[name] for name in app.sockets if name != OTHER_TCP]
 
 
 def _serves(app: App, where: str, name: str) -> None:
@@ -371,11 +371,13 @@ def _apps(host: Host) -> None:
             raise Wrong(f"{where}.name", f'"{app.name}" is taken by another application')
         names.add(app.name)
         for name in app.sockets:
-            if name != "*" and name not in known:
+            if name == "*":
+                continue
+            if name != OTHER_TCP and name not in known:
                 near = units.nearest(name, list(known))
                 there = f"did you mean {near}?" if near else f"there are: {', '.join(list(known)[:8]) or 'none'}"
                 raise Wrong(f"{where}.sockets", f'no socket "{name}"; {there}')
-            if name != "*" and known[name].proto == "tcp":
+            if name == OTHER_TCP or known[name].proto == "tcp":
                 _serves(app, where, name)
         if not app.sockets:
             raise Wrong(f"{where}.sockets", 'at least one socket, or "*"')

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from rxpath.abi.kernels import KERNELS, Behaviour
 from rxpath.workbench.host.check import app_sockets
 from rxpath.workbench.host.model.host import Host
-from rxpath.workbench.host.model.programs import App, Service, Socket, endpoint
+from rxpath.workbench.host.model.programs import OTHER_TCP, App, Service, Socket, endpoint
 from rxpath.workbench.words import units
 
 
@@ -45,7 +45,8 @@ class OpenSocket:
 
 @dataclass(frozen=True, slots=True)
 class Thread:
-    """One application thread.  `sockets` are indices into open_sockets(); `reads_all` also reads what a replay opens by itself."""
+    """One application thread.  `sockets` are indices into open_sockets(); `reads_all` also reads what a replay opens by itself, reads_tcp
+    of that only TCP."""
 
     app: App
     index: int
@@ -54,6 +55,7 @@ class Thread:
     reads_all: bool
     wait: str
     service: Service
+    reads_tcp: bool = False
 
 
 def routes(host: Host) -> list[FibRoute]:
@@ -125,5 +127,5 @@ def threads(host: Host) -> list[Thread]:
             wait = app.wait
             if wait == "auto" and not (reads_all and host.opens_from_capture):
                 wait = "recv" if len(mine) == 1 else "epoll"
-            result.append(Thread(app, index, host.app_cpu(app, index), mine, reads_all, wait, app.service))
+            result.append(Thread(app, index, host.app_cpu(app, index), mine, reads_all, wait, app.service, OTHER_TCP in app.sockets))
     return result

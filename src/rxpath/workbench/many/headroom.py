@@ -151,10 +151,11 @@ def _step(step: Step) -> dict[str, Any]:
 def headroom(capture: str | Path | Spec, host: GivenHost = None, *, overrides: Settings = (),
              seed: int | None = None, listen: str | Sequence[str] = (), local: str | None = None, loop: int = 1,
              loss: str | float | None = None, p99: str | int | None = None, steps: int = 3, seeds: int = SEEDS,
-             jobs: Jobs = None, say: Say | None = None, stop: Stop | None = None, programs: Sequence[Program] = ()) -> Headroom:
+             jobs: Jobs = None, say: Say | None = None, stop: Stop | None = None, programs: Sequence[Program] = (),
+             curve: bool = True) -> Headroom:
     """Search for the speed at which the first frame is lost - or more than `loss` ("0.1%"), or p99 is above `p99` ("500us") - and for
     what comes next, up to `steps` limits.  seeds: how many the first of them is searched with.  programs: of your own, as in
-    rxpath.sweep().  The others as in rxpath.replay().  Raises BadInput or HostError."""
+    rxpath.sweep().  curve: also delivered against offered.  The others as in rxpath.replay().  Raises BadInput or HostError."""
     checked_seeds(seeds)
     if not 1 <= steps <= LIMITS_MAX:
         raise BadInput(f"--limits {steps}: 1 to {LIMITS_MAX}")
@@ -177,7 +178,7 @@ def headroom(capture: str | Path | Spec, host: GivenHost = None, *, overrides: S
         try:
             now = _now(base, chosen, stop)
             _limits(pool, base, goal, steps, known, found, say or (lambda text: None), stop)
-            curves = _curves(pool, base, found, known, stop)
+            curves = _curves(pool, base, found, known, stop) if curve else []
             if seeds > 1:
                 (say or (lambda text: None))("the first limit with other seeds")
                 factors = _seeds(pool, base, chosen, goal, seeds, found[0].factor, known, stop)

@@ -38,7 +38,7 @@ def start_all(m: Machine) -> None:
     served = {i for plan in plans for i in plan.sockets}
     others = [s for s in tcp if s.listed not in served]                      # listeners that no program names
     for plan in plans if others else ():
-        if plan.reads_all:
+        if plan.reads_all or plan.reads_tcp:
             _start(m, plan, others, services)
     if services:
         memory, m.net.service_addr = boot.buffer(8 * len(services))

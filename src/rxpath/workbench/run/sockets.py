@@ -13,6 +13,7 @@ from rxpath.user import socket as sockets
 from rxpath.vtime import setup
 from rxpath.workbench.host import cbpf
 from rxpath.workbench.host import tables as hosttables
+from rxpath.workbench.host.model.programs import OTHER_TCP
 from rxpath.workbench.host.tables import OpenSocket
 from rxpath.workbench.run.machine import CLIENTS, Machine, Opened
 from rxpath.workbench.words import units
@@ -48,7 +49,8 @@ def open_all(m: Machine) -> None:
                 m.net.socks[i].encap_type, m.net.udp_tunnels = 1, m.net.udp_tunnels + 1       # no program's: the tunnel's device has it
                 continue
             m.sockets.append(Opened(i, f"{proto}{port}", proto, units.ipv4_text(address), port))
-    if m.receiver is not None and m.receiver.tcp.number and m.host.opens_from_capture and not m.listen:
+    if m.receiver is not None and m.receiver.tcp.number and not m.listen and \
+            (m.host.opens_from_capture or any(OTHER_TCP in app.sockets for app in m.host.apps)):
         _adopter(m)
     if m.receiver is not None and m.host.opens_from_capture:
         changing = {c.port for c in m.receiver.changes}

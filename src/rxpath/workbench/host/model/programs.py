@@ -227,13 +227,17 @@ class Restart(Stops):
     """A time in which there is no such program: its sockets are closed, and what was in them is gone."""
 
 
+OTHER_TCP = "tcp:*"                                         # of app.sockets
+
+
 class App(Part):
     """A program that reads sockets."""
 
     name: str = key(..., "name; default appN", "letters, digits, - and _ (1 to 64)", example='"server"')
     sockets: Annotated[tuple[str, ...], BeforeValidator(texts)] = key(
         ("*",), 'names of the sockets it reads; "*" is every socket, also those that a replay opens by itself (TCP listeners have threads '
-                'of their own then)',
+                'of their own then); "tcp:*" is every TCP listener that no other program names, and connections that programs of this host '
+                'opened',
         "a list of socket names",
         example='["dns"]')
     threads: Int = key(1, "threads", "1 to 1024", ge=1, le=THREADS_MAX)
