@@ -22,7 +22,7 @@ from rxpath.workbench.twin.mirror import PipeMirror
 from rxpath.workbench.words import units
 from rxpath.workbench.words.mistakes import BadInput
 
-LEARN_S = 2.0                                               # of what comes on standard input, before the twin begins
+LEARN_S = 2.0                                               # of what comes by a pipe, before the twin begins
 TCP_READER = "tcp-programs"
 LOCAL_PORTS = range(32768, 61000)                           # net.ipv4.ip_local_port_range's default: connections that this host opens
 
@@ -59,14 +59,14 @@ def of_device(device: str, host: given.GivenHost, settings: Sequence[str], seed:
 
 def of_pipe(mirror: PipeMirror, host: given.GivenHost, settings: Sequence[str], seed: int | None, local: list[str] | None,
             stop: Callable[[], bool]) -> Whom:
-    """The receiver is found by the first seconds of what comes."""
+    """The receiver is found by the first seconds of what comes by a pipe, or by all of a file."""
     chosen = given.the_host(host, settings, seed)
     if local is None and chosen.nic.addresses:
         local = list(chosen.addresses)
-    mirror.until = time.monotonic() + LEARN_S
+    mirror.until = 0.0 if mirror.seekable else time.monotonic() + LEARN_S
     declared = None if chosen.opens_from_capture else open_sockets(chosen)
     udp, tcp = (None if declared is None else [s.port for s in declared if s.listed.proto == proto] for proto in ("udp", "tcp"))
-    receiver = infer_receiver(mirror, local=local, listen=udp, listen_tcp=tcp, stop=lambda: stop() or time.monotonic() > mirror.until)
+    receiver = infer_receiver(mirror, local=local, listen=udp, listen_tcp=tcp, stop=lambda: stop() or 0 < mirror.until < time.monotonic())
     receiver.changes = []
     mirror.live()
     return _ready(chosen, receiver, [f"receiver: {receiver.evidence}"])
