@@ -20,8 +20,7 @@ NEAR = 0.05                                                 # of the distance
 CASES = {
     "interrupt-per-packet": ("cpu", ("ethtool.rx-usecs=3,10,25,50,100,200,400", "ethtool.rx=64..4096", "net.core.netdev_budget=64..1200")),
     "rcvbuf-burst": ("loss", ("net.core.rmem_default=212992..1310720/12", "ethtool.rx=64..4096", "net.core.netdev_budget=64..1200")),
-    "passes-end-by-time": ("loss", ("net.core.netdev_budget_usecs=2000,2500,3000,4000,6000,8000,16000",
-                                    "net.core.netdev_budget=64..1200", "ethtool.rx=64..4096")),
+    "ring-burst": ("loss", ("ethtool.rx=128..1280/10", "ethtool.rx-usecs=0,10,50,100,200,400", "net.core.netdev_budget=64..1200")),
 }
 
 
