@@ -101,8 +101,7 @@ def test_of_many_settings_that_are_alike_none_is_told_apart() -> None:
     for _ in range(60):
         made = [Row(i, {}, Result(offered=1000, ended={"lost": round(dice.gauss(500, 40))}, cpu_ns={"idle": 1}), seed=k)
                 for i in range(20) for k in range(10)]
-        cells = rows.ranked(rows.cells(made))
-        wrong += bool(rows.told_apart(cells[9], [*cells[:9], *cells[10:]]))
+        wrong += len(next(rows.groups(rows.cells(made)))) < 20                # the luckiest of them beside all others
     assert wrong <= 4
 
 
