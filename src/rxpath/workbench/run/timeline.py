@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from rxpath.abi.limits import NQ, NTRAILMAP
+from rxpath.abi.nic import FIRST_MADE
 from rxpath.abi.numbers import Idle, Kthread, Softirq, WaitBy
 from rxpath.abi.numbers import Trail as Marks
 from rxpath.abi.reasons import DELIVERED, Drop
@@ -210,7 +211,7 @@ class Timeline:
         for cpu, line in enumerate(self._lines):
             self.cpus[f"CPU {cpu}"] = [words.event(raw) for raw in self._whole(line, max(now, line.t))]
         for t, napi, frame in sorted(self._wire):
-            self.wire.setdefault(words.queue(napi), []).append(Event(t, INSTANT, f"frame {frame}", frame, True))
+            self.wire.setdefault(words.queue(napi), []).append(Event(t, INSTANT, called(frame), frame, True))
         self.card = [words.event(_Raw(t, INSTANT, Slice.END, arg, frame, False)) for t, frame, arg in sorted(self._lost)]
         for events in (*self.cpus.values(), *self.wire.values()):
             for e in events:
@@ -286,6 +287,11 @@ def _closed(opened: list[tuple[int, int]], t: int) -> Iterator[_Raw]:
         yield _Raw(t, FINISH, *opened.pop(), -1, False)
 
 
+def called(frame: int) -> str:
+    """A frame by its number; those that the traffic did not bring (segments of clients, or sent again) are counted by themselves."""
+    return f"frame {frame}" if frame < FIRST_MADE else f"made frame {frame - FIRST_MADE}"
+
+
 class _Words:
     """Names of what is told, while the machine is there."""
 
@@ -298,15 +304,15 @@ class _Words:
         if e.what == Slice.END:
             reason, where = Drop(e.arg & 0xFF), Stage(e.arg >> 8)
             if reason in DELIVERED:
-                return Event(e.t, INSTANT, f"frame {e.frame} {'read' if reason == Drop.RECEIVED else 'consumed'}", e.frame, e.flows)
+                return Event(e.t, INSTANT, f"{called(e.frame)} {'read' if reason == Drop.RECEIVED else 'consumed'}", e.frame, e.flows)
             return Event(e.t, INSTANT, f"{Loss(reason.name, where.name, 1).kind.value}: {reason.name}", e.frame, e.flows,
-                         (("frame", e.frame), ("at", where.name)))
+                         (("frame", called(e.frame)), ("at", where.name)))
         if e.kind == FINISH:
             return Event(e.t, FINISH, "", -1, False, (("packets", e.arg),) if e.what == _POLL and e.arg >= 0 else ())
         key = e.what, e.arg
         if key not in self._names:
             self._names[key] = self._name(*key)
-        return Event(e.t, e.kind, self._names[key], e.frame, e.flows, (("frame", e.frame),) if e.frame >= 0 else ())
+        return Event(e.t, e.kind, self._names[key], e.frame, e.flows, (("frame", called(e.frame)),) if e.frame >= 0 else ())
 
     def _name(self, what: int, arg: int) -> str:
         if what == Slice.HARDIRQ:

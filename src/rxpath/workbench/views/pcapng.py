@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import BinaryIO
 
 from rxpath._version import __version__
+from rxpath.abi.nic import FIRST_MADE
 from rxpath.abi.numbers import Out
 from rxpath.outputs import Output
 from rxpath.workbench.run.fates import Fate
@@ -89,7 +90,7 @@ class Writer:
         sent = out.kind == Out.TX
         what = "frames that the host sent" if sent else "copies that a packet socket took"
         face = self._face(card, "tx" if sent else f"tap{out.arg}", what)
-        words = [f"fate={'sent' if sent else 'tapped'}", *([f"frame={out.frame}"] if out.frame > 0 else []), f"t_ns={out.t}",
+        words = [f"fate={'sent' if sent else 'tapped'}", *([f"frame={out.frame}"] if 0 < out.frame < FIRST_MADE else []), f"t_ns={out.t}",
                  f"cpu={out.cpu}"]
         self._packet(face, out.t + epoch_ns, out.data, out.length, " ".join(words), 0)
 
