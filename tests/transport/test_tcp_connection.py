@@ -1,5 +1,7 @@
 """A connection from its SYN to close(), as Linux 6.18 does it: replies, counters, drop reasons, what the program reads.  The rows are those
 that were measured; longer conversations are the judge's (tests/kernel)."""
+import random
+
 import pytest
 
 from rxpath.abi.numbers import MSG_PEEK, MSG_TRUNC, POLLHUP, POLLIN, POLLOUT, POLLRDHUP, POLLRDNORM, POLLWRNORM, TCP
@@ -250,3 +252,33 @@ def test_a_full_buffer_is_collapsed_before_anything_is_lost(veth):
     assert s.sock().rmem_alloc == 4096 + 256 + 832
     assert s.read() == 3550 and bytes(s.buffer[:3550]) == bytes(n & 0xFF for n in range(3550))
     assert s.host.ends()["RECEIVED"] == 8
+
+
+@pytest.mark.parametrize("mss, small", [(1448, False), (1448, True), (8948, False)], ids=["merged", "a small buffer", "jumbo"])
+def test_reads_of_any_size_go_on_where_the_last_one_ended(lab, mss, small):
+    """Of segments that GRO or coalescing made one, or collapsing made anew; after a hole; with looks ahead (MSG_PEEK)."""
+    host = lab()
+    s, rng, sent, got = Stream(host, mss=mss + 12, **({"rcvbuf": 20_000} if small else {})), random.Random(mss + small), 0, 0
+    merged, data = 0, rng.randbytes(4_000_000)
+    if mss > 1448:
+        host.boot.netdev.ndo("ndo_change_mtu", 9000)
+    for step in range(150):
+        if step % 3 == 0 and sent - got < 20_000:
+            pieces = []
+            for _ in range(rng.randrange(20, 60) if small else rng.randrange(1, 9)):
+                n = rng.randrange(1, 200) if small else mss if rng.random() < 0.8 else rng.randrange(1, mss)
+                pieces.append((sent, data[sent:sent + n]))
+                sent += n
+            s.raw(*(s.frame(*piece) for piece in ([*pieces[1:], pieces[0]] if step % 9 == 0 else pieces)))
+            sent = s.tp().rcv_nxt - s.peer & 0xFFFFFFFF                          # a small buffer takes what it can
+        head = s.sock().receive_queue.head
+        merged += head >= 0 and host.net.skb[head].frag_list >= 0
+        n, peek = rng.randrange(1, 200 if small else 3 * mss), rng.random() < 0.2
+        read = s.try_read(n, MSG_PEEK if peek else 0)
+        if got == sent:
+            assert read == AGAIN
+            continue
+        assert read == min(n, sent - got) and bytes(s.buffer[:read]) == data[got:got + read], step
+        got += 0 if peek else read
+    assert sent > (20_000 if small else 100_000) and merged > 50
+    assert ("TcpExt.TCPRcvCollapsed" in host.mib()) == small

@@ -115,6 +115,17 @@ class tcp_skb_cb:
 
 
 @struct()
+class tcp_read_cb:
+    """The same of a segment in the receive queue.  One that holds many is read in many calls: where the last one ended."""
+    seq: u32
+    end_seq: u32
+    tcp_flags: i32
+    tailroom: i32
+    part: i32                   # of its frag_list, NO_SKB: at the beginning
+    part_at: i32                # bytes of the parts before that one
+
+
+@struct()
 class ipfrag_skb_cb:
     """A fragment in its queue.  Of a run, the first one stands for all (abi/frag.py)."""
     offset: i32
@@ -138,6 +149,7 @@ IPCB = Overlay(sk_buff, "cb", inet_skb_parm)
 ICMP_SKB_CB = Overlay(sk_buff, "cb", icmp_skb_cb)
 UDP_SKB_CB = Overlay(sk_buff, "cb", udp_skb_cb)
 TCP_SKB_CB = Overlay(sk_buff, "cb", tcp_skb_cb)
+TCP_READ_CB = Overlay(sk_buff, "cb", tcp_read_cb)
 FRAG_CB = Overlay(sk_buff, "cb", ipfrag_skb_cb)
 RPS_SKB_CB = Overlay(sk_buff, "cb", rps_skb_cb)
 PTYPE_SKB_CB = Overlay(sk_buff, "cb", packet_type_skb_cb)

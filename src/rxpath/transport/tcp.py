@@ -2,7 +2,7 @@
 
 Called through the tables of struct proto (path.py) by user/, when it is the program's turn; never blocks: EAGAIN says that the thread is to
 wait.  A call that has read less than it must (MSG_WAITALL, SO_RCVLOWAT) keeps what it has in thread_t.copied."""
-from .._compile import mem_at, path_function, reset_struct
+from .._compile import Mem, mem_at, memcpy, path_function, reset_struct
 from ..abi.engine import thread_t
 from ..abi.kernels import Sysctl
 from ..abi.net import Net
@@ -27,7 +27,7 @@ from ..abi.numbers import (
     TCPHDR_FIN,
 )
 from ..abi.reasons import Drop
-from ..abi.skbuff import TCP_SKB_CB, sk_buff
+from ..abi.skbuff import TCP_READ_CB, TCP_SKB_CB, sk_buff
 from ..abi.sock import sock
 from ..abi.tcp import TCP_URG_VALID, tcp_sock
 from ..path import Stage, proto_init, proto_poll, proto_recvmsg
@@ -188,10 +188,44 @@ def tcp_copy_out(net: Net, cpu: int, t: int, sk: sock, skb: sk_buff, offset: int
         skb.rx_cpu = cpu
     at(net, cpu, skb, Stage.tcp_recvmsg)
     if th.flags & MSG_TRUNC == 0:
-        skb_copy_bits(net, skb, offset, mem_at(th.buf_addr), th.copied, n)
+        tcp_copy_bits(net, skb, offset, mem_at(th.buf_addr), th.copied, n)
         at_bytes(net, cpu, skb, Stage.BYTE_COPY, n)
     th.copied += n
     th.arrived, th.frame = skb.tstamp, skb.frame
+
+
+@path_function
+def tcp_copy_bits(net: Net, skb: sk_buff, start: int, buf: Mem, to: int, n: int) -> None:
+    """skb_copy_bits() that goes on where the last call ended: of a segment that GRO or coalescing made of many, a walk from its head would
+    pass all that was read before."""
+    done, linear = 0, skb.len - skb.data_len
+    if start < linear:
+        done = min(linear - start, n)
+        memcpy(buf, to, mem_at(net.mem_addr), skb.data + start, done)
+    if done == n:
+        return
+    if skb.frags >= 0:
+        skb_copy_bits(net, skb, start + done, buf, to + done, n - done)
+        return
+    cb, pos = TCP_READ_CB(skb), start + done - linear                        # within what is not linear
+    i, before = cb.part, cb.part_at
+    if i < 0 or pos < before:                        # the first call, or MSG_PEEK
+        i, before = skb.frag_list, 0
+    while i >= 0:
+        part = net.skb[i]
+        if part.frags >= 0:                          # of a jumbo frame
+            skb_copy_bits(net, skb, start + done, buf, to + done, n - done)
+            return
+        if pos - before < part.len:
+            take = min(part.len - (pos - before), n - done)
+            memcpy(buf, to + done, mem_at(net.mem_addr), part.data + pos - before, take)
+            done += take
+            pos += take
+            if done == n:
+                cb.part, cb.part_at = i, before
+                return
+        before += part.len
+        i = part.next
 
 
 @path_function

@@ -7,7 +7,7 @@ from ..abi.limits import BUFSZ
 from ..abi.mib import Mib
 from ..abi.net import Net
 from ..abi.numbers import NO_SKB, TCPHDR_FIN, TRUESIZE_OVERHEAD
-from ..abi.skbuff import TCP_SKB_CB, sk_buff
+from ..abi.skbuff import TCP_READ_CB, TCP_SKB_CB, sk_buff
 from ..abi.sock import sock
 from ..abi.tcp import tcp_sock
 from ..path import Stage
@@ -141,6 +141,8 @@ def put_in(net: Net, sk: sock, tp: tcp_sock, before_it: int, new: sk_buff, ofo: 
     if ofo:
         ooo_insert_by_seq(net, tp, new)
         return
+    read = TCP_READ_CB(new)
+    read.part = NO_SKB
     if before_it < 0:
         new.next = sk.receive_queue.head
         sk.receive_queue.head = new.idx

@@ -9,6 +9,7 @@ from ..abi.kernels import Sysctl
 from ..abi.mib import Mib
 from ..abi.net import Net
 from ..abi.numbers import (
+    NO_SKB,
     TCP,
     TCP_HLEN,
     TCPHDR_ACK,
@@ -16,7 +17,7 @@ from ..abi.numbers import (
     TCPHDR_SYN,
 )
 from ..abi.reasons import Drop
-from ..abi.skbuff import TCP_SKB_CB, sk_buff
+from ..abi.skbuff import TCP_READ_CB, TCP_SKB_CB, sk_buff
 from ..abi.sock import sock
 from ..abi.tcp import ICSK_ACK_NOMEM, ICSK_ACK_NOW, tcp_sock
 from ..abi.tcp_options import TCPOLEN_TSTAMP_ALIGNED
@@ -289,6 +290,8 @@ def tcp_queue_rcv(net: Net, cpu: int, sk: sock, skb: sk_buff) -> None:
 @path_function
 def tcp_add_receive_queue(net: Net, cpu: int, sk: sock, skb: sk_buff) -> None:
     tcp_note_tailroom(net, skb)
+    read = TCP_READ_CB(skb)
+    read.part = NO_SKB
     skb.rx_cpu = cpu
     __skb_queue_tail(net, sk.receive_queue, skb)
     sk.qlen += 1
