@@ -12,6 +12,7 @@ from rxpath.abi.capture import OwnBy
 from rxpath.cable import source as source_module
 from rxpath.cable.receiver import Receiver, infer_receiver
 from rxpath.cable.source import CaptureError
+from rxpath.workbench.views.hosts import more
 
 from ..frames import BROADCAST, MAC_PEER, MAC_US, PEER, US, arp, csum, eth, icmp, ip, ip4, multicast_mac, tcp, udp
 from .captures import Read, epb, idb, option, pcap, shared_capture, shb
@@ -108,6 +109,16 @@ def test_a_router_is_not_taken_for_the_hosts_behind_it(tmp_path: pathlib.Path) -
     assert other.own_by == OwnBy.ADDRESS and other.addresses == ["192.0.2.3"] and other.received == 1
 
 
+@pytest.mark.parametrize("mac", ["00000c07ac05", "00000c9ff001", "00005e000102", "0007b4000102"])
+def test_a_mac_that_routers_share_is_no_end_of_the_line(tmp_path: pathlib.Path, mac: str) -> None:
+    """HSRP, HSRP version 2, VRRP, GLBP.  More is sent there, which would decide otherwise."""
+    far, shared = "198.51.100.7", bytes.fromhex(mac)
+    def points(there: bytes) -> float:
+        r = infer(write(tmp_path, *[sent(US, far, A, there)] * 10, *[sent(far, US, B, A)] * 9))
+        return next(h.points for h in r.hosts if h.addresses == (far,) and h.frames_in)
+    assert points(shared) == points(ROUTER) - 12                # 4 for one address behind a MAC, 8 for a way to others
+
+
 def test_dhcp_and_arp_tell_the_network(tmp_path: pathlib.Path) -> None:
     options = b"\x63\x82\x53\x63" + b"\x35\x01\x05" + b"\x01\x04\xff\xff\xfc\x00" + b"\x03\x04" + bytes([10, 0, 3, 254]) + b"\xff"
     body = struct.pack(">BBBBIHHIIII", 2, 1, 6, 0, 1, 0, 0, 0, ip4(US), 0, 0) + A + bytes(10 + 192) + options
@@ -186,6 +197,8 @@ def test_local_takes_a_mac_or_a_name_of_the_list(tmp_path: pathlib.Path) -> None
     names = {h.name: h.addresses[0] for h in infer(path).hosts}
     assert names == {"h1": US, "h2": PEER} and infer(path, local=["h2"]).addresses == [PEER]
     assert "as --local says; no frame" in infer(path, local=["192.0.2.1"]).evidence
+    said = rxpath.replay(path, {"nic": {"addresses": ["192.0.2.1/24"]}}).receiver.evidence
+    assert "as the host file says; no frame" in said
     for wrong, says in (("h9", "neither an address"), ("02:00:00:00:00:77", "no frame of this capture"), ("300.1.1.1", "neither")):
         with pytest.raises(CaptureError, match=says):
             infer_receiver(path, local=[wrong])
@@ -274,6 +287,8 @@ def test_of_very_many_hosts_the_busy_ones_stay(tmp_path: pathlib.Path) -> None:
     path = write(tmp_path, *[f for i, pair in enumerate(scan) for f in ([pair, busy[i]] if i < len(busy) else [pair])])
     r = infer_receiver(path)
     assert r.addresses == [US] and r.received == 9000 and len(r.hosts) == 10
+    assert r.addresses_left_out and more(r).startswith(f"more than {r.addresses_seen:,} addresses send or receive")
+    assert "of the seldom seen ones only some were kept" in more(r) and r.addresses_seen > 10_000
 
 
 def test_a_pipe_is_kept_and_beyond_its_limit_the_first_part_decides(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -90,6 +90,15 @@ def test_a_port_that_changes_too_often_is_open_if_most_was_taken(tmp_path: pathl
     path = write(tmp_path, *[ASKS, SAYS, ASKS, SAYS, ASKS, REFUSES] * NCHANGE)
     r = infer_receiver(path, local=[US])
     assert r.changes == [] and r.closed_udp == {} and list(r.udp_ports) == [5000]
+    assert "UDP 5000 opens and closes (31 times, and 16 can be followed): here it is open all the time" in r.evidence
+    few = infer_receiver(write(tmp_path, *[ASKS, SAYS, ASKS, SAYS, ASKS, REFUSES] * 8), local=[US])
+    assert len(few.changes) == 15 and "all the time" not in few.evidence
+
+
+def test_a_port_that_is_refused_at_one_of_several_addresses_is_said(tmp_path: pathlib.Path) -> None:
+    there = udp_frame(b"?", sport=4000, dport=5000, dst="10.0.0.9")
+    r = infer_receiver(write(tmp_path, there, ASKS, SAYS, ASKS, REFUSES), local=[US, "10.0.0.9"])
+    assert r.changes == [] and "UDP 5000 opens and closes (at one of several addresses): here it is open all the time" in r.evidence
 
 
 def test_who_opens_sockets_himself_has_the_last_word(tmp_path: pathlib.Path) -> None:

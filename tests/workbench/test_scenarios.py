@@ -55,7 +55,7 @@ def test_a_cure_that_does_not_cure_is_seen() -> None:
 
 
 @pytest.mark.parametrize(("old", "new", "text"), [
-    ('rule = "R1"', 'rule = "R99"', "rule: \"R99\" is not allowed: R1 to R39, R7b, T1 to T17"),
+    ('rule = "R1"', 'rule = "R99"', "rule: \"R99\" is not allowed: R1 to R40, R7b, T1 to T17"),
     ('"ethtool.rx=4096"', '"ethtool.rxx=4096"', "cure: --set ethtool.rxx=4096"),
     ('"ethtool.rx=4096"', '"ethtool.rx=40960"', "64 to 4096"),
     ('"net.core.netdev_budget=1200"', '"traffic.3.rate=1"', "placebo.2: --set traffic.3.rate=1: must be traffic.N.KEY=VALUE"),

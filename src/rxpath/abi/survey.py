@@ -36,6 +36,7 @@ class tcp_flow:
 class survey_t:
     last: i64                   # the place that the packet before took
     left: i64                   # checksums that were left to a card, of all sources
+    inner: i64                  # connections of which both ends are in local
     flows: i64                  # TCP connections
     spilled: i64                # of these, that found no place
     nlocal: i64                 # the receiver's IPv4 addresses, when they are known

@@ -253,20 +253,21 @@ class Capture:
         """What a reader of the results must know about the input, a sentence each."""
         s, c = self.reading.s, self.counts()
         left_out = s.gap_ns * 1024 / 1e9
-        said = [(c["own"], "frames were sent by the receiver itself: not offered"),
-                (c["link_type"], f"records of link type {', '.join(self.reading.unsupported())}: not offered"),
-                (c["no_interface"], "records of an interface that the file does not describe: not offered"),
-                (c["no_link_header"], "records too short for their link header: not offered"),
-                (c["cut"], "frames cut by a snap length: filled with zeros, their checksums taken as good"),
-                (c["longer_than_said"], "records that hold more bytes than they say the frame had: taken as they are"),
-                (c["absurd_length"], "records with an absurd frame length: taken as 10 MiB"),
-                (c["time_back"], "records earlier than the one before: they come right after it"),
-                (c["clock_set_back"], "times the file's clock was set back: time goes on from there"),
-                (c["gaps_shortened"], f"pauses longer than {s.max_gap / 1e9:g} s: shortened to that ({left_out:,.0f} s left out)")]
-        notes = [f"{n:,} {text}" for n, text in said if n]
+        said = [(c["own"], "frame was", "frames were", "sent by the receiver itself: not offered"),
+                (c["link_type"], "record", "records", f"of link type {', '.join(self.reading.unsupported())}: not offered"),
+                (c["no_interface"], "record", "records", "of an interface that the file does not describe: not offered"),
+                (c["no_link_header"], "record is", "records are", "too short for the link header: not offered"),
+                (c["cut"], "frame was", "frames were", "cut by a snap length: filled with zeros, checksums taken as good"),
+                (c["longer_than_said"], "record holds", "records hold", "more bytes than the frame had by its own length: taken as it is"),
+                (c["absurd_length"], "record has", "records have", "an absurd frame length: taken as 10 MiB"),
+                (c["time_back"], "record is", "records are", "earlier than the one before: put right after it"),
+                (c["clock_set_back"], "time", "times", "the file's clock was set back: time goes on from there"),
+                (c["gaps_shortened"], "pause is", "pauses are",
+                 f"longer than {s.max_gap / 1e9:g} s: shortened to that ({left_out:,.0f} s left out)")]
+        notes = [f"{n:,} {one if n == 1 else more} {text}" for n, one, more, text in said if n]
         left = self.left()
         for source, n in list(left.items())[:LEFT_SHOWN]:
-            notes.append(f"checksums of {source} were left to its card: {n:,} frames taken as good")
+            notes.append(f"checksums of {source} were left to its card: {n:,} frame{'s' * (n != 1)} taken as good")
         if len(left) > LEFT_SHOWN:
             rest = list(left.values())[LEFT_SHOWN:]
             notes.append(f"checksums of {len(rest)} more sources were left to their cards: {sum(rest):,} frames taken as good")

@@ -18,6 +18,8 @@ ALL_ONES = ipaddress.IPv4Address(0xFFFFFFFF)
 WEIGHED = 512                   # hosts that are looked at, the busiest
 ROUTER = 8                      # a MAC with more IPv4 addresses behind it is a way to other hosts
 INWARD = 0.1                    # share of a MAC's frames between its own addresses from which it is not one host
+# MACs that routers share, as their first bits: of HSRP (versions 1 and 2), of VRRP and CARP (RFC 9568 7.3), of GLBP
+SHARED_MACS = ((0x00000C07AC, 8), (0x00000C9FF, 12), (0x00005E0001, 8), (0x00005E0002, 8), (0x0007B400, 16))
 T = TypeVar("T", bound=tuple[Any, ...])
 
 
@@ -221,7 +223,7 @@ def find_hosts(census: Census) -> list[Host]:
     hosts: list[Host] = []
     for mac, here in by_mac.items():
         single = mac > 0 and not _not_one_host(here, by_address)
-        if single and not is_router(here):
+        if single and not is_router(here) and not is_shared(mac):
             hosts.append(_host(mac, here, row=rows.get(mac)))
             continue
         for key in dict.fromkeys(e.key for e in here):
@@ -267,6 +269,11 @@ def is_router(here: list[End]) -> bool:
         return True
     worn, fresh = sum(e.worn for e in here), sum(e.fresh for e in here)
     return len(four) > 1 and worn > fresh
+
+
+def is_shared(mac: int) -> bool:
+    """Whether routers that stand in for each other have this MAC."""
+    return any(mac >> bits == first for first, bits in SHARED_MACS)
 
 
 def neighbours(census: Census, mine: set[int]) -> list[tuple[int, int]]:

@@ -21,6 +21,7 @@ from .survey import Connections, connections, outer_ad, protocols, tunnels
 
 PIECE = 1 << 18                 # records between two looks at who wants to stop
 SHOWN, REASONS = 10, 4          # hosts that are listed, reasons that are named
+NOT_FOLLOWED = 3                # ports that are named
 Progress = Callable[[float, int], None]
 
 
@@ -70,6 +71,7 @@ class Receiver:
     closed_udp: dict[int, int] = dataclasses.field(default_factory=dict)
     closed_tcp: dict[int, int] = dataclasses.field(default_factory=dict)
     changes: list[Change] = dataclasses.field(default_factory=list)     # UDP ports that open and close while the capture goes on
+    not_followed: dict[int, str] = dataclasses.field(default_factory=dict)  # others that change: the reason why these stay as they are
     lost_ports: int = 0         # times that a seldom used UDP port, of any host, made room for another: one of its own is closed
     lost_datagrams: int = 0     # to them
     vlans: list[int] = dataclasses.field(default_factory=list)          # outer tags
@@ -83,6 +85,8 @@ class Receiver:
     evidence: str = ""
     left: dict[str, int] = dataclasses.field(default_factory=dict)      # sources that leave checksums to their card: LEFT_* of each
     hosts: tuple[HostSeen, ...] = ()                                    # of the capture, the likeliest first
+    addresses_seen: int = 0                                             # of hosts, listed or not
+    addresses_left_out: int = 0                                         # times that a seldom seen one made room for another
     answered: int = 0           # UDP datagrams that may be its replies
     far: str = ""               # why the capture was not taken near it, so that times hold the way between; "": nothing says so
     ipv6: float = 0.0           # share of the frames that are IPv6
@@ -157,9 +161,10 @@ def _face(face: interface_t) -> Face:
 # ---------------------------------------------------------------- the decision
 def infer_receiver(path: str | os.PathLike[str] | Source, *, local: list[str] | None = None, listen: list[int] | None = None,
                    listen_tcp: list[int] | None = None, plain: bool = False, progress: Progress | None = None,
-                   stop: Callable[[], bool] | None = None) -> Receiver:
-    """The receiver of this capture.  `local`: the user says so, by addresses, a MAC, or a name of the list of hosts; `listen`: and these
-    are its open UDP ports, those its TCP ports.  A pipe's Source is rewound: hand the same Source to Capture afterwards."""
+                   stop: Callable[[], bool] | None = None, said_by: str = "--local") -> Receiver:
+    """The receiver of this capture.  `local`: the user says so, by addresses, a MAC, or a name of the list of hosts, and said_by where;
+    `listen`: and these are its open UDP ports, those its TCP ports.  A pipe's Source is rewound: hand the same Source to Capture
+    afterwards."""
     census = take_census(path, plain, progress, stop)
     hosts = find_hosts(census)
     weigh(census, hosts)
@@ -183,11 +188,12 @@ def infer_receiver(path: str | os.PathLike[str] | Source, *, local: list[str] | 
     r.groups = groups_of(census)
     _find_ports(census, ours, listen, listen_tcp, r)
     r.hosts = tuple(_seen(census, h) for h in hosts[:SHOWN])
+    r.addresses_seen, r.addresses_left_out = len({e.key for e in census.ends if e.one_host}), census.lost_hosts
     r.ipv6 = sum(e.tx for e in census.ends if e.version == 6) / max(census.frames, 1)
     r.tunnels, r.not_modelled, r.outer_ad = tunnels(census.survey), protocols(census.survey), outer_ad(census.survey)
     r.tcp = connections(census.survey, r.addresses, plain)
     r.far = _far(census, ours, r)
-    r.evidence = _explain(census, hosts, r, [how for _, how in known.values() if how])
+    r.evidence = _explain(census, hosts, r, [how for _, how in known.values() if how], said_by)
     return r
 
 
@@ -260,7 +266,7 @@ def _address(text: str) -> Address:
 
 def _find_ports(census: Census, ours: list[End], listen: list[int] | None, listen_tcp: list[int] | None, r: Receiver) -> None:
     mine = {(e.hi, e.lo) for e in ours}
-    r.changes = changes_of(census, mine) if listen is None else []
+    r.changes, r.not_followed = changes_of(census, mine) if listen is None else ([], {})
     udp, tcp, closed, refused = ports_of(census, ours, {c.port for c in r.changes})
     r.udp_ports = dict(sorted(((p, n) for p, n in udp.items() if n), key=lambda x: (-x[1], x[0])))
     r.tcp_ports = dict(sorted(tcp.items(), key=lambda x: (-x[1], x[0])))
@@ -303,7 +309,7 @@ def listed(ports: dict[int, int], most: int = 8) -> str:
     return shown + (f" and {len(ports) - most} more" if len(ports) > most else "")
 
 
-def _explain(census: Census, hosts: list[Host], r: Receiver, prefixes: list[str]) -> str:
+def _explain(census: Census, hosts: list[Host], r: Receiver, prefixes: list[str], said_by: str) -> str:
     who = ", ".join(r.addresses[:3]) + (f" and {len(r.addresses) - 3} more" if len(r.addresses) > 3 else "")
     chosen = next((h for h in hosts if h.rx == r.received and str(h.addresses[0] if h.addresses else "") in r.addresses), None)
     if r.made_up:
@@ -314,7 +320,7 @@ def _explain(census: Census, hosts: list[Host], r: Receiver, prefixes: list[str]
         why = ", ".join(chosen.why[:REASONS]) if chosen is not None else ""
         text = f"{who} ({r.mac_text()}) receives {r.received:,} of {r.records:,} frames" + (f": {why}" if why else "")
     if not r.made_up and not r.received:
-        text = f"{who} ({r.mac_text()}), as --local says; no frame of this capture is addressed to it"
+        text = f"{who} ({r.mac_text()}), as {said_by} says; no frame of this capture is addressed to it"
     if r.own_by == OwnBy.ADDRESS:
         text += "; recognised by its address, since MACs do not tell hosts apart here"
     if prefixes:
@@ -339,6 +345,10 @@ def _ports_text(r: Receiver) -> str:
         text += f"; UDP {listed(r.closed_udp)} is closed: it answered with port unreachable"
     if r.changes:
         text += f"; UDP {listed({c.port: 1 for c in r.changes})} opens and closes meanwhile: it answered with port unreachable for a time"
+    for port, why in list(r.not_followed.items())[:NOT_FOLLOWED]:
+        text += f"; UDP {port} opens and closes ({why}): here it is {'open' if port in r.udp_ports else 'closed'} all the time"
+    if len(r.not_followed) > NOT_FOLLOWED:
+        text += f", and so are {len(r.not_followed) - NOT_FOLLOWED} more as they mostly were"
     if r.lost_ports:
         text += (f"; the table of ports was full: {r.lost_ports:,} times a seldom used UDP port of some host made room, with "
                  f"{r.lost_datagrams:,} datagrams to them; such a port of its own is closed")

@@ -4,6 +4,7 @@ import ipaddress
 from collections import Counter
 from typing import NamedTuple
 
+from ..abi.census import NCHANGE
 from ..abi.numbers import IPPROTO
 from .ether import BROADCAST_MAC, DEFAULT_MAC
 from .hosts import Address, Census, End, Host, neighbours
@@ -88,19 +89,24 @@ class Change(NamedTuple):
     opens: bool
 
 
-def changes_of(census: Census, mine: set[tuple[int, int]]) -> list[Change]:
+def changes_of(census: Census, mine: set[tuple[int, int]]) -> tuple[list[Change], dict[int, str]]:
     """When ports of these addresses opened and closed: of those that have sent, without whose word one refusal may mean all, as the kernel
-    does not send one for each datagram.  A port of several addresses is left out, and so is one that changes too often."""
+    does not send one for each datagram.  Then the ports that cannot be followed, with the reason: of several addresses one may be
+    refused and another not, and some change too often."""
     users = Counter(p.port for p in census.ports if p.proto == IPPROTO.UDP and (p.hi, p.lo) in mine and p.rx)
     found: list[Change] = []
+    lost: dict[int, str] = {}
     for p in census.ports:
         r = census.refused.get((p.hi, p.lo, p.port)) if p.proto == IPPROTO.UDP and (p.hi, p.lo) in mine else None
-        if r is None or not p.tx or users[p.port] > 1 or r.n > len(r.changes):
+        if r is None or not p.tx:
+            continue
+        if users[p.port] > 1 or r.n > len(r.changes):
+            lost[p.port] = "at one of several addresses" if users[p.port] > 1 else f"{r.n:,} times, and {NCHANGE} can be followed"
             continue
         was_open = p.tx > r.sent
         states = [Change(record, p.port, i % 2 == 1) for i, record in enumerate(r.changes)]
         found += states if was_open else [Change(0, p.port, False), *states[1:]]
-    return sorted(found)
+    return sorted(found), dict(sorted(lost.items()))
 
 
 def ports_of(census: Census, ours: list[End], changing: set[int]) -> tuple[Counter[int], Counter[int], Counter[int], Counter[int]]:

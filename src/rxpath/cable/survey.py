@@ -45,6 +45,11 @@ class Connections(NamedTuple):
     number: int = 0
     ports: tuple[int, ...] = ()
 
+    @property
+    def sockets(self) -> int:
+        """Of the receiver: two of a connection with itself."""
+        return max(self.number, len(self.rows) // ROW)
+
 
 @path_function
 def survey_frame(v: survey_t, s: scan_t, mem: Mem) -> None:
@@ -232,14 +237,18 @@ def is_ours(v: survey_t, address: int) -> bool:
 
 @entry
 def survey_connections(v: survey_t, addr: int) -> int:
-    """The real connections of v.local into the rows at addr, room for two of each flow; how many."""
+    """The real connections of v.local into the rows at addr, room for two of each flow; how many rows.  v.inner: of these connections so
+    many have a row for either end."""
     mem, n = mem_at(addr), 0
+    v.inner = 0
     for i in range(NFLOW):
-        f = v.flow[i]
+        f, before = v.flow[i], n
         if f.used and is_ours(v, f.addr_0) and flow_is_real(f, 0):
             n = put_row(mem, n, f.addr_1, f.addr_0, f.ports << 16 & 0xFFFF0000 | f.ports >> 16)
         if f.used and is_ours(v, f.addr_1) and flow_is_real(f, 1):
             n = put_row(mem, n, f.addr_0, f.addr_1, f.ports)
+        if n == before + 2:
+            v.inner += 1
     return n
 
 
@@ -265,7 +274,7 @@ def connections(v: Any, addresses: list[str], plain: bool = False) -> Connection
     forget(addr)
     ports = tuple(word * 32 + bit for word, bits in enumerate(v.spilled_port) if bits for bit in range(32) if bits >> bit & 1) \
         if v.spilled else ()
-    return Connections(bytes(rows[:n * ROW]), n + v.spilled, ports)
+    return Connections(bytes(rows[:n * ROW]), n - v.inner + v.spilled, ports)
 
 
 def from_anybody(c: Connections) -> Connections:

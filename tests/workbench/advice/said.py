@@ -28,6 +28,12 @@ class Run:
     def tcp(self, counter):
         return self.d["counters"]["netstat"][f"TcpExt.{counter}"]
 
+    def time_in(self, *places):
+        """Share of the time of all datagrams, to the end of the work on each, by the samples' sums."""
+        spent = self.d.get("spent", ())
+        whole = sum(s["done_ns"]["mean"] * s["done_ns"]["count"] for s in spent)
+        return sum(s["places"][p]["mean"] * s["places"][p]["count"] for s in spent for p in places if p in s["places"]) / max(whole, 1)
+
     @property
     def refused_by_buffers(self):
         return self.lost("SOCKET_RCVBUFF", "SOCKET_BACKLOG")
@@ -139,7 +145,8 @@ RULES = {
     "R19": lambda r: r.refused_by_buffers > 0 and any(r.kernel(c) > 0.2 * r.span for c in r.reader_cpus()),
     "R20": lambda r: bool(r.host.cpu.siblings) and bool(r.reader_cpus()),
     "R21": lambda r: len(r.host.cpu.nodes) > 1,
-    "R22": lambda r: all(r.kernel(c["cpu"]) < 0.51 * r.d["capture"]["duration_ns"] for c in r.d["cpus"]),
+    "R22": lambda r: r.time_in("throttle", "interrupt", "ring", "wake_up") >= 0.3 and
+    all(r.kernel(c["cpu"]) < 0.51 * r.d["capture"]["duration_ns"] for c in r.d["cpus"]),
     "R23": lambda r: r.host.cpu.idle in ("C1E", "C3", "C6"),
     "R24": lambda r: r.d["stations"].get("nf_rule", 0) > 20 * r.d["offered"],
     "R26": lambda r: r.lost("NO_SOCKET") > 0,
@@ -153,6 +160,7 @@ RULES = {
     "R37": lambda r: r.refused_by_buffers > 0 and any(r.others(c) >= 0.19 * r.d["capture"]["duration_ns"] for c in r.reader_cpus()),
     "R38": lambda r: r.d["lost_at"]["UNHANDLED_PROTO"]["__netif_receive_skb_core"] > 0,
     "R39": lambda r: r.lost("NIC_FILTER", "OTHERHOST") > 0,
+    "R40": lambda r: r.time_in("socket") >= 0.5,
     "T1": lambda r: r.tcp("ListenOverflows") > 0,
     "T2": lambda r: r.tcp("ListenDrops") > r.tcp("ListenOverflows") and r.tcp("TCPReqQFullDrop") > 0,
     "T3": lambda r: r.tcp("SyncookiesSent") > 0,

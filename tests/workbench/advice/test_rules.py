@@ -17,7 +17,7 @@ from rxpath.workbench.host.model.host import Host
 from rxpath.workbench.traffic.spec import Flow
 
 TEXT = rules.FILE.read_text()
-WANTED = [*(f"R{i}" for i in range(1, 8)), "R7b", *(f"R{i}" for i in range(8, 40) if i not in (29, 30)), *(f"T{i}" for i in range(1, 18))]
+WANTED = [*(f"R{i}" for i in range(1, 8)), "R7b", *(f"R{i}" for i in range(8, 41) if i not in (29, 30)), *(f"T{i}" for i in range(1, 18))]
 
 
 def test_every_rule_is_there_in_order():

@@ -1,6 +1,7 @@
 """Traffic from counters: laws that explain what was lost, each setting as a range over them; and cases made of what somebody has."""
 import gzip
 import json
+from types import SimpleNamespace
 
 import pytest
 
@@ -10,6 +11,7 @@ from rxpath.workbench.case.whatif import whatif
 from rxpath.workbench.cli import app as cli
 from rxpath.workbench.host.given import of_case
 from rxpath.workbench.readings.case import open_recorded
+from rxpath.workbench.views import laws as laws_view
 from rxpath.workbench.words.mistakes import BadInput
 
 from ...cable.captures import pcap
@@ -164,3 +166,14 @@ def test_what_cannot_be_joined_is_one_line(tmp_path, capsys):
         assert cli.run(["case", *map(str, files_), "-o", str(tmp_path / "o.rxcase")]) == 2
         err = capsys.readouterr().err
         assert says in err and err.count("\n") == 1 and not (tmp_path / "o.rxcase").exists()
+
+
+@pytest.mark.parametrize("fit, best, said", [
+    (1, [("evenly", "SO_RCVBUF")], "One law fits: there is no range."),
+    (3, [("evenly", "SO_RCVBUF")], "3 laws fit, and a setting is recommended under one (evenly: SO_RCVBUF) of them: that is not a range."),
+    (2, [], "2 laws fit, and a setting is recommended under none of them: that is not a range."),
+])
+def test_one_law_fits_is_only_said_where_one_does(fit, best, said):
+    lost = SimpleNamespace(lost={"RCVBUF": 5})
+    answer = SimpleNamespace(counted=lost, surviving=[None] * fit, knobs=[None], same=None, best=best, decide="")
+    assert laws_view.conclusion(answer) == [said]

@@ -16,6 +16,7 @@ from rxpath.abi.sysctls import BY_NAME
 from rxpath.workbench.host.model.programs import App, Socket
 from rxpath.workbench.host.tables import threads
 from rxpath.workbench.run.books import AppBooks, Cpu, Queue, SocketBooks
+from rxpath.workbench.run.latency import Latency
 from rxpath.workbench.run.outcome import Outcome
 
 if TYPE_CHECKING:
@@ -397,6 +398,10 @@ fact("reuseport_sockets", "sockets", "that share their address and port")(lambda
 fact("reuseport_idle", "sockets", "of these that got nothing")(lambda s: sum(not k.received and not k.drops for k in _twins(s)))
 fact("p50_us", "us", "wire to the end of the program's work on a datagram")(lambda s: s.books.done.quantiles["p50"] / 1000)
 fact("p99_us", "us", "the same")(lambda s: s.books.done.quantiles["p99"] / 1000)
+fact("waiting_share", "of 1", "of the mean time to the end of the program's work: throttle, interrupt, its softirq, waking up")(
+    lambda s: _time_in(s, "throttle", "interrupt", "ring", "wake_up"))
+fact("queued_share", "of 1", "of the mean time to the end of the program's work: in the socket, its reader at work")(
+    lambda s: _time_in(s, "socket"))
 fact("fragments", "frames", "fragments of datagrams")(lambda s: s.books.copies["fragments"])
 fact("reassembly_failed", "times", "Ip.ReasmFails")(lambda s: s.books.snmp.get("Ip.ReasmFails", 0))
 fact("frag_fill", "of 1", "the memory for reassembly was full at most")(
@@ -435,6 +440,14 @@ def _window_limited(s: Seen) -> float:
     if c is None or not buffers or not c.ended:
         return 0.0
     return c.acknowledged / c.ended / (min(buffers) / 2) * c.connect_ns["p50"] / max(c.transfer_ns["p50"], 1)
+
+
+def _time_in(s: Seen, *places: str) -> float:
+    """Of the time of all datagrams that programs are done with; 0 where the run did not keep it."""
+    def total(latency: Latency) -> float:
+        return latency.mean * latency.count
+    spent = s.books.spent
+    return sum(total(x.places[p]) for x in spent for p in places if p in x.places) / max(sum(total(x.done) for x in spent), 1)
 
 
 def _budget_time(s: Seen) -> float:

@@ -42,6 +42,10 @@ class Sentence(Part):
     def holds(self, facts: Mapping[str, float]) -> bool:
         return all(c.holds(facts) for c in self.when)
 
+    def is_reason(self, goal: Goal) -> bool:
+        """That nothing was lost somewhere is no reason why latency or CPU time stays as it is."""
+        return goal == "loss" or not self.when or not all(c.fact.startswith(("lost", "buffer_lost")) for c in self.when)
+
 
 class Setting(Part):
     """A key of a host file and what it is set to, step after step.  max: the largest that the kernel takes, or a word with @."""

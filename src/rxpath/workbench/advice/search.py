@@ -349,7 +349,7 @@ class _Search:
     def why(self, c: Climb, result: Result, helped: str) -> str:
         """A sentence: the rule's, or what the figures say."""
         knob = self.rules.knob[c.names[-1]]
-        useless = next((s.text for s in knob.useless if s.holds(self.facts)), "")
+        useless = next((s.text for s in knob.useless if s.holds(self.facts) and s.is_reason(self.goal)), "")
         v = self.of(c)
         if helped in ("yes", "partly"):
             if c.ladder.placebo and knob.buffer:

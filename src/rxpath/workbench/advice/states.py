@@ -8,6 +8,7 @@ traffic's time - as facts.py has them - where it worked all that time: a burst t
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -168,7 +169,7 @@ def little(run: Outcome) -> str:
         return ""
     kinds = Counter[str]()
     for loss in losses(b.lost_at):
-        kinds[_what(loss)] += loss.n
+        kinds[_what(loss, r.groups)] += loss.n
     what, n = kinds.most_common(1)[0] if kinds else ("under way", b.queued)
     if what == NO_HANDLER and r.ipv6 > 0.5:
         what = "IPv6, which is not modelled yet"
@@ -176,9 +177,11 @@ def little(run: Outcome) -> str:
             f"{b.delivered:,} of {b.offered:,} frames")
 
 
-def _what(loss: Loss) -> str:
+def _what(loss: Loss, groups: Sequence[str]) -> str:
     if loss.station.startswith("tcp_") or loss.reason.startswith("TCP_"):
         return "TCP, which is not modelled beyond the first segment"
+    if (loss.reason, loss.station) == ("NOT_SPECIFIED", "ip_rcv_finish_core") and groups:
+        return "frames for groups that no socket joined"
     if loss.reason in ("NIC_FILTER", "OTHERHOST", "IP_INADDRERRORS"):
         return "frames for other hosts"
     return NO_HANDLER if loss.reason == "UNHANDLED_PROTO" else f"{loss.reason} ({loss.meaning})"

@@ -167,14 +167,15 @@ def receiver(unit: Unit, host: Host) -> Receiver:
     """Who receives, worked out once for each capture: that reads its beginning, and does not depend on knobs."""
     if spec := traffic.changed_spec(unit.capture, unit.traffic, unit.seed):
         return trafficfile.receiver(spec, host)
-    addresses = traffic.local_addresses(unit.local) or list(host.addresses) or None
+    said = traffic.local_addresses(unit.local)
+    addresses = said or list(host.addresses) or None
     key = (unit.capture, unit.local, tuple(addresses or ()))
     if key not in _receivers:
         if len(_receivers) >= RECEIVERS_KEPT:
             _receivers.clear()
         source = Source(traffic.find(str(unit.capture)))
         try:
-            _receivers[key] = infer_receiver(source, local=addresses)
+            _receivers[key] = infer_receiver(source, local=addresses, said_by="--local" if said else "the host file")
         finally:
             source.close()
     return _receivers[key]

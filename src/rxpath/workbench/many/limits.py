@@ -86,7 +86,7 @@ def hopeless(host: Host, result: Result, goal: Goal) -> Limit:
 
 def line(host: Host) -> Limit:
     """The wire itself: frames cannot come any closer."""
-    return Limit(LINE, "line", None, 1.0, f"the line of {host.nic.speed} is full: the traffic cannot come faster")
+    return Limit(LINE, "line", None, 1.0, f"the line of {units.bps_text(host.device.speed_bps)}/s is full: the traffic cannot come faster")
 
 
 def ours() -> Limit:

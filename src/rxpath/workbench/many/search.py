@@ -121,6 +121,7 @@ def _bracket(goal: Goal, start: float) -> Generator[list[float], list[Result], t
     """(a speed that holds, one at most twice that which does not, whether the line ended it instead: then the speed that it carries)."""
     good: Probe | None = None
     bad: Probe | None = None
+    whole = 0.0                                             # ns at its own speed, by what the line did not hold up
     x = start
     while good is None or bad is None:
         up = bad is None
@@ -131,8 +132,9 @@ def _bracket(goal: Goal, start: float) -> Generator[list[float], list[Result], t
             if not goal.holds(result):
                 bad = (speed, result) if bad is None or speed < bad[0] else bad
             else:
+                whole = min(whole or speed * result.span_ns, speed * result.span_ns)
                 if good is not None and up and speed > good[0] and result.span_ns > LINE_FULL * good[1].span_ns:
-                    return (_rounded(good[0] * good[1].span_ns / max(result.span_ns, 1)), result), None, True
+                    return (_rounded(whole / max(result.span_ns, 1)), result), None, True
                 good = (speed, result) if good is None or speed > good[0] else good
             if good and bad:
                 break

@@ -218,6 +218,13 @@ class Books:
         return sum(q.card == self.queues[queue].card for q in self.queues[:queue])
 
 
+def _texts(*groups: str) -> tuple[tuple[Mib, str], ...]:
+    return tuple((m, m.text()) for m in Mib if m.name.split("_")[0] in groups)
+
+
+SNMP, NETSTAT = _texts("Ip", "Icmp", "Udp", "Tcp"), _texts("IpExt", "TcpExt")       # the files of /proc/net that have them
+
+
 def busy_ns(cpu_ns: Mapping[str, int]) -> int:
     """CPU time of everything, from that of each context."""
     return sum(n for context, n in cpu_ns.items() if context != "idle")
@@ -261,8 +268,7 @@ def read(m: Machine) -> Books:
         elapsed_ns=net.sim.now,
         cpus=[_cpu(m, c) for c in range(ncpu)],
         queues=queues, sockets=sockets, apps=apps, latency=latency, done=done, spent=by_program(m, _programs(apps)),
-        snmp={m.text(): n for m, n in mib.items() if m.name.split("_")[0] in ("Ip", "Icmp", "Udp", "Tcp")},
-        netstat={m.text(): n for m, n in mib.items() if m.name.split("_")[0] in ("IpExt", "TcpExt")},
+        snmp={text: mib[m] for m, text in SNMP}, netstat={text: mib[m] for m, text in NETSTAT},
         softnet=[_softnet(net, c) for c in range(ncpu)],
         device=cards[0].device, ethtool=cards[0].ethtool, cards=cards if several else [],
         high_water=_high_water(m, queues, sockets),

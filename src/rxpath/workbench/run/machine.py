@@ -58,7 +58,7 @@ class Arrival(NamedTuple):
 
 def socket_count(host: Host, receiver: Receiver | None, listen: Sequence[tuple[str, int, int]]) -> int:
     """How many sockets a run will open."""
-    found = len(receiver.udp_ports) + min(receiver.tcp.number, CONNECTIONS) if receiver is not None and host.opens_from_capture else 0
+    found = len(receiver.udp_ports) + min(receiver.tcp.sockets, CONNECTIONS) if receiver is not None and host.opens_from_capture else 0
     return sum(len(s.endpoints()) for s in host.sockets) + len(listen) + found
 
 

@@ -29,7 +29,7 @@ from rxpath.workbench.words import units
 from rxpath.workbench.words.mistakes import BadInput
 
 FOLDER = Path(__file__).parents[2] / "scenarios"
-RULES = (*(f"R{i}" for i in range(1, 40) if i not in (29, 30)), "R7b", *(f"T{i}" for i in range(1, 18)))
+RULES = (*(f"R{i}" for i in range(1, 41) if i not in (29, 30)), "R7b", *(f"T{i}" for i in range(1, 18)))
 
 # What a cure makes smaller.  name: (what it is, its unit, of a run)
 MEASURES: dict[str, tuple[str, str, Callable[[Outcome], float]]] = {
@@ -69,7 +69,7 @@ class Scenario(Part):
     """One lesson."""
 
     title: str = key(..., "one line", "text", min_length=1)
-    rule: str = key(..., "the rule that fires, of facts and of `rxpath replay`'s advice", "R1 to R39, R7b, T1 to T17")
+    rule: str = key(..., "the rule that fires, of facts and of `rxpath replay`'s advice", "R1 to R40, R7b, T1 to T17")
     also: tuple[str, ...] = key((), "rules that this shows too", "a list of rules")
     story: str = key(..., "what happens", "text", min_length=1)
     look_at: tuple[str, ...] = key(..., "counters and figures that tell it from its look-alikes", "a list of sentences", min_length=1)

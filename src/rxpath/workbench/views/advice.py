@@ -24,6 +24,7 @@ SHOWN = 8                                                   # rows of each table
 TITLE = {"loss": "What would have saved them", "latency": "What would make the latency better", "cpu": "What would save CPU time"}
 
 NOT_SAVABLE = "What did not reach a program, and why"
+NOTHING_LOST = "Nothing was lost"
 
 
 def render(run: Outcome, answer: WhatIf) -> Group:
@@ -54,7 +55,7 @@ def render(run: Outcome, answer: WhatIf) -> Group:
     parts += [Text(said) for said in _sayings(answer)]
     best = answer.recommended
     if best is not None:
-        parts += [Text(), Text(_advice(answer, best), "bold")]
+        parts += [Text(), Text(_advice(run, answer, best), "bold")]
         parts += [Text(f"  {line}", no_wrap=True, overflow="ignore") for line in best.commands]
     parts += [Text(), *(Text(line, "dim") for line in _how_far(answer))] if answer.knobs or answer.unfinished else []
     parts += [Text(), *varies] if varies else []
@@ -62,7 +63,8 @@ def render(run: Outcome, answer: WhatIf) -> Group:
     other = f" with seed {answer.seed}" if answer.seed != run.host.seed else ""
     how = f"each knob: the same traffic and host run again{other}, cost profile {run.host.profile}" if answer.knobs else ""
     how += f"; {said}" if how and (said := in_words(expected_error(run))) else ""
-    title = TITLE[answer.goal] if answer.knobs or answer.unfinished or answer.goal != "loss" else NOT_SAVABLE
+    title = TITLE[answer.goal] if answer.knobs or answer.unfinished or answer.goal != "loss" else \
+        NOT_SAVABLE if run.dropped else NOTHING_LOST
     return Group(Text.assemble((title, "bold"), f" ({how})" if how else ""), *parts)
 
 
@@ -104,7 +106,7 @@ def _ended(run: Outcome, answer: WhatIf) -> str:
 def _helped(run: Outcome, answer: WhatIf, rows: list[Tried]) -> Table:
     table = table_of("knob", "", _ended(run, answer), "p99", "CPU", "memory", left=2)
     first = next((t for t in answer.knobs if t.part == 1), rows[0])
-    table.add_row("as it is", "", f"{first.lost_before:,}", _us(first.p99_us_before), ns(first.cpu_before), "")
+    table.add_row("as it is", "", f"{first.lost_before:,}", _p99(first.p99_us_before), ns(first.cpu_before), "")
     for t in rows[:SHOWN]:
         words = Text.assemble((t.title, "green" if t.helped == "yes" else "yellow"), "\n", ("  " + "\n  ".join(t.set), "dim"))
         if t.helped == "partly" and answer.goal == "loss":
@@ -118,7 +120,7 @@ def _helped(run: Outcome, answer: WhatIf, rows: list[Tried]) -> Table:
             words.append(f"\n  {t.why}", "yellow")
         if t.part > 1:
             words.append(f"\n  only on the first 1/{t.part} of the traffic: {t.lost_before:,} before", "yellow")
-        table.add_row(words, "" if t.helped == "yes" else "partly", f"{t.lost_after:,}", _us(t.p99_us_after), ns(t.cpu_after),
+        table.add_row(words, "" if t.helped == "yes" else "partly", f"{t.lost_after:,}", _p99(t.p99_us_after), ns(t.cpu_after),
                       _more(t.memory_bytes))
     if len(rows) > SHOWN:
         table.add_row(f"... {len(rows) - SHOWN} more in --json", *[""] * 5)
@@ -149,7 +151,7 @@ def _sayings(answer: WhatIf) -> list[str]:
     return ["", *out] if out else []
 
 
-def _advice(answer: WhatIf, best: Tried) -> str:
+def _advice(run: Outcome, answer: WhatIf, best: Tried) -> str:
     price = []
     if answer.goal != "latency" and best.p99_us_after > 1.1 * best.p99_us_before > 0:
         price.append(f"p99 grows from {_us(best.p99_us_before)} to {_us(best.p99_us_after)}: they wait instead")
@@ -158,12 +160,19 @@ def _advice(answer: WhatIf, best: Tried) -> str:
     if best.cpu_after > 1.1 * best.cpu_before or answer.goal == "cpu":
         price.append(f"CPU time {ns(best.cpu_before)} to {ns(best.cpu_after)}")
     saved = f"{best.saved:,} of {best.lost_before:,} saved" if answer.goal == "loss" else ""
+    if answer.goal == "loss" and best.sure is not None and best.sure.lost_after.max > best.lost_after:
+        price.insert(0, f"with other seeds up to {best.sure.lost_after.max:,} are still {_ended(run, answer)}")
     price += [f"seen only on the first 1/{best.part} of the traffic"] if best.part > 1 else []
     return f"To do: {best.title} ({'; '.join(x for x in (saved, *price) if x)})"
 
 
 def _us(us: float) -> str:
     return ns(round(us * 1000))
+
+
+def _p99(us: float) -> str:
+    """Of no datagram there is none."""
+    return _us(us) if us else "-"
 
 
 def _more(octets: int) -> str:

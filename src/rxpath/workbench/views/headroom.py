@@ -65,6 +65,9 @@ def head(room: Headroom) -> str:
     step = room.limits[0]
     if step.factor == 0:
         return f"{room.capture}: no head-room: the goal ({goal}) does not hold at any speed"
+    if room.now is not None and room.now.lasts is False and step.factor >= 1:
+        return (f"{room.capture}: cannot last as it is; until this traffic ends the goal ({goal}) holds up to {times(step.factor)} its "
+                f"speed, {pps(step.pps)} on average")
     if step.factor < 1:
         return f"{room.capture}: too fast already: the goal ({goal}) holds up to {times(step.factor)} its speed, {pps(step.pps)} on average"
     return f"{room.capture}: may come {times(step.factor)} as fast, {pps(step.pps)} on average ({goal})"
@@ -81,7 +84,7 @@ def _limit(n: int, step: Step, of: int) -> list[Any]:
                           f"{step.limit.reason}", "dim"))
     if kept_by_queues(step):
         lines.append(Text(f"   beyond {times(step.lasting)} CPU {step.lasting_cpu} has more to do than the traffic lasts: queues keep the "
-                          "rest until the capture ends; longer traffic of this kind (--loop) loses earlier", "yellow"))
+                          "rest until the traffic ends; longer traffic of this kind loses earlier", "yellow"))
     lift = step.lift
     others = [t for t in step.tried if t is not lift]
     if lift is not None:

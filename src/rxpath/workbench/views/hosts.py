@@ -60,10 +60,19 @@ def render(file: str, receiver: Receiver) -> Group:
     parts: list[Any] = [Text(f"receiver: {receiver.evidence}", "bold"), Text(),
                         titled(f"Hosts of {file} ({receiver.records:,} frames), the likeliest receiver first",
                                table(receiver.hosts, receiver.addresses))]
+    if receiver.addresses_seen > sum(len(h.addresses) for h in receiver.hosts):
+        parts.append(Text(more(receiver), "dim"))
     for h in receiver.hosts:
         parts += [Text(), Text.assemble((h.name, "bold"), f"  {_some(h.addresses)}: ", "; ".join(h.why) or "nothing speaks for it"),
                   Text(f"    {meaning(h, receiver.records)}", "dim"), Text(f"    {command(file, h)}")]
     return Group(*parts)
+
+
+def more(r: Receiver) -> str:
+    """That the list is not all."""
+    many = f"more than {r.addresses_seen:,}" if r.addresses_left_out else f"{r.addresses_seen:,}"
+    text = f"{many} addresses send or receive in this capture; the {len(r.hosts)} likeliest receivers are listed"
+    return text + ("; of the seldom seen ones only some were kept" if r.addresses_left_out else "")
 
 
 def advice(receiver: Receiver) -> Group:

@@ -47,8 +47,11 @@ def conclusion(a: Answer) -> list[str]:
                 "that are not this host's.")
     elif not a.knobs:
         said = "No setting that was tried saves any of them."
-    elif a.same is None:
+    elif a.same is None and len(a.surviving) == 1:
         said = "One law fits: there is no range."
+    elif a.same is None:
+        one = "".join(f"under one ({law}: {knob})" for law, knob in a.best) or "under none"
+        said = f"{len(a.surviving)} laws fit, and a setting is recommended {one} of them: that is not a range."
     else:
         said = "The first is the same under every law that fits: no capture is needed to choose it." if a.same else \
             "Which is best depends on the law: " + "; ".join(f"{law}: {knob}" for law, knob in a.best) + "."

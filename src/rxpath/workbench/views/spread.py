@@ -26,7 +26,7 @@ def render(found: Spread) -> Group:
     table = table_of("", f"seed {found.seeds[0]}", "least", "median", "most")
     same = []
     for name, figure, text in _figures(found):
-        if figure.min == figure.max:
+        if text(figure.min) == text(figure.max):
             same.append(f"{name} {text(figure.max)}")
         else:
             table.add_row(name, *(text(n) for n in (figure.each[0], figure.min, figure.median, figure.max)))
@@ -46,9 +46,10 @@ def _figures(found: Spread) -> Iterator[tuple[str, Range, Callable[[int], str]]]
     yield "delivered", found["delivered"], count
     if found["queued"].max:
         yield "queued", found["queued"], count
-    for q in QUANTILES:
-        yield q, found["latency_ns", q], ns
-    yield "p99 to the end of the work", found["done_ns", "p99"], ns
+    if found["received"].max:
+        for q in QUANTILES:
+            yield q, found["latency_ns", q], ns
+        yield "p99 to the end of the work", found["done_ns", "p99"], ns
     yield "CPU time", found.busy_ns, ns
 
 
