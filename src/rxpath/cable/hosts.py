@@ -5,6 +5,7 @@ both ends of a flow behind one MAC (tunnels, taps, rewritten files), and what li
 takes one."""
 import ctypes
 import ipaddress
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
 
@@ -139,6 +140,17 @@ def _rows(table: Any, places: list[int], made: type[T]) -> list[T]:
     return [made(*view[i * width + 1:i * width + 1 + len(made._fields)]) for i in places]   # type: ignore[attr-defined]
 
 
+def _places(ports: Any) -> dict[int, list[int]]:
+    """Where the ports of an address are, by its low bits."""
+    width = ctypes.sizeof(ports._type_) // 8
+    view: Any = memoryview(ports).cast("B").cast("q")
+    found: dict[int, list[int]] = {}
+    for i, (used, lo) in enumerate(zip(view[::width].tolist(), view[2::width].tolist(), strict=True)):
+        if used:
+            found.setdefault(lo, []).append(i)
+    return found
+
+
 class Census:
     """What a census has counted, as Python; faces: the file's interfaces."""
 
@@ -151,7 +163,7 @@ class Census:
         self.faces = faces
         self.macs = _rows(c.macs, [c.mac_at[i] for i in range(c.nmac)], MacRow)
         self.ends = sorted(_rows(c.hosts, [c.host_at[i] for i in range(c.nhost)], End), key=lambda e: (e.order, e.tx == 0, e.hi, e.lo))
-        self.ports = sorted(_rows(c.ports, [c.port_at[i] for i in range(c.nport)], Port))
+        self._ports, self._places = c.ports, _places(c.ports) if c.nport else {}
         self.arps = _rows(c.arps, [i for i in range(NARP) if c.arps[i].used], Arp)
         self.dhcps = _rows(c.dhcps, [i for i in range(NDHCP) if c.dhcps[i].used], Dhcp)
         self.survey = c.survey
@@ -159,6 +171,11 @@ class Census:
         self.sums_left = sums_left(c.survey)                # of these and of others: how many of how many that were looked at
         self.refused = {(r.hi, r.lo, r.port): Refused(r.sent, r.n, tuple(r.at)[:r.n]) for r in c.refused if r.used} if c.nrefused else {}
         self.joins = _rows(c.joins, [i for i in range(NJOIN) if c.joins[i].used], Join)
+
+    def ports_at(self, addresses: Collection[tuple[int, int]]) -> list[Port]:
+        """Of these addresses, (high, low) bits; the others' are never made into rows, for there may be many."""
+        places = [i for lo in {lo for _, lo in addresses} for i in self._places.get(lo, ())]
+        return sorted(p for p in _rows(self._ports, places, Port) if (p.hi, p.lo) in addresses)
 
     @property
     def single(self) -> int:
@@ -195,8 +212,8 @@ class Host:
         """(UDP, TCP) ports at which it has answered others, the lowest first."""
         mine = {(e.hi, e.lo) for e in self.ends}
         found: dict[int, list[int]] = {IPPROTO.UDP: [], IPPROTO.TCP: []}
-        for p in census.ports:
-            if (p.hi, p.lo) in mine and (p.answered or p.synack):
+        for p in census.ports_at(mine):
+            if p.answered or p.synack:
                 found[p.proto].append(p.port)
         return sorted(set(found[IPPROTO.UDP])), sorted(set(found[IPPROTO.TCP]))
 
@@ -226,11 +243,16 @@ def find_hosts(census: Census) -> list[Host]:
         if single and not is_router(here) and not is_shared(mac):
             hosts.append(_host(mac, here, row=rows.get(mac)))
             continue
+        behind: list[list[End]] = []
         for key in dict.fromkeys(e.key for e in here):
             theirs = by_address[key]
-            mine = [e for e in theirs if e.mac == mac]
+            mine = theirs if len(theirs) == 1 else [e for e in theirs if e.mac == mac]
             if any(e.rx for e in mine) or not any(e.rx for e in theirs):     # a host is where it receives
-                hosts.append(_host(mac, mine if single else theirs, by_address=True, behind=single))
+                behind.append(mine if single else theirs)
+        if len(behind) > WEIGHED:                           # the busiest, in their order
+            order = sorted(range(len(behind)), key=lambda i: -sum(e.rx + e.tx for e in behind[i]))
+            behind = [behind[i] for i in sorted(order[:WEIGHED])]
+        hosts += [_host(mac, its, by_address=True, behind=single) for its in behind]
     silent = [m for m in census.macs if m.mac > 0 and not m.mac >> 40 & 1 and m.mac not in by_mac]
     hosts = _once(hosts) + [_host(m.mac, [], row=m) for m in silent if m.mac != BROADCAST_MAC]
     return sorted(hosts, key=lambda h: -h.rx - h.tx)[:WEIGHED]

@@ -272,7 +272,7 @@ def _find_ports(census: Census, ours: list[End], listen: list[int] | None, liste
     r.tcp_ports = dict(sorted(tcp.items(), key=lambda x: (-x[1], x[0])))
     r.closed_udp, r.closed_tcp = dict(sorted(closed.items())), dict(sorted(refused.items()))
     r.lost_ports, r.lost_datagrams = census.lost_ports, census.lost_datagrams
-    r.answered = sum(min(p.rx, p.tx) for p in census.ports if p.proto == IPPROTO.UDP and (p.hi, p.lo) in mine)
+    r.answered = sum(min(p.rx, p.tx) for p in census.ports_at(mine) if p.proto == IPPROTO.UDP)
     if listen is not None:
         r.udp_ports = {p: r.udp_ports.get(p, 0) for p in listen}
         r.closed_udp = {p: n for p, n in r.closed_udp.items() if p not in r.udp_ports}

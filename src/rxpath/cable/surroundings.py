@@ -93,11 +93,12 @@ def changes_of(census: Census, mine: set[tuple[int, int]]) -> tuple[list[Change]
     """When ports of these addresses opened and closed: of those that have sent, without whose word one refusal may mean all, as the kernel
     does not send one for each datagram.  Then the ports that cannot be followed, with the reason: of several addresses one may be
     refused and another not, and some change too often."""
-    users = Counter(p.port for p in census.ports if p.proto == IPPROTO.UDP and (p.hi, p.lo) in mine and p.rx)
+    ports = [p for p in census.ports_at(mine) if p.proto == IPPROTO.UDP]
+    users = Counter(p.port for p in ports if p.rx)
     found: list[Change] = []
     lost: dict[int, str] = {}
-    for p in census.ports:
-        r = census.refused.get((p.hi, p.lo, p.port)) if p.proto == IPPROTO.UDP and (p.hi, p.lo) in mine else None
+    for p in ports:
+        r = census.refused.get((p.hi, p.lo, p.port))
         if r is None or not p.tx:
             continue
         if users[p.port] > 1 or r.n > len(r.changes):
@@ -115,10 +116,8 @@ def ports_of(census: Census, ours: list[End], changing: set[int]) -> tuple[Count
     mine = {(e.hi, e.lo) for e in ours}
     everybody = {(e.hi, e.lo) for e in census.ends if not e.one_host and (e.hi or e.lo)}
     udp, tcp, closed, refused, unreachable = Counter[int](), Counter[int](), Counter[int](), Counter[int](), Counter[int]()
-    for p in census.ports:
+    for p in census.ports_at(mine | everybody):
         own = (p.hi, p.lo) in mine
-        if not own and (p.hi, p.lo) not in everybody:
-            continue
         if p.proto == IPPROTO.UDP:
             if (p.tx == 0 or 2 * p.unreachable > p.rx) and p.port not in changing:      # who has sent from it had it open
                 unreachable[p.port] += p.unreachable

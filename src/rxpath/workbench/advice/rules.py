@@ -42,7 +42,7 @@ class Sentence(Part):
     def holds(self, facts: Mapping[str, float]) -> bool:
         return all(c.holds(facts) for c in self.when)
 
-    def is_reason(self, goal: Goal) -> bool:
+    def is_reason(self, goal: str) -> bool:
         """That nothing was lost somewhere is no reason why latency or CPU time stays as it is."""
         return goal == "loss" or not self.when or not all(c.fact.startswith(("lost", "buffer_lost")) for c in self.when)
 
