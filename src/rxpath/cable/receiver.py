@@ -95,6 +95,10 @@ class Receiver:
     not_modelled: list[int] = dataclasses.field(default_factory=list)   # IP protocols that a real host would take
     outer_ad: list[int] = dataclasses.field(default_factory=list)       # VLAN ids of 802.1ad
 
+    @property
+    def addresses_listed(self) -> int:
+        return sum(len(h.addresses) for h in self.hosts)
+
     def with_prefixes(self) -> list[str]:
         """Addresses with their prefix lengths: "10.23.0.2/24"."""
         return [f"{a}/{self.prefixes.get(a, PREFIX6 if ':' in a else PREFIX)}" for a in self.addresses]

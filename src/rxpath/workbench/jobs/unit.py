@@ -167,15 +167,14 @@ def receiver(unit: Unit, host: Host) -> Receiver:
     """Who receives, worked out once for each capture: that reads its beginning, and does not depend on knobs."""
     if spec := traffic.changed_spec(unit.capture, unit.traffic, unit.seed):
         return trafficfile.receiver(spec, host)
-    said = traffic.local_addresses(unit.local)
-    addresses = said or list(host.addresses) or None
+    addresses, said_by = traffic.said_receiver(unit.local, host)
     key = (unit.capture, unit.local, tuple(addresses or ()))
     if key not in _receivers:
         if len(_receivers) >= RECEIVERS_KEPT:
             _receivers.clear()
         source = Source(traffic.find(str(unit.capture)))
         try:
-            _receivers[key] = infer_receiver(source, local=addresses, said_by="--local" if said else "the host file")
+            _receivers[key] = infer_receiver(source, local=addresses, said_by=said_by)
         finally:
             source.close()
     return _receivers[key]

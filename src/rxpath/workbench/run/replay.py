@@ -116,7 +116,7 @@ def _checked(alone: Own | None, sources: Sequence[Own], host: Host) -> Sequence[
     return own_traffic.checked(alone, sources, host)
 
 
-def _receiver(source: Source | None, spec: Spec | None, host: Host, addresses: list[str] | None, said_by: str, plain: bool,
+def _receiver(source: Source | None, spec: Spec | None, host: Host, said: tuple[list[str] | None, str], plain: bool,
               progress: Progress | None, stop: Callable[[], bool] | None) -> Receiver:
     """Who receives: of a capture, worked out from its headers."""
     if source is None:
@@ -126,8 +126,8 @@ def _receiver(source: Source | None, spec: Spec | None, host: Host, addresses: l
         return trafficfile.receiver(spec, host)
     declared = None if host.opens_from_capture else open_sockets(host)            # what the host file opens, and nothing else
     udp, tcp = (None if declared is None else [s.port for s in declared if s.listed.proto == proto] for proto in ("udp", "tcp"))
-    return infer_receiver(source, local=addresses, listen=udp, listen_tcp=tcp, plain=plain, progress=progress, stop=stop,
-                          said_by=said_by)
+    return infer_receiver(source, local=said[0], listen=udp, listen_tcp=tcp, plain=plain, progress=progress, stop=stop,
+                          said_by=said[1])
 
 
 def _silent() -> Spec:
@@ -173,10 +173,7 @@ def replay(capture: str | Path | Spec | Own, host: given.GivenHost = None, *, ov
     chosen = given.the_host(host, of_host, seed)
     name = traffic.find(str(capture)) if isinstance(capture, (str, Path)) else "traffic" if alone is None else alone.called()
     sources = _checked(alone, sources, chosen)
-    sockets, addresses = traffic.listening(listen), traffic.local_addresses(local)
-    said_by = "--local"
-    if addresses is None and chosen.nic.addresses:
-        addresses, said_by = list(chosen.addresses), "the host file"
+    sockets, said = traffic.listening(listen), traffic.said_receiver(local, chosen)
     pace = _pace(rate, speed)
     two_runs = watched is not None and watched.two_runs
     _go_together(name, spec, loop, two_runs, programs, sources)
@@ -217,7 +214,7 @@ def replay(capture: str | Path | Spec | Own, host: given.GivenHost = None, *, ov
     source = open_source()
     headers = HEADERS_SHARE if source is not None and receiver is None else 0.0         # of all that is to be done
     try:
-        who = receiver or _receiver(source, spec, chosen, addresses, said_by, bool(plain), part(progress, 0.0, headers), stop)
+        who = receiver or _receiver(source, spec, chosen, said, bool(plain), part(progress, 0.0, headers), stop)
         chosen, taught = learn(name, who, chosen) if source is not None else (chosen, None)
         chosen = assemble.settle(chosen, who)
         if fresh and loop > 1:

@@ -18,6 +18,7 @@ from rxpath.workbench.words.mistakes import BadInput
 
 if TYPE_CHECKING:
     from rxpath.cable.generate import Generated
+    from rxpath.workbench.host.model.host import Host
     from rxpath.workbench.traffic.outbox import Outbox
     from rxpath.workbench.traffic.spec import Spec
 
@@ -177,6 +178,14 @@ def local_addresses(local: str | None) -> list[str] | None:
     if not all(found):
         raise BadInput(f"--local {local}: must be an address such as \"10.0.0.1\", a MAC, or a name that rxpath hosts shows")
     return found
+
+
+def said_receiver(local: str | None, host: Host) -> tuple[list[str] | None, str]:
+    """(the receiver's addresses, who says so): --local, else the host file; None: it is worked out."""
+    found = local_addresses(local)
+    if found is None and host.nic.addresses:
+        return list(host.addresses), "the host file"
+    return found, "--local"
 
 
 def listening(texts: str | Sequence[str]) -> list[tuple[str, int, int]]:

@@ -60,7 +60,7 @@ def render(file: str, receiver: Receiver) -> Group:
     parts: list[Any] = [Text(f"receiver: {receiver.evidence}", "bold"), Text(),
                         titled(f"Hosts of {file} ({receiver.records:,} frames), the likeliest receiver first",
                                table(receiver.hosts, receiver.addresses))]
-    if receiver.addresses_seen > sum(len(h.addresses) for h in receiver.hosts):
+    if receiver.addresses_seen > receiver.addresses_listed:
         parts.append(Text(more(receiver), "dim"))
     for h in receiver.hosts:
         parts += [Text(), Text.assemble((h.name, "bold"), f"  {_some(h.addresses)}: ", "; ".join(h.why) or "nothing speaks for it"),
