@@ -162,7 +162,7 @@ def test_frames_are_skipped_and_counted_when_it_is_behind(tmp_path, monkeypatch)
 
 
 def test_memory_stays_as_it_is_however_long_it_goes_on():
-    """Hours of traffic of many flows and TCP connections, and nothing of the process grows after the first part."""
+    """Four hours of traffic of many flows, and nothing of the process grows after the first part."""
     def packets(start, n):
         out = bytearray()
         for k in range(start, start + n):
