@@ -22,7 +22,7 @@ class cpu_t:
     rps_ipi: i64 = NEVER
     hrtimer: i64 = NEVER
     wake_head: i64 = NO_THREAD  # threads that another CPU has woken: a list through thread_t.wake_next
-    vtime: i64                  # the scheduler's clock
+    joins: i64                  # how often a thread has joined the run queue
     hardirq_ns: i64
     softirq_ns: i64
     ksoftirqd_ns: i64           # of these, in a kernel thread
@@ -46,7 +46,6 @@ class cpu_t:
     rng: i64
     out_write: i64              # bytes of its share of net.out_addr: written, and read by Python; both count up
     out_read: i64
-    next_thread: i64 = NO_THREAD  # who has preempted by waking up: runs next
     poll_napi: i64              # the NAPI that a thread polls (Kthread.NAPI, Kthread.BUSY)
     irq_cost: i64               # of the last hard IRQ, for a cut through it
     naps: i64                   # times that it went idle
@@ -92,9 +91,13 @@ class thread_t:
     left: i64                   # ns of the current piece of work
     tail: i64                   # of these, the last: kernel work (a system call)
     vruntime: i64
-    lag: i64
+    uncharged: i64              # ns that it has run, but update_curr() has not counted yet
+    vdeadline: i64              # virtual deadline: vruntime at the end of its slice
+    vprot: i64                  # while it runs and is eligible nobody takes the CPU before that vruntime
+    lag: i64                    # what it was owed when it left the run queue
+    delayed: i64                # it sleeps, and is still on the run queue
+    joined: i64                 # when it joined, of the CPU's joins
     weight: i64 = 1024
-    slice: i64                  # ns used since it was switched to
     service: i64                # mean ns of work for a datagram
     service_kind: i64           # SERVICE_*
     service_at: i64             # how many it has had: the place in its list
@@ -143,7 +146,6 @@ class thread_t:
     lock_next: i64              # threads that wait for the socket's owner
     own_every: i64              # after so many receiving calls one that owns the socket (setsockopt), for own_ns; 0: none
     own_ns: i64
-    fresh: i64                  # its request (slice) began when it was woken
     roams: i64                  # not pinned: a wake-up may move it to another CPU
     moved: i64                  # it has been, and has not run there yet
     migrations: i64

@@ -25,7 +25,7 @@ from .sched import (
     local_irq_at,
     next_tick,
     push_waiting,
-    tick_preempts,
+    update_curr,
     wake_listed,
 )
 from .slots import at_time, slot_of_cpu, slot_of_local, slot_of_queue
@@ -169,12 +169,11 @@ def fire_local_irq(net: Net, cpu: int, t: int) -> None:
         if c.tick <= t:
             c.ticks += 1
             c.tick = next_tick(net, cpu, t)
-            if tick_preempts(net, cpu):
-                c.need_resched = 1
             if net.sim.any_roams:
                 ends = c.now
                 push_waiting(net, cpu)               # an IPI may have to be sent
                 handler_ran_on(net, cpu, c.now - ends)
+            update_curr(net, cpu)                    # task_tick_fair()
         run_local_timers(net, cpu, t)
     local_irq_at(net, cpu)
     irq_exit(net, cpu)

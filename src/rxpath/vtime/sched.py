@@ -1,18 +1,22 @@
-"""The scheduler of each CPU's threads: the minimal model that was measured on 6.18 (kernel/sched/fair.c is its twin in name only).
+"""The scheduler of each CPU's threads: EEVDF of 6.18 (kernel/sched/fair.c) for threads of one group that ask for no slice of their own.
 
-v is a thread's used time over its weight; V the weighted mean of the others that are runnable; D = V - v is what a thread is owed.
-  1. It runs: D falls.  It waits, runnable: D grows.
-  2. It sleeps with D >= 0: D is kept.  With D < 0: D grows while others run, up to 0 (delayed dequeue).
-  3. It wakes up: it preempts at once iff D >= 0; otherwise it waits for a tick.  Who was woken itself for what it is doing keeps the CPU.
-  4. A tick takes the CPU only from a thread that has used 1.4 ms of its request and has D < 0.
+v (vruntime) is a thread's used time over its weight, V the weighted mean of all that are on the queue, lag = V - v what a thread is owed.
+  1. Eligible is who is owed nothing or more, v <= V.  Of these the one with the earliest virtual deadline runs: v + slice / weight when it
+     joined or had used its last slice.  Who runs keeps the CPU until its deadline for as long as it is eligible (RUN_TO_PARITY).
+  2. update_curr() counts what has run, and asks for a new choice once the slice is used up.  It is called at ticks, wake-ups and switches
+     only: in between v stands still.
+  3. Who sleeps while it owes stays on the queue (DELAY_DEQUEUE) until a choice finds it eligible; it then leaves and is owed nothing.  Who
+     sleeps while it is owed something keeps that.
+  4. A wake-up joins at V less its lag, and takes the CPU at once if it would be chosen now.  Who is owed nothing joins at V, where who runs
+     is eligible as well, and keeps the CPU: the wake-up waits for a tick at which that slice is used up.
   5. Softirqs and hard IRQs are charged to whoever is current.
-Which reproduces: hogs alternate at each tick (4 ms at HZ=250); nice 0 against 5 gets 75 %; a sleeper's share and how often it runs at
-once (tests/vtime/test_sched.py holds the measured table)."""
+Which reproduces: hogs alternate at each tick (4 ms at HZ=250); nice 0 against 5 gets 75 %; a sleeper's share, how often it runs at once and
+how long it waits otherwise (tests/vtime/test_sched.py holds the measured tables)."""
 from .._compile import cold, path_function
 from ..abi.engine import thread_t
 from ..abi.kernels import Behaviour, Sysctl
 from ..abi.net import Net
-from ..abi.numbers import NEVER, NO_THREAD, Ctx, Idle, Kind, Pausing, Th, Trail
+from ..abi.numbers import NEVER, NO_THREAD, Ctx, Idle, Pausing, Th, Trail
 from ..abi.timeline import Slice
 from ..irq.timer import hrtimer_interrupt
 from ..path import Stage
@@ -23,7 +27,7 @@ from .idle import idle_select
 from .latency import work_goes_on
 from .slots import at_time, slot_of_local
 
-BASE_SLICE = 1_400_000                               # sched_base_slice on the measured kernel
+BASE_SLICE = 700_000                                 # [K] normalized_sysctl_sched_base_slice
 NICE_0_LOAD = 1024
 
 
@@ -50,65 +54,168 @@ def account(net: Net, cpu: int, t: int) -> None:
 
 @path_function
 def charge_thread(th: thread_t, ran: int) -> None:
-    """update_curr()"""
-    if th.weight == NICE_0_LOAD:
-        th.vruntime += ran
-    else:
-        th.vruntime += ran * NICE_0_LOAD // th.weight
-    th.slice += ran
+    """It has run that long; update_curr() will count it."""
+    th.uncharged += ran
+
+
+@path_function
+def base_slice(net: Net) -> int:
+    """sysctl_sched_base_slice, by the number of CPUs (get_update_sysctl_factor: 1 + log2, of 8 at most)."""
+    ncpu = net.sim.ncpu
+    if ncpu >= 8:
+        return 4 * BASE_SLICE
+    if ncpu >= 4:
+        return 3 * BASE_SLICE
+    return 2 * BASE_SLICE if ncpu >= 2 else BASE_SLICE
+
+
+@path_function
+def calc_delta_fair(ns: int, th: thread_t) -> int:
+    return ns if th.weight == NICE_0_LOAD else ns * NICE_0_LOAD // th.weight
 
 
 # ---------------------------------------------------------------- the run queue: a CPU has few threads, so it is walked
 @path_function
-def mean_of_others(net: Net, cpu: int, me: int) -> int:
-    """V: the weighted mean vruntime of the other runnable threads; -1: there are none."""
+def on_rq(th: thread_t) -> bool:
+    return th.state == Th.RUNNABLE or th.state == Th.RUNNING or th.delayed != 0
+
+
+@path_function
+def avg_vruntime(net: Net, cpu: int, but: int, none: int) -> int:
+    """V of the queue without thread `but`; `none` if nobody is on it.  Counted from the least one, so that nothing overflows."""
     c = net.cpu[cpu]
     least, n, i = NEVER, 0, c.first_thread
     while i >= 0:
         th = net.thread[i]
-        if i != me and (th.state == Th.RUNNABLE or th.state == Th.RUNNING):
+        if i != but and on_rq(th):
             least = min(least, th.vruntime)
             n += 1
         i = th.next_of_cpu
     if n < 2:
-        return least if n else -1
-    total, weight = 0, 0
+        return least if n else none
+    total, load = 0, 0
     i = c.first_thread
     while i >= 0:
-        other = net.thread[i]
-        if i != me and (other.state == Th.RUNNABLE or other.state == Th.RUNNING):
-            total += (other.vruntime - least) * other.weight        # from the least one, so that nothing overflows
-            weight += other.weight
-        i = other.next_of_cpu
-    return least + total // weight
+        th = net.thread[i]
+        if i != but and on_rq(th):
+            total += (th.vruntime - least) * th.weight
+            load += th.weight
+        i = th.next_of_cpu
+    return least + total // load
 
 
 @path_function
-def runnable(net: Net, cpu: int) -> int:
-    """The waiting thread with the least vruntime, NO_THREAD."""
-    c = net.cpu[cpu]
-    best, least, i = NO_THREAD, NEVER, c.first_thread
+def load_but(net: Net, cpu: int, but: int) -> int:
+    """Weight of the queue without that thread; 0: nobody else is on it."""
+    load, i = 0, net.cpu[cpu].first_thread
     while i >= 0:
         th = net.thread[i]
-        if th.state == Th.RUNNABLE and th.vruntime < least:
-            best, least = i, th.vruntime
+        if i != but and on_rq(th):
+            load += th.weight
+        i = th.next_of_cpu
+    return load
+
+
+@path_function
+def update_curr(net: Net, cpu: int) -> None:
+    """update_curr(), update_deadline(): what the current thread has run counts from here on; with others on the queue and its slice used up
+    the CPU chooses anew."""
+    c = net.cpu[cpu]
+    if c.curr < 0:
+        return
+    th = net.thread[c.curr]
+    if th.uncharged == 0:
+        return
+    th.vruntime += calc_delta_fair(th.uncharged, th)
+    th.uncharged = 0
+    if th.vruntime >= th.vdeadline:
+        th.vdeadline = th.vruntime + calc_delta_fair(base_slice(net), th)
+    elif th.vruntime < th.vprot:
+        return
+    if load_but(net, cpu, c.curr):
+        c.need_resched = 1
+
+
+@path_function
+def pick_eevdf(net: Net, cpu: int) -> int:
+    """Who is to run, NO_THREAD: who runs, while that is eligible and protected, else the eligible one with the earliest deadline.  One that
+    sleeps may come out."""
+    c = net.cpu[cpu]
+    n, one, i = 0, NO_THREAD, c.first_thread
+    while i >= 0:
+        th = net.thread[i]
+        if on_rq(th):
+            n, one = n + 1, i
+        i = th.next_of_cpu
+    if n < 2:                                        # the common case
+        return one
+    mean = avg_vruntime(net, cpu, NO_THREAD, 0)
+    if c.curr >= 0:
+        curr = net.thread[c.curr]
+        if curr.vruntime <= mean and curr.vruntime < curr.vprot:
+            return c.curr
+    best, least, joined, i = NO_THREAD, NEVER, 0, c.first_thread
+    while i >= 0:
+        th = net.thread[i]
+        if on_rq(th) and th.vruntime <= mean and (th.vdeadline < least or (th.vdeadline == least and th.joined < joined)):
+            best, least, joined = i, th.vdeadline, th.joined
         i = th.next_of_cpu
     return best
 
 
 @path_function
-def schedule(net: Net, cpu: int) -> None:
-    """Choose who runs: who has preempted by waking up, else whom the CPU owes most; with nobody, idle, and the tick stops."""
+def enqueue(net: Net, cpu: int, th: thread_t) -> None:
+    """Behind all that have the same deadline (__enqueue_entity)."""
     c = net.cpu[cpu]
-    prev, n = c.curr, c.next_thread
-    if prev >= 0:
+    c.joins += 1
+    th.joined = c.joins
+
+
+@path_function
+def pick_next_task(net: Net, cpu: int) -> int:
+    """pick_eevdf(); those that sleep leave the queue when they are chosen, and are owed nothing (DELAY_ZERO)."""
+    while True:
+        n = pick_eevdf(net, cpu)
+        if n < 0:
+            return n
+        th = net.thread[n]
+        if th.delayed == 0:
+            return n
+        th.delayed = 0
+        th.lag = 0
+
+
+@path_function
+def place_entity(net: Net, cpu: int, n: int) -> None:
+    """Where a thread joins: at V less its lag - by so much more as V follows it -, with a new slice."""
+    th = net.thread[n]
+    load = load_but(net, cpu, n)
+    if load:
+        th.vruntime = avg_vruntime(net, cpu, n, 0) - th.lag * (load + th.weight) // load
+    th.vdeadline = th.vruntime + calc_delta_fair(base_slice(net), th)
+    enqueue(net, cpu, th)
+
+
+@path_function
+def update_entity_lag(net: Net, cpu: int, n: int) -> None:
+    """What it is owed as it leaves: two slices or a tick at most."""
+    th = net.thread[n]
+    most = calc_delta_fair(max(2 * base_slice(net), net.sysctl[Sysctl.jiffy_ns]), th)
+    th.lag = max(-most, min(most, avg_vruntime(net, cpu, NO_THREAD, th.vruntime) - th.vruntime))
+
+
+@path_function
+def schedule(net: Net, cpu: int) -> None:
+    """Choose who runs; with nobody, idle, and the tick stops."""
+    c = net.cpu[cpu]
+    update_curr(net, cpu)
+    prev, n = c.curr, pick_next_task(net, cpu)
+    if prev >= 0 and n != prev:
         before = net.thread[prev]
         before.state = Th.RUNNABLE
+        enqueue(net, cpu, before)
     c.need_resched = 0
-    c.next_thread = NO_THREAD
     c.since = c.now
-    if n < 0:
-        n = runnable(net, cpu)
     c.curr = n
     if net.trail == Trail.TIMELINE and n != prev:
         if prev >= 0:
@@ -126,6 +233,7 @@ def schedule(net: Net, cpu: int) -> None:
     th = net.thread[n]
     th.state = Th.RUNNING
     if n != prev:                                    # context_switch(): the kernel's time on behalf of threads, interrupts off
+        th.vprot = th.vdeadline                      # set_protect_slice()
         c.switches += 1
         charge(net, cpu, Stage.SWITCH)
         if th.moved:
@@ -175,11 +283,12 @@ def go_to_sleep(net: Net, cpu: int, n: int) -> None:
         c.irq_cost = 0
     th.left = 0
     th.tail = 0
-    v = mean_of_others(net, cpu, n)
-    th.lag = 0
-    if v >= 0:
-        th.lag = v - th.vruntime
+    update_curr(net, cpu)
+    update_entity_lag(net, cpu, n)
     th.state = Th.SLEEPING
+    if th.lag < 0:
+        th.delayed = 1
+        enqueue(net, cpu, th)
     c.curr = NO_THREAD
     if net.trail == Trail.TIMELINE:
         timeline_end(net, cpu, Slice.TASK, n)
@@ -243,7 +352,7 @@ def select_task_rq(net: Net, cpu: int, n: int) -> None:
     readers to the CPU of their queue); on the next idle CPU of its node, then of another; else where it was."""
     th = net.thread[n]
     home = th.cpu
-    if th.state != Th.SLEEPING or th.wake_listed or (home == cpu and cpu_idle(net, home)):
+    if th.state != Th.SLEEPING or th.delayed or th.wake_listed or (home == cpu and cpu_idle(net, home)):
         return
     if cpu_idle(net, home) and not (net.behaviour[Behaviour.wake_here] and cpu_idle(net, cpu)):
         return
@@ -267,14 +376,16 @@ def idle_cpu_near(net: Net, home: int) -> int:
 
 @path_function
 def push_waiting(net: Net, cpu: int) -> None:
-    """Load balancing, all that there is of it: at a tick, a roaming thread that waits for this CPU goes to one that is idle."""
+    """Load balancing, all that there is of it: at a tick, a roaming thread that waits for this CPU goes to one that is idle, unless
+    a switch is due."""
     c = net.cpu[cpu]
     i = c.first_thread
     while i >= 0:
         th = net.thread[i]
-        if th.roams and th.state == Th.RUNNABLE and c.curr >= 0 and c.next_thread != i:
+        if th.roams and th.state == Th.RUNNABLE and c.curr >= 0 and c.need_resched == 0:
             other = idle_cpu_near(net, cpu)
             if other >= 0:
+                update_entity_lag(net, cpu, i)
                 th.state = Th.SLEEPING
                 migrate(net, i, other)
                 wake(net, cpu, i)
@@ -284,7 +395,7 @@ def push_waiting(net: Net, cpu: int) -> None:
 
 @path_function
 def migrate(net: Net, n: int, cpu: int) -> None:
-    """set_task_cpu() of a sleeping thread.  Its time-out is over; it is owed nothing on the new CPU."""
+    """set_task_cpu() of a sleeping thread.  Its time-out is over; what it is owed comes with it."""
     th = net.thread[n]
     old, new = net.cpu[th.cpu], net.cpu[cpu]
     if old.first_thread == n:
@@ -301,26 +412,27 @@ def migrate(net: Net, n: int, cpu: int) -> None:
     if th.timeout_at != NEVER or th.pause_at != NEVER:
         th.timeout_at, th.pause_at = NEVER, NEVER    # a pause is armed again where it runs (schedule)
         hrtimer_again(net, th.cpu)
-    th.cpu, th.lag, th.vruntime = cpu, 0, 0
+    th.cpu = cpu
     th.moved = 1
     th.migrations += 1
 
 
 @path_function
 def wake_here(net: Net, cpu: int, n: int) -> None:
-    """ttwu_do_activate() and the preemption test: onto the run queue."""
+    """ttwu_do_activate(), or ttwu_runnable() of one that has not left the queue, and check_preempt_wakeup_fair()."""
     c, th = net.cpu[cpu], net.thread[n]
     if th.state != Th.SLEEPING:
         return
-    v = mean_of_others(net, cpu, n)
-    if v >= 0:
-        if th.lag >= 0:
-            th.vruntime = max(0, v - th.lag)
-        else:
-            th.vruntime = max(th.vruntime, v)        # the others have run past it: D is 0 again
+    if th.delayed:                                   # requeue_delayed_entity(): V as it was when update_curr() was called last
+        update_entity_lag(net, cpu, n)
+        th.delayed = 0
+        if th.lag > 0:
+            th.lag = 0
+            place_entity(net, cpu, n)
+    else:
+        update_curr(net, cpu)
+        place_entity(net, cpu, n)
     th.state = Th.RUNNABLE
-    th.slice = 0                                     # a new request
-    th.fresh = 1
     th.woken += 1
     if th.timeout_at != NEVER:
         th.timeout_at = NEVER
@@ -328,20 +440,11 @@ def wake_here(net: Net, cpu: int, n: int) -> None:
     c.wakes += 1
     if c.curr < 0:
         c.need_resched = 1
-    elif v < 0 or (th.vruntime <= v and not keeps_cpu(net, c.curr, th)):
+        return
+    update_curr(net, cpu)
+    if pick_eevdf(net, cpu) == n:
         c.need_resched = 1
-        c.next_thread = n
         th.preempted += 1
-
-
-@path_function
-def keeps_cpu(net: Net, n: int, waking: thread_t) -> bool:
-    """RUN_TO_PARITY, as measured: who was itself woken for its present request is not preempted by another sleeper (two sleepers wait for
-    each other; the second of two threads that one epoll instance wakes finds that the first has read)."""
-    th = net.thread[n]
-    if waking.kind == Kind.KSOFTIRQD or waking.kind == Kind.NAPI or th.kind == Kind.KSOFTIRQD or th.kind == Kind.NAPI:
-        return False                                 # measured for applications only
-    return th.fresh != 0 and th.slice < BASE_SLICE
 
 
 @path_function
@@ -372,21 +475,6 @@ def next_tick(net: Net, cpu: int, t: int) -> int:
     """Every CPU ticks on the jiffy (skew_tick is off by default)."""
     jiffy = net.sysctl[Sysctl.jiffy_ns]
     return (t // jiffy + 1) * jiffy
-
-
-@path_function
-def tick_preempts(net: Net, cpu: int) -> bool:
-    """At a tick: has the current thread used its request, and is it owed nothing while another waits?"""
-    c = net.cpu[cpu]
-    if c.curr < 0:
-        return False
-    th = net.thread[c.curr]
-    if th.slice < BASE_SLICE:
-        return False
-    th.slice = 0                                     # update_deadline(): the next request
-    th.fresh = 0
-    v = mean_of_others(net, cpu, c.curr)
-    return v >= 0 and v < th.vruntime
 
 
 @path_function
