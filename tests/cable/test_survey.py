@@ -17,7 +17,7 @@ from rxpath.workbench.run.where_lost import losses
 from rxpath.workbench.views import report
 
 from ..frames import MAC_PEER, MAC_US, PEER, US, eth, icmp, ip, ip4, tcp, udp, udp_frame
-from .captures import pcap
+from .captures import pcap, shared_capture
 from .test_wire import both, damaged, write
 
 SYN, RST, ACK, FIN = 2, 4, 16, 1
@@ -205,3 +205,9 @@ def test_a_bridge_of_containers_whose_checksums_are_not_made_yet() -> None:
     run = rxpath.replay(case / "docker0.pcap")
     assert run.books.received == run.books.offered == 100
     assert "checksums of 172.17.0.2 were left to its card: 100 frames taken as good" in run.notes
+
+
+def test_a_connection_of_a_host_with_itself_is_one() -> None:
+    """Each of its ends has a row, for both are sockets here."""
+    run = rxpath.replay(shared_capture("WebattackRCE.pcap"))
+    assert run.books.tcp is not None and run.books.tcp.connections == 797 and run.receiver.tcp.sockets == 2 * 797

@@ -100,3 +100,9 @@ def test_every_fact_has_a_unit_and_is_a_number_of_a_run():
         assert isinstance(value, (int, float)) and FACTS[name].unit, name
     assert measured["lost.SOCKET_RCVBUFF"] == measured["buffer_lost"] > 4000
     assert measured["reader_load"] < 0.5 and measured["rcvbuf_unasked"] == 1 and measured["p99_us"] > 1000
+
+
+def test_that_nothing_was_lost_is_no_reason_of_a_latency():
+    ring, budget = (rules.load().knob[name].useless[0] for name in ("ring", "budget"))
+    assert ring.text.startswith("no frame was lost") and ring.is_reason("loss") and not ring.is_reason("latency")
+    assert "time_squeeze" in budget.text and budget.is_reason("latency") and budget.is_reason("cpu")
