@@ -11,7 +11,7 @@ from rxpath.workbench.views import scenario as scenario_view
 
 NAMES = scenario.names()
 GOALS = ("loss", "latency", "cpu")
-ELSEWHERE = {"R25", "R34", "T4", "T7", "T15",  # rules.toml has the reason of each
+ELSEWHERE = {"R25", "R34", "T7", "T15",  # rules.toml has the reason of each
              "R38", "R39"}                    # frames that no generator makes: advice/test_no_loss.py
 
 

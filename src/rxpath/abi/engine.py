@@ -144,6 +144,10 @@ class thread_t:
     copied: i64                 # bytes that a call on a stream has so far
     gro_size: i64               # UDP_GRO: bytes of a segment
     lock_next: i64              # threads that wait for the socket's owner
+    locking: i64                # it does: in lock_sock(), or for a page; no signal ends that
+    recv_step: i64              # of a call on a stream that owns its socket: RecvStep
+    recv_seq: i64               # of MSG_PEEK: the byte that comes next
+    recv_nxt: i64               # of one that is about to wait: rcv_nxt when it found nothing more
     own_every: i64              # after so many receiving calls one that owns the socket (setsockopt), for own_ns; 0: none
     own_ns: i64
     roams: i64                  # not pinned: a wake-up may move it to another CPU
@@ -206,6 +210,9 @@ class thread_t:
     message: i64                # bytes of a message, 0: each read is one
     per_kib: i64                # ns of work for 1,024 bytes
     byte_work: i64              # for those of the call that returns
+    fault_every: i64            # so often a call that reads finds a page of its buffer missing, 0: never; how long it waits for that
+    fault_ns: i64
+    fault_calls: i64            # since the last one
     closes: i64                 # messages of a connection after which it closes; 0: when the peer has
     listener: i64 = NO_SOCK     # to which it goes back after its connection
     free_entry: i64 = -1        # wait entries of connections that are gone: a list through item_next

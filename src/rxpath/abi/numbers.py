@@ -66,6 +66,8 @@ FEED_WIRE, RXD_WIRE_SHIFT = FEED_CSUM_GOOD | FEED_IP_CSUM_GOOD | FEED_HEADER_CUT
 NEVER = 1 << 54                 # a time; shifted by SLOT_BITS it still fits into 63 bits
 SLOT_BITS = 8
 DONE, YIELD = 0, -1             # what a loop that can be left and re-entered says
+# a call on a stream: it owns the socket, and its time so far is to pass first; another call owns it; a page of its buffer is missing
+OWNING, LOCKED, FAULTING = -4096, -4097, -4098
 DRAIN = -2                      # what the engine says when a ring of outputs is half full
 MASK63 = 0x7FFF_FFFF_FFFF_FFFF
 
@@ -243,6 +245,15 @@ class WaitBy(IntEnum):
     EPOLL = 1                   # epoll_wait(), level-triggered, then reads until EAGAIN
     POLL = 2                    # poll(), then reads until EAGAIN
     SPIN = 3                    # MSG_DONTWAIT, again and again
+
+
+class RecvStep(IntEnum):
+    """What a call that reads a stream does next."""
+    NONE = 0                    # it has not begun, or it sleeps
+    COPY = 1
+    FLUSH = 2                   # it has read all: the backlog, then on
+    WAIT = 3                    # it lets the socket go, and sleeps if the backlog has brought nothing
+    END = 4                     # it lets the socket go, and returns
 
 
 class Op(IntEnum):

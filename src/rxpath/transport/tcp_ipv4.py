@@ -309,7 +309,7 @@ def tcp_add_backlog(net: Net, cpu: int, sk: sock, skb: sk_buff) -> int:
     if not tcp_checksum_complete(net, cpu, skb):
         sk.drops += 1
         return tcp_csum_error(net, cpu, skb, Stage.tcp_v4_rcv)
-    if sk.backlog.head >= 0 and tcp_backlog_coalesce(net, cpu, sk, net.skb[sk.backlog.tail], skb):
+    if sk.backlog_qlen > sk.backlog_taken and tcp_backlog_coalesce(net, cpu, sk, net.skb[sk.backlog.tail], skb):
         return NET_RX_SUCCESS
     limit = (sk.rcvbuf << 1) + (sk.sndbuf >> 1) + BACKLOG_ROOM
     if sk.backlog_len + sk.rmem_alloc > limit:
@@ -353,6 +353,7 @@ def tcp_backlog_coalesce(net: Net, cpu: int, sk: sock, tail: sk_buff, skb: sk_bu
     tth.flags |= flags & TCPHDR_FIN
     tail.gso_size, tail.gso_segs = max(size, tail_size), segs
     tail.truesize += delta
-    sk.backlog_len += delta
+    sk.backlog_len += delta                          # without a look at the limit
+    sk.backlog_max = max(sk.backlog_max, sk.backlog_len)
     net.snmp[cpu][Mib.TcpExt_TCPBacklogCoalesce] += 1
     return True

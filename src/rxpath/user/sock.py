@@ -79,6 +79,7 @@ def sk_purge(net: Net, cpu: int, sk: sock) -> None:
         net.udp_memory -= (sk.rmem_alloc + sk.forward_alloc) >> 12
     sk.wmem_alloc = 0
     sk.rmem_alloc, sk.forward_alloc, sk.deficit, sk.qlen, sk.backlog_len, sk.backlog_qlen = 0, 0, 0, 0, 0, 0
+    sk.backlog_taken = 0
     if net.record and sk.series:
         c = net.cpu[cpu]
         record_sock_at(net, sk, max(c.now, net.sim.now))
@@ -99,11 +100,20 @@ def lock_sock(net: Net, cpu: int, sk: sock, t: int) -> bool:
     """Thread t's system call owns the socket from now on.  False: another does, and t is in the queue of those that wait: it is to sleep
     and ask again when it is woken."""
     spin_lock(net, cpu, sk.lock)
+    free = sock_own(net, sk, t)
+    spin_unlock(net, sk.lock)
+    return free
+
+
+@path_function
+def sock_own(net: Net, sk: sock, t: int) -> bool:
+    """lock_sock() of a call whose own cost has the spin lock's in it."""
+    th = net.thread[t]
     free = sk.owned < 0 or sk.owned == t
+    th.locking = int(not free)
     if free:
         sk.owned = t
     else:
-        th = net.thread[t]
         th.lock_next = NO_THREAD
         if sk.lock_wait < 0:
             sk.lock_wait = t
@@ -112,7 +122,6 @@ def lock_sock(net: Net, cpu: int, sk: sock, t: int) -> bool:
             while last.lock_next >= 0:
                 last = net.thread[last.lock_next]
             last.lock_next = t
-    spin_unlock(net, sk.lock)
     return free
 
 
@@ -120,29 +129,47 @@ def lock_sock(net: Net, cpu: int, sk: sock, t: int) -> bool:
 def release_sock(net: Net, cpu: int, sk: sock) -> int:
     """What has come in the meantime goes to the receive queue, in the owning thread, packet by packet; then the socket is free.
     DONE or YIELD: come again."""
+    if __release_sock(net, cpu, sk) == YIELD:
+        return YIELD
+    path.call_proto_release_cb(sk.protocol, net, cpu, sk)           # an ACK that was put off finds the backlog empty
+    spin_lock(net, cpu, sk.lock)
+    sock_disown(net, cpu, sk)
+    spin_unlock(net, sk.lock)
+    return DONE
+
+
+@path_function
+def __release_sock(net: Net, cpu: int, sk: sock) -> int:
+    """The backlog; its owner keeps the socket.  It is taken as a whole, then what has come meanwhile, until nothing has.  DONE or YIELD."""
     while True:
         if late(net, cpu):
             return YIELD
         if sk.backlog.head < 0:
             break
+        if sk.backlog_taken == 0:
+            sk.backlog_taken = sk.backlog_qlen
         skb = __skb_dequeue(net, sk.backlog)
         sk.backlog_qlen -= 1
+        sk.backlog_taken -= 1
         if net.spends:
             spent_in(net, cpu, skb, Place.SOCKET)
         at(net, cpu, skb, Stage.release_sock)
         path.call_proto_backlog_rcv(sk.protocol, net, cpu, sk, skb)
+        if net.sd[cpu].pending:                      # it has sent something to this host: the softirq comes first
+            return YIELD
     sk.backlog_len = 0                               # only now: a flood cannot keep the thread here for ever
-    path.call_proto_release_cb(sk.protocol, net, cpu, sk)           # an ACK that was put off finds the backlog empty
-    spin_lock(net, cpu, sk.lock)
+    return DONE
+
+
+@path_function
+def sock_disown(net: Net, cpu: int, sk: sock) -> None:
+    """sock_release_ownership(): of those that wait for it, exclusively, the first is woken."""
     sk.owned = NO_THREAD
     first = sk.lock_wait
-    if first >= 0:                                   # exclusive: one of those that wait, the first
+    if first >= 0:
         th = net.thread[first]
         sk.lock_wait = th.lock_next
-    spin_unlock(net, sk.lock)
-    if first >= 0:
         tell_driver(net, cpu, Note.WAKE_READER, first)
-    return DONE
 
 
 @entry

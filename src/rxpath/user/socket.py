@@ -11,7 +11,7 @@ from .._compile import entry
 from ..abi.kernels import Sysctl
 from ..abi.limits import NSOCK
 from ..abi.net import Net
-from ..abi.numbers import AF_INET, EINVAL, EMFILE, IPPROTO, TCP
+from ..abi.numbers import AF_INET, EINVAL, EMFILE, IPPROTO, NEVER, OWNING, TCP
 from ..abi.sock import SOCK_BINDADDR_LOCK, SOCK_BINDPORT_LOCK
 from .errors import check, error
 from .mcast import ip_mc_drop_socket
@@ -124,8 +124,12 @@ def inet_restart(net: Net, i: int, addr: int, port: int) -> int:
 
 @entry
 def recv_now(net: Net, cpu: int, t: int) -> int:
-    """recvfrom() of a thread that the engine does not run; a length or a negative errno."""
-    return sys_recvfrom(net, cpu, t)
+    """recvfrom() of a thread that the engine does not run; a length or a negative errno.  What it copies takes no time."""
+    c, got = net.cpu[cpu], OWNING
+    while got == OWNING:
+        c.horizon = NEVER                            # nobody else is at work in between
+        got = sys_recvfrom(net, cpu, t)
+    return got
 
 
 # ---------------------------------------------------------------- the calls

@@ -9,7 +9,7 @@ from .._compile import cold, le64, mem_at, path_function
 from ..abi.engine import thread_t
 from ..abi.limits import NBATCH
 from ..abi.net import Net
-from ..abi.numbers import EAGAIN, IPPROTO, MSG_DONTWAIT, MSG_WAITFORONE, Kind, Trail, WaitBy
+from ..abi.numbers import EAGAIN, FAULTING, IPPROTO, MSG_DONTWAIT, MSG_WAITFORONE, OWNING, Kind, Trail, WaitBy
 from ..abi.sock import RCV_SHUTDOWN
 from ..path import Stage
 from ..turn import charge, timeline_returns
@@ -17,6 +17,7 @@ from ..user.recvmsg import sys_recvfrom
 from ..user.wait import __skb_wait_for_more_packets, sk_can_busy_loop, wait_remove
 from .dice import exponential_next, exponential_of
 from .latency import record_latency, served, work_begins
+from .notes import read_notes
 from .sched import arm_timeout, arm_timeout_range, go_to_sleep
 
 SERVICE_CONSTANT, SERVICE_EXPONENTIAL, SERVICE_LIST = 0, 1, 2
@@ -94,6 +95,11 @@ def spend(net: Net, cpu: int, th: thread_t, start: int, work: int) -> None:
 def call_step(net: Net, cpu: int, n: int, th: thread_t, start: int) -> None:
     """recvfrom() or recvmmsg() looks at the socket: one datagram, or the end of the call, or sleep."""
     got = sys_recvfrom(net, cpu, n)
+    if got <= OWNING:
+        recv_goes_on(net, cpu, n, th, start, got)
+        return
+    if th.kind == Kind.HOST:                         # whoever has waited for the socket
+        read_notes(net, cpu)
     if got == 0 and sock_is_stream(net, th):         # the end of a stream: nothing has been read
         th.result = 0
         call_returns(net, cpu, th)
@@ -111,7 +117,7 @@ def call_step(net: Net, cpu: int, n: int, th: thread_t, start: int) -> None:
     if got != EAGAIN and th.in_batch > 0:            # recvmmsg(): what it has comes first, the error with the next call
         net.socks[th.sock].err = -got
     th.result = got
-    if got == EAGAIN and busy_first(net, th, start):
+    if got == EAGAIN and th.copied == 0 and busy_first(net, th, start):
         return
     if got != EAGAIN or dont_wait(th) or th.timed_out:
         if th.in_batch == 0:
@@ -134,6 +140,22 @@ def call_step(net: Net, cpu: int, n: int, th: thread_t, start: int) -> None:
     go_to_sleep(net, cpu, n)
     if th.deadline:
         arm_timeout(net, cpu, th, th.deadline)
+
+
+@cold
+@path_function
+def recv_goes_on(net: Net, cpu: int, n: int, th: thread_t, start: int, got: int) -> None:
+    """A call on a stream.  OWNING: it is entered again when its time so far has passed; LOCKED: when the owner wakes it; FAULTING: when its
+    page is there."""
+    read_notes(net, cpu)
+    sk = net.socks[th.sock]
+    timeo = th.timeout if th.timeout else sk.rcvtimeo_ns
+    if timeo and th.deadline == 0:
+        th.deadline = start + timeo
+    if got != OWNING:
+        go_to_sleep(net, cpu, n)
+    if got == FAULTING:
+        arm_timeout(net, cpu, th, start + th.fault_ns)
 
 
 @path_function

@@ -6,7 +6,7 @@ the same pauses.  Nobody reads meanwhile: what comes waits in the socket, or is 
 from .._compile import cold, entry, le64, mem_at, path_function
 from ..abi.engine import thread_t
 from ..abi.net import Net
-from ..abi.numbers import Pausing
+from ..abi.numbers import Pausing, RecvStep
 from ..record import record_level
 from ..user.wait import finish_wait, poll_freewait
 from .apps import Phase
@@ -19,7 +19,7 @@ def stands_still(th: thread_t) -> bool:
     """Does it go no further?  A pause that is due begins where a call would begin, or the work on a datagram."""
     if th.pausing == Pausing.DUE:
         return th.phase == Phase.WAIT or th.phase == Phase.SERVE or th.phase == Phase.DOZE \
-            or (th.phase == Phase.CALL and th.in_batch == 0)
+            or (th.phase == Phase.CALL and th.in_batch == 0 and th.recv_step == RecvStep.NONE and th.locking == 0)
     return True
 
 

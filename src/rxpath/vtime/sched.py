@@ -524,6 +524,8 @@ def pause_now(net: Net, cpu: int, n: int) -> None:
     th.pause_at = NEVER
     th.pausing = Pausing.DUE
     if th.state == Th.SLEEPING:
+        if th.locking:                               # TASK_UNINTERRUPTIBLE
+            return
         entry = net.wait[th.wait]
         if entry.sk >= 0:
             wait_remove(net, net.socks[entry.sk], th.wait)

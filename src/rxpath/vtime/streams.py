@@ -8,12 +8,13 @@ from .._compile import path_function
 from ..abi.engine import thread_t
 from ..abi.limits import NBATCH, NTHREAD
 from ..abi.net import NWAIT, Net
-from ..abi.numbers import EAGAIN, IPPROTO, NO_SOCK, POLLRDHUP, TCP, WaitBy
+from ..abi.numbers import EAGAIN, IPPROTO, NO_SOCK, OWNING, POLLRDHUP, TCP, RecvStep, WaitBy
 from ..abi.sock import sock
 from ..user.eventpoll import ep_insert, ep_remove
 from ..user.recvmsg import sys_recvfrom
 from ..user.wait import POLL_READ, __skb_wait_for_more_packets, wait_remove
-from .apps import call_returns, call_step, dont_wait
+from .apps import call_returns, call_step, dont_wait, recv_goes_on
+from .notes import read_notes
 from .sched import go_to_sleep
 
 KIB_SHIFT = 10
@@ -27,12 +28,19 @@ def connection_step(net: Net, cpu: int, n: int, th: thread_t, start: int) -> Non
         call_step(net, cpu, n, th, start)
         return
     listens = sk.state == TCP.LISTEN
+    if th.recv_step != RecvStep.NONE:
+        th.timed_out = 0                             # the page is there
     if not listens and connection_served(net, th, sk):
         connection_over(net, cpu, th, sk, 0)
         th.result = 0
         call_returns(net, cpu, th)
         return
     got = path.call_proto_accept(sk.protocol, net, cpu, sk) if listens else sys_recvfrom(net, cpu, n)
+    if got <= OWNING:                                # FAULTING, LOCKED
+        recv_goes_on(net, cpu, n, th, start, got)
+        return
+    if net.sd[cpu].note_head != net.sd[cpu].note_tail:
+        read_notes(net, cpu)                         # whoever has waited for the socket
     if got == EAGAIN and not dont_wait(th):
         __skb_wait_for_more_packets(net, cpu, sk, n)
         go_to_sleep(net, cpu, n)

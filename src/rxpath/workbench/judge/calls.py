@@ -77,7 +77,7 @@ class Calls:
         """What poll() says of it."""
         raise NotImplementedError
 
-    def hold(self, id_: str) -> str:
+    def hold(self, id_: str, waits: bool) -> str:
         """A recv() of the socket comes to rest in the middle, and owns it."""
         raise NotImplementedError
 

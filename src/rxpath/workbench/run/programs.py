@@ -82,6 +82,7 @@ def _start(m: Machine, plan: hosttables.Thread, mine: list[Opened], services: li
     th.timeout = sk.rcvtimeo_ns
     if serves:
         th.message, th.closes, th.per_kib, th.arg = app.message, app.closes, app.per_kib, sum(EPOLL[word] for word in app.epoll)
+        th.fault_every, th.fault_ns = app.fault_every, app.fault
     start = left_open.program_start(m.host, n, app.start)
     m.call(setup.thread_start)(net, n, apps.Phase.WAIT if wait in ("epoll", "poll") else apps.Phase.CALL, start)
     _pauses(m, n, app, services)

@@ -274,9 +274,19 @@ class App(Part):
                       le=1_000_000)
     per_kib: Duration = key(0, "time that it works on each 1,024 bytes of a TCP connection, beside service", units.DURATION_ALLOWED,
                             example='"150ns"')
+    fault: Duration = key(0, "of a TCP connection: how long a call waits for a page of its buffer that is not in memory (a major fault); "
+                             "it owns the connection meanwhile", units.DURATION_ALLOWED, example='"2ms"')
+    fault_every: Int = key(0, "after so many calls that read one waits for a page; 0: never. Needs fault", "0 to 1000000", ge=0,
+                           le=1_000_000)
     start: Duration = key(0, "when it first reads", units.DURATION_ALLOWED)
 
     _check_name = field_validator("name", mode="before")(entry_name)
+
+    @model_validator(mode="after")
+    def _whole_faults(self) -> App:
+        if bool(self.fault) != bool(self.fault_every):
+            raise Wrong("fault", "goes with fault_every: how long, and how often")
+        return self
 
     @model_validator(mode="after")
     def _whole_messages(self) -> App:

@@ -197,8 +197,8 @@ class Machine(Calls):
         poll.register(sock, select.POLLIN | select.POLLPRI | select.POLLOUT | select.POLLRDHUP)
         return next((mask for _, mask in poll.poll(0)), 0)
 
-    def hold(self, id_: str) -> str:
-        owner = self.owners[id_] = Owner(self.sockets[id_].fileno())
+    def hold(self, id_: str, waits: bool) -> str:
+        owner = self.owners[id_] = Owner(self.sockets[id_].fileno(), waits)
         self.tracer.pids.add(owner.tid)                 # what the backlog drops, it drops
         return ""
 

@@ -23,10 +23,11 @@ SECONDS = 5
 
 
 class Owner:
-    """One recv() that holds its socket, from here until release()."""
+    """One recv() that holds its socket, from here until release().  waits: it may sleep."""
 
-    def __init__(self, fd: int) -> None:
+    def __init__(self, fd: int, waits: bool = False) -> None:
         self.result: int | str = 0
+        self.waits = waits
         self.uffd = libc.syscall(NR_USERFAULTFD, os.O_CLOEXEC | os.O_NONBLOCK)
         if self.uffd < 0:
             raise OSError(ctypes.get_errno(), "userfaultfd")
@@ -45,7 +46,11 @@ class Owner:
         os.read(self.uffd, MSG_BYTES)
 
     def _recv(self, fd: int) -> None:
-        n = libc.recv(fd, ctypes.c_void_p(self.address), PAGE, MSG_DONTWAIT)
+        kept = os.get_blocking(fd)
+        if self.waits:
+            os.set_blocking(fd, True)                                   # or O_NONBLOCK would say the same
+        n = libc.recv(fd, ctypes.c_void_p(self.address), PAGE, 0 if self.waits else MSG_DONTWAIT)
+        os.set_blocking(fd, kept)
         self.result = n if n >= 0 else errno_name(OSError(ctypes.get_errno(), ""))
 
     def release(self) -> int | str:

@@ -155,8 +155,8 @@ class Machine(Calls):
     def polled(self, sock: Any) -> int:
         return int(sock.poll())
 
-    def hold(self, id_: str) -> str:
-        return str(self.sockets[id_].hold())
+    def hold(self, id_: str, waits: bool) -> str:
+        return str(self.sockets[id_].hold(waits))
 
     def release(self, id_: str) -> int | str:
         return int(self.sockets[id_].release())

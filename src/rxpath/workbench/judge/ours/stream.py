@@ -2,7 +2,7 @@
 says.
 
 Its owner holds it between hold() and release(), as a recv() that sleeps while it copies does in Linux: in between nothing but the backlog
-can change, so the copy happens when the socket is let go."""
+can change, so the copy happens before the socket is let go."""
 from __future__ import annotations
 
 import errno
@@ -10,7 +10,7 @@ import socket
 import struct
 from typing import Any
 
-from rxpath.abi.numbers import IPPROTO, MSG_DONTWAIT, NEVER, YIELD
+from rxpath.abi.numbers import IPPROTO, MSG_DONTWAIT
 from rxpath.abi.sock import SOCK_SNDBUF_LOCK
 from rxpath.transport import tcp_sockopt
 from rxpath.user import sock as options
@@ -33,6 +33,7 @@ class Stream:
         self.caller, self.boot, self.net = caller, caller.boot, caller.net
         self.sk = sockets.create(self.boot, IPPROTO.TCP) if sk is None else sk
         self.held: OSError | None = None                    # what the recv() of hold() has returned already
+        self.waits = False                                  # it may sleep
 
     def _tell(self) -> None:
         self.caller.happened()
@@ -69,9 +70,9 @@ class Stream:
         raise OSError(errno.EOPNOTSUPP, "this host only receives")
 
     # ------------------------------------------------------------ reading
-    def recvmsg_into(self, views: list[memoryview], room: int, flags: int) -> tuple[int, list[Any], int, None]:
+    def recvmsg_into(self, views: list[memoryview], room: int, flags: int, waits: bool = False) -> tuple[int, list[Any], int, None]:
         view, th = views[0], self.caller.thread()
-        th.sock, th.flags, th.buf_len = self.sk, flags | MSG_DONTWAIT, len(view)
+        th.sock, th.flags, th.buf_len = self.sk, flags if waits else flags | MSG_DONTWAIT, len(view)
         n = self.boot.call(recv_now)(self.net, 0, self.caller.number)
         self._tell()
         if n < 0:
@@ -80,7 +81,8 @@ class Stream:
             view[:n] = self.caller.read(n)
         return n, [], int(th.msg_flags), None
 
-    def hold(self) -> str:
+    def hold(self, waits: bool) -> str:
+        self.waits = waits
         try:
             self.recvmsg_into([memoryview(bytearray(1))], 0, socket.MSG_PEEK)
         except OSError as error:                            # nothing to copy: its recv() has returned, and holds nothing
@@ -94,12 +96,7 @@ class Stream:
         held, self.held = self.held, None
         if held is not None:
             raise held
-        n, *_ = self.recvmsg_into([memoryview(bytearray(size))], 0, 0)
-        again = YIELD
-        while again == YIELD:                               # to the driver, when somebody is to be woken
-            self.net.cpu[0].horizon = NEVER                 # nobody else is at work in between
-            again = self.boot.call(options.disown_sock)(self.net, 0, self.sk)
-        self._tell()
+        n, *_ = self.recvmsg_into([memoryview(bytearray(size))], 0, 0, self.waits)
         return n
 
     # ------------------------------------------------------------ options

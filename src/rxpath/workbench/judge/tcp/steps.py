@@ -91,8 +91,10 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """A recv() that comes to rest while it copies, so that its owner holds the socket until Release.  There must be something to read."""
+    """A recv() that comes to rest while it copies, so that its owner holds the socket until Release.  There must be something to read.
+    waits: without MSG_DONTWAIT."""
     id: str
+    waits: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -193,7 +193,7 @@ class Talk:
             self.answers.append((name, self.tried(lambda: machine.sockets[step.id].send(wire.stream(0, step.size)))))
         elif isinstance(step, s.Hold):
             self.held.add(step.id)
-            self.answers.append((name, self.tried(lambda: machine.hold(step.id))))
+            self.answers.append((name, self.tried(lambda: machine.hold(step.id, step.waits))))
         elif isinstance(step, s.Release):
             self.held.discard(step.id)
             self.answers.append((name, self.tried(lambda: machine.release(step.id))))
