@@ -1,5 +1,6 @@
 """(reason, station) of TCP: how to give it, by frames to a host at the end of a veth; tests/test_reasons.py compares what moves."""
 from rxpath.abi.numbers import TCP
+from rxpath.transport import filter
 from rxpath.user import sock as options
 from rxpath.user import socket as sockets
 
@@ -57,6 +58,14 @@ def for_an_owner(host):
     for k in range(37):
         s.send(1400 * k, 1400, ts=2000 + k)
     assert s.net.socks[s.sk].drops == 1
+
+
+def filtered(host):
+    """A program that takes nothing (BPF_RET 0)."""
+    s = Stream(host)
+    filter.sk_attach_filter(s.boot, s.sk, [(6, 0, 0, 0)])
+    s.send(0, 100)
+    assert s.sock().drops == 1
 
 
 def full_accept_queue(host):
@@ -169,6 +178,7 @@ PLACES = {
     ("TCP_UNREAD", "tcp_close"): unread,
     ("NOT_SPECIFIED", "skb_rbtree_purge"): purged,
     ("NOT_SPECIFIED", "tcp_rcv_state_process"): lambda h: closing(h, {"seq": 1, "data": 10}),
+    ("SOCKET_FILTER", "tcp_v4_rcv"): filtered,
     ("SOCKET_BACKLOG", "tcp_v4_rcv"): for_an_owner,
     ("PROTO_MEM", "tcp_rcv_established"): smaller_buffer,
     ("PROTO_MEM", "tcp_rcv_state_process"): lambda h: smaller_buffer(h, True),

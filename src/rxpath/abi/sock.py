@@ -80,6 +80,7 @@ class sock:
     backlog_len: i64            # truesize
     backlog_qlen: i64           # datagrams
     backlog_max: i64
+    filter: i32 = NO_PROG       # SO_ATTACH_FILTER: where its program begins in net.bpf
     backlog_taken: i64          # of these, the first that the owner has taken already: nothing joins them any more
     lock_wait: i64 = NO_THREAD  # threads that sleep in lock_sock(): a list through thread_t.lock_next
     rx_dst: i64 = NO_ROUTE      # sk_rx_dst: the route of what came last through early demux, and its kind

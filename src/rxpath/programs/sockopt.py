@@ -14,6 +14,7 @@ from ..abi.kernels import Behaviour, Sysctl
 from ..abi.numbers import IPPROTO, RTN, TCP
 from ..drivers.net_device import dev_mc_add, dev_mc_del, multicast_mac
 from ..network import setup as network
+from ..transport import filter as bpf
 from ..transport import sock_reuseport, tcp_sockopt
 from ..user import mcast, sock
 from .process import Descriptor
@@ -21,6 +22,7 @@ from .process import Descriptor
 SO_TIMESTAMP, SO_SNDBUFFORCE, SO_RCVBUFFORCE, SO_TIMESTAMPNS, SO_RXQ_OVFL, SO_PEEK_OFF = 29, 32, 33, 35, 40, 42
 SO_SELECT_ERR_QUEUE, SO_BUSY_POLL, SO_INCOMING_CPU, SO_MEMINFO, SO_INCOMING_NAPI_ID, SO_NO_CHECK = 45, 46, 49, 55, 56, 11
 SO_ATTACH_REUSEPORT_CBPF, SO_DETACH_REUSEPORT_BPF, SO_PROTOCOL, SO_GET_FILTER = 51, 68, 38, 26
+SO_ATTACH_FILTER, SO_DETACH_FILTER = 26, 27
 IP_PKTINFO, IP_MTU_DISCOVER, IP_RECVERR, IP_RECVTTL, IP_FREEBIND, IP_ORIGDSTADDR, IP_MULTICAST_ALL = 8, 10, 11, 12, 15, 20, 49
 IP_MINTTL = 21
 IP_ADD_SOURCE_MEMBERSHIP, IP_DROP_SOURCE_MEMBERSHIP, SOL_UDP, UDP_GRO = 39, 40, 17, 104
@@ -115,6 +117,8 @@ def set_option(s: Descriptor, level: int, option: int, value: Any) -> None:
         raise error(errno.EINVAL)
     if key in REUSEPORT_BPF and b.net.behaviour[Behaviour.reuseport_bpf]:
         return reuseport_bpf(s, option, value)
+    if key in SOCKET_FILTER and is_stream(s):
+        return socket_filter(s, option, value)
     known = key in IN_THE_SOCK or key in KEPT_FLAGS or key in KEPT or key == PEEK_OFF
     if not known or (key == (SOL_UDP, UDP_GRO) and (is_stream(s) or not b.net.behaviour[Behaviour.udp_gro])):
         raise error(errno.ENOPROTOOPT)
@@ -154,6 +158,7 @@ def set_stream_option(s: Descriptor, key: tuple[int, int], value: Any) -> None:
 
 CONGESTION, INFO = (SOL_TCP, std.TCP_CONGESTION), (SOL_TCP, std.TCP_INFO)
 REUSEPORT_BPF = ((SOL, SO_ATTACH_REUSEPORT_CBPF), (SOL, SO_DETACH_REUSEPORT_BPF))
+SOCKET_FILTER = ((SOL, SO_ATTACH_FILTER), (SOL, SO_DETACH_FILTER))
 TTL, MULTICAST_TTL = (IP, std.IP_TTL), (IP, std.IP_MULTICAST_TTL)
 PEEK_OFF = (SOL, SO_PEEK_OFF)
 
@@ -169,16 +174,27 @@ def set_in_the_sock(s: Descriptor, key: tuple[int, int], n: int) -> None:
 
 
 def reuseport_bpf(s: Descriptor, option: int, value: Any) -> None:
-    """A program for the socket's group, as struct sock_fprog: how many instructions, and where in this process they are."""
+    """A program for the socket's group."""
     if option == SO_DETACH_REUSEPORT_BPF:
         return sock_reuseport.reuseport_detach_prog(s.boot, s.sk)
+    sock_reuseport.reuseport_attach_prog(s.boot, s.sk, sock_fprog(value))
+
+
+def socket_filter(s: Descriptor, option: int, value: Any) -> None:
+    """A program that a stream's segments must pass."""
+    if option == SO_DETACH_FILTER:
+        return bpf.sk_detach_filter(s.boot, s.sk)
+    bpf.sk_attach_filter(s.boot, s.sk, sock_fprog(value))
+
+
+def sock_fprog(value: Any) -> bpf.Program:
+    """A struct sock_fprog: how many instructions, and where in this process they are."""
     if isinstance(value, int) or len(bytes(value)) != 16:
         raise error(errno.EINVAL)
     n, address = struct.unpack("=H6xQ", bytes(value))
     if not 0 < n <= BPF_MAXINSNS:
         raise error(errno.EINVAL)
-    instructions = struct.iter_unpack("=HBBI", copy_from_user(address, 8 * n))
-    sock_reuseport.reuseport_attach_prog(s.boot, s.sk, [(code, jt, jf, k) for code, jt, jf, k in instructions])
+    return [(code, jt, jf, k) for code, jt, jf, k in struct.iter_unpack("=HBBI", copy_from_user(address, 8 * n))]
 
 
 class iovec(ctypes.Structure):

@@ -1,7 +1,8 @@
-"""Classic BPF programs: net/core/filter.c.  sock_reuseport.py runs them for SO_ATTACH_REUSEPORT_CBPF.
+"""Classic BPF programs: net/core/filter.c.  sock_reuseport.py runs them for SO_ATTACH_REUSEPORT_CBPF, tcp_ipv4.py for SO_ATTACH_FILTER.
 
 A program is checked once, when it is attached: known instructions, jumps that stay inside and only go on, a return at the end.  So it ends,
 and needs no check while it runs.  It reads the packet as skb.data shows it; what is not there ends it with 0."""
+import errno
 from collections.abc import Sequence
 from typing import Any
 
@@ -62,8 +63,13 @@ from ..abi.filter import (
     SKF_NET_OFF,
 )
 from ..abi.net import Net
-from ..abi.numbers import MASK63
+from ..abi.numbers import MASK63, NO_PROG
 from ..abi.skbuff import sk_buff
+from ..abi.sock import sock
+from ..path import Stage
+from ..skb import skb_trim
+from ..turn import at
+from ..user.errors import error
 
 M32 = 0xFFFFFFFF
 NOT_THERE = -1
@@ -300,6 +306,41 @@ def _unset_words(program: Program) -> str:
     return ""
 
 
+# ---------------------------------------------------------------- SO_ATTACH_FILTER, SO_DETACH_FILTER
+@cold
+@path_function
+def sk_filter_trim_cap(net: Net, cpu: int, sk: sock, skb: sk_buff, cap: int) -> bool:
+    """May the socket have it?  The program sees the packet from its transport header on, and says how many bytes stay: 0, none; else `cap`
+    at least."""
+    at(net, cpu, skb, Stage.run_bpf_filter)
+    n = bpf_prog_run(net, cpu, skb, sk.filter)
+    if n == 0:
+        return False
+    n = max(n, cap)
+    if n < skb.len:
+        skb_trim(net, skb, n)
+    return True
+
+
+def sk_attach_filter(b: Any, i: int, program: Program) -> None:
+    """EINVAL: the kernel's checker refuses the program; ENOMEM: no room for it."""
+    if bpf_check_classic(program):
+        raise error(errno.EINVAL, "SO_ATTACH_FILTER")
+    first = bpf_prog_load(b.net, program)
+    if first < 0:
+        raise error(errno.ENOMEM, "SO_ATTACH_FILTER")
+    b.net.socks[i].filter = first
+    b.net.nfiltered = 1
+
+
+def sk_detach_filter(b: Any, i: int) -> None:
+    """ENOENT: there is none."""
+    if b.net.socks[i].filter == NO_PROG:
+        raise error(errno.ENOENT, "SO_DETACH_FILTER")
+    b.net.socks[i].filter = NO_PROG
+
+
+# ---------------------------------------------------------------- where programs stand
 def bpf_prog_load(net: Any, program: Program) -> int:
     """Where it stands from now on, -1: no room.  Where the same instructions stand already, there."""
     words = [tuple(instruction) for instruction in program]

@@ -31,6 +31,7 @@ from ..path import Stage, Touch, early_demux, err_handler, inet_protocol, proto_
 from ..skb import __skb_queue_tail, consume_skb, kfree_skb_reason, pskb_may_pull
 from ..turn import at, spin_lock, spin_unlock, touch
 from ..user.memory import lines_arrive
+from .filter import sk_filter_trim_cap
 from .inet_hashtables import __inet_lookup_established, inet_ehashfn, inet_lhashfn, tcp_v4_flow
 from .sock_reuseport import reuseport_select_sock
 from .tcp_adopt import tcp_adopt_sent
@@ -186,6 +187,8 @@ def tcp_v4_rcv_request(net: Net, cpu: int, skb: sk_buff, i: int) -> int:
         inet_csk_reqsk_queue_drop(net, i)
         return tcp_v4_rcv_found(net, cpu, skb, NO_EHASH)
     sk = net.socks[req.listener]
+    if net.nfiltered and tcp_filter(net, cpu, sk, skb):
+        return tcp_drop(net, cpu, sk, skb, Stage.tcp_v4_rcv, Drop.SOCKET_FILTER)
     req.frame = skb.frame
     spin_lock(net, cpu, sk.lock)
     child = tcp_check_req(net, cpu, sk, skb, i)
@@ -234,7 +237,22 @@ def tcp_v4_refused(net: Net, cpu: int, sk: sock, skb: sk_buff) -> int:
     if ip.ttl < tp.min_ttl:
         net.snmp[cpu][Mib.TcpExt_TCPMinTTLDrop] += 1
         return Drop.TCP_MINTTL
-    return tcp_inbound_hash(net, cpu, skb)
+    refused = tcp_inbound_hash(net, cpu, skb)
+    if net.nfiltered and refused == 0:
+        return tcp_filter(net, cpu, sk, skb)
+    return refused
+
+
+@cold
+@path_function
+def tcp_filter(net: Net, cpu: int, sk: sock, skb: sk_buff) -> int:
+    """The socket's program may refuse a segment, or leave only a part of its data.  A drop reason, or 0."""
+    if sk.filter < 0:
+        return 0
+    if not sk_filter_trim_cap(net, cpu, sk, skb, tcp_hdr(net, skb).doff * 4):
+        return Drop.SOCKET_FILTER
+    tcp_v4_fill_cb(net, skb)
+    return 0
 
 
 @path_function

@@ -1,6 +1,6 @@
 """Data, acknowledgements, time stamps and urgent data on an established connection."""
 from rxpath.workbench.judge.case import Case, SetOpt, Wait
-from rxpath.workbench.judge.tcp.build import dial, each, read, row, seg, talk
+from rxpath.workbench.judge.tcp.build import PUSHED, dial, each, read, row, seg, talk
 from rxpath.workbench.judge.tcp.steps import Write
 
 RATELIMIT_NS = 550_000_000              # longer than tcp_invalid_ratelimit
@@ -50,6 +50,16 @@ def data() -> list[Case]:
         talk("a socket filter that rejects all", dial(),
              SetOpt("c", "SO_ATTACH_FILTER", b"\x06\0\0\0\0\0\0\0"),
              each("socket filter that rejects all", seg("PA", 0, 100))),
+        talk("a socket filter that leaves 40 bytes", dial(),
+             SetOpt("c", "SO_ATTACH_FILTER", b"\x06\0\0\0\x28\0\0\0"),
+             each("its checksum is verified first: 40 bytes of data at most", seg("PA", 0, 20)),
+             each("a longer one: what is left of it has a wrong checksum", seg("PA", 20, 100)),
+             each("its repetition", seg("PA", 20, 100)), each("a FIN", seg("FA", 20))),
+        talk("a socket filter that asks for PSH", dial(),
+             SetOpt("c", "SO_ATTACH_FILTER", PUSHED),
+             each("PSH passes", seg("PA", 0, 100)), each("without PSH it does not", seg("A", 100, 100)),
+             each("PSH again: behind the hole", seg("PA", 200, 100)), each("a bare ACK", seg("A", 200)),
+             each("a FIN with PSH", seg("FPA", 100, 100))),
         talk("IP_MINTTL", dial(),
              SetOpt("c", "IP_MINTTL", 100),
              each("IP_MINTTL 100, TTL 64", seg("PA", 0, 100)),

@@ -1,8 +1,8 @@
 """Listeners: what they answer, requests, the two queues, cookies, deferred accept, fast open; and connect()."""
 from typing import Any
 
-from rxpath.workbench.judge.case import Case, Close, Connect, GetOpt, Open, Sysctl, Wait
-from rxpath.workbench.judge.tcp.build import listener, read, row, talk
+from rxpath.workbench.judge.case import Case, Close, Connect, GetOpt, Open, SetOpt, Sysctl, Wait
+from rxpath.workbench.judge.tcp.build import PUSHED, listener, read, row, talk
 from rxpath.workbench.judge.tcp.steps import Accept, Handshake, Peer, Poll, Segment
 from rxpath.workbench.judge.tcp.wire import syn_options
 
@@ -44,6 +44,10 @@ def knocks() -> list[Case]:
         knock("SYN from port 0", Segment(p, "S", -1, ack=None, options=PLAIN)),
         knock("bad checksum", syn(p, bad_checksum=True)), knock("SYN with window scale 15", syn(p, syn_options(1460, 15))),
         knock("SYN with window 0", syn(p, window=0)), knock("SYN with a malformed option", syn(p, bytes((2, 0, 0, 0)))),
+        talk("a filter of a listener", listener(), SetOpt("l", "SO_ATTACH_FILTER", PUSHED), Peer(p),
+             row("a SYN without PSH", syn(p)), row("a SYN with PSH", syn(p, flags="SP")),
+             row("the third segment without PSH", ack(p)), row("and with", ack(p, flags="PA")),
+             row("it is the connection's, too", Accept("c"), ack(p, data=10), ack(p, flags="PA", data=10))),
         talk("SYN with ECE+CWR, tcp_ecn 1", listener(), Peer(p), Sysctl("net.ipv4.tcp_ecn", 1),
              row("SYN with ECE+CWR, tcp_ecn 1", syn(p, syn_options(1460, None, True, 1), flags="SEC"))),
         talk("SYN with ECE+CWR, tcp_ecn 0", listener(), Peer(p), Sysctl("net.ipv4.tcp_ecn", 0),

@@ -12,6 +12,8 @@ from typing import Any
 
 from rxpath.abi.numbers import IPPROTO, MSG_DONTWAIT
 from rxpath.abi.sock import SOCK_SNDBUF_LOCK
+from rxpath.programs.sockopt import sock_fprog
+from rxpath.transport import filter as bpf
 from rxpath.transport import tcp_sockopt
 from rxpath.user import sock as options
 from rxpath.user import socket as sockets
@@ -106,6 +108,8 @@ class Stream:
         if name == "SO_LINGER" and isinstance(value, bytes):
             tp.linger, seconds = struct.unpack("=ii", value)
             tp.lingertime_ns = seconds * 1_000_000_000
+        elif name == "SO_ATTACH_FILTER":
+            bpf.sk_attach_filter(self.boot, self.sk, sock_fprog(value))
         elif isinstance(value, bytes):
             raise OSError(errno.ENOPROTOOPT, name)
         elif name == "SO_SNDBUF":
