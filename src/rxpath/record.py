@@ -166,7 +166,7 @@ def record_start(net: Net, ncpu: int, shift: int) -> None:
     rec.tx_pause = record_series_for(net, Recorded.NIC_LOST, Drop.TX_PAUSE)
     rec.frag_mem = record_series_for(net, Recorded.FRAG_MEM, 0)
     rec.rest_mem = record_series_for(net, Recorded.SOCK_MEM, -1)
-    rec.rest_len = record_series_for(net, Recorded.SOCK_LEN, -1)
+    record_series_for(net, Recorded.SOCK_LEN, -1)    # rest_mem + 1
     rec.rest_latency = record_series_for(net, Recorded.LATENCY, -1)
     net.record = 1
     net.sim.cut = 1 << shift

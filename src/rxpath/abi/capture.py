@@ -108,7 +108,6 @@ class scan_t:
     rec: i64                    # number of the record, from 1; goes on when the file is read again
     rec_base: i64               # its value when this reading began
     rec_at: i64                 # its bytes
-    rec_start: i64              # byte of the file where it starts
     rec_caplen: i64
     rec_len: i64
     rec_ts: i64                 # ns since the epoch

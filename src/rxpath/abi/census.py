@@ -44,7 +44,6 @@ class census_mac:
     mac: i64
     rx: i64
     tx: i64
-    rx_ip: i64                  # of these, IPv4 and IPv6
     group: i64                  # frames that it sent to groups or all
     order: i64
 

@@ -33,4 +33,3 @@ class flowi4:
     dev: i64                    # by which it leaves, as an index
     next_hop: i64               # whose MAC its frames carry
     mtu: i64
-    loops: i64                  # RTCF_LOCAL: this host hears what it sends to many

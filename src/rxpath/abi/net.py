@@ -132,7 +132,6 @@ class Net:
     fragq_free: i64 = -1        # free lists; before they are used, tables are taken from the front
     fragq_used: i64
     frag_nqueues: i64
-    frag_evicted: i64           # 3.10
     frag_lru_head: i64 = -1
     frag_lru_tail: i64 = -1
     peer_free: i64 = -1

@@ -54,8 +54,7 @@ class recording_t:
     backlog: i64
     process_queue: i64
     frag_mem: i64
-    rest_mem: i64               # of all sockets that have no series of their own
-    rest_len: i64
+    rest_mem: i64               # of all sockets that have no series of their own; their lengths are the next one
     rest_latency: i64           # of threads that came later
     rest: i64                   # how many sockets these are
     ncut: i64                   # cuts taken; cut k is at k << cut_shift ns

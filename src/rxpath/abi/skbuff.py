@@ -52,7 +52,6 @@ class sk_buff:
     gso_segs: i32
     gro_next: i32               # NAPI_GRO_CB
     gro_count: i32
-    gro_last: i32
     gro_age: i64
     cb: Array[i64] = array(4)   # who has the packet now keeps its own data here, also while it waits for its turn: see below
     nf_rule: i32                # where in the rules a walk goes on, -1: not begun
@@ -60,7 +59,7 @@ class sk_buff:
     iif: i32
     rx_cpu: i32                 # the CPU that queued it to its socket: its lines lie in that cache
     gro_offset: i32             # headers before the payload that GRO merges
-    gro_nr_frags: i32           # pages and heads that hang on gro_last, up to MAX_SKB_FRAGS
+    gro_nr_frags: i32           # pages and heads that hang on its last packet, up to MAX_SKB_FRAGS
     gro_flush: i8
     gro_same_flow: i8
     gro_fixedid: i8
@@ -132,7 +131,6 @@ class ipfrag_skb_cb:
     end: i32
     next_run: i32
     run_end: i32
-    run_tail: i32
 
 
 @struct()

@@ -27,7 +27,6 @@ class tcp_options_received:
     sack_ok: i8
     wscale_ok: i8
     snd_wscale: i8              # of windows that come in
-    saw_unknown: i8
     dsack: i8                   # the first SACK block to send reports a duplicate
     num_sacks: i8
 

@@ -268,8 +268,6 @@ def census_fold(c: census_t, v: census_conv) -> None:
             m = c.macs[census_mac_of(c, mac)]
             m.rx += v.frames[o]
             m.tx += v.frames[e]
-            if version:
-                m.rx_ip += v.frames[o]
             if v.mac_0 >> 40 & 1 or v.mac_1 >> 40 & 1:
                 m.group += v.frames[e]
         if version == 0:

@@ -29,7 +29,6 @@ class MacRow(NamedTuple):
     mac: int
     rx: int
     tx: int
-    rx_ip: int
     group: int
     order: int
 

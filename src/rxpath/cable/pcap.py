@@ -48,7 +48,6 @@ def pcap_record(s: scan_t, mem: Mem) -> int:
     s.rec_way = Way.UNKNOWN
     if s.header == 24 and byte(mem, at + 22) == PACKET_OUTGOING:
         s.rec_way = Way.OUT
-    s.rec_start = at + s.file_at
     s.rec_at = at + s.header
     s.rec_caplen = caplen
     s.rec_len = length

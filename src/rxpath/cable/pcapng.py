@@ -277,7 +277,6 @@ def pcapng_record(s: scan_t, mem: Mem) -> int:
             return got
         s.at = at + size
         if got == Scan.RECORD:
-            s.rec_start = at + s.file_at
             s.rec += 1
             return Scan.RECORD
     return Scan.MORE

@@ -103,7 +103,6 @@ def gro_hold(net: Net, cpu: int, napi: napi_struct, bucket: int, skb: sk_buff) -
     """The first of what may become a merged packet."""
     skb.gro_count = 1
     skb.gro_fixedid = 0
-    skb.gro_last = skb.idx
     skb.gro_nr_frags = npages(net, skb)
     skb.gro_age = jiffies(net, cpu)
     skb.gso_size = skb.len - skb.gro_offset

@@ -48,7 +48,6 @@ def inet_frag_queue_insert(net: Net, queue: ipq_t, skb: sk_buff) -> int:
         queue.tail = skb.idx
         tail_run = FRAG_CB(net.skb[queue.last_run])
         tail_run.run_end = end
-        tail_run.run_tail = skb.idx
         return IPFRAG_OK
     before, i = NO_SKB, queue.head
     while i >= 0:
@@ -71,7 +70,6 @@ def fragrun_create(net: Net, queue: ipq_t, skb: sk_buff, before: int) -> None:
     skb.next = NO_SKB
     run = FRAG_CB(skb)
     run.run_end = run.end
-    run.run_tail = skb.idx
     if before >= 0:
         previous = FRAG_CB(net.skb[before])
         run.next_run = previous.next_run

@@ -153,7 +153,6 @@ def ip_evictor(net: Net, cpu: int) -> None:
         i = net.frag_lru_head
         inet_frag_kill(net, i)
         inet_frag_destroy(net, cpu, i, Stage.ip_defrag, Drop.FRAG_QUEUE_KILLED)
-        net.frag_evicted += 1
         net.snmp[cpu][Mib.Ip_ReasmFails] += 1
 
 

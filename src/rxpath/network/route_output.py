@@ -1,7 +1,7 @@
 """Routing of what a program sends: ip_route_output_key_hash() of net/ipv4/route.c.  RFC 1122 3.3.1.
 
 Called through path.py's table route_output by transport/; reads and fills the CPU's struct flowi4 (net.fl4)."""
-from .._compile import cold, path_function
+from .._compile import path_function
 from ..abi.flow import flowi4
 from ..abi.headers import ipv4_is_lbcast, ipv4_is_local_multicast, ipv4_is_loopback, ipv4_is_multicast
 from ..abi.limits import NDEV
@@ -11,7 +11,6 @@ from ..abi.numbers import AF_INET, EINVAL, ENETUNREACH, ENODEV, NO_DEV, NO_ROUTE
 from ..path import Stage, route_output
 from ..turn import charge
 from .fib_trie import fib_error, fib_table_lookup, inet_lookup_ifaddr
-from .igmp import ip_check_mc
 from .route import next_hop
 
 INADDR_LOOPBACK = 0x7F000001
@@ -45,7 +44,7 @@ def ip_route_output_key_hash(net: Net, cpu: int) -> int:
     charge(net, cpu, Stage.ip_route_output_key_hash)
     fl4 = net.fl4[cpu]
     dev = NO_DEV
-    fl4.route, fl4.type, fl4.loops = NO_ROUTE, RTN.UNICAST, 0
+    fl4.route, fl4.type = NO_ROUTE, RTN.UNICAST
     to_many = ipv4_is_multicast(fl4.daddr) or ipv4_is_lbcast(fl4.daddr)
     if fl4.saddr:
         if ipv4_is_multicast(fl4.saddr) or ipv4_is_lbcast(fl4.saddr) or fl4.saddr >> 24 == 0:
@@ -123,7 +122,7 @@ def fib_lookup_oif(net: Net, daddr: int, dev: int) -> int:
 
 @path_function
 def mkroute_output(net: Net, fl4: flowi4, dev: int) -> int:
-    """__mkroute_output(): what kind of address it is; who else hears it."""
+    """__mkroute_output(): what kind of address it is."""
     device = net.dev[dev]
     if ipv4_is_loopback(fl4.saddr) and dev != net.loopback and device.route_localnet == 0:
         return EINVAL
@@ -135,15 +134,6 @@ def mkroute_output(net: Net, fl4: flowi4, dev: int) -> int:
     elif fl4.daddr >> 24 == 0:
         return EINVAL
     fl4.mtu = device.mtu
-    fl4.next_hop = next_hop(net, fl4.daddr, fl4.route)
-    if fl4.type == RTN.BROADCAST or fl4.type == RTN.MULTICAST:
-        to_many_output(net, fl4)
+    many = fl4.type == RTN.BROADCAST or fl4.type == RTN.MULTICAST
+    fl4.next_hop = fl4.daddr if many else next_hop(net, fl4.daddr, fl4.route)
     return 0
-
-
-@cold
-@path_function
-def to_many_output(net: Net, fl4: flowi4) -> None:
-    """RTCF_LOCAL: a broadcast is heard here too, a group's packet if the device has joined the group."""
-    fl4.next_hop = fl4.daddr
-    fl4.loops = int(fl4.type == RTN.BROADCAST or ip_check_mc(net, fl4.dev, fl4.daddr))

@@ -56,7 +56,7 @@ def tcp_parse_options(net: Net, skb: sk_buff, opt_rx: tcp_options_received, foc:
     th, mem, at = tcp_hdr(net, skb), mem_at(net.mem_addr), skb.transport_header + TCP_HLEN
     left, sacked = th.doff * 4 - TCP_HLEN, 0
     syn = th.flags & TCPHDR_SYN != 0 and not estab
-    opt_rx.saw_tstamp = opt_rx.saw_unknown = 0
+    opt_rx.saw_tstamp = 0
     while left > 0:
         kind = byte(mem, at)
         if kind == TCPOPT_EOL:
@@ -79,8 +79,6 @@ def tcp_parse_options(net: Net, skb: sk_buff, opt_rx: tcp_options_received, foc:
                 sacked = at - skb.transport_header
         elif syn:
             tcp_parse_syn_option(net, opt_rx, foc, kind, size, at)
-        elif kind not in (TCPOPT_MSS, TCPOPT_WINDOW, TCPOPT_SACK_PERM, TCPOPT_FASTOPEN):
-            opt_rx.saw_unknown = 1
         at += size
         left -= size
     return sacked
@@ -105,8 +103,6 @@ def tcp_parse_syn_option(net: Net, opt_rx: tcp_options_received, foc: tcp_fastop
         tcp_parse_fastopen_option(foc, size - TCPOLEN_FASTOPEN_BASE, at + TCPOLEN_FASTOPEN_BASE, 0)
     elif kind == TCPOPT_EXP and size >= TCPOLEN_EXP_FASTOPEN_BASE and be16(mem, at + 2) == TCPOPT_FASTOPEN_MAGIC:
         tcp_parse_fastopen_option(foc, size - TCPOLEN_EXP_FASTOPEN_BASE, at + TCPOLEN_EXP_FASTOPEN_BASE, 1)
-    else:
-        opt_rx.saw_unknown = 1
 
 
 @cold
