@@ -45,6 +45,8 @@ class _Either(ABCMeta):
     """socket(...) is ours or the standard library's, by family; both are instances of it."""
 
     def __call__(cls, family: int = -1, type: int = -1, proto: int = -1, fileno: int | None = None) -> Any:
+        if fileno is not None and _host is not None and fileno in _host.process.fds:
+            return super().__call__(family, type, proto, fileno)
         if fileno is not None or family not in (-1, std.AF_INET, std.AF_INET6):
             return _real(family, type, proto, fileno)
         if family == std.AF_INET6:
@@ -61,11 +63,36 @@ class socket(LiveSocket, metaclass=_Either):
     _stands_for_all = True
 
     def __init__(self, family: int = -1, type: int = -1, proto: int = -1, fileno: int | None = None) -> None:
-        super().__init__(host().process, std.AF_INET if family == -1 else family, std.SOCK_STREAM if type == -1 else type, max(proto, 0))
+        if fileno is not None:
+            self._take_up(fileno, family, type, proto)
+        else:
+            super().__init__(host().process, std.AF_INET if family == -1 else family, std.SOCK_STREAM if type == -1 else type,
+                             max(proto, 0))
+        if type == -1 or not type & std.SOCK_NONBLOCK:
+            self._default_timeout()
+
+    def _take_up(self, fd: int, family: int, type: int, proto: int) -> None:
+        """A socket that was detached.  As in the standard library, what the caller says of it is believed."""
+        self.fd, process = -1, host().process
+        with process.lock:
+            if fd not in process.detached:
+                raise OSError(errno.EOPNOTSUPP,
+                              f"{os.strerror(errno.EOPNOTSUPP)}: a socket of a live host has one object; detach() it first")
+            self._become(process.detached.pop(fd))
+        self._timeout = None
+        for name, said in (("family", family), ("type", type), ("proto", proto)):
+            if said not in (-1, getattr(self, name)):
+                setattr(self, name, said)
+
+    def _default_timeout(self) -> None:
+        """setdefaulttimeout()"""
+        if std.getdefaulttimeout() is not None:
+            self.settimeout(std.getdefaulttimeout())
 
     def _accepted(self, sk: int) -> Self:
         made = self.__class__.__new__(self.__class__)
         LiveSocket.__init__(made, self.process, self.family, self.type, self.proto, sk)
+        made._default_timeout()
         return made
 
     @property
@@ -88,7 +115,14 @@ class socket(LiveSocket, metaclass=_Either):
             self.close()
 
     def __repr__(self) -> str:
-        return f"<rxpath.socket.socket fd={self.fd}, family={self.family!r}, type={self.type!r}, proto={self.proto}>"
+        """As the standard library's."""
+        words = [f"fd={self.fd}", f"family={self.family}", f"type={self.type}", f"proto={self.proto}"]
+        for word, ask in (("laddr", self.getsockname), ("raddr", self.getpeername)):
+            try:
+                words.append(f"{word}={ask()}")
+            except OSError:                          # closed; without a peer
+                pass
+        return f"<{type(self).__module__}.{type(self).__qualname__}{' [closed]' if self._closed else ''} {', '.join(words)}>"
 
 
 SocketType = socket

@@ -8,7 +8,9 @@ Address = tuple[str, int]
 
 def parse(address: Any) -> tuple[int, int]:
     """(host, port) as 32 bits and a port; the errors of the standard library."""
-    if not isinstance(address, tuple) or len(address) != 2:
+    if not isinstance(address, tuple):
+        raise TypeError(f"AF_INET address must be tuple, not {type(address).__name__}")
+    if len(address) != 2:
         raise TypeError("AF_INET address must be a pair (host, port)")
     host, port = address
     if not 0 <= port <= 65535:

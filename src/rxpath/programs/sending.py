@@ -7,6 +7,7 @@ import errno
 import socket as std
 import struct
 from collections.abc import Iterable
+from operator import index
 from typing import Any
 
 from ..abi.numbers import EAGAIN, MSG_DONTWAIT, POLLOUT, Op
@@ -39,7 +40,8 @@ class Sending(Stream):
     def sendmsg(self, buffers: Iterable[Any], ancdata: Iterable[tuple[int, int, Any]] = (), flags: int = 0,
                 address: Address | None = None) -> int:
         """The buffers are one datagram.  Ancillary data: IP_PKTINFO, IP_TTL, IP_TOS."""
-        return self._send(list(buffers), flags, None if address is None else parse(address), list(ancdata))
+        messages = [ancillary_of(item) for item in ancdata]
+        return self._send(list(buffers), flags, None if address is None else parse(address), messages)
 
     def sendfile(self, file: Any, offset: int = 0, count: int | None = None) -> int:
         """The standard library refuses it of datagram sockets."""
@@ -48,11 +50,12 @@ class Sending(Stream):
         raise ValueError("only SOCK_STREAM type sockets are supported")
 
     # ------------------------------------------------------------ one datagram
-    def _send(self, buffers: list[Any], flags: int, to: tuple[int, int] | None, ancillary: list[tuple[int, int, Any]] | None = None) -> int:
+    def _send(self, buffers: list[Any], flags: int, to: tuple[int, int] | None,
+              ancillary: list[tuple[int, int, bytes]] | None = None) -> int:
         sk = self._check()
         if is_stream(self):
             self._no_sending()
-        data = b"".join(memoryview(b).cast("B") for b in buffers)
+        data, flags = b"".join(map(bytes_of, buffers)), index(flags)
         if len(data) > 0xFFFF:                                   # more than any datagram has
             raise error(errno.EMSGSIZE)
         th = self.process.thread()
@@ -88,11 +91,25 @@ class Sending(Stream):
         return n
 
 
-def set_ancillary(th: Any, messages: Iterable[tuple[int, int, Any]]) -> None:
+def bytes_of(data: Any) -> memoryview:
+    """What a call was given to send; TypeError as the standard library says it."""
+    try:
+        return memoryview(data).cast("B")
+    except TypeError:
+        raise TypeError(f"a bytes-like object is required, not {type(data).__name__!r}") from None
+
+
+def ancillary_of(item: Any) -> tuple[int, int, bytes]:
+    """One item of sendmsg()'s ancillary data, looked at before anything is sent."""
+    if not isinstance(item, tuple) or len(item) != 3:
+        raise TypeError("[sendmsg() ancillary data items] must be tuples (level, type, data)")
+    return index(item[0]), index(item[1]), bytes(bytes_of(item[2]))
+
+
+def set_ancillary(th: Any, messages: Iterable[tuple[int, int, bytes]]) -> None:
     """ip_cmsg_send(): what the call says itself.  EINVAL: of another kind, or not so long."""
     th.send_saddr, th.send_oif, th.send_ttl, th.send_tos = 0, 0, 0, -1
-    for level, kind, data in messages:
-        raw = bytes(data)
+    for level, kind, raw in messages:
         if level != std.IPPROTO_IP:
             if level == std.SOL_SOCKET:
                 raise error(errno.EINVAL)

@@ -5,7 +5,8 @@ calls happen at once.  Sending: sending.py; options: sockopt.py; poll(), select(
 import errno
 import os
 import socket as std
-from typing import Any, Self
+from operator import index
+from typing import Any, NoReturn, Self
 
 from ..abi.kernels import Sysctl
 from ..abi.mib import Mib
@@ -42,6 +43,7 @@ class Socket(Sending, Stream):
         self.fd = process.new_fd(self)
         self.kept: dict[tuple[int, int], Any] = {}
         self.dont_wait, self.calls, self.closing = False, 0, False
+        self._closed, self._io_refs = False, 0
         self._timeout: float | None = None
         self.net.socks[self.sk].readers += 1
         if type & std.SOCK_NONBLOCK:
@@ -199,6 +201,7 @@ class Socket(Sending, Stream):
     # ------------------------------------------------------------ receiving
     def _recv(self, size: int, flags: int) -> tuple[int, Address | None, int]:
         """Into the program's memory: what the call returned, who sent it, msg_flags."""
+        size, flags = index(size), index(flags)
         if size < 0:
             raise ValueError("negative buffersize in recv")
         sk = self._check()
@@ -247,7 +250,7 @@ class Socket(Sending, Stream):
         return self.recvfrom_into(buffer, nbytes, flags)[0]
 
     def recvfrom_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> tuple[int, Address | None]:
-        view = memoryview(buffer).cast("B")
+        view = writable(buffer)
         if nbytes < 0:
             raise ValueError("negative buffersize in recvfrom_into")
         if nbytes > len(view):
@@ -258,13 +261,15 @@ class Socket(Sending, Stream):
         return n, addr
 
     def recvmsg(self, bufsize: int, ancbufsize: int = 0, flags: int = 0) -> tuple[bytes, list[tuple[int, int, bytes]], int, Address | None]:
+        check_room(ancbufsize)
         n, addr, msg_flags = self._recv(bufsize, flags)
         messages, cut = self._ancillary(addr, ancbufsize)
         return self._bytes(min(n, bufsize)), messages, msg_flags | cut, addr
 
     def recvmsg_into(self, buffers: Any, ancbufsize: int = 0, flags: int = 0) \
             -> tuple[int, list[tuple[int, int, bytes]], int, Address | None]:
-        views = [memoryview(b).cast("B") for b in buffers]
+        views = [writable(b) for b in buffers]
+        check_room(ancbufsize)
         size = sum(len(v) for v in views)
         n, addr, msg_flags = self._recv(size, flags)
         data, at = self._bytes(min(n, size)), 0
@@ -298,12 +303,16 @@ class Socket(Sending, Stream):
             raise error(errno.ENOTCONN)
 
     def close(self) -> None:
-        """The descriptor is free at once; port and queue when the last call that is still in the socket has returned."""
-        if self.fd < 0:
+        """The descriptor is free at once; port and queue when the last call that is still in the socket has returned.  With files of
+        makefile() that are open: when the last of these is closed."""
+        self._closed = True
+        if self.fd < 0 or self._io_refs > 0:
             return
-        self.process.free_fd(self.fd)
-        self.fd, self.closing = -1, True
-        self._close_if_last()
+        fd, self.fd, self.closing = self.fd, -1, True
+        try:
+            self.process.free_fd(fd)
+        finally:                                     # EBADF: somebody has closed a live socket's descriptor behind it
+            self._close_if_last()
 
     def _close_if_last(self) -> None:
         if self.closing and self.calls == 0:
@@ -314,7 +323,7 @@ class Socket(Sending, Stream):
             sockets.close(self.boot, self.sk, self.process.cpu())
 
     def detach(self) -> int:
-        fd, self.fd = self.fd, -1
+        fd, self.fd, self._closed = self.fd, -1, True
         return fd
 
     def __enter__(self) -> Self:
@@ -323,5 +332,22 @@ class Socket(Sending, Stream):
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def __getstate__(self) -> NoReturn:
+        raise TypeError(f"cannot pickle {type(self).__name__!r} object")
+
     def __repr__(self) -> str:
         return f"<rxpath socket fd={self.fd}, {'closed' if self.fd < 0 else self.getsockname()}>"
+
+
+def writable(buffer: Any) -> memoryview:
+    """Where a call may put what it reads; TypeError before anything is read."""
+    view = memoryview(buffer)
+    if view.readonly:
+        raise TypeError(f"a read-write bytes-like object is required, not {type(buffer).__name__!r}")
+    return view.cast("B")
+
+
+def check_room(ancbufsize: Any) -> None:
+    """Of recvmsg(), before anything is read."""
+    if index(ancbufsize) < 0:
+        raise ValueError("invalid ancillary data buffer length")

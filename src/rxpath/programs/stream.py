@@ -2,9 +2,9 @@
 
 A stream socket of the simulated host reads; sending on it is not modelled, and says so."""
 import errno
-import io
 import os
 from abc import ABC, abstractmethod
+from socket import socket as _real
 from typing import Any, NoReturn, Self
 
 from ..abi.numbers import EAGAIN, MSG_DONTWAIT, POLLIN, POLLOUT, TCP, Op
@@ -12,6 +12,7 @@ from ..user import socket as sockets
 from .process import Process
 from .sockopt import error, is_stream
 
+# _real: taken here, before rxpath.socket.install() puts ours in its place.
 INT_MAX = 0x7FFFFFFF
 
 
@@ -26,6 +27,8 @@ class Stream(ABC):
     dont_wait: bool
     kept: dict[tuple[int, int], Any]
     _timeout: float | None
+    _closed: bool                                    # by the program; files of makefile() may still be open,
+    _io_refs: int                                    # so many
 
     @abstractmethod
     def _check(self) -> Any: ...
@@ -37,7 +40,7 @@ class Stream(ABC):
     def getpeername(self) -> tuple[str, int]: ...
 
     @abstractmethod
-    def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> int: ...
+    def close(self) -> None: ...
 
     @abstractmethod
     def _close_if_last(self) -> None: ...
@@ -46,10 +49,12 @@ class Stream(ABC):
     def listen(self, backlog: int = 128) -> None:
         """inet_listen(): so many connections and one may wait to be accepted, net.core.somaxconn at most."""
         self._check()
+        if not -INT_MAX - 1 <= backlog <= INT_MAX:
+            raise OverflowError("Python int too large to convert to C int")
         if not is_stream(self):
             raise error(errno.EOPNOTSUPP)
         try:
-            sockets.listen(self.boot, self.sk, min(max(backlog, 0), INT_MAX))
+            sockets.listen(self.boot, self.sk, max(backlog, 0))
         except OSError as e:
             raise error(e.errno or errno.EINVAL) from None
 
@@ -118,47 +123,17 @@ class Stream(ABC):
     # ------------------------------------------------------------ files
     def makefile(self, mode: str = "r", buffering: int | None = None, *, encoding: str | None = None, errors: str | None = None,
                  newline: str | None = None) -> Any:
-        """socket.makefile() for reading: "rb" or "r".  Closing the file leaves the socket open, as in the standard library."""
-        if set(mode) - {"r", "b"} or "r" not in mode:
-            if set(mode) <= {"r", "w", "b"}:
-                self._no_sending()
-            raise ValueError(f"invalid mode {mode!r} (only r, b allowed)")
-        raw = Raw(self)
-        if buffering == 0:
-            if "b" not in mode:
-                raise ValueError("unbuffered streams must be binary")
-            return raw
-        buffered = io.BufferedReader(raw, io.DEFAULT_BUFFER_SIZE if buffering is None or buffering < 0 else buffering)
-        return buffered if "b" in mode else io.TextIOWrapper(buffered, encoding, errors, newline)
+        """socket.makefile(), which is the standard library's own.  Writing to a stream's file says that streams only receive."""
+        return _real.makefile(self, mode, buffering, encoding=encoding, errors=errors, newline=newline)    # type: ignore[call-overload]
+
+    def _decref_socketios(self) -> None:
+        """A file of makefile() is closed; the last one takes a socket along that the program has closed meanwhile."""
+        if self._io_refs > 0:
+            self._io_refs -= 1
+        if self._closed:
+            self.close()
 
     # ------------------------------------------------------------ sending
     def _no_sending(self, *_: Any, **__: Any) -> NoReturn:
         """The sending side of streams is not modelled yet."""
         raise OSError(errno.EOPNOTSUPP, f"{os.strerror(errno.EOPNOTSUPP)}: streams only receive; datagram sockets send")
-
-
-class Raw(io.RawIOBase):
-    """The bytes of a stream, as io reads them: the standard library's SocketIO."""
-
-    def __init__(self, sock: Stream) -> None:
-        self._sock, self._timed_out = sock, False
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int | None:
-        """None: nothing is there, and the socket does not wait."""
-        if self.closed:
-            raise ValueError("I/O operation on closed file.")
-        if self._timed_out:
-            raise OSError("cannot read from timed out object")
-        try:
-            return self._sock.recv_into(buffer)
-        except TimeoutError:
-            self._timed_out = True
-            raise
-        except BlockingIOError:
-            return None
-
-    def fileno(self) -> int:
-        return self._sock.fd

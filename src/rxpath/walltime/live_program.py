@@ -62,6 +62,7 @@ class LiveProcess(RealProcess):
         self._local = threading.local()
         self._unused = list(range(LAST - 1, FIRST - 1, -1))
         self.free: deque[Any] = deque()
+        self.detached: dict[int, LiveSocket] = {}    # by descriptor: sockets whose objects have let go of them
         self.left_word = False                       # a call has left notes: the host is to have a turn
         with self.lock:
             self.call(rt_program)(self.net, 0, LAST)
@@ -124,7 +125,10 @@ class LiveProcess(RealProcess):
 
     # ------------------------------------------------------------ descriptors
     def new_fd(self, what: Any) -> int:
-        fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        fd = os.eventfd(0, os.EFD_CLOEXEC)
+        gone = self.detached.pop(fd, None)
+        if gone is not None:                         # its number was closed and is free again
+            gone.abandon()
         self.fds[fd] = what
         return fd
 
@@ -263,19 +267,58 @@ class LiveSocket(Socket):
             if yes:
                 os.eventfd_write(self.fd, 1)
             else:
-                os.eventfd_read(self.fd)
+                try:
+                    os.preadv(self.fd, [bytearray(8)], -1, os.RWF_NOWAIT)    # whatever O_NONBLOCK says
+                except BlockingIOError:              # somebody has read it
+                    pass
+
+    def settimeout(self, seconds: float | None) -> None:
+        """Its descriptor's O_NONBLOCK says whether calls wait, as a socket's does."""
+        with self.process.lock:
+            super().settimeout(seconds)
+            os.set_blocking(self.fd, seconds is None)
+
+    def detach(self) -> int:
+        """The descriptor, which lives on and may be waited for; socket(fileno=...) makes it a socket again.  -1: closed."""
+        with self.process.lock:
+            if self.fd < 0:
+                return -1
+            if self.calls:
+                raise OSError(errno.EBUSY, f"{os.strerror(errno.EBUSY)}: a call is in this socket")
+            kept = LiveSocket.__new__(LiveSocket)
+            kept._become(self)
+            self.process.detached[kept.fd] = kept
+            return kept.fd
+
+    def _become(self, other: "LiveSocket") -> None:
+        """The socket is this object's from now on, no longer the other's."""
+        self.__dict__.update(other.__dict__)
+        other.fd = other.entry = -1
+        other._closed, self._closed, self._io_refs = True, False, 0
+        self.process.fds[self.fd] = self
+        if self.entry >= 0:
+            self.process.waited[self.entry] = self
+
+    def abandon(self) -> None:
+        """Its descriptor is gone, and no object has it."""
+        self.process.unwatch(self)
+        self.fd, self.closing = -1, True
+        self._close_if_last()
 
     def close(self) -> None:
-        if self.fd < 0:
+        self._closed = True
+        if self.fd < 0 or self._io_refs > 0:
             return
         with self.process.lock:
             self.process.unwatch(self)
-            Socket.close(self)
-            self.process.left_word = False
-            self.process.driver.step()
+            try:
+                Socket.close(self)
+            finally:
+                self.process.left_word = False
+                self.process.driver.step()
 
     bind, connect, disconnect, shutdown = _locked("bind"), _locked("connect"), _locked("disconnect"), _locked("shutdown")
-    getsockname, getpeername, settimeout = _locked("getsockname"), _locked("getpeername"), _locked("settimeout")
+    getsockname, getpeername = _locked("getsockname"), _locked("getpeername")
     setsockopt, getsockopt, ioctl = _locked("setsockopt"), _locked("getsockopt"), _locked("ioctl")
     recv, recv_into, recvfrom, recvfrom_into = _locked("recv"), _locked("recv_into"), _locked("recvfrom"), _locked("recvfrom_into")
     recvmsg, recvmsg_into, listen, accept = _locked("recvmsg"), _locked("recvmsg_into"), _locked("listen"), _locked("accept")
