@@ -104,8 +104,10 @@ def test_a_descriptor_closed_behind_a_socket_is_said_once(host):
 def test_a_file_keeps_its_socket_open(host):
     s = bound()
     file = s.makefile("rb", buffering=0)
+    fd = file.fileno()
     s.close()
     send(b"one")
+    assert select.select([fd], [], [], 5)[0] == [fd]
     assert file.read(10) == b"one" and s.fileno() >= 0
     file.close()
     assert s.fileno() == -1
@@ -128,6 +130,16 @@ def test_a_wrong_argument_costs_no_datagram(host, call):
         send(b"one")
         with pytest.raises((TypeError, ValueError)):
             call(s)
+        assert s.recv(10) == b"one"
+
+
+@pytest.mark.parametrize("item, error", [([0, 0, b""], OSError), ((0, 0), TypeError), ("abc", TypeError), (5, TypeError),
+                                         ((0, 0, "x"), TypeError)])
+def test_a_wrong_item_of_ancillary_data_sends_nothing(host, item, error):
+    with bound() as s:
+        with pytest.raises(error):
+            s.sendmsg([b"x"], [item], 0, s.getsockname())
+        s.sendmsg([b"one"], [[std.IPPROTO_IP, std.IP_TTL, b"\5\0\0\0"]], 0, s.getsockname())
         assert s.recv(10) == b"one"
 
 

@@ -102,6 +102,21 @@ def test_by_the_clock_on_the_wall():
     host.time.close()
 
 
+def test_a_file_keeps_its_socket_open():
+    host = Host("real", False)
+    s = Program(host.time)
+    sock = s.socket()
+    sock.bind(("", 5000))
+    host.time.send(udp_frame(b"hello"), 20 * MS)
+    with sock.makefile("rb", buffering=0) as file:
+        sock.close()
+        assert file.read(10) == b"hello" and sock.fileno() >= 0
+    assert sock.fileno() == -1
+    s.socket().bind(("", 5000))
+    s.process.close()
+    host.time.close()
+
+
 # ---------------------------------------------------------------- busy polling
 FRAMES, GAP = 20, MS
 

@@ -101,9 +101,11 @@ def bytes_of(data: Any) -> memoryview:
 
 def ancillary_of(item: Any) -> tuple[int, int, bytes]:
     """One item of sendmsg()'s ancillary data, looked at before anything is sent."""
-    if not isinstance(item, tuple) or len(item) != 3:
-        raise TypeError("[sendmsg() ancillary data items] must be tuples (level, type, data)")
-    return index(item[0]), index(item[1]), bytes(bytes_of(item[2]))
+    try:
+        level, kind, data = item
+    except (TypeError, ValueError):
+        raise TypeError("sendmsg() ancillary data items must be sequences (level, type, data)") from None
+    return index(level), index(kind), bytes(bytes_of(data))
 
 
 def set_ancillary(th: Any, messages: Iterable[tuple[int, int, bytes]]) -> None:
