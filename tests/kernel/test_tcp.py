@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from rxpath.workbench.judge import run
+from rxpath.workbench.judge import compare, run
 from rxpath.workbench.judge.tcp import generated, transcript
 from rxpath.workbench.views import judge as view
 
@@ -16,6 +16,11 @@ SEED, BLOCKS = 618, 8
 AGAIN = 4                           # of a conversation that a busy machine has delayed
 
 
+def same(lines):
+    """Builds of one release differ in what was inlined."""
+    return list(map(compare.unfolded, lines))
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_kernel_does_what_is_written_down(judge, family):
     told = []
@@ -23,13 +28,13 @@ def test_the_kernel_does_what_is_written_down(judge, family):
     for case in run.families()[family]():
         for _ in range(1 + AGAIN):
             lines = list(transcript.lines(case, judge.kernel.one(case, run.host_of(case))))
-            if lines == expected[len(told):len(told) + len(lines)] or not expected:
+            if not expected or same(lines) == same(expected[len(told):len(told) + len(lines)]):
                 break
         told += lines
     if not expected:
         (GOLDEN / f"{family}.txt").write_text(f"Linux {run.kernel_release()}\n\n" + "\n".join(told) + "\n")
     else:
-        assert told == expected
+        assert same(told) == same(expected)
 
 
 @pytest.mark.parametrize("number", range(BLOCKS))

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import pytest
 
 from rxpath import examples
-from rxpath._compile import loader
+from rxpath._compile import loader, options
 from rxpath.workbench.cli import app as cli
 
 pytest.importorskip("distributed")
@@ -49,8 +49,8 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
-    env = {**os.environ, "RXPATH_CACHE": str(here), "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "0",
-           "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "src")])}
+    env = {**os.environ, "RXPATH_CACHE": str(here), "RXPATH_WHOLE": str(int(options.WHOLE)),
+           "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "0", "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "src")])}
 
     def start(what: str, *words: str) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", f"distributed.cli.dask_{what}", *words, "--no-dashboard"]
