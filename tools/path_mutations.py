@@ -194,7 +194,7 @@ MUTATIONS = (
     M("transport/tcp_ipv4.py", "tcp_add_backlog", "(sk.sndbuf >> 1)", "sk.sndbuf", "the backlog's limit*"),
     M("transport/tcp_ipv4.py", "tcp_add_backlog", "if sk.backlog_len + sk.rmem_alloc > limit:", "if sk.backlog_len > limit:",
       "the backlog's limit*"),
-    M("user/sock.py", "release_sock", "    sk.backlog_len = 0                               # only", "    pass  # only",
+    M("user/sock.py", "__release_sock", "    sk.backlog_len = 0                               # only", "    pass  # only",
       "an ACK that was put off*"),
     M("transport/tcp_input.py", "tcp_epollin_ready", "avail >= target or ", "avail > target or ", "SO_RCVLOWAT | tcp_data"),
     M("transport/tcp_sockopt.py", "tcp_set_rcvlowat", "sk.rcvbuf = space", "pass", "SO_RCVLOWAT"),

@@ -276,7 +276,8 @@ class Drop(IntEnum):
                           {"__udp_enqueue_schedule_skb": Place("Udp.RcvbufErrors Udp.InErrors socket.drops",
                                                                before=("3.16", "Udp.InErrors socket.drops")),
                            "sock_queue_rcv_skb": Place("Udp.RcvbufErrors Udp.InErrors socket.drops")})
-    SOCKET_FILTER = Row("5.18", R, "the socket's filter (SO_ATTACH_FILTER) refused it", {"tcp_v4_rcv": Place("socket.drops")})
+    SOCKET_FILTER = Row("5.18", R, "the socket's filter (SO_ATTACH_FILTER) refused it", {"tcp_v4_rcv": Place("socket.drops")},
+                        "the program's own filter refuses it: only the program can change that")
     SOCKET_BACKLOG = Row("5.18", L, "the socket's backlog is full", {"sk_add_backlog": Place("Udp.InErrors socket.drops"),
                           "tcp_v4_rcv": Place("TcpExt.TCPBacklogDrop socket.drops")})
     PROTO_MEM = Row("5.18", L, "no room in the protocol's memory, or in a stream's buffer", {

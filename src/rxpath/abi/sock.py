@@ -80,8 +80,8 @@ class sock:
     backlog_len: i64            # truesize
     backlog_qlen: i64           # datagrams
     backlog_max: i64
+    backlog_taken: i32          # of these, the first that the owner has taken already: nothing joins them any more
     filter: i32 = NO_PROG       # SO_ATTACH_FILTER: where its program begins in net.bpf
-    backlog_taken: i64          # of these, the first that the owner has taken already: nothing joins them any more
     lock_wait: i64 = NO_THREAD  # threads that sleep in lock_sock(): a list through thread_t.lock_next
     rx_dst: i64 = NO_ROUTE      # sk_rx_dst: the route of what came last through early demux, and its kind
     rx_dst_type: i64
@@ -92,8 +92,8 @@ class sock:
     freebind: i32               # IP_FREEBIND
     wmem_alloc: i32             # sk_wmem_alloc: truesize of what it has sent and the device has not
     nospace: i32                # SOCK_NOSPACE: somebody waits for room
-    broadcast: i64              # SO_BROADCAST
-    encap_type: i64             # 1: a tunnel's, of the kernel's own (net.udp_tunnels)
+    broadcast: i32              # SO_BROADCAST
+    encap_type: i32             # 1: a tunnel's, of the kernel's own (net.udp_tunnels)
     rxhash: i64                 # sk_rxhash: flow hash of the last datagram of a connected socket
     series: i64                 # of a recording: the first of its two, + 1
     recorded_mem: i64           # what they have been told last

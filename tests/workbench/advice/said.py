@@ -36,7 +36,8 @@ class Run:
 
     @property
     def refused_by_buffers(self):
-        return self.lost("SOCKET_RCVBUFF", "SOCKET_BACKLOG")
+        """Datagrams: a connection's backlog is no buffer of theirs."""
+        return self.lost("SOCKET_RCVBUFF", "SOCKET_BACKLOG") - self.d["lost_at"].get("SOCKET_BACKLOG", {}).get("tcp_v4_rcv", 0)
 
     @property
     def squeezed(self):
@@ -164,6 +165,7 @@ RULES = {
     "T1": lambda r: r.tcp("ListenOverflows") > 0,
     "T2": lambda r: r.tcp("ListenDrops") > r.tcp("ListenOverflows") and r.tcp("TCPReqQFullDrop") > 0,
     "T3": lambda r: r.tcp("SyncookiesSent") > 0,
+    "T4": lambda r: r.tcp("TCPBacklogDrop") > 0,
     "T5": lambda r: r.tcp("PruneCalled") > 0 and r.tcp("TCPRcvCollapsed") > 0,
     "T6": lambda r: any(s.proto == "tcp" and (s.rcvbuf or s.rcvbufforce) for s in r.host.sockets) and r.d["clients"]["ended"] > 0,
     "T8": lambda r: r.tcp("TCPOFODrop") > 0,

@@ -300,7 +300,8 @@ fact("lost", "frames", "lost, for whatever reason")(lambda s: s.books.frames_dro
 fact("lost_share", "of 1", "of the offered frames")(lambda s: s.books.frames_dropped / max(s.books.offered, 1))
 fact("load_lost", "frames", "lost because they came too fast: in a ring, a backlog, a receive buffer")(
     lambda s: s.lost("RX_MISSED", "CPU_BACKLOG", "PROTO_MEM", *BUFFER_LOSSES))
-fact("buffer_lost", "datagrams", "that found a socket's receive buffer (or its 3.10 backlog) full")(lambda s: s.lost(*BUFFER_LOSSES))
+fact("buffer_lost", "datagrams", "that found a socket's receive buffer (or its 3.10 backlog) full")(
+    lambda s: s.lost(*BUFFER_LOSSES) - s.books.lost_at.get("SOCKET_BACKLOG", {}).get("tcp_v4_rcv", 0))       # a connection's backlog: T4
 for _drop in LOSSES:
     fact(f"lost.{_drop.name}", "frames", _drop.row.meaning)(_reason(_drop.name))
 
