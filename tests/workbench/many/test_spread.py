@@ -90,7 +90,7 @@ def test_seeds_of_the_run_alone(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_what_varies_is_a_row_and_what_does_not_is_in_a_line() -> None:
-    found = spread((3, 5), [Result(offered=9, delivered=7, latency_ns={"p99": p99}) for p99 in (5000, 9000)])
+    found = spread((3, 5), [Result(offered=9, delivered=7, received=7, latency_ns={"p99": p99}) for p99 in (5000, 9000)])
     text = terminal.plain(view.render(found))
     assert text.splitlines()[0] == "The same with seeds 3, 5"
     assert [line.split() for line in text.splitlines() if line.startswith("p99 ")] == [["p99", *"5.00 us 5.00 us 5.00 us 9.00 us".split()]]
