@@ -19,7 +19,6 @@ from rxpath._compile import loader, options
 from rxpath.workbench.cli import app as cli
 
 pytest.importorskip("distributed")
-pytestmark = pytest.mark.xdist_group("cluster")
 ROOT = Path(__file__).parents[3]
 COMMAND = [sys.executable, "-m", "rxpath.workbench.cli"]
 
@@ -50,7 +49,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         free.bind(("127.0.0.1", 0))
         address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
     env = {**os.environ, "RXPATH_CACHE": str(here), "RXPATH_WHOLE": str(int(options.WHOLE)),
-           "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "0", "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "src")])}
+           "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "0", "PYTHONPATH": os.pathsep.join([str(ROOT), str(loader.PACKAGE.parent)])}
 
     def start(what: str, *words: str) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", f"distributed.cli.dask_{what}", *words, "--no-dashboard"]
@@ -136,7 +135,7 @@ sys.exit(app.run(sys.argv[1:]))
 
 def changed(folder: Path, change: str, *words: str) -> subprocess.CompletedProcess[str]:
     """With something of this side replaced."""
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "src")])}
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(loader.PACKAGE.parent)])}
     return subprocess.run([sys.executable, "-c", SCRIPT.format(change=change), *words], cwd=folder, env=env, capture_output=True, text=True)
 
 
