@@ -58,7 +58,7 @@ def test_ascii_gets_ascii():
 def test_ctrl_c_at_any_moment_of_the_start_shows_no_traceback(after_ms):
     child = subprocess.Popen([*COMMAND, "replay", "first", "--loop", "20"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
-        time.sleep(0.03 + after_ms / 1000)           # Python's own start has to be over
+        time.sleep(0.06 + after_ms / 1000)           # Python's own start has to be over
         child.send_signal(signal.SIGINT)
         _, err = child.communicate(timeout=60)
     finally:

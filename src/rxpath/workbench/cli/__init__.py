@@ -1,14 +1,24 @@
 """The command line: app.py has its shape, the other files do what a command says."""
+# _signal is built in: to read the file signal.py takes time, in which Ctrl-C would show a traceback.
+import _signal  # type: ignore[import-not-found]
 import gc
-import signal
 import sys
+
+asked = False                                      # Ctrl-C was pressed, whatever became of the KeyboardInterrupt
+
+
+def interrupt(number: int, frame: object) -> None:
+    """Python's own handler, and a note of it: compiled code that builds a class (pydantic) may lose the exception."""
+    global asked
+    asked = True
+    _signal.default_int_handler(number, frame)
 
 
 def main() -> None:
     """The console script."""
-    python_handles = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    python_handles = _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler
     if python_handles:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)        # while modules are imported Ctrl-C simply ends: no traceback
+        _signal.signal(_signal.SIGINT, _signal.SIG_DFL)        # while modules are imported Ctrl-C simply ends: no traceback
     gc.set_threshold(100_000, 20, 20)            # modules and results stay: passes over them cost 20 ms of a start
     from rxpath.workbench.cli.streams import open_streams
 
@@ -19,5 +29,6 @@ def main() -> None:
         print("rxpath: standard output is closed; to throw the output away: > /dev/null", file=sys.stderr)
         sys.exit(2)
     if python_handles:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-    sys.exit(run())
+        _signal.signal(_signal.SIGINT, interrupt)
+    code = run()
+    sys.exit(130 if asked and code == 0 else code)

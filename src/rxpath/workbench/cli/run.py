@@ -26,6 +26,8 @@ def run(
     stats: Annotated[bool, typer.Option("--stats", help="At the end say what came, went and was lost.")] = False,
 ) -> None:
     """Run an unmodified Python program with its IPv4 sockets replaced by those of a live host."""
+    import signal
+
     from rxpath.abi.kernels import KERNELS
     from rxpath.workbench.live.devices import BACKENDS
     from rxpath.workbench.live.run import run as become
@@ -35,4 +37,6 @@ def run(
         raise BadInput(f"--kernel {kernel}: one of {', '.join(KERNELS)}")
     if backend not in BACKENDS:
         raise BadInput(f"--backend {backend}: one of {', '.join(BACKENDS)}")
+    if callable(signal.getsignal(signal.SIGINT)):
+        signal.signal(signal.SIGINT, signal.default_int_handler)            # which asyncio looks for
     become(dev, addr, peer, gateway, backend, queues, kernel, stats, command)
