@@ -67,6 +67,12 @@ def test_ctrl_c_at_any_moment_of_the_start_shows_no_traceback(after_ms):
     assert child.returncode in (130, -signal.SIGINT), err
 
 
+@pytest.mark.parametrize(("asked", "code", "ends"), [(True, 0, 130), (False, 0, 0), (True, 2, 2)])
+def test_an_interrupt_that_compiled_code_swallowed_is_still_told(asked, code, ends):
+    told = f"import rxpath.workbench.cli as c, rxpath.workbench.cli.app as a; a.run = lambda: {code}; c.asked = {asked}; c.main()"
+    assert subprocess.run([sys.executable, "-c", told], timeout=60).returncode == ends
+
+
 def test_an_interrupt_that_compiled_code_wrapped_is_an_interrupt(monkeypatch, capsys):
     def interrupted(argv):
         raise RuntimeError('Error building "model" validator: KeyboardInterrupt: ')      # as pydantic does while it builds a class
