@@ -253,6 +253,13 @@ def test_a_window_fits_the_terminal(tmp_path, monkeypatch, capsys):
     assert "head-room: not known yet" in text and "busiest millisecond: 209 frames" in text
 
 
+@pytest.mark.parametrize(("words", "who"), [(["--set", "nic.addresses=10.9.9.9/24"], "the host file"),
+                                            (["--local", "10.9.9.9"], "--local")])
+def test_who_says_that_this_is_the_receiver(monkeypatch, capsys, words, who):
+    code, out, _ = twin(FIRST, monkeypatch, capsys, *words, "--headroom", "0", "--json")
+    assert code == 0 and f"as {who} says; no frame of this capture is addressed to it" in out[-1]["summary"]["said"][0]
+
+
 def test_what_a_person_reads_at_the_end(monkeypatch, capsys):
     code, out, _ = twin(FIRST, monkeypatch, capsys, "--host", str(HOST), "--headroom", "0")
     text = " ".join(out.split())

@@ -63,7 +63,7 @@ def twin(
     with Interrupt() as interrupt, contextlib.ExitStack() as opened:
         if device == "-":
             mirror: CardMirror | PipeMirror = (pipe := PipeMirror(interrupt))
-            whom = of_pipe(pipe, host, set_ or [], seed, _local(local), interrupt)
+            whom = of_pipe(pipe, host, set_ or [], seed, local, interrupt)
         else:
             mirror = CardMirror(device, snap)
             whom = of_device(device, host, set_ or [], seed)
@@ -124,12 +124,6 @@ def _checked(seconds: float | None, window: float, shed: float, snap: int, headr
         if value is not None and not least <= value <= most:
             raise BadInput(f"{option} {value:g}: {least:g} to {most:g}")
     return round(window * 1e9), round(shed * 1e6), seconds
-
-
-def _local(text: str | None) -> list[str] | None:
-    from rxpath.workbench.traffic.capture import local_addresses
-
-    return local_addresses(text)
 
 
 def _line(what: dict[str, Any]) -> None:

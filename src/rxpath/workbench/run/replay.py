@@ -118,12 +118,18 @@ def _checked(alone: Own | None, sources: Sequence[Own], host: Host) -> Sequence[
 
 def _receiver(source: Source | None, spec: Spec | None, host: Host, said: tuple[list[str] | None, str], plain: bool,
               progress: Progress | None, stop: Callable[[], bool] | None) -> Receiver:
-    """Who receives: of a capture, worked out from its headers."""
+    """Who receives."""
     if source is None:
         from rxpath.workbench.traffic import spec as trafficfile
 
         assert spec is not None
         return trafficfile.receiver(spec, host)
+    return captured_receiver(source, host, said, plain, progress, stop)
+
+
+def captured_receiver(source: Source, host: Host, said: tuple[list[str] | None, str], plain: bool = False,
+                      progress: Progress | None = None, stop: Callable[[], bool] | None = None) -> Receiver:
+    """Who receives in a capture, by its headers.  said: traffic.capture.said_receiver()."""
     declared = None if host.opens_from_capture else open_sockets(host)            # what the host file opens, and nothing else
     udp, tcp = (None if declared is None else [s.port for s in declared if s.listed.proto == proto] for proto in ("udp", "tcp"))
     return infer_receiver(source, local=said[0], listen=udp, listen_tcp=tcp, plain=plain, progress=progress, stop=stop,

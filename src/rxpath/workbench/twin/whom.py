@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from rxpath.cable.receiver import Receiver, infer_receiver
+from rxpath.cable.receiver import Receiver
 from rxpath.cable.survey import Connections
 from rxpath.workbench.host import file as hostfile
 from rxpath.workbench.host import given
@@ -18,6 +18,8 @@ from rxpath.workbench.host.tables import open_sockets, threads
 from rxpath.workbench.readings.live.host import read_host
 from rxpath.workbench.readings.records import Address, Link, Reading
 from rxpath.workbench.run import assemble
+from rxpath.workbench.run.replay import captured_receiver
+from rxpath.workbench.traffic.capture import said_receiver
 from rxpath.workbench.twin.mirror import PipeMirror
 from rxpath.workbench.words import units
 from rxpath.workbench.words.mistakes import BadInput
@@ -57,16 +59,12 @@ def of_device(device: str, host: given.GivenHost, settings: Sequence[str], seed:
     return replace(_ready(chosen, receiver, said, opens=True), text=text)
 
 
-def of_pipe(mirror: PipeMirror, host: given.GivenHost, settings: Sequence[str], seed: int | None, local: list[str] | None,
+def of_pipe(mirror: PipeMirror, host: given.GivenHost, settings: Sequence[str], seed: int | None, local: str | None,
             stop: Callable[[], bool]) -> Whom:
     """The receiver is found by the first seconds of what comes by a pipe, or by all of a file."""
     chosen = given.the_host(host, settings, seed)
-    if local is None and chosen.nic.addresses:
-        local = list(chosen.addresses)
     mirror.until = 0.0 if mirror.seekable else time.monotonic() + LEARN_S
-    declared = None if chosen.opens_from_capture else open_sockets(chosen)
-    udp, tcp = (None if declared is None else [s.port for s in declared if s.listed.proto == proto] for proto in ("udp", "tcp"))
-    receiver = infer_receiver(mirror, local=local, listen=udp, listen_tcp=tcp, stop=lambda: stop() or 0 < mirror.until < time.monotonic())
+    receiver = captured_receiver(mirror, chosen, said_receiver(local, chosen), stop=lambda: stop() or 0 < mirror.until < time.monotonic())
     receiver.changes = []
     mirror.live()
     return _ready(chosen, receiver, [f"receiver: {receiver.evidence}"])
