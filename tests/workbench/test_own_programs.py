@@ -193,8 +193,8 @@ def test_whatif_tries_knobs_under_the_program():
 
 def test_headroom_ends_where_the_program_cannot_go_on():
     slow, quick = Statsd(), Statsd()
-    slow.work, quick.work = 10_000, 100
-    ends = [rxpath.headroom("first", loss="0.1%", steps=1, seeds=1, jobs=2, programs=[p],
+    slow.work, quick.work = 1_000_000, 400_000
+    ends = [rxpath.headroom("first", loss="0.1%", steps=1, seeds=1, jobs=2, curve=False, programs=[p],
                             overrides={"net.core.rmem_default": 8388608}).factor for p in (slow, quick)]
     assert 0 < ends[0] < ends[1]
 
