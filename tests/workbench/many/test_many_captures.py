@@ -57,6 +57,13 @@ def test_a_setting_is_ranked_by_what_all_captures_lose_together(folder: Path) ->
     assert "by capture, with net.core.rmem_default=147456 and with what is best there" in text
 
 
+def test_where_nothing_is_read_there_is_no_latency(folder: Path) -> None:
+    nobody = {"socket": [{"name": "s", "bind": "*:9"}]}
+    made = rxpath.sweep([folder / "few.toml", folder / "slow.toml"], {"ethtool.rx": [64, 256]}, host=nobody)
+    table = [line.split() for line in str(made).splitlines() if line.split()[:1] in (["64"], ["few.toml"])]
+    assert [row.count("-") for row in table] == [3, 1] and "0 ns" not in str(made)
+
+
 def test_captures_of_one_name_have_their_folder_in_the_table(tmp_path: Path) -> None:
     for sub in ("a", "b"):
         (tmp_path / sub).mkdir()

@@ -97,7 +97,7 @@ def _sure(sweep: Sweep) -> list[Any]:
     if again is not None and again.error is None:
         best = sweep.ranked[0]
         parts.append(Text(f"the first again, with {len(again.seeds):,} fresh seeds: {LOST} {_mean(again)} (ranked by {_mean(best)}), "
-                          f"p99 done {ns(round(again.done_mean_ns))}"))
+                          f"p99 done {_time(again.done_mean_ns)}"))
     return parts
 
 
@@ -107,6 +107,11 @@ def _mean(cell: Cell) -> str:
     return f"{cell.lost_mean:,.0f}" + (f" +- {width:,.0f}" if width else "")
 
 
+def _time(each: float) -> str:
+    """Nothing has a latency of 0: nothing was read."""
+    return ns(round(each)) if each else "-"
+
+
 def _cells(cell: Cell, classes: list[str], several: bool) -> list[Any]:
     """classes: those that have a column."""
     if cell.error is not None:
@@ -114,7 +119,7 @@ def _cells(cell: Cell, classes: list[str], several: bool) -> list[Any]:
     lost = round(cell.lost_mean)
     interval = [f"{half_width(cell.lost):,.0f}"] if several else []
     return [Text(f"{lost:,}", "red" if lost else "green"), *interval, share(lost, cell.offered), *(f"{cell.ended(k):,}" for k in classes),
-            *([] if several else [ns(round(cell.p50_ns))]), ns(round(cell.p99_ns)), ns(round(cell.done_mean_ns)),
+            *([] if several else [_time(cell.p50_ns)]), _time(cell.p99_ns), _time(cell.done_mean_ns),
             share(round(cell.busy_ns), round(cell.busy_ns + cell.idle_ns)), f"{cell.memory_bytes / (1 << 20):,.1f} MiB"]
 
 
@@ -129,7 +134,7 @@ def _by_capture(sweep: Sweep, varying: list[str], shown: int) -> list[Any]:
             continue
         lost = round(both.lost_mean)
         table.add_row(name, f"{both.offered:,}", Text(f"{lost:,}", "red" if lost else "green"), share(lost, both.offered),
-                      ns(round(both.done_mean_ns)), *(own_best.settings[key] for key in varying),
+                      _time(both.done_mean_ns), *(own_best.settings[key] for key in varying),
                       *([f"{round(own_best.lost_mean):,}"] if own else []))
     best = sweep.best
     with_ = f", with {', '.join(f'{k}={best.settings[k]}' for k in varying)} and with what is best there" if best and varying else ""
