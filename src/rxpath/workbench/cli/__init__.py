@@ -1,5 +1,5 @@
 """The command line: app.py has its shape, the other files do what a command says."""
-# _signal is built in: to read the file signal.py takes time, in which Ctrl-C would show a traceback.
+# _signal is built in: to read the module signal takes time, in which Ctrl-C would show a traceback.
 import _signal  # type: ignore[import-not-found]
 import gc
 import sys
