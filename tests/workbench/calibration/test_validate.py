@@ -316,3 +316,27 @@ def test_pictures_have_the_kernel_s_own_range():
         assert chart.lines[0].ranges == [(least, most)] and not chart.lines[1].ranges
         return pictures.svg(chart, "t")
     assert drawn(30.0, 45.0) != drawn(39.0, 41.0), "its whiskers"
+
+
+def test_no_experiment_can_be_made_is_one_line(data, monkeypatch, capsys):
+    from rxpath.workbench.calibration import machine
+    monkeypatch.setattr(machine, "cpus", lambda *names: machine.Cpus(0, None))
+    if shutil.which("cc") is None:
+        pytest.skip("no C compiler")
+    code, out, err = run(capsys, "validate", "--short", "--profile", "vm", "--no-progress")
+    assert (code, out, err) == (2, "", "rxpath: no experiment can be made here: it needs two CPUs\n")
+
+
+def test_a_limit_of_namespaces_is_named():
+    """The limit is of a user namespace of the test's own: nobody else sees it."""
+    if shutil.which("unshare") is None or shutil.which("cc") is None:
+        pytest.skip("no unshare, or no C compiler")
+    asked = ("from rxpath.workbench.calibration.program import Pair, Program\n"
+             "with Program() as p:\n    try: Pair(p)\n    except Exception as e: print(e)")
+    limits = "echo 0 > /proc/sys/user/max_user_namespaces; echo 0 > /proc/sys/user/max_net_namespaces"
+    done = subprocess.run(["unshare", "-Ur", "sh", "-c", f'{limits}; exec "$0" -c "$1"', sys.executable, asked], capture_output=True,
+                          text=True, timeout=60)
+    if "ermitted" in done.stderr:
+        pytest.skip("user namespaces are not allowed here")
+    assert done.stdout == ("network namespaces are not allowed here (unshare: as many as sysctl user.max_net_namespaces and "
+                           "user.max_user_namespaces allow)\n"), done.stderr

@@ -8,6 +8,7 @@ us, its standard input being a pipe of ours.  Without root the namespaces are th
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import shutil
@@ -110,6 +111,8 @@ class Space:
         assert self.process.stdout is not None and self.process.stderr is not None
         if self.process.stdout.readline() != "ready\n":
             said = self.process.stderr.read().strip()
+            if said.startswith("unshare") and os.strerror(errno.ENOSPC) in said:
+                said = "unshare: as many as sysctl user.max_net_namespaces and user.max_user_namespaces allow"
             self.close()
             raise NoNamespaces(f"network namespaces are not allowed here ({said or 'no answer'})")
         self.pid = self.process.pid

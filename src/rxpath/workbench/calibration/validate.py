@@ -314,7 +314,9 @@ def validate(wanted: Mapping[str, Experiment], *, profile: str = calibrated.HERE
     found = Validation(name, made=store.made, interrupted=True) if stop() else compare(store, wanted, name, runs=runs, idle=idle, stop=stop,
                                                                                        say=say)
     found.cannot = cannot
-    if not found.rows and not found.interrupted and not cannot:
+    if not found.rows and not found.interrupted and cannot:
+        raise BadInput(f"no experiment can be made here: {'; '.join(dict.fromkeys(cannot.values()))}")
+    if not found.rows and not found.interrupted:
         raise BadInput(f"{place} holds no run of these experiments: without --no-run they are made")
     if not found.interrupted and set(wanted) == set(EXPERIMENTS):
         save(found)
