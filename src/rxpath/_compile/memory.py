@@ -4,8 +4,9 @@ Loads and stores are never bounds-checked in compiled code: a station checks len
 belongs to a region that Python made known with region(), so that the plain twin can find the bytes."""
 import bisect
 import ctypes
+import functools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from .structs import Store
@@ -139,7 +140,10 @@ def prefetch(record: Any) -> None:
 @primitive
 def init_struct(record: Any) -> None:
     """Memory of zeros becomes this struct: its fields get the initial values of their declarations (structs.py)."""
-    _stores(ctypes.addressof(record), type(record).stores)
+    cls: Any = type(record)
+    at = ctypes.addressof(record)
+    for offset, value in _begins_as(cls):
+        ctypes.memmove(at + offset, value, len(value))
 
 
 @primitive
@@ -149,13 +153,17 @@ def reset_struct(record: Any) -> None:
     init_struct(record)
 
 
-def _stores(at: int, stores: tuple[Store, ...]) -> None:
-    for s in stores:
-        if isinstance(s.value, int):
-            ctypes.memmove(at + s.offset, s.value.to_bytes(s.size, "little", signed=s.value < 0) * s.n, s.size * s.n)
-        else:
-            for k in range(s.n):
-                _stores(at + s.offset + k * s.size, s.value)
+@functools.cache
+def _begins_as(cls: Any) -> tuple[tuple[int, bytes], ...]:
+    """Where a new struct of this type is not zero, and the bytes there."""
+    def each(at: int, stores: tuple[Store, ...]) -> Iterator[tuple[int, bytes]]:
+        for s in stores:
+            if isinstance(s.value, int):
+                yield at + s.offset, s.value.to_bytes(s.size, "little", signed=s.value < 0) * s.n
+            else:
+                for k in range(s.n):
+                    yield from each(at + s.offset + k * s.size, s.value)
+    return tuple(each(0, cls.stores))
 
 
 @primitive

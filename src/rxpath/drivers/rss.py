@@ -92,15 +92,15 @@ def rss_write_key(net: Net, card: int, key: Mem) -> None:
     """igb_write_rss_key's effect: what each byte at each place adds, from the 40 bytes of the key."""
     nic = net.nic[card]
     for row in range(36):
-        for value in range(256):
-            h = 0
-            for bit in range(8):
-                if value >> 7 - bit & 1:             # the 32 bits of the key that begin at this bit of the tuple
-                    window = 0
-                    for k in range(5):
-                        window = window << 8 | byte(key, row + k)
-                    h ^= window >> 8 - bit & 0xFFFFFFFF
-            nic.toeplitz[row][value] = h
+        sums = nic.toeplitz[row]
+        sums[0] = 0
+        for bit in range(8):                         # the 32 bits of the key that begin at this bit of the tuple
+            window = 0
+            for k in range(5):
+                window = window << 8 | byte(key, row + k)
+            window = window >> 1 + bit & 0xFFFFFFFF
+            for value in range(1 << bit):            # the hash is linear: a further bit adds its window to every sum without it
+                sums[value + (1 << bit)] = sums[value] ^ window
 
 
 @entry
