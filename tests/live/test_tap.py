@@ -1,4 +1,5 @@
 """A live host on a TAP: what the real kernel's sockets see of it, compiled and plain."""
+import contextlib
 import os
 import select
 import socket
