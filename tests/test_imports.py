@@ -4,6 +4,8 @@ import pathlib
 import subprocess
 import sys
 
+import pytest
+
 SOURCE = pathlib.Path(__file__).parent.parent / "src"
 FILES = sorted((SOURCE / "rxpath").rglob("*.py"))
 MODULES = {".".join(p.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__"): p for p in FILES}
@@ -131,6 +133,8 @@ NOT_LOADED = {
 }
 LOADED = """
 import sys
+
+import pytest
 from rxpath.workbench.cli.app import run
 run({arguments!r})
 print(*sorted(sys.modules), file=sys.stderr)
@@ -154,6 +158,14 @@ def test_help_loads_nothing_of_the_path():
     found = {n for n in loaded("--help") if n.startswith("rxpath.")}
     assert found and not {n for n in found if not n.startswith(("rxpath.workbench", "rxpath.workbench.cli"))}
     assert {n.split(".")[2] for n in found if n.count(".") > 1} == {"cli"}
+
+
+@pytest.mark.parametrize("words", [["--help"], [], ["replay", "-h"], ["host", "--help"]], ids=" ".join)
+def test_help_loads_nothing_of_rich_and_typer_that_it_does_not_use(words):
+    found = loaded(*words)
+    assert "typer.rich_utils" in found
+    assert not found & {"rich.markdown", "rich.traceback", "markdown_it", "ctypes"}
+    assert ("pydantic" in found) == (words not in (["--help"], []))          # typer looks at options with it
 
 
 def test_a_process_that_runs_the_path_gives_handlers_the_numbers_that_the_core_was_built_with():

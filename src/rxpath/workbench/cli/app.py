@@ -41,6 +41,7 @@ from rxpath.workbench.cli import (
 )
 from rxpath.workbench.cli import run as run_cli
 from rxpath.workbench.cli.examples import examples
+from rxpath.workbench.cli.short_way import HELP, asks_for_the_list, import_help, listed
 
 EXIT_BAD_INPUT, EXIT_BUG, EXIT_INTERRUPTED, EXIT_PIPE = 2, 70, 130, 141
 ABOUT_ALL = ("help", "completion", "man")           # commands that look at the others
@@ -120,7 +121,9 @@ app.add_typer(scenario.scenario_app, name="scenario")
 
 def _for(argv: list[str]) -> typer.Typer:
     """The command line for these words.  Where the first of them is a command's name, of that command alone: to look at the options of all
-    is a fifth of a short replay."""
+    is a fifth of a short replay, and half of --help."""
+    if asks_for_the_list(argv):
+        return listed(app)
     name = argv[0] if argv else ""
     found = [c for c in app.registered_commands if (c.name or getattr(c.callback, "__name__", "")) == name]
     groups = [g for g in app.registered_groups if g.name == name]
@@ -158,6 +161,8 @@ def run(argv: list[str] | None = None) -> int:
     own = argv[:argv.index("--")] if "--" in argv else argv
     debug = "--debug" in own
     argv = [word for word in own if word != "--debug"] + argv[len(own):]
+    if not argv or any(word in own for word in HELP):
+        import_help()
     try:
         code: Any = _for(argv)(args=argv, prog_name="rxpath", standalone_mode=False)
         sys.stdout.flush()
@@ -182,7 +187,7 @@ def run(argv: list[str] | None = None) -> int:
             raise
         if hasattr(error, "format_message"):                        # a mistake on the command line
             context = getattr(error, "ctx", None)
-            _say(f"{error.format_message()} ({context.command_path if context is not None else 'rxpath'} --help)")
+            _say(f"{error.format_message() or 'a command is missing'} ({context.command_path if context is not None else 'rxpath'} --help)")
             return EXIT_BAD_INPUT
         from rxpath.workbench.words.mistakes import is_bad_input, one_line
 
