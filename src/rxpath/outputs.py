@@ -9,7 +9,7 @@ one packet's way still writes; what does not fit even there is counted in out_lo
 Records as they are drained, each rounded up to 8 bytes:
     t, cpu, kind, frame, dev, arg, len, caplen (8 little-endian words), then caplen bytes
     t, cpu, frame, stage, cost, ctx, arg, skb (8 words): the trail's
-    t, kind, arg, frame (4 words): the timeline's of one CPU (abi/timeline.py), in its order"""
+    t, cpu, kind, arg, frame (5 words): the timeline's (abi/timeline.py)"""
 import struct
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -19,12 +19,12 @@ from .abi.limits import NCPU, NOUT, NTRAIL
 from .abi.net import Net
 from .abi.numbers import ETH_ALEN, ETH_P_8021AD, ETH_P_8021Q, NEVER, VLAN_HLEN, Out
 from .abi.skbuff import sk_buff
-from .abi.timeline import NTIMELINE
+from .abi.timeline import NOPEN, NTIMELINE, WINDOW_SHIFT, Slice
 from .skb import skb_copy_bits
 from .turn import come_back
 
 OUT_BYTES = 16 << 20            # a CPU's share: half of it holds two taps' copies of a full poll of 64 kB packets
-RECORD, SLICE_RECORD = 64, 32
+RECORD, SLICE_RECORD = 64, 40
 CHUNK = 4 << 20                 # what Python drains at a time
 
 
@@ -164,19 +164,70 @@ def drain_trail(net: Net, before: int, buf: Mem, size: int) -> int:
     return done
 
 
+@path_function
+def timeline_earliest(net: Net, before: int) -> int:
+    best, best_t = -1, before
+    for cpu in range(net.sim.ncpu):
+        line = net.timeline[cpu]
+        if line.head != line.tail:
+            m = net.timeline_ring[cpu][line.tail % NTIMELINE]
+            if m.t < best_t:
+                best, best_t = cpu, m.t
+    return best
+
+
+@path_function
+def timeline_follow(net: Net, cpu: int, kind: int, arg: int, frame: int) -> None:
+    """What is open after a mark: a slice that ends takes along what was begun in it."""
+    line, what = net.timeline[cpu], kind >> 1 & 127
+    if what == Slice.END:
+        return
+    if kind & 1 == 0:
+        if line.depth < NOPEN:
+            o = net.timeline_open[cpu][line.depth]
+            o.kind, o.arg, o.frame = kind, arg, frame
+            line.depth += 1
+        return
+    for i in range(line.depth - 1, -1, -1):
+        if net.timeline_open[cpu][i].kind >> 1 & 127 == what:
+            line.depth = i
+            return
+
+
+@path_function
+def put_slice(buf: Mem, at: int, t: int, cpu: int, kind: int, arg: int, frame: int) -> int:
+    """Returns where the next one goes."""
+    put_le64(buf, at, t)
+    put_le64(buf, at + 8, cpu)
+    put_le64(buf, at + 16, kind)
+    put_le64(buf, at + 24, arg)
+    put_le64(buf, at + 32, frame)
+    return at + SLICE_RECORD
+
+
 @entry
-def drain_timeline(net: Net, cpu: int, before: int, buf: Mem, size: int) -> int:
-    """Marks of a CPU's timeline before that time into buf, as many as fit; returns the bytes written."""
-    line, done = net.timeline[cpu], 0
-    while done + SLICE_RECORD <= size and line.head != line.tail:
-        m = net.timeline_ring[cpu][line.tail % NTIMELINE]
-        if m.t >= before:
+def drain_timeline(net: Net, before: int, stride: int, buf: Mem, size: int) -> int:
+    """Marks of the timeline before that time into buf, as many as fit; returns the bytes written.  Of every `stride` windows the first is
+    told (0: none is).  The first mark of a CPU at or after the beginning of such a window comes after what is open there: Slice.OPEN."""
+    done = 0
+    while done + SLICE_RECORD * (NOPEN + 2) <= size:
+        cpu = timeline_earliest(net, before)
+        if cpu < 0:
             return done
-        put_le64(buf, done, m.t)
-        put_le64(buf, done + 8, m.kind)
-        put_le64(buf, done + 16, m.arg)
-        put_le64(buf, done + 24, m.frame)
-        done += SLICE_RECORD
+        line = net.timeline[cpu]
+        m = net.timeline_ring[cpu][line.tail % NTIMELINE]
+        window = m.t >> WINDOW_SHIFT
+        if stride > 0:
+            told = window - window % stride
+            if line.window < told:
+                done = put_slice(buf, done, told << WINDOW_SHIFT, cpu, Slice.OPEN << 1, line.depth, -1)
+                for i in range(line.depth):
+                    o = net.timeline_open[cpu][i]
+                    done = put_slice(buf, done, told << WINDOW_SHIFT, cpu, o.kind, o.arg, o.frame)
+            if window == told:
+                done = put_slice(buf, done, m.t, cpu, m.kind, m.arg, m.frame)
+        timeline_follow(net, cpu, m.kind, m.arg, m.frame)
+        line.window = window
         line.tail += 1
     return done
 
@@ -213,7 +264,7 @@ class Mark(NamedTuple):
         return self.arg >> 8
 
 
-_WORDS, _SLICE = struct.Struct("<8q"), struct.Struct("<4q")
+_WORDS, _SLICE = struct.Struct("<8q"), struct.Struct("<5q")
 
 
 class Drain:
@@ -246,10 +297,10 @@ class Drain:
                 yield Mark(*words)
         self.net.sim.full = 0
 
-    def timeline(self, cpu: int, last: bool = False) -> Iterator[tuple[int, ...]]:
-        """Marks of one CPU's timeline, in its order: t, kind, arg, frame."""
+    def timeline(self, stride: int = 1, last: bool = False) -> Iterator[tuple[int, ...]]:
+        """Marks of the timeline, in the order of virtual time: t, cpu, kind, arg, frame.  stride: as drain_timeline() has it."""
         before = NEVER if last else self.net.sim.now
-        while n := self.call(drain_timeline)(self.net, cpu, before, self.mem, CHUNK):
+        while n := self.call(drain_timeline)(self.net, before, stride, self.mem, CHUNK):
             yield from _SLICE.iter_unpack(bytes(memoryview(self.buf)[:n]))
         self.net.sim.full = 0
 

@@ -12,7 +12,7 @@ A driver of time
 import heapq
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol
 
 from . import outputs
@@ -55,7 +55,8 @@ class TimeDriver(ABC):
         self.sinks: list[Sink] = []
         self.watchers: list[Watcher] = []
         self.sources: list[tuple[Source, int]] = []
-        self.timeline: Callable[[list[tuple[int, tuple[int, ...]]]], object] | None = None  # is told what CPUs do (Trail.TIMELINE)
+        self.timeline: Callable[[Iterator[tuple[int, ...]]], object] | None = None       # is told what CPUs do (Trail.TIMELINE), and
+        self.timeline_stride = 1                                             # of how many windows one (outputs.drain_timeline)
         self._drain = outputs.Drain(boot)
         self._kept: list[tuple[int, int, int, outputs.Output]] = []          # drained ahead of their time, for the sources
         self._order = 0
@@ -140,9 +141,7 @@ class TimeDriver(ABC):
         """Sources hear at once of what was sent, sinks of everything in the order of time: of what nobody can be earlier than any more.
         last: of all that there is."""
         if self.timeline is not None:
-            done = [(cpu, mark) for cpu in range(self.net.sim.ncpu) for mark in self._drain.timeline(cpu, last)]
-            done.sort(key=lambda one: one[1][0])             # each CPU's stay in their order
-            self.timeline(done)
+            self.timeline(self._drain.timeline(self.timeline_stride, last))
         if self.watchers:
             for mark in self._drain.marks(last):
                 for watcher in self.watchers:

@@ -1,11 +1,12 @@
 """The timeline of CPUs: slices that nest, in the order of time, as long in sum as the books say, whoever runs ahead; it changes nothing."""
 from collections import Counter
+from itertools import islice
 
 import pytest
 
 from rxpath.abi.limits import NTRAILMAP
 from rxpath.abi.numbers import DRAIN, Trail
-from rxpath.abi.timeline import LATER, Slice
+from rxpath.abi.timeline import LATER, WINDOW_SHIFT, Slice
 from rxpath.outputs import Drain
 from rxpath.path import Stage
 from rxpath.vtime import engine, setup
@@ -16,18 +17,23 @@ from .test_same import SCENARIOS, Run
 class Watched:
     """A run whose CPUs are watched: marks of each in their order, drained as a driver of time does it."""
 
-    def __init__(self, frames=False, slice_ns=0, **k):
+    def __init__(self, frames=False, slice_ns=0, stride=1, **k):
         self.run = Run(**k)
         net, call = self.run.net, self.run.call
         net.trail = Trail.TIMELINE
         for w in range(NTRAILMAP * frames):
             net.trail_map[w] = 0xFFFFFFFF
         self.marks = [[] for _ in range(self.run.cpus)]
+        self.open = []                                      # CPU, window, what was open when it began
         drain = Drain(self.run.lab.boot)
 
         def take(last=False):
-            for cpu, marks in enumerate(self.marks):
-                marks += drain.timeline(cpu, last)
+            told = drain.timeline(stride, last)
+            for t, cpu, kind, arg, frame in told:
+                if kind >> 1 & 127 == Slice.OPEN:
+                    self.open.append((cpu, t >> WINDOW_SHIFT, [mark[2:] for mark in islice(told, arg)]))
+                else:
+                    self.marks[cpu].append((t, kind, arg, frame))
             list(drain.marks(last))
 
         def through(net, until, worked):
@@ -88,3 +94,29 @@ def test_the_same_marks_whoever_runs_ahead(name):
 def test_compiled_equals_plain(name):
     k = SCENARIOS[name] | dict(n=120)
     assert Watched(frames=True, **k).marks == Watched(frames=True, plain=True, **k).marks
+
+
+@pytest.mark.parametrize("plain", [False, True])
+def test_of_some_windows_what_is_open_and_what_happens(plain):
+    """Of every 3 windows the first: the marks of those alone, and at the beginning of each what all marks before it have left open."""
+    k = SCENARIOS["hogs"] | dict(n=900, plain=plain)
+    whole, some = Watched(frames=True, **k), Watched(frames=True, stride=3, **k)
+    assert some.run.digest() == whole.run.digest()
+    assert not any(Watched(frames=True, stride=0, **k).marks)
+    for cpu, marks in enumerate(whole.marks):
+        assert some.marks[cpu] == [m for m in marks if (m[0] >> WINDOW_SHIFT) % 3 == 0]
+        given = [(window, found) for c, window, found in some.open if c == cpu]
+        assert given and all(window % 3 == 0 for window, _ in given) and len(dict(given)) == len(given)
+        for window, found in given:
+            opened = []
+            for t, kind, arg, frame in marks:
+                what = kind >> 1 & 127
+                if t >= window << WINDOW_SHIFT:
+                    break
+                if kind & 1:
+                    while opened.pop()[0] >> 1 & 127 != what:
+                        pass
+                elif what != Slice.END:
+                    opened.append((kind, arg, frame))
+            assert found == opened, (cpu, window)
+    assert any(found for _, _, found in some.open)

@@ -223,6 +223,25 @@ def test_what_a_cpu_is_in_the_middle_of_is_told_in_every_window():
         assert busy == end - begin
 
 
+@pytest.mark.parametrize(("most", "rate"), [(1000, "300pps"), (4000, "5kpps")])
+def test_a_window_that_is_told_has_what_the_whole_has_there(most, rate):
+    """Programs that work for some windows at a time, on hosts where not every window has a mark of every CPU."""
+    slow = loads('[[socket]]\nname = "in"\nbind = "*:5000"\n[[app]]\nsockets = "in"\ncpu = 1\nservice = "2500us"\n')
+    traffic = spec(f'[[traffic]]\nkind = "poisson"\nrate = "{rate}"\nduration = "500ms"\n')
+    part, _, line = traced(traffic, slow, most=most)
+    whole, _, _ = traced(traffic, slow)
+
+    def outer(read, begin, end):
+        return [(track, name, max(b, begin), min(e, end)) for track, name, b, e, depth, _ in sorted(read.slices, key=lambda s: s[:4])
+                if depth == 0 and track != "told here (the rest is left out)" and b < end and e > begin]
+
+    told = [(b, e) for _, name, b, e, _, _ in part.slices if name == "told"]
+    assert line.stride > 1 and len(told) > 3
+    assert any(outer(whole, b, e) for b, e in told)
+    for begin, end in told:
+        assert outer(part, begin, end) == outer(whole, begin, end)
+
+
 def test_the_command(tmp_path, capsys):
     file = tmp_path / "first.pftrace"
     code, out, err = run(capsys, "replay", "first", "--no-whatif", "--perfetto", str(file), "--perfetto-events", "20000", "--html",

@@ -57,7 +57,7 @@ from .spent import NPLACE, NPROGRAM, NSAMPLE, NSPENT, sample_t, spent_t
 from .tcp import TCP_EHASH, request_sock, tcp_metrics_block, tcp_sock, tcp_timewait_sock
 from .tcp_options import tcp_fastopen_cookie, tcp_options_received, tcp_out_options
 from .tcp_sent import NTCPLOST, NTCPREPAIR, NTCPSENT, tcp_ledger_t, tcp_lost_t, tcp_seen_t, tcp_sent_t
-from .timeline import NTIMELINE, timeline_mark, timeline_t
+from .timeline import NOPEN, NTIMELINE, open_slice, timeline_mark, timeline_t
 from .timer import NHRTIMER, NTIMER, hrtimer, timer_base, timer_list
 
 UDP_HASH, FIB_HASH, FRAG_HASH, NEIGH_HASH, NMCAST, NMULTIPORT = 65536, 16384, 4096, 1024, 4096, 65536
@@ -317,4 +317,5 @@ class Net:
     inet: Array[inet_sock] = table(NSOCK, taken_later=True)               # beside socks: what sending asks for
     timeline: Array[timeline_t] = table(NCPU)
     timeline_ring: Array[Array[timeline_mark]] = table(NCPU, NTIMELINE)
+    timeline_open: Array[Array[open_slice]] = table(NCPU, NOPEN)
     timeline_call: Array[i64] = table(NTHREAD)              # that thread is in a call, which has begun in its CPU's timeline

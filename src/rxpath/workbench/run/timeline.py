@@ -5,8 +5,9 @@ call, what interrupts it.  A run may be long: the frames whose stations are told
 window of each 2, 4, ..., until no more than `most` events are kept.  What a CPU was in the middle of when a window begins is known."""
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import NamedTuple
 
 from rxpath.abi.limits import NQ, NTRAILMAP
@@ -14,7 +15,7 @@ from rxpath.abi.nic import FIRST_MADE
 from rxpath.abi.numbers import Idle, Kthread, Softirq, WaitBy
 from rxpath.abi.numbers import Trail as Marks
 from rxpath.abi.reasons import DELIVERED, Drop
-from rxpath.abi.timeline import DEVICE, FUNCTION_CALL, LOCAL_TIMER, RESCHEDULE, TICK, Slice
+from rxpath.abi.timeline import DEVICE, FUNCTION_CALL, LOCAL_TIMER, RESCHEDULE, TICK, WINDOW_SHIFT, Slice
 from rxpath.outputs import Mark
 from rxpath.path import STATIONS, Stage
 from rxpath.vtime.apps import Phase
@@ -22,7 +23,6 @@ from rxpath.workbench.run.machine import Machine
 from rxpath.workbench.run.where_lost import Loss
 
 MOST = 500_000                                              # events
-WINDOW_SHIFT = 20                                           # 1.05 ms
 THINNEST = 1024                                             # of so many frames one is told at least
 IRQS = {RESCHEDULE: "IPI: reschedule", FUNCTION_CALL: "IPI: RPS", LOCAL_TIMER: "timer", TICK: "tick", DEVICE: "another device"}
 BH = {Kthread.NONE: "softirqs", Kthread.KSOFTIRQD: "softirqs", Kthread.NAPI: "napi_threaded_poll", Kthread.BUSY: "napi_busy_loop"}
@@ -31,7 +31,8 @@ CALLS = {Phase.OWN: "setsockopt", Phase.DISOWN: "setsockopt", Phase.SERVE: "nano
          Phase.ACCEPT: "accept", Phase.RETURN: "system call", Phase.ASK: "system call"}
 FIRST = {int(s) for s, station in STATIONS.items() if station.room == "drivers"} | {Stage.netif_rx, Stage.process_backlog}
 BEGIN, FINISH, INSTANT = 1, 2, 3
-_DONE, _STATION, _CALL, _TASK, _POLL = 1, Slice.STATION, Slice.CALL, Slice.TASK, Slice.POLL
+_STATION, _CALL, _TASK, _POLL = Slice.STATION, Slice.CALL, Slice.TASK, Slice.POLL
+_Raw = tuple[int, int, int, int, int, bool]                 # an event before it has words: t, kind, what (Slice), arg, frame, flows
 
 
 class Event(NamedTuple):
@@ -44,22 +45,17 @@ class Event(NamedTuple):
     facts: tuple[tuple[str, int | str], ...] = ()
 
 
-class _Raw(NamedTuple):
-    """An event before it has words."""
-    t: int
-    kind: int
-    what: int
-    arg: int
-    frame: int
-    flows: bool
-
-
 @dataclass(slots=True)
 class _Part:
-    """A CPU's events of one window, and what it was in the middle of when that began."""
+    """A CPU's events of one window, and what it was in the middle of when that began.  events None: of a window that is left out, the first
+    with marks after one that is told and has none: what was open is the same."""
     window: int
     open: tuple[tuple[int, int], ...]
     events: list[_Raw] | None = field(default_factory=list)
+
+
+def _nowhere(event: _Raw) -> None:
+    """Of a window that is left out."""
 
 
 @dataclass(slots=True)
@@ -67,7 +63,13 @@ class _Line:
     """One CPU."""
     open: list[tuple[int, int]] = field(default_factory=list)
     parts: list[_Part] = field(default_factory=list)
+    put: Callable[[_Raw], None] = _nowhere                  # an event of the last part
     t: int = 0
+
+    def begin(self, window: int) -> None:
+        events: list[_Raw] = []
+        self.parts.append(_Part(window, tuple(self.open), events))
+        self.put = events.append
 
 
 class Timeline:
@@ -110,57 +112,59 @@ class Timeline:
             self._lost.append((mark.t, mark.frame, mark.arg))
             self._kept += 1
 
-    def marked(self, marks: Iterable[tuple[int, tuple[int, ...]]]) -> None:
-        """Marks with their CPUs, in the order of time."""
-        for cpu, (t, kind, arg, frame) in marks:
-            line = self._lines[cpu]
-            if t >> WINDOW_SHIFT != (line.parts[-1].window if line.parts else -1):
-                self._next_window(line, t >> WINDOW_SHIFT)
-            line.t = t
-            self._mark(cpu, line, t, kind, arg, frame)
-        self._fit()
-
-    def _next_window(self, line: _Line, window: int) -> None:
-        kept = window % self.stride == 0 and not self.cut_ns
-        if kept or not line.parts or line.parts[-1].events is not None:      # of windows that are left out the first is enough
-            line.parts.append(_Part(window, tuple(line.open), [] if kept else None))
-        else:
-            line.parts[-1].window = window
-
-    def _put(self, line: _Line, raw: _Raw) -> None:
-        events = line.parts[-1].events
-        if events is not None:
-            events.append(raw)
-            self._kept += 1
-            self._of_frames += raw.what == _STATION or raw.flows
-
-    def _mark(self, cpu: int, line: _Line, t: int, kind: int, arg: int, frame: int) -> None:
-        what, ends, opened = kind >> 1 & 127, kind & 1, line.open
-        if what == Slice.END:
-            self._put(line, _Raw(t, INSTANT, what, arg, frame, self._at.pop(frame, None) is not None))
-        elif not ends:
-            flows = False
-            if what == _STATION:
-                stage, before = kind >> 8, self._at.get(frame)
+    def marked(self, marks: Iterator[tuple[int, ...]]) -> None:
+        """Marks (t, CPU, kind, arg, frame) in the order of time, of windows that are told.  A long run has many millions: what is common is
+        done here, and in few steps."""
+        lines, at, kept, of_frames = self._lines, self._at, 0, 0
+        for t, cpu, kind, arg, frame in marks:
+            line, what = lines[cpu], kind >> 1 & 127
+            opened, put = line.open, line.put
+            if kind & 1:
+                if opened and opened[-1][0] == what:
+                    inner, of = opened.pop()
+                    put((t, FINISH, what, arg if what == _POLL else of, frame if what == _STATION else -1, False))
+                    kept += 1
+                    of_frames += what == _STATION
+                elif any(w == what for w, _ in opened):
+                    inner = -1
+                    while inner != what:
+                        inner, of = opened.pop()
+                        put((t, FINISH, inner, arg if inner == _POLL else of, frame if inner == _STATION else -1, False))
+                        kept += 1
+                        of_frames += inner == _STATION
+            elif what == _STATION:
+                stage, before = kind >> 8, at.get(frame)
                 if before is None and stage in FIRST:
                     self._from_wire(line, arg, frame)
+                flows = False
                 if before is not None or stage in FIRST:    # else it has ended, and its last station is still to be left
                     flows = before != cpu
-                    self._at[frame] = cpu
-                arg = stage
-            elif what == _CALL:
-                arg |= next((of for w, of in reversed(opened) if w == _TASK), 0) << 8      # whose
-            opened.append((what, arg))
-            self._put(line, _Raw(t, BEGIN, what, arg, frame, flows))
-        elif any(w == what for w, _ in opened):
-            while opened:
-                inner, of = opened.pop()
-                self._put(line, _Raw(t, FINISH, inner, arg if inner == _POLL else of, frame if inner == _STATION else -1, False))
-                if inner == what:
-                    break
+                    at[frame] = cpu
+                opened.append((what, stage))
+                put((t, BEGIN, what, stage, frame, flows))
+                kept += 1
+                of_frames += 1
+            elif what == Slice.END:
+                flows = at.pop(frame, None) is not None
+                put((t, INSTANT, what, arg, frame, flows))
+                kept += 1
+                of_frames += flows
+            elif what == Slice.OPEN:
+                opened[:] = []
+                for _, _, of_kind, of, _ in islice(marks, arg):
+                    opened.append(_slice(opened, of_kind, of))
+                line.begin(t >> WINDOW_SHIFT)
+            else:
+                opened.append(_slice(opened, kind, arg))
+                put((t, BEGIN, *opened[-1], frame, False))
+                kept += 1
+            line.t = t
+        self._kept += kept
+        self._of_frames += of_frames
+        self._fit()
 
     def _from_wire(self, line: _Line, t: int, frame: int) -> None:
-        if not self.cut_ns and not (t >> WINDOW_SHIFT) % self.stride:
+        if not (t >> WINDOW_SHIFT) % self.stride:
             napi = next((arg for what, arg in reversed(line.open) if what == _POLL), NQ)
             self._wire.append((t, napi, frame))
             self._kept += 1
@@ -174,8 +178,10 @@ class Timeline:
                 self._choose()
             elif any(p.events for line in self._lines for p in line.parts if p.window > 0):
                 self.stride *= 2
+                self.machine.time.timeline_stride = self.stride
             else:                                           # all in the first window
                 self.cut_ns = max(line.t for line in self._lines)
+                self.machine.time.timeline_stride = 0
                 break
             self._leave_out()
 
@@ -185,22 +191,22 @@ class Timeline:
             for p in line.parts:
                 if p.window % self.stride:
                     p.events = None
-                if p.events is None and kept and kept[-1].events is None and p is not line.parts[-1]:
+                if kept and p.window // self.stride == kept[-1].window // self.stride:
                     continue
                 if p.events is not None:
                     p.events = [e for e in p.events if self._told(e)]
                 kept.append(p)
             line.parts = kept
+            line.put = kept[-1].events.append if kept and kept[-1].events is not None else _nowhere
         self._wire = [w for w in self._wire if w[2] % self.every == 0 and not (w[0] >> WINDOW_SHIFT) % self.stride]
         self._lost = [w for w in self._lost if not (w[0] >> WINDOW_SHIFT) % self.stride]
         events = [e for line in self._lines for p in line.parts for e in p.events or ()]
-        self._of_frames = len(self._wire) + sum(e.what == _STATION or e.flows for e in events)
+        self._of_frames = len(self._wire) + sum(what == _STATION or flows for _, _, what, _, _, flows in events)
         self._kept = len(events) + len(self._wire) + len(self._lost)
 
     def _told(self, e: _Raw) -> bool:
-        if e.frame < 0 or e.frame % self.every == 0:
-            return True
-        return e.what == Slice.END and (e.arg & 0xFF) > Drop.CONSUMED
+        _, _, what, arg, frame, _ = e
+        return frame < 0 or frame % self.every == 0 or (what == Slice.END and arg & 0xFF > Drop.CONSUMED)
 
     # ------------------------------------------------------------ words
     def finish(self) -> None:
@@ -212,7 +218,7 @@ class Timeline:
             self.cpus[f"CPU {cpu}"] = [words.event(raw) for raw in self._whole(line, max(now, line.t))]
         for t, napi, frame in sorted(self._wire):
             self.wire.setdefault(words.queue(napi), []).append(Event(t, INSTANT, called(frame), frame, True))
-        self.card = [words.event(_Raw(t, INSTANT, Slice.END, arg, frame, False)) for t, frame, arg in sorted(self._lost)]
+        self.card = [words.event((t, INSTANT, Slice.END, arg, frame, False)) for t, frame, arg in sorted(self._lost)]
         for events in (*self.cpus.values(), *self.wire.values()):
             for e in events:
                 if e.flows:
@@ -268,23 +274,34 @@ class Timeline:
             if not here and not opened:
                 continue
             for what, arg in opened:
-                yield _Raw(window << WINDOW_SHIFT, BEGIN, what, arg, -1, False)
+                yield window << WINDOW_SHIFT, BEGIN, what, arg, -1, False
             for e in p.events or () if here else ():
                 yield e
                 _follow(opened, e)
             yield from _closed(opened, min(window + 1 << WINDOW_SHIFT, end))
 
 
+def _slice(opened: list[tuple[int, int]], kind: int, arg: int) -> tuple[int, int]:
+    """What begins: a station of that stage, a call of the thread that runs, or as it is marked."""
+    what = kind >> 1 & 127
+    if what == _STATION:
+        return what, kind >> 8
+    if what == _CALL:
+        return what, arg | next((of for w, of in reversed(opened) if w == _TASK), 0) << 8
+    return what, arg
+
+
 def _follow(opened: list[tuple[int, int]], e: _Raw) -> None:
-    if e.kind == BEGIN:
-        opened.append((e.what, e.arg))
-    elif e.kind == FINISH:
+    _, kind, what, arg, _, _ = e
+    if kind == BEGIN:
+        opened.append((what, arg))
+    elif kind == FINISH:
         opened.pop()
 
 
 def _closed(opened: list[tuple[int, int]], t: int) -> Iterator[_Raw]:
     while opened:
-        yield _Raw(t, FINISH, *opened.pop(), -1, False)
+        yield (t, FINISH, *opened.pop(), -1, False)
 
 
 def called(frame: int) -> str:
@@ -301,18 +318,19 @@ class _Words:
         self._names: dict[tuple[int, int], str] = {}
 
     def event(self, e: _Raw) -> Event:
-        if e.what == Slice.END:
-            reason, where = Drop(e.arg & 0xFF), Stage(e.arg >> 8)
+        t, kind, what, arg, frame, flows = e
+        if what == Slice.END:
+            reason, where = Drop(arg & 0xFF), Stage(arg >> 8)
             if reason in DELIVERED:
-                return Event(e.t, INSTANT, f"{called(e.frame)} {'read' if reason == Drop.RECEIVED else 'consumed'}", e.frame, e.flows)
-            return Event(e.t, INSTANT, f"{Loss(reason.name, where.name, 1).kind.value}: {reason.name}", e.frame, e.flows,
-                         (("frame", called(e.frame)), ("at", where.name)))
-        if e.kind == FINISH:
-            return Event(e.t, FINISH, "", -1, False, (("packets", e.arg),) if e.what == _POLL and e.arg >= 0 else ())
-        key = e.what, e.arg
+                return Event(t, INSTANT, f"{called(frame)} {'read' if reason == Drop.RECEIVED else 'consumed'}", frame, flows)
+            return Event(t, INSTANT, f"{Loss(reason.name, where.name, 1).kind.value}: {reason.name}", frame, flows,
+                         (("frame", called(frame)), ("at", where.name)))
+        if kind == FINISH:
+            return Event(t, FINISH, "", -1, False, (("packets", arg),) if what == _POLL and arg >= 0 else ())
+        key = what, arg
         if key not in self._names:
             self._names[key] = self._name(*key)
-        return Event(e.t, e.kind, self._names[key], e.frame, e.flows, (("frame", called(e.frame)),) if e.frame >= 0 else ())
+        return Event(t, kind, self._names[key], frame, flows, (("frame", called(frame)),) if frame >= 0 else ())
 
     def _name(self, what: int, arg: int) -> str:
         if what == Slice.HARDIRQ:

@@ -36,13 +36,18 @@ def number(field: int, n: int) -> bytes:
     return varint(field << 3) + varint(n)
 
 
-def fixed(field: int, n: int) -> bytes:
-    return varint(field << 3 | 1) + struct.pack("<Q", n)
-
-
 def message(field: int, body: bytes | str) -> bytes:
     data = body.encode("utf-8", "replace") if isinstance(body, str) else body
     return varint(field << 3 | 2) + varint(len(data)) + data
+
+
+# what events are made of
+_VARINTS = [varint(n) for n in range(128)]
+_LOW = [bytes((n & 127 | 128, n >> 7 | 128)) for n in range(1 << 14)]       # the first 14 bits of a longer varint
+_fixed64 = struct.Struct("<Q").pack
+_PACKET, _EVENT, _FACT = varint(1 << 3 | 2), varint(11 << 3 | 2), varint(4 << 3 | 2)
+_STARTS, _ENDS = varint(47 << 3 | 1), varint(48 << 3 | 1)
+_SEQUENCE, _NEEDS = number(10, SEQUENCE) + varint(8 << 3), number(13, NEEDS)
 
 
 class Track(NamedTuple):
@@ -59,6 +64,9 @@ class _Trace:
     def __init__(self, title: str) -> None:
         self.out = bytearray()
         self.names: dict[tuple[int, str], int] = {}
+        self.said: dict[tuple[int, int, str], tuple[bytes, bytes]] = {}
+        self.facts: dict[str, bytes] = {}
+        self.high, self.high_bytes = -1, b""                # of the time of the event before
         self.tracks = 1
         process = number(1, 1) + message(6, title)
         self._packet(number(13, CLEARED) + message(60, number(1, 1) + message(2, title) + message(3, process) + number(11, EXPLICIT)))
@@ -83,19 +91,37 @@ class _Trace:
             told += message(kind, number(1, iid) + message(2, name))
         return iid
 
-    def event(self, track: int, e: Event, starts: Iterable[int] = (), ends: Iterable[int] = ()) -> None:
+    def event(self, track: int, e: Event, starts: int = -1, ends: int = -1) -> None:
+        """starts, ends: the arrow that goes on, or ends, here."""
+        t, kind, name, _, _, facts = e
+        said, told = self.said.get((track, kind, name)) or self._first(track, kind, name)
+        if starts >= 0:
+            said += _STARTS + _fixed64(starts)
+        if ends >= 0:
+            said += _ENDS + _fixed64(ends)
+        for fact, value in facts:
+            iid = self.facts.get(fact)
+            if iid is None:
+                iid = self.facts[fact] = number(1, self._interned(3, fact, new := bytearray()))
+                told += new
+            body = iid + (number(4, value) if isinstance(value, int) else message(6, value))
+            said += _FACT + (_VARINTS[len(body)] if len(body) < 128 else varint(len(body))) + body
+        high = t >> 14                                      # most events have it in common with the one before
+        if high != self.high:
+            self.high, self.high_bytes = high, varint(high)
+        when = _LOW[t & 0x3FFF] + self.high_bytes if high else varint(t)
+        body = _SEQUENCE + when + _NEEDS + (message(12, told) if told else b"") + _EVENT + \
+            (_VARINTS[len(said)] if len(said) < 128 else varint(len(said))) + said
+        self.out += _PACKET + (_VARINTS[len(body)] if len(body) < 128 else varint(len(body))) + body
+
+    def _first(self, track: int, kind: int, name: str) -> tuple[bytes, bytes]:
+        """What all events of a track, kind and name have in common, and what is told with the first of that name."""
         told = bytearray()
-        said = number(9, e.kind) + number(11, track)
-        if e.kind != FINISH:
-            said += number(10, self._interned(2, e.name, told))
-        for flow in starts:
-            said += fixed(47, flow)
-        for flow in ends:
-            said += fixed(48, flow)
-        for name, value in e.facts:
-            said += message(4, number(1, self._interned(3, name, told))
-                            + (number(4, value) if isinstance(value, int) else message(6, value)))
-        self._packet(number(8, e.t) + number(13, NEEDS) + (message(12, bytes(told)) if told else b"") + message(11, said))
+        said = number(9, kind) + number(11, track)
+        if kind != FINISH:
+            said += number(10, self._interned(2, name, told))
+        self.said[track, kind, name] = said, b""
+        return said, bytes(told)
 
     def count(self, track: int, t: int, value: int) -> None:
         self._packet(number(8, t) + number(13, NEEDS) + message(11, number(9, COUNT) + number(11, track) + number(30, value)))
@@ -146,9 +172,9 @@ def _events(out: _Trace, found: list[tuple[int, Iterable[Event]]], points: Mappi
             continue
         left[e.frame] -= 1
         if left[e.frame]:
-            out.event(track, e, starts=(e.frame,))
+            out.event(track, e, starts=e.frame)
         else:
-            out.event(track, e, ends=(e.frame,))
+            out.event(track, e, ends=e.frame)
 
 
 def _counters(out: _Trace, run: Outcome) -> None:
