@@ -138,12 +138,22 @@ def test_the_refusals_of_a_real_host_come_again() -> None:
 def test_ports_that_found_no_place_are_counted(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> None:
     c = new(census_t)
     for i in range(200_000):
-        c.ports[census_port_of(c, 0, 0x0A000000 + (i >> 12), 17, 1 + (i & 4095))].rx += 2
+        c.ports[census_port_of(c, 0, 0x0A000000 + (i >> 12), 17, 1 + (i & 4095), False)].rx += 2
     assert c.nport + c.lost_ports == 200_000 and c.lost_datagrams == 2 * c.lost_ports > 0
     r = infer_receiver(write(tmp_path, ASKS))
     r.lost_ports, r.lost_datagrams = int(c.lost_ports), int(c.lost_datagrams)
     from rxpath.cable.receiver import _ports_text
     assert f"the table of ports was full: {c.lost_ports:,} times a seldom used UDP port" in _ports_text(r)
+
+
+def test_a_port_that_only_sends_makes_nobody_leave() -> None:
+    """A million clients, each from a port of its own, leave every server's port where it is."""
+    c = new(census_t)
+    served = [(0x0A000000 + i, 1 + i) for i in range(1000)]
+    places = [census_port_of(c, 0, lo, 17, port, False) for lo, port in served]
+    found = [census_port_of(c, 0, 0x0B000000 + i, 17, 1 + i % 60_000, True) for i in range(300_000)]
+    assert -1 in found and c.nport == 1000 + len({k for k in found if k >= 0}) and c.lost_ports == 0
+    assert [census_port_of(c, 0, lo, 17, port, False) for lo, port in served] == places
 
 
 def test_more_ports_than_sockets_are_said(monkeypatch: pytest.MonkeyPatch) -> None:

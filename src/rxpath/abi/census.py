@@ -156,8 +156,11 @@ class census_t:
     nport: i64
     nmac: i64
     host_at: Array[i64] = array(NCENSUS_HOST)       # places in use, in the order in which they were taken
-    port_at: Array[i64] = array(NCENSUS_PORT)
     mac_at: Array[i64] = array(NCENSUS_MAC)
+    host_key: Array[i64] = array(NCENSUS_HOST)      # of each place a hash of whose it is (0: nobody's), and how much was seen of it: a set is
+    host_seen: Array[i64] = array(NCENSUS_HOST)     # one cache line of each, where its eight places would be two or three lines each
+    port_key: Array[i64] = array(NCENSUS_PORT)
+    port_seen: Array[i64] = array(NCENSUS_PORT)
     conv: Array[census_conv] = array(NCONV)
     macs: Array[census_mac] = array(NCENSUS_MAC)
     hosts: Array[census_host] = array(NCENSUS_HOST)

@@ -274,7 +274,11 @@ def census_fold(c: census_t, v: census_conv) -> None:
             continue
         census_end(c, v, e, mac, hi, lo, version, vlan, proto, both)
         if port and (proto == IPPROTO.UDP or proto == IPPROTO.TCP):
-            p = c.ports[census_port_of(c, hi, lo, proto, port)]
+            k = census_port_of(c, hi, lo, proto, port, v.frames[o] == 0)
+            if k < 0:
+                continue
+            c.port_seen[k] += v.frames[0] + v.frames[1]
+            p = c.ports[k]
             p.rx += v.frames[o]
             p.tx += v.frames[e]
             p.syn += v.syn[o]
@@ -289,7 +293,9 @@ def census_fold(c: census_t, v: census_conv) -> None:
 def census_end(c: census_t, v: census_conv, e: int, mac: int, hi: int, lo: int, version: int, vlan: int, proto: int, both: bool) -> None:
     """What a conversation says of the host at its end e."""
     o = 1 - e
-    h = c.hosts[census_host_of(c, mac, hi, lo, version, vlan)]
+    k = census_host_of(c, mac, hi, lo, version, vlan)
+    c.host_seen[k] += v.frames[0] + v.frames[1]
+    h = c.hosts[k]
     h.tx += v.frames[e]
     h.rx += v.frames[o]
     if proto == IPPROTO.UDP:

@@ -105,6 +105,6 @@ def census_unreachable(c: census_t, mem: Mem, l4: int, end: int, proto: int, hi:
         if byte(mem, inner + 6) == IPPROTO.UDP:
             udp = inner + 40
     if udp:
-        p = c.ports[census_port_of(c, hi, lo, IPPROTO.UDP, be16(mem, udp + 2))]
+        p = c.ports[census_port_of(c, hi, lo, IPPROTO.UDP, be16(mem, udp + 2), False)]
         p.unreachable += 1
     return udp

@@ -6,9 +6,19 @@ from ..abi.numbers import IPPROTO
 
 
 @path_function
+def census_mix(a: int, b: int, c: int) -> int:
+    return ((a ^ a >> 29) * 0x9E3779B1 + (b ^ b >> 31) * 0x85EBCA77 + c * 0xC2B2AE3D) & 0x7FFF_FFFF_FFFF_FFFF
+
+
+@path_function
+def census_place(mixed: int) -> int:
+    """Where the search begins, before the mask."""
+    return mixed >> 13 ^ mixed >> 31
+
+
+@path_function
 def census_hash(a: int, b: int, c: int) -> int:
-    h = ((a ^ a >> 29) * 0x9E3779B1 + (b ^ b >> 31) * 0x85EBCA77 + c * 0xC2B2AE3D) & 0x7FFF_FFFF_FFFF_FFFF
-    return h >> 13 ^ h >> 31
+    return census_place(census_mix(a, b, c))
 
 
 @path_function
@@ -36,51 +46,70 @@ def census_mac_of(c: census_t, mac: int) -> int:
 
 @path_function
 def census_host_of(c: census_t, mac: int, hi: int, lo: int, version: int, vlan: int) -> int:
-    at = (census_hash(lo, hi, mac) & NCENSUS_HOST // WAYS - 1) * WAYS
-    worst = at
+    mixed = census_mix(lo, hi, mac)
+    at, key = (census_place(mixed) & NCENSUS_HOST // WAYS - 1) * WAYS, mixed | 1
     for i in range(at, at + WAYS):
-        h = c.hosts[i]
-        if h.used == 0:
+        if c.host_key[i] == key:
+            h = c.hosts[i]
+            if h.lo == lo and h.hi == hi and h.mac == mac and h.version == version and h.vlan == vlan:
+                return i
+        if c.host_key[i] == 0:
             c.host_at[c.nhost] = i
             c.nhost += 1
-            h.used, h.mac, h.hi, h.lo, h.version, h.vlan, h.order = 1, mac, hi, lo, version, vlan, c.frames
+            census_host_new(c, i, key, mac, hi, lo, version, vlan)
             return i
-        if h.lo == lo and h.hi == hi and h.mac == mac and h.version == version and h.vlan == vlan:
-            return i
-        w = c.hosts[worst]
-        if h.rx + h.tx < w.rx + w.tx:
+    worst = at
+    for i in range(at + 1, at + WAYS):
+        if c.host_seen[i] < c.host_seen[worst]:
             worst = i
-    old = c.hosts[worst]
     c.lost_hosts += 1
-    c.lost_frames += old.rx + old.tx
-    reset_struct(old)
-    old.used, old.mac, old.hi, old.lo, old.version, old.vlan, old.order = 1, mac, hi, lo, version, vlan, c.frames
+    c.lost_frames += c.host_seen[worst]
+    reset_struct(c.hosts[worst])
+    census_host_new(c, worst, key, mac, hi, lo, version, vlan)
     return worst
 
 
 @path_function
-def census_port_of(c: census_t, hi: int, lo: int, proto: int, port: int) -> int:
-    at = (census_hash(lo, hi, proto << 16 | port) & NCENSUS_PORT // WAYS - 1) * WAYS
-    worst = at
+def census_host_new(c: census_t, i: int, key: int, mac: int, hi: int, lo: int, version: int, vlan: int) -> None:
+    c.host_key[i], c.host_seen[i] = key, 0
+    h = c.hosts[i]
+    h.used, h.mac, h.hi, h.lo, h.version, h.vlan, h.order = 1, mac, hi, lo, version, vlan, c.frames
+
+
+@path_function
+def census_port_of(c: census_t, hi: int, lo: int, proto: int, port: int, sends_only: bool) -> int:
+    """-1: it only sends, and nobody makes room for that."""
+    mixed = census_mix(lo, hi, proto << 16 | port)
+    at, key = (census_place(mixed) & NCENSUS_PORT // WAYS - 1) * WAYS, mixed | 1
     for i in range(at, at + WAYS):
-        p = c.ports[i]
-        if p.used == 0:
-            c.port_at[c.nport] = i
+        if c.port_key[i] == key:
+            p = c.ports[i]
+            if p.lo == lo and p.hi == hi and p.proto == proto and p.port == port:
+                return i
+        if c.port_key[i] == 0:
             c.nport += 1
-            p.used, p.hi, p.lo, p.proto, p.port = 1, hi, lo, proto, port
+            census_port_new(c, i, key, hi, lo, proto, port)
             return i
-        if p.lo == lo and p.hi == hi and p.proto == proto and p.port == port:
-            return i
-        w = c.ports[worst]
-        if p.rx + p.tx < w.rx + w.tx:
+    if sends_only:
+        return -1
+    worst = at
+    for i in range(at + 1, at + WAYS):
+        if c.port_seen[i] < c.port_seen[worst]:
             worst = i
     old = c.ports[worst]
     if old.proto == IPPROTO.UDP and old.rx:
         c.lost_ports += 1
         c.lost_datagrams += old.rx
     reset_struct(old)
-    old.used, old.hi, old.lo, old.proto, old.port = 1, hi, lo, proto, port
+    census_port_new(c, worst, key, hi, lo, proto, port)
     return worst
+
+
+@path_function
+def census_port_new(c: census_t, i: int, key: int, hi: int, lo: int, proto: int, port: int) -> None:
+    c.port_key[i], c.port_seen[i] = key, 0
+    p = c.ports[i]
+    p.used, p.hi, p.lo, p.proto, p.port = 1, hi, lo, proto, port
 
 
 @path_function
