@@ -157,8 +157,8 @@ class census_t:
     nmac: i64
     host_at: Array[i64] = array(NCENSUS_HOST)       # places in use, in the order in which they were taken
     mac_at: Array[i64] = array(NCENSUS_MAC)
-    host_key: Array[i64] = array(NCENSUS_HOST)      # of each place a hash of whose it is (0: nobody's), and how much was seen of it: a set is
-    host_seen: Array[i64] = array(NCENSUS_HOST)     # one cache line of each, where its eight places would be two or three lines each
+    host_key: Array[i64] = array(NCENSUS_HOST)      # of each place: a hash of whose it is (0: nobody's), and how much was seen of it.  A
+    host_seen: Array[i64] = array(NCENSUS_HOST)     # set is one cache line of each, where its eight places would be two or three lines each
     port_key: Array[i64] = array(NCENSUS_PORT)
     port_seen: Array[i64] = array(NCENSUS_PORT)
     conv: Array[census_conv] = array(NCONV)

@@ -172,7 +172,7 @@ COUNTERS: dict[str, Counters] = {
     "ena": Counters(
         {Loss.RING: "rx_overruns rx_drops", Loss.ALLOC: "queue_N_rx_page_alloc_fail queue_N_rx_skb_alloc_fail queue_N_rx_refil_partial "
          "queue_N_rx_empty_rx_ring", Loss.LEN: "queue_N_rx_bad_desc_num", Loss.CSUM: "queue_N_rx_csum_bad", Loss.XDP: "queue_N_rx_xdp_drop",
-         Loss.CLOUD: "bw_in_allowance_exceeded pps_allowance_exceeded conntrack_allowance_exceeded"},    # bw_out_ and linklocal_ are of what is sent
+         Loss.CLOUD: "bw_in_allowance_exceeded pps_allowance_exceeded conntrack_allowance_exceeded"},     # the others: of sending
         {"rx_dropped": "rx_drops", "rx_over_errors": "rx_overruns (Amazon's driver)"}, "the allowances", _GUEST),
     "vmxnet3": Counters(
         {Loss.RING: "pkts_rx_OOB", Loss.ALLOC: "rx_buf_alloc_fail", Loss.PHY: "pkts_rx_err fcs"},

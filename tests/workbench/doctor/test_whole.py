@@ -112,7 +112,7 @@ HOSTS = {
         card(at, "p1p1", sample("ethtool-S/ethq-bnxt_en.txt"), {f"[{n}]: rx_discards": 9_000 + n for n in range(8)}),
         stat(at, *[{"idle": 0.15, "soft": 0.6, "user": 0.25}] * 4), softnet(at, *EVEN))),
     "ena_allowance": lambda at: card(
-        at, "eth0", sample("ethtool-S/ethq-ena.txt") + "pps_allowance_exceeded: 17\nbw_in_allowance_exceeded: 0\nbw_out_allowance_exceeded: 2\n",
+        at, "eth0", sample("ethtool-S/ethq-ena.txt") + "".join(f"{n}_allowance_exceeded: 17\n" for n in ("pps", "bw_in", "bw_out")),
         {"pps_allowance_exceeded": 4_400, "bw_out_allowance_exceeded": 900, "queue_0_rx_cnt": 100_000}),
     "virtio_guest": lambda at: "\n".join((
         text("ethtool -i eth0", "ethtool-i/netutils-vscale-vm-eth0.txt"), text("ethtool -g eth0", "ethtool-g/netutils-vscale-vm-eth0.txt"),
