@@ -4,6 +4,7 @@ for.
     with Side() as side:                             # a namespace; side.tap(): a TAP in it, configured
         side.ping(); side.udp().sendto(b"x", (OURS, 5000))"""
 import ctypes
+import fcntl
 import os
 import socket
 import struct
@@ -14,6 +15,7 @@ import pytest
 from rxpath.backends.tap import Tap, configure
 
 CLONE_NEWNET = 0x40000000
+SIOCETHTOOL, ETHTOOL_STXCSUM = 0x8946, 0x17
 OURS, THEIRS = "10.9.0.2", "10.9.0.1"
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -86,3 +88,11 @@ def until(true, seconds=5.0):
     while not true():
         assert time.monotonic() < end, "it did not become true"
         time.sleep(0.005)
+
+
+def tx_checksums_off(name):
+    """ethtool -K NAME tx off"""
+    value = struct.pack("II", ETHTOOL_STXCSUM, 0)
+    memory = ctypes.create_string_buffer(value, 8)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        fcntl.ioctl(s, SIOCETHTOOL, struct.pack("16sQ16x", name.encode(), ctypes.addressof(memory)))

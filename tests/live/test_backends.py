@@ -1,11 +1,10 @@
 """Back ends alone and under a live host, on a veth in a namespace of its own: frames in, frames out, what each has lost."""
-import fcntl
 import os
 import socket
-import struct
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 
@@ -17,23 +16,13 @@ from rxpath.backends.xdp import Xdp
 from rxpath.live import Host
 from rxpath.tap import BackendError
 
-from .namespaces import OURS, THEIRS, Side, needs_root, until
+from .namespaces import OURS, THEIRS, Side, needs_root, tx_checksums_off, until
 
-SIOCETHTOOL, ETHTOOL_STXCSUM = 0x8946, 0x17
 KINDS = {"packet": Packet, "xdp": Xdp}
 
 
 def new_batch(most=64):
     return Batch(memoryview(bytearray(2048 * most)), 2048)
-
-
-def tx_checksums_off(name):
-    """ethtool -K NAME tx off"""
-    value = struct.pack("II", ETHTOOL_STXCSUM, 0)
-    import ctypes
-    memory = ctypes.create_string_buffer(value, 8)
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
-        fcntl.ioctl(s, SIOCETHTOOL, struct.pack("16sQ16x", name.encode(), ctypes.addressof(memory)))
 
 
 @pytest.fixture
@@ -211,6 +200,36 @@ def test_a_host_on_it_answers_the_kernel(veth, kind, plain):
         threading.Timer(0.1, client.sendto, (b"hello", (OURS, 5000))).start()
         assert s.recv(100) == b"hello"
         assert host.counters()["Icmp.OutEchoReps"] == 4 and host.counters().get("Udp.InErrors", 0) == 0
+
+
+@needs_root
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_device_that_goes_is_said_and_its_host_stays(veth, kind):
+    """Down and up, another name: as if nothing were; away: said within seconds, without a thread that spins."""
+    if kind == "xdp":
+        tx_checksums_off("va")
+    with Host(KINDS[kind]("vb"), f"{OURS}/24") as host, host.socket() as s:
+        s.bind(("", 5000))
+        veth.ping(times=1)
+        for how in ("set vb down", "set vb name vc", "set vc up"):
+            subprocess.run(["ip", "link", *how.split()], check=True)
+        until(lambda: pings(veth))
+        assert host.time.gone == []
+        subprocess.run(["ip", "link", "del", "va"], check=True)
+        until(lambda: host.time.gone == ["vb: the device is gone"])
+        used = time.process_time()
+        s.settimeout(0.5)
+        with pytest.raises(TimeoutError):
+            s.recv(10)
+        s.sendto(b"nobody has it", (THEIRS, 9))
+        assert time.process_time() - used < 0.3, "s of CPU time"
+
+
+def pings(side):
+    try:
+        return len(side.ping(times=1)) == 1
+    except OSError:
+        return False
 
 
 @needs_root

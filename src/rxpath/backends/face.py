@@ -68,7 +68,8 @@ class BackendError(OSError):
 
 
 class Backend(ABC):
-    """One queue of one device."""
+    """One queue of one device.  silent_end: its descriptor does not wake who sleeps on it when the device goes; pull() says it."""
+    silent_end = False
 
     def __init__(self) -> None:
         self.counted = Statistics()

@@ -79,6 +79,7 @@ class Attached:
 
 class Xdp(Backend):
     """One queue of a device.  zero_copy: ask for it; capabilities says what came of it."""
+    silent_end = True                                # xsk_poll() has no EPOLLERR
 
     def __init__(self, name: str, queue: int = 0, zero_copy: bool = False, attached: Attached | None = None) -> None:
         super().__init__()

@@ -28,6 +28,7 @@ from ..time_driver import FEED_BYTES
 from .driver import RealTime, WallClock
 from .engine import rt_feed_batch, rt_feed_ring
 
+LOOK_MS = 1000                                       # a back end whose end is silent is looked at so often
 BATCH = 64                                           # frames at a time: NAPI's weight
 STATE_WORDS = 6                                      # of rt_feed_ring
 ROOM = 2048                                          # of a frame in memory, unless the device's MTU wants more
@@ -162,7 +163,10 @@ class LiveTime(RealTime):
         ring = backend if isinstance(backend, Packet) else None              # its frames are taken out of its ring by compiled code
         state, wait, polled = pages(8 * STATE_WORDS), 0.0, 0
         while not self._stopping:
-            for fd, events in poll.poll(wait if k == 0 else None):
+            asleep = wait if k == 0 else -1
+            if backend.silent_end and not 0 <= asleep < LOOK_MS:
+                asleep = LOOK_MS
+            for fd, events in poll.poll(asleep):
                 if fd == self._kick:
                     if self._stopping:
                         return
