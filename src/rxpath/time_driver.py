@@ -64,6 +64,7 @@ class TimeDriver(ABC):
         self._at = 0
         self._made, self._made_tail = 0, 0           # bytes of sources' frames, counted up; of those whose room may be used again
         self._under_way: deque[tuple[int, int]] = deque()                    # (where it ends, its time) of those that lie there
+        self._reaction = 0                           # reaction_ns() of this run(); 0: to be worked out
 
     # ------------------------------------------------------------ what a driver is
     @abstractmethod
@@ -83,6 +84,7 @@ class TimeDriver(ABC):
     # ------------------------------------------------------------ what its user calls
     def run(self, until: int) -> None:
         """Time until `until`."""
+        self._reaction = 0                                                   # costs may have been set since the last one
         while True:
             self._advance(min(until, self._asked_next()))
             self.collect()
@@ -169,8 +171,9 @@ class TimeDriver(ABC):
     def _make(self, frames: Frames, card: int, cause: int) -> None:
         """Frames of a source onto the cable."""
         for t, frame in frames:
-            if t < cause + self.reaction_ns():
-                raise ValueError(f"a source's frame at {t} ns, caused at {cause} ns: {self.reaction_ns()} ns later at the earliest")
+            reaction = self._reaction = self._reaction or self.reaction_ns()
+            if t < cause + reaction:
+                raise ValueError(f"a source's frame at {t} ns, caused at {cause} ns: {reaction} ns later at the earliest")
             if not self._put(t, self.place(frame, t), len(frame), len(frame), card, True):
                 raise CableFull(f"more than {FEED_ROOM} frames of sources are on their way to one queue")
 

@@ -54,6 +54,16 @@ def test_a_drop_at_each_hook(lab, table, chain, kernel):
     assert list(hits) == [(table, chain)] and hits[table, chain][1:] == (10, 10 * 92)
 
 
+def test_rules_in_place_of_others_begin_at_zero(lab):
+    host = lab()
+    host.app(host.udp(5000))
+    text = ":INPUT ACCEPT\n-A INPUT -p udp -j ACCEPT"
+    flat = rules(host, text)
+    host.send(udp_frame()).run()
+    assert counts(host, flat)[0] == 1
+    assert set(counts(host, rules(host, text))) == {0}
+
+
 def test_a_policy_decides_where_no_rule_does_and_counts(lab):
     host = lab()
     host.app(host.udp(5000))

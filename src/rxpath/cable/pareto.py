@@ -5,6 +5,7 @@ lies in values that hardly ever come.  The generator draws from a table of quant
 than PARETO_MOST.  So the shortest value is chosen such that the mean of what is really drawn is right."""
 from __future__ import annotations
 
+import functools
 from itertools import pairwise
 
 from ..abi.generate import FRACTION, NPARETO
@@ -15,12 +16,12 @@ HALVINGS = 45
 NEGLIGIBLE = 2.0 ** -32                                   # a chance
 
 
-def quantiles(alpha: float) -> list[int]:
+def quantiles(alpha: float) -> tuple[int, ...]:
     """Of the shortest value being 1 << 16, at k / NPARETO."""
-    return [round(ONE * (1 - k / NPARETO) ** (-1 / alpha)) for k in range(NPARETO)]
+    return tuple(round(ONE * (1 - k / NPARETO) ** (-1 / alpha)) for k in range(NPARETO))
 
 
-def mean(table: list[int], shortest: float, least: float) -> float:
+def mean(table: tuple[int, ...], shortest: float, least: float) -> float:
     """Of what pareto_draw() (generator.py) gives, times `shortest`, where nothing is less than `least`."""
     total, scale, chance = 0.0, 1.0, 1.0
     most = shortest * PARETO_MOST / ONE
@@ -45,8 +46,9 @@ def _mean_of_line(a: float, b: float, least: float, most: float) -> float:
     return ((low - a) * least + (high - low) * (low + high) / 2 + (b - high) * most) / (b - a)
 
 
-def shortest(table: list[int], wanted: float, least: float) -> float:
-    """The shortest value for that mean."""
+@functools.lru_cache(maxsize=256)
+def shortest(table: tuple[int, ...], wanted: float, least: float) -> float:
+    """The shortest value for that mean.  Kept: a sweep generates the same streams for each of its runs."""
     if not least:
         return wanted / mean(table, 1.0, 0)
     low, high = 0.0, max(wanted, least)

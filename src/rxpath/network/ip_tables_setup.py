@@ -44,6 +44,9 @@ def load_rules(b: Any, flat: Any) -> None:
         if n > most:
             raise ValueError(f"iptables: {n} {what}, at most {most}")
     hz = 1_000_000_000 // net.sysctl[Sysctl.jiffy_ns]
+    for i in range(net.nf_nrules):                           # of those that were there: nothing has counted in a new host
+        for cpu in range(NCPU):
+            net.rule_stat[cpu][i][0] = net.rule_stat[cpu][i][1] = 0
     net.nf_nrules = len(flat.rules)
     net.nf_lock.last_cpu = -1
     for i, r in enumerate(flat.rules):
@@ -53,8 +56,6 @@ def load_rules(b: Any, flat: Any) -> None:
             | (0, FRAG_FURTHER, FRAG_FIRST)[r.fragment] | NOT_FROM_ALL * (r.never != 0) | r.never << NOT_FROM
         rule.proto, rule.first, rule.count, rule.target, rule.jump = r.protocol, r.first, r.count, r.target, r.jump
         rule.reject, rule.log, rule.line = r.reject, r.log, r.line
-        for cpu in range(NCPU):
-            net.rule_stat[cpu][i][0] = net.rule_stat[cpu][i][1] = 0
     for i, m in enumerate(flat.matches):
         match = net.nf_matches[i]
         for name in ("kind", "low", "high", "invert", "low2", "high2", "invert2", "mask", "value", "invert3", "first", "count", "side"):

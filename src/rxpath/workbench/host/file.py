@@ -8,6 +8,7 @@ The models are in host.py, the sysctls in host/sysctls.py, the written text (hos
 from __future__ import annotations
 
 import errno
+import functools
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Sequence
@@ -170,9 +171,19 @@ def service_ns(service: Service | Times, place: str = "") -> tuple[int, ...]:
         return service.list
     if service.file is None:
         return (service.constant if service.constant is not None else service.exponential or 0,)
-    times = [_file_time(text, service.file, number, place) for number, text in _lines(service.file, place)]
+    try:
+        return _times(_text(service.file, place), service.file)
+    except HostError as error:
+        raise HostError(place, "", error.text) from None
+
+
+@functools.lru_cache(maxsize=4)
+def _times(text: str, file: str) -> tuple[int, ...]:
+    """What a file of times says.  Kept: every candidate of a what-if is a host of its own with the same file."""
+    known: dict[str, int] = {}                              # most repeat what other lines say
+    times = [known[t] if t in known else known.setdefault(t, _file_time(t, file, number, "")) for number, t in _lines(text)]
     if not times:
-        raise HostError(place, "", f"{service.file} has no times")
+        raise HostError("", "", f"{file} has no times")
     return tuple(times)
 
 
@@ -184,7 +195,7 @@ def mean_service_ns(service: Service) -> int:
 def pauses_ns(file: str, place: str = "", later: int = 0) -> tuple[tuple[int, int], ...]:
     """(begin, length) of each pause of a file, in ns; all begin so much later."""
     found: list[tuple[int, int]] = []
-    for number, text in _lines(file, place):
+    for number, text in _lines(_text(file, place)):
         parts = [part.strip() for part in text.split(",")]
         if number == 1 and len(parts) == 2 and not any(c.isdigit() for c in text):
             continue                                        # a line of names
@@ -201,13 +212,16 @@ def pauses_ns(file: str, place: str = "", later: int = 0) -> tuple[tuple[int, in
     return tuple((begin + later, length) for begin, length in found)
 
 
-def _lines(file: str, place: str) -> list[tuple[int, str]]:
-    """(number, text) of each line that says something."""
+def _text(file: str, place: str) -> str:
     try:
-        lines = files.read_file(file, FILE_MAX).decode().split("\n")
+        return files.read_file(file, FILE_MAX).decode()
     except (OSError, UnicodeDecodeError) as error:
         raise HostError(place, "", f"{file} cannot be read: {getattr(error, 'strerror', None) or 'not text'}") from None
-    return [(number, text) for number, line in enumerate(lines, 1) if (text := line.partition("#")[0].strip())]
+
+
+def _lines(text: str) -> list[tuple[int, str]]:
+    """(number, text) of each line that says something."""
+    return [(number, said) for number, line in enumerate(text.split("\n"), 1) if (said := line.partition("#")[0].strip())]
 
 
 def _file_time(text: str, file: str, number: int, place: str) -> int:

@@ -1,6 +1,8 @@
 """The firewall rules of a host: its file or its text, read by iptables/."""
 from __future__ import annotations
 
+import functools
+
 from rxpath.files import read_file
 from rxpath.workbench.host.file import HostError
 from rxpath.workbench.host.iptables.move import NoSuchRule, moved
@@ -25,9 +27,12 @@ def rules(host: Host, skip_unsupported: bool | None = None) -> Ruleset | None:
 LARGEST = 64 << 20                                         # iptables-save with a hundred thousand rules has 10 MB
 
 
+_parse = functools.lru_cache(maxsize=4)(parse)             # each candidate of a what-if is a host with the same rules
+
+
 def _read(host: Host, skip: bool) -> Ruleset | None:
     if host.iptables.text is not None:
-        return parse(host.iptables.text, f"{host._source}: iptables.text", skip_unsupported=skip)
+        return _parse(host.iptables.text, f"{host._source}: iptables.text", skip_unsupported=skip)
     if host.iptables.file is None:
         return None
     try:
@@ -36,4 +41,4 @@ def _read(host: Host, skip: bool) -> Ruleset | None:
         raise HostError(host._source, "iptables", f"{host.iptables.file} cannot be read: {error.strerror or error}") from None
     except (UnicodeDecodeError, ValueError):
         raise HostError(host._source, "iptables", f"{host.iptables.file} is not UTF-8 text") from None
-    return parse(text, host.iptables.file, skip_unsupported=skip)
+    return _parse(text, host.iptables.file, skip_unsupported=skip)

@@ -119,8 +119,11 @@ def threads(host: Host) -> list[Thread]:
     result = []
     for app in host.apps:
         names = {sock.name for sock in app_sockets(host, app)}
+        named = [(i, sock.thread if sock.app == app.name else -1) for i, sock in enumerate(opened) if sock.listed.name in names]
+        everyones = tuple(i for i, _ in named)
+        own = any(owner >= 0 for _, owner in named)
         for index in range(app.threads):
-            mine = tuple(i for i, sock in enumerate(opened) if sock.listed.name in names and (sock.app != app.name or sock.thread == index))
+            mine = tuple(i for i, owner in named if owner in (-1, index)) if own else everyones
             if app.divide_sockets:
                 mine = mine[index::app.threads]
             reads_all = "*" in app.sockets

@@ -1,6 +1,7 @@
 """Programs of a run: application threads that read its sockets."""
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
 
 from rxpath import boot
@@ -32,7 +33,8 @@ def start_all(m: Machine) -> None:
         unlisted = [s for s in udp if s.listed < 0] if plan.reads_all else []
         if plan.app.divide_sockets:
             unlisted = unlisted[plan.index::plan.app.threads]
-        mine = [*(s for s in m.sockets if s.listed in plan.sockets), *unlisted]
+        named = set(plan.sockets)
+        mine = [*(s for s in m.sockets if s.listed in named), *unlisted]
         if mine:
             _start(m, plan, mine, services)
     served = {i for plan in plans for i in plan.sockets}
@@ -42,7 +44,7 @@ def start_all(m: Machine) -> None:
             _start(m, plan, others, services)
     if services:
         memory, m.net.service_addr = boot.buffer(8 * len(services))
-        memory[:] = b"".join(ns.to_bytes(8, "little") for ns in services)
+        memory[:] = struct.pack(f"<{len(services)}Q", *services)
         m.kept.append(memory)
     for t in m.threads:
         th = m.net.thread[t.index]
