@@ -11,7 +11,7 @@ from rxpath.workbench.cli import app as cli
 from rxpath.workbench.jobs.spread import beyond, half_width, p_value
 from rxpath.workbench.jobs.unit import Result, Unit, run
 from rxpath.workbench.many import rows
-from rxpath.workbench.many.rows import Row
+from rxpath.workbench.many.rows import Row, Stopped, Why
 from rxpath.workbench.words.mistakes import BadInput
 
 ROOT = Path(__file__).parents[3]
@@ -84,7 +84,7 @@ def test_every_setting_has_the_same_seeds_and_the_best_is_run_again(folder: Path
     assert len(second) == 2 and made.again is not None and made.again.seeds == (5, 6, 7, 8) and made.again.settings == made.best.settings
     text = str(made)
     assert "the first again, with 4 fresh seeds: lost" in text and "not told apart" in text
-    assert [line.split()[0] for line in text.splitlines()[3:7]] == ["1", "1", "2", "2"]
+    assert [line.split()[0] for line in text.splitlines()[4:8]] == ["1", "1", "2", "2"]
 
 
 def test_five_of_five_alone_is_not_called_sure() -> None:
@@ -122,8 +122,50 @@ def test_students_t() -> None:
 def test_what_is_not_told_apart_gets_more_seeds_and_the_rest_none(folder: Path) -> None:
     made = rxpath.sweep(folder / "fast.toml", {"ethtool.rx": [64, 256], "net.core.rmem_default": [4608, 147456]}, host=HOST, seeds="3..9")
     seeds = {(c.settings["ethtool.rx"], c.settings["net.core.rmem_default"]): len(c.seeds) for c in made.cells}
-    assert seeds["64", "147456"] == seeds["256", "147456"] == 9 and seeds["64", "4608"] == seeds["256", "4608"] < 9
+    assert seeds["64", "147456"] == seeds["256", "147456"] == 9 and seeds["64", "4608"] == seeds["256", "4608"] == 3
     assert made.complete and made.again is not None and made.again.seeds == (10, 11, 12)
+    assert made.stops() == [(Stopped(3, Why.APART), 2)]
+    assert "2 after 3 seeds (told apart from the best): 24 runs instead of 36" in " ".join(str(made).split())
+    made = rxpath.sweep(folder / "fast.toml", {"ethtool.rx": [512, 256]}, host=HOST, seeds="3..20")
+    assert made.stops() == [(Stopped(8, Why.SAME), 1)] and made.best.settings["ethtool.rx"] == "256", "no more are needed to see that"
+
+
+def test_the_better_half_goes_on_whoever_does_the_work(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = ["sweep", str(folder / "fast.toml"), "--host", str(folder / "host.toml.txt"), "--seeds", "3..24", "--halve", "--set",
+             "ethtool.rx-usecs=10..80/8"]
+    said = {}
+    for jobs in ("1", "2"):
+        assert cli.run([*asked, "--jobs", jobs, "--json"]) == 0
+        said[jobs] = capsys.readouterr().out
+    assert said["1"] == said["2"]
+    each: dict[str, list[dict[str, object] | None]] = {}
+    for row in map(json.loads, said["1"].splitlines()):
+        each.setdefault(row["settings"]["ethtool.rx-usecs"], []).append(row["stopped"])
+    assert sorted(len(stops) for stops in each.values()) == [3, 3, 3, 3, 6, 6, 12, 12]
+    whys = {"in the worse half", "told apart from the best"}
+    assert all(stop is None or (stop["seeds"] == len(stops) and stop["why"] in whys) for stops in each.values() for stop in stops)
+    assert sum(stops[0] is None for stops in each.values()) == 1
+    made = rxpath.sweep(folder / "fast.toml", {"ethtool.rx-usecs": "10..80/8"}, host=HOST, seeds="3..24", halve=True)
+    assert made.best.stopped is None and [len(cell.seeds) for cell in made.ranked] == [12, 12, 6, 6, 3, 3, 3, 3]
+    assert cli.run(["sweep", "first", "--set", "ethtool.rx=64,256", "--seeds", "3", "--halve"]) == 2
+    assert "--seeds LEAST..MOST" in capsys.readouterr().err
+
+
+def test_what_is_stopped_and_why() -> None:
+    def cell(index: int, lost: list[int]) -> list[Row]:
+        return [Row(index, {"k": str(index)}, Result(offered=1000, ended={"lost": n}, cpu_ns={"idle": 1}), seed=k)
+                for k, n in enumerate(lost, 1)]
+    base = [100, 140, 90, 300, 120]
+    near = [[n + d for n, d in zip(base, more, strict=True)] for more in ((1, 60, 2, 50, 3), (2, -60, 90, 80, 3), (9, -70, 80, 99, 5))]
+    worse = [n + 50 for n in base]
+    cells = rows.cells([r for i, lost in enumerate((near[2], worse, base, near[0], base, near[1])) for r in cell(i, lost)])
+    apart, same = {1: Stopped(5, Why.APART)}, {4: Stopped(5, Why.SAME)}
+    assert rows.stop(cells, halve=False) == apart | same
+    assert rows.stop(cells, halve=True) == apart | same | {0: Stopped(5, Why.HALF)}, "of six the best three that are left"
+    few = rows.cells([r for i in range(2) for r in cell(i, base[:4])])
+    assert not rows.stop(few, halve=False), "four alike say too little"
+    late = rows.cells([r for i, lost in enumerate((base, [0] * 3)) for r in cell(i, lost)], {1: Stopped(3, Why.HALF)})
+    assert [c.index for c in rows.ranked(late)] == [0, 1], "a mean of fewer seeds is not above one of more"
 
 
 @pytest.mark.parametrize(("seeds", "says"), [("x", "must be a number, or LEAST..MOST"), ("", "(empty)"), ("5..5", "must go up"),

@@ -43,6 +43,8 @@ def sweep(
     seed: SeedOption = None,
     seeds: Annotated[str, typer.Option("--seeds", metavar="N", help="How many seeds every setting is run with, the same for all; "
                                        "10..60: up to 60 until the best is told apart.")] = "1",
+    halve: Annotated[bool, typer.Option("--halve", help="With --seeds 3..24: each time the better half of the settings goes on, with "
+                                        "twice the seeds.")] = False,
     jobs: JobsOption = None, scheduler: SchedulerOption = None,
     resume: Annotated[str | None, typer.Option(
         "--resume", metavar="FILE", help="Keep every row there as it is done; rows that it has are not run again.")] = None,
@@ -80,8 +82,8 @@ def sweep(
     what = captures[0] if len(given) == 1 else f"{len(given):,} captures"
     with Interrupt() as interrupt, Bar(not no_progress, f"sweeping {what}") as bar:
         found = sweeping.sweep(given, set_ or (), host=host, listen=listen or [], local=local, speed=speed, rate=rate, loop=loop, seed=seed,
-                               seeds=seeds, jobs=checked_jobs(jobs, scheduler), journal=resume, progress=lambda n, of: bar(n / of, n),
-                               stop=interrupt,
+                               seeds=seeds, halve=halve, jobs=checked_jobs(jobs, scheduler), journal=resume,
+                               progress=lambda n, of: bar(n / of, n), stop=interrupt,
                                warn=lambda text: print(f"rxpath: {text}", file=sys.stderr))
     if parquet:
         table.parquet(found, parquet)

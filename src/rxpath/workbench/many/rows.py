@@ -2,15 +2,19 @@
 
 Every setting is run with the same seeds (common random numbers), so that two are compared seed by seed: what chance does to both it does
 not count.  A group is a setting and those that are not told apart from it, neither by what they lose nor by their p99: the paired t test
-against the group's first, at 1 % for all of the comparisons together (Holm).  Within a group what costs the least memory is first."""
+against the group's first, at 1 % for all of the comparisons together (Holm).  Within a group what costs the least memory is first.
+
+A setting may get no more seeds than others (stop()): then it comes after all that got more, as its mean is of fewer."""
 from __future__ import annotations
 
+import math
 import statistics
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
-from rxpath.workbench.jobs.spread import LATENCY, LEVEL, p_value
+from rxpath.workbench.jobs.spread import APART, LATENCY, LEVEL, p_value
 from rxpath.workbench.jobs.unit import Result
 from rxpath.workbench.many import grid
 from rxpath.workbench.run.books import CONTEXTS
@@ -41,6 +45,20 @@ class Row:
         return {"capture": self.capture, "seed": self.seed, "settings": self.settings, **self.result.to_dict()}
 
 
+class Why(StrEnum):
+    """Why a setting got no more seeds."""
+    APART = "told apart from the best"
+    SAME = "the same in every seed as one that costs no more"
+    HALF = "in the worse half"
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """A setting that got no more than so many seeds."""
+    seeds: int
+    why: Why
+
+
 @dataclass(frozen=True, slots=True)
 class Cell:
     """A setting: every run of it.  In every seed: lost, others - what ended before its program for another reason -, offered: of all
@@ -59,6 +77,7 @@ class Cell:
     idle_ns: float
     memory_bytes: int
     error: str | None
+    stopped: Stopped | None = None
 
     @property
     def result(self) -> Result:
@@ -76,23 +95,29 @@ class Cell:
     @property
     def order(self) -> tuple[Any, ...]:
         """Fewest losses first, then the least that ended before its program for another reason (a rule, a closed port), then the lowest
-        p99 to the end of the program's work, then the least memory."""
-        return (self.error is not None, self.lost_mean, statistics.fmean(self.others), self.done_mean_ns, self.memory_bytes, self.index)
+        p99 to the end of the program's work, then the least memory; those that were stopped come behind."""
+        return (self.error is not None, self.behind, self.lost_mean, statistics.fmean(self.others), self.done_mean_ns, self.memory_bytes,
+                self.index)
+
+    @property
+    def behind(self) -> float:
+        """Those that were stopped later come first; those that were not before them."""
+        return -math.inf if self.stopped is None else -self.stopped.seeds
 
     def ended(self, kind: str) -> int:
         """Frames of that class, in all runs."""
         return sum(row.result.ended.get(kind, 0) for row in self.rows)
 
 
-def cells(rows: Iterable[Row]) -> list[Cell]:
-    """In the order of the grid."""
+def cells(rows: Iterable[Row], stopped: Mapping[int, Stopped] | None = None) -> list[Cell]:
+    """In the order of the grid.  stopped: by their index."""
     found: dict[int, list[Row]] = {}
     for row in rows:
         found.setdefault(row.index, []).append(row)
-    return [_cell(found[index]) for index in sorted(found)]
+    return [_cell(found[index], (stopped or {}).get(index)) for index in sorted(found)]
 
 
-def _cell(rows: list[Row]) -> Cell:
+def _cell(rows: list[Row], stopped: Stopped | None) -> Cell:
     seeds: dict[int, list[Result]] = {}
     for row in rows:
         seeds.setdefault(row.seed, []).append(row.result)
@@ -106,7 +131,8 @@ def _cell(rows: list[Row]) -> Cell:
         tuple(max(r.p99_ns for r in of) for of in each),
         statistics.fmean(sum(r.busy_ns for r in of) for of in each),
         statistics.fmean(sum(r.cpu_ns.get("idle", 0) for r in of) for of in each),
-        max(row.result.memory_bytes for row in rows), next((row.result.error for row in rows if row.result.error is not None), None))
+        max(row.result.memory_bytes for row in rows), next((row.result.error for row in rows if row.result.error is not None), None),
+        stopped)
 
 
 # ---------------------------------------------------------------- which are told apart
@@ -122,7 +148,7 @@ def groups(found: Iterable[Cell]) -> Iterator[list[Cell]]:
         leader, others = rest[0], rest[1:]
         apart = {cell.index for cell in told_apart(leader, others)}
         same = [cell for cell in others if cell.index not in apart]
-        yield sorted([leader, *same], key=lambda cell: (cell.memory_bytes, cell.order))
+        yield sorted([leader, *same], key=lambda cell: (cell.behind, cell.memory_bytes, cell.order))
         rest = [cell for cell in others if cell.index in apart]
 
 
@@ -141,3 +167,24 @@ def _p(one: Cell, other: Cell) -> float:
     """Of the more telling of the two figures; twice, since there are two."""
     pairs = ((one.lost, other.lost), (one.done_ns, other.done_ns))
     return min(1.0, 2 * min(p_value([b - a for a, b in zip(*pair, strict=False)]) for pair in pairs))
+
+
+# ---------------------------------------------------------------- which get no more seeds
+def stop(found: Sequence[Cell], halve: bool) -> dict[int, Stopped]:
+    """Of settings that have all been run with the same seeds, those that get no more: what is told apart from the best, what gives the
+    same as one that is better or costs less memory in every seed, and, if the number is to be halved, the worse half."""
+    in_order = ranked(found)
+    leader, others = in_order[0], in_order[1:]
+    apart = {cell.index for cell in told_apart(leader, others)}
+    out, met, left = dict[int, Stopped](), set[tuple[Any, ...]](), list[int]()
+    for cell in in_order:
+        figures, seeds = (cell.lost, cell.others, cell.done_ns), len(cell.seeds)
+        if cell.index in apart:
+            out[cell.index] = Stopped(seeds, Why.APART)
+        elif figures in met and seeds >= APART:
+            out[cell.index] = Stopped(seeds, Why.SAME)
+        else:
+            left.append(cell.index)
+        met.add(figures)
+    half = -(-len(found) // 2)
+    return out | ({index: Stopped(len(leader.seeds), Why.HALF) for index in left[half:]} if halve else {})

@@ -10,7 +10,8 @@ from __future__ import annotations
 import hashlib
 import itertools
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -26,7 +27,7 @@ from rxpath.workbench.jobs.unit import Result, Unit
 from rxpath.workbench.jobs.where import Jobs, the_pool
 from rxpath.workbench.many import grid, resume, rows
 from rxpath.workbench.many.resume import Journal
-from rxpath.workbench.many.rows import Cell, Row
+from rxpath.workbench.many.rows import Cell, Row, Stopped
 from rxpath.workbench.traffic import capture as traffic
 from rxpath.workbench.traffic.settings import Settings, listed, split
 from rxpath.workbench.words.mistakes import BadInput
@@ -42,8 +43,8 @@ Key = tuple[int, int, int]                                  # of a run: its poin
 @dataclass(frozen=True)
 class Sweep:
     """rows: the runs that were done, by point of the grid, capture, seed.  of: how many there were to be.  seeds: how many every setting
-    was to be run with; most: those that are not told apart from the best, up to so many.  again: the best setting with as many seeds that
-    the ranking has not seen."""
+    was to be run with; most: those that were not stopped, by their indexes, up to so many.  again: the best setting with as many seeds
+    that the ranking has not seen."""
     captures: tuple[str, ...]
     axes: tuple[grid.Axis, ...]
     rows: tuple[Row, ...]
@@ -52,6 +53,7 @@ class Sweep:
     notes: tuple[str, ...] = field(default=())
     seeds: int = 1
     most: int = 1
+    stopped: Mapping[int, Stopped] = field(default_factory=dict)
     again: Cell | None = None
     name: str = ""                                          # of the question: captures, host, traffic, settings, seeds
 
@@ -66,7 +68,7 @@ class Sweep:
     @cached_property
     def cells(self) -> list[Cell]:
         """A cell for each setting, in the order of the grid."""
-        return rows.cells(self.rows)
+        return rows.cells(self.rows, self.stopped)
 
     @cached_property
     def ranked(self) -> list[Cell]:
@@ -120,8 +122,14 @@ class Sweep:
                 found.append((name, both, rows.ranked(own)[0]))
         return sorted(found, key=lambda one: (-one[1].lost_mean, self.captures.index(one[0])))
 
+    def stops(self) -> list[tuple[Stopped, int]]:
+        """How many settings were stopped after so many seeds, for each reason; the earliest first."""
+        return sorted(Counter(self.stopped.values()).items(), key=lambda one: (one[0].seeds, one[0].why))
+
     def to_dicts(self) -> list[dict[str, Any]]:
-        return [row.to_dict() for row in self.rows]
+        """stopped: how many seeds the setting got where others got more, and why; None: it got all."""
+        stopped = {i: {"seeds": one.seeds, "why": str(one.why)} for i, one in self.stopped.items()}
+        return [row.to_dict() | {"stopped": stopped.get(row.index)} for row in self.rows]
 
     def columns(self) -> dict[str, list[Any]]:
         """The flat rows by column; a loss that only some rows have is 0 in the others."""
@@ -134,13 +142,15 @@ class Sweep:
 
 def sweep(capture: traffic.Several, settings: Settings = (), host: GivenHost = None, *, overrides: Settings = (), seed: int | None = None,
           listen: str | Sequence[str] = (), local: str | None = None, speed: float = 1.0, rate: str | int | None = None, loop: int = 1,
-          seeds: int | str = 1, jobs: Jobs = None, journal: str | Path | None = None, progress: pool.Progress | None = None,
-          stop: pool.Stop | None = None, warn: Callable[[str], None] | None = None, programs: Sequence[Program] = ()) -> Sweep:
+          seeds: int | str = 1, halve: bool = False, jobs: Jobs = None, journal: str | Path | None = None,
+          progress: pool.Progress | None = None, stop: pool.Stop | None = None, warn: Callable[[str], None] | None = None,
+          programs: Sequence[Program] = ()) -> Sweep:
     """Run every combination of `settings` - {KEY: values} or ["KEY=VALUES"], as docs/sweep-and-headroom.md has them - on every capture.
 
     capture   one, or several; a pattern (captures/*.pcap) is all files that match.  Of several the settings may be none
     seeds     how many every combination is run with, the same for all; "10..60": settings that are not told apart from the best get five
               more, up to the second.  Above 1 the best is run again with as many fresh seeds
+    halve     with seeds "3..24": the better half of the settings goes on, each time with twice as many seeds
     jobs      runs at a time; all cores if not given; the address of a Dask scheduler: its workers (docs/cluster.md)
     journal   a file of JSON lines: rows that it has are not run again, new ones are added as they are done
     programs  applications of your own, of class rxpath.Program: each run has its own copies, those that you give stay as they are
@@ -152,6 +162,8 @@ def sweep(capture: traffic.Several, settings: Settings = (), host: GivenHost = N
                   traffic=of_traffic) for one in given]
     found = grid.axes(settings)
     least, most = _seeds(seeds)
+    if halve and most == least:
+        raise BadInput("--halve: the better half gets more seeds, up to how many is not said: --seeds LEAST..MOST, such as --seeds 3..24")
     if most > 1 and (seeded := [a.key for a in found if a.key in ("seed", "traffic.seed")]):
         raise BadInput(f"--set {seeded[0]} and --seeds: --seeds draws the seeds itself")
     check(bases[0], found)
@@ -169,13 +181,20 @@ def sweep(capture: traffic.Several, settings: Settings = (), host: GivenHost = N
     with the_pool(jobs) as workers, Journal(journal) if journal is not None else nullcontext() as book:
         asked = _Asked(bases, points, traffic.titles(given), workers, book, progress, stop)
         asked.run(range(len(points)), range(least))
-        n = least
-        while n < most and asked.complete and len(alive := next(iter(rows.groups(rows.cells(asked.rows))))) > 1:
-            more = range(n, min(n + STEP, most))
-            asked.run(sorted(cell.index for cell in alive), more)
+        n, stopped = least, dict[int, Stopped]()
+        while n < most and asked.complete:
+            alive = [cell for cell in rows.cells(asked.rows) if cell.index not in stopped and cell.error is None]
+            if len(alive) > 1:
+                out = rows.stop(alive, halve)
+                stopped |= out
+                alive = [cell for cell in alive if cell.index not in out]
+            if len(alive) < 2:
+                break
+            more = range(n, min(2 * n if halve else n + STEP, most))
+            asked.run([cell.index for cell in alive], more)
             n += len(more)
-        made = Sweep(tuple(asked.titles), found, asked.rows, asked.of, asked.kept, tuple(notes), least, most,
-                     name=asked.name(found, least, most))
+        made = Sweep(tuple(asked.titles), found, asked.rows, asked.of, asked.kept, tuple(notes), least, most, stopped,
+                     name=asked.name(found, least, most, halve))
         errors = {row.result.error for row in made.rows}
         if errors and None not in errors:                   # such as a speed that no capture can have
             raise BadInput(str(sorted(map(str, errors))[0]))
@@ -221,10 +240,10 @@ class _Asked:
     def rows(self) -> tuple[Row, ...]:
         return tuple(self._row(key) for key in sorted(self.known) if key not in self.extra)
 
-    def name(self, axes: Sequence[grid.Axis], least: int, most: int) -> str:
+    def name(self, axes: Sequence[grid.Axis], *seeds: int) -> str:
         """Of the question: another one has another name."""
         each = [resume.key(same, base) for base, same in zip(self.bases, self.same, strict=True)]
-        return hashlib.blake2b(repr((each, self.titles, axes, least, most)).encode(), digest_size=6).hexdigest()
+        return hashlib.blake2b(repr((each, self.titles, axes, *seeds)).encode(), digest_size=6).hexdigest()
 
     def _row(self, key: Key) -> Row:
         i, c, k = key

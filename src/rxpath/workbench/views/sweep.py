@@ -59,13 +59,15 @@ def _settings(sweep: Sweep, varying: list[str], shown: int) -> list[Any]:
     classes = [k for k in dict.fromkeys(k for cell in cells for row in cell.rows for k, n in row.result.ended.items() if n) if k != LOST]
     differ = [k for k in classes if len({cell.ended(k) for cell in cells}) > 1] if sweep.seeds == 1 else []
     numbered = _numbered(sweep, shown)
-    several = sweep.seeds > 1
-    table = table_of(*(["group"] * several), *varying, LOST, *(["+-"] * several), "", *differ, *(["p50"] * (not several)), "p99",
-                     "p99 done", "CPU", "memory", left=len(varying) + several)
+    several, unequal = sweep.seeds > 1, sweep.most > sweep.seeds
+    heads = [_head(key) for key in varying] if several else varying
+    table = table_of(*(["group"] * several), *heads, *(["seeds"] * unequal), LOST, *(["+-"] * several), "", *differ,
+                     *(["p50"] * (not several)), "p99", "p99 done", "CPU", "memory", left=len(varying) + several)
     for column in table.columns[:len(varying) + several]:
         column.justify = "right"
     for number, cell in numbered:
-        table.add_row(*([f"{number}"] * several), *[cell.settings[k] for k in varying], *_cells(cell, differ, several))
+        table.add_row(*([f"{number}"] * several), *[cell.settings[k] for k in varying], *([f"{len(cell.seeds)}"] * unequal),
+                      *_cells(cell, differ, several))
     parts: list[Any] = [Text(), table]
     if len(sweep.cells) > shown:
         parts.append(Text(f"... {len(sweep.cells) - shown:,} more: --top N, or --csv FILE", "dim"))
@@ -74,6 +76,11 @@ def _settings(sweep: Sweep, varying: list[str], shown: int) -> list[Any]:
     if each:
         parts.append(Text(f"in each run: {', '.join(each)}", "dim"))
     return parts + (_sure(sweep) if several else [])
+
+
+def _head(key: str) -> str:
+    """Of a column: a long name over two lines."""
+    return ".\n".join(key.rsplit(".", 1)) if len(key) > 12 else key
 
 
 def _numbered(sweep: Sweep, shown: int) -> list[tuple[int, Cell]]:
@@ -90,15 +97,23 @@ def _numbered(sweep: Sweep, shown: int) -> list[tuple[int, Cell]]:
 def _sure(sweep: Sweep) -> list[Any]:
     """What the seeds say, and what they do not."""
     n = f"{sweep.seeds:,} seeds, the same for all" if sweep.most == sweep.seeds else \
-        f"{sweep.seeds:,} seeds, the same for all, and up to {sweep.most:,} for those that are not told apart from the best"
+        f"{sweep.seeds:,} seeds, the same for all, and up to {sweep.most:,} for those that were not stopped"
     parts: list[Any] = [Text(f"{n}; the mean and its 99 % interval. Settings of one group are not told apart by their losses or their p99: "
                              "the least memory is first", "dim")]
+    if sweep.stopped:
+        parts.append(Text(stopped(sweep), "dim"))
     again = sweep.again
     if again is not None and again.error is None:
         best = sweep.ranked[0]
         parts.append(Text(f"the first again, with {len(again.seeds):,} fresh seeds: {LOST} {_mean(again)} (ranked by {_mean(best)}), "
-                          f"p99 done {_time(again.done_mean_ns)}"))
+                          f"p99 done {duration(again.done_mean_ns)}"))
     return parts
+
+
+def stopped(sweep: Sweep) -> str:
+    each = [f"{n:,} after {one.seeds:,} seeds ({one.why})" for one, n in sweep.stops()]
+    every = len(sweep.cells) * len(sweep.captures) * sweep.most
+    return f"stopped, and behind those that were not: {'; '.join(each)}: {len(sweep.rows):,} runs instead of {every:,}"
 
 
 def _mean(cell: Cell) -> str:
@@ -107,7 +122,7 @@ def _mean(cell: Cell) -> str:
     return f"{cell.lost_mean:,.0f}" + (f" +- {width:,.0f}" if width else "")
 
 
-def _time(each: float) -> str:
+def duration(each: float) -> str:
     """Nothing has a latency of 0: nothing was read."""
     return ns(round(each)) if each else "-"
 
@@ -119,7 +134,7 @@ def _cells(cell: Cell, classes: list[str], several: bool) -> list[Any]:
     lost = round(cell.lost_mean)
     interval = [f"{half_width(cell.lost):,.0f}"] if several else []
     return [Text(f"{lost:,}", "red" if lost else "green"), *interval, share(lost, cell.offered), *(f"{cell.ended(k):,}" for k in classes),
-            *([] if several else [_time(cell.p50_ns)]), _time(cell.p99_ns), _time(cell.done_mean_ns),
+            *([] if several else [duration(cell.p50_ns)]), duration(cell.p99_ns), duration(cell.done_mean_ns),
             share(round(cell.busy_ns), round(cell.busy_ns + cell.idle_ns)), f"{cell.memory_bytes / (1 << 20):,.1f} MiB"]
 
 
@@ -134,7 +149,7 @@ def _by_capture(sweep: Sweep, varying: list[str], shown: int) -> list[Any]:
             continue
         lost = round(both.lost_mean)
         table.add_row(name, f"{both.offered:,}", Text(f"{lost:,}", "red" if lost else "green"), share(lost, both.offered),
-                      _time(both.done_mean_ns), *(own_best.settings[key] for key in varying),
+                      duration(both.done_mean_ns), *(own_best.settings[key] for key in varying),
                       *([f"{round(own_best.lost_mean):,}"] if own else []))
     best = sweep.best
     with_ = f", with {', '.join(f'{k}={best.settings[k]}' for k in varying)} and with what is best there" if best and varying else ""
@@ -147,7 +162,7 @@ def _by_capture(sweep: Sweep, varying: list[str], shown: int) -> list[Any]:
 # ---------------------------------------------------------------- files
 def lines(sweep: Sweep) -> str:
     """JSON, an object on each line."""
-    return "".join(json.dumps(row.to_dict()) + "\n" for row in sweep.rows)
+    return "".join(json.dumps(row) + "\n" for row in sweep.to_dicts())
 
 
 def csv_text(sweep: Sweep) -> str:

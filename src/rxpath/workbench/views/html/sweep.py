@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from rxpath.workbench.jobs.spread import half_width
 from rxpath.workbench.many.rows import Cell
 from rxpath.workbench.many.sweep import Sweep
 from rxpath.workbench.views.html.axes import Axis, linear, places
@@ -11,7 +12,8 @@ from rxpath.workbench.views.html.charts import short_ns
 from rxpath.workbench.views.html.elements import figure, heading, numbers, table, text
 from rxpath.workbench.views.html.page import document, made_by
 from rxpath.workbench.views.html.panels import STYLES, Line, beside, line_key, panel
-from rxpath.workbench.words.figures import ns, share
+from rxpath.workbench.views.sweep import duration, stopped
+from rxpath.workbench.words.figures import share
 
 ROWS = 500                                                  # of the table
 GREY = 60                                                   # lines that are drawn at most
@@ -38,7 +40,7 @@ def saved(sweep: Sweep) -> list[str]:
     if best is None or best.error is not None:
         return said
     return [*said, f"Best: {', '.join(f'{k}={v}' for k, v in best.settings.items())}: {round(best.lost_mean):,} of {best.offered:,} frames "
-                   f"lost, 99 % done within {ns(round(best.done_mean_ns))}, {best.memory_bytes / MIB:,.1f} MiB."]
+                   f"lost, 99 % done within {duration(best.done_mean_ns)}, {best.memory_bytes / MIB:,.1f} MiB."]
 
 
 def pictures(sweep: Sweep) -> str:
@@ -80,16 +82,20 @@ def _named(settings: dict[str, str]) -> str:
 def rows(sweep: Sweep) -> str:
     varying = [a.key for a in sweep.axes if len(a.values) > 1] or [a.key for a in sweep.axes]
     ranked = sweep.ranked
-    head = (*varying, "lost", "of offered", "p50", "p99", "p99 done", "CPU", "memory")
-    found = [(*(row.settings[k] for k in varying), *_cells(row)) for row in ranked[:ROWS]]
+    several = sweep.seeds > 1
+    head = (*varying, *(["seeds"] * several), "lost", *(["+-"] * several), "of offered", "p50", "p99", "p99 done", "CPU", "memory")
+    found = [(*(row.settings[k] for k in varying), *([len(row.seeds)] * several), *_cells(row, several)) for row in ranked[:ROWS]]
     more = f"<p>{len(ranked) - ROWS:,} more: --csv has all.</p>" if len(ranked) > ROWS else ""
-    notes = "".join(f"<p>{text(note)}</p>" for note in sweep.notes)
+    said = [*sweep.notes, *(["lost is the mean of the seeds, +- its 99 % interval"] if several else []),
+            *([stopped(sweep)] if sweep.stopped else [])]
+    notes = "".join(f"<p>{text(note)}</p>" for note in said)
     return numbers("The rows, best first", table(head, found, words=len(varying)) + more + notes, opened=len(ranked) <= 40)
 
 
-def _cells(cell: Cell) -> tuple[str, ...]:
+def _cells(cell: Cell, several: bool) -> tuple[str, ...]:
     if cell.error is not None:
-        return (f"impossible: {cell.error}", *[""] * 6)
+        return (f"impossible: {cell.error}", *[""] * (6 + several))
     lost = round(cell.lost_mean)
-    return (f"{lost:,}", share(lost, cell.offered), ns(round(cell.p50_ns)), ns(round(cell.p99_ns)), ns(round(cell.done_mean_ns)),
+    return (f"{lost:,}", *([f"{half_width(cell.lost):,.0f}"] * several), share(lost, cell.offered), duration(cell.p50_ns),
+            duration(cell.p99_ns), duration(cell.done_mean_ns),
             share(round(cell.busy_ns), round(cell.busy_ns + cell.idle_ns)), f"{cell.memory_bytes / MIB:,.1f} MiB")
