@@ -74,7 +74,7 @@ def test_an_instance_learns_its_napi_from_who_becomes_ready(lab):
 
 @pytest.mark.parametrize("wait_by", [WaitBy.POLL, WaitBy.EPOLL])
 def test_a_time_out_that_passes_meanwhile_ends_the_call(lab, wait_by):
-    _, th, *_ = reader(lab, wait_by, 50_000, ll=1, timeout=20_000, gap=200_000, until=30_000_000)
+    _, th, *_ = reader(lab, wait_by, 50_000, ll=1, timeout=20_000, gap=80_000, until=9_000_000)
     assert th.timeouts > FRAMES and th.empty_calls > FRAMES
 
 
