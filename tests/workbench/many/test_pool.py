@@ -1,4 +1,5 @@
 """Units of work, and many of them on all cores."""
+import gc
 import os
 import pickle
 import time
@@ -8,7 +9,7 @@ import pytest
 import rxpath
 from rxpath.workbench.host import file as hostfile
 from rxpath.workbench.jobs import pool
-from rxpath.workbench.jobs.pool import Pool, run_all
+from rxpath.workbench.jobs.pool import Pool, Workers, run_all
 from rxpath.workbench.jobs.unit import Result, Unit, run
 
 RINGS = [Unit("first", overrides=(f"ethtool.rx={rx}", f"net.core.rmem_default={rmem}"))
@@ -172,3 +173,11 @@ def test_progress_counts_to_the_end() -> None:
     seen: list[tuple[int, int]] = []
     list(run_all(RINGS[:3], jobs=2, progress=lambda n, of: seen.append((n, of))))
     assert seen == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_a_collection_in_a_worker_leaves_alone_what_it_inherited() -> None:
+    before = gc.get_freeze_count()
+    with Workers(2, lambda item, over: len(gc.get_objects()), lambda status: -1, lambda work: None) as workers:
+        collected = [n for _, n in workers.run_all(["a", "b"])]
+    assert all(0 <= n < 10_000 for n in collected) and len(gc.get_objects()) > 50_000
+    assert gc.get_freeze_count() == before

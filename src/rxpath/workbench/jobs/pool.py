@@ -7,6 +7,7 @@ killed at any moment.  It ends when its pipe does."""
 from __future__ import annotations
 
 import contextlib
+import gc
 import multiprocessing
 import os
 import signal
@@ -163,7 +164,8 @@ class Workers(Generic[Work, Done]):
         process = context.Process(target=_worker, args=(self.do, theirs, [*self._workers, ours]), daemon=True)
         with warnings.catch_warnings():                     # 3.12 warns of threads: a worker takes no lock that another thread may hold
             warnings.simplefilter("ignore", DeprecationWarning)
-            process.start()
+            with _frozen():
+                process.start()
         theirs.close()
         self._workers[ours] = process
         return ours
@@ -179,6 +181,19 @@ class Workers(Generic[Work, Done]):
         code = int(process.exitcode or 0)
         process.close()
         return code
+
+
+@contextlib.contextmanager
+def _frozen() -> Iterator[None]:
+    """What a child inherits is no matter of its garbage collections: each would write to all of it, which copies the memory."""
+    if gc.get_freeze_count():                               # whoever uses us does it already
+        yield
+        return
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def _worker(do: Callable[[Work, Stop], Done | None], pipe: Connection, others: list[Connection]) -> None:
