@@ -5,7 +5,7 @@ repairs what was lost, as its sender would have (workbench/run/repairs.py).  Onl
 it."""
 from ._compile import cold, path_function
 from .abi.net import Net
-from .abi.nic import FIRST_MADE
+from .abi.nic import FIRST_MADE, RECORD, RECORD_BITS
 from .abi.reasons import Drop
 from .abi.tcp_sent import NTCPLOST, NTCPREPAIR, NTCPSENT, SENT_GAP
 
@@ -19,13 +19,21 @@ def tcp_sent_slot(frame: int) -> int:
 
 
 @path_function
+def tcp_record(frame: int) -> int:
+    """The record that a frame is of, or is a segment of; what was made during the run is of none."""
+    if frame >= FIRST_MADE:
+        return frame
+    return frame & RECORD
+
+
+@path_function
 def tcp_sent_of(net: Net, frame: int) -> int:
     """The entry of net.tcp_sent for a frame of a connection that the capture shows; -1: it is of none."""
     if net.ntcp_seen == 0 or frame < 0:
         return -1
     i = tcp_sent_slot(frame)
     y = net.tcp_sent[i]
-    return i if y.frame == frame else -1
+    return i if y.frame == tcp_record(frame) else -1
 
 
 @cold
@@ -36,12 +44,15 @@ def tcp_ends(net: Net, t: int, frame: int, reason: int) -> None:
     if i < 0:
         return
     y, ended = net.tcp_sent[i], net.tcp_ended[reason]
+    octets = y.octets
+    if y.last and frame >> RECORD_BITS == y.last:
+        octets = y.last_octets
     ended.segments += 1
-    ended.octets += y.octets
+    ended.octets += octets
     if y.flags & SENT_GAP:
         gap = net.tcp_ended_gap[reason]
         gap.segments += 1
-        gap.octets += y.octets
+        gap.octets += octets
     if reason <= Drop.CONSUMED:
         return
     i = net.tcp_nlost

@@ -105,7 +105,8 @@ class Read:
             self.capture = capture
         finally:
             capture.close()
-        assert self.counts["records"] == self.counts["offered"] + self.counts["not_offered"], self.counts
+        assert self.counts["records"] - self.counts["merged"] + self.counts["segments"] \
+            == self.counts["offered"] + self.counts["not_offered"], self.counts
         assert len(self.frames) == self.counts["offered"] == b.net.offered
         times = [f[0] for f in self.frames]
         assert all(x < y for x, y in itertools.pairwise(times)), "times only grow"

@@ -326,7 +326,7 @@ def test_captures_that_had_the_wrong_receiver(name: str, receiver: str, least: f
 
 
 def test_local_of_captures_where_an_address_only_sent() -> None:
-    assert rxpath.replay(shared_capture("EAQ.pcap"), local="10.8.0.1").offered == 50
+    assert rxpath.replay(shared_capture("EAQ.pcap"), local="10.8.0.1").offered == 53
     run = rxpath.replay(shared_capture("dtls2.pcap"), local="212.32.214.39")
     assert run.offered == 14 and "IP_LOCAL_SOURCE" not in run.dropped
 

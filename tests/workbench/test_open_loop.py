@@ -1,5 +1,7 @@
 """TCP from a capture: connections adopt what the captured receiver did, and every segment and byte ends in the ledger."""
+import io
 import pathlib
+import re
 from typing import Any
 
 import pytest
@@ -9,10 +11,13 @@ from rxpath.cable.capture import Capture
 from rxpath.cable.receiver import infer_receiver
 from rxpath.workbench.host.given import the_host
 from rxpath.workbench.run.connections import Amount, TcpLedger, ledger
+from rxpath.workbench.run.fates import Fates
 from rxpath.workbench.run.simulation import START_NS, Simulation
+from rxpath.workbench.views.pcapng import Writer
 from rxpath.workbench.views.report import socket_name
 
 from ..cable.captures import needs_shared, pcap, shared_folder
+from ..cable.test_split import merge, segments
 from ..cable.test_tcp_sent import ACK, FIN, MSS, PSH, RST, SACKOK, STAMPS, SYN, TO_US, WSCALE5, came, sent
 from ..cable.test_wire import both, write
 
@@ -162,6 +167,61 @@ def test_what_lies_behind_a_gap_in_the_capture_is_said_to_be_so(tmp_path: pathli
 def test_speed_says_what_it_does_not_mean(tmp_path: pathlib.Path) -> None:
     fast, slow = (rxpath.replay(capture(tmp_path, 3, 10), speed=speed) for speed in (10, 1))
     assert [any("at 10 times the speed" in n for n in run.notes) for run in (fast, slow)] == [True, False]
+
+
+# ---------------------------------------------------------------- merged before the capture
+LOT = 19 * 1460 + 100
+
+
+def bulk(tmp_path: pathlib.Path, merged: bool, n: int = 6, gap_ns: int = 5_000_000) -> pathlib.Path:
+    """A connection and n lots of 20 segments; merged, or as a line of 1 Gbit/s carries them."""
+    records = [(i * 1_000_000, f, len(f)) for i, f in enumerate([*TO_US, *shake()])]
+    for i in range(n):
+        lot, t = segments([1460] * 19 + [100], 101 + i * LOT, i * 20), 50_000_000 + i * gap_ns
+        records += [(t, f, len(f)) for f in [merge(lot)]] if merged else [
+            (t + k * 12_304 - (8 * 1360 if k == 19 else 0), f, len(f)) for k, f in enumerate(lot)]
+    path = tmp_path / f"bulk{merged:d}.pcap"
+    path.write_bytes(pcap(records))
+    return path
+
+
+def test_merged_frames_are_the_run_that_their_segments_are(tmp_path: pathlib.Path) -> None:
+    merged, apart = both(bulk(tmp_path, True)), both(bulk(tmp_path, False))
+    assert merged.books == apart.books and tcp_of(merged).read == Amount(120, 6 * LOT)
+    assert "6 merged frames split into 120 segments" in merged.notes[1] and merged.traffic.describe()["merged"] == {
+        "frames": 6, "segments": 120}
+
+
+def test_segments_of_merged_frames_that_are_lost_are_repaired(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the pieces in which the capture is read."""
+    path, ring = bulk(tmp_path, True, 20, 400_000), (*ONE_QUEUE, "ethtool.rx=80", "ethtool.gro=off", "ethtool.rx-usecs=3000")
+    run = both(path, *ring)
+    c = tcp_of(run)
+    assert c.lost["RX_MISSED"].segments == c.repairs.segments > 10 and c.not_repaired == 0
+    assert c.lost["RX_MISSED"].bytes == c.repairs.bytes and c.read.bytes + c.held_back.bytes + c.queued.bytes == 20 * LOT
+    monkeypatch.setattr("rxpath.cable.capture.PIECE", 33)
+    assert rxpath.replay(path, overrides=list(ring)).books == run.books
+
+
+def test_a_segment_has_its_record_s_number_in_trails(tmp_path: pathlib.Path) -> None:
+    run = rxpath.replay(bulk(tmp_path, True), trail="7")
+    assert run.trail is not None
+    found = run.trail.describe()
+    assert [(p["frame"], p.get("segment")) for p in found] == [(7, None), *((7, k) for k in range(2, 11))] and run.trail.more == 10
+    assert all(p["end"] == "RECEIVED" and p["length"] == 1514 for p in found)
+    assert {m["facts"].get("merged_into") for p in found for m in p["marks"] if m["station"] == "skb_gro_receive" and "facts" in m} == {7}
+
+
+def test_each_segment_has_its_fate(tmp_path: pathlib.Path) -> None:
+    """In the order of the wire, numbered by its record."""
+    path, file = bulk(tmp_path, True), io.BytesIO()
+    file.name = "x"                                                         # type: ignore[attr-defined]
+    run = rxpath.replay(path, watching=[Fates(Writer(file, "x"))])
+    said = [m[1].decode() for m in re.finditer(rb"(fate=[ -~]+)", file.getvalue()) if b"fate=sent" not in m[1]]
+    assert len(said) == run.offered == 3 + 2 + 120
+    found = [tuple(int(m[1]) if (m := re.search(f" {word}=(\\d+)", s)) else 0 for word in ("frame", "segment", "wire_ns")) for s in said]
+    assert [f[:2] for f in found[5:26]] == [(7, 0), *((7, k) for k in range(2, 21)), (8, 0)]
+    assert [f[2] for f in found] == sorted(f[2] for f in found) and all("fate=delivered" in s for s in said)
 
 
 # ---------------------------------------------------------------- real ones

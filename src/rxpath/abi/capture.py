@@ -15,6 +15,7 @@ NAME_WORDS, NAME_BYTES = 3, 5   # of an interface's name: IFNAMSIZ - 1 character
 MAX_CAPLEN = 256 << 10          # MAXIMUM_SNAPLEN of libpcap
 MAX_BLOCK = 512 << 10           # of a pcapng block that has to be understood; others may be longer
 MAX_LEN = 10 << 20              # a length on the wire beyond this is no length
+SPLIT_BYTES = 512 << 10         # of the reader's memory, for segments of merged frames
 MAX_TIME = 1 << 53              # ns: 104 days, half of NEVER
 
 
@@ -149,6 +150,7 @@ class scan_t:
     pending_q: i64
     pending_hash: i64
     pending_flags: i64
+    frame: i64                  # arrival.frame of the frame in hand: the record, and which segment of it
     offered: i64
     own: i64                    # not offered: the receiver sent it
     unselected: i64
@@ -170,6 +172,20 @@ class scan_t:
     card_t: Array[i64] = array(NCARD)                   # when its last frame arrived
     card_name: Array[Array[i64]] = array(NCARD, NAME_WORDS)     # what the interfaces are called: five bytes a word
     fresh: i64                  # other source addresses: which ones; 0: as they are
+    split_room: i64             # where segments of merged frames are made, SPLIT_BYTES: cable/split.py
+    split_used: i64             # of these
+    split_above: i64            # no frame that is not longer is merged
+    split_count: i64            # segments of the record in hand; 0: it is not being split
+    split_next: i64             # the next of them, from 0
+    split_at: i64               # the record's frame, its bytes that are there, where its IP and TCP headers and its data begin
+    split_caplen: i64
+    split_ip: i64
+    split_th: i64
+    split_data: i64
+    split_octets: i64           # bytes of data in all of it, and in each segment but the last
+    split_size: i64
+    merged: i64                 # frames that were split, and the segments that were made of them
+    segments: i64
     nleft: i64                  # sources that leave checksums to their card: cable/wire.py
     left_addr: Array[i64] = array(NLEFT * 2)
     left_kinds: Array[i64] = array(NLEFT * 2)           # LEFT_*, 0: the place is empty

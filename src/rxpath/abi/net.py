@@ -178,6 +178,7 @@ class Net:
     tw_count: i64
     tcp_orphans: i64            # connections that no program has any more
     ntcp_seen: i64              # tcp_seen and tcp_seen_port hold so many
+    tcp_seen_mss: i64           # the smallest MSS of tcp_seen; 0: none is known
     tcp_seen_spilled: i64       # there are ports
     tcp_adopter: i64 = NO_SOCK  # who accepts captured connections that no listener is for
     tcp_offered: i64            # segments of such connections that came onto the cable, with repairs

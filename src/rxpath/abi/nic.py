@@ -25,7 +25,14 @@ class tx_desc:
     cleaned: i64                # when igb_clean_tx_irq has freed it, NEVER while it waits
 
 
-FIRST_MADE = 1 << 40            # arrival.frame of the first that is made during a run: captures' are counted from 0
+RECORD_BITS = 36                # arrival.frame: the capture's record, from 1; above it which segment of it, from 0 (cable/split.py)
+RECORD = (1 << RECORD_BITS) - 1
+FIRST_MADE = 1 << 50            # arrival.frame of the first that is made during a run
+
+
+def frame_place(frame: int) -> tuple[int, int]:
+    """(record, segment of it from 0) of a capture's arrival.frame."""
+    return frame & RECORD, frame >> RECORD_BITS
 
 
 @struct()

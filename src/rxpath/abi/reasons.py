@@ -73,7 +73,8 @@ class Drop(IntEnum):
     NIC_FILTER = Row("", N, "the NIC's MAC filter did not want it", {"nic_dma": Place("")},
                       "they are addressed to another MAC: the card does not want them", skb=False)
     RX_LENGTH = Row("", X, "too long or too short for the NIC", {"nic_dma": Place("rx_length_errors rx_errors")},
-                     "they are longer or shorter than the card takes at its MTU (a capture taken behind GRO looks like that)", skb=False)
+                     "they are longer or shorter than the card takes at its MTU (so is what was merged before the capture, other than TCP "
+                     "over IPv4)", skb=False)
     LINK_DOWN = Row("", Kind.DOWN, "the device was down", {"nic_dma": Place("")}, "the device was down", skb=False)
     RX_MISSED = Row("", L, "the ring was full", {"nic_dma": Place("rx_missed_errors/rx_fifo_errors")}, skb=False)
     RX_RESET = Row("", Kind.DOWN, "in the ring when the device was reset (ifconfig down, ethtool -G or -L, a new MTU)",

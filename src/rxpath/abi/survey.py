@@ -30,6 +30,9 @@ class tcp_flow:
     syn: Array[i64] = array(2)          # SYN without ACK
     rst: Array[i64] = array(2)
     others: Array[i64] = array(2)       # the rest: SYN with ACK, ACK, FIN; one with data counts twice
+    mss: Array[i64] = array(2)          # that its last SYN has announced; 0: none
+    full: Array[i64] = array(2)         # bytes of data in its full segments: what most have or are multiples of, and by how many votes
+    full_votes: Array[i64] = array(2)
 
 
 @struct(align=CACHELINE)

@@ -29,6 +29,8 @@ class tcp_seen_t:
     saddr: i64
     daddr: i64
     ports: i64                  # source << 16 | destination
+    mss: i64                    # the smaller of what its ends have announced; 0: neither has
+    full: i64                   # bytes of data in the sender's full segments, as most of them have; 0: not known
     read: i64                   # in this reading of the file: scan_t.rec_base + 1
     peer_isn: i64               # of the SYN that began it; -1: none
     isn: i64                    # of the receiver's own SYN; -1: none
@@ -42,12 +44,14 @@ class tcp_seen_t:
 
 @struct()
 class tcp_sent_t:
-    """Of one frame: see tcp_sent_slot()."""
+    """Of one frame, or of all segments of a record that was split: see tcp_sent_slot()."""
     frame: i64                  # 0: of none
     conn: i64                   # of net.tcp_seen; -1: it found no place there
     snd_nxt: i64
     flags: i64
-    octets: i64                 # of data in it
+    octets: i64                 # of data in it, or in each of its segments but the last
+    last: i64                   # it was split (cable/split.py): the number of its last segment; 0: it was not
+    last_octets: i64            # of data in that one
 
 
 @struct()

@@ -15,12 +15,14 @@ from typing import Any
 
 from ..abi.capture import NAME_BYTES, NAME_WORDS, NLEFT, Problem, Scan
 from ..abi.net import Net
+from ..abi.nic import frame_place
 from ..abi.survey import NLOCAL
 from .feed import feed_consume, feed_waiting
-from .reading import CHUNK, REST, Reading
+from .reading import FRAMES, Reading
 from .receiver import Card, Receiver
 from .scan import capture_scan
 from .source import CaptureError, Source
+from .split import split_above
 from .wire import left_slot
 
 PIECE = 8192                                    # records for one call of the scanner
@@ -45,7 +47,7 @@ class Capture:
         self.reading = Reading(path if isinstance(path, Source) else Source(path))
         self.loop, self.plain, self.passes, self.fresh, self.speed = loop, plain, 1, fresh, speed
         self.net: Net | None = None
-        self.piece = 1                          # the first record that the last load() may have put onto the cable
+        self.piece = (1, 0)                     # the first frame that the last load() may have put onto the cable: record, segment
         self.reached = 0                        # the record after which the last load() stopped, being told to: 0, it did not
         self._changes = sorted({c.record for c in receiver.changes}) if receiver is not None else []
         self._stops = [record for record in self._changes if record]
@@ -103,7 +105,7 @@ class Capture:
     def attach(self, net: Net) -> None:
         """This capture's bytes are the cable's memory from now on."""
         self.net = net
-        net.feed_addr, net.made_at = self.reading.addr, REST + CHUNK
+        net.feed_addr, net.made_at = self.reading.addr, FRAMES
 
     def _call(self, f: Any) -> Any:
         return f.plain if self.plain and hasattr(f, "plain") else f
@@ -115,7 +117,10 @@ class Capture:
             return False
         s, net = self.reading.s, self.net
         assert net is not None, "attach() first"
-        self.reached, self.piece = 0, s.rec + (0 if s.pending else 1)
+        self.reached, self.piece = 0, frame_place(s.frame) if s.pending else (s.rec, s.split_next) if s.split_count else (s.rec + 1, 0)
+        if not s.pending or s.rec_at < s.split_room:
+            s.split_used = 0                    # what was made there has been pulled in
+        s.split_above = split_above(net, s.ncard)
         while True:
             most = min(PIECE, self._stops[0] - s.rec) if self._stops else PIECE
             why = Scan.END if self._end else self._call(capture_scan)(net, s, most)
@@ -229,12 +234,13 @@ class Capture:
         return self.reading.view
 
     def counts(self) -> dict[str, int]:
-        """Records and what became of them: records = offered + not_offered."""
+        """Records and what became of them: records - merged + segments = offered + not_offered."""
         s = self.reading.s
         left_out = {"own": s.own, "link_type": s.unsupported, "no_interface": s.no_interface, "no_link_header": s.headless,
                     "not_selected": s.unselected}
-        return {"records": s.rec, "offered": s.offered, "not_offered": sum(left_out.values()), **left_out, "cut": s.cut,
-                "longer_than_said": s.longer, "absurd_length": s.absurd_len, "time_back": s.back, "clock_set_back": s.set_back,
+        return {"records": s.rec, "merged": s.merged, "segments": s.segments, "offered": s.offered,
+                "not_offered": sum(left_out.values()), **left_out, "cut": s.cut, "longer_than_said": s.longer,
+                "absurd_length": s.absurd_len, "time_back": s.back, "clock_set_back": s.set_back,
                 "gaps_shortened": s.gaps, "bytes": s.bytes}
 
     def left(self) -> dict[str, int]:
@@ -265,6 +271,9 @@ class Capture:
                 (c["gaps_shortened"], "pause is", "pauses are",
                  f"longer than {s.max_gap / 1e9:g} s: shortened to that ({left_out:,.0f} s left out)")]
         notes = [f"{n:,} {one if n == 1 else more} {text}" for n, one, more, text in said if n]
+        if s.merged:
+            notes.append(f"{s.merged:,} merged frame{'s' * (s.merged != 1)} split into {s.segments:,} segments, as the wire had them: GRO "
+                         "merged them before the capture, or the sender's card cut them after it (TSO)")
         left = self.left()
         for source, n in list(left.items())[:LEFT_SHOWN]:
             notes.append(f"checksums of {source} were left to its card: {n:,} frame{'s' * (n != 1)} taken as good")

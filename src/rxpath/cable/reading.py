@@ -1,7 +1,7 @@
 """One reading of a capture file, from its first byte to its last, in memory of a fixed size: what capture.py (replay) and receiver.py
 (census) share.  The compiled scanner walks the bytes; this fills them and says in words what was wrong."""
 from .._compile import forget, new, pages, region
-from ..abi.capture import MAX_BLOCK, MAX_CAPLEN, MAX_TIME, Link, Problem, Scan, scan_t
+from ..abi.capture import MAX_BLOCK, MAX_CAPLEN, MAX_TIME, SPLIT_BYTES, Link, Problem, Scan, scan_t
 from ..abi.limits import MADE_BYTES
 from .linktypes import describe, supported
 from .pcapng import link_kind
@@ -9,6 +9,7 @@ from .source import CaptureError, Source
 
 CHUNK = 1 << 20                         # bytes for one read: with the rest before it, what the processor's cache holds
 REST = MAX_BLOCK + 4096                 # the longest record that can be cut by the end of a chunk
+FRAMES = REST + CHUNK + SPLIT_BYTES     # where frames on the cable lie
 PCAPNG = 0x0A0D0D0A
 MAGICS = {0xA1B2C3D4: (0, 16), 0xA1B23C4D: (1, 16), 0xA1B2CD34: (0, 24)}        # nanoseconds?, bytes of a record header
 TEXTS = {
@@ -30,8 +31,8 @@ class Reading:
 
     def __init__(self, source: Source) -> None:
         self.source = source
-        self.memory = pages(REST + CHUNK + MADE_BYTES)
-        self.view = memoryview(self.memory)[:REST + CHUNK]
+        self.memory = pages(FRAMES + MADE_BYTES)
+        self.view = memoryview(self.memory)[:FRAMES]
         self.addr = region(self.memory)
         self.s = new(scan_t)
         self.problem = ""                       # the first one, in words
@@ -39,6 +40,7 @@ class Reading:
         s.mac, s.first, s.last, s.last_t, s.max_gap = -1, 1, 1 << 62, -1, 3_600_000_000_000
         s.speed_num = s.speed_den = 1
         s.at = s.end = REST
+        s.split_room = REST + CHUNK
         try:
             self.open()
         except CaptureError:
@@ -62,7 +64,7 @@ class Reading:
             self.view[REST - rest:REST] = self.view[s.end - rest:s.end]
             moved = s.end - REST
             s.at, s.end, s.file_at = s.at - moved, REST, s.file_at + moved
-        n = self.source.read_into(self.view[s.end:])
+        n = self.source.read_into(self.view[s.end:REST + CHUNK])
         s.end += n
         return n > 0
 

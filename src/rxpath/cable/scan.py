@@ -13,7 +13,8 @@ from .feed import feed_add
 from .pcap import pcap_record, scan_bad
 from .pcapng import pcapng_record, ticks_resolution
 from .rewrite import fresh_address
-from .tcp_sent import tcp_frame_brings, tcp_receiver_sends
+from .split import split_begin, split_next
+from .tcp_sent import tcp_frame_brings, tcp_frame_split, tcp_receiver_sends
 from .wire import cut_flags, left_flags
 
 ETH_OVERHEAD = 24               # preamble 8, FCS 4, gap 12
@@ -173,7 +174,7 @@ def frame_time(s: scan_t) -> int:
 def scan_add(net: Net, s: scan_t) -> bool:
     """The frame that is pending, onto the cable."""
     s.pending = 1
-    if not feed_add(net, s.pending_q, s.pending_t, s.rec_at, s.rec_len, s.rec_caplen, s.pending_hash, s.pending_flags, s.rec):
+    if not feed_add(net, s.pending_q, s.pending_t, s.rec_at, s.rec_len, s.rec_caplen, s.pending_hash, s.pending_flags, s.frame):
         return False
     s.pending = 0
     s.offered += 1
@@ -183,44 +184,63 @@ def scan_add(net: Net, s: scan_t) -> bool:
     return True
 
 
+@path_function
+def scan_record(net: Net, s: scan_t, mem: Mem) -> int:
+    """The next record becomes the frame in hand.  RECORD: it is to be offered; LIMIT: it is not; else there is none, and why."""
+    got = next_record(s, mem)
+    if got != Scan.RECORD:
+        return got
+    if s.rec - s.rec_base < s.first:
+        s.unselected += 1
+        return Scan.LIMIT
+    if s.rec - s.rec_base > s.last:
+        s.rec -= 1
+        return Scan.END
+    if not record_frame(s, mem):
+        return Scan.LIMIT
+    record_time(s)
+    if record_is_own(s, mem):
+        s.own += 1
+        if net.ntcp_seen:
+            tcp_receiver_sends(net, s, mem)
+        return Scan.LIMIT
+    s.frame, s.pending_flags = s.rec, 0
+    if s.rec_caplen < s.rec_len:
+        s.pending_flags = cut_flags(mem, s.rec_at, s.rec_caplen, s.rec_len)
+        if s.pending_flags < 0:
+            s.headless += 1
+            return Scan.LIMIT
+        s.cut += 1
+    if s.nleft:
+        s.pending_flags |= left_flags(s, mem)
+    conn = -1
+    if net.ntcp_seen:
+        conn = tcp_frame_brings(net, s, mem)
+    if s.fresh:
+        fresh_address(mem, s.rec_at, s.rec_caplen, s.fresh, 12)
+    if s.rec_len > s.split_above:
+        split_begin(net, s, mem, conn)
+        if s.split_count and net.ntcp_seen:
+            tcp_frame_split(net, s)
+    return Scan.RECORD
+
+
 @entry
 def capture_scan(net: Net, s: scan_t, limit: int) -> int:
-    """Up to `limit` records onto the cable.  Returns a Scan: why it stopped."""
+    """Up to `limit` frames onto the cable.  Returns a Scan: why it stopped."""
     if s.pending:
         if not scan_add(net, s):
             return Scan.FULL
     mem = mem_at(net.feed_addr)
     for _ in range(limit):
-        got = next_record(s, mem)
-        if got != Scan.RECORD:
-            return got
-        if s.rec - s.rec_base < s.first:
-            s.unselected += 1
-            continue
-        if s.rec - s.rec_base > s.last:
-            s.rec -= 1
-            return Scan.END
-        if not record_frame(s, mem):
-            continue
-        record_time(s)
-        if record_is_own(s, mem):
-            s.own += 1
-            if net.ntcp_seen:
-                tcp_receiver_sends(net, s, mem)
-            continue
-        s.pending_flags = 0
-        if s.rec_caplen < s.rec_len:
-            s.pending_flags = cut_flags(mem, s.rec_at, s.rec_caplen, s.rec_len)
-            if s.pending_flags < 0:
-                s.headless += 1
+        if s.split_count == 0:
+            got = scan_record(net, s, mem)
+            if got == Scan.LIMIT:
                 continue
-            s.cut += 1
-        if s.nleft:
-            s.pending_flags |= left_flags(s, mem)
-        if net.ntcp_seen:
-            tcp_frame_brings(net, s, mem)
-        if s.fresh:
-            fresh_address(mem, s.rec_at, s.rec_caplen, s.fresh, 12)
+            if got != Scan.RECORD:
+                return got
+        if s.split_count and not split_next(s, mem):
+            return Scan.FULL
         t = frame_time(s)
         if t >= MAX_TIME:
             s.rec -= 1

@@ -4,12 +4,12 @@ are put onto the cable.
 Which sources leave checksums to their card: an IP checksum of 0, or a UDP or TCP checksum that is just the sum of the pseudo header, which
 a capture shows that was made before the card had made them.  A source is judged as a whole: see sources_left().
 
-Which TCP connections are real, so that their segments met a socket (connections()); which UDP ports are tunnels' (tunnels()), and which IP
-protocols nobody wanted; which outer VLAN tags are of 802.1ad."""
+Which TCP connections are real, so that their segments met a socket (connections()), and how long their full segments are; which UDP
+ports are tunnels' (tunnels()), and which IP protocols nobody wanted; which outer VLAN tags are of 802.1ad."""
 import ipaddress
 from typing import Any, NamedTuple
 
-from .._compile import Mem, be16, be32, byte, entry, forget, mem_at, path_function, put_le64, region, reset_struct
+from .._compile import Mem, be16, be32, byte, cold, entry, forget, mem_at, path_function, put_le64, region, reset_struct
 from ..abi.capture import LEFT_IP, LEFT_TCP, LEFT_UDP, scan_t
 from ..abi.numbers import (
     ETH_P_8021AD,
@@ -19,7 +19,10 @@ from ..abi.numbers import (
     IP_MF,
     IP_OFFSET,
     IPPROTO,
+    TCP_HLEN,
     TCPHDR_ACK,
+    TCPHDR_FIN,
+    TCPHDR_PSH,
     TCPHDR_RST,
     TCPHDR_SYN,
     UDP_HLEN,
@@ -33,9 +36,11 @@ from .wire import ip_sum_left, ipv4_at, l4_left_kind, l4_sum_left, pseudo_sum
 SURE = 16                       # checksums of a source that are summed, to tell made ones from damaged ones
 MADE = 2                        # for each checksum that a source has made, at least so many that it left to its card
 TCP_DOFF, TCP_FLAGS = 12, 13
+TCPOPT_EOL, TCPOPT_NOP, TCPOPT_MSS = 0, 1, 2
 VXLAN, FLANNEL, GENEVE = 4789, 8472, 6081
 TUNNEL_HLEN, ETH_P_TEB = 8, 0x6558
-ROW = 24                        # bytes of a connection: source, destination, ports of a segment to the receiver (tcp_seen.py)
+ROW = 40                        # bytes of a connection: source, destination, ports of a segment to the receiver, mss, full (tcp_seen.py)
+FULL_LEAST = 536                # bytes of data in a segment that may be full: RFC 9293 3.7.1's default MSS
 
 
 class Connections(NamedTuple):
@@ -68,7 +73,7 @@ def survey_frame(v: survey_t, s: scan_t, mem: Mem) -> None:
     proto, l4 = byte(mem, ip + 9), ip + (byte(mem, ip) & 15) * 4
     if proto == IPPROTO.TCP:
         if l4 + TCP_FLAGS < end:
-            survey_segment(v, mem, ip, l4)
+            survey_segment(v, mem, ip, l4, end)
     elif proto == IPPROTO.UDP:
         if l4 + UDP_HLEN + TUNNEL_HLEN <= end:
             survey_tunnel(v, mem, be16(mem, l4 + 2), l4 + UDP_HLEN)
@@ -163,7 +168,7 @@ def sums_left(v: Any) -> dict[str, tuple[int, int]]:
 
 # ---------------------------------------------------------------- TCP
 @path_function
-def survey_segment(v: survey_t, mem: Mem, ip: int, l4: int) -> None:
+def survey_segment(v: survey_t, mem: Mem, ip: int, l4: int, end: int) -> None:
     saddr, daddr, sport, dport = be32(mem, ip + 12), be32(mem, ip + 16), be16(mem, l4), be16(mem, l4 + 2)
     flags = byte(mem, l4 + TCP_FLAGS)
     d = int(saddr > daddr or (saddr == daddr and sport > dport))
@@ -173,11 +178,50 @@ def survey_segment(v: survey_t, mem: Mem, ip: int, l4: int) -> None:
         f = flow_of(v, saddr, daddr, sport << 16 | dport)
     if flags & TCPHDR_RST:
         f.rst[d] += 1
-    elif flags & (TCPHDR_SYN | TCPHDR_ACK) == TCPHDR_SYN:
-        f.syn[d] += 1
+        return
+    if flags & TCPHDR_SYN:
+        f.mss[d] = syn_mss(mem, l4, end)
+        if flags & TCPHDR_ACK == 0:
+            f.syn[d] += 1
+            return
+    data = be16(mem, ip + 2) - (l4 - ip) - (byte(mem, l4 + TCP_DOFF) >> 4) * 4
+    f.others[d] += 2 if data > 0 else 1              # whoever sends data believes himself connected
+    if data >= FULL_LEAST and flags & (TCPHDR_PSH | TCPHDR_FIN) == 0:
+        survey_full(f, d, data)
+
+
+@cold
+@path_function
+def syn_mss(mem: Mem, l4: int, end: int) -> int:
+    """What a SYN announces; 0: nothing."""
+    end = min(l4 + (byte(mem, l4 + TCP_DOFF) >> 4) * 4, end)
+    at = l4 + TCP_HLEN
+    while at + 4 <= end and byte(mem, at) != TCPOPT_EOL:
+        kind, n = byte(mem, at), byte(mem, at + 1)
+        if kind == TCPOPT_NOP:
+            n = 1
+        elif kind == TCPOPT_MSS and n == 4:
+            return be16(mem, at + 2)
+        elif n < 2:
+            break
+        at += n
+    return 0
+
+
+@path_function
+def survey_full(f: tcp_flow, d: int, data: int) -> None:
+    """One vote for the length of the sender's full segments: this segment has more data behind it.  Merged ones are multiples of it, so
+    that two agree on what both are multiples of; the majority wins (Boyer and Moore's vote)."""
+    a, b = f.full[d], data
+    while b:
+        a, b = b, a % b
+    if a >= FULL_LEAST:
+        f.full[d] = a
+        f.full_votes[d] += 1
+    elif f.full_votes[d] > 0:
+        f.full_votes[d] -= 1
     else:
-        data = be16(mem, ip + 2) - (l4 - ip) - (byte(mem, l4 + TCP_DOFF) >> 4) * 4
-        f.others[d] += 2 if data > 0 else 1          # whoever sends data believes himself connected
+        f.full[d] = data
 
 
 @path_function
@@ -244,19 +288,35 @@ def survey_connections(v: survey_t, addr: int) -> int:
     for i in range(NFLOW):
         f, before = v.flow[i], n
         if f.used and is_ours(v, f.addr_0) and flow_is_real(f, 0):
-            n = put_row(mem, n, f.addr_1, f.addr_0, f.ports << 16 & 0xFFFF0000 | f.ports >> 16)
+            n = put_row(mem, n, f.addr_1, f.addr_0, f.ports << 16 & 0xFFFF0000 | f.ports >> 16, flow_mss(f), flow_full(f, 1))
         if f.used and is_ours(v, f.addr_1) and flow_is_real(f, 1):
-            n = put_row(mem, n, f.addr_0, f.addr_1, f.ports)
+            n = put_row(mem, n, f.addr_0, f.addr_1, f.ports, flow_mss(f), flow_full(f, 0))
         if n == before + 2:
             v.inner += 1
     return n
 
 
 @path_function
-def put_row(mem: Mem, n: int, saddr: int, daddr: int, ports: int) -> int:
+def flow_mss(f: tcp_flow) -> int:
+    """The smaller of what the two ends have announced, as far as it is known."""
+    if f.mss[0] and f.mss[1]:
+        return min(f.mss[0], f.mss[1])
+    return f.mss[0] + f.mss[1]
+
+
+@path_function
+def flow_full(f: tcp_flow, d: int) -> int:
+    """Bytes of data in the full segments of end d; 0: too few agree."""
+    return f.full[d] if f.full_votes[d] >= 2 else 0
+
+
+@path_function
+def put_row(mem: Mem, n: int, saddr: int, daddr: int, ports: int, mss: int, full: int) -> int:
     put_le64(mem, n * ROW, saddr)
     put_le64(mem, n * ROW + 8, daddr)
     put_le64(mem, n * ROW + 16, ports)
+    put_le64(mem, n * ROW + 24, mss)
+    put_le64(mem, n * ROW + 32, full)
     return n + 1
 
 

@@ -12,7 +12,7 @@ acknowledges what it got, and nothing behind a hole."""
 from .._compile import Mem, be16, be32, byte, cold, entry, path_function
 from ..abi.capture import scan_t
 from ..abi.net import Net
-from ..abi.numbers import IP_OFFSET, IPPROTO, TCP_HLEN, TCPHDR_ACK, TCPHDR_FIN, TCPHDR_RST, TCPHDR_SYN
+from ..abi.numbers import ETH_ZLEN, IP_OFFSET, IPPROTO, TCP_HLEN, TCPHDR_ACK, TCPHDR_FIN, TCPHDR_RST, TCPHDR_SYN
 from ..abi.tcp_sent import (
     SENT_FIN,
     SENT_GAP,
@@ -47,16 +47,19 @@ def tcp_at(s: scan_t, mem: Mem) -> int:
 
 
 @path_function
-def tcp_octets(mem: Mem, ip: int, th: int) -> int:
-    """Bytes of data.  By what IP says; a length of 0 (left to the card) says nothing."""
-    return max(be16(mem, ip + 2) - (th - ip) - (byte(mem, th + 12) >> 4) * 4, 0)
+def tcp_octets(s: scan_t, mem: Mem, ip: int, th: int) -> int:
+    """Bytes of data.  By what IP says; if that is 0 (left to the card) by the length of the frame, where it cannot be padded."""
+    total = be16(mem, ip + 2)
+    if total == 0 and s.rec_len > ETH_ZLEN:
+        total = s.rec_len - (ip - s.rec_at)
+    return max(total - (th - ip) - (byte(mem, th + 12) >> 4) * 4, 0)
 
 
 @path_function
-def tcp_length(mem: Mem, ip: int, th: int) -> int:
+def tcp_length(s: scan_t, mem: Mem, ip: int, th: int) -> int:
     """Sequence numbers that the segment takes: its data, SYN and FIN."""
     flags = byte(mem, th + 13)
-    return tcp_octets(mem, ip, th) + (flags & TCPHDR_FIN) + (flags >> 1 & 1)
+    return tcp_octets(s, mem, ip, th) + (flags & TCPHDR_FIN) + (flags >> 1 & 1)
 
 
 @path_function
@@ -91,7 +94,7 @@ def tcp_receiver_sends(net: Net, s: scan_t, mem: Mem) -> None:
         if seq != x.isn:                             # a connection begins; again with the same number: the SYN was repeated
             x.isn, x.snd_nxt, x.flags = seq, seq + 1 & 0xFFFFFFFF, SENT_REAL | SENT_NXT | sent_options(s, mem, th)
         return
-    end = seq + tcp_length(mem, ip, th) & 0xFFFFFFFF
+    end = seq + tcp_length(s, mem, ip, th) & 0xFFFFFFFF
     if x.flags & SENT_NXT == 0 or is_after(end, x.snd_nxt):
         x.snd_nxt = end
         x.flags |= SENT_NXT
@@ -124,19 +127,20 @@ def sent_options(s: scan_t, mem: Mem, th: int) -> int:
 
 # ---------------------------------------------------------------- what comes in
 @path_function
-def tcp_frame_brings(net: Net, s: scan_t, mem: Mem) -> None:
-    """The record in hand is about to be offered: what the receiver had sent by now goes with it, if it is of a connection that is real."""
+def tcp_frame_brings(net: Net, s: scan_t, mem: Mem) -> int:
+    """The record in hand is about to be offered: what the receiver had sent by now goes with it, if it is of a connection that is real.
+    Returns where that is in net.tcp_seen, -1: nowhere."""
     th = tcp_at(s, mem)
     if th < 0:
-        return
+        return -1
     ip = ipv4_at(mem, s.rec_at, s.rec_at + s.rec_caplen)
     source, dest = be16(mem, th), be16(mem, th + 2)
     at = tcp_seen_slot(net, be32(mem, ip + 12), be32(mem, ip + 16), source << 16 | dest)
     x = net.tcp_seen[at]
     if x.used == 0:
         if net.tcp_seen_spilled and (net.tcp_seen_port[dest >> 5] >> (dest & 31) | net.tcp_seen_port[source >> 5] >> (source & 31)) & 1:
-            tcp_frame_takes(net, s.rec, -1, 0, SENT_REAL, tcp_octets(mem, ip, th))
-        return
+            tcp_frame_takes(net, s.rec, -1, 0, SENT_REAL, tcp_octets(s, mem, ip, th))
+        return -1
     x = tcp_seen_row(net, s, at)
     if byte(mem, th + 13) & (TCPHDR_SYN | TCPHDR_ACK) == TCPHDR_SYN:
         seq = be32(mem, th + 4)
@@ -148,8 +152,9 @@ def tcp_frame_brings(net: Net, s: scan_t, mem: Mem) -> None:
                 x.acked = -1
         x.peer_isn = seq
     if byte(mem, th + 13) & TCPHDR_RST == 0:
-        tcp_peer_brings(x, be32(mem, th + 4), tcp_length(mem, ip, th))
-    tcp_frame_takes(net, s.rec, at, x.snd_nxt, x.flags, tcp_octets(mem, ip, th))
+        tcp_peer_brings(x, be32(mem, th + 4), tcp_length(s, mem, ip, th))
+    tcp_frame_takes(net, s.rec, at, x.snd_nxt, x.flags, tcp_octets(s, mem, ip, th))
+    return at
 
 
 @path_function
@@ -181,9 +186,18 @@ def is_after(a: int, b: int) -> bool:
 @path_function
 def tcp_frame_takes(net: Net, frame: int, conn: int, snd_nxt: int, flags: int, octets: int) -> None:
     y = net.tcp_sent[tcp_sent_slot(frame)]
-    y.frame, y.conn, y.snd_nxt, y.flags, y.octets = frame, conn, snd_nxt, flags, octets
+    y.frame, y.conn, y.snd_nxt, y.flags, y.octets, y.last = frame, conn, snd_nxt, flags, octets, 0
     net.tcp_offered += 1
     net.tcp_offered_octets += octets
+
+
+@path_function
+def tcp_frame_split(net: Net, s: scan_t) -> None:
+    """The record in hand comes as several segments: what it took along is theirs."""
+    y = net.tcp_sent[tcp_sent_slot(s.rec)]
+    if y.frame == s.rec:
+        y.octets, y.last, y.last_octets = s.split_size, s.split_count - 1, s.split_octets - (s.split_count - 1) * s.split_size
+        net.tcp_offered += s.split_count - 1
 
 
 @entry

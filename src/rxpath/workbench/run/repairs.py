@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rxpath.abi.limits import NFEED
-from rxpath.abi.nic import FIRST_MADE
+from rxpath.abi.nic import FIRST_MADE, frame_place
 from rxpath.abi.numbers import TCPHDR_FIN, TCPHDR_RST, TCPHDR_SYN
 from rxpath.abi.reasons import Drop, Kind
 from rxpath.abi.tcp_sent import NTCPLOST
@@ -119,7 +119,7 @@ class Repairs:
         if self._where is None:                                             # before any frame is put between them, which takes places
             self._where = {a.frame: (a.offset, a.caplen, a.len, a.flags & FEED_FLAGS, net.ring[q].nic)
                            for q in self.m.rings for a in map(net.feed[q].__getitem__, range(NFEED)) if 0 < a.frame < FIRST_MADE
-                           and a.frame >= self.capture.piece}
+                           and frame_place(a.frame) >= self.capture.piece}
         found = self._where.get(frame)
         if found is None:                                                   # lost long after it came
             self.m.not_repaired += 1
@@ -127,7 +127,7 @@ class Repairs:
         offset, caplen, length, flags, card = found
         data = bytes(self.capture.view[offset:offset + caplen])
         payload, y = payload_of(data), net.tcp_sent[tcp_sent_slot(frame)]
-        if payload is None or y.frame != frame:
+        if payload is None or y.frame != frame_place(frame)[0]:
             return None
         return Copy(data, length, flags, card, payload, y.conn, y.snd_nxt, y.flags)
 

@@ -174,7 +174,7 @@ class Simulation(Machine):
                 a = self.net.feed[q][i % NFEED]
                 found.append(Arrival(a.frame, a.t, bytes(capture.view[a.offset:a.offset + min(a.caplen, self.chunk_bytes)]), a.len,
                                      self.net.ring[q].nic))
-        return sorted(found)
+        return sorted(found, key=lambda a: (a.t, a.frame))
 
     # ------------------------------------------------------------ time
     def run(self, until: int) -> None:
@@ -231,8 +231,8 @@ class Simulation(Machine):
         long = sum(self.net.ring[q].length_errors for q in self.rings)
         if long:
             dev = self.host.device
-            notes.append(f"{long:,} frames are longer or shorter than the NIC takes at MTU {dev.mtu}: a capture taken behind GRO or TSO "
-                         f"holds merged frames that never were on a wire (nic.mtu admits up to {dev.driver.mtu_most})")
+            notes.append(f"{long:,} frames are longer or shorter than the NIC takes at MTU {dev.mtu} (nic.mtu admits up to "
+                         f"{dev.driver.mtu_most}); of merged frames only those of TCP over IPv4 are split")
         if read.tcp is not None and read.tcp.offered.segments:
             notes += [connections.said(read.tcp, self.speed), connections.ledger(read.tcp)]
         notes += [f"not modelled: {u.what}, {u.frames:,} frame{'s' * (u.frames != 1)}" for u in read.unhandled

@@ -8,6 +8,7 @@ from typing import Any
 from rxpath.abi.numbers import Kind
 from rxpath.abi.spent import NPLACE, NPROGRAM, NSPENT, Place
 from rxpath.spent import spent_thread
+from rxpath.workbench.run.frame_numbers import record
 from rxpath.workbench.run.latency import Latency, counts, latency_of
 from rxpath.workbench.run.machine import Machine
 
@@ -83,7 +84,7 @@ class Kept:
     def samples(self) -> list[Sample]:
         """In the order of their arrival."""
         places = [p.name.lower() for p in Place]
-        found = [Sample(frame, *self.threads[thread], arrived, dict(zip(places, ns, strict=True)))
+        found = [Sample(record(frame), *self.threads[thread], arrived, dict(zip(places, ns, strict=True)))
                  for used, _, frame, thread, arrived, *ns in struct.iter_unpack(f"<{5 + NPLACE}q", self.table)
                  if used and thread in self.threads]
         return sorted(found, key=lambda s: (s.arrived, s.frame, s.program, s.thread))

@@ -11,7 +11,6 @@ from itertools import islice
 from typing import NamedTuple
 
 from rxpath.abi.limits import NQ, NTRAILMAP
-from rxpath.abi.nic import FIRST_MADE
 from rxpath.abi.numbers import Idle, Kthread, Softirq, WaitBy
 from rxpath.abi.numbers import Trail as Marks
 from rxpath.abi.reasons import DELIVERED, Drop
@@ -19,6 +18,7 @@ from rxpath.abi.timeline import DEVICE, FUNCTION_CALL, LOCAL_TIMER, RESCHEDULE, 
 from rxpath.outputs import Mark
 from rxpath.path import STATIONS, Stage
 from rxpath.vtime.apps import Phase
+from rxpath.workbench.run.frame_numbers import called
 from rxpath.workbench.run.machine import Machine
 from rxpath.workbench.run.where_lost import Loss
 
@@ -302,11 +302,6 @@ def _follow(opened: list[tuple[int, int]], e: _Raw) -> None:
 def _closed(opened: list[tuple[int, int]], t: int) -> Iterator[_Raw]:
     while opened:
         yield (t, FINISH, *opened.pop(), -1, False)
-
-
-def called(frame: int) -> str:
-    """A frame by its number; those that the traffic did not bring (segments of clients, or sent again) are counted by themselves."""
-    return f"frame {frame}" if frame < FIRST_MADE else f"made frame {frame - FIRST_MADE}"
 
 
 class _Words:

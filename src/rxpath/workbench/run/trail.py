@@ -23,6 +23,7 @@ from rxpath.abi.spent import Place
 from rxpath.outputs import Mark
 from rxpath.path import STATIONS, Stage
 from rxpath.workbench.run import pcap_filter
+from rxpath.workbench.run.frame_numbers import numbers, record
 from rxpath.workbench.run.headers import Headers, headers
 from rxpath.workbench.run.machine import WHOLE, Arrival, Machine
 from rxpath.workbench.run.trail_facts import facts
@@ -82,7 +83,7 @@ def parse(text: str) -> Filter:
 @dataclass
 class Packet:
     """One frame and its marks in the order of time."""
-    frame: int
+    frame: int                                              # as frame_numbers.py reads it
     t: int
     headers: Headers
     length: int
@@ -146,7 +147,7 @@ class Trail:
             elif f.lost:
                 if self.only is not None and number in self.only and f.lost in ("any", self.only[number].name):
                     return True
-            elif (not f.first or f.first <= number <= f.last) and h.fits(f.address, f.port):
+            elif (not f.first or f.first <= record(number) <= f.last) and h.fits(f.address, f.port):
                 return True
         return False
 
@@ -182,7 +183,7 @@ class Trail:
     def describe(self) -> list[dict[str, Any]]:
         """For --json."""
         return [{
-            "frame": p.frame, "packet": str(p.headers), "length": p.length, "t_ns": p.t, "end": p.reason().name, "at": p.where(),
+            **numbers(p.frame), "packet": str(p.headers), "length": p.length, "t_ns": p.t, "end": p.reason().name, "at": p.where(),
             "spent_ns": p.spent(),
             "marks": [{"t_ns": m.t, "cpu": m.cpu, "station": Stage(m.stage).name, "cost_ns": m.cost, "context": context(m), "arg": m.arg,
                        **({"facts": found} if found else {})}

@@ -6,6 +6,7 @@ from typing import Any
 from rxpath.abi.protocols import protocol
 from rxpath.outputs import Mark
 from rxpath.path import Stage
+from rxpath.workbench.run.frame_numbers import numbers
 from rxpath.workbench.run.machine import Machine
 from rxpath.workbench.words.units import ipv4_text
 
@@ -36,7 +37,8 @@ def facts(m: Machine, mark: Mark) -> dict[str, Any]:
     if mark.stage == Stage.process_backlog:
         return {"behind": says - 1}
     if mark.stage == Stage.skb_gro_receive:
-        return {"merged_into": says - 1}
+        found = numbers(says - 1)
+        return {"merged_into": found.pop("frame"), **found}
     if mark.stage == Stage.nf_rule and m.rules is not None and says < len(m.rules.rules):
         rule = m.rules.rules[says]
         return {"rule": f"{rule.table} {rule.chain}", "line": rule.line, "target": ("policy " if rule.pseudo else "") + rule.target_name}

@@ -130,6 +130,8 @@ class Traffic:
     checksums_left: tuple[tuple[str, int], ...] = ()       # source, frames: see cable/wire.py
     first_ts: int = 0                                       # of a capture: the first record's time, ns since the epoch
     start_ns: int = 0                                       # when it comes, in virtual time
+    merged: int = 0                                         # frames that were split, and the segments that they became: cable/split.py
+    segments: int = 0
 
     def title(self) -> str:
         how = [f"at {self.speed:g} times its speed"] if self.speed != 1 else []
@@ -141,7 +143,8 @@ class Traffic:
         """For --json."""
         return {"file": self.name, "records": self.records, "octets": self.octets, "duration_ns": self.duration_ns, "speed": self.speed,
                 "rate_pps": self.rate_pps, "loop": self.loop,
-                **({"checksums_left": dict(self.checksums_left)} if self.checksums_left else {})}
+                **({"checksums_left": dict(self.checksums_left)} if self.checksums_left else {}),
+                **({"merged": {"frames": self.merged, "segments": self.segments}} if self.merged else {})}
 
 
 NOT_OFFERED = {"own": "sent by the receiver itself", "link_type": "link type not supported", "no_interface": "interface not described",
@@ -158,7 +161,7 @@ def summary(name: str, capture: Capture | Generated, speed: float, rate_pps: int
     return Traffic(Path(name).name, speed, rate_pps, capture.loop, counts["records"], counts["offered"], counts["bytes"],
                    max(last - start_ns, 0), tuple((k, counts[k]) for k in NOT_OFFERED if counts.get(k)), tuple(capture.notes()),
                    tuple(capture.left().items()) if isinstance(capture, Capture) else (),
-                   capture.first_ts if isinstance(capture, Capture) else 0, start_ns)
+                   capture.first_ts if isinstance(capture, Capture) else 0, start_ns, counts.get("merged", 0), counts.get("segments", 0))
 
 
 def describe_receiver(r: Receiver) -> dict[str, Any]:

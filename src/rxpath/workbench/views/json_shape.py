@@ -24,6 +24,11 @@ Named = dict[str, int]
 Latency = TypedDict("Latency", {"p50": int, "p90": int, "p99": int, "p99.9": int, "max": int, "mean": int, "count": int})
 
 
+class Merged(TypedDict):
+    frames: Annotated[int, doc("records of several segments, put together by GRO before the capture or cut after it (TSO)")]
+    segments: Annotated[int, doc("as which they came onto the cable")]
+
+
 class Capture(TypedDict):
     file: Annotated[str, doc("name without its folder")]
     records: Annotated[int, doc("records read, over all passes of --loop")]
@@ -34,6 +39,7 @@ class Capture(TypedDict):
     loop: Annotated[int, doc("--loop")]
     checksums_left: Annotated[NotRequired[Named], doc(
         "sources that leave checksums to their card, and how many of their frames were taken as good; absent without")]
+    merged: Annotated[NotRequired[Merged], doc("frames that were split into the segments that the wire had; absent without")]
 
 
 class PortChange(TypedDict):
@@ -267,11 +273,13 @@ class Mark(TypedDict):
     arg: Signed
     facts: Annotated[NotRequired[dict[str, Any]], doc(
         "what it says of the host: queue, slot, of, waiting and poll of its ring; route, type, table; socket, name, queued, bytes and "
-        "limit as it came there; behind: packets that waited behind it; merged_into: a frame; rule, line, target")]
+        "limit as it came there; behind: packets that waited behind it; merged_into: a frame, and segment, as above; rule, line, target")]
 
 
 class Packet(TypedDict):
     frame: Annotated[int, doc("its number in the capture, from 1")]
+    segment: Annotated[NotRequired[int], doc(
+        "of a merged frame that was split: which segment, from 2; absent: the first, or the frame is whole")]
     packet: str
     length: int
     t_ns: Annotated[int, doc("when its last bit arrived")]

@@ -11,6 +11,7 @@ from rxpath.abi.nic import FIRST_MADE
 from rxpath.abi.numbers import Out
 from rxpath.outputs import Output
 from rxpath.workbench.run.fates import Fate
+from rxpath.workbench.run.frame_numbers import numbers, segment
 from rxpath.workbench.words.mistakes import writing
 
 SHB, IDB, ISB, EPB = 0x0A0D0D0A, 1, 5, 6
@@ -35,9 +36,14 @@ def block(kind: int, body: bytes) -> bytes:
     return struct.pack("<II", kind, n) + body + struct.pack("<I", n)
 
 
+def numbered(frame: int) -> list[str]:
+    """frame=17, and of a merged frame that was split segment=2."""
+    return [f"{name}={n}" for name, n in numbers(frame).items()]
+
+
 def comment(f: Fate) -> str:
     """fate=lost reason=SOCKET_RCVBUFF at=__udp_enqueue_schedule_skb cpu=0 after_ns=5310 wire_ns=.. end_ns=..: words without spaces."""
-    words = [f"fate={f.kind.replace(' ', '-')}", f"frame={f.number}", f"wire_ns={f.t}"]
+    words = [f"fate={f.kind.replace(' ', '-')}", *numbered(f.number), f"wire_ns={f.t}"]
     if f.end_ns:
         words += [f"reason={f.reason.name}", f"at={f.station}", f"cpu={f.cpu}", f"end_ns={f.end_ns}", f"after_ns={f.end_ns - f.t}"]
     if f.socket:
@@ -83,14 +89,15 @@ class Writer:
 
     def frame(self, fate: Fate, epoch_ns: int) -> None:
         face = self._face(fate.card, fate.hook, ENDED.get(fate.hook, f"frames whose way ended there ({fate.hook})"))
-        self._packet(face, fate.t + epoch_ns, fate.data, fate.length, comment(fate), fate.number)
+        self._packet(face, fate.t + epoch_ns, fate.data, fate.length, comment(fate),
+                     0 if segment(fate.number) else fate.number)
 
     def left(self, out: Output, card: int, epoch_ns: int) -> None:
         """fate=sent or fate=tapped, with the frame that it answers or copies."""
         sent = out.kind == Out.TX
         what = "frames that the host sent" if sent else "copies that a packet socket took"
         face = self._face(card, "tx" if sent else f"tap{out.arg}", what)
-        words = [f"fate={'sent' if sent else 'tapped'}", *([f"frame={out.frame}"] if 0 < out.frame < FIRST_MADE else []), f"t_ns={out.t}",
+        words = [f"fate={'sent' if sent else 'tapped'}", *(numbered(out.frame) if 0 < out.frame < FIRST_MADE else []), f"t_ns={out.t}",
                  f"cpu={out.cpu}"]
         self._packet(face, out.t + epoch_ns, out.data, out.length, " ".join(words), 0)
 

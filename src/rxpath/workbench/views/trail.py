@@ -13,6 +13,7 @@ from rich.text import Text
 from rxpath.abi.reasons import DELIVERED, Drop
 from rxpath.abi.spent import Place
 from rxpath.path import STATIONS, Stage
+from rxpath.workbench.run.frame_numbers import called
 from rxpath.workbench.run.outcome import Outcome
 from rxpath.workbench.run.trail import Packet, Trail, context
 from rxpath.workbench.run.where_lost import Loss
@@ -40,7 +41,7 @@ def render(trail: Trail, outcome: Outcome) -> Group:
 def _packet(p: Packet, outcome: Outcome) -> Group:
     end = p.reason()
     model = f"cost profile {outcome.host.profile}, kernel {outcome.host.kernel}"
-    title = Text(f"frame {p.frame}: {p.headers}, {p.length} bytes ({model})", "bold")
+    title = Text(f"{called(p.frame)}: {p.headers}, {p.length} bytes ({model})", "bold")
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for name in ("time", "+", "CPU"):
         table.add_column(name, justify="right", no_wrap=True)
@@ -90,7 +91,7 @@ def _fact(f: dict[str, Any]) -> str:
     if "route" in f:
         return f"route {f['route']} {f['type']}, table {f['table']}"
     if "merged_into" in f:
-        return f"into frame {f['merged_into']}"
+        return f"into frame {f['merged_into']}" + (f", segment {f['segment']}" if "segment" in f else "")
     if "behind" in f:
         return f"{f['behind']} behind it on this CPU's backlog"
     if "rule" in f:
