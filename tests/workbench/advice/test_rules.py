@@ -37,6 +37,9 @@ def test_the_schema_is_made_from_the_models_and_accepts_the_file():
     (('knobs = ["no_throttle", "ring"]', 'knobs = ["no_throtle"]'), "rule R3: knobs: unknown knob 'no_throtle'; did you mean no_throttle?"),
     (('id = "R3"', 'id = "R2"'), "rule R2: id: appears twice"),
     (('cause = "Within one', 'cause_ = "Within one'), "rule R3: cause: is missing"),
+    (('knobs = ["rps", "rfs"]', 'knobs = ["rpss"]'), "knob.backlog: only_with.knobs: unknown knob 'rpss'; did you mean rps?"),
+    (('knobs = ["rps", "rfs"]', 'knobs = ["flow_limit"]'), "knob.backlog: only_with.knobs: flow_limit exists itself only with others"),
+    (('fact = "backlog_high"', 'fact = "backlog_hig"'), "knob.backlog: only_with.unless: unknown fact 'backlog_hig'; did you mean"),
     (("version = 1", "version = 2"), "version: 2 is not allowed"),
     (("version = 1", "version = "), "TOML"),
 ])

@@ -281,6 +281,44 @@ def test_knobs_that_write_the_same_key_are_one() -> None:
     assert not any(key.endswith((".service", ".threads")) for key in keys)
 
 
+def test_a_knob_may_exist_only_with_others() -> None:
+    """A longer backlog, where something is steered to backlogs: by RPS or RFS that is tried too, or as it is."""
+    backlogs = {"net.core.netdev_max_backlog", "net.core.flow_limit_cpu_bitmap"}
+    one_cpu = {"cpus": 1, "app": [{"name": "a", "service": "5us"}], "socket": [{"name": "s", "bind": "*:5000"}]}
+    sent = trafficfile.build({"traffic": [{"kind": "poisson", "rate": "150kpps", "count": 3000}]})
+    assert not backlogs & {k.name for k in space.of_host(Unit(sent, one_cpu), [], None).knobs}, "nothing brings it"
+    steered = one_cpu | {"cpus": 2, "rps": {"0": [1]}}
+    alone = [k for k in space.of_host(Unit(sent, steered), [], None).knobs if k.name in backlogs]
+    assert len(alone) == 2 and not any(k.only_with for k in alone), "it is so today"
+    room = space.of_host(Unit(sent, one_cpu | {"cpus": 2}), [], None)
+    names = [k.name for k in room.knobs]
+    needing = [k for k in room.knobs if k.only_with]
+    assert {k.name for k in needing} == backlogs
+    assert {names[n].split("+")[-1] for k in needing for n, _ in k.only_with} == {"rps.0", "rps_flow_cnt.1"}
+    backlog, rps = names.index("net.core.netdev_max_backlog"), names.index("rps.0")
+    both = tuple(1 if k in (backlog, rps) else 0 for k in range(len(names)))
+    assert room.existing(both) == both and answer._with(room, both, rps, 0) == room.today
+    assert room.order.index(backlog) > room.order.index(rps) and sorted(room.order) == list(range(len(names)))
+    told: list[ask.Told] = []
+    while len(told) < 48:
+        lot = ask.lot(room, told, 1, 2)
+        assert lot == ask.lot(room, list(told), 1, 2) and all(room.existing(c) == c for c in lot)
+        told += [(c, [float(sum(c)), float(-c[backlog])]) for c in lot]
+    proposed = [c for c, _ in told[ask.SPREAD:]]
+    assert sum(c[backlog] > 0 for c in proposed) > 8, "what it is good for is found"
+
+
+def test_what_exists_only_with_others_is_said() -> None:
+    found = rxpath.tune("first", target="loss<0.1%", trials=24, seeds=1)
+    a = found.answer
+    assert a is not None and a.not_there.keys() == {"net.core.netdev_max_backlog", "net.core.flow_limit_cpu_bitmap"}
+    assert not a.not_there.keys() & {*a.nothing, *a.not_needed} and found.to_dict()["answer"]["not_there"].keys() == a.not_there.keys()
+    for trial in found.trials:
+        keys = {text.partition("=")[0] for text in trial.set}
+        assert "net.core.netdev_max_backlog" not in keys or keys & {"rps.0", "net.core.rps_sock_flow_entries"}
+    assert "2 exist only with rps.0 or" in " ".join(str(found).split())
+
+
 def test_the_front_is_what_nothing_beats() -> None:
     room = Space((Knob("a", ((), ("a=1",), ("a=2",)), (0, 1, 1)),))
     tried = [((0,), {"loss": 1.0, "p99": 5.0}), ((2,), {"loss": 0.0, "p99": 9.0}), ((1,), {"loss": 0.0, "p99": 9.0}),

@@ -347,6 +347,8 @@ fact("budget_time", "of 1", "of netdev_budget_usecs that netdev_budget packets t
     lambda s: _budget_time(s))
 fact("received_rps", "times", "a CPU was asked by another one to work off packets")(
     lambda s: sum(r["received_rps"] for r in s.books.softnet))
+fact("backlog_high", "packets", "that waited in a CPU's backlog at its fullest")(
+    lambda s: max((b["max"] for b in s.books.high_water["backlog"]), default=0))
 fact("rps_cpus", "CPUs", "that RPS may choose from")(lambda s: len({c for cpus in s.host.rps.values() for c in cpus}))
 fact("backlog_load", "of 1", "demand over supply of the CPU whose backlog overflowed")(
     lambda s: max((s.backlog_load(r["cpu"]) for r in s.books.softnet if r["dropped"]), default=0))

@@ -54,6 +54,12 @@ class Setting(Part):
     max: int | str | None = None
 
 
+class Together(Part):
+    """knobs: at least one of these must be turned for it to matter.  unless: a condition that is enough without."""
+    knobs: tuple[Text, ...] = ()
+    unless: tuple[Condition, ...] = Field(min_length=1)
+
+
 class Knob(Part):
     """Something that a person could turn."""
     title: Text
@@ -68,6 +74,7 @@ class Knob(Part):
     applies: str = ""
     buffer: bool = False                                    # it makes packets wait: the larger, the more is saved
     unless: str = ""                                        # where it cannot be tried, that is said only if this knob does not save all
+    only_with: Together | None = None                       # what it needs to matter that other knobs may bring; None: nothing
     hypothetical: bool = False                              # shows what it would bring; nobody can type it, so it ranks last
 
 
@@ -168,6 +175,13 @@ def _check(rules: Rules, place: str) -> None:
         for key, conditions in (("needs", knob.needs), *(("useless", s.when) for s in knob.useless)):
             for condition in conditions:
                 known(f"knob.{name}: {key}", "fact", condition.fact, FACTS)
+        if knob.only_with:
+            for condition in knob.only_with.unless:
+                known(f"knob.{name}: only_with.unless", "fact", condition.fact, FACTS)
+            for other in knob.only_with.knobs:
+                known(f"knob.{name}: only_with.knobs", "knob", other, rules.knob)
+                if rules.knob[other].only_with:
+                    raise RuleError(f"{place}: knob.{name}: only_with.knobs: {other} exists itself only with others: name those")
         if knob.unless:
             known(f"knob.{name}: unless", "knob", knob.unless, rules.knob)
     for goal, popular in rules.goal.items():

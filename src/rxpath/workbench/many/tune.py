@@ -112,7 +112,8 @@ class Tune:
                 "answer": None if a is None else {
                     "set": list(a.set), "figures": _plain(a.figures), "met": a.met, "commands": list(self.commands),
                     "matters": [{"knob": w.knob, "set": list(w.set), "without": _plain(w.figures)} for w in a.matters],
-                    "nothing": list(a.nothing), "not_needed": list(a.not_needed)},
+                    "nothing": list(a.nothing), "not_needed": list(a.not_needed),
+                    "not_there": {name: list(others) for name, others in a.not_there.items()}},
                 "verified": None if self.verified is None else {
                     "seeds": self.verified.seeds, "met": self.verified.met, "each": [_plain(f) for f in self.verified.each],
                     "first": self.verified.first}}

@@ -45,6 +45,9 @@ def _knob(name: str, knob: Knob) -> str:
                    + (f" up to {s.max:,}" if isinstance(s.max, int) else f" up to `{s.max}`" if s.max else "") for s in knob.set)
     since = f" (Linux {knob.since})" if knob.since else ""
     useless = "; ".join(f"{s.text} ({_conditions(s.when)})" for s in knob.useless)
+    if knob.only_with:
+        needed = [*(f"`{other}`" for other in knob.only_with.knobs), _conditions(knob.only_with.unless)]
+        to += f"; only with {' or '.join(needed)}"
     return f"| `{name}` | {knob.title}{since} | {knob.effort} | {to or 'not modelled: ' + knob.reason} | {useless} |\n"
 
 

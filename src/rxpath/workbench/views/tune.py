@@ -93,6 +93,10 @@ def _answer(found: Tune) -> list[Any]:
         if names:
             more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
             out.append(Text(f"{len(names):,} {text}: {', '.join(map(_short, names[:NAMED]))}{more}", "dim"))
+    for others in dict.fromkeys(answer.not_there.values()):
+        absent = [name for name, needed in answer.not_there.items() if needed == others]
+        out.append(Text(f"{len(absent):,} exist{'s' * (len(absent) == 1)} only with {' or '.join(map(_short, others))}: "
+                        f"{', '.join(map(_short, absent))}", "dim"))
     return out
 
 

@@ -4,7 +4,7 @@ Nothing here is estimated: a knob matters if the answer without it, run again, i
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rxpath.workbench.many.tuning.runs import Came, Runs
 from rxpath.workbench.many.tuning.space import Choice, Setting, Space
@@ -26,13 +26,14 @@ class Without:
 @dataclass(frozen=True, slots=True)
 class Answer:
     """set: texts of --set.  met: the target; None without one.  nothing: knobs that, added to it as far as they go, change no figure.
-    not_needed: those that change one."""
+    not_needed: those that change one.  not_there: those that exist only with others, none of which the answer turns: which."""
     set: Setting
     figures: Mapping[str, float]
     met: bool | None
     matters: tuple[Without, ...]
     nothing: tuple[str, ...]
     not_needed: tuple[str, ...]
+    not_there: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def front(wanted: Wanted, tried: Sequence[tuple[Choice, Mapping[str, float]]], space: Space) -> list[int]:
@@ -71,26 +72,28 @@ def no_worse(runs: Runs, wanted: Wanted, choice: Choice, figures: Mapping[str, f
 
 def _fewer_knobs(runs: Runs, choice: Choice, good: Good) -> Choice:
     """Each knob back to today's setting: those that alone are not needed all at once, and where that does not do, one after the other."""
-    knobs = sorted((k for k, i in enumerate(choice) if i), key=lambda k: (-runs.space.knobs[k].effort[choice[k]], -k))
-    alone = [k for k, came in zip(knobs, runs.do([_with(choice, k, 0) for k in knobs]), strict=True) if good(came)]
+    space = runs.space
+    knobs = sorted((k for k, i in enumerate(choice) if i), key=lambda k: (-space.knobs[k].effort[choice[k]], -k))
+    alone = [k for k, came in zip(knobs, runs.do([_with(space, choice, k, 0) for k in knobs]), strict=True) if good(came)]
     together = choice
     for k in alone:
-        together = _with(together, k, 0)
+        together = _with(space, together, k, 0)
     if good(runs.do([together])[0]):
         choice = together
     changed = True
     while changed:
         changed = False
         for k in knobs:
-            back = _with(choice, k, 0)
+            back = _with(space, choice, k, 0)
             if choice[k] and good(runs.do([back])[0]):
                 choice, changed = back, True
     return choice
 
 
 def _smaller_steps(runs: Runs, choice: Choice, good: Good) -> Choice:
+    space = runs.space
     for k, i in enumerate(choice):
-        steps = [_with(choice, k, step) for step in range(1, i)]
+        steps = [_with(space, choice, k, step) for step in range(1, i)]
         for step, came in zip(steps, runs.do(steps), strict=True):
             if good(came):
                 choice = step
@@ -111,9 +114,9 @@ def explained(runs: Runs, wanted: Wanted, choice: Choice) -> Answer:
     """What each knob of the answer does, and each of the others beside it."""
     space = runs.space
     inside = [k for k, i in enumerate(choice) if i]
-    others = [k for k, i in enumerate(choice) if not i]
-    came = runs.do([choice, *(_with(choice, k, 0) for k in inside),
-                    *(_with(choice, k, len(space.knobs[k].settings) - 1) for k in others)])
+    others = [k for k, i in enumerate(choice) if not i and space.exists(k, choice)]
+    came = runs.do([choice, *(_with(space, choice, k, 0) for k in inside),
+                    *(_with(space, choice, k, len(space.knobs[k].settings) - 1) for k in others)])
     own = came[0].figures
     assert own is not None
     without = tuple(Without(space.knobs[k].name, space.knobs[k].settings[choice[k]], one.figures)
@@ -121,8 +124,11 @@ def explained(runs: Runs, wanted: Wanted, choice: Choice) -> Answer:
     beside = dict(zip((space.knobs[k].name for k in others), came[1 + len(inside):], strict=True))
     nothing = tuple(name for name, one in beside.items() if one.figures == own)
     return Answer(space.overrides(choice), own, not wanted.beyond(own) if wanted.limits else None, without, nothing,
-                  tuple(name for name in beside if name not in nothing))
+                  tuple(name for name in beside if name not in nothing),
+                  {knob.name: tuple(space.knobs[k].name for k, _ in knob.only_with) for n, knob in enumerate(space.knobs)
+                   if not space.exists(n, choice)})
 
 
-def _with(choice: Choice, k: int, i: int) -> Choice:
-    return (*choice[:k], i, *choice[k + 1:])
+def _with(space: Space, choice: Choice, k: int, i: int) -> Choice:
+    """That knob at another setting; what does not exist any more goes back to today's."""
+    return space.existing((*choice[:k], i, *choice[k + 1:]))

@@ -35,8 +35,10 @@ def lot(space: Space, told: Sequence[Told], seed: int, objectives: int) -> list[
     """The next lot.  told: whole lots, in the order in which they were asked."""
     n = len(told)
     if n < SPREAD:
-        return ([space.today] if n == 0 else []) + [_spread(space, i, seed) for i in range(max(n, 1), n + LOT)]
-    return _proposed(space, told, seed, objectives) + [_free(space, i, seed) for i in range(n + LOT - FREE, n + LOT)]
+        drawn = ([space.today] if n == 0 else []) + [_spread(space, i, seed) for i in range(max(n, 1), n + LOT)]
+    else:
+        drawn = _proposed(space, told, seed, objectives) + [_free(space, i, seed) for i in range(n + LOT - FREE, n + LOT)]
+    return [space.existing(choice) for choice in drawn]
 
 
 def _draw(*what: object) -> float:
@@ -70,14 +72,25 @@ def _proposed(space: Space, told: Sequence[Told], seed: int, objectives: int) ->
     o = optuna()
     names = [f"{k:03}" for k in range(len(space.knobs))]
     distributions = {n: o.distributions.IntDistribution(0, len(knob.settings) - 1) for n, knob in zip(names, space.knobs, strict=True)}
+    def existing(choice: Choice) -> list[int]:
+        return [k for k in space.order if space.exists(k, choice)]
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")                     # which of Optuna's options are experimental
         sampler = o.samplers.TPESampler(seed=int(_draw("lot", seed, len(told)) * (1 << 31)), multivariate=True, constant_liar=True,
-                                        n_startup_trials=LOT)
+                                        n_startup_trials=LOT, group=any(knob.only_with for knob in space.knobs))
         study = o.create_study(directions=["minimize"] * objectives, sampler=sampler)
         for choice, values in told:
             state = o.trial.TrialState.FAIL if values is None else o.trial.TrialState.COMPLETE
-            study.add_trial(o.trial.create_trial(state=state, values=values, distributions=distributions,
-                                                 params=dict(zip(names, choice, strict=True))))
-        asked = [study.ask(distributions).params for _ in range(LOT - FREE)]
-    return [tuple(int(one[n]) for n in names) for one in asked]
+            has = existing(choice)
+            study.add_trial(o.trial.create_trial(state=state, values=values, distributions={names[k]: distributions[names[k]] for k in has},
+                                                 params={names[k]: choice[k] for k in has}))
+        return [_ask(space, study.ask(), names) for _ in range(LOT - FREE)]
+
+
+def _ask(space: Space, trial: Any, names: Sequence[str]) -> Choice:
+    """Knob by knob, those that exist with what the others came to."""
+    found: dict[int, int] = {}
+    for k in space.order:
+        found[k] = int(trial.suggest_int(names[k], 0, len(space.knobs[k].settings) - 1)) if space.exists(k, found) else 0
+    return tuple(found[k] for k in range(len(names)))

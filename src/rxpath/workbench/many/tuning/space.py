@@ -1,11 +1,13 @@
 """What may be set: the knobs of the rules (advice/rules.toml) that this host and its card have, or those that a user names.
 
 A knob is a list of settings, and the first is today's.  Two knobs of the rules that write the same key are one knob here, so that no
-combination says a thing twice.  Which combinations the kernel refuses, running them says."""
+combination says a thing twice.  A knob may exist only with others (only_with of the rules): a longer backlog, where something is steered
+to backlogs.  Then it is at today's setting in every choice that turns none of them.  Which combinations the kernel refuses,
+running them says."""
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from rxpath.workbench.advice import candidates, rules
@@ -27,10 +29,12 @@ Choice = tuple[int, ...]                                    # of each knob, whic
 
 @dataclass(frozen=True, slots=True)
 class Knob:
-    """name: the keys that it writes.  settings: texts of --set, today's () first.  effort: of each setting, as rules.toml has it."""
+    """name: the keys that it writes.  settings: texts of --set, today's () first.  effort: of each setting, as rules.toml has it.
+    only_with: other knobs and those of their settings with which it exists, any of them; (): it does always."""
     name: str
     settings: tuple[Setting, ...]
     effort: tuple[int, ...]
+    only_with: tuple[tuple[int, tuple[int, ...]], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,26 @@ class Space:
     @property
     def today(self) -> Choice:
         return (0,) * len(self.knobs)
+
+    @property
+    def order(self) -> list[int]:
+        """The knobs, each behind those that it may exist with."""
+        found: list[int] = []
+        while len(found) < len(self.knobs):
+            found += [k for k, knob in enumerate(self.knobs) if k not in found and all(other in found for other, _ in knob.only_with)]
+        return found
+
+    def exists(self, k: int, choice: Mapping[int, int] | Choice) -> bool:
+        """Does it, with these settings of the others?"""
+        given = self.knobs[k].only_with
+        return not given or any(choice[other] in settings for other, settings in given)
+
+    def existing(self, choice: Choice) -> Choice:
+        """With today's setting of each knob that does not exist there."""
+        found: dict[int, int] = {}
+        for k in self.order:
+            found[k] = choice[k] if self.exists(k, found) else 0
+        return tuple(found[k] for k in range(len(choice)))
 
     def overrides(self, choice: Choice) -> Setting:
         """The texts of --set."""
@@ -81,21 +105,42 @@ def of_host(base: Unit, others: Sequence[Unit], stop: Stop | None) -> Space:
     spec = traffic.changed_spec(base.capture, base.traffic, base.seed)
     seen, facts = Seen(dataclasses.replace(run, host=host), spec), measure(run)
     groups: list[tuple[set[str], list[tuple[Setting, int]]]] = []
+    brought = dict[str, list[Setting]]()                    # by knob of the rules
+    needing = dict[Setting, tuple[str, ...]]()              # settings that say something only with one of these knobs
     for name, row in rules.load().knob.items():
         if row.hypothetical or row.effort > EFFORT:
             continue
+        needed = () if row.only_with is None or any(c.holds(facts) for c in row.only_with.unless) else row.only_with.knobs
+        if not needed and row.only_with and not any(c.holds(facts) for c in row.only_with.unless):
+            continue                                        # nothing brings what it needs
         ladder = candidates.Ladder(name, row.title)
         candidates.fill(ladder, row, seen, facts)
         steps = [s for s in ladder.steps if not any(text.startswith("traffic.") for text in s) and _fits(s, others)]
+        brought[name] = steps
         if steps:
             _add(groups, steps, row.effort)
+            needing |= {step: needed for step in steps if needed}
     found = []
     for keys, settings in groups:
         unique = dict(settings)
         found.append(Knob("+".join(sorted(keys)), ((), *unique), (0, *unique.values())))
     if not found:
         raise BadInput("this host has no knob that could change anything here: name some, --knob KEY=RANGE")
-    return Space(tuple(found))
+    return Space(_together(found, {step: [s for name in names for s in brought.get(name, [])] for step, names in needing.items()}))
+
+
+def _together(found: Sequence[Knob], needing: Mapping[Setting, Sequence[Setting]]) -> tuple[Knob, ...]:
+    """With what each exists, if all its settings need others; without those whose others this host does not have."""
+    def others(knob: Knob) -> tuple[tuple[int, tuple[int, ...]], ...]:
+        wanted = {s for step in knob.settings[1:] for s in needing.get(step, ())}
+        each = ((k, tuple(i for i, s in enumerate(other.settings) if s in wanted)) for k, other in enumerate(kept))
+        return tuple((k, settings) for k, settings in each if settings)
+
+    def conditional(knob: Knob) -> bool:
+        return all(step in needing for step in knob.settings[1:])
+
+    kept = [knob for knob in found if not conditional(knob) or any(needing[step] for step in knob.settings[1:])]
+    return tuple(dataclasses.replace(knob, only_with=others(knob)) if conditional(knob) else knob for knob in kept)
 
 
 def _fits(setting: Setting, others: Sequence[Unit]) -> bool:

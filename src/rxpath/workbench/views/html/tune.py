@@ -43,6 +43,7 @@ def answer(found: Tune) -> str:
     idle = "".join(f"<p>{text(said)}: {text(', '.join(names))}.</p>" for said, names in (
         ("Set as well, each as far as it goes, these change nothing", a.nothing),
         ("These change figures, and are not needed", a.not_needed)) if names)
+    idle += "".join(f"<p>{text(name)} exists only with {text(' or '.join(others))}.</p>" for name, others in a.not_there.items())
     return f'<section id="answer"><h2>What to set</h2>{commands}{table(("", *NAMES), rows)}{idle}</section>'
 
 
