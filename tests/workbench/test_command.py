@@ -2,6 +2,7 @@
 import csv
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+import typer
 
 from rxpath import examples
 from rxpath.workbench.cli import app as cli
@@ -56,6 +58,18 @@ def test_help_is_what_it_would_be_with_every_option_looked_at(width, capsys, mon
     with pytest.raises(SystemExit):
         cli.app(args=["--help"], prog_name="rxpath")
     assert quick == capsys.readouterr().out and "replay" in quick and "scenario" in quick
+
+
+def test_square_brackets_of_a_help_text_are_shown_and_not_taken_for_markup():
+    """What is no markup of ours stands behind a backslash: \\[cluster]."""
+    def texts(command):
+        yield from (command.help or "", command.epilog or "", *(getattr(p, "help", None) or "" for p in command.params))
+        for one in getattr(command, "commands", {}).values():
+            yield from texts(one)
+
+    all_ = list(texts(typer.main.get_command(cli.app)))
+    assert sum("\\[cluster]" in text for text in all_) > 3
+    assert {tag for text in all_ for tag in re.findall(r"(?<!\\)\[[^]]*\]", text)} <= {"[cyan]", "[/]"}
 
 
 def test_a_stand_in_makes_the_real_thing():

@@ -27,7 +27,7 @@ JobsOption = Annotated[int | None, typer.Option("--jobs", metavar="N", help="Run
 
 SchedulerOption = Annotated[str | None, typer.Option(
     "--scheduler", metavar="ADDRESS", help="A Dask scheduler, tcp://HOST:8786: the runs are done by its workers (needs "
-    "rxpath[cluster]).")]
+    "rxpath\\[cluster]).")]
 
 
 def checked_jobs(jobs: int | None, scheduler: str | None = None) -> int | str | None:

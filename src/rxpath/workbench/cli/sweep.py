@@ -51,7 +51,7 @@ def sweep(
     csv: Annotated[str | None, typer.Option("--csv", metavar="FILE", help="Write the rows as CSV; - is standard output.")] = None,
     json_: Annotated[bool, typer.Option("--json", help="JSON lines on standard output: one object for each run.")] = False,
     parquet: Annotated[str | None, typer.Option(
-        "--parquet", metavar="FILE", help="Write the rows as Parquet (needs rxpath[parquet]); DIR/ adds them to a data set.")] = None,
+        "--parquet", metavar="FILE", help="Write the rows as Parquet (needs rxpath\\[parquet]); DIR/ adds them to a data set.")] = None,
     html: HtmlOption = None,
     top: Annotated[int, typer.Option("--top", metavar="N", help="The table shows the best N.")] = 40,
     no_progress: Annotated[bool, typer.Option("--no-progress", help="No progress bar.")] = False
