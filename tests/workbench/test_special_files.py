@@ -20,6 +20,8 @@ NAMED = {"service": '[[socket]]\nname = "a"\nbind = "0.0.0.0:8125"\n[[app]]\nnam
 def special(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """A named pipe that nobody writes to, a device without an end, a folder; each with an ending that is asked for."""
     monkeypatch.setattr(files, "PATIENCE_MS", 20)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "uptime").write_text(" 09:10:11 up 3 days,  4:05,  2 users,  load average: 0.00, 0.01, 0.05\n")
     made = {}
     for ending in ("", ".toml", ".json", ".pcap"):
         os.mkfifo(tmp_path / f"pipe{ending}")
@@ -51,7 +53,9 @@ def test_files_that_a_host_file_names(kind, key, special, tmp_path, capsys):
     ["diff", "{}.toml", "first"], ["diff", "{}.pcap", "first"], ["scenario", "run", "{}.toml"],
     ["sweep", "{}.pcap", "--set", "ethtool.rx=64,128"], ["sweep", "first", "--set", "ethtool.rx=64,128", "--resume", "{}"],
     ["headroom", "{}.pcap"], ["generate", "--spec", "{}.toml", "-o", "-"],
-    ["generate", "--merge", "{}.pcap", "-o", "-"], ["packetdrill", "{}"],
+    ["generate", "--merge", "{}.pcap", "-o", "-"], ["packetdrill", "{}"], ["case", "{}.pcap", "-o", "new"], ["case", "{}", "--hide", "-o", "new"],
+    ["case", "uptime", "--host", "{}.toml", "-o", "new"], ["case", "uptime", "--hide", "--key", "{}", "-o", "new"], ["whatif", "{}"],
+    ["tune", "first", "--resume", "{}"], ["show", "ss", "{}.pcap"], ["validate", "--no-run", "--profile", "{}.toml"],
 ], ids=" ".join)
 def test_files_on_the_command_line(kind, args, special, capsys):
     if (kind, args[0]) == ("folder", "doctor") or (kind == "folder" and "--from" in args):

@@ -18,6 +18,7 @@ from typing import Any, BinaryIO
 
 from rxpath.cable.case_file import FORMAT, MANIFEST, CaseFile
 from rxpath.cable.errors import CaptureError
+from rxpath.files import read_file as read_whole
 from rxpath.workbench.case.hiding.addresses import Pseudonyms
 from rxpath.workbench.case.hiding.capture import Hidden
 from rxpath.workbench.case.hiding.steering import Steering
@@ -58,8 +59,7 @@ def key_of(file: str | None) -> bytes:
     if file is None:
         return secrets.token_bytes(32)
     try:
-        with open(file, "rb") as stream:
-            key = stream.read(KEY_MOST + 1)
+        key = read_whole(file, KEY_MOST)
     except OSError as error:
         raise BadInput(f"--key {file}: {error.strerror or error}") from None
     if not KEY_LEAST <= len(key.strip()) <= KEY_MOST:

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import shutil
+import stat
 import tempfile
 import zipfile
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from typing import IO, Any
 
 from rxpath.cable.case_file import FORMAT, MANIFEST, CaseFile, is_case
 from rxpath.cable.errors import CaptureError
+from rxpath.files import read_file
 from rxpath.workbench.readings.case.texts import Moments, moments_of
 from rxpath.workbench.words.mistakes import BadInput, writing
 
@@ -74,6 +76,8 @@ def _head(path: str) -> bytes:
     try:
         if os.path.isdir(path):
             return b""
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            raise BadInput(f"{path} is neither a file nor a directory: save what comes out of it to a file")
         with open(path, "rb") as file:
             return file.read(4)
     except OSError as error:
@@ -89,11 +93,10 @@ def _packed_head(path: str) -> bytes:
 
 
 def _bytes(path: str, most: int) -> bytes:
-    with open(path, "rb") as file:
-        data = file.read(most + 1)
-    if len(data) > most:
-        raise BadInput(f"{path} is longer than {most >> 20} MiB")
-    return data
+    try:
+        return read_file(path, most)
+    except OSError as error:
+        raise BadInput(f"{path}: {error.strerror or error}") from None
 
 
 def _copy(stream: IO[bytes] | io.BufferedReader, made: zipfile.ZipFile, name: str) -> None:
