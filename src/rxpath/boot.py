@@ -16,7 +16,7 @@ from .abi.limits import BUFSTRIDE, NDESC, NQ, NTHREAD
 from .abi.net import Net
 from .abi.numbers import IPPROTO
 from .abi.sysctls import SYSCTLS
-from .drivers.net_device import NetDevice, dev_mc_add, dev_mc_del, multicast_mac
+from .drivers.net_device import NetDevice, dev_mc_add, dev_mc_del, ip_mc_up, multicast_mac
 from .drivers.probe import RINGS
 from .drivers.rows import DEFAULT
 from .link.setup import dev_add_pack, net_dev_init
@@ -89,6 +89,7 @@ class Booted:
                             first=first)
         dev.ethtool("set_ringparam", rx=size)
         dev.open()
+        ip_mc_up(dev)
         for q in dev.pool():
             self.net.ring[q].itr_mode, self.net.ring[q].itr_ns, self.net.ring[q].itr_val = 0, itr_ns, itr_ns // 250
         self.netdevs.append(dev)

@@ -69,6 +69,15 @@ def test_a_follower_with_a_martian_source_is_refused_all_the_same(lab):
     assert host.ends() == {"RECEIVED": 2, "IP_LOCAL_SOURCE": 1, "IP_INVALID_SOURCE": 1}
 
 
+def test_a_follower_of_bad_options_gets_their_route_and_not_their_fate(lab):
+    """What a packet's options made of its way is no part of the route that the next one takes over."""
+    host = lab(itr_ns=50_000)
+    host.app(host.udp(5000))
+    bad = bytes([68, 4, 2, 0])                                   # time stamps whose pointer points into their own head
+    host.send(eth(ip(udp(b"x"), options=bad)), udp_frame(), udp_frame(), gap=100).run()
+    assert host.ends() == {"IP_INHDR": 1, "RECEIVED": 2}
+
+
 def test_3_10_takes_packets_one_by_one(lab):
     host = lab(kernel="3.10", itr_ns=50_000)
     host.app(host.udp(5000))

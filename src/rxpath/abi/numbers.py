@@ -35,6 +35,7 @@ RXD_L4_HASH = 1 << 18           # of a descriptor's status, for RSSTYPE: ports w
 IGB_TX_WORK = 128
 IGB_START_ITR, IGB_4K_ITR, IGB_20K_ITR, IGB_70K_ITR = 648, 980, 196, 56          # quarters of a us
 IGB_RSS_KEY_SIZE, NIC_MULTI = 40, 64
+IGMP_ALL_HOSTS = 0xE0000001      # 224.0.0.1
 ETH_ZLEN = 60                   # without FCS: igb pads what is shorter
 NIC_MAC_SOURCE = 1 << 48        # mac_filter: the source address, not the destination
 FEED_QUEUE = 8                  # arrival.flags: from this bit on the queue of a frame that waits in a packet buffer

@@ -12,7 +12,7 @@ from ..abi.kernels import Behaviour
 from ..abi.limits import NCARD, NQ
 from ..abi.net import Net
 from ..abi.nic import net_device, nic_t
-from ..abi.numbers import NIC_MULTI
+from ..abi.numbers import IGMP_ALL_HOSTS, NIC_MULTI
 from .nic_rx import nic_pull
 from .rows import Driver
 
@@ -116,6 +116,11 @@ def dev_mc_add(dev: NetDevice, mac: int) -> None:
 def dev_mc_del(dev: NetDevice, mac: int) -> None:
     nic = dev.nic
     dev.ndo("ndo_set_rx_mode", None, None, [nic.multi[i] for i in range(nic.nmulti) if nic.multi[i] != mac])
+
+
+def ip_mc_up(dev: NetDevice) -> None:
+    """inetdev_event(NETDEV_UP): a device that is up is in 224.0.0.1, all hosts, and its card's filter lets that group through."""
+    dev_mc_add(dev, multicast_mac(IGMP_ALL_HOSTS))
 
 
 def multicast_mac(group: int) -> int:

@@ -4,7 +4,7 @@ Every device that is up is in 224.0.0.1 (all hosts).  IGMP itself is consumed: t
 from .._compile import path_function
 from ..abi.headers import igmp_hdr
 from ..abi.net import MC_HASH, NMCGROUP, Net
-from ..abi.numbers import FEED_HEADER_CUT, IPPROTO, NET_RX_SUCCESS, PACKET_BROADCAST, PACKET_MULTICAST
+from ..abi.numbers import FEED_HEADER_CUT, IGMP_ALL_HOSTS, IPPROTO, NET_RX_SUCCESS, PACKET_BROADCAST, PACKET_MULTICAST
 from ..abi.reasons import Drop
 from ..abi.skbuff import sk_buff
 from ..path import Stage, Touch, inet_protocol, touched
@@ -12,7 +12,6 @@ from ..skb import consume_skb, kfree_skb_reason, pskb_may_pull, skb_checksum, sk
 from ..turn import at, touch
 from .pim import pim_rcv_v1
 
-IGMP_ALL_HOSTS = 0xE0000001
 OLD_QUERIER_NS = 260_000_000_000                     # robustness x query interval + response interval, as they start
 IGMP_HLEN, IGMPV3_QUERY_HLEN, IGMP_QUERY, IGMP_REPORT, IGMPV2_REPORT = 8, 12, 0x11, 0x12, 0x16
 IGMP_PIM = 0x14

@@ -59,7 +59,7 @@ from ..skb import (
 from ..turn import at, late_private, park, touch
 from .igmp import ip_check_mc
 from .ip_fragment import ip_defrag
-from .ip_options import ip_rcv_options
+from .ip_options import ip_rcv_options, route_type
 from .netfilter import nf_hook
 from .route import ip_mc_validate_source, ip_route_input_noref, ip_route_use_hint
 
@@ -214,7 +214,7 @@ def ip_rcv_finish_core(net: Net, cpu: int, skb: sk_buff, hint: int) -> int:
     ip = ip_hdr(net, skb)
     if ip_can_use_hint(net, skb, hint):
         known = net.skb[hint]
-        reason = ip_route_use_hint(net, cpu, skb, ip.saddr, known.dst, known.dst_type)
+        reason = ip_route_use_hint(net, cpu, skb, ip.saddr, known.dst, route_type(known))
         mine, theirs = IPCB(skb), IPCB(known)
         mine.error = theirs.error
     elif skb.dst != NO_ROUTE:                                                # lo: the packet brings its sender's route

@@ -50,6 +50,14 @@ def ip_rcv_options(net: Net, cpu: int, skb: sk_buff) -> int:
 
 
 @path_function
+def route_type(skb: sk_buff) -> int:
+    """The kind of route that was found, whatever its options made of it."""
+    if skb.dst_type == BAD_OPTIONS:
+        return IPCB(skb).dst_type
+    return skb.dst_type
+
+
+@path_function
 def ip_options_rcv_srr(net: Net, cpu: int, skb: sk_buff, off: int) -> int:
     """A source route that goes on from here: through addresses of ours at once, to others only if we forward.  -1: the packet is to go;
     more than 0: its sender is told, with this pointer."""

@@ -145,6 +145,9 @@ def ip_finish_output2(net: Net, cpu: int, skb: sk_buff, out: sk_buff, daddr: int
         fa = net.fib[route]
         if fa.type == RTN.LOCAL and net.loopback >= 0:
             return ip_output_local(net, cpu, skb, out, route)
+        if fa.type == RTN.BROADCAST:                 # Linux takes it as a source; nobody is asked for its MAC
+            eth_header(net, out, 0xFFFFFFFFFFFF, ETH_P_IP)
+            return dev_queue_xmit(net, cpu, out)
     if net.neigh_resolve:
         return neigh_output(net, cpu, out, next_hop(net, daddr, route))
     eth_header(net, out, next_hop_mac(net, skb, daddr, route), ETH_P_IP)

@@ -13,7 +13,7 @@ from rxpath.cable.receiver import Receiver
 from rxpath.cable.tcp_seen import tcp_seen_load
 from rxpath.drivers import probe as drivers_probe
 from rxpath.drivers.igb_open import set_rx_fifo, set_tap_queue
-from rxpath.drivers.net_device import NetDevice, multicast_mac, napi_defer
+from rxpath.drivers.net_device import NetDevice, ip_mc_up, multicast_mac, napi_defer
 from rxpath.drivers.rows import LO as LO_ROW
 from rxpath.link import setup as link_setup
 from rxpath.network import setup as network_setup
@@ -129,6 +129,7 @@ def drivers(m: Machine) -> None:
             groups += [multicast_mac(units.ipv4(g)) for g in m.receiver.groups if ":" not in g]
         nd.ndo("ndo_set_rx_mode", dev.nic.promiscuous, "all" in dev.nic.multicast, groups)
         nd.open()
+        ip_mc_up(nd)
         b.netdevs.append(nd)
         link_setup.set_gro(b, nd.index, dev.gro, dev.ethtool.rx_udp_gro_forwarding)
     first = 1 + len(host.devices)
