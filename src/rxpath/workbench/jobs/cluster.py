@@ -32,7 +32,7 @@ LOT_S = 0.5                                                 # of work
 LOT_MOST = 256                                              # units
 AHEAD = 2                                                   # lots at each worker: one that it does, and the next
 COUNT_S = 1.0                                               # how often workers are counted
-ATTEMPTS = 3                                                # of a unit that is alone and whose workers died, four each time
+ATTEMPTS = 3                                                # of a unit that is its lot and whose workers died, four each time
 
 
 def dask() -> Any:
@@ -136,7 +136,8 @@ class _Round:
         self.cluster, self.client, self.work = cluster, cluster.client, work
         self.todo = deque(range(len(work)))
         self.again: deque[list[int]] = deque()              # lots whose workers died
-        self.died = dict[int, int]()                        # how often, of a unit that was alone
+        self.died = dict[int, int]()                        # how often, of a unit that was its lot
+        self.suspects: deque[int] = deque()                 # units whose last attempt it is: what is with them on a worker dies, too
         self.parcels = dict[int, Parcel]()
         self.under_way = dict[Any, list[int]]()             # future -> its units
         self.back: queue.SimpleQueue[Any] = queue.SimpleQueue()
@@ -145,7 +146,7 @@ class _Round:
     def results(self, deadline: float | None, stop: Stop | None) -> Iterator[tuple[int, Result]]:
         """(index, result), as they come."""
         try:
-            while self.todo or self.again or self.under_way:
+            while self.todo or self.again or self.suspects or self.under_way:
                 if (stop is not None and stop()) or (deadline is not None and time.monotonic() >= deadline):
                     return
                 yield from self._send()
@@ -165,6 +166,8 @@ class _Round:
             self.threads, self.counted = self.cluster._threads(), time.monotonic()
             if not self.threads:
                 self.threads = self.cluster._wait_for_workers()
+        if self.suspects and not (self.todo or self.again or self.under_way):       # alone in the cluster: a death is its own doing
+            self.again.append([self.suspects.popleft()])
         while (self.todo or self.again) and len(self.under_way) < AHEAD * self.threads:
             lot = self.again.popleft() if self.again else [self.todo.popleft() for _ in range(self._size())]
             ready = []
@@ -222,7 +225,9 @@ class _Round:
             return
         index = lot[0]
         self.died[index] = self.died.get(index, 0) + 1
-        if self.died[index] < ATTEMPTS:
+        if self.died[index] < ATTEMPTS - 1:
             self.again.append(lot)
+        elif self.died[index] == ATTEMPTS - 1:
+            self.suspects.append(index)
         else:
             yield index, Result(error=f"{LOST} on every worker that tried it")
