@@ -2,11 +2,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from rxpath.abi import protocols
 from rxpath.abi.numbers import ETH_P_802_3_MIN
 from rxpath.abi.protocols import Seen
 from rxpath.workbench.words import units
+
+WITHOUT_OPTIONS = b"\x08\x00\x45"                         # EtherType of IPv4, an IP header of 20 bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,18 @@ class Headers:
 
 def headers(frame: bytes) -> Headers:
     """The addresses and ports of an Ethernet frame, as far as they are there."""
+    if frame[12:15] == WITHOUT_OPTIONS and len(frame) >= 38 and not (frame[20] & 0x3F or frame[21]):
+        return _whole(frame[23], frame[26:38])
+    return _any(frame)
+
+
+@lru_cache(maxsize=1 << 14)
+def _whole(proto: int, ends: bytes) -> Headers:
+    """Of an unfragmented packet, by its addresses and what may be its ports."""
+    return _any(bytes(12) + WITHOUT_OPTIONS + bytes(8) + bytes([proto]) + bytes(2) + ends)
+
+
+def _any(frame: bytes) -> Headers:
     at, kind = 14, int.from_bytes(frame[12:14], "big")
     while kind in (0x8100, 0x88A8) and len(frame) >= at + 4:
         kind, at = int.from_bytes(frame[at + 2:at + 4], "big"), at + 4

@@ -15,6 +15,7 @@ from rxpath.workbench.run.headers import Headers, headers
 from rxpath.workbench.run.machine import HEADERS, Machine
 from rxpath.workbench.run.where_lost import Loss
 
+REASONS = {int(reason): reason.name for reason in Drop}
 LOOKED_AT = 100_000                                         # lost frames
 FLOWS = 10_000                                              # that are told apart
 LOADS = 4                                                   # times that frames are put on the cable before the first of them are forgotten
@@ -55,7 +56,7 @@ class LostFlows:
         if data is None:
             self.unknown += 1
         else:
-            key = headers(data), Drop(mark.end()).name
+            key = headers(data), REASONS[mark.end()]
             if key in self._count or len(self._count) < FLOWS:
                 self._count[key] += 1
             else:

@@ -201,6 +201,9 @@ def _columns(m: Machine, columns: list[int], shift: int, n: int) -> list[array[i
     last = _words([net.record_cut[NCUT]])
     found = []
     for column in columns:
+        if not last[column]:                                # a count that never moved, as most reasons': it only grows
+            found.append(array("q", bytes(8 * n)))
+            continue
         totals = [*cuts[column::NCOLUMN], last[column]]
         values = array("q", (after - before for before, after in pairwise(totals)))
         values.extend([0] * (n - len(values)))
