@@ -79,7 +79,7 @@ class Booted:
 
     def call(self, f: Any) -> Any:
         """The compiled entry or its plain twin."""
-        return f.plain if self.plain else f
+        return f.plain if self.plain else f.bind()
 
     def igb_open(self, nq: int, size: int, cpus: list[int], itr_ns: int = 0, mac: int = 0x020000000001, card: int = 0,
                  first: int = 0, driver: str = DEFAULT) -> NetDevice:

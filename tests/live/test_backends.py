@@ -256,7 +256,7 @@ def test_compiled_code_takes_frames_out_of_the_ring_as_python_does(veth, plain):
         sender.send(tagged)
         sender.send(b"\xff" * 6 + bytes(6) + b"\x88\xb5" + b"y" * 2500)
         until(lambda: host.time.backends[0].statistics().lost["cut"] == 1)
-        views = host.time.batches[0].views
+        views = host.time.ends[0].batch.views
         assert any(bytes(v[:len(tagged)]) == tagged for v in views)
         veth.ping(times=2)
         counted = host.time.backends[0].counted

@@ -68,23 +68,26 @@ def entry(f: F) -> F:
     if f.__name__ not in ENTRIES:
         ENTRIES.append(f.__name__)
     if options.PLAIN or options.BUILDING:
-        f.plain = f                     # type: ignore[attr-defined]
+        f.plain, f.bind = f, lambda: f  # type: ignore[attr-defined]
         return f
     return _Entry(f)                    # type: ignore[return-value]
 
 
 class _Entry:
-    """Calls the compiled function; .plain is the Python one."""
+    """Calls the compiled function, which bind() gives; .plain is the Python one."""
     __slots__ = ("__name__", "_c", "plain")
 
     def __init__(self, f: Any) -> None:
         self.plain, self._c, self.__name__ = f, None, f.__name__
 
+    def bind(self) -> Any:
+        """The compiled function itself."""
+        if self._c is None:
+            self._c = _bind(self.plain)
+        return self._c
+
     def __call__(self, *args: Any) -> Any:
-        c = self._c
-        if c is None:
-            c = self._c = _bind(self.plain)
-        return c(*args)
+        return self.bind()(*args)
 
 
 def _bind(f: Any) -> Any:

@@ -21,6 +21,9 @@ class Mem:
 
     @classmethod
     def from_param(cls, buf: Any) -> ctypes.c_void_p:
+        """An address that this has made stays one: for memory that is used again and again, and kept by who uses it."""
+        if isinstance(buf, ctypes.c_void_p):
+            return buf
         return ctypes.c_void_p(ctypes.addressof(ctypes.c_char.from_buffer(buf)))
 
 

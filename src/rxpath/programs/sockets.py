@@ -40,6 +40,7 @@ class Socket(Sending, Stream):
         self.process, self.boot, self.net = process, process.boot, process.boot.net
         self.family, self.type, self.proto = std.AF_INET, std.SocketKind(kind), proto
         self.sk = sockets.create(self.boot, IPPROTO(PROTOCOLS[std.SocketKind(kind)])) if sk is None else sk
+        self.row = self.net.socks[self.sk]           # struct sock
         self.fd = process.new_fd(self)
         self.kept: dict[tuple[int, int], Any] = {}
         self.dont_wait, self.calls, self.closing = False, 0, False
@@ -55,7 +56,7 @@ class Socket(Sending, Stream):
     def _check(self) -> Any:
         if self.fd < 0:
             raise error(errno.EBADF)
-        return self.net.socks[self.sk]
+        return self.row
 
     # ------------------------------------------------------------ names
     def bind(self, address: Address) -> None:

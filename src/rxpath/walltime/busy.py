@@ -31,10 +31,12 @@ class Busy:
 
     def _recv(self, look: Look, deadline: int) -> int:
         """The NAPI of the socket, until there is something; one poll for who does not want to wait."""
+        r = look()
+        if r != EAGAIN:
+            return r
         th = self.net.thread[self.n]
         sk = self.net.socks[th.sock]
-        r = look()
-        if r == EAGAIN and sk.ll_ns and sk.napi_id:
+        if sk.ll_ns and sk.napi_id:
             self.call_of(rt_call_over)(self.net, self.n, 0)
             self._loop(sk.napi_id, 0 if th.flags & MSG_DONTWAIT else sk.ll_ns, lambda: _readable(sk), deadline)
             r = look()

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from ..time_driver import TimeDriver
-from .engine import rt_feed, rt_init, rt_turn
+from .engine import rt_feed, rt_init, rt_turns
 
 
 class Clock(Protocol):
@@ -77,13 +77,8 @@ class RealTime(TimeDriver):
                 self.clock.wait(min(due, until))
 
     def _turns(self, now: int) -> int:
-        """Every CPU's turn, again while one wants another at once (an IPI, ksoftirqd).  When the next is due."""
-        turn, due = self.call(rt_turn), now
-        for _ in range(1000):
-            due = min(turn(self.net, cpu, now) for cpu in range(self.cpus))
-            if due > now:
-                break
-        return int(due)
+        """Every CPU's turn; when the next is due."""
+        return int(self.call(rt_turns)(self.net, self.cpus, now))
 
     def _put(self, t: int, offset: int, length: int, caplen: int, card: int, made: bool) -> bool:
         return bool(self.call(rt_feed)(self.net, t, offset, length, caplen, 0, card, int(made)))

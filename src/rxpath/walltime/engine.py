@@ -2,6 +2,8 @@
 woken reads.  Nobody is ever earlier, nothing costs anything, and time stands still within a turn.
 
 Called by driver.py, which moves the clock, and by burst.py, which serves a ring in memory as fast as it can."""
+from enum import IntEnum
+
 from .. import path
 from .._compile import (
     Mem,
@@ -15,6 +17,7 @@ from .._compile import (
     path_function,
     prefetch,
     put_be16,
+    put_le32,
     put_le64,
     reset_struct,
 )
@@ -44,8 +47,10 @@ from ..cable.feed import feed_steered
 from ..cable.tpacket import (
     ETH_ALEN,
     ETH_P_8021Q,
+    FIRST_PKT,
     LEN,
     MAC,
+    NUM_PKTS,
     SNAPLEN,
     STATUS,
     TP_STATUS_VLAN_TPID_VALID,
@@ -66,8 +71,29 @@ from ..user.sendmsg import sys_sendto
 from ..user.wait import finish_wait, poll_freewait, sock_poll, wait_add_tail
 
 CLOCK_MONOTONIC = 1
+BLOCK_STATUS, TP_STATUS_USER = 8, 1                                         # of struct tpacket_block_desc
 TP_STATUS_CSUMNOTREADY, TP_STATUS_CSUM_VALID = 8, 128                      # of a frame of a packet socket's ring
+TURNS_MAX = 1000                                     # of a CPU at one moment
 INTERRUPTS_MAX = 4096                                # of a queue in one turn: a driver without NAPI has one for each frame
+
+
+class RingWord(IntEnum):
+    """Words between live.py and rt_serve_ring(): the ring's geometry; the block that is read, where in it, frames left there; the batch's
+    room in feed memory; the budget; what was done, counted up; MORE: a call has left some."""
+    BLOCK_BYTES = 0
+    BLOCKS = 1
+    BLOCK = 2
+    AT = 3
+    LEFT = 4
+    INTO = 5
+    ROOM = 6
+    MOST = 7
+    BUDGET = 8
+    FRAMES = 9
+    BYTES = 10
+    CUT = 11
+    REFUSED = 12
+    MORE = 13
 
 
 @entry
@@ -104,6 +130,23 @@ def rt_now(net: Net) -> int:
 
 # ---------------------------------------------------------------- a turn
 @entry
+def rt_turns(net: Net, cpus: int, now: int) -> int:
+    """Every CPU's turn, again while one wants another at once (an IPI, ksoftirqd).  When the next is due."""
+    return rt_all_turns(net, cpus, now)
+
+
+@path_function
+def rt_all_turns(net: Net, cpus: int, now: int) -> int:
+    due, n = now, 0
+    while due <= now and n < TURNS_MAX:
+        due = NEVER
+        for cpu in range(cpus):
+            due = min(due, rt_turn(net, cpu, now))
+        n += 1
+    return due
+
+
+@path_function
 def rt_turn(net: Net, cpu: int, now: int) -> int:
     """What this CPU has to do at `now`, until nothing is left.  When it wants its next turn: `now` is at once, NEVER is when it is told."""
     rt_begin(net, cpu, now)
@@ -307,11 +350,52 @@ def rt_feed_batch(net: Net, table: Mem, n: int, t: int, card: int) -> int:
 
 
 @entry
-def rt_feed_ring(net: Net, ring: Mem, s: Mem, into: int, room: int, most: int, t: int, card: int) -> int:
-    """Frames of a packet socket's block (backends/packet.py), `most` at a time, arrive at t: each is copied to a room of feed memory from
-    `into` on and taken in by DMA.  s: words that say where the next frame is and how many are left, then what this call did - frames,
-    bytes, frames that were cut, frames that found no room on the cable.  Returns the frames."""
-    feed, at, left = mem_at(net.feed_addr), le64(s, 0), le64(s, 8)
+def rt_serve_ring(net: Net, ring: Mem, s: Mem, cpus: int, now: int) -> int:
+    """Frames of a packet socket's ring (backends/packet.py): from each block that the kernel has handed over a batch, then the host's
+    turns, again until nothing is left or the budget is spent; sooner where somebody has to drain what leaves.  s: words (RING_WORDS).
+    Returns when the next turn is due, -1: there were no frames."""
+    net.sim.now = max(net.sim.now, now)
+    due, done = -1, 0
+    put_le64(s, 8 * RingWord.MORE, 0)
+    while le64(s, 8 * RingWord.LEFT) or ring_next_block(ring, s):
+        if done >= le64(s, 8 * RingWord.BUDGET) or (done and (net.sim.full or net.trail != Trail.UNWATCHED)):
+            put_le64(s, 8 * RingWord.MORE, 1)
+            break
+        done += rt_feed_ring(net, ring, s, now)
+        if le64(s, 8 * RingWord.LEFT) == 0:
+            ring_give_back(ring, s)
+        due = rt_all_turns(net, cpus, now)
+    return due
+
+
+@path_function
+def ring_next_block(ring: Mem, s: Mem) -> int:
+    """The frames of the next block that is ours and has any; 0: there is none."""
+    while True:
+        base = le64(s, 8 * RingWord.BLOCK) * le64(s, 8 * RingWord.BLOCK_BYTES)
+        if le32(ring, base + BLOCK_STATUS) & TP_STATUS_USER == 0:
+            return 0
+        left = le32(ring, base + NUM_PKTS)
+        if left:
+            put_le64(s, 8 * RingWord.LEFT, left)
+            put_le64(s, 8 * RingWord.AT, base + le32(ring, base + FIRST_PKT))
+            return left
+        ring_give_back(ring, s)
+
+
+@path_function
+def ring_give_back(ring: Mem, s: Mem) -> None:
+    """The block is the kernel's again."""
+    block = le64(s, 8 * RingWord.BLOCK)
+    put_le32(ring, block * le64(s, 8 * RingWord.BLOCK_BYTES) + BLOCK_STATUS, 0)
+    put_le64(s, 8 * RingWord.BLOCK, (block + 1) % le64(s, 8 * RingWord.BLOCKS))
+
+
+@path_function
+def rt_feed_ring(net: Net, ring: Mem, s: Mem, t: int) -> int:
+    """The next frames of the block, a batch at most, arrive at t: copied to rooms of feed memory and taken in by DMA.  How many."""
+    into, room, most = le64(s, 8 * RingWord.INTO), le64(s, 8 * RingWord.ROOM), le64(s, 8 * RingWord.MOST)
+    feed, at, left = mem_at(net.feed_addr), le64(s, 8 * RingWord.AT), le64(s, 8 * RingWord.LEFT)
     k, total, cut, refused = 0, 0, 0, 0
     while left > 0 and k < most:
         caplen, status, mac, to = le32(ring, at + SNAPLEN), le32(ring, at + STATUS), at + le16(ring, at + MAC), into + k * room
@@ -333,18 +417,18 @@ def rt_feed_ring(net: Net, ring: Mem, s: Mem, into: int, room: int, most: int, t
                 memcpy(feed, to, ring, mac, caplen)
             if status & (TP_STATUS_CSUMNOTREADY | TP_STATUS_CSUM_VALID):
                 flags = FEED_CSUM_GOOD | FEED_IP_CSUM_GOOD
-            if feed_steered(net, t, to, caplen + tag, caplen + tag, flags, card, 0) < 0:
+            if feed_steered(net, t, to, caplen + tag, caplen + tag, flags, 0, 0) < 0:
                 refused += 1
             total += caplen + tag
             k += 1
         at += le32(ring, at)
         left -= 1
-    put_le64(s, 0, at)
-    put_le64(s, 8, left)
-    put_le64(s, 16, k)
-    put_le64(s, 24, total)
-    put_le64(s, 32, cut)
-    put_le64(s, 40, refused)
+    put_le64(s, 8 * RingWord.AT, at)
+    put_le64(s, 8 * RingWord.LEFT, left)
+    put_le64(s, 8 * RingWord.FRAMES, le64(s, 8 * RingWord.FRAMES) + k)
+    put_le64(s, 8 * RingWord.BYTES, le64(s, 8 * RingWord.BYTES) + total)
+    put_le64(s, 8 * RingWord.CUT, le64(s, 8 * RingWord.CUT) + cut)
+    put_le64(s, 8 * RingWord.REFUSED, le64(s, 8 * RingWord.REFUSED) + refused)
     for q in range(net.nring):
         nic_pull(net, -1, q, t)
     return k
@@ -376,12 +460,14 @@ def rt_recv(net: Net, cpu: int, t: int) -> int:
 
 
 @entry
-def rt_recv_many(net: Net, cpu: int, t: int, addr: int, room: int, rows: Mem, most: int) -> int:
+def rt_recv_many(net: Net, cpu: int, t: int, sock: int, addr: int, room: int, rows: Mem, most: int, wait: int) -> int:
     """recvfrom() again and again, without waiting, each into `room` bytes of the program's memory at addr; of each a row of four words:
     its length (also of what did not fit), the sender's address and port, when it came.  How many; less than 0: an error before the first
-    one.  A later error waits for the next call."""
-    th = net.thread[t]
-    sk = net.socks[th.sock]
+    one, and of EAGAIN, if it is to wait, the program is in the socket's queue.  A later error waits for the next call."""
+    th, sk = net.thread[t], net.socks[sock]
+    finish_wait(net, t)
+    own, own_len = th.buf_addr, th.buf_len
+    th.sock = sock
     k, got = 0, 0
     th.buf_len, th.msg_name, th.flags = room, 1, MSG_DONTWAIT | MSG_TRUNC
     while k < most and (k == 0 or sk.err == 0):
@@ -394,9 +480,13 @@ def rt_recv_many(net: Net, cpu: int, t: int, addr: int, room: int, rows: Mem, mo
         put_le64(rows, k * 32 + 16, th.from_port)
         put_le64(rows, k * 32 + 24, th.arrived)
         k += 1
-    if k == 0:
-        return got
-    return k
+    th.buf_addr, th.buf_len = own, own_len
+    if k:
+        return k
+    if got == EAGAIN and wait and sk.shutdown & RCV_SHUTDOWN == 0:
+        th.state = Th.SLEEPING
+        wait_add_tail(net, sk, t)
+    return got
 
 
 @entry

@@ -10,27 +10,36 @@ then the host has a turn, again until nothing is left; after net.core.netdev_bud
 writing descriptors and waiting for them needs nothing of the host; **everything else happens under one lock of the host**, which a turn
 holds from its first interrupt to its last frame sent, and a call of a program from its beginning to its end but for the time in which it
 sleeps.  So what the path sees is one sequence of turns and calls, as with the driver of one thread: no station, no table and no counter
-is ever entered twice at a time (ARCHITECTURE.md, "Real time with threads")."""
+is ever entered twice at a time (ARCHITECTURE.md, "Real time with threads").
+
+A call that waits does the threads' work itself meanwhile, so that a datagram wakes its reader and nobody else.  It sleeps in an epoll
+instance of its own that has all back ends; theirs have one each.  All wait exclusively (EPOLLEXCLUSIVE), and the calls' instance comes
+first in each descriptor's queue: the kernel wakes who waits there, and a thread only if nobody does.  One call leads in this way; others
+that wait sleep on a condition.  Between two calls of a reader its frames wait in the device's ring: a thread leaves them there for GRACE_NS
+after a leader has left, unless others wait, so that a reader and a thread do not take the lock from each other."""
 import os
 import select
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from .._compile import pages
+from .._compile import Mem, pages
 from ..abi.kernels import Sysctl
 from ..abi.numbers import NEVER, Out
 from ..backends.face import WORDS, Backend, BackendError, Batch
-from ..backends.packet import Packet
+from ..backends.packet import BLOCK, Packet
 from ..outputs import Output, listen
 from ..time_driver import FEED_BYTES
 from .driver import RealTime, WallClock
-from .engine import rt_feed_batch, rt_feed_ring
+from .engine import RingWord, rt_feed_batch, rt_serve_ring
 
-LOOK_MS = 1000                                       # a back end whose end is silent is looked at so often
+LOOK_S = 1.0                                         # a back end whose end is silent is looked at so often
 BATCH = 64                                           # frames at a time: NAPI's weight
-STATE_WORDS = 6                                      # of rt_feed_ring
+GRACE_NS = 2_000_000                                 # in which a reader comes back
+YIELD_S = 20e-6                                      # longer than a turn of the scheduler: who waits for the lock gets it
+DOWN_S = 0.1                                         # between two looks at a device that is down
 ROOM = 2048                                          # of a frame in memory, unless the device's MTU wants more
 
 
@@ -53,19 +62,31 @@ class LiveTime(RealTime):
         self._local = threading.local()
         self._failure: BaseException | None = None
         self._stopping = False
-        self._kick = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        self._asleep_until = 0                       # the first thread's: it sees to the timers
+        self._leader: _Leader | None = None          # the call that waits for frames
+        self._left = threading.Condition(self.lock)  # told when it leaves
+        self._wake, self._kick = _Kick(), _Kick()    # the leader, the threads
+        self._calls, self._kicks = select.epoll(), select.epoll()
+        self._calls.register(self._wake.fd, select.EPOLLIN)
+        self._kicks.register(self._kick.fd, select.EPOLLIN)
+        self._led_at = -GRACE_NS                     # when the last leader left
+        self._due = NEVER                            # when the next turn is, if nothing happens
+        self._asleep: dict[int, int] = {}            # threads that see to the timers: until when they sleep
+        self._cpus, self._sds = [boot.net.cpu[cpu] for cpu in range(cpus)], [boot.net.sd[cpu] for cpu in range(cpus)]
+        self._sim, self._budget = boot.net.sim, max(int(boot.net.sysctl[Sysctl.netdev_budget]), 1)
         self._own_memory()
-        view, at, self.batches = memoryview(self._memory), 0, []
+        view, at, self.ends = memoryview(self._memory), 0, list[_End]()
         for backend in self.backends:
             room = max(ROOM, backend.capabilities.max_frame + 1 + 15 & ~15)
             most = min(BATCH, FEED_BYTES // len(self.backends) // room)
-            self.batches.append(Batch(view, room, at, most, pages(8 * WORDS * BATCH)))
+            batch = Batch(view, room, at, most, pages(8 * WORDS * BATCH))
+            self.ends.append(_End(backend, batch, self._calls, self._kick, self._budget, boot.plain))
             at += most * room
+        self._by_fd = {end.fd: end for end in self.ends}
         self._sent: list[list[bytes]] = [[] for _ in self.backends]
         self._any_sent = False
         self._device = int(boot.netdev.index)
         boot.net.neigh_resolve = 1                   # whoever is at the other end answers ARP
+        self._serve_call = self.call(rt_serve_ring)
         listen(boot, cpus)
         self.add_sink(self._leaves)
         self._threads = [threading.Thread(target=self._thread, args=(k,), name=f"rxpath-{k}", daemon=True)
@@ -77,21 +98,50 @@ class LiveTime(RealTime):
         lock."""
         if self._failure is not None:
             raise Broken(f"a thread of the live host has failed: {self._failure!r}")
-        now = self.net.sim.now = max(self.clock.now(), self.net.sim.now)
-        due = self._turns(now)
+        now = self._sim.now = max(self.clock.now(), self._sim.now)
+        self._done(self._turns(now))
+        return self._due
+
+    def _done(self, due: int) -> None:
+        """After a turn."""
+        self._due = due
         self.turns += 1
-        self.collect(last=True)
-        if self._any_sent:
-            self._transmit()
+        if self._watched() or self._sends():
+            self.collect(last=True)
+            if self._any_sent:
+                self._transmit()
         if self.ready is not None:
             self.ready()
         for condition, woken in self._sleepers.items():
             if woken():
                 condition.notify()
-        if due < self._asleep_until:                 # the thread that sees to timers sleeps too long
-            self._asleep_until = due
-            os.eventfd_write(self._kick, 1)
-        return due
+        leader = self._leader
+        if leader is None or leader.thread != threading.get_ident():
+            if leader is not None and not leader.told and leader.woken():
+                leader.told = True
+                self._wake.up()
+            self._in_time()
+
+    def _watched(self) -> bool:
+        return bool(self.watchers or self.sources or self.timeline is not None)
+
+    def _sends(self) -> bool:
+        for cpu in self._cpus:
+            if cpu.out_head != cpu.out_tail:
+                return True
+        return False
+
+    def _in_time(self) -> None:
+        """Those who see to the timers sleep too long: one of them looks again."""
+        if self._asleep and self._due < min(self._asleep.values()):
+            self._kick.up()
+
+    def _left_word(self) -> bool:
+        """Has a call left something for the next turn?"""
+        for sd in self._sds:
+            if sd.pending or sd.note_head != sd.note_tail:
+                return True
+        return False
 
     def _leaves(self, out: Output) -> None:
         if out.kind == Out.TX and out.dev == self._device:
@@ -109,23 +159,67 @@ class LiveTime(RealTime):
                 frames.clear()
 
     def run(self, until: int, woken: Callable[[], bool] | None = None) -> None:
-        """A call of a program waits until then, or until woken() is true.  The caller has the lock, once: others get it meanwhile."""
-        self.step()
-        if until <= self.now() or (woken is not None and woken()):
+        """A call of a program waits until then, or until woken() is true.  The caller has the lock: others get it meanwhile."""
+        leads = woken is not None and self._leader is None and until > self.clock.now()
+        if not leads or self._due <= self.clock.now() or self._left_word():
+            self.step()
+        if woken is not None and woken():
             return
+        if leads and woken is not None:
+            self._lead(until, woken)
+        elif until > self.now():
+            self._sleep(until, woken or (lambda: False))
+            self.step()
+        if self._stopping:
+            raise Closed("the live host is closed")
+
+    def _sleep(self, until: int, woken: Callable[[], bool]) -> None:
         condition = self._condition()
-        self._sleepers[condition] = woken or (lambda: False)
+        self._sleepers[condition] = woken
         try:
-            while not (woken is not None and woken()):
+            while not woken():
                 left = until - self.clock.now()
                 if left <= 0 or self._failure is not None or self._stopping:
                     break
                 condition.wait(None if until >= NEVER else min(left / 1e9, threading.TIMEOUT_MAX))
         finally:
             del self._sleepers[condition]
-        if self._stopping:
-            raise Closed("the live host is closed")
-        self.step()
+
+    def _lead(self, until: int, woken: Callable[[], bool]) -> None:
+        """Wait for frames and serve them, until this call has what it waits for."""
+        me, ends = threading.get_ident(), self._by_fd
+        leader, served = _Leader(me, woken), True
+        self._leader = leader
+        try:
+            while not woken() and self.clock.now() < until and self._failure is None and not self._stopping:
+                wait, served = self._sleeps(me, until), False
+                for end in self.ends:
+                    end.again = False
+                held = self.lock._release_save()     # type: ignore[attr-defined]   # however often, as a condition does
+                try:
+                    for fd, what in self._calls.poll(wait):
+                        if fd == self._wake.fd:
+                            self._wake.down()
+                        else:
+                            self._pull(ends[fd], what)
+                    served = True
+                finally:
+                    self.lock._acquire_restore(held)         # type: ignore[attr-defined]
+                leader.told = False
+                self._awake(me)
+        finally:
+            self._leader, self._led_at = None, self.clock.now()
+            self._asleep.pop(me, None)
+            self._left.notify_all()
+            if not served:                           # Ctrl-C, say, before it took what it was told of
+                self._led_at = -GRACE_NS
+                self._kick.up()
+            elif self._sleepers and any(end.again for end in self.ends):
+                self._kick.up()
+            else:
+                self._in_time()
+        if self._failure is not None:
+            self.step()
 
     def _condition(self) -> threading.Condition:
         found = getattr(self._local, "condition", None)
@@ -141,86 +235,120 @@ class LiveTime(RealTime):
     def _thread(self, k: int) -> None:
         try:
             self._serve(k)
-        except BackendError as error:
-            with self.lock:
-                self.gone.append(str(error.strerror or error))
         except BaseException as error:
             with self.lock:
                 if not self._stopping:
                     self._failure = error
-                for condition in self._sleepers:
-                    condition.notify()
+                self._all_look()
             if not self._stopping:
                 raise
 
     def _serve(self, k: int) -> None:
-        """The back end's thread: asleep until there is something; then batch after batch."""
-        backend, batch, poll = self.backends[k], self.batches[k], select.poll()
-        poll.register(backend.fileno(), select.POLLIN)
-        poll.register(self._kick, select.POLLIN)
-        budget = max(int(self.net.sysctl[Sysctl.netdev_budget]), 1)
-        feed, table = self.call(rt_feed_batch), batch.table.obj if not self.boot.plain else batch.table.cast("B")
-        ring = backend if isinstance(backend, Packet) else None              # its frames are taken out of its ring by compiled code
-        state, wait, polled = pages(8 * STATE_WORDS), 0.0, 0
-        while not self._stopping:
-            asleep = wait if k == 0 else -1
-            if backend.silent_end and not 0 <= asleep < LOOK_MS:
-                asleep = LOOK_MS
-            for fd, events in poll.poll(asleep):
-                if fd == self._kick:
-                    if self._stopping:
-                        return
-                    if k == 0:
-                        self._eat()
-                elif events & ~select.POLLIN:
-                    if ring is None:
-                        backend.pull(batch)          # says what is wrong with it
-                    else:
-                        ring.is_it_there()
-                    if events & select.POLLIN == 0:
-                        time.sleep(0.1)              # down, not gone
-            while True:
-                n = backend.pull(batch) if ring is None else ring.left or int(ring.next_block())
+        """The back end's thread: asleep until there is something; then batch after batch.  The first one sees to the timers."""
+        end, me = self.ends[k], threading.get_ident()
+        while True:
+            with self.lock:
+                if self._stopping:
+                    return
+                wait = self._sleeps(me, NEVER) if k == 0 else -1
+                where = self._kicks if end.again else end.events
+                if end.again and not 0 <= wait < GRACE_NS / 1e9:
+                    wait = GRACE_NS / 1e9
+                elif end.backend.silent_end and not 0 <= wait < LOOK_S:
+                    wait = LOOK_S
+            what, kicked = 0, False
+            for fd, event in where.poll(wait):
+                if fd != self._kick.fd:
+                    what |= event
+                else:
+                    kicked = True
+                    if k == 0 and not self._stopping:
+                        self._kick.down()
+            with self.lock:
+                ours = self._is_ours(end, kicked or what != 0)
+            if ours:
+                self._pull(end, what)
+            if k == 0:
                 with self.lock:
-                    if self._stopping:
-                        return
-                    if n:
-                        now = max(self.clock.now(), self.now())
-                        if ring is not None:
-                            n = self._feed_ring(ring, batch, state, now)
-                        else:
-                            self.refused += n - feed(self.net, table, n, now, 0)
-                    due = self.step()
-                    if n == 0 and k == 0:
-                        wait = -1 if due >= NEVER else max(due - self.clock.now(), 0) / 1e6
-                        self._asleep_until = due
-                if n == 0:
-                    break
-                polled += n
-                if polled >= budget:                 # net_rx_action() would leave the rest to ksoftirqd
-                    os.sched_yield()
-                    polled = 0
+                    self._awake(me)
 
-    def _feed_ring(self, ring: Packet, batch: Batch, state: Any, now: int) -> int:
-        """Up to a batch of the frames that its block still has."""
-        words = memoryview(state).cast("q")
-        words[0], words[1] = ring.at, ring.left
-        mem = (memoryview(ring.ring), memoryview(state)) if self.boot.plain else (ring.ring, state)
-        n = int(self.call(rt_feed_ring)(self.net, *mem, batch.at, batch.room, batch.most, now, 0))
-        ring.at, ring.left = words[0], words[1]
-        ring.counted.rx_frames += words[2]
-        ring.counted.rx_bytes += words[3]
-        ring.cut += words[4]
-        self.refused += words[5]
-        if ring.left == 0:
-            ring.give_back()
-        return n
+    def _is_ours(self, end: "_End", told: bool) -> bool:
+        """Does the thread serve its back end now?  Not while a call leads, and for a moment after that: the next one will."""
+        end.again = (told or end.again) and not self._stopping and (
+            self._leader is not None or (not self._sleepers and self.clock.now() - self._led_at < GRACE_NS))
+        return not end.again
 
-    def _eat(self) -> None:
-        try:
-            os.eventfd_read(self._kick)
-        except BlockingIOError:
-            pass
+    def _sleeps(self, me: int, until: int) -> float:
+        """For how many seconds."""
+        until = self._asleep[me] = min(until, self._due)
+        return -1 if until >= NEVER else max(until - self.clock.now(), 0) / 1e9
+
+    def _awake(self, me: int) -> None:
+        del self._asleep[me]
+        if self._due <= self.clock.now() and not self._stopping:
+            self.step()
+
+    def _pull(self, end: "_End", what: int) -> None:
+        """Batch after batch, as long as it has frames.  what: its events.  Without the lock."""
+        with end.pulls:                              # one thread at a time; who comes second looks once more
+            if end.gone:
+                return
+            try:
+                if what & ~select.EPOLLIN:           # down, or gone
+                    end.look()
+                    if what & select.EPOLLIN == 0:
+                        time.sleep(DOWN_S)
+                self._batches(end)
+            except BackendError as error:
+                with self.lock:
+                    self.gone.append(str(error.strerror or error))
+                    end.leave(self._calls)
+                    end.gone = True
+
+    def _batches(self, end: "_End") -> None:
+        polled, ring = 0, end.ring
+        while True:
+            n = end.backend.pull(end.batch) if ring is None else 0
+            with self.lock:
+                if self._stopping:
+                    return
+                now = max(self.clock.now(), self._sim.now)
+                if ring is not None:
+                    n = self._serve_ring(end, ring, now)
+                elif n:
+                    self.refused += n - self.call(rt_feed_batch)(self.net, end.table, n, now, 0)
+                    self.step()
+            if n == 0:
+                return
+            polled += n
+            if polled >= self._budget:               # net_rx_action() would leave the rest to ksoftirqd
+                time.sleep(YIELD_S)
+                polled = 0
+
+    def _serve_ring(self, end: "_End", ring: Packet, now: int) -> int:
+        """Frames of its blocks, and turns, up to the budget.  How many; 0: there are no more."""
+        if self._failure is not None:
+            return 0
+        words, counted = end.words, ring.counted
+        due = self._serve_call(self.net, end.memory, end.state, self.cpus, now)
+        if due < 0:
+            return 0
+        n = words[RingWord.FRAMES] - counted.rx_frames
+        counted.rx_frames, counted.rx_bytes, ring.cut = words[RingWord.FRAMES], words[RingWord.BYTES], words[RingWord.CUT]
+        if words[RingWord.REFUSED]:
+            self.refused += words[RingWord.REFUSED]
+            words[RingWord.REFUSED] = 0
+        self._done(due)
+        return max(n, 1) if words[RingWord.MORE] else 0
+
+    def _all_look(self) -> None:
+        """Whoever sleeps looks again."""
+        for condition in self._sleepers:
+            condition.notify()
+        if self._leader is not None:
+            self._leader.told = True
+        self._wake.up()
+        self._kick.up()
 
     def close(self) -> None:
         """Threads end, calls that wait say so, back ends are closed, memory is given back."""
@@ -228,16 +356,89 @@ class LiveTime(RealTime):
             if self._stopping:
                 return
             self._stopping = True
-            for condition in self._sleepers:
-                condition.notify()
-            os.eventfd_write(self._kick, 1)
+            self._all_look()
         for thread in self._threads:
             if thread.is_alive() and thread is not threading.current_thread():
                 thread.join()
-        for backend in self.backends:
-            backend.close()
-        os.close(self._kick)
+        with self.lock:
+            if self._leader is not None and self._leader.thread != threading.get_ident():
+                self._left.wait_for(lambda: self._leader is None)
+        self._calls.close()
+        self._kicks.close()
+        for end in self.ends:
+            end.close()
+        self._wake.close()
+        self._kick.close()
         super().close()
+
+
+class _Kick:
+    """An eventfd: readable from up() to down()."""
+
+    def __init__(self) -> None:
+        self.fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+
+    def up(self) -> None:
+        os.eventfd_write(self.fd, 1)
+
+    def down(self) -> None:
+        try:
+            os.eventfd_read(self.fd)
+        except BlockingIOError:
+            pass
+
+    def close(self) -> None:
+        os.close(self.fd)
+
+
+class _End:
+    """A back end, its batch and where its thread sleeps.  pulls: held by who takes its frames; again: the thread has left that to a call,
+    and looks whether it has been done."""
+
+    def __init__(self, backend: Backend, batch: Batch, calls: select.epoll, kick: _Kick, budget: int,
+                 plain: bool) -> None:
+        self.backend, self.batch, self.fd = backend, batch, backend.fileno()
+        self.ring = backend if isinstance(backend, Packet) else None         # its frames are taken out of its ring by compiled code
+        self.pulls, self.again, self.gone = threading.Lock(), False, False
+        state: Any = pages(8 * len(RingWord))
+        self.words = memoryview(state).cast("q")
+        self.state: Any = memoryview(state) if plain else Mem.from_param(state)
+        self.table: Any = memoryview(batch.table).cast("B") if plain else Mem.from_param(batch.table.obj)
+        self.memory: Any = None
+        if self.ring is not None:
+            self.memory = memoryview(self.ring.ring) if plain else Mem.from_param(self.ring.ring)
+            for word, value in ((RingWord.BLOCK_BYTES, BLOCK), (RingWord.BLOCKS, self.ring.blocks), (RingWord.INTO, batch.at),
+                                (RingWord.ROOM, batch.room), (RingWord.MOST, batch.most), (RingWord.BUDGET, budget)):
+                self.words[word] = value
+        self.events = select.epoll()
+        calls.register(self.fd, select.EPOLLIN | select.EPOLLEXCLUSIVE)              # in this order: see above
+        self.events.register(self.fd, select.EPOLLIN | select.EPOLLEXCLUSIVE | select.EPOLLET)
+        self.events.register(kick.fd, select.EPOLLIN)
+
+    def look(self) -> None:
+        """BackendError: its device is gone."""
+        if self.ring is None:
+            self.backend.pull(self.batch)
+        else:
+            self.ring.is_it_there()
+
+    def leave(self, calls: select.epoll) -> None:
+        """Nobody waits for it any more."""
+        for instance in (calls, self.events):
+            instance.unregister(self.fd)
+
+    def close(self) -> None:
+        self.events.close()
+        self.memory = None                           # or the ring's memory could not be given back
+        self.backend.close()
+
+
+@dataclass
+class _Leader:
+    """A call that waits and serves frames meanwhile.  told: it has been woken by somebody else, or is to look."""
+    thread: int
+    woken: Callable[[], bool]
+    told: bool = False
 
 
 class Closed(OSError):

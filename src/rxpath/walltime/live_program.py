@@ -17,9 +17,9 @@ from collections import deque
 from collections.abc import MutableMapping
 from typing import Any
 
-from .._compile import forget, pages, region
+from .._compile import Mem, forget, pages, region
 from ..abi.limits import NTHREAD
-from ..abi.numbers import EAGAIN, IPPROTO, POLLERR, POLLHUP, POLLIN, POLLPRI, Op
+from ..abi.numbers import EAGAIN, IPPROTO, NEVER, POLLERR, POLLHUP, POLLIN, POLLPRI, Op
 from ..abi.sock import EP_ET
 from ..programs.process import BUFFER, Process
 from ..programs.sockets import Socket
@@ -43,7 +43,8 @@ class Caller:
         self.memory = pages(BUFFER)
         process.call(rt_program)(process.net, 0, n)
         self.thread = th = process.net.thread[n]
-        th.buf_addr, th.buf_len = region(self.memory), BUFFER
+        self.buffer = region(self.memory)
+        th.buf_addr, th.buf_len = self.buffer, BUFFER
         self.busy = Busy(process.driver, n)
 
     def __del__(self) -> None:
@@ -67,7 +68,7 @@ class LiveProcess(RealProcess):
         with self.lock:
             self.call(rt_program)(self.net, 0, LAST)
             self.ep = eventpoll.epoll(self.boot)
-            th = self.net.thread[LAST]
+            self.ready, th = self.net.epolls[self.ep], self.net.thread[LAST]
             th.epoll, th.batch_most = self.ep, 64
             # by wait entry: sockets that somebody outside waits for.  Nothing here keeps a socket: who forgets one closes it
             self.waited: MutableMapping[int, LiveSocket] = weakref.WeakValueDictionary()
@@ -81,7 +82,7 @@ class LiveProcess(RealProcess):
         if found is None:
             while self.free:
                 gone = self.free.popleft()
-                forget(gone.thread.buf_addr)
+                forget(gone.buffer)
                 self._unused.append(gone.n)
             if not self._unused:
                 raise BlockingIOError(11, f"more than {LAST - FIRST} threads call sockets of this host")
@@ -103,10 +104,10 @@ class LiveProcess(RealProcess):
         return self.caller().memory
 
     def grow(self, size: int) -> bool:
-        me, th = self.caller(), self.thread()
-        forget(th.buf_addr)
+        me = self.caller()
+        forget(me.buffer)
         me.memory = pages(size)
-        th.buf_addr = region(me.memory)
+        me.thread.buf_addr = me.buffer = region(me.memory)
         return True
 
     def now(self) -> int:
@@ -152,8 +153,7 @@ class LiveProcess(RealProcess):
 
     def _tell_ready(self) -> None:
         """After a turn: which sockets have become readable."""
-        ep = self.net.epolls[self.ep]
-        while ep.ready_head >= 0:
+        while self.ready.ready_head >= 0:
             n = self.call(rt_epoll)(self.net, 0, LAST)
             e = self.net.wait[self.net.thread[LAST].wait].item_next
             while e >= 0 and n > 0:
@@ -228,35 +228,36 @@ class LiveSocket(Socket):
         room = data.nbytes // max(n, 1)
         if n == 0 or room == 0 or (data.ndim == 2 and (data.shape or (0,))[0] != n):
             raise ValueError("recv_many(): a room in buffer for each row, rows of four 64-bit integers")
-        flat, words = data.cast("B"), table.cast("B")
-        with self.process.lock:
+        flat, words, process = data.cast("B"), table.cast("B"), self.process
+        with process.lock:
             try:
-                return self._recv_many(flat, words, room, n)
+                return self._recv_many(process.caller(), flat, words, room, n)
             finally:
-                self.process.after(self)
+                process.after(self)
 
-    def _recv_many(self, flat: memoryview, words: memoryview, room: int, n: int) -> int:
-        sk, process = self._check(), self.process
+    def _recv_many(self, me: Caller, flat: memoryview, words: memoryview, room: int, n: int) -> int:
+        sk, process, plain = self._check(), self.process, self.boot.plain
         if sk.protocol != IPPROTO.UDP:
             raise error(errno.EOPNOTSUPP)
-        limit = self._timeout if self._timeout is not None else sk.rcvtimeo_ns / 1e9 or None
-        until = None if limit is None else process.now() + round(limit * 1e9)
-        th, memory = process.thread(), process.memory()
-        own, at, table = th.buf_addr, region(flat), (ctypes.c_char * len(words)).from_buffer(words)
+        into = region(flat) if plain else ctypes.addressof(ctypes.c_char.from_buffer(flat))
+        rows = words if plain else Mem.from_param(words)
+        call, net, number = process.call(rt_recv_many), self.net, self.sk
+        wait = int(not self.dont_wait and (bool(self._timeout) if self._timeout is not None else not sk.nonblock))
+
+        def look() -> int:
+            return call(net, 0, me.n, number, into, room, rows, n, wait)     # type: ignore[no-any-return]
+
+        self.calls += 1
         try:
-            while True:
-                th.sock = self.sk
-                got = int(process.call(rt_recv_many)(self.net, process.cpu(), process.n, at, room, words if self.boot.plain else table, n))
-                if got != EAGAIN or self._timeout == 0.0 or self.dont_wait:
-                    break
-                left = -1 if until is None else max(until - process.now(), 0)
-                if not process.poll([(self, POLLIN)], left) and until is not None and process.now() >= until:
-                    if self._timeout is not None:
-                        raise TimeoutError("timed out")
-                    break
+            ns = round(self._timeout * 1e9) if self._timeout else int(sk.rcvtimeo_ns)
+            got = process.wait(Op.RECV, look, lambda r: r != EAGAIN or not wait, process.now() + ns if ns else NEVER)
         finally:
-            th.buf_addr, th.buf_len = own, len(memory)
-            forget(at)
+            self.calls -= 1
+            self._close_if_last()
+            if plain:
+                forget(into)
+        if got == EAGAIN and self._timeout:
+            raise TimeoutError("timed out")
         if got < 0:
             raise error(-got)
         return got

@@ -13,9 +13,12 @@ from ..abi.limits import NTHREAD
 from ..abi.numbers import EAGAIN, MSG_DONTWAIT, NEVER, Op, Th
 from ..programs.face import Face
 from ..programs.process import BUFFER, Process
-from .busy import Busy
+from .busy import Busy, Look
 from .driver import RealTime
 from .engine import rt_accept, rt_call_over, rt_epoll, rt_poll, rt_program, rt_recv, rt_send
+
+SLEEPING, POLLS = int(Th.SLEEPING), (Op.POLL, Op.EPOLL)
+LOOKS: dict[Op, Any] = {Op.RECV: rt_recv, Op.ACCEPT: rt_accept, Op.POLL: rt_poll, Op.EPOLL: rt_epoll}
 
 
 class RealProcess(Process):
@@ -64,26 +67,33 @@ class RealProcess(Process):
         elif op in (Op.RECV, Op.ACCEPT):
             ns = int(self.net.socks[th.sock].rcvtimeo_ns)
             th.timed_out = 0
-            th.result = self._wait(op, lambda r: r != EAGAIN or th.flags & MSG_DONTWAIT, self.now() + ns if ns else NEVER)
+            th.result = self.wait(op, self._look(op), lambda r: r != EAGAIN or th.flags & MSG_DONTWAIT, self.now() + ns if ns else NEVER)
             if th.result == EAGAIN and op == Op.RECV:        # its time is up: what a stream has given by now is the result
                 th.timed_out = 1
                 th.result = self.call(rt_recv)(self.net, self.cpu(), self.n)
                 self.call(rt_call_over)(self.net, self.n, 0)
         else:
             ns = int(th.arg)
-            th.result = self._wait(op, lambda r: r > 0 or ns == 0, self.now() + ns if ns >= 0 else NEVER)
+            th.result = self.wait(op, self._look(op), lambda r: r > 0 or ns == 0, self.now() + ns if ns >= 0 else NEVER)
 
-    def _wait(self, op: int, done: Callable[[int], Any], deadline: int) -> int:
+    def _look(self, op: int) -> Look:
+        look, cpu, n = self.call(LOOKS[Op(op)]), self.cpu(), self.n
+        return lambda: int(look(self.net, cpu, n))
+
+    def wait(self, op: int, look: Look, done: Callable[[int], Any], deadline: int) -> int:
         """Look, sleep until somebody wakes us or the time is up, look again."""
-        look = {Op.RECV: rt_recv, Op.ACCEPT: rt_accept, Op.POLL: rt_poll, Op.EPOLL: rt_epoll}[Op(op)]
-        woken, th = False, self.thread()
+        slept, th = False, self.thread()
+
+        def woken() -> bool:
+            return th.state != SLEEPING              # type: ignore[no-any-return]
         while True:
-            r = self.busy.call(op, lambda: int(self.call(look)(self.net, self.cpu(), self.n)), done, deadline, woken)
+            r = self.busy.call(op, look, done, deadline, slept)
             if done(r) or self.now() >= deadline:
-                self.call(rt_call_over)(self.net, self.n, int(op == Op.POLL))
+                if r == EAGAIN or op in POLLS:       # else it has left the queue when it looked
+                    self.call(rt_call_over)(self.net, self.n, int(op == Op.POLL))
                 return r
-            self.driver.run(deadline, lambda: bool(th.state != Th.SLEEPING))
-            woken = True
+            self.driver.run(deadline, woken)
+            slept = True
 
     def close(self) -> None:
         """Give the memory back."""
