@@ -2,6 +2,7 @@
 
 Most frames are the judge's (a real kernel answers the same ones in tests/kernel); what a veth cannot lose is sent here through an igb."""
 import functools
+import struct
 import tomllib
 
 import pytest
@@ -10,6 +11,7 @@ from rxpath.abi.kernels import Sysctl
 from rxpath.abi.mib import DevStat, Mib, has
 from rxpath.abi.numbers import FEED_CSUM_GOOD, FEED_HEADER_CUT, FEED_RX_ERROR, NO_SKB, RTN
 from rxpath.abi.reasons import LOSSES, Drop
+from rxpath.cable.tcp_seen import tcp_seen_load
 from rxpath.drivers.igb_open import set_rx_fifo
 from rxpath.drivers.net_device import ring_stats
 from rxpath.link import setup as link
@@ -22,7 +24,7 @@ from rxpath.workbench.judge.case import Burst, Case, Send
 from rxpath.workbench.judge.ours.machine import Machine
 from rxpath.workbench.judge.run import families
 
-from .frames import BROADCAST, arp, eth, fragments, icmp, ip, ip4, multicast_mac, tcp, udp, udp_frame
+from .frames import BROADCAST, PEER, US, arp, eth, fragments, icmp, ip, ip4, multicast_mac, tcp, udp, udp_frame
 from .lab import Lab
 from .pool import free_skbs, only_free
 from .transport.tcp_places import PLACES
@@ -123,6 +125,14 @@ def paused(host):
     set_rx_fifo(host.boot.netdev, 34 * 1024)
     host.boot.netdev.ethtool("set_pauseparam", tx=True)
     host.send(*[udp_frame()] * 600, gap=100).run()
+
+
+def before_its_syn(host):
+    """A segment of a captured connection (open_loop.py): frame 0 is the first of this host."""
+    tcp_seen_load(host.boot, struct.pack("<5q", ip4(PEER), ip4(US), 40000 << 16 | 80, 0, 0))
+    conn = next(i for i, x in enumerate(host.net.tcp_seen) if x.used)
+    host.net.tcp_seen[conn].syn_lost, host.net.tcp_sent[0].conn = 1, conn
+    pinged(host, eth(ip(tcp(flags=0x10), proto=6)))
 
 
 def backlog_of_a_device_that_goes_down(host):
@@ -254,6 +264,7 @@ def rest():
         ("CAPTURE_CUT", "__udp4_lib_rcv"): lambda h: cut(h, udp_frame(), 38),
         ("CAPTURE_CUT", "udplite_rcv"): lambda h: cut(h, eth(ip(udp(b"x" * 40), proto=136)), 38),
         ("CAPTURE_CUT", "tcp_v4_rcv"): lambda h: cut(h, eth(ip(tcp(), proto=6)), 44),
+        ("TCP_SYN_LOST", "tcp_v4_rcv"): before_its_syn,
         ("NOT_MODELLED", "__netif_receive_skb_core"): lambda h: not_modelled(h, eth(bytes(60), proto=0x86DD)),
         ("NOT_MODELLED", "ip_protocol_deliver_rcu"): lambda h: not_modelled(h, eth(ip(bytes(60), proto=47))),
         ("NOT_MODELLED", "udp_queue_rcv_one_skb"): lambda h: not_modelled(h, udp_frame()),

@@ -7,7 +7,7 @@ from ._compile import cold, path_function
 from .abi.net import Net
 from .abi.nic import FIRST_MADE, RECORD, RECORD_BITS
 from .abi.reasons import Drop
-from .abi.tcp_sent import NTCPLOST, NTCPREPAIR, NTCPSENT, SENT_GAP
+from .abi.tcp_sent import NTCPLOST, NTCPREPAIR, NTCPSENT, SENT_GAP, SENT_SYN
 
 
 @path_function
@@ -55,6 +55,9 @@ def tcp_ends(net: Net, t: int, frame: int, reason: int) -> None:
         gap.octets += octets
     if reason <= Drop.CONSUMED:
         return
+    if y.flags & SENT_SYN and y.conn >= 0 and net.tcp_again[reason]:
+        seen = net.tcp_seen[y.conn]
+        seen.syn_lost = 1
     i = net.tcp_nlost
     net.tcp_nlost += 1
     if i < NTCPLOST:

@@ -13,6 +13,7 @@ from rxpath.abi.tcp_sent import (
     SENT_OPTIONS,
     SENT_REAL,
     SENT_SACK,
+    SENT_SYN,
     SENT_TSTAMP,
     SENT_WSCALE,
     SENT_WSCALE_SHIFT,
@@ -56,7 +57,8 @@ def brings(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> Any:
             number = capture.reading.s.rec
         entries = [(n, host.net.tcp_sent[n & NTCPSENT - 1]) for n in range(1, number + 1)]
         ours = [n for n in range(1, number + 1) if ([*TO_US, *frames] * loop)[n - 1][:6] == MAC_US]
-        return [(e.flags, e.snd_nxt) if e.frame == n else None for n, e in entries if n in ours and (n - 1) % (3 + len(frames)) >= 3]
+        return [(e.flags & ~SENT_SYN, e.snd_nxt) if e.frame == n else None for n, e in entries
+                if n in ours and (n - 1) % (3 + len(frames)) >= 3]
     return read
 
 

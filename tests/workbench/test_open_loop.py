@@ -26,7 +26,7 @@ ONE_QUEUE = ("ethtool.combined=1", "ethtool.rx-usecs=1000")
 
 def tcp_of(run: Any) -> TcpLedger:
     c: TcpLedger = run.books.tcp
-    parts = [c.read, c.consumed, c.duplicates, c.held_back, c.behind_gaps, *c.lost.values(), *c.other.values(), c.queued]
+    parts = [c.read, c.consumed, c.duplicates, c.held_back, c.before_syn, c.behind_gaps, *c.lost.values(), *c.other.values(), c.queued]
     assert c.offered == sum(parts, Amount()) and min(c.queued.segments, c.queued.bytes) >= 0
     return c
 

@@ -292,6 +292,7 @@ class Net:
     tcp_sent: Array[tcp_sent_t] = table(NTCPSENT + NTCPREPAIR)          # by the frame's number
     tcp_lost: Array[tcp_lost_t] = table(NTCPLOST)       # since somebody looked
     tcp_ended: Array[tcp_ledger_t] = table(NREASON)     # by reason
+    tcp_again: Array[i64] = table(NREASON)              # what is lost for it is sent again: 1, a SYN makes its connection wait for that
     tcp_ended_gap: Array[tcp_ledger_t] = table(NREASON) # of these, behind a gap in the capture: SENT_GAP
     tcp_seen_port: Array[i64] = table(2048)             # a bit for each port, 32 a word
     unhandled: Array[Array[i64]] = table(4, NPROTOCOL)  # frames of each number that nobody handles: rows are abi.protocols.Seen

@@ -264,6 +264,8 @@ class Drop(IntEnum):
     QUEUE_PURGE = Row("5.19", Kind.DOWN, "still queued when its connection ended",
                       {"sk_stream_kill_queues": Place(""), "tcp_disconnect": Place("")},
                       "their connection ended before they were read")
+    TCP_SYN_LOST = Row("", H, "of a connection whose SYN was lost here and has not come again", {"tcp_v4_rcv": Place("")},
+                       "they came before their SYN, which was lost: its sender would have waited for the answer")
     NO_SOCKET = Row("5.17", N, "nobody listens on that port", {
         "cookie_v4_check": Place("TcpExt.ListenOverflows TcpExt.ListenDrops socket.drops", L, "a cookie at a full accept queue"),
         "__udp4_lib_rcv": Place("Udp.NoPorts"),

@@ -6,7 +6,7 @@ that runs ahead finds the same."""
 from .._compile import i64, struct
 
 NTCPSENT = 1 << 18              # frames that may be between the cable and TCP at a time
-NTCPREPAIR = 1024               # of these beside them, that repair others: their numbers begin at FIRST_MADE (abi/nic.py)
+NTCPREPAIR = 4096               # of these beside them, that repair others: their numbers begin at FIRST_MADE (abi/nic.py)
 NTCPLOST = 1 << 16              # segments that are lost between two looks at them
 
 # flags
@@ -18,7 +18,8 @@ SENT_TSTAMP = 16
 SENT_SACK = 32
 SENT_WSCALE = 64
 SENT_GAP = 128                  # bytes of the peer's that it acknowledged are missing in the capture, before this frame's
-SENT_WSCALE_SHIFT = 8           # from here on the scale of its window
+SENT_WSCALE_SHIFT = 8           # from here on the scale of its window, four bits
+SENT_SYN = 1 << 12              # of a frame: it is a SYN
 
 
 @struct()
@@ -40,6 +41,7 @@ class tcp_seen_t:
     acked: i64                  # the receiver has acknowledged them up to here; -1: none
     flags: i64                  # SENT_*
     begun: i64                  # the path's: it has had a socket here
+    syn_lost: i64               # and: its SYN was lost, and has not come again
 
 
 @struct()

@@ -20,6 +20,7 @@ from ..abi.tcp_sent import (
     SENT_OPTIONS,
     SENT_REAL,
     SENT_SACK,
+    SENT_SYN,
     SENT_TSTAMP,
     SENT_WSCALE,
     SENT_WSCALE_SHIFT,
@@ -153,7 +154,10 @@ def tcp_frame_brings(net: Net, s: scan_t, mem: Mem) -> int:
         x.peer_isn = seq
     if byte(mem, th + 13) & TCPHDR_RST == 0:
         tcp_peer_brings(x, be32(mem, th + 4), tcp_length(s, mem, ip, th))
-    tcp_frame_takes(net, s.rec, at, x.snd_nxt, x.flags, tcp_octets(s, mem, ip, th))
+    flags = x.flags
+    if byte(mem, th + 13) & TCPHDR_SYN:
+        flags |= SENT_SYN
+    tcp_frame_takes(net, s.rec, at, x.snd_nxt, flags, tcp_octets(s, mem, ip, th))
     return at
 
 

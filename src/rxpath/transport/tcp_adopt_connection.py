@@ -1,6 +1,6 @@
 """An open-loop replay of TCP: connections that have no handshake here.  No kernel twin; TCP_REPAIR does as much on a real one.
 
-A connection that began before the capture, whose SYN this host has lost, or that a program of the receiver opened, begins with its first
+A connection that began before the capture, or that a program of the receiver opened, begins with its first
 segment, as if its handshake had gone before: with an ACK like one whose SYN was answered by a cookie (cookie_v4_check()), with a SYN-ACK
 as at a socket in SYN_SENT.  It waits in the accept queue of whoever listens on its port, else of the listener that the replay has
 for connections which programs of the receiver opened (net.tcp_adopter).  Called by tcp_ipv4.py, in clock order."""
@@ -37,6 +37,20 @@ def tcp_may_adopt(net: Net, skb: sk_buff) -> bool:
         return True
     x = net.tcp_seen[conn]
     return x.begun == 0
+
+
+@cold
+@path_function
+def tcp_awaits_syn(net: Net, skb: sk_buff) -> bool:
+    """A segment that has met no connection here, because this host has lost the SYN of its connection: it waits until that comes again,
+    outside this host.  The SYN itself has come now."""
+    i, th = tcp_sent_of(net, skb.frame), tcp_hdr(net, skb)
+    if i < 0 or net.tcp_sent[i].conn < 0:
+        return False
+    x = net.tcp_seen[net.tcp_sent[i].conn]
+    if th.flags & TCPHDR_SYN:
+        x.syn_lost = 0
+    return x.syn_lost != 0 and x.begun == 0 and th.flags & (TCPHDR_ACK | TCPHDR_RST) == TCPHDR_ACK
 
 
 @cold

@@ -35,7 +35,7 @@ from .filter import sk_filter_trim_cap
 from .inet_hashtables import __inet_lookup_established, inet_ehashfn, inet_lhashfn, tcp_v4_flow
 from .sock_reuseport import reuseport_select_sock
 from .tcp_adopt import tcp_adopt_sent
-from .tcp_adopt_connection import tcp_adopt_connection, tcp_may_adopt
+from .tcp_adopt_connection import tcp_adopt_connection, tcp_awaits_syn, tcp_may_adopt
 from .tcp_checksum import tcp_bad_packet, tcp_checksum_complete, tcp_csum_error
 from .tcp_coalesce import skb_try_coalesce, tcp_note_tailroom
 from .tcp_drop import tcp_drop
@@ -151,6 +151,8 @@ def tcp_v4_rcv_found(net: Net, cpu: int, skb: sk_buff, entry: int) -> int:
     if e < 0:
         flow = net.flow[cpu]
         e = __inet_lookup_listener(net, cpu, skb, flow.daddr_lo, flow.dport)
+        if net.ntcp_seen and tcp_awaits_syn(net, skb):
+            return kfree_skb_reason(net, cpu, skb, Stage.tcp_v4_rcv, Drop.TCP_SYN_LOST)
         if net.ntcp_seen and tcp_may_adopt(net, skb):
             return tcp_v4_rcv_adopted(net, cpu, e if e >= 0 else net.tcp_adopter, skb)
     if e >= 0:

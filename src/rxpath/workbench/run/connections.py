@@ -1,8 +1,8 @@
 """The ledger of an open-loop replay of TCP: what became of the segments of the connections that the capture shows, and of the bytes in
 them.
 
-offered = read + consumed + duplicates + held back + behind gaps + lost by reason + otherwise ended by reason + queued, in segments of
-the wire and in bytes of data, repairs among the offered.  A segment that was partly here already counts where its rest went."""
+offered = read + consumed + duplicates + held back + before SYN + behind gaps + lost by reason + otherwise ended by reason + queued, in
+segments of the wire and in bytes of data, repairs among the offered.  A segment that was partly here already counts where its rest went."""
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -35,12 +35,14 @@ class TcpLedger:
     consumed: Annotated[Amount, doc("the kernel was their end: ACKs, SYN, FIN")]
     duplicates: Annotated[Amount, doc("all of it was here already")]
     held_back: Annotated[Amount, doc("beyond the window: a real sender would have waited, nothing is lost")]
+    before_syn: Annotated[Amount, doc("before their SYN, which this host had lost: they came once more behind it, nothing is lost")]
     behind_gaps: Annotated[Amount, doc("beyond the window: bytes before them, which the receiver acknowledged, are missing in the capture")]
     lost: Annotated[dict[str, Amount], doc("for lack of room or time, by reason")]
     other: Annotated[dict[str, Amount], doc("ended otherwise, by reason")]
     queued: Annotated[Amount, doc("under way or unread")]
     repairs: Annotated[Amount, doc("copies of lost segments that the replay sent, as their sender would have; of the offered")]
     not_repaired: Annotated[int, doc("lost segments that nothing could replace")]
+    syns_repeated: Annotated[int, doc("of the repairs, SYNs: their connections began so much later")]
 
     @property
     def lost_in_all(self) -> Amount:
@@ -54,12 +56,14 @@ def read(m: Machine) -> TcpLedger | None:
         return None
     ended = {d: Amount(e.segments, e.octets) for d in Drop if (e := net.tcp_ended[d]).segments}
     offered = Amount(net.tcp_offered, net.tcp_offered_octets)
-    lost, other, held_back, behind_gaps, duplicates = {}, {}, Amount(), Amount(), Amount()
+    lost, other, held_back, before_syn, behind_gaps, duplicates = {}, {}, Amount(), Amount(), Amount(), Amount()
     for d, amount in ended.items():
         if d in (Drop.RECEIVED, Drop.CONSUMED):
             continue
         if d.name in DUPLICATES:
             duplicates += amount
+        elif d is Drop.TCP_SYN_LOST:
+            before_syn = amount
         elif d.row.kind is Kind.HELD_BACK:
             gap = net.tcp_ended_gap[d]
             behind = Amount(gap.segments, gap.octets)
@@ -70,8 +74,8 @@ def read(m: Machine) -> TcpLedger | None:
         else:
             other[d.name] = amount
     return TcpLedger(m.receiver.tcp.number, offered, ended.get(Drop.RECEIVED, Amount()), ended.get(Drop.CONSUMED, Amount()), duplicates,
-                       held_back, behind_gaps, lost, other, offered - sum(ended.values(), Amount()),
-                       Amount(m.repaired, m.repaired_bytes), m.not_repaired)
+                       held_back, before_syn, behind_gaps, lost, other, offered - sum(ended.values(), Amount()),
+                       Amount(m.repaired, m.repaired_bytes), m.not_repaired, m.syns_repeated)
 
 
 def said(c: TcpLedger, speed: float = 1.0) -> str:
@@ -86,6 +90,9 @@ def said(c: TcpLedger, speed: float = 1.0) -> str:
         parts.append(f"{of(lost.segments, 'segment')} {'was' if lost.segments == 1 else 'were'} lost: a real sender would have slowed down "
                      f"after the first of its connection, and sent them again ({of(c.repairs.segments, 'repair')} here, "
                      f"{c.not_repaired:,} not repaired)")
+    if c.syns_repeated:
+        parts.append(f"of these repairs {of(c.syns_repeated, 'SYN')} came a second after the loss, or later, and "
+                     f"{of(c.before_syn.segments, 'segment')} once more behind the SYN that had been lost before")
     if c.held_back.segments:
         parts.append(f"{of(c.held_back.segments, 'segment')} lay beyond the window: a real sender would have waited for the reader, so "
                      "that this is no loss, and what follows on that connection says little")
@@ -105,7 +112,8 @@ def ledger(c: TcpLedger) -> str:
         return f"{a.segments:,} {name}" + (f" ({a.bytes:,} bytes)" if a.bytes else "")
 
     parts = [(c.read, "read"), (c.consumed, "ended in the kernel"), (c.duplicates, "duplicates"),
-             (c.held_back, "held back by flow control"), (c.behind_gaps, "behind bytes missing in the capture"),
+             (c.held_back, "held back by flow control"), (c.before_syn, "before their SYN"),
+             (c.behind_gaps, "behind bytes missing in the capture"),
              *((a, f"lost ({reason})") for reason, a in c.lost.items()),
              *((a, reason) for reason, a in c.other.items()), (c.queued, "queued")]
     return f"TCP segments: {amount(c.offered, 'offered')} = " + " + ".join(amount(a, name) for a, name in parts if a.segments)

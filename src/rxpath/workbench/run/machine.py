@@ -83,7 +83,7 @@ class Machine:
         self.on_load: Callable[[memoryview, list[tuple[int, int, int]]], None] | None = None      # the same, without looking at each
         self.chunk_bytes = HEADERS                                          # so much of each is shown to on_chunk
         self.stops: list[tuple[int, Callable[[], None]]] = []               # moments at which somebody looks, the first first
-        self.repaired = self.repaired_bytes = self.not_repaired = 0         # segments that were sent again: run/repairs.py
+        self.repaired = self.repaired_bytes = self.not_repaired = self.syns_repeated = 0           # segments sent again: run/repairs.py
         self._used = 0
 
     def new_thread(self) -> int:

@@ -156,6 +156,8 @@ class Simulation(Machine):
     def _load(self, capture: Capture | Generated) -> bool:
         """The next frames onto the cable; whoever watches is told of them."""
         before = [self.net.ring[q].feed_tail for q in self.rings] if self.on_chunk or self.on_load else []
+        if self.repairs is not None:
+            self.repairs.loading()
         more = capture.load()
         if self.repairs is not None:
             self.repairs.loaded()

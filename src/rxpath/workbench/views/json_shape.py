@@ -361,8 +361,8 @@ same bytes."""
     unhandled: Annotated[NotRequired[list[Unhandled]], doc(
         "protocols that nobody handles, or that are not modelled, most frames first; absent without")]
     tcp: Annotated[NotRequired[TcpLedger], doc(
-        "TCP connections that the capture shows: offered = read + consumed + duplicates + held_back + behind_gaps + lost + other + "
-        "queued; absent without")]
+        "TCP connections that the capture shows: offered = read + consumed + duplicates + held_back + before_syn + behind_gaps + lost + "
+        "other + queued; absent without")]
     clients: Annotated[NotRequired[ClientBooks], doc(
         "TCP clients of a traffic spec, what became of their connections as they see it; absent without")]
     received: Annotated[int, doc("of the delivered: an application read it, or any copy of it")]
