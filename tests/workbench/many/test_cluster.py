@@ -1,5 +1,6 @@
 """--scheduler: a cluster of processes gives the same bytes as this machine's cores, also when its workers are killed; what is wrong with
 one is said in one line.  All processes are on the loopback."""
+import inspect
 import json
 import os
 import shutil
@@ -8,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -188,3 +189,38 @@ def test_without_distributed_one_line_names_the_extra(monkeypatch: pytest.Monkey
     monkeypatch.setitem(sys.modules, "distributed", None)
     assert cli.run(["sweep", "first", "--set", "seed=1,2", "--scheduler", "tcp://127.0.0.1:1"]) == 2
     assert "pip install 'rxpath[cluster]'" in capsys.readouterr().err
+
+
+def test_a_worker_takes_no_profile_of_runs() -> None:
+    """Dask's samples cost a seventh of the time; when the runs are over, or one has failed, they go on."""
+    from rxpath.workbench.jobs import parcel
+
+    said: list[str] = []
+
+    class Sampler:
+        def stop(self) -> None:
+            said.append("stop")
+
+        def start(self) -> None:
+            said.append("start")
+
+    class Loop:
+        def add_callback(self, do: Callable[[], None]) -> None:
+            do()
+
+    class Worker:
+        periodic_callbacks = {"profile": Sampler()}
+        loop = Loop()
+
+    with pytest.raises(OSError), parcel._unprofiled(Worker()):
+        assert said == ["stop"]
+        raise OSError
+    assert said == ["stop", "start"]
+    with parcel._unprofiled(object()):                      # where it is switched off
+        pass
+
+
+def test_the_worker_of_this_dask_has_the_sampler_that_is_stopped() -> None:
+    from distributed.worker import Worker
+
+    assert 'periodic_callbacks["profile"]' in inspect.getsource(Worker)
