@@ -15,12 +15,13 @@ from rxpath import examples
 from rxpath.workbench.doctor.inputs import checked
 from rxpath.workbench.doctor.verdict import examine
 from rxpath.workbench.scenarios import scenario
-from rxpath.workbench.views.html import axes
+from rxpath.workbench.views.html import axes, elements
 from rxpath.workbench.views.html import diff as diff_page
 from rxpath.workbench.views.html import doctor as doctor_page
 from rxpath.workbench.views.html import headroom as headroom_page
 from rxpath.workbench.views.html import scenario as scenario_page
 from rxpath.workbench.views.html import sweep as sweep_page
+from rxpath.workbench.views.html.page import own
 from rxpath.workbench.views.html.panels import Line, panel
 
 from .case.test_beside import made as made_case
@@ -268,3 +269,9 @@ def test_a_browser_shows_it_without_an_error(kind, pages, tmp_path):
                           capture_output=True, text=True, timeout=120)
     assert "CONSOLE" not in done.stderr, [line for line in done.stderr.splitlines() if "CONSOLE" in line]
     assert all(f'id="{name}"' in done.stdout for name in NAMES[kind]) and done.stdout.count("<svg") >= len(NAMES[kind])
+
+
+def test_a_figure_stays_on_one_line_and_a_sentence_does_not():
+    made = elements.table(("k", "lost", "p99"), [("a", "55.6 ms", "impossible: no such CPU 3 in this host")])
+    assert "<td>55.6 ms</td>" in made and '<td class="word">impossible' in made
+    assert "td:not(.word){white-space:nowrap}" in own("report.css")

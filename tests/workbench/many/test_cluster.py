@@ -209,8 +209,8 @@ def test_a_worker_takes_no_profile_of_runs() -> None:
             do()
 
     class Worker:
-        periodic_callbacks = {"profile": Sampler()}
-        loop = Loop()
+        def __init__(self) -> None:
+            self.periodic_callbacks, self.loop = {"profile": Sampler()}, Loop()
 
     with pytest.raises(OSError), parcel._unprofiled(Worker()):
         assert said == ["stop"]

@@ -9,6 +9,7 @@ from rxpath.workbench.cli import app as cli
 from rxpath.workbench.host import file as hostfile
 from rxpath.workbench.jobs.spread import Range
 from rxpath.workbench.many.diff import Figure, from_json
+from rxpath.workbench.views import diff as words
 
 HOST = 'cpus = 2\n[[app]]\nname = "server"\ncpu = 1\nservice = { exponential = "5us" }\n'
 TRAFFIC = '[[traffic]]\nrate = "170kpps"\ncount = 4000\nkind = "poisson"\n'
@@ -96,6 +97,8 @@ def test_names_and_changes() -> None:
     assert [Figure(p, one, two).name for p in (("lost",), ("cpus", "0", "busy_ns"), ("dropped", "RX_MISSED"), ("latency_ns", "p99"))] == \
         ["lost", "CPU 0 busy", "lost to RX_MISSED", "latency p99"]
     assert Figure(("lost",), one, two).change == -0.5 and Figure(("lost",), Range((0,)), Range((0,))).change == 0
+    said = {before: words.change(Figure(("lost",), Range((before,)), Range((1000,)))) for before in (0, 2, 800, 1000)}
+    assert said == {0: "from 0", 2: "500 times", 800: "+25.0%", 1000: "+0.0%"}
     assert not Figure(("lost",), Range((3,)), Range((1, 5, 2))).differs(), "a run inside the other's spread"
     assert Figure(("lost",), Range((6,)), Range((1, 5, 2))).differs()
 

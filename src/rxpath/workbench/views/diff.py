@@ -55,6 +55,8 @@ def in_words(figure: Figure, r: Range) -> str:
 
 def change(figure: Figure) -> str:
     a, b = figure.a.median, figure.b.median
-    if a <= 0 or b > 10 * a:
-        return "+" if b > a else "-"
+    if a <= 0:
+        return "from 0" if b > a else "-"
+    if b > 10 * a:
+        return f"{b / a:,.0f} times"
     return f"{100 * (b - a) / a:+.1f}%"

@@ -54,7 +54,7 @@ def found(verdict: Verdict, since_boot: bool) -> str:
                      amount(f) if timed else f"{f.count:,.0f} {f.unit}") for f in drawn],
                    max(_long(f, timed) for f in drawn), "What was counted", "found")
     said = "Counts since boot say what was lost at some time, not that something is lost now." if since_boot else \
-        "A second, between the readings." if timed else "Between the readings."
+        "Between the readings: how many a second, or in all where that is less than one." if timed else "Between the readings."
     return figure("found", "What was counted", said, picture,
                   key([(c, what) for c, what in MEANS.items() if any(COLOURS.get(f.kind, "was") == c for f in cases)]),
                   numbers("The numbers", table(("kind", "count", "a second", "what", "seen in"), rows, tail=2)))

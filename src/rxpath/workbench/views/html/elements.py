@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 
 WIDTH, LEFT, RIGHT = 960, 64, 16                            # of a picture: user units, and its margins
+FIGURE = 20                                                 # what is longer is no figure, which stays on one line
 
 
 def text(value: object) -> str:
@@ -39,7 +40,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]], words: int = 1,
 def _cell(i: int, value: object, word: bool) -> str:
     if i == 0:
         return f'<th scope="row">{text(value)}</th>'
-    return f"<td{_word(word)}>{text(value)}</td>"
+    return f"<td{_word(word or len(str(value)) > FIGURE)}>{text(value)}</td>"
 
 
 def _word(word: bool) -> str:

@@ -86,8 +86,8 @@ def rows(sweep: Sweep) -> str:
     head = (*varying, *(["seeds"] * several), "lost", *(["+-"] * several), "of offered", "p50", "p99", "p99 done", "CPU", "memory")
     found = [(*(row.settings[k] for k in varying), *([len(row.seeds)] * several), *_cells(row, several)) for row in ranked[:ROWS]]
     more = f"<p>{len(ranked) - ROWS:,} more: --csv has all.</p>" if len(ranked) > ROWS else ""
-    said = [*sweep.notes, *(["lost is the mean of the seeds, +- its 99 % interval"] if several else []),
-            *([stopped(sweep)] if sweep.stopped else [])]
+    said = [*sweep.notes, *(["Lost is the mean of the seeds, +- its 99 % interval."] if several else []),
+            *([f"Settings s{stopped(sweep)[1:]}."] if sweep.stopped else [])]
     notes = "".join(f"<p>{text(note)}</p>" for note in said)
     return numbers("The rows, best first", table(head, found, words=len(varying)) + more + notes, opened=len(ranked) <= 40)
 

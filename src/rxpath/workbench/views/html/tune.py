@@ -28,7 +28,8 @@ def saved(found: Tune) -> list[str]:
     said = ["Interrupted: what is here was found until then."] if found.interrupted else []
     if found.answer is not None:
         said.append(words.verdict(found) + (f": {' '.join(found.answer.set)}" if found.answer.set else "") + ".")
-    return said + ([words.checked(found) + "."] if found.verified is not None else [])
+    checked = words.checked(found) if found.verified is not None else ""
+    return said + ([f"{checked[0].upper()}{checked[1:]}."] if checked else [])
 
 
 def answer(found: Tune) -> str:
