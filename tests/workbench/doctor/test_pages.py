@@ -8,7 +8,11 @@ from pathlib import Path
 import pytest
 
 from rxpath.workbench.cli import app as cli
+from rxpath.workbench.doctor import inputs
+from rxpath.workbench.doctor.verdict import examine
 from rxpath.workbench.readings.sniff import moments, read_text
+from rxpath.workbench.views import doctor as view
+from rxpath.workbench.views import terminal
 
 DOCS = Path(__file__).parents[3] / "docs"
 PAGE = (DOCS / "doctor.md").read_text()
@@ -49,3 +53,15 @@ def test_every_key_of_the_json_object_is_named(capsys):
     for args in (["ring.txt"], ["before.txt", "after.txt"], ["after.txt"]):
         cli.run(["doctor", "--json", *(str(DOCS / "doctor" / name) for name in args)])
         assert keys_of(json.loads(capsys.readouterr().out)) <= named
+
+
+def test_in_a_narrow_terminal_no_line_is_broken_twice(monkeypatch):
+    """A line that is longer than the terminal would be wrapped once more, without its indentation."""
+    readings = [read_text((DOCS / "doctor" / f"{name}.txt").read_text()) for name in ("before", "after")]
+    verdict = examine(inputs.checked(readings))
+    said = {}
+    for width in (80, 60, 50):
+        monkeypatch.setattr(view, "columns", lambda width=width: width)
+        said[width] = terminal.plain(view.render(verdict, readings), 200)
+        assert max(map(len, said[width].splitlines())) <= width
+    assert said[80].split() == said[60].split() == said[50].split()

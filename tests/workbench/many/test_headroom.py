@@ -11,10 +11,12 @@ from rxpath.workbench.cli import app as cli
 from rxpath.workbench.host import file as hostfile
 from rxpath.workbench.jobs.unit import Result, Unit, run
 from rxpath.workbench.many import limits
-from rxpath.workbench.many.headroom import Headroom
+from rxpath.workbench.many.headroom import Dot, Headroom
 from rxpath.workbench.many.search import Found, Goal, search
 from rxpath.workbench.run.where_lost import OURS
 from rxpath.workbench.traffic import spec as trafficfile
+from rxpath.workbench.views import headroom as view
+from rxpath.workbench.views import terminal
 
 from ...frames import udp_frame
 
@@ -273,3 +275,11 @@ def test_who_waits_for_its_time_or_computes_for_others_has_no_more_to_do() -> No
     hog = run(Unit(trafficfile.build(spec), beside))
     alone = run(Unit(trafficfile.build(spec), {**beside, "load": []}))
     assert limits.load(alone, 1) < 0.2 and limits.load(hog, 1) == pytest.approx(2 * limits.load(alone, 1), rel=0.1)
+
+
+def test_bars_fit_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    dots = tuple(Dot(10.0 ** -n, 123_456 * n, 61_728 * n, 0.5, 12_345_678) for n in range(1, 5))
+    for width in (100, 80, 60):
+        monkeypatch.setattr(view, "columns", lambda width=width: width)
+        lines = terminal.plain(view._curve((), dots), 200).splitlines()[1:]
+        assert max(map(len, lines)) <= width and ("░" * (16 if width > 60 else 6)) in lines[-1]

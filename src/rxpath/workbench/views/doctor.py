@@ -11,9 +11,10 @@ from rich.text import Text
 from rxpath.workbench.doctor.rules import LOSSES
 from rxpath.workbench.doctor.verdict import CANNOT_TELL, Case, Open, Verdict
 from rxpath.workbench.readings.records import Kernel, Reading
+from rxpath.workbench.views.terminal import columns
 from rxpath.workbench.words import figures
 
-WIDTH, LABEL = 80, 15
+WIDTH, LEAST, LABEL = 80, 40, 15
 HEADS = {"lost": ("LOST", "bold red"), "damaged": ("DAMAGED", "bold red"), "open": ("UNDECIDED", "bold yellow"),
          "refused": ("REFUSED", "bold yellow"),
          "elsewhere": ("ELSEWHERE", "bold yellow"), "busy": ("BUSY", "bold yellow"), "note": ("NO LOSS", "bold")}
@@ -213,12 +214,17 @@ def _kinds(reading: Reading) -> dict[tuple[str, str], int]:
 
 
 # ---------------------------------------------------------------- text
+def _width() -> int:
+    """Of a line: in a narrow terminal what that has."""
+    return max(LEAST, min(WIDTH, columns()))
+
+
 def _wrapped(text: str, indent: str = "") -> list[str]:
-    return textwrap.wrap(text, WIDTH, initial_indent=indent, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+    return textwrap.wrap(text, _width(), initial_indent=indent, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 def _hung(head: str, text: str, hang: int | None = None) -> list[str]:
-    return textwrap.wrap(text, WIDTH, initial_indent=head, subsequent_indent=" " * (len(head) if hang is None else hang),
+    return textwrap.wrap(text, _width(), initial_indent=head, subsequent_indent=" " * (len(head) if hang is None else hang),
                          break_long_words=False, break_on_hyphens=False) or [head.rstrip()]
 
 

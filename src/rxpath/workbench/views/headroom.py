@@ -9,11 +9,11 @@ from rich.text import Text
 from rxpath.workbench.advice.expected_error import of_profile
 from rxpath.workbench.many.headroom import Dot, Headroom, Now, Step, Tried, kept_by_queues
 from rxpath.workbench.many.limits import WORK
+from rxpath.workbench.views.terminal import columns, titled
 from rxpath.workbench.views.terminal import table as table_of
-from rxpath.workbench.views.terminal import titled
 from rxpath.workbench.words.figures import between, ns, share
 
-WIDE = 32                                                   # of the longest bar
+WIDE, LEAST, BESIDE = 32, 8, 47                             # of the longest bar; in a narrow terminal; columns of the figures before it
 EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 
@@ -111,16 +111,17 @@ def _curve(setting: tuple[str, ...], dots: tuple[Dot, ...]) -> Group:
     for column in table.columns[:1]:
         column.justify = "right"
     table.columns[5].justify = "left"
+    wide = max(LEAST, min(WIDE, columns() - BESIDE))
     top = max((d.offered_pps for d in dots), default=0) or 1
     for d in dots:
-        bar, rest = _bar(d.delivered_pps / top), round(WIDE * d.offered_pps / top)
+        bar, rest = _bar(d.delivered_pps / top, wide), round(wide * d.offered_pps / top)
         table.add_row(number(d.speed), pps(d.offered_pps), pps(d.delivered_pps), share(round(d.lost_share * 1_000_000), 1_000_000),
                       ns(d.p99_ns), Text.assemble((bar, "green"), ("░" * max(0, rest - len(bar)), "red")))
     what = "as it is" if not setting else "with " + " ".join(setting)
     return titled(f"Delivered of what is offered, {what} (bars: delivered █, lost ░)", table)
 
 
-def _bar(share: float) -> str:
+def _bar(share: float, wide: int) -> str:
     """A bar in eighths of a character."""
-    eighths = round(share * WIDE * 8)
+    eighths = round(share * wide * 8)
     return "█" * (eighths // 8) + (EIGHTHS[eighths % 8] if eighths % 8 else "")
