@@ -106,7 +106,8 @@ def by_the_kernel(frames):
         veth(ours=False)
         for line in ("ethtool -K va tso off", "ethtool -K vb gro on"):       # as ours: GRO, which sums up what no card has
             subprocess.run(line.split(), check=True)
-        for line in [f"ip addr add {US2}/24 dev vb", *(f"ip neigh replace {a} lladdr {mac} dev vb nud permanent" for a, mac in NEIGHBOURS.items())]:
+        for line in (f"ip addr add {US2}/24 dev vb",
+                     *(f"ip neigh replace {a} lladdr {mac} dev vb nud permanent" for a, mac in NEIGHBOURS.items())):
             subprocess.run(line.split(), check=True)
         with open("/proc/sys/net/ipv4/icmp_ratemask", "w") as file:
             file.write("0")
