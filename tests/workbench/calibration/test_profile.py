@@ -173,3 +173,16 @@ def test_a_text_with_quotes_is_still_a_file(data):
     assert profile._quoted('a "b"\n\\c') == '"a \'b\'  c"'
     with pytest.raises(BadInput, match="cannot be written"):
         profile.save("x", "here-x", str(data / "no" / "where.toml"))
+
+
+def test_the_judge_has_no_use_for_costs_of_this_machine(monkeypatch):
+    """With a calibration as the default a frame would not be through the path when the judge looks."""
+    from rxpath.workbench.host import file as hostfile
+    from rxpath.workbench.judge.hosts import host
+    from rxpath.workbench.judge.ours.machine import PROFILE, Machine
+    monkeypatch.setattr(calibrated, "newest", lambda: "vm")
+    described = hostfile.build(host(), "judged")
+    assert described.profile == "vm"
+    machine = Machine(described)
+    assert machine.host.profile == PROFILE == "bm36"
+    machine.close()

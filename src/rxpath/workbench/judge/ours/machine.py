@@ -37,6 +37,7 @@ from rxpath.workbench.run.simulation import Simulation
 READER = NTHREAD - 1                        # a thread that the engine does not run
 HELD_NS = 20_000_000                        # how late that interrupt is
 CALL_NS = 2_000                             # after a call on a stream
+PROFILE = "bm36"                            # whatever a calibration of this machine says: idle states of its own outlast GAP_NS
 GAP_NS = 20_000                             # between two frames: the first has been through the path when the second comes
 MIBS = [(int(m), m.text()) for m in Mib if not m.name.startswith("Rxpath")]
 DEVICE = [(int(d), d.name) for d in DevStat]
@@ -117,7 +118,7 @@ class Machine(Calls):
     def __init__(self, host: Host, plain: bool = False) -> None:
         super().__init__()
         opened = hosttables.open_sockets(host)
-        self.sim = sim = Simulation(hostfile.revise(host, {"socket": [], "listen": "listed"}), plain=plain,
+        self.sim = sim = Simulation(hostfile.revise(host, {"socket": [], "listen": "listed", "profile": PROFILE}), plain=plain,
                                     packets=assemble.packets_needed(host, len(opened)))
         self.host, self.net, self.call = sim.host, sim.net, sim.call
         self.left: list[outputs.Output] = []
