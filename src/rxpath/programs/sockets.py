@@ -22,6 +22,7 @@ from .sending import Sending
 from .sockopt import error, is_stream
 from .stream import Stream
 
+MSG_ERRQUEUE = int(std.MSG_ERRQUEUE)                # an IntFlag takes longer than the rest of a call
 PROTOCOLS = {std.SOCK_DGRAM: std.IPPROTO_UDP, std.SOCK_STREAM: std.IPPROTO_TCP}
 
 
@@ -206,7 +207,7 @@ class Socket(Sending, Stream):
         if size < 0:
             raise ValueError("negative buffersize in recv")
         sk = self._check()
-        if flags & std.MSG_ERRQUEUE:                 # there is no queue of errors
+        if flags & MSG_ERRQUEUE:                     # there is no queue of errors
             raise error(errno.EAGAIN)
         wait = self._timeout is None and not sk.nonblock
         if not wait or self.dont_wait:

@@ -80,14 +80,15 @@ class RealProcess(Process):
         look, cpu, n = self.call(LOOKS[Op(op)]), self.cpu(), self.n
         return lambda: int(look(self.net, cpu, n))
 
-    def wait(self, op: int, look: Look, done: Callable[[int], Any], deadline: int) -> int:
-        """Look, sleep until somebody wakes us or the time is up, look again."""
+    def wait(self, op: int, look: Look, done: Callable[[int], Any], deadline: int, found: int | None = None) -> int:
+        """Look, sleep until somebody wakes us or the time is up, look again.  found: by a first look, which is over."""
         slept, th = False, self.thread()
 
         def woken() -> bool:
             return th.state != SLEEPING              # type: ignore[no-any-return]
         while True:
-            r = self.busy.call(op, look, done, deadline, slept)
+            r = self.busy.call(op, look, done, deadline, slept) if found is None else found
+            found = None
             if done(r) or self.now() >= deadline:
                 if r == EAGAIN or op in POLLS:       # else it has left the queue when it looked
                     self.call(rt_call_over)(self.net, self.n, int(op == Op.POLL))
