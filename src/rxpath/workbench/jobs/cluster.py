@@ -1,7 +1,7 @@
 """A pool whose workers are those of a Dask cluster: any number of machines, which may come and go.
 
-Units travel in lots of about half a second, since a task costs its scheduler some milliseconds, and two lots wait at each worker; what
-they read goes along by content (parcel.py).  A result is known by its place in the work, so that neither the order in which lots come back
+Units travel in lots of about a second, since a task costs the scheduler and this side some 30 ms of CPU time, and two lots wait at each
+worker; what they read goes along by content (parcel.py).  A result is known by its place in the work, so that neither the order in which lots come back
 nor who did them changes a byte.  A worker that dies takes nothing along: the scheduler gives its lot to another.  A lot that took four
 workers with it is halved, until the unit that does so is alone; that one's error then says so, as the pool's does.
 
@@ -28,10 +28,10 @@ from rxpath.workbench.words.mistakes import BadInput, is_bad_input, one_line
 ADDRESS = re.compile(r"(tcp|tls)://[^\s/:]+:\d{1,5}/?|(tcp|tls)://\[[0-9a-fA-F:.%\w]+\]:\d{1,5}/?")
 CONNECT_S = 5.0                                             # that a scheduler may take to answer
 WORKER_S = 30.0                                             # that the first worker, or another one when all are gone, may take to come
-LOT_S = 0.5                                                 # of work
+LOT_S = 1.0                                                 # of work
 LOT_MOST = 256                                              # units
 AHEAD = 2                                                   # lots at each worker: one that it does, and the next
-COUNT_S = 1.0                                               # how often workers are counted
+COUNT_S = 3.0                                               # how often workers are counted
 ATTEMPTS = 3                                                # of a unit that is its lot and whose workers died, four each time
 
 
@@ -184,9 +184,9 @@ class _Round:
                 self._submit(ready, {})
 
     def _size(self) -> int:
-        """Units of the next lot: half a second of work, and towards the end no more than leaves some for every worker."""
+        """Units of the next lot: a second of work, and towards the end half of what is left, shared out to all, so that they end together."""
         wanted = max(1, min(LOT_MOST, round(LOT_S / self.cluster.seconds))) if self.cluster.seconds else 1
-        return min(wanted, -(-len(self.todo) // max(self.threads, 1)))
+        return min(wanted, -(-len(self.todo) // (2 * max(self.threads, 1))))
 
     def _submit(self, lot: list[int], files: dict[str, bytes], worker: str | None = None) -> None:
         where = {"workers": [worker], "allow_other_workers": True} if worker else {}
