@@ -1,9 +1,9 @@
 """A pool whose workers are those of a Dask cluster: any number of machines, which may come and go.
 
 Units travel in lots of about a second, since a task costs the scheduler and this side some 30 ms of CPU time, and two lots wait at each
-worker; what they read goes along by content (parcel.py).  A result is known by its place in the work, so that neither the order in which lots come back
-nor who did them changes a byte.  A worker that dies takes nothing along: the scheduler gives its lot to another.  A lot that took four
-workers with it is halved, until the unit that does so is alone; that one's error then says so, as the pool's does.
+worker; what they read goes along by content (parcel.py).  A result is known by its place in the work, so that neither the order in which
+lots come back nor who did them changes a byte.  A worker that dies takes nothing along: the scheduler gives its lot to another.  A lot that
+took four workers with it is halved, until the unit that does so is alone; that one's error then says so, as the pool's does.
 
 Threads: what Dask calls from threads of its own only puts things into a queue.  Everything else is the caller's thread."""
 from __future__ import annotations
@@ -184,7 +184,7 @@ class _Round:
                 self._submit(ready, {})
 
     def _size(self) -> int:
-        """Units of the next lot: a second of work, and towards the end half of what is left, shared out to all, so that they end together."""
+        """Units of the next lot: a second of work, and towards the end half of what is left, shared out: all end together."""
         wanted = max(1, min(LOT_MOST, round(LOT_S / self.cluster.seconds))) if self.cluster.seconds else 1
         return min(wanted, -(-len(self.todo) // (2 * max(self.threads, 1))))
 
