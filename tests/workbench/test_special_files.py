@@ -53,7 +53,8 @@ def test_files_that_a_host_file_names(kind, key, special, tmp_path, capsys):
     ["diff", "{}.toml", "first"], ["diff", "{}.pcap", "first"], ["scenario", "run", "{}.toml"],
     ["sweep", "{}.pcap", "--set", "ethtool.rx=64,128"], ["sweep", "first", "--set", "ethtool.rx=64,128", "--resume", "{}"],
     ["headroom", "{}.pcap"], ["generate", "--spec", "{}.toml", "-o", "-"],
-    ["generate", "--merge", "{}.pcap", "-o", "-"], ["packetdrill", "{}"], ["case", "{}.pcap", "-o", "new"], ["case", "{}", "--hide", "-o", "new"],
+    ["generate", "--merge", "{}.pcap", "-o", "-"], ["packetdrill", "{}"],
+    ["case", "{}.pcap", "-o", "new"], ["case", "{}", "--hide", "-o", "new"],
     ["case", "uptime", "--host", "{}.toml", "-o", "new"], ["case", "uptime", "--hide", "--key", "{}", "-o", "new"], ["whatif", "{}"],
     ["tune", "first", "--resume", "{}"], ["show", "ss", "{}.pcap"], ["validate", "--no-run", "--profile", "{}.toml"],
 ], ids=" ".join)

@@ -57,6 +57,11 @@ def test_a_setting_is_ranked_by_what_all_captures_lose_together(folder: Path) ->
     assert "by capture, with net.core.rmem_default=147456 and with what is best there" in text
 
 
+def test_a_capture_that_is_none_is_named(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "junk.pcap").write_bytes(b"no capture at all")
+    assert "\nimpossible: " + str(tmp_path / "junk.pcap") in str(rxpath.sweep([folder / "few.toml", tmp_path / "junk.pcap"], host=HOST))
+
+
 def test_where_nothing_is_read_there_is_no_latency(folder: Path) -> None:
     nobody = {"socket": [{"name": "s", "bind": "*:9"}]}
     made = rxpath.sweep([folder / "few.toml", folder / "slow.toml"], {"ethtool.rx": [64, 256]}, host=nobody)

@@ -49,7 +49,8 @@ def render(sweep: Sweep, shown: int = SHOWN) -> Group:
                           f"{max(ours):,} of the lost are its limit, not the host's", "yellow"))
     errors = [cell for cell in sweep.ranked if cell.error is not None]
     for cell in errors[:5]:
-        parts.append(Text(f"impossible: {', '.join(f'{k}={cell.settings[k]}' for k in varying)}: {cell.error}", "yellow"))
+        settings = ", ".join(f"{k}={cell.settings[k]}" for k in varying)
+        parts.append(Text(f"impossible: {settings}{': ' * bool(settings)}{cell.error}", "yellow"))
     return Group(*parts)
 
 
