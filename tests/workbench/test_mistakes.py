@@ -1,15 +1,19 @@
 """What a hostile user tries: files that cannot be written, options against each other, the input as the output.  One line, exit 2."""
+import errno
 import os
 import re
 import shutil
 import stat
+import subprocess
 import sys
 
 import pytest
 
 import rxpath
 from rxpath import examples
+from rxpath.cable.capture import Capture
 from rxpath.workbench.cli import app as cli
+from rxpath.workbench.many.resume import Journal
 from rxpath.workbench.traffic import pcap_out
 from rxpath.workbench.words import mistakes
 
@@ -46,11 +50,52 @@ def test_it_is_one_line_that_names_the_option(args, says, capsys):
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /dev/full")
 @pytest.mark.parametrize("args", [
     ["generate", "--rate", "100kpps", "-o", "/dev/full"], ["replay", "first", "--no-whatif", "--tap", "/dev/full"],
-    ["replay", "first", "--no-whatif", "--tx", "/dev/full"],
+    ["replay", "first", "--no-whatif", "--tx", "/dev/full"], ["replay", "first", "--no-whatif", "--pcapng", "/dev/full"],
+    ["replay", "first", "--no-whatif", "--perfetto", "/dev/full"],
+    ["sweep", "first", "--set", "ethtool.rx=256", "--parquet", "/dev/full"],
+    ["sweep", "first", "--set", "ethtool.rx=256", "--csv", "/dev/full"],
 ])
 def test_a_full_disk_is_said_with_the_files_name(args, capsys):
     assert "/dev/full cannot be written: No space left on device" in said(capsys, *args)
     assert stat.S_ISCHR(os.stat("/dev/full").st_mode), "a device is not taken away because it is full"
+
+
+def test_a_journal_on_a_full_disk_is_named_and_keeps_whole_rows(tmp_path):
+    code = f"""import resource, signal
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (9000, 9000))
+from rxpath.workbench.cli import app
+raise SystemExit(app.run(['sweep', 'first', '--set', 'ethtool.rx=64..4096', '--jobs', '1', '--resume', {str(tmp_path / 'j')!r}]))"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60,
+                          env=dict(os.environ, PYTHONDONTWRITEBYTECODE="1"))            # a .pyc would end there, too
+    assert done.returncode == 2 and f"rxpath: --resume {tmp_path / 'j'} cannot be written: File too large\n" in done.stderr, done.stderr
+    with Journal(tmp_path / "j") as journal:
+        assert journal.rows
+
+
+def test_an_end_of_file_inside_is_no_interruption(monkeypatch, capsys):
+    def damaged(*_, **__):
+        raise EOFError("marshal data too short")
+
+    monkeypatch.setattr(Capture, "__init__", damaged)
+    assert cli.run(["replay", "first"]) == 70 and "EOFError: marshal data too short" in capsys.readouterr().err
+
+
+def test_a_new_file_is_there_whole_or_as_it_was(tmp_path):
+    file, link = tmp_path / "x", tmp_path / "link"
+    file.write_text("before")
+    file.chmod(0o640)
+    link.symlink_to("x")
+    with pytest.raises(mistakes.BadInput, match="link cannot be written: No space left on device"), mistakes.new_file(str(link)) as out:
+        out.write(b"half")
+        out.flush()
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    with pytest.raises(KeyboardInterrupt), mistakes.new_file(str(tmp_path / "y")):
+        raise KeyboardInterrupt
+    assert file.read_text() == "before" and sorted(p.name for p in tmp_path.iterdir()) == ["link", "x"]
+    with mistakes.new_file(str(link)) as out:
+        out.write(b"after")
+    assert file.read_text() == "after" and file.stat().st_mode & 0o777 == 0o640 and link.is_symlink()
 
 
 def test_a_file_that_was_not_finished_is_not_left_and_a_device_stays(tmp_path):

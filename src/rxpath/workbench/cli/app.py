@@ -169,7 +169,7 @@ def run(argv: list[str] | None = None) -> int:
         return code if isinstance(code, int) else 0
     except BrokenPipeError:
         return _nobody_reads()
-    except (KeyboardInterrupt, typer.Abort):
+    except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     except SystemExit as error:
         if isinstance(error.__context__, BrokenPipeError):          # the framework has its own idea of it
@@ -178,23 +178,26 @@ def run(argv: list[str] | None = None) -> int:
             _say(error.code.removeprefix("rxpath: "))
             return 1
         return int(error.code or 0)
-    except Exception as error:
+    except Exception as raised:
+        mistake = raised.__cause__ or raised if isinstance(raised, typer.Abort) else raised     # what an EOFError is made into
         try:
             sys.stdout.flush()
         except OSError:                                             # a full disk
             _drop_output()
         if debug:
             raise
-        if hasattr(error, "format_message"):                        # a mistake on the command line
-            context = getattr(error, "ctx", None)
-            _say(f"{error.format_message() or 'a command is missing'} ({context.command_path if context is not None else 'rxpath'} --help)")
+        if hasattr(mistake, "format_message"):                      # a mistake on the command line
+            context = getattr(mistake, "ctx", None)
+            command = context.command_path if context is not None else "rxpath"
+            _say(f"{mistake.format_message() or 'a command is missing'} ({command} --help)")
             return EXIT_BAD_INPUT
         from rxpath.workbench.words.mistakes import is_bad_input, one_line
 
-        if is_bad_input(error):
-            _say(one_line(error))
+        if is_bad_input(mistake):
+            _say(one_line(mistake))
             return EXIT_BAD_INPUT
-        if "KeyboardInterrupt" in str(error):                       # compiled code that was under way wraps it (pydantic's SchemaError)
+        if "KeyboardInterrupt" in str(mistake):                     # compiled code that was under way wraps it (pydantic's SchemaError)
             return EXIT_INTERRUPTED
-        _say(f"this is a bug in rxpath, not in your input: {type(error).__name__}: {one_line(error)} (--debug shows where)")
+        _say(f"this is a bug in rxpath, not in your input: {type(mistake).__name__}: {one_line(mistake)} "
+             "(--debug shows where)")
         return EXIT_BUG

@@ -24,10 +24,10 @@ def check_html(file: str | None, *others: str | None) -> None:
 
 def write_html(file: str | None, made: Callable[[str], str]) -> None:
     """made: the page, from the command that made it."""
-    from rxpath.workbench.words.mistakes import writing
+    from rxpath.workbench.words.mistakes import new_file
 
     if file is None:
         return
     text = made(shlex.join(["rxpath", *sys.argv[1:]]))
-    with writing(file), open(file, "w", encoding="utf-8") as out:
-        out.write(text)
+    with new_file(file) as out:
+        out.write(text.encode())

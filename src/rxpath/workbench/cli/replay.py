@@ -270,13 +270,13 @@ def _written(outcome: Outcome, record: str | None, samples: str | None, trail_li
     """What goes into files."""
     if trail_lines is not None and outcome.trail is not None:
         from rxpath.workbench.views import trail
-        from rxpath.workbench.words.mistakes import writing
+        from rxpath.workbench.words.mistakes import new_file
 
         if trail_lines == "-":
             sys.stdout.write(trail.lines(outcome.trail))
         else:
-            with writing(trail_lines), open(trail_lines, "w", encoding="utf-8") as out:
-                out.write(trail.lines(outcome.trail))
+            with new_file(trail_lines) as out:
+                out.write(trail.lines(outcome.trail).encode())
     if samples is not None:
         from rxpath.workbench.views import spent
 

@@ -57,7 +57,7 @@ class Files:
     @contextmanager
     def watching(self) -> Iterator[list[Watching]]:
         """Who is told of the run; afterwards it is in the files."""
-        from rxpath.workbench.words.mistakes import writing
+        from rxpath.workbench.words.mistakes import new_file
 
         told: list[Watching] = []
         if self.proc is not None:
@@ -78,13 +78,8 @@ class Files:
             from rxpath.workbench.run.fates import Fates
             from rxpath.workbench.views.pcapng import Writer
 
-            with writing(self.pcapng):
-                out = open(self.pcapng, "wb", buffering=1 << 20)
-            try:
-                yield [*told, Fates(Writer(out, shlex.join(["rxpath", *sys.argv[1:]])))]
-            finally:
-                with writing(self.pcapng):
-                    out.close()
+            with new_file(self.pcapng) as out:
+                yield [*told, Fates(Writer(out, shlex.join(["rxpath", *sys.argv[1:]]), self.pcapng))]
         if self.proc is not None and moments.found:
             from rxpath.workbench.views.proc import tree
 

@@ -21,7 +21,7 @@ from rxpath.workbench.jobs.unit import Result, Unit
 from rxpath.workbench.many.grid import Point
 from rxpath.workbench.traffic import capture as traffic
 from rxpath.workbench.traffic.spec import Spec
-from rxpath.workbench.words.mistakes import BadInput
+from rxpath.workbench.words.mistakes import BadInput, writing
 
 FORMAT = 1
 FIELDS = tuple(Result.__dataclass_fields__)
@@ -36,7 +36,7 @@ class Journal:
         if self.path.exists() and not self.path.is_file():
             raise BadInput(f"--resume {path}: must be a file, new or of this sweep")
         try:
-            self._file = open(self.path, "r+b" if self.path.exists() else "w+b")
+            self._file = open(self.path, "r+b" if self.path.exists() else "w+b", buffering=0)
         except OSError as error:
             raise BadInput(f"--resume {path}: {error.strerror or error}") from None
         try:
@@ -81,14 +81,18 @@ class Journal:
         """One row, on disk before the next: not left in our buffers."""
         if result.error is None:                            # what failed is tried again
             row = {"rxpath": FORMAT, "key": key, "settings": settings, "result": {f: getattr(result, f) for f in FIELDS}}
-            self._file.write(json.dumps(row, default=vars).encode() + b"\n")
-            self._file.flush()
+            self._write(row)
 
     def ask(self, key: str, asked: list[Any]) -> None:
         """What a lot is, before it runs."""
         self.asked[key] = asked
-        self._file.write(json.dumps({"rxpath": FORMAT, "key": key, "asked": asked}).encode() + b"\n")
-        self._file.flush()
+        self._write({"rxpath": FORMAT, "key": key, "asked": asked})
+
+    def _write(self, row: dict[str, Any]) -> None:
+        left = json.dumps(row, default=vars).encode() + b"\n"
+        with writing(f"--resume {self.path}"):
+            while left:
+                left = left[self._file.write(left):]
 
     def close(self) -> None:
         self._file.close()

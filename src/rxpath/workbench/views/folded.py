@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rxpath.workbench.run.cpu_work import Work
 from rxpath.workbench.words.figures import ns as shown
-from rxpath.workbench.words.mistakes import BadInput, check_writable, writing
+from rxpath.workbench.words.mistakes import BadInput, check_writable, new_file
 
 ENDINGS = (".folded", ".txt", ".svg")
 WIDTH, ROW, GAP, LEAST, LETTER = 1200, 18, 14, 0.3, 7.0              # pixels; what is narrower is left out
@@ -105,5 +105,5 @@ def _colour(name: str, depth: int, parent: str) -> str:
 
 def write(found: Sequence[Work], file: str, title: str) -> None:
     """As the file's name says."""
-    with writing(file), open(file, "w", encoding="utf-8") as out:
-        out.write(svg(found, title) if file.endswith(".svg") else text(found))
+    with new_file(file) as out:
+        out.write((svg(found, title) if file.endswith(".svg") else text(found)).encode())

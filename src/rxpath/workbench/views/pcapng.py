@@ -56,15 +56,16 @@ def comment(f: Fate) -> str:
 
 
 class Writer:
-    """A run.fates.Sink: writes as it is told.  command: how it was called, for the section's comment."""
+    """A run.fates.Sink: writes as it is told.  command: how it was called, for the section's comment;
+    name: of the file, for mistakes."""
 
-    def __init__(self, file: BinaryIO, command: str) -> None:
-        self.file, self.command, self.last_ns = file, command, 0
+    def __init__(self, file: BinaryIO, command: str, name: str = "") -> None:
+        self.file, self.command, self.name, self.last_ns = file, command, name or getattr(file, "name", ""), 0
         self.cards: Sequence[str] = ()
         self.faces: dict[tuple[int, str], int] = {}         # (card, hook): its interface
 
     def _write(self, data: bytes) -> None:
-        with writing(self.file.name):
+        with writing(self.name):
             self.file.write(data)
 
     def begin(self, interfaces: Sequence[str], host: str) -> None:

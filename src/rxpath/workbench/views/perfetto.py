@@ -12,7 +12,7 @@ from typing import NamedTuple
 from rxpath.workbench.run.outcome import Outcome
 from rxpath.workbench.run.recording import Series
 from rxpath.workbench.run.timeline import BEGIN, FINISH, Event, Timeline
-from rxpath.workbench.words.mistakes import BadInput, check_writable, writing
+from rxpath.workbench.words.mistakes import BadInput, check_writable, new_file
 
 SEQUENCE, CLEARED, NEEDS = 1, 1, 2                          # the one packet sequence, and its flags
 EXPLICIT = 3                                                # child_ordering: by rank
@@ -197,5 +197,5 @@ def _changes(s: Series, width: int) -> Iterator[tuple[int, int]]:
 
 def write(line: Timeline, run: Outcome, file: str) -> int:
     """Into a file; how many octets."""
-    with writing(file), open(file, "wb") as out:
+    with new_file(file) as out:
         return out.write(trace(line, run))

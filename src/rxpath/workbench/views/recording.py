@@ -9,7 +9,7 @@ from typing import Any
 from rxpath.workbench.run.outcome import Outcome
 from rxpath.workbench.run.recording import Recording, Series
 from rxpath.workbench.views import arrow
-from rxpath.workbench.words.mistakes import BadInput, check_writable, writing
+from rxpath.workbench.words.mistakes import BadInput, check_writable, new_file
 
 ENDINGS = (".json", ".arrow", ".parquet")
 
@@ -69,12 +69,12 @@ def write(recording: Recording, file: str) -> None:
     """As the file's name says."""
     kind = Path(file).suffix
     if kind == ".json":
-        with writing(file):
-            Path(file).write_text(json.dumps(as_dict(recording)) + "\n")
+        with new_file(file) as out:
+            out.write((json.dumps(as_dict(recording)) + "\n").encode())
         return
     pa = arrow.pyarrow(f"--record {file}")
-    with writing(file):
+    with new_file(file) as out:
         if kind == ".arrow":
-            pa.feather.write_feather(table(recording, pa), file, compression="lz4")
+            pa.feather.write_feather(table(recording, pa), out, compression="lz4")
         else:
-            pa.parquet.write_table(table(recording, pa), file)
+            pa.parquet.write_table(table(recording, pa), out)

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import csv
+import io
 
 from rich.console import Group
 from rich.text import Text
@@ -11,7 +12,7 @@ from rxpath.workbench.run.outcome import Outcome
 from rxpath.workbench.views.terminal import table as table_of
 from rxpath.workbench.views.terminal import titled
 from rxpath.workbench.words.figures import ns, share
-from rxpath.workbench.words.mistakes import BadInput, check_writable, writing
+from rxpath.workbench.words.mistakes import BadInput, check_writable, new_file
 
 PROGRAMS_SHOWN = 3
 # abi/spent.py, in the datagram's order
@@ -57,7 +58,7 @@ def check(file: str) -> None:
 
 def write_csv(run: Outcome, file: str) -> None:
     """A line for each sample, in the order of arrival; times in ns."""
-    with writing(file), open(file, "w", newline="", encoding="utf-8") as out:
+    with new_file(file) as whole, io.TextIOWrapper(whole, "utf-8", newline="") as out:
         rows = csv.writer(out, lineterminator="\n")
         rows.writerow(["frame", "program", "thread", "arrived_ns", "to_return_ns", "to_end_ns", *PLACES])
         rows.writerows([s.frame, s.program, s.thread, s.arrived, s.to_return, s.to_end, *(s.ns[place] for place in PLACES)]

@@ -19,7 +19,7 @@ from rxpath.workbench.many.sweep import Sweep
 from rxpath.workbench.views import arrow
 from rxpath.workbench.views.terminal import table as table_of
 from rxpath.workbench.words.figures import ns, share
-from rxpath.workbench.words.mistakes import check_writable, writing
+from rxpath.workbench.words.mistakes import check_writable, new_file, writing
 
 SHOWN = 40
 PART = 65_536                                               # rows of a file of a data set
@@ -198,17 +198,18 @@ def parquet(sweep: Sweep, file: str) -> None:
     sweep replaces itself and others stay beside it."""
     pyarrow = arrow.pyarrow("--parquet")
     made = pyarrow.table(typed(sweep))
+    if not _is_data_set(file):
+        with new_file(file) as out:
+            pyarrow.parquet.write_table(made, out, compression="zstd")
+        return
     with writing(file):
-        if not _is_data_set(file):
-            pyarrow.parquet.write_table(made, file, compression="zstd")
-            return
         folder = Path(file) / f"sweep={sweep.name}"
         folder.mkdir(parents=True, exist_ok=True)
         names = []
         for n, start in enumerate(range(0, max(made.num_rows, 1), PART)):
             names.append(f"part-{n:05}.parquet")
-            pyarrow.parquet.write_table(made.slice(start, PART), folder / f"{names[-1]}.new", compression="zstd")
-            os.replace(folder / f"{names[-1]}.new", folder / names[-1])
+            with new_file(str(folder / names[-1])) as out:
+                pyarrow.parquet.write_table(made.slice(start, PART), out, compression="zstd")
         for old in folder.glob("part-*.parquet"):
             if old.name not in names:
                 old.unlink()
@@ -228,5 +229,5 @@ def write(text: str, file: str) -> None:
     if file == "-":
         sys.stdout.write(text)
     else:
-        with writing(file):
-            Path(file).write_text(text)
+        with new_file(file) as out:
+            out.write(text.encode())

@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from typing import BinaryIO
 
 
 class BadInput(ValueError):
@@ -22,6 +24,30 @@ def writing(file: str | os.PathLike[str]) -> Iterator[None]:
         raise
     except OSError as error:
         raise BadInput(f"{os.fspath(file)} cannot be written: {error.strerror or error}") from None
+
+
+@contextmanager
+def new_file(file: str) -> Iterator[BinaryIO]:
+    """A file to write, which is there whole or not at all: it is written beside its place first.  Devices and pipes are written to as they
+    are, and so is a file in a folder that is not ours."""
+    with writing(file):
+        path = os.path.realpath(file)
+        if (os.path.exists(file) and not os.path.isfile(file)) or file.startswith(("/dev/", "/proc/")) or \
+                not os.access(os.path.dirname(path), os.W_OK):
+            with open(file, "wb", buffering=1 << 20) as out:
+                yield out
+            return
+        beside = f"{path}.{os.getpid()}.new"
+        try:
+            with open(beside, "xb", buffering=1 << 20) as out:
+                yield out
+            if os.path.exists(path):
+                shutil.copymode(path, beside)
+            os.replace(beside, path)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(beside)
+            raise
 
 
 def check_writable(option: str, file: str | None) -> None:
