@@ -7,6 +7,7 @@ import tomllib
 
 import pytest
 
+from rxpath._compile import numbers
 from rxpath.abi.kernels import Sysctl
 from rxpath.abi.mib import DevStat, Mib, has
 from rxpath.abi.numbers import FEED_CSUM_GOOD, FEED_HEADER_CUT, FEED_RX_ERROR, NO_SKB, RTN
@@ -38,7 +39,7 @@ COUNTED = NAMED | LOST | {d.name for d in DevStat if d.name.startswith("rx_") an
 
 def ends(net):
     """(reason, station) -> frames."""
-    return {(Drop(r).name, Stage(s).name): int(net.drop_at[r][s]) for r in LOSSES for s in Stage if net.drop_at[r][s]}
+    return {(Drop(r).name, Stage(s).name): n for r in LOSSES for s, n in enumerate(numbers(net.drop_at[r])) if n}
 
 
 def counters_of(places, kernel):

@@ -10,6 +10,7 @@ from scapy.layers.inet import TCP as Segment
 from scapy.layers.l2 import Ether
 
 from rxpath import boot
+from rxpath._compile import numbers
 from rxpath.abi.limits import NCPU
 from rxpath.abi.numbers import IPPROTO, MSG_DONTWAIT, Out
 from rxpath.abi.reasons import LOSSES, Drop
@@ -144,7 +145,7 @@ class Stream:
 
     def drops_now(self) -> dict[str, int]:
         net = self.net
-        return {f"{Drop(r).name}@{Stage(s).name}": int(net.drop_at[r][s]) for r in LOSSES for s in Stage if net.drop_at[r][s]}
+        return {f"{Drop(r).name}@{Stage(s).name}": n for r in LOSSES for s, n in enumerate(numbers(net.drop_at[r])) if n}
 
     def drops(self) -> dict[str, int]:
         return {k: n - self.ended.get(k, 0) for k, n in self.drops_now().items() if n != self.ended.get(k, 0)}
