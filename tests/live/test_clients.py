@@ -43,7 +43,8 @@ def served():
 
 
 def test_ping_floods_and_sends_large_ones(served):
-    for options in (["-f", "-c", "1000"], ["-s", "20000", "-c", "3", "-i", "0.01"], ["-s", "0", "-c", "2", "-i", "0.01"], ["-R", "-c", "1"]):
+    for options in (["-f", "-c", "1000"], ["-s", "20000", "-c", "3", "-i", "0.01"], ["-s", "0", "-c", "2", "-i", "0.01"],
+                    ["-R", "-c", "1"]):
         done = tool("ping", "-q", "-n", *options, OURS)
         assert " 0% packet loss" in done.stdout and done.returncode == 0, (options, done.stdout, done.stderr)
 
@@ -106,7 +107,7 @@ def test_what_scapy_fuzzes_leaves_a_host_that_answers(served):
                 wire.send(frame)
                 sent += 1
             if n % 25 == 24:
-                until(lambda: host.time.backends[0].statistics().rx_frames >= sent)
+                until(lambda sent=sent: host.time.backends[0].statistics().rx_frames >= sent)
     side.ping(times=3)
     assert host.time.refused == 0 and host.counters()["Ip.InReceives"] > 200
     s.setblocking(False)
