@@ -44,6 +44,7 @@ from rxpath.workbench.cli.examples import examples
 from rxpath.workbench.cli.short_way import HELP, asks_for_the_list, import_help, listed
 
 EXIT_BAD_INPUT, EXIT_BUG, EXIT_INTERRUPTED, EXIT_PIPE = 2, 70, 130, 141
+COMPLETE = "_RXPATH_COMPLETE"                       # set by a shell that asks what may come next
 ABOUT_ALL = ("help", "completion", "man")           # commands that look at the others
 
 app = typer.Typer(
@@ -122,6 +123,8 @@ app.add_typer(scenario.scenario_app, name="scenario")
 def _for(argv: list[str]) -> typer.Typer:
     """The command line for these words.  Where the first of them is a command's name, of that command alone: to look at the options of all
     is a fifth of a short replay, and half of --help."""
+    if COMPLETE in os.environ:
+        return app
     if asks_for_the_list(argv):
         return listed(app)
     name = argv[0] if argv else ""
@@ -154,7 +157,7 @@ def _drop_output() -> None:
 def run(argv: list[str] | None = None) -> int:
     """The command; returns its exit status.  No mistake of the user shows a traceback, unless --debug asks for it, wherever it stands."""
     argv = sys.argv[1:] if argv is None else argv
-    if os.environ.get("_RXPATH_COMPLETE"):                          # a shell asks what may come next
+    if os.environ.get(COMPLETE):
         from typer._completion_classes import completion_init
 
         completion_init()
