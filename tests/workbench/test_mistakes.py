@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import pytest
+import typer.rich_utils  # noqa: F401  it reads FORCE_COLOR when it is imported: not while a test sets that
 
 import rxpath
 from rxpath import examples
