@@ -5,12 +5,16 @@ import tempfile
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import hypothesis
 import pytest
 
 from .lab import Lab
 
 HERE = pathlib.Path(__file__).parent
 os.environ["XDG_DATA_HOME"] = os.path.join(tempfile.gettempdir(), "rxpath-tests-no-such-folder")      # no calibration is the default here
+
+hypothesis.settings.register_profile("same", derandomize=True)       # every run tries the same; --hypothesis-profile=default draws others
+hypothesis.settings.load_profile("same")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
