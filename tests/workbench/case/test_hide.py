@@ -424,3 +424,47 @@ def test_each_frame_takes_the_queue_that_it_took(tmp_path, key, capsys, given):
         assert cli.run(["replay", path, "--no-whatif", "--json", *given]) == 0
         queues.append([q["frames"] for q in json.loads(capsys.readouterr().out)["queues"]])
     assert queues[0] == queues[1] != queues[2] and min(queues[0]) > 0
+
+
+def _changed(whole, out, change):
+    """The case with members changed: change(name, data) is what it becomes, or None."""
+    with zipfile.ZipFile(whole) as old, zipfile.ZipFile(out, "w") as new:
+        for name in old.namelist():
+            if (data := change(name, old.read(name))) is not None:
+                new.writestr(name, data)
+    return str(out)
+
+
+DAMAGES = {
+    "cut": lambda whole, out: out.write_bytes(pathlib.Path(whole).read_bytes()[:-3000]),
+    "empty": lambda whole, out: out.write_bytes(b"PK\x03\x04"),
+    "no manifest": lambda whole, out: _changed(whole, out, lambda n, d: None if n == "manifest.json" else d),
+    "no JSON": lambda whole, out: _changed(whole, out, lambda n, d: d[:-9] if n == "manifest.json" else d),
+    "a list": lambda whole, out: _changed(whole, out, lambda n, d: b"[1]" if n == "manifest.json" else d),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_what_is_no_case_is_one_line_and_leaves_nothing(damage, whole, key, tmp_path, capsys):
+    bad = tmp_path / "bad.rxcase"
+    DAMAGES[damage](whole, bad)
+    assert cli.run(["case", str(bad), "--hide", "--key", key, "-o", str(tmp_path / "out")]) == 2
+    out, err = capsys.readouterr()
+    assert err.startswith(f"rxpath: {bad}") and err.count("\n") == 1 and not out
+    assert [p.name for p in tmp_path.iterdir()] == ["bad.rxcase"]
+
+
+def test_damaged_members_and_names_that_escape_leave_no_trace_of_the_host(whole, key, tmp_path, capsys):
+    damaged = {"programs.json": b'[{"name": "wilhelmina", "pid": []}]', "host.toml": b"cpus = [[[ # kasbah"}
+    bad = _changed(whole, tmp_path / "bad.rxcase",
+                   lambda n, d: damaged.get(n, d[:len(d) * 2 // 3] if n.startswith("capture") else d))
+    with zipfile.ZipFile(bad, "a") as more:
+        for name in ("../zanzibar", "/etc/zanzibar", "settings/../../zanzibar", "moments/0/../../kasbah"):
+            more.writestr(name, b"zanzibar wilhelmina")
+    assert cli.run(["case", bad, "--hide", "--key", key, "-o", str(tmp_path / "out")]) == 0
+    err = capsys.readouterr().err
+    assert "programs.json: not as the recorder writes it" in err and "host.toml: not a host file" in err
+    assert not leaks(tmp_path / "out") and not [w for w in NAMES if w in err.lower()]
+    with zipfile.ZipFile(tmp_path / "out") as made:
+        assert not [n for n in made.namelist() if n.startswith("/") or ".." in n or n in ("programs.json", "host.toml")]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["bad.rxcase", "out"]
