@@ -1,6 +1,7 @@
 """Fixtures: every path test runs compiled and plain, and ends with balanced books."""
 import os
 import pathlib
+import signal
 import tempfile
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -15,6 +16,9 @@ os.environ["XDG_DATA_HOME"] = os.path.join(tempfile.gettempdir(), "rxpath-tests-
 
 hypothesis.settings.register_profile("same", derandomize=True)       # every run tries the same; --hypothesis-profile=default draws others
 hypothesis.settings.load_profile("same")
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:                # started in the background of a script: commands that are sent Ctrl-C
+    signal.signal(signal.SIGINT, signal.default_int_handler)         # would inherit that, and not hear it
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
