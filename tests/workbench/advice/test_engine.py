@@ -1,7 +1,7 @@
 """What would have saved them: the cure cures, the placebo does not, and where nothing helps that is said."""
 import json
+import os
 import threading
-import time
 
 import jsonschema
 import pytest
@@ -208,8 +208,8 @@ def test_mistakes_are_one_line(args, said, capsys):
 
 
 def test_a_hundred_thousand_packets_are_answered_in_seconds():
-    started = time.monotonic()
+    before = sum(os.times()[:4])
     run = rxpath.whatif("first", loop=12, rate="300kpps")
     assert run.offered > 100_000 and run.knobs
-    assert time.monotonic() - started < 30                  # 2 s on two idle cores; machines of tests are not idle
+    assert sum(os.times()[:4]) - before < 15                # of CPU time, its workers' too, which is 2 s: whatever else the machine does
     assert threading.active_count() == 1
