@@ -165,14 +165,14 @@ def of_ours(device: Any, call: str, ready: Callable[[], None]) -> dict[str, floa
         return out | {"turns": host.time.turns, "lost": sum(device.statistics().lost.values()) + sum(host.drops().values())}
 
 
-def receive(kind: str, ready: Callable[[], None]) -> dict[str, float]:
+def receive(kind: str, retire_ms: int, ready: Callable[[], None]) -> dict[str, float]:
     device, call = kind.split()
     if device == "kernel":
         return of_kernel(call, ready)
     from rxpath import packet, tap, xdp
     made: Any
     if device == "packet":
-        made = packet.Packet("vb")
+        made = packet.Packet("vb", retire_ms=retire_ms)
     elif device == "xdp":
         made = xdp.Xdp("vb")
     else:
@@ -234,7 +234,7 @@ def veth(receiver: int) -> None:
     ip("link", "set", "va", "up")
 
 
-def a_round(kind: str, rate: int, seconds: float) -> dict[str, float]:
+def a_round(kind: str, rate: int, seconds: float, retire_ms: int = 1) -> dict[str, float]:
     """One receiver, one stretch of traffic."""
     device = kind.split()[0]
 
@@ -258,7 +258,7 @@ def a_round(kind: str, rate: int, seconds: float) -> dict[str, float]:
                 if device == "kernel":
                     ip("addr", "add", f"{KERNEL}/24", "dev", "vb")
                 ip("link", "set", "vb", "up")
-            out = receive(kind, lambda: put(tell, seconds))
+            out = receive(kind, retire_ms, lambda: put(tell, seconds))
             out["sent"], out["seconds"] = pickle.load(hear), seconds
             put(said, out)
 
@@ -272,6 +272,7 @@ def main() -> None:
     p.add_argument("--seconds", type=float, default=1.0, help="of traffic for each receiver in each round")
     p.add_argument("--rounds", type=int, default=3)
     p.add_argument("--kinds", default=",".join(KINDS), help="receivers, with commas")
+    p.add_argument("--retire-ms", type=int, default=1, help="a packet socket's block that is not full is handed over after so long")
     p.add_argument("--json", action="store_true", help="print one JSON object")
     a = p.parse_args()
     kinds, rates = [k.strip() for k in a.kinds.split(",")], [int(r) for r in a.rates.split(",")]
@@ -282,7 +283,7 @@ def main() -> None:
     rounds = {(rate, kind): list[dict[str, float]]() for rate in rates for kind in kinds}
     for _ in range(a.rounds):
         for rate, kind in rounds:
-            rounds[rate, kind].append(a_round(kind, rate, a.seconds))
+            rounds[rate, kind].append(a_round(kind, rate, a.seconds, a.retire_ms))
     out = [row(rate, kind, of, rounds.get((rate, KINDS[0]))) for (rate, kind), of in rounds.items()]
     if a.json:
         print(json.dumps(out))
