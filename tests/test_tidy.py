@@ -1,5 +1,6 @@
 """The house keeps its own rules: what a reader may rely on in every file."""
 import ast
+import functools
 import io
 import pathlib
 import re
@@ -32,13 +33,13 @@ def test_every_room_says_what_it_is():
 def test_every_station_of_the_list_is_charged_in_the_code_and_lies_in_its_room():
     """path.STATIONS is the one list: docs, costs and trail are made from it, so it must be what the code does."""
     from rxpath.path import STATIONS, Stage
-    texts = {p: p.read_text() for p in SOURCES if p.name != "path.py"}
+    names = {p: set(re.findall(r"\bStage\.(\w+)", p.read_text())) for p in SOURCES if p.name != "path.py"}
     for stage, station in STATIONS.items():
-        named = [p for p, t in texts.items() if re.search(rf"\bStage\.{stage.name}\b", t)]
+        named = [p for p, of_file in names.items() if stage.name in of_file]
         room = ROOT / "src/rxpath" / station.room
         inside = [p for p in named if p.is_relative_to(room) or p == room.with_suffix(".py")]
         assert inside, f"{stage.name} is not charged in {station.room}"
-    used = set(re.findall(r"\bStage\.(\w+)", " ".join(texts.values()))) - set(dir(type(Stage.HARDIRQ)))
+    used = set().union(*names.values()) - set(dir(type(Stage.HARDIRQ)))
     assert used <= {s.name for s in Stage}, used - {s.name for s in Stage}
 
 
@@ -72,6 +73,7 @@ def test_no_driver_is_known_by_name_outside_its_room():
     assert not re.search(rf'fact = "({"|".join(names)})"', rules)
 
 
+@functools.cache
 def prose(path):
     """(line, text) of a page, or of a module's docstrings and comments."""
     text = path.read_text()
@@ -124,10 +126,11 @@ def quoted(path, pattern):
 
 def test_every_function_named_in_prose_exists():
     from rxpath.path import Stage
-    code = [ast.parse(p.read_text()) for top in ("src", "tests", "tools", "benches") for p in (ROOT / top).rglob("*.py")]
-    nodes = [n for tree in code for n in ast.walk(tree)]
-    known = OF_LINUX | {s.name for s in Stage} | {n.name for n in nodes if isinstance(n, (ast.FunctionDef, ast.ClassDef))}
-    known |= {t.id for n in nodes if isinstance(n, ast.Assign) for t in n.targets if isinstance(t, ast.Name)}
+    known = OF_LINUX | {s.name for s in Stage}
+    for file in (p for top in ("src", "tests", "tools", "benches") for p in (ROOT / top).rglob("*.py")):
+        nodes = list(ast.walk(ast.parse(file.read_text())))
+        known |= {n.name for n in nodes if isinstance(n, (ast.FunctionDef, ast.ClassDef))}
+        known |= {t.id for n in nodes if isinstance(n, ast.Assign) for t in n.targets if isinstance(t, ast.Name)}
     for path in PROSE:
         for place, name in quoted(path, r"^(?:[\w.]+\.)?(\w+)\(\)$"):
             assert name in known, place
