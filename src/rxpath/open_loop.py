@@ -7,7 +7,7 @@ from ._compile import cold, path_function
 from .abi.net import Net
 from .abi.nic import FIRST_MADE, RECORD, RECORD_BITS
 from .abi.reasons import Drop
-from .abi.tcp_sent import NTCPLOST, NTCPREPAIR, NTCPSENT, SENT_GAP, SENT_SYN
+from .abi.tcp_sent import NTCPLOST, NTCPREPAIR, NTCPSENT, NTCPSPLIT, SENT_GAP, SENT_SPLIT, SENT_SYN
 
 
 @path_function
@@ -45,8 +45,10 @@ def tcp_ends(net: Net, t: int, frame: int, reason: int) -> None:
         return
     y, ended = net.tcp_sent[i], net.tcp_ended[reason]
     octets = y.octets
-    if y.last and frame >> RECORD_BITS == y.last:
-        octets = y.last_octets
+    if y.flags & SENT_SPLIT:
+        z = net.tcp_split[y.frame & NTCPSPLIT - 1]
+        if frame >> RECORD_BITS == z.last:
+            octets = z.octets
     ended.segments += 1
     ended.octets += octets
     if y.flags & SENT_GAP:

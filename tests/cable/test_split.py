@@ -13,7 +13,7 @@ from rxpath.abi.capture import SPLIT_BYTES
 from rxpath.abi.limits import NFEED
 from rxpath.abi.nic import frame_place
 from rxpath.abi.numbers import FEED_CSUM_GOOD
-from rxpath.abi.tcp_sent import NTCPSENT
+from rxpath.abi.tcp_sent import NTCPSENT, SENT_SPLIT
 from rxpath.cable.capture import Capture
 from rxpath.cable.receiver import infer_receiver
 from rxpath.cable.tcp_seen import tcp_seen_load
@@ -225,10 +225,10 @@ def test_a_cable_that_is_full_in_the_middle_of_a_frame_loses_nothing(cable: Any)
 def test_what_goes_with_the_record_goes_with_its_segments(cable: Any) -> None:
     """How many, and how long the last is: for the ledger."""
     def look(capture: Any, net: Any) -> None:
-        y = net.tcp_sent[7 & NTCPSENT - 1]
-        assert (y.frame, y.octets, y.last, y.last_octets, y.snd_nxt) == (7, 1460, 2, 10, 5001)
+        y, z = net.tcp_sent[7 & NTCPSENT - 1], net.tcp_split[7]
+        assert (y.frame, y.octets, y.flags & SENT_SPLIT, z.last, z.octets, y.snd_nxt) == (7, 1460, SENT_SPLIT, 2, 10, 5001)
         y = net.tcp_sent[8 & NTCPSENT - 1]
-        assert (y.frame, y.octets, y.last) == (8, 20, 0)
+        assert (y.frame, y.octets, y.flags & SENT_SPLIT) == (8, 20, 0)
         assert (net.tcp_offered, net.tcp_offered_octets) == (2 + 3 + 1, 2930 + 20)
 
     cable(*shake(), merge(segments([1460, 1460, 10])), *segments([20], 3031), look=look)

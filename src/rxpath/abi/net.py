@@ -56,7 +56,7 @@ from .softnet import backlog_t, napi_struct, rps_dev_flow, softnet_data, spinloc
 from .spent import NPLACE, NPROGRAM, NSAMPLE, NSPENT, sample_t, spent_t
 from .tcp import TCP_EHASH, request_sock, tcp_metrics_block, tcp_sock, tcp_timewait_sock
 from .tcp_options import tcp_fastopen_cookie, tcp_options_received, tcp_out_options
-from .tcp_sent import NTCPLOST, NTCPREPAIR, NTCPSENT, tcp_ledger_t, tcp_lost_t, tcp_seen_t, tcp_sent_t
+from .tcp_sent import NTCPLOST, NTCPREPAIR, NTCPSENT, NTCPSPLIT, tcp_ledger_t, tcp_lost_t, tcp_seen_t, tcp_sent_t, tcp_split_t
 from .timeline import NOPEN, NTIMELINE, open_slice, timeline_mark, timeline_t
 from .timer import NHRTIMER, NTIMER, hrtimer, timer_base, timer_list
 
@@ -290,6 +290,7 @@ class Net:
     share: Array[share_t] = table(NSHARE)
     tcp_seen: Array[tcp_seen_t] = table(NTCPSEEN * 2)   # open addressing
     tcp_sent: Array[tcp_sent_t] = table(NTCPSENT + NTCPREPAIR)          # by the frame's number
+    tcp_split: Array[tcp_split_t] = table(NTCPSPLIT)
     tcp_lost: Array[tcp_lost_t] = table(NTCPLOST)       # since somebody looked
     tcp_ended: Array[tcp_ledger_t] = table(NREASON)     # by reason
     tcp_again: Array[i64] = table(NREASON)              # what is lost for it is sent again: 1, a SYN makes its connection wait for that

@@ -6,6 +6,7 @@ that runs ahead finds the same."""
 from .._compile import i64, struct
 
 NTCPSENT = 1 << 18              # frames that may be between the cable and TCP at a time
+NTCPSPLIT = 1 << 16             # records within which one that was split is found
 NTCPREPAIR = 4096               # of these beside them, that repair others: their numbers begin at FIRST_MADE (abi/nic.py)
 NTCPLOST = 1 << 16              # segments that are lost between two looks at them
 
@@ -20,6 +21,7 @@ SENT_WSCALE = 64
 SENT_GAP = 128                  # bytes of the peer's that it acknowledged are missing in the capture, before this frame's
 SENT_WSCALE_SHIFT = 8           # from here on the scale of its window, four bits
 SENT_SYN = 1 << 12              # of a frame: it is a SYN
+SENT_SPLIT = 1 << 13            # it came as several segments: tcp_split_t
 
 
 @struct()
@@ -51,9 +53,14 @@ class tcp_sent_t:
     conn: i64                   # of net.tcp_seen; -1: it found no place there
     snd_nxt: i64
     flags: i64
-    octets: i64                 # of data in it, or in each of its segments but the last
-    last: i64                   # it was split (cable/split.py): the number of its last segment; 0: it was not
-    last_octets: i64            # of data in that one
+    octets: i64                 # of data in it; SENT_SPLIT: in each of its segments but the last
+
+
+@struct()
+class tcp_split_t:
+    """Of a record that was split (cable/split.py), by its number."""
+    last: i64                   # the number of its last segment, and bytes of data in that one
+    octets: i64
 
 
 @struct()

@@ -120,7 +120,7 @@ class Capture:
         self.reached, self.piece = 0, frame_place(s.frame) if s.pending else (s.rec, s.split_next) if s.split_count else (s.rec + 1, 0)
         if not s.pending or s.rec_at < s.split_room:
             s.split_used = 0                    # what was made there has been pulled in
-        s.split_above = split_above(net, s.ncard)
+        s.split_above = s.split_above or split_above(net, s.ncard)
         while True:
             most = min(PIECE, self._stops[0] - s.rec) if self._stops else PIECE
             why = Scan.END if self._end else self._call(capture_scan)(net, s, most)

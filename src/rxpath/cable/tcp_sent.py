@@ -14,12 +14,14 @@ from ..abi.capture import scan_t
 from ..abi.net import Net
 from ..abi.numbers import ETH_ZLEN, IP_OFFSET, IPPROTO, TCP_HLEN, TCPHDR_ACK, TCPHDR_FIN, TCPHDR_RST, TCPHDR_SYN
 from ..abi.tcp_sent import (
+    NTCPSPLIT,
     SENT_FIN,
     SENT_GAP,
     SENT_NXT,
     SENT_OPTIONS,
     SENT_REAL,
     SENT_SACK,
+    SENT_SPLIT,
     SENT_SYN,
     SENT_TSTAMP,
     SENT_WSCALE,
@@ -190,7 +192,7 @@ def is_after(a: int, b: int) -> bool:
 @path_function
 def tcp_frame_takes(net: Net, frame: int, conn: int, snd_nxt: int, flags: int, octets: int) -> None:
     y = net.tcp_sent[tcp_sent_slot(frame)]
-    y.frame, y.conn, y.snd_nxt, y.flags, y.octets, y.last = frame, conn, snd_nxt, flags, octets, 0
+    y.frame, y.conn, y.snd_nxt, y.flags, y.octets = frame, conn, snd_nxt, flags, octets
     net.tcp_offered += 1
     net.tcp_offered_octets += octets
 
@@ -200,11 +202,13 @@ def tcp_frame_split(net: Net, s: scan_t) -> None:
     """The record in hand comes as several segments: what it took along is theirs."""
     y = net.tcp_sent[tcp_sent_slot(s.rec)]
     if y.frame == s.rec:
-        y.octets, y.last, y.last_octets = s.split_size, s.split_count - 1, s.split_octets - (s.split_count - 1) * s.split_size
+        z, last = net.tcp_split[s.rec & NTCPSPLIT - 1], s.split_count - 1
+        y.octets, y.flags = s.split_size, y.flags | SENT_SPLIT
+        z.last, z.octets = last, s.split_octets - last * s.split_size
         net.tcp_offered += s.split_count - 1
 
 
 @entry
 def tcp_repair_takes(net: Net, frame: int, conn: int, snd_nxt: int, flags: int, octets: int) -> None:
     """A frame that is made to repair another takes along what that did."""
-    tcp_frame_takes(net, frame, conn, snd_nxt, flags, octets)
+    tcp_frame_takes(net, frame, conn, snd_nxt, flags & ~SENT_SPLIT, octets)

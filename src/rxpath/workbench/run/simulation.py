@@ -233,8 +233,8 @@ class Simulation(Machine):
         long = sum(self.net.ring[q].length_errors for q in self.rings)
         if long:
             dev = self.host.device
-            notes.append(f"{long:,} frames are longer or shorter than the NIC takes at MTU {dev.mtu} (nic.mtu admits up to "
-                         f"{dev.driver.mtu_most}); of merged frames only those of TCP over IPv4 are split")
+            notes.append(f"{long:,} frame{' is' if long == 1 else 's are'} longer or shorter than the NIC takes at MTU {dev.mtu} "
+                         f"(nic.mtu admits up to {dev.driver.mtu_most}); of merged frames only those of TCP over IPv4 are split")
         if read.tcp is not None and read.tcp.offered.segments:
             notes += [connections.said(read.tcp, self.speed), connections.ledger(read.tcp)]
         notes += [f"not modelled: {u.what}, {u.frames:,} frame{'s' * (u.frames != 1)}" for u in read.unhandled
