@@ -130,7 +130,7 @@ def paused(host):
 
 def before_its_syn(host):
     """A segment of a captured connection (open_loop.py): frame 0 is the first of this host."""
-    tcp_seen_load(host.boot, struct.pack("<5q", ip4(PEER), ip4(US), 40000 << 16 | 80, 0, 0))
+    tcp_seen_load(host.boot, struct.pack("<6q", ip4(PEER), ip4(US), 40000 << 16 | 80, 0, 0, 0))
     conn = next(i for i, x in enumerate(host.net.tcp_seen) if x.used)
     host.net.tcp_seen[conn].syn_lost, host.net.tcp_sent[0].conn = 1, conn
     pinged(host, eth(ip(tcp(flags=0x10), proto=6)))

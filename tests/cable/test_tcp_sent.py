@@ -32,8 +32,9 @@ MSS, WSCALE5, SACKOK, STAMPS = b"\2\4\5\xb4", b"\3\3\5\1", b"\4\2\1\1", b"\1\1\x
 ALL = SENT_REAL | SENT_NXT
 
 
-def came(flags: int, seq: int = 1, ack: int = 0, payload: bytes = b"", sport: int = 40000, dport: int = 80, options: bytes = b"") -> bytes:
-    return eth(ip(tcp(payload, sport, dport, seq, ack, flags, options=options), proto=6))
+def came(flags: int, seq: int = 1, ack: int = 0, payload: bytes = b"", sport: int = 40000, dport: int = 80, options: bytes = b"",
+         window: int = 64240) -> bytes:
+    return eth(ip(tcp(payload, sport, dport, seq, ack, flags, options=options, window=window), proto=6))
 
 
 def sent(flags: int, seq: int = 1, ack: int = 0, payload: bytes = b"", sport: int = 80, dport: int = 40000, options: bytes = b"") -> bytes:

@@ -58,6 +58,22 @@ def test_a_connection_that_began_before_the_capture(tmp_path: pathlib.Path) -> N
     assert tcp_of(run).read == Amount(2, 11) and run.books.dropped == {}
 
 
+@pytest.mark.parametrize(("sizes", "scale"), [([], 7), ([70], 7), ([1400, 700], 8), ([60_000, 60_000], 14)])
+def test_the_scale_of_a_window_that_what_was_sent_into_it_shows(tmp_path: pathlib.Path, sizes: list[int], scale: int) -> None:
+    """The peer's window says 10; the SYN, which would say what that means, is not in the capture."""
+    path, seq, frames = tmp_path / "x.pcap", 70, [came(ACK, 900, 70, b"x" * 10, window=10)]
+    for n in sizes:
+        frames.append(sent(ACK, seq, 910, bytes(n)))
+        seq += n
+    path = write(tmp_path, *TO_US, *frames, came(ACK, 910, seq, b"z", window=10), sent(ACK, seq, 911))
+    for plain in (False, True):
+        receiver = infer_receiver(path, plain=plain)
+        with Simulation(the_host(None, [], None), receiver=receiver, plain=plain) as sim, \
+                Capture(path, receiver=receiver, start_ns=START_NS, plain=plain) as capture:
+            sim.replay(capture)
+            assert [sim.net.tcp[i].snd_wscale for i in range(sim.net.nsock) if sim.net.socks[i].dport == 40000] == [scale]
+
+
 def test_a_connection_that_the_receiver_opened(tmp_path: pathlib.Path) -> None:
     run = both(write(tmp_path, *TO_US, sent(SYN, 300, sport=50000, dport=443, options=MSS + SACKOK),
                      came(SYN | ACK, 7, 301, sport=443, dport=50000, options=MSS + SACKOK), sent(ACK, 301, 8, b"hi", 50000, 443),

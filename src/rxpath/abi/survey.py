@@ -33,6 +33,9 @@ class tcp_flow:
     mss: Array[i64] = array(2)          # that its last SYN has announced; 0: none
     full: Array[i64] = array(2)         # bytes of data in its full segments: what most have or are multiples of, and by how many votes
     full_votes: Array[i64] = array(2)
+    acked: Array[i64] = array(2)        # what its last segment acknowledged, the window that it gave, and which scale of windows the
+    window: Array[i64] = array(2)       # other end's data show at least
+    wscale: Array[i64] = array(2)
 
 
 @struct(align=CACHELINE)

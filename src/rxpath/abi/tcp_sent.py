@@ -34,6 +34,7 @@ class tcp_seen_t:
     ports: i64                  # source << 16 | destination
     mss: i64                    # the smaller of what its ends have announced; 0: neither has
     full: i64                   # bytes of data in the sender's full segments, as most of them have; 0: not known
+    wscale: i64                 # the scale of the peer's windows, at least: what the receiver sent went beyond them unscaled
     read: i64                   # in this reading of the file: scan_t.rec_base + 1
     peer_isn: i64               # of the SYN that began it; -1: none
     isn: i64                    # of the receiver's own SYN; -1: none

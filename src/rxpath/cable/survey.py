@@ -35,11 +35,13 @@ from .wire import ip_sum_left, ipv4_at, l4_left_kind, l4_sum_left, pseudo_sum
 
 SURE = 16                       # checksums of a source that are summed, to tell made ones from damaged ones
 MADE = 2                        # for each checksum that a source has made, at least so many that it left to its card
-TCP_DOFF, TCP_FLAGS = 12, 13
+TCP_DOFF, TCP_FLAGS, TCP_WINDOW, TCP_CHECK = 12, 13, 14, 16
+TCP_MAX_WSCALE = 14
+BEYOND_MOST = 1 << 26           # no window is so large: a segment of another connection
 TCPOPT_EOL, TCPOPT_NOP, TCPOPT_MSS = 0, 1, 2
 VXLAN, FLANNEL, GENEVE = 4789, 8472, 6081
 TUNNEL_HLEN, ETH_P_TEB = 8, 0x6558
-ROW = 40                        # bytes of a connection: source, destination, ports of a segment to the receiver, mss, full (tcp_seen.py)
+ROW = 48                        # bytes of a connection: source, destination, ports of a segment to the receiver, and more (tcp_seen.py)
 FULL_LEAST = 536                # bytes of data in a segment that may be full: RFC 9293 3.7.1's default MSS
 
 
@@ -72,7 +74,7 @@ def survey_frame(v: survey_t, s: scan_t, mem: Mem) -> None:
         return
     proto, l4 = byte(mem, ip + 9), ip + (byte(mem, ip) & 15) * 4
     if proto == IPPROTO.TCP:
-        if l4 + TCP_FLAGS < end:
+        if l4 + TCP_CHECK <= end:
             survey_segment(v, mem, ip, l4, end)
     elif proto == IPPROTO.UDP:
         if l4 + UDP_HLEN + TUNNEL_HLEN <= end:
@@ -186,8 +188,22 @@ def survey_segment(v: survey_t, mem: Mem, ip: int, l4: int, end: int) -> None:
             return
     data = be16(mem, ip + 2) - (l4 - ip) - (byte(mem, l4 + TCP_DOFF) >> 4) * 4
     f.others[d] += 2 if data > 0 else 1              # whoever sends data believes himself connected
+    if flags & (TCPHDR_SYN | TCPHDR_ACK) == TCPHDR_ACK:
+        if data > 0 and f.window[1 - d] > 0:
+            survey_wscale(f, 1 - d, be32(mem, l4 + 4) + data)
+        f.acked[d], f.window[d] = be32(mem, l4 + 8), be16(mem, l4 + TCP_WINDOW)
     if data >= FULL_LEAST and flags & (TCPHDR_PSH | TCPHDR_FIN) == 0:
         survey_full(f, d, data)
+
+
+@path_function
+def survey_wscale(f: tcp_flow, d: int, end: int) -> None:
+    """Data up to `end` for end d: it lies within the window that d gave last, as it is scaled."""
+    beyond, scale = end - f.acked[d] & 0xFFFFFFFF, f.wscale[d]
+    if beyond < BEYOND_MOST:
+        while f.window[d] << scale < beyond and scale < TCP_MAX_WSCALE:
+            scale += 1
+        f.wscale[d] = scale
 
 
 @cold
@@ -288,9 +304,9 @@ def survey_connections(v: survey_t, addr: int) -> int:
     for i in range(NFLOW):
         f, before = v.flow[i], n
         if f.used and is_ours(v, f.addr_0) and flow_is_real(f, 0):
-            n = put_row(mem, n, f.addr_1, f.addr_0, f.ports << 16 & 0xFFFF0000 | f.ports >> 16, flow_mss(f), flow_full(f, 1))
+            n = put_row(mem, n, f.addr_1, f.addr_0, f.ports << 16 & 0xFFFF0000 | f.ports >> 16, flow_mss(f), flow_full(f, 1), f.wscale[1])
         if f.used and is_ours(v, f.addr_1) and flow_is_real(f, 1):
-            n = put_row(mem, n, f.addr_0, f.addr_1, f.ports, flow_mss(f), flow_full(f, 0))
+            n = put_row(mem, n, f.addr_0, f.addr_1, f.ports, flow_mss(f), flow_full(f, 0), f.wscale[0])
         if n == before + 2:
             v.inner += 1
     return n
@@ -311,12 +327,13 @@ def flow_full(f: tcp_flow, d: int) -> int:
 
 
 @path_function
-def put_row(mem: Mem, n: int, saddr: int, daddr: int, ports: int, mss: int, full: int) -> int:
+def put_row(mem: Mem, n: int, saddr: int, daddr: int, ports: int, mss: int, full: int, wscale: int) -> int:
     put_le64(mem, n * ROW, saddr)
     put_le64(mem, n * ROW + 8, daddr)
     put_le64(mem, n * ROW + 16, ports)
     put_le64(mem, n * ROW + 24, mss)
     put_le64(mem, n * ROW + 32, full)
+    put_le64(mem, n * ROW + 40, wscale)
     return n + 1
 
 

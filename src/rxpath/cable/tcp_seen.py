@@ -8,7 +8,7 @@ from .._compile import entry, forget, le64, mem_at, path_function, region
 from ..abi.limits import NTCPSEEN
 from ..abi.net import Net
 
-ROW = 40                        # bytes: source, destination, ports (source << 16 | destination) of a segment that comes in, mss, full
+ROW = 48                        # bytes: source, destination, ports (source << 16 | destination) of what comes in, mss, full, wscale
 
 
 @path_function
@@ -30,7 +30,8 @@ def tcp_seen_add(net: Net, addr: int, n: int) -> None:
     for i in range(min(n, NTCPSEEN)):
         saddr, daddr, ports = le64(mem, i * ROW), le64(mem, i * ROW + 8), le64(mem, i * ROW + 16)
         x = net.tcp_seen[tcp_seen_slot(net, saddr, daddr, ports)]
-        x.used, x.saddr, x.daddr, x.ports, x.mss, x.full = 1, saddr, daddr, ports, le64(mem, i * ROW + 24), le64(mem, i * ROW + 32)
+        x.used, x.saddr, x.daddr, x.ports, x.wscale = 1, saddr, daddr, ports, le64(mem, i * ROW + 40)
+        x.mss, x.full = le64(mem, i * ROW + 24), le64(mem, i * ROW + 32)
         if x.mss and (net.tcp_seen_mss == 0 or x.mss < net.tcp_seen_mss):
             net.tcp_seen_mss = x.mss
 

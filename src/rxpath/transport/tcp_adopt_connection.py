@@ -23,7 +23,7 @@ from .tcp_output import tcp_send_ack
 from .tcp_seq import u32
 from .tcp_state import tcp_established_now
 
-WSCALE_GUESS = 7                 # of a peer whose SYN nobody has seen: Linux's with its default buffers
+WSCALE_GUESS = 7                 # of a peer whose SYN nobody has seen, at least: Linux's with its default buffers
 
 
 @path_function
@@ -69,6 +69,9 @@ def tcp_adopt_connection(net: Net, cpu: int, listener: sock, skb: sk_buff) -> in
     if not active:
         req.rcv_isn = u32(cb.seq - 1)
         req.mss, req.sack_ok, req.wscale_ok, req.snd_wscale = req.advmss, 1, 1, WSCALE_GUESS
+        if y.conn >= 0:
+            x = net.tcp_seen[y.conn]
+            req.snd_wscale = max(WSCALE_GUESS, x.wscale)
         tcp_openreq_init_rwin(net, listener, tp, req, 0)
     tcp_adopt_options(net, req, y.flags)
     req.snt_isn = u32(th.ack_seq - 1)
