@@ -86,7 +86,7 @@ def folder(tmp_path_factory):
     (here / "mix.toml").write_text(SPEC)
     (here / "clients.toml").write_text(CLIENTS)
     assert cli.run(["generate", "--spec", str(here / "mix.toml"), "-o", str(here / "traffic.pcap")]) == 0
-    (here / "telemetry.toml").write_text(SPEC)
+    (here / "burst.toml").write_text(SPEC)
     (here / "key").write_bytes(bytes(range(32)))
     small = (here / "traffic.pcap").read_bytes()
     for name in ("dump.pcap", "a.pcap", "b.pcapng", "third.pcap", "even.pcap", "traffic.pcapng"):
