@@ -213,3 +213,10 @@ def test_a_hundred_thousand_packets_are_answered_in_seconds():
     assert run.offered > 100_000 and run.knobs
     assert sum(os.times()[:4]) - before < 15                # of CPU time, its workers' too, which is 2 s: whatever else the machine does
     assert threading.active_count() == 1
+
+
+def test_of_one_seed_everything_is_said_to_be_of_that_one():
+    for seed in (1, 3):
+        one = str(rxpath.whatif("first", seed=seed, seeds=1, budget="200k", jobs=1))
+        assert f"(each knob: the same traffic and host run again with seed {seed} alone, cost profile" in " ".join(one.split())
+    assert "run again, cost profile" in " ".join(str(rxpath.whatif("first", seeds=3, budget="400k", jobs=1)).split())

@@ -60,7 +60,8 @@ def render(run: Outcome, answer: WhatIf) -> Group:
     parts += [Text(), *(Text(line, "dim") for line in _how_far(answer))] if answer.knobs or answer.unfinished else []
     parts += [Text(), *varies] if varies else []
     parts += [Text(), *hangs] if hangs else []
-    other = f" with seed {answer.seed}" if answer.seed != run.host.seed else ""
+    alone = " alone" * (answer.spread is None)
+    other = f" with seed {answer.seed}{alone}" if alone or answer.seed != run.host.seed else ""
     how = f"each knob: the same traffic and host run again{other}, cost profile {run.host.profile}" if answer.knobs else ""
     how += f"; {said}" if how and (said := in_words(expected_error(run))) else ""
     title = TITLE[answer.goal] if answer.knobs or answer.unfinished or answer.goal != "loss" else \
