@@ -155,6 +155,8 @@ def test_tshark_reads_it_back(tmp_path, capsys):
     outcome = rxpath.replay("first")
     sent = [line for line in read if "fate=sent" in line]
     assert len(read) - len(sent) == outcome.offered and len(sent) == outcome.books.copies["sent"] > 0
+    assert sent[1].split("\t")[2].startswith("fate=sent frame=3 "), "the echo reply to frame 3"
+    assert all(" frame=" in line for line in sent)
     hooks = Counter(line.split("\t")[0] for line in read)
     assert hooks.pop("eth0:application") + hooks.pop("eth0:kernel") == outcome.delivered and hooks.pop("eth0:tx") == len(sent)
     assert hooks == {"eth0:socket": outcome.dropped["SOCKET_RCVBUFF"], "eth0:transport": outcome.dropped["NO_SOCKET"]}

@@ -98,7 +98,8 @@ class Writer:
         sent = out.kind == Out.TX
         what = "frames that the host sent" if sent else "copies that a packet socket took"
         face = self._face(card, "tx" if sent else f"tap{out.arg}", what)
-        words = [f"fate={'sent' if sent else 'tapped'}", *(numbered(out.frame) if 0 < out.frame < FIRST_MADE else []), f"t_ns={out.t}",
+        frame = -1 - out.frame if out.frame < 0 else out.frame                 # below 0: an answer to it
+        words = [f"fate={'sent' if sent else 'tapped'}", *(numbered(frame) if 0 < frame < FIRST_MADE else []), f"t_ns={out.t}",
                  f"cpu={out.cpu}"]
         self._packet(face, out.t + epoch_ns, out.data, out.length, " ".join(words), 0)
 
