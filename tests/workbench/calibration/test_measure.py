@@ -4,7 +4,7 @@ import pytest
 from rxpath.path import Stage
 from rxpath.vtime.costs import load_profile
 from rxpath.workbench.calibration import derive, machine, measure
-from rxpath.workbench.calibration.in_model import call
+from rxpath.workbench.calibration.in_model import STEP, call
 from rxpath.workbench.calibration.machine import Busy, Cpus, Look
 from rxpath.workbench.calibration.measure import Figure, Measured, Value
 from rxpath.workbench.words import units
@@ -98,7 +98,7 @@ def measured_in_the_model(ns, halts):
 def test_a_profile_that_is_measured_in_the_model_comes_out_again():
     """The costs that are solved for; SWITCH and the wait are divided by a fixed share, so that their sum is what can be known."""
     ns = {stage: float(v) for stage, v in load_profile("vm").ns.items()}
-    halts = {"20us": 0, "100us": 13_000, "1ms": 23_000, "5ms": 61_000, "20ms": 131_000}
+    halts = {"20us": 0, "50us": 8_000, "100us": 13_000, "200us": 13_000, "1ms": 23_000, "5ms": 61_000, "20ms": 131_000}
     m = Measured(Cpus(0, 1), measured_in_the_model(ns, halts), measure.Noise(0.0055, 250, 2, 3_000_000))
     found = derive.derive(m)
     assert found.factor == pytest.approx(1.4, rel=0.12)
@@ -111,7 +111,10 @@ def test_a_profile_that_is_measured_in_the_model_comes_out_again():
         assert found.costs[stage].ns == pytest.approx(wanted, rel=0.1, abs=allowed), stage.name
     assert found.costs[Stage.BYTE_COPY].ns == pytest.approx(max(ns[Stage.BYTE_COPY] / 1024, 0.005), rel=0.01)
     assert found.costs[Stage.TICK].ns == pytest.approx(22_000) and found.hz == 250 and found.stalls[:2] == (2, 3_000_000)
-    assert [(t, round(c.ns, -3)) for t, c in found.halt] == [(units.duration_ns(k), v) for k, v in halts.items()]
+    assert [round(c.ns, -3) for _, c in found.halt] == list(halts.values())
+    awake = STEP - call(ns, reader=1).halted                    # from an interrupt that ends a halt until the next halt
+    for (halted, cost), gap in zip(found.halt, halts, strict=True):
+        assert halted == pytest.approx(units.duration_ns(gap) - awake - cost.ns, abs=1_500), "halted for what is left"
 
 
 def test_an_interrupt_may_be_there_before_its_sender_goes_on():

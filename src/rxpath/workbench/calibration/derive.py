@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from rxpath.path import Stage
 from rxpath.vtime.costs import load_profile
-from rxpath.workbench.calibration.in_model import Call, call
+from rxpath.workbench.calibration.in_model import STEP, Call, call
 from rxpath.workbench.calibration.measure import HALTS, RULES, Measured, Value
 from rxpath.workbench.words import units
 
@@ -220,11 +220,14 @@ class Solver:
         source = f"[M] from send() to the return of recvfrom() after {name} {first.value:.0f}, less what is known of it {rest:.0f}"
         for stage in (Stage.IDLE_EXIT, Stage.IDLE_EXIT_C1E, Stage.IDLE_EXIT_C3, Stage.IDLE_EXIT_C6):
             self.set(stage, first.value - rest, first, source)
-        known, least = self.call(reader=1).latency, 0.0
-        for name, one in found:
-            more = least = max(one.value - known, least)
-            cost = Cost(more, f"[M] the same after {name} {one.value:.0f}", max(0.0, one.low - known), max(0.0, one.high - known))
-            self.out.halt.append((units.duration_ns(name), cost))
+        model, least, longest = self.call(reader=1), 0.0, 0
+        for name, one in found:                                 # of the time from one to the next, the CPU is halted for the rest
+            more = least = max(one.value - model.latency, least)
+            halted = round((units.duration_ns(name) - STEP + model.halted - more) / 1000) * 1000
+            if halted > longest:
+                longest = halted
+                source = f"[M] one every {name}: {one.value:.0f}"
+                self.out.halt.append((halted, Cost(more, source, max(0.0, one.low - model.latency), max(0.0, one.high - model.latency))))
 
     def taken(self) -> None:
         """Ticks, and stalls by the hypervisor."""

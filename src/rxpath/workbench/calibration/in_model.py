@@ -21,6 +21,7 @@ from rxpath.workbench.run.simulation import Simulation
 from rxpath.workbench.traffic import pcap_out
 
 FRAGMENT = 1480                                             # bytes of IP payload that an MTU of 1500 takes
+BEFORE, BEHIND = 30 * US, 50 * US                           # of what is looked at: in both all is idle
 STEP = 150_000                                              # ns between calls whose cost is asked for: each finds the reader asleep, and
                                                             # the sender awake, who looks at its clock so long before
 FIRST, WARM = 10_000_000, 8                                 # when the first comes; how many are not counted
@@ -112,11 +113,13 @@ def predicted(e: Experiment, capture: Path, built: Mapping[str, Any]) -> Predict
 @dataclass(frozen=True, slots=True)
 class Call:
     """ns of one datagram.  send: a whole send(), the softirq in it included; other: interrupts and softirq of CPU 1; receive: a receiving
-    call, sleeping and switching included; latency: from the beginning of send() to the return of the receiving call."""
+    call, sleeping and switching included; latency: from the beginning of send() to the return of the receiving call; halted: CPU 1, until
+    the interrupt that ends it."""
     send: float
     other: float
     receive: float
     latency: float
+    halted: float
 
 
 def call(ns: Mapping[Stage, float], *, length: int = 64, reader: int | None = None, service: int = 0, gap: int = STEP, rps: bool = False,
@@ -137,22 +140,23 @@ def call(ns: Mapping[Stage, float], *, length: int = 64, reader: int | None = No
         if saturated:
             sim.net.cost[1][Stage.process_backlog] = 1_000_000_000
         sim.net.sim.nhalt = 0
-        before, t = (0.0, 0.0, 0.0, 0.0, 0.0), FIRST
+        before, t = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0), FIRST
         for k in range(WARM + n):
             if k == WARM:
-                sim.run(t - 30 * US)
+                sim.run(t - BEFORE)
                 before = _spent(sim)
             for data in frames(0, PORT, length, k):
                 sim.send(data, t)
             t += gap
-        sim.run(t + 50 * US)
-        send, other, receive, latency, received = (y - x for x, y in zip(before, _spent(sim), strict=True))
-    return Call(send / n, other / n, receive / max(received, 1), latency / max(received, 1))
+        sim.run(t + BEHIND)
+        send, other, receive, latency, idle, received = (y - x for x, y in zip(before, _spent(sim), strict=True))
+    halted = (idle - BEFORE - BEHIND) / n - ns.get(Stage.IDLE_EXIT, 0)
+    return Call(send / n, other / n, receive / max(received, 1), latency / max(received, 1), halted)
 
 
-def _spent(sim: Simulation) -> tuple[float, float, float, float, float]:
-    """Sums until now, as Call has them, and what was received."""
+def _spent(sim: Simulation) -> tuple[float, float, float, float, float, float]:
+    """Sums until now, as Call has them (CPU 1's idle time with the way back), and what was received."""
     books = sim.books()
     return (float(books.senders[0].syscall_ns + books.cpus[0].softirq), float(books.cpus[1].softirq + books.cpus[1].hardirq),
-            float(sum(a.syscall_ns for a in books.apps)), float(sum(a.latency.total for a in books.apps)),
+            float(sum(a.syscall_ns for a in books.apps)), float(sum(a.latency.total for a in books.apps)), float(books.cpus[1].idle),
             float(sum(a.received for a in books.apps)))

@@ -24,7 +24,7 @@ NOISE_MS = 1000                                             # of each CPU, in ea
 GRAIN, GRAIN_UNTIL = 4, 10_000                              # gaps below so many ns, so many times as often as ticks: in all that runs here
 BETTER = 1.1                                                # a round whose p10 is within this of the lowest is at the better speed
 DISTURBED, AT_LEAST = 5, 300_000                            # a wake-up whose median is so many times its p10, and so long, waited
-HALTS = ("20us", "100us", "1ms", "5ms", "20ms")             # idle for so long before a wake-up
+HALTS = ("20us", "50us", "100us", "200us", "1ms", "5ms", "20ms")        # from one wake-up to the next; what the first leaves the CPU halts
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from rich.text import Text
 from rxpath.vtime.calibrated import Errors
 from rxpath.workbench.calibration.calibrate import Calibration
 from rxpath.workbench.views.terminal import plain, table, titled
+from rxpath.workbench.words import units
 from rxpath.workbench.words.figures import ns
 
 PER_BYTE = ("BYTE_COPY", "BYTE_CSUM")
@@ -56,7 +57,7 @@ def _measured(done: Calibration) -> Group:
 def _waits(done: Calibration) -> Group:
     shown = table("", "", "", left=1)
     for halted, more in done.halt:
-        shown.add_row(f"a wake-up after {halted} of idleness", f"+ {ns(round(more))}", "")
+        shown.add_row(f"a wake-up after {ns(units.duration_ns(halted))} of idleness", f"+ {ns(round(more))}", "")
     if done.stalls is not None:
         shown.add_row("stalls", f"{done.stalls[0]:.1f} a second", f"of {ns(round(done.stalls[1]))} on average")
     return titled("Idle CPUs, and what the hypervisor takes", shown)

@@ -364,7 +364,9 @@ static void network(void)
     if (cpu_b < 0)
         return;
     wake_ups("20us", cpu_b, 0, 20, 2500);
+    wake_ups("50us", cpu_b, 0, 50, 1500);
     wake_ups("100us", cpu_b, 0, 100, 1000);
+    wake_ups("200us", cpu_b, 0, 200, 600);
     wake_ups("1ms", cpu_b, 0, 1000, 250);
     wake_ups("5ms", cpu_b, 0, 5000, 60);
     wake_ups("20ms", cpu_b, 0, 20000, 20);
