@@ -156,6 +156,7 @@ class census_t:
     nport: i64
     nmac: i64
     host_at: Array[i64] = array(NCENSUS_HOST)       # places in use, in the order in which they were taken
+    port_at: Array[i64] = array(NCENSUS_PORT)
     mac_at: Array[i64] = array(NCENSUS_MAC)
     host_key: Array[i64] = array(NCENSUS_HOST)      # of each place: a hash of whose it is (0: nobody's), and how much was seen of it.  A
     host_seen: Array[i64] = array(NCENSUS_HOST)     # set is one cache line of each, where its eight places would be two or three lines each

@@ -87,6 +87,7 @@ def census_port_of(c: census_t, hi: int, lo: int, proto: int, port: int, sends_o
             if p.lo == lo and p.hi == hi and p.proto == proto and p.port == port:
                 return i
         if c.port_key[i] == 0:
+            c.port_at[c.nport] = i
             c.nport += 1
             census_port_new(c, i, key, hi, lo, proto, port)
             return i

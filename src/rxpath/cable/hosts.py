@@ -139,14 +139,13 @@ def _rows(table: Any, places: list[int], made: type[T]) -> list[T]:
     return [made(*view[i * width + 1:i * width + 1 + len(made._fields)]) for i in places]   # type: ignore[attr-defined]
 
 
-def _places(ports: Any) -> dict[int, list[int]]:
+def _places(c: Any) -> dict[int, list[int]]:
     """Where the ports of an address are, by its low bits."""
-    width = ctypes.sizeof(ports._type_) // 8
-    view: Any = memoryview(ports).cast("B").cast("q")
+    width = ctypes.sizeof(c.ports._type_) // 8
+    view: Any = memoryview(c.ports).cast("B").cast("q")
     found: dict[int, list[int]] = {}
-    for i, (used, lo) in enumerate(zip(view[::width].tolist(), view[2::width].tolist(), strict=True)):
-        if used:
-            found.setdefault(lo, []).append(i)
+    for i in memoryview(c.port_at).cast("B").cast("q")[:c.nport].tolist():
+        found.setdefault(view[i * width + 2], []).append(i)
     return found
 
 
@@ -162,7 +161,7 @@ class Census:
         self.faces = faces
         self.macs = _rows(c.macs, [c.mac_at[i] for i in range(c.nmac)], MacRow)
         self.ends = sorted(_rows(c.hosts, [c.host_at[i] for i in range(c.nhost)], End), key=lambda e: (e.order, e.tx == 0, e.hi, e.lo))
-        self._ports, self._places = c.ports, _places(c.ports) if c.nport else {}
+        self._ports, self._places = c.ports, _places(c)
         self.arps = _rows(c.arps, [i for i in range(NARP) if c.arps[i].used], Arp)
         self.dhcps = _rows(c.dhcps, [i for i in range(NDHCP) if c.dhcps[i].used], Dhcp)
         self.survey = c.survey
