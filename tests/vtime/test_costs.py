@@ -129,3 +129,15 @@ def test_a_profile_is_applied_to_each_cpu_with_its_factor(lab):
     load_profile("bm36").apply(host.net, range(2), factors=[1.0, 2.0])
     assert [host.net.cost[c][Stage.udp_recvmsg] for c in range(2)] == [300, 600]
     assert host.net.cost[1][Stage.IPI_LATENCY] == host.net.cost[0][Stage.IPI_LATENCY]
+
+
+def test_a_file_is_read_once_while_it_stays_as_it_is(tmp_path):
+    """A run asks three times, a worker of a cluster for each of many runs."""
+    from rxpath.vtime import costs
+    file = tmp_path / "mine.toml"
+    text = (costs.FOLDER / "bm36.toml").read_text()
+    file.write_text(text)
+    first = load_profile(str(file))
+    assert load_profile(str(file)) is first
+    file.write_text(text.replace('name = "bm36"', 'name = "other"') + "\n")
+    assert load_profile(str(file)) is not first and load_profile(str(file)).name == "other"

@@ -11,6 +11,7 @@ One that was measured on a machine (calibrated.py) has `low` and `high` beside n
 `per_second`, `mean_ns` and `source` - what the hypervisor takes, unless the host file has a [stalls] of its own -, and [calibration]."""
 import functools
 import itertools
+import stat
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -77,18 +78,14 @@ def profile_names() -> list[str]:
 def load_profile(name: str) -> Profile:
     """A profile of ours by name, one that was measured by its name or as "here", or any file by its path."""
     if "/" in name or name.endswith(".toml"):
-        return _read(Path(name))
+        return _of_file(Path(name))
     if name == calibrated.HERE:
         newest = calibrated.newest()
         if newest is None:
             raise ProfileError("profile here: this machine and kernel were not calibrated, or only while others worked: rxpath calibrate")
         name = newest
     if calibrated.is_calibrated(name):
-        path = calibrated.path_of(name)
-        try:
-            return _calibrated(str(path), path.stat().st_mtime_ns)
-        except OSError as e:
-            raise ProfileError(f"{path}: {e.strerror}") from e
+        return _of_file(calibrated.path_of(name))
     if not (FOLDER / f"{name}.toml").is_file():
         raise ProfileError(f"no cost profile {name!r}: there are {', '.join(profile_names())}, here (rxpath calibrate), or give the "
                            "path of a .toml file")
@@ -101,9 +98,17 @@ def _ours(name: str) -> Profile:
     return _read(FOLDER / f"{name}.toml")
 
 
-@functools.cache
-def _calibrated(path: str, changed: int) -> Profile:
-    """The same for one that was measured: a run asks three times."""
+def _of_file(path: Path) -> Profile:
+    """Read once while it stays as it is: a run asks three times, and a worker of a cluster has many runs of one file."""
+    try:
+        found = path.stat()
+    except (OSError, ValueError):                                   # what is wrong with it, reading says
+        return _read(path)
+    return _same(str(path), found.st_mtime_ns, found.st_size, found.st_ino) if stat.S_ISREG(found.st_mode) else _read(path)
+
+
+@functools.lru_cache(maxsize=64)
+def _same(path: str, changed: int, size: int, inode: int) -> Profile:
     return _read(Path(path))
 
 
