@@ -201,7 +201,7 @@ class LiveTime(RealTime):
                         if fd == self._wake.fd:
                             self._wake.down()
                         else:
-                            self._pull(ends[fd], what)
+                            self._pull(ends[fd], what, woken)
                     served = True
                 finally:
                     self.lock._acquire_restore(held)         # type: ignore[attr-defined]
@@ -288,8 +288,8 @@ class LiveTime(RealTime):
         if self._due <= self.clock.now() and not self._stopping:
             self.step()
 
-    def _pull(self, end: "_End", what: int) -> None:
-        """Batch after batch, as long as it has frames.  what: its events.  Without the lock."""
+    def _pull(self, end: "_End", what: int, woken: Callable[[], bool] | None = None) -> None:
+        """Batch after batch, as long as it has frames, or until woken().  what: its events.  Without the lock."""
         with end.pulls:                              # one thread at a time; who comes second looks once more
             if end.gone:
                 return
@@ -298,14 +298,14 @@ class LiveTime(RealTime):
                     end.look()
                     if what & select.EPOLLIN == 0:
                         time.sleep(DOWN_S)
-                self._batches(end)
+                self._batches(end, woken)
             except BackendError as error:
                 with self.lock:
                     self.gone.append(str(error.strerror or error))
                     end.leave(self._calls)
                     end.gone = True
 
-    def _batches(self, end: "_End") -> None:
+    def _batches(self, end: "_End", woken: Callable[[], bool] | None) -> None:
         polled, ring = 0, end.ring
         while True:
             n = end.backend.pull(end.batch) if ring is None else 0
@@ -318,7 +318,8 @@ class LiveTime(RealTime):
                 elif n:
                     self.refused += n - self.call(rt_feed_batch)(self.net, end.table, n, now, 0)
                     self.step()
-            if n == 0:
+                enough = woken is not None and woken()       # in a flood there is no end of frames
+            if n == 0 or enough:
                 return
             polled += n
             if polled >= self._budget:               # net_rx_action() would leave the rest to ksoftirqd
