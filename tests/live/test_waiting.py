@@ -1,4 +1,5 @@
 """Who takes frames: a call that waits does it itself, and nobody else is woken; otherwise the back end's thread."""
+import ipaddress
 import signal
 import socket
 import threading
@@ -6,9 +7,11 @@ import time
 
 import pytest
 
-from rxpath.live import Host
+from rxpath.backends.pair import pair
+from rxpath.live import Host, mac_of
 
-from .namespaces import OURS, Side, needs_root, until
+from ..frames import eth, ip, udp
+from .namespaces import OURS, THEIRS, Side, needs_root, until
 
 pytestmark = needs_root
 
@@ -146,3 +149,28 @@ def test_closing_the_host_ends_a_call_that_waits(host):
     for t in threads:
         t.join(5)
     assert said == ["the live host is closed"] * 3
+
+
+def test_in_a_flood_a_call_is_done_when_it_has_what_it_waits_for():
+    """The back end has frames as long as it is asked."""
+    ours, theirs = pair()
+    mac = mac_of(ipaddress.IPv4Interface(f"{OURS}/24")).to_bytes(6)
+    frame = eth(ip(udp(b"x", 40000, 5000, THEIRS, OURS), THEIRS, OURS), mac)
+    flood, pull, got = threading.Event(), ours.pull, []
+
+    def endless(batch):
+        if not flood.is_set():
+            return pull(batch)
+        for k in range(batch.most):
+            batch.views[k][:len(frame)] = frame
+            batch.put(k, len(frame))
+        return batch.most
+    ours.pull = endless
+    with Host(ours, f"{OURS}/24") as host:
+        thread = reader(host, 5000, got)
+        flood.set()
+        theirs.transmit([frame])
+        thread.join(10)
+        flood.clear()
+        assert got == ["bound", b"x"] and not thread.is_alive()
+    theirs.close()
