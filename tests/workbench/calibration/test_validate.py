@@ -340,3 +340,13 @@ def test_a_limit_of_namespaces_is_named():
         pytest.skip("user namespaces are not allowed here")
     assert done.stdout == ("network namespaces are not allowed here (unshare: as many as sysctl user.max_net_namespaces and "
                            "user.max_user_namespaces allow)\n"), done.stderr
+
+
+def test_ctrl_c_while_the_program_is_compiled_is_ctrl_c(tmp_path, monkeypatch):
+    """It goes to the compiler, too."""
+    compiler = tmp_path / "cc"
+    compiler.write_text("#!/bin/sh\nkill -INT $$\n")
+    compiler.chmod(0o755)
+    monkeypatch.setenv("CC", str(compiler))
+    with pytest.raises(KeyboardInterrupt):
+        Program()

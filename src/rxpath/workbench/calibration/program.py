@@ -12,6 +12,7 @@ import errno
 import json
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -46,6 +47,9 @@ class Program:
         self.path = self.folder / "measure"
         sources = sorted(map(str, SOURCE.glob("*.c")))
         done = subprocess.run([compiler, *FLAGS, "-o", str(self.path), *sources], capture_output=True, text=True, check=False)
+        if done.returncode == -signal.SIGINT:               # the terminal's Ctrl-C, of which we have taken note
+            self.close()
+            raise KeyboardInterrupt
         if done.returncode:
             self.close()
             said = next((line for line in done.stderr.splitlines() if "error" in line), f"exit status {done.returncode}")
