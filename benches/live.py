@@ -32,40 +32,18 @@ from contextlib import contextmanager
 from typing import Any
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
+
+from benches.sender import flood, messages
+
 os.environ.setdefault("RXPATH_WHOLE", "1")              # what ships is what is measured, also in a source tree
 
 CLONE_NEWNET = 0x40000000
 THEIRS, KERNEL, OURS, PORT = "10.9.0.1", "10.9.0.3", "10.9.0.2", 5000
-SIZE, BURST, MANY = 64, 16, 64
+SIZE, MANY = 64, 64
 KINDS = ("kernel recvfrom", "kernel recv_into", "kernel recvmmsg", *(f"{device} {call}" for device in ("packet", "xdp", "tap")
                                                                      for call in ("recvfrom", "recv_into", "recv_many")))
 FIRST_US, QUIET_US = 5_000_000, 300_000             # so long a receiver waits for its first datagram, for any other
 libc = ctypes.CDLL(None, use_errno=True)
-
-
-class Iovec(ctypes.Structure):
-    _fields_ = [("base", ctypes.c_void_p), ("len", ctypes.c_size_t)]
-
-
-class Msghdr(ctypes.Structure):
-    _fields_ = [("name", ctypes.c_void_p), ("namelen", ctypes.c_uint32), ("iov", ctypes.POINTER(Iovec)), ("iovlen", ctypes.c_size_t),
-                ("control", ctypes.c_void_p), ("controllen", ctypes.c_size_t), ("flags", ctypes.c_int)]
-
-
-class Mmsghdr(ctypes.Structure):
-    _fields_ = [("hdr", Msghdr), ("len", ctypes.c_uint32)]
-
-
-def messages(n: int, size: int, names: int = 0) -> tuple[Any, Any]:
-    """n messages of so many bytes, and what they point to.  names: room for an address of each."""
-    memory, addresses = ctypes.create_string_buffer(n * size), ctypes.create_string_buffer(n * max(names, 1))
-    iov, msgs = (Iovec * n)(), (Mmsghdr * n)()
-    for k in range(n):
-        iov[k] = Iovec(ctypes.addressof(memory) + k * size, size)
-        msgs[k].hdr.iov, msgs[k].hdr.iovlen = ctypes.pointer(iov[k]), 1
-        if names:
-            msgs[k].hdr.name, msgs[k].hdr.namelen = ctypes.addressof(addresses) + k * names, names
-    return msgs, (memory, addresses, iov)
 
 
 # ---------------------------------------------------------------- the sender
@@ -78,15 +56,7 @@ def send(to: str, rate: int, told: Any, said: Any) -> None:
                 s.send(b"first")
             except OSError:                             # no route yet: the link comes up
                 pass
-        seconds, (msgs, _keep) = pickle.load(told), messages(BURST, SIZE)
-        fd, n, gap = s.fileno(), 0, BURST / rate if rate else 0.0
-        due = begun = time.monotonic()
-        while time.monotonic() - begun < seconds:
-            n += max(libc.sendmmsg(fd, msgs, BURST, 0), 0)
-            due += gap
-            left = due - time.monotonic()
-            if left > 0:
-                time.sleep(left)
+        n = flood(s.fileno(), SIZE, pickle.load(told), rate)
         put(said, n)
 
 

@@ -21,37 +21,14 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
 
 from rxpath.backends.packet import Packet
-from rxpath.backends.tap import configure
 from rxpath.backends.xdp import Xdp
 from rxpath.live import Host
-from tests.live.namespaces import OURS, THEIRS, Side, tx_checksums_off, until
+from tests.live.namespaces import OURS, Side, tx_checksums_off, until
 
 PORT, SIZE = 5000, 64
 PROBE_S = 1.0
 KINDS = ("tap", "packet", "xdp")
-# sends in bursts of sendmmsg(); what the socket refuses (a full queue of the device) was not sent.  stdout: how many were sent
-SENDER = """
-import ctypes, socket, sys, time
-to, port, size, seconds, rate = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4]), float(sys.argv[5])
-libc, N = ctypes.CDLL(None), 32
-class iovec(ctypes.Structure): _fields_ = [("base", ctypes.c_void_p), ("len", ctypes.c_size_t)]
-class msghdr(ctypes.Structure):
-    _fields_ = [("name", ctypes.c_void_p), ("namelen", ctypes.c_uint), ("iov", ctypes.c_void_p), ("iovlen", ctypes.c_size_t),
-                ("control", ctypes.c_void_p), ("controllen", ctypes.c_size_t), ("flags", ctypes.c_int)]
-class mmsghdr(ctypes.Structure): _fields_ = [("hdr", msghdr), ("len", ctypes.c_uint)]
-s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-s.connect((to, port))
-data = ctypes.create_string_buffer(size)
-iov = iovec(ctypes.addressof(data), size)
-many = (mmsghdr * N)(*[mmsghdr(msghdr(iov=ctypes.addressof(iov), iovlen=1)) for _ in range(N)])
-sent, begun = 0, time.monotonic()
-while (now := time.monotonic() - begun) < seconds:
-    if rate and sent > now * rate:
-        time.sleep(0.0005)
-        continue
-    sent += max(libc.sendmmsg(s.fileno(), many, N, 0), 0)
-print(sent)
-"""
+SENDER = pathlib.Path(__file__).parent / "sender.py"
 
 
 @dataclasses.dataclass
@@ -100,7 +77,7 @@ class Reader(threading.Thread):
 
 
 def flood(seconds: float, rate: float = 0.0) -> subprocess.Popen[str]:
-    return subprocess.Popen([sys.executable, "-c", SENDER, OURS, str(PORT), str(SIZE), str(seconds), str(rate)], stdout=subprocess.PIPE,
+    return subprocess.Popen([sys.executable, str(SENDER), OURS, str(PORT), str(SIZE), str(seconds), str(rate)], stdout=subprocess.PIPE,
                             text=True)
 
 
@@ -117,12 +94,7 @@ def host_on(side: Side, kind: str):                                         # ty
     if kind == "tap":
         device = side.tap()
     else:
-        subprocess.run(["ip", "link", "add", "va", "type", "veth", "peer", "name", "vb"], check=True)
-        for name in ("va", "vb"):
-            with open(f"/proc/sys/net/ipv6/conf/{name}/disable_ipv6", "w") as file:
-                file.write("1")
-        configure("va", f"{THEIRS}/24")
-        configure("vb")
+        side.veth()
         if kind == "xdp":
             tx_checksums_off("va")                                          # AF_XDP has no word for a checksum that is left to the card
         device = {"packet": Packet, "xdp": Xdp}[kind]("vb")

@@ -8,6 +8,7 @@ import fcntl
 import os
 import socket
 import struct
+import subprocess
 import time
 
 import pytest
@@ -59,6 +60,15 @@ class Side:
             file.write("1")                          # silence: no router solicitations
         configure(name, address, mtu)
         return taps[0] if queues == 1 else taps
+
+    def veth(self, address=f"{THEIRS}/24"):
+        """va has the kernel's address, vb is ours."""
+        subprocess.run(["ip", "link", "add", "va", "type", "veth", "peer", "name", "vb"], check=True)
+        for name in ("va", "vb"):
+            with open(f"/proc/sys/net/ipv6/conf/{name}/disable_ipv6", "w") as file:
+                file.write("1")
+        configure("va", address)
+        configure("vb")
 
     def udp(self):
         s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)

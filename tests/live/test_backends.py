@@ -27,14 +27,8 @@ def new_batch(most=64):
 
 @pytest.fixture
 def veth():
-    """va has the kernel's address, vb is ours."""
     with Side() as side:
-        subprocess.run(["ip", "link", "add", "va", "type", "veth", "peer", "name", "vb"], check=True)
-        for name in ("va", "vb"):
-            with open(f"/proc/sys/net/ipv6/conf/{name}/disable_ipv6", "w") as file:
-                file.write("1")
-        configure("va", f"{THEIRS}/24")
-        configure("vb")
+        side.veth()
         yield side
 
 
