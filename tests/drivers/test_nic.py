@@ -251,3 +251,12 @@ def test_the_card_strips_the_tag_unless_told_not_to(lab):
     host.call(feed.feed_consume)(host.net, host.t)
     assert desc[1].length == len(frame) and not desc[1].status & 8
     host.run()
+
+
+def test_every_device_that_is_up_is_in_the_group_of_all_hosts(lab):
+    """224.0.0.1 passes the card's filter without anybody having joined; other groups do not."""
+    host = lab()
+    host.app(host.udp(5000))
+    groups = ("224.0.0.1", "224.0.0.2", "239.1.1.1")
+    host.send(*[udp_frame(dst=group, mac=multicast_mac(ip4(group)).to_bytes(6)) for group in groups], gap=50_000).run()
+    assert host.ends() == {"RECEIVED": 1, "NIC_FILTER": 2}

@@ -217,3 +217,13 @@ def test_the_quoted_original_is_cut_so_that_the_message_has_576_bytes(lab):
     host.send(frame).run()
     [message] = host.left(Out.TX)
     assert message.data[42:] == frame[14:14 + 548]
+
+
+def test_an_answer_to_the_subnets_broadcast_address_goes_to_all(lab):
+    """Linux takes it as a source.  Seen on 6.18: its MAC address is nobody's to tell, so no ARP asks for it."""
+    for resolves in (0, 1):
+        host = lab().listen()
+        host.net.neigh_resolve = resolves
+        host.send(udp_frame(src="10.0.0.255", dport=9)).run()
+        [reply] = sent(host)
+        assert reply.dst == "ff:ff:ff:ff:ff:ff" and reply[ICMP].code == 3

@@ -14,9 +14,10 @@ is ever entered twice at a time (ARCHITECTURE.md, "Real time with threads").
 
 A call that waits does the threads' work itself meanwhile, so that a datagram wakes its reader and nobody else.  It sleeps in an epoll
 instance of its own that has all back ends; theirs have one each.  All wait exclusively (EPOLLEXCLUSIVE), and the calls' instance comes
-first in each descriptor's queue: the kernel wakes who waits there, and a thread only if nobody does.  One call leads in this way; others
-that wait sleep on a condition.  Between two calls of a reader its frames wait in the device's ring: a thread leaves them there for GRACE_NS
-after a leader has left, unless others wait, so that a reader and a thread do not take the lock from each other."""
+first in each descriptor's queue: the kernel wakes who waits there, and a thread only if nobody does.  One call leads in this way, until it
+has what it waits for (a flood has no end); others that wait sleep on a condition.  Between two calls of a reader its frames wait in the
+device's ring: a thread leaves them there for GRACE_NS after a leader has left, unless others wait, so that a reader and a thread do not
+take the lock from each other."""
 import os
 import select
 import threading
