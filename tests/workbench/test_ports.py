@@ -5,9 +5,10 @@ import pytest
 
 import rxpath
 from rxpath._compile import new
-from rxpath.abi.census import NCHANGE, census_t
+from rxpath.abi.census import NCENSUS_PORT, NCHANGE, WAYS, census_t
 from rxpath.abi.limits import NSOCK
-from rxpath.cable.census_tables import census_port_of
+from rxpath.cable.census import census_fold
+from rxpath.cable.census_tables import census_mix, census_place, census_port_of
 from rxpath.cable.receiver import Receiver, infer_receiver
 from rxpath.cable.surroundings import Change
 from rxpath.workbench.host import file as hostfile
@@ -154,6 +155,21 @@ def test_a_port_that_only_sends_makes_nobody_leave() -> None:
     found = [census_port_of(c, 0, 0x0B000000 + i, 17, 1 + i % 60_000, True) for i in range(300_000)]
     assert -1 in found and c.nport == 1000 + len({k for k in found if k >= 0}) and c.lost_ports == 0
     assert [census_port_of(c, 0, lo, 17, port, False) for lo, port in served] == places
+
+
+def test_a_client_that_gets_no_answer_takes_nobodys_place() -> None:
+    """Where all places are taken; one that gets an answer takes the place of who was seen least."""
+    c = new(census_t)
+    client, port = 0x0B000001, 40_000
+    at = (census_place(census_mix(client, 0, 17 << 16 | port)) & NCENSUS_PORT // WAYS - 1) * WAYS
+    for i in range(at, at + WAYS):
+        c.port_key[i], c.port_seen[i] = 2 + 2 * i, 5 + (i != at + 3)
+    v = c.conv[0]
+    for answers in (0, 1):
+        v.meta, v.ports, v.mac_0, v.mac_1, v.lo_0, v.lo_1 = 1 << 60 | 4 << 8 | 17, port << 16 | 53, -1, -1, client, 0x0C000000
+        v.frames[0], v.frames[1] = 1, answers
+        census_fold(c, v)
+        assert census_port_of(c, 0, client, 17, port, True) == (at + 3 if answers else -1)
 
 
 def test_more_ports_than_sockets_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
