@@ -57,9 +57,20 @@ def test_a_setting_is_ranked_by_what_all_captures_lose_together(folder: Path) ->
     assert "by capture, with net.core.rmem_default=147456 and with what is best there" in text
 
 
-def test_a_capture_that_is_none_is_named(folder: Path, tmp_path: Path) -> None:
-    (tmp_path / "junk.pcap").write_bytes(b"no capture at all")
-    assert "\nimpossible: " + str(tmp_path / "junk.pcap") in str(rxpath.sweep([folder / "few.toml", tmp_path / "junk.pcap"], host=HOST))
+def test_a_capture_that_is_none_is_left_out_and_decides_nothing(folder: Path, tmp_path: Path) -> None:
+    junk = tmp_path / "junk.pcap"
+    junk.write_bytes(b"no capture at all")
+    sizes = {"net.core.rmem_default": [4608, 147456]}
+    made = rxpath.sweep([folder / "fast.toml", junk], sizes, host=HOST)
+    alone = rxpath.sweep([folder / "fast.toml"], sizes, host=HOST)
+    assert [(cell.settings, cell.lost, cell.error) for cell in made.ranked] == [(cell.settings, cell.lost, None) for cell in alone.ranked]
+    assert made.complete and list(made.left_out) == ["junk.pcap"] and not alone.left_out
+    lines = str(made).splitlines()
+    assert f"left out: {made.left_out['junk.pcap']}" in " ".join(lines) and str(junk) in made.left_out["junk.pcap"]
+    assert "impossible" not in str(made) and ["junk.pcap", "-"] in [line.split()[:2] for line in lines]
+    assert [row.result.error for row in made.rows if row.capture == "junk.pcap"] == [made.left_out["junk.pcap"]] * 2
+    several = rxpath.sweep([folder / "fast.toml", junk], sizes, host=HOST, seeds="3..8")
+    assert several.ranked[0].settings == alone.ranked[0].settings and several.again is not None
 
 
 def test_where_nothing_is_read_there_is_no_latency(folder: Path) -> None:

@@ -109,11 +109,19 @@ class Cell:
         return sum(row.result.ended.get(kind, 0) for row in self.rows)
 
 
-def cells(rows: Iterable[Row], stopped: Mapping[int, Stopped] | None = None) -> list[Cell]:
-    """In the order of the grid.  stopped: by their index."""
+def left_out(rows: Sequence[Row]) -> dict[str, str]:
+    """Captures that no setting could be run on, though others were, and why: files that cannot be read.  They decide nothing."""
+    usable = {row.capture for row in rows if row.result.error is None}
+    return {row.capture: row.result.error for row in rows if usable and row.capture not in usable and row.result.error is not None}
+
+
+def cells(rows: Sequence[Row], stopped: Mapping[int, Stopped] | None = None) -> list[Cell]:
+    """In the order of the grid, without captures that are left out.  stopped: by their index."""
+    out = left_out(rows)
     found: dict[int, list[Row]] = {}
     for row in rows:
-        found.setdefault(row.index, []).append(row)
+        if row.capture not in out:
+            found.setdefault(row.index, []).append(row)
     return [_cell(found[index], (stopped or {}).get(index)) for index in sorted(found)]
 
 

@@ -65,6 +65,11 @@ class Sweep:
     def title(self) -> str:
         return self.captures[0] if len(self.captures) == 1 else f"{len(self.captures):,} captures"
 
+    @property
+    def left_out(self) -> dict[str, str]:
+        """Captures that could not be run with any setting, and why, where others could: they are in no cell."""
+        return rows.left_out(self.rows)
+
     @cached_property
     def cells(self) -> list[Cell]:
         """A cell for each setting, in the order of the grid."""

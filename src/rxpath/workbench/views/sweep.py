@@ -47,11 +47,19 @@ def render(sweep: Sweep, shown: int = SHOWN) -> Group:
     if ours:
         parts.append(Text(f"in {len(ours):,} run{'s' * (len(ours) != 1)} all packets of the simulation were in use at some moment: up to "
                           f"{max(ours):,} of the lost are its limit, not the host's", "yellow"))
+    parts += [Text(line, "yellow") for line in left_out(sweep)]
     errors = [cell for cell in sweep.ranked if cell.error is not None]
     for cell in errors[:5]:
         settings = ", ".join(f"{k}={cell.settings[k]}" for k in varying)
         parts.append(Text(f"impossible: {settings}{': ' * bool(settings)}{cell.error}", "yellow"))
     return Group(*parts)
+
+
+def left_out(sweep: Sweep) -> list[str]:
+    """A line for each of the first five captures that no setting was run on."""
+    found = list(sweep.left_out.items())
+    more = [f"left out: {len(found) - 5:,} more"] if len(found) > 5 else []
+    return ["left out: " + (why if name in why else f"{name}: {why}") for name, why in found[:5]] + more
 
 
 def _settings(sweep: Sweep, varying: list[str], shown: int) -> list[Any]:

@@ -12,7 +12,7 @@ from rxpath.workbench.views.html.charts import short_ns
 from rxpath.workbench.views.html.elements import figure, heading, numbers, table, text
 from rxpath.workbench.views.html.page import document, made_by
 from rxpath.workbench.views.html.panels import STYLES, Line, beside, line_key, panel
-from rxpath.workbench.views.sweep import duration, stopped
+from rxpath.workbench.views.sweep import duration, left_out, stopped
 from rxpath.workbench.words.figures import share
 
 ROWS = 500                                                  # of the table
@@ -86,7 +86,7 @@ def rows(sweep: Sweep) -> str:
     head = (*varying, *(["seeds"] * several), "lost", *(["+-"] * several), "of offered", "p50", "p99", "p99 done", "CPU", "memory")
     found = [(*(row.settings[k] for k in varying), *([len(row.seeds)] * several), *_cells(row, several)) for row in ranked[:ROWS]]
     more = f"<p>{len(ranked) - ROWS:,} more: --csv has all.</p>" if len(ranked) > ROWS else ""
-    said = [*sweep.notes, *(["Lost is the mean of the seeds, +- its 99 % interval."] if several else []),
+    said = [*sweep.notes, *left_out(sweep), *(["Lost is the mean of the seeds, +- its 99 % interval."] if several else []),
             *([f"Settings s{stopped(sweep)[1:]}."] if sweep.stopped else [])]
     notes = "".join(f"<p>{text(note)}</p>" for note in said)
     return numbers("The rows, best first", table(head, found, words=len(varying)) + more + notes, opened=len(ranked) <= 40)
