@@ -19,6 +19,7 @@ from rxpath.workbench.host import sysctls as knobs
 from rxpath.workbench.host import tables as hosttables
 from rxpath.workbench.host import text as hosttext
 from rxpath.workbench.host.file import HostError, apply_overrides, build, default, load, loads
+from rxpath.workbench.host.given import the_host
 from rxpath.workbench.host.model.host import Host
 from rxpath.workbench.host.model.programs import Service
 from rxpath.workbench.host.text import with_work
@@ -482,3 +483,17 @@ def test_there_are_as_many_sockets_as_the_table_has(monkeypatch):
     build({"socket": [{"name": "a", "bind": "*:1-5"}, {"name": "b", "bind": "*:6-10"}]}, "h")
     with pytest.raises(HostError, match=r"socket\.1\.bind: more than 10 sockets"):
         build({"socket": [{"name": "a", "bind": "*:1-5"}, {"name": "b", "bind": "*:6-11"}]}, "h")
+
+
+def test_a_host_file_that_is_to_be_changed_is_known_by_what_it_says(tmp_path: Path) -> None:
+    path, times = tmp_path / "host.toml", tmp_path / "times.txt"
+    times.write_text("2us\n")
+    path.write_text('[[app]]\nservice = { file = "times.txt" }\n')
+    assert the_host(path, ["seed=2"]) == the_host(str(path), seed=2) == the_host(load(path), seed=2)
+    again = the_host(path, seed=2)
+    assert the_host(again, seed=2) is again and the_host(again, seed=3).seed == 3
+    path.write_text('cpus = 3\n[[app]]\nservice = { file = "times.txt" }\n')
+    assert the_host(path, seed=2).cpus == 3
+    times.unlink()
+    with pytest.raises(HostError, match=r"times\.txt.*cannot be read"):
+        the_host(path, seed=2)

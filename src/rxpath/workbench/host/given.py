@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rxpath.cable.case_file import is_case
-from rxpath.workbench.host.file import HostError, apply_overrides, build, default, load, loads
+from rxpath.workbench.host.file import HostError, apply_overrides, build, default, load, load_to_change, loads
 from rxpath.workbench.host.model.host import Host
 
 # a Host, the tables of a host file, the path of one or of a case, or None: the default host
@@ -17,13 +17,14 @@ GivenHost = Host | Mapping[str, Any] | str | Path | None
 
 def the_host(host: GivenHost = None, overrides: Sequence[str] = (), seed: int | None = None) -> Host:
     """A Host of it, with overrides KEY=VALUE."""
+    said = isinstance(host, Host) and host.seed == seed and "seed" in host._raw
+    settings = [*overrides, *([f"seed={seed}"] if seed is not None and not said else [])]
     if host is None:
         host = default()
     elif isinstance(host, Mapping):
         host = build(copy.deepcopy(dict(host)), "host")
     elif not isinstance(host, Host):
-        host = of_case(host) if is_case(host) else load(host)
-    settings = [*overrides, *([f"seed={seed}"] if seed is not None else [])]
+        host = of_case(host) if is_case(host) else load_to_change(host) if settings else load(host)
     return apply_overrides(host, settings) if settings else host
 
 
