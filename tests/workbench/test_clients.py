@@ -9,6 +9,8 @@ from rxpath.workbench.run.replay import replay
 from rxpath.workbench.run.simulation import START_NS, Simulation
 from rxpath.workbench.traffic import generate as generating
 from rxpath.workbench.traffic import spec as trafficfile
+from rxpath.workbench.views import report
+from rxpath.workbench.views.terminal import plain
 from rxpath.workbench.words.mistakes import BadInput
 
 HOST = {"cpus": 2, "nic": {"queues": 1}, "socket": [{"name": "in", "proto": "tcp", "bind": "*:80"}],
@@ -184,3 +186,19 @@ def test_what_a_file_and_a_rate_cannot_do_is_said(tmp_path: pathlib.Path):
 def test_the_page_has_the_keys():
     page = (pathlib.Path(__file__).parents[2] / "docs" / "generate.md").read_text()
     assert trafficfile.clients_markdown() in page, "rxpath.workbench.traffic.spec.clients_markdown() makes the table"
+
+
+def test_what_a_program_reads_has_its_name():
+    both = {**HOST, "socket": [*HOST["socket"], {"name": "dns", "bind": "*:53"}],
+            "app": [*HOST["app"], {"name": "resolver", "sockets": ["dns"], "cpu": 0}]}
+    client, stream = {"size": 100, "messages": 3, "gap": "1ms"}, {"rate": "20kpps", "count": 5, "dport": 53}
+    found = [replay(trafficfile.build(spec), both) for spec in (
+        {"client": [client]}, {"traffic": [stream]}, {"client": [client], "traffic": [stream]}, {"client": [{**client, "messages": 1}]})]
+    assert [o.books.unit for o in found] == ["messages", "datagrams", "reads", "messages"]
+    assert [o.books.latency.count for o in found] == [3, 5, 8, 1]
+    for o, what, spent in zip(found, ["messages", "datagrams", "reads", "messages"],
+                              ["server, 3 messages", "resolver, 5 datagrams", "mean of a read", "server, 1 message"], strict=True):
+        lines = plain(report.render(o)).splitlines()
+        table = next(i for i, line in enumerate(lines) if line.startswith("Latency, last bit"))
+        assert lines[table + 1].split()[:2] == ["application", what]
+        assert f"Where the time went, {spent} (cost profile bm36)" in lines

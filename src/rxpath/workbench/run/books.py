@@ -197,6 +197,12 @@ class Books:
         return sum(self.dropped.values())
 
     @property
+    def unit(self) -> str:
+        """What latencies are of: datagrams, messages where all programs serve TCP, both: reads."""
+        kinds = {a.connections is not None for a in self.apps if a.latency.count}
+        return "reads" if len(kinds) == 2 else "messages" if True in kinds else "datagrams"
+
+    @property
     def interrupts(self) -> int:
         """Of all queues."""
         return sum(q.interrupts for q in self.queues)

@@ -213,7 +213,7 @@ def latencies(run: Outcome) -> Group | None:
     apps = [a for a in b.apps if a.latency.count]
     if not apps:
         return None
-    table = table_of("application", "datagrams", *b.latency.quantiles, "max")
+    table = table_of("application", b.unit, *b.latency.quantiles, "max")
     for a in apps[:SOCKETS_SHOWN] if len(apps) > 1 else ():
         table.add_row(f"{a.name} thread {a.thread} on CPU {a.cpu}", f"{a.latency.count:,}", *[ns(v) for v in a.latency.quantiles.values()],
                       ns(a.latency.max))

@@ -40,7 +40,9 @@ def spent(run: Outcome) -> Group | None:
                                    [ns(n) for f in found for n in ((f.mean, f.quantiles["p99"]) if f else (0, 0))]))
     table.add_row("to the end of its work", *(_one_place(shown[0].done, shown[0].done) if len(shown) == 1 else
                                               [ns(n) for s in shown for n in (s.done.mean, s.done.quantiles["p99"])]))
-    what = f"{shown[0].program}, {shown[0].done.count:,} datagrams" if len(shown) == 1 else "mean of a datagram"
+    unit = run.books.unit
+    count = shown[0].done.count
+    what = f"{shown[0].program}, {count:,} {unit[:-1] if count == 1 else unit}" if len(shown) == 1 else f"mean of a {unit[:-1]}"
     rest = [Text(f"... {len(several) - len(shown)} more in --json", "dim")] if len(several) > len(shown) else []
     return titled(f"Where the time went, {what} (cost profile {run.host.profile})", table, *rest)
 

@@ -197,7 +197,7 @@ def latency(run: Outcome, after: After | None = None) -> str:
     rows = [("all", f"{whole.count:,}", *(ns(v) for v in whole.quantiles.values()), ns(whole.max))]
     rows += [(f"{a.name} thread {a.thread}", f"{a.latency.count:,}", *(ns(v) for v in a.latency.quantiles.values()), ns(a.latency.max))
              for a in apps[:ROWS]]
-    said = f"From the last bit on the wire to the return of the receiving call: half of the {whole.count:,} datagrams within " \
+    said = f"From the last bit on the wire to the return of the receiving call: half of the {whole.count:,} {run.books.unit} within " \
            f"{ns(whole.quantiles['p50'])}, 99 % within {ns(whole.quantiles['p99'])}; solid to the return, dashed to the end of the work."
     lines, words = [("before", _shares(whole))], [("before", "to the return of the call (solid)")]
     if done.count:
@@ -209,8 +209,8 @@ def latency(run: Outcome, after: After | None = None) -> str:
         words.append(("after", f"the same {setting} (dotted)"))
         rows.append((f"all, to the end of the work, {setting}", f"{then.count:,}", *(ns(v) for v in then.quantiles.values()), ns(then.max)))
         said += f" {setting[0].upper()}{setting[1:]} {then.count:,} are read, 99 % of them done with within {ns(then.quantiles['p99'])}."
-    return figure("latency", "How long it took", said, charts.distribution(lines, "Share of the datagrams by latency"), key(words),
-                  numbers("The numbers", table(("program", "datagrams", *whole.quantiles, "max"), rows)))
+    return figure("latency", "How long it took", said, charts.distribution(lines, f"Share of the {run.books.unit} by latency"), key(words),
+                  numbers("The numbers", table(("program", run.books.unit, *whole.quantiles, "max"), rows)))
 
 
 def _shares(found: Latency) -> Sequence[tuple[int, float]]:
