@@ -18,7 +18,7 @@ from rxpath.drivers.net_device import ring_stats
 from rxpath.link import setup as link
 from rxpath.network import setup as network
 from rxpath.path import Stage, Touch
-from rxpath.user import datagram, queue, sock, socket
+from rxpath.user import datagram, filter, queue, sock, socket
 from rxpath.vtime import feed
 from rxpath.workbench.host import file as hostfile
 from rxpath.workbench.judge.case import Burst, Case, Send
@@ -219,6 +219,12 @@ def every_packet_waits_to_be_read(host):
     host.send(*[udp_frame()] * 300, gap=2000).run()
 
 
+def filtered(host, frame=None):
+    """A program that takes nothing (BPF_RET 0)."""
+    filter.sk_attach_filter(host.boot, host.udp(5000), [(6, 0, 0, 0)])
+    host.send(frame or udp_frame()).run()
+
+
 def exactly_full(host):
     """A queue that holds rcvbuf to the byte: not full before the lock is taken, full under it."""
     sk = host.net.socks[host.udp(5000)]
@@ -271,6 +277,9 @@ def rest():
         ("NOT_MODELLED", "udp_queue_rcv_one_skb"): lambda h: not_modelled(h, udp_frame()),
         ("NOMEM", "skb_clone"): no_room_for_a_copy,
         ("UDP_CSUM", "__first_packet_length"): asked_for_its_length,
+        ("UDP_CSUM", "udp_queue_rcv_one_skb"): lambda h: filtered(h, eth(ip(udp(b"x" * 100, check=0x1234)))),
+        ("SOCKET_FILTER", "udp_queue_rcv_one_skb"): filtered,
+        ("SOCKET_FILTER", "sock_queue_rcv_skb"): filtered,
         ("RX_ALLOC_FAILED", "veth_xmit"): every_packet_waits_to_be_read,
         ("RX_ALLOC_FAILED", "igb_clean_rx_irq"): every_packet_waits_to_be_read,
         ("NOT_SPECIFIED", "loopback_xmit"): closed,
@@ -293,7 +302,7 @@ def given_by(place, kernel):
     """sock_queue_rcv_skb() is 3.10's way, and what is lost there is lost elsewhere since."""
     if place[1] == "sock_queue_rcv_skb":
         return kernel == "3.10"
-    return kernel != "3.10" or (place[0], "sock_queue_rcv_skb") not in rest()
+    return kernel != "3.10" or "udp" not in place[1] or (place[0], "sock_queue_rcv_skb") not in rest()
 
 
 @pytest.mark.parametrize("place, kernel", [pytest.param(p, k, id=f"{' at '.join(p)}-{k}")

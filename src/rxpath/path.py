@@ -149,7 +149,7 @@ STATIONS: dict[Stage, Station] = {
     Stage.__skb_checksum_complete: Station("transport", SOFT, "net/core/skbuff.c", "sum the whole packet in software"),
     Stage.__udp4_lib_lookup: Station("transport", SOFT, "net/ipv4/udp.c", "which socket?"),
     Stage.udp4_lib_lookup2: Station("transport", SOFT, "net/ipv4/udp.c", "the best score of one hash chain"),
-    Stage.run_bpf_filter: Station("transport", SOFT, "net/core/sock_reuseport.c", "a program chooses a group's member, filters segments"),
+    Stage.run_bpf_filter: Station("transport", SOFT, "net/core/sock_reuseport.c", "a program chooses a group's member, or filters"),
     Stage.udp_unicast_rcv_skb: Station("transport", SOFT, "net/ipv4/udp.c", "one socket's datagram"),
     Stage.__udp4_lib_mcast_deliver: Station("transport", SOFT, "net/ipv4/udp.c", "a copy for every socket that matches"),
     Stage.udp_queue_rcv_skb: Station("transport", SOFT, "net/ipv4/udp.c", "segments of a GRO packet, one by one"),

@@ -12,11 +12,14 @@ from .abi.numbers import (
     CHECKSUM_UNNECESSARY,
     FEED_CSUM_GOOD,
     NET_RX_DROP,
+    NET_SKB_PAD,
     NO_ROUTE,
     NO_SHARE,
     NO_SKB,
     NO_SOCK,
+    PACKET_PAD,
     SEGMENT_TRUESIZE,
+    SHARED_INFO,
     TRUESIZE_OVERHEAD,
     UDP_HLEN,
 )
@@ -555,6 +558,27 @@ def skb_trim(net: Net, skb: sk_buff, length: int) -> None:
     linear = skb.len - skb.data_len
     skb.len = length
     skb.data_len = max(0, length - linear)
+
+
+@path_function
+def skb_head_room(net: Net, skb: sk_buff, head: int) -> int:
+    """skb_tailroom(): free bytes behind the linear ones, as the kernel's buffer would have them.  head: what that buffer weighs."""
+    dev = net.dev[skb.dev]
+    pad = PACKET_PAD if dev.truesize_rule else NET_SKB_PAD
+    return max(0, head - TRUESIZE_OVERHEAD - SHARED_INFO - pad - (skb.data + skb.len - skb.data_len - skb.mac_header))
+
+
+@cold
+@path_function
+def skb_condense(net: Net, skb: sk_buff) -> None:
+    """Behind a cut: if what is left of the parts fits into the head, the kernel copies it there, and the parts weigh nothing any more."""
+    head, i = skb.truesize, skb.frag_list
+    while i >= 0:
+        part = net.skb[i]
+        head -= part.truesize
+        i = part.next
+    if skb.data_len <= skb_head_room(net, skb, head):
+        skb.truesize = head
 
 
 @path_function

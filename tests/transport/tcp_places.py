@@ -1,6 +1,6 @@
 """(reason, station) of TCP: how to give it, by frames to a host at the end of a veth; tests/test_reasons.py compares what moves."""
 from rxpath.abi.numbers import TCP
-from rxpath.transport import filter
+from rxpath.user import filter
 from rxpath.user import sock as options
 from rxpath.user import socket as sockets
 

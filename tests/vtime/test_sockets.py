@@ -132,6 +132,28 @@ def test_a_program_attaches_classic_bpf_as_on_linux(run):
     assert said == [None, errno.EFAULT, errno.EINVAL, errno.EINVAL, errno.EINVAL, b"\x02 for the third", None]
 
 
+def test_a_program_filters_its_socket_as_on_linux(run):
+    """getsockopt() gives as many bytes of the program as it has instructions, and needs a buffer for as many."""
+    said = []
+    text = b"".join(struct.pack("=HBBI", *i) for i in ((0x30, 0, 0, 8), (0x15, 0, 1, 2), (6, 0, 0, 12), (6, 0, 0, 0)))
+    kept = ctypes.create_string_buffer(text, len(text))
+
+    def server(s):
+        x = s.socket(s.AF_INET, s.SOCK_DGRAM)
+        x.bind(("0.0.0.0", 5000))
+        x.setsockopt(s.SOL_SOCKET, 26, struct.pack("=H6xQ", 4, ctypes.addressof(kept)))
+        for call in (lambda: x.getsockopt(s.SOL_SOCKET, 26, 32), lambda: x.getsockopt(s.SOL_SOCKET, 26, 3),
+                     lambda: x.setsockopt(s.SOL_SOCKET, 44, 1), lambda: x.setsockopt(s.SOL_SOCKET, 27, 0),
+                     lambda: x.getsockopt(s.SOL_SOCKET, 44), lambda: x.recvfrom(100)[0]):
+            try:
+                said.append(call())
+            except OSError as error:
+                said.append(error.errno)
+
+    run(server, frames=[udp_frame(b"\x03 refused"), udp_frame(b"\x02 for it")])
+    assert said == [text[:4], errno.EINVAL, None, errno.EPERM, 1, b"\x02 fo"]
+
+
 def test_before_4_5_there_is_no_such_option(run):
     said = []
 

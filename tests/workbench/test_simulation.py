@@ -47,7 +47,14 @@ HOSTS = {
     "busy poll()": ["app.1.wait=poll", "net.core.busy_poll=50", "net.core.busy_read=1"],
     "busy epoll on veth": ["nic.driver=veth", "app.1.wait=epoll", "net.core.busy_poll=50"],
     "MAC": ["nic.mac=02:00:00:00:00:09"],
+    "a socket's filter": ["socket.telemetry.attach_filter=3,128 0 0 0,36 0 0 7,22 0 0 0"],     # ld #len; mul #7; ret a
 }
+
+
+def test_a_socket_of_the_host_file_has_its_filter():
+    run = rxpath.replay("first", overrides=["socket.telemetry.attach_filter=1,6 0 0 0"])
+    assert run.dropped["SOCKET_FILTER"] > 1000
+    assert "SOCKET_FILTER: the socket's filter (SO_ATTACH_FILTER) refused it" in str(run)
 
 
 @pytest.mark.parametrize("settings", HOSTS.values(), ids=HOSTS)

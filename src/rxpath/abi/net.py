@@ -261,7 +261,7 @@ class Net:
     epolls: Array[eventpoll] = table(NEPOLL, taken_later=True)
     reuseport: Array[sock_reuseport] = table(NGROUP, taken_later=True)
     bpf: Array[sock_filter] = table(NBPF)
-    nfiltered: i64              # some stream socket has had a filter
+    nfiltered: i64              # some socket has had a filter (SO_ATTACH_FILTER)
     bpf_mem: Array[Array[i64]] = table(NCPU, BPF_MEMWORDS)
     mcast: Array[mc_member] = table(NMCAST)
     neigh: Array[neighbour] = table(NNEIGH, taken_later=True)

@@ -41,6 +41,9 @@ NIC_MAC_SOURCE = 1 << 48        # mac_filter: the source address, not the destin
 FEED_QUEUE = 8                  # arrival.flags: from this bit on the queue of a frame that waits in a packet buffer
 NOT_OF_THE_BOOKS = 2            # skb.is_page of a frame that we send: no frame of the cable
 
+SHARED_INFO = 320               # struct skb_shared_info, with alignment
+NET_SKB_PAD = 64                # in front of what a card has written
+PACKET_PAD = 2                  # and of what a packet socket has sent: LL_RESERVED_SPACE(), less the Ethernet header
 TRUESIZE_OVERHEAD = 256         # sizeof(struct sk_buff), beside the half page of igb: 2304 in all
 SENDER_ROOM = 31                # of a datagram's skb (ip_make_skb): LL_RESERVED_SPACE() of Ethernet, and 15 to align
 PACKET_ROOM = 30                # of a packet socket's (packet_alloc_skb): LL_RESERVED_SPACE(), and the Ethernet header

@@ -35,9 +35,10 @@ class Place(NamedTuple):
     before: tuple[str, str] | None = None
 
     def counted(self, kernel: str) -> tuple[str, ...]:
-        """The counters that move in that kernel."""
+        """The counters that move in that kernel.  "a/b" is one of the two: of a kernel that lacks either nothing can be said."""
         old = self.before is not None and version(kernel) < version(self.before[0])
-        return tuple(c for c in (self.before[1] if old and self.before else self.counters).split() if has(c, kernel))
+        said = (self.before[1] if old and self.before else self.counters).split()
+        return tuple(c for c in said if all(has(choice, kernel) for choice in c.split("/")))
 
 
 class Row(NamedTuple):
@@ -181,6 +182,7 @@ class Drop(IntEnum):
     UDP_CSUM = Row("5.17", X, "UDP checksum wrong", {
         "__udp4_lib_rcv": Place(UDP_CSUM_ERROR),
         "udplite_rcv": Place(UDPLITE_CSUM_ERROR),
+        "udp_queue_rcv_one_skb": Place(f"{UDP_CSUM_ERROR} socket.drops", meaning="a socket's filter wants to see it"),
         "udp_recvmsg": Place(f"{UDP_CSUM_ERROR} socket.drops"),
         "__first_packet_length": Place(f"{UDP_CSUM_ERROR} socket.drops"),
     }, "their UDP checksum is wrong: the sender, its offload in the capture, or the wire")
@@ -279,8 +281,11 @@ class Drop(IntEnum):
                           {"__udp_enqueue_schedule_skb": Place("Udp.RcvbufErrors Udp.InErrors socket.drops",
                                                                before=("3.16", "Udp.InErrors socket.drops")),
                            "sock_queue_rcv_skb": Place("Udp.RcvbufErrors Udp.InErrors socket.drops")})
-    SOCKET_FILTER = Row("5.18", R, "the socket's filter (SO_ATTACH_FILTER) refused it", {"tcp_v4_rcv": Place("socket.drops")},
-                        "the program's own filter refuses it: only the program can change that")
+    SOCKET_FILTER = Row("5.18", R, "the socket's filter (SO_ATTACH_FILTER) refused it", {
+        "udp_queue_rcv_one_skb": Place("Udp.InErrors socket.drops"),
+        "sock_queue_rcv_skb": Place("Udp.InErrors"),
+        "tcp_v4_rcv": Place("socket.drops"),
+    }, "the program's own filter refuses it: only the program can change that")
     SOCKET_BACKLOG = Row("5.18", L, "the socket's backlog is full", {"sk_add_backlog": Place("Udp.InErrors socket.drops"),
                           "tcp_v4_rcv": Place("TcpExt.TCPBacklogDrop socket.drops")})
     PROTO_MEM = Row("5.18", L, "no room in the protocol's memory, or in a stream's buffer", {

@@ -82,6 +82,8 @@ class sock:
     backlog_max: i64
     backlog_taken: i32          # of these, the first that the owner has taken already: nothing joins them any more
     filter: i32 = NO_PROG       # SO_ATTACH_FILTER: where its program begins in net.bpf
+    filter_len: i32             # and how many instructions it has
+    filter_locked: i32          # SO_LOCK_FILTER
     lock_wait: i64 = NO_THREAD  # threads that sleep in lock_sock(): a list through thread_t.lock_next
     rx_dst: i64 = NO_ROUTE      # sk_rx_dst: the route of what came last through early demux, and its kind
     rx_dst_type: i64

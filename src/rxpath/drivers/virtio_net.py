@@ -29,6 +29,7 @@ from ..abi.numbers import (
     IRQ_HANDLED,
     NO_SKB,
     RXD_WIRE_SHIFT,
+    SHARED_INFO,
     TRUESIZE_OVERHEAD,
     YIELD,
     Note,
@@ -52,7 +53,7 @@ VIRTIO_PIECE = NDESC >> 2                            # the longest, 8176 bytes, 
 HEADER = 12                                          # sizeof(struct virtio_net_hdr_mrg_rxbuf), in front of the packet
 GOOD_PACKET_LEN, PAGE = 1518, 4096
 FRAGMENT, DMA_HEAD = 32768, 16                       # buffers are cut from such; at its head lies how it is mapped (struct virtnet_rq_dma)
-GOOD_COPY_LEN, SHARED_INFO = 128, 320                # so much is copied; build_skb() needs this behind the packet
+GOOD_COPY_LEN = 128                                  # so much is copied
 
 
 # ---------------------------------------------------------------- the host: vhost or QEMU, and a tap

@@ -166,7 +166,7 @@ class Socket(Sending, Stream):
         if not 0 <= buflen <= 1024:
             raise OSError("getsockopt buflen out of range")
         try:
-            value = sockopt.get_option(self, level, option)
+            value = sockopt.get_option(self, level, option, buflen)
         except OSError as e:
             raise error(e.errno or errno.EINVAL) from None
         if level == std.IPPROTO_IP and 0 < buflen < 4 and option != std.IP_MULTICAST_IF and not any(value[1:]):

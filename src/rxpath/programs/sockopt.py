@@ -14,15 +14,15 @@ from ..abi.kernels import Behaviour, Sysctl
 from ..abi.numbers import IPPROTO, RTN, TCP
 from ..drivers.net_device import dev_mc_add, dev_mc_del, multicast_mac
 from ..network import setup as network
-from ..transport import filter as bpf
 from ..transport import sock_reuseport, tcp_sockopt
+from ..user import filter as bpf
 from ..user import mcast, sock
 from .process import Descriptor
 
 SO_TIMESTAMP, SO_SNDBUFFORCE, SO_RCVBUFFORCE, SO_TIMESTAMPNS, SO_RXQ_OVFL, SO_PEEK_OFF = 29, 32, 33, 35, 40, 42
 SO_SELECT_ERR_QUEUE, SO_BUSY_POLL, SO_INCOMING_CPU, SO_MEMINFO, SO_INCOMING_NAPI_ID, SO_NO_CHECK = 45, 46, 49, 55, 56, 11
 SO_ATTACH_REUSEPORT_CBPF, SO_DETACH_REUSEPORT_BPF, SO_PROTOCOL, SO_GET_FILTER = 51, 68, 38, 26
-SO_ATTACH_FILTER, SO_DETACH_FILTER = 26, 27
+SO_ATTACH_FILTER, SO_DETACH_FILTER, SO_LOCK_FILTER = 26, 27, 44
 IP_PKTINFO, IP_MTU_DISCOVER, IP_RECVERR, IP_RECVTTL, IP_FREEBIND, IP_ORIGDSTADDR, IP_MULTICAST_ALL = 8, 10, 11, 12, 15, 20, 49
 IP_MINTTL = 21
 IP_ADD_SOURCE_MEMBERSHIP, IP_DROP_SOURCE_MEMBERSHIP, SOL_UDP, UDP_GRO = 39, 40, 17, 104
@@ -117,7 +117,7 @@ def set_option(s: Descriptor, level: int, option: int, value: Any) -> None:
         raise error(errno.EINVAL)
     if key in REUSEPORT_BPF and b.net.behaviour[Behaviour.reuseport_bpf]:
         return reuseport_bpf(s, option, value)
-    if key in SOCKET_FILTER and is_stream(s):
+    if key in SOCKET_FILTER:
         return socket_filter(s, option, value)
     known = key in IN_THE_SOCK or key in KEPT_FLAGS or key in KEPT or key == PEEK_OFF
     if not known or (key == (SOL_UDP, UDP_GRO) and (is_stream(s) or not b.net.behaviour[Behaviour.udp_gro])):
@@ -158,7 +158,7 @@ def set_stream_option(s: Descriptor, key: tuple[int, int], value: Any) -> None:
 
 CONGESTION, INFO = (SOL_TCP, std.TCP_CONGESTION), (SOL_TCP, std.TCP_INFO)
 REUSEPORT_BPF = ((SOL, SO_ATTACH_REUSEPORT_CBPF), (SOL, SO_DETACH_REUSEPORT_BPF))
-SOCKET_FILTER = ((SOL, SO_ATTACH_FILTER), (SOL, SO_DETACH_FILTER))
+SOCKET_FILTER = ((SOL, SO_ATTACH_FILTER), (SOL, SO_DETACH_FILTER), (SOL, SO_LOCK_FILTER))
 TTL, MULTICAST_TTL = (IP, std.IP_TTL), (IP, std.IP_MULTICAST_TTL)
 PEEK_OFF = (SOL, SO_PEEK_OFF)
 
@@ -177,20 +177,24 @@ def reuseport_bpf(s: Descriptor, option: int, value: Any) -> None:
     """A program for the socket's group."""
     if option == SO_DETACH_REUSEPORT_BPF:
         return sock_reuseport.reuseport_detach_prog(s.boot, s.sk)
-    sock_reuseport.reuseport_attach_prog(s.boot, s.sk, sock_fprog(value))
+    sock_reuseport.reuseport_attach_prog(s.boot, s.sk, sock_fprog(s.boot, s.sk, value))
 
 
 def socket_filter(s: Descriptor, option: int, value: Any) -> None:
-    """A program that a stream's segments must pass."""
-    if option == SO_DETACH_FILTER:
-        return bpf.sk_detach_filter(s.boot, s.sk)
-    bpf.sk_attach_filter(s.boot, s.sk, sock_fprog(value))
+    """A program that what comes to the socket must pass."""
+    if option == SO_ATTACH_FILTER:
+        bpf.sk_attach_filter(s.boot, s.sk, sock_fprog(s.boot, s.sk, value))
+    elif option == SO_DETACH_FILTER:
+        bpf.sk_detach_filter(s.boot, s.sk)
+    else:
+        bpf.sk_lock_filter(s.boot, s.sk, bool(as_int(SOL, option, value)))
 
 
-def sock_fprog(value: Any) -> bpf.Program:
-    """A struct sock_fprog: how many instructions, and where in this process they are."""
+def sock_fprog(b: Any, sk: int, value: Any) -> bpf.Program:
+    """A struct sock_fprog: how many instructions, and where in this process they are.  Refused in __get_filter()'s order."""
     if isinstance(value, int) or len(bytes(value)) != 16:
         raise error(errno.EINVAL)
+    bpf.check_unlocked(b, sk, "struct sock_fprog")
     n, address = struct.unpack("=H6xQ", bytes(value))
     if not 0 < n <= BPF_MAXINSNS:
         raise error(errno.EINVAL)
@@ -348,14 +352,24 @@ def leave_all(s: Descriptor) -> None:
 
 
 # ---------------------------------------------------------------- getsockopt
-def get_option(s: Descriptor, level: int, option: int) -> bytes:
+def get_filter(s: Descriptor, room: int) -> bytes:
+    """sk_get_filter(): its instructions.  The kernel takes the room for a number of instructions, and says how many there are where bytes
+    are counted: a caller gets as many bytes as there are instructions.  EINVAL: there are more than that."""
+    program = bpf.sk_get_filter(s.boot, s.sk)
+    if room < len(program):
+        raise error(errno.EINVAL)
+    return b"".join(struct.pack("=HBBI", *instruction) for instruction in program)[:len(program)]
+
+
+def get_option(s: Descriptor, level: int, option: int, buflen: int = 0) -> bytes:
+    """What getsockopt() writes.  buflen: how many bytes there is room for, 0: an int."""
     key = (level, option)
     net = s.boot.net
     sk = net.socks[s.sk]
     if is_stream(s) and (level == SOL_TCP or key in IN_THE_STREAM):
         return get_stream_option(s, key)
-    if key == (SOL, SO_GET_FILTER):                      # none is attached: that is not built
-        return b""
+    if key == (SOL, SO_GET_FILTER):
+        return get_filter(s, buflen or 4)
     if level == SOL_TCP:                                 # ip_getsockopt(); set, it is ENOPROTOOPT
         raise error(errno.EOPNOTSUPP)
     if key == (SOL, std.SO_ERROR):
@@ -384,6 +398,8 @@ def get_option(s: Descriptor, level: int, option: int) -> bytes:
         n = int(net.sysctl[Sysctl.ip_default_ttl])
     elif key == PEEK_OFF:
         n = int(sk.peek_off)
+    elif key == (SOL, SO_LOCK_FILTER):
+        n = int(sk.filter_locked)
     elif key in READ_ONLY:
         n = int(READ_ONLY[key])
     elif key in KEPT_FLAGS or key in KEPT:

@@ -11,7 +11,7 @@ from ..abi.sock import NREUSEPORT, sock, sock_reuseport
 from ..path import Stage
 from ..turn import at
 from ..user.errors import check, error
-from .filter import Program, bpf_check_classic, bpf_prog_load, bpf_prog_run
+from ..user.filter import Program, bpf_check_classic, bpf_prog_load, bpf_prog_run, check_unlocked
 
 
 @path_function
@@ -107,8 +107,9 @@ def reuseport_own_group(net: Net, i: int) -> int:
 
 
 def reuseport_attach_prog(b: Any, i: int, program: Program) -> None:
-    """Of all its group, from any member."""
+    """Of all its group, from any member.  EPERM: SO_LOCK_FILTER of this one."""
     sk = b.net.socks[i]
+    check_unlocked(b, i, "SO_ATTACH_REUSEPORT_CBPF")
     if bpf_check_classic(program):
         raise error(errno.EINVAL, "SO_ATTACH_REUSEPORT_CBPF")
     if sk.group < 0:

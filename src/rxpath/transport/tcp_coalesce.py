@@ -10,12 +10,8 @@ from ..abi.numbers import MAX_SKB_FRAGS, NO_SKB, TRUESIZE_OVERHEAD
 from ..abi.skbuff import TCP_SKB_CB, sk_buff
 from ..abi.sock import sock
 from ..path import Stage
-from ..skb import npages, skb_add_part
+from ..skb import npages, skb_add_part, skb_head_room
 from ..turn import at
-
-SHARED_INFO = 320                                    # struct skb_shared_info, with alignment
-NET_SKB_PAD = 64                                     # in front of what a card has written
-PACKET_PAD = 2                                       # and of what a packet socket has sent: LL_RESERVED_SPACE(), less the Ethernet header
 
 
 @path_function
@@ -38,12 +34,8 @@ def skb_head_truesize(net: Net, skb: sk_buff) -> int:
 
 @path_function
 def skb_tailroom(net: Net, skb: sk_buff) -> int:
-    """Free bytes behind the linear ones, as the kernel's buffer would have them; 0 of what is not linear."""
-    if skb.data_len:
-        return 0
-    dev = net.dev[skb.dev]
-    pad = PACKET_PAD if dev.truesize_rule else NET_SKB_PAD
-    return max(0, skb.truesize - TRUESIZE_OVERHEAD - SHARED_INFO - pad - (skb.data + skb.len - skb.mac_header))
+    """Free bytes behind the linear ones; 0 of what is not linear."""
+    return 0 if skb.data_len else skb_head_room(net, skb, skb.truesize)
 
 
 @path_function

@@ -6,7 +6,7 @@ from .._compile import cold, mem_at, path_function
 from ..abi.limits import BUFSZ
 from ..abi.mib import Mib
 from ..abi.net import Net
-from ..abi.numbers import NO_SKB, TCPHDR_FIN, TRUESIZE_OVERHEAD
+from ..abi.numbers import NO_SKB, SHARED_INFO, TCPHDR_FIN, TRUESIZE_OVERHEAD
 from ..abi.skbuff import TCP_READ_CB, TCP_SKB_CB, sk_buff
 from ..abi.sock import sock
 from ..abi.tcp import tcp_sock
@@ -14,7 +14,6 @@ from ..path import Stage
 from ..skb import alloc_skb, share_begin, share_room, skb_add_part, skb_add_rx_frag, skb_copy_bits, skb_init, skb_release
 from ..turn import at, at_bytes
 from .tcp_charge import skb_set_owner_r, tcp_rfree
-from .tcp_coalesce import SHARED_INFO
 from .tcp_seq import after, before, u32
 from .tcp_tree import ooo_erase, ooo_first, ooo_insert_by_seq, ooo_last_of, ooo_next
 from .tcp_window import tcp_win_from_space

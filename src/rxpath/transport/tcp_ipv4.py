@@ -30,8 +30,8 @@ from ..abi.tcp import EHASH_REQ, EHASH_TW, NO_EHASH
 from ..path import Stage, Touch, early_demux, err_handler, inet_protocol, proto_backlog_rcv, touched
 from ..skb import __skb_queue_tail, consume_skb, kfree_skb_reason, pskb_may_pull
 from ..turn import at, spin_lock, spin_unlock, touch
+from ..user.filter import sk_filter_trim_cap
 from ..user.memory import lines_arrive
-from .filter import sk_filter_trim_cap
 from .inet_hashtables import __inet_lookup_established, inet_ehashfn, inet_lhashfn, tcp_v4_flow
 from .sock_reuseport import reuseport_select_sock
 from .tcp_adopt import tcp_adopt_sent

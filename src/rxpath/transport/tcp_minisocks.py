@@ -185,7 +185,8 @@ def inet_csk_clone(net: Net, sk: sock, child: sock, req: request_sock) -> None:
     child.state, child.rcvbuf, child.userlocks = TCP.SYN_RECV, sk.rcvbuf, sk.userlocks & ~SOCK_BINDPORT_LOCK
     child.rcv_saddr_hi, child.rcv_saddr_lo, child.daddr_hi, child.daddr_lo = req.saddr_hi, req.saddr_lo, req.daddr_hi, req.daddr_lo
     child.dport, child.bound_dev, child.ll_ns = req.rport, req.bound_dev, sk.ll_ns
-    child.reuse, child.reuseport, child.rcvtimeo_ns, child.filter = sk.reuse, sk.reuseport, sk.rcvtimeo_ns, sk.filter
+    child.reuse, child.reuseport, child.rcvtimeo_ns = sk.reuse, sk.reuseport, sk.rcvtimeo_ns
+    child.filter, child.filter_len, child.filter_locked = sk.filter, sk.filter_len, sk.filter_locked
 
 
 @path_function

@@ -6,11 +6,11 @@ from .._compile import fls64, path_function
 from ..abi.headers import tcp_hdr
 from ..abi.kernels import Sysctl
 from ..abi.net import Net
-from ..abi.numbers import TCPHDR_PSH, TRUESIZE_OVERHEAD
+from ..abi.numbers import SHARED_INFO, TCPHDR_PSH, TRUESIZE_OVERHEAD
 from ..abi.skbuff import TCP_SKB_CB, sk_buff
 from ..abi.sock import SOCK_RCVBUF_LOCK, SOCK_SNDBUF_LOCK, sock
 from ..abi.tcp import ICSK_ACK_PUSHED, ICSK_ACK_PUSHED2, tcp_sock
-from .tcp_coalesce import SHARED_INFO, skb_head_truesize, skb_headlen
+from .tcp_coalesce import skb_head_truesize, skb_headlen
 from .tcp_seq import before, ends_there, tcp_clock_us, tcp_time_stamp_ts, u32
 from .tcp_window import (
     TCP_MSS_DEFAULT,

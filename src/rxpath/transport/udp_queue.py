@@ -13,6 +13,8 @@ from ..abi.sock import sock
 from ..path import Stage, Touch, touched
 from ..skb import count_unhandled, kfree_skb_reason, udp_rcv_segment
 from ..turn import at, late, park, touch
+from ..user.checksum import udp_lib_checksum_complete
+from ..user.filter import sk_filter_trim_cap
 from ..user.queue import __udp_enqueue_schedule_skb, udp_queue_rcv_skb_310
 
 
@@ -60,6 +62,27 @@ def udp_tunnelled(net: Net, cpu: int, sk: sock, skb: sk_buff) -> int:
     return kfree_skb_reason(net, cpu, skb, Stage.udp_queue_rcv_one_skb, Drop.NOT_MODELLED)
 
 
+@cold
+@path_function
+def udp_refused(net: Net, cpu: int, sk: sock, skb: sk_buff) -> int:
+    """A socket with a program: a damaged datagram is found out now, whatever its size, then the program may refuse it or leave only a
+    part of it.  skb.data stands at the UDP header.  A drop reason, or 0."""
+    if udp_lib_checksum_complete(net, cpu, skb):
+        net.snmp[cpu][Mib.Udp_InCsumErrors] += 1
+        return Drop.UDP_CSUM
+    if net.behaviour[Behaviour.udp_filter_first] and not sk_filter_trim_cap(net, cpu, sk, skb, UDP_HLEN):
+        return Drop.SOCKET_FILTER
+    return 0
+
+
+@cold
+@path_function
+def udp_queue_drop(net: Net, cpu: int, sk: sock, skb: sk_buff, reason: int) -> int:
+    net.snmp[cpu][Mib.Udp_InErrors] += 1
+    sk.drops += 1
+    return kfree_skb_reason(net, cpu, skb, Stage.udp_queue_rcv_one_skb, reason)
+
+
 @touched
 @path_function
 def udp_queue_rcv_one_skb(net: Net, cpu: int, skb: sk_buff) -> int:
@@ -70,6 +93,10 @@ def udp_queue_rcv_one_skb(net: Net, cpu: int, skb: sk_buff) -> int:
         return kfree_skb_reason(net, cpu, skb, Stage.udp_queue_rcv_one_skb, Drop.NO_SOCKET)
     if net.udp_tunnels and sk.encap_type:                   # sk->encap_rcv: the tunnel's device would go on with it
         return udp_tunnelled(net, cpu, sk, skb)
+    if net.nfiltered and sk.filter >= 0:
+        refused = udp_refused(net, cpu, sk, skb)
+        if refused:
+            return udp_queue_drop(net, cpu, sk, skb, refused)
     skb.data += UDP_HLEN
     skb.len -= UDP_HLEN
     if sk.dport:                                            # sk_mark_napi_id(), sk_incoming_cpu_update()

@@ -6,7 +6,7 @@ from .._compile import cold, entry, path_function, prefetch
 from ..abi.kernels import Behaviour
 from ..abi.mib import Mib
 from ..abi.net import Net
-from ..abi.numbers import IPPROTO, NET_RX_SUCCESS
+from ..abi.numbers import IPPROTO, NET_RX_SUCCESS, UDP_HLEN
 from ..abi.reasons import Drop
 from ..abi.skbuff import sk_buff
 from ..abi.sock import sock
@@ -16,6 +16,7 @@ from ..record import record_sock
 from ..skb import __skb_queue_tail, alloc_skb, kfree_skb_reason, skb_init
 from ..spent import spent_in
 from ..turn import at, spin_lock, spin_unlock
+from .filter import sk_filter_trim_cap
 from .memory import lines_arrive, sk_rmem_schedule, udp_rmem_schedule
 from .wait import sock_def_readable
 
@@ -109,8 +110,8 @@ def sk_add_backlog(net: Net, cpu: int, sk: sock, skb: sk_buff) -> bool:
 
 @path_function
 def udp_queue_rcv_skb_310(net: Net, cpu: int, sk: sock, skb: sk_buff) -> int:
-    """The second half of 3.10's udp_queue_rcv_skb(), after encapsulation and filters: under the socket's lock, to its queue or, if a
-    system call owns it, to its backlog."""
+    """The second half of 3.10's udp_queue_rcv_skb(), after encapsulation and the checksum that a filter needs: under the socket's lock, to
+    its queue or, if a system call owns it, to its backlog."""
     lock = sk.lock
     if lock.last_cpu != cpu:                                                 # the reader counts sk_rmem_alloc down with each datagram
         lines_arrive(net, cpu, sk)
@@ -131,6 +132,19 @@ def udp_queue_rcv_skb_310(net: Net, cpu: int, sk: sock, skb: sk_buff) -> int:
     return NET_RX_SUCCESS
 
 
+@cold
+@path_function
+def sk_filter_310(net: Net, cpu: int, sk: sock, skb: sk_buff) -> bool:
+    """sk_filter(), while the UDP header still stands in the queue.  A program that left less than that made the read fail (mended in 4.7,
+    a612769774a3 [K]); here the header stays."""
+    skb.data -= UDP_HLEN
+    skb.len += UDP_HLEN
+    takes = sk_filter_trim_cap(net, cpu, sk, skb, UDP_HLEN)
+    skb.data += UDP_HLEN
+    skb.len -= UDP_HLEN
+    return takes
+
+
 @proto_backlog_rcv(IPPROTO.UDP)
 @path_function
 def __udp_queue_rcv_skb(net: Net, cpu: int, sk: sock, skb: sk_buff) -> int:
@@ -138,6 +152,9 @@ def __udp_queue_rcv_skb(net: Net, cpu: int, sk: sock, skb: sk_buff) -> int:
     at(net, cpu, skb, Stage.__udp_enqueue_schedule_skb)
     if sk.rmem_alloc >= sk.rcvbuf:
         return udp_rcvbuf_full(net, cpu, sk, skb, Stage.sock_queue_rcv_skb, 1)
+    if net.nfiltered and sk.filter >= 0 and net.behaviour[Behaviour.udp_filter_first] == 0 and not sk_filter_310(net, cpu, sk, skb):
+        net.snmp[cpu][Mib.Udp_InErrors] += 1         # the socket's drops do not move
+        return kfree_skb_reason(net, cpu, skb, Stage.sock_queue_rcv_skb, Drop.SOCKET_FILTER)
     if not sk_rmem_schedule(net, sk, skb.truesize):
         sk.drops += 1
         net.snmp[cpu][Mib.Udp_InErrors] += 1

@@ -4,13 +4,12 @@ Counted in truesize, from when a packet is made until its device has sent it.  C
 drivers and queues that free one.  What answers a frame belongs to no socket."""
 from .._compile import cold, path_function
 from ..abi.net import Net
-from ..abi.numbers import NO_SOCK, TRUESIZE_OVERHEAD
+from ..abi.numbers import NO_SOCK, SHARED_INFO, TRUESIZE_OVERHEAD
 from ..abi.skbuff import sk_buff
 from ..abi.sock import sock
 from ..skb import skb_release
 from .wait import sock_def_write_space
 
-SHARED_INFO = 320                                   # struct skb_shared_info
 LINEAR_MAX = 16064                                  # SKB_MAX_ALLOC: a longer datagram keeps its data in page fragments
 TRANSPORT = 28                                      # headers of IP and UDP, which stay in the head
 

@@ -220,7 +220,7 @@ OPTIONS: dict[str, tuple[int, int]] = {     # C name -> (level, number) on Linux
     "SO_SNDBUF": (1, 7), "SO_RCVBUF": (1, 8), "SO_KEEPALIVE": (1, 9), "SO_OOBINLINE": (1, 10), "SO_NO_CHECK": (1, 11),
     "SO_PRIORITY": (1, 12), "SO_LINGER": (1, 13), "SO_REUSEPORT": (1, 15), "SO_RCVLOWAT": (1, 18), "SO_SNDLOWAT": (1, 19),
     "SO_RCVTIMEO": (1, 20), "SO_SNDTIMEO": (1, 21), "SO_BINDTODEVICE": (1, 25), "SO_ATTACH_FILTER": (1, 26),
-    "SO_TIMESTAMP": (1, 29), "SO_ACCEPTCONN": (1, 30),
+    "SO_DETACH_FILTER": (1, 27), "SO_LOCK_FILTER": (1, 44),    "SO_TIMESTAMP": (1, 29), "SO_ACCEPTCONN": (1, 30),
     "SO_SNDBUFFORCE": (1, 32), "SO_RCVBUFFORCE": (1, 33), "SO_TIMESTAMPNS": (1, 35), "SO_MARK": (1, 36), "SO_PROTOCOL": (1, 38),
     "SO_DOMAIN": (1, 39), "SO_RXQ_OVFL": (1, 40), "SO_PEEK_OFF": (1, 42), "SO_SELECT_ERR_QUEUE": (1, 45), "SO_BUSY_POLL": (1, 46),
     "SO_INCOMING_CPU": (1, 49), "SO_ATTACH_REUSEPORT_CBPF": (1, 51), "SO_MEMINFO": (1, 55), "SO_INCOMING_NAPI_ID": (1, 56),

@@ -10,6 +10,7 @@ from rxpath.transport import tcp_sockopt
 from rxpath.transport.sock_reuseport import reuseport_attach_prog
 from rxpath.user import mcast, sock
 from rxpath.user import socket as sockets
+from rxpath.user.filter import sk_attach_filter
 from rxpath.vtime import setup
 from rxpath.workbench.host import cbpf
 from rxpath.workbench.host import tables as hosttables
@@ -102,6 +103,8 @@ def _open_listed(m: Machine, item: OpenSocket, listed: int) -> None:
             sock.setsockopt(b, i, name, int(value))
     if wanted.defer_accept:
         tcp_sockopt.setsockopt(b, i, "TCP_DEFER_ACCEPT", wanted.defer_accept)
+    if wanted.attach_filter is not None:
+        sk_attach_filter(b, i, cbpf.written(wanted.attach_filter))
     if wanted.busy_poll is not None:
         m.call(setup.set_busy_poll)(m.net, i, wanted.busy_poll)
     _bind(m, i, item.address, item.port, wanted.backlog)

@@ -173,8 +173,9 @@ class _Whole:
             if not inside:
                 line = _without_comment(line)
             begins = line.count('"""') + line.count("'''")
-            if "attach_reuseport_cbpf" in line and any(int(n) > 0xFFFF for n in re.findall(r"\d+", line)):
-                self.told.left_out.append(f"{HOST}: a socket's filter (attach_reuseport_cbpf), which may hold addresses")
+            key = next((key for key in ("attach_reuseport_cbpf", "attach_filter") if key in line), "")
+            if key and any(int(n) > 0xFFFF for n in re.findall(r"\d+", line)):
+                self.told.left_out.append(f"{HOST}: a socket's filter ({key}), which may hold addresses")
                 continue
             if inside or begins:
                 self.texts.chains |= set(re.findall(r"^\s*:(\S+) - ", line))

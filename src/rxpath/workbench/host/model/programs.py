@@ -57,6 +57,9 @@ class Socket(Part):
     attach_reuseport_cbpf: str | None = key(
         None, "SO_ATTACH_REUSEPORT_CBPF: a program that chooses the socket of the group, instead of the flow's hash", cbpf.ALLOWED,
         "4.5 [K]", example='"random"')
+    attach_filter: str | None = key(
+        None, "SO_ATTACH_FILTER: a program that sees each datagram or segment from its UDP or TCP header on and returns how many "
+        "bytes of it the socket takes, 0: none", cbpf.FILTER, example='"1,6 0 0 65535"')
     timeout: Duration | None = key(None, "SO_RCVTIMEO; none: wait for ever", units.DURATION_ALLOWED, example='"400ms"')
     backlog: Int = key(BACKLOG, "tcp: argument of listen(), at most net.core.somaxconn", "0 to 2147483647", ge=0, le=(1 << 31) - 1)
     defer_accept: Int = key(0, "tcp: TCP_DEFER_ACCEPT in seconds: accept() waits for data; 0: off", "0 to 3600", ge=0, le=3600)
@@ -93,6 +96,13 @@ class Socket(Part):
     def _program(cls, value: str | None) -> str | None:
         if value is not None:
             cbpf.program(value, 1)
+        return value
+
+    @field_validator("attach_filter")
+    @classmethod
+    def _filter(cls, value: str | None) -> str | None:
+        if value is not None:
+            cbpf.written(value)
         return value
 
     @field_validator("busy_poll")

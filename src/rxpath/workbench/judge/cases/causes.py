@@ -125,7 +125,6 @@ def settled() -> list[Case]:
 
 
 NOT_BUILT = (
-    ("UDP socket filter rejects", "user", "socket filters (SO_ATTACH_FILTER) are not built"),
     ("dst IP unrouted, forwarding on", "network", "forwarding is not built: the host is the last hop"),
     ("TTL=1, forwarding on", "network", "forwarding is not built: the host is the last hop"),
     ("nft inet input drop", "network", "nftables is not built"),

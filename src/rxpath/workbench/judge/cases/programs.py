@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from rxpath.abi import filter as bpf
-from rxpath.transport.filter import ALU, JUMPS, bpf_check_classic
+from rxpath.user.filter import ALU, JUMPS, bpf_check_classic
 from rxpath.workbench.judge import frames as f
 from rxpath.workbench.judge.case import Bind, Case, Close, Connect, Observation, Open, Send, SetOpt, Step
 from rxpath.workbench.judge.cases.receivers import FLOWS, PLAIN, SOURCE, done, flows, members, sock, who
@@ -148,8 +148,8 @@ def refused() -> Iterator[Case]:
 
 
 # ---------------------------------------------------------------- any program
-def drawn(rng: random.Random) -> bytes:
-    """A program that the kernel may take: loads, sums, words of memory, jumps ahead."""
+def drawn(rng: random.Random, results: int = MEMBERS) -> bytes:
+    """A program that the kernel may take: loads, sums, words of memory, jumps ahead.  It returns less than `results`."""
     while True:
         program: list[Instruction] = []
         n = rng.randrange(4, 24)
@@ -166,7 +166,7 @@ def drawn(rng: random.Random) -> bytes:
                 (ALU_K | bpf.BPF_NEG, 0, 0, 0),
                 (JMP | rng.choice(JUMPS) | rng.choice((0, 8)), rng.randrange(left + 1), rng.randrange(left + 1), rng.randrange(200)),
             ]))
-        program += [(ALU_K | bpf.BPF_MOD, 0, 0, MEMBERS), (RET_A, 0, 0, 0)]
+        program += [(ALU_K | bpf.BPF_MOD, 0, 0, results), (RET_A, 0, 0, 0)]
         if not bpf_check_classic([(c, jt, jf, k & 0xFFFFFFFF) for c, jt, jf, k in program]):
             return code(*program)
 

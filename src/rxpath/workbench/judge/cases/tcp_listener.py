@@ -2,7 +2,7 @@
 from typing import Any
 
 from rxpath.workbench.judge.case import Case, Close, Connect, GetOpt, Open, SetOpt, Sysctl, Wait
-from rxpath.workbench.judge.tcp.build import PUSHED, listener, read, row, talk
+from rxpath.workbench.judge.tcp.build import FIFTY, PUSHED, listener, read, row, talk
 from rxpath.workbench.judge.tcp.steps import Accept, Handshake, Peer, Poll, Segment
 from rxpath.workbench.judge.tcp.wire import syn_options
 
@@ -48,6 +48,11 @@ def knocks() -> list[Case]:
              row("a SYN without PSH", syn(p)), row("a SYN with PSH", syn(p, flags="SP")),
              row("the third segment without PSH", ack(p)), row("and with", ack(p, flags="PA")),
              row("it is the connection's, too", Accept("c"), ack(p, data=10), ack(p, flags="PA", data=10))),
+        talk("a locked filter of a listener", listener(), SetOpt("l", "SO_ATTACH_FILTER", FIFTY), SetOpt("l", "SO_LOCK_FILTER", 1),
+             row("nothing takes it away", SetOpt("l", "SO_DETACH_FILTER", 0), SetOpt("l", "SO_ATTACH_FILTER", PUSHED),
+                 SetOpt("l", "SO_LOCK_FILTER", 0), GetOpt("l", "SO_LOCK_FILTER")),
+             row("nor from its connection", Handshake("c"), GetOpt("c", "SO_LOCK_FILTER"), SetOpt("c", "SO_DETACH_FILTER", 0)),
+             row("18 bytes of data are left", ack("c", "PA", 18), read())),
         talk("SYN with ECE+CWR, tcp_ecn 1", listener(), Peer(p), Sysctl("net.ipv4.tcp_ecn", 1),
              row("SYN with ECE+CWR, tcp_ecn 1", syn(p, syn_options(1460, None, True, 1), flags="SEC"))),
         talk("SYN with ECE+CWR, tcp_ecn 0", listener(), Peer(p), Sysctl("net.ipv4.tcp_ecn", 0),

@@ -13,8 +13,8 @@ from typing import Any
 from rxpath.abi.numbers import IPPROTO, MSG_DONTWAIT
 from rxpath.abi.sock import SOCK_SNDBUF_LOCK
 from rxpath.programs.sockopt import sock_fprog
-from rxpath.transport import filter as bpf
 from rxpath.transport import tcp_sockopt
+from rxpath.user import filter as bpf
 from rxpath.user import sock as options
 from rxpath.user import socket as sockets
 from rxpath.user.poll import poll_now
@@ -109,9 +109,13 @@ class Stream:
             tp.linger, seconds = struct.unpack("=ii", value)
             tp.lingertime_ns = seconds * 1_000_000_000
         elif name == "SO_ATTACH_FILTER":
-            bpf.sk_attach_filter(self.boot, self.sk, sock_fprog(value))
+            bpf.sk_attach_filter(self.boot, self.sk, sock_fprog(self.boot, self.sk, value))
         elif isinstance(value, bytes):
             raise OSError(errno.ENOPROTOOPT, name)
+        elif name == "SO_DETACH_FILTER":
+            bpf.sk_detach_filter(self.boot, self.sk)
+        elif name == "SO_LOCK_FILTER":
+            bpf.sk_lock_filter(self.boot, self.sk, bool(value))
         elif name == "SO_SNDBUF":
             sk.sndbuf, sk.userlocks = max(2 * value, SOCK_MIN_SNDBUF), sk.userlocks | SOCK_SNDBUF_LOCK
         elif name == "IP_MINTTL":
@@ -133,6 +137,8 @@ class Stream:
             return struct.pack("=9I", *(int(n) & 0xFFFFFFFF for n in memory))
         if (level, number) == TCP_WINDOW_CLAMP:
             return int(tp.window_clamp)
+        if NAMES[level, number] == "SO_LOCK_FILTER":
+            return int(sk.filter_locked)
         if (level, number) == SO_ERROR:
             err, sk.err = int(sk.err), 0
             return err

@@ -24,6 +24,7 @@ NOT_BUILT = {                           # names of conversations (fnmatch), and 
 }
 # a program (SO_ATTACH_FILTER) that wants PSH set
 PUSHED = b"".join(struct.pack("=HBBI", *i) for i in ((0x30, 0, 0, 13), (0x45, 0, 1, 8), (6, 0, 0, 0xFFFF), (6, 0, 0, 0)))
+FIFTY = struct.pack("=HBBI", 6, 0, 0, 50)              # one that leaves so many bytes, the TCP header among them
 Steps = Iterable[Any]                   # steps, and groups of them
 
 

@@ -1,4 +1,5 @@
-"""Classic BPF programs: net/core/filter.c.  sock_reuseport.py runs them for SO_ATTACH_REUSEPORT_CBPF, tcp_ipv4.py for SO_ATTACH_FILTER.
+"""Classic BPF programs: net/core/filter.c.  For SO_ATTACH_FILTER udp_queue.py and tcp_ipv4.py of transport/ run them (and queue.py here, as
+3.10 does), for SO_ATTACH_REUSEPORT_CBPF sock_reuseport.py of transport/.
 
 A program is checked once, when it is attached: known instructions, jumps that stay inside and only go on, a return at the end.  So it ends,
 and needs no check while it runs.  It reads the packet as skb.data shows it; what is not there ends it with 0."""
@@ -67,9 +68,9 @@ from ..abi.numbers import MASK63, NO_PROG
 from ..abi.skbuff import sk_buff
 from ..abi.sock import sock
 from ..path import Stage
-from ..skb import skb_trim
+from ..skb import skb_condense, skb_trim
 from ..turn import at
-from ..user.errors import error
+from .errors import error
 
 M32 = 0xFFFFFFFF
 NOT_THERE = -1
@@ -306,12 +307,12 @@ def _unset_words(program: Program) -> str:
     return ""
 
 
-# ---------------------------------------------------------------- SO_ATTACH_FILTER, SO_DETACH_FILTER
+# ---------------------------------------------------------------- SO_ATTACH_FILTER, SO_DETACH_FILTER, SO_LOCK_FILTER
 @cold
 @path_function
 def sk_filter_trim_cap(net: Net, cpu: int, sk: sock, skb: sk_buff, cap: int) -> bool:
-    """May the socket have it?  The program sees the packet from its transport header on, and says how many bytes stay: 0, none; else `cap`
-    at least."""
+    """May the socket, which has a program, have it?  The program sees the packet from its transport header on, and says how many bytes
+    stay: 0, none; else `cap` at least."""
     at(net, cpu, skb, Stage.run_bpf_filter)
     n = bpf_prog_run(net, cpu, skb, sk.filter)
     if n == 0:
@@ -319,25 +320,50 @@ def sk_filter_trim_cap(net: Net, cpu: int, sk: sock, skb: sk_buff, cap: int) -> 
     n = max(n, cap)
     if n < skb.len:
         skb_trim(net, skb, n)
+        if skb.frag_list >= 0:
+            skb_condense(net, skb)
     return True
 
 
+def check_unlocked(b: Any, i: int, option: str) -> None:
+    """EPERM: SO_LOCK_FILTER is set."""
+    if b.net.socks[i].filter_locked:
+        raise error(errno.EPERM, option)
+
+
 def sk_attach_filter(b: Any, i: int, program: Program) -> None:
-    """EINVAL: the kernel's checker refuses the program; ENOMEM: no room for it."""
+    """In the place of one that is there.  EPERM: it is locked; EINVAL: the kernel's checker refuses the program; ENOMEM: no room for it."""
+    check_unlocked(b, i, "SO_ATTACH_FILTER")
     if bpf_check_classic(program):
         raise error(errno.EINVAL, "SO_ATTACH_FILTER")
     first = bpf_prog_load(b.net, program)
     if first < 0:
         raise error(errno.ENOMEM, "SO_ATTACH_FILTER")
-    b.net.socks[i].filter = first
+    sk = b.net.socks[i]
+    sk.filter, sk.filter_len = first, len(program)
     b.net.nfiltered = 1
 
 
 def sk_detach_filter(b: Any, i: int) -> None:
-    """ENOENT: there is none."""
-    if b.net.socks[i].filter == NO_PROG:
+    """EPERM: it is locked; ENOENT: there is none."""
+    check_unlocked(b, i, "SO_DETACH_FILTER")
+    sk = b.net.socks[i]
+    if sk.filter == NO_PROG:
         raise error(errno.ENOENT, "SO_DETACH_FILTER")
-    b.net.socks[i].filter = NO_PROG
+    sk.filter, sk.filter_len = NO_PROG, 0
+
+
+def sk_lock_filter(b: Any, i: int, on: bool) -> None:
+    """For good.  EPERM: to unlock one."""
+    if not on:
+        check_unlocked(b, i, "SO_LOCK_FILTER")
+    b.net.socks[i].filter_locked = int(on)
+
+
+def sk_get_filter(b: Any, i: int) -> list[tuple[int, int, int, int]]:
+    """Its instructions; none where there is no program."""
+    sk = b.net.socks[i]
+    return [(f.code, f.jt, f.jf, f.k) for f in (b.net.bpf[sk.filter + n] for n in range(sk.filter_len))]
 
 
 # ---------------------------------------------------------------- where programs stand

@@ -1,17 +1,24 @@
-"""Programs that choose the member of a SO_REUSEPORT group.  What each instruction does is judged beside Linux (judge/cases/programs.py)."""
+"""Programs that choose the member of a SO_REUSEPORT group, and those that say how much of a datagram a socket takes.  What each instruction
+does, what stays and what is counted is judged beside Linux (judge/cases/programs.py, filters.py)."""
 import errno
 
 import pytest
 
 from rxpath.abi import filter as bpf
 from rxpath.path import Stage
-from rxpath.transport.filter import bpf_check_classic
 from rxpath.transport.sock_reuseport import reuseport_attach_prog, reuseport_detach_prog
 from rxpath.user import sock
 from rxpath.user import socket as sockets
-from rxpath.workbench.host.cbpf import program
+from rxpath.user.filter import (
+    bpf_check_classic,
+    sk_attach_filter,
+    sk_detach_filter,
+    sk_get_filter,
+    sk_lock_filter,
+)
+from rxpath.workbench.host.cbpf import program, written
 
-from ..frames import US, ip4, udp_frame
+from ..frames import US, eth, fragments, ip, ip4, udp, udp_frame
 
 FIRST_BYTE = ((0x30, 0, 0, 0), (0x94, 0, 0, 4), (0x16, 0, 0, 0))         # ldb [0]; mod #4; ret a
 
@@ -129,3 +136,94 @@ def test_a_text_that_is_no_program_says_what_is_allowed(text, said):
 
 def test_the_text_of_bpf_asm_is_a_program():
     assert program("3,48 0 0 0,148 0 0 4,22 0 0 0", 9) == program("3\n48 0 0 0\n148 0 0 4\n22 0 0 0\n", 9) == FIRST_BYTE
+
+
+# ---------------------------------------------------------------- SO_ATTACH_FILTER of datagram sockets
+DPORT = ((0x28, 0, 0, 2), (0x15, 0, 1, 5000), (6, 0, 0, 20), (6, 0, 0, 0))         # ldh [2]; jeq #5000; ret #20; ret #0
+
+
+@pytest.mark.parametrize("kernel", ["6.18", "3.10"])
+def test_a_filter_sees_the_udp_header_and_says_how_many_bytes_stay(lab, kernel):
+    host = lab(kernel=kernel)
+    sk = host.udp(5000)
+    app = host.app(sk)
+    sk_attach_filter(host.boot, sk, DPORT)
+    host.send(udp_frame(b"0123456789abcdef"), gap=50_000).run()
+    assert host.data(app, 13) == b"0123456789ab\0" and host.net.thread[app].received == 1
+    host.send(udp_frame(b"short")).run()
+    assert host.data(app, 12) == b"short56789ab" and host.ends() == {"RECEIVED": 2}
+
+
+@pytest.mark.parametrize("kernel, drops", [("6.18", 3), ("3.10", 0)])
+def test_what_a_filter_refuses_is_an_error_of_udp(lab, kernel, drops):
+    host = lab(kernel=kernel)
+    sk = host.udp(5000)
+    sk_attach_filter(host.boot, sk, [(6, 0, 0, 0)])
+    host.send(*[udp_frame()] * 3).run()
+    assert host.ends() == {"SOCKET_FILTER": 3} and host.mib()["Udp.InErrors"] == 3 and host.net.socks[sk].drops == drops
+    sk_detach_filter(host.boot, sk)
+    host.send(udp_frame()).run()
+    assert host.net.socks[sk].qlen == 1
+
+
+def test_a_full_queue_is_asked_before_the_filter_only_by_old_kernels(lab):
+    for kernel, why in (("6.18", "SOCKET_FILTER"), ("3.10", "SOCKET_RCVBUFF")):
+        host = lab(kernel=kernel)
+        sk = host.udp(5000, rcvbuf=2304)
+        host.send(*[udp_frame()] * 3).run()
+        before = host.ends().get(why, 0)
+        sk_attach_filter(host.boot, sk, [(6, 0, 0, 0)])
+        host.send(udp_frame()).run()
+        assert host.ends()[why] == before + 1
+
+
+@pytest.mark.parametrize("kernel", ["6.18", "3.10"])
+def test_a_damaged_datagram_does_not_wait_for_its_reader_where_there_is_a_filter(lab, kernel):
+    host = lab(kernel=kernel)
+    sk = host.udp(5000)
+    sk_attach_filter(host.boot, sk, [(6, 0, 0, 9)])
+    host.send(eth(ip(udp(b"x" * 400, check=0x1234)))).run()
+    assert host.ends() == {"UDP_CSUM": 1} and host.mib()["Udp.InCsumErrors"] == 1 and host.net.socks[sk].drops == 1
+
+
+def test_fragments_that_a_filter_cuts_off_weigh_nothing_any_more(lab):
+    weighs = []
+    for left in (0xFFFF, 1200, 300):
+        host = lab(driver="veth")
+        sk = host.udp(5000)
+        sk_attach_filter(host.boot, sk, [(6, 0, 0, left)])
+        host.send(*fragments(udp(b"x" * 1400), [208, 648])).run()
+        weighs.append(host.net.socks[sk].rmem_alloc)
+    assert weighs[0] == weighs[1] > 2 * weighs[2]
+
+
+def test_a_locked_filter_stays(lab):
+    host = lab()
+    sk = host.udp(5000)
+    sk_attach_filter(host.boot, sk, DPORT)
+    sk_lock_filter(host.boot, sk, True)
+    for call in (lambda: sk_attach_filter(host.boot, sk, FIRST_BYTE), lambda: sk_detach_filter(host.boot, sk),
+                 lambda: sk_lock_filter(host.boot, sk, False), lambda: reuseport_attach_prog(host.boot, sk, FIRST_BYTE)):
+        with pytest.raises(OSError) as e:
+            call()
+        assert e.value.errno == errno.EPERM
+    assert sk_get_filter(host.boot, sk) == list(DPORT)
+
+
+def test_the_filter_of_a_socket_ends_with_it(lab):
+    host = lab()
+    sk = host.udp(5000)
+    sk_attach_filter(host.boot, sk, [(6, 0, 0, 0)])
+    sk_lock_filter(host.boot, sk, True)
+    sockets.close(host.boot, sk)
+    again = host.udp(5000)
+    assert again == sk and sk_get_filter(host.boot, again) == []
+    host.send(udp_frame()).run()
+    assert host.net.socks[again].qlen == 1
+
+
+def test_a_filter_in_a_host_file_is_in_numbers():
+    assert written("4,40 0 0 2,21 0 1 5000,6 0 0 20,6 0 0 0") == DPORT
+    with pytest.raises(ValueError) as e:
+        written("random")
+    assert "a program as bpf_asm prints it" in str(e.value) and "modulo" not in str(e.value)
