@@ -239,12 +239,16 @@ def test_a_sender_on_this_machine_leaves_checksums_to_nobody(veth):
 
 @needs_root
 @pytest.mark.parametrize("plain", [False, True])
-def test_compiled_code_takes_frames_out_of_the_ring_as_python_does(veth, plain):
-    """A VLAN tag is put back; what is longer than its room is cut, and counted; what comes after it is well."""
+@pytest.mark.parametrize("kind", KINDS)
+def test_compiled_code_takes_frames_out_of_the_ring_as_python_does(veth, kind, plain):
+    """A VLAN tag is put back, or was never taken out; what is longer than its room is cut, and counted; what comes after it is well."""
     sender = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
     sender.bind(("va", 3))
     tagged = b"\xff" * 6 + bytes(6) + b"\x81\x00\x20\x05\x88\xb5" + b"x" * 46
-    with Host(Packet("vb"), f"{OURS}/24", plain=plain) as host:
+    if kind == "xdp":
+        tx_checksums_off("va")
+        configure("va", mtu=3000)
+    with Host(KINDS[kind]("vb"), f"{OURS}/24", plain=plain) as host:
         for name in ("va", "vb"):
             configure(name, mtu=3000)
         sender.send(tagged)
@@ -256,6 +260,25 @@ def test_compiled_code_takes_frames_out_of_the_ring_as_python_does(veth, plain):
         counted = host.time.backends[0].counted
         assert counted.rx_frames >= 4 and counted.rx_bytes >= len(tagged) + 2 * 98 and host.time.refused == 0
     sender.close()
+
+
+@needs_root
+@pytest.mark.parametrize("plain", [False, True])
+def test_the_rings_of_af_xdp_go_round(veth, plain):
+    """More frames than a ring has entries and the UMEM chunks: each comes once, in order, and each chunk goes back to the kernel."""
+    tx_checksums_off("va")
+    n, lot = 5000, 500
+    with Host(Xdp("vb"), f"{OURS}/24", plain=plain) as host, host.socket() as s, veth.udp() as client:
+        s.setsockopt(socket.SOL_SOCKET, 33, 8 << 20)                 # SO_RCVBUFFORCE
+        s.bind(("", 5000))
+        s.settimeout(5)
+        for first in range(0, n, lot):
+            for k in range(first, first + lot):
+                client.sendto(b"%d" % k, (OURS, 5000))
+            assert [s.recv(100) for _ in range(lot)] == [b"%d" % k for k in range(first, first + lot)]
+        device = host.time.backends[0]
+        assert not any(device.statistics().lost.values()) and host.time.refused == 0 and device.counted.rx_frames >= n
+        assert device.fill.words[device.fill.producer] - device.rx.words[device.rx.consumer] == 2048, "chunks that the kernel has"
 
 
 @needs_root

@@ -149,6 +149,21 @@ def store_release(cx: Any, b: Any, sig: Any, a: Any) -> Any:
     return cx.get_dummy_value()
 
 
+def _word(b: Any, a: Any) -> Any:
+    return b.bitcast(b.gep(a[0], [a[1]]), ir.IntType(32).as_pointer())
+
+
+@twin(i64, ptr, i64)
+def le32_acquire(cx: Any, b: Any, sig: Any, a: Any) -> Any:
+    return b.zext(b.load_atomic(_word(b, a), "acquire", 4), ir.IntType(64))
+
+
+@twin(void, ptr, i64, i64)
+def put_le32_release(cx: Any, b: Any, sig: Any, a: Any) -> Any:
+    b.store_atomic(b.trunc(a[2], ir.IntType(32)), _word(b, a), "release", 4)
+    return cx.get_dummy_value()
+
+
 def overlay(o: Any) -> Any:
     """The compiled twin of a structs.Overlay: an address."""
     def made(tyctx: Any, owner: Any) -> Any:

@@ -126,6 +126,10 @@ def xchg(a: Any, i: int, v: int) -> int:
 def store_release(a: Any, i: int, v: int) -> None: a[i] = v
 @primitive
 def load_acquire(a: Any, i: int) -> int: return a[i]                                         # type: ignore[no-any-return]
+@primitive
+def le32_acquire(m: Mem, o: int) -> int: return le32(m, o)
+@primitive
+def put_le32_release(m: Mem, o: int, v: int) -> None: put_le32(m, o, v)
 
 
 @primitive

@@ -96,6 +96,7 @@ class Xdp(Backend):
         except OSError as error:
             raise BackendError(error.errno, f"{name}: {WHY.get(error.errno or 0, error.strerror)}") from None
         self.rings: list[Ring] = []
+        self.cut = 0                                 # frames longer than the room that the batch has for one
         try:
             self._set_up(zero_copy)
             self.attached = Attached(name, self.index) if attached is None else attached
@@ -165,17 +166,20 @@ class Xdp(Backend):
                 batch.put(put, length)
                 put += 1
                 total += length
+            else:
+                self.cut += 1
             fill.longs[(fill.desc >> 3) + (refill + k & RING - 1)] = address & ~(CHUNK - 1)
         if n:
             rx.words[rx.consumer] = at + n & 0xFFFFFFFF
             fill.words[fill.producer] = refill + n & 0xFFFFFFFF
         else:
-            self._is_it_there()
+            self.is_it_there()
         self.counted.rx_frames += put
         self.counted.rx_bytes += total
         return put
 
-    def _is_it_there(self) -> None:
+    def is_it_there(self) -> None:
+        """BackendError: no."""
         if self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
             raise BackendError(errno.ENODEV, f"{self.name}: the device is gone")
 
@@ -222,9 +226,10 @@ class Xdp(Backend):
         return Capabilities(self.mtu + 18, zero_copy=self.zero_copy)
 
     def statistics(self) -> Statistics:
-        """lost: rx_dropped (no chunk was free, or the frame was too long), rx_invalid_descs, rx_ring_full."""
+        """lost: rx_dropped (no chunk was free, or the frame was too long), rx_invalid_descs, rx_ring_full; cut: longer than the room of a
+        frame in the batch."""
         said = struct.unpack("=6Q", self.socket.getsockopt(SOL_XDP, XDP_STATISTICS, 48))
-        self.counted.lost = {COUNTERS[k]: said[k] for k in LOSSES}
+        self.counted.lost = {COUNTERS[k]: said[k] for k in LOSSES} | {"cut": self.cut}
         return self.counted
 
     def close(self) -> None:

@@ -2,22 +2,15 @@
 woken reads.  Nobody is ever earlier, nothing costs anything, and time stands still within a turn.
 
 Called by driver.py, which moves the clock, and by burst.py, which serves a ring in memory as fast as it can."""
-from enum import IntEnum
-
 from .. import path
 from .._compile import (
     Mem,
     clock_ns,
     entry,
-    le16,
-    le32,
     le64,
     mem_at,
-    memcpy,
     path_function,
     prefetch,
-    put_be16,
-    put_le32,
     put_le64,
     reset_struct,
 )
@@ -44,21 +37,6 @@ from ..abi.numbers import (
 )
 from ..abi.sock import RCV_SHUTDOWN
 from ..cable.feed import feed_steered
-from ..cable.tpacket import (
-    ETH_ALEN,
-    ETH_P_8021Q,
-    FIRST_PKT,
-    LEN,
-    MAC,
-    NUM_PKTS,
-    SNAPLEN,
-    STATUS,
-    TP_STATUS_VLAN_TPID_VALID,
-    TP_STATUS_VLAN_VALID,
-    VLAN_HLEN,
-    VLAN_TCI,
-    VLAN_TPID,
-)
 from ..drivers.nic_rx import irq_due, nic_pull
 from ..irq.backlog import rps_trigger_softirq
 from ..irq.napi import napi_thread_poll
@@ -71,29 +49,8 @@ from ..user.sendmsg import sys_sendto
 from ..user.wait import finish_wait, poll_freewait, sock_poll, wait_add_tail
 
 CLOCK_MONOTONIC = 1
-BLOCK_STATUS, TP_STATUS_USER = 8, 1                                         # of struct tpacket_block_desc
-TP_STATUS_CSUMNOTREADY, TP_STATUS_CSUM_VALID = 8, 128                      # of a frame of a packet socket's ring
 TURNS_MAX = 1000                                     # of a CPU at one moment
 INTERRUPTS_MAX = 4096                                # of a queue in one turn: a driver without NAPI has one for each frame
-
-
-class RingWord(IntEnum):
-    """Words between live.py and rt_serve_ring(): the ring's geometry; the block that is read, where in it, frames left there; the batch's
-    room in feed memory; the budget; what was done, counted up; MORE: a call has left some."""
-    BLOCK_BYTES = 0
-    BLOCKS = 1
-    BLOCK = 2
-    AT = 3
-    LEFT = 4
-    INTO = 5
-    ROOM = 6
-    MOST = 7
-    BUDGET = 8
-    FRAMES = 9
-    BYTES = 10
-    CUT = 11
-    REFUSED = 12
-    MORE = 13
 
 
 @entry
@@ -344,91 +301,6 @@ def rt_feed_batch(net: Net, table: Mem, n: int, t: int, card: int) -> int:
         if feed_steered(net, t, le64(table, k * 24), le64(table, k * 24 + 8), le64(table, k * 24 + 8), flags, card, 0) < 0:
             break
         k += 1
-    for q in range(net.nring):
-        nic_pull(net, -1, q, t)
-    return k
-
-
-@entry
-def rt_serve_ring(net: Net, ring: Mem, s: Mem, cpus: int, now: int) -> int:
-    """Frames of a packet socket's ring (backends/packet.py): from each block that the kernel has handed over a batch, then the host's
-    turns, again until nothing is left or the budget is spent; sooner where somebody has to drain what leaves.  s: words (RING_WORDS).
-    Returns when the next turn is due, -1: there were no frames."""
-    net.sim.now = max(net.sim.now, now)
-    due, done = -1, 0
-    put_le64(s, 8 * RingWord.MORE, 0)
-    while le64(s, 8 * RingWord.LEFT) or ring_next_block(ring, s):
-        if done >= le64(s, 8 * RingWord.BUDGET) or (done and (net.sim.full or net.trail != Trail.UNWATCHED)):
-            put_le64(s, 8 * RingWord.MORE, 1)
-            break
-        done += rt_feed_ring(net, ring, s, now)
-        if le64(s, 8 * RingWord.LEFT) == 0:
-            ring_give_back(ring, s)
-        due = rt_all_turns(net, cpus, now)
-    return due
-
-
-@path_function
-def ring_next_block(ring: Mem, s: Mem) -> int:
-    """The frames of the next block that is ours and has any; 0: there is none."""
-    while True:
-        base = le64(s, 8 * RingWord.BLOCK) * le64(s, 8 * RingWord.BLOCK_BYTES)
-        if le32(ring, base + BLOCK_STATUS) & TP_STATUS_USER == 0:
-            return 0
-        left = le32(ring, base + NUM_PKTS)
-        if left:
-            put_le64(s, 8 * RingWord.LEFT, left)
-            put_le64(s, 8 * RingWord.AT, base + le32(ring, base + FIRST_PKT))
-            return left
-        ring_give_back(ring, s)
-
-
-@path_function
-def ring_give_back(ring: Mem, s: Mem) -> None:
-    """The block is the kernel's again."""
-    block = le64(s, 8 * RingWord.BLOCK)
-    put_le32(ring, block * le64(s, 8 * RingWord.BLOCK_BYTES) + BLOCK_STATUS, 0)
-    put_le64(s, 8 * RingWord.BLOCK, (block + 1) % le64(s, 8 * RingWord.BLOCKS))
-
-
-@path_function
-def rt_feed_ring(net: Net, ring: Mem, s: Mem, t: int) -> int:
-    """The next frames of the block, a batch at most, arrive at t: copied to rooms of feed memory and taken in by DMA.  How many."""
-    into, room, most = le64(s, 8 * RingWord.INTO), le64(s, 8 * RingWord.ROOM), le64(s, 8 * RingWord.MOST)
-    feed, at, left = mem_at(net.feed_addr), le64(s, 8 * RingWord.AT), le64(s, 8 * RingWord.LEFT)
-    k, total, cut, refused = 0, 0, 0, 0
-    while left > 0 and k < most:
-        caplen, status, mac, to = le32(ring, at + SNAPLEN), le32(ring, at + STATUS), at + le16(ring, at + MAC), into + k * room
-        tag, flags = 0, 0
-        if status & TP_STATUS_VLAN_VALID and caplen >= 2 * ETH_ALEN:
-            tag = VLAN_HLEN
-        if caplen != le32(ring, at + LEN) or caplen + tag > room:
-            cut += 1
-        else:
-            if tag:
-                tpid = ETH_P_8021Q
-                if status & TP_STATUS_VLAN_TPID_VALID:
-                    tpid = le16(ring, at + VLAN_TPID)
-                memcpy(feed, to, ring, mac, 2 * ETH_ALEN)
-                put_be16(feed, to + 2 * ETH_ALEN, tpid)
-                put_be16(feed, to + 2 * ETH_ALEN + 2, le32(ring, at + VLAN_TCI) & 0xFFFF)
-                memcpy(feed, to + 2 * ETH_ALEN + VLAN_HLEN, ring, mac + 2 * ETH_ALEN, caplen - 2 * ETH_ALEN)
-            else:
-                memcpy(feed, to, ring, mac, caplen)
-            if status & (TP_STATUS_CSUMNOTREADY | TP_STATUS_CSUM_VALID):
-                flags = FEED_CSUM_GOOD | FEED_IP_CSUM_GOOD
-            if feed_steered(net, t, to, caplen + tag, caplen + tag, flags, 0, 0) < 0:
-                refused += 1
-            total += caplen + tag
-            k += 1
-        at += le32(ring, at)
-        left -= 1
-    put_le64(s, 8 * RingWord.AT, at)
-    put_le64(s, 8 * RingWord.LEFT, left)
-    put_le64(s, 8 * RingWord.FRAMES, le64(s, 8 * RingWord.FRAMES) + k)
-    put_le64(s, 8 * RingWord.BYTES, le64(s, 8 * RingWord.BYTES) + total)
-    put_le64(s, 8 * RingWord.CUT, le64(s, 8 * RingWord.CUT) + cut)
-    put_le64(s, 8 * RingWord.REFUSED, le64(s, 8 * RingWord.REFUSED) + refused)
     for q in range(net.nring):
         nic_pull(net, -1, q, t)
     return k

@@ -18,7 +18,6 @@ first in each descriptor's queue: the kernel wakes who waits there, and a thread
 has what it waits for (a flood has no end); others that wait sleep on a condition.  Between two calls of a reader its frames wait in the
 device's ring: a thread leaves them there for GRACE_NS after a leader has left, unless others wait, so that a reader and a thread do not
 take the lock from each other."""
-import os
 import select
 import threading
 import time
@@ -26,15 +25,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .._compile import Mem, pages
+from .._compile import pages
 from ..abi.kernels import Sysctl
 from ..abi.numbers import NEVER, Out
 from ..backends.face import WORDS, Backend, BackendError, Batch
-from ..backends.packet import BLOCK, Packet
 from ..outputs import Output, listen
 from ..time_driver import FEED_BYTES
 from .driver import RealTime, WallClock
-from .engine import RingWord, rt_feed_batch, rt_serve_ring
+from .ends import End, Kick, Ring
+from .engine import rt_feed_batch
+from .rings import RingWord
 
 LOOK_S = 1.0                                         # a back end whose end is silent is looked at so often
 BATCH = 64                                           # frames at a time: NAPI's weight
@@ -65,7 +65,7 @@ class LiveTime(RealTime):
         self._stopping = False
         self._leader: _Leader | None = None          # the call that waits for frames
         self._left = threading.Condition(self.lock)  # told when it leaves
-        self._wake, self._kick = _Kick(), _Kick()    # the leader, the threads
+        self._wake, self._kick = Kick(), Kick()      # the leader, the threads
         self._calls, self._kicks = select.epoll(), select.epoll()
         self._calls.register(self._wake.fd, select.EPOLLIN)
         self._kicks.register(self._kick.fd, select.EPOLLIN)
@@ -75,19 +75,18 @@ class LiveTime(RealTime):
         self._cpus, self._sds = [boot.net.cpu[cpu] for cpu in range(cpus)], [boot.net.sd[cpu] for cpu in range(cpus)]
         self._sim, self._budget = boot.net.sim, max(int(boot.net.sysctl[Sysctl.netdev_budget]), 1)
         self._own_memory()
-        view, at, self.ends = memoryview(self._memory), 0, list[_End]()
+        view, at, self.ends = memoryview(self._memory), 0, list[End]()
         for backend in self.backends:
             room = max(ROOM, backend.capabilities.max_frame + 1 + 15 & ~15)
             most = min(BATCH, FEED_BYTES // len(self.backends) // room)
             batch = Batch(view, room, at, most, pages(8 * WORDS * BATCH))
-            self.ends.append(_End(backend, batch, self._calls, self._kick, self._budget, boot.plain))
+            self.ends.append(End(backend, batch, self._calls, self._kick, self._budget, boot.plain))
             at += most * room
         self._by_fd = {end.fd: end for end in self.ends}
         self._sent: list[list[bytes]] = [[] for _ in self.backends]
         self._any_sent = False
         self._device = int(boot.netdev.index)
         boot.net.neigh_resolve = 1                   # whoever is at the other end answers ARP
-        self._serve_call = self.call(rt_serve_ring)
         listen(boot, cpus)
         self.add_sink(self._leaves)
         self._threads = [threading.Thread(target=self._thread, args=(k,), name=f"rxpath-{k}", daemon=True)
@@ -273,7 +272,7 @@ class LiveTime(RealTime):
                 with self.lock:
                     self._awake(me)
 
-    def _is_ours(self, end: "_End", told: bool) -> bool:
+    def _is_ours(self, end: End, told: bool) -> bool:
         """Does the thread serve its back end now?  Not while a call leads, and for a moment after that: the next one will."""
         end.again = (told or end.again) and not self._stopping and (
             self._leader is not None or (not self._sleepers and self.clock.now() - self._led_at < GRACE_NS))
@@ -289,7 +288,7 @@ class LiveTime(RealTime):
         if self._due <= self.clock.now() and not self._stopping:
             self.step()
 
-    def _pull(self, end: "_End", what: int, woken: Callable[[], bool] | None = None) -> None:
+    def _pull(self, end: End, what: int, woken: Callable[[], bool] | None = None) -> None:
         """Batch after batch, as long as it has frames, or until woken().  what: its events.  Without the lock."""
         with end.pulls:                              # one thread at a time; who comes second looks once more
             if end.gone:
@@ -299,6 +298,8 @@ class LiveTime(RealTime):
                     end.look()
                     if what & select.EPOLLIN == 0:
                         time.sleep(DOWN_S)
+                elif what == 0 and end.backend.silent_end:
+                    end.look()
                 self._batches(end, woken)
             except BackendError as error:
                 with self.lock:
@@ -306,7 +307,7 @@ class LiveTime(RealTime):
                     end.leave(self._calls)
                     end.gone = True
 
-    def _batches(self, end: "_End", woken: Callable[[], bool] | None) -> None:
+    def _batches(self, end: End, woken: Callable[[], bool] | None) -> None:
         polled, ring = 0, end.ring
         while True:
             n = end.backend.pull(end.batch) if ring is None else 0
@@ -315,7 +316,7 @@ class LiveTime(RealTime):
                     return
                 now = max(self.clock.now(), self._sim.now)
                 if ring is not None:
-                    n = self._serve_ring(end, ring, now)
+                    n = self._serve_ring(ring, now)
                 elif n:
                     self.refused += n - self.call(rt_feed_batch)(self.net, end.table, n, now, 0)
                     self.step()
@@ -327,16 +328,14 @@ class LiveTime(RealTime):
                 time.sleep(YIELD_S)
                 polled = 0
 
-    def _serve_ring(self, end: "_End", ring: Packet, now: int) -> int:
+    def _serve_ring(self, ring: Ring, now: int) -> int:
         """Frames of its blocks, and turns, up to the budget.  How many; 0: there are no more."""
         if self._failure is not None:
             return 0
-        words, counted = end.words, ring.counted
-        due = self._serve_call(self.net, end.memory, end.state, self.cpus, now)
+        due = self.call(ring.serve)(self.net, *ring.memory, ring.state, self.cpus, now)
         if due < 0:
             return 0
-        n = words[RingWord.FRAMES] - counted.rx_frames
-        counted.rx_frames, counted.rx_bytes, ring.cut = words[RingWord.FRAMES], words[RingWord.BYTES], words[RingWord.CUT]
+        words, n = ring.words, ring.counted()
         if words[RingWord.REFUSED]:
             self.refused += words[RingWord.REFUSED]
             words[RingWord.REFUSED] = 0
@@ -372,67 +371,6 @@ class LiveTime(RealTime):
         self._wake.close()
         self._kick.close()
         super().close()
-
-
-class _Kick:
-    """An eventfd: readable from up() to down()."""
-
-    def __init__(self) -> None:
-        self.fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-
-    def up(self) -> None:
-        os.eventfd_write(self.fd, 1)
-
-    def down(self) -> None:
-        try:
-            os.eventfd_read(self.fd)
-        except BlockingIOError:
-            pass
-
-    def close(self) -> None:
-        os.close(self.fd)
-
-
-class _End:
-    """A back end, its batch and where its thread sleeps.  pulls: held by who takes its frames; again: the thread has left that to a call,
-    and looks whether it has been done."""
-
-    def __init__(self, backend: Backend, batch: Batch, calls: select.epoll, kick: _Kick, budget: int,
-                 plain: bool) -> None:
-        self.backend, self.batch, self.fd = backend, batch, backend.fileno()
-        self.ring = backend if isinstance(backend, Packet) else None         # its frames are taken out of its ring by compiled code
-        self.pulls, self.again, self.gone = threading.Lock(), False, False
-        state: Any = pages(8 * len(RingWord))
-        self.words = memoryview(state).cast("q")
-        self.state: Any = memoryview(state) if plain else Mem.from_param(state)
-        self.table: Any = memoryview(batch.table).cast("B") if plain else Mem.from_param(batch.table.obj)
-        self.memory: Any = None
-        if self.ring is not None:
-            self.memory = memoryview(self.ring.ring) if plain else Mem.from_param(self.ring.ring)
-            for word, value in ((RingWord.BLOCK_BYTES, BLOCK), (RingWord.BLOCKS, self.ring.blocks), (RingWord.INTO, batch.at),
-                                (RingWord.ROOM, batch.room), (RingWord.MOST, batch.most), (RingWord.BUDGET, budget)):
-                self.words[word] = value
-        self.events = select.epoll()
-        calls.register(self.fd, select.EPOLLIN | select.EPOLLEXCLUSIVE)              # in this order: see above
-        self.events.register(self.fd, select.EPOLLIN | select.EPOLLEXCLUSIVE | select.EPOLLET)
-        self.events.register(kick.fd, select.EPOLLIN)
-
-    def look(self) -> None:
-        """BackendError: its device is gone."""
-        if self.ring is None:
-            self.backend.pull(self.batch)
-        else:
-            self.ring.is_it_there()
-
-    def leave(self, calls: select.epoll) -> None:
-        """Nobody waits for it any more."""
-        for instance in (calls, self.events):
-            instance.unregister(self.fd)
-
-    def close(self) -> None:
-        self.events.close()
-        self.memory = None                           # or the ring's memory could not be given back
-        self.backend.close()
 
 
 @dataclass
