@@ -109,7 +109,7 @@ class Drop(IntEnum):
         "__udp4_lib_mcast_deliver": Place("Udp.IgnoredMulti", N, "a multicast or broadcast that no socket here wants"),
         "tcp_v4_rcv": Place("", X, "a TCP segment to a broadcast or multicast address, or cut short; one for a request, or for a "
                                   "connection in TIME_WAIT, which may be answered all the same"),
-        "tcp_rcv_state_process": Place("socket.drops", X, "after the peer's FIN"),
+        "tcp_rcv_state_process": Place("socket.drops", X, "after the peer's FIN: what it acknowledges counts all the same"),
         "skb_rbtree_purge": Place("", Kind.DOWN, "behind a hole when its connection ended"),
         "udp_destruct_common": Place("", Kind.DOWN, "unread when its socket was closed"),
     }, "the kernel refused them without naming a reason; the station says where")
