@@ -5,6 +5,7 @@ packet passes, which is the same however far its CPU has run ahead."""
 from ._compile import cold, entry, path_function
 from .abi.net import Net
 from .abi.nic import rx_ring
+from .abi.numbers import Kind
 from .abi.skbuff import sk_buff
 from .abi.spent import NSPENT, NWAY, Place
 from .path import Stage
@@ -63,6 +64,15 @@ def spent_copy(net: Net, to: sk_buff, skb: sk_buff) -> None:
         a.ns[p] = b.ns[p]
 
 
+@path_function
+def tstamp_joined(net: Net, to: sk_buff, skb: sk_buff) -> None:
+    """`to` has taken skb in (GRO, coalescing): all of it is there since the later of the two was, which has come the way that counts."""
+    if skb.tstamp > to.tstamp:
+        to.tstamp = skb.tstamp
+        if net.spends:
+            spent_copy(net, to, skb)
+
+
 @cold
 @path_function
 def spent_read(net: Net, cpu: int, t: int, skb: sk_buff) -> None:
@@ -90,8 +100,9 @@ def spent_mark(net: Net, cpu: int, t: int, frame: int, place: int, ns: int) -> N
 def spent_thread(net: Net, t: int, program: int) -> bool:
     """Before a run: what thread t reads is booked in that row.  Its batch is known.  False: there is no room for so many."""
     th = net.thread[t]
-    if net.nspent + th.batch > NSPENT:
+    room = 1 if th.kind == Kind.STREAM else th.batch # all messages of a read have come with its last segment
+    if net.nspent + room > NSPENT:
         return False
     th.program, th.spent = program, net.nspent + 1
-    net.nspent += th.batch
+    net.nspent += room
     return True

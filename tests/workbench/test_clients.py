@@ -17,6 +17,9 @@ HOST = {"cpus": 2, "nic": {"queues": 1}, "socket": [{"name": "in", "proto": "tcp
         "app": [{"name": "server", "sockets": ["in"], "cpu": 1}]}
 
 
+WIRE_NS = 1538 * 8                                          # a full frame with FCS, preamble and gap, at 1 Gbit/s
+
+
 def host(app=None, socket=None, **more):
     return {**HOST, "socket": [{**HOST["socket"][0], **(socket or {})}], "app": [{**HOST["app"][0], **(app or {})}], **more}
 
@@ -49,16 +52,16 @@ def test_every_byte_arrives_once(client):
     assert (c.acks_lost > 0) == bool(client.get("ack_loss"))
 
 
-def story(one_step=False, plain=False, **client):
+def story(one_step=False, plain=False, app=None, socket=None, **client):
     spec = trafficfile.build({"seed": 5, "client": [client], "traffic": [{"rate": "20kpps", "count": 60}]})
-    machine = the_host(host(rps={"0": "1"}, cpus=3, app={"cpu": 2}))
+    machine = the_host(host(rps={"0": "1"}, cpus=3, app={"cpu": 2, **(app or {})}, socket=socket))
     who = trafficfile.receiver(spec, machine)
-    with Simulation(machine, receiver=who, one_step=one_step, plain=plain) as sim:
+    with Simulation(machine, receiver=who, one_step=one_step, plain=plain, spends=True) as sim:
         sim.add_clients(trafficfile.clients(spec, machine, start_ns=START_NS, mac=who.mac, reaction_ns=sim.time.reaction_ns()))
         with trafficfile.generator(spec, machine, start_ns=START_NS, plain=plain) as frames:
             sim.replay(frames)
         b = sim.books()
-        return sim.clients.finish(), b.offered, b.netstat, b.snmp, b.cpus, [(a.received, a.latency, a.done) for a in b.apps]
+        return sim.clients.finish(), b.offered, b.netstat, b.snmp, b.cpus, [(a.received, a.latency, a.done) for a in b.apps], b.spent
 
 
 BUSY = {"connections": 12, "size": "20KiB", "messages": 2, "gap": "500us", "rate": "10kpps", "loss": 0.03, "ack_loss": 0.05}
@@ -71,6 +74,35 @@ def test_running_ahead_equals_one_step():
 def test_compiled_equals_plain():
     few = {**BUSY, "connections": 2, "size": 3000}
     assert story(**few) == story(**few, plain=True)
+
+
+@pytest.mark.parametrize(("what", "wanted"), [
+    ({"size": "20KiB", "messages": 3, "gap": "1ms"}, {"interrupt", "ring", "softirq", "wake_up", "system_call"}),
+    ({"size": "300KiB", "loss": 0.05}, {"hole", "softirq"}),
+    ({"size": "300KiB", "loss": 0.05, "app": {"service": "30us", "message": 1000}}, {"hole", "batch", "work"}),
+    ({"size": "30KiB", "connections": 5, "rate": "10kpps", "app": {"message": 700, "service": "20us"}}, {"batch", "work"}),
+    ({"size": "200KiB", "sack": False, "ack_loss": 0.2, "app": {"service": "50us"}, "socket": {"rcvbuf": "16KiB"}}, {"socket", "work"})],
+    ids=["messages", "holes", "slow and holes", "several of a read", "small buffer"])
+def test_each_ns_of_a_message_is_in_one_place(what, wanted):
+    *_, apps, spent = ahead = story(**what)
+    assert ahead == story(**what, one_step=True)
+    (whole,) = spent
+    assert sum(place.total for place in whole.places.values()) == whole.done.total > 0
+    assert wanted <= set(whole.places) and whole.done.count == sum(done.count for _, _, done in apps)
+
+
+def test_a_message_is_whole_since_its_last_segment():
+    """14 segments of a burst are on the wire one after the other; GRO makes them one."""
+    one, burst = (run({"size": 1448 * n, "cwnd": 14}, host(ethtool={"rx-usecs": 300})) for n in (1, 14))
+    assert burst.books.copies["gro_merged"] == 13
+    assert burst.samples[0].arrived - one.samples[0].arrived == 13 * WIRE_NS
+
+
+def test_messages_of_a_coalesced_segment_are_there_since_the_last_of_them():
+    """The program works 1 ms on the first of 14; the others are one in its queue, the last of them there after 160 us."""
+    o = run({"size": 1448 * 14, "cwnd": 14}, host(app={"service": "1ms", "message": 1448}, ethtool={"rx-usecs": 0}))
+    assert counter(o, "TCPRcvCoalesce") == 12 and o.books.latency.count == 14
+    assert 0 < o.books.latency.max - (1_000_000 - 13 * WIRE_NS) < 2 * WIRE_NS
 
 
 def test_the_seed_decides():

@@ -1,5 +1,5 @@
-"""Where the time of a datagram went, from the last bit on the wire to the end of the program's work on it.  spent.py fills it on the way
-up, vtime/latency.py from the call's return on, run/books.py reads it."""
+"""Where the time of a datagram went, or of a message of TCP, which came the way of its last segment: from the last bit on the wire to the
+end of the program's work on it.  spent.py fills it on the way up, vtime/latency.py from the call's return on, run/books.py reads it."""
 from enum import IntEnum
 
 from .._compile import Array, array, i64, struct
@@ -16,11 +16,12 @@ class Place(IntEnum):
     RING = 2                    # in its descriptor, until a softirq's poll takes it
     SOFTIRQ = 3                 # in the stack's hands, GRO and lists included
     BACKLOG = 4                 # on a CPU's backlog: RPS, and devices without NAPI
-    WAKE_UP = 5                 # in the socket, its reader asleep: until that runs
-    SOCKET = 6                  # in the socket, its reader at work or kept from its CPU
-    SYSTEM_CALL = 7             # taken from the queue; the call has not returned
-    BATCH = 8                   # the program works on others that the same call has brought
-    WORK = 9                    # the program works on it
+    HOLE = 5                    # of TCP: in the out-of-order queue, behind a segment that is missing
+    WAKE_UP = 6                 # in the socket, its reader asleep: until that runs
+    SOCKET = 7                  # in the socket, its reader at work or kept from its CPU
+    SYSTEM_CALL = 8             # taken from the queue; the call has not returned
+    BATCH = 9                   # the program works on others that the same call has brought
+    WORK = 10                   # the program works on it
 
 
 NPLACE = len(Place)

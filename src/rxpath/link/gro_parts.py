@@ -17,6 +17,7 @@ from ..abi.skbuff import sk_buff
 from ..abi.softnet import napi_struct
 from ..path import Stage
 from ..skb import csum_fold, csum_tcpudp_nofold, skb_add_part, skb_checksum, skb_csum_right
+from ..spent import tstamp_joined
 from ..turn import at, at_bytes, trail_says
 
 
@@ -91,6 +92,7 @@ def skb_gro_receive(net: Net, cpu: int, p: sk_buff, skb: sk_buff) -> bool:
     p.data_len += n
     p.gro_count += 1
     skb.gro_same_flow = 1
+    tstamp_joined(net, p, skb)
     return True
 
 

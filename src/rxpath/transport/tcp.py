@@ -41,6 +41,7 @@ from ..abi.sock import sock
 from ..abi.tcp import TCP_URG_VALID, tcp_sock
 from ..path import Stage, proto_init, proto_poll, proto_recvmsg
 from ..skb import __skb_dequeue, skb_copy_bits, skb_end
+from ..spent import spent_read
 from ..turn import at, at_bytes, charge, late, line_from
 from ..user.memory import reader_has_lines
 from ..user.sock import __release_sock, sock_disown, sock_own
@@ -279,6 +280,8 @@ def tcp_copy_out(net: Net, cpu: int, t: int, sk: sock, skb: sk_buff, offset: int
         at_bytes(net, cpu, skb, Stage.BYTE_COPY, n)
     th.copied += n
     th.arrived, th.frame = skb.tstamp, skb.frame
+    if net.spends:
+        spent_read(net, cpu, t, skb)
 
 
 @path_function

@@ -11,6 +11,7 @@ from ..abi.skbuff import TCP_SKB_CB, sk_buff
 from ..abi.sock import sock
 from ..path import Stage
 from ..skb import npages, skb_add_part, skb_head_room
+from ..spent import tstamp_joined
 from ..turn import at
 
 
@@ -117,6 +118,7 @@ def tcp_try_coalesce(net: Net, cpu: int, sk: sock, to: sk_buff, skb: sk_buff) ->
     net.snmp[cpu][Mib.TcpExt_TCPRcvCoalesce] += 1
     cb.end_seq = cb2.end_seq
     cb.tcp_flags |= cb2.tcp_flags
+    tstamp_joined(net, to, skb)
     return True
 
 

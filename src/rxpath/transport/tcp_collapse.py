@@ -12,6 +12,7 @@ from ..abi.sock import sock
 from ..abi.tcp import tcp_sock
 from ..path import Stage
 from ..skb import alloc_skb, share_begin, share_room, skb_add_part, skb_add_rx_frag, skb_copy_bits, skb_init, skb_release
+from ..spent import tstamp_joined
 from ..turn import at, at_bytes
 from .tcp_charge import skb_set_owner_r, tcp_rfree
 from .tcp_seq import after, before, u32
@@ -64,6 +65,7 @@ def collapse_alloc(net: Net, cpu: int, skb: sk_buff, n: int) -> int:
 @path_function
 def collapse_put(net: Net, cpu: int, new: sk_buff, done: int, skb: sk_buff, offset: int, n: int) -> None:
     """n bytes of skb, from offset on, to place `done` of the new one."""
+    tstamp_joined(net, new, skb)
     mem = mem_at(net.mem_addr)
     at_bytes(net, cpu, skb, Stage.BYTE_COPY, n)
     first = min(max(BUFSZ - done, 0), n)

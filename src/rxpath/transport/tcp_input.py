@@ -19,10 +19,12 @@ from ..abi.numbers import (
 from ..abi.reasons import Drop
 from ..abi.skbuff import TCP_READ_CB, TCP_SKB_CB, sk_buff
 from ..abi.sock import sock
+from ..abi.spent import Place
 from ..abi.tcp import ICSK_ACK_NOMEM, ICSK_ACK_NOW, tcp_sock
 from ..abi.tcp_options import TCPOLEN_TSTAMP_ALIGNED
 from ..path import Stage
 from ..skb import __skb_queue_tail, consume_skb
+from ..spent import spent_in
 from ..turn import at
 from ..user.wait import sock_def_readable
 from .inet_connection_sock import inet_csk_ack_scheduled, inet_csk_schedule_ack
@@ -280,6 +282,8 @@ def tcp_queue_rcv(net: Net, cpu: int, sk: sock, skb: sk_buff) -> None:
     """To the end of the receive queue, as one with the last segment if that can be."""
     cb = TCP_SKB_CB(skb)
     end_seq = cb.end_seq
+    if net.spends:
+        spent_in(net, cpu, skb, Place.SOFTIRQ)
     eaten = sk.receive_queue.head >= 0 and tcp_try_coalesce(net, cpu, sk, net.skb[sk.receive_queue.tail], skb)
     tcp_rcv_nxt_update(net, sk, end_seq)
     if not eaten:
@@ -394,6 +398,8 @@ def tcp_ofo_queue(net: Net, cpu: int, sk: sock) -> None:
         cb = TCP_SKB_CB(skb)
         fin, end_seq = carries_fin(skb), cb.end_seq
         size = skb.truesize
+        if net.spends:
+            spent_in(net, cpu, skb, Place.HOLE)
         if sk.receive_queue.head >= 0 and tcp_try_coalesce(net, cpu, sk, net.skb[sk.receive_queue.tail], skb):
             tcp_rfree(net, cpu, sk, size)            # it had been charged already
         else:

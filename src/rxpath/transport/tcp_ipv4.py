@@ -26,9 +26,11 @@ from ..abi.numbers import (
 from ..abi.reasons import Drop
 from ..abi.skbuff import TCP_SKB_CB, sk_buff
 from ..abi.sock import sock
+from ..abi.spent import Place
 from ..abi.tcp import EHASH_REQ, EHASH_TW, NO_EHASH
 from ..path import Stage, Touch, early_demux, err_handler, inet_protocol, proto_backlog_rcv, touched
 from ..skb import __skb_queue_tail, consume_skb, kfree_skb_reason, pskb_may_pull
+from ..spent import spent_in, tstamp_joined
 from ..turn import at, spin_lock, spin_unlock, touch
 from ..user.filter import sk_filter_trim_cap
 from ..user.memory import lines_arrive
@@ -329,6 +331,8 @@ def tcp_add_backlog(net: Net, cpu: int, sk: sock, skb: sk_buff) -> int:
     if not tcp_checksum_complete(net, cpu, skb):
         sk.drops += 1
         return tcp_csum_error(net, cpu, skb, Stage.tcp_v4_rcv)
+    if net.spends:
+        spent_in(net, cpu, skb, Place.SOFTIRQ)
     if sk.backlog_qlen > sk.backlog_taken and tcp_backlog_coalesce(net, cpu, sk, net.skb[sk.backlog.tail], skb):
         return NET_RX_SUCCESS
     limit = (sk.rcvbuf << 1) + (sk.sndbuf >> 1) + BACKLOG_ROOM
@@ -366,6 +370,7 @@ def tcp_backlog_coalesce(net: Net, cpu: int, sk: sock, tail: sk_buff, skb: sk_bu
         skb.data -= header
         skb.len += header
         return False
+    tstamp_joined(net, tail, skb)
     tcb.end_seq = end_seq
     tcb.tcp_flags |= flags
     if not before(ack_seq, tth.ack_seq):

@@ -8,11 +8,13 @@ from ..abi.numbers import NO_SKB, TCPHDR_FIN
 from ..abi.reasons import Drop
 from ..abi.skbuff import TCP_SKB_CB, sk_buff
 from ..abi.sock import sock
+from ..abi.spent import Place
 from ..abi.tcp import tcp_sock
 from ..abi.tcp_options import TCP_NUM_SACKS
 from ..abi.timer import TCP_COMP_HRTIMER
 from ..path import Stage
 from ..skb import kfree_skb_reason
+from ..spent import spent_in
 from ..timer import hrtimer_cancel
 from ..turn import at
 from ..user.wait import sock_def_readable
@@ -147,6 +149,8 @@ def tcp_data_queue_ofo(net: Net, cpu: int, sk: sock, skb: sk_buff, stage: int) -
     inet_csk_schedule_ack(tp)
     net.snmp[cpu][Mib.TcpExt_TCPOFOQueue] += 1
     seq, end_seq = cb.seq, cb.end_seq
+    if net.spends:
+        spent_in(net, cpu, skb, Place.SOFTIRQ)
     if tp.ooo_root < 0:
         if tp.sack_ok:
             tp.num_sacks, tp.sel_start[0], tp.sel_end[0] = 1, seq, end_seq

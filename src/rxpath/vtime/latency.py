@@ -6,6 +6,7 @@ from .._compile import cold, fls64, path_function
 from ..abi.engine import thread_t
 from ..abi.limits import NBATCH, NHIST
 from ..abi.net import Net
+from ..abi.numbers import Kind
 from ..abi.spent import NSAMPLE, NWAY, Place
 from ..record import record_latency_of
 from ..spent import spent_mark
@@ -73,7 +74,7 @@ def served(net: Net, n: int, th: thread_t, t: int) -> None:
 @path_function
 def spent_served(net: Net, n: int, th: thread_t, k: int, t: int) -> None:
     """Book where the time of that datagram went, all of it."""
-    s = net.spent_batch[th.spent - 1 + k]
+    s = net.spent_batch[th.spent - 1 + (0 if th.kind == Kind.STREAM else k)]
     for p in range(NWAY):
         spent_booked(net, th.program, p, s.ns[p])
     call, batch, work = th.returned - s.since, th.item_from - th.returned, t - th.item_from

@@ -5,7 +5,6 @@ import struct
 from dataclasses import dataclass
 from typing import Any
 
-from rxpath.abi.numbers import Kind
 from rxpath.abi.spent import NPLACE, NPROGRAM, NSPENT, Place
 from rxpath.spent import spent_thread
 from rxpath.workbench.run.frame_numbers import record
@@ -15,7 +14,8 @@ from rxpath.workbench.run.machine import Machine
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """Of a program's datagrams, those that it is done with: ns in each place, in the datagram's order.  The means add up to done's."""
+    """Of a program's datagrams and messages, those that it is done with: ns in each place, in their order.  The means add up to done's.
+    A message has come the way of its last segment."""
     program: str
     done: Latency                                           # wire to the end of the program's work
     places: dict[str, Latency]                              # places where one of them was at all
@@ -43,8 +43,7 @@ def start(m: Machine) -> None:
     """From now on the run keeps it: a row for each program."""
     m.net.spends = 1
     rows = {app.name: _row(i) for i, app in enumerate(m.host.apps)}
-    datagrams = [t for t in m.threads if m.net.thread[t.index].kind != Kind.STREAM]      # a message of a stream comes by many ways
-    if not all(m.call(spent_thread)(m.net, t.index, rows[t.name]) for t in datagrams):
+    if not all(m.call(spent_thread)(m.net, t.index, rows[t.name]) for t in m.threads):
         m.notes.append(f"where the time went is not kept of all threads: their calls bring more than {NSPENT:,} datagrams together")
 
 

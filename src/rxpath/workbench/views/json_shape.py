@@ -108,8 +108,9 @@ class CpuNs(TypedDict):
 class Spent(TypedDict):
     program: str
     done_ns: Latency
-    places: Annotated[dict[str, Latency], doc("throttle, interrupt, ring, softirq, backlog, wake_up, socket, system_call, batch, work: "
-                                              "those where a datagram was at all; the means add up to that of done_ns")]
+    places: Annotated[dict[str, Latency], doc("throttle, interrupt, ring, softirq, backlog, hole (behind a missing TCP segment), "
+                                              "wake_up, socket, system_call, batch, work: those where a datagram or message was at all; "
+                                              "the means add up to that of done_ns")]
 
 
 class Counters(TypedDict):

@@ -1,4 +1,4 @@
-"""Where the time of a program's datagrams went, for the report, and what each place is called there and in a trail."""
+"""Where the time of a program's datagrams and messages went, for the report, and what each place is called there and in a trail."""
 from __future__ import annotations
 
 import csv
@@ -18,13 +18,13 @@ PROGRAMS_SHOWN = 3
 # abi/spent.py, in the datagram's order
 PLACES = {
     "throttle": "interrupt throttle", "interrupt": "interrupt", "ring": "ring, for its softirq", "softirq": "softirq",
-    "backlog": "backlog of a CPU", "wake_up": "socket, reader wakes up", "socket": "socket, reader busy", "system_call": "system call",
-    "batch": "others of its batch", "work": "the program's work",
+    "backlog": "backlog of a CPU", "hole": "behind a missing segment", "wake_up": "socket, reader wakes up",
+    "socket": "socket, reader busy", "system_call": "system call", "batch": "others of its batch", "work": "the program's work",
 }
 
 
 def spent(run: Outcome) -> Group | None:
-    """Where the time of a program's datagrams went, from the wire to the end of its work."""
+    """Where the time of a program's datagrams and messages went, from the wire to the end of its work."""
     several = sorted(run.books.spent, key=lambda s: -s.done.total)
     shown = several[:PROGRAMS_SHOWN]
     if not shown:

@@ -21,7 +21,7 @@ from rxpath.workbench.views.spent import PLACES
 from rxpath.workbench.words.figures import ns
 
 DEPTH = {"drivers": 0, "irq": 0, "link": 1, "network": 2, "transport": 3, "user": 4}     # of a room, in steps of two columns
-WAITS = ("throttle", "interrupt", "ring", "backlog", "wake_up", "socket", "batch")     # of the places; elsewhere it is being worked on
+WAITS = ("throttle", "interrupt", "ring", "backlog", "hole", "wake_up", "socket", "batch")  # of the places; elsewhere it is worked on
 
 
 def render(trail: Trail, outcome: Outcome) -> Group:
