@@ -129,17 +129,19 @@ def test_rx_usecs_keeps_interrupts_apart(lab):
         off.boot.netdev.ethtool("set_coalesce", rx_usecs=5)
 
 
-def test_classes_move_as_igb_update_itr_moves_them():
-    assert igb_itr_class(LOWEST_LATENCY, 1, 9000) == BULK_LATENCY
-    assert igb_itr_class(LOWEST_LATENCY, 4, 600) == LOW_LATENCY
-    assert igb_itr_class(LOW_LATENCY, 8, 12000) == BULK_LATENCY
-    assert igb_itr_class(LOW_LATENCY, 40, 12000) == LOWEST_LATENCY
-    assert igb_itr_class(LOW_LATENCY, 2, 200) == LOWEST_LATENCY
-    assert igb_itr_class(LOW_LATENCY, 2, 6000) == BULK_LATENCY
-    assert igb_itr_class(BULK_LATENCY, 40, 30000) == LOW_LATENCY
-    assert igb_itr_class(BULK_LATENCY, 4, 1000) == LOW_LATENCY
-    assert igb_itr_class(BULK_LATENCY, 20, 30000) == BULK_LATENCY
-    assert igb_itr_class(BULK_LATENCY, 0, 0) == BULK_LATENCY
+@pytest.mark.parametrize("klass, packets, nbytes, then", [
+    (LOWEST_LATENCY, 1, 8000, LOW_LATENCY), (LOWEST_LATENCY, 1, 8001, BULK_LATENCY),                          # segments of TSO
+    (LOWEST_LATENCY, 4, 513, LOW_LATENCY), (LOWEST_LATENCY, 4, 512, LOWEST_LATENCY), (LOWEST_LATENCY, 5, 1000, LOWEST_LATENCY),
+    (LOW_LATENCY, 9, 10_001, BULK_LATENCY), (LOW_LATENCY, 9, 10_000, LOW_LATENCY), (LOW_LATENCY, 10, 10_001, LOW_LATENCY),
+    (LOW_LATENCY, 10, 12_010, BULK_LATENCY), (LOW_LATENCY, 10, 12_009, LOW_LATENCY),
+    (LOW_LATENCY, 36, 10_001, LOWEST_LATENCY), (LOW_LATENCY, 35, 10_001, LOW_LATENCY),
+    (LOW_LATENCY, 4, 8004, BULK_LATENCY), (LOW_LATENCY, 4, 8003, LOW_LATENCY),
+    (LOW_LATENCY, 2, 511, LOWEST_LATENCY), (LOW_LATENCY, 2, 512, LOW_LATENCY), (LOW_LATENCY, 3, 300, LOW_LATENCY),
+    (BULK_LATENCY, 36, 25_001, LOW_LATENCY), (BULK_LATENCY, 36, 25_000, BULK_LATENCY), (BULK_LATENCY, 35, 25_001, BULK_LATENCY),
+    (BULK_LATENCY, 2, 1499, LOW_LATENCY), (BULK_LATENCY, 2, 1500, BULK_LATENCY), (BULK_LATENCY, 0, 0, BULK_LATENCY),
+])
+def test_classes_move_as_igb_update_itr_moves_them(klass, packets, nbytes, then):
+    assert igb_itr_class(klass, packets, nbytes) == then
 
 
 @pytest.mark.parametrize("setting, small, big", [(1, IGB_70K_ITR, IGB_4K_ITR), (3, IGB_20K_ITR, IGB_4K_ITR)])

@@ -23,7 +23,7 @@ from rxpath.workbench.judge.case import OPTIONS
 from rxpath.workbench.words import units
 
 NAMES = {number: name for name, number in OPTIONS.items()}
-TCP_INFO, TCP_WINDOW_CLAMP, SO_MEMINFO, SO_LINGER, SO_ERROR = (6, 11), (6, 10), (1, 55), (1, 13), (1, 4)
+TCP_INFO, SO_MEMINFO, SO_ERROR = (6, 11), (1, 55), (1, 4)
 SOCK_MIN_SNDBUF = 4608
 
 
@@ -130,13 +130,11 @@ class Stream:
             self._tell()
 
     def getsockopt(self, level: int, number: int, length: int = 0) -> Any:
-        sk, tp = self.net.socks[self.sk], self.net.tcp[self.sk]
+        sk = self.net.socks[self.sk]
         if (level, number) == SO_MEMINFO:
             m = options.meminfo(self.boot, self.sk)
             memory = (m.rmem_alloc, m.rcvbuf, 0, sk.sndbuf, m.fwd_alloc, 0, 0, m.backlog, m.drops)
             return struct.pack("=9I", *(int(n) & 0xFFFFFFFF for n in memory))
-        if (level, number) == TCP_WINDOW_CLAMP:
-            return int(tp.window_clamp)
         if NAMES[level, number] == "SO_LOCK_FILTER":
             return int(sk.filter_locked)
         if (level, number) == SO_ERROR:
@@ -144,7 +142,13 @@ class Stream:
             return err
         if (level, number) == TCP_INFO:
             return tcp_sockopt.tcp_get_info(self.boot, self.sk, self.caller.now())
-        return options.getsockopt(self.boot, self.sk, NAMES[level, number])
+        name = NAMES[level, number]
+        try:
+            return tcp_sockopt.getsockopt(self.boot, self.sk, name)
+        except OSError as e:
+            if e.errno != errno.ENOPROTOOPT:
+                raise
+            return options.getsockopt(self.boot, self.sk, name)
 
     def poll(self) -> int:
         """Its revents."""
