@@ -172,6 +172,32 @@ def test_adaptive_throttling_with_several_queues_goes_by_size(lab):
     assert host.net.ring[q].itr_val == (642 + 24) // 3
 
 
+@pytest.mark.parametrize("setting, payload, value", [
+    (1, 18, 42), (1, 234, 150), (1, 235, 100), (1, 1133, 399), (1, 1134, 600), (3, 18, IGB_20K_ITR), (3, 1134, 600),
+])
+def test_the_distance_of_several_queues_is_the_mean_size_of_frames(lab, setting, payload, value):
+    """igb_update_ring_itr(): 24 bytes more on the wire; a third of it between 300 and 1200, else half; 3 is conservative."""
+    host = lab(queues=2)
+    host.boot.netdev.ethtool("set_coalesce", rx_usecs=setting)
+    host.app(host.udp(5000))
+    host.send(*[udp_frame(bytes(payload)) for _ in range(4)], gap=400_000).run()
+    assert host.net.ring[0 if host.net.ring[0].arrived else 1].itr_val == value
+
+
+def test_what_is_sent_decides_too(lab):
+    """An answer is longer than what it answers: of several queues its mean size holds, of one its class."""
+    several = lab(queues=2)
+    several.boot.netdev.ethtool("set_coalesce", rx_usecs=1)
+    several.send(*[udp_frame(bytes(18), dport=99) for _ in range(3)], gap=400_000).run()
+    assert several.net.ring[0 if several.net.ring[0].arrived else 1].itr_val == (88 + 24) // 2
+    one = lab()
+    one.boot.netdev.ethtool("set_coalesce", rx_usecs=1)
+    one.send(*[udp_frame(bytes(18), dport=99) for _ in range(2)], gap=400_000).run()
+    assert one.net.ring[0].itr_val == IGB_70K_ITR
+    one.send(udp_frame(bytes(470), dport=99), gap=400_000).run()             # 512 bytes, and 540 back
+    assert one.net.ring[0].itr_class == LOWEST_LATENCY and one.net.ring[0].itr_val == IGB_20K_ITR
+
+
 def test_a_slow_link_has_4000_interrupts_a_second(lab):
     host = lab()
     host.net.nic[0].speed = 100

@@ -174,6 +174,16 @@ def test_interrupts_come_again_after_each_poll(made):
     assert host.net.ring[0].irqs == 10 and host.net.ring[0].unmasked == 1
 
 
+def test_interrupts_keep_their_distance(made):
+    host = made()
+    host.reader(host.udp(5000))
+    host.net.ring[0].itr_ns = MS
+    for k in range(10):
+        host.time.send(udp_frame(), MS + 150_000 * k)
+    host.time.run(5 * MS)
+    assert host.ends() == {"RECEIVED": 10} and host.net.ring[0].irqs == 3, "at 1, 2 and 3 ms"
+
+
 # ---------------------------------------------------------------- sinks
 def test_sinks_are_told_of_everything_that_leaves_in_the_order_of_time(made):
     host = made(cpus=2, queues=2)
