@@ -50,6 +50,8 @@ Stage = IntEnum("Stage", (
     "tcp_recvmsg __tcp_cleanup_rbuf sk_stream_kill_queues inet_csk_accept tcp_collapse tcp_close "
     "cookie_v4_check tcp_disconnect tcp_timewait_state_process skb_rbtree_purge "
     "sys_sendto udp_sendmsg ip_route_output_key_hash ip_make_skb ip_output ip_do_fragment __neigh_event_send "
+    # events that came later: lines of a TCP segment and its connection that were in another CPU's cache (of another node); a page of data
+    "TCP_BOUNCE TCP_BOUNCE_NODE PAGE "
 ), start=0)
 
 

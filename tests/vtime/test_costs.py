@@ -43,12 +43,16 @@ def test_receiving_on_bm36_costs_300_and_a_system_call_of_75():
     assert ns[Stage.udp_recvmsg] == 300 and ns[Stage.SYSCALL_ENTRY] + ns[Stage.SYSCALL_EXIT] == 75
 
 
-def test_a_tcp_segment_on_bm36_costs_what_was_published():
-    """Cai et al., SIGCOMM 2021, one flow without GRO: 1,310 ns of tcp/ip for a segment of 1,448 bytes and half an ACK, at 3.4 GHz."""
-    ns = load_profile("bm36").ns
-    ip = sum(ns[s] for s in (Stage.ip_rcv_core, Stage.ip_route_input_noref, Stage.ip_local_deliver))
-    tcp = sum(ns[s] for s in (Stage.tcp_v4_rcv, Stage.tcp_rcv_established, Stage.tcp_data_queue, Stage.tcp_ack))
-    assert ip + tcp + ns[Stage.__dict__["__tcp_transmit_skb"]] / 2 == pytest.approx(1310 * 3.4 / 3.6, rel=0.01)
+def test_a_tcp_segment_on_one_cpu_of_vm_costs_what_was_measured():
+    """Over a frame that ip_rcv_core drops: a pure ACK 650 ns; a segment in order that is acknowledged every second time 1,650, read every
+    16; an ACK of ours 1,500 to 2,000 with its way through a veth.  vm is bm36 times 1.4 in these."""
+    ns = load_profile("vm").ns
+    entry = ns[Stage.ip_route_input_noref] + ns[Stage.ip_local_deliver] + ns[Stage.LOCK] + ns[Stage.tcp_v4_rcv]
+    pure = entry + ns[Stage.tcp_rcv_established] + ns[Stage.tcp_ack]
+    ack = ns[Stage["__tcp_transmit_skb"]] + ns[Stage.dev_queue_xmit]
+    call = ns[Stage.SYSCALL_ENTRY] + ns[Stage.SYSCALL_EXIT] + ns[Stage.tcp_recvmsg] + ns[Stage["__tcp_cleanup_rbuf"]]
+    segment = pure + ns[Stage.tcp_data_queue] + ns[Stage.tcp_try_coalesce] + ack / 2 + call / 16
+    assert pure == pytest.approx(650, rel=0.05) and segment == pytest.approx(1650, rel=0.05) and 1500 <= ack <= 2000
 
 
 def test_xeon2g_2015_keeps_the_sums_of_the_published_rates():

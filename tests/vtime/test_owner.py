@@ -60,7 +60,7 @@ def test_running_ahead_equals_one_step_at_a_time_equals_plain(shape):
 
 
 def test_what_comes_while_it_copies_waits_on_the_backlog():
-    (backlog, *_), books, _ = run({"wait": "recv"}, 200, gap=US // 2)
+    (backlog, *_), books, _ = run({"wait": "recv"}, 60, gap=US // 2)
     assert backlog > 0 and not books.dropped
     assert books.stations["tcp_add_backlog"] >= books.stations["release_sock"] > 0           # some have joined others
 

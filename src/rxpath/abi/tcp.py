@@ -7,7 +7,7 @@ index, or EHASH_REQ + a request's, or EHASH_TW + one in TIME_WAIT.  Addresses ha
 Sequence numbers are 32 bits and wrap (transport/tcp_seq.py compares them); times are jiffies where the kernel's are, else ns."""
 from .._compile import CACHELINE, Array, array, i32, i64, struct, u32
 from .limits import NREQ, NSOCK, NTW
-from .numbers import NO_REQ, NO_SKB, NO_SOCK, NO_TW
+from .numbers import NO_CPU, NO_REQ, NO_SKB, NO_SOCK, NO_TW
 from .tcp_options import TCP_NUM_SACKS
 
 TCP_EHASH = 1 << 17
@@ -71,6 +71,7 @@ class tcp_sock:
     dup_ack_counter: i32
     urg_data: i32               # TCP_URG_* and the byte
     urg_seq: u32
+    incoming_cpu: i32 = NO_CPU  # sk_incoming_cpu: whose softirq brought the last segment
     # ---- what was agreed
     wscale_ok: i32
     snd_wscale: i32

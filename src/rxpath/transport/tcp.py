@@ -42,13 +42,14 @@ from ..abi.tcp import TCP_URG_VALID, tcp_sock
 from ..path import Stage, proto_init, proto_poll, proto_recvmsg
 from ..skb import __skb_dequeue, skb_copy_bits, skb_end
 from ..spent import spent_read
-from ..turn import at, at_bytes, charge, late, line_from
+from ..turn import at, at_bytes, late
 from ..user.memory import reader_has_lines
 from ..user.sock import __release_sock, sock_disown, sock_own
 from .inet_connection_sock import TCP_TIMEOUT_INIT_MS, inet_csk_init_xmit_timers, msecs_to_jiffies
 from .tcp_ack import __tcp_cleanup_rbuf, tcp_fast_path_check
 from .tcp_charge import tcp_rfree
 from .tcp_input import tcp_epollin_ready
+from .tcp_lines import tcp_pages_read, tcp_segment_arrives
 from .tcp_rcvbuf import tcp_rcv_space_adjust
 from .tcp_seq import after, u32
 from .tcp_timer import tcp_release_cb
@@ -271,9 +272,7 @@ def tcp_copy_queue(net: Net, cpu: int, t: int, sk: sock) -> int:
 def tcp_copy_out(net: Net, cpu: int, t: int, sk: sock, skb: sk_buff, offset: int, n: int) -> None:
     """n bytes to the program, behind what it has; MSG_TRUNC throws them away."""
     th = net.thread[t]
-    if skb.rx_cpu != cpu:                            # its lines come from the cache of the CPU that queued it
-        charge(net, cpu, line_from(net, cpu, skb.rx_cpu))
-        skb.rx_cpu = cpu
+    tcp_segment_arrives(net, cpu, skb)
     at(net, cpu, skb, Stage.tcp_recvmsg)
     if th.flags & MSG_TRUNC == 0:
         tcp_copy_bits(net, skb, offset, mem_at(th.buf_addr), th.copied, n)
@@ -323,7 +322,10 @@ def tcp_eat_recv_skb(net: Net, cpu: int, sk: sock, skb: sk_buff) -> None:
     """The first of the queue has been read."""
     __skb_dequeue(net, sk.receive_queue)
     sk.qlen -= 1
-    size = skb.truesize
+    size, lock = skb.truesize, sk.lock
+    lock.last_cpu = cpu                              # rmem_alloc is written
+    if net.real_time == 0:
+        tcp_pages_read(net, cpu, net.tcp[sk.idx], skb)
     skb_end(net, cpu, skb, Stage.tcp_recvmsg, Drop.RECEIVED)
     tcp_rfree(net, cpu, sk, size)
 

@@ -33,7 +33,6 @@ from ..skb import __skb_queue_tail, consume_skb, kfree_skb_reason, pskb_may_pull
 from ..spent import spent_in, tstamp_joined
 from ..turn import at, spin_lock, spin_unlock, touch
 from ..user.filter import sk_filter_trim_cap
-from ..user.memory import lines_arrive
 from .inet_hashtables import __inet_lookup_established, inet_ehashfn, inet_lhashfn, tcp_v4_flow
 from .sock_reuseport import reuseport_select_sock
 from .tcp_adopt import tcp_adopt_sent
@@ -43,6 +42,7 @@ from .tcp_coalesce import skb_try_coalesce, tcp_note_tailroom
 from .tcp_drop import tcp_drop
 from .tcp_established_options import tcp_inbound_hash
 from .tcp_input import tcp_rcv_established
+from .tcp_lines import tcp_connection_arrives, tcp_pages_came, tcp_segment_arrives
 from .tcp_listen import inet_csk_reqsk_queue_drop, req_listener, tcp_conn_request
 from .tcp_minisocks import ENDED, TO_LISTENER, cookie_v4_check, tcp_check_req, tcp_child_process
 from .tcp_reply import tcp_v4_send_reset, tcp_v4_timewait_ack
@@ -136,6 +136,7 @@ def tcp_v4_fill_cb(net: Net, skb: sk_buff) -> None:
 @path_function
 def tcp_v4_lookup(net: Net, cpu: int, skb: sk_buff) -> int:
     """Whose is it?  The rest of tcp_v4_rcv()."""
+    skb.rx_cpu = cpu
     tcp_v4_fill_cb(net, skb)
     tcp_v4_flow(net, cpu, skb)
     e = __inet_lookup_established(net, cpu, skb)
@@ -265,9 +266,9 @@ def tcp_v4_rcv_sk(net: Net, cpu: int, sk: sock, skb: sk_buff) -> int:
     tp, refused = net.tcp[sk.idx], tcp_v4_refused(net, cpu, sk, skb)
     if refused:
         return tcp_drop(net, cpu, sk, skb, Stage.tcp_v4_rcv, refused)
-    lock = sk.lock
-    if lock.last_cpu != cpu or (sk.reader_cpu >= 0 and sk.reader_cpu != cpu):
-        lines_arrive(net, cpu, sk)
+    tcp_connection_arrives(net, cpu, sk)
+    if net.real_time == 0:
+        tcp_pages_came(net, cpu, sk, tp, skb)
     spin_lock(net, cpu, sk.lock)
     tp.segs_in += max(skb.gso_segs, 1)
     if sk.owned >= 0 and sk.state != TCP.LISTEN:
@@ -285,6 +286,10 @@ def tcp_v4_do_rcv(net: Net, cpu: int, sk: sock, skb: sk_buff) -> int:
     """By state.  The caller has the socket's lock, or owns it."""
     if net.ntcp_seen and sk.state != TCP.LISTEN:
         tcp_adopt_sent(net, cpu, sk, skb)
+    if skb.rx_cpu != cpu:                                                    # from the backlog: its owner writes both
+        lock = sk.lock
+        lock.last_cpu = cpu
+        tcp_segment_arrives(net, cpu, skb)
     if sk.state == TCP.ESTABLISHED:
         tcp_rcv_established(net, cpu, sk, skb)
         return NET_RX_SUCCESS

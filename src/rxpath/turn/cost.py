@@ -16,6 +16,14 @@ def charge(net: Net, cpu: int, stage: int) -> None:
 
 
 @path_function
+def charge_times(net: Net, cpu: int, stage: int, n: int) -> None:
+    """The same event n times."""
+    c = net.cpu[cpu]
+    c.now += net.cost[cpu][stage] * n
+    net.stage_count[cpu][stage] += n
+
+
+@path_function
 def charge_ipi(net: Net, cpu: int, idle: bool) -> None:
     """An interrupt for another CPU is sent: an idle one may have to be woken by a hypervisor first.  idle=poll: that CPU looks at
     need_resched all the time and gets none.  `idle` must have been seen in this CPU's turn."""
