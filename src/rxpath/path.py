@@ -49,7 +49,7 @@ Stage = IntEnum("Stage", (
     "tcp_add_backlog tcp_data_ready __tcp_transmit_skb __ip_queue_xmit tcp_delack_timer_handler tcp_write_timer_handler "
     "tcp_recvmsg __tcp_cleanup_rbuf sk_stream_kill_queues inet_csk_accept tcp_collapse tcp_close "
     "cookie_v4_check tcp_disconnect tcp_timewait_state_process skb_rbtree_purge "
-    "sys_sendto udp_sendmsg ip_route_output_key_hash ip_make_skb ip_output ip_do_fragment __neigh_event_send "
+    "sys_sendto udp_sendmsg ip_route_output_key_hash ip_make_skb ip_output ip_do_fragment __neigh_event_send ip_mc_output "
     # events that came later: lines of a TCP segment and its connection that were in another CPU's cache (of another node); a page of data
     "TCP_BOUNCE TCP_BOUNCE_NODE PAGE "
 ), start=0)
@@ -197,6 +197,7 @@ STATIONS: dict[Stage, Station] = {
     Stage.skb_clone: Station("skb", SOFT, "net/core/skbuff.c", "a further reference to the same bytes"),
     Stage.kfree_skb: Station("skb", SOFT, "net/core/skbuff.c", "the end of a packet, with its reason"),
     Stage.ip_output: Station("network", SYS, "net/ipv4/ip_output.c", "a packet of ours leaves: to its neighbour"),
+    Stage.ip_mc_output: Station("network", SYS, "net/ipv4/ip_output.c", "to a broadcast address or a group: this host hears it, too"),
     Stage.ip_do_fragment: Station("network", SYS, "net/ipv4/ip_output.c", "a further fragment of a datagram of ours"),
     Stage.__neigh_event_send: Station("network", SYS, "net/core/neighbour.c", "its MAC is not known: it waits, and ARP asks"),
     Stage.dev_queue_xmit: Station("network", SOFT, "net/core/dev.c", "a frame of ours leaves: to the ndo_start_xmit of its device"),
@@ -257,6 +258,7 @@ queue_xmit = Dispatch("queue_xmit", {"net": Net, "cpu": int, "out": sk_buff, "sa
 route_output = Dispatch("route_output", {"net": Net, "cpu": int}, by_key=True)      # ip_route_output_flow(), by address family: net.fl4
 make_skb = Dispatch("make_skb", {"net": Net, "cpu": int, "sk": sock, "t": int, "transhdrlen": int}, by_key=True)    # ip_make_skb()
 send_skb = Dispatch("send_skb", {"net": Net, "cpu": int, "sk": sock, "first": int}, by_key=True)                    # ip_send_skb()
+dev_loopback = Dispatch("dev_loopback", _PACKET, by_key=True)                       # dev_loopback_xmit(), by address family
 neigh_error_report = Dispatch("neigh_error_report", _PACKET, by_key=True)           # neigh_ops->error_report, by address family
 dst_input = Dispatch("dst_input", _PACKET, by_key=True)                                     # dst.input, by kind of route
 xmit = Dispatch("xmit", _PACKET)                                                            # ndo_start_xmit of a device
@@ -305,6 +307,7 @@ call_queue_xmit: Callable[[int, Net, int, sk_buff, int, int, int, int, int], int
 call_route_output: Callable[[int, Net, int], int]
 call_make_skb: Callable[[int, Net, int, sock, int, int], int]
 call_send_skb: Callable[[int, Net, int, sock, int], int]
+call_dev_loopback: Callable[[int, Net, int, sk_buff], int]
 call_neigh_error_report: Callable[[int, Net, int, sk_buff], int]
 call_dst_input: Callable[[int, Net, int, sk_buff], int]
 call_xmit: Callable[[int, Net, int, sk_buff], int]

@@ -352,6 +352,23 @@ def skb_copy_one(net: Net, cpu: int, skb: sk_buff) -> int:
     return i
 
 
+@cold
+@path_function
+def skb_clone_ours(net: Net, cpu: int, skb: sk_buff) -> int:
+    """A copy of a packet that this host has made: tied to nothing, and no frame of the wire ends with it.  NO_SKB: there is no room."""
+    if not share_room(net):
+        return NO_SKB
+    share_begin(net, skb, 0)
+    shared, i = skb.share, skb_copy_one(net, cpu, skb)
+    tie = net.share[shared]
+    skb.share = NO_SHARE
+    tie.refs -= 1
+    if i < 0:
+        tie.next = net.share_free
+        net.share_free = shared
+    return i
+
+
 @path_function
 def skb_copy_header(copy: sk_buff, skb: sk_buff, moved: int) -> None:
     """__copy_skb_header(): everything but what ties an skb to its lists and its buffer."""

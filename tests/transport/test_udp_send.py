@@ -304,3 +304,62 @@ def test_ancillary_data_says_from_which_address(sending):
     def program(s):
         return refused(s.socket().sendmsg, [b"x"], [(s.IPPROTO_IP, s.IP_PKTINFO, stranger)], 0, ("10.0.0.2", 9))
     assert sending().run(program) == "ENETUNREACH"
+
+
+# ---------------------------------------------------------------- what is sent to many is heard here, too
+def shares_in_use(net):
+    n, i = int(net.share_used), int(net.share_free)
+    while i >= 0:
+        n, i = n - 1, int(net.share[i].next)
+    return n
+
+
+def hears(host, to, data, *options):
+    """What two sockets of the sender's host receive of it: one of any address, one of the host's address only."""
+    def program(s):
+        a, b, found = s.socket(s.AF_INET, s.SOCK_DGRAM), s.socket(s.AF_INET, s.SOCK_DGRAM), []
+        a.bind(("", 5000))
+        b.bind(("10.0.0.1", 6000))
+        a.setsockopt(s.SOL_SOCKET, s.SO_BROADCAST, 1)
+        a.setsockopt(s.IPPROTO_IP, s.IP_MULTICAST_IF, std.inet_aton("10.0.0.1"))
+        a.setsockopt(s.IPPROTO_IP, s.IP_ADD_MEMBERSHIP, std.inet_aton("224.1.2.3") + std.inet_aton("10.0.0.1"))
+        for option, value in options:
+            a.setsockopt(s.IPPROTO_IP, option, value)
+        assert a.sendto(data, (to, 5000)) == len(data)
+        for x in (a, b):
+            x.settimeout(0.002)
+            try:
+                found.append(x.recvfrom(70000))
+            except TimeoutError:
+                found.append(None)
+        return found
+    return host.run(program)
+
+
+@pytest.mark.parametrize("length", [3, 1472, 1473, 6000])
+@pytest.mark.parametrize("to", ["10.0.0.255", "224.1.2.3"])
+def test_a_host_hears_whole_what_it_sends_to_many(sending, to, length):
+    host = sending()
+    data = bytes(n & 0xFF for n in range(length))
+    assert hears(host, to, data) == [(data, ("10.0.0.1", 5000)), None]
+    assert len(host.frames()) == -(-(length + 8) // 1480) and shares_in_use(host.net) == 0
+    assert host.mib("Ip_InReceives", "Ip_ReasmReqds") == (1, 0)
+    assert sum(host.net.dev_stat[c][0][0] for c in range(2)) == 0            # no driver has received it
+
+
+def test_a_group_is_heard_only_by_those_who_are_in_it_and_if_its_sender_wants(sending):
+    host = sending()
+    assert hears(host, "224.1.2.4", b"x") == [None, None]
+    assert host.mib("Ip_InReceives") == (0,)
+
+
+def test_ip_multicast_loop_keeps_it_from_this_host(sending):
+    host = sending()
+    assert hears(host, "224.1.2.3", b"x", (std.IP_MULTICAST_LOOP, 0)) == [None, None]
+    assert len(host.frames()) == 1 and host.mib("Ip_InReceives") == (0,)
+
+
+def test_ip_multicast_ttl_0_keeps_it_on_this_host(sending):
+    host = sending()
+    assert hears(host, "224.1.2.3", bytes(3000), (std.IP_MULTICAST_TTL, 0))[0][0] == bytes(3000)
+    assert host.frames() == [] and shares_in_use(host.net) == 0 and host.mib("Ip_OutRequests", "Ip_FragOKs") == (1, 0)

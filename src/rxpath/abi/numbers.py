@@ -20,7 +20,7 @@ GRO_MERGED, GRO_MERGED_FREE, GRO_HELD, GRO_NORMAL, GRO_CONSUMED = 0, 1, 2, 3, 4
 NET_RX_SUCCESS, NET_RX_DROP = 0, 1
 CHECKSUM_NONE, CHECKSUM_UNNECESSARY, CHECKSUM_COMPLETE, CHECKSUM_PARTIAL = 0, 1, 2, 3
 CHECKSUM_BREAK = 76             # up to here a UDP checksum is verified at arrival, beyond it at the read
-PACKET_HOST, PACKET_BROADCAST, PACKET_MULTICAST, PACKET_OTHERHOST = 0, 1, 2, 3
+PACKET_HOST, PACKET_BROADCAST, PACKET_MULTICAST, PACKET_OTHERHOST, PACKET_LOOPBACK = 0, 1, 2, 3, 5
 NF_DROP, NF_ACCEPT, NF_STOLEN = 0, 1, 2
 NF_WAIT = -2                    # ours: not this CPU's turn yet, ask again
 XT_CONTINUE = -1
@@ -60,7 +60,7 @@ MSG_DONTROUTE, MSG_CONFIRM, MSG_MORE = 0x4, 0x800, 0x8000
 NO_SKB = NO_NAPI = NO_SOCK = NO_THREAD = NO_QUEUE = NO_TOUCH = NO_ROUTE = NO_SHARE = NO_DEV = NO_CPU = NO_TIMER = NO_PROG = -1
 NO_REQ = NO_TW = NO_METRICS = -1
 FRAME_OF_OURS = -(1 << 40)       # skb.frame of what this host sends by itself: it answers no frame
-OUTPUT_MULTICAST = -2           # skb.dst of a packet of lo to a group: its sender's route
+OUTPUT_MULTICAST = -2           # skb.dst of what comes back to its sender, to a group or a broadcast address: its sender's route
 # arrival.flags: what is known of a frame beside its bytes.  All but the error go on with the packet (skb.wire), through FEED_WIRE bits of a
 # descriptor's status.  The checksum of its transport was right on the wire, and so was its IP header's: a snap length cut the frame, or
 # the capturing sender had left them to its card.  Its transport's header, or one before that, is not in the capture.

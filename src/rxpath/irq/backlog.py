@@ -9,14 +9,14 @@ from ..abi.limits import NQ
 from ..abi.mib import DevStat
 from ..abi.net import Net
 from ..abi.nic import netif_running
-from ..abi.numbers import NAPI_STATE_SCHED, NET_RX_DROP, NET_RX_SUCCESS, NO_CPU, NO_QUEUE, YIELD, Softirq
+from ..abi.numbers import AF_INET, NAPI_STATE_SCHED, NET_RX_DROP, NET_RX_SUCCESS, NO_CPU, NO_QUEUE, YIELD, Softirq
 from ..abi.reasons import Drop
 from ..abi.skbuff import RPS_SKB_CB, sk_buff
 from ..abi.softnet import backlog_t
 from ..abi.spent import Place
 from ..link.dev import __netif_receive_skb, clone_up
 from ..link.flow import hash_32, skb_get_hash
-from ..path import Stage, napi_poll, touched
+from ..path import Stage, dev_loopback, napi_poll, touched
 from ..record import record_level
 from ..skb import __skb_dequeue, __skb_queue_tail, kfree_skb_reason, skb_queue_splice_tail_init
 from ..spent import spent_in
@@ -122,6 +122,16 @@ def netif_rx(net: Net, cpu: int, skb: sk_buff) -> int:
             raise_softirq_irqoff(net, cpu, Softirq.NET_RX)           # which sends the IPI at its end
             return ret
     return enqueue_on(net, cpu, skb, cpu)
+
+
+@dev_loopback(AF_INET)
+@cold
+@path_function
+def dev_loopback_xmit(net: Net, cpu: int, skb: sk_buff) -> int:
+    """What this host has sent to many comes in by the device that it left by; no driver counts it."""
+    c = net.cpu[cpu]
+    skb.tstamp = c.now
+    return netif_rx(net, cpu, skb)
 
 
 @path_function

@@ -6,7 +6,7 @@ Called by icmp.py and, through path.py's tables, by transport/; hands on to neig
 The next hop's MAC is the neighbour's.  Where the table does not know it, it is asked for by ARP first; but where nobody at the other end of
 the cable would answer (net.neigh_resolve is 0), it is that of the frame that is answered."""
 from .._compile import cold, mem_at, path_function
-from ..abi.headers import eth_hdr, ether_addr_to_u64, ip_hdr
+from ..abi.headers import eth_hdr, ether_addr_to_u64, ip_hdr, ipv4_is_lbcast, ipv4_is_multicast
 from ..abi.limits import BUFSZ
 from ..abi.mib import Mib
 from ..abi.net import Net
@@ -30,12 +30,14 @@ from ..skb import alloc_skb, ip_send_check, share_begin, share_room, skb_add_rx_
 from ..turn import at
 from .dev_xmit import dev_queue_xmit, eth_header
 from .fib_trie import fib_table_lookup
+from .ip_mc_output import heard_here, ip_mc_finish_output, multicast_ether
 from .ip_options import ALL_OPTIONS
 from .ip_options_echo import MEASURE, ip_options_echo, ip_options_hop
 from .neighbour import NUD_VALID, neigh_lookup, neigh_output
 from .route import ip_route_output, next_hop
 
 IP_TTL = 64                                          # net.ipv4.ip_default_ttl
+IP_MC_TTL = 1                                        # IP_MULTICAST_TTL of the kernel's own sockets
 
 
 @path_function
@@ -117,7 +119,7 @@ def ip_header(net: Net, out: sk_buff, protocol: int, saddr: int, daddr: int, tos
     """Twenty bytes behind the Ethernet header, and so many of options, which stand there already; the length is the frame's."""
     ip = ip_hdr(net, out)
     ip.version, ip.ihl, ip.tos, ip.tot_len = 4, (IP_HLEN + optlen) // 4, tos, out.len - ETH_HLEN
-    ip.id, ip.frag_off, ip.ttl, ip.protocol = ident, frag, IP_TTL, protocol
+    ip.id, ip.frag_off, ip.ttl, ip.protocol = ident, frag, IP_MC_TTL if ipv4_is_multicast(daddr) else IP_TTL, protocol
     ip.saddr, ip.daddr = saddr, daddr
     ip_send_check(net, out)
     out.transport_header = out.network_header + IP_HLEN + optlen
@@ -145,12 +147,23 @@ def ip_finish_output2(net: Net, cpu: int, skb: sk_buff, out: sk_buff, daddr: int
         fa = net.fib[route]
         if fa.type == RTN.LOCAL and net.loopback >= 0:
             return ip_output_local(net, cpu, skb, out, route)
-        if fa.type == RTN.BROADCAST:                 # Linux takes it as a source; nobody is asked for its MAC
-            eth_header(net, out, 0xFFFFFFFFFFFF, ETH_P_IP)
-            return dev_queue_xmit(net, cpu, out)
+        if fa.type == RTN.BROADCAST:                 # Linux takes it as a source
+            return ip_output_many(net, cpu, out, RTN.BROADCAST, daddr)
+    if ipv4_is_multicast(daddr) or ipv4_is_lbcast(daddr):                    # the last station of a source route
+        return ip_output_many(net, cpu, out, RTN.MULTICAST if ipv4_is_multicast(daddr) else RTN.BROADCAST, daddr)
     if net.neigh_resolve:
         return neigh_output(net, cpu, out, next_hop(net, daddr, route))
     eth_header(net, out, next_hop_mac(net, skb, daddr, route), ETH_P_IP)
+    return dev_queue_xmit(net, cpu, out)
+
+
+@cold
+@path_function
+def ip_output_many(net: Net, cpu: int, out: sk_buff, kind: int, daddr: int) -> int:
+    """To a broadcast address or a group: nobody is asked for its MAC, and this host hears it."""
+    if heard_here(net, out.dev, kind, daddr, 1):
+        ip_mc_finish_output(net, cpu, out, kind)
+    eth_header(net, out, 0xFFFFFFFFFFFF if kind == RTN.BROADCAST else multicast_ether(daddr), ETH_P_IP)
     return dev_queue_xmit(net, cpu, out)
 
 
@@ -198,7 +211,7 @@ def __ip_queue_xmit(net: Net, cpu: int, out: sk_buff, saddr_hi: int, saddr_lo: i
     neighbour table does not know."""
     at(net, cpu, out, Stage.__ip_queue_xmit)
     route = fib_table_lookup(net, daddr_lo)
-    if not ip_route_output(net, daddr_lo):
+    if route < 0 or not ip_route_output(net, daddr_lo):
         net.snmp[cpu][Mib.Ip_OutNoRoutes] += 1
         skb_release(net, cpu, out)
         return NET_RX_DROP
@@ -218,6 +231,8 @@ def __ip_queue_xmit(net: Net, cpu: int, out: sk_buff, saddr_hi: int, saddr_lo: i
         lo = net.dev[out.dev]
         eth_header(net, out, lo.mac, ETH_P_IP)
         return dev_queue_xmit(net, cpu, out)
+    if fa.type == RTN.BROADCAST:
+        return ip_output_many(net, cpu, out, RTN.BROADCAST, daddr_lo)
     if net.neigh_resolve:
         return neigh_output(net, cpu, out, next_hop(net, daddr_lo, route))
     i = neigh_lookup(net, next_hop(net, daddr_lo, route), out.dev)

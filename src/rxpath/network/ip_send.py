@@ -31,13 +31,16 @@ from ..abi.numbers import (
     SENDER_ROOM,
     VLAN_HLEN,
 )
+from ..abi.reasons import Drop
 from ..abi.skbuff import sk_buff
 from ..abi.sock import SEND_SHUTDOWN, inet_sock, sock
 from ..path import Stage, make_skb, send_skb
-from ..skb import ip_send_check, share_begin, share_room
+from ..skb import ip_send_check, kfree_skb_reason, share_begin, share_room
 from ..turn import at, charge
-from ..user.wmem import dev_kfree_skb, skb_set_owner_w, sock_wmalloc_truesize
+from ..user.wmem import dev_kfree_skb, skb_orphan, skb_set_owner_w, sock_wmalloc_truesize
 from .dev_xmit import dev_alloc_skb, dev_queue_xmit, eth_header
+from .igmp import ip_check_mc
+from .ip_mc_output import heard_here, ip_mc_finish_output, multicast_ether
 from .ip_output import append_pages, ip_select_ident
 from .neighbour import neigh_output
 
@@ -214,6 +217,12 @@ def ip_send_skb(net: Net, cpu: int, sk: sock, first: int) -> int:
     mib = net.snmp[cpu]
     mib[Mib.Ip_OutRequests] += 1
     cut = net.skb[first].next >= 0
+    fl4, inet = net.fl4[cpu], net.inet[sk.idx]
+    if (fl4.type == RTN.BROADCAST or fl4.type == RTN.MULTICAST) and fl4.dev != net.loopback:
+        if heard_here(net, fl4.dev, fl4.type, fl4.daddr, inet.mc_loop):
+            ip_mc_finish_output(net, cpu, net.skb[first], fl4.type)
+        if ip_hdr(net, net.skb[first]).ttl == 0 and ip_check_mc(net, fl4.dev, fl4.daddr):
+            return ip_mc_stays(net, cpu, first)
     if cut:
         mib[Mib.Ip_FragOKs] += 1
     err, i = 0, first
@@ -233,6 +242,22 @@ def ip_send_skb(net: Net, cpu: int, sk: sock, first: int) -> int:
     return err
 
 
+@cold
+@path_function
+def ip_mc_stays(net: Net, cpu: int, first: int) -> int:
+    """IP_MULTICAST_TTL 0, to a group that the device is in: it does not leave the host.  0: the sender sees success."""
+    skb = net.skb[first]
+    ip_flush_packets(net, cpu, skb.next)
+    skb.next = NO_SKB
+    skb_orphan(net, cpu, skb)
+    if share_room(net):
+        share_begin(net, skb, 0)
+        kfree_skb_reason(net, cpu, skb, Stage.ip_mc_output, Drop.NOT_SPECIFIED)
+    else:
+        dev_kfree_skb(net, cpu, skb)
+    return 0
+
+
 @path_function
 def ip_output(net: Net, cpu: int, skb: sk_buff) -> int:
     """ip_finish_output2(): to the neighbour, or by lo to this host, or to many."""
@@ -243,7 +268,7 @@ def ip_output(net: Net, cpu: int, skb: sk_buff) -> int:
         eth_header(net, skb, 0xFFFFFFFFFFFF, ETH_P_IP)
         return xmit_errno(dev_queue_xmit(net, cpu, skb))
     if fl4.type == RTN.MULTICAST:
-        eth_header(net, skb, 0x01005E000000 | fl4.daddr & 0x7FFFFF, ETH_P_IP)
+        eth_header(net, skb, multicast_ether(fl4.daddr), ETH_P_IP)
         return xmit_errno(dev_queue_xmit(net, cpu, skb))
     return xmit_errno(neigh_output(net, cpu, skb, fl4.next_hop))
 

@@ -202,7 +202,9 @@ def next_hop(net: Net, daddr: int, route: int) -> int:
 
 @path_function
 def ip_route_output(net: Net, daddr: int) -> bool:
-    """Is there a way to send there?  If not, nothing is sent and, as seen on 6.18, nothing counted."""
+    """Is there a way to send an answer there, from an address of ours?  If not, nothing is sent and, as seen on 6.18, nothing counted."""
+    if ipv4_is_multicast(daddr) or ipv4_is_lbcast(daddr):                    # by the device that has the source
+        return True
     i = fib_table_lookup(net, daddr)
     if i >= 0:
         fa = net.fib[i]

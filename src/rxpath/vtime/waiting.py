@@ -27,7 +27,7 @@ from ..user.sock import lock_sock, release_sock
 from ..user.wait import __skb_wait_for_more_packets, finish_wait, net_busy_loop_on, poll_freewait, sk_can_busy_loop
 from .apps import Phase, busy_begin, call_returns, dont_wait, spend
 from .notes import read_notes
-from .sched import arm_timeout, go_to_sleep
+from .sched import arm_timeout, go_to_sleep, local_irq_at
 
 
 @entry
@@ -125,6 +125,18 @@ def accept_step(net: Net, cpu: int, n: int, th: thread_t, start: int) -> None:
 def host_wakes(net: Net, cpu: int) -> None:
     """A Python program's call has left word (turn.tell_driver): whom it has woken, which timer it has armed."""
     read_notes(net, cpu)
+
+
+@entry
+def host_bh_enable(net: Net, cpu: int, t: int) -> bool:
+    """local_bh_enable() of a thread that the engine does not run: the softirqs that its call has raised run at t.  False: none are
+    pending."""
+    if net.sd[cpu].pending == 0:
+        return False
+    c = net.cpu[cpu]
+    c.resched_ipi = min(c.resched_ipi, t)
+    local_irq_at(net, cpu)
+    return True
 
 
 # ---------------------------------------------------------------- calls that own the socket

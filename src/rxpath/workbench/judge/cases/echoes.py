@@ -35,6 +35,10 @@ OPTIONS = {
     "source route of one station, its sender": option(131, 8, data=hops(f.PEER)),
     "source route that goes on to us": option(131, 4, data=hops(f.US)),
     "source route that ends in half an address": option(131, 4, data=hops(f.US) + b"\0\0"),
+    "source route through a group": option(131, 8, data=hops("224.1.2.3")),
+    "source route through all hosts": option(131, 8, data=hops("224.0.0.1")),
+    "source route through the subnet's broadcast address": option(131, 8, data=hops("10.0.0.255")),
+    "source route through everybody": option(131, 8, data=hops("255.255.255.255")),
     "CIPSO": option(134, 0, 0, 0, 1, 1, 4, 0, 1),
     "record route and then CIPSO": option(7, 4, data=hops(EMPTY)) + option(134, 0, 0, 0, 1, 1, 4, 0, 1),
     "record route, time stamps and source route": option(7, 4, data=hops(EMPTY)) + option(68, 5, 0, data=bytes(8))

@@ -5,7 +5,7 @@ import socket
 import struct
 
 from rxpath.workbench.judge import frames as f
-from rxpath.workbench.judge.case import Case, Connect, GetOpt, Open, Recv, Send, SendTo, SetOpt, Shutdown, Step
+from rxpath.workbench.judge.case import Case, Connect, GetOpt, Join, Open, Recv, Send, SendTo, SetOpt, Shutdown, Step
 from rxpath.workbench.judge.hosts import host
 
 PEER, STRANGER = (f.PEER, 9), ("10.0.0.77", 9)
@@ -92,6 +92,36 @@ def neighbours() -> list[Case]:
     ]
 
 
+def to_many() -> list[Case]:
+    """What goes to a broadcast address, or to a group that the device is in, is heard here, too: whole, whatever its size."""
+    def case(name: str, *steps: Step, sockets: tuple[Step, ...] = ()) -> Case:
+        return Case(f"sent to many: {name}", "network", host(), (SetOpt("a", "SO_BROADCAST", 1), *sockets, *steps), SOURCE)
+
+    subnet, everybody, group = ("10.0.0.255", 5000), ("255.255.255.255", 5000), ("224.1.2.3", 5000)
+    by = SetOpt("a", "IP_MULTICAST_IF", socket.inet_aton(f.US))
+    joined = (Join("a", group[0]), by)
+    second = (by, Open("b", (f.US, 7001)), Open("c", ("0.0.0.0", 7000)), Join("c", group[0]))
+    made = [case(f"{n} bytes to {to[0]}", SendTo("a", data(n), to), GetOpt("a", "SO_MEMINFO"), sockets=joined)
+            for to in (subnet, everybody, group) for n in (0, 5, 1472, 1473, 5000)]
+    return [*made,
+        case("to a port that nobody has", *(SendTo("a", b"x", (to[0], 9)) for to in (subnet, everybody, group)), sockets=joined),
+        case("to a group that only another port's socket has joined", SendTo("a", b"x", group), SendTo("a", b"y", (group[0], 7000)),
+             sockets=second),
+        case("by a bound socket", SendTo("b", b"x", (group[0], 7000)), SendTo("b", b"x", group), sockets=second),
+        case("to all hosts", SendTo("a", b"x", ("224.0.0.1", 5000)), sockets=(by,)),
+        case("IP_MULTICAST_LOOP is the sender's", SetOpt("a", "IP_MULTICAST_LOOP", 0), SendTo("a", b"x", group), SendTo("a", b"x", subnet),
+             SendTo("b", b"y", group), sockets=(*joined, *second)),
+        case("IP_MULTICAST_TTL 0 stays here", SetOpt("a", "IP_MULTICAST_TTL", 0), SendTo("a", b"x", group), SendTo("a", data(3000), group),
+             sockets=joined),
+        case("IP_MULTICAST_TTL 0 to a group that nobody here is in", SetOpt("a", "IP_MULTICAST_TTL", 0), SendTo("a", b"x", group),
+             sockets=(by,)),
+        case("ancillary data", *(SetOpt("a", name, 1) for name in ("IP_PKTINFO", "IP_RECVTTL", "IP_RECVORIGDSTADDR")),
+             SendTo("a", b"x", subnet), SendTo("a", b"x", group), sockets=joined),
+        case("a buffer that is full", SetOpt("a", "SO_RCVBUF", 0), *(SendTo("a", data(900), subnet) for _ in range(4))),
+        case("no checksum", SetOpt("a", "SO_NO_CHECK", 1), SendTo("a", b"abc", subnet)),
+    ]
+
+
 def echo() -> list[Case]:
     return [Case("a server answers", "transport", host(), (
         Open("c", ("10.0.0.1", 7000), PEER), Send((f.udp_frame(b"ask"), f.udp_frame(b"conn", sport=9, dport=7000))), Recv("a"), Recv("c"),
@@ -99,4 +129,4 @@ def echo() -> list[Case]:
 
 
 def cases() -> list[Case]:
-    return [*sizes(), *mtu_discovery(), *options(), *errors(), *neighbours(), *echo()]
+    return [*sizes(), *mtu_discovery(), *options(), *errors(), *neighbours(), *to_many(), *echo()]

@@ -22,6 +22,7 @@ from rxpath.user import socket as sockets
 from rxpath.user.sendmsg import send_now
 from rxpath.user.wait import wake_up
 from rxpath.vtime import setup as vtime
+from rxpath.vtime import waiting
 from rxpath.workbench.host import file as hostfile
 from rxpath.workbench.host import tables as hosttables
 from rxpath.workbench.host.model.host import Host
@@ -99,7 +100,8 @@ class Caller(Process):
         """What its calls have left behind - segments, timers, wake-ups - is seen by the engine."""
         sim = self.sim
         sim.t = max(sim.t, *(self.net.cpu[c].now for c in range(sim.host.cpus)))
-        sim.run(sim.t + CALL_NS)
+        raised = self.call(waiting.host_bh_enable)(self.net, 0, sim.t)
+        sim.run(sim.t + (GAP_NS if raised else CALL_NS))
 
     def ask(self, op: int) -> None:
         th = self.thread()

@@ -20,7 +20,6 @@ NOT_BUILT = {                           # names of conversations (fnmatch), and 
     "TCP_REPAIR*": "TCP_REPAIR",
     "acknowledgements": "send() on a stream",
     "fast open": "fast open",
-    "to a listener: SYN from a broadcast address": "an answer to an address of many does not come back",
 }
 # a program (SO_ATTACH_FILTER) that wants PSH set
 PUSHED = b"".join(struct.pack("=HBBI", *i) for i in ((0x30, 0, 0, 13), (0x45, 0, 1, 8), (6, 0, 0, 0xFFFF), (6, 0, 0, 0)))
