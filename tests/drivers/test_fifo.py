@@ -55,6 +55,16 @@ def test_one_more_than_both_hold_is_lost(lab):
     assert host.ends() == {"RX_MISSED": 1} and ethtool_stats(host.net)["rx_missed_errors"] == 1
 
 
+@pytest.mark.parametrize("more, ends", [(0, {}), (1, {"RX_MISSED": 1})])
+def test_its_last_bytes_are_used(lab, more, ends):
+    """With its FCS, in units of 16: a frame that fills what is left, and one of a byte more."""
+    host = fifo_host(lab)
+    host.send(udp_frame(b"x" * 1024)).run(host.t + 500 * US)
+    last = udp_frame(bytes(FIFO % SLOT - 4 - 42 + more))
+    host.send(*[udp_frame(b"x" * 1024) for _ in range(79 + FIFO // SLOT)], last, gap=2 * US).run()
+    assert host.ends() == ends and host.net.buffer[0].bytes_max == FIFO - (FIFO % SLOT if more else 0)
+
+
 def test_pause_frames_move_the_loss_to_the_sender(lab):
     """R35: this host counts no loss, and sees fewer frames."""
     off, on = (burst(fifo_host(lab, tx=tx), 300) for tx in (False, True))
