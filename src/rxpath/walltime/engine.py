@@ -19,8 +19,10 @@ from ..abi.net import Net
 from ..abi.numbers import (
     DONE,
     EAGAIN,
+    EOPNOTSUPP,
     FEED_CSUM_GOOD,
     FEED_IP_CSUM_GOOD,
+    IPPROTO,
     MSG_DONTWAIT,
     MSG_TRUNC,
     NAPI_STATE_IN_BUSY_POLL,
@@ -50,6 +52,7 @@ from ..user.wait import finish_wait, poll_freewait, sock_poll, wait_add_tail
 
 CLOCK_MONOTONIC = 1
 TURNS_MAX = 1000                                     # of a CPU at one moment
+NO_WAIT, WAIT, WAIT_UNLESS_NONBLOCK = 0, 1, 2        # of rt_recv_many()
 INTERRUPTS_MAX = 4096                                # of a queue in one turn: a driver without NAPI has one for each frame
 
 
@@ -332,11 +335,14 @@ def rt_recv(net: Net, cpu: int, t: int) -> int:
 
 
 @entry
-def rt_recv_many(net: Net, cpu: int, t: int, sock: int, addr: int, room: int, rows: Mem, most: int, wait: int) -> int:
-    """recvfrom() again and again, without waiting, each into `room` bytes of the program's memory at addr; of each a row of four words:
-    its length (also of what did not fit), the sender's address and port, when it came.  How many; less than 0: an error before the first
-    one, and of EAGAIN, if it is to wait, the program is in the socket's queue.  A later error waits for the next call."""
-    th, sk = net.thread[t], net.socks[sock]
+def rt_recv_many(net: Net, cpu: int, t: int, sock: int, addr: int, room: int, rows_at: int, most: int, wait: int) -> int:
+    """recvfrom() again and again, without waiting, each into `room` bytes of the program's memory at addr; of each a row of four words
+    at rows_at: its length (also of what did not fit), the sender's address and port, when it came.  How many; less than 0: an error
+    before the first one, EOPNOTSUPP: not UDP.  Of EAGAIN, if it is to wait, the program is in the socket's queue.  A later error waits
+    for the next call."""
+    th, sk, rows = net.thread[t], net.socks[sock], mem_at(rows_at)
+    if sk.protocol != IPPROTO.UDP:
+        return EOPNOTSUPP
     finish_wait(net, t)
     own, own_len = th.buf_addr, th.buf_len
     th.sock = sock
@@ -355,7 +361,7 @@ def rt_recv_many(net: Net, cpu: int, t: int, sock: int, addr: int, room: int, ro
     th.buf_addr, th.buf_len = own, own_len
     if k:
         return k
-    if got == EAGAIN and wait and sk.shutdown & RCV_SHUTDOWN == 0:
+    if got == EAGAIN and (wait == WAIT or (wait == WAIT_UNLESS_NONBLOCK and sk.nonblock == 0)) and sk.shutdown & RCV_SHUTDOWN == 0:
         th.state = Th.SLEEPING
         wait_add_tail(net, sk, t)
     return got

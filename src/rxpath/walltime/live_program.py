@@ -18,22 +18,23 @@ from collections import deque
 from collections.abc import MutableMapping
 from typing import Any
 
-from .._compile import Mem, forget, pages, region
+from .._compile import forget, pages, region
 from ..abi.limits import NTHREAD
-from ..abi.numbers import EAGAIN, IPPROTO, MSG_DONTWAIT, NEVER, POLLERR, POLLHUP, POLLIN, POLLPRI, Op
+from ..abi.numbers import EAGAIN, MSG_DONTWAIT, NEVER, POLLERR, POLLHUP, POLLIN, POLLPRI, Op
 from ..abi.sock import EP_ET
 from ..programs.process import BUFFER, Process
 from ..programs.sockets import Socket
 from ..programs.sockopt import error
 from ..user import eventpoll
-from .busy import Busy
-from .engine import rt_epoll, rt_program, rt_recv, rt_recv_many, rt_sock_poll
+from .busy import Busy, Look
+from .engine import NO_WAIT, WAIT, WAIT_UNLESS_NONBLOCK, rt_call_over, rt_epoll, rt_program, rt_recv, rt_recv_many, rt_sock_poll
 from .live import LiveTime
-from .program import RealProcess
+from .program import SLEEPING, RealProcess
 
 POLLRDHUP = 0x2000
 DGRAM = socket.SOCK_DGRAM
 LISTENED = POLLIN | POLLPRI | POLLRDHUP
+addressof, from_buffer = ctypes.addressof, ctypes.c_char.from_buffer
 FIRST, LAST = NTHREAD // 2, NTHREAD - 2              # threads of the host for threads of Python; the last one waits for all sockets
 
 
@@ -48,6 +49,7 @@ class Caller:
         self.buffer = region(self.memory)
         th.buf_addr, th.buf_len = self.buffer, BUFFER
         self.busy = Busy(process.driver, n)
+        self.woken = lambda: th.state != SLEEPING
 
     def __del__(self) -> None:
         """The Python thread has ended."""
@@ -66,6 +68,7 @@ class LiveProcess(RealProcess):
         self._unused = list(range(LAST - 1, FIRST - 1, -1))
         self.free: deque[Any] = deque()
         self.detached: dict[int, LiveSocket] = {}    # by descriptor: sockets whose objects have let go of them
+        self.recv, self.recv_many = self.call(rt_recv), self.call(rt_recv_many)
         self.left_word = False                       # a call has left notes: the host is to have a turn
         with self.lock:
             self.call(rt_program)(self.net, 0, LAST)
@@ -224,10 +227,12 @@ class LiveSocket(Socket):
             me = process.caller()
             th = me.thread
             room = size if size <= len(me.memory) else process.room(size)
-            th.sock, th.flags, th.buf_len, th.msg_flags, th.msg_name, th.from_port = self.sk, flags | MSG_DONTWAIT, room, 0, 1, -1
-            n = int(process.call(rt_recv)(self.net, 0, me.n))
-            if n != EAGAIN or flags & MSG_DONTWAIT:
-                return n
+            th.sock, th.flags, th.buf_len, th.msg_flags, th.msg_name, th.from_port = self.sk, flags, room, 0, 1, -1
+            n = process.recv(self.net, 0, me.n)
+            if n == EAGAIN and not flags & MSG_DONTWAIT:
+                sk = self.net.socks[self.sk]
+                n = self._wait(me, sk, functools.partial(process.recv, self.net, 0, me.n), int(sk.rcvtimeo_ns))
+            return n                                 # type: ignore[no-any-return]
         return super()._call(size, flags)
 
     def recv_many(self, buffer: Any, rows: Any) -> int:
@@ -240,46 +245,62 @@ class LiveSocket(Socket):
         n = table.nbytes // 32
         if data.readonly or table.readonly or not data.c_contiguous or not table.c_contiguous:
             raise BufferError("recv_many() writes into contiguous memory")
-        room = data.nbytes // max(n, 1)
-        if n == 0 or room == 0 or (data.ndim == 2 and (data.shape or (0,))[0] != n):
+        room = data.nbytes // n if n else 0
+        if room == 0 or (data.ndim == 2 and (data.shape or (0,))[0] != n):
             raise ValueError("recv_many(): a room in buffer for each row, rows of four 64-bit integers")
-        flat, words, process = data.cast("B"), table.cast("B"), self.process
+        process, seconds = self.process, self._timeout
+        wait = NO_WAIT if self.dont_wait or seconds == 0 else WAIT if seconds else WAIT_UNLESS_NONBLOCK
+        if self.boot.plain:
+            into, to = region(data), region(table)
+        else:
+            into, to = addressof(from_buffer(data)), addressof(from_buffer(table))
         with process.lock:
+            if self.fd < 0:
+                raise error(errno.EBADF)
             try:
-                return self._recv_many(process.caller(), flat, words, room, n)
+                me = process._local.caller
+            except AttributeError:
+                me = process.caller()
+            try:
+                got = process.recv_many(self.net, 0, me.n, self.sk, into, room, to, n, wait)
+                if got == EAGAIN and wait:
+                    sk = self.row
+                    if sk.ll_ns or wait == WAIT or not sk.nonblock:
+                        look = functools.partial(process.recv_many, self.net, 0, me.n, self.sk, into, room, to, n, wait)
+                        got = self._wait(me, sk, look, round(seconds * 1e9) if seconds else int(sk.rcvtimeo_ns),
+                                         wait == WAIT or not sk.nonblock)
             finally:
-                process.after(self)
+                if self.boot.plain:
+                    forget(into)
+                    forget(to)
+                if process.left_word or self.entry >= 0:
+                    process.after(self)
+        if got >= 0:
+            return got                               # type: ignore[no-any-return]
+        if got == EAGAIN and seconds:
+            raise TimeoutError("timed out")
+        raise error(-got)
 
-    def _recv_many(self, me: Caller, flat: memoryview, words: memoryview, room: int, n: int) -> int:
-        sk, process, plain = self._check(), self.process, self.boot.plain
-        if sk.protocol != IPPROTO.UDP:
-            raise error(errno.EOPNOTSUPP)
-        into = region(flat) if plain else ctypes.addressof(ctypes.c_char.from_buffer(flat))
-        rows = words if plain else Mem.from_param(words)
-        call, net, number = process.call(rt_recv_many), self.net, self.sk
-        wait = int(not self.dont_wait and (bool(self._timeout) if self._timeout is not None else not sk.nonblock))
-
-        def look() -> int:
-            return call(net, 0, me.n, number, into, room, rows, n, wait)     # type: ignore[no-any-return]
-
+    def _wait(self, me: Caller, sk: Any, look: Look, ns: int, wait: bool = True) -> int:
+        """A call that has looked in vain, or is to busy-poll: what it finds in the end.  ns: how long at most, 0: for ever."""
+        process = self.process
+        deadline = process.now() + ns if ns else NEVER
         self.calls += 1
         try:
-            found = None if sk.ll_ns else look()
-            if found is not None and (found != EAGAIN or not wait):
-                got = found
-            else:
-                ns = round(self._timeout * 1e9) if self._timeout else int(sk.rcvtimeo_ns)
-                got = process.wait(Op.RECV, look, lambda r: r != EAGAIN or not wait, process.now() + ns if ns else NEVER, found)
+            if sk.ll_ns:
+                return process.wait(Op.RECV, look, lambda r: r != EAGAIN or not wait, deadline)
+            while True:
+                process.driver.run(deadline, me.woken)
+                got = look()
+                if got != EAGAIN:
+                    return got
+                if deadline < NEVER and process.now() >= deadline:
+                    process.call(rt_call_over)(self.net, me.n, 0)
+                    return got
         finally:
             self.calls -= 1
-            self._close_if_last()
-            if plain:
-                forget(into)
-        if got == EAGAIN and self._timeout:
-            raise TimeoutError("timed out")
-        if got < 0:
-            raise error(-got)
-        return got
+            if self.closing:
+                self._close_if_last()
 
     def set_readable(self, yes: bool) -> None:
         if yes != self.readable and self.fd >= 0:

@@ -47,7 +47,7 @@ U32 = 0xFFFFFFFF
 
 class RingWord(IntEnum):
     """Words of 64 bits between live.py and rt_serve_packet(), rt_serve_xdp(): the batch's first byte in feed memory, the bytes that a frame
-    has there, frames of a batch; frames of a call; what was done, counted up; MORE: a call has left some."""
+    has there, frames of a batch; frames of a call; what was done, counted up; MORE: a call has left some; SENDS: something leaves."""
     INTO = 0
     ROOM = 1
     MOST = 2
@@ -57,29 +57,30 @@ class RingWord(IntEnum):
     CUT = 6
     REFUSED = 7
     MORE = 8
+    SENDS = 9
 
 
 class PacketWord(IntEnum):
     """And of a packet socket's ring: its geometry; the block that is read, where in it, frames left there."""
-    BLOCK_BYTES = 9
-    BLOCKS = 10
-    BLOCK = 11
-    AT = 12
-    LEFT = 13
+    BLOCK_BYTES = 10
+    BLOCKS = 11
+    BLOCK = 12
+    AT = 13
+    LEFT = 14
 
 
 class XdpWord(IntEnum):
     """And of AF_XDP's: entries of a ring, bytes of a chunk; where in the mapped rings their producer, consumer and entries lie."""
-    ENTRIES = 9
-    CHUNK = 10
-    RX_PRODUCER = 11
-    RX_CONSUMER = 12
-    RX_DESC = 13
-    FILL_PRODUCER = 14
-    FILL_DESC = 15
+    ENTRIES = 10
+    CHUNK = 11
+    RX_PRODUCER = 12
+    RX_CONSUMER = 13
+    RX_DESC = 14
+    FILL_PRODUCER = 15
+    FILL_DESC = 16
 
 
-RING_WORDS = 16
+RING_WORDS = 17
 
 
 @path_function
@@ -104,11 +105,23 @@ def ring_counts(net: Net, s: Mem, frames: int, total: int, cut: int, refused: in
         nic_pull(net, -1, q, net.sim.now)
 
 
+@path_function
+def ring_sends(net: Net, s: Mem, cpus: int) -> None:
+    """Has a CPU something for live.py to take away?"""
+    sends = 0
+    for i in range(cpus):
+        cpu = net.cpu[i]
+        if cpu.out_head != cpu.out_tail:
+            sends = 1
+    put_le64(s, 8 * RingWord.SENDS, sends)
+
+
 # ---------------------------------------------------------------- TPACKET_V3
 @entry
-def rt_serve_packet(net: Net, ring: Mem, s: Mem, cpus: int, now: int) -> int:
+def rt_serve_packet(net: Net, ring_at: int, words_at: int, cpus: int, now: int) -> int:
     """From each block that the kernel has handed over a batch, then the host's turns, again until nothing is left or the budget is spent.
-    s: words (RingWord, PacketWord).  Returns when the next turn is due, -1: there were no frames."""
+    The ring's address, that of its words (RingWord, PacketWord).  Returns when the next turn is due, -1: there were no frames."""
+    ring, s = mem_at(ring_at), mem_at(words_at)
     net.sim.now = max(net.sim.now, now)
     due, done = -1, 0
     put_le64(s, 8 * RingWord.MORE, 0)
@@ -120,6 +133,7 @@ def rt_serve_packet(net: Net, ring: Mem, s: Mem, cpus: int, now: int) -> int:
         if le64(s, 8 * PacketWord.LEFT) == 0:
             packet_give_back(ring, s)
         due = rt_all_turns(net, cpus, now)
+    ring_sends(net, s, cpus)
     return due
 
 
@@ -186,10 +200,11 @@ def packet_feed(net: Net, ring: Mem, s: Mem) -> int:
 
 # ---------------------------------------------------------------- AF_XDP
 @entry
-def rt_serve_xdp(net: Net, umem: Mem, rx: Mem, fill: Mem, s: Mem, cpus: int, now: int) -> int:
+def rt_serve_xdp(net: Net, umem_at: int, rx_at: int, fill_at: int, words_at: int, cpus: int, now: int) -> int:
     """A batch of the descriptors that the kernel has produced, their chunks back into the fill ring, then the host's turns, again until
-    nothing is left or the budget is spent.  umem, rx, fill: the mapped memory; s: words (RingWord, XdpWord).  Returns when the next turn
-    is due, -1: there were no frames."""
+    nothing is left or the budget is spent.  The addresses of the UMEM, of both rings, and of the words (RingWord, XdpWord).  Returns when
+    the next turn is due, -1: there were no frames."""
+    umem, rx, fill, s = mem_at(umem_at), mem_at(rx_at), mem_at(fill_at), mem_at(words_at)
     net.sim.now = max(net.sim.now, now)
     due, done = -1, 0
     put_le64(s, 8 * RingWord.MORE, 0)
@@ -197,14 +212,16 @@ def rt_serve_xdp(net: Net, umem: Mem, rx: Mem, fill: Mem, s: Mem, cpus: int, now
         at = le32(rx, le64(s, 8 * XdpWord.RX_CONSUMER))
         ready = le32_acquire(rx, le64(s, 8 * XdpWord.RX_PRODUCER)) - at & U32
         if ready == 0:
-            return due
+            break
         if ring_enough(net, s, done):
             put_le64(s, 8 * RingWord.MORE, 1)
-            return due
+            break
         n = min(ready, le64(s, 8 * RingWord.MOST))
         xdp_feed(net, umem, rx, fill, s, at, n)
         done += n
         due = rt_all_turns(net, cpus, now)
+    ring_sends(net, s, cpus)
+    return due
 
 
 @path_function
