@@ -56,7 +56,19 @@ from .softnet import backlog_t, napi_struct, rps_dev_flow, softnet_data, spinloc
 from .spent import NPLACE, NPROGRAM, NSAMPLE, NSPENT, sample_t, spent_t
 from .tcp import TCP_EHASH, request_sock, tcp_metrics_block, tcp_sock, tcp_timewait_sock
 from .tcp_options import tcp_fastopen_cookie, tcp_options_received, tcp_out_options
-from .tcp_sent import NTCPLOST, NTCPREPAIR, NTCPSENT, NTCPSPLIT, tcp_ledger_t, tcp_lost_t, tcp_seen_t, tcp_sent_t, tcp_split_t
+from .tcp_sent import (
+    NTCPGAP,
+    NTCPLOST,
+    NTCPREPAIR,
+    NTCPSENT,
+    NTCPSPLIT,
+    tcp_gap_t,
+    tcp_ledger_t,
+    tcp_lost_t,
+    tcp_seen_t,
+    tcp_sent_t,
+    tcp_split_t,
+)
 from .timeline import NOPEN, NTIMELINE, open_slice, timeline_mark, timeline_t
 from .timer import NHRTIMER, NTIMER, hrtimer, timer_base, timer_list
 
@@ -184,6 +196,9 @@ class Net:
     tcp_offered: i64            # segments of such connections that came onto the cable, with repairs
     tcp_offered_octets: i64     # bytes of data in them
     tcp_nlost: i64              # of tcp_lost; with those for which there was no room
+    tcp_fills: i64              # somebody makes segments of what is in tcp_gap
+    tcp_ngap: i64               # of tcp_gap, and the bytes of all of them
+    tcp_gap_octets: i64
     nnot_modelled: i64
     udp_encap_needed: i64       # sockets with UDP_GRO: GRO looks sockets up only if there are any
     hash_key: i64 = 0x5DEECE66D # hashrnd: of the software flow hash
@@ -292,6 +307,7 @@ class Net:
     tcp_sent: Array[tcp_sent_t] = table(NTCPSENT + NTCPREPAIR)          # by the frame's number
     tcp_split: Array[tcp_split_t] = table(NTCPSPLIT)
     tcp_lost: Array[tcp_lost_t] = table(NTCPLOST)       # since somebody looked
+    tcp_gap: Array[tcp_gap_t] = table(NTCPGAP)          # the same
     tcp_ended: Array[tcp_ledger_t] = table(NREASON)     # by reason
     tcp_again: Array[i64] = table(NREASON)              # what is lost for it is sent again: 1, a SYN makes its connection wait for that
     tcp_ended_gap: Array[tcp_ledger_t] = table(NREASON) # of these, behind a gap in the capture: SENT_GAP

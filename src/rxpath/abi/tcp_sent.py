@@ -3,12 +3,16 @@
 The sender in a capture answers to what that receiver sent.  So that its acknowledgements are of something that was sent here, too, each
 frame brings along what had been sent by then; it is a part of the frame and not of the moment at which it is looked at, so that a CPU
 that runs ahead finds the same."""
-from .._compile import i64, struct
+from .._compile import Array, array, i64, struct
 
 NTCPSENT = 1 << 18              # frames that may be between the cable and TCP at a time
 NTCPSPLIT = 1 << 16             # records within which one that was split is found
-NTCPREPAIR = 4096               # of these beside them, that repair others: their numbers begin at FIRST_MADE (abi/nic.py)
+NTCPREPAIR = 1 << 15            # of these beside them, that repair others: their numbers begin at FIRST_MADE (abi/nic.py)
 NTCPLOST = 1 << 16              # segments that are lost between two looks at them
+NTCPGAP = 4096                  # gaps of the capture between two looks at them, and the bytes of all of these
+GAP_BYTES = 32 << 20
+FILL_TIMES, FILL_ANYWAY = 4, 1 << 16                    # of what it has of a connection, and bytes beside that, at most
+NRUN = 8                        # pieces of the peer's data that lie behind gaps, of a connection
 
 # flags
 SENT_REAL = 1                   # the capture shows the connection to be real
@@ -18,7 +22,7 @@ SENT_OPTIONS = 8                # and its SYN: what it agreed to
 SENT_TSTAMP = 16
 SENT_SACK = 32
 SENT_WSCALE = 64
-SENT_GAP = 128                  # bytes of the peer's that it acknowledged are missing in the capture, before this frame's
+SENT_GAP = 128                  # bytes of the peer's that it acknowledged are missing in the capture, before this frame's, and are too many
 SENT_WSCALE_SHIFT = 8           # from here on the scale of its window, four bits
 SENT_SYN = 1 << 12              # of a frame: it is a SYN
 SENT_SPLIT = 1 << 13            # it came as several segments: tcp_split_t
@@ -40,8 +44,15 @@ class tcp_seen_t:
     isn: i64                    # of the receiver's own SYN; -1: none
     snd_nxt: i64
     rcv_nxt: i64                # the capture shows the peer's bytes up to here without a gap; -1: none
-    rcv_end: i64                # and some up to here
+    nrun: i64                   # and some behind gaps, in their order
+    run_start: Array[i64] = array(NRUN)
+    run_end: Array[i64] = array(NRUN)
+    run_clock: Array[i64] = array(NRUN)                 # virtual time of the first of each
+    clock: i64                  # and of what ends at rcv_nxt
     acked: i64                  # the receiver has acknowledged them up to here; -1: none
+    acked_clock: i64            # when it did
+    octets: i64                 # of the peer's data that the capture has, and that was filled in
+    filled: i64
     flags: i64                  # SENT_*
     begun: i64                  # the path's: it has had a socket here
     syn_lost: i64               # and: its SYN was lost, and has not come again
@@ -69,6 +80,17 @@ class tcp_ledger_t:
     """Segments of connections of the capture, and the bytes of data in them."""
     segments: i64
     octets: i64
+
+
+@struct()
+class tcp_gap_t:
+    """Bytes of the peer's that its receiver acknowledged and the capture lacks."""
+    record: i64                 # the frame that came when that was known
+    conn: i64                   # of net.tcp_seen
+    start: i64
+    octets: i64
+    since: i64                  # virtual time of the peer's segments before and behind them
+    until: i64
 
 
 @struct()

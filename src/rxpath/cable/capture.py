@@ -229,6 +229,16 @@ class Capture:
         return int(self.reading.s.last_t)
 
     @property
+    def paced(self) -> bool:
+        """Do frames come at a rate of their own, and not by their timestamps?"""
+        return bool(self.reading.s.rate_den)
+
+    def handed_out(self, record: int) -> bool:
+        """Is this record no longer to come?"""
+        s = self.reading.s
+        return record < s.rec or (record == s.rec and not s.pending and not s.split_count)
+
+    @property
     def view(self) -> memoryview:
         """The memory that frames on the cable lie in."""
         return self.reading.view

@@ -7,13 +7,19 @@ arrives.
 
 A capture of one direction shows nothing of the receiver's: then the segment's own acknowledgement says what must have been sent.
 
-A capture may also lack what the peer sent.  The receiver's acknowledgements tell such a gap from a hole that the receiver had, too: it
-acknowledges what it got, and nothing behind a hole."""
+A capture may also lack what the peer sent: tcpdump lost it.  The receiver's acknowledgements tell such a gap from a hole that the
+receiver had, too: it acknowledges what it got, and nothing behind a hole.  What is missing so is written down (net.tcp_gap), and
+workbench/run/gaps.py makes segments of it."""
 from .._compile import Mem, be16, be32, byte, cold, entry, path_function
 from ..abi.capture import scan_t
 from ..abi.net import Net
 from ..abi.numbers import ETH_ZLEN, IP_OFFSET, IPPROTO, TCP_HLEN, TCPHDR_ACK, TCPHDR_FIN, TCPHDR_RST, TCPHDR_SYN
 from ..abi.tcp_sent import (
+    FILL_ANYWAY,
+    FILL_TIMES,
+    GAP_BYTES,
+    NRUN,
+    NTCPGAP,
     NTCPSPLIT,
     SENT_FIN,
     SENT_GAP,
@@ -71,6 +77,7 @@ def tcp_seen_row(net: Net, s: scan_t, at: int) -> tcp_seen_t:
     x = net.tcp_seen[at]
     if x.read != s.rec_base + 1:
         x.read, x.flags, x.peer_isn, x.isn, x.rcv_nxt, x.acked = s.rec_base + 1, SENT_REAL, -1, -1, -1, -1
+        x.nrun = x.octets = x.filled = 0
     return x
 
 
@@ -92,7 +99,7 @@ def tcp_receiver_sends(net: Net, s: scan_t, mem: Mem) -> None:
     if flags & TCPHDR_SYN and flags & TCPHDR_ACK == 0 and seq != x.isn:
         x.rcv_nxt = x.acked = -1
     if flags & TCPHDR_ACK and (x.acked < 0 or is_after(be32(mem, th + 8), x.acked)):
-        x.acked = be32(mem, th + 8)
+        x.acked, x.acked_clock = be32(mem, th + 8), s.clock
     if flags & TCPHDR_SYN:
         if seq != x.isn:                             # a connection begins; again with the same number: the SYN was repeated
             x.isn, x.snd_nxt, x.flags = seq, seq + 1 & 0xFFFFFFFF, SENT_REAL | SENT_NXT | sent_options(s, mem, th)
@@ -155,7 +162,7 @@ def tcp_frame_brings(net: Net, s: scan_t, mem: Mem) -> int:
                 x.acked = -1
         x.peer_isn = seq
     if byte(mem, th + 13) & TCPHDR_RST == 0:
-        tcp_peer_brings(x, be32(mem, th + 4), tcp_length(s, mem, ip, th))
+        tcp_peer_brings(net, s, at, be32(mem, th + 4), tcp_length(s, mem, ip, th))
     flags = x.flags
     if byte(mem, th + 13) & TCPHDR_SYN:
         flags |= SENT_SYN
@@ -164,23 +171,81 @@ def tcp_frame_brings(net: Net, s: scan_t, mem: Mem) -> int:
 
 
 @path_function
-def tcp_peer_brings(x: tcp_seen_t, seq: int, length: int) -> None:
-    """SENT_GAP: the receiver has acknowledged bytes before seq that the capture lacks.  It stays until they come: what the receiver
-    acknowledges later cannot tell more."""
-    end = seq + length & 0xFFFFFFFF
+def tcp_peer_brings(net: Net, s: scan_t, at: int, seq: int, length: int) -> None:
+    """The peer's next segment of connection `at`.  SENT_GAP stays until the bytes come: what the receiver acknowledges later cannot tell
+    more."""
+    x, end = net.tcp_seen[at], seq + length & 0xFFFFFFFF
+    x.octets += length
     if x.rcv_nxt < 0:
-        x.rcv_nxt = x.rcv_end = end
+        x.rcv_nxt, x.nrun, x.clock = end, 0, s.clock
         x.flags &= ~SENT_GAP
-    elif is_after(seq, x.rcv_nxt):
-        if x.acked >= 0 and is_after(x.acked, x.rcv_nxt):
-            x.flags |= SENT_GAP
-        if is_after(end, x.rcv_end):
-            x.rcv_end = end
+    elif is_after(seq, x.rcv_nxt) and gaps_end(net, s, at, seq):
+        run_add(x, seq, end, s.clock)
     elif is_after(end, x.rcv_nxt):
-        x.rcv_nxt = x.rcv_end if is_after(x.rcv_end, end) else end           # what lay behind the hole is taken as one piece
+        x.rcv_nxt, x.clock = end, s.clock
+        runs_reached(x)
         x.flags &= ~SENT_GAP
-        if is_after(end, x.rcv_end):
-            x.rcv_end = end
+
+
+@cold
+@path_function
+def gaps_end(net: Net, s: scan_t, at: int, seq: int) -> bool:
+    """The peer's segment at seq lies behind a gap.  What the receiver has acknowledged of it is to be filled.  False: that is all of it."""
+    x = net.tcp_seen[at]
+    while x.acked >= 0 and is_after(x.acked, x.rcv_nxt) and is_after(seq, x.rcv_nxt):
+        stop, until = seq, s.clock
+        if x.nrun and is_after(seq, x.run_start[0]):
+            stop, until = x.run_start[0], x.run_clock[0]
+        if is_after(stop, x.acked):
+            stop, until = x.acked, min(until, x.acked_clock)
+        octets = stop - x.rcv_nxt & 0xFFFFFFFF
+        if net.tcp_fills == 0 or net.tcp_ngap == NTCPGAP or net.tcp_gap_octets + octets > GAP_BYTES \
+                or x.filled + octets > FILL_TIMES * x.octets + FILL_ANYWAY:
+            x.flags |= SENT_GAP
+            return True
+        gap = net.tcp_gap[net.tcp_ngap]
+        gap.record, gap.conn, gap.start, gap.octets, gap.since, gap.until = s.rec, at, x.rcv_nxt, octets, x.clock, until
+        net.tcp_ngap += 1
+        net.tcp_gap_octets += octets
+        x.filled += octets
+        x.rcv_nxt, x.clock = stop, until
+        runs_reached(x)
+    return is_after(seq, x.rcv_nxt)
+
+
+@cold
+@path_function
+def run_add(x: tcp_seen_t, seq: int, end: int, clock: int) -> None:
+    """A piece behind a gap.  Of too many the last ones are forgotten: they are filled in once more, and are duplicates then."""
+    k = 0
+    for i in range(x.nrun):
+        if not is_after(seq, x.run_end[i]) and not is_after(x.run_start[i], end):
+            if is_after(x.run_start[i], seq):
+                x.run_start[i] = seq
+            if is_after(end, x.run_end[i]):
+                x.run_end[i] = end
+            return
+        if is_after(seq, x.run_start[i]):
+            k = i + 1
+    if x.nrun == NRUN:
+        if k == NRUN:
+            return
+        x.nrun -= 1
+    for i in range(x.nrun, k, -1):
+        x.run_start[i], x.run_end[i], x.run_clock[i] = x.run_start[i - 1], x.run_end[i - 1], x.run_clock[i - 1]
+    x.run_start[k], x.run_end[k], x.run_clock[k] = seq, end, clock
+    x.nrun += 1
+
+
+@path_function
+def runs_reached(x: tcp_seen_t) -> None:
+    """What lay behind a gap that has come to its end follows."""
+    while x.nrun and not is_after(x.run_start[0], x.rcv_nxt):
+        if is_after(x.run_end[0], x.rcv_nxt):
+            x.rcv_nxt = x.run_end[0]
+        x.nrun -= 1
+        for i in range(x.nrun):
+            x.run_start[i], x.run_end[i], x.run_clock[i] = x.run_start[i + 1], x.run_end[i + 1], x.run_clock[i + 1]
 
 
 @path_function

@@ -2,7 +2,8 @@
 them.
 
 offered = read + consumed + duplicates + held back + before SYN + behind gaps + lost by reason + otherwise ended by reason + queued, in
-segments of the wire and in bytes of data, repairs among the offered.  A segment that was partly here already counts where its rest went."""
+segments of the wire and in bytes of data, repairs and what was filled in among the offered.  A segment that was partly here already counts
+where its rest went."""
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -30,17 +31,19 @@ class Amount:
 @dataclass(frozen=True, slots=True)
 class TcpLedger:
     connections: Annotated[int, doc("that the capture shows to be real")]
-    offered: Annotated[Amount, doc("that came onto the cable, repairs among them")]
+    offered: Annotated[Amount, doc("that came onto the cable, repairs and what was filled in among them")]
     read: Annotated[Amount, doc("a program read them")]
     consumed: Annotated[Amount, doc("the kernel was their end: ACKs, SYN, FIN")]
     duplicates: Annotated[Amount, doc("all of it was here already")]
     held_back: Annotated[Amount, doc("beyond the window: a real sender would have waited, nothing is lost")]
     before_syn: Annotated[Amount, doc("before their SYN, which this host had lost: they came once more behind it, nothing is lost")]
-    behind_gaps: Annotated[Amount, doc("beyond the window: bytes before them, which the receiver acknowledged, are missing in the capture")]
+    behind_gaps: Annotated[Amount, doc("beyond the window: more than can be filled in, which the receiver acknowledged, is missing in the "
+                                       "capture before them")]
     lost: Annotated[dict[str, Amount], doc("for lack of room or time, by reason")]
     other: Annotated[dict[str, Amount], doc("ended otherwise, by reason")]
     queued: Annotated[Amount, doc("under way or unread")]
     repairs: Annotated[Amount, doc("copies of lost segments that the replay sent, as their sender would have; of the offered")]
+    filled: Annotated[Amount, doc("zeros in place of what is missing in the capture though its receiver acknowledged it; of the offered")]
     not_repaired: Annotated[int, doc("lost segments that nothing could replace")]
     syns_repeated: Annotated[int, doc("of the repairs, SYNs: their connections began so much later")]
 
@@ -75,7 +78,7 @@ def read(m: Machine) -> TcpLedger | None:
             other[d.name] = amount
     return TcpLedger(m.receiver.tcp.number, offered, ended.get(Drop.RECEIVED, Amount()), ended.get(Drop.CONSUMED, Amount()), duplicates,
                        held_back, before_syn, behind_gaps, lost, other, offered - sum(ended.values(), Amount()),
-                       Amount(m.repaired, m.repaired_bytes), m.not_repaired, m.syns_repeated)
+                       Amount(m.repaired, m.repaired_bytes), Amount(m.filled, m.filled_bytes), m.not_repaired, m.syns_repeated)
 
 
 def said(c: TcpLedger, speed: float = 1.0) -> str:
@@ -85,6 +88,9 @@ def said(c: TcpLedger, speed: float = 1.0) -> str:
 
     parts = [f"TCP is replayed as recorded: {of(c.connections, 'connection')}, {of(c.offered.segments, 'segment')}, "
              f"{c.offered.bytes:,} bytes of data; their senders do not react to what happens here"]
+    if c.filled.segments:
+        parts.append(f"{of(c.filled.segments, 'segment')} ({c.filled.bytes:,} bytes) that its receiver acknowledged "
+                     f"{'is' if c.filled.segments == 1 else 'are'} missing in the capture: zeros were sent in their place")
     lost = c.lost_in_all
     if lost.segments or c.repairs.segments:
         parts.append(f"{of(lost.segments, 'segment')} {'was' if lost.segments == 1 else 'were'} lost: a real sender would have slowed down "
@@ -97,8 +103,9 @@ def said(c: TcpLedger, speed: float = 1.0) -> str:
         parts.append(f"{of(c.held_back.segments, 'segment')} lay beyond the window: a real sender would have waited for the reader, so "
                      "that this is no loss, and what follows on that connection says little")
     if c.behind_gaps.segments:
-        parts.append(f"{of(c.behind_gaps.segments, 'segment')} lay beyond the window because bytes before them are missing in the capture "
-                     "(its receiver acknowledged them): nothing is lost here, and what follows on that connection is not replayed")
+        parts.append(f"{of(c.behind_gaps.segments, 'segment')} lay beyond the window because more than can be filled in is missing in "
+                     "the capture before them (its receiver acknowledged it): nothing is lost here, and what follows on that connection "
+                     "is not replayed")
     if speed > 1:
         parts.append(f"at {speed:g} times the speed data comes without the acknowledgements that let it go, which a real network cannot "
                      "do: what is beyond the window, or lost, is due to this speed")

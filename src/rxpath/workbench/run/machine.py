@@ -84,6 +84,7 @@ class Machine:
         self.chunk_bytes = HEADERS                                          # so much of each is shown to on_chunk
         self.stops: list[tuple[int, Callable[[], None]]] = []               # moments at which somebody looks, the first first
         self.repaired = self.repaired_bytes = self.not_repaired = self.syns_repeated = 0           # segments sent again: run/repairs.py
+        self.filled = self.filled_bytes = 0                 # segments that the capture lacks: the same
         self._used = 0
 
     def new_thread(self) -> int:

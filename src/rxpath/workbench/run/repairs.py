@@ -5,6 +5,8 @@ each segment with data or FIN that is lost for lack of room or time comes once m
 timeout, RFC 6298 2.4 as Linux has it), again twice as long after that, and so on: a copy of its frame, marked as a repair.  A
 connection whose sender reacts would have been slower after that, too; that is what an open loop cannot tell.
 
+What the capture lacks though its receiver had it (gaps.py) comes the same way, before it is missed.
+
 A SYN (or an answer to the receiver's) comes again after SYN_RTO_NS, and twice that.  What its sender would have sent behind it has come
 meanwhile and waits here (TCP_SYN_LOST): it comes once more right behind the SYN, in its order.
 
@@ -27,6 +29,7 @@ from rxpath.cable.tcp_sent import tcp_repair_takes
 from rxpath.open_loop import tcp_sent_slot
 from rxpath.time_driver import FEED_ROOM, CableFull
 from rxpath.vtime.feed import feed_put
+from rxpath.workbench.run import gaps
 
 if TYPE_CHECKING:
     from rxpath.cable.generate import Generated
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
 RTO_NS, RTO_MAX_NS = 200_000_000, 120_000_000_000                           # TCP_RTO_MIN, TCP_RTO_MAX
 SYN_RTO_NS = 1_000_000_000                                                  # TCP_TIMEOUT_INIT
 LOOK_NS = RTO_NS // 2                                                       # between two looks at what was lost
+AT_ONCE, SHORT_NS = 512, 1_000_000                                          # on their way to a card at a time (FEED_ROOM, MADE_BYTES)
 TRIES, SYN_TRIES = 15, 6                                                    # net.ipv4.tcp_retries2's and tcp_syn_retries' defaults
 KEPT = 1 << 14                                                              # frames of earlier pieces
 HELD_BYTES = 64 << 20                                                       # of frames that wait for their SYN
@@ -54,15 +58,26 @@ class Copy:
     conn: int
     snd_nxt: int
     sent: int
-    tries: int = 0
+    tries: int = 0                                                          # -1: it was made, and has not been sent at all
 
     @property
     def syn(self) -> bool:
         return self.sent & SENT_SYN != 0
 
 
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """abi/tcp_sent.py: tcp_gap_t."""
+    record: int
+    conn: int
+    start: int
+    octets: int
+    since: int
+    until: int
+
+
 class Repairs:
-    """Counts in Machine.repaired (each time counted), repaired_bytes, syns_repeated and not_repaired."""
+    """Counts in Machine.repaired (each time counted), repaired_bytes, syns_repeated, not_repaired, filled and filled_bytes."""
 
     def __init__(self, m: Machine, capture: Capture) -> None:
         self.m, self.capture = m, capture
@@ -74,7 +89,8 @@ class Repairs:
         self._held: dict[int, list[Copy]] = {}                              # by connection: what waits for its SYN
         self._held_bytes = 0
         self._behind: dict[int, int] = {}                                   # and when more may come behind that, or _PENDING, _GIVEN_UP
-        m.net.feed_room = FEED_ROOM
+        self._gaps: list[Gap] = []                                          # whose next segment is not on the cable yet
+        m.net.feed_room, m.net.tcp_fills = FEED_ROOM, 1
         for d in Drop:
             m.net.tcp_again[d] = int(d.row.kind is Kind.LOST)
 
@@ -97,6 +113,11 @@ class Repairs:
     def loaded(self) -> None:
         """The next piece of the capture is on the cable."""
         self._where = None
+        net = self.m.net
+        self._gaps += [Gap(g.record, g.conn, g.start, g.octets, g.since, g.until)
+                       for g in map(net.tcp_gap.__getitem__, range(net.tcp_ngap))]
+        net.tcp_ngap = net.tcp_gap_octets = 0
+        self._gaps = [gap for gap in self._gaps if not self._fill(gap)]
 
     def run(self, until: int, run: Callable[[int], None]) -> None:
         """Virtual time until `until`, in slices that are shorter than the time after which a segment is sent again.  All that the capture
@@ -105,6 +126,8 @@ class Repairs:
         while not self.m.time.stopped:
             soonest = min(self.m.call(feed_next)(net), until, self._waiting[0][0] if self._waiting else until)
             t = min(until, max(self.m.time.now(), soonest) + LOOK_NS)
+            if len(self._waiting) > AT_ONCE:
+                t = min(t, max(heapq.nsmallest(AT_ONCE, self._waiting)[-1][0], self.m.time.now() + SHORT_NS))
             self._send(t)
             run(t)
             self._look(t)
@@ -136,6 +159,21 @@ class Repairs:
                 self._hold(frame)
             elif Drop(reason).row.kind is Kind.LOST:
                 self._again(frame, at)
+
+    def _fill(self, gap: Gap) -> bool:
+        """Segments of a gap wait for their time.  False: the one behind it has to come first."""
+        net, found = self.m.net, self._places().get(gap.record)
+        y = net.tcp_sent[tcp_sent_slot(gap.record)]
+        if found is None or y.frame != gap.record:
+            return self.capture.handed_out(gap.record)
+        t, offset, caplen, _, flags, card = found
+        dev = net.dev[net.ring[net.nic[card].first].dev]
+        made = list(gaps.segments(bytes(self.capture.view[offset:offset + caplen]), gap.start, gap.octets, net.tcp_seen[gap.conn].full,
+                                  dev.mtu))
+        since, until = (t, t) if self.capture.paced else (gap.since, min(gap.until, t))
+        for at, (data, n) in zip(gaps.times(since, until, len(made)), made, strict=True):
+            self._wait(at, Copy(data, len(data), flags, card, n, gap.conn, y.snd_nxt, y.flags & ~SENT_SYN, tries=-1))
+        return True
 
     def _again(self, frame: int, lost: int) -> None:
         """This frame was lost then."""
@@ -241,10 +279,14 @@ class Repairs:
             before = net.tcp_sent[tcp_sent_slot(frame)]
             self._on_cable.pop(before.frame, None)                          # whoever had the place has long come
             self.m.call(tcp_repair_takes)(net, frame, copy.conn, copy.snd_nxt, copy.sent, copy.payload or 0)
+            if copy.tries < 0:
+                self.m.filled += 1
+                self.m.filled_bytes += copy.payload or 0
+            else:
+                self.m.repaired += 1
+                self.m.repaired_bytes += copy.payload or 0
             copy.tries += 1
             self._on_cable[frame] = copy
-            self.m.repaired += 1
-            self.m.repaired_bytes += copy.payload or 0
             if copy.syn:
                 self.m.syns_repeated += 1
                 self._let_go(copy.conn, t + WIRE_NS)
