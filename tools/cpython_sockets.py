@@ -42,7 +42,6 @@ class Reason(StrEnum):
     OTHER_SYSTEM = "not on Linux"
     IPV6 = "needs IPv6"
     INTERNET = "needs the Internet"
-    ONE_OBJECT = "needs two objects or descriptors of one socket"
     INSIDE = "asks for private parts of the standard library's class"
     NOT_BUILT = "needs a function or module that this Python was built without"
 
@@ -53,10 +52,6 @@ THEIR_WORDS = ((r"Windows specific|macOS specific", Reason.OTHER_SYSTEM), (r"IPv
                (r"test needs socket\.|_testcapi|need _socket module|not (defined|supported|available)|requires", Reason.NOT_BUILT))
 
 OUR_SKIPS = {
-    "GeneralModuleTests.testCloseException": Reason.ONE_OBJECT,
-    "GeneralModuleTests.test_socket_fileno": Reason.ONE_OBJECT,
-    "TestExceptions.test_setblocking_invalidfd": Reason.ONE_OBJECT,
-    "InheritanceTest.test_dup": Reason.ONE_OBJECT,
     "GeneralModuleTests.test_SocketType_is_socketobject": Reason.INSIDE,
     "GeneralModuleTests.test_socket_methods": Reason.INSIDE,
     "GeneralModuleTests.test__sendfile_use_sendfile": Reason.INSIDE,

@@ -10,6 +10,7 @@ and sockets made from a descriptor are the standard library's own.  install() pu
 how `rxpath run` serves programs that know nothing of it.
 
 Names are looked up where the standard library looks them up (getaddrinfo() of this machine)."""
+import contextlib
 import errno
 import os
 import socket as std
@@ -23,7 +24,8 @@ from .walltime.live_program import LiveSocket
 if TYPE_CHECKING:
     from .live import Host
 
-globals().update({name: getattr(std, name) for name in std.__all__ if name not in ("socket", "SocketType", "create_server", "fromfd")})
+globals().update({name: getattr(std, name) for name in std.__all__
+                  if name not in ("socket", "SocketType", "create_server", "fromfd", "dup")})
 _real = std.socket
 _host: "Host | None" = None
 
@@ -72,14 +74,14 @@ class socket(LiveSocket, metaclass=_Either):
             self._default_timeout()
 
     def _take_up(self, fd: int, family: int, type: int, proto: int) -> None:
-        """A socket that was detached.  As in the standard library, what the caller says of it is believed."""
+        """Another object of the socket that has that descriptor.  As in the standard library, what the caller says of it is believed."""
         self.fd, process = -1, host().process
         with process.lock:
-            if fd not in process.detached:
-                raise OSError(errno.EOPNOTSUPP,
-                              f"{os.strerror(errno.EOPNOTSUPP)}: a socket of a live host has one object; detach() it first")
-            self._become(process.detached.pop(fd))
-        self._timeout = None
+            other = process.fds.get(fd)
+            if other is None:
+                raise _errno(errno.EBADF)
+            self._share(other, fd)
+            process.detached.pop(fd, None)
         for name, said in (("family", family), ("type", type), ("proto", proto)):
             if said not in (-1, getattr(self, name)):
                 setattr(self, name, said)
@@ -107,12 +109,17 @@ class socket(LiveSocket, metaclass=_Either):
         os.set_inheritable(self.fileno(), inheritable)
 
     def dup(self) -> Any:
-        raise OSError(errno.EOPNOTSUPP, f"{os.strerror(errno.EOPNOTSUPP)}: a socket of a live host has one descriptor")
+        """Another object and descriptor of the same socket, which lives until its last descriptor is closed."""
+        self._check()
+        made = self.__class__(self.family, self.type, self.proto, fileno=self.process.dup(self))
+        made.settimeout(self.gettimeout())
+        return made
 
     def __del__(self) -> None:
         if getattr(self, "fd", -1) >= 0:
             warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self, stacklevel=2)
-            self.close()
+            with contextlib.suppress(OSError):       # another object has closed its descriptor
+                self.close()
 
     def __repr__(self) -> str:
         """As the standard library's."""
@@ -166,15 +173,22 @@ def create_connection(address: tuple[str, int], timeout: Any = None, source_addr
     raise ExceptionGroup("create_connection failed", failed) if all_errors else failed[0]
 
 
+def dup(fd: int) -> int:
+    """A duplicate of that descriptor, for socket(fileno=...)."""
+    ours = _host.process.fds.get(fd) if _host is not None else None
+    return os.dup(fd) if ours is None else ours.process.dup(ours)
+
+
 def fromfd(fd: int, family: int, type: int, proto: int = 0) -> Any:
-    """The standard library's socket on a duplicate of that descriptor."""
-    return _real(family, type, proto, os.dup(fd))
+    """A socket on a duplicate of that descriptor."""
+    return socket(family, type, proto, dup(fd))
 
 
 def install() -> None:
     """From now on `import socket` gives these sockets, in every module that looks the class up when it uses it."""
     std.socket = socket                              # type: ignore[misc,assignment]
     std.SocketType = socket                          # type: ignore[assignment]
+    std.dup, std.fromfd = dup, fromfd                # type: ignore[assignment]
 
 
 def __getattr__(name: str) -> Any:

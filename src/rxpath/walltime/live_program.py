@@ -29,6 +29,7 @@ from ..user import eventpoll
 from .busy import Busy, Look
 from .engine import NO_WAIT, WAIT, WAIT_UNLESS_NONBLOCK, rt_call_over, rt_epoll, rt_program, rt_recv, rt_recv_many, rt_sock_poll
 from .live import LiveTime
+from .open_file import OpenFile
 from .program import SLEEPING, RealProcess
 
 POLLRDHUP = 0x2000
@@ -76,7 +77,7 @@ class LiveProcess(RealProcess):
             self.ready, th = self.net.epolls[self.ep], self.net.thread[LAST]
             th.epoll, th.batch_most = self.ep, 64
             # by wait entry: sockets that somebody outside waits for.  Nothing here keeps a socket: who forgets one closes it
-            self.waited: MutableMapping[int, LiveSocket] = weakref.WeakValueDictionary()
+            self.waited: MutableMapping[int, OpenFile] = weakref.WeakValueDictionary()
             self.fds = weakref.WeakValueDictionary()                 # type: ignore[assignment]
             self.call(rt_epoll)(self.net, 0, LAST)
         driver.ready = self._tell_ready
@@ -131,30 +132,39 @@ class LiveProcess(RealProcess):
 
     # ------------------------------------------------------------ descriptors
     def new_fd(self, what: Any) -> int:
-        fd = os.eventfd(0, os.EFD_CLOEXEC)
+        return self._new(os.eventfd(0, os.EFD_CLOEXEC), what)
+
+    def dup(self, what: "LiveSocket") -> int:
+        """Another descriptor of that socket."""
+        with self.lock:
+            return self._new(os.dup(what.fileno()), what)
+
+    def _new(self, fd: int, what: "LiveSocket") -> int:
         gone = self.detached.pop(fd, None)
         if gone is not None:                         # its number was closed and is free again
             gone.abandon()
+        what.file.fds.append(fd)
         self.fds[fd] = what
         return fd
 
     def free_fd(self, fd: int) -> None:
         self.fds.pop(fd, None)
+        self.detached.pop(fd, None)
         os.close(fd)
 
     def watch(self, s: "LiveSocket") -> None:
         """From now on its descriptor is readable when it is."""
         e = self.new_entry()
         self.call(eventpoll.host_ep_insert)(self.net, self.cpu(), self.ep, e, s.sk, EP_ET, LISTENED)
-        self.waited[e], s.entry = s, e
+        self.waited[e], s.file.entry = s.file, e
         self._tell_ready()
 
-    def unwatch(self, s: "LiveSocket") -> None:
-        if s.entry >= 0:
-            self.waited.pop(s.entry, None)
-            self.call(eventpoll.host_ep_remove)(self.net, s.entry)
-            self.free_entries.append(s.entry)
-            s.entry = -1
+    def unwatch(self, file: OpenFile) -> None:
+        if file.entry >= 0:
+            self.waited.pop(file.entry, None)
+            self.call(eventpoll.host_ep_remove)(self.net, file.entry)
+            self.free_entries.append(file.entry)
+            file.entry = -1
 
     def _tell_ready(self) -> None:
         """After a turn: which sockets have become readable."""
@@ -162,9 +172,9 @@ class LiveProcess(RealProcess):
             n = self.call(rt_epoll)(self.net, 0, LAST)
             e = self.net.wait[self.net.thread[LAST].wait].item_next
             while e >= 0 and n > 0:
-                s = self.waited.get(int(e))
-                if s is not None:
-                    s.set_readable(True)
+                file = self.waited.get(int(e))
+                if file is not None:
+                    file.set_readable(True)
                 e = self.net.wait[e].item_next
 
     def after(self, s: "LiveSocket") -> None:
@@ -172,11 +182,11 @@ class LiveProcess(RealProcess):
         if self.left_word:
             self.left_word = False
             self.driver.step()
-        if s.entry >= 0 and s.readable:
+        if s.file.entry >= 0 and s.file.readable:
             self.look_again(s)
 
     def look_again(self, s: "LiveSocket") -> None:
-        s.set_readable(bool(self.call(rt_sock_poll)(self.net, self.cpu(), s.sk) & (LISTENED | POLLERR | POLLHUP)))
+        s.file.set_readable(bool(self.call(rt_sock_poll)(self.net, self.cpu(), s.sk) & (LISTENED | POLLERR | POLLHUP)))
 
     def close(self) -> None:
         self.driver.ready = None
@@ -201,13 +211,19 @@ class LiveSocket(Socket):
     process: LiveProcess
 
     def __init__(self, process: LiveProcess, *arguments: Any, **named: Any) -> None:
-        self.entry, self.readable = -1, False
+        self.file = OpenFile()
         with process.lock:
             super().__init__(process, *arguments, **named)
+            self.file.users.add(self)
+
+    def _check(self) -> Any:
+        if self.fd not in self.file.fds:             # closed, by this object or another one
+            raise error(errno.EBADF)
+        return self.row
 
     def fileno(self) -> int:
         """Its eventfd; -1: closed."""
-        if self.entry < 0 <= self.fd:
+        if self.file.entry < 0 and self.fd in self.file.fds:
             with self.process.lock:
                 self.process.watch(self)
         return self.fd
@@ -255,7 +271,7 @@ class LiveSocket(Socket):
         else:
             into, to = addressof(from_buffer(data)), addressof(from_buffer(table))
         with process.lock:
-            if self.fd < 0:
+            if self.fd not in self.file.fds:
                 raise error(errno.EBADF)
             try:
                 me = process._local.caller
@@ -273,7 +289,7 @@ class LiveSocket(Socket):
                 if self.boot.plain:
                     forget(into)
                     forget(to)
-                if process.left_word or self.entry >= 0:
+                if process.left_word or self.file.entry >= 0:
                     process.after(self)
         if got >= 0:
             return got                               # type: ignore[no-any-return]
@@ -299,19 +315,8 @@ class LiveSocket(Socket):
                     return got
         finally:
             self.calls -= 1
-            if self.closing:
+            if self.file.closing:
                 self._close_if_last()
-
-    def set_readable(self, yes: bool) -> None:
-        if yes != self.readable and self.fd >= 0:
-            self.readable = yes
-            if yes:
-                os.eventfd_write(self.fd, 1)
-            else:
-                try:
-                    os.preadv(self.fd, [bytearray(8)], -1, os.RWF_NOWAIT)    # whatever O_NONBLOCK says
-                except BlockingIOError:              # somebody has read it
-                    pass
 
     def settimeout(self, seconds: float | None) -> None:
         """Its descriptor's O_NONBLOCK says whether calls wait, as a socket's does."""
@@ -320,43 +325,63 @@ class LiveSocket(Socket):
             os.set_blocking(self.fd, seconds is None)
 
     def detach(self) -> int:
-        """The descriptor, which lives on and may be waited for; socket(fileno=...) makes it a socket again.  -1: closed."""
+        """The descriptor, which lives on and may be waited for; socket(fileno=...) makes an object for it again.  -1: closed."""
         with self.process.lock:
             if self.fd < 0:
                 return -1
             if self.calls:
                 raise OSError(errno.EBUSY, f"{os.strerror(errno.EBUSY)}: a call is in this socket")
-            kept = LiveSocket.__new__(LiveSocket)
-            kept._become(self)
-            self.process.detached[kept.fd] = kept
-            return kept.fd
+            fd = self.fd
+            if fd in self.file.fds:                  # else it has been closed by another object
+                kept = LiveSocket.__new__(LiveSocket)
+                kept._share(self, fd)
+                self.process.detached[fd] = kept
+            self.file.users.discard(self)
+            self.fd, self._closed = -1, True
+            return fd
 
-    def _become(self, other: "LiveSocket") -> None:
-        """The socket is this object's from now on, no longer the other's."""
+    def _share(self, other: "LiveSocket", fd: int) -> None:
+        """One more object of the other's socket, with this descriptor."""
         self.__dict__.update(other.__dict__)
-        other.fd = other.entry = -1
-        other._closed, self._closed, self._io_refs = True, False, 0
-        self.process.fds[self.fd] = self
-        if self.entry >= 0:
-            self.process.waited[self.entry] = self
+        self.fd, self.calls, self._timeout, self._closed, self._io_refs = fd, 0, None, False, 0
+        self.file.users.add(self)
+        self.process.fds[fd] = self
 
     def abandon(self) -> None:
         """Its descriptor is gone, and no object has it."""
-        self.process.unwatch(self)
-        self.fd, self.closing = -1, True
-        self._close_if_last()
+        self.file.fds.remove(self.fd)
+        self.fd = -1
+        self._end_if_last()
 
     def close(self) -> None:
+        """EBADF: another object has closed that descriptor."""
         self._closed = True
         if self.fd < 0 or self._io_refs > 0:
             return
         with self.process.lock:
-            self.process.unwatch(self)
+            fd, self.fd = self.fd, -1
+            if fd not in self.file.fds:
+                raise error(errno.EBADF)
+            self.file.fds.remove(fd)
             try:
-                Socket.close(self)
-            finally:
+                self.process.free_fd(fd)
+            finally:                                 # EBADF: somebody has closed the descriptor behind us
+                self._end_if_last()
                 self.process.left_word = False
                 self.process.driver.step()
+
+    def _end_if_last(self) -> None:
+        """A descriptor is gone: with the last one the socket goes, as soon as no call is in it."""
+        if not self.file.fds:
+            self.process.unwatch(self.file)
+            self.file.closing = True
+            self._close_if_last()
+
+    def _close_if_last(self) -> None:
+        file = self.file
+        if file.closing and not any(s.calls for s in file.users):
+            file.closing, self.closing, self.calls = False, True, 0
+            super()._close_if_last()
 
     bind, connect, disconnect, shutdown = _locked("bind"), _locked("connect"), _locked("disconnect"), _locked("shutdown")
     getsockname, getpeername = _locked("getsockname"), _locked("getpeername")
