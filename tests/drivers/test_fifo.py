@@ -188,6 +188,16 @@ def test_a_full_shared_buffer_loses_in_no_queue(lab):
     assert stats["rx_no_buffer_count"] > stats["rx_missed_errors"]
 
 
+def test_of_two_frames_at_one_moment_the_lower_queue_s_comes_first(lab):
+    """Into the last place of the buffer."""
+    host = shared_host(lab, driver="igb")
+    slow, fast = ports(host)
+    host.send(udp_frame(b"x" * 1024, sport=slow)).run(host.t + 500 * US)
+    host.send(*[udp_frame(b"x" * 1024, sport=slow) for _ in range(79 + FIFO // SLOT - 1)], gap=2 * US)
+    host.send(*[udp_frame(b"x" * 1024, sport=sport) for sport in (fast, slow)], gap=0).run()
+    assert [host.net.ring[q].missed for q in range(2)] == [0, 1]
+
+
 def test_running_ahead_changes_nothing_with_a_shared_buffer(lab):
     seen = []
     for one_step in (False, True):
