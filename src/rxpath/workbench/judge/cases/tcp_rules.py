@@ -94,9 +94,9 @@ def acks() -> list[Case]:
              row("8 x 100 B read at once", few(0, 8)), row("0.4 s later", Wait(400_000_000)), row("one more, unread", seg("PA", 800, 100))),
         talk("compressed SACKs, three at once for each hole", dial(wait_ns=200_000_000),
              each("first", seg("PA", 0, 1000)),
-             row("10 segments behind one hole", seg("PA", 3000, 100, count=10)),
+             row("30 segments behind one hole: quick ones, three, then none", seg("PA", 3000, 100, count=30)), Wait(40_000_000),
              row("a part of the hole", seg("PA", 1000, 500), read()),
-             row("8 segments more", seg("PA", 4000, 100, count=8)), Wait(40_000_000),
+             row("12 segments more", seg("PA", 6000, 100, count=12)), Wait(40_000_000),
              sysctl={"net.ipv4.tcp_comp_sack_nr": 44, "net.ipv4.tcp_comp_sack_delay_ns": 100_000_000}),
     ]
 
