@@ -120,7 +120,8 @@ def test_a_segment_fits_its_device_and_a_short_one_its_frame() -> None:
 
 
 def test_the_times_of_a_gap_lie_between_those_of_its_neighbours() -> None:
-    assert gaps.times(1000, 5000, 3) == [2000, 3000, 4000] and gaps.times(9000, 5000, 2) == [5000, 5000] and gaps.times(1, 2, 0) == []
+    assert gaps.times(1000, 5000, 3, 12) == [2000, 3000, 4000] and gaps.times(1, 2, 0, 12) == []
+    assert gaps.times(1000, 1200, 3, 100) == [1100, 1200, 1300] and gaps.times(9000, 5000, 2, 0) == [9001, 9002]
 
 
 def test_a_connection_of_which_there_is_little_is_no_recording_of_it(tmp_path: pathlib.Path) -> None:

@@ -47,10 +47,10 @@ class tcp_seen_t:
     nrun: i64                   # and some behind gaps, in their order
     run_start: Array[i64] = array(NRUN)
     run_end: Array[i64] = array(NRUN)
-    run_clock: Array[i64] = array(NRUN)                 # virtual time of the first of each
-    clock: i64                  # and of what ends at rcv_nxt
+    run_rec: Array[i64] = array(NRUN)                   # the record that began each
+    rec: i64                    # and the one that ends at rcv_nxt
     acked: i64                  # the receiver has acknowledged them up to here; -1: none
-    acked_clock: i64            # when it did
+    acked_rec: i64              # and that was the last record that had been offered then
     octets: i64                 # of the peer's data that the capture has, and that was filled in
     filled: i64
     flags: i64                  # SENT_*
@@ -89,7 +89,7 @@ class tcp_gap_t:
     conn: i64                   # of net.tcp_seen
     start: i64
     octets: i64
-    since: i64                  # virtual time of the peer's segments before and behind them
+    since: i64                  # the records between which they must have come
     until: i64
 
 

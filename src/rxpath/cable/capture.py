@@ -20,7 +20,7 @@ from ..abi.survey import NLOCAL
 from .feed import feed_consume, feed_waiting
 from .reading import FRAMES, Reading
 from .receiver import Card, Receiver
-from .scan import capture_scan
+from .scan import ETH_OVERHEAD, capture_scan
 from .source import CaptureError, Source
 from .split import split_above
 from .wire import left_slot
@@ -228,10 +228,9 @@ class Capture:
         """Virtual time of the last frame on the cable."""
         return int(self.reading.s.last_t)
 
-    @property
-    def paced(self) -> bool:
-        """Do frames come at a rate of their own, and not by their timestamps?"""
-        return bool(self.reading.s.rate_den)
+    def wire_ns(self, length: int) -> int:
+        """How long the line carries a frame of so many bytes; 0: it has no rate."""
+        return (max(length, 60) + ETH_OVERHEAD) * int(self.reading.s.line_num) >> 10
 
     def handed_out(self, record: int) -> bool:
         """Is this record no longer to come?"""

@@ -99,7 +99,7 @@ def tcp_receiver_sends(net: Net, s: scan_t, mem: Mem) -> None:
     if flags & TCPHDR_SYN and flags & TCPHDR_ACK == 0 and seq != x.isn:
         x.rcv_nxt = x.acked = -1
     if flags & TCPHDR_ACK and (x.acked < 0 or is_after(be32(mem, th + 8), x.acked)):
-        x.acked, x.acked_clock = be32(mem, th + 8), s.clock
+        x.acked, x.acked_rec = be32(mem, th + 8), s.last_rec
     if flags & TCPHDR_SYN:
         if seq != x.isn:                             # a connection begins; again with the same number: the SYN was repeated
             x.isn, x.snd_nxt, x.flags = seq, seq + 1 & 0xFFFFFFFF, SENT_REAL | SENT_NXT | sent_options(s, mem, th)
@@ -177,12 +177,12 @@ def tcp_peer_brings(net: Net, s: scan_t, at: int, seq: int, length: int) -> None
     x, end = net.tcp_seen[at], seq + length & 0xFFFFFFFF
     x.octets += length
     if x.rcv_nxt < 0:
-        x.rcv_nxt, x.nrun, x.clock = end, 0, s.clock
+        x.rcv_nxt, x.nrun, x.rec = end, 0, s.rec
         x.flags &= ~SENT_GAP
     elif is_after(seq, x.rcv_nxt) and gaps_end(net, s, at, seq):
-        run_add(x, seq, end, s.clock)
+        run_add(x, seq, end, s.rec)
     elif is_after(end, x.rcv_nxt):
-        x.rcv_nxt, x.clock = end, s.clock
+        x.rcv_nxt, x.rec = end, s.rec
         runs_reached(x)
         x.flags &= ~SENT_GAP
 
@@ -193,29 +193,29 @@ def gaps_end(net: Net, s: scan_t, at: int, seq: int) -> bool:
     """The peer's segment at seq lies behind a gap.  What the receiver has acknowledged of it is to be filled.  False: that is all of it."""
     x = net.tcp_seen[at]
     while x.acked >= 0 and is_after(x.acked, x.rcv_nxt) and is_after(seq, x.rcv_nxt):
-        stop, until = seq, s.clock
+        stop, until = seq, s.rec
         if x.nrun and is_after(seq, x.run_start[0]):
-            stop, until = x.run_start[0], x.run_clock[0]
+            stop, until = x.run_start[0], x.run_rec[0]
         if is_after(stop, x.acked):
-            stop, until = x.acked, min(until, x.acked_clock)
+            stop, until = x.acked, min(until, x.acked_rec)
         octets = stop - x.rcv_nxt & 0xFFFFFFFF
         if net.tcp_fills == 0 or net.tcp_ngap == NTCPGAP or net.tcp_gap_octets + octets > GAP_BYTES \
                 or x.filled + octets > FILL_TIMES * x.octets + FILL_ANYWAY:
             x.flags |= SENT_GAP
             return True
         gap = net.tcp_gap[net.tcp_ngap]
-        gap.record, gap.conn, gap.start, gap.octets, gap.since, gap.until = s.rec, at, x.rcv_nxt, octets, x.clock, until
+        gap.record, gap.conn, gap.start, gap.octets, gap.since, gap.until = s.rec, at, x.rcv_nxt, octets, x.rec, until
         net.tcp_ngap += 1
         net.tcp_gap_octets += octets
         x.filled += octets
-        x.rcv_nxt, x.clock = stop, until
+        x.rcv_nxt, x.rec = stop, until
         runs_reached(x)
     return is_after(seq, x.rcv_nxt)
 
 
 @cold
 @path_function
-def run_add(x: tcp_seen_t, seq: int, end: int, clock: int) -> None:
+def run_add(x: tcp_seen_t, seq: int, end: int, rec: int) -> None:
     """A piece behind a gap.  Of too many the last ones are forgotten: they are filled in once more, and are duplicates then."""
     k = 0
     for i in range(x.nrun):
@@ -232,8 +232,8 @@ def run_add(x: tcp_seen_t, seq: int, end: int, clock: int) -> None:
             return
         x.nrun -= 1
     for i in range(x.nrun, k, -1):
-        x.run_start[i], x.run_end[i], x.run_clock[i] = x.run_start[i - 1], x.run_end[i - 1], x.run_clock[i - 1]
-    x.run_start[k], x.run_end[k], x.run_clock[k] = seq, end, clock
+        x.run_start[i], x.run_end[i], x.run_rec[i] = x.run_start[i - 1], x.run_end[i - 1], x.run_rec[i - 1]
+    x.run_start[k], x.run_end[k], x.run_rec[k] = seq, end, rec
     x.nrun += 1
 
 
@@ -245,7 +245,7 @@ def runs_reached(x: tcp_seen_t) -> None:
             x.rcv_nxt = x.run_end[0]
         x.nrun -= 1
         for i in range(x.nrun):
-            x.run_start[i], x.run_end[i], x.run_clock[i] = x.run_start[i + 1], x.run_end[i + 1], x.run_clock[i + 1]
+            x.run_start[i], x.run_end[i], x.run_rec[i] = x.run_start[i + 1], x.run_end[i + 1], x.run_rec[i + 1]
 
 
 @path_function

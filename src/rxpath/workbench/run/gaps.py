@@ -1,8 +1,8 @@
 """Segments that a capture lacks though its receiver had them: it acknowledged their bytes, and tcpdump, or whoever filtered, left them out.
 
 Without them all data behind such a gap would lie out of order for ever, which it did not.  So they are made: of the bytes that are missing
-(zeros), as long as the sender's full segments are, with the headers of the segment behind the gap.  Their times are spread between those of
-the segments on both sides."""
+(zeros), as long as the sender's full segments are, with the addresses of a segment that came later.  Their times are spread between those
+of the segments on both sides; where that is too short for the line, they come later."""
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -48,7 +48,7 @@ def _checksum(data: bytes | bytearray) -> bytes:
     return (0xFFFF - (int.from_bytes(data, "big") % 0xFFFF)).to_bytes(2, "big")
 
 
-def times(since: int, before: int, n: int) -> list[int]:
-    """When n segments come, between two others."""
-    since = min(since, before)
-    return [since + (before - since) * (i + 1) // (n + 1) for i in range(n)]
+def times(since: int, until: int, n: int, wire_ns: int) -> list[int]:
+    """When n segments come, between two others, or behind them as fast as the line carries them."""
+    step = max((until - since) // (n + 1), wire_ns, 1)
+    return [since + step * (i + 1) for i in range(n)]

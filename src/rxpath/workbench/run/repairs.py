@@ -89,6 +89,7 @@ class Repairs:
         self._held: dict[int, list[Copy]] = {}                              # by connection: what waits for its SYN
         self._held_bytes = 0
         self._behind: dict[int, int] = {}                                   # and when more may come behind that, or _PENDING, _GIVEN_UP
+        self._ends: dict[int, int] | None = None                            # when the last segment of each record comes
         self._gaps: list[Gap] = []                                          # whose next segment is not on the cable yet
         m.net.feed_room, m.net.tcp_fills = FEED_ROOM, 1
         for d in Drop:
@@ -112,7 +113,7 @@ class Repairs:
 
     def loaded(self) -> None:
         """The next piece of the capture is on the cable."""
-        self._where = None
+        self._where = self._ends = None
         net = self.m.net
         self._gaps += [Gap(g.record, g.conn, g.start, g.octets, g.since, g.until)
                        for g in map(net.tcp_gap.__getitem__, range(net.tcp_ngap))]
@@ -170,10 +171,20 @@ class Repairs:
         dev = net.dev[net.ring[net.nic[card].first].dev]
         made = list(gaps.segments(bytes(self.capture.view[offset:offset + caplen]), gap.start, gap.octets, net.tcp_seen[gap.conn].full,
                                   dev.mtu))
-        since, until = (t, t) if self.capture.paced else (gap.since, min(gap.until, t))
-        for at, (data, n) in zip(gaps.times(since, until, len(made)), made, strict=True):
+        since, until = (self._came(rec, t) for rec in (gap.since, gap.until))
+        wire_ns = self.capture.wire_ns(len(made[0][0]))
+        for at, (data, n) in zip(gaps.times(since, until, len(made), wire_ns), made, strict=True):
             self._wait(at, Copy(data, len(data), flags, card, n, gap.conn, y.snd_nxt, y.flags & ~SENT_SYN, tries=-1))
         return True
+
+    def _came(self, record: int, latest: int) -> int:
+        """When the last segment of a record comes; now, if that was in an earlier piece."""
+        if self._ends is None:
+            self._ends = {}
+            for frame, (t, *_) in self._places().items():
+                of = frame_place(frame)[0]
+                self._ends[of] = max(self._ends.get(of, 0), t)
+        return min(self._ends.get(record, self.m.time.now()), latest)
 
     def _again(self, frame: int, lost: int) -> None:
         """This frame was lost then."""
