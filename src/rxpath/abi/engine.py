@@ -206,6 +206,7 @@ class thread_t:
     send_oif: i64
     send_ttl: i64               # IP_TTL, 0: the socket's
     send_tos: i64 = -1          # IP_TOS, -1: the socket's
+    send_corked: i64            # this call goes on with a corked datagram
     # ---- of a program that serves TCP (Kind.STREAM)
     message: i64                # bytes of a message, 0: each read is one
     per_kib: i64                # ns of work for 1,024 bytes

@@ -25,6 +25,7 @@ from ..abi.numbers import (
     IP_HLEN,
     IP_MF,
     MSG_DONTWAIT,
+    MSG_MORE,
     NET_RX_DROP,
     NO_SKB,
     RTN,
@@ -63,13 +64,18 @@ def ip_dont_fragment(inet: inet_sock) -> bool:
 @make_skb(AF_INET)
 @path_function
 def ip_make_skb(net: Net, cpu: int, sk: sock, t: int, transhdrlen: int) -> int:
-    """Thread t's bytes behind room for a transport header, as packets that the device takes, linked by next.  The first, or an errno."""
+    """Thread t's bytes behind room for a transport header, as packets that the device takes, linked by next.  The first, or an errno.
+    MSG_MORE: what ip_append_data() would say of them; no packets are made, and what is not negative means nothing."""
     fl4, th = net.fl4[cpu], net.thread[t]
     charge(net, cpu, Stage.ip_make_skb)
     length = transhdrlen + th.send_len
     if length + IP_HLEN > (IP_MAX if ip_sk_ignore_df(net.inet[sk.idx]) else fl4.mtu):
         return EMSGSIZE
-    err = sock_alloc_send_error(sk)
+    err = 0
+    if th.send_corked == 0:                          # who has begun a datagram may end it
+        err = sock_alloc_send_error(sk)
+    if err == 0 and th.flags & MSG_MORE:
+        return 0
     if err == 0:
         first = ip_append_data(net, cpu, sk, th, transhdrlen, length)
         if first >= 0:

@@ -2,20 +2,24 @@
 cannot.
 
 net/socket.c, seen from the program.  A call is one step of the host (Op.SEND); one that finds no room in the send buffer waits as poll()
-does, for POLLOUT, and tries again."""
+does, for POLLOUT, and tries again.  A corked datagram (MSG_MORE, UDP_CORK) is kept here until it is sent: its bytes count against the send
+buffer only then."""
 import errno
 import socket as std
 import struct
 from collections.abc import Iterable
+from contextlib import suppress
 from operator import index
 from typing import Any
 
-from ..abi.numbers import EAGAIN, MSG_DONTWAIT, POLLOUT, Op
+from ..abi.numbers import EAGAIN, MSG_DONTWAIT, MSG_MORE, MSG_OOB, POLLOUT, TCP, Op
 from .addresses import Address, parse
-from .sockopt import error, is_stream
+from .sockopt import SOL_UDP, UDP_CORK, error, is_stream
 from .stream import Stream
 
 IP_PKTINFO = 8
+CORK, PENDING = (SOL_UDP, UDP_CORK), (SOL_UDP, 0)   # of Socket.kept: the option; a corked datagram: its bytes, to whom, ancillary data
+Messages = Iterable[tuple[int, int, bytes]]
 SNDTIMEO = (std.SOL_SOCKET, std.SO_SNDTIMEO)
 
 
@@ -58,6 +62,43 @@ class Sending(Stream):
         data, flags = b"".join(map(bytes_of, buffers)), index(flags)
         if len(data) > 0xFFFF:                                   # more than any datagram has
             raise error(errno.EMSGSIZE)
+        more = flags & MSG_MORE or self.kept.get(CORK, 0)
+        if (not more and PENDING not in self.kept) or flags & MSG_OOB:
+            return self._send_one(sk, data, flags, to, ancillary or ())
+        return self._append(sk, data, flags | MSG_MORE if more else flags, to, ancillary or ())
+
+    def _append(self, sk: Any, data: bytes, flags: int, to: tuple[int, int] | None, ancillary: Messages) -> int:
+        """A part of a corked datagram.  The first one says to whom and how; a part that is refused takes all of them with it."""
+        if PENDING in self.kept:
+            corked = True
+            before, to, ancillary = self.kept.pop(PENDING)
+        else:
+            before, corked = b"", False
+            if to is None and sk.state == TCP.ESTABLISHED:
+                to = int(sk.daddr_lo), int(sk.dport)
+            # ipcm_init_sk(): the TOS is that of now, the TTL that of the last call
+            ancillary = (std.IPPROTO_IP, std.IP_TOS, bytes([self.net.inet[self.sk].tos & 0xFF])), *ancillary
+        whole = before + data
+        if len(whole) > 0xFFFF:
+            raise error(errno.EMSGSIZE)
+        self._send_one(sk, whole, flags, to, ancillary, corked)
+        if flags & MSG_MORE:
+            self.kept[PENDING] = whole, to, ancillary
+        return len(data)
+
+    def redirect(self, addr: int, port: int) -> None:
+        """connect() writes the flow that a corked datagram waits with (seen on 6.18): it goes to the new peer."""
+        if PENDING in self.kept:
+            data, _, ancillary = self.kept[PENDING]
+            self.kept[PENDING] = data, (addr, port), ancillary
+
+    def push(self) -> None:
+        """udp_push_pending_frames(): nobody hears of an error."""
+        if PENDING in self.kept:
+            with suppress(OSError):
+                self._append(self._check(), b"", MSG_DONTWAIT, None, ())
+
+    def _send_one(self, sk: Any, data: bytes, flags: int, to: tuple[int, int] | None, ancillary: Messages, corked: bool = False) -> int:
         th = self.process.thread()
         self.process.room(len(data))
         wait = self._timeout is None and not sk.nonblock and not flags & MSG_DONTWAIT and self.kept.get(SNDTIMEO, 0) >= 0
@@ -73,7 +114,8 @@ class Sending(Stream):
                 self.process.memory()[:len(data)] = data
                 th.sock, th.flags, th.send_len = self.sk, flags if wait else flags | MSG_DONTWAIT, len(data)
                 th.send_addr, th.send_port = to if to is not None else (0, -1)
-                set_ancillary(th, ancillary or ())
+                th.send_corked = corked
+                set_ancillary(th, ancillary)
                 self.process.ask(Op.SEND)
                 n = int(th.result)
                 if n != EAGAIN or not (wait or self._timeout):

@@ -18,7 +18,7 @@ from ..user import socket as sockets
 from . import sockopt
 from .addresses import Address, parse, text
 from .process import Process
-from .sending import Sending
+from .sending import CORK, Sending
 from .sockopt import error, is_stream
 from .stream import Stream
 
@@ -108,6 +108,7 @@ class Socket(Sending, Stream):
             self._stream_connect(addr, port, local, dev)
         else:
             sockets.connect(self.boot, self.sk, addr, port, local=local, dev=dev, cpu=self.process.cpu())
+            self.redirect(addr, port)
 
     def connect_ex(self, address: Address) -> int:
         try:
@@ -159,6 +160,8 @@ class Socket(Sending, Stream):
             sockopt.set_option(self, level, option, bytes(optlen or 0) if value is None else value)
         except OSError as e:
             raise error(e.errno or errno.EINVAL) from None
+        if (level, option) == CORK and not self.kept[CORK]:
+            self.push()
 
     def getsockopt(self, level: int, option: int, buflen: int = 0) -> Any:
         """An int, or with a buflen the bytes."""

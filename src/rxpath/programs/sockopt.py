@@ -25,7 +25,7 @@ SO_ATTACH_REUSEPORT_CBPF, SO_DETACH_REUSEPORT_BPF, SO_PROTOCOL, SO_GET_FILTER = 
 SO_ATTACH_FILTER, SO_DETACH_FILTER, SO_LOCK_FILTER = 26, 27, 44
 IP_PKTINFO, IP_MTU_DISCOVER, IP_RECVERR, IP_RECVTTL, IP_FREEBIND, IP_ORIGDSTADDR, IP_MULTICAST_ALL = 8, 10, 11, 12, 15, 20, 49
 IP_MINTTL = 21
-IP_ADD_SOURCE_MEMBERSHIP, IP_DROP_SOURCE_MEMBERSHIP, SOL_UDP, UDP_GRO = 39, 40, 17, 104
+IP_ADD_SOURCE_MEMBERSHIP, IP_DROP_SOURCE_MEMBERSHIP, SOL_UDP, UDP_GRO, UDP_CORK = 39, 40, 17, 104, 1
 # constants that not every version of the standard library's module has
 CONSTANTS = {name: value for name, value in globals().items() if name.startswith(("SO_", "IP_", "UDP_", "SOL_"))} | {
     "IP_RECVORIGDSTADDR": IP_ORIGDSTADDR, "FIONREAD": 0x541B, "SIOCINQ": 0x541B, "FIONBIO": 0x5421, "SIOCOUTQ": 0x5411,
@@ -46,7 +46,7 @@ IN_THE_SOCK = {(SOL, std.SO_REUSEADDR): "SO_REUSEADDR", (SOL, std.SO_REUSEPORT):
 # options that change nothing that is modelled, and their defaults: flags, then numbers
 KEPT_FLAGS = {(SOL, std.SO_DEBUG): 0, (SOL, std.SO_KEEPALIVE): 0, (SOL, std.SO_OOBINLINE): 0,
               (SOL, SO_SELECT_ERR_QUEUE): 0, (SOL, SO_TIMESTAMP): 0, (SOL, SO_TIMESTAMPNS): 0, (IP, IP_RECVTTL): 0,
-              (IP, std.IP_RECVTOS): 0, (IP, IP_ORIGDSTADDR): 0}
+              (IP, std.IP_RECVTOS): 0, (IP, IP_ORIGDSTADDR): 0, (SOL_UDP, UDP_CORK): 0}
 KEPT = {(SOL, 12): 0, (SOL, 36): 0, (IP, IP_MINTTL): 0, (SOL, std.SO_RCVLOWAT): 1}
 READ_ONLY = {(SOL, 39): std.AF_INET, (SOL, std.SO_SNDLOWAT): 1}
 # of a stream: what the connection itself has (transport/tcp_sockopt.py's name for it); what concerns only what is sent, and its default
@@ -120,7 +120,7 @@ def set_option(s: Descriptor, level: int, option: int, value: Any) -> None:
     if key in SOCKET_FILTER:
         return socket_filter(s, option, value)
     known = key in IN_THE_SOCK or key in KEPT_FLAGS or key in KEPT or key == PEEK_OFF
-    if not known or (key == (SOL_UDP, UDP_GRO) and (is_stream(s) or not b.net.behaviour[Behaviour.udp_gro])):
+    if not known or (level == SOL_UDP and is_stream(s)) or (key == (SOL_UDP, UDP_GRO) and not b.net.behaviour[Behaviour.udp_gro]):
         raise error(errno.ENOPROTOOPT)
     n = as_int(level, option, value)
     if key == PEEK_OFF:
@@ -370,7 +370,7 @@ def get_option(s: Descriptor, level: int, option: int, buflen: int = 0) -> bytes
         return get_stream_option(s, key)
     if key == (SOL, SO_GET_FILTER):
         return get_filter(s, buflen or 4)
-    if level == SOL_TCP:                                 # ip_getsockopt(); set, it is ENOPROTOOPT
+    if level == SOL_TCP or (level == SOL_UDP and is_stream(s)):      # ip_getsockopt(); set, it is ENOPROTOOPT
         raise error(errno.EOPNOTSUPP)
     if key == (SOL, std.SO_ERROR):
         n, sk.err = int(sk.err), 0

@@ -3,7 +3,8 @@
 Called through proto_sendmsg by user/sendmsg.py, in the sender's turn.  What it needs of network/ - a route, packets, the way out - it
 reaches through path.py's tables.
 
-Not here: corking (MSG_MORE, UDP_CORK), UDP_SEGMENT, IP options."""
+A program that corks (MSG_MORE, UDP_CORK) keeps its datagram, see programs/sending.py: of each part but the last this says what is wrong
+with it.  Not here: UDP_SEGMENT, IP options."""
 from .. import path
 from .._compile import mem_at, path_function
 from ..abi.headers import ipv4_is_multicast, udp_hdr
@@ -43,7 +44,7 @@ def udp_sendmsg(net: Net, cpu: int, t: int) -> int:
     charge(net, cpu, Stage.udp_sendmsg)
     if th.send_len > 0xFFFF:
         return EMSGSIZE
-    if th.flags & (MSG_OOB | MSG_MORE):
+    if th.flags & MSG_OOB:
         return EOPNOTSUPP
     fl4, inet = net.fl4[cpu], net.inet[sk.idx]
     if th.send_port >= 0:                                                    # msg_name
@@ -72,8 +73,8 @@ def udp_sendmsg(net: Net, cpu: int, t: int) -> int:
     if fl4.type == RTN.BROADCAST and sk.broadcast == 0:
         return EACCES
     first = path.call_make_skb(AF_INET, net, cpu, sk, t, UDP_HLEN)
-    err = first
-    if first >= 0:
+    err = min(first, 0)
+    if first >= 0 and th.flags & MSG_MORE == 0:
         err = udp_send_skb(net, cpu, sk, t, first)
     if err == 0:
         return th.send_len

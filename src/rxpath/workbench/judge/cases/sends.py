@@ -122,6 +122,37 @@ def to_many() -> list[Case]:
     ]
 
 
+def corked() -> list[Case]:
+    """One datagram of several calls."""
+    more = ("MSG_MORE",)
+
+    def part(n: int, to: tuple[str, int] | None = PEER) -> SendTo:
+        return SendTo("a", data(n), to, more)
+
+    def case(name: str, *steps: Step) -> Case:
+        return Case(f"corked: {name}", "transport", host(), (*steps, SendTo("a", b"next", PEER)), SOURCE)
+    refused: list[tuple[str, tuple[str, int] | None]] = [("no address", None), ("port 0", (f.PEER, 0)), ("broadcast", ("10.0.0.255", 9))]
+    return [
+        case("two parts", part(3), SendTo("a", data(5), PEER)),
+        case("parts that are fragments together", part(1000), part(1000), part(1500), SendTo("a", data(3), PEER)),
+        case("the last one is empty", part(3), SendTo("a", b"", PEER)),
+        case("all are empty", part(0), SendTo("a", b"", PEER)),
+        case("to another address", part(3), SendTo("a", data(5), STRANGER)),
+        case("connected", Connect("a", PEER), part(3, None), Connect("a", None), SendTo("a", data(5), PEER)),
+        case("UDP_CORK", SetOpt("a", "UDP_CORK", 1), part(3), SendTo("a", data(5), PEER), GetOpt("a", "UDP_CORK"),
+             SetOpt("a", "UDP_CORK", 0), GetOpt("a", "UDP_CORK")),
+        case("too long", part(65000), part(508), part(1)),
+        case("as long as can be", part(65000), SendTo("a", data(507), PEER)),
+        case("more than a call takes", part(3), part(65536)),
+        case("no fragments", SetOpt("a", "IP_MTU_DISCOVER", 2), part(1000), part(472), part(1)),
+        case("options of the first call", part(3), SetOpt("a", "IP_TTL", 7), SetOpt("a", "IP_TOS", 8), SendTo("a", data(3), PEER)),
+        case("MSG_OOB", part(3), SendTo("a", b"x", PEER, ("MSG_OOB",)), part(3)),
+        case("TOS of a part", part(3), SendTo("a", data(3), PEER, more, ((IP, TOS, b"\x10"),)), part(1)),
+        case("shutdown", Connect("a", PEER), part(3, None), Shutdown("a", 1), SendTo("a", data(5))),
+        case("shutdown before another packet", Connect("a", PEER), part(1472, None), Shutdown("a", 1), SendTo("a", data(5))),
+        *(case(name, part(3, to)) for name, to in refused)]
+
+
 def echo() -> list[Case]:
     return [Case("a server answers", "transport", host(), (
         Open("c", ("10.0.0.1", 7000), PEER), Send((f.udp_frame(b"ask"), f.udp_frame(b"conn", sport=9, dport=7000))), Recv("a"), Recv("c"),
@@ -129,4 +160,4 @@ def echo() -> list[Case]:
 
 
 def cases() -> list[Case]:
-    return [*sizes(), *mtu_discovery(), *options(), *errors(), *neighbours(), *to_many(), *echo()]
+    return [*sizes(), *mtu_discovery(), *options(), *errors(), *neighbours(), *to_many(), *corked(), *echo()]
