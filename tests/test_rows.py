@@ -20,7 +20,7 @@ from rxpath.workbench.run.simulation import Simulation
 SRC = pathlib.Path(__file__).parent.parent / "src" / "rxpath"
 ROWS = ("kernels.py", "sysctls.py", "reasons.py", "mib.py")
 CODE = {p: p.read_text() for p in SRC.rglob("*.py") if p.parent.name != "abi" or p.name not in ROWS}
-NOT_READ = {Sysctl.udp_mem_1, Sysctl.tcp_mem_1}         # the limit of a pressure that UDP never feels, and TCP does not here
+NOT_READ = {Sysctl.udp_mem_1}                           # the limit of a pressure that UDP never feels
 
 
 WIDE = {"rcv_saddr_hi", "from_addr_hi", "key_hi", "src_hi"}                          # upper halves of addresses: IPv4 has none

@@ -24,6 +24,6 @@ def test_pages_are_taken_for_what_is_lacking_and_no_more(lab, size, pages):
     """sk_mem_pages()"""
     s = Stream(lab())
     sk, before = s.net.socks[s.sk], s.net.tcp_memory
-    assert sk.forward_alloc == 0 and tcp_rmem_schedule(s.net, sk, size)
+    assert sk.forward_alloc == 0 and tcp_rmem_schedule(s.net, 0, sk, size)
     assert (sk.forward_alloc, s.net.tcp_memory - before) == (pages * 4096, pages)
-    assert tcp_rmem_schedule(s.net, sk, size) and sk.forward_alloc == pages * 4096, "it is there already"
+    assert tcp_rmem_schedule(s.net, 0, sk, size) and sk.forward_alloc == pages * 4096, "it is there already"

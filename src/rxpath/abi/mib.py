@@ -151,6 +151,8 @@ class Mib(IntEnum):
     Ip_FragOKs = auto()
     Ip_FragCreates = auto()
     TcpExt_TCPRenoReorder = auto()
+    TcpExt_TCPMemoryPressures = auto()
+    TcpExt_TCPMemoryPressuresChrono = auto()    # ms
 
     def text(self) -> str:
         group, field = self.name.split("_", 1)
@@ -168,6 +170,7 @@ SINCE = {
     "TcpExt.TCPBacklogCoalesce": "4.20", "TcpExt.PAWSOldAck": "6.14", "TcpExt.PAWSTimewait": "6.14",
     "TcpExt.TSEcrRejected": "6.15", "TcpExt.TCPFastOpenCookieReqd": "3.7", "TcpExt.TCPKeepAlive": "4.18", "TcpExt.TCPLossProbes": "3.10",
     "TcpExt.TCPACKSkippedFinWait2": "4.0", "TcpExt.TCPACKSkippedTimeWait": "4.0", "TcpExt.BeyondWindow": "6.16",
+    "TcpExt.TCPMemoryPressuresChrono": "4.13",
     "IpExt.InNoECTPkts": "3.12", "IpExt.InECT1Pkts": "3.12", "IpExt.InECT0Pkts": "3.12", "IpExt.InCEPkts": "3.12",
     "Icmp.OutRateLimitGlobal": "6.3", "Icmp.OutRateLimitHost": "6.3", "rx_nohandler": "4.6", "rx_otherhost_dropped": "5.19",
 }

@@ -183,6 +183,8 @@ class Net:
     out_size: i64               # bytes of each CPU's share of out_addr
     udp_tunnels: i64            # sockets of the kernel's own: encap_type
     tcp_memory: i64             # pages, of all connections
+    tcp_memory_pressure: i64    # jiffy + 1 at which they came under pressure (tcp_mem), 0: they are not
+    tcp_sockets: i64            # listeners, too
     req_free: i64 = NO_REQ      # request_sock, through next; before it is used the table is taken from the front
     req_used: i64
     tw_free: i64 = NO_TW           # tcp_timewait_sock, the same

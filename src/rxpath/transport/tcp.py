@@ -71,6 +71,7 @@ def tcp_v4_init_sock(net: Net, sk: sock) -> int:
     tp.scaling_ratio, tp.mss_cache, tp.mdev_us = TCP_DEFAULT_SCALING_RATIO, TCP_MSS_DEFAULT, TCP_TIMEOUT_INIT_MS * 1000
     tp.rto = msecs_to_jiffies(net, TCP_TIMEOUT_INIT_MS)
     inet_csk_init_xmit_timers(net, sk)
+    net.tcp_sockets += 1
     return 0
 
 
@@ -95,7 +96,7 @@ def tcp_recvmsg(net: Net, cpu: int, t: int) -> int:
             return tcp_recv_urg(net, t, sk)
         reader_has_lines(net, cpu, sk)
         th.msg_flags = 0
-        if th.buf_len == 0 and tcp_epollin_ready(sk, tp, 1):
+        if th.buf_len == 0 and tcp_epollin_ready(net, sk, tp, 1):
             return 0
         if net.real_time == 0 and not sock_own(net, sk, t):
             return LOCKED
@@ -344,7 +345,7 @@ def tcp_poll(net: Net, cpu: int, sk: sock) -> int:
     if sk.shutdown & 1:
         mask |= POLLIN | POLLRDNORM | POLLRDHUP
     if sk.state != TCP.SYN_SENT and sk.state != TCP.SYN_RECV:
-        if tcp_epollin_ready(sk, tp, tcp_poll_target(tp)):
+        if tcp_epollin_ready(net, sk, tp, tcp_poll_target(tp)):
             mask |= POLLIN | POLLRDNORM
         mask |= POLLOUT | POLLWRNORM                 # nothing of ours is waiting to be sent
         if tp.urg_data & TCP_URG_VALID:

@@ -166,7 +166,7 @@ def tcp_clean_rtx_queue(net: Net, cpu: int, sk: sock, tp: tcp_sock) -> None:
     """What we had in flight, a FIN, has arrived."""
     if tp.snd_una == tp.snd_nxt:
         net.snmp[cpu][Mib.TcpExt_TCPDelivered] += tp.packets_out
-        tcp_wfree(net, sk, tp.packets_out)
+        tcp_wfree(net, cpu, sk, tp.packets_out)
         tp.packets_out = 0
         inet_csk_clear_write_timer(tp)
     else:

@@ -34,7 +34,7 @@ from ..user.sock import sk_common_release
 from ..user.wait import sk_state_change
 from .inet_connection_sock import TCP_TIMEOUT_INIT_MS, inet_csk_clear_xmit_timers, inet_csk_schedule_ack, msecs_to_jiffies
 from .inet_hashtables import inet_put_port, inet_unhash
-from .tcp_charge import PAGE_SHIFT, tcp_rfree, tcp_wfree
+from .tcp_charge import PAGE_SHIFT, __sk_mem_reduce_allocated, tcp_rfree, tcp_wfree
 from .tcp_metrics import tcp_update_metrics
 from .tcp_ofo import skb_rbtree_purge
 from .tcp_output import tcp_send_ack, tcp_send_active_reset, tcp_send_fin
@@ -74,7 +74,7 @@ def tcp_done(net: Net, cpu: int, sk: sock) -> None:
         net.snmp[cpu][Mib.Tcp_AttemptFails] += 1
     tcp_set_state(net, cpu, sk, TCP.CLOSE)
     inet_csk_clear_xmit_timers(net, sk)
-    tcp_write_queue_purge(net, sk, tp)
+    tcp_write_queue_purge(net, cpu, sk, tp)
     sk.shutdown = SHUTDOWN_MASK
     if tp.dead:
         inet_csk_destroy_sock(net, cpu, sk)
@@ -83,10 +83,10 @@ def tcp_done(net: Net, cpu: int, sk: sock) -> None:
 
 
 @path_function
-def tcp_write_queue_purge(net: Net, sk: sock, tp: tcp_sock) -> None:
+def tcp_write_queue_purge(net: Net, cpu: int, sk: sock, tp: tcp_sock) -> None:
     """What of ours nobody has acknowledged is not sent again."""
     if tp.packets_out:
-        tcp_wfree(net, sk, tp.packets_out)
+        tcp_wfree(net, cpu, sk, tp.packets_out)
         tp.packets_out = 0
 
 
@@ -99,13 +99,14 @@ def inet_csk_destroy_sock(net: Net, cpu: int, sk: sock) -> None:
     if tp.born_of >= 0:
         tcp_child_ends(net, sk, tp)
     inet_csk_clear_xmit_timers(net, sk)
-    tcp_write_queue_purge(net, sk, tp)
+    tcp_write_queue_purge(net, cpu, sk, tp)
     tcp_purge(net, cpu, sk, sk.receive_queue, Stage.sk_stream_kill_queues, Drop.QUEUE_PURGE)
     skb_rbtree_purge(net, cpu, sk, tp)
     while sk.backlog.head >= 0:
         skb = __skb_dequeue(net, sk.backlog)
         kfree_skb_reason(net, cpu, skb, Stage.sk_stream_kill_queues, Drop.QUEUE_PURGE)
-    net.tcp_memory -= sk.forward_alloc >> PAGE_SHIFT
+    __sk_mem_reduce_allocated(net, cpu, sk.forward_alloc >> PAGE_SHIFT)
+    net.tcp_sockets -= 1
     sk.forward_alloc, sk.rmem_alloc, sk.qlen, sk.backlog_len, sk.backlog_qlen = 0, 0, 0, 0, 0
     if sk.port:
         inet_put_port(net, sk)
@@ -281,7 +282,7 @@ def tcp_abort(net: Net, cpu: int, sk: sock) -> None:
     if sk.state != TCP.CLOSE:
         tcp_set_state(net, cpu, sk, TCP.CLOSE)
     inet_csk_clear_xmit_timers(net, sk)
-    tcp_write_queue_purge(net, sk, tp)
+    tcp_write_queue_purge(net, cpu, sk, tp)
     tcp_purge(net, cpu, sk, sk.receive_queue, Stage.tcp_disconnect, Drop.QUEUE_PURGE)
     skb_rbtree_purge(net, cpu, sk, tp)
 

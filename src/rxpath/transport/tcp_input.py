@@ -411,20 +411,20 @@ def tcp_ofo_queue(net: Net, cpu: int, sk: sock) -> None:
 
 
 @path_function
-def tcp_rmem_pressure(sk: sock) -> bool:
-    return sk.rmem_alloc > sk.rcvbuf - (sk.rcvbuf >> 3)
+def tcp_rmem_pressure(net: Net, sk: sock) -> bool:
+    return net.tcp_memory_pressure != 0 or sk.rmem_alloc > sk.rcvbuf - (sk.rcvbuf >> 3)
 
 
 @path_function
-def tcp_epollin_ready(sk: sock, tp: tcp_sock, target: int) -> bool:
+def tcp_epollin_ready(net: Net, sk: sock, tp: tcp_sock, target: int) -> bool:
     """Enough to read: as much as was asked for (SO_RCVLOWAT), or as there will ever be."""
     avail = u32(tp.rcv_nxt - tp.copied_seq)
-    return avail > 0 and (avail >= target or tcp_rmem_pressure(sk) or tcp_receive_window(tp) <= tp.rcv_mss)
+    return avail > 0 and (avail >= target or tcp_rmem_pressure(net, sk) or tcp_receive_window(tp) <= tp.rcv_mss)
 
 
 @path_function
 def tcp_data_ready(net: Net, cpu: int, sk: sock, skb: sk_buff) -> None:
     tp = net.tcp[sk.idx]
-    if sk.wq_head >= 0 and (tp.done or tcp_epollin_ready(sk, tp, tp.rcvlowat)):
+    if sk.wq_head >= 0 and (tp.done or tcp_epollin_ready(net, sk, tp, tp.rcvlowat)):
         at(net, cpu, skb, Stage.tcp_data_ready)
         sock_def_readable(net, cpu, sk, skb)

@@ -11,7 +11,7 @@ from ..abi.skbuff import TCP_SKB_CB, sk_buff
 from ..abi.sock import sock
 from ..path import Stage
 from ..turn import at
-from .tcp_charge import tcp_rfree, tcp_rmem_schedule
+from .tcp_charge import tcp_adjust_rcv_ssthresh, tcp_rfree, tcp_rmem_schedule
 from .tcp_collapse import tcp_collapse_ofo_queue, tcp_collapse_queue
 from .tcp_drop import tcp_drop
 from .tcp_rcvbuf import tcp_clamp_window
@@ -23,7 +23,7 @@ from .tcp_tree import ooo_erase, ooo_prev
 @path_function
 def tcp_try_rmem_schedule(net: Net, cpu: int, sk: sock, skb: sk_buff) -> bool:
     """Is there room for it, or can some be made?"""
-    if sk.rmem_alloc <= sk.rcvbuf and tcp_rmem_schedule(net, sk, skb.truesize):
+    if sk.rmem_alloc <= sk.rcvbuf and tcp_rmem_schedule(net, cpu, sk, skb.truesize):
         return True
     return tcp_make_room(net, cpu, sk, skb)
 
@@ -33,7 +33,7 @@ def tcp_try_rmem_schedule(net: Net, cpu: int, sk: sock, skb: sk_buff) -> bool:
 def tcp_make_room(net: Net, cpu: int, sk: sock, skb: sk_buff) -> bool:
     if not tcp_prune_queue(net, cpu, sk, skb):
         return False
-    while not tcp_rmem_schedule(net, sk, skb.truesize):
+    while not tcp_rmem_schedule(net, cpu, sk, skb.truesize):
         if not tcp_prune_ofo_queue(net, cpu, sk, skb):
             return False
     return True
@@ -48,6 +48,8 @@ def tcp_prune_queue(net: Net, cpu: int, sk: sock, skb: sk_buff) -> bool:
     net.snmp[cpu][Mib.TcpExt_PruneCalled] += 1
     if sk.rmem_alloc >= sk.rcvbuf:
         tcp_clamp_window(net, sk, tp)
+    elif net.tcp_memory_pressure:
+        tcp_adjust_rcv_ssthresh(tp)
     if sk.rmem_alloc <= sk.rcvbuf:
         return True
     tcp_collapse_ofo_queue(net, cpu, sk, tp)

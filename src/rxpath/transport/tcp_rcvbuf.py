@@ -10,6 +10,7 @@ from ..abi.numbers import SHARED_INFO, TCPHDR_PSH, TRUESIZE_OVERHEAD
 from ..abi.skbuff import TCP_SKB_CB, sk_buff
 from ..abi.sock import SOCK_RCVBUF_LOCK, SOCK_SNDBUF_LOCK, sock
 from ..abi.tcp import ICSK_ACK_PUSHED, ICSK_ACK_PUSHED2, tcp_sock
+from .tcp_charge import tcp_adjust_rcv_ssthresh
 from .tcp_coalesce import skb_head_truesize, skb_headlen
 from .tcp_seq import before, ends_there, tcp_clock_us, tcp_time_stamp_ts, u32
 from .tcp_window import (
@@ -72,6 +73,9 @@ def tcp_grow_window(net: Net, sk: sock, tp: tcp_sock, skb: sk_buff, size: int, a
     room = min(tp.window_clamp, tcp_space(sk, tp)) - tp.rcv_ssthresh
     if room <= 0:
         return
+    if net.tcp_memory_pressure:
+        tcp_adjust_rcv_ssthresh(tp)
+        return
     truesize = skb.truesize
     if adjust and skb_headlen(skb) == 0:             # pages will be shared when it is coalesced
         truesize -= skb_head_truesize(net, skb)
@@ -127,7 +131,8 @@ def tcp_clamp_window(net: Net, sk: sock, tp: tcp_sock) -> None:
     """rmem_alloc is over rcvbuf: a buffer that nobody has set grows to what it holds."""
     tp.ack_quick = 0
     rmem2 = net.sysctl[Sysctl.tcp_rmem_2]
-    if sk.rcvbuf < rmem2 and sk.userlocks & SOCK_RCVBUF_LOCK == 0 and net.tcp_memory < net.sysctl[Sysctl.tcp_mem_0]:
+    if sk.rcvbuf < rmem2 and sk.userlocks & SOCK_RCVBUF_LOCK == 0 and net.tcp_memory_pressure == 0 \
+            and net.tcp_memory < net.sysctl[Sysctl.tcp_mem_0]:
         sk.rcvbuf = min(sk.rmem_alloc, rmem2)
     if sk.rmem_alloc > sk.rcvbuf:
         tp.rcv_ssthresh = min(tp.window_clamp, 2 * tp.advmss)

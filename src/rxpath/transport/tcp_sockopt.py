@@ -35,7 +35,7 @@ def tcp_set_rcvlowat(net: Net, cpu: int, i: int, value: int) -> None:
     cap = sk.rcvbuf >> 1 if sk.userlocks & SOCK_RCVBUF_LOCK else net.sysctl[Sysctl.tcp_rmem_2] >> 1
     wanted = min(value, cap)
     tp.rcvlowat = max(wanted, 1)
-    if tcp_epollin_ready(sk, tp, tp.rcvlowat):
+    if tcp_epollin_ready(net, sk, tp, tp.rcvlowat):
         __wake_up_sync_key(net, cpu, sk, POLLIN | POLLRDNORM)
     if sk.userlocks & SOCK_RCVBUF_LOCK:
         return

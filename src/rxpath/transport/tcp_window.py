@@ -11,6 +11,7 @@ from ..abi.numbers import TCP_HLEN
 from ..abi.sock import sock
 from ..abi.tcp import ICSK_ACK_NOMEM, tcp_sock
 from ..abi.tcp_options import TCP_MAX_WSCALE
+from .tcp_charge import tcp_adjust_rcv_ssthresh
 from .tcp_seq import u32
 
 U16_MAX, SOCK_MIN_RCVBUF = 65535, 2304
@@ -110,6 +111,8 @@ def __tcp_select_window(net: Net, sk: sock, tp: tcp_sock) -> int:
         free_space = free_space & -scale
     if free_space < full_space >> 1:
         tp.ack_quick = 0
+        if net.tcp_memory_pressure:
+            tcp_adjust_rcv_ssthresh(tp)
         free_space = free_space & -scale
         if free_space < allowed_space >> 4 or free_space < mss or (shrinks and free_space < scale):
             return 0
