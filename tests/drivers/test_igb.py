@@ -47,8 +47,9 @@ def test_a_full_ring_loses_frames_without_an_skb_counted_by_the_number_of_queues
     assert "rx_missed_errors" not in stats(two)
 
 
-def test_a_frame_over_one_buffer_spans_descriptors_and_arrives_whole(lab):
-    host = lab()
+@pytest.mark.parametrize(("kernel", "buffers"), [("6.18", 3), ("3.10", 5)])                 # of 3 kB at this MTU; of 2
+def test_a_frame_over_one_buffer_spans_descriptors_and_arrives_whole(lab, kernel, buffers):
+    host = lab(kernel=kernel)
     app = host.app(host.udp(5000))
     host.boot.netdev.ndo("ndo_change_mtu", 9000)
     data = bytes(range(256)) * 34
@@ -56,20 +57,30 @@ def test_a_frame_over_one_buffer_spans_descriptors_and_arrives_whole(lab):
     host.send(udp_frame(data), udp_frame(data[:8]))
     host.run()
     assert host.ends() == {"RECEIVED": 2}
-    assert host.stations(0).count("igb_add_rx_frag") == host.stations(0).count("igb_is_non_eop") == 4
+    assert host.stations(0).count("igb_add_rx_frag") == host.stations(0).count("igb_is_non_eop") == buffers - 1
     host.send(udp_frame(data))
     host.run()
     assert host.data(app, len(data)) == data
-    assert host.net.ring[0].packets == 3 and host.net.ring[0].next_to_clean == 11
+    assert host.net.ring[0].packets == 3 and host.net.ring[0].next_to_clean == 2 * buffers + 1
 
 
-def test_each_further_buffer_costs_its_half_page_of_truesize(lab):
-    host = lab()
+@pytest.mark.parametrize(("kernel", "mtu", "size", "truesize"), [
+    ("6.18", 1500, 1400, 2304), ("6.18", 1501, 100, 4352), ("6.18", 9000, 3072 - 42, 4352), ("6.18", 9000, 3073 - 42, 4352 + 4096),
+    ("6.18", 9000, 8900, 4352 + 2 * 4096), ("3.10", 9000, 100, 2304), ("3.10", 9000, 5000, 2304 + 2 * 2048)])
+def test_each_buffer_costs_its_half_of_a_page_or_of_two(lab, kernel, mtu, size, truesize):
+    host = lab(kernel=kernel)
     sk = host.udp(5000)
-    host.boot.netdev.ndo("ndo_change_mtu", 9000)
-    host.send(udp_frame(b"x" * 5000))
+    host.boot.netdev.ndo("ndo_change_mtu", mtu)
+    host.send(udp_frame(b"x" * size))
     host.run()
-    assert host.net.socks[sk].rmem_alloc == 2304 + 2 * 2048
+    assert host.net.socks[sk].rmem_alloc == truesize
+
+
+def test_buffers_follow_the_mtu_up_and_down(lab):
+    host = lab()
+    for mtu, length in ((9000, 3072), (1500, 2048), (1501, 3072), (68, 2048)):
+        host.boot.netdev.ndo("ndo_change_mtu", mtu)
+        assert host.net.ring[0].buf_len == length
 
 
 def test_a_short_frame_is_padded_with_zeros(lab):

@@ -50,6 +50,7 @@ class Behaviour(IntEnum):
     synq_by_backlog = auto()            # the backlog alone limits requests; before, with tcp_max_syn_backlog, in powers of two
     acceptq_full_drops = auto()         # a full accept queue refuses every SYN; before, only with two young requests
     rcvqueues_full_counted = auto()     # UDP: a queue that is full before the socket's lock is taken counts as RcvbufErrors, too
+    jumbo_buffers = auto()              # igb and ixgbe take larger receive buffers at an MTU above 1500
     udp_filter_first = auto()           # UDP: a socket's filter comes first; before, behind the queue's limit, and no drop of the socket's
 
 
@@ -109,6 +110,7 @@ BEHAVIOURS: dict[Behaviour, Row] = {
     Behaviour.acceptq_full_drops: Row(0, "4.10", 1, "5ea8ea2cb7f1 (4.10 [K])"),
     Behaviour.rcvqueues_full_counted: Row(0, "3.16", 1, "3e215c8d1b6b (3.16 [K])"),
     Behaviour.udp_filter_first: Row(0, "4.7", 1, "e6afc8ace6dd (4.7 [K]); seen on 6.18"),
+    Behaviour.jumbo_buffers: Row(0, "4.12", 1, "8649aaef4044 (igb), 4.12 [K] for both: 3 kB in half of two pages; read in 6.12"),
     Behaviour.reuseport_bpf: Row(0, "4.5", 1, "538950a1b752 (4.5)"),
     Behaviour.ksoftirqd_first: Row(
         0, "4.9", 1, "4cd13c21b207 (4.9): ksoftirqd_running(), read in 6.1; d15121be7485 (6.5 [K]) took it back", until="6.5"),

@@ -1,5 +1,6 @@
 """The network card and its driver's rings: what the NIC writes, what igb keeps."""
 from .._compile import CACHELINE, Array, array, i64, path_function, struct, u16, u32
+from .limits import BUFSZ
 from .numbers import NO_QUEUE, NO_THREAD, SENDER_ROOM
 from .skbuff import sk_buff_list
 
@@ -126,6 +127,8 @@ class rx_ring:
     frag_left: i64              # bytes that are left of the page fragment from which they are cut
     burst_lost: i64             # frames missed since a poll found it empty, and the most that it would have held
     burst_needs: i64
+    buf_len: i64 = BUFSZ        # bytes of a frame that a buffer takes, and what an skb is charged for it
+    buf_truesize: i64 = BUFSZ
 
 
 @struct(align=CACHELINE)

@@ -4,10 +4,9 @@ igb_msix_ring is the hard IRQ's handler, igb_poll the poll function that net_rx_
 transmit half is igb_tx.py, interrupt throttling igb_itr.py, open and close igb_open.py.
 
 Buffers are half pages of 2 kB, as igb's at a standard MTU; an skb is built round its buffer: truesize 2304, and 2048 more for each
-further buffer of a long frame.  (At a jumbo MTU today's igb takes 3 kB buffers of 4 kB truesize; ours stay as its legacy-rx mode has
-them.)"""
+further buffer of a long frame.  At an MTU above 1500 they are 3 kB in half of two pages: truesize 4352 and 4096
+(Behaviour.jumbo_buffers)."""
 from .._compile import always_inline, asks, mem_at, memset, path_function
-from ..abi.limits import BUFSZ
 from ..abi.mib import DevStat
 from ..abi.net import Net
 from ..abi.nic import rx_ring
@@ -32,6 +31,7 @@ from ..abi.numbers import (
     NO_SKB,
     RXD_L4_HASH,
     RXD_WIRE_SHIFT,
+    TRUESIZE_OVERHEAD,
     YIELD,
     NicMode,
     Note,
@@ -132,6 +132,7 @@ def igb_take_buffer(net: Net, cpu: int, q: int, ring: rx_ring) -> int:
     spare = skb.head
     skb.head = desc.buf
     skb_init(net, skb, desc.buf, desc.length)
+    skb.truesize = ring.buf_truesize + TRUESIZE_OVERHEAD
     skb.frame = desc.frame
     skb.tstamp = desc.ts
     skb.dev = ring.dev
@@ -150,7 +151,7 @@ def igb_add_rx_frag(net: Net, cpu: int, ring: rx_ring, skb: sk_buff, page: sk_bu
     """A further buffer of a long frame: as a page of the skb that holds its beginning."""
     at(net, cpu, skb, Stage.igb_add_rx_frag)
     append_page(net, ring, skb, page)
-    skb.truesize += BUFSZ
+    skb.truesize += ring.buf_truesize
 
 
 @path_function

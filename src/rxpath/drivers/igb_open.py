@@ -6,7 +6,7 @@ from typing import Any
 from .. import path
 from .._compile import entry, pages, region
 from ..abi.kernels import Behaviour, Sysctl
-from ..abi.limits import BUFSTRIDE, NDESC, NFIFO, NQ
+from ..abi.limits import BUFSTRIDE, BUFSZ, JUMBO_BUFSZ, JUMBO_TRUESIZE, NDESC, NFIFO, NQ
 from ..abi.net import Net
 from ..abi.numbers import (
     E1000_RXD_STAT_EOP,
@@ -128,10 +128,19 @@ def first_buffer(dev: NetDevice, q: int) -> int:
     return dev.net.nskb + q * NDESC
 
 
+def igb_set_rx_buffer_len(dev: NetDevice) -> tuple[int, int]:
+    """(bytes of a frame that a buffer takes, its truesize): half a page, or half of two pages for long frames.  ixgbe's is alike."""
+    if dev.driver.jumbo_buffers and dev.net.behaviour[Behaviour.jumbo_buffers] and dev.dev.mtu > dev.driver.mtu:
+        return JUMBO_BUFSZ, JUMBO_TRUESIZE
+    return BUFSZ, BUFSZ
+
+
 def igb_setup_all_rx_resources(dev: NetDevice) -> None:
+    length, truesize = igb_set_rx_buffer_len(dev)
     for q in dev.pool(dev.queues):
+        dev.net.ring[q].buf_len, dev.net.ring[q].buf_truesize = length, truesize
         dev.call(dev.setup_rx_ring)(dev.net, q, first_buffer(dev, q), dev.rx_size)
-    dev.say("igb_setup_all_rx_resources", f"{dev.queues} rings of {dev.rx_size} descriptors, a DMA buffer of 2 kB for each")
+    dev.say("igb_setup_all_rx_resources", f"{dev.queues} rings of {dev.rx_size} descriptors, a DMA buffer of {length >> 10} kB for each")
 
 
 def igb_request_irq(dev: NetDevice, begin: int = 0) -> None:

@@ -4,7 +4,6 @@ What has arrived by a clock is taken in by whoever looks first (nic_rx.py); whic
 cable ends in exactly one of: filtered, length_errors, link_down, missed, or descriptors that the driver cleans."""
 from .._compile import Mem, always_inline, cold, mem_at, memcpy, memset, path_function, struct_at
 from ..abi.headers import IP_ADDRS, ether_addr_to_u64, ethhdr, frame_ipv4, ip_is_fragment, iphdr, udphdr, vlan_hdr
-from ..abi.limits import BUFSZ
 from ..abi.net import Net
 from ..abi.nic import arrival, nic_t, rx_ring
 from ..abi.numbers import (
@@ -141,7 +140,10 @@ def nic_filter(nic: nic_t, ring: rx_ring, mac: int) -> bool:
 @path_function
 def nic_dma(net: Net, nic: nic_t, q: int, ring: rx_ring, a: arrival, feed: Mem) -> bool:
     """Write a frame that lies in `feed` into the buffers that the driver has posted.  False: there are not enough of them."""
-    if ring.next_to_use - ring.hw_head < (a.len + BUFSZ - 1) // BUFSZ:
+    wanted = 1
+    if a.len > ring.buf_len:
+        wanted = (a.len + ring.buf_len - 1) // ring.buf_len
+    if ring.next_to_use - ring.hw_head < wanted:
         return False
     net.stage_count[ring.cpu][Stage.nic_dma] += 1
     status, mem = nic_checksum(nic, a, feed), mem_at(net.mem_addr)
@@ -153,7 +155,7 @@ def nic_dma(net: Net, nic: nic_t, q: int, ring: rx_ring, a: arrival, feed: Mem) 
         eth = struct_at(ethhdr, feed, a.offset)
         if a.caplen >= ETH_HLEN + VLAN_HLEN and eth.h_proto == ETH_P_8021Q:
             tag = VLAN_HLEN
-    if tag == 0 and a.len <= BUFSZ:                  # nearly every frame
+    if tag == 0 and a.len <= ring.buf_len:           # nearly every frame
         nic_copy(mem, desc.buf, feed, a, 0, a.len)
         nic_write_back(net, q, ring, a.len, a.hash, a.t, a.frame, status | E1000_RXD_STAT_EOP)
         return True
@@ -173,7 +175,7 @@ def nic_dma_pieces(net: Net, q: int, ring: rx_ring, a: arrival, feed: Mem, statu
     done, left = 0, a.len - tag
     while left > 0:
         desc = net.desc[q][ring.hw_at]
-        n = min(left, BUFSZ)
+        n = min(left, ring.buf_len)
         if tag > 0 and done == 0:                    # both addresses, then what follows the tag
             nic_copy(mem, desc.buf, feed, a, 0, 12)
             nic_copy(mem, desc.buf + 12, feed, a, 12 + tag, n - 12)

@@ -155,6 +155,7 @@ class Driver:
     nonapi: bool = True                             # nic.napi = "none" can drive it
     irq_name: str = "{dev}-TxRx-{queue}"            # a queue's vector in /proc/interrupts; {bus}: the name of the device on its bus
     own_max_frame: int = 0                          # longest frame that it takes, whatever the MTU; 0: the MTU says
+    jumbo_buffers: bool = False                     # it takes larger ones at an MTU above 1500
     gro: bool = True                                # by default
     head_frag: bool = True                          # an skb's head is a page fragment, which reassembly can take over
     truesize_rule: int = 0                          # TRUESIZE_*
@@ -212,7 +213,7 @@ def _ids(by_model: dict[str, str]) -> dict[int, str]:
 
 
 IGB = Driver(
-    "igb", "Intel gigabit", "1Gbit", {"82576": 8, "i350": 8, "i210": 4}, min, mtu=1500, mtu_most=9216,
+    "igb", "Intel gigabit", "1Gbit", {"82576": 8, "i350": 8, "i210": 4}, min, mtu=1500, mtu_most=9216, jumbo_buffers=True,
     rx_ring=Ring(64, 256, 4096), tx_ring=Ring(64, 256, 4096),              # igb.h: IGB_MIN_RXD ... (at least 80 up to 6.5 [K])
     moderation=Moderation({0: "off", 1: "dynamic", 3: "conservative"}, 10, 8191, 3, 3, IGB_START_ITR, 0, 0x7FFC, ("e1000e", "igc")),
     rx_fifo=(16 << 10, 128 << 10), packet_buffer=64 << 10, filter_models=("i350", "i210"),
@@ -225,7 +226,7 @@ IGB = Driver(
     refuses={"rx-frames": "EOPNOTSUPP", "adaptive-rx": "EOPNOTSUPP", "hkey": "EOPNOTSUPP"},
 )
 IXGBE = Driver(
-    "ixgbe", "Intel 10 gigabit", "10Gbit", {"82599": 63, "X540": 63, "X550": 63}, min, mtu=1500, mtu_most=9710,
+    "ixgbe", "Intel 10 gigabit", "10Gbit", {"82599": 63, "X540": 63, "X550": 63}, min, mtu=1500, mtu_most=9710, jumbo_buffers=True,
     rx_ring=Ring(64, 512, 8192, dated=Behaviour.ixgbe_most_descriptors),
     tx_ring=Ring(64, 512, 8192, dated=Behaviour.ixgbe_most_descriptors),
     moderation=Moderation({0: "off", 1: "adaptive"}, 2, 1022, 1, 1, 200, 126 | 0x80, 0xFF8),

@@ -5,8 +5,7 @@ sk_buff of every segment goes one way with its data and comes back free: TCP_BOU
 and coalescing save that, since it is for each sk_buff.  Its pages they do not: each is taken from the allocator, given to the card and
 given back after the copy (PAGE), and its struct page is written by both CPUs (BOUNCE, on each side).
 
-A page is 4 KiB of one frame.  (Our receive buffers are 2 kB, as legacy-rx has them; today's igb has three of 3 kB for a frame of 9,000
-bytes, an mlx5 three pages.)"""
+A page is 4 KiB of one frame: of 9,000 bytes igb's frame has three buffers, an mlx5's three pages."""
 from .._compile import path_function
 from ..abi.net import Net
 from ..abi.numbers import NO_CPU
