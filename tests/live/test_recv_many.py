@@ -2,13 +2,14 @@
 import array
 import ipaddress
 import socket
+import subprocess
 import threading
 import time
 
 import numpy as np
 import pytest
 
-from rxpath.live import Host
+from rxpath.live import Host, mac_of
 
 from .namespaces import OURS, THEIRS, Side, needs_root, until
 
@@ -18,6 +19,9 @@ pytestmark = needs_root
 @pytest.fixture(params=["compiled", "plain"])
 def served(request):
     with Side() as side, Host(side.tap(), f"{OURS}/24", plain=request.param == "plain") as host, host.socket() as s, side.udp() as client:
+        # known: what waits for an answer to ARP may be passed by what is sent after it
+        mac = mac_of(ipaddress.IPv4Interface(f"{OURS}/24")).to_bytes(6).hex(":")
+        subprocess.run(["ip", "neigh", "replace", OURS, "lladdr", mac, "dev", "tap0", "nud", "permanent"], check=True)
         s.bind(("", 5000))
         yield host, s, client
 
