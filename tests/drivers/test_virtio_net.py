@@ -315,6 +315,7 @@ def test_a_poll_under_way_ends_when_the_device_is_closed(lab):
     host.boot.netdev.close()
     host.run(1_000_000)
     assert host.net.ring[0].next_to_clean <= taken + 1 and host.net.ring[0].hw_head == 200
+    assert host.net.ring[0].unmasked == 0 and host.net.napi[0].state == 0, "and it stays silent"
 
 
 @pytest.mark.parametrize("kernel, average, lengths", [
