@@ -2,6 +2,7 @@
 
     RXPATH_GOLDEN=write pytest tests/kernel/test_tcp.py    writes it anew, as `rxpath judge --transcript` tells it: the diff is reviewed."""
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from rxpath.workbench.views import judge as view
 GOLDEN = Path(__file__).parents[1] / "golden" / "tcp"
 FAMILIES = sorted(name for name in run.families() if name.startswith("tcp_"))
 SEED, BLOCKS = 618, 8
-AGAIN = 4                           # of a conversation that a busy machine has delayed
+AGAIN = 12                          # of a conversation that a busy machine has delayed, each time after a longer pause
 
 
 def same(lines):
@@ -26,7 +27,8 @@ def test_the_kernel_does_what_is_written_down(judge, family):
     told = []
     expected = [] if os.environ.get("RXPATH_GOLDEN") else (GOLDEN / f"{family}.txt").read_text().splitlines()[2:]
     for case in run.families()[family]():
-        for _ in range(1 + AGAIN):
+        for k in range(1 + AGAIN):
+            time.sleep(0.03 * k)
             lines = list(transcript.lines(case, judge.kernel.one(case, run.host_of(case))))
             if not expected or same(lines) == same(expected[len(told):len(told) + len(lines)]):
                 break

@@ -140,7 +140,8 @@ def test_tables(kind):
         return values.to_pylist() if kind == "arrow" else list(values)
 
     assert sum(column("drops", "frames")) == sum(run.dropped.values())
-    assert len(column("samples", "frame")) == len(run.samples) and set(column("samples", "program")) == {"dnsmasq", "iperf3", "slow-reader"}
+    assert len(column("samples", "frame")) == len(run.samples) and set(column("samples", "program")) == {
+        "dnsmasq", "dnsmasq-tcp", "iperf3", "iperf3-tcp", "slow-reader"}
     assert all(a + b >= a for a, b in zip(column("samples", "arrived_ns"), column("samples", "to_end_ns"), strict=True))
     assert {19, 20} == set(column("trail", "frame")) and "icmp_rcv" in column("trail", "station")
     assert len(column("recording", "t_ns")) == run.recording.buckets * len(run.recording.series)
