@@ -21,6 +21,7 @@ PLAN = [
     [(7002, 6001, ACK, 1, 10), (7002, 6001, RST | ACK, 11, 0)],
     [(7003, 6001, ACK, 1, 100)],
     [(7003, 6001, ACK | URG, 101, 50)],
+    [(7007, 6001, "opens", 0, 0), (7007, 6001, ACK, 1, 10), (7007, 6001, RST | ACK, 11, 0)],
     [(7004, 6002, "opens", 0, 0)],
     [(7004, 6002, ACK, 1, 100)],
     [(7004, 6002, ACK, 101, 900)],
@@ -237,6 +238,9 @@ def reading(s, ask, listener, deliver):
     ask("recv", lambda: c.recv(100))
     ask("recv nothing", lambda: c.recv(0))
     ask("truncated", lambda: c.recv_into(bytearray(100), 100, s.MSG_TRUNC))
+    kept = bytearray(b"x" * 8)
+    ask("truncated: the buffer", lambda: [c.recv_into(kept, 8, s.MSG_TRUNC | s.MSG_PEEK), bytes(kept)])
+    ask("truncated: buffers", lambda: [c.recvmsg_into([kept], 0, s.MSG_TRUNC | s.MSG_PEEK)[0], bytes(kept)])
     ask("recvfrom", lambda: c.recvfrom(4))
     c.setsockopt(TCP, s.TCP_INQ, 1)
     ask("recvmsg", lambda: c.recvmsg(96, 100))
@@ -292,23 +296,30 @@ def resets(s, ask, listener, deliver):
     ask("urgent byte again", lambda: b.recv(1, s.MSG_OOB))
     ask("bad shutdown", lambda: b.shutdown(7))
     b.close()
+    deliver(8)
+    c, who = listener.accept()
+    ask("reset before it was accepted: who", lambda: who)
+    ask("reset before it was accepted: peer", c.getpeername)
+    ask("reset before it was accepted: what came is read", lambda: c.recv(100))
+    ask("reset before it was accepted: then the error", lambda: c.recv(100))
+    c.close()
 
 
 def lowat(s, ask, other, deliver):
-    deliver(8)
+    deliver(9)
     c, _ = other.accept()
     ask("inherited lowat", lambda: c.getsockopt(SOL, s.SO_RCVLOWAT))
-    deliver(9)
+    deliver(10)
     ask("less than lowat: masks", lambda: s.masks(c))
     ep = s.epoll()
     ep.register(c, s.EPOLLIN)
     ask("less than lowat: epoll", lambda: [mask for _, mask in ep.poll(0)])
     ask("less than lowat, without blocking", lambda: c.recv(300, s.MSG_DONTWAIT | s.MSG_PEEK))
-    deliver(10)
+    deliver(11)
     ask("enough: masks", lambda: s.masks(c))
     ask("enough: epoll", lambda: [mask for _, mask in ep.poll(0)])
     ask("enough", lambda: c.recv(5000))
-    deliver(11)
+    deliver(12)
     ask("FIN, whatever lowat: epoll", lambda: [mask for _, mask in ep.poll(0)])
     ask("select", lambda: [len(x) for x in s.select([c], [c], [c], 0)])
     ep.close()
@@ -316,7 +327,7 @@ def lowat(s, ask, other, deliver):
 
 
 def ends(s, ask, other, deliver):
-    deliver(12)
+    deliver(13)
     c, _ = other.accept()
     f = c.makefile("rb")
     ask("file: line", lambda: f.read(4))
@@ -325,11 +336,11 @@ def ends(s, ask, other, deliver):
     f.close()
     ask("socket outlives it", lambda: c.recv(1))
     c.close()
-    deliver(13)
+    deliver(14)
     d, _ = other.accept()
     ask("half closed", lambda: d.shutdown(s.SHUT_WR))
     ask("half closed: state", lambda: d.getsockopt(TCP, s.TCP_INFO, 1))
     ask("half closed again", lambda: d.shutdown(s.SHUT_WR))
-    deliver(14)
+    deliver(15)
     ask("half closed: still reads", lambda: d.recv(40))
     d.close()

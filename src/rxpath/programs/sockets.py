@@ -10,7 +10,7 @@ from typing import Any, NoReturn, Self
 
 from ..abi.kernels import Sysctl
 from ..abi.mib import Mib
-from ..abi.numbers import EAGAIN, IPPROTO, MSG_DONTWAIT, POLLIN, RTN, TCP, Op
+from ..abi.numbers import EAGAIN, IPPROTO, MSG_DONTWAIT, MSG_TRUNC, POLLIN, RTN, TCP, Op
 from ..network import setup as network
 from ..transport.tcp_sockopt import tcp_inq
 from ..user import datagram, sock
@@ -244,6 +244,10 @@ class Socket(Sending, Stream):
     def _bytes(self, n: int) -> bytes:
         return bytes(self.process.memory()[:n])
 
+    def _written(self, n: int, size: int, flags: int) -> int:
+        """How much of a buffer a call has written that returned n: of a stream's bytes with MSG_TRUNC nothing."""
+        return 0 if flags & MSG_TRUNC and self.type == std.SOCK_STREAM else min(n, size)
+
     def recvfrom(self, bufsize: int, flags: int = 0) -> tuple[bytes, Address | None]:
         n, addr, _ = self._recv(bufsize, flags)
         return self._bytes(min(n, bufsize)), addr
@@ -262,7 +266,8 @@ class Socket(Sending, Stream):
             raise ValueError("nbytes is greater than the length of the buffer")
         size = nbytes or len(view)
         n, addr, _ = self._recv(size, flags)
-        view[:min(n, size)] = self._bytes(min(n, size))
+        data = self._bytes(self._written(n, size, flags))
+        view[:len(data)] = data
         return n, addr
 
     def recvmsg(self, bufsize: int, ancbufsize: int = 0, flags: int = 0) -> tuple[bytes, list[tuple[int, int, bytes]], int, Address | None]:
@@ -277,7 +282,7 @@ class Socket(Sending, Stream):
         check_room(ancbufsize)
         size = sum(len(v) for v in views)
         n, addr, msg_flags = self._recv(size, flags)
-        data, at = self._bytes(min(n, size)), 0
+        data, at = self._bytes(self._written(n, size, flags)), 0
         for v in views:
             part = data[at:at + len(v)]
             v[:len(part)] = part
@@ -326,6 +331,7 @@ class Socket(Sending, Stream):
                 ep.forget(self)
             sockopt.leave_all(self)
             sockets.close(self.boot, self.sk, self.process.cpu())
+            self.process.wakes()
 
     def detach(self) -> int:
         fd, self.fd, self._closed = self.fd, -1, True

@@ -389,7 +389,8 @@ def get_option(s: Descriptor, level: int, option: int, buflen: int = 0) -> bytes
         return next((name.encode() + b"\0" for name, i in s.process.devices.items() if i == sk.bound_dev), b"")
     elif key == (SOL, SO_MEMINFO):
         m = sock.meminfo(s.boot, s.sk)
-        return struct.pack("9I", m.rmem_alloc, m.rcvbuf, sk.wmem_alloc, sk.sndbuf, m.fwd_alloc, 0, 0, m.backlog, m.drops & 0xFFFFFFFF)
+        memory = (m.rmem_alloc, m.rcvbuf, sk.wmem_alloc, sk.sndbuf, m.fwd_alloc, 0, 0, m.backlog, m.drops)
+        return struct.pack("9I", *(int(n) & 0xFFFFFFFF for n in memory))     # ints there, unsigned here: a stream's reserve may be below 0
     elif key == (SOL, SO_INCOMING_NAPI_ID):
         n = int(sk.napi_id)
     elif key == (IP, std.IP_MULTICAST_IF):

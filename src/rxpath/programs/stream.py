@@ -9,6 +9,7 @@ from typing import Any, NoReturn, Self
 
 from ..abi.numbers import EAGAIN, MSG_DONTWAIT, POLLIN, POLLOUT, TCP, Op
 from ..user import socket as sockets
+from .addresses import text
 from .process import Process
 from .sockopt import error, is_stream
 
@@ -35,9 +36,6 @@ class Stream(ABC):
 
     @abstractmethod
     def _accepted(self, sk: int) -> Self: ...
-
-    @abstractmethod
-    def getpeername(self) -> tuple[str, int]: ...
 
     @abstractmethod
     def close(self) -> None: ...
@@ -74,7 +72,8 @@ class Stream(ABC):
         if got < 0:
             raise error(-got)
         made = self._accepted(got)
-        return made, made.getpeername()
+        row = made._check()                              # its peer's address even if it has been reset by now, unlike getpeername()
+        return made, (text(int(row.daddr_lo)), int(row.dport))
 
     def _wait_for_connection(self, sk: Any) -> int:
         """A socket's index, or a negative errno."""
@@ -99,9 +98,9 @@ class Stream(ABC):
             if e.errno != errno.EINPROGRESS:
                 raise error(e.errno or errno.EINVAL) from None
         self.process.wakes()
-        if self._timeout == 0.0 or sk.state == TCP.ESTABLISHED:
-            if sk.state != TCP.ESTABLISHED:
-                raise error(errno.EINPROGRESS)
+        if self._timeout == 0.0:                         # over lo, too: the answer waits in the backlog until this call is over
+            raise error(errno.EINPROGRESS)
+        if sk.state == TCP.ESTABLISHED:
             return
         ns = -1 if self._timeout is None else round(self._timeout * 1e9)
         if not self.process.poll([(self, POLLOUT)], ns):

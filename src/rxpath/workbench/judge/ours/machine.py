@@ -1,24 +1,28 @@
 """The same case through the path: a host on a veth, compiled (or plain), its clock virtual.
 
-System calls of the steps happen between two slices of the engine, by a thread that the engine does not run.  Where a frame was lost comes
-from the trail: the station at which it ended, by the name of the kernel function that frees it there."""
+System calls of the steps happen between two slices of the engine, by a thread that the engine does not run, on the sockets that every
+program has (programs/sockets.py).  Where a frame was lost comes from the trail: the station at which it ended, by the name of the kernel
+function that frees it there."""
 from __future__ import annotations
 
 import errno
+import socket
 from typing import Any
 
 from rxpath import boot, outputs
 from rxpath._compile import forget, numbers
 from rxpath.abi.limits import NCPU, NTHREAD
 from rxpath.abi.mib import DevStat, Mib
-from rxpath.abi.numbers import PACKET_ROOM, Op, Out, Trail
+from rxpath.abi.numbers import IPPROTO, PACKET_ROOM, Op, Out, Trail
 from rxpath.abi.reasons import Drop
 from rxpath.abi.sock import EP_ET
 from rxpath.path import Stage
 from rxpath.programs.process import BUFFER, Process
 from rxpath.programs.sockets import Socket
 from rxpath.user import eventpoll
+from rxpath.user import sock as socks
 from rxpath.user import socket as sockets
+from rxpath.user.poll import poll_now
 from rxpath.user.sendmsg import send_now
 from rxpath.user.wait import wake_up
 from rxpath.vtime import setup as vtime
@@ -31,7 +35,6 @@ from rxpath.workbench.judge import frames
 from rxpath.workbench.judge.calls import FIONREAD, Calls
 from rxpath.workbench.judge.case import Case, Observation
 from rxpath.workbench.judge.compare import QUIET_REASONS
-from rxpath.workbench.judge.ours.stream import Stream
 from rxpath.workbench.run import assemble
 from rxpath.workbench.run.simulation import Simulation
 
@@ -84,19 +87,10 @@ class Caller(Process):
     def now(self) -> int:
         return int(self.net.sim.now)
 
-    def wakes(self) -> None:
-        pass
-
     def busy_poll(self, sk: int, ns: int) -> None:
         self.call(vtime.set_busy_poll)(self.net, sk, ns)
 
-    number = READER
-
-    def read(self, n: int) -> bytes:
-        """The first bytes of its buffer."""
-        return bytes(self._memory[:n])
-
-    def happened(self) -> None:
+    def wakes(self) -> None:
         """What its calls have left behind - segments, timers, wake-ups - is seen by the engine."""
         sim = self.sim
         sim.t = max(sim.t, *(self.net.cpu[c].now for c in range(sim.host.cpus)))
@@ -109,9 +103,10 @@ class Caller(Process):
             th.result = self.call(sockets.inet_accept)(self.net, 0, th.sock)
         elif op == Op.SEND:
             th.result = self.call(send_now)(self.net, 0, READER)
-            self.happened()
         else:
             th.result = self.call(sockets.recv_now)(self.net, 0, READER)
+        if op != Op.RECV or self.net.socks[th.sock].protocol == IPPROTO.TCP:    # a datagram that was read leaves nothing behind
+            self.wakes()
 
 
 class Machine(Calls):
@@ -132,6 +127,7 @@ class Machine(Calls):
         self.caller = Caller(sim)
         self.last: dict[int, int] = {}                  # skb -> its last station
         self.answered: set[int] = set()                 # skbs about which an ICMP error was to be sent
+        self.held: dict[str, OSError | None] = {}       # sockets of hold(); what its recv() has returned already
         self.cpus = range(host.cpus)
         sim.run(1_000_000)
         for item in opened:
@@ -146,23 +142,41 @@ class Machine(Calls):
         return _added([self.net.dev_stat[c][0] for c in self.cpus])
 
     # ------------------------------------------------------------ system calls
-    def new_socket(self, proto: str) -> Any:
-        return Stream(self.caller) if proto.startswith("tcp") else Socket(self.caller)
+    def new_socket(self, proto: str) -> Socket:
+        kind = socket.SOCK_STREAM if proto.startswith("tcp") else socket.SOCK_DGRAM
+        return Socket(self.caller, type=kind | socket.SOCK_NONBLOCK)
 
-    def disconnect(self, sock: Any) -> None:
+    def disconnect(self, sock: Socket) -> None:
         sock.disconnect()
 
-    def fionread(self, sock: Any) -> int:
+    def fionread(self, sock: Socket) -> int:
         return int(sock.ioctl(FIONREAD))
 
-    def polled(self, sock: Any) -> int:
-        return int(sock.poll())
+    def polled(self, sock: Socket) -> int:
+        return int(self.call(poll_now)(self.net, 0, sock.sk))
 
     def hold(self, id_: str, waits: bool) -> str:
-        return str(self.sockets[id_].hold(waits))
+        """As a recv() that sleeps while it copies: between hold() and release() nothing but the backlog can change, so the copy happens
+        before the socket is let go."""
+        sock, self.held[id_] = self.sockets[id_], None
+        try:
+            sock.recv(1, socket.MSG_PEEK)
+        except OSError as error:                        # nothing to copy: its recv() has returned, and holds nothing
+            self.held[id_] = error
+            return ""
+        sock.setblocking(waits)
+        if not self.call(socks.own_sock)(self.net, 0, sock.sk, READER):
+            raise OSError(errno.EBUSY, "somebody else holds it")
+        return ""
 
-    def release(self, id_: str) -> int | str:
-        return int(self.sockets[id_].release())
+    def release(self, id_: str) -> int:
+        sock, failed = self.sockets[id_], self.held.pop(id_)
+        if failed is not None:
+            raise failed
+        try:
+            return len(sock.recv(4096))
+        finally:
+            sock.setblocking(False)
 
     def fragments(self) -> tuple[int, int]:
         return int(self.net.frag_nqueues), int(self.net.frag_mem)
