@@ -8,6 +8,7 @@ from rxpath.workbench.judge.tcp.wire import syn_options
 
 FULL = syn_options(tsval=1)             # what Linux sends
 PLAIN = syn_options(None, None, False)  # nothing
+MOMENT = 3_000_000                      # ns: some values of a time stamp, which counts milliseconds
 
 
 def syn(id_: str, options: bytes = FULL, data: int = 0, flags: str = "S", **more: Any) -> Segment:
@@ -77,7 +78,11 @@ def requests() -> list[Case]:
         talk("a request, odd ACKs", listener(), Peer(p), row("SYN", syn(p)),
              row("SYN_RECV: ACK with old TS (PAWS)", ack(p, tsval=0xFFFFFF00)),
              row("SYN_RECV: ACK with future tsecr", ack(p, tsecr=100_000)),
-             row("the ACK", ack(p), Accept("c"))),
+             row("the ACK", ack(p, syn_ack_ts=True), Accept("c"))),
+        talk("a request, milliseconds after a challenge ACK", listener(), Peer(p), row("SYN", syn(p)), Wait(MOMENT),
+             row("SYN_RECV: ACK with old TS (PAWS)", ack(p, tsval=0xFFFFFF00)), Wait(MOMENT),
+             row("the ACK, with the challenge ACK's time stamp", ack(p), Accept("c")),
+             row("the ACK, with the SYN-ACK's", ack(p, syn_ack_ts=True), Accept("c"))),
         talk("a request, an ACK out of its window", listener(), Peer(p), row("SYN", syn(p)),
              row("SYN_RECV: ACK seq out of window", ack(p, seq=1 << 30))),
         talk("SYN-ACK again and again", listener(), Peer(p), row("SYN", syn(p)),

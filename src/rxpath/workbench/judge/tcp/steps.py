@@ -50,7 +50,8 @@ class Segment:
     """One segment, or `count` of them, `stride` bytes apart (0: as long as each is).
 
     flags: letters of F S R P A U E C.  data: how many bytes.  ack None: the field is 0.  tsval: None: the peer's next; -1: without the
-    option; else this one.  tsecr: added to the last value that the host has sent.  options: instead of the peer's, as bytes.
+    option; else this one.  tsecr: added to the last value that the host has sent; syn_ack_ts: to its last SYN-ACK's, the only one that
+    an ACK of it may echo (tcp_check_req()) once a millisecond has passed.  options: instead of the peer's, as bytes.
     blocks: SACK blocks, relative to the host's SYN + 1.  cookie: with the fast open cookie that the host has sent last.  urgent: the
     pointer.  doff: 32-bit words, where it is to be wrong."""
     id: str
@@ -61,6 +62,7 @@ class Segment:
     window: int | None = None
     tsval: int | None = None
     tsecr: int | None = 0               # None: the field is 0
+    syn_ack_ts: bool = False
     options: bytes | None = None
     blocks: tuple[tuple[int, int], ...] = ()
     cookie: bool = False

@@ -35,6 +35,7 @@ class Other:
     host_isn: int | None = None         # from the SYN or SYN-ACK that it was sent
     scale: int = 0                      # the host's
     echo: int = 0                       # the last time stamp that the host has sent
+    syn_ack_ts: int = 0                 # and that of its last SYN-ACK
     acked: int = 0                      # what it has acknowledged last, relative to the peer's first byte
 
     def heard(self, reply: wire.Reply) -> None:
@@ -44,6 +45,8 @@ class Other:
         if reply.flags & 16:
             self.acked = wire.relative(reply.ack, self.peer.isn + 1)
         self.echo = reply.timestamp or self.echo
+        if reply.is_syn_ack:
+            self.syn_ack_ts = self.echo
 
     @property
     def host_first(self) -> int:
@@ -156,7 +159,8 @@ class Talk:
                 if step.tsval is None and not step.same_tsval:
                     other.tsval += 1
                 tsval = other.tsval if step.tsval is None else step.tsval
-                options = wire.timestamps(tsval, 0 if step.tsecr is None else other.echo + step.tsecr)
+                echo = other.syn_ack_ts if step.syn_ack_ts else other.echo
+                options = wire.timestamps(tsval, 0 if step.tsecr is None else echo + step.tsecr)
         if step.blocks:
             options += wire.sack_blocks(tuple((a + other.host_first, b + other.host_first) for a, b in step.blocks))
         if step.cookie:
