@@ -3,14 +3,12 @@
 A core is named by the hash of the sources it was made from and of the build options, so a stale one cannot be loaded.  It is looked
 for inside the package (the wheel carries it), then in the user's cache folder, then compiled there by build.py in a child process."""
 import ctypes
-import hashlib
 import importlib.util
 import os
 import pathlib
-import subprocess
 import sys
-import tempfile
 import time
+import zlib
 from typing import Any
 
 from . import options
@@ -26,7 +24,29 @@ def path_sources() -> list[pathlib.Path]:
 
 
 def key() -> str:
-    """Names one build: what the core was made from, and how."""
+    """Names one build: what the core was made from, and how.  It is remembered with the sizes and times of the sources, as Python remembers
+    its bytecode: to read and hash them all is 10 ms of every start."""
+    here = f"{options.BUILD_OPTIONS} {_states()}"
+    memory = _users_cache() / f"key.{zlib.crc32(os.fsencode(PACKAGE)):08x}"
+    try:
+        if (known := memory.read_text().split("\n", 1))[1] == here:
+            return known[0]
+    except (OSError, ValueError, IndexError):
+        pass
+    name = _hash()
+    if _is_ours(memory.parent) and here == f"{options.BUILD_OPTIONS} {_states()}":       # nobody edited meanwhile
+        try:
+            ours = memory.with_suffix(f".{os.getpid()}")
+            ours.write_text(f"{name}\n{here}")
+            ours.replace(memory)
+        except OSError:                     # a full disk: hashed again next time
+            pass
+    return name
+
+
+def _hash() -> str:
+    import hashlib
+
     h = hashlib.sha256(options.BUILD_OPTIONS.encode())
     for p in path_sources():
         h.update(p.name.encode())
@@ -34,17 +54,39 @@ def key() -> str:
     return h.hexdigest()[:16]
 
 
+def _states() -> list[tuple[str, str, int, int, int]]:
+    """Of every source: what changes when it is written, or another is put in its place."""
+    found = []
+    for room in (*ROOMS, ""):
+        with os.scandir(PACKAGE / room) as entries:
+            found += [(room, e.name, s.st_size, s.st_mtime_ns, s.st_ctime_ns)
+                      for e in entries if e.name.endswith(".py") and (s := e.stat())]
+    return sorted(found)
+
+
 def cache_folder() -> pathlib.Path:
     """A folder that can be written: the user's cache, or one of this user's in the temporary folder."""
-    chosen = os.environ.get("RXPATH_CACHE") or os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "rxpath")
-    for d in (pathlib.Path(chosen), pathlib.Path(tempfile.gettempdir()) / f"rxpath-{os.getuid()}"):
-        try:
-            d.mkdir(parents=True, exist_ok=True, mode=0o700)
-            if os.access(d, os.W_OK) and d.stat().st_uid == os.getuid():      # code is loaded from here: nobody else's folder
-                return d
-        except OSError:
-            continue
+    import tempfile
+
+    chosen = _users_cache()
+    for d in (chosen, pathlib.Path(tempfile.gettempdir()) / f"rxpath-{os.getuid()}"):
+        if _is_ours(d):
+            return d
     raise SystemExit(f"rxpath: no folder to compile into: {chosen} cannot be written; set RXPATH_CACHE")
+
+
+def _users_cache() -> pathlib.Path:
+    return pathlib.Path(os.environ.get("RXPATH_CACHE")
+                        or os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "rxpath"))
+
+
+def _is_ours(d: pathlib.Path) -> bool:
+    """Made if it is not there.  Code is loaded from here: nobody else's folder."""
+    try:
+        d.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return os.access(d, os.W_OK) and d.stat().st_uid == os.getuid()
+    except OSError:
+        return False
 
 
 def find(name: str) -> pathlib.Path | None:
@@ -76,6 +118,8 @@ def core() -> Any:
 
 def build(stem: pathlib.Path) -> pathlib.Path:
     """Compile in a child process; show one line meanwhile."""
+    import subprocess
+
     if not importlib.util.find_spec("numba"):
         raise SystemExit("rxpath: there is no compiled core for these sources and no Numba to make one: "
                          "pip install 'rxpath[build]', or RXPATH_PLAIN=1 for the slow way")

@@ -5,10 +5,12 @@ wide signed integer in both worlds, so narrow widths are for layouts that a devi
 u64 + i64 would be a float.  A field that does not begin as zero says so where it is declared (`head: i64 = NO_SKB`), and
 init_struct() and reset_struct() (memory.py) obey: no list of fields, so none is forgotten.  Nothing here knows packets."""
 import ctypes
+import functools
+import inspect
 import math
 import mmap
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any, Generic, NamedTuple, TypeAlias, TypeVar, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Generic, NamedTuple, TypeAlias, TypeVar, get_args, get_origin
 
 i8: TypeAlias = Annotated[int, ctypes.c_int8]
 u8: TypeAlias = Annotated[int, ctypes.c_uint8]
@@ -71,6 +73,7 @@ def _ctype(hint: Any) -> Any:
     raise TypeError(f"{hint!r} is not i8..i64, u8..u32, a struct, or an Array of one")
 
 
+@functools.cache
 def _c_array(base: Any) -> Any:
     """An array whose -1 is no element: a NULL link must not read as the last one."""
     get, put = base.__getitem__, base.__setitem__
@@ -99,7 +102,7 @@ def struct(align: int = 1) -> Callable[[type[T]], type[T]]:
             if end % to:
                 fields.append((f"_pad{len(fields)}", ctypes.c_uint8 * (-end % to)))
                 end += -end % to
-        for name, hint in get_type_hints(cls, include_extras=True).items():
+        for name, hint in inspect.get_annotations(cls, eval_str=True).items():
             ct, dims = _ctype(hint), cls.__dict__.get(name, 0)
             if isinstance(dims, int):
                 dims = _Dims((), 1, dims)
@@ -139,7 +142,7 @@ class Overlay(Generic[S, T]):
 
 def header(cls: type[T]) -> type[T]:
     """Class decorator: what lies in packet memory, field behind field, at any address.  struct_at() lays it over bytes."""
-    hints = get_type_hints(cls, include_extras=True)
+    hints = inspect.get_annotations(cls, eval_str=True)
     fields = [(n, *get_args(h)[1:]) if get_origin(h) is Annotated else (n, h) for n, h in hints.items()]
     body = {"_pack_": 1, "_layout_": "ms", "_fields_": fields, "__slots__": (), "__doc__": cls.__doc__, "__module__": cls.__module__,
             "stores": ()}

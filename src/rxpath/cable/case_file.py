@@ -133,7 +133,7 @@ class CaseFile:
         self.close()
 
 
-def _refused(info: zipfile.ZipInfo) -> str:
+def _refused(info: "zipfile.ZipInfo") -> str:
     """Why a member is not read; "" if it is."""
     name, mode = info.filename, info.external_attr >> 16
     if name.startswith(("/", "\\")) or ".." in name.replace("\\", "/").split("/") or ":" in name.split("/")[0][1:2]:

@@ -2,7 +2,6 @@
 ("-").  Reads into memory that the caller owns; never more than it asks for.  Bad input is a CaptureError with one clear line."""
 import os
 import sys
-import tempfile
 import zlib
 from typing import Any, BinaryIO
 
@@ -39,6 +38,8 @@ class Source:
         except OSError as e:
             raise CaptureError(f"{self.name}: {e.strerror or e}") from None
         if not self.seekable:
+            import tempfile  # and random with it: for a pipe alone
+
             self._spool = tempfile.SpooledTemporaryFile(IN_MEMORY)
         self._start()
 

@@ -20,8 +20,10 @@ def main() -> None:
     if python_handles:
         _signal.signal(_signal.SIGINT, _signal.SIG_DFL)        # while modules are imported Ctrl-C simply ends: no traceback
     gc.set_threshold(100_000, 20, 20)            # modules and results stay: passes over them cost 20 ms of a start
+    from rxpath.workbench.cli.later import load_later
     from rxpath.workbench.cli.streams import open_streams
 
+    load_later()
     shown = open_streams()
     from rxpath.workbench.cli.app import run
 

@@ -61,6 +61,7 @@ def entry_name(value: object) -> str:
 
 
 class Part(BaseModel):
-    """What all tables of a host file share: nothing unknown, nothing changes afterwards."""
+    """What all tables of a host file share: nothing unknown, nothing changes afterwards.  A table's validator is built when one is first
+    read, those of the tables in it with it: a host file needs the outermost alone."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)

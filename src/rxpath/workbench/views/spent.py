@@ -1,7 +1,6 @@
 """Where the time of a program's datagrams and messages went, for the report, and what each place is called there and in a trail."""
 from __future__ import annotations
 
-import csv
 import io
 
 from rich.console import Group
@@ -60,6 +59,8 @@ def check(file: str) -> None:
 
 def write_csv(run: Outcome, file: str) -> None:
     """A line for each sample, in the order of arrival; times in ns."""
+    import csv
+
     with new_file(file) as whole, io.TextIOWrapper(whole, "utf-8", newline="") as out:
         rows = csv.writer(out, lineterminator="\n")
         rows.writerow(["frame", "program", "thread", "arrived_ns", "to_return_ns", "to_end_ns", *PLACES])

@@ -1,6 +1,4 @@
 """One device of a host: its tables, and what they leave to the driver, worked out from the driver's row (rxpath/drivers/rows.py)."""
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property

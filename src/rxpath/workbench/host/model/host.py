@@ -4,8 +4,6 @@ Read by the command line and by boot, which writes the path's tables from it.  h
 sysctls, host/check.py holds the checks that need more than one key.  Every field says its own documentation once: what it does, what is
 allowed, its unit and the source of its default; error lines, `rxpath host init`, docs/host-file.md and the JSON report all use that.
 Limits are those of the tables (abi/limits.py): 64 CPUs, 1,024 threads, 131,072 sockets."""
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any, Literal
 

@@ -2,8 +2,6 @@
 that are not packets.  host.py puts the tables into a Host, host/check.py holds what needs more than one key, assemble.py writes the
 path's tables."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator

@@ -1,7 +1,5 @@
 """What the network layer is told, as a host file describes it: [[route]], [[neighbour]], [iptables]."""
-from __future__ import annotations
-
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, field_validator, model_validator
 
@@ -82,7 +80,7 @@ class Iptables(Part):
         return {"file": value} if isinstance(value, str) else value
 
     @model_validator(mode="after")
-    def _one(self) -> Iptables:
+    def _one(self) -> Self:
         if self.file is not None and self.text is not None:
             raise Wrong("iptables", "either file or text, not both")
         for name, places in (("first", self.first), ("raw", self.raw)):

@@ -1,6 +1,4 @@
 """A card as a host file describes it: [nic], [ethtool], [irq]; further ones [[card]], with the same tables below them."""
-from __future__ import annotations
-
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator

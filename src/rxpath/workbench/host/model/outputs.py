@@ -1,6 +1,4 @@
 """What a run writes, as a host file describes it: [[tap]], [tx]."""
-from __future__ import annotations
-
 from typing import Literal
 
 from rxpath.workbench.toml_in.tables import Int, Part, key

@@ -1,7 +1,5 @@
 """Sockets and the programs that read them, as a host file describes them: [[socket]], [[app]]."""
-from __future__ import annotations
-
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, field_validator, model_validator
 
@@ -113,7 +111,7 @@ class Socket(Part):
         return value
 
     @model_validator(mode="after")
-    def _of_tcp(self) -> Socket:
+    def _of_tcp(self) -> Self:
         for name, set_here in (("backlog", self.backlog != BACKLOG), ("defer_accept", self.defer_accept)):
             if self.proto != "tcp" and set_here:
                 raise Wrong(name, 'is for proto = "tcp"')
@@ -153,7 +151,7 @@ class Times(Part):
     _short = model_validator(mode="before")(_time_or_table)
 
     @model_validator(mode="after")
-    def _one(self) -> Times:
+    def _one(self) -> Self:
         if sum(item is not None for item in (self.constant, self.exponential, self.list, self.file)) != 1:
             raise ValueError("exactly one of constant, exponential, list and file")
         return self
@@ -191,7 +189,7 @@ class Service(Part):
         return value if set(value) != {"sleep"} else {"constant": 0, **value}
 
     @model_validator(mode="after")
-    def _one(self) -> Service:
+    def _one(self) -> Self:
         if sum(item is not None for item in (self.constant, self.exponential, self.list, self.file, self.capture)) != 1:
             raise ValueError("exactly one of work, constant, exponential, list, file and capture, and sleep")
         if self.waits and (self.capture is None or self.sleep is not None):
@@ -212,7 +210,7 @@ class Stops(Part):
                            example='"pauses.csv"')
 
     @model_validator(mode="after")
-    def _whole(self) -> Stops:
+    def _whole(self) -> Self:
         if self.file is not None:
             if self.every is not None or self.for_ is not None or self.start is not None or "random" in self.model_fields_set:
                 raise ValueError("file says when and how long: no every, for, start and random beside it")
@@ -293,13 +291,13 @@ class App(Part):
     _check_name = field_validator("name", mode="before")(entry_name)
 
     @model_validator(mode="after")
-    def _whole_faults(self) -> App:
+    def _whole_faults(self) -> Self:
         if bool(self.fault) != bool(self.fault_every):
             raise Wrong("fault", "goes with fault_every: how long, and how often")
         return self
 
     @model_validator(mode="after")
-    def _whole_messages(self) -> App:
+    def _whole_messages(self) -> Self:
         if self.closes and not self.message:
             raise Wrong("closes", "counts messages: message says how long one is")
         return self
