@@ -96,6 +96,7 @@ LATE = {                                             # the command line imports 
     ("traffic/spec.py", "rxpath.workbench.traffic.clients"): "few specs have clients, and a file of frames needs no driver of time",
     ("views/pictures.py", "matplotlib"): "heavy, and an extra",
     ("many/tuning/ask.py", "optuna"): "heavy, and an extra",
+    ("views/spent.py", "csv"): "few runs write samples",
     ("views/arrow.py", "pyarrow"): "heavy, and an extra",
     ("words/units.py", "difflib"): "only for mistakes",
     ("run/pcap_filter.py", "cypcap"): "an extra, where the system has no libpcap",

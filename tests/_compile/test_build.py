@@ -63,6 +63,37 @@ def test_separate_objects_give_the_same_run_as_the_whole_program(tree):
     assert separate.stdout == here.stdout
 
 
+def test_the_name_of_a_build_is_remembered_while_no_source_is_written(tree, tmp_path, monkeypatch):
+    """By size and time, as Python remembers bytecode; whoever puts an older time back is found out by the inode's."""
+    def name(*code: str) -> str:
+        done = tree.run("; ".join(["from rxpath._compile import loader", *code, "print(loader.key())"]))
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    monkeypatch.setenv("RXPATH_CACHE", str(tmp_path / "cache"))
+    never = "loader._hash = lambda: 'hashed'"
+    first = name()
+    assert re.fullmatch("[0-9a-f]{16}", first) and name(never) == first
+    monkeypatch.setenv("RXPATH_OPT", "2")
+    assert name(never) == "hashed", "another build"
+    monkeypatch.delenv("RXPATH_OPT")
+    assert name() == first
+    file = tree.root / "src/rxpath" / WHERE
+    text, times = file.read_text(), file.stat()
+    file.write_text(text.replace("ip", "pi", 1))
+    os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert name() not in (first, "hashed") and name(never) != first
+    file.write_text(text)
+    assert name() == first
+    (memory,) = (tmp_path / "cache").glob("key.*")
+    for odd in ("", "one line", "\n", "\0"):
+        memory.write_text(odd)
+        assert name() == first
+    memory.unlink()
+    memory.mkdir()                                            # cannot be written
+    assert name() == first
+
+
 def test_a_comment_compiles_nothing_and_an_edit_compiles_its_function(tree):
     source = (tree.root / "src/rxpath" / WHERE).read_text()
     first = re.search(r"    at\(net, cpu, skb, Stage\.ip_rcv\)[^\n]*\n", source)

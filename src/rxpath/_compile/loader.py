@@ -66,12 +66,14 @@ def _states() -> list[tuple[str, str, int, int, int]]:
 
 def cache_folder() -> pathlib.Path:
     """A folder that can be written: the user's cache, or one of this user's in the temporary folder."""
+    chosen = _users_cache()
+    if _is_ours(chosen):
+        return chosen
     import tempfile
 
-    chosen = _users_cache()
-    for d in (chosen, pathlib.Path(tempfile.gettempdir()) / f"rxpath-{os.getuid()}"):
-        if _is_ours(d):
-            return d
+    other = pathlib.Path(tempfile.gettempdir()) / f"rxpath-{os.getuid()}"
+    if _is_ours(other):
+        return other
     raise SystemExit(f"rxpath: no folder to compile into: {chosen} cannot be written; set RXPATH_CACHE")
 
 

@@ -53,4 +53,7 @@ def load_later() -> None:
     """Put a stand-in where each of them would be; one that is loaded already stays."""
     for name in SELDOM:
         if name not in sys.modules:
-            sys.modules[name] = _Later(name)
+            sys.modules[name] = stand_in = _Later(name)
+            package, _, last = name.rpartition(".")
+            if package:
+                setattr(importlib.import_module(package), last, stand_in)
