@@ -1,4 +1,6 @@
 """Back ends alone and under a live host, on a veth in a namespace of its own: frames in, frames out, what each has lost."""
+import contextlib
+import ipaddress
 import os
 import socket
 import subprocess
@@ -13,9 +15,10 @@ from rxpath.backends.packet import Packet
 from rxpath.backends.pair import pair
 from rxpath.backends.tap import Tap, configure
 from rxpath.backends.xdp import Xdp
-from rxpath.live import Host
+from rxpath.live import Host, mac_of
 from rxpath.tap import BackendError
 
+from ..frames import eth, ip, tcp, udp
 from .namespaces import OURS, THEIRS, Side, needs_root, tx_checksums_off, until
 
 KINDS = {"packet": Packet, "xdp": Xdp}
@@ -72,6 +75,50 @@ def test_a_host_on_a_pair_answers():
         [answer] = batch.frames(1)
         assert bytes(answer[20:22]) == b"\0\x02" and bytes(answer[22:28]).hex() == "02000a090002"
     b.close()
+
+
+def test_answers_leave_by_the_back_end_of_their_flows_queue():
+    """Requests of many flows all come by the first one: RSS spreads them over the queues, and each queue has a back end."""
+    ends = [pair(), pair()]
+    mac = mac_of(ipaddress.IPv4Interface(f"{OURS}/24")).to_bytes(6)
+    with Host([ours for ours, _ in ends], f"{OURS}/24") as host:
+        theirs = [end for _, end in ends]
+        arp = bytes.fromhex("ffffffffffff 020000000009 0806 0001080006040001 020000000009") + socket.inet_aton(THEIRS) \
+            + bytes(6) + socket.inet_aton(OURS)
+        theirs[0].transmit([arp.ljust(60, b"\0")])
+        for port in range(40000, 40032):             # nobody listens there: each is answered by ICMP, or by RST
+            theirs[0].transmit([eth(ip(tcp(b"", port, 80, 1, 0, 2, THEIRS, OURS), THEIRS, OURS, proto=6), mac)])
+        until(lambda: host.counters().get("Tcp.OutRsts") == 32)
+        batch, ports = new_batch(), []
+        for end in theirs:
+            until(lambda end=end: end.wait(0))
+            ports.append({int.from_bytes(f[36:38]) for f in map(bytes, batch.frames(end.pull(batch))) if f[12:14] == b"\x08\x00"})
+        assert all(ports) and len(ports[0]) + len(ports[1]) == len(ports[0] | ports[1]) == 32
+    for end in theirs:
+        end.close()
+
+
+def test_a_checksum_that_its_sender_left_open_is_not_looked_at():
+    """CSUM_NOT_READY of a back end without a ring."""
+    ours, theirs = pair()
+    mac, pull = mac_of(ipaddress.IPv4Interface(f"{OURS}/24")).to_bytes(6), ours.pull
+
+    def open_sum(batch):
+        n = pull(batch)
+        for k in range(n):
+            batch.put(k, len(frame), CSUM_NOT_READY)
+        return n
+    datagram = udp(b"x", 40000, 5000, THEIRS, OURS)
+    frame = eth(ip(datagram[:6] + b"\x12\x34" + datagram[8:], THEIRS, OURS), mac)
+    with Host(ours, f"{OURS}/24") as host, host.socket() as s:
+        s.bind(("", 5000))
+        theirs.transmit([frame])
+        until(lambda: host.counters().get("Udp.InErrors", 0) + host.counters().get("Udp.InCsumErrors", 0))
+        ours.pull = open_sum
+        theirs.transmit([frame])
+        s.settimeout(5)
+        assert s.recv(10) == b"x"
+    theirs.close()
 
 
 def test_memory_that_is_too_small_is_refused():
@@ -149,6 +196,75 @@ def test_a_ring_that_nobody_reads_loses_and_counts(veth):
         sender.send(bytes(6) + bytes(6) + b"\x88\xb5" + bytes(46))
         until(lambda: device.pull(batch) == 1)
     sender.close()
+
+
+@needs_root
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_the_device_itself_sends_is_not_pulled(veth, kind):
+    with KINDS[kind]("vb") as device:
+        assert device.transmit([b"\xff" * 6 + bytes(6) + b"\x88\xb5" + bytes(46)]) == 1
+        time.sleep(0.05)
+        batch = new_batch()
+        assert not any(bytes(f[12:14]) == b"\x88\xb5" for f in batch.frames(device.pull(batch)))
+
+
+@needs_root
+@pytest.mark.parametrize("kind", ["packet", "tap"])
+def test_a_frame_that_is_longer_than_its_room_is_cut_and_counted(kind):
+    """The MTU is raised behind the back end's back; the frame behind it is well."""
+    with Side() as side, contextlib.ExitStack() as at_end:
+        if kind == "packet":
+            side.veth()
+            for name in ("va", "vb"):
+                configure(name, mtu=3000)
+            device = at_end.enter_context(Packet("vb"))
+        else:
+            device = at_end.enter_context(side.tap())
+            configure("tap0", mtu=3000)
+        sender = at_end.enter_context(socket.socket(socket.AF_PACKET, socket.SOCK_RAW))
+        sender.bind(("va" if kind == "packet" else "tap0", 3))
+        long, short = (b"\xff" * 6 + bytes(6) + b"\x88\xb5" + bytes([k]) * n for k, n in ((1, 2500), (2, 46)))
+        sender.send(long)
+        sender.send(short)
+        batch, got = new_batch(), []
+
+        def pulled():
+            got.extend(bytes(f) for f in batch.frames(device.pull(batch)) if f[12:14] == b"\x88\xb5")
+            return got
+        until(pulled)
+        assert got == [short] and device.statistics().lost["cut"] == 1
+
+
+@needs_root
+def test_a_device_that_is_down_refuses_what_is_sent():
+    with Side() as side, side.tap() as device:
+        configure("tap0", up=False)
+        assert device.transmit([bytes(60)] * 2) == 0 and device.statistics().tx_refused == 2 and device.statistics().tx_frames == 0
+
+
+@needs_root
+def test_chunks_and_places_of_a_transmit_ring_are_used_again(veth):
+    """Three times as many frames as a ring has entries, each sent and none refused."""
+    with Xdp("vb") as device:
+        for _ in range(192):
+            assert device.transmit([b"\xff" * 6 + bytes(6) + b"\x88\xb5" + bytes(46)] * 32) == 32
+        assert device.statistics().tx_frames == 6144 and device.statistics().tx_refused == 0
+        device.transmit([])                          # takes back what has been sent meanwhile
+        assert len(device.free) == 2048 == len(set(device.free))
+
+
+@needs_root
+def test_the_blocks_of_a_packet_socket_go_round(veth):
+    """More blocks than the ring has, each with a frame: a block that was read is the kernel's again, and no frame comes twice."""
+    with Host(Packet("vb", blocks=4), f"{OURS}/24") as host, host.socket() as s, veth.udp() as client:
+        s.bind(("", 5000))
+        s.settimeout(5)
+        veth.ping(times=1)
+        for k in range(20):
+            client.sendto(b"%d" % k, (OURS, 5000))
+            assert s.recv(100) == b"%d" % k
+            time.sleep(0.005)
+        assert host.counters()["Udp.InDatagrams"] == 20 and host.counters()["Ip.InReceives"] == 21
 
 
 @needs_root

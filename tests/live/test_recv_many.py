@@ -64,6 +64,35 @@ def test_it_waits_as_recv_does(served):
         s.recv_many(data, rows)
 
 
+@pytest.mark.parametrize("waits", [False, True])
+def test_a_socket_that_is_shut_down_to_read_is_not_waited_for(served, waits):
+    """recv() returns nothing then; the rows that are there come first."""
+    host, s, client = served
+    data, rows = np.zeros((4, 64), np.uint8), np.zeros((4, 4), np.int64)
+    said = []
+    if waits:
+        thread = threading.Thread(target=lambda: said.append(s.recv_many(data, rows)), daemon=True)
+        thread.start()
+        time.sleep(0.1)
+    else:
+        client.sendto(b"first", (OURS, 5000))
+        until(lambda: host.counters().get("Ip.InDelivers") == 1)
+    with pytest.raises(OSError, match="not connected"):
+        s.shutdown(socket.SHUT_RD)
+    if waits:
+        thread.join(5)
+        assert said == [0]
+    else:
+        assert s.recv_many(data, rows) == 1 and bytes(data[0, :5]) == b"first"
+    assert s.recv_many(data, rows) == 0 and s.recv(10) == b""
+    s.settimeout(0.1)
+    with pytest.raises(TimeoutError):                # readable, but there is nothing for who does not wait; so on Linux
+        s.recv(10)
+    s.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        s.recv_many(data, rows)
+
+
 def test_what_cannot_be_is_said(served):
     host, s, _ = served
     rows = np.zeros((4, 4), np.int64)

@@ -2,6 +2,7 @@
 import select
 import socket
 import threading
+import time
 
 import pytest
 
@@ -37,6 +38,19 @@ def test_a_connection_is_accepted_and_read_to_its_end(listening):
         sender.join()
         assert got == data
         connection.close()
+
+
+def test_accept_sleeps_until_somebody_connects(listening):
+    _, listener = listening
+    came = []
+    thread = threading.Thread(target=lambda: came.append(listener.accept()[1][0]), daemon=True)
+    thread.start()
+    time.sleep(0.1)                                  # it sleeps
+    with socket.socket() as client:
+        client.settimeout(20)
+        client.connect((OURS, 8000))
+        thread.join(5)
+    assert came == [THEIRS]
 
 
 def test_a_listener_and_a_connection_are_readable_by_select(listening):

@@ -124,9 +124,10 @@ def test_an_idle_host_sleeps(live):
     side, host = live
     side.ping(times=1)
     time.sleep(0.3)
-    before = host.time.turns
+    host.time._kick.up()                             # somebody has told its thread to look
+    before, used = host.time.turns, time.process_time()
     time.sleep(0.5)
-    assert host.time.turns == before
+    assert host.time.turns == before and time.process_time() - used < 0.2, "s of CPU time"
 
 
 def test_many_threads_read_one_socket(live):

@@ -229,8 +229,10 @@ class Socket(Sending, Stream):
     def _wait_and_call(self, size: int, flags: int) -> int:
         until = None if not self._timeout else self.process.now() + round(self._timeout * 1e9)
         while True:
-            if until is not None and not self.process.poll([(self, POLLIN)], until - self.process.now()):
-                raise TimeoutError("timed out")
+            if until is not None:
+                left = until - self.process.now()        # readable may be what has nothing for who does not wait: shut down to read
+                if left < 0 or not self.process.poll([(self, POLLIN)], left):
+                    raise TimeoutError("timed out")
             n = self._call(size, flags)
             if n != EAGAIN or until is None:
                 return n

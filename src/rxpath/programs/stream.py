@@ -81,8 +81,10 @@ class Stream(ABC):
         wait = self._timeout is None and not sk.nonblock and not self.dont_wait
         until = None if not self._timeout else self.process.now() + round(self._timeout * 1e9)
         while True:
-            if until is not None and not self.process.poll([(self, POLLIN)], until - self.process.now()):
-                raise TimeoutError("timed out")
+            if until is not None:
+                left = until - self.process.now()        # somebody else may have taken each connection that poll() spoke of
+                if left < 0 or not self.process.poll([(self, POLLIN)], left):
+                    raise TimeoutError("timed out")
             th.sock, th.flags = self.sk, 0 if wait else MSG_DONTWAIT
             self.process.ask(Op.ACCEPT)
             if th.result != EAGAIN or until is None:

@@ -338,8 +338,8 @@ def rt_recv(net: Net, cpu: int, t: int) -> int:
 def rt_recv_many(net: Net, cpu: int, t: int, sock: int, addr: int, room: int, rows_at: int, most: int, wait: int) -> int:
     """recvfrom() again and again, without waiting, each into `room` bytes of the program's memory at addr; of each a row of four words
     at rows_at: its length (also of what did not fit), the sender's address and port, when it came.  How many; less than 0: an error
-    before the first one, EOPNOTSUPP: not UDP.  Of EAGAIN, if it is to wait, the program is in the socket's queue.  A later error waits
-    for the next call."""
+    before the first one, EOPNOTSUPP: not UDP.  Of EAGAIN, if it is to wait, the program is in the socket's queue; 0: it is shut down to
+    read.  A later error waits for the next call."""
     th, sk, rows = net.thread[t], net.socks[sock], mem_at(rows_at)
     if sk.protocol != IPPROTO.UDP:
         return EOPNOTSUPP
@@ -361,7 +361,9 @@ def rt_recv_many(net: Net, cpu: int, t: int, sock: int, addr: int, room: int, ro
     th.buf_addr, th.buf_len = own, own_len
     if k:
         return k
-    if got == EAGAIN and (wait == WAIT or (wait == WAIT_UNLESS_NONBLOCK and sk.nonblock == 0)) and sk.shutdown & RCV_SHUTDOWN == 0:
+    if got == EAGAIN and (wait == WAIT or (wait == WAIT_UNLESS_NONBLOCK and sk.nonblock == 0)):
+        if sk.shutdown & RCV_SHUTDOWN:
+            return 0
         th.state = Th.SLEEPING
         wait_add_tail(net, sk, t)
     return got

@@ -256,7 +256,8 @@ class LiveSocket(Socket):
 
         buffer: writable bytes, as (n, room) - a NumPy array of uint8, a memoryview - or flat, then of n equal rooms.  rows: writable, n
         rows of four 64-bit integers: the datagram's length (more than the room: the rest of it is lost, as with recv()), the sender's
-        address as a number, its port, when it arrived (ns from the host's start).  OSError as from recv(); EOPNOTSUPP for a stream."""
+        address as a number, its port, when it arrived (ns from the host's start).  0: nothing is left, and reading is shut down.
+        OSError as from recv(); EOPNOTSUPP for a stream."""
         data, table = memoryview(buffer), memoryview(rows)
         n = table.nbytes // 32
         if data.readonly or table.readonly or not data.c_contiguous or not table.c_contiguous:
