@@ -1,4 +1,5 @@
 """Who takes frames: a call that waits does it itself, and nobody else is woken; otherwise the back end's thread."""
+import contextlib
 import ipaddress
 import signal
 import socket
@@ -7,11 +8,12 @@ import time
 
 import pytest
 
+from rxpath.abi.kernels import Sysctl
 from rxpath.backends.pair import pair
 from rxpath.live import Host, mac_of
 
 from ..frames import eth, ip, udp
-from .namespaces import OURS, THEIRS, Side, needs_root, until
+from .namespaces import OURS, THEIRS, Side, checksum, needs_root, until
 
 pytestmark = needs_root
 
@@ -84,8 +86,8 @@ def test_a_datagram_over_lo_wakes_who_waits_for_frames(host):
     thread = reader(host, 5000, got)
     with host.socket() as s:
         s.sendto(b"lo", ("127.0.0.1", 5000))
-    thread.join(5)
-    assert got == ["bound", b"lo"]
+        thread.join(5)                               # before close(), which gives the host a turn
+        assert got == ["bound", b"lo"]
 
 
 def test_a_reader_that_is_busy_is_not_waited_for(host):
@@ -116,6 +118,55 @@ def test_an_interrupted_wait_leaves_the_host_served(host):
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+
+
+def test_who_is_interrupted_before_it_takes_its_frames_leaves_them_to_the_thread(host):
+    """Ctrl-C between the wake-up and the frames: the kernel wakes nobody else for them."""
+    class Interrupted:
+        def __init__(self, calls):
+            self.calls = calls
+
+        def poll(self, seconds):
+            self.calls.poll(seconds)
+            raise KeyboardInterrupt
+
+        def close(self):
+            self.calls.close()
+    with host.socket() as s, host.side.udp() as client:
+        s.bind(("", 5000))
+        host.side.ping(times=1)                      # their ARP is over
+        host.time._calls = Interrupted(host.time._calls)
+        threading.Timer(0.1, client.sendto, (b"x", (OURS, 5000))).start()
+        with pytest.raises(KeyboardInterrupt):
+            s.recv(100)
+        until(lambda: host.counters()["Ip.InDelivers"] == 2)
+        host.time._calls = host.time._calls.calls
+        assert s.recv(100) == b"x"
+
+
+def test_timers_that_a_call_has_armed_go_off_when_it_is_over(host):
+    """The thread that sees to the timers sleeps for good, and the call that takes a fragment has all that it waits for."""
+    with host.time.lock:
+        host.boot.net.sysctl[Sysctl.ipfrag_time_ns] = 300_000_000
+    host.side.ping(times=1)
+    got, s = [], host.socket()
+    s.bind(("", 5000))
+    thread = threading.Thread(target=lambda: got.append(s.recv(100)))
+    thread.start()
+    time.sleep(0.1)                                  # it sleeps; after it there is no further call
+    mac = mac_of(ipaddress.IPv4Interface(f"{OURS}/24")).to_bytes(6)
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as sender:
+        sender.bind(("tap0", 3))
+        part = bytearray(ip(udp(bytes(64), 1, 2, THEIRS, OURS), THEIRS, OURS))
+        part[6:8] = b"\x20\x00"                     # more fragments, which do not come
+        part[10:12] = bytes(2)
+        part[10:12] = checksum(bytes(part[:20])).to_bytes(2, "big")
+        sender.send(eth(bytes(part), mac))
+        sender.send(eth(ip(udp(b"x", 40000, 5000, THEIRS, OURS), THEIRS, OURS), mac))
+        thread.join(5)
+        assert got == [b"x"] and host.counters()["Ip.ReasmReqds"] == 1
+        until(lambda: host.counters().get("Ip.ReasmTimeout") == 1)
+    s.close()
 
 
 def test_a_signal_handler_may_call_sockets_while_a_call_waits(host):
@@ -149,6 +200,35 @@ def test_closing_the_host_ends_a_call_that_waits(host):
     for t in threads:
         t.join(5)
     assert said == ["the live host is closed"] * 3
+
+
+def test_closing_the_host_waits_for_a_call_that_is_slow_to_leave(host):
+    class Slow:
+        def __init__(self, calls):
+            self.calls = calls
+
+        def poll(self, seconds):
+            found = self.calls.poll(seconds)
+            time.sleep(0.5)
+            return found
+
+        def close(self):
+            self.calls.close()
+
+    def read():
+        with contextlib.suppress(OSError):
+            s.recv(100)
+    s = host.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    host.time._calls = Slow(host.time._calls)
+    reading = threading.Thread(target=read, daemon=True)
+    reading.start()
+    time.sleep(0.1)
+    closing = threading.Thread(target=host.close, daemon=True)
+    closing.start()
+    closing.join(10)
+    assert not closing.is_alive(), "it is told when the call has left"
+    reading.join(5)
+    assert not reading.is_alive()
 
 
 def test_in_a_flood_a_call_is_done_when_it_has_what_it_waits_for():
