@@ -142,7 +142,7 @@ class Overlay(Generic[S, T]):
 
 def header(cls: type[T]) -> type[T]:
     """Class decorator: what lies in packet memory, field behind field, at any address.  struct_at() lays it over bytes."""
-    hints = inspect.get_annotations(cls, eval_str=True)
+    hints: dict[str, Any] = inspect.get_annotations(cls, eval_str=True)
     fields = [(n, *get_args(h)[1:]) if get_origin(h) is Annotated else (n, h) for n, h in hints.items()]
     body = {"_pack_": 1, "_layout_": "ms", "_fields_": fields, "__slots__": (), "__doc__": cls.__doc__, "__module__": cls.__module__,
             "stores": ()}
