@@ -2,6 +2,7 @@
 that handlers are registered with the tables of path.py and have their numbers.
 
 This is the control plane: it writes the tables that the path only reads.  `log` says what was done, step by step."""
+import ctypes
 import importlib
 import mmap
 import pkgutil
@@ -25,6 +26,7 @@ from .user import mcast
 from .user import socket as sockets
 
 REGISTERING = ("drivers", "irq", "link", "network", "transport", "user")       # rooms whose stations the path calls through tables
+MEMORY_UNIT = 128 << 20             # a run of a little more or fewer packets finds the memory of the one before
 CONTROL = ("setup", "ethtool", "probe", "nfc", "_link")                         # ends of names: control plane, imported by who needs it
 
 
@@ -62,8 +64,9 @@ class Booted:
         self.plain = plain or options.PLAIN                                     # RXPATH_PLAIN=1: there is nothing else
         self.log: list[tuple[str, str]] = []
         self.netdevs: list[NetDevice] = []
-        self.net: Net = new(Net)
-        self.memory = pages((nskb + NQ * NDESC) * BUFSTRIDE + extra_memory)
+        self.net_memory = pages(ctypes.sizeof(Net))                             # type: ignore[arg-type]
+        self.net: Net = new(Net, self.net_memory)
+        self.memory = pages(-(-((nskb + NQ * NDESC) * BUFSTRIDE + extra_memory) // MEMORY_UNIT) * MEMORY_UNIT)
         self.nskb = nskb
         self.net.mem_addr = region(self.memory)
         self.call(net_init)(self.net, npool, nskb)

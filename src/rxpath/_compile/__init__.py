@@ -1,6 +1,6 @@
 """The compiler of the path, and what its functions are written with.  The only room that knows Numba.
 
-structs.py memory.py functions.py dispatch.py are what stations import; loader.py finds or builds the core; build.py makes it,
+structs.py pages.py memory.py functions.py dispatch.py are what stations import; loader.py finds or builds the core; build.py makes it,
 function by function (numba_types.py intrinsics.py unit.py depends.py); check.py looks at rules that no type says.
 Measured and argued in ARCHITECTURE.md, "The core"."""
 from .dispatch import DISPATCHES, Dispatch, install
@@ -38,6 +38,7 @@ from .memory import (
     struct_at,
     xchg,
 )
+from .pages import give_back, pages
 from .structs import (
     CACHELINE,
     HEADERS,
@@ -56,7 +57,6 @@ from .structs import (
     new,
     numbers,
     offsetof,
-    pages,
     struct,
     table,
     u4,
@@ -68,9 +68,9 @@ from .structs import (
 
 __all__ = [
     "CACHELINE", "DISPATCHES", "HEADERS", "STRUCTS", "Array", "Dispatch", "Mem", "Overlay", "always_inline", "array", "asks",
-    "atomic_add", "be16", "be32", "be64", "byte", "clock_ns", "cold", "entry", "fields_of", "fls64", "forget", "header", "i8", "i16",
-    "i32", "i64", "init_struct", "install", "last_act", "le16", "le32", "le32_acquire", "le64", "load_acquire", "mem_at", "memcpy",
-    "memset", "net16", "net32", "new", "numbers", "offsetof", "pages", "path_function", "prefetch", "put_be16", "put_be32", "put_byte",
-    "put_le16", "put_le32", "put_le32_release", "put_le64", "region", "reset_struct", "store_release", "struct", "struct_at", "table",
-    "u4", "u8", "u16", "u32", "verdict", "write_numbers", "xchg",
+    "atomic_add", "be16", "be32", "be64", "byte", "clock_ns", "cold", "entry", "fields_of", "fls64", "forget", "give_back", "header",
+    "i8", "i16", "i32", "i64", "init_struct", "install", "last_act", "le16", "le32", "le32_acquire", "le64", "load_acquire", "mem_at",
+    "memcpy", "memset", "net16", "net32", "new", "numbers", "offsetof", "pages", "path_function", "prefetch", "put_be16", "put_be32",
+    "put_byte", "put_le16", "put_le32", "put_le32_release", "put_le64", "region", "reset_struct", "store_release", "struct",
+    "struct_at", "table", "u4", "u8", "u16", "u32", "verdict", "write_numbers", "xchg",
 ]

@@ -8,9 +8,10 @@ import ctypes
 import functools
 import inspect
 import math
-import mmap
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Generic, NamedTuple, TypeAlias, TypeVar, get_args, get_origin
+
+from .pages import pages
 
 i8: TypeAlias = Annotated[int, ctypes.c_int8]
 u8: TypeAlias = Annotated[int, ctypes.c_uint8]
@@ -27,7 +28,6 @@ T = TypeVar("T")
 
 STRUCTS: list[Any] = []         # every struct of the state, in order of declaration
 HEADERS: list[Any] = []         # every struct that is laid over packet memory
-MAP_NORESERVE = 0x4000          # <asm-generic/mman.h>; Python's mmap has no name for it before 3.13
 CACHELINE = 128                 # two lines: the adjacent-line prefetcher shares pairs
 
 
@@ -168,14 +168,9 @@ def offsetof(cls: Any, field: str) -> int:
     return getattr(cls, field).offset                                 # type: ignore[no-any-return]
 
 
-def new(cls: type[T]) -> T:
-    """A zeroed struct on its own pages: generous tables cost nothing until they are touched."""
-    return cls.from_buffer(pages(ctypes.sizeof(cls)))                 # type: ignore[arg-type,attr-defined,no-any-return]
-
-
-def pages(size: int) -> mmap.mmap:
-    """Zeroed memory of this process alone that is not reserved before it is touched."""
-    return mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | MAP_NORESERVE)
+def new(cls: type[T], memory: Any = None) -> T:
+    """A zeroed struct on its own pages: generous tables cost nothing until they are touched.  memory: pages(), to be given back."""
+    return cls.from_buffer(memory or pages(ctypes.sizeof(cls)))       # type: ignore[arg-type,attr-defined,no-any-return]
 
 
 def fields_of(view: Any) -> list[str]:

@@ -1,6 +1,6 @@
 """One reading of a capture file, from its first byte to its last, in memory of a fixed size: what capture.py (replay) and receiver.py
 (census) share.  The compiled scanner walks the bytes; this fills them and says in words what was wrong."""
-from .._compile import forget, new, pages, region
+from .._compile import forget, give_back, new, pages, region
 from ..abi.capture import MAX_BLOCK, MAX_CAPLEN, MAX_TIME, SPLIT_BYTES, Link, Problem, Scan, scan_t
 from ..abi.limits import MADE_BYTES
 from .linktypes import describe, supported
@@ -54,6 +54,7 @@ class Reading:
     def close(self) -> None:
         self.forget()
         self.source.close()
+        give_back(self.memory)
 
     # ------------------------------------------------------------ bytes
     def more(self) -> bool:

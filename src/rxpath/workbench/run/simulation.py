@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from rxpath._compile import forget
+from rxpath._compile import forget, give_back
 from rxpath.abi.limits import NFEED
 from rxpath.abi.reasons import Drop
 from rxpath.cable.capture import Capture
@@ -254,8 +254,11 @@ class Simulation(Machine):
             self.time.programs.close()
         self.time.close()
         forget(self.net.mem_addr)
+        memories = self.boot.net_memory, self.boot.memory
         self.boot.netdevs.clear()                               # they call through it: no circle keeps the memory till it is collected
+        self.ports = self.repairs = None                        # these know us
         del self.net, self.call, self.boot, self.time, self.kept, self.leaving
+        give_back(*memories)
 
     def __enter__(self) -> Simulation:
         return self
