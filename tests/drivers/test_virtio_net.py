@@ -4,7 +4,7 @@ import hashlib
 import pytest
 
 from rxpath.abi.mib import Mib
-from rxpath.abi.numbers import CHECKSUM_NONE, CHECKSUM_UNNECESSARY
+from rxpath.abi.numbers import CHECKSUM_NONE, CHECKSUM_UNNECESSARY, FEED_RX_ERROR
 from rxpath.abi.reasons import Drop
 from rxpath.drivers.igb_open import set_tap_queue
 from rxpath.drivers.virtio_ethtool import tap_stats
@@ -13,6 +13,7 @@ from rxpath.link.setup import set_rps
 
 from ..frames import csum, udp_frame
 from ..lab import Lab
+from .test_nic import put
 
 
 def guest(lab, tap=0, **k):
@@ -259,6 +260,16 @@ def test_what_the_host_loses_is_in_no_counter_of_the_guest(lab):
     assert tap_stats(dev) == {"tap_tx_dropped": 36}
     stats = dev.ethtool("get_ethtool_stats")
     assert {name: n for name, n in stats.items() if n} == {"rx_kicks": 2, "rx0_kicks": 2}
+
+
+def test_a_frame_that_the_hosts_card_found_damaged_never_comes(lab):
+    host = guest(lab)
+    app = host.app(host.udp(5000))
+    put(host, udp_frame(b"bad!"), FEED_RX_ERROR)
+    put(host, udp_frame(b"good"))
+    host.run()
+    assert host.ends() == {"NIC_FILTER": 1, "RECEIVED": 1} and host.data(app, 4) == b"good"
+    assert "rx_errors" not in host.dev_stats() and host.net.ring[0].filtered == 1
 
 
 def test_a_full_ring_leaves_packets_in_the_tap(lab):

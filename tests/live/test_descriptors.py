@@ -150,6 +150,23 @@ def test_a_call_that_waits_in_a_closed_duplicate_is_done(net):
     s.close()
 
 
+def test_a_call_keeps_the_socket_that_its_last_descriptor_has_left(net):
+    """Both objects are closed while one of them has a call: it is still bound, and its datagram comes."""
+    s = bound(net)
+    s.settimeout(None)                               # with a time-out the standard library polls a descriptor that is closed
+    address, other, got = s.getsockname(), s.dup(), []
+    thread = threading.Thread(target=lambda: got.append(s.recv(10)), daemon=True)
+    thread.start()
+    time.sleep(0.1)
+    s.close()
+    other.close()
+    assert not port_is_free(net, address)
+    with net.socket(std.AF_INET, std.SOCK_DGRAM) as client:
+        client.sendto(b"one", address)
+        thread.join(5)
+    assert got == [b"one"] and port_is_free(net, address)
+
+
 def test_a_listener_is_accepted_from_by_each(net):
     with net.create_server(("127.0.0.1", 0)) as s, s.dup() as other:
         with net.socket() as client:
