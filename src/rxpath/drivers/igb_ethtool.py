@@ -12,7 +12,7 @@ from ..abi.numbers import IGB_RSS_KEY_SIZE, NIC_MAC_SOURCE
 from .igb_nfc import ETYPES_MAX, FILTERS_MAX, admit, indirection, parse
 from .igb_open import add_queues, blocks, configure_buffers, igb_configure_itr, igb_reinit, igb_request_irq
 from .net_device import NetDevice, ring_stats
-from .rows import Driver, Ring
+from .rows import Ring
 from .rss import nic_steer, rss_write_key
 
 
@@ -66,7 +66,7 @@ def igb_set_channels(dev: NetDevice, combined: int) -> None:
         if combined > had:
             add_queues(dev, combined)
             igb_request_irq(dev, had)
-        write_indirection(dev, default_indirection(dev.driver, combined))
+        write_indirection(dev, dev.driver.indirection(combined))
         dev.indir_is_default = True
     igb_reinit(dev, change)
     if not dev.running:
@@ -123,11 +123,6 @@ def igb_set_coalesce(dev: NetDevice, rx_usecs: int, **others: int) -> None:
 
 
 # ---------------------------------------------------------------- RSS
-def default_indirection(driver: Driver, queues: int) -> list[int]:
-    """As the driver fills it."""
-    return [driver.reta_default(i, queues, driver.reta_size) for i in range(driver.reta_size)]
-
-
 def write_indirection(dev: NetDevice, table: Sequence[int]) -> None:
     """igb_write_rss_indir_tbl()"""
     dev.nic.reta_mask = len(table) - 1

@@ -6,7 +6,7 @@ from .. import path
 from ..abi.limits import NQ
 from ..abi.net import Net
 from ..abi.numbers import NicMode
-from .igb_ethtool import IGB_ETHTOOL_OPS, default_indirection, write_indirection
+from .igb_ethtool import IGB_ETHTOOL_OPS, write_indirection
 from .igb_open import IGB_NETDEV_OPS, add_queues, igb_setup_rx_ring, max_frame
 from .net_device import NetDevice
 from .rows import IGB, Driver
@@ -44,7 +44,7 @@ def igb_probe(net: Net, call: Callable[[Any], Any], log: list[tuple[str, str]], 
     nic.max_frame = max_frame(dev)
     dev.say("igb_probe", f"{name}: net_device_ops {len(dev.netdev_ops)}, ethtool_ops {len(dev.ethtool_ops)} operations")
     call(rss_write_key)(net, card, bytearray(dev.key))
-    write_indirection(dev, default_indirection(driver, queues))
+    write_indirection(dev, driver.indirection(queues))
     add_queues(dev, queues, mode)
     dev.say("igb_alloc_q_vector", f"{queues} q_vectors, netif_napi_add({driver.handlers['napi_poll']})")
     return dev

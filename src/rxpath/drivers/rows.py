@@ -3,6 +3,7 @@ driver's name is compared nowhere else.
 
 To add a driver: a row here, its own file with its operations, a line in probe.py; its counters are a row of counters.py.  Sources: the
 driver's source in Linux 6.12 where nothing else is said."""
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
@@ -124,6 +125,11 @@ def blocks(i: int, queues: int, size: int) -> int:
     return i * queues // size
 
 
+@functools.cache
+def _table(default: Callable[[int, int, int], int], queues: int, size: int) -> tuple[int, ...]:
+    return tuple(default(i, queues, size) for i in range(size))
+
+
 @dataclass(frozen=True)
 class Driver:
     """One driver.  `models`: the cards that it drives, each with its most queues; the first is the default, whose the other values are;
@@ -169,6 +175,10 @@ class Driver:
                  if (ring := getattr(self, name)) is not None and ring.dated is not None}
         own = rings | dict(self.by_model.get(model, {}))
         return replace(self, **own) if own else self
+
+    def indirection(self, queues: int) -> tuple[int, ...]:
+        """The RSS table as the driver fills it."""
+        return _table(self.reta_default, queues, self.reta_size)
 
     @property
     def has_ring(self) -> bool:

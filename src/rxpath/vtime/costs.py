@@ -24,6 +24,7 @@ from ..path import STATIONS, Stage
 from . import calibrated
 
 FOLDER = Path(__file__).parent / "profiles"
+STAGES = tuple(Stage)
 BYTE_STAGES = (Stage.BYTE_COPY, Stage.BYTE_CSUM)
 LATENCIES = (Stage.NIC_LATENCY, Stage.IPI_LATENCY)
 SHIFT = 10                                           # the cost table holds ns << 10 for a byte
@@ -59,7 +60,7 @@ class Profile(NamedTuple):
             if not 0.01 <= factor <= 1000:
                 raise ProfileError(f"factor {factor} of CPU {cpu}: must be between 0.01 and 1000")
             row = net.cost[cpu]
-            of = [self.ns.get(stage, 0) for stage in Stage]
+            of = [self.ns.get(stage, 0) for stage in STAGES]
             write_numbers(row, of if factor == 1 else [ns if stage in LATENCIES else round(ns * factor) for stage, ns in enumerate(of)])
         net.sim.nhalt = len(self.halt)
         for i, (slept, ns) in enumerate(self.halt):

@@ -4,7 +4,7 @@ library's face are all made from this; nothing else reads counters out of the st
 The invariant: offered = delivered + queued + sum(dropped), in frames of the wire, at any moment between two slices of the engine."""
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
@@ -243,7 +243,7 @@ def per_frame(ns: int, frames: int) -> float:
 def read(m: Machine) -> Books:
     """Everything that the state of a simulation says, now."""
     net, ncpu = m.net, m.host.cpus
-    ended = _of_all(net.drop_stat, ncpu)
+    ended = _added(net.drop_stat[c] for c in range(ncpu))
     ends = {r: ended[r] for r in Drop}
     at = {r: numbers(net.drop_at[r]) for r in LOSSES if ends[r]}
     lost_at = {r: {s: at[r][s] for s in STATIONS if at[r][s]} for r in at}
@@ -255,7 +255,7 @@ def read(m: Machine) -> Books:
                 ends[reason] += n
                 places = lost_at.setdefault(reason, {})
                 places[Stage.nic_dma] = places.get(Stage.nic_dma, 0) + n
-    counted = _of_all(net.snmp, ncpu)
+    counted = _added(net.snmp[c] for c in range(ncpu))
     mib = {m: counted[m] for m in Mib}
     cards = [device(m, nd) for nd in m.boot.netdevs]
     stations = _stations(net, ncpu)
@@ -330,13 +330,13 @@ def _rules(m: Machine) -> list[Rule]:
     return out
 
 
-def _of_all(table: Any, ncpu: int) -> list[int]:
-    """The rows of the CPUs, added up."""
-    return [sum(each) for each in zip(*(numbers(table[c]) for c in range(ncpu)), strict=True)]
+def _added(rows: Iterable[Any]) -> list[int]:
+    """What arrays of i64 of several CPUs hold together."""
+    return list(map(sum, zip(*map(numbers, rows), strict=True)))
 
 
 def _stations(net: Any, ncpu: int) -> dict[str, int]:
-    count = _of_all(net.stage_count, ncpu)
+    count = _added(net.stage_count[c] for c in range(ncpu))
     return {s.name: count[s] for s in STATIONS if count[s]}
 
 
@@ -354,7 +354,7 @@ def _softnet(net: Any, i: int) -> dict[str, int]:
 def device(m: Machine, nd: NetDevice) -> CardBooks:
     """ethtool -S; the device's statistics as ip -s link shows them, with those of the other end."""
     net = m.net
-    counted = [sum(each) for each in zip(*(numbers(net.dev_stat[c][nd.index]) for c in range(m.host.cpus)), strict=True)]
+    counted = _added(net.dev_stat[c][nd.index] for c in range(m.host.cpus))
     dev = {d.name: counted[d] for d in DevStat}
     own = nd.ethtool("get_ethtool_stats") if "get_ethtool_stats" in nd.ethtool_ops else {}
     return CardBooks(nd.name, nd.driver.name, sum(net.ring[q].arrived for q in nd.pool()), own,

@@ -125,7 +125,7 @@ class Device:
         if not isinstance(indir, str):
             return indir
         if indir == "default":
-            return tuple(self.driver.reta_default(i, queues, size) for i in range(size))
+            return self.driver.indirection(queues)
         return tuple(igb_nfc.indirection(indir, queues, size))
 
     def filters(self) -> list[Any]:

@@ -289,7 +289,7 @@ def _indirection(reading: Reading, card: Card, sim: Simulated, nic: Table, table
         table.not_here("indir", list(entries), f"queues 0 to {spread - 1} here")
         return
     note = "" if exact else f"the host's table of {len(rss.table)} is not the same in {row.reta_size} entries"
-    if entries == tuple(row.reta_default(i, sim.queues, row.reta_size) for i in range(row.reta_size)):
+    if entries == row.indirection(sim.queues):
         table.set("indir", "default", note)
         return
     used = max(entries) + 1
