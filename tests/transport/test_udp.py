@@ -48,3 +48,16 @@ def test_udp_gro_hands_a_merged_packet_over_whole_and_others_get_segments(lab):
         n = host.net.socks[sk].in_packets
         assert (n < 8) if gro else n == 8
         assert host.net.thread[app].received == n
+
+
+@pytest.mark.parametrize("fill", [0x00, 0xFF])
+def test_sums_of_every_length_are_right_and_every_changed_byte_is_found(lab, fill):
+    """Words, halves and the last byte; of ones, each addition carries."""
+    host = lab()
+    host.net.nic[0].rx_csum = 0
+    host.app(host.udp(5000, rcvbuf=1 << 20))
+    good = [udp_frame(bytes([fill]) * n) for n in range(75)]
+    spoilt = bytearray(good[74])
+    damaged = [bytes([*spoilt[:k], spoilt[k] ^ 0x10, *spoilt[k + 1:]]) for k in range(42, len(spoilt))]
+    host.send(*good, *damaged).run()
+    assert host.ends() == {"RECEIVED": len(good), "UDP_CSUM": len(damaged)}

@@ -106,6 +106,12 @@ def fls64(cx: Any, b: Any, sig: Any, a: Any) -> Any:
     return b.sub(ir.Constant(ir.IntType(64), 64), b.ctlz(a[0], ir.Constant(ir.IntType(1), 0)))
 
 
+@twin(i64, i64, i64)
+def add64_with_carry(cx: Any, b: Any, sig: Any, a: Any) -> Any:
+    both = b.uadd_with_overflow(a[0], a[1])
+    return b.add(b.extract_value(both, 0), b.zext(b.extract_value(both, 1), ir.IntType(64)))
+
+
 @twin(void, any_)
 def prefetch(cx: Any, b: Any, sig: Any, a: Any) -> Any:
     i32 = ir.IntType(32)

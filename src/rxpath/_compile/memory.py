@@ -178,6 +178,14 @@ def fls64(v: int) -> int: return (v & 0xFFFFFFFFFFFFFFFF).bit_length()      # fi
 
 
 @primitive
+def add64_with_carry(a: int, b: int) -> int:
+    """Their sum as unsigned numbers of 64 bits, the carry added at the other end."""
+    s = (a & 0xFFFFFFFFFFFFFFFF) + (b & 0xFFFFFFFFFFFFFFFF)
+    s = (s & 0xFFFFFFFFFFFFFFFF) + (s >> 64)
+    return s - (s >> 63 << 64)                       # i64
+
+
+@primitive
 def clock_ns(clock: int) -> int:
     """clock_gettime(2).  Only a driver of real time may ask: what is between abi/ and user/ is told what time it is."""
     return time.clock_gettime_ns(clock)

@@ -17,7 +17,7 @@ from ..abi.numbers import (
 from ..abi.skbuff import sk_buff
 from ..abi.softnet import napi_struct
 from ..path import Stage, gro_complete, gro_receive
-from ..skb import csum_fold, csum_partial, ip_send_check
+from ..skb import ip_fast_csum, ip_send_check
 from ..turn import at
 
 
@@ -37,7 +37,7 @@ def inet_gro_receive(net: Net, cpu: int, napi: napi_struct, bucket: int, skb: sk
         return NO_SKB
     if ip_is_fragment(ip):                                                   # 4: not a fragment
         return NO_SKB
-    if csum_fold(csum_partial(mem_at(net.mem_addr), skb.network_header, IP_HLEN, 0)) != 0:      # 5: with a right checksum
+    if ip_fast_csum(mem_at(net.mem_addr), skb.network_header, ip.ihl) != 0:      # 5: with a right checksum
         if skb.wire & FEED_IP_CSUM_GOOD == 0:
             return NO_SKB
     skb.gro_flush = 1 if ip.tot_len != skb.len or ip.frag_off & IP_CE else 0         # padding: on, but not held

@@ -49,9 +49,8 @@ from ..skb import (
     __skb_dequeue,
     __skb_queue_tail,
     count_unhandled,
-    csum_fold,
-    csum_partial,
     icmp_send_and_drop,
+    ip_fast_csum,
     kfree_skb_reason,
     pskb_may_pull,
     skb_trim,
@@ -84,7 +83,7 @@ def ip_rcv_core(net: Net, cpu: int, skb: sk_buff) -> int:
     mib[Mib.IpExt_InNoECTPkts + (ip.tos & 3)] += max(1, skb.gso_segs)
     if not pskb_may_pull(net, skb, ihl):                                     # 4: options cut off
         return ip_inhdr_error(net, cpu, skb, Drop.IP_INHDR)
-    if csum_fold(csum_partial(mem, nh, ihl, 0)) != 0 and skb.wire & FEED_IP_CSUM_GOOD == 0:       # 5: header checksum
+    if ip_fast_csum(mem, nh, ip.ihl) != 0 and skb.wire & FEED_IP_CSUM_GOOD == 0:       # 5: header checksum
         return ip_inhdr_error(net, cpu, skb, Drop.IP_CSUM)
     if skb.len < ip.tot_len:                                                 # 6: more promised than arrived
         net.snmp[cpu][Mib.IpExt_InTruncatedPkts] += 1
