@@ -16,13 +16,21 @@ from .turn import trail_put
 @path_function
 def spent_begin(net: Net, cpu: int, skb: sk_buff, ring: rx_ring) -> None:
     """A driver has taken the frame.  It was there before the last interrupt, or came while its handler or the poll ran."""
-    c = net.cpu[cpu]
-    spent_anew(net, skb)
-    if skb.tstamp < ring.irq_done:
-        if skb.tstamp < ring.last_irq:
-            spent_until(net, cpu, skb, Place.THROTTLE, ring.irq_allowed - net.cost[ring.cpu][Stage.NIC_LATENCY])
-        spent_until(net, cpu, skb, Place.INTERRUPT, min(ring.irq_done, c.now))
-    spent_until(net, cpu, skb, Place.RING, c.now)
+    c, s = net.cpu[cpu], net.spent[skb.idx]
+    now, since, throttled, interrupt = c.now, skb.tstamp, 0, 0
+    if since < ring.irq_done:
+        if since < ring.last_irq:
+            throttled = max(ring.irq_allowed - net.cost[ring.cpu][Stage.NIC_LATENCY] - since, 0)
+            since += throttled
+        interrupt = max(min(ring.irq_done, now) - since, 0)
+        since += interrupt
+    waited = max(now - since, 0)
+    s.since, s.frame = since + waited, skb.frame
+    s.ns[Place.THROTTLE], s.ns[Place.INTERRUPT], s.ns[Place.RING] = throttled, interrupt, waited
+    for p in range(Place.SOFTIRQ, NWAY):
+        s.ns[p] = 0
+    if net.trail > 0:
+        spent_marks(net, cpu, skb.tstamp, skb.frame, Place.THROTTLE, throttled, interrupt, waited)
 
 
 @path_function
@@ -80,13 +88,29 @@ def spent_read(net: Net, cpu: int, t: int, skb: sk_buff) -> None:
     c, th = net.cpu[cpu], net.thread[t]
     if th.spent == 0:
         return
-    to = net.spent_batch[th.spent - 1 + th.in_batch]
-    spent_until(net, cpu, skb, Place.WAKE_UP, min(th.ran_at, c.now))
-    spent_until(net, cpu, skb, Place.SOCKET, c.now)
-    s = net.spent[skb.idx]
+    s, to = net.spent[skb.idx], net.spent_batch[th.spent - 1 + th.in_batch]
+    if s.since < skb.tstamp or s.frame != skb.frame:
+        spent_anew(net, skb)
+    since, now = s.since, c.now
+    asleep = max(min(th.ran_at, now) - since, 0)
+    waited = max(now - since - asleep, 0)
+    s.since = since + asleep + waited                # a call that peeks leaves it where it is
+    s.ns[Place.WAKE_UP] += asleep
+    s.ns[Place.SOCKET] += waited
     to.since, to.frame = s.since, s.frame
     for p in range(NWAY):
         to.ns[p] = s.ns[p]
+    if net.trail > 0:
+        spent_marks(net, cpu, since, skb.frame, Place.WAKE_UP, asleep, waited, 0)
+
+
+@cold
+@path_function
+def spent_marks(net: Net, cpu: int, t: int, frame: int, place: int, first: int, second: int, third: int) -> None:
+    """In the trail: from t on it was so long in three places that follow each other."""
+    spent_mark(net, cpu, t + first, frame, place, first)
+    spent_mark(net, cpu, t + first + second, frame, place + 1, second)
+    spent_mark(net, cpu, t + first + second + third, frame, place + 2, third)
 
 
 @path_function

@@ -7,6 +7,7 @@ from rxpath.abi.limits import NHIST
 from rxpath.abi.numbers import MSG_WAITFORONE
 from rxpath.abi.spent import NPLACE, NPROGRAM, NSAMPLE, Place
 from rxpath.spent import spent_thread
+from rxpath.vtime.latency import latency_bucket
 
 from ..frames import udp_frame
 from .test_same import SCENARIOS, Run
@@ -95,3 +96,10 @@ def test_where_there_is_no_batch_none_is_waited_for():
 def test_only_what_rps_steers_waits_on_a_backlog():
     assert mean(run("4 + 4").run(), Place.BACKLOG) == 0
     assert mean(run("RPS over 3 CPUs").run(), Place.BACKLOG) > 100
+
+
+def test_a_latency_is_counted_within_3_percent_of_itself():
+    """The buckets of a power of two are 32, smaller numbers are exact, and the largest of 63 bits has one."""
+    assert [latency_bucket(ns) for ns in (-5, 0, 1, 31, 63)] == [0, 0, 1, 31, 63]
+    assert [latency_bucket(ns) for ns in (64, 65, 66, 127, 128)] == [64, 64, 65, 95, 96]
+    assert latency_bucket((1 << 63) - 1) < NHIST

@@ -4,22 +4,22 @@ The work on the datagrams of a call is one piece of a thread's time, which inter
 part that has run, and the end of each datagram's share lies in one of them."""
 from .._compile import cold, fls64, path_function
 from ..abi.engine import thread_t
-from ..abi.limits import NBATCH, NHIST
+from ..abi.limits import NBATCH
 from ..abi.net import Net
 from ..abi.numbers import Kind
 from ..abi.spent import NSAMPLE, NWAY, Place
 from ..record import record_latency_of
-from ..spent import spent_mark
+from ..spent import spent_marks
 from .dice import next_random
 
 
 @path_function
 def latency_bucket(ns: int) -> int:
     """Log-linear: 32 buckets for each power of two, so that a percentile is right within 3 %.  No branch: on a packet's way, each would be
-    guessed wrong half of the time."""
+    guessed wrong half of the time.  The last bucket of 63 bits is 1887, so that none is behind NHIST."""
     v = max(ns, 0)
-    shift = max(fls64(v) - 6, 0)                     # to 32 <= v < 64
-    return min(32 * shift + (v >> shift), NHIST - 1)
+    shift = fls64(v | 63) - 6                        # to 32 <= v < 64, where v is more
+    return 32 * shift + (v >> shift)
 
 
 @path_function
@@ -74,16 +74,15 @@ def served(net: Net, n: int, th: thread_t, t: int) -> None:
 @path_function
 def spent_served(net: Net, n: int, th: thread_t, k: int, t: int) -> None:
     """Book where the time of that datagram went, all of it."""
-    s = net.spent_batch[th.spent - 1 + (0 if th.kind == Kind.STREAM else k)]
+    s, program = net.spent_batch[th.spent - 1 + (0 if th.kind == Kind.STREAM else k)], th.program
     for p in range(NWAY):
-        spent_booked(net, th.program, p, s.ns[p])
+        spent_booked(net, program, p, s.ns[p])
     call, batch, work = th.returned - s.since, th.item_from - th.returned, t - th.item_from
-    spent_booked(net, th.program, Place.SYSTEM_CALL, call)
-    spent_booked(net, th.program, Place.BATCH, batch)
-    spent_booked(net, th.program, Place.WORK, work)
-    spent_mark(net, th.cpu, th.returned, s.frame, Place.SYSTEM_CALL, call)
-    spent_mark(net, th.cpu, th.item_from, s.frame, Place.BATCH, batch)
-    spent_mark(net, th.cpu, t, s.frame, Place.WORK, work)
+    spent_booked(net, program, Place.SYSTEM_CALL, call)
+    spent_booked(net, program, Place.BATCH, batch)
+    spent_booked(net, program, Place.WORK, work)
+    if net.trail > 0:
+        spent_marks(net, th.cpu, s.since, s.frame, Place.SYSTEM_CALL, call, batch, work)
     h = next_random(s.frame << 12 ^ n)
     keep = net.sample[(h >> 40) % NSAMPLE]
     if keep.used and keep.hash <= h:
@@ -97,7 +96,8 @@ def spent_served(net: Net, n: int, th: thread_t, k: int, t: int) -> None:
 @path_function
 def spent_booked(net: Net, program: int, place: int, ns: int) -> None:
     """A datagram of that program was so long there."""
-    if ns:
+    if ns > 0:
         net.spent_sum[program][place] += ns
-        net.spent_max[program][place] = max(net.spent_max[program][place], ns)
+        if ns > net.spent_max[program][place]:
+            net.spent_max[program][place] = ns
         net.spent_hist[program][place][latency_bucket(ns)] += 1
