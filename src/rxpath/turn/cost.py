@@ -37,14 +37,22 @@ def charge_ipi(net: Net, cpu: int, idle: bool) -> None:
 def at(net: Net, cpu: int, skb: sk_buff, stage: int) -> None:
     """Every station's first line: it costs time, is counted, and leaves a mark in the trail."""
     watch = net.trail
-    if watch >= 0:                                   # else real time: the clock is on the wall
+    if watch == 0:                                   # nearly every run of virtual time
         cost = net.cost[cpu][stage]
         if cost:                                     # most stations of a profile cost nothing by themselves: no chain of additions
             c = net.cpu[cpu]
             c.now += cost
         net.stage_count[cpu][stage] += 1
-        if watch > 0:
-            trail_mark(net, cpu, skb, stage, cost, 0)
+    elif watch > 0:                                  # else real time: the clock is on the wall
+        at_marked(net, cpu, skb, stage)
+
+
+@cold
+@path_function
+def at_marked(net: Net, cpu: int, skb: sk_buff, stage: int) -> None:
+    """The same where a trail is kept."""
+    charge(net, cpu, stage)
+    trail_mark(net, cpu, skb, stage, net.cost[cpu][stage], 0)
 
 
 @path_function
