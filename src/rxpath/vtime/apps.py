@@ -5,7 +5,7 @@ call takes time in such pieces, so that it can be interrupted anywhere.  tasks.p
 programs, waiting.py epoll, poll and busy polling."""
 from enum import IntEnum
 
-from .._compile import cold, le64, mem_at, path_function
+from .._compile import always_inline, cold, le64, mem_at, path_function
 from ..abi.engine import thread_t
 from ..abi.limits import NBATCH
 from ..abi.net import Net
@@ -91,6 +91,7 @@ def spend(net: Net, cpu: int, th: thread_t, start: int, work: int) -> None:
 
 
 # ---------------------------------------------------------------- the receiving call
+@always_inline
 @path_function
 def call_step(net: Net, cpu: int, n: int, th: thread_t, start: int) -> None:
     """recvfrom() or recvmmsg() looks at the socket: one datagram, or the end of the call, or sleep."""
@@ -117,7 +118,7 @@ def call_step(net: Net, cpu: int, n: int, th: thread_t, start: int) -> None:
     if got != EAGAIN and th.in_batch > 0:            # recvmmsg(): what it has comes first, the error with the next call
         net.socks[th.sock].err = -got
     th.result = got
-    if got == EAGAIN and th.copied == 0 and busy_first(net, th, start):
+    if got == EAGAIN and th.copied == 0 and sk_can_busy_loop(net.socks[th.sock]) and busy_first(net, th, start):
         return
     if got != EAGAIN or dont_wait(th) or th.timed_out:
         if th.in_batch == 0:
@@ -175,9 +176,9 @@ def dont_wait(th: thread_t) -> bool:
 @cold
 @path_function
 def busy_first(net: Net, th: thread_t, start: int) -> bool:
-    """__skb_recv_udp() has found nothing.  True: first it busy-polls its NAPI; who does not want to wait polls once."""
+    """__skb_recv_udp() has found nothing at a socket that can busy-poll.  True: first it does; who does not want to wait polls once."""
     sk = net.socks[th.sock]
-    if sk.napi_id == 0 or not sk_can_busy_loop(sk) or th.busy_until < 0 or (th.busy_until > 0 and start >= th.busy_until):
+    if sk.napi_id == 0 or th.busy_until < 0 or (th.busy_until > 0 and start >= th.busy_until):
         return False
     if th.busy_until == 0:
         th.busy_until = start + sk.ll_ns

@@ -1,5 +1,6 @@
 """The turn of the thread that a CPU runs: its piece of work is used up, what next?"""
-from .._compile import path_function
+from .._compile import always_inline, path_function
+from ..abi.engine import cpu_t
 from ..abi.net import Net
 from ..abi.numbers import NAPI_STATE_SCHED, Ctx, Kind, Kthread, Trail
 from ..abi.timeline import Slice
@@ -15,16 +16,12 @@ from .streams import connection_step
 from .waiting import accept_step, busy_step, disown_step, host_poll_step, own_step, wait_step
 
 
+@always_inline
 @path_function
 def task_step(net: Net, cpu: int) -> None:
     c, sd = net.cpu[cpu], net.sd[cpu]
     account(net, cpu, c.now)
-    if c.need_resched or c.curr < 0:
-        if c.curr >= 0:
-            last = net.thread[c.curr]
-            if last.phase == Phase.BUSY and last.busy_held:    # it gives its NAPI back first
-                app_step(net, cpu, c.curr)
-                return
+    if (c.need_resched or c.curr < 0) and not gives_back(net, c):
         schedule(net, cpu)
         return
     n = c.curr
@@ -39,6 +36,15 @@ def task_step(net: Net, cpu: int) -> None:
         napi_thread_step(net, cpu, n)
         return
     app_step(net, cpu, n)
+
+
+@path_function
+def gives_back(net: Net, c: cpu_t) -> bool:
+    """Who has to leave the CPU gives the NAPI back that it polls: its next step does so."""
+    if c.curr < 0:
+        return False
+    th = net.thread[c.curr]
+    return th.phase == Phase.BUSY and th.busy_held != 0
 
 
 @path_function
@@ -65,6 +71,7 @@ def napi_thread_step(net: Net, cpu: int, n: int) -> None:
         go_to_sleep(net, cpu, n)
 
 
+@always_inline
 @path_function
 def app_step(net: Net, cpu: int, n: int) -> None:
     """One step of an application.  A receiving call takes a lock with bottom halves off: when it turns them on again, softirqs that are
