@@ -219,7 +219,7 @@ MUTATIONS = (
     M("network/ip_input.py", "ip_rcv_core", "ip.tot_len < ihl", "ip.tot_len <= ihl", "causes"),
     M("network/ip_input.py", "ip_rcv_core", "skb_trim(net, skb, ip.tot_len)", "pass", "causes"),
     M("network/ip_input.py", "ip_rcv_core", "mib[Mib.IpExt_InNoECTPkts + (ip.tos & 3)]", "mib[Mib.IpExt_InNoECTPkts]"),
-    M("network/ip_input.py", "ip_rcv_core", "csum_fold(csum_partial(mem, nh, ihl, 0)) != 0", "False", "causes"),
+    M("network/ip_input.py", "ip_rcv_core", "ip_fast_csum(mem, nh, ip.ihl) != 0", "False", "causes"),
     M("network/ip_input.py", "ip_rcv_core", "ip.version != 4 or ihl < IP_HLEN", "ihl < IP_HLEN", "IP version*"),
     M("network/ip_input.py", "ip_rcv_core", "if ip.tot_len < ihl:", "if ip.tot_len < 0:", "IP tot_len*"),
     M("network/ip_input.py", "ip_inhdr_error", "net.snmp[cpu][Mib.Ip_InHdrErrors] += 1", "pass", "IP ihl*"),
