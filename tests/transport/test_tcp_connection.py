@@ -5,6 +5,7 @@ import random
 import pytest
 
 from rxpath.abi.numbers import MSG_PEEK, MSG_TRUNC, POLLHUP, POLLIN, POLLOUT, POLLRDHUP, POLLRDNORM, POLLWRNORM, TCP
+from rxpath.transport.inet_connection_sock import msecs_to_jiffies
 from rxpath.user import socket as sockets
 from rxpath.user.wait import sock_poll
 
@@ -188,6 +189,18 @@ def test_the_delayed_ack_comes_after_40_ms(veth):
     s.host.run(s.host.t + 20_000_000)
     assert s.replies() == [". seq 0 ack 100 win 65536"]
     assert s.moved()["DelayedACKs"] == 1
+
+
+@pytest.mark.parametrize("hz", [100, 250, 300, 1000])
+def test_a_connection_counts_in_jiffies_whatever_hz_is(veth, hz):
+    s = Stream(veth(hz=hz))
+    jiffy_ns = 1_000_000_000 // hz
+    s.host.run(s.host.t + 1_234_567_890)
+    s.tp().ack_ato, began = 0, s.host.t
+    s.send(0, 100)
+    assert began // jiffy_ns <= s.tp().ack_lrcvtime <= s.net.cpu[0].now // jiffy_ns < (began + 100_000_000) // jiffy_ns
+    assert s.tp().ack_ato == -(-40_000_000 // jiffy_ns), "40 ms, rounded up"
+    assert [msecs_to_jiffies(s.net, ms) for ms in (0, 1, 39, 41)] == [-(-ms * 1_000_000 // jiffy_ns) for ms in (0, 1, 39, 41)]
 
 
 def test_peek_and_trunc(veth):

@@ -58,7 +58,13 @@ def inet_csk_get_port(net: Net, sk: sock, port: int) -> int:
 # ---------------------------------------------------------------- time
 @path_function
 def msecs_to_jiffies(net: Net, ms: int) -> int:
-    return (ms * 1_000_000 + net.sysctl[Sysctl.jiffy_ns] - 1) // net.sysctl[Sysctl.jiffy_ns]
+    """Rounded up.  Of a constant, a constant, if HZ is 250 or 1000: see jiffies()."""
+    jiffy_ns = net.sysctl[Sysctl.jiffy_ns]
+    if jiffy_ns == 4_000_000:
+        return (ms + 3) // 4
+    if jiffy_ns == 1_000_000:
+        return ms
+    return (ms * 1_000_000 + jiffy_ns - 1) // jiffy_ns
 
 
 @path_function

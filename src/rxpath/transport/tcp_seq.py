@@ -1,9 +1,9 @@
 """include/net/tcp.h: sequence numbers, which are 32 bits and wrap, and the clocks of a connection."""
 from .._compile import path_function
-from ..abi.kernels import Sysctl
 from ..abi.net import Net
 from ..abi.skbuff import TCP_SKB_CB, sk_buff
 from ..abi.tcp import tcp_sock
+from ..timer import jiffies
 
 TCP_PAWS_24DAYS = 60 * 60 * 24 * 24
 TCP_PAWS_WINDOW = 1
@@ -40,8 +40,7 @@ def ends_there(skb: sk_buff) -> int:
 # ---------------------------------------------------------------- clocks
 @path_function
 def tcp_jiffies32(net: Net, cpu: int) -> int:
-    c = net.cpu[cpu]
-    return c.now // net.sysctl[Sysctl.jiffy_ns]
+    return jiffies(net, cpu)
 
 
 @path_function
