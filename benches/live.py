@@ -120,7 +120,7 @@ def one(s: Any, call: str) -> Callable[[], int]:
     return by_recvfrom if call == "recvfrom" else by_recv_into
 
 
-def of_ours(device: Any, call: str, ready: Callable[[], None]) -> dict[str, float]:
+def of_ours(device: Any, call: str, within: float, ready: Callable[[], None]) -> dict[str, float]:
     import numpy as np
 
     from rxpath.live import Host
@@ -129,13 +129,13 @@ def of_ours(device: Any, call: str, ready: Callable[[], None]) -> dict[str, floa
         s.bind(("", PORT))
         if call == "recv_many":
             data, rows = np.empty((MANY, 2048), np.uint8), np.empty((MANY, 4), np.int64)
-            out = counted(s, lambda: s.recv_many(data, rows), ready)
+            out = counted(s, lambda: s.recv_many(data, rows, within), ready)
         else:
             out = counted(s, one(s, call), ready)
         return out | {"turns": host.time.turns, "lost": sum(device.statistics().lost.values()) + sum(host.drops().values())}
 
 
-def receive(kind: str, retire_ms: int, ready: Callable[[], None]) -> dict[str, float]:
+def receive(kind: str, retire_ms: int, within: float, ready: Callable[[], None]) -> dict[str, float]:
     device, call = kind.split()
     if device == "kernel":
         return of_kernel(call, ready)
@@ -148,7 +148,7 @@ def receive(kind: str, retire_ms: int, ready: Callable[[], None]) -> dict[str, f
     else:
         made = tap.Tap("tap0")
         tap.configure(made.name, f"{THEIRS}/24")
-    return of_ours(made, call, ready)
+    return of_ours(made, call, within, ready)
 
 
 # ---------------------------------------------------------------- a round
@@ -204,7 +204,7 @@ def veth(receiver: int) -> None:
     ip("link", "set", "va", "up")
 
 
-def a_round(kind: str, rate: int, seconds: float, retire_ms: int = 1) -> dict[str, float]:
+def a_round(kind: str, rate: int, seconds: float, retire_ms: int = 1, within: float = 0) -> dict[str, float]:
     """One receiver, one stretch of traffic."""
     device = kind.split()[0]
 
@@ -228,7 +228,7 @@ def a_round(kind: str, rate: int, seconds: float, retire_ms: int = 1) -> dict[st
                 if device == "kernel":
                     ip("addr", "add", f"{KERNEL}/24", "dev", "vb")
                 ip("link", "set", "vb", "up")
-            out = receive(kind, retire_ms, lambda: put(tell, seconds))
+            out = receive(kind, retire_ms, within, lambda: put(tell, seconds))
             out["sent"], out["seconds"] = pickle.load(hear), seconds
             put(said, out)
 
@@ -243,6 +243,7 @@ def main() -> None:
     p.add_argument("--rounds", type=int, default=3)
     p.add_argument("--kinds", default=",".join(KINDS), help="receivers, with commas")
     p.add_argument("--retire-ms", type=int, default=1, help="a packet socket's block that is not full is handed over after so long")
+    p.add_argument("--within-ms", type=float, default=0, help="recv_many() that has found fewer than its rows sleeps so long, for more")
     p.add_argument("--json", action="store_true", help="print one JSON object")
     a = p.parse_args()
     kinds, rates = [k.strip() for k in a.kinds.split(",")], [int(r) for r in a.rates.split(",")]
@@ -253,7 +254,7 @@ def main() -> None:
     rounds = {(rate, kind): list[dict[str, float]]() for rate in rates for kind in kinds}
     for _ in range(a.rounds):
         for rate, kind in rounds:
-            rounds[rate, kind].append(a_round(kind, rate, a.seconds, a.retire_ms))
+            rounds[rate, kind].append(a_round(kind, rate, a.seconds, a.retire_ms, a.within_ms / 1000))
     out = [row(rate, kind, of, rounds.get((rate, KINDS[0]))) for (rate, kind), of in rounds.items()]
     if a.json:
         print(json.dumps(out))

@@ -93,6 +93,18 @@ def test_a_socket_that_is_shut_down_to_read_is_not_waited_for(served, waits):
         s.recv_many(data, rows)
 
 
+def test_within_a_time_it_takes_what_comes(served):
+    """Of a back end whose frames Python pulls, too."""
+    _, s, client = served
+    data, rows = np.zeros((4, 64), np.uint8), np.zeros((4, 4), np.int64)
+    client.sendto(b"0", (OURS, 5000))
+    timers = [threading.Timer(0.05 * k, client.sendto, (b"%d" % k, (OURS, 5000))) for k in (1, 2)]
+    for timer in timers:
+        timer.start()
+    assert s.recv_many(data, rows, within=0.5) == 3
+    assert [bytes(data[k, :rows[k, 0]]) for k in range(3)] == [b"0", b"1", b"2"]
+
+
 def test_what_cannot_be_is_said(served):
     host, s, _ = served
     rows = np.zeros((4, 4), np.int64)

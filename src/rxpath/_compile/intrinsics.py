@@ -132,6 +132,25 @@ def clock_ns(cx: Any, b: Any, sig: Any, a: Any) -> Any:
     return b.add(b.mul(seconds, wide_int(1_000_000_000)), ns)
 
 
+def _libc(b: Any, name: str, result: Any, *params: Any) -> Any:
+    return cgutils.get_or_insert_function(b.module, ir.FunctionType(result, params), name)
+
+
+def _or_errno(b: Any, r: Any) -> Any:
+    """What a system call has returned, as the kernel itself says it: an error is its number below 0.  `r`: of the C library."""
+    wide_int = ir.IntType(64)
+    errno = b.load(b.call(_libc(b, "__errno_location", ir.IntType(32).as_pointer()), []))
+    r = b.sext(r, wide_int) if r.type != wide_int else r
+    return b.select(b.icmp_signed("<", r, wide_int(0)), b.neg(b.sext(errno, wide_int)), r)
+
+
+@twin(i64, i64, ptr, i64, i64)
+def epoll_wait(cx: Any, b: Any, sig: Any, a: Any) -> Any:
+    i32 = ir.IntType(32)
+    f = _libc(b, "epoll_wait", i32, i32, cgutils.voidptr_t, i32, i32)
+    return _or_errno(b, b.call(f, [b.trunc(a[0], i32), a[1], b.trunc(a[2], i32), b.trunc(a[3], i32)]))
+
+
 def _element(cx: Any, b: Any, sig: Any, a: Any) -> Any:
     return b.gep(make_array(sig.args[0])(cx, b, a[0]).data, [a[1]])
 

@@ -72,7 +72,15 @@ class Backend(ABC):
     silent_end = False
 
     def __init__(self) -> None:
-        self.counted = Statistics()
+        self._counted = Statistics()
+        self.counts: Callable[[Statistics], None] | None = None              # of who takes its frames by other means than pull()
+
+    @property
+    def counted(self) -> Statistics:
+        """What has come and gone, without what was lost."""
+        if self.counts is not None:
+            self.counts(self._counted)
+        return self._counted
 
     @abstractmethod
     def fileno(self) -> int:

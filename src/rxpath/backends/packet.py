@@ -173,8 +173,9 @@ class Packet(Backend):
         """lost["tp_drops"]: frames for which the ring had no room; lost["cut"]: longer than the room of a frame in the batch."""
         packets_drops = struct.unpack("=3I", self.socket.getsockopt(SOL_PACKET, PACKET_STATISTICS, 12))     # reading sets them to 0
         self._drops += packets_drops[1]
-        self.counted.lost = {"tp_drops": self._drops, "cut": self.cut}
-        return self.counted
+        counted = self.counted
+        counted.lost = {"tp_drops": self._drops, "cut": self.cut}
+        return counted
 
     def close(self) -> None:
         if not self.ring.closed:

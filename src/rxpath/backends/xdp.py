@@ -229,8 +229,9 @@ class Xdp(Backend):
         """lost: rx_dropped (no chunk was free, or the frame was too long), rx_invalid_descs, rx_ring_full; cut: longer than the room of a
         frame in the batch."""
         said = struct.unpack("=6Q", self.socket.getsockopt(SOL_XDP, XDP_STATISTICS, 48))
-        self.counted.lost = {COUNTERS[k]: said[k] for k in LOSSES} | {"cut": self.cut}
-        return self.counted
+        counted = self.counted
+        counted.lost = {COUNTERS[k]: said[k] for k in LOSSES} | {"cut": self.cut}
+        return counted
 
     def close(self) -> None:
         if self.socket.fileno() >= 0:

@@ -52,7 +52,7 @@ from ..user.wait import finish_wait, poll_freewait, sock_poll, wait_add_tail
 
 CLOCK_MONOTONIC = 1
 TURNS_MAX = 1000                                     # of a CPU at one moment
-NO_WAIT, WAIT, WAIT_UNLESS_NONBLOCK = 0, 1, 2        # of rt_recv_many()
+NO_WAIT, WAIT, WAIT_UNLESS_NONBLOCK, MORE_ROWS = 0, 1, 2, 3                # of rt_recv_many(); MORE_ROWS: there are some already
 INTERRUPTS_MAX = 4096                                # of a queue in one turn: a driver without NAPI has one for each frame
 
 
@@ -321,6 +321,11 @@ def rt_program(net: Net, cpu: int, t: int) -> None:
 
 @entry
 def rt_recv(net: Net, cpu: int, t: int) -> int:
+    return rt_recv_one(net, cpu, t)
+
+
+@path_function
+def rt_recv_one(net: Net, cpu: int, t: int) -> int:
     """recvfrom() looks at the socket.  EAGAIN: the program is in its queue, unless it does not want to wait."""
     th = net.thread[t]
     sk = net.socks[th.sock]
@@ -336,6 +341,11 @@ def rt_recv(net: Net, cpu: int, t: int) -> int:
 
 @entry
 def rt_recv_many(net: Net, cpu: int, t: int, sock: int, addr: int, room: int, rows_at: int, most: int, wait: int) -> int:
+    return rt_recv_rows(net, cpu, t, sock, addr, room, rows_at, most, wait)
+
+
+@path_function
+def rt_recv_rows(net: Net, cpu: int, t: int, sock: int, addr: int, room: int, rows_at: int, most: int, wait: int) -> int:
     """recvfrom() again and again, without waiting, each into `room` bytes of the program's memory at addr; of each a row of four words
     at rows_at: its length (also of what did not fit), the sender's address and port, when it came.  How many; less than 0: an error
     before the first one, EOPNOTSUPP: not UDP.  Of EAGAIN, if it is to wait, the program is in the socket's queue; 0: it is shut down to
@@ -346,9 +356,9 @@ def rt_recv_many(net: Net, cpu: int, t: int, sock: int, addr: int, room: int, ro
     finish_wait(net, t)
     own, own_len = th.buf_addr, th.buf_len
     th.sock = sock
-    k, got = 0, 0
+    k, got = 0, EAGAIN
     th.buf_len, th.msg_name, th.flags = room, 1, MSG_DONTWAIT | MSG_TRUNC
-    while k < most and (k == 0 or sk.err == 0):
+    while k < most and (sk.err == 0 or (k == 0 and wait != MORE_ROWS)):
         th.buf_addr = addr + k * room
         got = sys_recvfrom(net, cpu, t)
         if got < 0:

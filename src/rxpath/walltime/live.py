@@ -15,9 +15,13 @@ is ever entered twice at a time (ARCHITECTURE.md, "Real time with threads").
 A call that waits does the threads' work itself meanwhile, so that a datagram wakes its reader and nobody else.  It sleeps in an epoll
 instance of its own that has all back ends; theirs have one each.  All wait exclusively (EPOLLEXCLUSIVE), and the calls' instance comes
 first in each descriptor's queue: the kernel wakes who waits there, and a thread only if nobody does.  One call leads in this way, until it
-has what it waits for (a flood has no end); others that wait sleep on a condition.  Between two calls of a reader its frames wait in the
-device's ring: a thread leaves them there for GRACE_NS after a leader has left, unless others wait, so that a reader and a thread do not
-take the lock from each other."""
+has what it waits for (a flood has no end); others that wait sleep on a condition.  For each wake-up it makes two calls of compiled code
+(lead.py): it sleeps without the lock and without the GIL, then, under the lock, serves the rings, has turns and receives.  After each it
+is back here, so that a signal, a time-out, a closed host or a wake-up by somebody else ends any wait.  Between two calls of a reader its
+frames wait in the device's ring: a thread leaves them there for GRACE_NS after a leader has left, unless others wait, so that a reader and
+a thread do not take the lock from each other.  As long as calls keep coming it looks less and less often, every GRACE_MOST_NS at last."""
+import errno
+import os
 import select
 import threading
 import time
@@ -27,20 +31,24 @@ from typing import Any
 
 from .._compile import pages
 from ..abi.kernels import Sysctl
-from ..abi.numbers import NEVER, Out
+from ..abi.numbers import EAGAIN, NEVER, Out
 from ..backends.face import WORDS, Backend, BackendError, Batch
 from ..outputs import Output, listen
 from ..time_driver import FEED_BYTES
 from .driver import RealTime, WallClock
-from .ends import End, Kick, Ring
+from .ends import End, Kick, Lead, Ring
 from .engine import rt_feed_batch
+from .lead import BUDGET_SPENT, TAKE_NOTHING, LeadWord
 from .rings import RingWord
 
 LOOK_S = 1.0                                         # a back end whose end is silent is looked at so often
 BATCH = 64                                           # frames at a time: NAPI's weight
-GRACE_NS = 2_000_000                                 # in which a reader comes back
+GRACE_NS, GRACE_MOST_NS = 2_000_000, 16_000_000      # in which a reader comes back; between two looks of a thread whether it still does
 YIELD_S = 20e-6                                      # longer than a turn of the scheduler: who waits for the lock gets it
-REFUSED, MORE, SENDS = int(RingWord.REFUSED), int(RingWord.MORE), int(RingWord.SENDS)
+FRAMES, MORE, SENDS = int(RingWord.FRAMES), int(RingWord.MORE), int(RingWord.SENDS)
+LEAD_NOW, LEAD_DUE, LEAD_TURNS, LEAD_SENDS, LEAD_MORE, LEAD_TELLS, HOST_EPOLL = (
+    int(w) for w in (LeadWord.NOW, LeadWord.DUE, LeadWord.TURNS, LeadWord.SENDS, LeadWord.MORE, LeadWord.TELLS, LeadWord.HOST_EPOLL))
+NOTHING = (TAKE_NOTHING, 0, 0, 0, 0, 0, 0)           # what rt_lead() is to take for a call: nothing
 DOWN_S = 0.1                                         # between two looks at a device that is down
 ROOM = 2048                                          # of a frame in memory, unless the device's MTU wants more
 
@@ -54,11 +62,12 @@ class LiveTime(RealTime):
     lock: see above; whoever looks into the host's state from outside takes it."""
 
     def __init__(self, boot: Any, backends: Sequence[Backend], cpus: int = 1, clock: WallClock | None = None) -> None:
-        super().__init__(boot, cpus, clock or WallClock())
+        wall = clock or WallClock()
+        super().__init__(boot, cpus, wall)
         self.lock = threading.RLock()
         self.backends = list(backends)
         self.gone: list[str] = []                    # what back ends said when their devices went
-        self.turns = self.refused = 0                # turns of the host; frames that found no room on the cable
+        self.turns = self._refused = 0               # turns of the host; frames of pull() that found no room on the cable
         self.ready: Callable[[], None] | None = None         # told after each turn: sockets that became readable (live_program.py)
         self._sleepers: dict[threading.Condition, Callable[[], bool]] = {}
         self._local = threading.local()
@@ -67,13 +76,14 @@ class LiveTime(RealTime):
         self._leader: _Leader | None = None          # the call that waits for frames
         self._left = threading.Condition(self.lock)  # told when it leaves
         self._wake, self._kick = Kick(), Kick()      # the leader, the threads
-        self._calls, self._kicks = select.epoll(), select.epoll()
+        self._calls, self._kicks, self._naps = select.epoll(), select.epoll(), select.epoll()
         self._calls.register(self._wake.fd, select.EPOLLIN)
+        self._naps.register(self._wake.fd, select.EPOLLIN)
         self._kicks.register(self._kick.fd, select.EPOLLIN)
         self._led_at = -GRACE_NS                     # when the last leader left
         self._due = NEVER                            # when the next turn is, if nothing happens
         self._asleep: dict[int, int] = {}            # threads that see to the timers: until when they sleep
-        self._cpus, self._sds = [boot.net.cpu[cpu] for cpu in range(cpus)], [boot.net.sd[cpu] for cpu in range(cpus)]
+        self._cpus = [boot.net.cpu[cpu] for cpu in range(cpus)]
         self._sim, self._budget = boot.net.sim, max(int(boot.net.sysctl[Sysctl.netdev_budget]), 1)
         self._own_memory()
         view, at, self.ends = memoryview(self._memory), 0, list[End]()
@@ -84,6 +94,8 @@ class LiveTime(RealTime):
             self.ends.append(End(backend, batch, self._calls, self._kick, boot, cpus, self._budget))
             at += most * room
         self._by_fd = {end.fd: end for end in self.ends}
+        wall.now()                                   # it begins
+        self._compiled = Lead(self.ends, self._calls, boot, cpus, wall.start)
         self._sent: list[list[bytes]] = [[] for _ in self.backends]
         self._any_sent = False
         self._device = int(boot.netdev.index)
@@ -125,6 +137,10 @@ class LiveTime(RealTime):
                 self._wake.up()
             self._in_time()
 
+    def tells(self, ready: Callable[[], None], epoll: int) -> None:
+        """Call ready() after a turn that makes sockets ready of which the host's epoll instance tells."""
+        self.ready, self._compiled.words[HOST_EPOLL] = ready, epoll
+
     def _sends(self) -> bool:
         for cpu in self._cpus:
             if cpu.out_head != cpu.out_tail:
@@ -135,13 +151,6 @@ class LiveTime(RealTime):
         """Those who see to the timers sleep too long: one of them looks again."""
         if self._asleep and self._due < min(self._asleep.values()):
             self._kick.up()
-
-    def _left_word(self) -> bool:
-        """Has a call left something for the next turn?"""
-        for sd in self._sds:
-            if sd.pending or sd.note_head != sd.note_tail:
-                return True
-        return False
 
     def _leaves(self, out: Output) -> None:
         if out.kind == Out.TX and out.dev == self._device:
@@ -162,21 +171,39 @@ class LiveTime(RealTime):
         """A call of a program waits until then, or until woken() is true.  The caller has the lock: others get it meanwhile."""
         now = self.clock.now()
         leads = woken is not None and self._leader is None and until > now
-        if not leads or self._due <= now or self._left_word():
+        if not leads or self._due <= now or self._compiled.left_word():
             self.step()
             if woken is not None and woken():
                 return
         if leads and woken is not None:
-            self._lead(until, woken, now)
+            self._lead(until, woken)
         elif until > self.now():
             self._sleep(until, woken or (lambda: False))
             self.step()
         if self._stopping:
             raise Closed("the live host is closed")
 
+    def receive(self, until: int, woken: Callable[[], bool], look: Callable[[], int], t: int, take: tuple[int, ...]) -> int:
+        """run() for thread t, which has looked in vain, then look(), until that finds something or the time is up: what it has found.
+        take: look() for rt_lead()."""
+        while True:
+            if self._leader is None and not self._stopping:
+                got = self._lead(until, woken, t, take)
+                if self._stopping:
+                    raise Closed("the live host is closed")
+            else:
+                self.run(until, woken)
+                got = EAGAIN
+            if got == EAGAIN:
+                got = look()
+            if got != EAGAIN or (until < NEVER and self.clock.now() >= until):
+                return got
+
     def _sleep(self, until: int, woken: Callable[[], bool]) -> None:
         condition = self._condition()
         self._sleepers[condition] = woken
+        if self._leader is not None and self._leader.naps:
+            self._wake.up()
         try:
             while not woken():
                 left = until - self.clock.now()
@@ -186,48 +213,42 @@ class LiveTime(RealTime):
         finally:
             del self._sleepers[condition]
 
-    def _lead(self, until: int, woken: Callable[[], bool], now: int) -> None:
-        """Wait for frames and serve them, until this call has what it waits for.
+    def _lead(self, until: int, woken: Callable[[], bool], t: int = 0, take: tuple[int, ...] = NOTHING) -> int:
+        """Wait for frames and serve them, until this call has what it waits for.  What thread t has got of take (rt_lead()), or EAGAIN.
 
         What this does for each wake-up has left the caches since the last one, and costs five times what it takes when repeated: no call
-        of a function, no look at the clock that is not needed."""
-        me, lock, asleep, clock_now = threading.get_ident(), self.lock, self._asleep, self.clock.now
-        leader, served, more = _Leader(me, woken), True, False
+        of a function that is not needed."""
+        me, lock, asleep, compiled, words = threading.get_ident(), self.lock, self._asleep, self._compiled, self._compiled.words
+        leader, served, more, got, now = _Leader(me, woken), True, False, EAGAIN, 0
         self._leader = leader
         try:
             while now < until and self._failure is None and not self._stopping:
                 sleeps = asleep[me] = min(until, self._due)
                 served = False
-                for end in self.ends:
-                    end.again = False
-                rings = []
                 held = lock._release_save()          # type: ignore[attr-defined]   # however often, as a condition does
                 try:
-                    if more:                         # the budget was spent: others are to have the processor
+                    if more == BUDGET_SPENT:         # others are to have the processor
                         time.sleep(YIELD_S)
-                    for fd, what in self._calls.poll(-1 if sleeps >= NEVER else max(sleeps - now, 0) / 1e9):
-                        if fd == self._wake.fd:
-                            self._wake.down()
-                            continue
-                        end = self._by_fd[fd]
-                        if end.ring is None or what != select.EPOLLIN:
-                            self._pull(end, what, woken)
-                        else:
-                            rings.append(end.ring)
+                    others = compiled.sleep(sleeps)
+                    if others:
+                        self._others(others, woken)
                 finally:
                     lock._acquire_restore(held)      # type: ignore[attr-defined]
-                now, more = clock_now(), False
-                for ring in rings:
-                    if not self._stopping and self._serve_ring(ring, max(now, self._sim.now)):
-                        more = True
+                if self._stopping or self._failure is not None:
+                    break
+                got = compiled.lead(t, self._due, *take)
+                now, more = words[LEAD_NOW], words[LEAD_MORE]
+                if words[LEAD_TURNS]:
+                    if (words[LEAD_SENDS] or words[LEAD_TELLS] or self._sleepers or self.watchers or self.sources
+                            or self.timeline is not None):
+                        self._done(words[LEAD_DUE], words[LEAD_SENDS])
+                    else:
+                        self._due = words[LEAD_DUE]
+                        self.turns += 1
                 leader.told, served = False, True
                 del asleep[me]
-                if woken():
+                if got != EAGAIN or woken():
                     break
-                if self._due <= now and not self._stopping:
-                    self.step()
-                    if woken():
-                        break
         finally:
             self._leader, self._led_at = None, now
             asleep.pop(me, None)
@@ -238,10 +259,46 @@ class LiveTime(RealTime):
                 self._kick.up()
             elif self._sleepers and any(end.again for end in self.ends):
                 self._kick.up()
+            elif more and not all(end.again for end in self.ends):
+                self._kick.up()                      # frames lie there that no thread knows of
             elif asleep and self._due < min(asleep.values()):
                 self._kick.up()                      # who sees to the timers looks again
         if self._failure is not None:
             self.step()
+        return got
+
+    def receive_more(self, ns: int, t: int, take: tuple[int, ...]) -> int:
+        """Thread t has something, and waits so long for more: in one sleep, for which frames stay in their devices' rings.  What it has got
+        of take, or EAGAIN.  The caller has the lock.  Not while another call waits, which ends the sleep as well."""
+        if self._leader is not None or self._sleepers or self._stopping:
+            return EAGAIN
+        if self._compiled.words[LEAD_MORE]:          # they have come
+            return self._lead(self.clock.now(), _never, t, take)
+        self._leader = _Leader(threading.get_ident(), _never, naps=True)
+        held = self.lock._release_save()             # type: ignore[attr-defined]
+        try:
+            if self._naps.poll(ns / 1e9):
+                self._wake.down()
+        finally:
+            self.lock._acquire_restore(held)         # type: ignore[attr-defined]
+            self._leader, self._led_at = None, self.clock.now()
+            if self._stopping:
+                self._left.notify_all()
+            elif self._sleepers:                     # if this is Ctrl-C
+                self._kick.up()
+        return EAGAIN if self._stopping else self._lead(self.clock.now(), _never, t, take)
+
+    def _others(self, n: int, woken: Callable[[], bool]) -> None:
+        """What has woken the leader beside frames in rings.  Without the lock.  n: how many such events, or an errno below 0."""
+        if n < 0:
+            if n != -errno.EINTR:
+                raise OSError(-n, os.strerror(-n))
+            return
+        for fd, what in list(self._compiled.others()):
+            if fd == self._wake.fd:
+                self._wake.down()
+            else:
+                self._pull(self._by_fd[fd], what, woken)
 
     def _condition(self) -> threading.Condition:
         found = getattr(self._local, "condition", None)
@@ -274,8 +331,8 @@ class LiveTime(RealTime):
                     return
                 wait = self._sleeps(me, NEVER) if k == 0 else -1
                 where = self._kicks if end.again else end.events
-                if end.again and not 0 <= wait < GRACE_NS / 1e9:
-                    wait = GRACE_NS / 1e9
+                if end.again and not 0 <= wait < end.grace_ns / 1e9:
+                    wait = end.grace_ns / 1e9
                 elif end.backend.silent_end and not 0 <= wait < LOOK_S:
                     wait = LOOK_S
             what, kicked = 0, False
@@ -296,9 +353,15 @@ class LiveTime(RealTime):
 
     def _is_ours(self, end: End, told: bool) -> bool:
         """Does the thread serve its back end now?  Not while a call leads, and for a moment after that: the next one will."""
-        end.again = (told or end.again) and not self._stopping and (
-            self._leader is not None or (not self._sleepers and self.clock.now() - self._led_at < GRACE_NS))
-        return not end.again
+        now, wanted = self.clock.now(), told or end.again
+        again = wanted and not self._stopping and (
+            self._leader is not None or (not self._sleepers and now - self._led_at < GRACE_NS))
+        end.grace_ns = min(2 * end.grace_ns, GRACE_MOST_NS) if again and end.again else GRACE_NS
+        end.again = again
+        if end.backend.silent_end and now >= end.look_at:
+            end.look_at = now + round(LOOK_S * 1e9)
+            return True
+        return wanted and not again
 
     def _sleeps(self, me: int, until: int) -> float:
         """For how many seconds."""
@@ -340,7 +403,7 @@ class LiveTime(RealTime):
                 if ring is not None:
                     n = self._serve_ring(ring, now)
                 elif n:
-                    self.refused += n - self.call(rt_feed_batch)(self.net, end.table, n, now, 0)
+                    self._refused += n - self.call(rt_feed_batch)(self.net, end.table, n, now, 0)
                     self.step()
                 enough = woken is not None and woken()       # in a flood there is no end of frames
             if n == 0 or enough:
@@ -354,15 +417,17 @@ class LiveTime(RealTime):
         """Frames of its blocks, and turns, up to the budget.  How many; 0: there are no more."""
         if self._failure is not None:
             return 0
-        due = ring.serve(now)
+        words = ring.words
+        before, due = words[FRAMES], ring.serve(now)
         if due < 0:
             return 0
-        words, n = ring.words, ring.counted()
-        if words[REFUSED]:
-            self.refused += words[REFUSED]
-            words[REFUSED] = 0
         self._done(due, words[SENDS])
-        return max(n, 1) if words[MORE] else 0
+        return max(words[FRAMES] - before, 1) if words[MORE] else 0
+
+    @property
+    def refused(self) -> int:
+        """Frames that found no room on the cable."""
+        return self._refused + sum(end.ring.refused() for end in self.ends if end.ring is not None)
 
     def _all_look(self) -> None:
         """Whoever sleeps looks again."""
@@ -388,6 +453,8 @@ class LiveTime(RealTime):
                 self._left.wait_for(lambda: self._leader is None)
         self._calls.close()
         self._kicks.close()
+        self._naps.close()
+        self._compiled.close()
         for end in self.ends:
             end.close()
         self._wake.close()
@@ -397,10 +464,16 @@ class LiveTime(RealTime):
 
 @dataclass
 class _Leader:
-    """A call that waits and serves frames meanwhile.  told: it has been woken by somebody else, or is to look."""
+    """A call that waits and serves frames meanwhile.  told: it has been woken by somebody else, or is to look.  naps: it serves none
+    now."""
     thread: int
     woken: Callable[[], bool]
     told: bool = False
+    naps: bool = False
+
+
+def _never() -> bool:
+    return False
 
 
 class Closed(OSError):

@@ -27,13 +27,15 @@ from ..programs.sockets import Socket
 from ..programs.sockopt import error
 from ..user import eventpoll
 from .busy import Busy, Look
-from .engine import NO_WAIT, WAIT, WAIT_UNLESS_NONBLOCK, rt_call_over, rt_epoll, rt_program, rt_recv, rt_recv_many, rt_sock_poll
+from .engine import MORE_ROWS, NO_WAIT, WAIT, WAIT_UNLESS_NONBLOCK, rt_call_over, rt_epoll, rt_program, rt_recv, rt_recv_many, rt_sock_poll
+from .lead import TAKE_ONE, TAKE_ROWS
 from .live import LiveTime
 from .open_file import OpenFile
 from .program import SLEEPING, RealProcess
 
 POLLRDHUP = 0x2000
 DGRAM = socket.SOCK_DGRAM
+ONE = (TAKE_ONE, 0, 0, 0, 0, 0, 0)                   # of rt_lead(): recvfrom()
 LISTENED = POLLIN | POLLPRI | POLLRDHUP
 addressof, from_buffer = ctypes.addressof, ctypes.c_char.from_buffer
 FIRST, LAST = NTHREAD // 2, NTHREAD - 2              # threads of the host for threads of Python; the last one waits for all sockets
@@ -80,7 +82,7 @@ class LiveProcess(RealProcess):
             self.waited: MutableMapping[int, OpenFile] = weakref.WeakValueDictionary()
             self.fds = weakref.WeakValueDictionary()                 # type: ignore[assignment]
             self.call(rt_epoll)(self.net, 0, LAST)
-        driver.ready = self._tell_ready
+        driver.tells(self._tell_ready, self.ep)
 
     # ------------------------------------------------------------ who calls
     def caller(self) -> Caller:
@@ -247,17 +249,18 @@ class LiveSocket(Socket):
             n = process.recv(self.net, 0, me.n)
             if n == EAGAIN and not flags & MSG_DONTWAIT:
                 sk = self.net.socks[self.sk]
-                n = self._wait(me, sk, functools.partial(process.recv, self.net, 0, me.n), int(sk.rcvtimeo_ns))
+                n = self._wait(me, sk, functools.partial(process.recv, self.net, 0, me.n), ONE, int(sk.rcvtimeo_ns))
             return n                                 # type: ignore[no-any-return]
         return super()._call(size, flags)
 
-    def recv_many(self, buffer: Any, rows: Any) -> int:
+    def recv_many(self, buffer: Any, rows: Any, within: float = 0) -> int:
         """As many datagrams as are there and fit, without an object for each: how many.  It waits for the first one as recv() does.
 
         buffer: writable bytes, as (n, room) - a NumPy array of uint8, a memoryview - or flat, then of n equal rooms.  rows: writable, n
         rows of four 64-bit integers: the datagram's length (more than the room: the rest of it is lost, as with recv()), the sender's
-        address as a number, its port, when it arrived (ns from the host's start).  0: nothing is left, and reading is shut down.
-        OSError as from recv(); EOPNOTSUPP for a stream."""
+        address as a number, its port, when it arrived (ns from the host's start).  within: if there are fewer than n, a call that may wait
+        sleeps so many seconds, then takes what has come meanwhile.  0: nothing is left, and reading is shut down.  OSError as from recv();
+        EOPNOTSUPP for a stream."""
         data, table = memoryview(buffer), memoryview(rows)
         n = table.nbytes // 32
         if data.readonly or table.readonly or not data.c_contiguous or not table.c_contiguous:
@@ -265,6 +268,8 @@ class LiveSocket(Socket):
         room = data.nbytes // n if n else 0
         if room == 0 or (data.ndim == 2 and (data.shape or (0,))[0] != n):
             raise ValueError("recv_many(): a room in buffer for each row, rows of four 64-bit integers")
+        if within < 0:
+            raise ValueError("recv_many(): within is a time, in seconds")
         process, seconds = self.process, self._timeout
         wait = NO_WAIT if self.dont_wait or seconds == 0 else WAIT if seconds else WAIT_UNLESS_NONBLOCK
         if self.boot.plain:
@@ -283,9 +288,12 @@ class LiveSocket(Socket):
                 if got == EAGAIN and wait:
                     sk = self.row
                     if sk.ll_ns or wait == WAIT or not sk.nonblock:
-                        look = functools.partial(process.recv_many, self.net, 0, me.n, self.sk, into, room, to, n, wait)
-                        got = self._wait(me, sk, look, round(seconds * 1e9) if seconds else int(sk.rcvtimeo_ns),
-                                         wait == WAIT or not sk.nonblock)
+                        rows_of = (self.sk, into, room, to, n, wait)
+                        got = self._wait(me, sk, functools.partial(process.recv_many, self.net, 0, me.n, *rows_of), (TAKE_ROWS, *rows_of),
+                                         round(seconds * 1e9) if seconds else int(sk.rcvtimeo_ns), wait == WAIT or not sk.nonblock)
+                if within and wait and 0 < got < n and not (wait == WAIT_UNLESS_NONBLOCK and self.row.nonblock):
+                    rest = (TAKE_ROWS, self.sk, into + got * room, room, to + got * 32, n - got, MORE_ROWS)
+                    got += self._more(me, round(within * 1e9), rest)
             finally:
                 if self.boot.plain:
                     forget(into)
@@ -298,22 +306,29 @@ class LiveSocket(Socket):
             raise TimeoutError("timed out")
         raise error(-got)
 
-    def _wait(self, me: Caller, sk: Any, look: Look, ns: int, wait: bool = True) -> int:
-        """A call that has looked in vain, or is to busy-poll: what it finds in the end.  ns: how long at most, 0: for ever."""
+    def _wait(self, me: Caller, sk: Any, look: Look, take: tuple[int, ...], ns: int, wait: bool = True) -> int:
+        """A call that has looked in vain, or is to busy-poll: what it finds in the end.  take: look() for rt_lead().  ns: how long at most,
+        0: for ever."""
         process = self.process
         deadline = process.now() + ns if ns else NEVER
         self.calls += 1
         try:
             if sk.ll_ns:
                 return process.wait(Op.RECV, look, lambda r: r != EAGAIN or not wait, deadline)
-            while True:
-                process.driver.run(deadline, me.woken)
-                got = look()
-                if got != EAGAIN:
-                    return got
-                if deadline < NEVER and process.now() >= deadline:
-                    process.call(rt_call_over)(self.net, me.n, 0)
-                    return got
+            got = process.driver.receive(deadline, me.woken, look, me.n, take)
+            if got == EAGAIN:
+                process.call(rt_call_over)(self.net, me.n, 0)
+            return got
+        finally:
+            self.calls -= 1
+            if self.file.closing:
+                self._close_if_last()
+
+    def _more(self, me: Caller, ns: int, take: tuple[int, ...]) -> int:
+        """Of recv_many(): the datagrams that have come when ns have passed."""
+        self.calls += 1
+        try:
+            return max(self.process.driver.receive_more(ns, me.n, take), 0)
         finally:
             self.calls -= 1
             if self.file.closing:

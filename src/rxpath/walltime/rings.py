@@ -106,19 +106,24 @@ def ring_counts(net: Net, s: Mem, frames: int, total: int, cut: int, refused: in
 
 
 @path_function
-def ring_sends(net: Net, s: Mem, cpus: int) -> None:
+def ring_sends(net: Net, cpus: int) -> int:
     """Has a CPU something for live.py to take away?"""
     sends = 0
     for i in range(cpus):
         cpu = net.cpu[i]
         if cpu.out_head != cpu.out_tail:
             sends = 1
-    put_le64(s, 8 * RingWord.SENDS, sends)
+    return sends
 
 
 # ---------------------------------------------------------------- TPACKET_V3
 @entry
 def rt_serve_packet(net: Net, ring_at: int, words_at: int, cpus: int, now: int) -> int:
+    return packet_serve(net, ring_at, words_at, cpus, now)
+
+
+@path_function
+def packet_serve(net: Net, ring_at: int, words_at: int, cpus: int, now: int) -> int:
     """From each block that the kernel has handed over a batch, then the host's turns, again until nothing is left or the budget is spent.
     The ring's address, that of its words (RingWord, PacketWord).  Returns when the next turn is due, -1: there were no frames."""
     ring, s = mem_at(ring_at), mem_at(words_at)
@@ -133,7 +138,7 @@ def rt_serve_packet(net: Net, ring_at: int, words_at: int, cpus: int, now: int) 
         if le64(s, 8 * PacketWord.LEFT) == 0:
             packet_give_back(ring, s)
         due = rt_all_turns(net, cpus, now)
-    ring_sends(net, s, cpus)
+    put_le64(s, 8 * RingWord.SENDS, ring_sends(net, cpus))
     return due
 
 
@@ -201,6 +206,11 @@ def packet_feed(net: Net, ring: Mem, s: Mem) -> int:
 # ---------------------------------------------------------------- AF_XDP
 @entry
 def rt_serve_xdp(net: Net, umem_at: int, rx_at: int, fill_at: int, words_at: int, cpus: int, now: int) -> int:
+    return xdp_serve(net, umem_at, rx_at, fill_at, words_at, cpus, now)
+
+
+@path_function
+def xdp_serve(net: Net, umem_at: int, rx_at: int, fill_at: int, words_at: int, cpus: int, now: int) -> int:
     """A batch of the descriptors that the kernel has produced, their chunks back into the fill ring, then the host's turns, again until
     nothing is left or the budget is spent.  The addresses of the UMEM, of both rings, and of the words (RingWord, XdpWord).  Returns when
     the next turn is due, -1: there were no frames."""
@@ -220,7 +230,7 @@ def rt_serve_xdp(net: Net, umem_at: int, rx_at: int, fill_at: int, words_at: int
         xdp_feed(net, umem, rx, fill, s, at, n)
         done += n
         due = rt_all_turns(net, cpus, now)
-    ring_sends(net, s, cpus)
+    put_le64(s, 8 * RingWord.SENDS, ring_sends(net, cpus))
     return due
 
 
