@@ -196,4 +196,4 @@ def epoll_wait(epoll: int, events: Mem, most: int, ms: int) -> int:
     """epoll_wait(2), for a driver of real time.  How many events, or an errno below 0: a signal interrupts it (EINTR)."""
     libc = ctypes.CDLL(None, use_errno=True)
     n = libc.epoll_wait(epoll, (ctypes.c_char * len(events)).from_buffer(events), most, ms)      # type: ignore[arg-type]
-    return n if n >= 0 else -ctypes.get_errno()      # type: ignore[no-any-return]
+    return int(n) if n >= 0 else -ctypes.get_errno()

@@ -219,7 +219,7 @@ class LiveTime(RealTime):
         What this does for each wake-up has left the caches since the last one, and costs five times what it takes when repeated: no call
         of a function that is not needed."""
         me, lock, asleep, compiled, words = threading.get_ident(), self.lock, self._asleep, self._compiled, self._compiled.words
-        leader, served, more, got, now = _Leader(me, woken), True, False, EAGAIN, 0
+        leader, served, more, got, now = _Leader(me, woken), True, 0, EAGAIN, 0
         self._leader = leader
         try:
             while now < until and self._failure is None and not self._stopping:
