@@ -122,25 +122,21 @@ def test_an_interrupted_wait_leaves_the_host_served(host):
 
 def test_who_is_interrupted_before_it_takes_its_frames_leaves_them_to_the_thread(host):
     """Ctrl-C between the wake-up and the frames: the kernel wakes nobody else for them."""
-    class Interrupted:
-        def __init__(self, calls):
-            self.calls = calls
+    compiled = host.time._compiled
+    sleep = compiled.sleep
 
-        def poll(self, seconds):
-            self.calls.poll(seconds)
-            raise KeyboardInterrupt
-
-        def close(self):
-            self.calls.close()
+    def interrupted(until):
+        sleep(until)
+        raise KeyboardInterrupt
     with host.socket() as s, host.side.udp() as client:
         s.bind(("", 5000))
         host.side.ping(times=1)                      # their ARP is over
-        host.time._calls = Interrupted(host.time._calls)
+        compiled.sleep = interrupted
         threading.Timer(0.1, client.sendto, (b"x", (OURS, 5000))).start()
         with pytest.raises(KeyboardInterrupt):
             s.recv(100)
         until(lambda: host.counters()["Ip.InDelivers"] == 2)
-        host.time._calls = host.time._calls.calls
+        compiled.sleep = sleep
         assert s.recv(100) == b"x"
 
 
