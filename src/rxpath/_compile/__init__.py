@@ -71,7 +71,8 @@ from .structs import (
 __all__ = [
     "CACHELINE", "DISPATCHES", "HEADERS", "STRUCTS", "Array", "Dispatch", "Mem", "Overlay", "add64_with_carry", "always_inline", "array",
     "asks", "atomic_add", "be16", "be32", "be64", "byte", "clock_ns", "cold", "entry", "epoll_wait", "fields_of", "fls64", "forget",
-    "give_back", "header", "i8", "i16", "i32", "i64", "init_struct", "install", "last_act", "le16", "le32", "le32_acquire", "le64", "load_acquire",
+    "give_back", "header", "i8", "i16", "i32", "i64", "init_struct", "install", "last_act", "le16", "le32", "le32_acquire", "le64",
+    "load_acquire",
     "mem_at", "memcpy", "memset", "net16", "net32", "new", "numbers", "offsetof", "pages", "path_function", "prefetch", "put_be16",
     "put_be32", "put_byte", "put_le16", "put_le32", "put_le32_release", "put_le64", "region", "reset_struct", "store_release", "struct",
     "struct_at", "table", "u4", "u8", "u16", "u32", "verdict", "write_numbers", "xchg",
