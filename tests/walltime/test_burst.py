@@ -65,7 +65,7 @@ def test_a_stream_of_segments_is_read_to_the_byte_and_acknowledged(gro, copied):
     tp = net.tcp[sk.idx]
     assert (tp.bytes_received, tp.segs_in - 1) == (laps * n * MSS, laps * n)
     assert (sk.qlen, sk.rmem_alloc, sk.receive_queue.head) == (0, 0, NO_SKB)
-    assert laps * n // 50 < tp.segs_out < laps * n
+    assert laps * n // 50 < tp.segs_out <= laps * n                        # at most one each: how quick this machine is decides
     assert net.snmp[0][Mib.TcpExt_TCPRcvCoalesce] > (0 if gro else laps * n // 4)
     assert net.drop_stat[0][Drop.RECEIVED] == laps * n and sum(net.drop_stat[0][r] for r in Drop if r > Drop.CONSUMED) == 0
 

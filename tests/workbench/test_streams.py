@@ -73,9 +73,27 @@ def test_an_interrupt_that_compiled_code_swallowed_is_still_told(asked, code, en
     assert subprocess.run([sys.executable, "-c", told], timeout=60).returncode == ends
 
 
-def test_an_interrupt_that_compiled_code_wrapped_is_an_interrupt(monkeypatch, capsys):
-    def interrupted(argv):
-        raise RuntimeError('Error building "model" validator: KeyboardInterrupt: ')      # as pydantic does while it builds a class
+def _in_set_name(argv):
+    class Part:
+        def __set_name__(self, owner, name):
+            raise KeyboardInterrupt                                     # while a class is made
 
+    type("Whole", (), {"part": Part()})
+
+
+def _in_compiled_code(argv):
+    raise RuntimeError('Error building "model" validator: KeyboardInterrupt: ')      # as pydantic does while it builds a class
+
+
+@pytest.mark.parametrize("interrupted", [_in_set_name, _in_compiled_code])
+def test_an_interrupt_that_is_wrapped_is_an_interrupt(monkeypatch, capsys, interrupted):
     monkeypatch.setattr("rxpath.workbench.cli.app._for", interrupted)
     assert app.run(["version"]) == 130 and capsys.readouterr().err == ""
+
+
+def test_a_mistake_of_ours_is_no_interrupt(monkeypatch, capsys):
+    def wrong(argv):
+        raise RuntimeError("no") from ValueError("of ours")
+
+    monkeypatch.setattr("rxpath.workbench.cli.app._for", wrong)
+    assert app.run(["version"]) == 70 and "bug in rxpath" in capsys.readouterr().err

@@ -202,7 +202,7 @@ class LiveTime(RealTime):
     def _sleep(self, until: int, woken: Callable[[], bool]) -> None:
         condition = self._condition()
         self._sleepers[condition] = woken
-        if self._leader is not None and self._leader.naps:
+        if self._leader is not None and self._leader.pauses:
             self._wake.up()
         try:
             while not woken():
@@ -274,7 +274,7 @@ class LiveTime(RealTime):
             return EAGAIN
         if self._compiled.words[LEAD_MORE]:          # they have come
             return self._lead(self.clock.now(), _never, t, take)
-        self._leader = _Leader(threading.get_ident(), _never, naps=True)
+        self._leader = _Leader(threading.get_ident(), _never, pauses=True)
         held = self.lock._release_save()             # type: ignore[attr-defined]
         try:
             if self._naps.poll(ns / 1e9):
@@ -464,12 +464,12 @@ class LiveTime(RealTime):
 
 @dataclass
 class _Leader:
-    """A call that waits and serves frames meanwhile.  told: it has been woken by somebody else, or is to look.  naps: it serves none
+    """A call that waits and serves frames meanwhile.  told: it has been woken by somebody else, or is to look.  pauses: it serves none
     now."""
     thread: int
     woken: Callable[[], bool]
     told: bool = False
-    naps: bool = False
+    pauses: bool = False
 
 
 def _never() -> bool:

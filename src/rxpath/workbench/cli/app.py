@@ -154,6 +154,11 @@ def _drop_output() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
+def _wraps_interrupt(error: BaseException) -> bool:
+    """Ctrl-C while a class was made: Python before 3.12 wraps what __set_name__() raises, pydantic's compiled code says it in a text."""
+    return "KeyboardInterrupt" in str(error) or isinstance(error.__cause__, KeyboardInterrupt)
+
+
 def run(argv: list[str] | None = None) -> int:
     """The command; returns its exit status.  No mistake of the user shows a traceback, unless --debug asks for it, wherever it stands."""
     argv = sys.argv[1:] if argv is None else argv
@@ -199,7 +204,7 @@ def run(argv: list[str] | None = None) -> int:
         if is_bad_input(mistake):
             _say(one_line(mistake))
             return EXIT_BAD_INPUT
-        if "KeyboardInterrupt" in str(mistake):                     # compiled code that was under way wraps it (pydantic's SchemaError)
+        if _wraps_interrupt(mistake):
             return EXIT_INTERRUPTED
         _say(f"this is a bug in rxpath, not in your input: {type(mistake).__name__}: {one_line(mistake)} "
              "(--debug shows where)")
